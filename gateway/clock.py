@@ -1,0 +1,51 @@
+"""The time of a peer, learned from its `Date` header and kept on the monotonic clock.
+
+A Raspberry Pi has no clock of its own, and the system's may jump: what was learned from a peer is held as the difference
+between its time and the monotonic clock, which no jump moves.
+"""
+
+import time
+from email.utils import parsedate_to_datetime
+
+
+class PeerClock:
+    """What one peer says the time is; until it has said so, the fallback's time, or else the system's."""
+
+    def __init__(self, fallback: "PeerClock | None" = None) -> None:
+        self._fallback = fallback
+        self._ahead_of_monotonic_s: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether this peer has told the time."""
+        return self._ahead_of_monotonic_s is not None
+
+    def now(self) -> float:
+        """Return the peer's time, in seconds of the Unix epoch."""
+        if self._ahead_of_monotonic_s is not None:
+            return time.monotonic() + self._ahead_of_monotonic_s
+        return self._fallback.now() if self._fallback is not None else time.time()
+
+    @property
+    def offset_s(self) -> float | None:
+        """How many seconds the peer is ahead of the system's clock now, or None when it has not told the time."""
+        return self.now() - time.time() if self.known else None
+
+    def learn(self, date: str) -> float:
+        """Take the peer's `Date` header; return by how many seconds this moved the time. A malformed one moves nothing.
+
+        The header has whole seconds, so a difference below two seconds is left alone: signatures do not care.
+        """
+        try:
+            told = parsedate_to_datetime(date).timestamp()
+        except (ValueError, OverflowError):
+            return 0.0
+        moved = told + 0.5 - self.now()
+        if self.known and abs(moved) < 2:
+            return 0.0
+        self.set(told + 0.5)
+        return moved
+
+    def set(self, unix_s: float) -> None:
+        """Take `unix_s` as the peer's present time."""
+        self._ahead_of_monotonic_s = unix_s - time.monotonic()

@@ -1,0 +1,67 @@
+"""Return codes of cameras and of the cloud, with what they mean.
+
+No public page gives the camera's meanings: all but 0 are inferred from which endpoints list a code (notes, section 5).
+The vendor reuses numbers, so an endpoint may state its own meaning.
+"""
+
+from collections.abc import Mapping
+
+from gateway.protocol.endpoint import ReturnCode
+
+CAMERA_SIGNATURE_REFUSED = 5
+CAMERA_TIME_REFUSED = 3
+CAMERA_ALREADY_ACTIVATED = 12
+
+_CAMERA: Mapping[int, str] = {
+    1: "general or internal failure",
+    2: "a parameter is missing or malformed",
+    3: "the public parameters or the timestamp were refused",
+    4: "activation refused: already activated",
+    5: "the signature is wrong",
+    7: "not activated, or activated by another app_id",
+    8: "activation refused: wrong serial number",
+    9: "activation refused: wrong activation number",
+    10: "activation refused: app_id rejected",
+    11: "activation refused: the camera cannot reach the cloud",
+    12: "already activated, so unsigned calls are refused",
+    100: "the SSID is invalid",
+    101: "the password is invalid",
+    110: "the zoom is out of range, or the lens failed",
+    111: "the focus is out of range, or the lens failed",
+    112: "the focus point is out of range, or the lens failed",
+    113: "the IR mode is invalid",
+    114: "the motion level is invalid",
+    115: "the audio level is invalid",
+    116: "the weekdays are invalid",
+    117: "the time range is invalid",
+    118: "the name is invalid",
+    119: "the LED switch is invalid",
+    120: "the rotation is invalid",
+    220: "no usable memory card",
+    221: "formatting failed, or the card is busy",
+}
+
+
+def camera_codes(*codes: int) -> tuple[ReturnCode, ...]:
+    """Return the codes that a camera endpoint lists, beginning with 0, with their inferred meanings."""
+    return tuple(ReturnCode(0, "success") if code == 0 else ReturnCode(code, _CAMERA[code], True) for code in codes)
+
+
+CLOUD_SIGN_REFUSED = 5090
+CLOUD_TIME_REFUSED = 5091
+CLOUD_RANDOM_REFUSED = 5092
+
+_CLOUD_COMMON = (
+    ReturnCode(CLOUD_SIGN_REFUSED, "invalid sign"),
+    ReturnCode(CLOUD_TIME_REFUSED, "invalid timestamp"),
+    ReturnCode(CLOUD_RANDOM_REFUSED, "invalid random value"),
+)
+
+
+def cloud_codes(listed: Mapping[int, str]) -> tuple[ReturnCode, ...]:
+    """Return the codes of a cloud endpoint: 0, those that it lists, and those of the signature, which all answer.
+
+    Source: seed 000, "Error Codes", section 3.
+    """
+    own = (ReturnCode(code, meaning) for code, meaning in listed.items())
+    return (ReturnCode(0, "success"), *own, *_CLOUD_COMMON)

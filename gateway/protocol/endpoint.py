@@ -1,0 +1,269 @@
+"""One vendor endpoint as typed data, and the checks and encoding that follow from it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gateway.errors import Fault, InvalidRequest, NotFound, TooLarge
+from gateway.protocol.parameters import FilePart, Parameter, Refusal, Span
+
+Side = Literal["camera", "cloud"]
+Auth = Literal["signed", "activation", "none"]
+Availability = Literal["available", "developing", "unavailable", "listed"]
+Scope = Literal["pos", "installer", "admin"]
+Relay = Literal["direct"]
+FieldType = Literal["string", "int", "number", "array", "object"]
+
+MASK = "********"
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnCode:
+    """A number that the vendor answers, what it means for this endpoint, and whether the meaning is only inferred."""
+
+    code: int
+    meaning: str
+    inferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerField:
+    """A field below `data` of an answer, as a path: `total_count`, `ipc_list[].ipc_id`."""
+
+    path: str
+    type: FieldType
+    description: str = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Arguments that were checked against an endpoint, as the text that is signed and sent."""
+
+    endpoint: "Endpoint"
+    fields: Mapping[str, str]
+    files: Mapping[str, FilePart] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint of the vendor.
+
+    `path` is TYPE/ACTION for a camera and the path below /openapi/ for the cloud, both without a leading slash. `auth`
+    tells how a call is authorised: signed with the secret key, signed with the activation number, or not at all.
+    `repeatable` says that a call whose answer was lost may be sent again with the same effect. `timeout_s` is the time
+    a camera needs where that is more than the configured one. `max_bytes` bounds the encoded parameters.
+    `source` is where the vendor describes it.
+    """
+
+    path: str
+    side: Side
+    title: str
+    source: str
+    scope: Scope
+    parameters: tuple[Parameter, ...] = ()
+    answer: tuple[AnswerField, ...] = ()
+    return_codes: tuple[ReturnCode, ...]
+    auth: Auth = "signed"
+    availability: Availability = "available"
+    limits: tuple[Span, ...] = ()
+    repeatable: bool = False
+    timeout_s: float | None = None
+    max_bytes: int | None = None
+    relay: Relay = "direct"
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that contradicts itself."""
+        names = [parameter.name for parameter in self.parameters]
+        known = set(names)
+        groups = Counter(parameter.one_of for parameter in self.parameters if parameter.one_of)
+        codes = Counter(known_code.code for known_code in self.return_codes)
+        problems = [
+            (not self.path or self.path.startswith("/") or self.path.endswith("/"), "path must be relative"),
+            (self.side == "camera" and self.path.count("/") != 1, "a camera path is TYPE/ACTION"),
+            (len(known) != len(names), "a parameter is declared twice"),
+            (
+                bool(known & {"app_id", "timestamp", "random", "sign"}) and self.auth == "signed",
+                "public parameters are added by signing",
+            ),
+            (any(count < 2 for count in groups.values()), "a group of one"),
+            (any(count > 1 for count in codes.values()), "a return code is declared twice"),
+            (codes[0] != 1, "return code 0 is missing"),
+            (
+                any(parameter.replaces and parameter.replaces not in known for parameter in self.parameters),
+                "replaces an unknown one",
+            ),
+            (
+                any(limit.start not in known or limit.end not in known for limit in self.limits),
+                "a limit on an unknown parameter",
+            ),
+        ]
+        for wrong, reason in problems:
+            if wrong:
+                raise ValueError(f"endpoint {self.path!r}: {reason}")
+
+    @property
+    def takes_file(self) -> bool:
+        """Whether a parameter is a file, so that the call travels as multipart/form-data."""
+        return any(parameter.type == "file" for parameter in self.parameters)
+
+    def meaning(self, code: int) -> str:
+        """Return what a return code means here; an inferred meaning says so."""
+        for known in self.return_codes:
+            if known.code == code:
+                return f"{known.meaning} (inferred)" if known.inferred else known.meaning
+        return "not documented for this endpoint"
+
+    def encode(
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        files: Mapping[str, FilePart] | None = None,
+        defaults: Mapping[str, str] | None = None,
+    ) -> Call:
+        """Check arguments and turn them into a call.
+
+        `arguments` are JSON values or their text. `defaults` are values that the gateway fills in where the caller
+        names neither the parameter nor one that replaces it. Raises `InvalidRequest` with every fault, or `TooLarge`.
+        """
+        files = files or {}
+        arguments = self._filled(arguments, defaults or {})
+        known = {parameter.name: parameter for parameter in self.parameters}
+        faults = [
+            Fault(name, "is not a parameter of this endpoint") for name in [*arguments, *files] if name not in known
+        ]
+        fields: dict[str, str] = {}
+        for parameter in self.parameters:
+            try:
+                if parameter.name in files:
+                    self._check_file(parameter, files[parameter.name])
+                elif arguments.get(parameter.name) is not None:
+                    fields[parameter.name] = parameter.encode(arguments[parameter.name])
+            except Refusal as exc:
+                faults.append(Fault(parameter.name + exc.inside, exc.reason))
+        given = {name for name in (*arguments, *files) if name in files or arguments.get(name) is not None}
+        faults += self._missing(given)
+        if not faults:
+            faults += [fault for limit in self.limits if (fault := limit.check(fields)) is not None]
+        if faults:
+            raise InvalidRequest(faults)
+        self._check_size(fields)
+        return Call(self, fields, files)
+
+    def _filled(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
+        """Fill in the shop: the newer key in place of the older one, and neither where the caller named one."""
+        names = {parameter.name: parameter.replaces for parameter in self.parameters}
+        usable = {name: value for name, value in defaults.items() if value and name in names}
+        for name in list(usable):
+            rivals = {name, names[name]} | {other for other, replaces in names.items() if replaces == name}
+            if rivals & {given for given, value in arguments.items() if value is not None}:
+                del usable[name]
+        for name in list(usable):
+            if name in usable and names[name]:
+                usable.pop(names[name], None)
+        return {**usable, **arguments}
+
+    def _check_file(self, parameter: Parameter, part: FilePart) -> None:
+        if parameter.type != "file":
+            raise Refusal("is not a file parameter")
+        if parameter.max_bytes is not None and len(part.data) > parameter.max_bytes:
+            raise TooLarge(
+                f"{parameter.name}: the file has {len(part.data)} bytes; at most {parameter.max_bytes} are accepted"
+            )
+        parameter.check_file(part)
+
+    def _missing(self, given: set[str]) -> list[Fault]:
+        replaced = {
+            parameter.replaces for parameter in self.parameters if parameter.replaces and parameter.name in given
+        }
+        faults = [
+            Fault(parameter.name, "is required")
+            for parameter in self.parameters
+            if parameter.required and parameter.name not in given | replaced
+        ]
+        for group in dict.fromkeys(parameter.one_of for parameter in self.parameters if parameter.one_of):
+            members = [parameter.name for parameter in self.parameters if parameter.one_of == group]
+            if not given.intersection(members):
+                faults.append(Fault(members[0], f"one of {', '.join(members)} is required"))
+        return faults
+
+    def _check_size(self, fields: Mapping[str, str]) -> None:
+        if self.max_bytes is None:
+            return
+        size = sum(len(name) + len(value.encode()) + 2 for name, value in fields.items())
+        if size > self.max_bytes:
+            raise TooLarge(f"{self.path}: the parameters have {size} bytes; at most {self.max_bytes} are accepted")
+
+    def masked(self, answer: Any) -> Any:
+        """Return a copy of an answer (`code`, `msg`, `data`) in which secret fields are masked."""
+        paths = [f"data.{known.path}" for known in self.answer if known.secret]
+        for path in paths:
+            answer = _masked(answer, path.replace("[]", ".[]").split("."))
+        return answer
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether an answer holds fields that only an admin may see."""
+        return any(known.secret for known in self.answer)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the endpoint as JSON, as the catalogue call shows it."""
+        return {
+            "path": self.path,
+            "side": self.side,
+            "title": self.title,
+            "auth": self.auth,
+            "availability": self.availability,
+            "parameters": [parameter.describe() for parameter in self.parameters],
+            "limits": [limit.describe() for limit in self.limits],
+            "answer": [
+                {"path": known.path, "type": known.type, "description": known.description, "secret": known.secret}
+                for known in self.answer
+            ],
+            "return_codes": [
+                {"code": known.code, "meaning": known.meaning, "inferred": known.inferred}
+                for known in self.return_codes
+            ],
+            "scope": self.scope,
+            "relay": self.relay,
+            "repeatable": self.repeatable,
+            "timeout_s": self.timeout_s,
+            "max_bytes": self.max_bytes,
+            "source": self.source,
+            "note": self.note,
+        }
+
+
+class Catalogue:
+    """All endpoints, found by side and path."""
+
+    def __init__(self, endpoints: tuple[Endpoint, ...]) -> None:
+        self.endpoints = endpoints
+        self._by_key = {(endpoint.side, endpoint.path): endpoint for endpoint in endpoints}
+        if len(self._by_key) != len(endpoints):
+            raise ValueError("an endpoint is declared twice")
+
+    def side(self, side: Side) -> tuple[Endpoint, ...]:
+        """Return the endpoints of one side, in the order of the documents."""
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.side == side)
+
+    def get(self, side: Side, path: str) -> Endpoint:
+        """Return an endpoint; a leading slash or `openapi/` is tolerated. Raises `NotFound`."""
+        key = path.strip("/").removeprefix("openapi/")
+        endpoint = self._by_key.get((side, key))
+        if endpoint is None:
+            raise NotFound(f"the {side} has no endpoint {key!r}; see the catalogue for those it has")
+        return endpoint
+
+
+def _masked(value: Any, steps: list[str]) -> Any:
+    if not steps:
+        return MASK if value not in ("", None) else value
+    step, rest = steps[0], steps[1:]
+    if step == "[]":
+        return [_masked(element, rest) for element in value] if isinstance(value, list) else value
+    if isinstance(value, dict) and step in value:
+        return {**value, step: _masked(value[step], rest)}
+    return value

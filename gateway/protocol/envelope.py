@@ -1,0 +1,50 @@
+"""The envelope around every vendor answer: `{code, msg, data}`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.protocol import json_text
+
+
+class Garbage(ValueError):
+    """The peer answered something that is not a vendor answer; the text says what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A vendor answer: its code (0 is success), the parsed document, and the bytes it came as."""
+
+    code: int
+    document: dict[str, Any]
+    raw: bytes
+
+    @property
+    def data(self) -> Any:
+        """The answer's `data`, or an empty object."""
+        return self.document.get("data") or {}
+
+
+def parse_answer(raw: bytes) -> Answer:
+    """Parse the body of an answer. Raises `Garbage` for anything but a JSON object with an integer code.
+
+    `msg` takes no part: the vendor writes both "succeed" and "success" (notes, contradiction 40).
+    """
+    try:
+        document = json_text.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        kind = (
+            "an HTML page"
+            if raw.lstrip()[:1] == b"<"
+            else "nothing"
+            if not raw.strip()
+            else "something other than JSON"
+        )
+        raise Garbage(f"answered {kind}") from exc
+    if not isinstance(document, dict):
+        raise Garbage("answered JSON that is not an object")
+    code = document.get("code")
+    if isinstance(code, str) and code.lstrip("-").isascii() and code.lstrip("-").isdigit() and len(code) < 10:
+        code = int(code)
+    if not isinstance(code, int) or isinstance(code, bool):
+        raise Garbage("answered JSON without a code")
+    return Answer(code, document, raw)

@@ -1,0 +1,20 @@
+"""JSON in which numbers keep the digits they came with."""
+
+from decimal import Decimal
+from typing import Any
+
+import simplejson
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON; fractions become `Decimal`, so that 10.00 stays 10.00. Raises ValueError."""
+    return simplejson.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def dumps(value: Any) -> str:
+    """Write compact JSON with every non-ASCII character as it is."""
+    return simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")

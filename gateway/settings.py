@@ -1,0 +1,233 @@
+"""Settings: one TOML file, under environment variables, checked at the start."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "SUNMI_GATEWAY__"
+SYSTEM_FILE = Path("/etc/sunmi-gateway/gateway.toml")
+CLOUD_URLS = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://store.sunmi.com/openapi"}
+
+Method = Literal["broadcast", "mdns", "sweep"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """Where tills reach the gateway."""
+
+    host: str = "0.0.0.0"  # noqa: S104  a till on the store's network has to reach it
+    port: int = Field(default=8080, ge=0, le=65535)
+    https_port: int = Field(default=0, ge=0, le=65535)
+    tls_certificate: str = ""
+    tls_private_key: str = ""
+    allow_plain_http: bool = True
+
+    @model_validator(mode="after")
+    def _certificate_has_key(self) -> "ServerSettings":
+        if bool(self.tls_certificate) != bool(self.tls_private_key):
+            raise ValueError("tls_certificate and tls_private_key belong together: give both or neither")
+        return self
+
+
+class StorageSettings(_Section):
+    """Where the gateway keeps its state."""
+
+    directory: str = ""
+
+
+class CloudSettings(_Section):
+    """The SUNMI store open platform and the account on it."""
+
+    environment: Literal["uat", "release"] = "release"
+    base_url: str = ""
+    app_id: str = ""
+    secret_key: str = Field(default="", repr=False)
+    secret_key_file: str = ""
+    shop_id: str = ""
+    sunmi_shop_no: str = ""
+    ca_file: str = ""
+
+    @field_validator("base_url")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        if value and not value.startswith("https://"):
+            raise ValueError("must begin with https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> "CloudSettings":
+        if self.secret_key and self.secret_key_file:
+            raise ValueError("give secret_key or secret_key_file, not both")
+        return self
+
+    @property
+    def url(self) -> str:
+        """The base of every cloud endpoint, without a trailing slash."""
+        return self.base_url or CLOUD_URLS[self.environment]
+
+    @property
+    def shop(self) -> dict[str, str]:
+        """The shop's keys that are filled into calls that name none."""
+        return {"shop_id": self.shop_id, "sunmi_shop_no": self.sunmi_shop_no}
+
+
+class CameraSettings(_Section):
+    """How cameras are called."""
+
+    port: int = Field(default=443, ge=1, le=65535)
+    app_id: str = ""
+    secret_key: str = Field(default="", repr=False)
+    client_certificate: str = ""
+    client_certificate_password: str = Field(default="", repr=False)
+    timeout_s: float = Field(default=10, gt=0, le=300)
+
+
+class DiscoverySettings(_Section):
+    """How cameras are found."""
+
+    methods: list[Method] = ["broadcast", "mdns", "sweep"]
+    interfaces: list[str] = []
+    addresses: list[str] = []
+    interval_s: float = Field(default=60, ge=0)
+    broadcast_port: int = Field(default=10001, ge=1, le=65535)
+
+    @field_validator("addresses")
+    @classmethod
+    def _host_and_port(cls, value: list[str]) -> list[str]:
+        for address in value:
+            host, _, port = address.partition(":")
+            if not host or (":" in address and not (port.isdigit() and 0 < int(port) < 65536)):
+                raise ValueError(f"{address!r} is neither host nor host:port")
+        return value
+
+
+class OutboxSettings(_Section):
+    """The queue towards the cloud."""
+
+    max_bytes: int = Field(default=536870912, ge=1024 * 1024)
+
+
+class HookSettings(_Section):
+    """How the vendor's callbacks reach the gateway."""
+
+    public_url: str = ""
+    camera_url: str = ""
+
+
+class Settings(BaseSettings):
+    """All settings. Use `load_settings`, which reads the file and words the errors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    server: ServerSettings = ServerSettings()
+    storage: StorageSettings = StorageSettings()
+    cloud: CloudSettings = CloudSettings()
+    cameras: CameraSettings = CameraSettings()
+    discovery: DiscoverySettings = DiscoverySettings()
+    outbox: OutboxSettings = OutboxSettings()
+    hooks: HookSettings = HookSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which arrives as the arguments."""
+        return env_settings, init_settings
+
+    @property
+    def state_directory(self) -> Path:
+        """The folder that holds gateway.db: the setting, else $STATE_DIRECTORY, else the user's state folder."""
+        named = self.storage.directory or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        return Path(named) if named else platformdirs.user_state_path("sunmi-gateway", appauthor=False)
+
+    @property
+    def camera_credentials(self) -> tuple[str, str]:
+        """The app_id and secret key for cameras: their own, else the cloud's."""
+        if self.cameras.app_id:
+            return self.cameras.app_id, self.cameras.secret_key
+        return self.cloud.app_id, self.cloud.secret_key
+
+
+def settings_path(given: str | None) -> Path | None:
+    """Return the settings file to read: the given one, $SUNMI_GATEWAY_CONFIG, the system's, the user's, or None.
+
+    A file that was named but does not exist is returned all the same, so that reading it says so.
+    """
+    named = given or os.environ.get("SUNMI_GATEWAY_CONFIG")
+    if named:
+        return Path(named)
+    usual = (SYSTEM_FILE, platformdirs.user_config_path("sunmi-gateway", appauthor=False) / "gateway.toml")
+    return next((path for path in usual if path.exists()), None)
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read and check the settings. Raises `SettingsError` naming the file, the key and the reason."""
+    document: dict[str, Any] = {}
+    where = "the environment" if path is None else str(path)
+    if path is not None:
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as exc:
+            raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"{path}: is not valid TOML: {exc}") from exc
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**document)
+    except ValidationError as exc:
+        raise SettingsError(f"{where}: {_worded(exc)}") from exc
+    except Exception as exc:  # pydantic-settings raises its own error for a variable that is not JSON
+        raise SettingsError(f"the environment: {exc}") from exc
+    return _with_secret_file(settings, where)
+
+
+def _refuse_unknown_variables() -> None:
+    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    for variable in os.environ:
+        if not variable.upper().startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
+        known = sections.get(section)
+        if not (isinstance(known, type) and issubclass(known, _Section) and key in known.model_fields):
+            raise SettingsError(f"the environment: {variable} is not a setting")
+
+
+def _with_secret_file(settings: Settings, where: str) -> Settings:
+    file = settings.cloud.secret_key_file
+    if not file:
+        return settings
+    try:
+        secret = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "is not text"
+        raise SettingsError(f"{where}: cloud.secret_key_file: {file} cannot be read: {reason}") from exc
+    if not secret:
+        raise SettingsError(f"{where}: cloud.secret_key_file: {file} is empty")
+    cloud = settings.cloud.model_copy(update={"secret_key": secret})
+    return settings.model_copy(update={"cloud": cloud})
+
+
+def _worded(error: ValidationError) -> str:
+    reasons = []
+    for one in error.errors():
+        key = ".".join(str(part) for part in one["loc"])
+        message = one["msg"].removeprefix("Value error, ")
+        reasons.append(f"{key}: is not a setting" if one["type"] == "extra_forbidden" else f"{key}: {message}")
+    return "; ".join(reasons)
