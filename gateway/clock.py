@@ -1,7 +1,7 @@
 """The time of a peer, learned from its `Date` header and kept on the monotonic clock.
 
-A Raspberry Pi has no clock of its own, and the system's may jump: what was learned from a peer is held as the difference
-between its time and the monotonic clock, which no jump moves.
+A Raspberry Pi has no clock of its own, and the system's may jump: what was learned from a peer is held as the
+difference between its time and the monotonic clock, which no jump moves.
 """
 
 import time

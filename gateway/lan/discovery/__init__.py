@@ -1,0 +1,1 @@
+"""Finding cameras on the network: one file per method, run together in rounds."""
