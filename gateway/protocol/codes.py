@@ -51,11 +51,25 @@ CLOUD_SIGN_REFUSED = 5090
 CLOUD_TIME_REFUSED = 5091
 CLOUD_RANDOM_REFUSED = 5092
 
+_SUCCESS = ReturnCode(0, "success")
 _CLOUD_COMMON = (
     ReturnCode(CLOUD_SIGN_REFUSED, "invalid sign"),
     ReturnCode(CLOUD_TIME_REFUSED, "invalid timestamp"),
     ReturnCode(CLOUD_RANDOM_REFUSED, "invalid random value"),
 )
+
+GENERAL_CLOUD_CODES = (
+    _SUCCESS,
+    ReturnCode(5000, "database error", True),
+    ReturnCode(5013, "invalid SaaS provider or shop", True),
+    ReturnCode(5022, "invalid parameter", True),
+    ReturnCode(5041, "invalid SaaS provider", True),
+    *_CLOUD_COMMON,
+)
+"""For an endpoint that lists no codes: those of the general error list that can concern it, hence inferred.
+
+Source: seed 000, "Error Codes", section 3.
+"""
 
 
 def cloud_codes(listed: Mapping[int, str]) -> tuple[ReturnCode, ...]:
@@ -64,4 +78,4 @@ def cloud_codes(listed: Mapping[int, str]) -> tuple[ReturnCode, ...]:
     Source: seed 000, "Error Codes", section 3.
     """
     own = (ReturnCode(code, meaning) for code, meaning in listed.items())
-    return (ReturnCode(0, "success"), *own, *_CLOUD_COMMON)
+    return (_SUCCESS, *own, *_CLOUD_COMMON)

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
 
 from gateway.errors import Fault, InvalidRequest, NotFound, TooLarge
 from gateway.protocol.parameters import FilePart, Parameter, Refusal, Span
@@ -16,6 +17,9 @@ Relay = Literal["direct"]
 FieldType = Literal["string", "int", "number", "array", "object"]
 
 MASK = "********"
+
+_PUBLIC_PARAMETERS_BYTES: Final = 128
+"""What app_id, timestamp, random and sign add to a form, with their names and some room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,8 @@ class Endpoint:
     `path` is TYPE/ACTION for a camera and the path below /openapi/ for the cloud, both without a leading slash. `auth`
     tells how a call is authorised: signed with the secret key, signed with the activation number, or not at all.
     `repeatable` says that a call whose answer was lost may be sent again with the same effect. `timeout_s` is the time
-    a camera needs where that is more than the configured one. `max_bytes` bounds the encoded parameters.
-    `source` is where the vendor describes it.
+    a camera needs where that is more than the configured one. `max_bytes` bounds the form that carries the parameters,
+    without its files. `source` is where the vendor describes it.
     """
 
     path: str
@@ -144,7 +148,7 @@ class Endpoint:
             except Refusal as exc:
                 faults.append(Fault(parameter.name + exc.inside, exc.reason))
         given = {name for name in (*arguments, *files) if name in files or arguments.get(name) is not None}
-        faults += self._missing(given)
+        faults += self._missing(given, {name for name in given if arguments.get(name) == ""})
         if not faults:
             faults += [fault for limit in self.limits if (fault := limit.check(fields)) is not None]
         if faults:
@@ -158,12 +162,12 @@ class Endpoint:
         usable = {name: value for name, value in defaults.items() if value and name in names}
         for name in list(usable):
             rivals = {name, names[name]} | {other for other, replaces in names.items() if replaces == name}
-            if rivals & {given for given, value in arguments.items() if value is not None}:
+            if rivals & {given for given, value in arguments.items() if value is not None and value != ""}:
                 del usable[name]
         for name in list(usable):
             if name in usable and names[name]:
                 usable.pop(names[name], None)
-        return {**usable, **arguments}
+        return {**arguments, **usable}
 
     def _check_file(self, parameter: Parameter, part: FilePart) -> None:
         if parameter.type != "file":
@@ -174,9 +178,11 @@ class Endpoint:
             )
         parameter.check_file(part)
 
-    def _missing(self, given: set[str]) -> list[Fault]:
+    def _missing(self, given: set[str], empty: set[str]) -> list[Fault]:
+        """Name what is missing: an empty value takes no part in the signature, so it cannot stand in for another."""
+        filled = given - empty
         replaced = {
-            parameter.replaces for parameter in self.parameters if parameter.replaces and parameter.name in given
+            parameter.replaces for parameter in self.parameters if parameter.replaces and parameter.name in filled
         }
         faults = [
             Fault(parameter.name, "is required")
@@ -185,16 +191,16 @@ class Endpoint:
         ]
         for group in dict.fromkeys(parameter.one_of for parameter in self.parameters if parameter.one_of):
             members = [parameter.name for parameter in self.parameters if parameter.one_of == group]
-            if not given.intersection(members):
+            if not filled.intersection(members):
                 faults.append(Fault(members[0], f"one of {', '.join(members)} is required"))
         return faults
 
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:
             return
-        size = sum(len(name) + len(value.encode()) + 2 for name, value in fields.items())
+        size = len(urlencode(fields)) + _PUBLIC_PARAMETERS_BYTES
         if size > self.max_bytes:
-            raise TooLarge(f"{self.path}: the parameters have {size} bytes; at most {self.max_bytes} are accepted")
+            raise TooLarge(f"{self.path}: the request has {size} bytes; at most {self.max_bytes} are accepted")
 
     def masked(self, answer: Any) -> Any:
         """Return a copy of an answer (`code`, `msg`, `data`) in which secret fields are masked."""

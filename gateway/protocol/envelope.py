@@ -1,9 +1,12 @@
 """The envelope around every vendor answer: `{code, msg, data}`."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.protocol import json_text
+
+_CODE = re.compile(r"-?[0-9]{1,9}")
 
 
 class Garbage(ValueError):
@@ -43,7 +46,7 @@ def parse_answer(raw: bytes) -> Answer:
     if not isinstance(document, dict):
         raise Garbage("answered JSON that is not an object")
     code = document.get("code")
-    if isinstance(code, str) and code.lstrip("-").isascii() and code.lstrip("-").isdigit() and len(code) < 10:
+    if isinstance(code, str) and _CODE.fullmatch(code):
         code = int(code)
     if not isinstance(code, int) or isinstance(code, bool):
         raise Garbage("answered JSON without a code")

@@ -1,6 +1,6 @@
 """JSON in which numbers keep the digits they came with."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import simplejson
@@ -8,7 +8,12 @@ import simplejson
 
 def loads(text: str | bytes) -> Any:
     """Parse JSON; fractions become `Decimal`, so that 10.00 stays 10.00. Raises ValueError."""
-    return simplejson.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    try:
+        return simplejson.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except RecursionError as exc:
+        raise ValueError("the JSON is nested too deeply") from exc
+    except InvalidOperation as exc:
+        raise ValueError("a number has too large an exponent") from exc
 
 
 def dumps(value: Any) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
 
 from gateway.errors import Fault
@@ -15,6 +15,8 @@ Format = Literal["date", "timestamp"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
+_NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _JSON_KINDS = {
     bool: "a boolean",
     str: "a string",
@@ -97,6 +99,7 @@ class Parameter:
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
+        wanted = int if "int" in (self.type, self.items) else str
         problems = [
             (not _NAME.fullmatch(self.name), "is not a parameter name"),
             ((self.items is not None) != (self.type == "array"), "items belong to arrays, and every array has them"),
@@ -114,7 +117,7 @@ class Parameter:
             (bool(self.one_of) and self.required, "a member of a group cannot be required by itself"),
             (self.open and not self.choices, "open needs choices"),
             (
-                any(type(choice.value) is not (int if self.type == "int" else str) for choice in self.choices),
+                any(type(choice.value) is not wanted for choice in self.choices),
                 "choices of another type",
             ),
         ]
@@ -177,7 +180,10 @@ class Parameter:
             raise Refusal(f"must be {_JSON_KINDS[wanted]}, not {_kind(value)}")
         if isinstance(value, list):
             self._check_items(value)
-        text = json_text.dumps(value)
+        try:
+            text = json_text.dumps(value)
+        except RecursionError as exc:
+            raise Refusal("is nested too deeply") from exc
         if not _is_unicode(text):
             raise Refusal("must be valid Unicode")
         return text
@@ -297,7 +303,7 @@ class Span:
 def parse_date(text: str) -> date:
     """Parse YYYY-MM-DD. Raises `Refusal`."""
     try:
-        if len(text) != 10:
+        if not _DATE.fullmatch(text):  # fromisoformat takes week dates as well
             raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError as exc:
@@ -335,13 +341,9 @@ def _parse_number(value: Any, *, whole: bool) -> tuple[int | Decimal, str]:
         if not _INTEGER.fullmatch(text):
             raise Refusal("must be an integer")
         return int(text), text
-    try:
-        number = Decimal(text)
-    except InvalidOperation as exc:
-        raise Refusal("must be a number") from exc
-    if not number.is_finite():
+    if not _NUMBER.fullmatch(text):
         raise Refusal("must be a number")
-    return number, text
+    return Decimal(text), text
 
 
 def _range(low: int | None, high: int | None) -> str:

@@ -1,5 +1,6 @@
-"""What the cloud's endpoints have in common: the shop they speak of, and the limit on a request."""
+"""What the cloud's endpoints have in common: the shop they speak of, pages, return codes, the limit on a request."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.protocol.endpoint import Endpoint
@@ -24,8 +25,45 @@ SHOP: Final = (
     ),
 )
 
+IPC_ID: Final = Parameter(
+    name="ipc_id",
+    type="string",
+    required=True,
+    description="The camera's identifier in the cloud; device/ipc/getList tells it.",
+    example="549755805878",
+)
+
+STORE_CODES: Final[Mapping[int, str]] = {
+    5000: "database error",
+    5013: "no data found",
+    5041: "no shop_id parameter found in the request",
+}
+"""The codes that nearly every endpoint of the Cloud API chapter lists (seed 000)."""
+
+CODES_STATED_IN_GENERAL: Final = "Lists no codes of its own; those of the general error list are shown."
+
+
+def pages(*, defaults: bool = True, max_size: int | None = None, remark: str = "") -> tuple[Parameter, Parameter]:
+    """Declare the two parameters that choose a page; the vendor states defaults for some lists only."""
+    return (
+        Parameter(
+            name="page_num",
+            type="int",
+            min=1,
+            default=1 if defaults else None,
+            description=f"The page, counted from 1.{remark}",
+        ),
+        Parameter(
+            name="page_size",
+            type="int",
+            min=1,
+            max=max_size,
+            default=10 if defaults else None,
+            description=f"How many entries a page has.{remark}",
+        ),
+    )
+
 
 def cloud_endpoint(**declared: Any) -> Endpoint:
-    """Declare a cloud endpoint; one that takes a file is bounded by the file's own limit instead of the body's."""
-    takes_file = any(parameter.type == "file" for parameter in declared.get("parameters", ()))
-    return Endpoint(side="cloud", max_bytes=None if takes_file else MAX_BODY_BYTES, **declared)
+    """Declare a cloud endpoint; a file that it takes has a limit of its own beside the one on the form."""
+    return Endpoint(side="cloud", max_bytes=MAX_BODY_BYTES, **declared)

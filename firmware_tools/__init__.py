@@ -1,0 +1,1 @@
+"""Firmware SD cards for SUNMI cameras: written, verified, cleaned, one or forty at a time."""

@@ -1,0 +1,40 @@
+"""Who calls: bearer tokens, their scopes, and the local socket, whose file permissions are its token."""
+
+from typing import Final
+
+from aiohttp import web
+
+from gateway.errors import Forbidden, Unauthorized
+from gateway.protocol.endpoint import Scope
+from gateway.store.tokens import TokenTable
+
+_RANK: Final[dict[Scope, int]] = {"pos": 0, "installer": 1, "admin": 2}
+
+
+def allows(scope: Scope, needed: Scope) -> bool:
+    """Tell whether a token's scope covers what a route or endpoint needs."""
+    return _RANK[scope] >= _RANK[needed]
+
+
+def require(scope: Scope, needed: Scope) -> None:
+    """Raise `Forbidden` unless the scope covers what is needed."""
+    if not allows(scope, needed):
+        raise Forbidden(f"this needs a token of scope {needed}; the one shown has scope {scope}")
+
+
+def authenticate(request: web.Request, tokens: TokenTable) -> Scope:
+    """Return the caller's scope. Raises `Unauthorized`.
+
+    A caller on the Unix socket may do everything: its file is readable by the gateway's own user alone.
+    """
+    transport = request.transport
+    if transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes):
+        return "admin"
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Unauthorized("send the header `Authorization: Bearer TOKEN`; `sunmi-gateway token create` makes tokens")
+    record = tokens.find(token.strip())
+    if record is None:
+        raise Unauthorized("the token is not known, or was revoked")
+    tokens.touch(record.name)
+    return record.scope

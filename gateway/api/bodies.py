@@ -1,0 +1,145 @@
+"""Reading what callers send: JSON objects checked by pydantic, vendor arguments, and files."""
+
+from typing import Any, Final, TypeVar
+
+from aiohttp import BodyPartReader, web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.errors import Fault, InvalidRequest, TooLarge
+from gateway.protocol import json_text
+from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.parameters import FilePart
+from gateway.settings import Method
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+"""No body is larger: 1 MB of parameters grows when every character is escaped in JSON."""
+
+
+class Body(BaseModel):
+    """A body of the gateway's own calls: unknown members are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class DiscoveryBody(Body):
+    """What to look for, and for how long."""
+
+    timeout_s: float = Field(default=3.0, gt=0, le=60, description="How long the round listens, in seconds.")
+    methods: list[Method] | None = Field(default=None, min_length=1, description="Only these methods.")
+
+
+class CameraBody(Body):
+    """A camera to manage: one that was found, or one that a person knows by address and serial number."""
+
+    sn: str = Field(min_length=1, max_length=64, description="The serial number on the camera's label.")
+    address: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$", description="host or host:port, if it was not found."
+    )
+
+
+class WifiBody(Body):
+    """The Wi-Fi network that a camera shall join."""
+
+    ssid: str
+    password: str = Field(default="", description="Blank for an open network.")
+
+
+class ActivationBody(Body):
+    """An activation: it deletes the camera's face groups, which has to be confirmed."""
+
+    activation_number: str = Field(min_length=1, max_length=128)
+    confirm_erase: bool = Field(default=False, description="Must be true: activation deletes the camera's face groups.")
+
+
+class ProvisioningBody(Body):
+    """What a camera needs to be put to work; what is left out is not done."""
+
+    ssid: str | None = None
+    password: str | None = None
+    activation_number: str | None = Field(default=None, min_length=1, max_length=128)
+    confirm_erase: bool = False
+    name: str | None = Field(default=None, min_length=1, max_length=36)
+
+
+class TrustBody(Body):
+    """The certificate that a person saw and trusts."""
+
+    certificate_sha256: str = Field(pattern=r"^[0-9A-Fa-f:]{64,95}$", description="SHA-256 of the certificate, in hex.")
+
+
+class TokenBody(Body):
+    """A new token."""
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
+    scope: str = Field(pattern="^(pos|installer|admin)$")
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def read_body(request: web.Request, model: type[B]) -> B:
+    """Read and check the body of one of the gateway's own calls. Raises `InvalidRequest` naming every fault."""
+    document = await read_object(request)
+    try:
+        return model.model_validate_json(json_text.dumps(document))
+    except ValidationError as exc:
+        faults = [Fault(".".join(map(str, one["loc"])), _reason(one["type"], one["msg"])) for one in exc.errors()]
+        raise InvalidRequest(faults) from exc
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """Read a JSON object; no body at all is an empty one. Raises `InvalidRequest`."""
+    raw = await request.read()
+    if not raw.strip():
+        return {}
+    try:
+        document = json_text.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidRequest([Fault("body", f"must be a JSON object in UTF-8: {_first_line(exc)}")]) from exc
+    if not isinstance(document, dict):
+        raise InvalidRequest([Fault("body", "must be a JSON object")])
+    return document
+
+
+async def read_arguments(request: web.Request, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, FilePart]]:
+    """Read the arguments and files of a vendor call, as JSON or as multipart/form-data where it takes a file."""
+    if request.content_type != "multipart/form-data":
+        return await read_object(request), {}
+    if not endpoint.takes_file:
+        raise InvalidRequest([Fault("body", f"{endpoint.path} takes no file: send a JSON object")])
+    arguments: dict[str, Any] = {}
+    files: dict[str, FilePart] = {}
+    limits = {known.name: known.max_bytes for known in endpoint.parameters if known.type == "file"}
+    try:
+        async for part in await request.multipart():
+            name = part.name if isinstance(part, BodyPartReader) else None
+            if not name or not isinstance(part, BodyPartReader):
+                raise InvalidRequest([Fault("body", "every part needs a name")])
+            if name in arguments or name in files:
+                raise InvalidRequest([Fault(name, "is given twice")])
+            data = await _read_part(part, name, limits.get(name) or MAX_BODY_BYTES)
+            if name in limits:
+                kind = part.headers.get("Content-Type", "application/octet-stream")
+                files[name] = FilePart(part.filename or name, kind, data)
+            else:
+                arguments[name] = data.decode()
+    except (ValueError, AssertionError) as exc:  # aiohttp reports a broken multipart body with either
+        raise InvalidRequest([Fault("body", f"is no valid multipart/form-data: {_first_line(exc)}")]) from exc
+    return arguments, files
+
+
+async def _read_part(part: BodyPartReader, name: str, limit: int) -> bytes:
+    data = bytearray()
+    while chunk := await part.read_chunk(65536):
+        data += chunk
+        if len(data) > limit:
+            raise TooLarge(f"{name}: the file has more than the {limit} bytes that are accepted")
+    return bytes(data)
+
+
+def _reason(kind: str, message: str) -> str:
+    return {"extra_forbidden": "is not a parameter of this call", "missing": "is required"}.get(kind, message)
+
+
+def _first_line(exc: BaseException) -> str:
+    return str(exc).partition("\n")[0][:200] or type(exc).__name__

@@ -1,0 +1,156 @@
+"""The cameras of the store: finding, managing, trusting them, and putting them to work."""
+
+from aiohttp import web
+
+from gateway.api.bodies import (
+    ActivationBody,
+    CameraBody,
+    DiscoveryBody,
+    ProvisioningBody,
+    TrustBody,
+    WifiBody,
+    read_body,
+)
+from gateway.api.route import Caller, Route, respond
+from gateway.errors import Fault, InvalidRequest
+from gateway.lan.provisioning import ProvisioningRequest
+
+
+async def discover(caller: Caller) -> web.StreamResponse:
+    """Look for cameras now, and answer when the round is over."""
+    body = await read_body(caller.request, DiscoveryBody)
+    gateway = caller.gateway
+    result = await gateway.discovery.round(timeout_s=body.timeout_s, methods=body.methods)
+    serial_numbers = dict.fromkeys(sighting.sn for sighting in result.sightings)
+    return respond(
+        {
+            "cameras": [gateway.registry.get(sn).describe() for sn in serial_numbers],
+            "unidentified": [
+                {
+                    "address": one.address,
+                    "interface": one.interface,
+                    "found_by": one.found_by,
+                    "certificate_sha256": one.certificate_sha256 or None,
+                }
+                for one in result.unidentified
+            ],
+            "methods": {
+                name: {"found": method.found, "error": method.error} for name, method in result.methods.items()
+            },
+        }
+    )
+
+
+async def list_cameras(caller: Caller) -> web.StreamResponse:
+    """List every camera, found and managed."""
+    return respond({"cameras": [camera.describe() for camera in caller.gateway.registry.all()]})
+
+
+async def add_camera(caller: Caller) -> web.StreamResponse:
+    """Make a camera managed: a person says that it is ours."""
+    body = await read_body(caller.request, CameraBody)
+    gateway = caller.gateway
+    address = body.address
+    if address is not None and ":" not in address:
+        address = f"{address}:{gateway.settings.cameras.port}"
+    await gateway.registry.manage(body.sn, address)
+    await gateway.cameras.refresh(body.sn)
+    return respond(gateway.registry.get(body.sn).describe(), 201)
+
+
+async def show_camera(caller: Caller) -> web.StreamResponse:
+    """Show one camera."""
+    return respond(caller.gateway.registry.get(caller.sn).describe())
+
+
+async def forget_camera(caller: Caller) -> web.StreamResponse:
+    """Forget a camera, with its pin."""
+    await caller.gateway.provisioning.cancel_if_any(caller.sn)
+    await caller.gateway.registry.forget(caller.sn)
+    return web.Response(status=204)
+
+
+async def access_points(caller: Caller) -> web.StreamResponse:
+    """List the Wi-Fi networks that a camera sees."""
+    seen = await caller.gateway.cameras.access_points(caller.sn)
+    return respond({"access_points": [{"ssid": one.ssid, "key_mgmt": one.key_mgmt} for one in seen]})
+
+
+async def set_wifi(caller: Caller) -> web.StreamResponse:
+    """Tell a camera the Wi-Fi network to join."""
+    body = await read_body(caller.request, WifiBody)
+    answered = await caller.gateway.cameras.set_wifi(caller.sn, body.ssid, body.password)
+    if answered:
+        return respond({"ssid": body.ssid, "answered": True})
+    detail = "the connection dropped after the request went out, as it may; look whether the camera comes back"
+    return respond({"ssid": body.ssid, "answered": False, "detail": detail}, 202)
+
+
+async def activate(caller: Caller) -> web.StreamResponse:
+    """Activate a camera for this account."""
+    body = await read_body(caller.request, ActivationBody)
+    if not body.confirm_erase:
+        raise InvalidRequest([Fault("confirm_erase", "must be true: activation deletes the camera's face groups")])
+    await caller.gateway.provisioning.activate(caller.sn, body.activation_number)
+    return respond(caller.gateway.registry.get(caller.sn).describe())
+
+
+async def start_provisioning(caller: Caller) -> web.StreamResponse:
+    """Start, or resume, the job that puts a camera to work."""
+    body = await read_body(caller.request, ProvisioningBody)
+    job = await caller.gateway.provisioning.start(caller.sn, ProvisioningRequest(**body.model_dump()))
+    return respond(job.describe(), 202, {"Location": f"/api/v1/cameras/{caller.sn}/provisioning"})
+
+
+async def show_provisioning(caller: Caller) -> web.StreamResponse:
+    """Show how far the job is."""
+    return respond(caller.gateway.provisioning.get(caller.sn).describe())
+
+
+async def cancel_provisioning(caller: Caller) -> web.StreamResponse:
+    """Cancel the job; what the camera already took stays."""
+    await caller.gateway.provisioning.cancel(caller.sn)
+    return respond(caller.gateway.provisioning.get(caller.sn).describe())
+
+
+async def trust(caller: Caller) -> web.StreamResponse:
+    """Trust the certificate that a camera shows now, if it is the one that a person saw."""
+    body = await read_body(caller.request, TrustBody)
+    await caller.gateway.cameras.trust(caller.sn, body.certificate_sha256.replace(":", "").lower())
+    return respond(caller.gateway.registry.get(caller.sn).describe())
+
+
+_CAMERA = "/api/v1/cameras/{sn}"
+
+ROUTES = (
+    Route("POST", "/api/v1/discovery", "Look for cameras now", discover, "installer", DiscoveryBody),
+    Route("GET", "/api/v1/cameras", "List the cameras, found and managed", list_cameras, "pos"),
+    Route(
+        "POST", "/api/v1/cameras", "Make a camera managed", add_camera, "installer", CameraBody, {201: "The camera."}
+    ),
+    Route("GET", _CAMERA, "Show one camera", show_camera, "pos"),
+    Route("DELETE", _CAMERA, "Forget a camera", forget_camera, "installer", answers={204: "Forgotten."}),
+    Route("GET", f"{_CAMERA}/access-points", "List the Wi-Fi networks that it sees", access_points, "installer"),
+    Route(
+        "PUT",
+        f"{_CAMERA}/wifi",
+        "Tell it the Wi-Fi network to join",
+        set_wifi,
+        "installer",
+        WifiBody,
+        {200: "The camera took it.", 202: "The connection dropped after the request went out."},
+    ),
+    Route("POST", f"{_CAMERA}/activation", "Activate it for this account", activate, "installer", ActivationBody),
+    Route(
+        "POST",
+        f"{_CAMERA}/provisioning",
+        "Put it to work: Wi-Fi, activation and name in one job",
+        start_provisioning,
+        "installer",
+        ProvisioningBody,
+        {202: "The job runs; `Location` tells how far it is."},
+    ),
+    Route("GET", f"{_CAMERA}/provisioning", "Show how far its job is", show_provisioning, "installer"),
+    Route("DELETE", f"{_CAMERA}/provisioning", "Cancel its job", cancel_provisioning, "installer"),
+    Route("POST", f"{_CAMERA}/trust", "Trust the certificate that it shows", trust, "installer", TrustBody),
+)

@@ -1,0 +1,90 @@
+"""The reference as one HTML page, made from the OpenAPI document; it loads nothing from anywhere."""
+
+from html import escape
+from typing import Any
+
+_STYLE = """
+body { background: #fff; color: #222; font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem }
+body { padding: 1rem }
+h2 { border-bottom: 2px solid #f60; margin-top: 3rem }
+details { border: 1px solid #ddd; border-radius: 6px; margin: .5rem 0; padding: .5rem .8rem }
+summary { cursor: pointer }
+summary code { font-weight: 600 }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 }
+th, td { border: 1px solid #ddd; padding: .3rem .5rem; text-align: left; vertical-align: top }
+.method { background: #f60; border-radius: 4px; color: #fff; font-size: .8rem; padding: .1rem .4rem }
+pre { background: #f5f5f5; overflow: auto; padding: .6rem }
+@media (prefers-color-scheme: dark) {
+  body { background: #161616; color: #ddd } details, th, td { border-color: #444 } pre { background: #222 }
+}
+"""
+
+
+def page(document: dict[str, Any]) -> str:
+    """Return the page for an OpenAPI document."""
+    sections = []
+    for tag in document["tags"]:
+        operations = [
+            _operation(method, path, operation)
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+            if tag["name"] in operation["tags"]
+        ]
+        title, text = escape(tag["name"].capitalize()), escape(tag["description"])
+        sections.append(f'<h2 id="{escape(tag["name"])}">{title}</h2><p>{text}</p>{"".join(operations)}')
+    info = document["info"]
+    contents = " · ".join(f'<a href="#{escape(tag["name"])}">{escape(tag["name"])}</a>' for tag in document["tags"])
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(info['title'])}</title><style>{_STYLE}</style></head><body>"
+        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
+        f'<p>{contents} · <a href="openapi.json">openapi.json</a></p>'
+        "<p>Every call carries <code>Authorization: Bearer TOKEN</code>; "
+        "<code>sunmi-gateway token create</code> makes tokens. "
+        "Every failure is <code>application/problem+json</code>.</p>"
+        f"{''.join(sections)}</body></html>"
+    )
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+    body = operation.get("requestBody", {}).get("content", {})
+    tables = "".join(f"<p>Body: <code>{escape(kind)}</code></p>{_table(one['schema'])}" for kind, one in body.items())
+    answers = "".join(
+        f"<tr><td>{escape(code)}</td><td>{escape(answer.get('description', 'A failure.'))}</td></tr>"
+        for code, answer in operation["responses"].items()
+    )
+    return (
+        f'<details id="{escape(operation["operationId"])}">'
+        f'<summary><span class="method">{escape(method.upper())}</span> '
+        f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>"
+        f"<p>{escape(operation['description'])}</p>{tables}"
+        f"<table><tr><th>Status</th><th>Meaning</th></tr>{answers}</table></details>"
+    )
+
+
+def _table(schema: dict[str, Any]) -> str:
+    required = set(schema.get("required", ()))
+    rows = "".join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(one))}</td>"
+        f"<td>{'yes' if name in required else ''}</td><td>{escape(_limits(one))}</td></tr>"
+        for name, one in schema.get("properties", {}).items()
+    )
+    if not rows:
+        return "<p>No parameters.</p>"
+    return f"<table><tr><th>Parameter</th><th>Type</th><th>Required</th><th>Meaning</th></tr>{rows}</table>"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "contentMediaType" in schema:
+        return "file"
+    kind = schema.get("type") or " or ".join(str(one.get("type")) for one in schema.get("anyOf", ()))
+    return f"array of {_kind(schema['items'])}" if kind == "array" and "items" in schema else str(kind)
+
+
+def _limits(schema: dict[str, Any]) -> str:
+    words = {"minimum": "from", "maximum": "to", "minLength": "at least", "maxLength": "at most", "default": "default"}
+    limits = [f"{word} {schema[name]}" for name, word in words.items() if schema.get(name) is not None]
+    return " ".join(
+        part for part in (schema.get("description", ""), f"({', '.join(limits)})" if limits else "") if part
+    )

@@ -1,0 +1,86 @@
+"""Every failure of the REST API as `application/problem+json` (RFC 9457)."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway.errors import Problem, RateLimited, Unauthorized
+from gateway.protocol import json_text
+
+_log = logging.getLogger(__name__)
+
+
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """Return the members of the document that describes a problem."""
+    return {
+        "type": f"urn:sunmi-gateway:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        **problem.members,
+    }
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every failure with a problem document; an unforeseen one is logged and says nothing of its inside."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _respond(problem.status, problem_document(problem), _headers(problem))
+    except web.HTTPException as exc:
+        if exc.status < 400:
+            raise
+        return _respond(exc.status, _plain_document(exc, request), {"Allow": exc.headers.get("Allow", "")})
+    except Exception:
+        _log.exception("%s %s failed", request.method, request.path)
+        document = {
+            "type": "urn:sunmi-gateway:problem:internal_error",
+            "title": "The gateway failed",
+            "status": 500,
+            "detail": "the gateway failed in a way that nobody foresaw; its log tells where",
+            "code": "internal_error",
+        }
+        return _respond(500, document, {})
+
+
+def _plain_document(exc: web.HTTPException, request: web.Request) -> dict[str, Any]:
+    """Describe what aiohttp refused by itself: an unknown path or method, a body that is too large."""
+    known = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    details = {
+        404: f"there is nothing at {request.path}; /docs lists what there is",
+        405: f"{request.method} is not possible at {request.path}; /docs lists what is",
+        413: "the body is larger than any call may be",
+    }
+    code = known.get(exc.status, "invalid_request")
+    return {
+        "type": f"urn:sunmi-gateway:problem:{code}",
+        "title": HTTPStatus(exc.status).phrase,
+        "status": exc.status,
+        "detail": details.get(exc.status, exc.reason),
+        "code": code,
+    }
+
+
+def _headers(problem: Problem) -> dict[str, str]:
+    match problem:
+        case Unauthorized():
+            return {"WWW-Authenticate": "Bearer"}
+        case RateLimited():
+            return {"Retry-After": str(problem.retry_after_s)}
+        case _:
+            return {}
+
+
+def _respond(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
+    given = {name: value for name, value in headers.items() if value}
+    return web.Response(
+        status=status,
+        headers=given,
+        body=json_text.dumps(document).encode("utf-8", "replace"),
+        content_type="application/problem+json",
+    )

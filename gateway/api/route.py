@@ -1,0 +1,64 @@
+"""One route of the local REST API as data: from it follow the guard, the registration and the OpenAPI document."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from gateway.api.auth import authenticate, require
+from gateway.api.bodies import Body
+from gateway.app import Gateway
+from gateway.protocol import json_text
+from gateway.protocol.endpoint import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One authenticated request: the gateway it speaks to, and what its token allows."""
+
+    gateway: Gateway
+    request: web.Request
+    scope: Scope
+
+    @property
+    def sn(self) -> str:
+        """The serial number in the path."""
+        return self.request.match_info["sn"]
+
+
+Handler = Callable[[Caller], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and path, what it does, the scope it needs (None: no token), its body and its answers by status."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    scope: Scope | None
+    body: type[Body] | None = None
+    answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
+    described: bool = True
+    """Whether the OpenAPI document shows it; the generic vendor routes are shown once per endpoint instead."""
+
+    def bound(self, gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Return the handler for aiohttp: guarded by the scope."""
+        needed, handler = self.scope, self.handler
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if needed is None:
+                return await handler(Caller(gateway, request, "pos"))
+            scope = authenticate(request, gateway.tokens)
+            require(scope, needed)
+            return await handler(Caller(gateway, request, scope))
+
+        return handle
+
+
+def respond(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with a JSON document."""
+    body = json_text.dumps(document).encode()
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")

@@ -1,0 +1,100 @@
+"""Serving the local REST API: plain HTTP, HTTPS, and the Unix socket for commands."""
+
+import contextlib
+import logging
+import os
+import ssl
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway.api import cameras, openapi, system, vendor
+from gateway.api.bodies import MAX_BODY_BYTES
+from gateway.api.problems import problems
+from gateway.api.route import Route
+from gateway.app import Gateway
+from gateway.errors import Forbidden, SettingsError, StateError
+from gateway.settings import ServerSettings
+
+ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *vendor.ROUTES)
+
+_PLAIN_PATHS: Final = frozenset({"/healthz"})
+"""What plain HTTP still serves where the settings do not allow it in general."""
+
+_log = logging.getLogger(__name__)
+
+
+def application(gateway: Gateway) -> web.Application:
+    """Make the web application of a gateway."""
+    middlewares = [problems] if gateway.settings.server.allow_plain_http else [problems, _only_encrypted]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    app[system.DOCUMENT] = openapi.document(ROUTES)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.bound(gateway))
+    return app
+
+
+@contextlib.asynccontextmanager
+async def serving(gateway: Gateway, *, network: bool) -> AsyncIterator[list[str]]:
+    """Serve on the Unix socket and, with `network`, where the settings say; yield the base URLs.
+
+    Raises `StateError` naming what could not be listened on.
+    """
+    runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=5)
+    await runner.setup()
+    try:
+        await _listen(web.UnixSite(runner, str(gateway.socket)), f"the socket {gateway.socket}")
+        gateway.socket.chmod(0o600)
+        urls = await _listen_on_network(runner, gateway.settings.server) if network else []
+        yield urls
+    finally:
+        await runner.cleanup()
+        gateway.socket.unlink(missing_ok=True)
+
+
+async def _listen_on_network(runner: web.AppRunner, settings: ServerSettings) -> list[str]:
+    urls = []
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
+    if settings.https_port:
+        context = server_context(settings)
+        site = web.TCPSite(runner, settings.host, settings.https_port, ssl_context=context)
+        await _listen(site, f"{settings.host}:{settings.https_port} (server.https_port)")
+        urls.append(f"https://{shown}:{settings.https_port}/")
+    site = web.TCPSite(runner, settings.host, settings.port)
+    await _listen(site, f"{settings.host}:{settings.port} (server.port)")
+    port = runner.addresses[-1][1]
+    return [f"http://{shown}:{port}/", *urls]
+
+
+def server_context(settings: ServerSettings) -> ssl.SSLContext:
+    """Make the TLS context of the HTTPS port. Raises `SettingsError` naming the file that cannot be used."""
+    if not settings.tls_certificate:
+        raise SettingsError(
+            "server.https_port needs server.tls_certificate and server.tls_private_key (PEM files of your own)"
+        )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise SettingsError(
+            f"server.tls_certificate {settings.tls_certificate} and server.tls_private_key "
+            f"{settings.tls_private_key} cannot be used: {exc.strerror or exc}"
+        ) from exc
+    return context
+
+
+async def _listen(site: web.BaseSite, where: str) -> None:
+    try:
+        await site.start()
+    except OSError as exc:
+        raise StateError(f"cannot listen on {where}: {os.strerror(exc.errno) if exc.errno else exc}") from exc
+
+
+@web.middleware
+async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    local = request.transport is not None and isinstance(request.transport.get_extra_info("sockname"), str | bytes)
+    if not (local or request.secure or request.path in _PLAIN_PATHS):
+        raise Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
+    return await handler(request)

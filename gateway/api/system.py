@@ -1,0 +1,80 @@
+"""What the gateway says of itself: health, status, catalogue, documentation, and its tokens."""
+
+import time
+from typing import Any, cast
+
+from aiohttp import web
+
+from gateway import __version__
+from gateway.api import docs
+from gateway.api.bodies import TokenBody, read_body
+from gateway.api.route import Caller, Route, respond
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import Scope
+
+DOCUMENT = web.AppKey("openapi", dict[str, Any])
+
+
+async def healthz(_: Caller) -> web.StreamResponse:
+    """Answer that the gateway serves."""
+    return respond({"status": "ok"})
+
+
+async def status(caller: Caller) -> web.StreamResponse:
+    """Tell the version, and how cloud and cameras are."""
+    gateway = caller.gateway
+    cameras = gateway.registry.all()
+    return respond(
+        {
+            "version": __version__,
+            "uptime_s": round(time.monotonic() - gateway.started_at, 1),
+            "cloud": {"reachable": gateway.cloud.reachable, "clock_offset_s": gateway.cloud.clock.offset_s},
+            "cameras": {"known": len(cameras), "online": sum(camera.online for camera in cameras)},
+            "outbox": {"depth": 0, "oldest_age_s": None},
+        }
+    )
+
+
+async def catalogue(_: Caller) -> web.StreamResponse:
+    """List every vendor endpoint with its parameters, return codes and scope."""
+    return respond({"endpoints": [endpoint.describe() for endpoint in CATALOGUE.endpoints]})
+
+
+async def openapi_json(caller: Caller) -> web.StreamResponse:
+    """Return the OpenAPI document."""
+    return respond(caller.request.app[DOCUMENT])
+
+
+async def docs_page(caller: Caller) -> web.StreamResponse:
+    """Return the reference as one page that needs nothing else."""
+    return web.Response(text=docs.page(caller.request.app[DOCUMENT]), content_type="text/html")
+
+
+async def create_token(caller: Caller) -> web.StreamResponse:
+    """Make a token; this is the only time that it is shown."""
+    body = await read_body(caller.request, TokenBody)
+    token = await caller.gateway.tokens.create(body.name, cast("Scope", body.scope))
+    return respond({"name": body.name, "scope": body.scope, "token": token}, 201)
+
+
+async def list_tokens(caller: Caller) -> web.StreamResponse:
+    """List the tokens, without the tokens themselves."""
+    return respond({"tokens": [record.describe() for record in caller.gateway.tokens.all()]})
+
+
+async def revoke_token(caller: Caller) -> web.StreamResponse:
+    """Revoke a token at once."""
+    await caller.gateway.tokens.revoke(caller.request.match_info["name"])
+    return web.Response(status=204)
+
+
+ROUTES = (
+    Route("GET", "/healthz", "Whether the gateway serves", healthz, None),
+    Route("GET", "/openapi.json", "This document", openapi_json, None),
+    Route("GET", "/docs", "This document as a page", docs_page, None),
+    Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos"),
+    Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos"),
+    Route("POST", "/api/v1/tokens", "Make a token", create_token, "admin", TokenBody, {201: "The token, shown once."}),
+    Route("GET", "/api/v1/tokens", "List the tokens", list_tokens, "admin"),
+    Route("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_token, "admin", answers={204: "Revoked."}),
+)

@@ -1,0 +1,48 @@
+"""Calls that are passed on to the vendor: the whole API of a camera, and the whole API of the cloud."""
+
+from aiohttp import web
+
+from gateway.api.auth import allows, require
+from gateway.api.bodies import read_arguments
+from gateway.api.route import Caller, Route, respond
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import Call, Endpoint
+from gateway.protocol.envelope import Answer
+
+
+async def call_camera(caller: Caller) -> web.StreamResponse:
+    """Pass a call on to a managed camera and answer what it answers."""
+    names = caller.request.match_info
+    endpoint = CATALOGUE.get("camera", f"{names['type']}/{names['action']}")
+    require(caller.scope, endpoint.scope)
+    arguments, _ = await read_arguments(caller.request, endpoint)
+    answer = await caller.gateway.cameras.call(caller.sn, endpoint.encode(arguments))
+    return _passed_on(caller, endpoint, answer)
+
+
+async def call_cloud(caller: Caller) -> web.StreamResponse:
+    """Pass a call on to the cloud and answer what it answers."""
+    endpoint = CATALOGUE.get("cloud", caller.request.match_info["path"])
+    require(caller.scope, endpoint.scope)
+    arguments, files = await read_arguments(caller.request, endpoint)
+    call: Call = endpoint.encode(arguments, files=files, defaults=caller.gateway.settings.cloud.shop)
+    return _passed_on(caller, endpoint, await caller.gateway.cloud.call(call))
+
+
+def _passed_on(caller: Caller, endpoint: Endpoint, answer: Answer) -> web.Response:
+    if endpoint.has_secrets and not allows(caller.scope, "admin"):
+        return respond(endpoint.masked(answer.document))
+    return web.Response(body=answer.raw, content_type="application/json")
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/api/v1/cameras/{sn}/openapi/{type}/{action}",
+        "Call an endpoint of a camera",
+        call_camera,
+        "pos",
+        described=False,
+    ),
+    Route("POST", "/api/v1/cloud/{path:.+}", "Call an endpoint of the cloud", call_cloud, "pos", described=False),
+)

@@ -1,0 +1,121 @@
+"""The gateway: assembles the parts, starts and stops them. It holds no logic of its own."""
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from gateway.clock import PeerClock
+from gateway.cloud.client import Cloud
+from gateway.errors import GatewayError
+from gateway.lan.cameras import Cameras
+from gateway.lan.discovery.announce import Announcer
+from gateway.lan.discovery.round import Discovery
+from gateway.lan.provisioning import Provisioning
+from gateway.lan.registry import Registry
+from gateway.settings import Settings
+from gateway.store.cameras import CameraTable
+from gateway.store.database import Database
+from gateway.store.directory import StateDirectory
+from gateway.store.jobs import JobTable
+from gateway.store.tokens import TokenTable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Gateway:
+    """Every part of a running gateway. Make one with `open`, and `close` it."""
+
+    settings: Settings
+    directory: StateDirectory
+    database: Database
+    tokens: TokenTable
+    registry: Registry
+    cloud: Cloud
+    cameras: Cameras
+    discovery: Discovery
+    provisioning: Provisioning
+    announcer: Announcer
+    started_at: float = field(default_factory=time.monotonic)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _parts: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Self:
+        """Open the state directory and assemble the parts; nothing is sent yet.
+
+        Raises `StateError` if the directory is held by another gateway or cannot be used, and `SettingsError`.
+        """
+        async with AsyncExitStack() as parts:
+            directory = StateDirectory.acquire(settings.state_directory)
+            parts.callback(directory.release)
+            clock = PeerClock()
+            cloud = Cloud(settings.cloud, clock)
+            parts.push_async_callback(cloud.close)
+            database = await Database.open(directory.database)
+            parts.push_async_callback(database.close)
+            tokens = await TokenTable.open(database)
+            parts.push_async_callback(tokens.close)
+            registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
+            await registry.load()
+            parts.push_async_callback(registry.close)
+            cameras = Cameras(
+                registry, settings=settings.cameras, credentials=settings.camera_credentials, cloud_clock=clock
+            )
+            parts.push_async_callback(cameras.close)
+            discovery = Discovery(
+                settings.discovery,
+                camera_port=settings.cameras.port,
+                on_sighting=registry.see,
+                known_addresses=registry.addresses,
+            )
+            parts.push_async_callback(discovery.close)
+            await discovery.start()
+            provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)
+            parts.push_async_callback(provisioning.close)
+            gateway = cls(
+                settings=settings,
+                directory=directory,
+                database=database,
+                tokens=tokens,
+                registry=registry,
+                cloud=cloud,
+                cameras=cameras,
+                discovery=discovery,
+                provisioning=provisioning,
+                announcer=Announcer(settings.discovery),
+            )
+            gateway._parts = parts.pop_all()
+            return gateway
+
+    async def start(self, *, port: int, https_port: int) -> None:
+        """Begin what runs by itself: announcing, looking for cameras, and jobs that a crash interrupted."""
+        await self.provisioning.resume()
+        await self.announcer.start(port=port, https_port=https_port)
+        self._parts.push_async_callback(self.announcer.close)
+        if self.settings.discovery.interval_s:
+            self._tasks.append(asyncio.create_task(self._discover_always(), name="discovery"))
+
+    async def close(self) -> None:
+        """Stop everything, in the reverse order of its start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._parts.aclose()
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket on which commands reach this gateway."""
+        return self.directory.socket
+
+    async def _discover_always(self) -> None:
+        while True:
+            try:
+                await self.discovery.round()
+            except GatewayError as exc:
+                _log.warning("discovery failed: %s", exc)
+            await asyncio.sleep(self.settings.discovery.interval_s)

@@ -1,0 +1,73 @@
+"""The REST client of the commands: to the gateway that holds the state directory, else to one assembled in-process."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway.api.server import serving
+from gateway.app import Gateway
+from gateway.errors import StateError
+from gateway.protocol import json_text
+from gateway.settings import Settings
+from gateway.store.directory import StateDirectory
+
+
+class Refused(Exception):
+    """The gateway answered with a problem; `document` is what it answered."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__(str(document.get("detail", "the gateway failed")))
+        self.document = document
+
+
+class Api:
+    """A gateway's REST API as the commands see it."""
+
+    def __init__(self, session: aiohttp.ClientSession, where: Path) -> None:
+        self._session = session
+        self._where = where
+
+    async def get(self, path: str) -> Any:
+        """GET a path below /api/v1/."""
+        return await self.call("GET", path)
+
+    async def post(self, path: str, body: Mapping[str, Any] | aiohttp.FormData) -> Any:
+        """POST a JSON object or a form to a path below /api/v1/."""
+        return await self.call("POST", path, body)
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None = None) -> Any:
+        """Call a path below /api/v1/ and return the JSON answer. Raises `Refused` and `StateError`."""
+        is_json = isinstance(body, Mapping)
+        headers = {"Content-Type": "application/json"} if is_json else {}
+        data = json_text.dumps(body).encode() if is_json else body
+        try:
+            async with self._session.request(method, f"/api/v1/{path}", data=data, headers=headers) as response:
+                raw = await response.read()
+        except (aiohttp.ClientError, OSError) as exc:
+            raise StateError(f"the gateway that holds {self._where} does not answer: {exc}") from exc
+        document = json_text.loads(raw) if raw else None
+        if response.status >= 400:
+            raise Refused(document or {})
+        return document
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Api]:
+    """Yield the API of the gateway that holds the state directory, else of one assembled here and now."""
+    directory = settings.state_directory
+    async with contextlib.AsyncExitStack() as stack:
+        if StateDirectory.is_held(directory):
+            socket = directory / "gateway.sock"
+        else:
+            gateway = await Gateway.open(settings)
+            stack.push_async_callback(gateway.close)
+            await stack.enter_async_context(serving(gateway, network=False))
+            socket = gateway.socket
+        connector = aiohttp.UnixConnector(path=str(socket))
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        session = aiohttp.ClientSession("http://gateway", connector=connector, timeout=timeout)
+        await stack.enter_async_context(session)
+        yield Api(session, directory)

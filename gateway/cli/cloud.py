@@ -1,0 +1,28 @@
+"""Commands for the cloud: calling any of its endpoints."""
+
+import click
+
+from gateway.cli.arguments import vendor_body
+from gateway.cli.client import Api
+from gateway.cli.session import Session, speaks
+from gateway.cli.tables import pretty
+from gateway.errors import NotFound
+from gateway.protocol.catalogue import CATALOGUE
+
+
+@click.group()
+def cloud() -> None:
+    """The SUNMI store open platform."""
+
+
+@cloud.command()
+@click.argument("path")
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
+@speaks
+async def call(session: Session, api: Api, path: str, arguments: tuple[str, ...]) -> None:
+    """Call any endpoint of the cloud, such as order/update order_list='[{"order_no": "1"}]'."""
+    try:
+        known = CATALOGUE.get("cloud", path)
+    except NotFound as exc:
+        raise click.UsageError(f"{exc} (sunmi-gateway catalogue)") from exc
+    session.emit(await api.post(f"cloud/{known.path}", vendor_body(known, arguments)), pretty)

@@ -1,0 +1,43 @@
+"""The command that runs the gateway until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+
+import click
+
+from gateway.api.server import serving
+from gateway.app import Gateway
+from gateway.cli.session import Session, finish, messages
+
+
+@click.command()
+@click.pass_obj
+def run(session: Session) -> None:
+    """Run the gateway until it is told to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    finish(session, _serve(session))
+
+
+async def _serve(session: Session) -> None:
+    settings = session.settings()
+    gateway = await Gateway.open(settings)
+    try:
+        async with serving(gateway, network=True) as urls:
+            messages.print(f"sunmi-gateway serves on {' '.join(urls)}")
+            await gateway.start(port=settings.server.port, https_port=settings.server.https_port)
+            await told_to_stop()
+    finally:
+        await gateway.close()
+
+
+async def told_to_stop() -> None:
+    """Wait for Ctrl-C or the service's stop signal."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            break
+    await stop.wait()

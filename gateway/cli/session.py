@@ -1,0 +1,87 @@
+"""What every command shares: the settings, how to print, and how to fail."""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Concatenate, NoReturn, ParamSpec
+
+import click
+from rich.console import Console
+
+from gateway.cli.client import Api, Refused, connected
+from gateway.errors import GatewayError
+from gateway.protocol import json_text
+from gateway.settings import Settings, load_settings, settings_path
+
+P = ParamSpec("P")
+
+messages = Console(stderr=True, highlight=False)
+"""Where progress and messages go; results go to standard output."""
+
+
+@dataclass
+class Session:
+    """One run of the command: which settings file, whether to print JSON, whether a person may be asked."""
+
+    config: str | None
+    json: bool
+    no_input: bool
+
+    def settings(self) -> Settings:
+        """Read the settings. Raises `SettingsError`."""
+        return load_settings(settings_path(self.config))
+
+    def emit(self, document: Any, render: Callable[[Any], object]) -> None:
+        """Print a result: as one JSON document, or as `render` shows it to a person."""
+        if self.json:
+            click.echo(json_text.dumps(document))
+        else:
+            render(document)
+
+    def ask(self, question: str) -> None:
+        """Wait until a person has done something. Fails, naming it, where nobody may be asked."""
+        if self.no_input or not sys.stdin.isatty():
+            fail(f"a person is needed: {question}")
+        messages.print(question)
+        click.prompt("Press Enter", default="", show_default=False, err=True)
+
+
+def fail(reason: str) -> NoReturn:
+    """End the command with the reason in one line on standard error, and status 1."""
+    click.echo(f"sunmi-gateway: {' '.join(reason.split())}", err=True)
+    sys.exit(1)
+
+
+def speaks(
+    command: Callable[Concatenate[Session, Api, P], Coroutine[Any, Any, None]],
+) -> Callable[P, None]:
+    """Turn a coroutine that takes a session and the API into a click command."""
+
+    @functools.wraps(command)
+    @click.pass_context
+    def run(context: click.Context, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        session: Session = context.obj
+
+        async def work() -> None:
+            async with connected(session.settings()) as api:
+                await command(session, api, *args, **kwargs)
+
+        finish(session, work())
+
+    return run
+
+
+def finish(session: Session, work: Coroutine[Any, Any, None]) -> None:
+    """Run a command's work to its end, wording every failure."""
+    try:
+        asyncio.run(work)
+    except Refused as exc:
+        if session.json:
+            click.echo(json_text.dumps(exc.document))
+        fail(str(exc))
+    except GatewayError as exc:
+        fail(str(exc))
+    except KeyboardInterrupt:
+        fail("interrupted")

@@ -1,0 +1,50 @@
+"""Results as a person reads them in a terminal."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.protocol import json_text
+
+_console = Console(highlight=False)
+
+
+def show(text: str) -> None:
+    """Print a line."""
+    _console.print(text, markup=False, soft_wrap=True)
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+    """Print rows as a table; `columns` maps the heading to the member that it shows."""
+    drawn = Table(box=None, pad_edge=False)
+    for heading in columns:
+        drawn.add_column(heading, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(row.get(member)) for member in columns.values()))
+    _console.print(drawn)
+
+
+def members(document: Mapping[str, Any]) -> None:
+    """Print the members of one object, a line each."""
+    width = max((len(name) for name in document), default=0)
+    for name, value in document.items():
+        show(f"{name.ljust(width)}  {_cell(value)}")
+
+
+def pretty(document: Any) -> None:
+    """Print a vendor's answer."""
+    show(json_text.dumps(document))
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case _:
+            return json_text.dumps(value)

@@ -1,0 +1,240 @@
+"""The client of the SUNMI store open platform: signs a call, sends it, and words what can go wrong.
+
+This is the one place where aiohttp's exceptions become the gateway's.
+"""
+
+import logging
+import random
+import ssl
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+
+from gateway import RELEASED_AT
+from gateway.clock import PeerClock
+from gateway.cloud.tls import CertificateDateError, cloud_context
+from gateway.errors import (
+    CloudRejectedCredentials,
+    CloudUnreachable,
+    Conflict,
+    PeerTimeout,
+    RateLimited,
+    TooLarge,
+    VendorRefused,
+)
+from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
+from gateway.protocol.endpoint import Call
+from gateway.protocol.envelope import Answer, Garbage, parse_answer
+from gateway.protocol.parameters import FilePart
+from gateway.protocol.signing import signed
+from gateway.settings import CloudSettings
+
+_MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+_CONNECT_TIMEOUT_S: Final = 5.0
+_UPLOAD_TIMEOUT_S: Final = 60.0
+_CREDENTIAL_CODES: Final = frozenset({CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED, CLOUD_RANDOM_REFUSED})
+
+_log = logging.getLogger(__name__)
+
+
+class _Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Cloud:
+    """The cloud of one account. `clock` holds the time that the cloud tells, `reachable` the outcome of the last call.
+
+    A call takes at most `timeout_s` seconds, one that carries a file at most a minute.
+
+    Raises `SettingsError` if the trust root of the settings cannot be used.
+    """
+
+    def __init__(self, settings: CloudSettings, clock: PeerClock, *, timeout_s: float = 15) -> None:
+        self.clock = clock
+        self.reachable: bool | None = None
+        self._settings = settings
+        self._url = settings.url
+        self._timeout_s = timeout_s
+        self._context = cloud_context(settings.ca_file, clock.now)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close the connections to the cloud."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(self, call: Call) -> Answer:
+        """Sign and send a call; return the answer if its code is 0.
+
+        Raises `VendorRefused` for any other code, `CloudRejectedCredentials`, `CloudUnreachable`, `PeerTimeout`,
+        `TooLarge`, `RateLimited`, and `Conflict` when app_id or secret key are not set.
+        """
+        if not self._settings.app_id or not self._settings.secret_key:
+            raise Conflict("the cloud needs credentials: set cloud.app_id and cloud.secret_key in the settings")
+        try:
+            answer = await self._exchange(call)
+        except (CloudUnreachable, PeerTimeout):
+            self.reachable = False
+            raise
+        self.reachable = True
+        if answer.code != 0:
+            meaning = call.endpoint.meaning(answer.code)
+            raise VendorRefused(
+                f"the cloud refused {call.endpoint.path} with code {answer.code}: {meaning}",
+                vendor_code=answer.code,
+                vendor_meaning=meaning,
+                vendor_answer=call.endpoint.masked(answer.document),
+            )
+        return answer
+
+    async def _exchange(self, call: Call) -> Answer:
+        """Send a call, once more if only its time or random was refused, or if it is safe to repeat."""
+        try:
+            reply = await self._send(call)
+        except _Dropped as exc:
+            if not call.endpoint.repeatable:
+                raise CloudUnreachable(f"{exc.detail}; whether it took the call is not known") from exc
+            reply = await self._send(call)
+        moved_s = self._learn(reply)
+        if (code := _credential_code(reply)) is not None:
+            if code == CLOUD_RANDOM_REFUSED or abs(moved_s) > 2:
+                reply = await self._send(call)
+                code = _credential_code(reply)
+            if code is not None:
+                raise CloudRejectedCredentials(_rejection(code, call.endpoint.meaning(code)))
+        return _parsed(call.endpoint.path, reply)
+
+    async def _send(self, call: Call) -> _Reply:
+        """Sign at the present time and post; learn the time first where the certificate's dates seem wrong."""
+        try:
+            return await self._post(call)
+        except CertificateDateError:
+            await self._learn_time()
+        try:
+            return await self._post(call)
+        except CertificateDateError as exc:
+            raise CloudUnreachable("the cloud's certificate is not valid at the time that the cloud tells") from exc
+
+    async def _post(self, call: Call) -> _Reply:
+        fields = signed(
+            call.fields,
+            app_id=self._settings.app_id,
+            key=self._settings.secret_key,
+            timestamp=int(self.clock.now()),
+            random=str(random.randrange(10**9, 10**10)),
+        )
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._context))
+        timeout_s = max(_UPLOAD_TIMEOUT_S, self._timeout_s) if call.files else self._timeout_s
+        return await _request(
+            self._session, "POST", f"{self._url}/{call.endpoint.path}", _body(fields, call.files), timeout_s
+        )
+
+    def _learn(self, reply: _Reply) -> float:
+        moved_s = self.clock.learn(reply.headers.get("Date", ""))
+        if abs(moved_s) > 60:
+            _log.warning("the cloud's clock differs from this machine's by %.0f s; signing with the cloud's", moved_s)
+        return moved_s
+
+    async def _learn_time(self) -> None:
+        """Ask the cloud for its time where the present one makes its certificate look expired or not yet valid.
+
+        The connection sends no secret and checks all but the dates. The time is taken only if it is no earlier than
+        this program's release and lies within the validity of the chain that was shown.
+        """
+        context = cloud_context(self._settings.ca_file, None)
+        parts = urlsplit(self._url)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+            reply = await _request(session, "HEAD", f"{parts.scheme}://{parts.netloc}/", None, _CONNECT_TIMEOUT_S)
+        told = PeerClock()
+        told.learn(reply.headers.get("Date", ""))
+        validity = context.validity
+        if not told.known or validity is None or told.now() < RELEASED_AT:
+            raise CloudUnreachable("the clock is wrong, and the cloud does not tell a time that can be believed")
+        if not validity.begin <= told.now() <= validity.end:
+            raise CloudUnreachable("the cloud's certificate is not valid at the time that the cloud tells")
+        _log.warning("this machine's clock is wrong; the cloud's time is taken instead")
+        self.clock.set(told.now())
+
+
+class _Dropped(CloudUnreachable):
+    """The connection broke after it was made: the cloud may have taken the request."""
+
+
+async def _request(
+    session: aiohttp.ClientSession, method: str, url: str, body: "bytes | aiohttp.FormData | None", timeout_s: float
+) -> _Reply:
+    """Send one request and read the whole answer, translating every failure."""
+    timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_CONNECT_TIMEOUT_S)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} if isinstance(body, bytes) else {}
+    try:
+        async with session.request(
+            method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+        ) as response:
+            content = await response.content.read(_MAX_ANSWER_BYTES + 1) if method != "HEAD" else b""
+            while content and len(content) <= _MAX_ANSWER_BYTES and not response.content.at_eof():
+                content += await response.content.read(_MAX_ANSWER_BYTES + 1 - len(content))
+            if len(content) > _MAX_ANSWER_BYTES:
+                raise CloudUnreachable(f"the cloud's answer has more than {_MAX_ANSWER_BYTES} bytes")
+            return _Reply(response.status, response.headers, content)
+    except (TimeoutError, aiohttp.ServerTimeoutError) as exc:
+        raise PeerTimeout(f"the cloud did not answer within {timeout_s:.0f} s") from exc
+    except aiohttp.ClientConnectorCertificateError as exc:
+        if isinstance(exc.certificate_error, CertificateDateError):
+            raise exc.certificate_error from exc
+        raise CloudUnreachable(f"the cloud's certificate is not trusted: {exc.certificate_error}") from exc
+    except aiohttp.ClientConnectorError as exc:
+        raise CloudUnreachable(f"no connection to the cloud: {exc.strerror or exc.os_error}") from exc
+    except (aiohttp.ClientError, OSError, ssl.SSLError) as exc:
+        raise _Dropped(f"the cloud closed the connection: {type(exc).__name__}") from exc
+
+
+def _body(fields: Mapping[str, str], files: Mapping[str, FilePart]) -> bytes | aiohttp.FormData:
+    if not files:
+        return urlencode(fields).encode()
+    form = aiohttp.FormData()
+    for name, value in fields.items():
+        form.add_field(name, value)
+    for name, part in files.items():
+        form.add_field(name, part.data, filename=part.filename, content_type=part.content_type)
+    return form
+
+
+def _credential_code(reply: _Reply) -> int | None:
+    """Return the code with which the cloud refused the signature, or None: HTTP 401, a code in the body, or both."""
+    try:
+        code = parse_answer(reply.body).code
+    except Garbage:
+        code = 0
+    if code in _CREDENTIAL_CODES:
+        return code
+    return CLOUD_SIGN_REFUSED if reply.status == 401 else None
+
+
+def _rejection(code: int, meaning: str) -> str:
+    advice = {
+        CLOUD_SIGN_REFUSED: "check cloud.app_id, cloud.secret_key and cloud.environment in the settings",
+        CLOUD_TIME_REFUSED: "the cloud refuses the time that it told itself; try again, then ask the vendor",
+        CLOUD_RANDOM_REFUSED: "try again",
+    }[code]
+    return f"the cloud rejected the request with code {code} ({meaning}): {advice}"
+
+
+def _parsed(path: str, reply: _Reply) -> Answer:
+    if reply.status == 413:
+        raise TooLarge(f"{path}: the cloud says that the request is too large")
+    if reply.status == 429:
+        wait = reply.headers.get("Retry-After", "")
+        raise RateLimited(
+            "the cloud asks for fewer requests", retry_after_s=int(wait) if wait.isascii() and wait.isdigit() else 30
+        )
+    if reply.status != 200:
+        raise CloudUnreachable(f"the cloud answered {path} with HTTP status {reply.status}")
+    try:
+        return parse_answer(reply.body)
+    except Garbage as exc:
+        raise CloudUnreachable(f"the cloud {exc} to {path}") from exc

@@ -1,0 +1,88 @@
+"""TLS towards the cloud, with certificates judged at the corrected time instead of the system's.
+
+A Raspberry Pi that starts without a clock sees every certificate as not yet valid. So OpenSSL verifies the chain and
+the host name but not the dates (its no-check-time flag), and the dates of the verified chain are checked here, right
+after the handshake and before anything is sent.
+"""
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from cryptography import x509
+
+from gateway.errors import SettingsError
+
+_NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name
+
+
+class Validity(NamedTuple):
+    """When a whole chain is valid, in Unix seconds: from its latest beginning to its earliest end."""
+
+    begin: float
+    end: float
+
+
+class CertificateDateError(ssl.SSLCertVerificationError):
+    """The chain is trusted, but not valid at the time that the gateway believes it is."""
+
+
+class _DatedConnection(ssl.SSLObject):
+    """A connection that checks the chain's dates as the last step of its handshake."""
+
+    context: "CloudContext"
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        self.context.check(_validity(self))
+
+
+class CloudContext(ssl.SSLContext):
+    """A client context whose certificates must be valid at `now()`; without `now` their dates are only noted.
+
+    `validity` is that of the chain seen last.
+    """
+
+    now: Callable[[], float] | None = None
+    validity: Validity | None = None
+
+    def check(self, validity: Validity) -> None:
+        """Note the validity of a chain, and raise `CertificateDateError` if it does not hold now."""
+        self.validity = validity
+        if self.now is not None and not validity.begin <= self.now() <= validity.end:
+            raise CertificateDateError("the certificate is not valid at this time")
+
+
+def cloud_context(ca_file: str, now: Callable[[], float] | None) -> CloudContext:
+    """Make a context that trusts the system's roots and those in `ca_file` (PEM), judging dates at `now()`.
+
+    Raises `SettingsError` if the file cannot be used.
+    """
+    context = CloudContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslobject_class = _DatedConnection
+    context.now = now
+    context.load_default_certs()
+    if ca_file:
+        try:
+            context.load_verify_locations(Path(ca_file))
+        except (OSError, ssl.SSLError) as exc:
+            raise SettingsError(f"cloud.ca_file: {ca_file} holds no usable certificate: {exc}") from exc
+    context.verify_flags |= _NO_CHECK_TIME
+    return context
+
+
+def _validity(connection: ssl.SSLObject) -> Validity:
+    chain = [x509.load_der_x509_certificate(der) for der in _verified_chain(connection)]
+    return Validity(
+        max(one.not_valid_before_utc.timestamp() for one in chain),
+        min(one.not_valid_after_utc.timestamp() for one in chain),
+    )
+
+
+def _verified_chain(connection: Any) -> list[bytes]:
+    if hasattr(connection, "get_verified_chain"):
+        return list(connection.get_verified_chain())
+    # Python before 3.13 has the method one level deeper, giving certificates instead of bytes.
+    return [one.public_bytes(2) for one in connection._sslobj.get_verified_chain()]  # 2: DER

@@ -1,0 +1,69 @@
+"""The cameras' TLS: a context of its own, the client certificate, and the fingerprint that is remembered as a pin."""
+
+import hashlib
+import os
+import secrets
+import ssl
+import tempfile
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
+
+from gateway.errors import SettingsError
+
+_SETTING = "cameras.client_certificate"
+
+
+def fingerprint(certificate_der: bytes) -> str:
+    """Return the SHA-256 of a certificate as lower-case hexadecimal digits: a pin."""
+    return hashlib.sha256(certificate_der).hexdigest()
+
+
+def camera_tls_context(client_certificate: Path | None, password: str) -> ssl.SSLContext:
+    """Return the TLS context for cameras, never to be shared with the cloud's.
+
+    It verifies neither chain nor host name: all cameras show one certificate that names none of them, so whoever
+    connects must compare the pin. Security level 0 is for that certificate, signed with SHA-1, and for client
+    certificates like it (notes, section 3); which TLS versions cameras speak is not known, so all are admitted.
+    `client_certificate` is the vendor's PKCS#12 file. Raises `SettingsError` naming it when it cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    if client_certificate is not None:
+        _load_client_certificate(context, client_certificate, password)
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str) -> None:
+    try:
+        container = file.read_bytes()
+    except OSError as exc:
+        raise SettingsError(f"{_SETTING}: {file} cannot be read: {exc.strerror}") from exc
+    try:
+        key, certificate, others = pkcs12.load_key_and_certificates(container, password.encode() or None)
+    except (ValueError, TypeError) as exc:
+        raise SettingsError(
+            f"{_SETTING}: {file} cannot be opened: it is no PKCS#12 file, or {_SETTING}_password is wrong"
+        ) from exc
+    if key is None or certificate is None:
+        raise SettingsError(f"{_SETTING}: {file} holds no certificate with its private key")
+    passphrase = secrets.token_bytes(32).hex()
+    pem = b"".join(
+        [
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())),
+            *(one.public_bytes(Encoding.PEM) for one in (certificate, *others)),
+        ]
+    )
+    # The ssl module reads only files. This one is readable by its owner alone, and its key is encrypted all the same.
+    descriptor, name = tempfile.mkstemp(prefix="sunmi-gateway-", suffix=".pem")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(pem)
+        context.load_cert_chain(name, password=passphrase)
+    except (OSError, ssl.SSLError) as exc:
+        raise SettingsError(f"{_SETTING}: {file} cannot be used for TLS: {exc}") from exc
+    finally:
+        Path(name).unlink()

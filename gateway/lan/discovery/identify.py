@@ -1,0 +1,50 @@
+"""Asking one address who it is, by a discovery frame sent to it alone."""
+
+import asyncio
+from typing import Final
+
+from gateway.lan.discovery.frames import FrameSockets, Heard
+from gateway.lan.sighting import FoundBy, Sighting
+from gateway.protocol.models import camera_model, normal_mac
+
+_ASK_AT_S: Final = (0.0, 0.2, 0.5, 1.0)
+PATIENCE_S: Final = 2.0
+"""How long a host is waited for, counted from the first frame: the last one has a second to be answered."""
+
+
+async def identify(frames: FrameSockets, host: str, *, until: float) -> Heard | None:
+    """Return what the host says of itself, asking anew, or None when it says nothing until the loop's time `until`."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    until = min(until, begin + PATIENCE_S)
+    answer: asyncio.Future[Heard] = loop.create_future()
+
+    def listen(heard: Heard) -> None:
+        if heard.host == host and not answer.done():
+            answer.set_result(heard)
+
+    with frames.listening(listen):
+        for at, following in zip(_ASK_AT_S, (*_ASK_AT_S[1:], PATIENCE_S), strict=True):
+            if begin + at >= until:
+                break
+            frames.ask(host)
+            await asyncio.wait({answer}, timeout=min(begin + following, until) - loop.time())
+            if answer.done():
+                return answer.result()
+    return None
+
+
+def camera_sighting(heard: Heard, *, port: int, found_by: FoundBy) -> Sighting:
+    """Return the sighting of a camera that announced itself; its HTTPS service is at `port`."""
+    told = heard.announcement
+    return Sighting(
+        address=f"{heard.host}:{port}",
+        interface=heard.interface,
+        found_by=found_by,
+        sn=told.sn,
+        mac=normal_mac(told.mac),
+        model=camera_model(told.model) or "",
+        name=told.name,
+        software_version=told.firmware,
+        hotspot=told.network.upper() == "AP",
+    )

@@ -1,0 +1,69 @@
+"""Camera endpoints `device/*`: activation, information, factory reset, reboot (seed 000, "Device Management")."""
+
+from gateway.protocol.catalogue.answers import text
+from gateway.protocol.codes import camera_codes
+from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.parameters import Parameter
+
+_CODES = camera_codes(0, 1, 2, 3, 5, 7)
+
+ENDPOINTS = (
+    Endpoint(
+        path="device/activate",
+        side="camera",
+        title="Activation",
+        source="seed 000, Device Management, 1",
+        scope="installer",
+        auth="activation",
+        parameters=(
+            Parameter(
+                name="sn",
+                type="string",
+                required=True,
+                description="The camera's serial number.",
+                example="FS101D8BS00106",
+            ),
+        ),
+        return_codes=camera_codes(0, 1, 2, 3, 4, 8, 9, 10, 11),
+        note="Signed with the OpenAPI activation number in place of the secret key. The camera needs the internet for "
+        "it. Deletes all face groups and records, and creates the groups stranger and regular.",
+    ),
+    Endpoint(
+        path="device/getInfo",
+        side="camera",
+        title="Get Basic Information",
+        source="seed 000, Device Management, 2",
+        scope="pos",
+        answer=(
+            text("sn", "Serial number."),
+            text("model_name", "Model: SS, SS1 or FM010 for one, FS, FS1 or FM020 for the other."),
+            text("name", "Name."),
+            text("software_version", "Firmware."),
+            text("hardware_version", "Hardware."),
+            text("ip", "IP address."),
+            text("mac", "MAC address; may end in a blank."),
+        ),
+        return_codes=_CODES,
+        repeatable=True,
+        note="The sample names model FS beside a serial number SS…, and ends the MAC in a blank: "
+        "models go by many names, and the MAC is trimmed (notes, 15).",
+    ),
+    Endpoint(
+        path="device/reset",
+        side="camera",
+        title="Restore Factory Settings",
+        source="seed 000, Device Management, 3",
+        scope="admin",
+        return_codes=_CODES,
+        note="The camera loses its Wi-Fi and its activation, and goes back to its hotspot.",
+    ),
+    Endpoint(
+        path="device/reboot",
+        side="camera",
+        title="Reboot",
+        source="seed 000, Device Management, 4",
+        scope="admin",
+        return_codes=_CODES,
+        note="The sample posts to device/reset, which would erase the camera: a misprint (notes, 4).",
+    ),
+)

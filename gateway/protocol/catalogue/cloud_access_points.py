@@ -1,0 +1,119 @@
+"""Cloud endpoints `device/ap/*`: the radio access points of shelf labels (seed 001, chapter 5)."""
+
+from gateway.protocol.catalogue.answers import rows, text, whole
+from gateway.protocol.catalogue.labels import LABEL_CODES
+from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, SHOP, cloud_endpoint, pages
+from gateway.protocol.codes import GENERAL_CLOUD_CODES, cloud_codes
+from gateway.protocol.parameters import Parameter
+
+_AP_ID = Parameter(name="ap_id", type="string", required=True, description="The access point.", example="129200")
+_AP_NAME = "Name of the access point."
+
+_POINT = (
+    text("ap_id", "The access point's identifier."),
+    text("ap_sn", "Its serial number."),
+    text("ap_name", "Its name."),
+    whole("esl_count", "Number of labels that it serves."),
+    whole("status", "0 not activated, 1 online, 2 offline."),
+)
+_INVALID_POINT = {5300: "invalid AP"}
+
+ENDPOINTS = (
+    cloud_endpoint(
+        path="device/ap/bind",
+        title="Bind an AP to a shop",
+        source="seed 001, 5.3.1",
+        scope="installer",
+        parameters=(
+            *SHOP,
+            Parameter(
+                name="ap_sn", type="string", required=True, description="Serial number.", example="B201E96500001"
+            ),
+            Parameter(name="ap_name", type="string", description=_AP_NAME, example="Gate 5"),
+            Parameter(name="ap_mac", type="string", description="MAC address of the access point."),
+        ),
+        answer=(text("ap_id", "The access point's identifier."),),
+        return_codes=cloud_codes(
+            {**LABEL_CODES, 5023: "invalid parameter", **_INVALID_POINT, 5339: "AP already bound to a shop"}
+        ),
+    ),
+    cloud_endpoint(
+        path="device/ap/unbind",
+        title="Unbind an AP from a shop",
+        source="seed 001, 5.3.2",
+        scope="installer",
+        parameters=(*SHOP, _AP_ID),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_POINT}),
+    ),
+    cloud_endpoint(
+        path="device/ap/getList",
+        title="Get the List of APs from a shop",
+        source="seed 001, 5.3.3",
+        scope="pos",
+        parameters=(*SHOP, *pages()),
+        answer=(
+            whole("total_count", "Number of access points."),
+            *rows("ap_list", "The access points of this page.", *_POINT),
+        ),
+        return_codes=cloud_codes({**LABEL_CODES, 5020: "invalid parameter"}),
+        repeatable=True,
+    ),
+    cloud_endpoint(
+        path="device/ap/getInfo",
+        title="Get the info about a given AP",
+        source="seed 001, 5.3.4",
+        scope="pos",
+        parameters=(*SHOP, _AP_ID),
+        answer=(
+            *_POINT,
+            text("model_name", "Model."),
+            text("software_version", "Firmware."),
+            whole("connect_time", "Unix time in seconds; the sample has a digit too many (notes, 44)."),
+        ),
+        return_codes=cloud_codes({**LABEL_CODES, 5011: "invalid model type", **_INVALID_POINT}),
+        repeatable=True,
+        note="5011 means something else for a camera (notes, 38).",
+    ),
+    cloud_endpoint(
+        path="device/ap/updateName",
+        title="Update the name of an AP",
+        source="seed 001, 5.3.5",
+        scope="installer",
+        parameters=(
+            *SHOP,
+            _AP_ID,
+            Parameter(name="ap_name", type="string", required=True, description=_AP_NAME, example="Gate 5"),
+        ),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_POINT}),
+        repeatable=True,
+    ),
+    cloud_endpoint(
+        path="device/ap/reboot",
+        title="Reboot the given AP",
+        source="seed 001, 5.3.6",
+        scope="admin",
+        parameters=(*SHOP, _AP_ID),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_POINT}),
+    ),
+    cloud_endpoint(
+        path="device/ap/setScanTime",
+        title="Set the scan time of a given AP",
+        source="seed 001, 5.3.7",
+        scope="installer",
+        availability="unavailable",
+        parameters=(
+            *SHOP,
+            _AP_ID,
+            Parameter(
+                name="scan_time",
+                type="int",
+                required=True,
+                min=1,
+                description="The new scan time; the unit is not stated.",
+            ),
+        ),
+        return_codes=GENERAL_CLOUD_CODES,
+        repeatable=True,
+        note=CODES_STATED_IN_GENERAL,
+    ),
+)

@@ -1,0 +1,58 @@
+"""Cloud endpoints `hook/*`: which events the cloud reports, and to which address (seed 000, Notification Center)."""
+
+from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, SHOP, cloud_endpoint
+from gateway.protocol.codes import GENERAL_CLOUD_CODES
+from gateway.protocol.parameters import Choice, Parameter
+
+_EVENT_LIST = Parameter(
+    name="event_list",
+    type="array",
+    items="int",
+    required=True,
+    choices=(
+        Choice(1010, "a camera noticed motion or sound"),
+        Choice(1100, "the result of adding a face to a group"),
+        Choice(2001, "a camera recognised a face"),
+        Choice(4100, "a price changed (currently unavailable)"),
+        Choice(6001, "cloud printer: text receipt (notes, section 10)"),
+        Choice(6002, "cloud printer: image receipt (notes, section 10)"),
+        Choice(6003, "cloud printer: parsed receipt (notes, section 10)"),
+    ),
+    open=True,
+    description="The events.",
+    example="[2001]",
+)
+
+ENDPOINTS = (
+    cloud_endpoint(
+        path="hook/add",
+        title="Add an event monitoring",
+        source="seed 000, Notification Center, 3.2, and Cloud API, 9.7.1",
+        scope="admin",
+        parameters=(
+            *SHOP,
+            Parameter(
+                name="http_callback",
+                type="string",
+                required=True,
+                description="The address that the cloud calls when an event happens.",
+                example="http://shop.example/api/testHook",
+            ),
+            _EVENT_LIST,
+        ),
+        return_codes=GENERAL_CLOUD_CODES,
+        repeatable=True,
+        note="Which parameters are required is left blank in one chapter and stated in the other. "
+        f"{CODES_STATED_IN_GENERAL}",
+    ),
+    cloud_endpoint(
+        path="hook/delete",
+        title="Cancel event monitoring",
+        source="seed 000, Notification Center, 3.2",
+        scope="admin",
+        parameters=(*SHOP, _EVENT_LIST),
+        return_codes=GENERAL_CLOUD_CODES,
+        repeatable=True,
+        note=CODES_STATED_IN_GENERAL,
+    ),
+)

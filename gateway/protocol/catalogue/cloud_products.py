@@ -1,0 +1,235 @@
+"""Cloud endpoints `product/*`: products, and the labels showing them (seed 001, chapter 8; seed 000, Product APIs)."""
+
+from gateway.protocol.catalogue.answers import rows, text, texts, whole
+from gateway.protocol.catalogue.labels import (
+    CODE_OR_ID,
+    LABEL_BY_CODE_OR_ID,
+    LABEL_CODES,
+    LABEL_STATUS,
+    PRODUCT_ID,
+    TEMPLATE_ID,
+)
+from gateway.protocol.catalogue.shop import SHOP, cloud_endpoint, pages
+from gateway.protocol.codes import cloud_codes
+from gateway.protocol.endpoint import AnswerField
+from gateway.protocol.parameters import Parameter
+
+_PRICES = (
+    ("price", "Current selling price"),
+    ("promote_price", "Promotion price"),
+    ("member_price", "Price for members"),
+)
+_TEXTS = (
+    ("seq_num", "Sequence number."),
+    ("bar_code", "Bar code."),
+    ("alias", "Another name."),
+    ("spec", "Specification."),
+    ("unit", "Unit."),
+    ("level", "Grade."),
+    ("area", "Place of origin."),
+    ("brand", "Brand."),
+    ("qr_code", "Address that the QR code leads to."),
+)
+
+
+def _product_list(*, name_required: bool, description: str) -> Parameter:
+    return Parameter(
+        name="product_list",
+        type="array",
+        items="object",
+        required=True,
+        description=f"{description} Properties that are not known here pass through.",
+        properties=(
+            Parameter(name="id", type="string", required=True, description="The product's own number.", example="1"),
+            Parameter(name="name", type="string", required=name_required, description="Name.", example="Cola"),
+            *(Parameter(name=name, type="string", description=description) for name, description in _TEXTS),
+            *(
+                Parameter(name=name, type="number", min=0, description=f"{description}; two digits after the point.")
+                for name, description in _PRICES
+            ),
+            Parameter(name="expire_time", type="int", description="When it expires."),
+        ),
+    )
+
+
+_INVALID_LIST = texts("invalid_list", "Numbers of the products that were refused.")
+_NOT_EXIST_LIST = texts("not_exist_list", "Numbers of the products that did not exist.")
+
+_INVALID_PRODUCT = {5015: "invalid product"}
+_BAD_PARAMETER = {5020: "invalid parameters"}
+_INVALID_TEMPLATE = {5343: "invalid template"}
+_BAD_IMAGE = {5342: "invalid ESL image", 5006: "OSS error"}
+_CHANGE_CODES = {1: "the list is not valid JSON, or a required field is missing", **LABEL_CODES, **_INVALID_PRODUCT}
+_FAILURE = {1: "failure; msg tells the reason"}
+_ONE_OR_5XXX = (
+    "One document lists 5xxx codes, the other says that failure is 1: a request that cannot be read or lacks a field "
+    "gives 1, anything else 5xxx (notes, 46)."
+)
+_AGREED = "The vendor agrees the details with each SaaS provider."
+_WHOLE_OR_ITEM = (
+    "A list that is malformed gives code 1; one bad product in a good list is named in invalid_list (notes, 47)."
+)
+
+ENDPOINTS = (
+    cloud_endpoint(
+        path="product/bindEsl",
+        title="Bind a product to an ESL",
+        source="seed 001, 8.3.1",
+        scope="pos",
+        parameters=(*SHOP, PRODUCT_ID, *LABEL_BY_CODE_OR_ID, TEMPLATE_ID),
+        return_codes=cloud_codes(
+            {
+                **LABEL_CODES,
+                **_BAD_PARAMETER,
+                **_INVALID_PRODUCT,
+                **_INVALID_TEMPLATE,
+                5300: "invalid AP",
+                5301: "invalid ESL",
+                5338: "ESL already bound to another shop",
+                **_BAD_IMAGE,
+            }
+        ),
+        note=CODE_OR_ID,
+    ),
+    cloud_endpoint(
+        path="product/unbindEsl",
+        title="Unbind a product from an ESL",
+        source="seed 001, 8.3.2",
+        scope="pos",
+        parameters=(*SHOP, *LABEL_BY_CODE_OR_ID),
+        return_codes=cloud_codes(
+            {
+                **LABEL_CODES,
+                **_BAD_PARAMETER,
+                5301: "invalid ESL",
+                5320: "ESL not bound",
+                5336: "ESL bound to another shop",
+                **_BAD_IMAGE,
+            }
+        ),
+        note=CODE_OR_ID,
+    ),
+    cloud_endpoint(
+        path="product/getBindEslList",
+        title="Get the list of ESLs",
+        source="seed 001, 8.3.3",
+        scope="pos",
+        parameters=(*SHOP, PRODUCT_ID),
+        answer=rows(
+            "esl_list",
+            "The labels that show the product.",
+            text("esl_id", "The label's identifier."),
+            text("esl_code", "Its identifier of eight characters."),
+            text("template_id", "The template that it shows."),
+            whole("status", LABEL_STATUS),
+        ),
+        return_codes=cloud_codes({**LABEL_CODES, **_BAD_PARAMETER, 5301: "invalid ESL", **_INVALID_PRODUCT}),
+        repeatable=True,
+        note="The description is its neighbour's; the heading is right (notes, 43).",
+    ),
+    cloud_endpoint(
+        path="product/updateTemplate",
+        title="Update the template of a product",
+        source="seed 001, 8.3.4",
+        scope="pos",
+        parameters=(*SHOP, PRODUCT_ID, TEMPLATE_ID),
+        return_codes=cloud_codes(
+            {
+                **LABEL_CODES,
+                **_BAD_PARAMETER,
+                5005: "file error",
+                **_INVALID_TEMPLATE,
+                **_INVALID_PRODUCT,
+                **_BAD_IMAGE,
+            }
+        ),
+        repeatable=True,
+    ),
+    cloud_endpoint(
+        path="product/getInfo",
+        title="Get product info",
+        source="seed 001, 8.3.5",
+        scope="pos",
+        parameters=(*SHOP, PRODUCT_ID),
+        answer=(
+            text("id", "The product's own number."),
+            text("name", "Name."),
+            *(text(name, description) for name, description in _TEXTS),
+            *(AnswerField(name, "number", f"{description}.") for name, description in _PRICES),
+            whole("expire_time", "When it expires."),
+        ),
+        return_codes=cloud_codes({**_FAILURE, **LABEL_CODES, 5015: "invalid product id"}),
+        repeatable=True,
+        note=_ONE_OR_5XXX,
+    ),
+    cloud_endpoint(
+        path="product/getList",
+        title="Get product list",
+        source="seed 001, 8.3.6",
+        scope="pos",
+        parameters=(
+            *SHOP,
+            Parameter(name="keyword", type="string", description="What to search for."),
+            *pages(defaults=False),
+        ),
+        answer=(
+            whole("total_count", "Number of products."),
+            *rows(
+                "product_list",
+                "The products of this page.",
+                text("id", "The product's own number."),
+                text("name", "Name."),
+                text("seq_num", "Sequence number."),
+                text("bar_code", "Bar code."),
+                text("category_id", "The product's category."),
+                AnswerField("price", "number", "Current selling price."),
+                whole("modified_time", "When it was changed last."),
+            ),
+        ),
+        return_codes=cloud_codes({**_FAILURE, **LABEL_CODES, **_BAD_PARAMETER}),
+        repeatable=True,
+        note=_ONE_OR_5XXX,
+    ),
+    cloud_endpoint(
+        path="product/create",
+        title="Create New Product",
+        source="seed 000, Product APIs, 3.1.2",
+        scope="pos",
+        parameters=(*SHOP, _product_list(name_required=True, description="The new products.")),
+        answer=(*texts("exist_list", "Numbers of the products that existed already."), *_INVALID_LIST),
+        return_codes=cloud_codes(_CHANGE_CODES),
+        note=f"{_AGREED} {_WHOLE_OR_ITEM} The price is optional here and required in the mapping (notes, 45).",
+    ),
+    cloud_endpoint(
+        path="product/update",
+        title="Update Product",
+        source="seed 000, Product APIs, 3.2.3",
+        scope="pos",
+        parameters=(*SHOP, _product_list(name_required=False, description="The products to change, by id.")),
+        answer=(*_NOT_EXIST_LIST, *_INVALID_LIST),
+        return_codes=cloud_codes(_CHANGE_CODES),
+        repeatable=True,
+        note=f"{_AGREED} {_WHOLE_OR_ITEM} Only the properties given are changed. The description says that a product "
+        "that does not exist is only named in not_exist_list; example 6.2.2 says that it is created as well.",
+    ),
+    cloud_endpoint(
+        path="product/delete",
+        title="Delete Product",
+        source="seed 000, Product APIs, 3.2.4",
+        scope="pos",
+        parameters=(
+            *SHOP,
+            Parameter(
+                name="product_key_list",
+                type="array",
+                items="string",
+                required=True,
+                description="The products, by id.",
+                example="[2]",
+            ),
+        ),
+        answer=_NOT_EXIST_LIST,
+        return_codes=cloud_codes(_CHANGE_CODES),
+        note=f"{_AGREED} Code 1 is not listed for it, but given by its siblings for a list that cannot be read.",
+    ),
+)

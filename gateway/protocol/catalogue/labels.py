@@ -1,0 +1,39 @@
+"""What the chapters on labels, access points, templates and products share (seed 001; seed 000 where it says more)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.protocol.parameters import Parameter
+
+LABEL_CODES: Final[Mapping[int, str]] = {5000: "database error", 5041: "invalid SaaS provider"}
+"""The codes that nearly every endpoint of these chapters lists; 5041 in seed 001 only (notes, 51)."""
+
+PRODUCT_ID: Final = Parameter(name="product_id", type="string", required=True, description="The product.", example="1")
+TEMPLATE_ID: Final = Parameter(
+    name="template_id", type="string", required=True, description="The template.", example="10002"
+)
+ESL_ID: Final = Parameter(
+    name="esl_id",
+    type="string",
+    required=True,
+    description="The label's identifier, as device/esl/bind answered it.",
+    example="129200",
+)
+
+
+def _identifying(name: str, description: str, *, length: int | None = None) -> Parameter:
+    return Parameter(
+        name=name, type="string", one_of="label", min_length=length, max_length=length, description=description
+    )
+
+
+_ESL_CODE = _identifying("esl_code", "The label's identifier of eight characters, printed on it.", length=8)
+
+LABEL_BY_CODE_OR_SN: Final = (_ESL_CODE, _identifying("esl_sn", "The label's serial number."))
+LABEL_BY_CODE_OR_ID: Final = (
+    _ESL_CODE,
+    _identifying("esl_id", "The label's identifier, as device/esl/bind answered it."),
+)
+CODE_OR_ID: Final = "The table has esl_code and esl_id, although the remark beside them asks for esl_sn (notes, 41)."
+
+LABEL_STATUS: Final = "0 not activated, 1 not bound, 2 waiting for data, 3 pushed, 4 push failed."

@@ -1,0 +1,151 @@
+"""The reference page: the catalogue as Markdown, for people."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from gateway.protocol.endpoint import Catalogue, Endpoint, Side
+from gateway.protocol.parameters import Parameter
+
+_SIDES: Final[tuple[tuple[Side, str], ...]] = (("camera", "Cameras"), ("cloud", "Cloud"))
+_AUTH: Final = {
+    "signed": "signed with the secret key",
+    "activation": "signed with the activation number",
+    "none": "not signed",
+}
+_AVAILABILITY: Final = {
+    "available": "available",
+    "developing": "in development, according to the vendor",
+    "unavailable": "not available, according to the vendor",
+    "listed": "only listed by the vendor, never described",
+}
+_INTRODUCTION: Final = """\
+# Vendor endpoints
+
+Every endpoint of the vendor that the gateway knows, generated from the catalogue by
+`sunmi-gateway catalogue --markdown`: do not edit this page. Parameters are private ones; `app_id`, `timestamp`,
+`random` and `sign` are added when a call is signed. Answer fields are those below `data`. *Inferred* marks what no
+document says. *Scope* is the least that a token needs: `pos`, `installer` or `admin`. `seed` and `notes` name the
+documents that a fact comes from."""
+
+
+def render(catalogue: Catalogue) -> str:
+    """Return the reference page of a catalogue."""
+    parts = [_INTRODUCTION, *_contents(catalogue)]
+    for side, heading in _SIDES:
+        parts.append(f"## {heading}")
+        for chapter, endpoints in _chapters(catalogue.side(side)).items():
+            parts.append(f"### {heading}: {chapter}")
+            for endpoint in endpoints:
+                parts += _endpoint(endpoint)
+    return "\n\n".join(parts) + "\n"
+
+
+def _chapters(endpoints: Iterable[Endpoint]) -> dict[str, list[Endpoint]]:
+    chapters: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        chapters.setdefault(endpoint.path.partition("/")[0], []).append(endpoint)
+    return chapters
+
+
+def _anchor(endpoint: Endpoint) -> str:
+    return f"{endpoint.side}-{endpoint.path.replace('/', '-')}"
+
+
+def _contents(catalogue: Catalogue) -> Iterator[str]:
+    for side, heading in _SIDES:
+        endpoints = catalogue.side(side)
+        yield f"**{heading}** ({len(endpoints)} endpoints)"
+        yield "\n".join(
+            f"- {chapter}: " + ", ".join(f"[{one.path}](#{_anchor(one)})" for one in members)
+            for chapter, members in _chapters(endpoints).items()
+        )
+
+
+def _endpoint(endpoint: Endpoint) -> Iterator[str]:
+    yield f'<a id="{_anchor(endpoint)}"></a>\n\n#### {endpoint.path}'
+    yield f"{endpoint.title}. Source: {endpoint.source}."
+    yield "\n".join(_facts(endpoint))
+    if endpoint.note:
+        yield f"Note: {endpoint.note}"
+    if endpoint.parameters:
+        yield _table(("Parameter", "Type", "Required", "Limits", "Meaning"), _parameters(endpoint.parameters))
+    if endpoint.answer:
+        yield _table(
+            ("Answer field", "Type", "Meaning"),
+            (
+                (f"`{one.path}`", one.type, f"{one.description} Secret." if one.secret else one.description)
+                for one in endpoint.answer
+            ),
+        )
+    yield _table(
+        ("Code", "Meaning"),
+        (
+            (str(one.code), f"{one.meaning} *(inferred)*" if one.inferred else one.meaning)
+            for one in endpoint.return_codes
+        ),
+    )
+
+
+def _facts(endpoint: Endpoint) -> Iterator[str]:
+    yield f"- Scope `{endpoint.scope}`; {_AUTH[endpoint.auth]}; {_AVAILABILITY[endpoint.availability]}."
+    yield f"- {'Safe' if endpoint.repeatable else 'Not safe'} to send again when the answer was lost."
+    if endpoint.takes_file:
+        yield "- Sent as multipart/form-data."
+    if endpoint.timeout_s is not None:
+        yield f"- May take {endpoint.timeout_s:g} s."
+    if endpoint.max_bytes is not None:
+        yield f"- At most {endpoint.max_bytes} bytes{', files aside' if endpoint.takes_file else ''}."
+    for limit in endpoint.limits:
+        yield f"- From `{limit.start}` to `{limit.end}`: at most {limit.most} {limit.unit}."
+
+
+def _parameters(parameters: Sequence[Parameter], inside: str = "") -> Iterator[tuple[str, ...]]:
+    for one in parameters:
+        kind = f"array of {one.items}" if one.items else one.type
+        yield f"`{inside}{one.name}`", kind, _required(one, parameters), _limits(one), one.description
+        yield from _parameters(one.properties, f"{inside}{one.name}[].")
+
+
+def _required(one: Parameter, parameters: Sequence[Parameter]) -> str:
+    if one.one_of:
+        return "one of " + ", ".join(f"`{other.name}`" for other in parameters if other.one_of == one.one_of)
+    if one.replaces:
+        return f"instead of `{one.replaces}`"
+    return "yes" if one.required else "no"
+
+
+def _limits(one: Parameter) -> str:
+    said = []
+    if one.min is not None or one.max is not None:
+        said.append(_range(one.min, one.max))
+    if one.min_length is not None or one.max_length is not None:
+        said.append(_range(one.min_length, one.max_length) + " characters" + (", or blank" if one.blank else ""))
+    if one.max_bytes is not None:
+        said.append(f"at most {one.max_bytes} bytes")
+    if one.format is not None:
+        said.append("YYYY-MM-DD" if one.format == "date" else "Unix time")
+    if one.choices:
+        values = ", ".join(f"{choice.value} {choice.meaning}" for choice in one.choices)
+        said.append(f"{values}{', or another' if one.open else ''}")
+    said += [
+        f"{picture.model}: {picture.width} x {picture.height} pixels in {', '.join(picture.colours)}"
+        for picture in one.pictures
+    ]
+    if one.default is not None:
+        said.append(f"default {one.default}")
+    if one.secret:
+        said.append("secret")
+    return "; ".join(said)
+
+
+def _range(low: int | None, high: int | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    if low == high:
+        return str(low)
+    return f"at most {high}" if low is None else f"{low} to {high}"
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,262 @@
+"""A simulated camera: the vendor's HTTPS service with a memory, which leaves and returns as a real one does."""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from gateway.errors import NotFound
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
+from gateway.protocol.discovery import Announcement
+from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.models import Model
+from gateway.simulator.camera_behaviour import BEHAVIOURS, MISSING_PARAMETER, Data, check_parameters
+from gateway.simulator.camera_state import AccessPoint, CameraState, Departure
+from gateway.simulator.certificates import camera_context
+from gateway.simulator.faults import Faults
+from gateway.simulator.plausible import plausible_data
+from gateway.simulator.refusal import Refused
+from gateway.simulator.server import Received, Reply, Server
+from gateway.simulator.verification import SignatureCheck
+
+NETWORKS: Final = (
+    AccessPoint("SunmiStore", "WPA-PSK"),
+    AccessPoint("Cafe Guests", "NONE"),
+    AccessPoint("OldRouter", "WEP"),
+)
+_ACTIVATED: Final = 4
+_NOT_ACTIVATED: Final = 7
+_WRONG_SN: Final = 8
+_WRONG_NUMBER: Final = 9
+_UNKNOWN_ACCOUNT: Final = 10
+_NO_INTERNET: Final = 11
+
+
+class SimulatedCamera:
+    """One camera. Behaves as seed 000 says; codes follow the inferred meanings of the notes, section 5.
+
+    `app_id` and `secret_key` are the account that owns it, or may activate it; `other_accounts` (app_id to secret key)
+    may activate it too. `hotspot` tells a factory-new camera without a cable from one on Ethernet. `wifi_networks` are
+    those in reach and `wifi_passwords` the right password of each; an open one has none, and WEP is never joined.
+    After a Wi-Fi change the camera is away for `rejoin_s`, after a reboot or reset for `reboot_s`. `on_wifi` is asked
+    for the address at which it returns when it has joined a network. With `https` false only discovery knows it.
+    """
+
+    def __init__(
+        self,
+        *,
+        sn: str,
+        model: Model,
+        mac: str,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        app_id: str,
+        secret_key: str,
+        activation_number: str,
+        name: str = "",
+        activated: bool = False,
+        wifi_networks: Sequence[AccessPoint] = NETWORKS,
+        wifi_passwords: Mapping[str, str] | None = None,
+        hotspot: bool = False,
+        internet: bool = True,
+        software_version: str = "1.2.6",
+        other_accounts: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        faults: Faults | None = None,
+        rejoin_s: float = 0.3,
+        reboot_s: float = 0.3,
+        on_wifi: "Callable[[SimulatedCamera, str], str] | None" = None,
+        https: bool = True,
+    ) -> None:
+        self.faults = faults if faults is not None else Faults()
+        self.state = CameraState(
+            sn=sn, model=model, mac=mac, software_version=software_version,
+            default_name=name or f"My {'SS' if model == 'FM010' else 'FS'}", access_points=tuple(wifi_networks),
+            hotspot=hotspot, cable=not hotspot, internet=internet, ip=host,
+        )  # fmt: skip
+        if activated:
+            self.state.activate(app_id)
+        self.received: list[Received] = []
+        """Every call that was read, accepted or not."""
+        self.on_arrival: list[Callable[[], None]] = []
+        """Called whenever the camera appears at an address."""
+        self.rejoin_s = rejoin_s
+        self.reboot_s = reboot_s
+        self.on_wifi = on_wifi
+        self._wifi_passwords = dict(wifi_passwords or {})
+        self._accounts = {**(other_accounts or {}), app_id: secret_key}
+        self._activation_number = activation_number
+        self._check = SignatureCheck()
+        self._https = https
+        self._present = False
+        self._away: asyncio.Task[None] | None = None
+        self._server = Server(
+            host=host,
+            port=port,
+            context=self._context,
+            service=self._answer,
+            faults=self.faults,
+            clock=clock,
+        )
+
+    @property
+    def sn(self) -> str:
+        """The serial number."""
+        return self.state.sn
+
+    @property
+    def host(self) -> str:
+        """The IP address at which the camera is, or was before it left."""
+        return self._server.host
+
+    @property
+    def address(self) -> str:
+        """`host:port` of the HTTPS service."""
+        return f"{self._server.host}:{self._server.port}"
+
+    @property
+    def present(self) -> bool:
+        """Whether the camera is on the network just now."""
+        return self._present
+
+    @property
+    def arrived(self) -> Sequence[str]:
+        """The path of every call whose head arrived, also of those that a fault swallowed."""
+        return self._server.arrived
+
+    @property
+    def handshakes(self) -> int:
+        """How many TLS connections were begun so far."""
+        return self._server.handshakes
+
+    def announcement(self) -> Announcement:
+        """Return what the camera says of itself in discovery (notes, section 2.1)."""
+        state = self.state
+        return Announcement(
+            sn=state.sn,
+            ip=self.host,
+            mac=state.mac.replace(":", ""),
+            model=state.model,
+            type="IPC",
+            name=state.name,
+            factory="SUNMI",
+            firmware=state.software_version,
+            network="AP" if state.hotspot else "STA" if state.wifi else "ETH",
+        )
+
+    def place(self, host: str, port: int) -> None:
+        """Say where the camera is when it starts next."""
+        self._server.host, self._server.port = host, port
+
+    async def start(self) -> None:
+        """Switch on. Raises OSError when the address cannot be had."""
+        if self._https:
+            await self._server.start()
+        self._present = True
+        self.state.ip = self.host
+        for tell in self.on_arrival:
+            tell()
+
+    async def stop(self) -> None:
+        """Switch off; what it remembers stays."""
+        away, self._away = self._away, None
+        if away is not None:
+            away.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await away
+        await self._leave()
+
+    async def _leave(self) -> None:
+        self._present = False
+        await self._server.stop()
+
+    async def settled(self) -> None:
+        """Wait until a camera that left is back."""
+        if self._away is not None:
+            await asyncio.shield(self._away)
+
+    def _context(self) -> ssl.SSLContext:
+        return camera_context(
+            changed=self.faults.changed_certificate, client_certificate=self.faults.client_certificate
+        )
+
+    def _answer(self, received: Received) -> Reply:
+        self.received.append(received)
+        try:
+            endpoint = CATALOGUE.get("camera", received.path)
+        except NotFound:
+            return Reply(None, 404)
+        try:
+            data = self._data(endpoint, received.fields)
+        except Refused as exc:
+            return Reply({"code": exc.codes[0]})
+        why, self.state.departure = self.state.departure, None
+        if why is not None:
+            self._away = asyncio.get_running_loop().create_task(self._depart(why))
+        return Reply({"code": 0} if data is None else {"code": 0, "data": data})
+
+    def _data(self, endpoint: Endpoint, fields: Mapping[str, str]) -> Data:
+        match endpoint.auth:
+            case "activation":
+                self._activate(endpoint, fields)
+                return None
+            case "none":
+                if self.state.activated:
+                    raise Refused(CAMERA_ALREADY_ACTIVATED)
+            case "signed":
+                self._check_signature(fields)
+        check_parameters(endpoint, fields)
+        behaviour = BEHAVIOURS.get(endpoint.path)
+        if behaviour is not None:
+            return behaviour(self.state, fields)
+        return plausible_data(endpoint, fields) or None
+
+    def _check_signature(self, fields: Mapping[str, str]) -> None:
+        if not self.state.activated or fields.get("app_id", self.state.owner) != self.state.owner:
+            raise Refused(_NOT_ACTIVATED)
+        flaw = self._check.flaw(fields, key=self._accounts[self.state.owner], now=self._server.now())
+        if flaw is not None:
+            raise Refused(CAMERA_SIGNATURE_REFUSED if flaw == "sign" else CAMERA_TIME_REFUSED)
+
+    def _activate(self, endpoint: Endpoint, fields: Mapping[str, str]) -> None:
+        if self.state.activated:
+            raise Refused(_ACTIVATED)
+        check_parameters(endpoint, fields)
+        if not fields.get("app_id"):
+            raise Refused(MISSING_PARAMETER)
+        if fields["app_id"] not in self._accounts:
+            raise Refused(_UNKNOWN_ACCOUNT)
+        if fields.get("sn") != self.state.sn:
+            raise Refused(_WRONG_SN)
+        flaw = self._check.flaw(fields, key=self._activation_number, now=self._server.now())
+        if flaw is not None:
+            raise Refused(_WRONG_NUMBER if flaw == "sign" else CAMERA_TIME_REFUSED)
+        if not self.state.online:
+            raise Refused(_NO_INTERNET)
+        self.state.activate(fields["app_id"])
+
+    async def _depart(self, why: Departure) -> None:
+        await self._leave()
+        if why == "reset":
+            self.state.forget_everything()
+        await asyncio.sleep(self.rejoin_s if why == "wifi" else self.reboot_s)
+        if why == "wifi":
+            self._join()
+        await self.start()
+
+    def _join(self) -> None:
+        settings = self.state.settings
+        kind = next((point.key_mgmt for point in self.state.access_points if point.ssid == settings.ssid), None)
+        right = kind == "NONE" or (
+            kind == "WPA-PSK" and self._wifi_passwords.get(settings.ssid) == settings.password != ""
+        )
+        if not right:
+            settings.ssid = settings.password = ""
+            self.state.hotspot = not self.state.cable
+            return
+        self.state.hotspot = False
+        if self.on_wifi is not None:
+            self.place(self.on_wifi(self, settings.ssid), self._server.port)

@@ -1,0 +1,73 @@
+"""Cameras of a shop, and hooks (seed 000, Cloud API, chapter 4; Notification Center)."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.simulator.cloud_state import CloudBehaviour, CloudCall, Data, Ipc, found
+from gateway.simulator.refusal import Refused
+
+NO_CAMERA: Final = (5501, 5506, 5013)
+_ALREADY_BOUND: Final = 5509
+
+
+def camera(call: CloudCall) -> Ipc:
+    """Return the camera that a call names. Raises `Refused`."""
+    return found(call.shop.ipcs, call.fields.get("ipc_id"), *NO_CAMERA)
+
+
+def _row(call: CloudCall, ipc: Ipc) -> dict[str, Any]:
+    return {
+        "ipc_id": ipc.ipc_id,
+        "ipc_sn": ipc.sn,
+        "ipc_name": ipc.name,
+        "model_name": ipc.model,
+        "software_version": ipc.software_version,
+        "check_version_time": call.now,
+        "active_status": 1,
+        "screenshot_url": f"https://cloud.invalid/IMG/IPC/{ipc.sn}",
+    }
+
+
+def _list(call: CloudCall) -> Data:
+    rows = [_row(call, ipc) for ipc in call.shop.ipcs.values()]
+    return {"total_count": len(rows), "ipc_list": rows}
+
+
+def _info(call: CloudCall) -> Data:
+    return _row(call, camera(call))
+
+
+def _rename(call: CloudCall) -> Data:
+    camera(call).name = call.fields["ipc_name"]
+    return {}
+
+
+def _bind(call: CloudCall) -> Data:
+    sn = call.fields["ipc_sn"]
+    if any(ipc.sn == sn for shop in call.state.shops.values() for ipc in shop.ipcs.values()):
+        raise Refused(_ALREADY_BOUND)
+    model = "FM010" if sn.startswith(("SS1", "C101")) else "FM020"  # notes, section 2.3
+    ipc = call.state.bind_camera(call.shop.shop_id, sn=sn, name=sn, model=model)
+    return {"ipc_id": ipc.ipc_id}
+
+
+def _add_hook(call: CloudCall) -> Data:
+    for event in call.texts("event_list"):
+        call.state.hooks[call.app_id, int(event)] = call.fields["http_callback"]
+    return {}
+
+
+def _delete_hook(call: CloudCall) -> Data:
+    for event in call.texts("event_list"):
+        call.state.hooks.pop((call.app_id, int(event)), None)
+    return {}
+
+
+BEHAVIOURS: Final[Mapping[str, CloudBehaviour]] = {
+    "device/ipc/getList": _list,
+    "device/ipc/getInfo": _info,
+    "device/ipc/updateName": _rename,
+    "device/ipc/bind": _bind,
+    "hook/add": _add_hook,
+    "hook/delete": _delete_hook,
+}

@@ -1,0 +1,142 @@
+"""The state directory: the folder that holds the gateway's database, and the lock that gives it one holder."""
+
+import contextlib
+import errno
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Final, Self
+
+from gateway.errors import StateError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_LOCK_FILE: Final = "gateway.lock"
+_TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+_TRIES: Final = 5
+_BETWEEN_TRIES_S: Final = 0.02
+_PROBE_BYTES: Final = 65536
+"""Room for SQLite's shared memory file (32 KiB) and a first few pages of its log."""
+
+_READ_ONLY: Final = "it cannot be written to; give the gateway's user write access to it, or name another directory"
+_NO_DIRECTORY: Final = "it is not a directory; name another one in storage.directory"
+_FULL: Final = "its disk is full; free some space there"
+_REASONS: Final = {
+    errno.EROFS: "it is on a read-only file system; mount it writable, or name another directory in storage.directory",
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+    errno.EEXIST: _NO_DIRECTORY,
+    errno.ENOTDIR: _NO_DIRECTORY,
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+}
+
+
+class StateDirectory:
+    """A state directory that this process holds; made by `acquire`. The lock goes with the process, however it ends."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def acquire(cls, path: Path) -> Self:
+        """Create the directory (0700) if it is missing, and lock it.
+
+        Raises `StateError` naming the directory and the reason: held by another gateway, not a directory, not
+        writable, full.
+        """
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as exc:
+            raise _refused(path, exc) from exc
+        try:
+            if not _locked(descriptor):
+                raise StateError(
+                    f"{path}: another gateway holds this state directory; stop it, or name another directory in "
+                    "storage.directory"
+                )
+            _write_probe(path)
+        except OSError as exc:
+            os.close(descriptor)
+            raise _refused(path, exc) from exc
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(path, descriptor)
+
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Tell whether a gateway runs on this directory. Raises `StateError` when that cannot be told."""
+        try:
+            descriptor = os.open(path / _LOCK_FILE, os.O_RDONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as exc:
+            raise StateError(
+                f"{path}: cannot tell whether a gateway runs there: {exc.strerror}; try as its user"
+            ) from exc
+        try:
+            return not _locked(descriptor, tries=2)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def database(self) -> Path:
+        """The database file."""
+        return self.path / "gateway.db"
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket at which a running gateway listens for commands."""
+        return self.path / "gateway.sock"
+
+    def release(self) -> None:
+        """Let another process have the directory. The lock file stays: removing it would let two processes in."""
+        os.close(self._descriptor)
+
+
+def _locked(descriptor: int, tries: int = _TRIES) -> bool:
+    # A command that asks `is_held` has the lock for an instant: one refusal does not yet mean that a gateway runs.
+    for _ in range(tries - 1):
+        if _try_lock(descriptor):
+            return True
+        time.sleep(_BETWEEN_TRIES_S)
+    return _try_lock(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        _lock(descriptor)
+    except OSError as exc:
+        if exc.errno in _TAKEN:
+            return False
+        raise
+    return True
+
+
+def _write_probe(path: Path) -> None:
+    probe = path / "gateway.probe"
+    try:
+        probe.write_bytes(bytes(_PROBE_BYTES))
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            probe.unlink()
+
+
+def _refused(path: Path, error: OSError) -> StateError:
+    reason = _REASONS.get(error.errno or 0) or f"{error.strerror}"
+    return StateError(f"{path}: cannot be used as the state directory: {reason}")

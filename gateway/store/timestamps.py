@@ -1,0 +1,8 @@
+"""Times as people and JSON see them; the database keeps seconds of the Unix epoch."""
+
+from datetime import UTC, datetime
+
+
+def utc_text(unix_s: float) -> str:
+    """Return a time as ISO 8601 in UTC with whole seconds, such as `2026-11-21T23:14:38Z`."""
+    return datetime.fromtimestamp(int(unix_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

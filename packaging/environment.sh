@@ -1,0 +1,47 @@
+# The Python environment of a checkout, and Debian packages where they are missing. Sourced by the other scripts.
+
+# Installs Debian packages that are missing; says which ones an ordinary user has to ask for.
+need_packages() {
+  local missing=()
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" != 0 ]; then
+    echo "Not installed, and only root can: ${missing[*]}" >&2
+    return 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -o DPkg::Lock::Timeout=300 -q -y update >/dev/null
+  apt-get -o DPkg::Lock::Timeout=300 -q -y --no-install-recommends install "${missing[@]}" >/dev/null
+}
+
+# Prints a Python from 3.11 on that can make environments.
+find_python() {
+  local python
+  for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+    if "$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$python"
+      return
+    fi
+  done
+  return 1
+}
+
+# Makes .venv and installs the gateway into it, with the given dependency groups.
+make_environment() {
+  local python groups=() group
+  for group in "$@"; do groups+=(--group "$group"); done
+  if [ ! -x .venv/bin/python ]; then
+    find_python >/dev/null || need_packages python3 python3-venv
+    python=$(find_python) || { echo "Python 3.11 or later with venv is needed (Debian: python3-venv)" >&2; return 1; }
+    "$python" -m venv .venv
+  fi
+  # An environment that this very project file made is up to date.
+  local mark=.venv/installed${1:+-$1}
+  if [ ! -e "$mark" ] || ! cmp -s pyproject.toml "$mark"; then
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . "${groups[@]}"
+    cp pyproject.toml "$mark"
+  fi
+}

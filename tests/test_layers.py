@@ -1,0 +1,75 @@
+"""Imports point downwards only: the layers, read from the code."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol"}
+"""What everything may import: the error tree and the pure protocol."""
+
+ALLOWED = {
+    "gateway.errors": set(),
+    "gateway.protocol": FOUNDATION,
+    "gateway.clock": FOUNDATION,
+    "gateway.settings": FOUNDATION,
+    "gateway.store": FOUNDATION,
+    "gateway.simulator": FOUNDATION,
+    "gateway.lan": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
+    "gateway.cloud": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
+    "gateway.app": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"},
+    "gateway.api": FOUNDATION
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"},
+    "gateway.cli": FOUNDATION
+    | {"gateway.store", "gateway.settings", "gateway.lan", "gateway.app", "gateway.api", "gateway.simulator"},
+    "gateway.__main__": {"gateway.cli"},
+    "firmware_tools": set(),
+}
+
+
+def layer(module: str) -> str:
+    return ".".join(module.split(".")[:2]) if module.startswith("gateway.") else module.split(".")[0]
+
+
+def imports(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{file}: imports are absolute"
+            found |= (
+                {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "gateway" else {node.module}
+            )
+    return {name for name in found if name.split(".")[0] in ("gateway", "firmware_tools")}
+
+
+def modules() -> list[Path]:
+    return sorted([*ROOT.glob("gateway/**/*.py"), *ROOT.glob("firmware_tools/**/*.py")])
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_point_downwards(file: Path) -> None:
+    own = layer(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    if own == "gateway":
+        assert imports(file) == set()
+        return
+    foreign = {layer(name) for name in imports(file)} - {own}
+    known = {name if name in ALLOWED else "gateway" for name in foreign}
+    assert known <= ALLOWED[own], f"{file} imports {sorted(known - ALLOWED[own])}"
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("gateway/protocol/**/*.py")), ids=lambda file: file.name)
+def test_the_protocol_is_pure(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    named |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not named & {"asyncio", "socket", "ssl", "time", "random", "secrets", "os", "pathlib", "sqlite3", "aiohttp"}
+
+
+def test_sql_stays_in_the_store() -> None:
+    for file in modules():
+        if "gateway/store/" not in file.as_posix():
+            text = file.read_text(encoding="utf-8")
+            assert not any(word in text for word in ("SELECT ", "INSERT INTO", "DELETE FROM")), f"{file} holds SQL"
