@@ -3,6 +3,7 @@
 Nothing is known about the vendor's format, so nothing is claimed about it: only what can be no firmware is refused.
 """
 
+import hashlib
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ from typing import BinaryIO, cast
 from firmware_tools.card import Card, Channel, Model
 from firmware_tools.errors import InputRefused, MediumFailed
 from firmware_tools.parts import JoinedFiles, parts_of
+from firmware_tools.progress import Progress
+from firmware_tools.size import MIB
 
 _ARCHIVES = {
     b"Rar!\x1a\x07": "RAR",
@@ -54,6 +57,18 @@ class Firmware:
         except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
             raise InputRefused(f"{self.name}: the archive is damaged ({error}); download it again") from error
 
+    def sha256(self, progress: Progress) -> bytes:
+        """Return the SHA-256 of its bytes."""
+        digest = hashlib.sha256()
+        with self.open() as stream, progress.phase("Reading firmware", self.size) as advance:
+            try:
+                while part := stream.read(MIB):
+                    digest.update(part)
+                    advance(len(part))
+            except OSError as error:
+                raise MediumFailed.during("reading", f"firmware {self.name}", error) from error
+        return digest.digest()
+
 
 def load_firmware(paths: Sequence[Path]) -> Firmware:
     """Find out what was given: one file, the first of several parts, or all parts in order.
@@ -61,6 +76,7 @@ def load_firmware(paths: Sequence[Path]) -> Firmware:
     Raises:
         InputRefused: it is missing, a folder, empty, a web page, or an archive that we cannot unpack.
         MediumFailed: it cannot be read.
+
     """
     for path in paths:
         _check_file(path)

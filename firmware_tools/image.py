@@ -23,6 +23,7 @@ def write_image(
     Raises:
         InputRefused: the size or the firmware is refused, or the image's name cannot be used.
         MediumFailed: the image cannot be written.
+
     """
     if path.is_dir():
         raise InputRefused(f"{path}: this is a folder; name the image file to write")

@@ -71,7 +71,11 @@ class Layout:
         yield self._in_clusters("up-case table", self._upcase_cluster, UPCASE_TABLE, chains[1])
         folder, _, name = self.path.rpartition("/")
         file = Item(name, False, True, self.file_cluster, self.length, self.stamp, self.length)
-        root = label_entry(self.label) + bitmap_entry(FIRST_CLUSTER, shape.bitmap_size) + upcase_entry(self._upcase_cluster)
+        root = (
+            label_entry(self.label)
+            + bitmap_entry(FIRST_CLUSTER, shape.bitmap_size)
+            + upcase_entry(self._upcase_cluster)
+        )
         if folder:
             cluster, size = self._root_cluster + 1, shape.cluster_size
             root += Item(folder, True, True, cluster, size, self.stamp, size).to_bytes()

@@ -57,12 +57,14 @@ class OpenMedium:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with contextlib.suppress(OSError):  # what matters was synced, or has failed before
             self._file.close()
 
     def fileno(self) -> int:
-        """The file descriptor."""
+        """Return the file descriptor."""
         return self._file.fileno()
 
     def read(self, offset: int, length: int) -> bytes:
@@ -74,7 +76,9 @@ class OpenMedium:
             while missing:
                 part = self._file.read(missing)
                 if not part:
-                    raise MediumFailed(f"{self.name}: it ends at byte {offset + length - missing}, sooner than it should")
+                    raise MediumFailed(
+                        f"{self.name}: it ends at byte {offset + length - missing}, sooner than it should"
+                    )
                 parts.append(part)
                 missing -= len(part)
         except OSError as error:
@@ -146,6 +150,7 @@ def open_medium(path: Path, *, writable: bool = False) -> OpenMedium:
     Raises:
         InputRefused: it is missing, a folder, or neither file nor block device.
         MediumFailed: the system does not let us open it.
+
     """
     try:
         mode = path.stat().st_mode

@@ -19,8 +19,10 @@ def parse_size(text: str) -> int:
     if match is None:
         raise InputRefused(f"size {text!r}: write it like 64MiB, 8GB, or as a number of bytes")
     number, unit, binary = match.groups()
-    step = 1024 if binary else 1000
-    return int(number) * step ** (" KMGT".index(unit.upper()) if unit else 0)
+    factor = 1
+    for _ in range(" KMGT".index(unit.upper()) if unit else 0):
+        factor *= 1024 if binary else 1000
+    return int(number) * factor
 
 
 def check_card_size(size: int) -> int:

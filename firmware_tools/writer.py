@@ -6,7 +6,7 @@ synced; the boot regions and last of all the partition table make it a card.
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -24,6 +24,7 @@ from firmware_tools.size import MIB, check_card_size
 
 _CHUNK = MIB
 _BUFFERS = 8
+_FLUSH_EVERY = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def write_card(
         InputRefused: the firmware does not fit, changed while it was read, or has another SHA-256. The last two
             leave a card that is plainly incomplete.
         MediumFailed: the card or the firmware cannot be read or written; likewise.
+
     """
     layout = plan_card(medium.size, card, firmware)
     with progress.phase("Writing", layout.geometry.fat_size + firmware.size) as advance:
@@ -59,19 +61,11 @@ def write_card(
         for piece in layout.metadata():
             _put(medium, piece)
         advance(layout.geometry.fat_size)
-        digest = hashlib.sha256()
-        position = layout.file_offset
-        with firmware.open() as source, ThreadPoolExecutor(1) as hasher:
-            for chunk in _chunks(source, firmware, lambda part: hasher.submit(digest.update, part)):
-                medium.write(position, chunk)
-                position += len(chunk)
-                advance(len(chunk))
-            medium.zero(position, -position % SECTOR)
-            medium.sync()
-        record = CardRecord(card, digest.digest())
+        digest = _copy(firmware, medium, layout.file_offset, advance)
+        record = CardRecord(card, digest)
         if expected_sha256 not in (None, record.sha256):
             raise InputRefused(
-                f"firmware {firmware.name}: its SHA-256 is {record.sha256.hex()}, not the expected one; download it again"
+                f"firmware {firmware.name}: its SHA-256 is {digest.hex()}, not the expected one; download it again"
             )
         for piece in layout.boot_regions(record):
             _put(medium, piece)
@@ -93,27 +87,45 @@ def _put(medium: Medium, piece: Piece) -> None:
     medium.zero(piece.offset + len(piece.data), piece.length - len(piece.data))
 
 
-def _chunks(
-    source: BinaryIO, firmware: Firmware, hashed: Callable[[memoryview], Future[None]]
-) -> Iterator[memoryview]:
-    """Yield the firmware in a few buffers used in turn, each again once it is hashed; insist on the promised size."""
-    free = deque((memoryview(bytearray(_CHUNK)), _NOTHING_TO_DO) for _ in range(_BUFFERS))
-    missing = firmware.size
-    while missing:
-        buffer, hashing = free.popleft()
-        hashing.result()
-        try:
-            count = source.readinto(buffer[: min(_CHUNK, missing)])  # type: ignore[attr-defined]
-        except OSError as error:
-            raise MediumFailed.during("reading", f"firmware {firmware.name}", error) from error
-        if not count:
-            raise InputRefused(f"firmware {firmware.name}: it became shorter while it was read")
-        missing -= count
-        free.append((buffer, hashed(buffer[:count])))
-        yield buffer[:count]
-    if source.read(1):
-        raise InputRefused(f"firmware {firmware.name}: it became longer while it was read")
+def _copy(firmware: Firmware, medium: Medium, offset: int, advance: Callable[[int], None]) -> bytes:
+    """Copy the firmware to the medium and sync it; return the SHA-256 of what was written.
+
+    Reading and writing, hashing, and flushing go on side by side. Flushing all the time also keeps the progress
+    honest: otherwise the system takes everything at once, and the last per cent lasts as long as the whole card.
+    """
+    digest = hashlib.sha256()
+    free = deque((memoryview(bytearray(_CHUNK)), _DONE) for _ in range(_BUFFERS))
+    position = flushed = offset
+    flushing = _DONE
+    with firmware.open() as source, ThreadPoolExecutor(1) as hasher, ThreadPoolExecutor(1) as flusher:
+        while missing := offset + firmware.size - position:
+            buffer, hashing = free.popleft()
+            hashing.result()
+            chunk = buffer[: _read(source, buffer[: min(_CHUNK, missing)], firmware.name)]
+            free.append((buffer, hasher.submit(digest.update, chunk)))
+            medium.write(position, chunk)
+            position += len(chunk)
+            advance(len(chunk))
+            if position - flushed >= _FLUSH_EVERY:
+                flushing.result()
+                flushing, flushed = flusher.submit(medium.sync), position
+        if source.read(1):
+            raise InputRefused(f"firmware {firmware.name}: it became longer while it was read")
+        flushing.result()
+        medium.zero(position, -position % SECTOR)
+        medium.sync()
+    return digest.digest()
 
 
-_NOTHING_TO_DO: Future[None] = Future()
-_NOTHING_TO_DO.set_result(None)
+def _read(source: BinaryIO, buffer: memoryview, name: str) -> int:
+    try:
+        count: int = source.readinto(buffer)  # type: ignore[attr-defined]  # every binary stream of ours has it
+    except OSError as error:
+        raise MediumFailed.during("reading", f"firmware {name}", error) from error
+    if not count:
+        raise InputRefused(f"firmware {name}: it became shorter while it was read")
+    return count
+
+
+_DONE: Future[None] = Future()
+_DONE.set_result(None)

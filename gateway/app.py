@@ -1,7 +1,5 @@
 """The gateway: assembles the parts, starts and stops them. It holds no logic of its own."""
 
-import asyncio
-import logging
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -10,7 +8,6 @@ from typing import Self
 
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
-from gateway.errors import GatewayError
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcer
 from gateway.lan.discovery.round import Discovery
@@ -22,8 +19,6 @@ from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
 from gateway.store.jobs import JobTable
 from gateway.store.tokens import TokenTable
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -41,7 +36,6 @@ class Gateway:
     provisioning: Provisioning
     announcer: Announcer
     started_at: float = field(default_factory=time.monotonic)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _parts: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @classmethod
@@ -71,10 +65,9 @@ class Gateway:
                 settings.discovery,
                 camera_port=settings.cameras.port,
                 on_sighting=registry.see,
-                known_addresses=registry.addresses,
+                known_addresses=lambda: [camera.address for camera in registry.all() if camera.address],
             )
             parts.push_async_callback(discovery.close)
-            await discovery.start()
             provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)
             parts.push_async_callback(provisioning.close)
             gateway = cls(
@@ -97,25 +90,13 @@ class Gateway:
         await self.provisioning.resume()
         await self.announcer.start(port=port, https_port=https_port)
         self._parts.push_async_callback(self.announcer.close)
-        if self.settings.discovery.interval_s:
-            self._tasks.append(asyncio.create_task(self._discover_always(), name="discovery"))
+        await self.discovery.start()
 
     async def close(self) -> None:
         """Stop everything, in the reverse order of its start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._parts.aclose()
 
     @property
     def socket(self) -> Path:
         """The Unix socket on which commands reach this gateway."""
         return self.directory.socket
-
-    async def _discover_always(self) -> None:
-        while True:
-            try:
-                await self.discovery.round()
-            except GatewayError as exc:
-                _log.warning("discovery failed: %s", exc)
-            await asyncio.sleep(self.settings.discovery.interval_s)

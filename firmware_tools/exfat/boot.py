@@ -10,7 +10,8 @@ _BOOT_SECTOR = struct.Struct("<3s8s53xQQIIIIIIHHBBBBB7x390sH")
 _JUMP, _NAME, _SIGNATURE = b"\xeb\x76\x90", b"EXFAT   ", 0xAA55
 _HALT = b"\xf4" * 390
 _OEM_SECTOR = 9
-_UNCHECKED_BYTES = (106, 107, 112)  # flags and percentage change while the volume is in use
+FLAGS_AT, PERCENT_AT = 106, 112
+_UNCHECKED_BYTES = (FLAGS_AT, FLAGS_AT + 1, PERCENT_AT)  # they change while the volume is in use
 DIRTY = 2
 _MEDIA_FAILURE, _SECOND_FAT = 4, 1
 BOOT_SIZE = BOOT_SECTORS * SECTOR
@@ -77,7 +78,9 @@ class BootRegion:
         expected = _checksum(region[: 11 * SECTOR])
         insist(all(word == expected for word in words[-SECTOR // 4 :]), "its checksum does not match")
         for sector in range(1, 9):
-            insist(region[sector * SECTOR + 508 : sector * SECTOR + 512] == b"\x00\x00\x55\xaa", "a signature is missing")
+            insist(
+                region[sector * SECTOR + 508 : sector * SECTOR + 512] == b"\x00\x00\x55\xaa", "a signature is missing"
+            )
         insist(revision == 0x0100, f"revision {revision >> 8}.{revision & 255:02} of exFAT is not known")
         insist(fats == 1 and not flags & _SECOND_FAT, "it has two allocation tables")
         insist(percent <= 100 or percent == 255, f"it says {percent} % in use")
@@ -88,7 +91,9 @@ class BootRegion:
         insist(fat >= 2 * BOOT_SECTORS, "the allocation table overlaps the boot region")
         insist(fat_sectors * SECTOR >= (clusters + FIRST_CLUSTER) * 4, "the allocation table is too short")
         insist(heap >= fat + fat_sectors, "the clusters overlap the allocation table")
-        insist(0 < clusters and heap + clusters * shape.cluster_sectors <= sectors, "the clusters reach past the volume")
+        insist(
+            clusters > 0 and heap + clusters * shape.cluster_sectors <= sectors, "the clusters reach past the volume"
+        )
         insist(shape.holds(root), "the root folder lies outside the volume")
         return cls(shape, root, serial, percent, region[_OEM_SECTOR * SECTOR :][:480], flags)
 
@@ -107,18 +112,15 @@ def same_boot_region(main: bytes, backup: bytes) -> bool:
     return _without_unchecked(main) == _without_unchecked(backup)
 
 
-def flags_offset(geometry: Geometry) -> int:
-    """Return where the volume's flags (16 bits) lie, in bytes from the disk's start."""
-    return geometry.partition_offset + _UNCHECKED_BYTES[0]
-
-
 def percent_used(used: int, clusters: int) -> int:
     """Return the rounded-down percentage that the boot sector carries."""
     return used * 100 // clusters
 
 
 def _without_unchecked(region: bytes) -> bytes:
-    return bytes(0 if index in _UNCHECKED_BYTES else byte for index, byte in enumerate(region[:SECTOR])) + region[SECTOR:]
+    return (
+        bytes(0 if index in _UNCHECKED_BYTES else byte for index, byte in enumerate(region[:SECTOR])) + region[SECTOR:]
+    )
 
 
 def _checksum(sectors: bytes) -> int:

@@ -14,7 +14,7 @@ _FAT_SECTOR = 2048
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """The measures of one exFAT partition. Sectors are of 512 bytes; offsets returned are bytes from the disk's start."""
+    """The measures of one exFAT partition, in sectors of 512 bytes; offsets are bytes from the disk's start."""
 
     start: int
     """The partition's first sector on the disk."""

@@ -10,7 +10,7 @@ _ENTRY = struct.Struct("<B3sB3sII")
 _EXFAT_TYPE = 0x07
 _BY_SECTOR_NUMBER = b"\xfe\xff\xff"  # cylinder, head and sector cannot say it: look at the sector numbers
 INCOMPLETE = b"SUNMI firmware card: incomplete, writing it was broken off. Write it again.\r\n".ljust(SECTOR, b"\0")
-"""The first sector while a card is being written. It has no signature, so nothing takes the card for a formatted one."""
+"""The first sector while a card is being written: without a signature, nothing takes the card for a formatted one."""
 
 
 class Partition(NamedTuple):

@@ -1,5 +1,7 @@
 """The cameras of the store: finding, managing, trusting them, and putting them to work."""
 
+import contextlib
+
 from aiohttp import web
 
 from gateway.api.bodies import (
@@ -12,7 +14,7 @@ from gateway.api.bodies import (
     read_body,
 )
 from gateway.api.route import Caller, Route, respond
-from gateway.errors import Fault, InvalidRequest
+from gateway.errors import Fault, InvalidRequest, Problem
 from gateway.lan.provisioning import ProvisioningRequest
 
 
@@ -54,7 +56,8 @@ async def add_camera(caller: Caller) -> web.StreamResponse:
     if address is not None and ":" not in address:
         address = f"{address}:{gateway.settings.cameras.port}"
     await gateway.registry.manage(body.sn, address)
-    await gateway.cameras.refresh(body.sn)
+    with contextlib.suppress(Problem):  # it may be switched off; what it tells now or later is remembered
+        await gateway.cameras.activation_evidence(body.sn)
     return respond(gateway.registry.get(body.sn).describe(), 201)
 
 

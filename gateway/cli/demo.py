@@ -16,7 +16,7 @@ from gateway.cli.run import told_to_stop
 from gateway.cli.session import Session, finish, messages
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 _ORDER: Final = {
     "order_no": "CN0000938",
@@ -94,12 +94,11 @@ async def _walk(gateway: Gateway, store: SimulatedStore, url: str) -> dict[str, 
 
 
 async def _provision(api: Api, store: SimulatedStore, sn: str) -> dict[str, Any]:
-    ssid, password = store.wifi
     job: dict[str, Any] = await api.post(
         f"cameras/{sn}/provisioning",
         {
-            "ssid": ssid,
-            "password": password,
+            "ssid": WIFI_SSID,
+            "password": WIFI_PASSWORD,
             "activation_number": store.activation_numbers[sn],
             "confirm_erase": True,
             "name": "Entrance",

@@ -15,7 +15,7 @@ from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.simulator.faults import FaultKind, Faults
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.fleet import MAX_CAMERAS, WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 _SWITCHES = tuple(known.name for known in dataclasses.fields(Faults) if known.name != "queue")
 _NUMBERS: dict[str, Callable[[str], object]] = {
@@ -111,7 +111,11 @@ def cloud(
 
     async def work() -> None:
         simulated = SimulatedCloud(
-            host=host, port=port, accounts={app_id: secret_key}, shops=[shop_id], faults=_set(faults)
+            host=host,
+            port=port,
+            accounts={app_id: secret_key},
+            shops={shop_id: shop_id.rjust(12, "1")},
+            faults=_set(faults),
         )
         await simulated.start()
         try:
@@ -126,7 +130,7 @@ def cloud(
 
 
 @simulate.command()
-@click.option("--cameras", "count", default=3, show_default=True, type=click.IntRange(1, 200))
+@click.option("--cameras", "count", default=3, show_default=True, type=click.IntRange(1, MAX_CAMERAS))
 @click.option("--directory", type=click.Path(path_type=Path, file_okay=False), default=Path("simulated-store"))
 @click.option("--cloud-fault", "cloud_faults", multiple=True, type=FaultOption(), help="As --fault, for the cloud.")
 @_fault
@@ -157,7 +161,7 @@ def store(
                     "cloud": simulated.cloud.base_url,
                     "cameras": {one.sn: one.address for one in simulated.cameras},
                     "activation_numbers": simulated.activation_numbers,
-                    "wifi": list(simulated.wifi),
+                    "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
                 },
             )
 

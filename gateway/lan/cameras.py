@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.clock import PeerClock
 from gateway.errors import (
@@ -14,20 +14,18 @@ from gateway.errors import (
     InvalidRequest,
     NotFound,
     NotManaged,
-    PeerTimeout,
-    Problem,
     VendorRefused,
 )
 from gateway.lan.certificates import camera_tls_context
-from gateway.lan.connection import Dropped, Garbled, Late, OutcomeUnknown, shown_certificate
+from gateway.lan.connection import Dropped, Garbled, Late, OutcomeUnknown
 from gateway.lan.line import Account, CameraLine
+from gateway.lan.reach import GET_INFO, Reach
 from gateway.lan.record import CameraRecord
 from gateway.lan.registry import Activation, Registry
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import Answer
-from gateway.protocol.models import camera_model, normal_mac
 from gateway.settings import CameraSettings
 
 CAMERA_NOT_OURS: Final = 7
@@ -37,7 +35,6 @@ _SIGNED_LIST = CATALOGUE.get("camera", "config/getApList")
 _UNSIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConfWithoutAuth")
 _SIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConf")
 _ACTIVATE = CATALOGUE.get("camera", "device/activate")
-_GET_INFO = CATALOGUE.get("camera", "device/getInfo").encode({})
 
 
 class AccessPoint(NamedTuple):
@@ -70,10 +67,10 @@ class Cameras:
     ) -> None:
         self._registry = registry
         self._timeout_s = settings.timeout_s
-        self._account = Account(*credentials)
         self._cloud_clock = cloud_clock
         certificate = Path(settings.client_certificate) if settings.client_certificate else None
         self._context = camera_tls_context(certificate, settings.client_certificate_password)
+        self._way = Reach(registry, self._context, Account(*credentials))
         self._lines: dict[str, CameraLine] = {}
 
     async def call(self, sn: str, call: Call) -> Answer:
@@ -88,28 +85,28 @@ class Cameras:
                 "device/activate erases the camera's face groups: use /activation, which asks to confirm that"
             )
         camera = self._managed(sn)
-        account = self._credentials() if endpoint.auth == "signed" else None
+        account = self._way.credentials() if endpoint.auth == "signed" else None
         line = self._line(sn)
         async with line.turn():
             deadline = self._deadline(endpoint)
-            await self._reach(camera, line, deadline)
-            answer = await self._exchange(camera, line, call, account, deadline)
+            await self._way.connect(camera, line, deadline, fresh=not endpoint.repeatable)
+            answer = await self._way.exchange(camera, line, call, account, deadline)
             if answer.code != 0:
                 raise _refused(camera, endpoint, answer)
-            await self._take_note(camera, call, answer)
+            await self._way.noted(camera, call, answer)
         return answer
 
     async def refresh(self, sn: str) -> None:
         """Ask a managed camera who it is, and remember it. Raises as `call`."""
-        await self.call(sn, _GET_INFO)
+        await self.call(sn, GET_INFO)
 
     # Wi-Fi
 
     async def access_points(self, sn: str) -> list[AccessPoint]:
         """Return the Wi-Fi networks that a camera sees: unsigned before its activation, signed after.
 
-        A camera that nobody manages is asked without a signature only: there is no secret in that. Raises as `call`, and
-        `NoAccessPointList` where the camera's firmware has no such list before activation: type the network's name then.
+        A camera that nobody manages is asked without a signature only: there is no secret in that. Raises as `call`,
+        and `NoAccessPointList` where its firmware has no such list before activation: the name has to be typed then.
         """
         camera = self._registry.get(sn)
         line = self._line(sn)
@@ -129,10 +126,10 @@ class Cameras:
                     "type the network's name"
                 )
         self._managed(camera.sn)
-        account = self._credentials()
+        account = self._way.credentials()
         deadline = self._deadline(_SIGNED_LIST)
-        await self._reach(camera, line, deadline)
-        answer = await self._exchange(camera, line, _SIGNED_LIST.encode({}), account, deadline)
+        await self._way.connect(camera, line, deadline)
+        answer = await self._way.exchange(camera, line, _SIGNED_LIST.encode({}), account, deadline)
         if answer.code != 0:
             raise _refused(camera, _SIGNED_LIST, answer)
         return _listed(answer)
@@ -157,11 +154,11 @@ class Cameras:
                     [Fault("ssid", f"the network {ssid!r} uses WEP, which the camera does not support")]
                 )
             ours = camera.activation == "activated"
-            endpoint, account = (_SIGNED_WIFI, self._credentials()) if ours else (_UNSIGNED_WIFI, None)
+            endpoint, account = (_SIGNED_WIFI, self._way.credentials()) if ours else (_UNSIGNED_WIFI, None)
             deadline = self._deadline(endpoint)
-            await self._reach(camera, line, deadline)
+            await self._way.connect(camera, line, deadline)
             try:
-                answer = await self._exchange(camera, line, endpoint.encode(arguments), account, deadline)
+                answer = await self._way.exchange(camera, line, endpoint.encode(arguments), account, deadline)
             except (Dropped, Late):
                 return False
             finally:
@@ -184,15 +181,15 @@ class Cameras:
             if camera.activation == "activated":
                 # One that proves to be this camera outranks anything that merely shows the shared certificate.
                 try:
-                    await self._reach(camera, line, self._deadline(_GET_INFO.endpoint))
-                    answer = await self._exchange(
-                        camera, line, _GET_INFO, self._credentials(), self._deadline(_GET_INFO.endpoint)
+                    await self._way.connect(camera, line, self._deadline(GET_INFO.endpoint))
+                    answer = await self._way.exchange(
+                        camera, line, GET_INFO, self._way.credentials(), self._deadline(GET_INFO.endpoint)
                     )
                     if answer.code == 0:
-                        await self._take_note(camera, _GET_INFO, answer)
+                        await self._way.identified(camera, line, answer)
                         return "activated"
-                except (CameraUntrusted, CameraUnreachable, PeerTimeout):
-                    pass
+                except CameraUntrusted:
+                    pass  # it may have been reset
             return (await self._evidence(camera, line))[0]
 
     async def activate(self, sn: str, activation_number: str) -> None:
@@ -202,7 +199,7 @@ class Cameras:
         already, and `ActivationUnknown` when the answer was lost.
         """
         camera = self._managed(sn)
-        app_id, _ = self._credentials()
+        app_id, _ = self._way.credentials()
         call = _ACTIVATE.encode({"sn": sn})
         line = self._line(sn)
         async with line.turn():
@@ -212,7 +209,7 @@ class Cameras:
             if activation == "other_owner":
                 raise _not_ours(camera)
             try:
-                answer = await self._exchange(
+                answer = await self._way.exchange(
                     camera, line, call, Account(app_id, activation_number), self._deadline(_ACTIVATE)
                 )
             except OutcomeUnknown as exc:
@@ -227,9 +224,9 @@ class Cameras:
     async def _evidence(self, camera: CameraRecord, line: CameraLine) -> tuple[Activation, list[AccessPoint] | None]:
         """Find out the activation, and the networks on the way; needs no proof of who answers beyond the pin."""
         deadline = self._deadline(_UNSIGNED_LIST)
-        await self._reach(camera, line, deadline, prove=False)
+        await self._way.connect(camera, line, deadline, prove=False)
         try:
-            answer = await self._exchange(camera, line, _UNSIGNED_LIST.encode({}), None, deadline)
+            answer = await self._way.exchange(camera, line, _UNSIGNED_LIST.encode({}), None, deadline, prove=False)
         except Garbled as exc:
             if exc.http_status != 404:
                 raise
@@ -237,7 +234,7 @@ class Cameras:
         else:
             code = answer.code
             if code == 0:
-                await self._proved(camera, line, "not_activated")
+                await self._way.settled(camera, line, "not_activated")
                 return "not_activated", _listed(answer)
         if code not in (None, CAMERA_ALREADY_ACTIVATED, CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS):
             raise _refused(camera, _UNSIGNED_LIST, answer)
@@ -251,15 +248,13 @@ class Cameras:
 
     async def _whose(self, camera: CameraRecord, line: CameraLine, *, certain: bool) -> Activation:
         """Tell by a signed call whether the camera is ours; `certain` that it is activated by somebody."""
-        deadline = self._deadline(_GET_INFO.endpoint)
-        answer = await self._exchange(camera, line, _GET_INFO, self._credentials(), deadline)
+        deadline = self._deadline(GET_INFO.endpoint)
+        answer = await self._way.exchange(camera, line, GET_INFO, self._way.credentials(), deadline, prove=False)
         if answer.code == 0:
-            self._compare_sn(camera, line, answer)
-            await self._take_note(camera, _GET_INFO, answer)
-            await self._proved(camera, line, "activated")
+            await self._way.identified(camera, line, answer)
             return "activated"
         if answer.code not in (CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS):
-            raise _refused(camera, _GET_INFO.endpoint, answer)
+            raise _refused(camera, GET_INFO.endpoint, answer)
         if not certain:
             return "unknown"
         await self._registry.note(camera.sn, activation="other_owner")
@@ -269,14 +264,7 @@ class Cameras:
 
     async def shown(self, sn: str) -> str:
         """Return the SHA-256 of the certificate that a camera shows now, in a bare handshake. Raises as `call`."""
-        camera = self._registry.get(sn)
-        failure: Problem = _nowhere(camera)
-        for address in self._registry.candidates(sn):
-            try:
-                return await self._handshake(address, self._timeout_s)
-            except (CameraUnreachable, PeerTimeout) as exc:
-                failure = exc
-        raise failure
+        return await self._way.shown(self._registry.get(sn), self._timeout_s)
 
     async def trust(self, sn: str, certificate_sha256: str) -> None:
         """Take the certificate that a camera shows now for its pin, if it is the one that the person saw.
@@ -294,116 +282,11 @@ class Cameras:
             line.close()
         await asyncio.sleep(0)
 
-    async def _reach(self, camera: CameraRecord, line: CameraLine, deadline: float, *, prove: bool = True) -> None:
-        """Be connected to the camera at one of its addresses; with `prove`, at one where it proved who it is."""
-        connection = line.connection
-        if (
-            connection is not None
-            and connection.connected
-            and connection.address == camera.verified_address == camera.address
-            and connection.pin == camera.certificate_sha256
-        ):
-            return
-        failure: Problem = _nowhere(camera)
-        addresses = self._registry.candidates(camera.sn)
-        for index, address in enumerate(addresses):
-            now = asyncio.get_running_loop().time()
-            try:
-                await self._try(camera, line, address, now + (deadline - now) / (len(addresses) - index), prove=prove)
-            except CameraUntrusted as exc:
-                failure = failure if isinstance(failure, CameraUntrusted) else exc
-            except (CameraUnreachable, PeerTimeout) as exc:
-                failure = failure if index else exc
-            else:
-                return
-            line.close()
-            self._registry.missed(camera.sn, address)
-        raise failure
-
-    async def _try(self, camera: CameraRecord, line: CameraLine, address: str, deadline: float, *, prove: bool) -> None:
-        pin = camera.certificate_sha256
-        if not pin:
-            pin = await self._handshake(address, deadline - asyncio.get_running_loop().time())
-            if camera.managed:
-                await self._registry.pin(camera.sn, pin)
-        await line.connect(address, pin, deadline=deadline)
-        if not prove or not camera.managed or camera.verified_address == address:
-            return
-        if camera.activation == "activated":
-            await self._prove(camera, line, deadline)
-        await self._registry.prefer(camera.sn, address)
-
-    async def _prove(self, camera: CameraRecord, line: CameraLine, deadline: float) -> None:
-        try:
-            answer = await line.exchange(_GET_INFO, self._credentials(), deadline=deadline)
-        except OutcomeUnknown as exc:  # of this question, not of the call that is to follow
-            raise CameraUnreachable(exc.detail) from exc
-        if answer.code != 0:
-            raise CameraUntrusted(
-                f"what answers for the camera {camera.sn} does not prove to be it (getInfo: code {answer.code}, "
-                f"{_GET_INFO.endpoint.meaning(answer.code)}); if the camera was reset, provision it again"
-            )
-        self._compare_sn(camera, line, answer)
-
-    def _compare_sn(self, camera: CameraRecord, line: CameraLine, answer: Answer) -> None:
-        told = _text(answer, "sn")
-        if told != camera.sn:
-            line.close()
-            raise CameraUntrusted(f"what answers for the camera {camera.sn} is the camera {told!r}: run discovery")
-
-    async def _proved(self, camera: CameraRecord, line: CameraLine, activation: Activation) -> None:
-        await self._registry.note(camera.sn, activation=activation)
-        if camera.managed and line.connection is not None and camera.verified_address != line.connection.address:
-            await self._registry.prefer(camera.sn, line.connection.address)
-
-    async def _handshake(self, address: str, timeout_s: float) -> str:
-        host, _, port = address.rpartition(":")
-        return await shown_certificate(host, int(port), self._context, max(0.0, timeout_s))
-
-    # Small parts
-
-    async def _exchange(
-        self, camera: CameraRecord, line: CameraLine, call: Call, account: Account | None, deadline: float
-    ) -> Answer:
-        address = line.connection.address if line.connection is not None else ""
-        try:
-            answer = await line.exchange(call, account, deadline=deadline)
-        except (CameraUnreachable, PeerTimeout):
-            self._registry.missed(camera.sn, address)
-            raise
-        self._registry.reached(camera.sn, address)
-        return answer
-
-    async def _take_note(self, camera: CameraRecord, call: Call, answer: Answer) -> None:
-        match call.endpoint.path:
-            case "device/getInfo":
-                await self._registry.note(
-                    camera.sn,
-                    name=_text(answer, "name"),
-                    model=camera_model(_text(answer, "model_name")) or None,
-                    mac=normal_mac(_text(answer, "mac")) or None,
-                    software_version=_text(answer, "software_version") or None,
-                )
-            case "config/getName":
-                await self._registry.note(camera.sn, name=_text(answer, "name"))
-            case "config/updateName":
-                await self._registry.note(camera.sn, name=call.fields["name"])
-            case "device/reset":
-                await self._registry.note(camera.sn, activation="not_activated")
-
     def _managed(self, sn: str) -> CameraRecord:
         camera = self._registry.get(sn)
         if not camera.managed:
             raise NotManaged(f"the camera {sn} is only found: make it managed first, then it is called with secrets")
         return camera
-
-    def _credentials(self) -> Account:
-        if not all(self._account):
-            raise Conflict(
-                "cameras need the account's credentials: fill in cloud.app_id and cloud.secret_key, "
-                "or cameras.app_id and cameras.secret_key"
-            )
-        return self._account
 
     def _line(self, sn: str) -> CameraLine:
         line = self._lines.get(sn)
@@ -433,10 +316,6 @@ def _not_ours(camera: CameraRecord) -> Conflict:
     )
 
 
-def _nowhere(camera: CameraRecord) -> CameraUnreachable:
-    return CameraUnreachable(f"no address of the camera {camera.sn} is known: run discovery")
-
-
 def _listed(answer: Answer) -> list[AccessPoint]:
     listed = answer.data.get("ap_list") if isinstance(answer.data, Mapping) else None
     points = [
@@ -445,8 +324,3 @@ def _listed(answer: Answer) -> list[AccessPoint]:
         if isinstance(point, Mapping) and isinstance(point.get("ssid"), str)
     ]
     return list(dict.fromkeys(points))
-
-
-def _text(answer: Answer, name: str) -> str:
-    value: Any = answer.data.get(name) if isinstance(answer.data, Mapping) else None
-    return value.strip() if isinstance(value, str) else ""

@@ -95,12 +95,12 @@ class CameraConnection:
         """Send one POST to `path` (with its leading slash) and return the answer, whatever its status.
 
         `timeout_s` covers connecting and answering together. A call that is not `repeatable` never rides on a
-        connection kept from before, which the camera may be closing at this very moment. Raises `CameraUntrusted`,
+        connection used before, which the camera may be closing at this very moment. Raises `CameraUntrusted`,
         `CameraUnreachable` or `PeerTimeout` when nothing was sent, else an `OutcomeUnknown`.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        if not repeatable:
+        if not repeatable and self._stream is not None and self._stream.used:
             self.close()
         await self.open(timeout_s=timeout_s)
         stream = cast(_Stream, self._stream)
@@ -186,6 +186,7 @@ class _Stream(asyncio.Protocol):
         self.certificate_sha256 = ""
         self.closed = False
         self.reusable = True
+        self.used = False
         self._address = address
         self._parser = httptools.HttpResponseParser(self)
         self._answered: asyncio.Future[HttpAnswer] | None = None
@@ -199,6 +200,7 @@ class _Stream(asyncio.Protocol):
         self._body: list[bytes] = []
 
     def send(self, request: bytes) -> asyncio.Future[HttpAnswer]:
+        self.used = True
         self._received = 0
         self._clear()
         self._answered = asyncio.get_running_loop().create_future()

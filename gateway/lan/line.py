@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from gateway.clock import PeerClock
 from gateway.errors import RateLimited
-from gateway.lan.connection import CameraConnection, Dropped, Garbled
+from gateway.lan.connection import CameraConnection, Garbled
 from gateway.protocol.codes import CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Call
 from gateway.protocol.envelope import Answer, Garbage, parse_answer
@@ -85,15 +85,10 @@ class CameraLine:
     async def exchange(self, call: Call, account: Account | None, *, deadline: float) -> Answer:
         """Send a call, signed for `account` or unsigned, and return the answer, whatever its code.
 
-        A camera that refused the time or the signature, and told another time with it, gets the call signed anew. A call
-        that may be repeated is sent once more, signed anew, when the connection dropped. Raises as `CameraConnection.post`.
+        A camera that refused the time or the signature, and told another time with it, gets the call signed anew.
+        Raises as `CameraConnection.post`.
         """
-        try:
-            answer, moved_s = await self._send(call, account, deadline)
-        except Dropped:
-            if not call.endpoint.repeatable or _left(deadline) <= 0:
-                raise
-            answer, moved_s = await self._send(call, account, deadline)
+        answer, moved_s = await self._send(call, account, deadline)
         time_refused = answer.code in (CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED)
         if account is not None and time_refused and abs(moved_s) >= _CLOCK_MOVED_S:
             answer, _ = await self._send(call, account, deadline)

@@ -125,7 +125,7 @@ def _limits(one: Parameter) -> str:
     if one.format is not None:
         said.append("YYYY-MM-DD" if one.format == "date" else "Unix time")
     if one.choices:
-        values = ", ".join(f"{choice.value} {choice.meaning}" for choice in one.choices)
+        values = ", ".join(f"{choice.value}: {choice.meaning}" for choice in one.choices)
         said.append(f"{values}{', or another' if one.open else ''}")
     said += [
         f"{picture.model}: {picture.width} x {picture.height} pixels in {', '.join(picture.colours)}"

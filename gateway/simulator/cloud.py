@@ -33,6 +33,7 @@ _FLAWS: Final[Mapping[Flaw, tuple[int, str]]] = {
 _MISSING: Final = (5023, 5022, 5020)
 _MALFORMED: Final = (5022, 5020, 5023)
 _TOO_LONG: Final = (5021, *_MALFORMED)
+_BAD_LABEL: Final = (*_MALFORMED, 5301)
 _BAD_FILE: Final = (5005, *_MALFORMED)
 
 
@@ -144,5 +145,7 @@ class SimulatedCloud:
                 raise Refused(*_MISSING)
             if parameter.type == "file":
                 raise Refused(*_BAD_FILE)
+            if parameter.name == "esl_code":
+                raise Refused(*_BAD_LABEL)
             too_long = any(limit.end == parameter.name for limit in endpoint.limits)
             raise Refused(*(_TOO_LONG if too_long else _MALFORMED))

@@ -36,9 +36,9 @@ def wrong_parameters(
 ) -> Collection[str]:
     """Return the names of declared parameters that are missing or malformed; unknown ones are ignored."""
     known = {parameter.name for parameter in endpoint.parameters}
-    # A peer reads an empty value of an optional parameter as no value (notes, contradiction 45).
-    optional = {parameter.name for parameter in endpoint.parameters if not parameter.required}
-    arguments = {name: value for name, value in fields.items() if name in known and (value or name not in optional)}
+    # A peer reads an empty value as no value, unless it has a meaning (notes, contradiction 45).
+    blank = {parameter.name for parameter in endpoint.parameters if parameter.blank}
+    arguments = {name: value for name, value in fields.items() if name in known and (value or name in blank)}
     given = {name: part for name, part in (files or {}).items() if name in known}
     try:
         endpoint.encode(arguments, files=given)

@@ -1,4 +1,4 @@
-"""A camera-like TLS server that says, byte by byte, what a test tells it to say."""
+"""Scripted servers that say, byte by byte, what a test tells them to, and simulated cameras over a real database."""
 
 import asyncio
 import datetime
@@ -7,13 +7,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from gateway.clock import PeerClock
+from gateway.lan.cameras import Cameras
+from gateway.lan.registry import Registry
+from gateway.lan.sighting import Sighting
+from gateway.settings import CameraSettings
+from gateway.simulator.camera import SimulatedCamera
+from gateway.store.cameras import CameraTable
+from gateway.store.database import Database
 
 Script = Callable[["Visit"], Awaitable[None]]
 
@@ -171,3 +180,87 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
         raise AssertionError("it did not become so within five seconds")
 
     return wait
+
+
+APP_ID = "EF3OG8R5B32X0"
+SECRET_KEY = "kdsofkdsnflke9382938k"
+NUMBER = "8000000000000000000042"
+
+
+@dataclass
+class Bench:
+    """Simulated cameras, and the gateway's way of calling them, over a real database."""
+
+    registry: Registry
+    cameras: Cameras
+    clock: PeerClock
+    database: Database
+    simulated: list[SimulatedCamera]
+    folder: Path
+
+    async def simulate(self, sn: str = "FS101D8BS00106", **options: Any) -> SimulatedCamera:
+        """Start a camera; it belongs to, or may be activated by, the account that the gateway has."""
+        camera = SimulatedCamera(
+            **{
+                "sn": sn,
+                "model": "FM020",
+                "mac": "04:12:24:E3:45:12",
+                "app_id": APP_ID,
+                "secret_key": SECRET_KEY,
+                "activation_number": NUMBER,
+                "wifi_passwords": {"SunmiStore": "plenty-of-coffee"},
+                **options,
+            }
+        )
+        await camera.start()
+        self.simulated.append(camera)
+        return camera
+
+    def see(self, camera: SimulatedCamera, address: str = "") -> None:
+        """Let discovery have seen a camera."""
+        self.registry.see(
+            Sighting(
+                address=address or camera.address,
+                interface="lo",
+                found_by="broadcast",
+                sn=camera.sn,
+                model=camera.state.model,
+                hotspot=camera.state.hotspot,
+            )
+        )
+
+    async def manage(self, camera: SimulatedCamera) -> SimulatedCamera:
+        """Let a camera have been found and made managed."""
+        self.see(camera)
+        await self.registry.manage(camera.sn)
+        return camera
+
+    def calls(self, settings: CameraSettings | None = None, credentials: tuple[str, str] | None = None) -> Cameras:
+        """Make another way of calling, over the same registry."""
+        return Cameras(
+            self.registry,
+            settings=settings or CameraSettings(timeout_s=3),
+            credentials=credentials if credentials is not None else (APP_ID, SECRET_KEY),
+            cloud_clock=self.clock,
+        )
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Start with no camera; everything is stopped at the end."""
+    database = await Database.open(tmp_path / "gateway.db")
+    registry = Registry(CameraTable(database))
+    await registry.load()
+    clock = PeerClock()
+    cameras = Cameras(
+        registry, settings=CameraSettings(timeout_s=3), credentials=(APP_ID, SECRET_KEY), cloud_clock=clock
+    )
+    bench = Bench(registry, cameras, clock, database, [], tmp_path)
+    try:
+        yield bench
+    finally:
+        await cameras.close()
+        for camera in bench.simulated:
+            await camera.stop()
+        await registry.close()
+        await database.close()

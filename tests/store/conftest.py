@@ -15,5 +15,5 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def file_bytes(tmp_path: Path) -> Callable[[], dict[str, bytes]]:
-    """What is in the database's files now, by name."""
+    """Give what is in the database's files now, by name."""
     return lambda: {file.name: file.read_bytes() for file in tmp_path.iterdir()}

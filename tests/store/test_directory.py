@@ -104,25 +104,24 @@ def test_refuses_what_is_no_directory(tmp_path: Path, inside: str) -> None:
 
 
 @pytest.fixture
-def ordinary_user() -> Iterator[None]:
-    """For root, who may write everywhere, another user while the test runs."""
+def closed_directory(tmp_path: Path) -> Iterator[Path]:
+    """Give a directory without access; root, who has access everywhere, is another user meanwhile."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
-    yield
+    yield closed
     if root:
         os.seteuid(0)
 
 
-def test_refuses_a_directory_without_access(tmp_path: Path, ordinary_user: None) -> None:
-    closed = tmp_path / "closed"
-    if os.geteuid() == tmp_path.stat().st_uid:
-        closed.mkdir(mode=0o000)
+def test_refuses_a_directory_without_access(closed_directory: Path) -> None:
     with pytest.raises(StateError, match="cannot be written to") as refused:
-        StateDirectory.acquire(closed)
-    assert str(closed) in str(refused.value)
+        StateDirectory.acquire(closed_directory)
+    assert str(closed_directory) in str(refused.value)
     with pytest.raises(StateError, match="cannot tell whether a gateway runs there"):
-        StateDirectory.is_held(closed)
+        StateDirectory.is_held(closed_directory)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

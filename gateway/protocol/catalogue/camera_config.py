@@ -55,7 +55,7 @@ _ACCESS_POINTS = (
     *rows("ap_list", "The networks that the camera sees.", text("ssid", "SSID."), text("key_mgmt", "Encryption.")),
 )
 
-_IR_MODES = (Choice(0, "off"), Choice(1, "on"), Choice(2, "automatic, recommended"))
+_IR_MODES = (Choice(0, "off"), Choice(1, "on"), Choice(2, "automatic (recommended)"))
 _SWITCH = (Choice(0, "off"), Choice(1, "on"))
 _ROTATIONS = tuple(Choice(angle, f"{angle} degrees") for angle in (0, 90, 180, 270))
 

@@ -7,13 +7,13 @@ from gateway.protocol.parameters import Choice, Parameter
 
 _ORDER_TYPES = (
     Choice(1, "normal order"),
-    Choice(2, "cancelled; in newer documents a refund"),
+    Choice(2, "cancelled (in newer documents: refund)"),
     Choice(3, "exchanged for a new product"),
     Choice(4, "suspended"),
-    Choice(5, "report; in newer documents a list"),
-    Choice(6, "payment failed, in newer documents"),
-    Choice(7, "cancelled, in newer documents"),
-    Choice(8, "other, in newer documents"),
+    Choice(5, "report (in newer documents: list)"),
+    Choice(6, "payment failed (newer documents)"),
+    Choice(7, "cancelled (newer documents)"),
+    Choice(8, "other (newer documents)"),
 )
 _PAYMENT_TYPES = tuple(
     Choice(number, meaning)
@@ -118,8 +118,8 @@ ENDPOINTS = (
         ),
         answer=texts("invalid_list", "Numbers of the orders that were refused."),
         return_codes=cloud_codes({5041: "invalid SaaS provider", 5047: "invalid order"}),
-        repeatable=True,
-        note="The vendor agrees the details with each SaaS provider. Which properties are required is left blank; "
+        note="Not repeatable: no document says that the cloud takes the same order twice as one. "
+        "The vendor agrees the details with each SaaS provider. Which properties are required is left blank; "
         "order_no is, because the answer names refused orders by it. The meanings of order_type differ "
         "between documents; the number is passed on as it is (notes, 48).",
     ),

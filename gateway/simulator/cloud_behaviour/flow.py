@@ -9,6 +9,8 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.cloud_state import CloudBehaviour, CloudCall, Data
 
 _LIST: Final = "count_list[]."
+_WITHOUT_UNEXPOSED: Final = ("getTrendByWeek", "getTrendByMonth")
+"""The samples of these leave the count out (notes, contradiction 50)."""
 _KINDS: Final = ("regular_count", "stranger_count", "member_count")
 
 
@@ -19,6 +21,8 @@ def _answer(call: CloudCall) -> Data:
     if not columns:
         return _counts(names, call.endpoint.path)
     key, *counts = columns
+    if call.endpoint.path.endswith(_WITHOUT_UNEXPOSED):
+        counts.remove("unexposed_count")
     rows: Iterable[str | int] = _times(call) if key == "time" else range(1, 9)
     return {"count_list": [{key: row, **_counts(counts, f"{row}")} for row in rows]}
 

@@ -13,7 +13,6 @@ _POINT_BOUND: Final = 5339
 NO_TEMPLATE: Final = (5343, 5020)
 _NAME_TAKEN: Final = 5346
 _WAITING, _PUSHED, _FAILED = 2, 3, 4
-_CODE_LENGTH: Final = 8
 _COLOURS: Final = {1: "BW", 2: "BWR"}
 _SCREENS: Final = {1: "2.13", 2: "2.6", 3: "4.2"}
 
@@ -29,8 +28,6 @@ def label(call: CloudCall) -> Label:
 
 def _bind_label(call: CloudCall) -> Data:
     code, sn = call.fields.get("esl_code", ""), call.fields.get("esl_sn", "")
-    if code and len(code) != _CODE_LENGTH:
-        raise Refused(*_NO_LABEL)
     known = [one for shop in call.state.shops.values() for one in shop.labels.values()]
     if any((code and one.code == code) or (sn and one.sn == sn) for one in known):
         raise Refused(_LABEL_BOUND)

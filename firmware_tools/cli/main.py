@@ -1,0 +1,51 @@
+"""The group of commands, and what becomes of errors: one line on stderr and an exit status."""
+
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from firmware_tools.cli.cards import clean, image, verify
+from firmware_tools.errors import CardError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@click.option("--no-input", is_flag=True, help="Never ask; fail naming the question.")
+def sunmi_sdcard(as_json: bool, no_input: bool) -> None:
+    """Firmware SD cards for SUNMI cameras."""
+
+
+for command in (image, verify, clean):
+    sunmi_sdcard.add_command(command)
+
+
+def main() -> NoReturn:
+    """Run a command: exit status 0 done, 1 failed, 2 wrong usage."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        sunmi_sdcard.main(prog_name="sunmi-sdcard", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except CardError as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        _fail("stopped; what was being written is incomplete and plainly so: write it again")
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        _fail(f"{name}{error.strerror or error}")
+    sys.exit(0)
+
+
+def _fail(reason: str) -> NoReturn:
+    click.echo(f"sunmi-sdcard: {' '.join(reason.split())}", err=True)
+    sys.exit(1)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,140 @@
+"""The gateway announcing itself, so that tills and installers find it without knowing its address."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from zeroconf import AddressResolverIPv4, DNSQuestionType, IPVersion
+from zeroconf import Error as ZeroconfError
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+
+from gateway.lan.discovery.surroundings import Surroundings
+from gateway.lan.interfaces import hardware_address
+from gateway.settings import DiscoverySettings
+
+_log = logging.getLogger(__name__)
+
+_TYPE: Final = "_sunmi-gateway._tcp.local."
+_CONSOLE_TYPE: Final = "_http._tcp.local."
+_SHORT_HOST: Final = "sunmi-gateway.local."
+_LOOK_EVERY_S: Final = 5.0
+_CLAIM_EVERY: Final = 12  # looks, that is once a minute
+_CLAIM_WAIT_MS: Final = 1000
+_SECOND_ANSWER_S: Final = 0.3  # shared answers come up to 120 ms apart, and radio takes its time
+
+
+class Announcement:
+    """Announces the service `_sunmi-gateway._tcp` and the host `sunmi-gateway-XXXX.local` on the chosen interfaces.
+
+    XXXX are the last digits of the MAC address. The short name `sunmi-gateway.local` is added while no other gateway
+    has it; where two took it at once, the lower address keeps it. The addresses follow the interfaces. It has a
+    multicast DNS of its own beside the one that searches for cameras: each follows the interfaces in its own time, and
+    port 5353 is made to be shared, also with the system's own (Avahi).
+    """
+
+    def __init__(self, settings: DiscoverySettings, *, version: str) -> None:
+        self._settings = settings
+        self._properties = {"version": version, "path": "/api/v1"}
+        self.host = f"sunmi-gateway-{_last_digits(settings.interfaces)}.local"
+        self._port = 0
+        self._addresses: list[str] = []
+        self._multicast: AsyncZeroconf | None = None
+        self._console: AsyncServiceInfo | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, port: int, https_port: int = 0) -> None:
+        """Begin to announce the ports; `https_port` 0 means none. Where there is no network yet, it waits for one."""
+        self._port = port
+        if https_port:
+            self._properties["https_port"] = str(https_port)
+        self._task = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Say goodbye to the network."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._withdraw()
+
+    async def _keep(self) -> None:
+        looks = 0
+        trouble = ""
+        while True:
+            try:
+                addresses = [one.address for one in Surroundings.now(self._settings).interfaces]
+                if addresses != self._addresses:
+                    await self._withdraw()
+                    looks = 0
+                    if addresses:
+                        await self._publish(addresses)
+                if addresses and looks % _CLAIM_EVERY == 0:
+                    await self._claim_short_host()
+                looks += 1
+                trouble = ""
+            except (OSError, ZeroconfError) as exc:  # an interface that goes while it is used
+                await self._withdraw()
+                if str(exc) != trouble:
+                    trouble = str(exc)
+                    _log.warning("the gateway cannot announce itself now, and tries again: %s", trouble)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _publish(self, addresses: list[str]) -> None:
+        self._multicast = AsyncZeroconf(addresses, ip_version=IPVersion.V4Only)
+        self._addresses = addresses
+        name = self.host.removesuffix(".local")
+        service = self._service(_TYPE, name, f"{self.host}.")
+        await (await self._multicast.async_register_service(service, allow_name_change=True))
+
+    async def _withdraw(self) -> None:
+        multicast, self._multicast, self._console, self._addresses = self._multicast, None, None, []
+        if multicast is not None:
+            with contextlib.suppress(OSError):
+                await multicast.async_unregister_all_services()
+            await multicast.async_close()
+
+    async def _claim_short_host(self) -> None:
+        """Take the short name where it is free, and leave it to another that has it and goes before."""
+        assert self._multicast is not None  # noqa: S101  published before
+        others = await _holders(self._addresses) - set(self._addresses)
+        if self._console is None and not others:
+            self._console = self._service(_CONSOLE_TYPE, f"SUNMI gateway {self.host[14:-6].upper()}", _SHORT_HOST)
+            await (await self._multicast.async_register_service(self._console, allow_name_change=True))
+        elif self._console is not None and others and _lowest(others) < _lowest(self._addresses):
+            given_up, self._console = self._console, None
+            await (await self._multicast.async_unregister_service(given_up))
+
+    def _service(self, service_type: str, name: str, host: str) -> AsyncServiceInfo:
+        return AsyncServiceInfo(
+            service_type,
+            f"{name}.{service_type}",
+            addresses=[socket.inet_aton(address) for address in self._addresses],
+            port=self._port,
+            properties=self._properties,
+            server=host,
+        )
+
+
+async def _holders(addresses: Sequence[str]) -> set[str]:
+    """Return the addresses of all who answer to the short name, asked with an empty memory."""
+    async with AsyncZeroconf(list(addresses), ip_version=IPVersion.V4Only) as multicast:
+        if not await AddressResolverIPv4(_SHORT_HOST).async_request(
+            multicast.zeroconf, _CLAIM_WAIT_MS, DNSQuestionType.QM
+        ):
+            return set()
+        await asyncio.sleep(_SECOND_ANSWER_S)
+        everyone = AddressResolverIPv4(_SHORT_HOST)
+        everyone.load_from_cache(multicast.zeroconf)
+        return set(everyone.parsed_addresses(IPVersion.V4Only))
+
+
+def _lowest(addresses: Sequence[str] | set[str]) -> ipaddress.IPv4Address:
+    return min(ipaddress.IPv4Address(address) for address in addresses)
+
+
+def _last_digits(interfaces: Sequence[str]) -> str:
+    digits = hardware_address(interfaces).replace(":", "").replace("-", "")
+    return (digits or "0000")[-4:].lower()

@@ -1,0 +1,150 @@
+"""Every camera endpoint through the REST API: what passes, and what never reaches the camera."""
+
+from typing import Any
+
+import pytest
+
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.fleet import WIFI_PASSWORD, SimulatedStore
+
+READS = [one.path for one in CATALOGUE.side("camera") if one.auth == "signed" and not one.parameters and one.repeatable]
+
+
+async def test_a_call_passes_and_its_answer_comes_back_unchanged(ours: SimulatedCamera, installer: Any) -> None:
+    path = f"/api/v1/cameras/{ours.sn}/openapi/config"
+    changed = await installer("POST", f"{path}/setZoom", {"zoom": 200})
+    assert (changed.status, changed.body["code"]) == (200, 0)
+    lens = await installer("POST", f"{path}/getZoomFocusConf")
+    assert lens.body["data"]["zoom"] == 200
+    assert lens.body["data"]["max_zoom"] == 500
+
+
+@pytest.mark.parametrize("endpoint", READS)
+async def test_every_read_passes(ours: SimulatedCamera, admin: Any, endpoint: str) -> None:
+    answer = await admin("POST", f"/api/v1/cameras/{ours.sn}/openapi/{endpoint}", {})
+    assert (answer.status, answer.body["code"]) == (200, 0)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "parameter"),
+    [
+        ("config/setZoom", {"zoom": 501}, "zoom"),
+        ("config/setZoom", {"zoom": -1}, "zoom"),
+        ("config/setZoom", {"zoom": "far"}, "zoom"),
+        ("config/setZoom", {"zoom": True}, "zoom"),
+        ("config/setZoom", {"zoom": 10**400}, "zoom"),
+        ("config/setZoom", {}, "zoom"),
+        ("config/setZoom", {"zoom": 1, "speed": 2}, "speed"),
+        ("config/setWifiConf", {"ssid": "x" * 33, "password": "1234567890"}, "ssid"),
+        ("config/setWifiConf", {"ssid": "WeWork", "password": "12345"}, "password"),
+        ("config/setWifiConf", {"ssid": "WeWork", "password": "x" * 65}, "password"),
+        ("config/updateName", {"name": "n" * 37}, "name"),
+        ("config/updateName", {"name": "\ud800"}, "name"),
+        ("config/setDynamicDetect", {"motion_level": 4}, "motion_level"),
+    ],
+)
+async def test_bad_parameters_are_named_and_never_sent(
+    ours: SimulatedCamera, installer: Any, endpoint: str, body: dict[str, Any], parameter: str
+) -> None:
+    before = list(ours.arrived)
+    answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/{endpoint}", body)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert parameter in [error["parameter"] for error in answer.body["errors"]]
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert ours.arrived == before
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b'"zoom"', b'{"zoom": NaN}', b"[" * 100000])
+async def test_malformed_json_is_refused(ours: SimulatedCamera, installer: Any, raw: bytes) -> None:
+    before = list(ours.arrived)
+    answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/setZoom", data=raw)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert ours.arrived == before
+
+
+async def test_unknown_cameras_and_endpoints(ours: SimulatedCamera, store: SimulatedStore, installer: Any) -> None:
+    unknown = await installer("POST", "/api/v1/cameras/NOBODY/openapi/config/getName", {})
+    assert (unknown.status, unknown.body["code"]) == (404, "not_found")
+    endpoint = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/setWarp", {})
+    assert (endpoint.status, endpoint.body["code"]) == (404, "not_found")
+    found_only = await installer("POST", f"/api/v1/cameras/{store.cameras[1].sn}/openapi/config/getName", {})
+    assert (found_only.status, found_only.body["code"]) == (409, "not_managed")
+    assert store.cameras[1].arrived == []
+
+
+async def test_activation_has_its_own_call(ours: SimulatedCamera, installer: Any) -> None:
+    before = list(ours.arrived)
+    answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/device/activate", {"sn": ours.sn})
+    assert (answer.status, answer.body["code"]) == (409, "conflict")
+    assert "/activation" in answer.body["detail"]
+    assert ours.arrived == before
+
+
+async def test_the_unsigned_calls_are_refused_after_activation(ours: SimulatedCamera, installer: Any) -> None:
+    answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getApListWithoutAuth", {})
+    assert (answer.status, answer.body["code"]) == (422, "vendor_refused")
+    assert answer.body["vendor_code"] == 12
+    assert "inferred" in answer.body["vendor_meaning"]
+    assert answer.body["vendor_answer"]["code"] == 12
+
+
+async def test_scopes(ours: SimulatedCamera, pos: Any, installer: Any) -> None:
+    path = f"/api/v1/cameras/{ours.sn}/openapi"
+    assert (await pos("POST", f"{path}/config/getName", {})).status == 200
+    refused = await pos("POST", f"{path}/config/setZoom", {"zoom": 1})
+    assert (refused.status, refused.body["code"]) == (403, "forbidden")
+    assert (await installer("POST", f"{path}/device/reset", {})).status == 403
+    assert "config/setZoom" not in ours.arrived
+
+
+async def test_the_wifi_password_is_masked_for_all_but_admin(
+    ours: SimulatedCamera, store: SimulatedStore, installer: Any, admin: Any
+) -> None:
+    path = f"/api/v1/cameras/{ours.sn}/openapi/config"
+    await installer("POST", f"{path}/setWifiConf", {"ssid": "SUNMI_IPC", "password": WIFI_PASSWORD})
+    masked = await installer("POST", f"{path}/getWifiConf", {})
+    shown = await admin("POST", f"{path}/getWifiConf", {})
+    if shown.body["data"]["password"]:
+        assert masked.body["data"]["password"] != shown.body["data"]["password"]
+        assert masked.body["data"]["ssid"] == shown.body["data"]["ssid"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ({"kind": "garbage", "times": None}, 502, "camera_unreachable"),
+        ({"kind": "html", "times": None}, 502, "camera_unreachable"),
+        ({"kind": "empty", "times": None}, 502, "camera_unreachable"),
+        ({"kind": "endless", "times": None}, 502, "camera_unreachable"),
+        ({"kind": "drop", "times": None}, 502, "camera_unreachable"),
+        ({"kind": "reset_after", "times": None}, 502, "camera_unreachable"),
+        ({"kind": "status", "status": 500, "times": None}, 502, "camera_unreachable"),
+        ({"kind": "silent", "times": None}, 504, "timeout"),
+        ({"kind": "refuse", "code": 1}, 422, "vendor_refused"),
+    ],
+    ids=lambda value: str(value.get("kind")) if isinstance(value, dict) else "",
+)
+async def test_what_a_failing_camera_becomes(
+    ours: SimulatedCamera, admin: Any, fault: dict[str, Any], status: int, code: str
+) -> None:
+    ours.faults.add(**fault)
+    answer = await admin("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getName", {})
+    assert (answer.status, answer.body["code"]) == (status, code)
+    ours.faults.clear()
+    assert (await admin("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getName", {})).status == 200
+
+
+async def test_a_changed_certificate_stops_everything_until_trusted(ours: SimulatedCamera, installer: Any) -> None:
+    ours.faults.changed_certificate = True
+    before = list(ours.arrived)
+    refused = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getName", {})
+    assert (refused.status, refused.body["code"]) == (502, "camera_untrusted")
+    assert ours.arrived == before
+    shown = refused.body["certificate_sha256"]
+    wrong = await installer("POST", f"/api/v1/cameras/{ours.sn}/trust", {"certificate_sha256": "0" * 64})
+    assert (wrong.status, wrong.body["code"]) == (409, "conflict")
+    trusted = await installer("POST", f"/api/v1/cameras/{ours.sn}/trust", {"certificate_sha256": shown})
+    assert trusted.status == 200
+    assert trusted.body["certificate_sha256"] == shown
+    assert (await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getName", {})).status == 200

@@ -1,0 +1,135 @@
+"""Every cloud endpoint through the REST API: what passes, and what never reaches the cloud."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.simulator.fleet import SimulatedStore
+
+ORDER = {"order_no": "CN0000938", "received_amount": "12.80"}
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (212).to_bytes(4) + (104).to_bytes(4) + bytes(32)
+
+
+async def test_an_order_is_relayed_with_the_shop_filled_in(store: SimulatedStore, pos: Any) -> None:
+    answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]})
+    assert (answer.status, answer.body["code"]) == (200, 0)
+    assert store.cloud.received[0].path == "order/update"
+    assert store.cloud.received[0].fields["shop_id"] == store.shop_id
+
+
+async def test_numbers_keep_their_digits(store: SimulatedStore, pos: Any) -> None:
+    raw = b'{"order_list": [{"order_no": "1", "received_amount": 10.00, "extra": {"a": 1.50}}]}'
+    answer = await pos("POST", "/api/v1/cloud/order/update", data=raw)
+    assert answer.status == 200
+    assert (
+        store.cloud.received[0].fields["order_list"] == '[{"order_no":"1","received_amount":10.00,"extra":{"a":1.50}}]'
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "parameter"),
+    [
+        ("order/update", {}, "order_list"),
+        ("order/update", {"order_list": []}, "order_list"),
+        ("order/update", {"order_list": [{}]}, "order_list[0].order_no"),
+        ("order/update", {"order_list": "[{]"}, "order_list"),
+        ("order/update", {"order_list": [ORDER], "till": 1}, "till"),
+        ("product/create", {"product_list": [{"id": "1", "name": "Cola", "price": -1}]}, "product_list[0].price"),
+        ("product/create", {"product_list": [{"name": "Cola"}]}, "product_list[0].id"),
+        ("device/esl/bind", {}, "esl_code"),
+        ("device/esl/pushImage", {"esl_id": "1", "pic": "text"}, "pic"),
+        ("passengerFlow/stat/history/groupByTag", {"start_time": "2020-01-01", "end_time": "2020-02-01"}, "end_time"),
+        ("passengerFlow/stat/history/groupByTag", {"start_time": "01.01.2020", "end_time": "2020-02-01"}, "start_time"),
+        ("media/video/getList", {"ipc_id": "1", "start_time": 1, "end_time": 3602}, "end_time"),
+    ],
+)
+async def test_bad_parameters_are_named_and_never_sent(
+    store: SimulatedStore, admin: Any, path: str, body: dict[str, Any], parameter: str
+) -> None:
+    answer = await admin("POST", f"/api/v1/cloud/{path}", body)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert parameter in [error["parameter"] for error in answer.body["errors"]]
+    assert store.cloud.arrived == []
+
+
+async def test_more_than_a_megabyte_is_refused(store: SimulatedStore, pos: Any) -> None:
+    orders = [{"order_no": str(number), "software_name": "x" * 1000} for number in range(1100)]
+    answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": orders})
+    assert (answer.status, answer.body["code"]) == (413, "too_large")
+    huge = await pos("POST", "/api/v1/cloud/order/update", data=b" " * (5 * 1024 * 1024))
+    assert (huge.status, huge.body["code"]) == (413, "too_large")
+    assert store.cloud.arrived == []
+
+
+async def test_a_file_is_relayed(store: SimulatedStore, pos: Any) -> None:
+    bound = await pos("POST", "/api/v1/cloud/device/esl/getList", {})
+    assert bound.status == 200
+    form = aiohttp.FormData()
+    form.add_field("esl_id", bound.body["data"]["esl_list"][0]["esl_id"])
+    form.add_field("pic", PNG, filename="label.png", content_type="image/png")
+    answer = await pos("POST", "/api/v1/cloud/device/esl/pushImage", data=form)
+    assert answer.status == 200, answer.body
+    assert store.cloud.received[-1].files["pic"].data == PNG
+
+
+async def test_a_file_too_large_is_refused(store: SimulatedStore, admin: Any) -> None:
+    form = aiohttp.FormData()
+    form.add_field("group_id", "1")
+    form.add_field("name", "Mike")
+    form.add_field("pic", b"\xff\xd8" + bytes(1024 * 1024), filename="face.jpg", content_type="image/jpeg")
+    answer = await admin("POST", "/api/v1/cloud/face/add", data=form)
+    assert (answer.status, answer.body["code"]) == (413, "too_large")
+    assert "pic" in answer.body["detail"]
+    assert store.cloud.arrived == []
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"--x", b"--x\r\n\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\nx\r\n--x--\r\n"]
+)
+async def test_a_broken_form_is_refused(store: SimulatedStore, admin: Any, raw: bytes) -> None:
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await admin("POST", "/api/v1/cloud/face/add", data=raw, headers=kind)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert store.cloud.arrived == []
+
+
+async def test_scopes(store: SimulatedStore, pos: Any, installer: Any) -> None:
+    for path, body in (
+        ("face/delete", {"group_id": "1", "face_id_list": ["1"]}),
+        ("face/group/delete", {"group_id": "1"}),
+        ("hook/add", {"http_callback": "http://example.com", "event_list": [2001]}),
+        ("hook/delete", {"event_list": [2001]}),
+        ("device/ap/firmware/upgrade", {}),
+    ):
+        for caller in (pos, installer):
+            answer = await caller("POST", f"/api/v1/cloud/{path}", body)
+            assert (answer.status, answer.body["code"]) == (403, "forbidden"), path
+    assert store.cloud.arrived == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ({"kind": "status", "status": 500}, 502, "cloud_unreachable"),
+        ({"kind": "reset_before"}, 502, "cloud_unreachable"),
+        ({"kind": "status", "status": 401}, 502, "cloud_rejected_credentials"),
+        ({"kind": "refuse", "code": 5041}, 422, "vendor_refused"),
+        ({"kind": "status", "status": 429, "retry_after_s": 3}, 429, "rate_limited"),
+    ],
+    ids=lambda value: str(value.get("kind")) if isinstance(value, dict) else "",
+)
+async def test_what_a_failing_cloud_becomes(
+    store: SimulatedStore, pos: Any, fault: dict[str, Any], status: int, code: str
+) -> None:
+    store.cloud.faults.add(**fault)
+    answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]})
+    assert (answer.status, answer.body["code"]) == (status, code)
+    assert (answer.headers.get("Retry-After") == "3") == (status == 429)
+
+
+async def test_unknown_endpoints(store: SimulatedStore, admin: Any) -> None:
+    for path in ("order/updates", "..%2f..%2fadmin", "order", "https://example.com/"):
+        answer = await admin("POST", f"/api/v1/cloud/{path}", {})
+        assert (answer.status, answer.body["code"]) == (404, "not_found"), path
+    assert store.cloud.arrived == []

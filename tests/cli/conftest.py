@@ -1,0 +1,81 @@
+"""The command line as a person runs it: real processes, in a simulated store."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.simulator.fleet import SimulatedStore
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def json(self) -> Any:
+        """Return the one JSON document on standard output."""
+        return json.loads(self.output)
+
+
+class Commands:
+    """Runs `sunmi-gateway` with one settings file."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+
+    async def __call__(self, *words: str, **environment: str) -> Done:
+        process = await self.begin(*words, **environment)
+        try:
+            output, errors = await asyncio.wait_for(process.communicate(), 50)
+        except TimeoutError:
+            process.kill()
+            raise
+        assert process.returncode is not None
+        return Done(process.returncode, output.decode(), errors.decode())
+
+    async def begin(self, *words: str, **environment: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "--config", str(self.config), *words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **environment},
+        )
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[SimulatedStore]:
+    async with SimulatedStore(cameras=2) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def command(store: SimulatedStore, tmp_path: Path) -> Commands:
+    file = tmp_path / "gateway.toml"
+    rest = f'\n[server]\nhost = "127.0.0.1"\nport = 0\n[storage]\ndirectory = "{tmp_path}/state"\n'
+    file.write_text(store.settings_toml(tmp_path) + rest, encoding="utf-8")
+    return Commands(file)
+
+
+@pytest.fixture
+async def running(command: Commands) -> AsyncIterator[str]:
+    """Run a gateway as a service would; yield its base URL."""
+    process = await command.begin("run")
+    assert process.stderr is not None
+    line = (await asyncio.wait_for(process.stderr.readline(), 30)).decode()
+    assert "serves on" in line, line + (await process.stderr.read()).decode()
+    yield line.split()[-1]
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0

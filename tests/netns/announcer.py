@@ -1,0 +1,20 @@
+"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS]`; it says `host NAME`, and ends when killed."""
+
+import asyncio
+import json
+import sys
+
+from gateway.lan.discovery.announce import Announcement
+from gateway.settings import DiscoverySettings
+
+
+async def announce() -> None:
+    settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    announcement = Announcement(DiscoverySettings(**settings), version="1.2.3")
+    await announcement.start(8080)
+    print(f"host {announcement.host}", flush=True)  # noqa: T201
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(announce())

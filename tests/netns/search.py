@@ -1,0 +1,44 @@
+"""One round of discovery as a program: `python -m tests.netns.search SETTINGS [TIMEOUT_S]`, settings as JSON.
+
+It prints the result as JSON, each sighting with `after_s`, the time since the round began.
+"""
+
+import asyncio
+import dataclasses
+import json
+import sys
+import time
+from typing import Any
+
+from gateway.lan.discovery.round import ROUND_S, Discovery
+from gateway.lan.sighting import Sighting
+from gateway.settings import DiscoverySettings
+
+
+async def search(settings: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    seen: list[tuple[float, Sighting]] = []
+    begin = time.monotonic()
+    discovery = Discovery(
+        DiscoverySettings(**settings),
+        camera_port=443,
+        on_sighting=lambda sighting: seen.append((time.monotonic() - begin, sighting)),
+    )
+    result = await discovery.round(timeout_s=timeout_s)
+    whole_s = time.monotonic() - begin
+    await discovery.close()
+    return {
+        "sightings": [{**dataclasses.asdict(sighting), "after_s": after_s} for after_s, sighting in seen],
+        "unidentified": [sighting.address for sighting in result.unidentified],
+        "methods": {name: dataclasses.asdict(method) for name, method in result.methods.items()},
+        "whole_s": whole_s,
+    }
+
+
+def main() -> None:
+    settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    timeout_s = float(sys.argv[2]) if len(sys.argv) > 2 else ROUND_S
+    print(json.dumps(asyncio.run(search(settings, timeout_s))), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

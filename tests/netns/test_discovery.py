@@ -1,0 +1,162 @@
+"""Discovery across real networks of namespaces: nothing here passes through loopback."""
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from tests.netns.lab import Host, Lab, Process, SlowLink
+
+pytestmark = pytest.mark.netns
+
+
+def cameras(host: Host, *arguments: str) -> Process:
+    playing = host.start(sys.executable, "-m", "tests.lan.discovery.device", *arguments)
+    playing.wait_for("ready")
+    return playing
+
+
+def search(host: Host, timeout_s: float = 3.0, **settings: Any) -> dict[str, Any]:
+    output = host.run(sys.executable, "-m", "tests.netns.search", json.dumps(settings), str(timeout_s), timeout_s=40)
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def found_by(result: dict[str, Any], method: str) -> set[tuple[str, str, str]]:
+    """The serial numbers, addresses and interfaces that a method found."""
+    return {(s["sn"], s["address"], s["interface"]) for s in result["sightings"] if s["found_by"] == method}
+
+
+def test_every_method_crosses_a_network_without_a_router(lab: Lab) -> None:
+    store = lab.bridge("store")
+    gateway, first, second = lab.host("gateway"), lab.host("first"), lab.host("second")
+    gateway.connect(store, "10.77.0.1/24")
+    first.connect(store, "10.77.0.2/24")
+    second.connect(store, "10.77.0.3/24")
+    cameras(first, "C201D0000002=10.77.0.2", "--mdns")
+    cameras(second, "C101D0000003=10.77.0.3", "--mdns")
+    both = {("C201D0000002", "10.77.0.2:443", "eth0"), ("C101D0000003", "10.77.0.3:443", "eth0")}
+    result = search(gateway)
+    assert result["methods"] == {name: {"found": 2, "error": None} for name in ("broadcast", "mdns", "sweep")}
+    for method in ("broadcast", "mdns", "sweep"):
+        assert found_by(result, method) == both
+
+
+def test_two_interfaces_in_two_networks_are_both_searched(lab: Lab) -> None:
+    store, office = lab.bridge("store"), lab.bridge("office")
+    gateway, first, second = lab.host("gateway"), lab.host("first"), lab.host("second")
+    gateway.connect(store, "10.77.0.1/24")
+    gateway.connect(office, "192.168.7.1/24", interface="wlan0")
+    first.connect(store, "10.77.0.2/24")
+    second.connect(office, "192.168.7.2/24")
+    cameras(first, "C201D0000002=10.77.0.2", "--mdns")
+    cameras(second, "C101D0000003=192.168.7.2", "--mdns")
+    result = search(gateway)
+    for method in ("broadcast", "mdns", "sweep"):
+        assert found_by(result, method) == {
+            ("C201D0000002", "10.77.0.2:443", "eth0"),
+            ("C101D0000003", "192.168.7.2:443", "wlan0"),
+        }, method
+    only = search(gateway, 1.0, interfaces=["wlan0"])
+    assert {s["sn"] for s in only["sightings"]} == {"C101D0000003"}
+
+
+def test_a_camera_on_cable_and_radio_at_once_is_one_camera_with_two_addresses(lab: Lab) -> None:
+    store = lab.bridge("store")
+    gateway, camera = lab.host("gateway"), lab.host("camera")
+    gateway.connect(store, "10.77.0.1/24")
+    camera.connect(store, "10.77.0.2/24")
+    camera.connect(store, "10.77.0.3/24", interface="wlan0")
+    cameras(camera, "C201D0000002=10.77.0.2", "C201D0000002=10.77.0.3")
+    result = search(gateway, methods=["broadcast", "sweep"])
+    for method in ("broadcast", "sweep"):
+        assert {(sn, address) for sn, address, _ in found_by(result, method)} == {
+            ("C201D0000002", "10.77.0.2:443"),
+            ("C201D0000002", "10.77.0.3:443"),
+        }
+        assert result["methods"][method]["found"] == 1
+
+
+def test_interfaces_and_addresses_that_change_are_seen_by_the_next_round(lab: Lab) -> None:
+    store = lab.bridge("store")
+    gateway, camera = lab.host("gateway"), lab.host("camera")
+    gateway.connect(store, "10.77.0.1/24")
+    camera.connect(store, "10.77.0.2/24")
+    cameras(camera, "C201D0000002=10.77.0.2", "--no-https")
+    assert search(gateway, 0.5, methods=["broadcast"])["methods"]["broadcast"] == {"found": 1, "error": None}
+    gateway.ip("link", "set", "eth0", "down")
+    nothing = search(gateway, 0.5)
+    assert nothing["sightings"] == []
+    for method in ("broadcast", "mdns", "sweep"):
+        assert "no interface is up" in nothing["methods"][method]["error"]
+    for method, outcome in search(gateway, 0.5, interfaces=["eth0"])["methods"].items():
+        assert method == "mdns" or "unreachable" in outcome["error"]  # the multicast library keeps such errors to itself
+    gateway.ip("link", "set", "eth0", "up")
+    gateway.ip("address", "add", "10.77.0.99/24", "brd", "+", "dev", "eth0")
+    gateway.ip("address", "delete", "10.77.0.1/24", "dev", "eth0")
+    assert search(gateway, 0.5, methods=["broadcast"])["methods"]["broadcast"] == {"found": 1, "error": None}
+
+
+def test_a_camera_behind_a_router_is_found_by_its_address(lab: Lab) -> None:
+    store, cellar = lab.bridge("store"), lab.bridge("cellar")
+    gateway, router, camera = lab.host("gateway"), lab.host("router"), lab.host("camera")
+    gateway.connect(store, "10.77.0.1/24")
+    router.connect(store, "10.77.0.254/24")
+    router.connect(cellar, "10.88.0.254/24", interface="eth1")
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    camera.connect(cellar, "10.88.0.2/24")
+    gateway.ip("route", "add", "10.88.0.0/24", "via", "10.77.0.254")
+    camera.ip("route", "add", "default", "via", "10.88.0.254")
+    cameras(camera, "C201D0000002=10.88.0.2")
+    result = search(gateway, 1.0, addresses=["10.88.0.2", "10.88.0.3"])
+    assert [(s["sn"], s["address"], s["found_by"]) for s in result["sightings"]] == [
+        ("C201D0000002", "10.88.0.2:443", "address")
+    ]
+
+
+def test_large_and_public_networks_are_not_swept_unless_named(lab: Lab) -> None:
+    store = lab.bridge("store")
+    gateway = lab.host("gateway")
+    gateway.connect(store, "10.77.0.1/21", "192.168.7.1/22")
+    error = search(gateway, 0.3, methods=["sweep"])["methods"]["sweep"]["error"]
+    assert error == (
+        "eth0: 10.77.0.0/21 has 2048 addresses, too many to try; "
+        "name its cameras in discovery.addresses or the interface in discovery.interfaces"
+    )
+    assert search(gateway, 0.3, methods=["sweep"], interfaces=["eth0"])["methods"]["sweep"]["error"] is None
+    gateway.ip("address", "add", "8.8.8.1/24", "dev", "eth0")
+    error = search(gateway, 0.3, methods=["sweep"], interfaces=["eth0"])["methods"]["sweep"]["error"]
+    assert error == "eth0: 8.8.8.0/24 is no private network; name its cameras in discovery.addresses"
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_on_a_bad_radio_link_the_defaults_find_20_of_20(lab: Lab, both_ways: bool) -> None:
+    store = lab.bridge("store")
+    gateway, camera = lab.host("gateway"), lab.host("cameras")
+    addresses = [f"10.77.0.{number}" for number in range(20, 220, 10)]
+    gateway.connect(store, "10.77.0.1/24")
+    camera.connect(store, *(f"{address}/24" for address in addresses), slow=SlowLink(both_ways=both_ways))
+    cameras(camera, *(f"C201D{address[8:]:0>7}={address}" for address in addresses))
+    result = search(gateway, methods=["sweep"])
+    assert {address for _, address, _ in found_by(result, "sweep")} == {f"{address}:443" for address in addresses}
+    assert {s["sn"] for s in search(gateway)["sightings"]} == {f"C201D{address[8:]:0>7}" for address in addresses}
+
+
+def test_confined_to_loopback_nothing_leaves(lab: Lab) -> None:
+    store = lab.bridge("store")
+    gateway, watcher = lab.host("gateway"), lab.host("watcher")
+    gateway.connect(store, "10.77.0.1/24")
+    watcher.connect(store, "10.77.0.2/24")
+    capture = watcher.start("tcpdump", "--immediate-mode", "-l", "-n", "-i", "eth0", "ip or arp")
+    capture.wait_for("listening on")
+    announcer = gateway.start(sys.executable, "-m", "tests.netns.announcer", '{"interfaces": ["lo"]}')
+    announcer.wait_for("host ")
+    search(gateway, 2.0, interfaces=["lo"], addresses=["10.77.0.2", "camera.local", "127.0.0.1"])
+    search(gateway, 0.5, interfaces=["lo", "gone0"], addresses=["10.77.0.2"])
+    search(gateway, 0.5, interfaces=["gone0"], addresses=["10.77.0.2"])
+    announcer.kill()
+    gateway.run(sys.executable, "-c", "import socket; socket.socket(2, 2).sendto(b'the end', ('10.77.0.2', 9))")
+    capture.wait_for("10.77.0.1")  # the ARP request or the datagram of the line above: the capture does see packets
+    told = [line for line in capture.output if "10.77.0.1" in line]
+    assert all("ARP" in line or ".9:" in line for line in told), told

@@ -1,0 +1,202 @@
+"""The whole catalogue, walked: what must hold for every declaration in it."""
+
+import json
+import re
+from collections import Counter
+
+import pytest
+
+from gateway.errors import NotFound
+from gateway.protocol import json_text
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import MASK, Catalogue, Endpoint
+from gateway.protocol.parameters import Parameter
+
+ENDPOINTS = [pytest.param(endpoint, id=f"{endpoint.side}:{endpoint.path}") for endpoint in CATALOGUE.endpoints]
+CLOUD = [pytest.param(endpoint, id=endpoint.path) for endpoint in CATALOGUE.side("cloud")]
+READS = re.compile(r"(^|/)(get|groupBy)[A-Z]\w*$")
+DELETING = {"face/delete", "face/group/delete"}
+PLACES = re.compile(
+    r"seed 000, (Basic Configurations|Device Management|Cloud API|Order APIs|Notification Center|Product APIs), [0-9]"
+    r"|seed 001, [0-9]"
+)
+
+
+def every_parameter(parameters: tuple[Parameter, ...]) -> list[Parameter]:
+    return [one for known in parameters for one in (known, *every_parameter(known.properties))]
+
+
+def test_its_size() -> None:
+    assert Counter(endpoint.side for endpoint in CATALOGUE.endpoints) == {"camera": 27, "cloud": 71}
+    assert Counter(endpoint.availability for endpoint in CATALOGUE.endpoints) == {
+        "available": 88,
+        "developing": 5,
+        "unavailable": 4,
+        "listed": 1,
+    }
+
+
+def test_what_the_vendor_holds_back() -> None:
+    assert {one.path for one in CATALOGUE.endpoints if one.availability == "developing"} == {
+        "device/ipc/bind",
+        "media/playback/start",
+        "media/playback/stop",
+        "passengerFlow/stat/history/getTrendByWeek",
+        "passengerFlow/stat/history/getTrendByMonth",
+    }
+    assert {one.path for one in CATALOGUE.endpoints if one.availability == "unavailable"} == {
+        "device/esl/setRefreshTime",
+        "device/ap/setScanTime",
+        "device/ap/firmware/upgrade",
+        "device/esl/firmware/upgrade",
+    }
+    assert CATALOGUE.get("cloud", "face/updatePicture").availability == "listed"
+
+
+def test_who_authorises_a_call() -> None:
+    other = {one.path: one.auth for one in CATALOGUE.endpoints if one.auth != "signed"}
+    assert other == {
+        "config/setWifiConfWithoutAuth": "none",
+        "config/getApListWithoutAuth": "none",
+        "device/activate": "activation",
+    }
+
+
+@pytest.mark.parametrize("path", ["device/ipc/getList", "/device/ipc/getList", "openapi/device/ipc/getList/"])
+def test_an_endpoint_is_found_by_its_path(path: str) -> None:
+    assert CATALOGUE.get("cloud", path).path == "device/ipc/getList"
+
+
+@pytest.mark.parametrize("path", ["", "/", "device", "device/ipc/getlist", "config/setZoom", "../device/ipc/getList"])
+def test_an_unknown_endpoint_is_named(path: str) -> None:
+    with pytest.raises(NotFound, match="the cloud has no endpoint"):
+        CATALOGUE.get("cloud", path)
+
+
+def test_the_sides_have_names_of_their_own() -> None:
+    assert CATALOGUE.get("camera", "device/getInfo").side == "camera"
+    with pytest.raises(NotFound):
+        CATALOGUE.get("cloud", "device/getInfo")
+
+
+def test_an_endpoint_declared_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="declared twice"):
+        Catalogue((CATALOGUE.endpoints[0], CATALOGUE.endpoints[0]))
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_it_is_described_as_json(endpoint: Endpoint) -> None:
+    described = endpoint.describe()
+    assert json.loads(json.dumps(described)) == described
+    assert json_text.loads(json_text.dumps(described)) == described
+    assert {"path", "side", "title", "auth", "availability", "parameters", "return_codes", "scope", "relay"} <= set(
+        described
+    )
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_it_says_where_it_comes_from(endpoint: Endpoint) -> None:
+    assert PLACES.match(endpoint.source)
+    assert endpoint.title
+    if endpoint.availability != "available":
+        assert endpoint.note or "history" in endpoint.path
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_its_return_codes(endpoint: Endpoint) -> None:
+    codes = {known.code: known for known in endpoint.return_codes}
+    assert endpoint.return_codes[0].code == 0
+    assert not codes[0].inferred
+    assert all(known.meaning for known in endpoint.return_codes)
+    if endpoint.side == "camera":
+        assert all(known.inferred for code, known in codes.items() if code != 0)
+        assert ({5, 7} <= codes.keys()) == (endpoint.auth != "activation")
+    else:
+        assert {5090, 5091, 5092} <= codes.keys()
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_its_answer_fields(endpoint: Endpoint) -> None:
+    kinds = {field.path: field.type for field in endpoint.answer}
+    assert len(kinds) == len(endpoint.answer)
+    for path in kinds:
+        container, below, _ = path.rpartition("[]")
+        if below:
+            assert kinds[container] == "array"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_its_examples_and_defaults_fit(endpoint: Endpoint) -> None:
+    for known in every_parameter(endpoint.parameters):
+        for value in (known.example, known.default):
+            if value is not None:
+                assert known.encode(value) == str(value)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_passwords_are_secret_and_nothing_else_is(endpoint: Endpoint) -> None:
+    for known in every_parameter(endpoint.parameters):
+        assert known.secret == ("password" in known.name)
+    for field in endpoint.answer:
+        assert field.secret == ("password" in field.path)
+    assert endpoint.has_secrets == (endpoint.path == "config/getWifiConf")
+
+
+def test_a_secret_is_masked() -> None:
+    wifi = CATALOGUE.get("camera", "config/getWifiConf")
+    answer = {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": "1234567890"}}
+    assert wifi.masked(answer) == {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": MASK}}
+    assert answer["data"] == {"ssid": "SUNMI_IPC", "password": "1234567890"}
+
+
+@pytest.mark.parametrize("answer", [{}, {"code": 5}, {"data": []}, {"data": None}, {"data": {"password": ""}}, [], "x"])
+def test_an_answer_without_the_secret_stays_as_it_is(answer: object) -> None:
+    assert CATALOGUE.get("camera", "config/getWifiConf").masked(answer) == answer
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_its_scope(endpoint: Endpoint) -> None:
+    reads = bool(READS.search(endpoint.path))
+    if endpoint.path in DELETING or endpoint.path.startswith("hook/") or endpoint.path.endswith("upgrade"):
+        assert endpoint.scope == "admin"
+    elif endpoint.side == "camera":
+        assert (endpoint.scope == "pos") == (reads and not endpoint.has_secrets)
+    elif reads or endpoint.path.startswith(("order/", "product/", "passengerFlow/")):
+        assert endpoint.scope == "pos"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_whether_it_may_be_repeated(endpoint: Endpoint) -> None:
+    if READS.search(endpoint.path):
+        assert endpoint.repeatable
+    elif re.search(r"(activate|reset|reboot|formatMemoryCard|create|add|flashLed|upgrade|[bB]ind\w*)$", endpoint.path):
+        assert endpoint.repeatable == (endpoint.path == "hook/add")
+
+
+@pytest.mark.parametrize("endpoint", CLOUD)
+def test_a_cloud_call_names_its_shop_and_is_bounded(endpoint: Endpoint) -> None:
+    names = [known.name for known in endpoint.parameters]
+    assert endpoint.max_bytes == 1048576
+    assert ("shop_id" in names) == (endpoint.path not in {"media/playback/stop", "face/updatePicture"})
+    assert ("shop_id" in names) == ("sunmi_shop_no" in names)
+
+
+def test_which_calls_carry_files() -> None:
+    assert {one.path for one in CATALOGUE.endpoints if one.takes_file} == {"face/add", "device/esl/pushImage"}
+
+
+def test_the_lens_is_slow() -> None:
+    assert {one.path: one.timeout_s for one in CATALOGUE.endpoints if one.timeout_s is not None} == {
+        "config/setZoom": 18,
+        "config/resetZoomFocus": 18,
+        "config/manualFocus": 13,
+        "config/autoFocus": 13,
+        "config/formatMemoryCard": 15,
+    }
+
+
+def test_a_number_means_something_else_elsewhere() -> None:
+    assert CATALOGUE.get("cloud", "device/ap/getInfo").meaning(5011) == "invalid model type"
+    assert CATALOGUE.get("cloud", "media/live/start").meaning(5011) == "error in communication with the device"
+    assert CATALOGUE.get("camera", "config/setZoom").meaning(5) == "the signature is wrong (inferred)"
+    assert CATALOGUE.get("camera", "config/setZoom").meaning(4711) == "not documented for this endpoint"

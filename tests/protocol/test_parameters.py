@@ -1,0 +1,375 @@
+"""What a parameter accepts, what it becomes on the wire, and why it refuses the rest."""
+
+import struct
+from contextlib import suppress
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.protocol import json_text
+from gateway.protocol.parameters import Choice, FilePart, Parameter, Picture, Refusal, Span, picture_size
+
+ZOOM = Parameter(name="zoom", type="int", required=True, min=0, max=500)
+MODE = Parameter(name="mode", type="int", choices=(Choice(0, "off"), Choice(1, "on")))
+ANGLE = Parameter(name="angle", type="int", choices=(Choice(0, "upright"), Choice(180, "upside down")), open=True)
+PRICE = Parameter(name="price", type="number", min=0)
+SSID = Parameter(name="ssid", type="string", required=True, min_length=1, max_length=32)
+PASSWORD = Parameter(
+    name="password", type="string", required=True, blank=True, min_length=8, max_length=64, secret=True
+)
+DAY = Parameter(name="day", type="string", format="date", required=True)
+NAMES = Parameter(name="names", type="array", items="string", required=True)
+EVENTS = Parameter(name="events", type="array", items="int", choices=(Choice(2001, "face"),), open=True)
+CLOSED = Parameter(name="closed", type="array", items="int", choices=(Choice(1, "one"),))
+TEMPLATE = Parameter(name="template", type="object")
+ORDERS = Parameter(
+    name="orders",
+    type="array",
+    items="object",
+    required=True,
+    properties=(
+        Parameter(name="order_no", type="string", required=True),
+        Parameter(name="price", type="number", min=0),
+        Parameter(name="order_type", type="int", choices=(Choice(1, "normal"),), open=True),
+        Parameter(
+            name="products",
+            type="array",
+            items="object",
+            properties=(Parameter(name="quantity", type="number"),),
+        ),
+    ),
+)
+FILE = Parameter(name="pic", type="file", required=True, max_bytes=100)
+LABEL = Parameter(name="pic", type="file", pictures=(Picture("SL121", 212, 104, ("black", "white")),))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "text"),
+    [
+        (ZOOM, 0, "0"),
+        (ZOOM, 500, "500"),
+        (ZOOM, "007", "007"),
+        (MODE, 1, "1"),
+        (MODE, "0", "0"),
+        (ANGLE, 90, "90"),
+        (PRICE, 0, "0"),
+        (PRICE, Decimal("10.00"), "10.00"),
+        (PRICE, "10.00", "10.00"),
+        (PRICE, Decimal("1E+2"), "1E+2"),
+        (SSID, "x", "x"),
+        (SSID, "咖" * 32, "咖" * 32),
+        (SSID, " a&b=c ", " a&b=c "),
+        (PASSWORD, "", ""),
+        (PASSWORD, "12345678", "12345678"),
+        (PASSWORD, "x" * 64, "x" * 64),
+        (DAY, "2024-02-29", "2024-02-29"),
+        (NAMES, ["578968751459"], '["578968751459"]'),
+        (NAMES, [578968751459], "[578968751459]"),
+        (NAMES, '[ "a" , "b" ]', '["a","b"]'),
+        (NAMES, ["示例"], '["示例"]'),
+        (EVENTS, [2001, 6001], "[2001,6001]"),
+        (EVENTS, "[2001]", "[2001]"),
+        (EVENTS, [], "[]"),
+        (TEMPLATE, {"a": [1, Decimal("2.50")]}, '{"a":[1,2.50]}'),
+        (TEMPLATE, "{}", "{}"),
+        (ORDERS, [{"order_no": "1"}], '[{"order_no":"1"}]'),
+        (ORDERS, [{"order_no": 1, "price": "3.20"}], '[{"order_no":1,"price":"3.20"}]'),
+        (
+            ORDERS,
+            [{"order_no": "1", "price": "", "order_type": None}],
+            '[{"order_no":"1","price":"","order_type":null}]',
+        ),
+        (ORDERS, [{"order_no": "1", "tip": {"a": True}}], '[{"order_no":"1","tip":{"a":true}}]'),
+        (ORDERS, '[{"order_no":"\\u53ef","price":10.00}]', '[{"order_no":"可","price":10.00}]'),
+    ],
+)
+def test_a_value_becomes_text(parameter: Parameter, value: Any, text: str) -> None:
+    assert parameter.encode(value) == text
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "reason"),
+    [
+        (ZOOM, -1, "must be at most 500, not -1"),
+        (ZOOM, 501, "must be at most 500, not 501"),
+        (ZOOM, "", "must be an integer"),
+        (ZOOM, "+5", "must be an integer"),
+        (ZOOM, " 5", "must be an integer"),
+        (ZOOM, "5\n", "must be an integer"),
+        (ZOOM, "5.0", "must be an integer"),
+        (ZOOM, "\u0665", "must be an integer"),
+        (ZOOM, "1_0", "must be an integer"),
+        (ZOOM, Decimal("5.0"), "must be an integer"),
+        (ZOOM, True, "must be an integer, not a boolean"),
+        (ZOOM, None, "must be an integer, not null"),
+        (ZOOM, [], "must be an integer, not an array"),
+        (ZOOM, {}, "must be an integer, not an object"),
+        (ZOOM, "9" * 5000, "must be an integer"),
+        (MODE, 2, r"must be one of 0 \(off\), 1 \(on\)"),
+        (PRICE, "-0.01", "must be at least 0, not -0.01"),
+        (PRICE, "", "must be a number"),
+        (PRICE, "NaN", "must be a number"),
+        (PRICE, "Infinity", "must be a number"),
+        (PRICE, "1_000", "must be a number"),
+        (PRICE, " 1", "must be a number"),
+        (PRICE, "1,5", "must be a number"),
+        (PRICE, "\u0663", "must be a number"),
+        (PRICE, "1e999999", "must be a number"),
+        (PRICE, False, "must be a number, not a boolean"),
+        (SSID, "", "must have 1 to 32 characters, not 0"),
+        (SSID, "x" * 33, "must have 1 to 32 characters, not 33"),
+        (SSID, 5, "must be a string, not a number"),
+        (SSID, "\ud800", "must be valid Unicode"),
+        (PASSWORD, "1234567", "must have 8 to 64 characters or be blank, not 7"),
+        (PASSWORD, "x" * 65, "must have 8 to 64 characters or be blank, not 65"),
+        (DAY, "2023-02-29", "must be a date, YYYY-MM-DD"),
+        (DAY, "2020-1-1", "must be a date"),
+        (DAY, "20200101", "must be a date"),
+        (DAY, "2020-W01-1", "must be a date"),
+        (DAY, "2020-01-01T00:00", "must be a date"),
+        (DAY, "", "must have at least 1 characters"),
+        (NAMES, [], "must not be empty"),
+        (NAMES, "[", "must be valid JSON text"),
+        (NAMES, "[" * 100_000, "must be valid JSON text"),
+        (NAMES, "[1e99999999999999999999]", "must be valid JSON text"),
+        (NAMES, "a,b", "must be valid JSON text"),
+        (NAMES, "{}", "must be an array, not an object"),
+        (NAMES, 5, "must be an array, not a number"),
+        (NAMES, [""], "must be a string that is not empty"),
+        (NAMES, [None], "must be a string that is not empty"),
+        (NAMES, [True], "must be a string that is not empty"),
+        (NAMES, [["a"]], "must be a string that is not empty"),
+        (NAMES, ["\udfff"], "must be valid Unicode"),
+        (EVENTS, ["x"], "must be an integer"),
+        (EVENTS, [True], "must be an integer, not a boolean"),
+        (CLOSED, [2], r"must be one of 1 \(one\)"),
+        (TEMPLATE, [], "must be an object, not an array"),
+        (TEMPLATE, "5", "must be an object, not a number"),
+        (ORDERS, [], "must not be empty"),
+        (ORDERS, ["1"], "must be an object, not a string"),
+        (ORDERS, [{}], "is required"),
+        (ORDERS, [{"order_no": ""}], "is required"),
+        (ORDERS, [{"order_no": None}], "is required"),
+        (ORDERS, [{"order_no": True}], "must be a string, not a boolean"),
+        (ORDERS, [{"order_no": "1", "price": -1}], "must be at least 0"),
+        (ORDERS, [{"order_no": "1", "tip": "\ud800"}], "must be valid Unicode"),
+        (FILE, "x", "must be a file: send the call as multipart/form-data"),
+    ],
+)
+def test_a_value_is_refused_with_a_reason(parameter: Parameter, value: Any, reason: str) -> None:
+    with pytest.raises(Refusal, match=reason) as caught:
+        parameter.encode(value)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("parameter", [ZOOM, PRICE])
+def test_a_number_of_thousands_of_digits_is_refused(parameter: Parameter) -> None:
+    with pytest.raises(Refusal, match="must be a"):
+        parameter.encode(10**5000)
+
+
+@pytest.mark.parametrize(
+    ("value", "inside"),
+    [
+        (["1"], "[0]"),
+        ([{"order_no": "1"}, {}], "[1].order_no"),
+        ([{"order_no": "1", "products": [{"quantity": "1.000"}, {"quantity": "two"}]}], "[0].products[1].quantity"),
+        ([{"order_no": "1", "products": {}}], "[0].products"),
+        ([{"order_no": "1", "order_type": "one"}], "[0].order_type"),
+    ],
+)
+def test_a_refusal_names_the_place(value: Any, inside: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        ORDERS.encode(value)
+    assert caught.value.inside == inside
+
+
+def test_an_object_nested_too_deeply_is_refused() -> None:
+    value: dict[str, Any] = {}
+    for _ in range(5000):
+        value = {"a": value}
+    with pytest.raises(Refusal, match="nested too deeply"):
+        TEMPLATE.encode(value)
+
+
+def test_a_refusal_never_repeats_a_secret() -> None:
+    with pytest.raises(Refusal) as caught:
+        PASSWORD.encode("hunter2")
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.integers(min_value=0, max_value=10**12), st.integers(min_value=0, max_value=6))
+def test_a_number_keeps_its_digits(units: int, places: int) -> None:
+    text = f"{units}.{'0' * places}5"
+    assert PRICE.encode(json_text.loads(text)) == text
+    assert PRICE.encode(text) == text
+    assert (
+        ORDERS.encode(json_text.loads(f'[{{"order_no":"1","price":{text}}}]')) == f'[{{"order_no":"1","price":{text}}}]'
+    )
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
+    )
+)
+def test_any_value_is_text_or_refused(value: Any) -> None:
+    for parameter in (ZOOM, PRICE, SSID, DAY, NAMES, EVENTS, TEMPLATE, ORDERS, FILE):
+        with suppress(Refusal):
+            parameter.encode(value).encode()
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ({"name": "Zoom", "type": "int"}, "is not a parameter name"),
+        ({"name": "a", "type": "array"}, "items belong to arrays"),
+        ({"name": "a", "type": "string", "items": "string"}, "items belong to arrays"),
+        ({"name": "a", "type": "array", "items": "int", "properties": (MODE,)}, "properties belong to objects"),
+        ({"name": "a", "type": "int", "min": 2, "max": 1}, "min is above max"),
+        ({"name": "a", "type": "string", "min_length": 2, "max_length": 1}, "min is above max"),
+        ({"name": "a", "type": "string", "min": 1}, "min and max are for numbers"),
+        ({"name": "a", "type": "string", "max_bytes": 1}, "max_bytes is for files"),
+        ({"name": "a", "type": "string", "pictures": LABEL.pictures}, "pictures are for files"),
+        ({"name": "a", "type": "string", "one_of": "g", "required": True}, "cannot be required by itself"),
+        ({"name": "a", "type": "int", "open": True}, "open needs choices"),
+        ({"name": "a", "type": "int", "choices": (Choice("1", "one"),)}, "choices of another type"),
+        ({"name": "a", "type": "string", "choices": (Choice(1, "one"),)}, "choices of another type"),
+        ({"name": "a", "type": "array", "items": "int", "choices": (Choice("1", "one"),)}, "choices of another type"),
+        ({"name": "a", "type": "int", "max": 1, "default": 2}, "must be"),
+    ],
+)
+def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Parameter(**declared)
+
+
+def test_a_description_leaves_out_what_is_not_set() -> None:
+    assert MODE.describe() == {
+        "name": "mode",
+        "type": "int",
+        "required": False,
+        "choices": [0, 1],
+        "choice_meanings": {"0": "off", "1": "on"},
+    }
+    assert ZOOM.describe() == {"name": "zoom", "type": "int", "required": True, "min": 0, "max": 500}
+    assert PASSWORD.describe()["secret"] is True
+    assert [known["name"] for known in ORDERS.describe()["properties"]] == [
+        "order_no",
+        "price",
+        "order_type",
+        "products",
+    ]
+
+
+def png(width: int, height: int) -> bytes:
+    return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", width, height)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    start = b"\xff\xd8\xff\xe0\x00\x10" + b"JFIF\0" + bytes(9)
+    return start + b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", height, width) + bytes(10)
+
+
+def bmp(width: int, height: int) -> bytes:
+    return b"BM" + bytes(16) + struct.pack("<ii", width, -height)
+
+
+def gif(width: int, height: int) -> bytes:
+    return b"GIF89a" + struct.pack("<HH", width, height)
+
+
+@pytest.mark.parametrize("make", [png, jpeg, bmp, gif])
+def test_the_size_of_a_picture_is_read(make: Any) -> None:
+    assert picture_size(make(212, 104)) == (212, 104)
+    LABEL.check_file(FilePart("label", "image/png", make(212, 104)))
+    with pytest.raises(Refusal, match=r"is 104 x 212 pixels, which no label shows \(SL121 212 x 104\)"):
+        LABEL.check_file(FilePart("label", "image/png", make(104, 212)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"x", b"<svg/>", png(1, 1)[:-1], jpeg(1, 1)[:9], b"\xff\xd8", b"\xff\xd8" + b"\xff\xe0\xff\xff" * 3, b"GIF89a"],
+)
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    assert picture_size(data) is None
+    with pytest.raises(Refusal, match="is not a PNG"):
+        LABEL.check_file(FilePart("label", "image/png", data))
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(Refusal, match="is empty"):
+        FILE.check_file(FilePart("a", "image/png", b""))
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_a_picture_or_none(data: bytes) -> None:
+    for head in (b"", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"BM", b"\xff\xd8\xff"):
+        size = picture_size(head + data)
+        assert size is None or len(size) == 2
+
+
+Unit = Literal["seconds", "hours", "days", "weeks", "months"]
+
+
+@pytest.mark.parametrize(
+    ("most", "unit", "start", "end"),
+    [
+        (30, "days", "2020-01-01", "2020-01-01"),
+        (30, "days", "2020-01-01", "2020-01-31"),
+        (30, "days", "2020-02-01", "2020-03-02"),
+        (24, "hours", "2020-01-01", "2020-01-01"),
+        (24, "hours", "2020-02-28", "2020-02-29"),
+        (12, "weeks", "2020-01-01", "2020-03-25"),
+        (12, "months", "2020-01-31", "2021-01-31"),
+        (12, "months", "2020-02-29", "2021-02-28"),
+        (12, "months", "2020-01-01", "2020-12-31"),
+        (3600, "seconds", "1578969264", "1578969264"),
+        (3600, "seconds", "1578969264", "1578972864"),
+    ],
+)
+def test_a_span_within_the_limit(most: int, unit: Unit, start: str, end: str) -> None:
+    assert Span("a", "b", most, unit).check({"a": start, "b": end}) is None
+
+
+@pytest.mark.parametrize(
+    ("most", "unit", "start", "end"),
+    [
+        (30, "days", "2020-01-01", "2020-02-01"),
+        (30, "days", "2020-02-01", "2020-03-03"),
+        (24, "hours", "2020-01-01", "2020-01-03"),
+        (12, "weeks", "2020-01-01", "2020-03-26"),
+        (12, "months", "2020-01-30", "2021-01-31"),
+        (12, "months", "2020-02-29", "2021-03-01"),
+        (12, "months", "2020-01-31", "2021-02-01"),
+        (3600, "seconds", "1578969264", "1578972865"),
+    ],
+)
+def test_a_span_beyond_the_limit(most: int, unit: Unit, start: str, end: str) -> None:
+    assert Span("a", "b", most, unit).check({"a": start, "b": end}) == ("b", f"must be at most {most} {unit} after a")
+
+
+@pytest.mark.parametrize(
+    ("unit", "start", "end"),
+    [("days", "2020-01-02", "2020-01-01"), ("months", "2020-01-02", "2020-01-01"), ("seconds", "2", "1")],
+)
+def test_a_span_backwards(unit: Unit, start: str, end: str) -> None:
+    assert Span("a", "b", 12, unit).check({"a": start, "b": end}) == ("b", "must not be before a")
+
+
+def test_half_a_span_is_no_span() -> None:
+    assert Span("a", "b", 1, "days").check({"a": "2020-01-01"}) is None
+
+
+@given(st.dates(date(1990, 1, 1), date(2090, 1, 1)), st.integers(0, 800), st.integers(1, 24))
+def test_months_grow_with_the_calendar(first: date, days: int, most: int) -> None:
+    last = first + timedelta(days=days)
+    wrong = Span("a", "b", most, "months").check({"a": first.isoformat(), "b": last.isoformat()})
+    if days <= most * 28:
+        assert wrong is None
+    if days > most * 31:
+        assert wrong is not None

@@ -1,0 +1,43 @@
+"""The reference page is committed, so it has to be the one that the catalogue makes."""
+
+import re
+from pathlib import Path
+
+from gateway.protocol import catalogue
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.reference import render
+
+PAGE = Path(catalogue.__file__).parent / "REFERENCE.md"
+
+
+def test_the_committed_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render(CATALOGUE), (
+        "the catalogue has changed; run: sunmi-gateway catalogue --markdown > gateway/protocol/catalogue/REFERENCE.md"
+    )
+
+
+def test_it_shows_every_endpoint_and_every_link_leads_somewhere() -> None:
+    page = render(CATALOGUE)
+    headings = re.findall(r"^#### (.+)$", page, re.MULTILINE)
+    anchors = re.findall(r'<a id="([\w-]+)">', page)
+    assert sorted(headings) == sorted(endpoint.path for endpoint in CATALOGUE.endpoints)
+    assert len(set(anchors)) == len(CATALOGUE.endpoints)
+    assert sorted(re.findall(r"\(#([\w-]+)\)", page)) == sorted(anchors)
+
+
+def test_its_tables_are_whole() -> None:
+    width = 0
+    for line in render(CATALOGUE).splitlines():
+        columns = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert not columns or not width or columns == width, line
+        width = columns
+
+
+def test_it_tells_limits_and_guesses() -> None:
+    lines = render(CATALOGUE).splitlines()
+    assert "| `zoom` | int | yes | 0 to 500 | Zoom level. |" in lines
+    assert "| 5 | the signature is wrong *(inferred)* |" in lines
+    assert "- From `start_time` to `end_time`: at most 12 weeks." in lines
+    assert any(line.startswith("| `esl_code` | string | one of `esl_code`, `esl_sn` | 8 characters") for line in lines)
+    assert "| `password` | string | Password. Secret. |" in lines
+    assert any("SL126+: 296 x 152 pixels in black, white;" in line for line in lines)

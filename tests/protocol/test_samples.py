@@ -1,0 +1,122 @@
+"""The vendor's own samples: every request encodes to what is printed, every answer holds only what is declared."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import InvalidRequest
+from gateway.protocol import json_text
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.envelope import parse_answer
+from gateway.protocol.parameters import FilePart
+from gateway.protocol.signing import sign
+
+FOLDER = Path(__file__).parent.parent / "fixtures" / "samples"
+SAMPLES = {file.stem: json_text.loads(file.read_bytes()) for file in sorted(FOLDER.glob("*.json"))}
+PUBLIC = {"app_id", "timestamp", "random", "sign"}
+MEMBERS = {"endpoint", "source", "repaired", "request", "files", "refused", "answer"}
+
+
+def endpoint_of(sample: dict[str, Any]) -> Endpoint:
+    return CATALOGUE.get(sample["endpoint"]["side"], sample["endpoint"]["path"])
+
+
+def private(sample: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sample["request"].items() if name not in PUBLIC}
+
+
+def named(member: str) -> list[str]:
+    return [name for name, sample in SAMPLES.items() if member in sample]
+
+
+def test_every_described_endpoint_has_a_sample() -> None:
+    sampled = {endpoint_of(sample) for sample in SAMPLES.values()}
+    described = {endpoint for endpoint in CATALOGUE.endpoints if endpoint.availability != "listed"}
+    assert described - sampled == set()
+    assert len(SAMPLES) >= 100
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_well_formed(name: str) -> None:
+    sample = SAMPLES[name]
+    path = endpoint_of(sample).path.replace("/", "-")
+    assert set(sample) <= MEMBERS
+    assert {"endpoint", "source", "repaired"} < set(sample)
+    assert name.startswith(f"{sample['endpoint']['side']}-{path}")
+    assert sample["source"].startswith("seed 00")
+
+
+@pytest.mark.parametrize("name", [name for name in named("request") if "refused" not in SAMPLES[name]])
+def test_a_request_encodes_to_what_is_printed(name: str) -> None:
+    sample = SAMPLES[name]
+    endpoint = endpoint_of(sample)
+    files = {name: FilePart(file, "image/png", b"a picture") for name, file in sample.get("files", {}).items()}
+    call = endpoint.encode(private(sample), files=files)
+    arrays = {parameter.name for parameter in endpoint.parameters if parameter.type == "array"}
+    assert call.files == files
+    assert call.fields.keys() == private(sample).keys()
+    for field, value in private(sample).items():
+        if field in arrays:
+            assert json_text.loads(call.fields[field]) == (json_text.loads(value) if isinstance(value, str) else value)
+        else:
+            assert call.fields[field] == str(value)
+
+
+@pytest.mark.parametrize("name", named("refused"))
+def test_a_request_that_is_wrong_on_purpose_is_refused(name: str) -> None:
+    sample = SAMPLES[name]
+    with pytest.raises(InvalidRequest) as caught:
+        endpoint_of(sample).encode(private(sample))
+    assert [fault.parameter.partition("[")[0] for fault in caught.value.faults] == [sample["refused"]]
+
+
+def test_the_worked_activation_verifies() -> None:
+    request = SAMPLES["camera-device-activate"]["request"]
+    assert sign(request, "12345678") == request["sign"]
+
+
+@pytest.mark.parametrize("name", named("answer"))
+def test_an_answer_holds_only_what_is_declared(name: str) -> None:
+    sample = SAMPLES[name]
+    endpoint = endpoint_of(sample)
+    answer = parse_answer(json_text.dumps(sample["answer"]).encode())
+    assert answer.code in {known.code for known in endpoint.return_codes}
+    assert answer.document == json.loads(json_text.dumps(sample["answer"]))
+    declared = {field.path: field.type for field in endpoint.answer}
+    for path, value in leaves(answer.data):
+        assert path in declared, f"{path} is not declared"
+        if value is None:
+            assert "null" in sample["repaired"]
+        else:
+            assert fits(value, declared[path]), f"{path}: {value!r} is no {declared[path]}"
+
+
+def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    """List every field below a value, containers included."""
+    found: list[tuple[str, Any]] = [(path, value)] if path else []
+    if isinstance(value, dict):
+        for name, member in value.items():
+            found += leaves(member, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for element in value:
+            found += [leaf for leaf in leaves(element, f"{path}[]") if not isinstance(leaf[1], dict)]
+    return found
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Tell whether a value has a kind, as tolerantly as the vendor is loose: notes, 24 and 50."""
+    match kind:
+        case "array":
+            return isinstance(value, list)
+        case "object":
+            return isinstance(value, dict)
+        case "string":
+            return isinstance(value, str | int)
+        case "int":
+            return isinstance(value, int) or (isinstance(value, str) and value.isdigit())
+        case _:
+            return isinstance(value, int | Decimal | str)

@@ -1,0 +1,148 @@
+"""Simulated cameras answer the vendor's discovery frames over real UDP (notes, section 2.1)."""
+
+import asyncio
+import base64
+import json
+import socket
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from gateway.protocol.discovery import Announcement
+from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.discovery import DiscoveryResponder
+from gateway.simulator.faults import PRINTER
+
+REQUEST = bytes.fromhex("ffff33ff 01 01 0018 65794a795a584e6c636e5a6c496a6f694d544578496e303d 37947cfe")
+"""The notes' test vector."""
+BROADCAST = "127.255.255.255"
+WIFI = {"ssid": "WeWork", "password": "1234567890"}
+
+Post = Callable[..., Awaitable[dict[str, Any]]]
+Make = Callable[..., Awaitable[SimulatedCamera]]
+Heard = tuple[dict[str, Any], str]
+
+
+def read_frame(frame: bytes) -> dict[str, Any]:
+    """Take a response apart as the notes' table says."""
+    assert frame[:6] == bytes.fromhex("ffff33ff 01 02")
+    length = int.from_bytes(frame[6:8])
+    assert len(frame) == 8 + length + 4 <= 1024
+    assert int.from_bytes(frame[-4:]) == zlib.crc32(frame[:-4]), "a wrong checksum"
+    payload: dict[str, Any] = json.loads(base64.b64decode(frame[8:-4], validate=True))
+    return payload
+
+
+@asynccontextmanager
+async def listening(cameras: Sequence[SimulatedCamera]) -> AsyncIterator[DiscoveryResponder]:
+    responder = DiscoveryResponder(cameras, port=0)
+    await responder.start()
+    try:
+        yield responder
+    finally:
+        await responder.stop()
+
+
+async def ask(responder: DiscoveryResponder, destination: str, expected: int, frame: bytes = REQUEST) -> list[Any]:
+    """Send a request; return what came, `expected` datagrams or what there was within 0.2 s after them."""
+    loop = asyncio.get_running_loop()
+    answers: list[Any] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        asker.setblocking(False)
+        asker.bind(("127.0.0.1", 0))
+        asker.sendto(frame, (destination, responder.port))
+        try:
+            while True:
+                patience = 5 if len(answers) < expected else 0.2
+                data, source = await asyncio.wait_for(loop.sock_recvfrom(asker, 2048), patience)
+                answers.append((data, source[0]))
+        except TimeoutError:
+            return answers
+
+
+async def heard(responder: DiscoveryResponder, destination: str, expected: int) -> list[Heard]:
+    return [(read_frame(frame), source) for frame, source in await ask(responder, destination, expected)]
+
+
+async def test_a_broadcast_is_answered_by_all_from_their_own_addresses(make_camera: Make) -> None:
+    face = await make_camera(host="127.20.5.1", https=False)
+    store = await make_camera(host="127.20.5.2", https=False, sn="SS101D8BS00083", model="FM010", hotspot=True)
+    async with listening([face, store]) as responder:
+        answers = await heard(responder, BROADCAST, 2)
+    by_sn = {payload["deviceid"]: (payload, source) for payload, source in answers}
+    assert len(answers) == 2
+    payload, source = by_sn["SS101D8BS00083"]
+    assert source == payload["ip"] == "127.20.5.2"
+    assert payload["network"] == "AP"
+    assert payload["model"] == "FM010"
+    assert payload["mac"] == "041224E34512"
+    assert payload["firmware"] == "1.2.6"
+    assert set(payload) == {
+        "deviceid", "ip", "mac", "model", "type", "name", "factory", "firmware", "networkrol", "network",
+    }  # fmt: skip
+    assert by_sn["FS101D8BS00106"][0]["network"] != "AP"
+
+
+async def test_a_frame_to_one_address_is_answered_by_that_camera_alone(make_camera: Make) -> None:
+    face = await make_camera(host="127.20.5.1", https=False)
+    store = await make_camera(host="127.20.5.2", https=False, sn="SS101D8BS00083", model="FM010")
+    async with listening([face, store]) as responder:
+        answers = await heard(responder, "127.20.5.2", 1)
+        assert [(payload["deviceid"], source) for payload, source in answers] == [("SS101D8BS00083", "127.20.5.2")]
+        assert await heard(responder, "127.20.5.3", 0) == [], "nobody is there"
+        assert await heard(responder, "127.0.0.1", 0) == []
+
+
+async def test_bad_frames_are_not_answered(make_camera: Make) -> None:
+    camera = await make_camera(https=False)
+    async with listening([camera]) as responder:
+        for frame in [b"", b"hello", REQUEST[:-1] + b"\x00", REQUEST + b"x"]:
+            assert await ask(responder, "127.0.0.1", 0, frame) == []
+        assert responder.requests == 0
+        assert len(await heard(responder, "127.0.0.1", 1)) == 1
+
+
+async def test_a_camera_that_is_away_is_silent(make_camera: Make, post: Post) -> None:
+    camera = await make_camera(host="127.20.5.1", hotspot=True, rejoin_s=60)
+    async with listening([camera]) as responder:
+        await post(camera, "config/setWifiConfWithoutAuth", WIFI)
+        assert await heard(responder, BROADCAST, 0) == []
+
+
+async def test_a_camera_is_found_where_it_returns(make_camera: Make, post: Post) -> None:
+    camera = await make_camera(host="127.20.5.1", hotspot=True, on_wifi=lambda camera, ssid: "127.20.5.9")
+    async with listening([camera]) as responder:
+        await post(camera, "config/setWifiConfWithoutAuth", WIFI)
+        await asyncio.wait_for(camera.settled(), 5)
+        for destination in (BROADCAST, "127.20.5.9"):
+            answers = await heard(responder, destination, 1)
+            assert [(payload["ip"], source) for payload, source in answers] == [("127.20.5.9", "127.20.5.9")]
+        assert await heard(responder, "127.20.5.1", 0) == []
+
+
+async def test_faults_of_discovery(make_camera: Make) -> None:
+    camera = await make_camera(https=False)
+    async with listening([camera]) as responder:
+        responder.faults.silent = True
+        assert await ask(responder, BROADCAST, 0) == []
+        responder.faults.silent = False
+        responder.faults.corrupt_first = True
+        responder.faults.copies = 2
+        corrupt, *good = await ask(responder, BROADCAST, 3)
+        assert zlib.crc32(corrupt[0][:-4]) != int.from_bytes(corrupt[0][-4:])
+        assert [read_frame(frame)["deviceid"] for frame, _ in good] == [camera.sn, camera.sn]
+        responder.faults.corrupt_first, responder.faults.copies = False, 1
+        responder.faults.strangers = (PRINTER, Announcement(sn="R1", model="W1", type="ROUTER"))
+        models = [payload["model"] for payload, _ in await heard(responder, BROADCAST, 3)]
+        assert models == ["FM020", "NT311", "W1"]
+
+
+async def test_fifty_cameras_answer_at_once(make_camera: Make) -> None:
+    cameras = [await make_camera(sn=f"FS{number:012}", host=f"127.20.6.{number}", https=False) for number in range(50)]
+    async with listening(cameras) as responder:
+        begun = asyncio.get_running_loop().time()
+        answers = await heard(responder, BROADCAST, 50)
+        assert asyncio.get_running_loop().time() - begun < 2
+    assert {payload["deviceid"] for payload, _ in answers} == {camera.sn for camera in cameras}
