@@ -1,6 +1,7 @@
 """What the commands say: messages and progress on stderr, one JSON document on stdout."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -44,8 +45,7 @@ class Console:
     @contextmanager
     def phase(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show a bar with speed and remaining time, if stderr is a terminal."""
-        stderr = click.get_text_stream("stderr")
-        if not stderr.isatty():
+        if not sys.stderr.isatty():
             yield lambda _: None
             return
         # Imported late: it costs more than many a whole command.

@@ -7,7 +7,7 @@ import hashlib
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -46,7 +46,7 @@ class Firmware:
     size: int
     modified: float
     """When it was made, in seconds of the Unix epoch."""
-    _open: Callable[[], BinaryIO]
+    _open: Callable[[], AbstractContextManager[BinaryIO]]
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -133,10 +133,7 @@ def _check_file(path: Path) -> None:
 
 
 def _opened(parts: Sequence[Path]) -> BinaryIO:
-    try:
-        return open(parts[0], "rb", buffering=0) if len(parts) == 1 else cast(BinaryIO, JoinedFiles(parts))
-    except OSError as error:
-        raise MediumFailed.during("reading", str(parts[0]), error) from error
+    return cast(BinaryIO, JoinedFiles(parts))
 
 
 def _refuse_web_page(head: bytes, name: str) -> None:
@@ -155,13 +152,17 @@ def _refuse_archive(head: bytes, name: str) -> None:
 
 
 def _unzipped(parts: Sequence[Path], starts: Sequence[int], name: str) -> Firmware:
-    def opened() -> BinaryIO:
-        archive = zipfile.ZipFile(_seekable(parts))
-        member = _only_member(archive, starts, name)
-        return cast(BinaryIO, archive.open(member))
+    @contextmanager
+    def opened() -> Iterator[BinaryIO]:
+        with (
+            _opened(parts) as joined,
+            zipfile.ZipFile(joined) as archive,
+            archive.open(_only_member(archive, starts, name)) as stream,
+        ):
+            yield cast(BinaryIO, stream)
 
     try:
-        with zipfile.ZipFile(_seekable(parts)) as archive:
+        with _opened(parts) as joined, zipfile.ZipFile(joined) as archive:
             member = _only_member(archive, starts, name)
             with archive.open(member) as stream:
                 head = stream.read(1024)
@@ -174,10 +175,6 @@ def _unzipped(parts: Sequence[Path], starts: Sequence[int], name: str) -> Firmwa
         raise InputRefused(f"firmware {inner}: this is an archive inside an archive; unpack it yourself first")
     _refuse_archive(head, inner)
     return Firmware(inner, member.file_size, parts[0].stat().st_mtime, opened)
-
-
-def _seekable(parts: Sequence[Path]) -> BinaryIO:
-    return cast(BinaryIO, JoinedFiles(parts))
 
 
 def _only_member(archive: zipfile.ZipFile, starts: Sequence[int], name: str) -> zipfile.ZipInfo:

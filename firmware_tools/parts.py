@@ -26,7 +26,8 @@ def parts_of(path: Path) -> list[Path]:
         last = path if path.suffix.lower() == ".zip" else path.with_suffix(".zip")
         if volumes and not last.is_file():
             raise InputRefused(f"{path}: its last part {last.name} is missing beside it")
-        return [*volumes, last] if volumes else [path]
+        if volumes:
+            return [*volumes, last]
     match = _NAMED_PART.fullmatch(path.name) or _NUMBERED_FILE.fullmatch(path.name)
     if match is None:
         return [path]

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from gateway import __version__
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.lan.cameras import Cameras
-from gateway.lan.discovery.announce import Announcer
+from gateway.lan.discovery.announce import Announcement
 from gateway.lan.discovery.round import Discovery
 from gateway.lan.provisioning import Provisioning
 from gateway.lan.registry import Registry
@@ -34,7 +35,7 @@ class Gateway:
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
-    announcer: Announcer
+    announcement: Announcement
     started_at: float = field(default_factory=time.monotonic)
     _parts: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -80,7 +81,7 @@ class Gateway:
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
-                announcer=Announcer(settings.discovery),
+                announcement=Announcement(settings.discovery, version=__version__),
             )
             gateway._parts = parts.pop_all()
             return gateway
@@ -88,8 +89,8 @@ class Gateway:
     async def start(self, *, port: int, https_port: int) -> None:
         """Begin what runs by itself: announcing, looking for cameras, and jobs that a crash interrupted."""
         await self.provisioning.resume()
-        await self.announcer.start(port=port, https_port=https_port)
-        self._parts.push_async_callback(self.announcer.close)
+        await self.announcement.start(port, https_port)
+        self._parts.push_async_callback(self.announcement.close)
         await self.discovery.start()
 
     async def close(self) -> None:

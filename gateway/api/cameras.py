@@ -14,7 +14,7 @@ from gateway.api.bodies import (
     read_body,
 )
 from gateway.api.route import Caller, Route, respond
-from gateway.errors import Fault, InvalidRequest, Problem
+from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, Problem
 from gateway.lan.provisioning import ProvisioningRequest
 
 
@@ -68,7 +68,8 @@ async def show_camera(caller: Caller) -> web.StreamResponse:
 
 async def forget_camera(caller: Caller) -> web.StreamResponse:
     """Forget a camera, with its pin."""
-    await caller.gateway.provisioning.cancel_if_any(caller.sn)
+    with contextlib.suppress(NotFound, Conflict):  # no job, or none that is under way
+        await caller.gateway.provisioning.cancel(caller.sn)
     await caller.gateway.registry.forget(caller.sn)
     return web.Response(status=204)
 

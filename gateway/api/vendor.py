@@ -5,6 +5,7 @@ from aiohttp import web
 from gateway.api.auth import allows, require
 from gateway.api.bodies import read_arguments
 from gateway.api.route import Caller, Route, respond
+from gateway.errors import Conflict
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import Answer
@@ -24,6 +25,8 @@ async def call_cloud(caller: Caller) -> web.StreamResponse:
     """Pass a call on to the cloud and answer what it answers."""
     endpoint = CATALOGUE.get("cloud", caller.request.match_info["path"])
     require(caller.scope, endpoint.scope)
+    if endpoint.availability == "listed":
+        raise Conflict(f"the vendor lists {endpoint.path} without describing it, so there is no way to call it")
     arguments, files = await read_arguments(caller.request, endpoint)
     call: Call = endpoint.encode(arguments, files=files, defaults=caller.gateway.settings.cloud.shop)
     return _passed_on(caller, endpoint, await caller.gateway.cloud.call(call))

@@ -1,5 +1,6 @@
 """Arguments of vendor calls on a command line: `name=value`, and `name=@file` for a file."""
 
+import io
 import mimetypes
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def vendor_body(endpoint: Endpoint, pairs: tuple[str, ...]) -> dict[str, Any] | 
         if name in files:
             path = _file(name, value)
             kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-            form.add_field(name, path.read_bytes(), filename=path.name, content_type=kind)
+            form.add_field(name, io.BytesIO(path.read_bytes()), filename=path.name, content_type=kind)
         else:
             form.add_field(name, value)
     return form

@@ -1,6 +1,7 @@
 """Commands for cameras: finding, managing, calling them, and putting them to work."""
 
 import asyncio
+import sys
 from typing import Any
 
 import click
@@ -113,7 +114,7 @@ async def activate(session: Session, api: Api, sn: str, activation_number: str, 
 @click.option("--confirm-erase", is_flag=True, help="Activation deletes the camera's face groups.")
 @click.option("--name", help="The camera's new name.")
 @speaks
-async def provision(session: Session, api: Api, sn: str, confirm_erase: bool, **given: str | None) -> None:
+async def provision(session: Session, api: Api, /, sn: str, confirm_erase: bool, **given: str | None) -> None:
     """Put a camera to work: Wi-Fi, activation and name in one go."""
     body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if "activation_number" in body:
@@ -189,6 +190,6 @@ async def forget(session: Session, api: Api, sn: str) -> None:
 
 
 def _confirmed(session: Session, given: bool) -> bool:
-    if not given and not session.no_input and click.get_text_stream("stdin").isatty():
+    if not given and not session.no_input and sys.stdin.isatty():
         return click.confirm("Activation deletes the camera's face groups. Go on?", err=True)
     return given

@@ -36,4 +36,4 @@ def sign(session: Session, key: str, arguments: tuple[str, ...]) -> None:
             raise click.UsageError(f"{pair!r} is not name=value")
         parameters[name] = value
     document = {"string_to_sign": string_to_sign(parameters, key), "sign": signature(parameters, key)}
-    session.emit(document, lambda made: (show(made["string_to_sign"]), show(made["sign"])))
+    session.emit(document, lambda made: show(f"{made['string_to_sign']}\n{made['sign']}"))

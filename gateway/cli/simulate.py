@@ -34,12 +34,13 @@ class FaultOption(click.ParamType[Callable[[Faults], None]]):
         try:
             if kind in _SWITCHES:
                 return lambda faults: setattr(faults, kind, _switch(kind, text))
-            if kind not in get_args(FaultKind):
+            known: FaultKind | None = next((one for one in get_args(FaultKind) if one == kind), None)
+            if known is None:
                 raise ValueError(f"is none of {', '.join((*get_args(FaultKind), *_SWITCHES))}")
             pairs = dict(pair.split("=", 1) for pair in text.split(",") if pair)
             given: dict[str, Any] = {name: _NUMBERS[name](one) for name, one in pairs.items()}
-            Faults().add(kind, **given)
-            return lambda faults: faults.add(kind, **given)
+            Faults().add(known, **given)
+            return lambda faults: faults.add(known, **given)
         except (ValueError, KeyError) as exc:
             self.fail(f"{value!r}: {exc}", param, ctx)
 
@@ -71,7 +72,9 @@ def simulate() -> None:
 @click.option("--activated", is_flag=True, help="Already activated by that app_id.")
 @_fault
 @click.pass_obj
-def camera(session: Session, faults: tuple[Callable[[Faults], None], ...], broadcast_port: int, **given: Any) -> None:
+def camera(
+    session: Session, /, faults: tuple[Callable[[Faults], None], ...], broadcast_port: int, **given: Any
+) -> None:
     """Simulate one camera until Ctrl-C."""
 
     async def work() -> None:

@@ -3,6 +3,7 @@
 This is the one place where aiohttp's exceptions become the gateway's.
 """
 
+import io
 import logging
 import random
 import ssl
@@ -200,7 +201,7 @@ def _body(fields: Mapping[str, str], files: Mapping[str, FilePart]) -> bytes | a
     for name, value in fields.items():
         form.add_field(name, value)
     for name, part in files.items():
-        form.add_field(name, part.data, filename=part.filename, content_type=part.content_type)
+        form.add_field(name, io.BytesIO(part.data), filename=part.filename, content_type=part.content_type)
     return form
 
 

@@ -48,6 +48,10 @@ class NoAccessPointList(NotFound):
     """The camera's firmware is too old to list Wi-Fi networks before activation (notes, contradiction 19)."""
 
 
+class OtherOwner(Conflict):
+    """The camera is activated by another account, or this account's secret key is wrong."""
+
+
 class ActivationUnknown(CameraUnreachable):
     """The activation request went out and no usable answer came: only the camera knows whether it is activated.
 
@@ -95,6 +99,10 @@ class Cameras:
                 raise _refused(camera, endpoint, answer)
             await self._way.noted(camera, call, answer)
         return answer
+
+    def require_credentials(self) -> None:
+        """Raise `Conflict` naming the settings when there is nothing to sign calls with."""
+        self._way.credentials()
 
     async def refresh(self, sn: str) -> None:
         """Ask a managed camera who it is, and remember it. Raises as `call`."""
@@ -309,8 +317,8 @@ def _refused(camera: CameraRecord, endpoint: Endpoint, answer: Answer) -> Vendor
     )
 
 
-def _not_ours(camera: CameraRecord) -> Conflict:
-    return Conflict(
+def _not_ours(camera: CameraRecord) -> OtherOwner:
+    return OtherOwner(
         f"the camera {camera.sn} is activated by another account, or the secret key in the settings is wrong; "
         "its owner has to reset it before this account can activate it"
     )

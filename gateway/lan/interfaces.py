@@ -50,7 +50,7 @@ def lan_interfaces(names: Sequence[str] = ()) -> list[Interface]:
 
     Without names these are the interfaces that are up and have a private IPv4 address, but neither loopback nor the
     bridges and tunnels of containers, virtual machines and VPNs. Raises `SettingsError` for a name that does not exist
-    now or has no IPv4 address: interfaces come and go, so this may be over at the next call.
+    now, is down or has no IPv4 address: interfaces come and go, so this may be over at the next call.
     """
     if names:
         return [interface for name in dict.fromkeys(names) for interface in _named(name)]
@@ -85,8 +85,9 @@ def _named(name: str) -> list[Interface]:
         known = ", ".join(netifaces.interfaces()) or "none"
         raise SettingsError(f"discovery.interfaces: there is no interface {name!r}; there are: {known}")
     found = _addresses(name)
-    if not found:
-        raise SettingsError(f"discovery.interfaces: {name} has no IPv4 address now; is its cable or Wi-Fi connected?")
+    if not found or not _is_up(name):
+        state = "is down" if found else "has no IPv4 address"
+        raise SettingsError(f"discovery.interfaces: {name} {state} now; is its cable or its Wi-Fi connected?")
     return found
 
 

@@ -165,7 +165,7 @@ class SimulatedCamera:
         away, self._away = self._away, None
         if away is not None:
             away.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, OSError):  # `settled` tells that it could not return
                 await away
         await self._leave()
 

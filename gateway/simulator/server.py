@@ -116,9 +116,9 @@ class Server:
 
     async def stop(self) -> None:
         """Stop serving and drop every connection; an answer that is being written is finished first."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        if self._runner is not None:
+            await self._runner.cleanup()  # may be cut short and done again, so the runner is kept until it is through
+            self._runner = None
 
     async def _set_date(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         del response.headers["Date"]

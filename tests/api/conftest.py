@@ -48,7 +48,8 @@ async def store() -> AsyncIterator[SimulatedStore]:
 
 
 @pytest.fixture
-async def gateway(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Gateway]:
+async def gateway(store: SimulatedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gateway]:
+    monkeypatch.setenv("SUNMI_GATEWAY__CAMERAS__TIMEOUT_S", "2")
     file = tmp_path / "gateway.toml"
     rest = f'\n[server]\nhost = "127.0.0.1"\nport = 0\n[storage]\ndirectory = "{tmp_path}/state"\n'
     file.write_text(store.settings_toml(tmp_path) + rest, encoding="utf-8")
@@ -81,7 +82,7 @@ async def pos(gateway: Gateway, session: aiohttp.ClientSession) -> Rest:
 @pytest.fixture
 async def ours(store: SimulatedStore, installer: Rest) -> SimulatedCamera:
     """Return the camera that is activated by this account, found and managed."""
-    found = await installer("POST", "/api/v1/discovery", {"timeout_s": 1.5})
+    found = await installer("POST", "/api/v1/discovery", {"timeout_s": 0.2, "methods": ["broadcast"]})
     assert found.status == 200
     camera = store.cameras[0]
     added = await installer("POST", "/api/v1/cameras", {"sn": camera.sn})

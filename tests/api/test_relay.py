@@ -1,5 +1,7 @@
 """Every cloud endpoint through the REST API: what passes, and what never reaches the cloud."""
 
+import io
+import json
 from typing import Any
 
 import aiohttp
@@ -55,18 +57,19 @@ async def test_bad_parameters_are_named_and_never_sent(
 
 async def test_more_than_a_megabyte_is_refused(store: SimulatedStore, pos: Any) -> None:
     orders = [{"order_no": str(number), "software_name": "x" * 1000} for number in range(1100)]
-    answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": orders})
+    raw = io.BytesIO(json.dumps({"order_list": orders}).encode())
+    answer = await pos("POST", "/api/v1/cloud/order/update", data=raw)
     assert (answer.status, answer.body["code"]) == (413, "too_large")
-    huge = await pos("POST", "/api/v1/cloud/order/update", data=b" " * (5 * 1024 * 1024))
+    huge = await pos("POST", "/api/v1/cloud/order/update", data=io.BytesIO(b" " * (5 * 1024 * 1024)))
     assert (huge.status, huge.body["code"]) == (413, "too_large")
     assert store.cloud.arrived == []
 
 
-async def test_a_file_is_relayed(store: SimulatedStore, pos: Any) -> None:
-    bound = await pos("POST", "/api/v1/cloud/device/esl/getList", {})
-    assert bound.status == 200
+async def test_a_file_is_relayed(store: SimulatedStore, pos: Any, installer: Any) -> None:
+    bound = await installer("POST", "/api/v1/cloud/device/esl/bind", {"esl_code": "SKDI39DN"})
+    assert bound.status == 200, bound.body
     form = aiohttp.FormData()
-    form.add_field("esl_id", bound.body["data"]["esl_list"][0]["esl_id"])
+    form.add_field("esl_id", bound.body["data"]["esl_id"])
     form.add_field("pic", PNG, filename="label.png", content_type="image/png")
     answer = await pos("POST", "/api/v1/cloud/device/esl/pushImage", data=form)
     assert answer.status == 200, answer.body
@@ -77,7 +80,7 @@ async def test_a_file_too_large_is_refused(store: SimulatedStore, admin: Any) ->
     form = aiohttp.FormData()
     form.add_field("group_id", "1")
     form.add_field("name", "Mike")
-    form.add_field("pic", b"\xff\xd8" + bytes(1024 * 1024), filename="face.jpg", content_type="image/jpeg")
+    form.add_field("pic", io.BytesIO(b"\xff\xd8" + bytes(1024 * 1024)), filename="face.jpg", content_type="image/jpeg")
     answer = await admin("POST", "/api/v1/cloud/face/add", data=form)
     assert (answer.status, answer.body["code"]) == (413, "too_large")
     assert "pic" in answer.body["detail"]

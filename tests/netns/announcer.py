@@ -1,4 +1,4 @@
-"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS]`; it says `host NAME`, and ends when killed."""
+"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS [LOOK_EVERY_S]]` says `host NAME`."""
 
 import asyncio
 import json
@@ -10,7 +10,8 @@ from gateway.settings import DiscoverySettings
 
 async def announce() -> None:
     settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
-    announcement = Announcement(DiscoverySettings(**settings), version="1.2.3")
+    look_every_s = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
+    announcement = Announcement(DiscoverySettings(**settings), version="1.2.3", look_every_s=look_every_s)
     await announcement.start(8080)
     print(f"host {announcement.host}", flush=True)  # noqa: T201
     await asyncio.Event().wait()

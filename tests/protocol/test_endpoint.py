@@ -346,9 +346,7 @@ def test_any_arguments_are_encoded_or_refused(arguments: dict[str, Any]) -> None
 
 
 def test_a_refusal_becomes_the_members_of_a_problem() -> None:
-    with pytest.raises(
-        InvalidRequest, match="focus: is not a parameter of this endpoint; zoom: must be an integer"
-    ) as caught:
+    with pytest.raises(InvalidRequest, match=r"focus: is not a param.+; zoom: must be an int") as caught:
         camera("config/setZoom").encode({"zoom": "x", "focus": 1})
     assert caught.value.members["errors"] == [
         {"parameter": "focus", "reason": "is not a parameter of this endpoint"},

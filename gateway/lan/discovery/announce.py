@@ -21,8 +21,7 @@ _log = logging.getLogger(__name__)
 _TYPE: Final = "_sunmi-gateway._tcp.local."
 _CONSOLE_TYPE: Final = "_http._tcp.local."
 _SHORT_HOST: Final = "sunmi-gateway.local."
-_LOOK_EVERY_S: Final = 5.0
-_CLAIM_EVERY: Final = 12  # looks, that is once a minute
+_CLAIM_EVERY: Final = 12  # looks at the interfaces
 _CLAIM_WAIT_MS: Final = 1000
 _SECOND_ANSWER_S: Final = 0.3  # shared answers come up to 120 ms apart, and radio takes its time
 
@@ -36,8 +35,9 @@ class Announcement:
     port 5353 is made to be shared, also with the system's own (Avahi).
     """
 
-    def __init__(self, settings: DiscoverySettings, *, version: str) -> None:
+    def __init__(self, settings: DiscoverySettings, *, version: str, look_every_s: float = 5.0) -> None:
         self._settings = settings
+        self._look_every_s = look_every_s
         self._properties = {"version": version, "path": "/api/v1"}
         self.host = f"sunmi-gateway-{_last_digits(settings.interfaces)}.local"
         self._port = 0
@@ -80,7 +80,7 @@ class Announcement:
                 if str(exc) != trouble:
                     trouble = str(exc)
                     _log.warning("the gateway cannot announce itself now, and tries again: %s", trouble)
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(self._look_every_s)
 
     async def _publish(self, addresses: list[str]) -> None:
         self._multicast = AsyncZeroconf(addresses, ip_version=IPVersion.V4Only)

@@ -15,7 +15,7 @@ async def broadcast(frames: FrameSockets, *, until: float, report: Callable[[Hea
     loop = asyncio.get_running_loop()
     begin = loop.time()
     failures: list[str] = []
-    with frames.listening(lambda heard: report(heard) if heard.is_camera else None):
+    with frames.listening(lambda heard: report(heard) if heard.is_camera and not heard.remote else None):
         for at in SEND_AT_S:
             if begin + at > until:
                 break

@@ -24,6 +24,8 @@ class Heard:
     announcement: Announcement
     host: str
     interface: str
+    remote: bool = False
+    """Whether it answers a question sent to it alone, through a router, where no broadcast goes."""
 
     @property
     def is_camera(self) -> bool:
@@ -52,6 +54,7 @@ class FrameSockets:
         self.notices: list[str] = []
         self.bad_frames = 0
         self.heard: dict[str, Heard] = {}
+        self._asked: set[str] = set()
 
     async def open(self) -> None:
         """Open what can be opened; the rest becomes a notice."""
@@ -86,6 +89,7 @@ class FrameSockets:
 
     def ask(self, host: str) -> None:
         """Send the request to one host. A failure is not told: like a lost frame it shows in the missing answer."""
+        self._asked.add(host)
         speaker = self._speakers.get(covering(self._interfaces, host)) or self._speakers.get(None)
         if speaker is not None:
             speaker.send(host, self._port)
@@ -126,9 +130,10 @@ class FrameSockets:
 
     def receive(self, data: bytes, host: str, interface: Interface | None) -> None:
         """Take a datagram that arrived; what is no announcement is dropped."""
-        way = interface or covering(self._interfaces, host)
-        if self._confined and covering(self._interfaces, host) is None:
+        local = covering(self._interfaces, host)
+        if self._confined and local is None:
             return
+        way = interface or local
         try:
             if len(data) > MAX_FRAME:
                 raise BadFrame(f"{len(data)} bytes are too long")
@@ -137,7 +142,8 @@ class FrameSockets:
             self.bad_frames += 1
             return
         if announcement is not None:  # None: a request, our own or another searcher's
-            heard = Heard(announcement, host, way.name if way else "")
+            remote = local is None and host in self._asked
+            heard = Heard(announcement, host, way.name if way else "", remote)
             self.heard[host] = heard
             for listener in list(self._listeners):
                 listener(heard)

@@ -177,7 +177,7 @@ ENDPOINTS = (
     ),
     _set(
         22, "formatMemoryCard", "Format SD-card",
-        codes=(3, 5, 7, 220, 221), scope="admin", repeatable=False, timeout_s=15,
+        codes=(3, 5, 7, 220, 221), scope="installer", repeatable=False, timeout_s=15,
         note="Erases the card, and with it the face library of an FM020.",
     ),
     _read(

@@ -1,7 +1,8 @@
 """A device that discovery can meet: it answers frames, shows a certificate over TLS, and announces itself if told to.
 
 As a program: `python -m tests.lan.discovery.device SN=ADDRESS …` plays cameras at addresses of this machine, with HTTPS
-at port 443, and says `ready`. Options: `--quiet` answers no frames, `--no-https`, `--mdns` announces by multicast DNS.
+at port 443, and says `ready`. Options: `--quiet` answers no frames, `--no-https`, `--mdns` announces by multicast DNS,
+`--port` is that of the frames.
 """
 
 import argparse
@@ -38,7 +39,8 @@ class Device(asyncio.DatagramProtocol):
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._transports = []
-        for address in dict.fromkeys([self.host, self._broadcast, "255.255.255.255"]):
+        everyone = [] if ipaddress.IPv4Address(self.host).is_loopback else ["255.255.255.255"]
+        for address in [self.host, self._broadcast, *everyone]:
             opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -60,7 +62,13 @@ class Device(asyncio.DatagramProtocol):
             return
         self.requests.append(addr[0])
         told = Announcement(
-            sn=self.sn, ip="10.9.9.9", mac=self.mac, model=self.model, firmware="1.2.3", name="door", network=self.network
+            sn=self.sn,
+            ip="10.9.9.9",
+            mac=self.mac,
+            model=self.model,
+            firmware="1.2.3",
+            name="door",
+            network=self.network,
         )
         host, port = addr
         target = {"source": (host, port), "port": (host, self.port), "broadcast": (self._broadcast, self.port)}
@@ -104,13 +112,13 @@ async def announce(multicast: AsyncZeroconf, sn: str, host: str) -> None:
     await (await multicast.async_register_service(service))
 
 
-async def play(cameras: Sequence[str], *, quiet: bool, with_https: bool, mdns: bool) -> None:
+async def play(cameras: Sequence[str], *, port: int, quiet: bool, with_https: bool, mdns: bool) -> None:
     addresses = []
     for camera in cameras:
         sn, _, host = camera.partition("=")
         addresses.append(host)
         if not quiet:
-            await Device(host, sn).__aenter__()
+            await Device(host, sn, port=port).__aenter__()
         if with_https:
             await https(host, 443)
     multicast = AsyncZeroconf(addresses, ip_version=IPVersion.V4Only) if mdns else None
@@ -125,11 +133,12 @@ async def play(cameras: Sequence[str], *, quiet: bool, with_https: bool, mdns: b
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("cameras", nargs="+")
+    parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--no-https", action="store_true")
     parser.add_argument("--mdns", action="store_true")
     given = parser.parse_args()
-    asyncio.run(play(given.cameras, quiet=given.quiet, with_https=not given.no_https, mdns=given.mdns))
+    asyncio.run(play(given.cameras, port=given.port, quiet=given.quiet, with_https=not given.no_https, mdns=given.mdns))
 
 
 if __name__ == "__main__":

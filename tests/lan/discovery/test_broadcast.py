@@ -23,19 +23,23 @@ async def test_a_camera_is_found_wherever_it_sends_its_answer(
 ) -> None:
     async with Device("127.0.0.21", port=udp_port, answers_to=answers_to, network="AP"):  # type: ignore[arg-type]
         result = await search(discovery)
-    assert result.sightings == seen == [
-        Sighting(
-            address=f"127.0.0.21:{tcp_port}",  # the datagram's source, not the address that the frame claims
-            interface="lo",
-            found_by="broadcast",
-            sn="C201D0000001",
-            mac="04:12:24:E3:45:12",
-            model="FM020",
-            name="door",
-            software_version="1.2.3",
-            hotspot=True,
-        )
-    ]
+    assert (
+        result.sightings
+        == seen
+        == [
+            Sighting(
+                address=f"127.0.0.21:{tcp_port}",  # the datagram's source, not the address that the frame claims
+                interface="lo",
+                found_by="broadcast",
+                sn="C201D0000001",
+                mac="04:12:24:E3:45:12",
+                model="FM020",
+                name="door",
+                software_version="1.2.3",
+                hotspot=True,
+            )
+        ]
+    )
     assert (result.methods["broadcast"].found, result.methods["broadcast"].error) == (1, None)
     assert result.unidentified == []
 

@@ -47,7 +47,11 @@ async def test_another_https_server_is_no_camera_unless_a_person_says_so(
 
 async def test_fixed_addresses_may_be_names_and_have_ports(discovery: Make, udp_port: int, tcp_port: int) -> None:
     addresses = [f"localhost:{tcp_port}", f"127.0.0.22:{tcp_port}"]
-    async with await https("127.0.0.1", tcp_port), await https("127.0.0.22", tcp_port), Device("127.0.0.22", port=udp_port):
+    async with (
+        await https("127.0.0.1", tcp_port),
+        await https("127.0.0.22", tcp_port),
+        Device("127.0.0.22", port=udp_port),
+    ):
         result = await discovery(methods=["broadcast"], addresses=addresses).round(timeout_s=1)
     assert {s.address for s in result.sightings} == {f"127.0.0.22:{tcp_port}"}
     assert [s.address for s in result.unidentified] == [f"127.0.0.1:{tcp_port}"]

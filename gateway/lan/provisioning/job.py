@@ -1,0 +1,216 @@
+"""A provisioning job: what was asked for, how far it has come, and the document that survives a crash."""
+
+import asyncio
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Literal, Self, get_args
+
+from gateway.errors import Fault, InvalidRequest
+from gateway.protocol.catalogue import CATALOGUE
+
+StepName = Literal["reach", "networks", "wifi", "rejoin", "activate", "verify"]
+StepState = Literal["pending", "running", "done", "skipped", "failed"]
+JobState = Literal["running", "waiting", "done", "failed", "cancelled"]
+Reason = Literal[
+    # waiting: a person has to act
+    "join_hotspot",
+    "return_to_lan",
+    # failed
+    "not_reachable",
+    "network_not_seen",
+    "wep_not_supported",
+    "wrong_wifi_password",
+    "wrong_activation_number",
+    "wrong_serial_number",
+    "app_id_rejected",
+    "no_internet",
+    "no_credentials",
+    "other_owner",
+    "activation_unknown",
+    "not_activated",
+    "certificate_changed",
+    "refused",
+    "internal",
+    "cancelled",
+]
+
+STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
+MAX_NUMBER: Final = 64
+"""How many characters an activation number may have; the vendor's have 8 to 24 (seed 000; notes, section 3)."""
+
+_WIFI = CATALOGUE.get("camera", "config/setWifiConf")
+_NAME = CATALOGUE.get("camera", "config/updateName")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisioningRequest:
+    """What is to be done with a camera; None leaves it as it is. A blank password is for an open network.
+
+    `confirm_erase` is the person's word that the activation may erase the camera's face groups.
+    """
+
+    ssid: str | None = None
+    password: str | None = field(default=None, repr=False)
+    activation_number: str | None = field(default=None, repr=False)
+    confirm_erase: bool = False
+    name: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is asked for, which means: go on."""
+        return self.ssid is self.password is self.activation_number is self.name is None
+
+    def check(self) -> None:
+        """Raise `InvalidRequest` with every fault."""
+        faults: list[Fault] = []
+        if self.ssid is not None:
+            faults += _faults(_WIFI, {"ssid": self.ssid, "password": self.password or ""})
+        elif self.password is not None:
+            faults.append(Fault("ssid", "is required with password"))
+        if self.activation_number is not None:
+            number = self.activation_number
+            if not 0 < len(number) <= MAX_NUMBER or not number.isprintable() or not number.strip():
+                faults.append(Fault("activation_number", f"must have 1 to {MAX_NUMBER} characters"))
+            if not self.confirm_erase:
+                faults.append(Fault("confirm_erase", "must be true: the activation erases the camera's face groups"))
+        if self.name is not None:
+            faults += _faults(_NAME, {"name": self.name})
+        if faults:
+            raise InvalidRequest(faults)
+
+    def without_secrets(self) -> Self:
+        """Return the request as it may be kept once the job has ended."""
+        return replace(self, password=None, activation_number=None)
+
+
+@dataclass(slots=True)
+class Step:
+    """One step, and what came of it."""
+
+    name: StepName
+    state: StepState = "pending"
+    detail: str = ""
+
+
+class StepFailed(Exception):
+    """A step cannot go on; `reason` is for machines, the text for people."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Skipped(Exception):
+    """A step has nothing to do; the text says why."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Job:
+    """One camera's job. It is published, and stored while it is under way, at every change of step."""
+
+    sn: str
+    request: ProvisioningRequest
+    state: JobState = "running"
+    step: StepName = "reach"
+    steps: list[Step] = field(default_factory=lambda: [Step(name) for name in STEPS])
+    reason: Reason | None = None
+    detail: str = ""
+    via_hotspot: bool = False
+    """The camera was reached through its own hotspot."""
+    wifi_address: str = ""
+    """Where the camera was when it was told to join the Wi-Fi network."""
+    activation_sent: bool = False
+    """An activation may have gone out, and its outcome is not known: it must not be sent again."""
+    had_password: bool = False
+    had_number: bool = False
+    nudged: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """A person said: go on."""
+
+    @classmethod
+    def begin(cls, sn: str, request: ProvisioningRequest) -> Self:
+        """Return a new job."""
+        return cls(
+            sn=sn,
+            request=request,
+            had_password=bool(request.password),
+            had_number=request.activation_number is not None,
+        )
+
+    @property
+    def active(self) -> bool:
+        """Whether the job is under way."""
+        return self.state in ("running", "waiting")
+
+    def entry(self, name: StepName) -> Step:
+        """Return a step."""
+        return self.steps[STEPS.index(name)]
+
+    def resume(self) -> None:
+        """Turn back to the step that was cut off or failed, or to finding the camera where Wi-Fi is not done yet.
+
+        Raises `InvalidRequest` when it needs values that went away when the job ended.
+        """
+        failed = "wifi" if self.reason == "wrong_wifi_password" else self.step
+        index = STEPS.index(failed)
+        if index <= STEPS.index("wifi"):
+            index = 0
+        self._require_values(index)
+        self.state, self.step, self.reason, self.detail = "running", STEPS[index], None, ""
+        for step in self.steps[index:]:
+            step.state, step.detail = "pending", ""
+
+    def _require_values(self, index: int) -> None:
+        gone = "is not kept when a job has ended: start again and give every value that is still needed"
+        faults = []
+        if self.had_password and self.request.password is None and index <= STEPS.index("wifi"):
+            faults.append(Fault("password", gone))
+        pending = self.had_number and self.request.activation_number is None and not self.activation_sent
+        if pending and index <= STEPS.index("activate"):
+            faults.append(Fault("activation_number", gone))
+        if faults:
+            raise InvalidRequest(faults)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the job as the local REST interface shows it; there is no secret in it."""
+        return {
+            "sn": self.sn,
+            "state": self.state,
+            "step": self.step,
+            "steps": [{"name": step.name, "state": step.state, "detail": step.detail} for step in self.steps],
+            "reason": self.reason,
+            "detail": self.detail,
+        }
+
+    def to_document(self) -> dict[str, Any]:
+        """Return what is stored while the job is under way, secrets included."""
+        request = {known.name: getattr(self.request, known.name) for known in fields(self.request)}
+        return {
+            "request": request,
+            "step": self.step,
+            "steps": [[step.name, step.state, step.detail] for step in self.steps],
+            **{name: getattr(self, name) for name in _STORED},
+        }
+
+    @classmethod
+    def from_document(cls, sn: str, document: dict[str, Any]) -> Self:
+        """Return a stored job as it is to go on. Raises ValueError, TypeError or KeyError for a broken document."""
+        job = cls(
+            sn=sn,
+            request=ProvisioningRequest(**document["request"]),
+            step=document["step"],
+            steps=[Step(*entry) for entry in document["steps"]],
+            **{name: document[name] for name in _STORED},
+        )
+        job.resume()
+        return job
+
+
+_STORED: Final = ("via_hotspot", "wifi_address", "activation_sent", "had_password", "had_number")
+
+
+def _faults(endpoint: Any, arguments: dict[str, str]) -> list[Fault]:
+    try:
+        endpoint.encode(arguments)
+    except InvalidRequest as exc:
+        return list(exc.faults)
+    return []
