@@ -69,6 +69,12 @@ class Firmware:
                 raise MediumFailed.during("reading", f"firmware {self.name}", error) from error
         return digest.digest()
 
+    def check_sha256(self, expected: bytes, progress: Progress) -> None:
+        """Raise `InputRefused` if its SHA-256 is not the expected one."""
+        found = self.sha256(progress)
+        if found != expected:
+            raise wrong_sha256(self.name, found)
+
 
 def load_firmware(paths: Sequence[Path]) -> Firmware:
     """Find out what was given: one file, the first of several parts, or all parts in order.
@@ -114,6 +120,11 @@ def describe_card(card: Card, model: str | None, channel: str | None, version: s
             raise InputRefused(f"version {version!r} does not belong to the {known_channel} channel")
         known_channel = Channel(match[1]) if match[1] else known_channel
     return Card(card.mac, card.file, known_model, known_channel, version.strip() if version else None)
+
+
+def wrong_sha256(name: str, found: bytes) -> InputRefused:
+    """Return what to say of a firmware that is not the expected one."""
+    return InputRefused(f"firmware {name}: its SHA-256 is {found.hex()}, not the expected one; download it again")
 
 
 def parse_sha256(text: str) -> bytes:

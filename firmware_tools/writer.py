@@ -16,7 +16,7 @@ from firmware_tools.errors import InputRefused, MediumFailed
 from firmware_tools.exfat.entries import Stamp
 from firmware_tools.exfat.geometry import SECTOR, Geometry
 from firmware_tools.exfat.partition import INCOMPLETE
-from firmware_tools.firmware import Firmware
+from firmware_tools.firmware import Firmware, wrong_sha256
 from firmware_tools.layout import Layout, Piece
 from firmware_tools.medium import Medium
 from firmware_tools.progress import Progress
@@ -64,9 +64,7 @@ def write_card(
         digest = _copy(firmware, medium, layout.file_offset, advance)
         record = CardRecord(card, digest)
         if expected_sha256 not in (None, record.sha256):
-            raise InputRefused(
-                f"firmware {firmware.name}: its SHA-256 is {digest.hex()}, not the expected one; download it again"
-            )
+            raise wrong_sha256(firmware.name, digest)
         for piece in layout.boot_regions(record):
             _put(medium, piece)
         medium.sync()

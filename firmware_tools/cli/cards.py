@@ -8,7 +8,9 @@ import click
 from firmware_tools.cleaning import clean_card
 from firmware_tools.cli.options import card_and_firmware, firmware_options, no_device, with_console
 from firmware_tools.console import Console
+from firmware_tools.drives.linux import check_device
 from firmware_tools.errors import CardFaulty
+from firmware_tools.fill.filling import clean_mounted, verify_mounted
 from firmware_tools.firmware import load_firmware, parse_sha256
 from firmware_tools.image import write_image
 from firmware_tools.mac import Mac
@@ -16,6 +18,7 @@ from firmware_tools.medium import open_medium
 from firmware_tools.outcome import advice, findings_document, written_document
 from firmware_tools.size import parse_size
 from firmware_tools.verification import verify_card
+from firmware_tools.workshop import mounted_card
 
 
 @click.command()
@@ -59,8 +62,13 @@ def verify(
     expected = parse_sha256(sha256) if sha256 else None
     if firmware_files:
         expected = load_firmware(firmware_files).sha256(console)
-    with open_medium(target) as medium:
-        findings = verify_card(medium, progress=console, mac=mac, expected_sha256=expected)
+    if volume := mounted_card(target):
+        mount = volume.mount or target
+        findings = verify_mounted(mount, volume.label, progress=console, mac=mac, expected_sha256=expected)
+    else:
+        check_device(target, writing=False)
+        with open_medium(target) as medium:
+            findings = verify_card(medium, progress=console, mac=mac, expected_sha256=expected)
     for note in findings.notes:
         console.warn(note)
     document = {"target": str(target), **findings_document(findings)}
@@ -75,7 +83,11 @@ def verify(
 @with_console
 def clean(console: Console, /, target: Path) -> None:
     """Remove the firmware after the update, so that the camera does not update again."""
-    with open_medium(target, writable=True) as medium:
-        removed = clean_card(medium)
+    if volume := mounted_card(target):
+        removed = clean_mounted(volume.mount or target)
+    else:
+        check_device(target, writing=True)
+        with open_medium(target, writable=True) as medium:
+            removed = clean_card(medium)
     text = f"{target}: removed {', '.join(removed)}" if removed else f"{target}: there was no firmware to remove"
     console.finish({"target": str(target), "removed": removed}, text)

@@ -7,7 +7,9 @@ from typing import NoReturn
 
 import click
 
+from firmware_tools.cli.batch import batch
 from firmware_tools.cli.cards import clean, image, verify
+from firmware_tools.cli.drives import list_, prepare
 from firmware_tools.errors import CardError
 
 
@@ -18,7 +20,7 @@ def sunmi_sdcard(as_json: bool, no_input: bool) -> None:
     """Firmware SD cards for SUNMI cameras."""
 
 
-for command in (image, verify, clean):
+for command in (list_, prepare, image, verify, clean, batch):
     sunmi_sdcard.add_command(command)
 
 

@@ -14,7 +14,7 @@ from gateway.api.bodies import (
     read_body,
 )
 from gateway.api.route import Caller, Route, respond
-from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, Problem
+from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, NotManaged, Problem
 from gateway.lan.provisioning import ProvisioningRequest
 
 
@@ -91,12 +91,22 @@ async def set_wifi(caller: Caller) -> web.StreamResponse:
 
 
 async def activate(caller: Caller) -> web.StreamResponse:
-    """Activate a camera for this account."""
+    """Activate a camera for this account, and answer when it is known what came of it."""
     body = await read_body(caller.request, ActivationBody)
     if not body.confirm_erase:
         raise InvalidRequest([Fault("confirm_erase", "must be true: activation deletes the camera's face groups")])
-    await caller.gateway.provisioning.activate(caller.sn, body.activation_number)
-    return respond(caller.gateway.registry.get(caller.sn).describe())
+    registry, provisioning = caller.gateway.registry, caller.gateway.provisioning
+    if not registry.get(caller.sn).managed:
+        raise NotManaged(f"the camera {caller.sn} is only found: make it managed before it is activated")
+    await provisioning.start(
+        caller.sn, ProvisioningRequest(activation_number=body.activation_number, confirm_erase=True)
+    )
+    job = await provisioning.ended(caller.sn)
+    if job.state != "done":
+        raise job.problem or Conflict(job.detail)
+    if job.entry("activate").state == "skipped":
+        raise Conflict(f"the camera {caller.sn}: {job.entry('activate').detail}")
+    return respond(registry.get(caller.sn).describe())
 
 
 async def start_provisioning(caller: Caller) -> web.StreamResponse:

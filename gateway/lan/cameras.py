@@ -17,7 +17,7 @@ from gateway.errors import (
     VendorRefused,
 )
 from gateway.lan.certificates import camera_tls_context
-from gateway.lan.connection import Dropped, Garbled, Late, OutcomeUnknown
+from gateway.lan.connection import CameraConnection, Dropped, Garbled, HttpAnswer, Late, OutcomeUnknown
 from gateway.lan.line import Account, CameraLine
 from gateway.lan.reach import GET_INFO, Reach
 from gateway.lan.record import CameraRecord
@@ -42,6 +42,14 @@ class AccessPoint(NamedTuple):
 
     ssid: str
     key_mgmt: str
+
+
+class Observed(NamedTuple):
+    """What came for a call, as it came; `kept_connection`: over a connection that was opened for a call before."""
+
+    http: HttpAnswer
+    kept_connection: bool
+    tls_version: str
 
 
 class NoAccessPointList(NotFound):
@@ -99,6 +107,30 @@ class Cameras:
                 raise _refused(camera, endpoint, answer)
             await self._way.noted(camera, call, answer)
         return answer
+
+    async def observe(self, sn: str, call: Call) -> Observed:
+        """Make a call that only reads, to a managed camera, and return whatever came over HTTP, refusals included.
+
+        Raises as `call` where nothing came that is HTTP.
+        """
+        camera = self._managed(sn)
+        account = self._way.credentials() if call.endpoint.auth == "signed" else None
+        line = self._line(sn)
+        async with line.turn():
+            before = _opened(line)
+            deadline = self._deadline(call.endpoint)
+            await self._way.connect(camera, line, deadline)
+            tls_version = line.connection.tls_version if line.connection is not None else ""
+            try:
+                answer = await self._way.exchange(camera, line, call, account, deadline)
+            except Garbled:
+                if line.latest is None:
+                    raise
+            else:
+                if answer.code == 0:
+                    await self._way.noted(camera, call, answer)
+            assert line.latest is not None  # noqa: S101 - an exchange leaves it
+            return Observed(line.latest, _opened(line) == before, tls_version)
 
     def require_credentials(self) -> None:
         """Raise `Conflict` naming the settings when there is nothing to sign calls with."""
@@ -305,6 +337,11 @@ class Cameras:
 
     def _deadline(self, endpoint: Endpoint) -> float:
         return asyncio.get_running_loop().time() + max(endpoint.timeout_s or 0, self._timeout_s)
+
+
+def _opened(line: CameraLine) -> tuple[CameraConnection | None, int]:
+    """Return what changes whenever the line connects anew."""
+    return line.connection, line.connection.handshakes if line.connection is not None else 0
 
 
 def _refused(camera: CameraRecord, endpoint: Endpoint, answer: Answer) -> VendorRefused:

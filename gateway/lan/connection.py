@@ -44,11 +44,12 @@ class Garbled(OutcomeUnknown, CameraUnreachable):
 
 
 class HttpAnswer(NamedTuple):
-    """An HTTP answer of any status; `date` is its Date header."""
+    """An HTTP answer of any status; `date` is its Date header, `keep_alive` whether the connection stays open."""
 
     status: int
     date: str | None
     body: bytes
+    keep_alive: bool
 
 
 class CameraConnection:
@@ -64,6 +65,8 @@ class CameraConnection:
         self._port = port
         self._context = context
         self.pin = pin
+        self.handshakes = 0
+        """How often it had to connect so far."""
         self._stream: _Stream | None = None
         self._heads: dict[tuple[str, str], bytes] = {}
 
@@ -71,6 +74,11 @@ class CameraConnection:
     def connected(self) -> bool:
         """Whether a connection is open that the next call can use."""
         return self._stream is not None and not self._stream.closed
+
+    @property
+    def tls_version(self) -> str:
+        """The version of TLS that is spoken, as `TLSv1.2`; empty while not connected."""
+        return self._stream.tls_version if self._stream is not None else ""
 
     async def open(self, *, timeout_s: float) -> None:
         """Connect and compare the pin, unless connected already.
@@ -88,6 +96,7 @@ class CameraConnection:
                 certificate_sha256=stream.certificate_sha256,
             )
         self._stream = stream
+        self.handshakes += 1
 
     async def post(
         self, path: str, body: bytes, *, timeout_s: float, content_type: str = FORM, repeatable: bool = True
@@ -184,6 +193,7 @@ class _Stream(asyncio.Protocol):
 
     def __init__(self, address: str) -> None:
         self.certificate_sha256 = ""
+        self.tls_version = ""
         self.closed = False
         self.reusable = True
         self.used = False
@@ -223,8 +233,9 @@ class _Stream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        self.certificate_sha256 = fingerprint(certificate)
+        tls = transport.get_extra_info("ssl_object")
+        self.certificate_sha256 = fingerprint(tls.getpeercert(binary_form=True))
+        self.tls_version = tls.version()
 
     def data_received(self, data: bytes) -> None:
         if self._answered is None or self._answered.done():  # nobody asked: whatever this is, it must answer no request
@@ -286,4 +297,4 @@ class _Stream(asyncio.Protocol):
             return
         if self._answered is not None and not self._answered.done():
             date = self._date.decode("latin-1") if self._date is not None else None
-            self._answered.set_result(HttpAnswer(status, date, b"".join(self._body)))
+            self._answered.set_result(HttpAnswer(status, date, b"".join(self._body), self.reusable))

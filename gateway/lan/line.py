@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import random
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from gateway.clock import PeerClock
 from gateway.errors import RateLimited
-from gateway.lan.connection import CameraConnection, Garbled
+from gateway.lan.connection import CameraConnection, Garbled, HttpAnswer
 from gateway.protocol.codes import CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Call
 from gateway.protocol.envelope import Answer, Garbage, parse_answer
@@ -41,6 +41,8 @@ class CameraLine:
         self.sn = sn
         self.clock = PeerClock(fallback)
         self.connection: CameraConnection | None = None
+        self.latest: HttpAnswer | None = None
+        """What came for the call that was sent last, also where it is no vendor answer; None where nothing came."""
         self._context = context
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -106,14 +108,15 @@ class CameraLine:
                 timestamp=int(self.clock.now()),
                 random=str(random.randint(10**9, 10**10 - 1)),
             )
-        # A blank as %20: every decoder knows that, while "+" needs one that knows forms.
-        body = urlencode(fields, quote_via=quote).encode()
+        body = _form(fields)
+        self.latest = None
         answer = await self.connection.post(
             f"/openapi/{call.endpoint.path}",
             body,
             timeout_s=_left(deadline),
             repeatable=call.endpoint.repeatable,
         )
+        self.latest = answer
         moved_s = self._learn(answer.date)
         where = f"the camera {self.sn} at {self.connection.address}"
         if answer.status != 200:
@@ -134,6 +137,15 @@ class CameraLine:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+
+def _form(fields: Mapping[str, str]) -> bytes:
+    """Encode a form; names are the catalogue's and need no quoting, nor do most values, which saves a fifth of a call.
+
+    A blank becomes %20: every decoder knows that, while "+" needs one that knows forms.
+    """
+    plain = (value if value.isascii() and value.isalnum() else quote(value, safe="") for value in fields.values())
+    return "&".join([f"{name}={value}" for name, value in zip(fields, plain, strict=True)]).encode()
 
 
 def _left(deadline: float) -> float:

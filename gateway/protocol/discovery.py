@@ -7,6 +7,7 @@ import base64
 import binascii
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,23 +49,23 @@ class Announcement:
 
 def request_frame() -> bytes:
     """Return the frame that asks every device to announce itself."""
-    return _frame(_REQUEST, {"reserve": "111"})
+    return encode_frame(_REQUEST, {"reserve": "111"})
 
 
 def response_frame(announcement: Announcement) -> bytes:
     """Return the frame with which a device announces itself."""
     members = {name: getattr(announcement, name) for name in Announcement.__slots__ if name != "sn"}
-    return _frame(_RESPONSE, {"deviceid": announcement.sn, **members})
+    return encode_frame(_RESPONSE, {"deviceid": announcement.sn, **members})
 
 
 def is_request(frame: bytes) -> bool:
     """Tell whether a datagram is a valid request. Raises `BadFrame`."""
-    return _payload(frame)[0] == _REQUEST
+    return decode_frame(frame)[0] == _REQUEST
 
 
 def parse_response(frame: bytes) -> Announcement | None:
     """Parse a datagram: the announcement, or None for a request (a sender hears its own). Raises `BadFrame`."""
-    kind, payload = _payload(frame)
+    kind, payload = decode_frame(frame)
     if kind == _REQUEST:
         return None
     if kind != _RESPONSE:
@@ -76,13 +77,15 @@ def parse_response(frame: bytes) -> Announcement | None:
     return Announcement(sn=sn.strip(), **{name: text.strip() for name, text in texts.items() if isinstance(text, str)})
 
 
-def _frame(kind: int, payload: dict[str, str]) -> bytes:
+def encode_frame(kind: int, payload: Mapping[str, Any]) -> bytes:
+    """Return the frame of a type (1 request, 2 response) with a payload, its members in their order."""
     text = base64.b64encode(json_text.dumps(payload).encode())
     body = _PREFIX.pack(_HEADER, _VERSION, kind, len(text)) + text
     return body + struct.pack(">I", zlib.crc32(body))
 
 
-def _payload(frame: bytes) -> tuple[int, dict[str, Any]]:
+def decode_frame(frame: bytes) -> tuple[int, dict[str, Any]]:
+    """Return the type of a frame and all members of its payload. Raises `BadFrame`."""
     if len(frame) < _PREFIX.size + 4:
         raise BadFrame(f"{len(frame)} bytes are too short")
     header, version, kind, length = _PREFIX.unpack_from(frame)

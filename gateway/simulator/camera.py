@@ -10,7 +10,7 @@ from typing import Final
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
-from gateway.protocol.discovery import Announcement
+from gateway.protocol.discovery import Announcement, response_frame
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.models import Model
 from gateway.simulator.camera_behaviour import BEHAVIOURS, MISSING_PARAMETER, Data, check_parameters
@@ -146,6 +146,10 @@ class SimulatedCamera:
             firmware=state.software_version,
             network="AP" if state.hotspot else "STA" if state.wifi else "ETH",
         )
+
+    def frames(self, *, everyone: bool) -> Sequence[bytes]:
+        """Return the frames that answer a request to the camera alone, or to `everyone`: one, the same for both."""
+        return [response_frame(self.announcement())]
 
     def place(self, host: str, port: int) -> None:
         """Say where the camera is when it starts next."""

@@ -4,16 +4,32 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from gateway.protocol.discovery import MAX_FRAME, PORT, BadFrame, is_request, response_frame
-from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.faults import DiscoveryFaults
 
 _IP_PKTINFO: Final = 8  # Linux; the socket module names it from Python 3.14 on
 _PKTINFO: Final = struct.Struct("@I4s4s")
 _EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - the wildcard hears broadcasts; the simulator opens no other service on it
+
+
+class Discoverable(Protocol):
+    """What answers discovery: a simulated or a replayed camera."""
+
+    on_arrival: list[Callable[[], None]]
+
+    @property
+    def host(self) -> str:
+        """The IP address at which it is, or was before it left."""
+
+    @property
+    def present(self) -> bool:
+        """Whether it is on the network just now."""
+
+    def frames(self, *, everyone: bool) -> Sequence[bytes]:
+        """Return the frames that answer a request to it alone, or to `everyone`."""
 
 
 class DiscoveryResponder:
@@ -26,7 +42,7 @@ class DiscoveryResponder:
 
     def __init__(
         self,
-        cameras: Sequence[SimulatedCamera],
+        cameras: Sequence[Discoverable],
         *,
         port: int = PORT,
         bind: str = "",
@@ -110,7 +126,8 @@ class DiscoveryResponder:
         answers: list[tuple[socket.socket, bytes]] = []
         for camera in self.cameras:
             if camera.present and (destination is None or camera.host in (destination, _EVERY_ADDRESS)):
-                answers.append((self._own.get(camera.host, listener), response_frame(camera.announcement())))
+                sender = self._own.get(camera.host, listener)
+                answers += [(sender, frame) for frame in camera.frames(everyone=destination is None)]
         if destination is None:
             answers += [(listener, response_frame(stranger)) for stranger in self.faults.strangers]
         if self._delay_s and self._loop is not None:

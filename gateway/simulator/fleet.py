@@ -21,6 +21,7 @@ WIFI_PASSWORD: Final = "plenty-of-coffee"  # noqa: S105 - of a network that does
 APP_ID: Final = "EF3OG8R5B32X0"
 SECRET_KEY: Final = "kdsofkdsnflke9382938k"  # noqa: S105 - the notes' worked example
 MAX_CAMERAS: Final = 100
+_LOOPBACK_BROADCAST: Final = "127.255.255.255"
 _TRIES: Final = 20
 _MODELS: Final[Sequence[Model]] = ("FM020", "FM010")
 _SN_PREFIX: Final[dict[Model, str]] = {"FM010": "SS101D8BS", "FM020": "FS101D8BS"}
@@ -62,7 +63,8 @@ class SimulatedStore:
         self.activation_numbers: dict[str, str] = {}
         """The activation number of each factory-new camera, by serial number."""
         self.cameras: list[SimulatedCamera] = []
-        self.responder = DiscoveryResponder(self.cameras, port=broadcast_port)
+        # Bound to loopback's broadcast address, it hears nothing from any other network.
+        self.responder = DiscoveryResponder(self.cameras, port=broadcast_port, bind=_LOOPBACK_BROADCAST)
 
     @property
     def broadcast_port(self) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -32,6 +33,9 @@ _REASONS: Final = {
 }
 
 Parameters = Sequence[Any] | Mapping[str, Any]
+
+# Its debug messages hold the parameters of every statement, secrets among them.
+logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
 
 class Database:

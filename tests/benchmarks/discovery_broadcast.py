@@ -29,7 +29,9 @@ def main() -> None:
             playing.kill()
     worst = max(last)
     print(f"broadcast, {CAMERAS} cameras at once, {ROUNDS} rounds: last one reported after")
-    print(f"  median {statistics.median(last) * 1000:.0f} ms, worst {worst * 1000:.0f} ms, limit {LIMIT_S * 1000:.0f} ms")
+    print(
+        f"  median {statistics.median(last) * 1000:.0f} ms, worst {worst * 1000:.0f} ms, limit {LIMIT_S * 1000:.0f} ms"
+    )
     print(f"  ratio to the limit {worst / LIMIT_S:.2f}")
     sys.exit(worst > LIMIT_S)
 

@@ -1,4 +1,6 @@
-"""A sweep of 254 addresses with 20 cameras beside nmap, and on a bad radio link: `python tests/benchmarks/discovery_sweep.py`.
+"""A sweep of 254 addresses with 20 cameras beside nmap, and on a bad radio link.
+
+Run it with `python tests/benchmarks/discovery_sweep.py`.
 
 Both run in the same network of namespaces, in turns; needs root and nmap. The sweep's time runs to the report of the
 last camera, identified; it goes on to the round's end for cameras that are asleep. nmap only tells open ports.
@@ -35,7 +37,9 @@ def beside_nmap() -> float:
         gateway = _network(lab, None)
         ours, nmap = [], []
         for _ in range(ROUNDS):
-            ours.append(max(s["after_s"] for s in _sweep(gateway)["sightings"]))
+            sightings = _sweep(gateway)["sightings"]
+            assert len({s["sn"] for s in sightings}) == len(CAMERAS), sightings
+            ours.append(max(s["after_s"] for s in sightings))
             nmap.append(_nmap(gateway))
     ratio = statistics.median(ours) / statistics.median(nmap)
     print(f"sweep of 254 addresses, {len(CAMERAS)} cameras, median of {ROUNDS} (all):")

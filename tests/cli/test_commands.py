@@ -58,6 +58,7 @@ async def test_provisioning_in_one_command(store: SimulatedStore, command: Any) 
 
 async def test_a_wrong_password_is_named_with_its_step(store: SimulatedStore, command: Any) -> None:
     sn = next(iter(store.activation_numbers))
+    store.camera(sn).rejoin_s = 3  # long enough to be seen leaving
     failed = await command(
         "cameras", "provision", sn, "--ssid", WIFI_SSID, "--password", "wrong-password", "--no-input"
     )

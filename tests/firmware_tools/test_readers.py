@@ -40,7 +40,7 @@ def test_exfatprogs(write: Callable[..., Path], tool: Tool, size: int, file: Car
     assert re.search(r"Upcase table size:\s+5836", dumped)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES[:2], pytest.param(SIZES[2], marks=pytest.mark.slow)])  # reads all 64 GB
 @pytest.mark.parametrize("file", list(CardFile))
 def test_sleuthkit(
     write: Callable[..., Path], tool: Tool, size: int, file: CardFile, firmware_file: Path, tmp_path: Path

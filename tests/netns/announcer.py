@@ -1,4 +1,7 @@
-"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS [LOOK_EVERY_S]]` says `host NAME`."""
+"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS [LOOK_EVERY_S]]`.
+
+It says `host NAME` and stays until it is killed.
+"""
 
 import asyncio
 import json

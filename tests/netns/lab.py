@@ -52,8 +52,11 @@ def why_not() -> str | None:
 
 @dataclass(frozen=True)
 class SlowLink:
-    """A bad radio link: what the host sends is late by a random time, and some of it is lost; `both_ways` too for what
-    it receives. It does what `tc qdisc … netem delay 120ms 80ms loss 2%` does, which many kernels leave out."""
+    """A bad radio link: what the host sends is late by a random time, and some of it is lost.
+
+    With `both_ways` so is what it receives. This does what `tc qdisc … netem delay 120ms 80ms loss 2%` does, a part of
+    the kernel that is often left out.
+    """
 
     delay_ms: int = 120
     jitter_ms: int = 80
@@ -191,8 +194,6 @@ class Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            process.kill()
         assert self._outer.stdin is not None
         assert self._outer.stdout is not None
         self._outer.stdin.close()  # its first process reads the end and goes, and the kernel takes the rest
@@ -202,6 +203,8 @@ class Lab:
         except subprocess.TimeoutExpired:
             self._outer.kill()
             self._outer.wait(10)
+        for process in self._processes:
+            process.kill()
 
     def bridge(self, name: str) -> str:
         """Make a network that hosts can be connected to; return its name."""

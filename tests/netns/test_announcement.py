@@ -10,7 +10,9 @@ from tests.netns.lab import Host, Lab, Process
 pytestmark = pytest.mark.netns
 
 _BUS = """<busconfig><type>system</type><listen>unix:path={folder}/bus</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/><allow user="*"/></policy>
+<policy context="default">
+<allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/><allow user="*"/>
+</policy>
 </busconfig>"""
 
 _AVAHI = """
@@ -27,7 +29,7 @@ echo avahi is up
 
 
 def announcer(host: Host) -> str:
-    program = host.start(sys.executable, "-m", "tests.netns.announcer", "{}", "0.5")
+    program = host.start(sys.executable, "-m", "tests.netns.announcer", "{}", "0.2")
     return program.wait_for("host ").split()[-1]
 
 

@@ -24,7 +24,7 @@ def search(host: Host, timeout_s: float = 3.0, **settings: Any) -> dict[str, Any
 
 
 def found_by(result: dict[str, Any], method: str) -> set[tuple[str, str, str]]:
-    """The serial numbers, addresses and interfaces that a method found."""
+    """Return the serial numbers, addresses and interfaces that a method found."""
     return {(s["sn"], s["address"], s["interface"]) for s in result["sightings"] if s["found_by"] == method}
 
 

@@ -8,6 +8,7 @@ from gateway.store.database import Database
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """Give a new database, closed also after a failure: its thread would outlive the tests."""
     opened = await Database.open(tmp_path / "gateway.db")
     yield opened
     await opened.close()

@@ -12,9 +12,7 @@ from gateway.errors import StateError
 from gateway.store.database import Database
 
 
-async def test_files_are_private_and_settings_are_safe(tmp_path: Path) -> None:
-    path = tmp_path / "gateway.db"
-    database = await Database.open(path)
+async def test_files_are_private_and_settings_are_safe(tmp_path: Path, database: Database) -> None:
     async with database.write() as connection:
         await connection.execute("CREATE TABLE t (x)")
     for name in ("gateway.db", "gateway.db-wal", "gateway.db-shm"):
@@ -30,6 +28,9 @@ async def test_files_are_private_and_settings_are_safe(tmp_path: Path) -> None:
         "secure_delete": 1,
         "busy_timeout": 5000,
     }
+
+
+async def test_closing_twice_is_harmless(database: Database) -> None:
     await database.close()
     await database.close()
 
@@ -138,8 +139,9 @@ asyncio.run(main())
     path = tmp_path / "gateway.db"
     await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script, str(path)], check=False, timeout=20)
     database = await Database.open(path)
-    assert [row["x"] for row in await database.read("SELECT x FROM t")] == [1]
+    rows = await database.read("SELECT x FROM t")
     await database.close()
+    assert [row["x"] for row in rows] == [1]
 
 
 async def test_opening_again_writes_nothing(tmp_path: Path) -> None:
@@ -203,8 +205,10 @@ async def test_another_program_in_the_way_is_told(tmp_path: Path, database: Data
 
 
 async def test_an_open_that_fails_leaves_no_thread(tmp_path: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     (tmp_path / "gateway.db").write_text("not a database" * 100)
     with pytest.raises(StateError):
         await Database.open(tmp_path / "gateway.db")
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=5)
+        assert not thread.is_alive()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import random
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -21,9 +22,11 @@ _log = logging.getLogger(__name__)
 _TYPE: Final = "_sunmi-gateway._tcp.local."
 _CONSOLE_TYPE: Final = "_http._tcp.local."
 _SHORT_HOST: Final = "sunmi-gateway.local."
-_CLAIM_EVERY: Final = 12  # looks at the interfaces
+_CLAIM_CHANCE: Final = 1 / 12
+"""How often a look at the interfaces goes with one at the short name: about once a minute, not at equal intervals, so
+that gateways that were switched on together do not ask together."""
 _CLAIM_WAIT_MS: Final = 1000
-_SECOND_ANSWER_S: Final = 0.3  # shared answers come up to 120 ms apart, and radio takes its time
+_SECOND_ANSWER_S: Final = 1.0  # answers of several hosts may come half a second apart
 
 
 class Announcement:
@@ -61,19 +64,17 @@ class Announcement:
         await self._withdraw()
 
     async def _keep(self) -> None:
-        looks = 0
         trouble = ""
         while True:
             try:
                 addresses = [one.address for one in Surroundings.now(self._settings).interfaces]
-                if addresses != self._addresses:
+                changed = addresses != self._addresses
+                if changed:
                     await self._withdraw()
-                    looks = 0
                     if addresses:
                         await self._publish(addresses)
-                if addresses and looks % _CLAIM_EVERY == 0:
+                if addresses and (changed or random.random() < _CLAIM_CHANCE):
                     await self._claim_short_host()
-                looks += 1
                 trouble = ""
             except (OSError, ZeroconfError) as exc:  # an interface that goes while it is used
                 await self._withdraw()
@@ -99,11 +100,14 @@ class Announcement:
     async def _claim_short_host(self) -> None:
         """Take the short name where it is free, and leave it to another that has it and goes before."""
         assert self._multicast is not None  # noqa: S101  published before
-        others = await _holders(self._addresses) - set(self._addresses)
+        own = set(self._addresses)
+        # Two gateways that ask at the same moment do not hear each other, but each heard the other's earlier answers.
+        heard = _remembered(self._multicast) - own
+        others = await _holders(self._addresses) - own
         if self._console is None and not others:
             self._console = self._service(_CONSOLE_TYPE, f"SUNMI gateway {self.host[14:-6].upper()}", _SHORT_HOST)
             await (await self._multicast.async_register_service(self._console, allow_name_change=True))
-        elif self._console is not None and others and _lowest(others) < _lowest(self._addresses):
+        elif self._console is not None and heard | others and _lowest(heard | others) < _lowest(own):
             given_up, self._console = self._console, None
             await (await self._multicast.async_unregister_service(given_up))
 
@@ -119,19 +123,22 @@ class Announcement:
 
 
 async def _holders(addresses: Sequence[str]) -> set[str]:
-    """Return the addresses of all who answer to the short name, asked with an empty memory."""
-    async with AsyncZeroconf(list(addresses), ip_version=IPVersion.V4Only) as multicast:
-        if not await AddressResolverIPv4(_SHORT_HOST).async_request(
-            multicast.zeroconf, _CLAIM_WAIT_MS, DNSQuestionType.QM
-        ):
-            return set()
-        await asyncio.sleep(_SECOND_ANSWER_S)
-        everyone = AddressResolverIPv4(_SHORT_HOST)
-        everyone.load_from_cache(multicast.zeroconf)
-        return set(everyone.parsed_addresses(IPVersion.V4Only))
+    """Return the addresses of all who answer to the short name now, asked with an empty memory."""
+    async with AsyncZeroconf(list(addresses), ip_version=IPVersion.V4Only) as asking:
+        resolver = AddressResolverIPv4(_SHORT_HOST)
+        if await resolver.async_request(asking.zeroconf, _CLAIM_WAIT_MS, DNSQuestionType.QM):
+            await asyncio.sleep(_SECOND_ANSWER_S)
+        return _remembered(asking)
 
 
-def _lowest(addresses: Sequence[str] | set[str]) -> ipaddress.IPv4Address:
+def _remembered(multicast: AsyncZeroconf) -> set[str]:
+    """Return the addresses of all who were heard to have the short name."""
+    everyone = AddressResolverIPv4(_SHORT_HOST)
+    everyone.load_from_cache(multicast.zeroconf)
+    return set(everyone.parsed_addresses(IPVersion.V4Only))
+
+
+def _lowest(addresses: set[str]) -> ipaddress.IPv4Address:
     return min(ipaddress.IPv4Address(address) for address in addresses)
 
 

@@ -33,6 +33,19 @@ class Heard:
         return camera_model(self.announcement.model) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """A datagram as it came: `host` and `port` are its source.
+
+    `broadcast` says that it was sent to everyone; it is None where the system does not let that be told.
+    """
+
+    data: bytes
+    host: str
+    port: int
+    broadcast: bool | None
+
+
 class FrameSockets:
     """For each interface a socket that is bound to its address, and one that hears broadcasts.
 
@@ -51,6 +64,7 @@ class FrameSockets:
         self._transports: list[asyncio.DatagramTransport] = []
         self._speakers: dict[Interface | None, _Endpoint] = {}
         self._listeners: list[Callable[[Heard], None]] = []
+        self._eavesdroppers: list[Callable[[RawFrame], None]] = []
         self.notices: list[str] = []
         self.bad_frames = 0
         self.heard: dict[str, Heard] = {}
@@ -87,6 +101,15 @@ class FrameSockets:
         finally:
             self._listeners.remove(listener)
 
+    @contextlib.contextmanager
+    def overhearing(self, listener: Callable[[RawFrame], None]) -> Iterator[None]:
+        """Call the listener with every datagram, whatever it holds, while the context lasts."""
+        self._eavesdroppers.append(listener)
+        try:
+            yield
+        finally:
+            self._eavesdroppers.remove(listener)
+
     def ask(self, host: str) -> None:
         """Send the request to one host. A failure is not told: like a lost frame it shows in the missing answer."""
         self._asked.add(host)
@@ -112,7 +135,9 @@ class FrameSockets:
             self.notices.append(f"{interface.name if interface else 'every interface'}: {exc.strerror}")
             return
         loop = asyncio.get_running_loop()
-        transport, endpoint = await loop.create_datagram_endpoint(lambda: _Endpoint(self, interface), sock=bound)
+        transport, endpoint = await loop.create_datagram_endpoint(
+            lambda: _Endpoint(self, interface, unicast=interface is not None and speaks), sock=bound
+        )
         self._transports.append(transport)
         if speaks:
             self._speakers[interface] = endpoint
@@ -127,6 +152,17 @@ class FrameSockets:
             if notice not in self.notices:
                 self.notices.append(notice)
             return _udp_socket(address, 0)
+
+    def overhear(self, data: bytes, source: tuple[str, int], *, unicast: bool) -> None:
+        """Take any datagram that arrived, at a socket for unicast or at one for broadcasts."""
+        near = covering(self._interfaces, source[0]) is not None
+        if not self._eavesdroppers or (self._confined and not near):
+            return
+        # Linux alone hands a datagram to the socket with the closest address only.
+        told = sys.platform == "linux" and (unicast or near)
+        raw = RawFrame(data, *source, broadcast=not unicast if told else None)
+        for listener in list(self._eavesdroppers):
+            listener(raw)
 
     def receive(self, data: bytes, host: str, interface: Interface | None) -> None:
         """Take a datagram that arrived; what is no announcement is dropped."""
@@ -178,9 +214,10 @@ class SharedFrameSockets:
 
 
 class _Endpoint(asyncio.DatagramProtocol):
-    def __init__(self, owner: FrameSockets, interface: Interface | None) -> None:
+    def __init__(self, owner: FrameSockets, interface: Interface | None, *, unicast: bool) -> None:
         self._owner = owner
         self._interface = interface
+        self._unicast = unicast
         self._transport: Any = None
         self._error: Exception | None = None
 
@@ -197,6 +234,7 @@ class _Endpoint(asyncio.DatagramProtocol):
         self._error = exc
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        self._owner.overhear(data, (addr[0], addr[1]), unicast=self._unicast)
         self._owner.receive(data, addr[0], self._interface)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from gateway.lan.certificates import camera_tls_context
 from gateway.lan.discovery.broadcast import broadcast
-from gateway.lan.discovery.frames import FrameSockets, SharedFrameSockets
-from gateway.lan.discovery.identify import PATIENCE_S, camera_sighting, identify
+from gateway.lan.discovery.frames import FrameSockets, RawFrame, SharedFrameSockets
+from gateway.lan.discovery.identify import PATIENCE_S, camera_sighting, identify, overheard
 from gateway.lan.discovery.mdns import browse
 from gateway.lan.discovery.surroundings import Surroundings
 from gateway.lan.discovery.sweep import Sweep
@@ -108,6 +108,27 @@ class Discovery:
         async with self._sockets.use(here.interfaces, confined=here.confined) as frames:
             heard = await identify(frames, target.host, until=until)
         return camera_sighting(heard, port=target.port, found_by="address") if heard and heard.is_camera else None
+
+    @property
+    def port(self) -> int:
+        """The UDP port of the frames."""
+        return self._settings.broadcast_port
+
+    async def frames(self, host: str, *, timeout_s: float, everyone: bool = False) -> list[RawFrame]:
+        """Return what one address (`host` or `host:port`) sends when asked who it is, as it came, without doubles.
+
+        It is asked by a frame of its own, or by one to `everyone`, and again until it answers; what it sends is taken
+        until it was silent for half a second, for `timeout_s` seconds at most.
+        """
+        while self._running is not None:  # its answers to that round would count as answers to this
+            await asyncio.wait({self._running[2]})
+        here = Surroundings.now(self._settings)
+        try:
+            target = await here.target(host, self._camera_port, "address")
+        except ValueError:
+            return []
+        async with self._sockets.use(here.interfaces, confined=here.confined) as frames:
+            return await overheard(frames, target.host, timeout_s=timeout_s, everyone=everyone)
 
     def _ended(self, task: asyncio.Task[RoundResult]) -> None:
         if self._running is not None and self._running[2] is task:

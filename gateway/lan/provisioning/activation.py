@@ -21,6 +21,7 @@ _UPDATE_NAME = CATALOGUE.get("camera", "config/updateName")
 
 
 async def activate(course: Course) -> str:
+    """Activate the camera. A refused request is sent again where that helps; one whose answer was lost never is."""
     job, limits = course.job, course.limits
     deadline = now() + limits.activate_s
     if job.activation_sent:
@@ -38,7 +39,7 @@ async def activate(course: Course) -> str:
         except ActivationUnknown:
             return await _settle(course)
         except VendorRefused as exc:
-            trouble = StepFailed(_ACTIVATION_REASONS.get(exc.vendor_code, "refused"), str(exc))
+            trouble = StepFailed(_ACTIVATION_REASONS.get(exc.vendor_code, "refused"), str(exc), exc)
             final = exc.vendor_code != _NO_INTERNET
             if exc.vendor_code == _ALREADY_ACTIVATED:
                 return await _settle(course)
@@ -57,6 +58,7 @@ async def activate(course: Course) -> str:
 
 
 async def verify(course: Course) -> str:
+    """Have the camera answer a signed call, if it is activated, and name it."""
     name = course.job.request.name
     deadline = now() + course.limits.verify_s
     if await course.evidence_before(deadline) != "activated":

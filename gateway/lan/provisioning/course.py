@@ -13,6 +13,7 @@ from gateway.errors import (
     GatewayError,
     NotFound,
     PeerTimeout,
+    Problem,
     RateLimited,
     VendorRefused,
 )
@@ -88,6 +89,7 @@ class Course:
             return None
 
     async def look(self) -> list[Sighting]:
+        """Make a discovery round and return where the camera was seen in it."""
         try:
             found = await self._discover()
         except GatewayError:
@@ -105,22 +107,24 @@ class Course:
         return None
 
     async def answers(self) -> bool:
+        """Tell whether the camera answers. Raises `StepFailed` when it belongs to another account."""
         activation = await self.evidence()
         if activation == "other_owner":
-            raise self.not_ours()
+            raise self._not_ours()
         return activation is not None
 
     async def evidence_before(self, deadline: float) -> Activation:
+        """Ask the camera how it stands until it answers. Raises `StepFailed` at the deadline, and for another owner."""
         while (activation := await self.evidence()) is None:
             if now() >= deadline:
                 raise self.trouble
             await self.look()
             await self.pause()
         if activation == "other_owner":
-            raise self.not_ours()
+            raise self._not_ours()
         return activation
 
-    def not_ours(self) -> StepFailed:
+    def _not_ours(self) -> StepFailed:
         return StepFailed(
             "other_owner",
             f"the camera {self.job.sn} is activated by another account, or the secret key in the settings is wrong; "
@@ -138,13 +142,10 @@ class Course:
         return True
 
     async def wait_for_person(self, reason: Reason, advice: str) -> None:
+        """Let the job be waiting until a person says that it may go on; the camera is looked for meanwhile."""
         self.job.state, self.job.reason, self.job.detail = "waiting", reason, advice
+        self.job.entry(self.job.step).detail = advice
         await self.changed(self.job)
-
-    async def go_on(self) -> None:
-        if self.job.state == "waiting":
-            self.job.state, self.job.reason, self.job.detail = "running", None, ""
-            await self.changed(self.job)
 
 
 def named(error: GatewayError) -> StepFailed:
@@ -163,7 +164,7 @@ def named(error: GatewayError) -> StepFailed:
             reason = "not_reachable"
         case _:
             reason = "internal"
-    return StepFailed(reason, str(error))
+    return StepFailed(reason, str(error), error if isinstance(error, Problem) else None)
 
 
 def in_hotspot(camera: CameraRecord) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, Self, get_args
 
-from gateway.errors import Fault, InvalidRequest
+from gateway.errors import Fault, InvalidRequest, Problem
 from gateway.protocol.catalogue import CATALOGUE
 
 StepName = Literal["reach", "networks", "wifi", "rejoin", "activate", "verify"]
@@ -92,12 +92,13 @@ class Step:
 
 
 class StepFailed(Exception):
-    """A step cannot go on; `reason` is for machines, the text for people."""
+    """A step cannot go on; `reason` is for machines, the text for people. `problem` is what it came of, if any."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, problem: Problem | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.problem = problem
 
 
 class Skipped(Exception):
@@ -115,6 +116,8 @@ class Job:
     steps: list[Step] = field(default_factory=lambda: [Step(name) for name in STEPS])
     reason: Reason | None = None
     detail: str = ""
+    problem: Problem | None = None
+    """What made it fail, for who waits for its end."""
     via_hotspot: bool = False
     """The camera was reached through its own hotspot."""
     wifi_address: str = ""
@@ -144,6 +147,13 @@ class Job:
     def entry(self, name: StepName) -> Step:
         """Return a step."""
         return self.steps[STEPS.index(name)]
+
+    def go_on(self) -> None:
+        """Take a person's word that the job may go on."""
+        if self.state == "waiting":
+            self.state, self.reason, self.detail = "running", None, ""
+            self.entry(self.step).detail = ""
+        self.nudged.set()
 
     def resume(self) -> None:
         """Turn back to the step that was cut off or failed, or to finding the camera where Wi-Fi is not done yet.

@@ -75,13 +75,31 @@ class Provisioning:
             if not request.empty and request != job.request:
                 raise Conflict(f"the camera {sn} is being provisioned with other values: cancel that first")
             if request.empty:
-                job.nudged.set()
+                job.go_on()
+                self._publish(job)
             return job
         if job is not None and request.empty and job.state in ("failed", "cancelled"):
             job.resume()
             return await self._launch(job)
+        left_over = None if job is not None else await self._left_over(sn)
+        if left_over is not None and (request.empty or request == left_over.request):
+            return await self._launch(left_over)
         await self._manage(sn, request)
-        return await self._launch(Job.begin(sn, request))
+        job = Job.begin(sn, request)
+        job.activation_sent = left_over is not None and left_over.activation_sent
+        return await self._launch(job)
+
+    async def ended(self, sn: str) -> Job:
+        """Wait until the job of a camera has ended, and return it. Raises `NotFound`."""
+        task = self._tasks.get(sn)
+        if task is not None:
+            await asyncio.wait({task})
+        return self.get(sn)
+
+    async def _left_over(self, sn: str) -> Job | None:
+        """Return the stored job of a camera that a crash cut off and that nothing has resumed."""
+        document = (await self._table.load_all()).get(sn)
+        return None if document is None else Job.from_document(sn, document)
 
     async def _manage(self, sn: str, request: ProvisioningRequest) -> None:
         if request.activation_number is not None:
@@ -148,17 +166,18 @@ class Provisioning:
                 job.state, job.reason, job.detail = "running", None, ""
             await self._end(job, "done", None, "")
         except StepFailed as exc:
-            await self._fail(job, exc.reason, exc.detail)
+            await self._fail(job, exc)
         except GatewayError as exc:
-            await self._fail(job, named(exc).reason, str(exc))
+            await self._fail(job, named(exc))
         except Exception:
             _log.exception("The provisioning of the camera %s broke at %s", job.sn, job.step)
-            await self._fail(job, "internal", "the gateway made a mistake; its log tells more")
+            await self._fail(job, StepFailed("internal", "the gateway made a mistake; its log tells more"))
 
-    async def _fail(self, job: Job, reason: Reason, detail: str) -> None:
+    async def _fail(self, job: Job, failure: StepFailed) -> None:
         entry = job.entry(job.step)
-        entry.state, entry.detail = "failed", detail
-        await self._end(job, "failed", reason, detail)
+        entry.state, entry.detail = "failed", failure.detail
+        job.problem = failure.problem
+        await self._end(job, "failed", failure.reason, failure.detail)
 
     async def _end(
         self, job: Job, state: Literal["done", "failed", "cancelled"], reason: Reason | None, detail: str

@@ -11,8 +11,10 @@ _BAD_PASSWORD: Final = 101
 
 
 async def reach(course: Course) -> str:
+    """Find the camera and make it ours; in its hotspot, if a person has joined that and Wi-Fi is to be set."""
     job, limits = course.job, course.limits
     deadline = now() + limits.reach_s
+    give_up_at: float | None = None  # known once a person was asked to help
     seen = False
     while True:
         camera = course.known()
@@ -29,15 +31,17 @@ async def reach(course: Course) -> str:
                 where = "in hotspot mode " if course.camera.hotspot else ""
                 return f"answers {where}at {course.camera.address}"
         if now() >= deadline:
-            if seen or job.state == "waiting" or job.request.ssid is None:
+            give_up_at = give_up_at or now() + limits.person_s
+            if seen or now() >= give_up_at or job.request.ssid is None:
                 raise course.trouble
             await course.wait_for_person("join_hotspot", _hotspot_advice(course))
-            deadline = now() + limits.person_s
-        if await course.pause() and job.state == "waiting":
-            deadline = now() + limits.person_s
+            deadline = give_up_at
+        if await course.pause():
+            deadline = min(now() + limits.reach_s, give_up_at or deadline)
 
 
 async def networks(course: Course) -> str:
+    """Have the camera see the network that it is to join, of a kind that it can join."""
     ssid = course.job.request.ssid
     if ssid is None:
         raise Skipped("no network was given")
@@ -67,6 +71,7 @@ async def networks(course: Course) -> str:
 
 
 async def wifi(course: Course) -> str:
+    """Tell the camera to join; told again after a crash, it does the same again."""
     request = course.job.request
     if request.ssid is None:
         raise Skipped("no network was given")
@@ -92,6 +97,7 @@ async def wifi(course: Course) -> str:
 
 
 async def rejoin(course: Course) -> str:
+    """Wait for the camera to leave, and find it by its serial number, most likely at another address."""
     job, limits = course.job, course.limits
     if job.entry("wifi").state != "done":
         raise Skipped("the camera stays on its network")
@@ -113,7 +119,6 @@ async def rejoin(course: Course) -> str:
             )
         moved = any(not sighting.hotspot and sighting.address != job.wifi_address for sighting in seen)
         if not hotspot and (moved or certain) and (seen or not job.via_hotspot) and await course.answers():
-            await course.go_on()
             return f"is on the network at {course.camera.address}"
         if now() >= deadline:
             if not may_wait:
@@ -123,13 +128,13 @@ async def rejoin(course: Course) -> str:
                 "return_to_lan", "go back to the store's network, then go on: the camera has been told to join it"
             )
             deadline = now() + limits.person_s
-        if await course.pause() and job.state == "waiting":
-            await course.go_on()
+        if await course.pause():
+            may_wait = False
             deadline = now() + limits.rejoin_s
 
 
 def _joined_already(course: Course) -> bool:
-    """Whether a camera that was in hotspot mode when the job began is on the network: it was told before a crash."""
+    """Whether a camera that was in hotspot mode at first is on the network: it was told before a crash."""
     return course.job.via_hotspot and not course.camera.hotspot
 
 
@@ -154,6 +159,6 @@ def _hotspot_advice(course: Course) -> str:
     digits = camera.mac.replace(":", "")[-4:] if camera is not None else ""
     name = f"SUNMI_{digits}" if digits else "SUNMI_XXXX (the last four digits of the MAC on its label)"
     return (
-        f"the camera {course.job.sn} is not on this network: join its Wi-Fi network {name}, then go on. It offers that "
-        "about 20 s after power-on, without a network cable, when its LED blinks green; else hold RESET for 5 s"
+        f"the camera {course.job.sn} is not on this network: join its Wi-Fi network {name}, then go on. It offers "
+        "that about 20 s after power-on, without a network cable, when its LED blinks green; else hold RESET for 5 s"
     )

@@ -27,6 +27,11 @@ async def application() -> web.Application:
     context.verify_mode = ssl.CERT_NONE
     app = web.Application()
     app[SESSION] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0))
+
+    async def close(_: web.Application) -> None:
+        await app[SESSION].close()
+
+    app.on_cleanup.append(close)
     app.router.add_post("/api/v1/cameras/{sn}/openapi/{path:.+}", forward)
     return app
 

@@ -39,10 +39,12 @@ async def discovery(udp_port: int, tcp_port: int, seen: list[Sighting]) -> Async
     """Make a discovery on loopback, given settings beyond that; it is closed after the test."""
     made: list[Discovery] = []
 
-    def make(*, known: tuple[str, ...] = (), **settings: Any) -> Discovery:
+    def make(
+        *, known: tuple[str, ...] = (), on_sighting: Callable[[Sighting], None] = seen.append, **settings: Any
+    ) -> Discovery:
         chosen = {"interfaces": ["lo"], "broadcast_port": udp_port, "interval_s": 0, **settings}
         discovery = Discovery(
-            DiscoverySettings(**chosen), camera_port=tcp_port, on_sighting=seen.append, known_addresses=lambda: known
+            DiscoverySettings(**chosen), camera_port=tcp_port, on_sighting=on_sighting, known_addresses=lambda: known
         )
         made.append(discovery)
         return discovery

@@ -21,6 +21,8 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 from gateway.protocol.discovery import PORT, Announcement, BadFrame, is_request, response_frame
 from gateway.simulator.certificates import camera_context
 
+AnswersTo = Literal["source", "port", "broadcast"]
+
 
 @dataclass
 class Device(asyncio.DatagramProtocol):
@@ -30,7 +32,7 @@ class Device(asyncio.DatagramProtocol):
     sn: str = "C201D0000001"
     model: str = "FS1"
     port: int = PORT
-    answers_to: Literal["source", "port", "broadcast"] = "source"
+    answers_to: AnswersTo = "source"
     mac: str = "0412 24E3 4512"
     network: str = ""
     frame: bytes | None = None

@@ -1,8 +1,8 @@
 """The vendor's broadcast protocol on loopback."""
 
 import asyncio
+import os
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +10,7 @@ from gateway.lan.discovery.round import RoundResult
 from gateway.lan.sighting import Sighting
 from gateway.protocol.discovery import Announcement, response_frame
 from tests.lan.discovery.conftest import Make
-from tests.lan.discovery.device import Device
+from tests.lan.discovery.device import AnswersTo, Device
 
 
 async def search(discovery: Make, timeout_s: float = 0.3) -> RoundResult:
@@ -19,9 +19,9 @@ async def search(discovery: Make, timeout_s: float = 0.3) -> RoundResult:
 
 @pytest.mark.parametrize("answers_to", ["source", "port", "broadcast"])
 async def test_a_camera_is_found_wherever_it_sends_its_answer(
-    answers_to: str, discovery: Make, udp_port: int, tcp_port: int, seen: list[Sighting]
+    answers_to: AnswersTo, discovery: Make, udp_port: int, tcp_port: int, seen: list[Sighting]
 ) -> None:
-    async with Device("127.0.0.21", port=udp_port, answers_to=answers_to, network="AP"):  # type: ignore[arg-type]
+    async with Device("127.0.0.21", port=udp_port, answers_to=answers_to, network="AP"):
         result = await search(discovery)
     assert (
         result.sightings
@@ -78,17 +78,16 @@ async def test_a_bad_frame_is_skipped(frame: bytes, discovery: Make, udp_port: i
     assert result.methods["broadcast"].error is None
 
 
-async def test_a_sighting_is_reported_while_the_round_goes_on(
-    discovery: Make, udp_port: int, seen: list[Sighting]
-) -> None:
-    async with Device("127.0.0.21", port=udp_port):
-        searching = asyncio.create_task(search(discovery, timeout_s=5))
-        async with asyncio.timeout(2):
-            while not seen:
-                await asyncio.sleep(0.01)
+async def test_a_sighting_is_reported_while_the_round_goes_on(discovery: Make, udp_port: int) -> None:
+    reported: asyncio.Queue[Sighting] = asyncio.Queue()
+    searching_discovery = discovery(methods=["broadcast"], on_sighting=reported.put_nowait)
+    async with Device("127.0.0.21", port=udp_port), asyncio.timeout(2):
+        searching = asyncio.create_task(searching_discovery.round(timeout_s=30))
+        assert (await reported.get()).sn == "C201D0000001"
         assert not searching.done()
-        searching.cancel()
-        await asyncio.gather(searching, return_exceptions=True)
+    await searching_discovery.close()  # ends the round
+    with pytest.raises(asyncio.CancelledError):
+        await searching
 
 
 async def test_a_camera_that_comes_late_is_found(discovery: Make, udp_port: int) -> None:
@@ -118,8 +117,8 @@ async def test_a_missing_interface_is_a_reason_and_does_not_stop_the_others(disc
     assert "there is no interface 'gone0'; there are: " in (result.methods["broadcast"].error or "")
 
 
-async def test_no_socket_is_left_open(discovery: Make, udp_port: int) -> None:
-    before = sorted(path.name for path in Path("/proc/self/fd").iterdir())
+async def test_no_socket_is_left_open(discovery: Make) -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
     for _ in range(3):
         await search(discovery, timeout_s=0.05)
-    assert sorted(path.name for path in Path("/proc/self/fd").iterdir()) == before
+    assert sorted(os.listdir("/proc/self/fd")) == before

@@ -1,6 +1,7 @@
 """Multicast DNS on loopback: cameras that announce themselves, and the gateway's own announcement."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 
@@ -15,6 +16,7 @@ from tests.lan.discovery.conftest import Make
 from tests.lan.discovery.device import Device
 
 OURS = "_sunmi-gateway._tcp.local."
+CONSOLE = "_http._tcp.local."
 
 
 @pytest.fixture
@@ -33,27 +35,26 @@ async def register(
     await (await multicast.async_register_service(service))
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "properties", "port"),
-    [
-        ("_sunmi-ipc", "anything", {}, 8443),
-        ("_https", "SUNMI FM020 door", {}, 8443),
-        ("_https", "C201D0000001", {}, 8443),
-        ("_http", "web", {"model": "SS"}, None),
-        ("_http", "other web", {"serial": "c201d0000001"}, None),
-    ],
-)
-async def test_an_announced_camera_is_identified_by_its_frame(
-    kind: str, name: str, properties: dict[str, str], port: int | None,
-    discovery: Make, multicast: AsyncZeroconf, udp_port: int, tcp_port: int, seen: list[Sighting],
-) -> None:  # fmt: skip
-    await register(multicast, kind, name, "127.0.0.21", 8443, **properties)
-    async with Device("127.0.0.21", port=udp_port):
-        result = await discovery(methods=["mdns"]).round(timeout_s=1.5)
-    assert {(s.sn, s.address, s.interface, s.found_by) for s in seen} == {
-        ("C201D0000001", f"127.0.0.21:{port or tcp_port}", "lo", "mdns")
+async def test_announced_cameras_are_identified_by_their_frames(
+    discovery: Make, multicast: AsyncZeroconf, udp_port: int, tcp_port: int, seen: list[Sighting]
+) -> None:
+    await asyncio.gather(
+        register(multicast, "_sunmi-ipc", "anything", "127.0.0.21", 8443),
+        register(multicast, "_https", "SUNMI FM020 door", "127.0.0.22", 8443),
+        register(multicast, "_https", "C201D0000001", "127.0.0.23", 8443),
+        register(multicast, "_http", "web", "127.0.0.24", 80, model="SS"),
+        register(multicast, "_http", "other", "127.0.0.25", 80, serial="c201d0000001"),
+    )
+    ports = {21: 8443, 22: 8443, 23: 8443, 24: tcp_port, 25: tcp_port}
+    async with contextlib.AsyncExitStack() as devices:
+        for number in ports:
+            await devices.enter_async_context(Device(f"127.0.0.{number}", sn=f"C201D{number}", port=udp_port))
+        result = await discovery(methods=["mdns"]).round(timeout_s=2)
+    assert {(s.sn, s.address) for s in seen} == {
+        (f"C201D{number}", f"127.0.0.{number}:{port}") for number, port in ports.items()
     }
-    assert (result.methods["mdns"].found, result.methods["mdns"].error) == (1, None)
+    assert {(s.interface, s.found_by) for s in seen} == {("lo", "mdns")}
+    assert (result.methods["mdns"].found, result.methods["mdns"].error) == (5, None)
 
 
 async def test_what_is_no_camera_or_elsewhere_is_left_out_and_the_silent_is_unidentified(
@@ -95,18 +96,20 @@ async def test_the_gateway_announces_itself_under_both_names_and_says_goodbye(mu
 
 
 async def test_a_short_name_in_use_is_left_alone(multicast: AsyncZeroconf) -> None:
-    await register(multicast, "_other", "sunmi", "127.0.0.99")
     taken = AsyncServiceInfo(
         "_other._tcp.local.", "holder._other._tcp.local.", addresses=[socket.inet_aton("127.0.0.99")], port=1,
         server="sunmi-gateway.local.",
     )  # fmt: skip
     await (await multicast.async_register_service(taken))
     announcement = Announcement(DiscoverySettings(interfaces=["lo"]), version="1.2.3")
+    digits = announcement.host.removeprefix("sunmi-gateway-").removesuffix(".local").upper()
     await announcement.start(8080)
     try:
         async with AsyncZeroconf(["127.0.0.1"], ip_version=IPVersion.V4Only) as fresh:
-            await asyncio.sleep(2.5)  # as long as taking the name would last
-            assert await resolve(fresh, "sunmi-gateway.local") == ["127.0.0.99"]
             assert await resolve(fresh, announcement.host) == ["127.0.0.1"]
+            assert not await AsyncServiceInfo(CONSOLE, f"SUNMI gateway {digits}.{CONSOLE}").async_request(
+                fresh.zeroconf, 4000, DNSQuestionType.QM
+            )
+            assert await resolve(fresh, "sunmi-gateway.local") == ["127.0.0.99"]
     finally:
         await announcement.close()
