@@ -173,7 +173,9 @@ def open_medium(path: Path, *, writable: bool = False) -> OpenMedium:
     except OSError as error:
         raise MediumFailed.during("opening", str(path), error) from error
     try:
-        size = device_size(descriptor) if is_device else os.fstat(descriptor).st_size
+        if is_device and writable and _is_read_only(descriptor):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))  # Linux would only refuse the first write
+        size = _device_size(descriptor) if is_device else os.fstat(descriptor).st_size
         return OpenMedium(descriptor, str(path), size=size, is_device=is_device)
     except OSError as error:
         os.close(descriptor)
@@ -183,8 +185,7 @@ def open_medium(path: Path, *, writable: bool = False) -> OpenMedium:
 _BLKROGET, _BLKGETSIZE64, _BLKFLSBUF, _BLKSSZGET = 0x125E, 0x80081272, 0x1261, 0x1268
 
 
-def device_size(descriptor: int) -> int:
-    """Return the bytes of an open block device (Linux)."""
+def _device_size(descriptor: int) -> int:
     sector_size = struct.unpack("i", _device_control(descriptor, _BLKSSZGET, 4))[0]
     if sector_size != 512:
         raise OSError(errno.EINVAL, f"its sectors have {sector_size} bytes, and SD cards have 512")
@@ -192,8 +193,7 @@ def device_size(descriptor: int) -> int:
     return size
 
 
-def is_read_only(descriptor: int) -> bool:
-    """Tell whether the system protects an open block device from writing (Linux)."""
+def _is_read_only(descriptor: int) -> bool:
     return bool(struct.unpack("i", _device_control(descriptor, _BLKROGET, 4))[0])
 
 

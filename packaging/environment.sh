@@ -28,6 +28,18 @@ find_python() {
   return 1
 }
 
+# Installs with pip, which is heard only if it fails.
+pip_install() {
+  local log
+  log=$(mktemp)
+  if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+}
+
 # Makes .venv and installs the gateway into it, with the given dependency groups.
 make_environment() {
   local python groups=() group
@@ -40,8 +52,9 @@ make_environment() {
   # An environment that this very project file made is up to date.
   local mark=.venv/installed${1:+-$1}
   if [ ! -e "$mark" ] || ! cmp -s pyproject.toml "$mark"; then
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . "${groups[@]}"
+    echo "Installing into .venv …" >&2
+    pip_install --upgrade 'pip>=25.1'
+    pip_install --editable . "${groups[@]}"
     cp pyproject.toml "$mark"
   fi
 }

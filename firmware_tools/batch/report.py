@@ -136,8 +136,8 @@ code {{ font-size: 8pt; }}
 </head>
 <body>
 <h1>Firmware cards</h1>
-<p>{summary}. Insert the card, then power the camera on. Afterwards remove the firmware from the card, so that the camera
-does not update again. A camera accepts only firmware of its own model and of another version than it runs.</p>
+<p>{summary}. Insert the card, then power the camera on. Afterwards remove the firmware from the card, so that the
+camera does not update again. A camera accepts only firmware of its own model and of another version than it runs.</p>
 {notes}
 <div class="labels">
 {labels}

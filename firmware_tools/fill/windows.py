@@ -18,7 +18,7 @@ ConvertTo-Json -Depth 4 -Compress @{
   disks = @(Get-Disk | Select-Object Number, (text FriendlyName), (text SerialNumber), (text BusType), Size,
     IsBoot, IsSystem, IsReadOnly, IsOffline, (text PartitionStyle))
   partitions = @(Get-Partition | Select-Object DiskNumber, PartitionNumber, (text DriveLetter), IsBoot, IsSystem, Size)
-  volumes = @(Get-MountedVolume | Select-Object (text DriveLetter), (text FileSystem), (text FileSystemLabel), Size)
+  volumes = @(Get-Volume | Select-Object (text DriveLetter), (text FileSystem), (text FileSystemLabel), Size)
   pagefiles = @(Get-CimInstance Win32_PageFileUsage | ForEach-Object { $_.Name })
   systemdrive = $env:SystemDrive
 }
@@ -58,9 +58,7 @@ class Windows:
 
     def set_label(self, volume: MountedVolume, label: str) -> None:
         """Set the volume's label."""
-        self._powershell(
-            f"Set-MountedVolume -DriveLetter {_letter(volume)} -NewFileSystemLabel '{label}' -ErrorAction Stop"
-        )
+        self._powershell(f"Set-Volume -DriveLetter {_letter(volume)} -NewFileSystemLabel '{label}' -ErrorAction Stop")
 
     def eject(self, volume: MountedVolume) -> None:
         """Flush what Windows holds back, and release the card."""

@@ -12,7 +12,7 @@ import click
 from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.cli.client import Api
-from gateway.cli.run import told_to_stop
+from gateway.cli.run import stop_signal
 from gateway.cli.session import Session, finish, messages
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
@@ -122,11 +122,13 @@ async def _provision(api: Api, store: SimulatedStore, sn: str) -> dict[str, Any]
 
 async def _stay(gateway: Gateway, url: str, settings_file: Path) -> None:
     token = await gateway.tokens.create("demo", "admin")
+    stop = stop_signal()
     messages.rule("Now yours")
     messages.print(f"curl -H 'Authorization: Bearer {token}' {url}api/v1/cameras", soft_wrap=True)
-    messages.print(f"{url}docs lists every call; commands: sunmi-gateway --config {settings_file} cameras list")
+    messages.print(f"{url}docs lists every call; commands:", soft_wrap=True)
+    messages.print(f".venv/bin/sunmi-gateway --config {settings_file} cameras list", soft_wrap=True)
     messages.print("Ctrl-C ends the demo.")
-    await told_to_stop()
+    await stop.wait()
 
 
 def _port(url: str) -> int:

@@ -21,18 +21,19 @@ def run(session: Session) -> None:
 
 async def _serve(session: Session) -> None:
     settings = session.settings()
+    stop = stop_signal()
     gateway = await Gateway.open(settings)
     try:
         async with serving(gateway, network=True) as urls:
             messages.print(f"sunmi-gateway serves on {' '.join(urls)}")
             await gateway.start(port=settings.server.port, https_port=settings.server.https_port)
-            await told_to_stop()
+            await stop.wait()
     finally:
         await gateway.close()
 
 
-async def told_to_stop() -> None:
-    """Wait for Ctrl-C or the service's stop signal."""
+def stop_signal() -> asyncio.Event:
+    """Return an event that Ctrl-C or the service's stop signal sets from now on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -40,4 +41,4 @@ async def told_to_stop() -> None:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
             break
-    await stop.wait()
+    return stop

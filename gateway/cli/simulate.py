@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from gateway.cli.run import told_to_stop
+from gateway.cli.run import stop_signal
 from gateway.cli.session import Session, finish, messages
 from gateway.cli.tables import members
 from gateway.simulator.camera import SimulatedCamera
@@ -172,9 +172,10 @@ def store(
 
 
 async def _until_stopped(session: Session, document: dict[str, Any]) -> None:
+    stop = stop_signal()
     session.emit(document, members)
     messages.print("Ctrl-C ends the simulation.")
-    await told_to_stop()
+    await stop.wait()
 
 
 def _write(file: Path, text: str) -> Path:

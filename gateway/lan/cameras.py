@@ -1,47 +1,41 @@
 """Calling cameras: who may be called, where, with what proof of who answers, and what the answers tell about them."""
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from gateway.clock import PeerClock
 from gateway.errors import (
     CameraUnreachable,
-    CameraUntrusted,
     Conflict,
     Fault,
     InvalidRequest,
-    NotFound,
-    NotManaged,
-    VendorRefused,
 )
 from gateway.lan.certificates import camera_tls_context
 from gateway.lan.connection import CameraConnection, Dropped, Garbled, HttpAnswer, Late, OutcomeUnknown
+from gateway.lan.evidence import (
+    AccessPoint,
+    Evidence,
+    NoAccessPointList,
+    OtherOwner,
+    not_ours,
+    refused,
+    require_managed,
+)
 from gateway.lan.line import Account, CameraLine
 from gateway.lan.reach import GET_INFO, Reach
 from gateway.lan.record import CameraRecord
 from gateway.lan.registry import Activation, Registry
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import Answer
 from gateway.settings import CameraSettings
 
-CAMERA_NOT_OURS: Final = 7
+__all__ = ["AccessPoint", "ActivationUnknown", "Cameras", "NoAccessPointList", "Observed", "OtherOwner"]
 
-_UNSIGNED_LIST = CATALOGUE.get("camera", "config/getApListWithoutAuth")
-_SIGNED_LIST = CATALOGUE.get("camera", "config/getApList")
 _UNSIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConfWithoutAuth")
 _SIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConf")
 _ACTIVATE = CATALOGUE.get("camera", "device/activate")
-
-
-class AccessPoint(NamedTuple):
-    """A Wi-Fi network as a camera sees it; `key_mgmt` is NONE, WPA-PSK or whatever else the camera says."""
-
-    ssid: str
-    key_mgmt: str
 
 
 class Observed(NamedTuple):
@@ -50,14 +44,6 @@ class Observed(NamedTuple):
     http: HttpAnswer
     kept_connection: bool
     tls_version: str
-
-
-class NoAccessPointList(NotFound):
-    """The camera's firmware is too old to list Wi-Fi networks before activation (notes, contradiction 19)."""
-
-
-class OtherOwner(Conflict):
-    """The camera is activated by another account, or this account's secret key is wrong."""
 
 
 class ActivationUnknown(CameraUnreachable):
@@ -83,6 +69,7 @@ class Cameras:
         certificate = Path(settings.client_certificate) if settings.client_certificate else None
         self._context = camera_tls_context(certificate, settings.client_certificate_password)
         self._way = Reach(registry, self._context, Account(*credentials))
+        self._evidence = Evidence(registry, self._way, self._deadline)
         self._lines: dict[str, CameraLine] = {}
 
     async def call(self, sn: str, call: Call) -> Answer:
@@ -104,7 +91,7 @@ class Cameras:
             await self._way.connect(camera, line, deadline, fresh=not endpoint.repeatable)
             answer = await self._way.exchange(camera, line, call, account, deadline)
             if answer.code != 0:
-                raise _refused(camera, endpoint, answer)
+                raise refused(camera, endpoint, answer)
             await self._way.noted(camera, call, answer)
         return answer
 
@@ -151,28 +138,7 @@ class Cameras:
         camera = self._registry.get(sn)
         line = self._line(sn)
         async with line.turn():
-            return await self._access_points(camera, line)
-
-    async def _access_points(self, camera: CameraRecord, line: CameraLine) -> list[AccessPoint]:
-        if camera.activation != "activated":
-            activation, points = await self._evidence(camera, line)
-            if points is not None:
-                return points
-            if activation == "other_owner":
-                raise _not_ours(camera)
-            if activation != "activated":
-                raise NoAccessPointList(
-                    f"the firmware of the camera {camera.sn} does not list Wi-Fi networks before activation: "
-                    "type the network's name"
-                )
-        self._managed(camera.sn)
-        account = self._way.credentials()
-        deadline = self._deadline(_SIGNED_LIST)
-        await self._way.connect(camera, line, deadline)
-        answer = await self._way.exchange(camera, line, _SIGNED_LIST.encode({}), account, deadline)
-        if answer.code != 0:
-            raise _refused(camera, _SIGNED_LIST, answer)
-        return _listed(answer)
+            return await self._evidence.access_points(camera, line)
 
     async def set_wifi(self, sn: str, ssid: str, password: str) -> bool:
         """Tell a managed camera to join a Wi-Fi network; a blank password is for an open one.
@@ -186,7 +152,7 @@ class Cameras:
         line = self._line(sn)
         async with line.turn():
             try:
-                points = await self._access_points(camera, line)
+                points = await self._evidence.access_points(camera, line)
             except NoAccessPointList:
                 points = []
             if any(point.ssid == ssid and "WEP" in point.key_mgmt.upper() for point in points):
@@ -204,7 +170,7 @@ class Cameras:
             finally:
                 line.close()  # the camera leaves this address, or will close the connection itself
             if answer.code != 0:
-                raise _refused(camera, endpoint, answer)
+                raise refused(camera, endpoint, answer)
         return True
 
     # Activation
@@ -218,19 +184,7 @@ class Cameras:
         camera = self._managed(sn)
         line = self._line(sn)
         async with line.turn():
-            if camera.activation == "activated":
-                # One that proves to be this camera outranks anything that merely shows the shared certificate.
-                try:
-                    await self._way.connect(camera, line, self._deadline(GET_INFO.endpoint))
-                    answer = await self._way.exchange(
-                        camera, line, GET_INFO, self._way.credentials(), self._deadline(GET_INFO.endpoint)
-                    )
-                    if answer.code == 0:
-                        await self._way.identified(camera, line, answer)
-                        return "activated"
-                except CameraUntrusted:
-                    pass  # it may have been reset
-            return (await self._evidence(camera, line))[0]
+            return await self._evidence.activation(camera, line)
 
     async def activate(self, sn: str, activation_number: str) -> None:
         """Activate a managed camera, which erases its face groups. The request is never sent twice for a lost answer.
@@ -243,11 +197,11 @@ class Cameras:
         call = _ACTIVATE.encode({"sn": sn})
         line = self._line(sn)
         async with line.turn():
-            activation, _ = await self._evidence(camera, line)  # tells the camera's time too
+            activation, _ = await self._evidence.unsigned(camera, line)  # tells the camera's time too
             if activation == "activated":
                 raise Conflict(f"the camera {sn} is activated by this account already")
             if activation == "other_owner":
-                raise _not_ours(camera)
+                raise not_ours(camera)
             try:
                 answer = await self._way.exchange(
                     camera, line, call, Account(app_id, activation_number), self._deadline(_ACTIVATE)
@@ -258,47 +212,8 @@ class Cameras:
                     "it is not sent again, look at the camera's activation state"
                 ) from exc
             if answer.code != 0:
-                raise _refused(camera, _ACTIVATE, answer)
+                raise refused(camera, _ACTIVATE, answer)
             await self._registry.note(sn, activation="activated")
-
-    async def _evidence(self, camera: CameraRecord, line: CameraLine) -> tuple[Activation, list[AccessPoint] | None]:
-        """Find out the activation, and the networks on the way; needs no proof of who answers beyond the pin."""
-        deadline = self._deadline(_UNSIGNED_LIST)
-        await self._way.connect(camera, line, deadline, prove=False)
-        try:
-            answer = await self._way.exchange(camera, line, _UNSIGNED_LIST.encode({}), None, deadline, prove=False)
-        except Garbled as exc:
-            if exc.http_status != 404:
-                raise
-            code = None
-        else:
-            code = answer.code
-            if code == 0:
-                await self._way.settled(camera, line, "not_activated")
-                return "not_activated", _listed(answer)
-        if code not in (None, CAMERA_ALREADY_ACTIVATED, CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS):
-            raise _refused(camera, _UNSIGNED_LIST, answer)
-        if not camera.managed:
-            if code is None:
-                return "unknown", None
-            raise NotManaged(
-                f"the camera {camera.sn} is activated: make it managed, only then is it called with signatures"
-            )
-        return await self._whose(camera, line, certain=code == CAMERA_ALREADY_ACTIVATED), None
-
-    async def _whose(self, camera: CameraRecord, line: CameraLine, *, certain: bool) -> Activation:
-        """Tell by a signed call whether the camera is ours; `certain` that it is activated by somebody."""
-        deadline = self._deadline(GET_INFO.endpoint)
-        answer = await self._way.exchange(camera, line, GET_INFO, self._way.credentials(), deadline, prove=False)
-        if answer.code == 0:
-            await self._way.identified(camera, line, answer)
-            return "activated"
-        if answer.code not in (CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS):
-            raise _refused(camera, GET_INFO.endpoint, answer)
-        if not certain:
-            return "unknown"
-        await self._registry.note(camera.sn, activation="other_owner")
-        return "other_owner"
 
     # Trust
 
@@ -324,8 +239,7 @@ class Cameras:
 
     def _managed(self, sn: str) -> CameraRecord:
         camera = self._registry.get(sn)
-        if not camera.managed:
-            raise NotManaged(f"the camera {sn} is only found: make it managed first, then it is called with secrets")
+        require_managed(camera)
         return camera
 
     def _line(self, sn: str) -> CameraLine:
@@ -342,30 +256,3 @@ class Cameras:
 def _opened(line: CameraLine) -> tuple[CameraConnection | None, int]:
     """Return what changes whenever the line connects anew."""
     return line.connection, line.connection.handshakes if line.connection is not None else 0
-
-
-def _refused(camera: CameraRecord, endpoint: Endpoint, answer: Answer) -> VendorRefused:
-    meaning = endpoint.meaning(answer.code)
-    return VendorRefused(
-        f"the camera {camera.sn} refused {endpoint.path}: code {answer.code}, {meaning}",
-        vendor_code=answer.code,
-        vendor_meaning=meaning,
-        vendor_answer=endpoint.masked(answer.document),
-    )
-
-
-def _not_ours(camera: CameraRecord) -> OtherOwner:
-    return OtherOwner(
-        f"the camera {camera.sn} is activated by another account, or the secret key in the settings is wrong; "
-        "its owner has to reset it before this account can activate it"
-    )
-
-
-def _listed(answer: Answer) -> list[AccessPoint]:
-    listed = answer.data.get("ap_list") if isinstance(answer.data, Mapping) else None
-    points = [
-        AccessPoint(point["ssid"], str(point.get("key_mgmt", "")))
-        for point in (listed if isinstance(listed, list) else [])
-        if isinstance(point, Mapping) and isinstance(point.get("ssid"), str)
-    ]
-    return list(dict.fromkeys(points))

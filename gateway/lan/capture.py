@@ -28,7 +28,7 @@ from gateway.lan.redaction import Redactor
 from gateway.lan.registry import Registry
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.discovery import PORT, BadFrame, decode_frame, encode_frame
+from gateway.protocol.discovery import HEADER, PORT, BadFrame, decode_frame, encode_frame
 from gateway.protocol.endpoint import Endpoint
 
 FORMAT: Final = 1
@@ -157,7 +157,8 @@ def _frame_record(frame: _Frame, redactor: Redactor, port: int) -> dict[str, Any
     how: dict[str, Any] = {"asked": frame.asked, "answered": answered, "source_port": source_port}
     data = frame.raw.data
     if frame.payload is None:
-        return {**how, "bytes": len(data), "header": data[:_HEADER_BYTES].hex(), "problem": frame.flaw}
+        header = data[:_HEADER_BYTES].hex() if data.startswith(HEADER) else None  # else it may be anything
+        return {**how, "bytes": len(data), "header": header, "problem": frame.flaw}
     payload = redactor.redact(frame.payload)
     made = encode_frame(frame.kind, payload)
     length = int.from_bytes(made[6:_HEADER_BYTES])

@@ -19,7 +19,7 @@ MAX_FRAME: Final = 1024
 SEND_AT_S: Final = (0.0, 0.5, 1.0)
 """When a request is sent, in seconds from the start of a round."""
 
-_HEADER: Final = b"\xff\xff\x33\xff"
+HEADER: Final = b"\xff\xff\x33\xff"
 _PREFIX: Final = struct.Struct(">4sBBH")
 _VERSION: Final = 1
 _REQUEST: Final = 1
@@ -80,7 +80,7 @@ def parse_response(frame: bytes) -> Announcement | None:
 def encode_frame(kind: int, payload: Mapping[str, Any]) -> bytes:
     """Return the frame of a type (1 request, 2 response) with a payload, its members in their order."""
     text = base64.b64encode(json_text.dumps(payload).encode())
-    body = _PREFIX.pack(_HEADER, _VERSION, kind, len(text)) + text
+    body = _PREFIX.pack(HEADER, _VERSION, kind, len(text)) + text
     return body + struct.pack(">I", zlib.crc32(body))
 
 
@@ -89,7 +89,7 @@ def decode_frame(frame: bytes) -> tuple[int, dict[str, Any]]:
     if len(frame) < _PREFIX.size + 4:
         raise BadFrame(f"{len(frame)} bytes are too short")
     header, version, kind, length = _PREFIX.unpack_from(frame)
-    if header != _HEADER or version != _VERSION:
+    if header != HEADER or version != _VERSION:
         raise BadFrame("another header or version")
     end = _PREFIX.size + length
     if len(frame) != end + 4:

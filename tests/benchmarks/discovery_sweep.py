@@ -41,7 +41,7 @@ def beside_nmap() -> float:
             assert len({s["sn"] for s in sightings}) == len(CAMERAS), sightings
             ours.append(max(s["after_s"] for s in sightings))
             nmap.append(_nmap(gateway))
-    ratio = statistics.median(ours) / statistics.median(nmap)
+    ratio: float = statistics.median(ours) / statistics.median(nmap)
     print(f"sweep of 254 addresses, {len(CAMERAS)} cameras, median of {ROUNDS} (all):")
     print(f"  gateway, all identified {statistics.median(ours):.2f} s ({_listed(ours)})")
     print(f"  nmap -n -Pn -p 443 --open -T4 {statistics.median(nmap):.2f} s ({_listed(nmap)})")

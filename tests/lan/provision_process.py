@@ -1,7 +1,8 @@
 """A gateway's provisioning in a process of its own, for tests that kill it.
 
-Takes one JSON argument: `folder`, `sn`, `camera_port`, `broadcast_port`, `app_id`, `secret_key`, and `request`, which
-is null to resume what the database holds. Writes every published change of the job as a line of JSON.
+Takes one JSON argument: `folder`, `sn`, `camera_port`, `broadcast_port`, `interfaces`, `app_id`, `secret_key`, `limits`
+where they differ from those below, and `request`, which is null to resume what the database holds. Writes every
+published change of the job as a line of JSON.
 """
 
 import asyncio
@@ -21,7 +22,10 @@ from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.jobs import JobTable
 
-LIMITS = Limits(reach_s=5, networks_s=5, rejoin_s=10, leave_s=3, activate_s=3, verify_s=5, probe_s=0.1, person_s=20)
+LIMITS = {
+    "reach_s": 5, "networks_s": 5, "rejoin_s": 10, "leave_s": 3, "activate_s": 3, "verify_s": 5, "probe_s": 0.1,
+    "person_s": 20,
+}  # fmt: skip
 
 
 async def provision(asked: dict[str, Any]) -> None:
@@ -33,7 +37,9 @@ async def provision(asked: dict[str, Any]) -> None:
         registry.see(sighting)
 
     discovery = Discovery(
-        DiscoverySettings(methods=["broadcast"], interfaces=["lo"], broadcast_port=asked["broadcast_port"]),
+        DiscoverySettings(
+            methods=["broadcast"], interfaces=asked["interfaces"], broadcast_port=asked["broadcast_port"]
+        ),
         camera_port=asked["camera_port"],
         on_sighting=see,
     )
@@ -44,7 +50,11 @@ async def provision(asked: dict[str, Any]) -> None:
         cloud_clock=PeerClock(),
     )
     provisioning = Provisioning(
-        cameras, registry, JobTable(database), discover=lambda: discovery.round(timeout_s=0.2), limits=LIMITS
+        cameras,
+        registry,
+        JobTable(database),
+        discover=lambda: discovery.round(timeout_s=0.2),
+        limits=Limits(**(LIMITS | asked.get("limits", {}))),
     )
     ended = asyncio.Event()
 
@@ -59,7 +69,7 @@ async def provision(asked: dict[str, Any]) -> None:
         await provisioning.resume()
     else:
         await provisioning.start(asked["sn"], ProvisioningRequest(**asked["request"]))
-    await asyncio.wait_for(ended.wait(), 30)
+    await asyncio.wait_for(ended.wait(), 60)
     await provisioning.close()
     await cameras.close()
     await discovery.close()

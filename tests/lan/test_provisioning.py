@@ -501,6 +501,15 @@ async def test_one_job_per_camera(lab: Lab) -> None:
     assert (await lab.end()).state == "done"
 
 
+async def test_two_starts_at_the_same_moment_are_one_job(lab: Lab) -> None:
+    camera = await lab.camera()
+    await lab.discover()
+    first, second = await asyncio.gather(*(lab.provisioning.start(SN, WHOLE) for _ in range(2)))
+    assert first is second
+    assert (await lab.end()).state == "done"
+    assert camera.arrived.count("config/setWifiConfWithoutAuth") == 1
+
+
 async def test_several_cameras_at_once(lab: Lab) -> None:
     cameras = [await lab.camera(sn=f"SS101D8BS{number:05}", model="FM010") for number in range(4)]
     await lab.discover()

@@ -36,7 +36,8 @@ class Store:
     async def process(self, request: dict[str, Any] | None) -> AsyncIterator[asyncio.subprocess.Process]:
         asked = {
             "folder": str(self.folder), "sn": SN, "camera_port": int(self.camera.address.rpartition(":")[2]),
-            "broadcast_port": self.responder.port, "app_id": APP_ID, "secret_key": SECRET_KEY, "request": request,
+            "broadcast_port": self.responder.port, "interfaces": ["lo"],
+            "app_id": APP_ID, "secret_key": SECRET_KEY, "request": request,
         }  # fmt: skip
         process = await asyncio.create_subprocess_exec(
             sys.executable,

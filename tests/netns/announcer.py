@@ -1,10 +1,11 @@
 """The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS [LOOK_EVERY_S]]`.
 
-It says `host NAME` and stays until it is killed.
+It says `host NAME` and stays until it is terminated.
 """
 
 import asyncio
 import json
+import signal
 import sys
 
 from gateway.lan.discovery.announce import Announcement
@@ -17,7 +18,10 @@ async def announce() -> None:
     announcement = Announcement(DiscoverySettings(**settings), version="1.2.3", look_every_s=look_every_s)
     await announcement.start(8080)
     print(f"host {announcement.host}", flush=True)  # noqa: T201
-    await asyncio.Event().wait()
+    told_to_end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_end.set)
+    await told_to_end.wait()
+    await announcement.close()
 
 
 if __name__ == "__main__":

@@ -109,6 +109,10 @@ class Process:
         assert status == 0, f"{self._command}: status {status}:\n{output}"
         return output
 
+    def terminate(self) -> None:
+        """Ask the program to end, and go on."""
+        os.killpg(self._process.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         """End the program now, with all that it started."""
         if self._process.poll() is None:

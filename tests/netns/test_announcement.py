@@ -28,9 +28,9 @@ echo avahi is up
 """
 
 
-def announcer(host: Host) -> str:
+def announcer(host: Host) -> tuple[str, Process]:
     program = host.start(sys.executable, "-m", "tests.netns.announcer", "{}", "0.2")
-    return program.wait_for("host ").split()[-1]
+    return program.wait_for("host ").split()[-1], program
 
 
 def avahi(host: Host, folder: Path, then: str) -> Process:
@@ -44,7 +44,7 @@ def test_avahi_sees_the_gateway_and_both_of_its_names(lab: Lab, tmp_path: Path) 
     gateway, laptop = lab.host("gateway"), lab.host("laptop")
     gateway.connect(store, "10.77.0.1/24", mac="02:00:00:00:3a:4f")
     laptop.connect(store, "10.77.0.2/24")
-    assert announcer(gateway) == "sunmi-gateway-3a4f.local"
+    assert announcer(gateway)[0] == "sunmi-gateway-3a4f.local"
     look = """
     for _ in $(seq 100); do avahi-resolve -4 -n sunmi-gateway.local 2>/dev/null | grep 10.77 && break; sleep 0.1; done
     avahi-browse --resolve --parsable --terminate _sunmi-gateway._tcp
@@ -61,18 +61,22 @@ def test_avahi_sees_the_gateway_and_both_of_its_names(lab: Lab, tmp_path: Path) 
     assert set(text.split()) == {'"version=1.2.3"', '"path=/api/v1"'}
 
 
-def test_it_shares_port_5353_with_avahi_on_the_same_host_and_follows_its_address(lab: Lab, tmp_path: Path) -> None:
+def test_it_shares_port_5353_with_avahi_on_the_same_host_and_follows_its_address_and_says_goodbye(
+    lab: Lab, tmp_path: Path
+) -> None:
     store = lab.bridge("store")
     gateway = lab.host("gateway")
     gateway.connect(store, "10.77.0.1/24", mac="02:00:00:00:3a:4f")
     look = "avahi-browse --resolve --parsable _sunmi-gateway._tcp"
     told = avahi(gateway, tmp_path, look)
     told.wait_for("avahi is up")
-    announcer(gateway)
+    _, program = announcer(gateway)
     told.wait_for(";sunmi-gateway-3a4f.local;10.77.0.1;8080;")
     gateway.ip("address", "delete", "10.77.0.1/24", "dev", "eth0")
     gateway.ip("address", "add", "10.77.0.9/24", "brd", "+", "dev", "eth0")
     told.wait_for(";sunmi-gateway-3a4f.local;10.77.0.9;8080;", timeout_s=30)
+    program.terminate()
+    told.wait_for("-;eth0;IPv4;sunmi-gateway-3a4f;")  # it said goodbye
 
 
 def test_a_second_gateway_leaves_the_short_name_alone(lab: Lab, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 ROUND_S = 3.0
 """How long a round lasts unless told otherwise: as long as the vendor's app searches (notes, section 2.1)."""
 
+_MOST_SIGHTINGS = 4096  # anyone can send frames that name cameras; memory must not be theirs to fill
+
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
@@ -228,7 +230,7 @@ class _Search:
         return Sweep(self._frames, self._tls, until=self._until, report=self._report)
 
     def _report(self, sighting: Sighting) -> None:
-        if sighting not in self._seen:
+        if sighting not in self._seen and len(self._seen) < _MOST_SIGHTINGS:
             self._seen[sighting] = None
             self._on_sighting(sighting)
 

@@ -72,12 +72,17 @@ class Sweep:
 
     async def _connect(self, targets: Sequence[Target], *, until: float) -> list[Target]:
         """Try the targets at once; return those that were silent."""
-        tries = {asyncio.create_task(self._try(target)): target for target in targets}
-        done, pending = await asyncio.wait(tries, timeout=max(0.0, until - asyncio.get_running_loop().time()))
-        for one in pending:
-            one.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        return [tries[one] for one in pending] + [tries[one] for one in done if not one.result()]
+        tries = [asyncio.create_task(self._try(target)) for target in targets]
+        try:
+            await asyncio.wait(tries, timeout=until - asyncio.get_running_loop().time())
+        finally:
+            for one in tries:
+                one.cancel()
+            answered = await asyncio.gather(*tries, return_exceptions=True)
+        for result in answered:
+            if isinstance(result, Exception):
+                raise result
+        return [target for target, result in zip(targets, answered, strict=True) if result is not True]
 
     async def _try(self, target: Target) -> bool:
         """Tell whether the host showed itself; one that takes the connection is examined from now on."""
@@ -96,6 +101,7 @@ class Sweep:
             opened.close()
             raise
         examination = asyncio.create_task(self._examine(target, opened))
+        examination.add_done_callback(lambda _: opened.close())  # also if it is cancelled before it begins
         self._examinations.add(examination)
         return True
 
@@ -120,7 +126,6 @@ class Sweep:
         finally:
             handshake.cancel()
             await asyncio.gather(handshake, return_exceptions=True)
-            opened.close()
 
     async def _certificate(self, opened: socket.socket) -> bytes:
         """Return the certificate that the host shows, in DER, or nothing where it does not speak TLS in time."""

@@ -51,6 +51,7 @@ class Provisioning:
         self._limits = limits or Limits()
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._starting = asyncio.Lock()
         self._subscribers: list[Callable[[Job], None]] = []
 
     def subscribe(self, callback: Callable[[Job], None]) -> None:
@@ -70,6 +71,10 @@ class Provisioning:
         `InvalidRequest`, `NotFound`, `Conflict` (another job is under way; no credentials) or `StateError`.
         """
         request.check()
+        async with self._starting:
+            return await self._start(sn, request)
+
+    async def _start(self, sn: str, request: ProvisioningRequest) -> Job:
         job = self._jobs.get(sn)
         if job is not None and job.active:
             if not request.empty and request != job.request:
@@ -127,7 +132,7 @@ class Provisioning:
         for sn, document in (await self._table.load_all()).items():
             try:
                 job = Job.from_document(sn, document)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, InvalidRequest):
                 _log.error("The stored provisioning of the camera %s cannot be read and is dropped", sn)
                 await self._table.delete(sn)
             else:

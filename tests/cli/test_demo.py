@@ -1,0 +1,63 @@
+"""The demo as a newcomer runs it: it ends by itself with --once, else with Ctrl-C, and stays on loopback."""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import aiohttp
+
+
+async def begin(*words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "demo", *words, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE
+    )
+
+
+async def test_once_ends_with_a_summary() -> None:
+    process = await begin("--once", "--json")
+    output, errors = await asyncio.wait_for(process.communicate(), 45)
+    assert process.returncode == 0, errors.decode()
+    summary = json.loads(output)
+    assert (summary["discovered"], summary["state"], summary["zoom"], summary["order_code"]) == (3, "done", 200, 0)
+    for word in (b"Discover", b"Wi-Fi", b"activate", b"zoom", b"order"):
+        assert word in errors
+
+
+async def test_it_stays_until_ctrl_c_and_the_shown_call_works() -> None:
+    process = await begin()
+    assert process.stderr is not None
+    shown = b""
+    async with asyncio.timeout(45):
+        while b"Ctrl-C" not in shown:
+            line = await process.stderr.readline()
+            assert line, shown.decode()
+            shown += line
+    token, url = re.search(r"Bearer (\S+)' (http://127\.0\.0\.1:\d+/)api", shown.decode()).groups()  # type: ignore[union-attr]
+    session = aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {token}"})
+    async with session as http, http.get("/api/v1/cameras") as response:
+        assert len((await response.json())["cameras"]) == 3
+    assert listening(process.pid) <= {"127", "0.0.0.0:5353"}, "only loopback, and multicast DNS, which needs its port"
+    process.send_signal(signal.SIGINT)
+    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0
+    assert output.decode().startswith("demo done")
+
+
+def listening(pid: int) -> set[str]:
+    """Return where a process has sockets open: `127` for loopback, else the address."""
+    inodes = {
+        link.readlink().name[8:-1] for link in Path(f"/proc/{pid}/fd").iterdir() if "socket:" in str(link.readlink())
+    }
+    found = set()
+    for table in ("tcp", "udp"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in inodes:
+                address, port = fields[1].split(":")
+                host = ".".join(str(byte) for byte in reversed(bytes.fromhex(address)))
+                found.add("127" if host.startswith("127.") else f"{host}:{int(port, 16)}")
+    return found
