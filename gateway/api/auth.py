@@ -1,5 +1,6 @@
 """Who calls: bearer tokens, their scopes, and the local socket, whose file permissions are its token."""
 
+import hmac
 from typing import Final
 
 from aiohttp import web
@@ -7,6 +8,8 @@ from aiohttp import web
 from gateway.errors import Forbidden, Unauthorized
 from gateway.protocol.endpoint import Scope
 from gateway.store.tokens import TokenTable
+
+LOCAL_KEY = web.AppKey("local_key", str)
 
 _RANK: Final[dict[Scope, int]] = {"pos": 0, "installer": 1, "admin": 2}
 
@@ -22,13 +25,21 @@ def require(scope: Scope, needed: Scope) -> None:
         raise Forbidden(f"this needs a token of scope {needed}; the one shown has scope {scope}")
 
 
+def is_local(request: web.Request) -> bool:
+    """Tell whether a command of this machine's user calls: on the Unix socket, or with this process's own key."""
+    transport = request.transport
+    if transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes):
+        return True
+    key = request.app.get(LOCAL_KEY)
+    return key is not None and hmac.compare_digest(request.headers.get("Authorization", ""), f"Bearer {key}")
+
+
 def authenticate(request: web.Request, tokens: TokenTable) -> Scope:
     """Return the caller's scope. Raises `Unauthorized`.
 
-    A caller on the Unix socket may do everything: its file is readable by the gateway's own user alone.
+    A command of this machine's user may do everything.
     """
-    transport = request.transport
-    if transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes):
+    if is_local(request):
         return "admin"
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:

@@ -1,16 +1,21 @@
 """Serving the local REST API: plain HTTP, HTTPS, and the Unix socket for commands."""
 
 import contextlib
-import logging
 import os
+import secrets
+import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
+import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.api import cameras, openapi, system, vendor
+from gateway.api.auth import LOCAL_KEY, is_local
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problems
 from gateway.api.route import Route
@@ -20,10 +25,10 @@ from gateway.settings import ServerSettings
 
 ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *vendor.ROUTES)
 
+HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
+
 _PLAIN_PATHS: Final = frozenset({"/healthz"})
 """What plain HTTP still serves where the settings do not allow it in general."""
-
-_log = logging.getLogger(__name__)
 
 
 def application(gateway: Gateway) -> web.Application:
@@ -37,21 +42,55 @@ def application(gateway: Gateway) -> web.Application:
 
 
 @contextlib.asynccontextmanager
-async def serving(gateway: Gateway, *, network: bool) -> AsyncIterator[list[str]]:
-    """Serve on the Unix socket and, with `network`, where the settings say; yield the base URLs.
+async def serving(gateway: Gateway) -> AsyncIterator[list[str]]:
+    """Serve tills where the settings say, and commands on the Unix socket where the system has those.
 
-    Raises `StateError` naming what could not be listened on.
+    Yields the base URLs. Raises `StateError` naming what could not be listened on, and `SettingsError`.
     """
-    runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=5)
+    async with contextlib.AsyncExitStack() as stack:
+        if HAS_UNIX_SOCKETS:
+            await stack.enter_async_context(serving_commands(gateway))
+        runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=5)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        urls = await _listen_on_network(runner, gateway.settings.server)
+        gateway.directory.announce(urls[0])
+        yield urls
+
+
+@contextlib.asynccontextmanager
+async def serving_commands(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
+    """Serve commands of this machine's user alone, with every right; yield a client session.
+
+    On the Unix socket the file's permissions are the token. Where there are none, it is loopback and a key that only
+    this process knows.
+    """
+    key = secrets.token_urlsafe(32)
+    app = application(gateway)
+    app[LOCAL_KEY] = key
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
     await runner.setup()
     try:
-        await _listen(web.UnixSite(runner, str(gateway.socket)), f"the socket {gateway.socket}")
-        gateway.socket.chmod(0o600)
-        urls = await _listen_on_network(runner, gateway.settings.server) if network else []
-        yield urls
+        if HAS_UNIX_SOCKETS:
+            await _listen(web.UnixSite(runner, str(gateway.socket)), f"the socket {gateway.socket}")
+            gateway.socket.chmod(0o600)
+            session = socket_session(gateway.socket)
+        else:
+            await _listen(web.TCPSite(runner, "127.0.0.1", 0), "loopback")
+            session = aiohttp.ClientSession(
+                f"http://127.0.0.1:{runner.addresses[0][1]}", headers={"Authorization": f"Bearer {key}"}
+            )
+        async with session:
+            yield session
     finally:
         await runner.cleanup()
         gateway.socket.unlink(missing_ok=True)
+
+
+def socket_session(path: Path) -> aiohttp.ClientSession:
+    """Return a client session to the gateway whose Unix socket this is."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+    return aiohttp.ClientSession("http://gateway", connector=aiohttp.UnixConnector(path=str(path)), timeout=timeout)
 
 
 async def _listen_on_network(runner: web.AppRunner, settings: ServerSettings) -> list[str]:
@@ -94,7 +133,6 @@ async def _listen(site: web.BaseSite, where: str) -> None:
 
 @web.middleware
 async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    local = request.transport is not None and isinstance(request.transport.get_extra_info("sockname"), str | bytes)
-    if not (local or request.secure or request.path in _PLAIN_PATHS):
+    if not (is_local(request) or request.secure or request.path in _PLAIN_PATHS):
         raise Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
     return await handler(request)

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.api.server import serving
+from gateway.api.server import HAS_UNIX_SOCKETS, serving_commands, socket_session
 from gateway.app import Gateway
 from gateway.errors import StateError
 from gateway.protocol import json_text
@@ -59,15 +59,15 @@ async def connected(settings: Settings) -> AsyncIterator[Api]:
     """Yield the API of the gateway that holds the state directory, else of one assembled here and now."""
     directory = settings.state_directory
     async with contextlib.AsyncExitStack() as stack:
-        if StateDirectory.is_held(directory):
-            socket = directory / "gateway.sock"
-        else:
+        if not StateDirectory.is_held(directory):
             gateway = await Gateway.open(settings)
             stack.push_async_callback(gateway.close)
-            await stack.enter_async_context(serving(gateway, network=False))
-            socket = gateway.socket
-        connector = aiohttp.UnixConnector(path=str(socket))
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
-        session = aiohttp.ClientSession("http://gateway", connector=connector, timeout=timeout)
-        await stack.enter_async_context(session)
+            session = await stack.enter_async_context(serving_commands(gateway))
+        elif HAS_UNIX_SOCKETS:
+            session = await stack.enter_async_context(socket_session(StateDirectory.socket_in(directory)))
+        else:
+            raise StateError(
+                f"a gateway runs on {directory}, and this system has no Unix sockets for commands: "
+                f"call its REST API at {StateDirectory.announced(directory)} with a token"
+            )
         yield Api(session, directory)

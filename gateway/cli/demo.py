@@ -6,10 +6,9 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import click
 
-from gateway.api.server import serving
+from gateway.api.server import serving, socket_session
 from gateway.app import Gateway
 from gateway.cli.client import Api
 from gateway.cli.run import stop_signal
@@ -49,7 +48,7 @@ async def _demo(session: Session, once: bool) -> None:
             settings_file.chmod(0o600)
             gateway = await Gateway.open(load_settings(settings_file))
             try:
-                async with serving(gateway, network=True) as urls:
+                async with serving(gateway) as urls:
                     await gateway.start(port=_port(urls[0]), https_port=0)
                     summary = await _walk(gateway, store, urls[0])
                     summary["seconds"] = round(time.monotonic() - began, 1)
@@ -64,8 +63,7 @@ async def _walk(gateway: Gateway, store: SimulatedStore, url: str) -> dict[str, 
     """Go the whole way through the REST API, as an installer and a till would."""
     messages.rule("A simulated store")
     messages.print(f"{len(store.cameras)} cameras and a cloud, all on loopback. The gateway: [bold]{url}[/bold]")
-    connector = aiohttp.UnixConnector(path=str(gateway.socket))
-    async with aiohttp.ClientSession("http://gateway", connector=connector) as http:
+    async with socket_session(gateway.socket) as http:
         api = Api(http, gateway.directory.path)
         messages.rule("1  Discover")
         found = await api.post("discovery", {"timeout_s": 1.5})

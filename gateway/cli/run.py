@@ -24,7 +24,7 @@ async def _serve(session: Session) -> None:
     stop = stop_signal()
     gateway = await Gateway.open(settings)
     try:
-        async with serving(gateway, network=True) as urls:
+        async with serving(gateway) as urls:
             messages.print(f"sunmi-gateway serves on {' '.join(urls)}")
             await gateway.start(port=settings.server.port, https_port=settings.server.https_port)
             await stop.wait()

@@ -24,6 +24,7 @@ else:
 
 
 _LOCK_FILE: Final = "gateway.lock"
+_ADDRESS_FILE: Final = "gateway.address"
 _TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 _TRIES: Final = 5
 _BETWEEN_TRIES_S: Final = 0.02
@@ -102,10 +103,28 @@ class StateDirectory:
     @property
     def socket(self) -> Path:
         """The Unix socket at which a running gateway listens for commands."""
-        return self.path / "gateway.sock"
+        return self.socket_in(self.path)
+
+    @staticmethod
+    def socket_in(path: Path) -> Path:
+        """Return the Unix socket of the gateway that runs on a directory."""
+        return path / "gateway.sock"
+
+    def announce(self, address: str) -> None:
+        """Note the address at which the REST API of this holder is, for commands that cannot use the socket."""
+        (self.path / _ADDRESS_FILE).write_text(address, encoding="utf-8")
+
+    @staticmethod
+    def announced(path: Path) -> str:
+        """Return the address that the directory's holder has noted, or nothing."""
+        try:
+            return (path / _ADDRESS_FILE).read_text(encoding="utf-8")
+        except OSError:
+            return ""
 
     def release(self) -> None:
         """Let another process have the directory. The lock file stays: removing it would let two processes in."""
+        (self.path / _ADDRESS_FILE).unlink(missing_ok=True)
         os.close(self._descriptor)
 
 

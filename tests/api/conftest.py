@@ -60,7 +60,7 @@ async def gateway(store: SimulatedStore, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.fixture
 async def session(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
-    async with serving(gateway, network=True) as urls, aiohttp.ClientSession(urls[0]) as http:
+    async with serving(gateway) as urls, aiohttp.ClientSession(urls[0]) as http:
         yield http
 
 

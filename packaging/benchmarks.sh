@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Installs the peers and runs every benchmark; each prints ratios measured in the same run. Network namespaces need root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. packaging/environment.sh
+need_packages nginx-light nmap iproute2 openssl procps
+make_environment benchmark
+for benchmark in tests/benchmarks/*.py; do
+  echo "== $benchmark"
+  .venv/bin/python "$benchmark"
+done
