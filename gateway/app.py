@@ -67,6 +67,8 @@ class Gateway:
                 camera_port=settings.cameras.port,
                 on_sighting=registry.see,
                 known_addresses=lambda: [camera.address for camera in registry.all() if camera.address],
+                on_round_end=registry.expire,
+                tls=cameras.tls,
             )
             parts.push_async_callback(discovery.close)
             provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)

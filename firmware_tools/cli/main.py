@@ -28,14 +28,17 @@ def main() -> NoReturn:
     """Run a command: exit status 0 done, 1 failed, 2 wrong usage."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        sunmi_sdcard.main(prog_name="sunmi-sdcard", standalone_mode=False)
+        with sunmi_sdcard.make_context("sunmi-sdcard", sys.argv[1:]) as context:
+            sunmi_sdcard.invoke(context)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
     except CardError as error:
         _fail(str(error))
     except (KeyboardInterrupt, click.Abort):
-        _fail("stopped; what was being written is incomplete and plainly so: write it again")
+        _fail("stopped; a card that was being written is incomplete and plainly so: write it again")
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Calling cameras: who may be called, where, with what proof of who answers, and what the answers tell about them."""
 
 import asyncio
+import ssl
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +72,11 @@ class Cameras:
         self._way = Reach(registry, self._context, Account(*credentials))
         self._evidence = Evidence(registry, self._way, self._deadline)
         self._lines: dict[str, CameraLine] = {}
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """The context of connections to cameras."""
+        return self._context
 
     async def call(self, sn: str, call: Call) -> Answer:
         """Call an endpoint of a managed camera and return its answer, whose code is 0.

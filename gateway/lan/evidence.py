@@ -37,7 +37,7 @@ class OtherOwner(Conflict):
 
 
 class Evidence:
-    """Asks cameras about themselves. The caller holds the line's turn; `deadline` tells how long an endpoint may take."""
+    """Asks cameras about themselves. The caller holds the line's turn; `deadline` tells when a call has to end."""
 
     def __init__(self, registry: Registry, way: Reach, deadline: Callable[[Endpoint], float]) -> None:
         self._registry = registry

@@ -247,7 +247,7 @@ def test_cards_one_after_another(list_: Callable[[str], Path], tmp_path: Path) -
 
 def test_nobody_is_asked_without_input(list_: Callable[[str], Path], tmp_path: Path) -> None:
     report = Report.resume(tmp_path / "out", read_plan(list_(THREE), Unseen()))
-    with pytest.raises(InputRefused, match="--no-input: .*SUNMI-1B2C"):
+    with pytest.raises(InputRefused, match=r"--no-input: .*SUNMI-1B2C"):
         make_cards(report, Bench([]), READER, QUIET, with_capacity=False)
 
 

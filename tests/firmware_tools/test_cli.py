@@ -200,8 +200,8 @@ def test_progress_is_shown_on_a_terminal(firmware_file: Path, tmp_path: Path) ->
         timeout=30,
         check=True,
     )
-    os.close(terminal)
     text = os.read(shown, 1 << 16).decode()
+    os.close(terminal)
     os.close(shown)
     assert "Writing" in text
     assert "/s" in text

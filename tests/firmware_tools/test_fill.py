@@ -142,7 +142,6 @@ def exfat_system(
     write: Callable[..., Path], loop_device: Callable[..., Path], mount: Path, tool: Callable[..., str]
 ) -> Iterator[ExfatSystem]:
     """Make the reader of a card whose partition is not formatted yet."""
-    tool("tune.exfat", "-V")
     yield ExfatSystem(loop_device(write(), "--offset", str(4 << 20)), mount, tool)
     subprocess.run(["umount", "--quiet", str(mount)], check=False)
 
@@ -164,7 +163,7 @@ def test_what_a_workshop_refuses(mount: Path, firmware_file: Path, mac: Mac, too
     system = ExfatSystem(mount / "none", mount, tool)
     workshop, firmware = FillWorkshop(system), load_firmware([firmware_file])
     silent = Console(as_json=True, may_ask=False)
-    with pytest.raises(InputRefused, match="--no-input: .*Format disk4"):
+    with pytest.raises(InputRefused, match=r"--no-input: .*Format disk4"):
         workshop.make(READER, Card(mac), firmware, console=silent)
     with pytest.raises(InputRefused, match="Linux only"):
         workshop.make(READER, Card(mac), firmware, console=silent, with_capacity=True)

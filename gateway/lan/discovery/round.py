@@ -48,8 +48,8 @@ class Discovery:
     """Finds cameras: in rounds, repeated every `interval_s`, and whenever asked.
 
     `on_sighting` is called with every sighting the moment it is made. `known_addresses` are the addresses
-    (`host` or `host:port`) where cameras were last; a sweep tries them first. `tls` is the cameras' TLS context, for
-    cameras that insist on a client certificate.
+    (`host` or `host:port`) where cameras were last; a sweep tries them first. `on_round_end` is called after every
+    round. `tls` is the cameras' TLS context, for cameras that insist on a client certificate.
     """
 
     def __init__(
@@ -57,14 +57,16 @@ class Discovery:
         settings: DiscoverySettings,
         *,
         camera_port: int,
-        on_sighting: Callable[[Sighting], None],
+        on_sighting: Callable[[Sighting], object],
         known_addresses: Callable[[], Iterable[str]] = tuple,
+        on_round_end: Callable[[], object] = lambda: None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
         self._camera_port = camera_port
         self._on_sighting = on_sighting
         self._known_addresses = known_addresses
+        self._on_round_end = on_round_end
         self._tls = tls or camera_tls_context(None, "")
         self._repeating: asyncio.Task[None] | None = None
         self._running: tuple[frozenset[Method], float, asyncio.Task[RoundResult]] | None = None
@@ -135,6 +137,7 @@ class Discovery:
     def _ended(self, task: asyncio.Task[RoundResult]) -> None:
         if self._running is not None and self._running[2] is task:
             self._running = None
+        self._on_round_end()
 
     async def _repeat(self) -> None:
         told: dict[str, str | None] = {}
@@ -169,7 +172,7 @@ class _Search:
         self,
         here: Surroundings,
         frames: FrameSockets,
-        on_sighting: Callable[[Sighting], None],
+        on_sighting: Callable[[Sighting], object],
         until: float,
         camera_port: int,
         tls: ssl.SSLContext,
