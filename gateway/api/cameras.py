@@ -15,6 +15,7 @@ from gateway.api.bodies import (
 )
 from gateway.api.route import Caller, Route, respond
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, NotManaged, Problem
+from gateway.lan.capture import capture
 from gateway.lan.provisioning import ProvisioningRequest
 
 
@@ -134,6 +135,13 @@ async def trust(caller: Caller) -> web.StreamResponse:
     return respond(caller.gateway.registry.get(caller.sn).describe())
 
 
+async def capture_camera(caller: Caller) -> web.StreamResponse:
+    """Record what a camera answers to every read and how it announces itself, without secrets or identities."""
+    gateway = caller.gateway
+    document = await capture(caller.sn, cameras=gateway.cameras, registry=gateway.registry, discovery=gateway.discovery)
+    return respond(document)
+
+
 _CAMERA = "/api/v1/cameras/{sn}"
 
 ROUTES = (
@@ -166,5 +174,6 @@ ROUTES = (
     ),
     Route("GET", f"{_CAMERA}/provisioning", "Show how far its job is", show_provisioning, "installer"),
     Route("DELETE", f"{_CAMERA}/provisioning", "Cancel its job", cancel_provisioning, "installer"),
+    Route("POST", f"{_CAMERA}/capture", "Record what it answers, redacted", capture_camera, "installer"),
     Route("POST", f"{_CAMERA}/trust", "Trust the certificate that it shows", trust, "installer", TrustBody),
 )

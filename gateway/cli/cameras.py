@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,8 @@ from gateway.cli.client import Api
 from gateway.cli.session import Session, fail, messages, speaks
 from gateway.cli.tables import members, pretty, show, table
 from gateway.errors import NotFound
+from gateway.lan.capture import file_name
+from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 
 _COLUMNS = {
@@ -169,6 +172,27 @@ async def call(session: Session, api: Api, sn: str, endpoint: str, arguments: tu
         raise click.UsageError(f"{exc} (sunmi-gateway catalogue)") from exc
     body = vendor_body(known, arguments)
     session.emit(await api.post(f"cameras/{sn}/openapi/{known.path}", body), pretty)
+
+
+@cameras.command()
+@click.argument("sn")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file; default: MODEL-VERSION.json."
+)
+@speaks
+async def capture(session: Session, api: Api, sn: str, output: Path | None) -> None:
+    """Record, redacted, what a camera answers to every read and how it announces itself."""
+    messages.print(f"asking {sn} everything that it tells; this may take minutes if it is slow", markup=False)
+    document = await api.post(f"cameras/{sn}/capture", {})
+    if session.json:
+        session.emit(document, pretty)
+        return
+    file = output or Path(file_name(document))
+    try:
+        file.write_text(json_text.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as exc:
+        fail(f"{file} cannot be written: {exc.strerror}")
+    show(str(file))
 
 
 @cameras.command()

@@ -16,9 +16,10 @@ def loads(text: str | bytes) -> Any:
         raise ValueError("a number has too large an exponent") from exc
 
 
-def dumps(value: Any) -> str:
-    """Write compact JSON with every non-ASCII character as it is."""
-    return simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+def dumps(value: Any, *, indent: int | None = None) -> str:
+    """Write JSON, compact unless indented, with every non-ASCII character as it is."""
+    separators = (",", ":" if indent is None else ": ")
+    return simplejson.dumps(value, ensure_ascii=False, separators=separators, indent=indent, use_decimal=True)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -161,3 +161,16 @@ async def test_secrets_stay_out_of_every_message(command: Any, store: SimulatedS
     assert done.status == 1
     assert store.secret_key not in done.output + done.errors
     assert json.loads(done.output)["code"] == "invalid_request"
+
+
+async def test_a_camera_is_captured_without_its_secrets(store: SimulatedStore, command: Any, tmp_path: Path) -> None:
+    camera = store.cameras[0]
+    await command("discover", "--method", "broadcast", "--timeout", "0.5")
+    await command("cameras", "add", camera.sn)
+    file = tmp_path / "capture.json"
+    done = await command("cameras", "capture", camera.sn, "--output", str(file))
+    assert done.status == 0, done.errors
+    text = file.read_text(encoding="utf-8")
+    assert json.loads(text)["model"] == camera.state.model
+    assert camera.sn not in text
+    assert camera.state.mac not in text

@@ -1,5 +1,6 @@
 """The command as it is typed: what it prints where, and its exit status."""
 
+import contextlib
 import json
 import os
 import pty
@@ -200,7 +201,11 @@ def test_progress_is_shown_on_a_terminal(firmware_file: Path, tmp_path: Path) ->
         timeout=30,
         check=True,
     )
-    text = os.read(shown, 1 << 16).decode()
+    os.set_blocking(shown, False)
+    text = ""
+    with contextlib.suppress(BlockingIOError):  # raised when all has been read
+        while True:
+            text += os.read(shown, 1 << 16).decode()
     os.close(terminal)
     os.close(shown)
     assert "Writing" in text
