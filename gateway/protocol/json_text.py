@@ -9,7 +9,7 @@ import simplejson
 def loads(text: str | bytes) -> Any:
     """Parse JSON; fractions become `Decimal`, so that 10.00 stays 10.00. Raises ValueError."""
     try:
-        return simplejson.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return _DECODER.decode(text.decode() if isinstance(text, bytes) else text)
     except RecursionError as exc:
         raise ValueError("the JSON is nested too deeply") from exc
     except InvalidOperation as exc:
@@ -24,3 +24,7 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_DECODER = simplejson.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+"""Made once: making one costs more than decoding a small document."""

@@ -56,14 +56,16 @@ async def test_provisioning_in_one_command(store: SimulatedStore, command: Any) 
     assert number not in done.output + done.errors
 
 
-async def test_a_wrong_password_is_named_with_its_step(store: SimulatedStore, command: Any) -> None:
+async def test_a_failure_is_named_with_its_step(store: SimulatedStore, command: Any) -> None:
     sn = next(iter(store.activation_numbers))
-    store.camera(sn).rejoin_s = 3  # long enough to be seen leaving
+    store.camera(sn).state.cable, store.camera(sn).state.hotspot = True, False
     failed = await command(
-        "cameras", "provision", sn, "--ssid", WIFI_SSID, "--password", "wrong-password", "--no-input"
+        *("cameras", "provision", sn, "--activation-number", "99999999", "--confirm-erase", "--no-input")
     )
     assert failed.status == 1
-    assert "wrong_wifi_password" in failed.errors.splitlines()[-1]
+    last = failed.errors.splitlines()[-1]
+    assert "step activate failed: wrong_activation_number" in last
+    assert "99999999" not in failed.errors
 
 
 async def test_activation_asks_for_confirmation(store: SimulatedStore, command: Any) -> None:
