@@ -67,7 +67,8 @@ class Provisioning:
     async def start(self, sn: str, request: ProvisioningRequest) -> Job:
         """Start a job, which makes the camera managed; with an empty request, go on with the one that there is.
 
-        An unknown serial number is accepted where Wi-Fi is to be set: the camera may still be in its box. Raises
+        A camera that is not known is looked for first; where
+        Wi-Fi is to be set it may even be in its box still. Raises
         `InvalidRequest`, `NotFound`, `Conflict` (another job is under way; no credentials) or `StateError`.
         """
         request.check()
@@ -109,6 +110,10 @@ class Provisioning:
     async def _manage(self, sn: str, request: ProvisioningRequest) -> None:
         if request.activation_number is not None:
             self._cameras.require_credentials()
+        with contextlib.suppress(NotFound):
+            await self._registry.manage(sn)
+            return
+        await self._discover()
         try:
             await self._registry.manage(sn)
         except NotFound:
