@@ -17,9 +17,8 @@ async def reach(course: Course) -> str:
     give_up_at: float | None = None  # known once a person was asked to help
     seen = False
     while True:
-        camera = course.known()
-        at_home = camera is not None and camera.address and not job.via_hotspot and not in_hotspot(camera)
-        if at_home and await course.answers():
+        # Whether it is in hotspot mode only a sighting tells, and what becomes of Wi-Fi depends on that.
+        if job.request.ssid is None and _at_home(course) and await course.answers():
             return f"answers at {course.camera.address}"
         sightings = await course.look()
         if sightings:
@@ -30,6 +29,8 @@ async def reach(course: Course) -> str:
                 job.via_hotspot = job.via_hotspot or course.camera.hotspot
                 where = "in hotspot mode " if course.camera.hotspot else ""
                 return f"answers {where}at {course.camera.address}"
+        elif job.request.ssid is not None and _at_home(course) and await course.answers():
+            return f"answers at {course.camera.address}"
         if now() >= deadline:
             give_up_at = give_up_at or now() + limits.person_s
             if seen or now() >= give_up_at or job.request.ssid is None:
@@ -131,6 +132,12 @@ async def rejoin(course: Course) -> str:
         if await course.pause():
             may_wait = False
             deadline = now() + limits.rejoin_s
+
+
+def _at_home(course: Course) -> bool:
+    """Whether the camera has an address of its own on this network, as far as is known."""
+    camera = course.known()
+    return camera is not None and bool(camera.address) and not course.job.via_hotspot and not in_hotspot(camera)
 
 
 def _joined_already(course: Course) -> bool:
