@@ -126,10 +126,11 @@ async def provision(session: Session, api: Api, /, sn: str, confirm_erase: bool,
     job = await api.post(path, body)
     shown: set[tuple[str, str]] = set()
     while job["state"] in ("running", "waiting"):
-        _show_progress(job, shown)
         if job["state"] == "waiting":
             await _let_person_act(session, api, path, job)
             job = await api.post(path, {})
+        else:
+            _show_progress(job, shown)
         await asyncio.sleep(0.2)
         job = await api.get(path)
     _show_progress(job, shown)
