@@ -40,7 +40,7 @@ class CardFaulty(CardError):
 _ADVICE = {
     5: "; the card may be damaged or was pulled out",
     6: "; the card was pulled out",
-    13: "; run the command as administrator, and check the card's write-protection switch",
+    13: "; check the permissions; for a card in a drive, run the command as administrator",
     16: "; it is mounted or in use: unmount it first",
     19: "; the card was pulled out",
     28: "; the disk is full: free some space and run the command again",

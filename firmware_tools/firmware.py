@@ -46,6 +46,8 @@ class Firmware:
     size: int
     modified: float
     """When it was made, in seconds of the Unix epoch."""
+    parts: tuple[Path, ...]
+    """The files that it comes from."""
     _open: Callable[[], AbstractContextManager[BinaryIO]]
 
     @contextmanager
@@ -97,7 +99,7 @@ def load_firmware(paths: Sequence[Path]) -> Firmware:
     if head.startswith(_ZIP):
         return _unzipped(parts, starts, name)
     _refuse_archive(head, name)
-    return Firmware(name, starts[-1], parts[0].stat().st_mtime, lambda: _opened(parts))
+    return Firmware(name, starts[-1], parts[0].stat().st_mtime, tuple(parts), lambda: _opened(parts))
 
 
 def describe_card(card: Card, model: str | None, channel: str | None, version: str | None) -> Card:
@@ -185,7 +187,7 @@ def _unzipped(parts: Sequence[Path], starts: Sequence[int], name: str) -> Firmwa
     if head.startswith(_ZIP):
         raise InputRefused(f"firmware {inner}: this is an archive inside an archive; unpack it yourself first")
     _refuse_archive(head, inner)
-    return Firmware(inner, member.file_size, parts[0].stat().st_mtime, opened)
+    return Firmware(inner, member.file_size, parts[0].stat().st_mtime, tuple(parts), opened)
 
 
 def _only_member(archive: zipfile.ZipFile, starts: Sequence[int], name: str) -> zipfile.ZipInfo:

@@ -29,6 +29,8 @@ def write_image(
         raise InputRefused(f"{path}: this is a folder; name the image file to write")
     if path.exists() and not path.is_file():
         raise InputRefused(f"{path}: this is no ordinary file; use `prepare` to write a card in a drive")
+    if path.exists() and any(path.samefile(part) for part in firmware.parts):
+        raise InputRefused(f"{path}: this is the firmware itself; give the image another name")
     if not path.parent.is_dir():
         raise InputRefused(f"{path}: the folder {path.parent} does not exist")
     size = check_card_size(size)

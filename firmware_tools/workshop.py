@@ -47,8 +47,8 @@ class Workshop(Protocol):
     ) -> Made:
         """Make the card in a drive a firmware card and read it back; raise a `CardError` if that fails."""
 
-    def label_in(self, drive: Drive) -> str | None:
-        """Return the label of the firmware card in a drive; None if there is another card."""
+    def camera_of(self, drive: Drive) -> str | None:
+        """Return the MAC, or at least the label, that the card in a drive carries; None if it is no firmware card."""
 
     def release(self, drive: Drive) -> bool:
         """Eject a card; tell whether the system did."""
@@ -86,14 +86,14 @@ class RawWorkshop:
         )
         return Made(drive, prepared.written.record.sha256.hex(), tuple(prepared.findings.notes))
 
-    def label_in(self, drive: Drive) -> str | None:
-        """Return the label of the firmware card in a drive; None if there is another card."""
+    def camera_of(self, drive: Drive) -> str | None:
+        """Return the MAC, or at least the label, that the card in a drive carries; None if it is no firmware card."""
         try:
             with open_medium(Path(drive.path)) as medium:
                 record = CardRecord.from_oem_parameters(Volume(medium).boot.oem_parameters)
         except CardFaulty:
             return None
-        return record.card.mac.label if record else None
+        return str(record.card.mac) if record else None
 
     def release(self, drive: Drive) -> bool:
         """Eject a card; tell whether the system did."""
@@ -140,7 +140,7 @@ class FillWorkshop:
         notes = [f"the system does not let us remove {name}; cameras do not mind it" for name in left]
         return Made(volume.drive, sha256, tuple(notes))
 
-    def label_in(self, drive: Drive) -> str | None:
+    def camera_of(self, drive: Drive) -> str | None:
         """Return the label of the card in a drive."""
         return self._volume_at(drive).label or None
 

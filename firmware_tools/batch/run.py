@@ -11,7 +11,7 @@ from firmware_tools.medium import open_medium
 from firmware_tools.verification import verify_card
 from firmware_tools.workshop import Workshop
 
-_SKIP = "s"
+_SKIP, _REUSE = "s", "r"
 
 
 def make_images(report: Report, size: int, console: Console) -> None:
@@ -32,7 +32,7 @@ def make_images(report: Report, size: int, console: Console) -> None:
 
 def make_cards(report: Report, workshop: Workshop, reader: Drive, console: Console, *, with_capacity: bool) -> None:
     """Make the cards in one reader, asking for each; a card that fails is asked for again, or skipped."""
-    made: set[str] = set()
+    last: Entry | None = None
     for number, entry in enumerate(report.entries, 1):
         card = entry.wanted.card
         title = f"{number}/{len(report.entries)} {card.mac.label} for camera {card.mac}"
@@ -40,12 +40,14 @@ def make_cards(report: Report, workshop: Workshop, reader: Drive, console: Conso
             console.say(f"{title}: made already")
             continue
         while True:
-            question = f"{title}: insert its card into {reader.name} and press Enter ({_SKIP} skips it)"
-            if console.ask(question).lower() == _SKIP:
+            answer = console.ask(f"{title}: insert its card into {reader.name} and press Enter ({_SKIP} skips it)")
+            if answer.lower() == _SKIP:
                 entry.state = WAITING
                 break
             try:
-                drive = _card_in(workshop, reader, made - {card.mac.label})
+                drive = _card_in(workshop, reader)
+                if last is not None and answer.lower() != _REUSE:
+                    _refuse_same_card(workshop, drive, last)
                 done = workshop.make(
                     drive,
                     card,
@@ -61,23 +63,29 @@ def make_cards(report: Report, workshop: Workshop, reader: Drive, console: Conso
                 continue
             workshop.release(done.drive)
             entry.succeed(reader.name)
-            made.add(card.mac.label)
+            last = entry
             console.say(f"{title}: good, {card.file.value} read back; take it out")
             break
         report.save()
 
 
-def _card_in(workshop: Workshop, reader: Drive, made: set[str]) -> Drive:
-    """Return the reader with the card that is in it now; raise `DriveRefused` if it is one made a moment ago."""
+def _card_in(workshop: Workshop, reader: Drive) -> Drive:
+    """Return the reader with the card that is in it now; raise `DriveRefused` if it is not to be written."""
     for drive in workshop.drives():
         if (drive.path, drive.bus) == (reader.path, reader.bus) and (drive.bus == "mmc" or drive.model == reader.model):
             if drive.refusal:
                 raise DriveRefused(f"{drive.name}: {drive.refusal}")
-            label = workshop.label_in(drive)
-            if label in made:
-                raise DriveRefused(f"{drive.name}: this is still the card {label}, made a moment ago; insert the next")
             return drive
     raise DriveRefused(f"{reader.name}: there is no card in it")
+
+
+def _refuse_same_card(workshop: Workshop, drive: Drive, last: Entry) -> None:
+    mac = last.wanted.card.mac
+    if workshop.camera_of(drive) in (str(mac), mac.label):
+        raise DriveRefused(
+            f"{drive.name}: this is still the card for {mac}, made a moment ago: insert the next one, or answer"
+            f" {_REUSE} to erase this one and use it again"
+        )
 
 
 def _make_image(entry: Entry, image: Path, size: int, console: Console) -> str:

@@ -88,6 +88,9 @@ def clean(console: Console, /, target: Path) -> None:
     else:
         check_device(target, writing=True)
         with open_medium(target, writable=True) as medium:
-            removed = clean_card(medium)
+            try:
+                removed = clean_card(medium)
+            except CardFaulty as fault:
+                raise CardFaulty(f"{target}: {fault}; nothing was changed") from fault
     text = f"{target}: removed {', '.join(removed)}" if removed else f"{target}: there was no firmware to remove"
     console.finish({"target": str(target), "removed": removed}, text)

@@ -17,7 +17,7 @@ from firmware_tools.drives.drive import SIZE_CAP, WRITE_PROTECTED, Drive, refuse
 from firmware_tools.errors import DriveRefused, MediumFailed
 from firmware_tools.medium import OpenMedium, open_medium
 
-_COLUMNS = (
+LSBLK_COLUMNS = (
     "NAME,PATH,MAJ:MIN,TYPE,SIZE,RM,HOTPLUG,RO,TRAN,SUBSYSTEMS,VENDOR,MODEL,SERIAL,FSTYPE,LABEL,UUID,PTUUID,"
     "LOG-SEC,MOUNTPOINTS"
 )
@@ -30,7 +30,7 @@ def list_drives(size_cap: int = SIZE_CAP) -> list[Drive]:
     """Ask the system for its drives; raise `MediumFailed` if it does not tell."""
     try:
         done = subprocess.run(  # noqa: S603 - no shell, fixed arguments
-            [_program("lsblk"), "--json", "--bytes", "--output", _COLUMNS],
+            [_program("lsblk"), "--json", "--bytes", "--output", LSBLK_COLUMNS],
             capture_output=True,
             text=True,
             timeout=30,

@@ -1,4 +1,4 @@
-"""How fast a card is written, beside `dd conv=fsync` of the same bytes; run as `python tests/benchmarks/firmware_card.py`.
+"""How fast a card is written, beside `dd conv=fsync` of the same bytes: `python tests/benchmarks/firmware_card.py`.
 
 Prints the ratio of the medians of interleaved runs, and the writer's peak memory in a process of its own.
 """
@@ -81,7 +81,7 @@ def measure(folder: Path, megabytes: int, rounds: int) -> None:
     print(f"{megabytes} MB of firmware into a sparse image of 64 GB, with fsync; medians of {rounds} interleaved runs")
     for name, measured in times.items():
         median = statistics.median(measured)
-        print(f"  {name:15} {median:6.3f} s  ({min(measured):.3f} to {max(measured):.3f})  {median / base:5.2f} × dd")
+        print(f"  {name:15} {median:6.3f} s  ({min(measured):.3f} to {max(measured):.3f})  {median / base:5.2f} of dd")
     print(f"  peak memory of the writer's process: {max(memory) / 1024:.0f} MiB")
 
 

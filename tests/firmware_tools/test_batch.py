@@ -202,11 +202,11 @@ class Bench:
     ) -> Made:
         if self.now == "worn out":
             raise CardFaulty("sda: reading back: worn out")
-        self.now = card.mac.label
+        self.now = str(card.mac)
         self.made.append(str(card.mac))
         return Made(drive, "")
 
-    def label_in(self, drive: Drive) -> str | None:
+    def camera_of(self, drive: Drive) -> str | None:
         return self.now
 
     def release(self, drive: Drive) -> bool:
@@ -226,8 +226,8 @@ class Installer(Console):
         card = self.bench.stack.pop(0)
         if card == "skip":
             return "s"
-        self.bench.now = card if card is not None else self.bench.now
-        return ""
+        self.bench.now = self.bench.now if card in (None, "reuse") else card
+        return "r" if card == "reuse" else ""
 
 
 def test_cards_one_after_another(list_: Callable[[str], Path], tmp_path: Path) -> None:
@@ -243,6 +243,13 @@ def test_cards_one_after_another(list_: Callable[[str], Path], tmp_path: Path) -
     report = Report.resume(tmp_path / "out", read_plan(list_(THREE), Unseen()))
     make_cards(report, again.bench, READER, again, with_capacity=False)
     assert (report.count(DONE), again.bench.made) == (3, ["FF:25:76:0A:1B:2D"])
+
+
+def test_one_card_for_all_cameras(list_: Callable[[str], Path], tmp_path: Path) -> None:
+    bench = Bench(["blank", None, "reuse", None, "reuse"])
+    report = Report.resume(tmp_path / "out", read_plan(list_(THREE), Unseen()))
+    make_cards(report, bench, READER, Installer(bench), with_capacity=False)
+    assert (report.count(DONE), bench.stack) == (3, [])
 
 
 def test_nobody_is_asked_without_input(list_: Callable[[str], Path], tmp_path: Path) -> None:

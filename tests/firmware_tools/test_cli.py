@@ -99,6 +99,7 @@ BAD = [
     (("verify", "/dev/null"), "neither an image file"),
     (("verify", "FW"), "incomplete: there is no partition table"),
     (("clean", "missing.img"), "no such file"),
+    (("clean", "FW"), "nothing was changed"),
     (("prepare", "--mac", MAC, "--firmware", "FW", "sdz", "--no-input"), "no such drive"),
     (("batch", "missing.csv", "--images", "out", "--size", "64MiB"), "no such list"),
 ]

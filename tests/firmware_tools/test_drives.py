@@ -32,7 +32,13 @@ def diskutil(command: Sequence[str]) -> bytes:
 
 @pytest.mark.parametrize(
     ("machine", "offered"),
-    [("pi-from-card", ["sda"]), ("pi-from-usb", ["mmcblk0"]), ("laptop", ["mmcblk0"]), ("odd", [])],
+    [
+        ("pi-from-card", ["sda"]),
+        ("pi-from-usb", ["mmcblk0"]),
+        ("laptop", ["mmcblk0"]),
+        ("odd", []),
+        ("qemu", ["sda", "sdc", "mmcblk0"]),
+    ],
 )
 def test_only_cards_are_offered(machine: str, offered: list[str]) -> None:
     assert [drive.name for drive in parse_lsblk(lsblk(machine)) if drive.offered] == offered

@@ -152,7 +152,7 @@ def test_a_card_from_formatting_to_ejecting(
     workshop = FillWorkshop(exfat_system)
     made = workshop.make(READER, Card(mac), load_firmware([firmware_file]), console=Person(exfat_system))
     assert (made.sha256, exfat_system.steps_shown) == (firmware_sha256, 1)
-    assert workshop.label_in(READER) == mac.label
+    assert workshop.camera_of(READER) == mac.label
     assert workshop.release(made.drive)
     with open_medium(tmp_path / "card.img") as medium:
         findings = verify_card(medium, progress=Unseen(), mac=mac, expected_sha256=bytes.fromhex(firmware_sha256))

@@ -134,6 +134,8 @@ def test_refused_images_leave_no_file(tmp_path: Path, firmware_file: Path, mac: 
         write_image(tmp_path, 64 * MIB, Card(mac), firmware, progress=Unseen())
     with pytest.raises(InputRefused, match="does not exist"):
         write_image(tmp_path / "no" / "card.img", 64 * MIB, Card(mac), firmware, progress=Unseen())
+    with pytest.raises(InputRefused, match="the firmware itself"):
+        write_image(firmware_file, 64 * MIB, Card(mac), firmware, progress=Unseen())
     with firmware_file.open("ab") as file:
         file.write(b"longer")
     with pytest.raises(InputRefused, match="became longer"):

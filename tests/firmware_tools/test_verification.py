@@ -97,7 +97,7 @@ def used_metadata() -> Iterator[int]:
 
 
 UNUSED_IN_ENTRIES = {
-    *range(ROOT + 24, ROOT + 32),  # reserved in the label
+    *range(ROOT + 22, ROOT + 32),  # the label has no eleventh character; reserved
     *range(ROOT + 33, ROOT + 52),  # flags and reserved bytes of the bitmap's entry
     *range(ROOT + 65, ROOT + 68),  # reserved in the up-case table's entry
     *range(ROOT + 72, ROOT + 84),

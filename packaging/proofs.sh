@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The slow proofs with their full counts, as root: every byte of a card's metadata, many cut writes, a virtual machine
+# with card readers. Installs what they need. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. packaging/environment.sh
+need_packages $(sed 's/#.*//' packaging/test-packages.txt) exfatprogs exfat-fuse sleuthkit zip e2fsprogs \
+  qemu-system-x86 busybox-static cpio
+make_environment test
+
+# A kernel with exFAT and card readers, for the virtual machine: unpacked only, never installed.
+if [ -z "${SUNMI_PROOF_KERNEL:-}" ]; then
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  chmod 755 "$work" # apt fetches as a user of its own
+  kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+  (cd "$work" && apt-get -q download "$kernel" >/dev/null && dpkg -x ./*.deb kernel)
+  export SUNMI_PROOF_KERNEL=$work/kernel
+fi
+FULL_PROOFS=1 .venv/bin/python -m pytest -m slow -s "$@"
