@@ -1,8 +1,12 @@
-"""What holds for every test: the plugins, and that nothing is skipped in CI."""
+"""What holds for every test: nothing is skipped in CI, and proofs with reduced counts say what they did."""
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -11,3 +15,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     skipped = reporter.stats.get("skipped", []) if reporter is not None else []
     if os.environ.get("CI") and skipped and exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
+    """Show what the slow proofs print: how many cuts, kills or corruptions they made."""
+    lines = [
+        line
+        for report in terminalreporter.stats.get("passed", [])
+        if report.when == "call" and "slow" in report.keywords
+        for line in report.capstdout.splitlines()
+    ]
+    if lines:
+        terminalreporter.section("proofs" if os.environ.get("FULL_PROOFS") == "1" else "proofs, with reduced counts")
+        for line in lines:
+            terminalreporter.line(line)
