@@ -1,6 +1,7 @@
 """The demo as a newcomer runs it: it ends by itself with --once, else with Ctrl-C, and stays on loopback."""
 
 import asyncio
+import contextlib
 import json
 import re
 import signal
@@ -49,9 +50,11 @@ async def test_it_stays_until_ctrl_c_and_the_shown_call_works() -> None:
 
 def listening(pid: int) -> set[str]:
     """Return where a process has sockets open: `127` for loopback, else the address."""
-    inodes = {
-        link.readlink().name[8:-1] for link in Path(f"/proc/{pid}/fd").iterdir() if "socket:" in str(link.readlink())
-    }
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            target = str(link.readlink())
+            inodes.add(target.removeprefix("socket:[").removesuffix("]"))
     found = set()
     for table in ("tcp", "udp"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
