@@ -16,6 +16,8 @@ from gateway.cli.session import Session, finish, messages
 def run(session: Session) -> None:
     """Run the gateway until it is told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # It logs a trace for every request that is no HTTP, which anybody on the network can send as often as he likes.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     finish(session, _serve(session))
 
 
