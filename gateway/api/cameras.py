@@ -1,6 +1,7 @@
 """The cameras of the store: finding, managing, trusting them, and putting them to work."""
 
 import contextlib
+from typing import Final
 
 from aiohttp import web
 
@@ -16,7 +17,11 @@ from gateway.api.bodies import (
 from gateway.api.route import Caller, Route, respond
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, NotManaged, Problem
 from gateway.lan.capture import capture
-from gateway.lan.provisioning import ProvisioningRequest
+from gateway.lan.provisioning import Limits, ProvisioningRequest
+
+
+_WHILE_WAITING: Final = Limits(reach_s=0, activate_s=10, verify_s=5)
+"""The patience of an activation whose caller waits for the answer."""
 
 
 async def discover(caller: Caller) -> web.StreamResponse:
@@ -99,9 +104,8 @@ async def activate(caller: Caller) -> web.StreamResponse:
     registry, provisioning = caller.gateway.registry, caller.gateway.provisioning
     if not registry.get(caller.sn).managed:
         raise NotManaged(f"the camera {caller.sn} is only found: make it managed before it is activated")
-    await provisioning.start(
-        caller.sn, ProvisioningRequest(activation_number=body.activation_number, confirm_erase=True)
-    )
+    request = ProvisioningRequest(activation_number=body.activation_number, confirm_erase=True)
+    await provisioning.start(caller.sn, request, limits=_WHILE_WAITING)
     job = await provisioning.ended(caller.sn)
     if job.state != "done":
         raise job.problem or Conflict(job.detail)

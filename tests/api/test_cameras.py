@@ -248,6 +248,17 @@ async def test_activation(store: SimulatedStore, installer: Any) -> None:
     assert store.camera(sn).arrived.count("device/activate") == 2
 
 
+async def test_the_activation_of_a_camera_that_is_away(store: SimulatedStore, installer: Any) -> None:
+    await found(installer)
+    camera = store.cameras[1]
+    await installer("POST", "/api/v1/cameras", {"sn": camera.sn})
+    await camera.stop()
+    body = {"activation_number": "12345678", "confirm_erase": True}
+    async with asyncio.timeout(10):
+        answer = await installer("POST", f"/api/v1/cameras/{camera.sn}/activation", body)
+    assert (answer.status, answer.body["code"]) == (502, "camera_unreachable")
+
+
 async def test_a_lost_activation_answer_is_settled_by_evidence(store: SimulatedStore, installer: Any) -> None:
     sn, number = cabled(store)
     await found(installer)

@@ -64,8 +64,10 @@ class Provisioning:
             raise NotFound(f"no provisioning of a camera {sn!r} is under way")
         return self._jobs[sn]
 
-    async def start(self, sn: str, request: ProvisioningRequest) -> Job:
+    async def start(self, sn: str, request: ProvisioningRequest, *, limits: Limits | None = None) -> Job:
         """Start a job, which makes the camera managed; with an empty request, go on with the one that there is.
+
+        A new job may have `limits` of its own.
 
         A camera that is not known is looked for first; where
         Wi-Fi is to be set it may even be in its box still. Raises
@@ -93,7 +95,7 @@ class Provisioning:
         await self._manage(sn, request)
         job = Job.begin(sn, request)
         job.activation_sent = left_over is not None and left_over.activation_sent
-        return await self._launch(job)
+        return await self._launch(job, limits)
 
     async def ended(self, sn: str) -> Job:
         """Wait until the job of a camera has ended, and return it. Raises `NotFound`."""
@@ -155,14 +157,14 @@ class Provisioning:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _launch(self, job: Job) -> Job:
+    async def _launch(self, job: Job, limits: Limits | None = None) -> Job:
         self._jobs[job.sn] = job
         await self._changed(job)
-        self._tasks[job.sn] = asyncio.create_task(self._run(job), name=f"provisioning {job.sn}")
+        self._tasks[job.sn] = asyncio.create_task(self._run(job, limits or self._limits), name=f"provisioning {job.sn}")
         return job
 
-    async def _run(self, job: Job) -> None:
-        course = Course(job, self._cameras, self._registry, self._discover, self._limits, self._changed)
+    async def _run(self, job: Job, limits: Limits) -> None:
+        course = Course(job, self._cameras, self._registry, self._discover, limits, self._changed)
         try:
             for name in STEPS[STEPS.index(job.step) :]:
                 entry = job.entry(name)
