@@ -19,7 +19,6 @@ from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, NotManaged
 from gateway.lan.capture import capture
 from gateway.lan.provisioning import Limits, ProvisioningRequest
 
-
 _WHILE_WAITING: Final = Limits(reach_s=0, activate_s=10, verify_s=5)
 """The patience of an activation whose caller waits for the answer."""
 

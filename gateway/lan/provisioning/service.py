@@ -67,17 +67,14 @@ class Provisioning:
     async def start(self, sn: str, request: ProvisioningRequest, *, limits: Limits | None = None) -> Job:
         """Start a job, which makes the camera managed; with an empty request, go on with the one that there is.
 
-        A new job may have `limits` of its own.
-
-        A camera that is not known is looked for first; where
-        Wi-Fi is to be set it may even be in its box still. Raises
-        `InvalidRequest`, `NotFound`, `Conflict` (another job is under way; no credentials) or `StateError`.
+        A new job may have `limits` of its own. A camera that is not known is looked for first; where Wi-Fi is to be set
+        it may even be in its box still. Raises `InvalidRequest`, `NotFound`, `Conflict` (another job is under way; no credentials) or `StateError`.
         """
         request.check()
         async with self._starting:
-            return await self._start(sn, request)
+            return await self._start(sn, request, limits)
 
-    async def _start(self, sn: str, request: ProvisioningRequest) -> Job:
+    async def _start(self, sn: str, request: ProvisioningRequest, limits: Limits | None) -> Job:
         job = self._jobs.get(sn)
         if job is not None and job.active:
             if not request.empty and request != job.request:
