@@ -72,7 +72,7 @@ class Course:
         self.registry = registry
         self.limits = limits
         self.changed = changed
-        self.trouble = StepFailed("not_reachable", f"the camera {job.sn} was not found")
+        self.trouble = named(CameraUnreachable(f"the camera {job.sn} was not found: is it on this network, and on?"))
         """Why the camera did not answer the last time."""
         self._discover = discover
 

@@ -68,7 +68,8 @@ class Provisioning:
         """Start a job, which makes the camera managed; with an empty request, go on with the one that there is.
 
         A new job may have `limits` of its own. A camera that is not known is looked for first; where Wi-Fi is to be set
-        it may even be in its box still. Raises `InvalidRequest`, `NotFound`, `Conflict` (another job is under way; no credentials) or `StateError`.
+        it may even be in its box still. Raises `InvalidRequest`, `NotFound`, `Conflict` (another job is under way; no
+        credentials) or `StateError`.
         """
         request.check()
         async with self._starting:
