@@ -43,7 +43,7 @@ async def cloud() -> AsyncIterator[ObservedCloud]:
 async def gateway(cloud: ObservedCloud, tmp_path: Path) -> AsyncIterator[GatewayProcess]:
     process = GatewayProcess(tmp_path / "gateway", cloud.settings_toml(), cloud.simulated.ca_pem)
     yield process
-    await process.kill()
+    await process.discard()
 
 
 @pytest.fixture(scope="session")

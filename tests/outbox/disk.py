@@ -62,16 +62,19 @@ class _File:
         self.content[offset : offset + len(data)] = data
 
 
-def after_power_cut(journal: Path, before: Path, folder: Path, dice: random.Random) -> int:
+def after_power_cut(
+    journal: Path, before: Path, folder: Path, dice: random.Random, *, survival: float | None = None
+) -> int:
     """Make of the files in `folder` what a power cut may leave; return how many sectors it lost.
 
     `before` holds the files as they were when the journal began. All that was flushed is there. Of what was written
-    since, each sector is there or not by chance, whatever the order of writing.
+    since, each sector is there or not by chance, whatever the order of writing: with the probability `survival`, or one
+    that differs from file to file. SQLite's shared memory is gone; it is only a cache.
     """
     files: dict[str, _File] = {}
     for kind, path, offset, data in _records(journal.read_bytes()):
-        if Path(path).parent != folder:
-            continue  # deleted files, whose name ends with " (deleted)", are left out by not existing below
+        if Path(path).parent != folder or path.endswith("-shm"):
+            continue
         if path not in files:
             old = before / Path(path).name
             files[path] = _File(bytearray(old.read_bytes() if old.exists() else b""))
@@ -90,18 +93,20 @@ def after_power_cut(journal: Path, before: Path, folder: Path, dice: random.Rand
     for path, file in files.items():
         if not Path(path).exists():
             continue  # was deleted later
-        survival = dice.choice((0.0, 0.5, 0.9, 1.0))
+        chance = dice.choice((0.0, 0.5, 0.9, 1.0)) if survival is None else survival
         for kind, offset, data in file.pending:
             if kind == "T":
-                if dice.random() < survival:
+                if dice.random() < chance:
                     file.apply(kind, offset, data)
                 continue
             for start in range(0, len(data), SECTOR):
-                if dice.random() < survival:
+                if dice.random() < chance:
                     file.apply("W", offset + start, data[start : start + SECTOR])
                 else:
                     lost += 1
         Path(path).write_bytes(file.content)
+    for memory in folder.glob("*-shm"):
+        memory.unlink()
     return lost
 
 

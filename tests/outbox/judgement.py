@@ -37,6 +37,10 @@ class Judgement:
         assert not self.disordered, f"out of order: {self.disordered[:10]}"
 
 
+BACKLOG_S = 0.2
+"""How long before the cloud reads a request its sender may have died: what is in a socket outlives it, in seconds."""
+
+
 def judge(cloud: ObservedCloud, acknowledged: Iterable[Version], deaths: Sequence[float]) -> Judgement:
     """Compare what the tills were promised with what the cloud's own records say."""
     found = Judgement()
@@ -68,8 +72,8 @@ def _reason(delivery: Delivery, deaths: Sequence[float], stops: Sequence[float])
     if delivery.visit.fault == "reset_after":
         return "a connection reset after the cloud read the request", 0.0
     for happened, reason in ((deaths, "the gateway's death"), (stops, "the cloud's going away")):
-        # From the arrival of the request: the connection may have died while the cloud was still at it.
-        place = bisect.bisect_left(happened, delivery.visit.at)
+        # From before its arrival: the connection may have died while the cloud was still at it.
+        place = bisect.bisect_left(happened, delivery.visit.at - BACKLOG_S)
         if place < len(happened) and happened[place] - delivery.at < LAG_S:
             return reason, max(0.0, happened[place] - delivery.at)
     return None, 0.0

@@ -117,9 +117,16 @@ class GatewayProcess:
         raise AssertionError(f"the gateway does not serve after {START_LIMIT_S} s:\n{self.log[-4000:]}")
 
     async def kill(self) -> None:
-        """End it as a power cut would: without a chance to do anything."""
+        """End it as a power cut would: without a chance to do anything. It must still be alive."""
+        assert self._process is not None
+        assert self._process.returncode is None, f"the gateway ended by itself:\n{self.log[-4000:]}"
+        self.deaths.append(time.monotonic())
+        self._process.kill()
+        await asyncio.wait_for(self._process.wait(), 10)
+
+    async def discard(self) -> None:
+        """End it in whatever state it is."""
         if self._process is not None and self._process.returncode is None:
-            self.deaths.append(time.monotonic())
             self._process.kill()
             await asyncio.wait_for(self._process.wait(), 10)
 

@@ -68,7 +68,6 @@ async def test_power_cuts_at_random_moments(
             await asyncio.sleep(dice.uniform(0, 1.5))
             await gateway.kill()
             lost += disk.after_power_cut(journal, before, gateway.state, dice)
-            (gateway.state / "gateway.db-shm").unlink(missing_ok=True)
         gateway.environment = {}
         await gateway.start()
     took_s = await end_of_day(gateway, cloud)
@@ -177,6 +176,6 @@ async def _opened(copy: Path, cloud: ObservedCloud) -> GatewayProcess:
         await opened.start()
         await drained(opened, within_s=60)
     except BaseException:
-        await opened.kill()
+        await opened.discard()
         raise
     return opened

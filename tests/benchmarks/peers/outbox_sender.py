@@ -39,7 +39,8 @@ def next_batch(database: sqlite3.Connection) -> tuple[int, list[str]]:
     rows = database.execute(
         "SELECT sequence, body FROM item ORDER BY sequence LIMIT ?", (1 if MODE == "one" else 4000,)
     )
-    size, last, orders = 0, 0, []
+    size, last = 0, 0
+    orders: list[str] = []
     for sequence, text in rows:
         size += len(urlencode({"": text})) + 2
         if orders and size > MOST:
