@@ -20,7 +20,13 @@ from tests.outbox import disk
 
 CLIENTS = 32
 DELAY_MS = 10.0
-NAMES = ("gateway", "gateway, nothing stored", "lean, group commit", "lean, commit per request")
+NAMES = (
+    "gateway",
+    "gateway, nothing stored",
+    "lean, group commit",
+    "lean, commit per request",
+    "lean, with token and repeats",
+)
 
 
 def programs(where: Path, environments: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[Program, str]]:
@@ -31,7 +37,7 @@ def programs(where: Path, environments: Mapping[str, Mapping[str, str]]) -> dict
         NAMES[0]: (own.gateway(environment=environments.get(NAMES[0])), own.token),
         NAMES[1]: (bare.gateway(launcher="outbox_unstored.py"), bare.token),
     }
-    for name, mode in ((NAMES[2], "group"), (NAMES[3], "each")):
+    for name, mode in ((NAMES[2], "group"), (NAMES[3], "each"), (NAMES[4], "known")):
         port = free_port()
         command = (sys.executable, str(PEERS / "outbox_lean.py"), str(port), str(where / f"{mode}.db"), mode)
         made[name] = (Program(port, *command, environment=environments.get(name)), "none")
@@ -56,10 +62,10 @@ def fast(seconds: float, rounds: int) -> list[str]:
                 cpu_us[name].append((program.cpu_s - before) / result["calls"] * 1e6)
                 p99[name].append(result["p99_ms"])
     print(f"{CLIENTS} clients, the cloud is away, medians of {rounds} rounds of {seconds:.0f} s")
-    print(f"{'':<26} {'orders/s':>9} {'CPU us each':>12} {'p99 ms':>8}")
+    print(f"{'':<29} {'orders/s':>9} {'CPU us each':>12} {'p99 ms':>8}")
     for name in NAMES:
         figures = (statistics.median(one[name]) for one in (rates, cpu_us, p99))
-        print("{:<26} {:>9.0f} {:>12.0f} {:>8.2f}".format(name, *figures))
+        print("{:<29} {:>9.0f} {:>12.0f} {:>8.2f}".format(name, *figures))
     missed = []
     for peer, limit in ((NAMES[2], 1.0), (NAMES[1], 0.6)):
         ratios = [own / other for own, other in zip(rates[NAMES[0]], rates[peer], strict=True)]
@@ -98,10 +104,10 @@ def slow(seconds: float, rounds: int) -> list[str]:
                 p99[name].append(result["p99_ms"])
         flush_ms = DELAY_MS + _flush_ms(where)
     print(f"\neach flush {DELAY_MS:.0f} ms longer: {flush_ms:.1f} ms; medians of {rounds} rounds of {seconds:.0f} s")
-    print(f"{'':<26} {'orders/s':>9} {'per flush':>10} {'p99 ms':>8} {'in flushes':>11}")
+    print(f"{'':<29} {'orders/s':>9} {'per flush':>10} {'p99 ms':>8} {'in flushes':>11}")
     for name in contenders:
         rate, share, late = (statistics.median(one[name]) for one in (rates, per_flush, p99))
-        print(f"{name:<26} {rate:>9.0f} {share:>10.1f} {late:>8.1f} {late / flush_ms:>11.1f}")
+        print(f"{name:<29} {rate:>9.0f} {share:>10.1f} {late:>8.1f} {late / flush_ms:>11.1f}")
     times = statistics.median(own / other for own, other in zip(rates[NAMES[0]], rates[NAMES[3]], strict=True))
     share, late = statistics.median(per_flush[NAMES[0]]), statistics.median(p99[NAMES[0]]) / flush_ms
     print(f"gateway / {NAMES[3]}: {times:.1f}; promised: at least 20")
