@@ -134,7 +134,7 @@ async def test_a_batch_that_is_refused_as_a_whole_is_split(
     report(f"{len(arrived)} of 40 arrived in {len(cloud.deliveries)} calls, refused: {len(refused)}")
     # Three refusals can at most be the fate of three single orders; every other one arrives.
     assert len(arrived) + len(refused) == 40
-    assert len(refused) <= 1
+    assert len(refused) <= 2, "one at least refused many together, which were sent again in parts"
     judge(cloud, arrived, []).check()
 
 
