@@ -1,6 +1,6 @@
 """Who calls: bearer tokens, their scopes, and the local socket, whose file permissions are its token."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
@@ -22,14 +22,24 @@ def require(scope: Scope, needed: Scope) -> None:
         raise Forbidden(f"this needs a token of scope {needed}; the one shown has scope {scope}")
 
 
-def authenticate(request: web.Request, tokens: TokenTable) -> Scope:
-    """Return the caller's scope. Raises `Unauthorized`.
+class Identity(NamedTuple):
+    """Who calls: the name of the token, empty on the Unix socket, and what it allows."""
+
+    name: str
+    scope: Scope
+
+
+OWNER: Final = Identity("", "admin")
+
+
+def authenticate(request: web.Request, tokens: TokenTable) -> Identity:
+    """Return who calls. Raises `Unauthorized`.
 
     A caller on the Unix socket may do everything: its file is readable by the gateway's own user alone.
     """
     transport = request.transport
     if transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes):
-        return "admin"
+        return OWNER
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise Unauthorized("send the header `Authorization: Bearer TOKEN`; `sunmi-gateway token create` makes tokens")
@@ -37,4 +47,4 @@ def authenticate(request: web.Request, tokens: TokenTable) -> Scope:
     if record is None:
         raise Unauthorized("the token is not known, or was revoked")
     tokens.touch(record.name)
-    return record.scope
+    return Identity(record.name, record.scope)

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, openapi, system, vendor
+from gateway.api import cameras, openapi, outbox, system, vendor
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problems
 from gateway.api.route import Route
@@ -18,7 +18,7 @@ from gateway.app import Gateway
 from gateway.errors import Forbidden, SettingsError, StateError
 from gateway.settings import ServerSettings
 
-ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *vendor.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *outbox.ROUTES, *vendor.ROUTES)
 
 _PLAIN_PATHS: Final = frozenset({"/healthz"})
 """What plain HTTP still serves where the settings do not allow it in general."""

@@ -25,7 +25,9 @@ class ReplayedCamera:
         self.sn: str = capture["sn"]
         self.on_arrival: list[Callable[[], None]] = []
         """Called whenever the camera appears at an address."""
-        self._reads: dict[str, Mapping[str, Any]] = {read["path"]: read for read in capture["reads"] if "status" in read}
+        self._reads: dict[str, Mapping[str, Any]] = {
+            read["path"]: read for read in capture["reads"] if "status" in read
+        }
         self._frames: Sequence[Mapping[str, Any]] = [frame for frame in capture["frames"] if "frame" in frame]
         self._faults = Faults()
         for read in capture["reads"]:

@@ -1,10 +1,12 @@
 """Nothing acknowledged is lost: death at any moment, power cuts, and torn copies of the database."""
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -128,7 +130,7 @@ async def test_torn_copies_of_the_database(
             _tear(gateway, copy, dice, number)
             copies.append((copy, before, set(shift.acknowledged)))
     await gateway.kill()
-    for copy, before, after in copies:
+    for number, (copy, before, after) in enumerate(copies):
         async with ObservedCloud() as other:
             opened = await _opened(copy, other)
             found = judge(other, before, [])
@@ -136,7 +138,8 @@ async def test_torn_copies_of_the_database(
             report(f"{copy.name}: of {len(before)} to {len(after)} orders: {found}; set aside: {aside}")
             assert not found.unexplained
             assert not found.disordered
-            assert found.arrived <= len(after)
+            if number % 3 == 1:
+                assert len(found.missing) < len(before) / 2, "three bad pages cost only what was in them"
             if aside:
                 assert any(word in opened.log.lower() for word in ("damaged", "corrupt")), opened.log[-2000:]
             await opened.stop()
@@ -156,8 +159,8 @@ def _tear(gateway: GatewayProcess, copy: Path, dice: random.Random, number: int)
         case 0:
             shutil.copy(gateway.state / "gateway.db-wal", log)
         case 1:
-            log.unlink(missing_ok=True)
-            shutil.copy(gateway.state / "gateway.db", database)
+            with contextlib.closing(sqlite3.connect(database)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             content = bytearray(database.read_bytes())
             for _ in range(3):
                 page = dice.randrange(1, max(2, len(content) // 4096)) * 4096
