@@ -118,7 +118,7 @@ class Database:
         async with self._turn:
             with _told(self.path):
                 # aiosqlite has no public way to its thread for more than one statement.
-                done: T = await self._connection._execute(lambda: work(self._connection._conn))
+                done: T = await self._connection._execute(lambda: work(self._connection._conn))  # type: ignore[no-untyped-call]
                 return done
 
     async def scrub(self) -> None:

@@ -79,8 +79,7 @@ def _newer(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
 async def _copy(connection: aiosqlite.Connection, copy: Path) -> None:
     """Copy the whole database, as it is now, to a file of its own that only the owner can read."""
     try:
-        copy.unlink(missing_ok=True)  # of an attempt that failed later: the database has not changed since
-        copy.touch(mode=0o600)
+        _make_private(copy)
         await connection.execute("VACUUM INTO ?", (str(copy),))
         async with aiosqlite.connect(copy, isolation_level=None) as copied:
             await copied.execute("PRAGMA secure_delete = ON")
@@ -88,8 +87,12 @@ async def _copy(connection: aiosqlite.Connection, copy: Path) -> None:
             if list(await copied.execute_fetchall("SELECT 1 FROM sqlite_master WHERE name = 'job'")):
                 await copied.execute("DELETE FROM job")
     except (OSError, sqlite3.Error) as exc:
-        copy.unlink(missing_ok=True)
         raise StateError(f"{copy}: the copy before a change of the schema cannot be made: {exc}") from exc
+
+
+def _make_private(copy: Path) -> None:
+    copy.unlink(missing_ok=True)  # of an attempt that failed later: the database has not changed since
+    copy.touch(mode=0o600)
 
 
 async def _apply(connection: aiosqlite.Connection, migration: Migration, path: Path) -> None:
