@@ -9,6 +9,7 @@ from typing import Self
 from gateway import __version__
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
+from gateway.cloud.relay import Relay
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcement
 from gateway.lan.discovery.round import Discovery
@@ -19,6 +20,7 @@ from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
 from gateway.store.jobs import JobTable
+from gateway.store.outbox import Outbox
 from gateway.store.tokens import TokenTable
 
 
@@ -32,6 +34,8 @@ class Gateway:
     tokens: TokenTable
     registry: Registry
     cloud: Cloud
+    outbox: Outbox
+    relay: Relay
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
@@ -55,6 +59,10 @@ class Gateway:
             parts.push_async_callback(database.close)
             tokens = await TokenTable.open(database)
             parts.push_async_callback(tokens.close)
+            outbox = await Outbox.open(database, max_bytes=settings.outbox.max_bytes)
+            parts.push_async_callback(outbox.close)
+            relay = Relay(cloud, outbox)
+            parts.push_async_callback(relay.close)
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
@@ -80,6 +88,8 @@ class Gateway:
                 tokens=tokens,
                 registry=registry,
                 cloud=cloud,
+                outbox=outbox,
+                relay=relay,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
@@ -89,7 +99,8 @@ class Gateway:
             return gateway
 
     async def start(self, *, port: int, https_port: int) -> None:
-        """Begin what runs by itself: announcing, looking for cameras, and jobs that a crash interrupted."""
+        """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
+        self.relay.start()
         await self.provisioning.resume()
         await self.announcement.start(port, https_port)
         self._parts.push_async_callback(self.announcement.close)

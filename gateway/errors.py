@@ -4,7 +4,8 @@
 
     GatewayError
     ├── SettingsError              the start is refused: a setting is wrong
-    ├── StateError                 the start is refused: the state directory cannot be used
+    ├── StateError                 the state directory cannot be used: the start is refused, or a write failed
+    │   └── DiskFull               there is no room for what was to be written
     └── Problem                    answered to a caller, and said by a command
         ├── InvalidRequest         400 invalid_request
         ├── Unauthorized           401 unauthorized
@@ -19,7 +20,8 @@
         ├── CameraUntrusted        502 camera_untrusted
         ├── CloudUnreachable       502 cloud_unreachable
         ├── CloudRejectedCredentials  502 cloud_rejected_credentials
-        └── PeerTimeout            504 timeout
+        ├── PeerTimeout            504 timeout
+        └── OutboxFull             507 outbox_full
 
 Other libraries' exceptions are translated at one place per boundary: `gateway.lan.connection` for cameras and
 `gateway.cloud.client` for the cloud.
@@ -39,6 +41,10 @@ class SettingsError(GatewayError):
 
 class StateError(GatewayError):
     """The state directory or its database cannot be used; the text says why and what to do."""
+
+
+class DiskFull(StateError):
+    """There is no room left on the disk that holds the state."""
 
 
 class Problem(GatewayError):
@@ -172,9 +178,16 @@ class CameraUntrusted(Problem):
 
 
 class CloudUnreachable(Problem):
-    """The cloud does not answer, or answers with a server error or garbage."""
+    """The cloud does not answer, or answers with a server error or garbage.
+
+    `retry_after_s` is in how many seconds it asks to be tried again, where it said so.
+    """
 
     code, status, title = "cloud_unreachable", 502, "The cloud cannot be reached"
+
+    def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class CloudRejectedCredentials(Problem):
@@ -187,3 +200,9 @@ class PeerTimeout(Problem):
     """A camera or the cloud took longer than the time allowed."""
 
     code, status, title = "timeout", 504, "No answer in time"
+
+
+class OutboxFull(Problem):
+    """There is no room to keep a call for the cloud; nothing of it was accepted."""
+
+    code, status, title = "outbox_full", 507, "The outbox is full"

@@ -1,7 +1,7 @@
 """Who calls: bearer tokens, their scopes, and the local socket, whose file permissions are its token."""
 
 import hmac
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
@@ -34,13 +34,23 @@ def is_local(request: web.Request) -> bool:
     return key is not None and hmac.compare_digest(request.headers.get("Authorization", ""), f"Bearer {key}")
 
 
-def authenticate(request: web.Request, tokens: TokenTable) -> Scope:
-    """Return the caller's scope. Raises `Unauthorized`.
+class Identity(NamedTuple):
+    """Who calls: the name of the token, empty on the Unix socket, and what it allows."""
+
+    name: str
+    scope: Scope
+
+
+OWNER: Final = Identity("", "admin")
+
+
+def authenticate(request: web.Request, tokens: TokenTable) -> Identity:
+    """Return who calls. Raises `Unauthorized`.
 
     A command of this machine's user may do everything.
     """
     if is_local(request):
-        return "admin"
+        return OWNER
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise Unauthorized("send the header `Authorization: Bearer TOKEN`; `sunmi-gateway token create` makes tokens")
@@ -48,4 +58,4 @@ def authenticate(request: web.Request, tokens: TokenTable) -> Scope:
     if record is None:
         raise Unauthorized("the token is not known, or was revoked")
     tokens.touch(record.name)
-    return record.scope
+    return Identity(record.name, record.scope)

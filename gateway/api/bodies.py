@@ -67,6 +67,12 @@ class TrustBody(Body):
     certificate_sha256: str = Field(pattern=r"^[0-9A-Fa-f:]{64,95}$", description="SHA-256 of the certificate, in hex.")
 
 
+class ItemBody(Body):
+    """An item of the outbox as it shall be: the parameters of a call with it alone."""
+
+    parameters: dict[str, Any] = Field(description="As the item shows them, corrected.")
+
+
 class TokenBody(Body):
     """A new token."""
 

@@ -97,11 +97,16 @@ def _own(route: Route) -> dict[str, Any]:
     }
     operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
     names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    if names:
-        operation["parameters"] = [
-            _SN if name == "sn" else {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
+    given = [
+        _SN if name == "sn" else {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in names
+    ]
+    given += [
+        {"name": one.name, "in": "query", "description": one.description, "schema": {"type": "string"}}
+        for one in route.query
+    ]
+    if given:
+        operation["parameters"] = given
     if route.body is not None:
         schema = route.body.model_json_schema()
         operation["requestBody"] = {

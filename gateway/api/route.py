@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -15,11 +15,15 @@ from gateway.protocol.endpoint import Scope
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One authenticated request: the gateway it speaks to, and what its token allows."""
+    """One authenticated request: the gateway it speaks to, what its token allows, and the token's name.
+
+    The name is empty on the Unix socket.
+    """
 
     gateway: Gateway
     request: web.Request
     scope: Scope
+    token: str = ""
 
     @property
     def sn(self) -> str:
@@ -28,6 +32,13 @@ class Caller:
 
 
 Handler = Callable[[Caller], Awaitable[web.StreamResponse]]
+
+
+class Query(NamedTuple):
+    """A parameter in the query of a call."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,7 @@ class Route:
     scope: Scope | None
     body: type[Body] | None = None
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
+    query: tuple[Query, ...] = ()
     described: bool = True
     """Whether the OpenAPI document shows it; the generic vendor routes are shown once per endpoint instead."""
 
@@ -51,9 +63,9 @@ class Route:
         async def handle(request: web.Request) -> web.StreamResponse:
             if needed is None:
                 return await handler(Caller(gateway, request, "pos"))
-            scope = authenticate(request, gateway.tokens)
-            require(scope, needed)
-            return await handler(Caller(gateway, request, scope))
+            who = authenticate(request, gateway.tokens)
+            require(who.scope, needed)
+            return await handler(Caller(gateway, request, who.scope, who.name))
 
         return handle
 

@@ -21,16 +21,18 @@ async def healthz(_: Caller) -> web.StreamResponse:
 
 
 async def status(caller: Caller) -> web.StreamResponse:
-    """Tell the version, and how cloud and cameras are."""
+    """Tell the version, and how cloud, cameras and outbox are."""
     gateway = caller.gateway
     cameras = gateway.registry.all()
+    outbox = await gateway.outbox.stats()
     return respond(
         {
             "version": __version__,
             "uptime_s": round(time.monotonic() - gateway.started_at, 1),
             "cloud": {"reachable": gateway.cloud.reachable, "clock_offset_s": gateway.cloud.clock.offset_s},
             "cameras": {"known": len(cameras), "online": sum(camera.online for camera in cameras)},
-            "outbox": {"depth": 0, "oldest_age_s": None},
+            "outbox": outbox._asdict(),
+            "relay": {"away": gateway.relay.away},
         }
     )
 

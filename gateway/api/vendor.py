@@ -4,6 +4,7 @@ from aiohttp import web
 
 from gateway.api.auth import allows, require
 from gateway.api.bodies import read_arguments
+from gateway.api.outbox import queue_call
 from gateway.api.route import Caller, Route, respond
 from gateway.errors import Conflict
 from gateway.protocol.catalogue import CATALOGUE
@@ -29,6 +30,8 @@ async def call_cloud(caller: Caller) -> web.StreamResponse:
         raise Conflict(f"the vendor lists {endpoint.path} without describing it, so there is no way to call it")
     arguments, files = await read_arguments(caller.request, endpoint)
     call: Call = endpoint.encode(arguments, files=files, defaults=caller.gateway.settings.cloud.shop)
+    if endpoint.relay is not None:
+        return await queue_call(caller, call)
     return _passed_on(caller, endpoint, await caller.gateway.cloud.call(call))
 
 

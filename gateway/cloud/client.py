@@ -5,11 +5,12 @@ This is the one place where aiohttp's exceptions become the gateway's.
 
 import io
 import logging
+import math
 import random
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -25,6 +26,7 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
+from gateway.protocol import form
 from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Call
 from gateway.protocol.envelope import Answer, Garbage, parse_answer
@@ -35,6 +37,9 @@ from gateway.settings import CloudSettings
 _MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 _CONNECT_TIMEOUT_S: Final = 5.0
 _UPLOAD_TIMEOUT_S: Final = 60.0
+_LARGE_BYTES: Final = 65536
+_LONGEST_RETRY_AFTER_S: Final = 3600
+_RETRY_AFTER_S: Final = 30
 _CREDENTIAL_CODES: Final = frozenset({CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED, CLOUD_RANDOM_REFUSED})
 
 _log = logging.getLogger(__name__)
@@ -49,7 +54,7 @@ class _Reply(NamedTuple):
 class Cloud:
     """The cloud of one account. `clock` holds the time that the cloud tells, `reachable` the outcome of the last call.
 
-    A call takes at most `timeout_s` seconds, one that carries a file at most a minute.
+    A call takes at most `timeout_s` seconds, one that carries a file or much else at most a minute.
 
     Raises `SettingsError` if the trust root of the settings cannot be used.
     """
@@ -57,6 +62,8 @@ class Cloud:
     def __init__(self, settings: CloudSettings, clock: PeerClock, *, timeout_s: float = 15) -> None:
         self.clock = clock
         self.reachable: bool | None = None
+        self.on_answer: Callable[[], None] = lambda: None
+        """Called when the cloud has answered, whatever it said: it is there."""
         self._settings = settings
         self._url = settings.url
         self._timeout_s = timeout_s
@@ -68,20 +75,25 @@ class Cloud:
         if self._session is not None:
             await self._session.close()
 
+    def check_credentials(self) -> None:
+        """Raise `Conflict` when app_id or secret key are not set."""
+        if not self._settings.app_id or not self._settings.secret_key:
+            raise Conflict("the cloud needs credentials: set cloud.app_id and cloud.secret_key in the settings")
+
     async def call(self, call: Call) -> Answer:
         """Sign and send a call; return the answer if its code is 0.
 
         Raises `VendorRefused` for any other code, `CloudRejectedCredentials`, `CloudUnreachable`, `PeerTimeout`,
         `TooLarge`, `RateLimited`, and `Conflict` when app_id or secret key are not set.
         """
-        if not self._settings.app_id or not self._settings.secret_key:
-            raise Conflict("the cloud needs credentials: set cloud.app_id and cloud.secret_key in the settings")
+        self.check_credentials()
         try:
             answer = await self._exchange(call)
         except (CloudUnreachable, PeerTimeout):
             self.reachable = False
             raise
         self.reachable = True
+        self.on_answer()
         if answer.code != 0:
             meaning = call.endpoint.meaning(answer.code)
             raise VendorRefused(
@@ -130,10 +142,10 @@ class Cloud:
         )
         if self._session is None:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._context))
-        timeout_s = max(_UPLOAD_TIMEOUT_S, self._timeout_s) if call.files else self._timeout_s
-        return await _request(
-            self._session, "POST", f"{self._url}/{call.endpoint.path}", _body(fields, call.files), timeout_s
-        )
+        body = _body(fields, call.files)
+        large = not isinstance(body, bytes) or len(body) > _LARGE_BYTES
+        timeout_s = max(_UPLOAD_TIMEOUT_S, self._timeout_s) if large else self._timeout_s
+        return await _request(self._session, "POST", f"{self._url}/{call.endpoint.path}", body, timeout_s)
 
     def _learn(self, reply: _Reply) -> float:
         moved_s = self.clock.learn(reply.headers.get("Date", ""))
@@ -196,13 +208,13 @@ async def _request(
 
 def _body(fields: Mapping[str, str], files: Mapping[str, FilePart]) -> bytes | aiohttp.FormData:
     if not files:
-        return urlencode(fields).encode()
-    form = aiohttp.FormData()
+        return form.encode(fields)
+    parts = aiohttp.FormData()
     for name, value in fields.items():
-        form.add_field(name, value)
+        parts.add_field(name, value)
     for name, part in files.items():
-        form.add_field(name, io.BytesIO(part.data), filename=part.filename, content_type=part.content_type)
-    return form
+        parts.add_field(name, io.BytesIO(part.data), filename=part.filename, content_type=part.content_type)
+    return parts
 
 
 def _credential_code(reply: _Reply) -> int | None:
@@ -229,13 +241,28 @@ def _parsed(path: str, reply: _Reply) -> Answer:
     if reply.status == 413:
         raise TooLarge(f"{path}: the cloud says that the request is too large")
     if reply.status == 429:
-        wait = reply.headers.get("Retry-After", "")
+        wait_s = _retry_after(reply)
         raise RateLimited(
-            "the cloud asks for fewer requests", retry_after_s=int(wait) if wait.isascii() and wait.isdigit() else 30
+            "the cloud asks for fewer requests", retry_after_s=_RETRY_AFTER_S if wait_s is None else wait_s
         )
     if reply.status != 200:
-        raise CloudUnreachable(f"the cloud answered {path} with HTTP status {reply.status}")
+        raise CloudUnreachable(
+            f"the cloud answered {path} with HTTP status {reply.status}", retry_after_s=_retry_after(reply)
+        )
     try:
         return parse_answer(reply.body)
     except Garbage as exc:
         raise CloudUnreachable(f"the cloud {exc} to {path}") from exc
+
+
+def _retry_after(reply: _Reply) -> int | None:
+    """Return what the cloud says of when to try again, in seconds from now, an hour at most: seconds or a date."""
+    text = reply.headers.get("Retry-After", "")
+    if text.isascii() and text.isdigit():
+        return min(int(text[:9]), _LONGEST_RETRY_AFTER_S)
+    told, now = PeerClock(), PeerClock()
+    told.learn(text)
+    now.learn(reply.headers.get("Date", ""))
+    if not told.known:
+        return None
+    return min(max(0, math.ceil(told.now() - now.now())), _LONGEST_RETRY_AFTER_S)

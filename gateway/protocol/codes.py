@@ -51,6 +51,11 @@ CLOUD_SIGN_REFUSED = 5090
 CLOUD_TIME_REFUSED = 5091
 CLOUD_RANDOM_REFUSED = 5092
 
+CLOUD_SHOP_REFUSED = frozenset({5013, 5041})
+"""These concern the shop or the account, and so everything in a call alike."""
+CLOUD_TROUBLE = frozenset({5000})
+"""The cloud's own database failed: no fault of the call."""
+
 _SUCCESS = ReturnCode(0, "success")
 _CLOUD_COMMON = (
     ReturnCode(CLOUD_SIGN_REFUSED, "invalid sign"),

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 
 from gateway.errors import Fault, InvalidRequest, NotFound, TooLarge
 from gateway.protocol.parameters import FilePart, Parameter, Refusal, Span
+from gateway.protocol.relay import RelayPolicy
 
 Side = Literal["camera", "cloud"]
 Auth = Literal["signed", "activation", "none"]
 Availability = Literal["available", "developing", "unavailable", "listed"]
 Scope = Literal["pos", "installer", "admin"]
-Relay = Literal["direct"]
 FieldType = Literal["string", "int", "number", "array", "object"]
 
 MASK = "********"
@@ -58,7 +58,8 @@ class Endpoint:
     tells how a call is authorised: signed with the secret key, signed with the activation number, or not at all.
     `repeatable` says that a call whose answer was lost may be sent again with the same effect. `timeout_s` is the time
     a camera needs where that is more than the configured one. `max_bytes` bounds the form that carries the parameters,
-    without its files. `source` is where the vendor describes it.
+    without its files. `relay` tells how its calls wait in the outbox; None sends them directly, as every read.
+    `source` is where the vendor describes it.
     """
 
     path: str
@@ -75,7 +76,7 @@ class Endpoint:
     repeatable: bool = False
     timeout_s: float | None = None
     max_bytes: int | None = None
-    relay: Relay = "direct"
+    relay: RelayPolicy | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -103,10 +104,25 @@ class Endpoint:
                 any(limit.start not in known or limit.end not in known for limit in self.limits),
                 "a limit on an unknown parameter",
             ),
+            (self.relay is not None and not self._can_wait(self.relay), "its relay policy does not fit its parameters"),
         ]
         for wrong, reason in problems:
             if wrong:
                 raise ValueError(f"endpoint {self.path!r}: {reason}")
+
+    def _can_wait(self, relay: RelayPolicy) -> bool:
+        """Tell whether a relay policy names what this endpoint has; secrets are never written down."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        if relay.each:
+            each = known.get(relay.each)
+            inside = {one.name for one in each.properties} if each is not None and each.type == "array" else None
+            lists = {one.path for one in self.answer if one.type == "array"}
+            if inside is None or self.takes_file or not set(relay.named) <= lists:
+                return False
+        else:
+            inside = set(known)
+        named = {name for key in relay.keys for name in key.names}
+        return self.side == "cloud" and named <= inside and not any(one.secret for one in self.parameters)
 
     @property
     def takes_file(self) -> bool:
@@ -233,7 +249,7 @@ class Endpoint:
                 for known in self.return_codes
             ],
             "scope": self.scope,
-            "relay": self.relay,
+            "relay": None if self.relay is None else self.relay.describe(),
             "repeatable": self.repeatable,
             "timeout_s": self.timeout_s,
             "max_bytes": self.max_bytes,
@@ -250,6 +266,12 @@ class Catalogue:
         self._by_key = {(endpoint.side, endpoint.path): endpoint for endpoint in endpoints}
         if len(self._by_key) != len(endpoints):
             raise ValueError("an endpoint is declared twice")
+        for relay in (
+            endpoint.relay for endpoint in endpoints if endpoint.relay is not None and endpoint.relay.instead
+        ):
+            other = self._by_key["cloud", relay.instead].relay
+            if other is None or (other.each, other.keys) != (relay.each, relay.keys):
+                raise ValueError(f"an item cannot go to {relay.instead} instead")
 
     def side(self, side: Side) -> tuple[Endpoint, ...]:
         """Return the endpoints of one side, in the order of the documents."""

@@ -1,9 +1,19 @@
 """JSON in which numbers keep the digits they came with."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 import simplejson
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+# Made once: simplejson's functions make a new one for each call that is not given the defaults.
+_DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_ENCODER: Final = simplejson.JSONEncoder(ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+_SORTING: Final = simplejson.JSONEncoder(ensure_ascii=False, separators=(",", ":"), use_decimal=True, sort_keys=True)
 
 
 def loads(text: str | bytes) -> Any:
@@ -18,13 +28,13 @@ def loads(text: str | bytes) -> Any:
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
     """Write JSON, compact unless indented, with every non-ASCII character as it is."""
-    separators = (",", ":" if indent is None else ": ")
-    return simplejson.dumps(value, ensure_ascii=False, separators=separators, indent=indent, use_decimal=True)
+    if indent is not None:
+        return simplejson.dumps(value, ensure_ascii=False, indent=indent, use_decimal=True)
+    text: str = _ENCODER.encode(value)
+    return text
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-_DECODER = simplejson.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
-"""Made once: making one costs more than decoding a small document."""
+def canonical(value: Any) -> str:
+    """Write compact JSON that is the same for the same content: the members of every object are in order."""
+    text: str = _SORTING.encode(value)
+    return text

@@ -55,4 +55,4 @@ def without_items(endpoint: Endpoint) -> Endpoint:
         replace(parameter, properties=()) if parameter.items == "object" else parameter
         for parameter in endpoint.parameters
     )
-    return replace(endpoint, parameters=lenient)
+    return replace(endpoint, parameters=lenient, relay=None)

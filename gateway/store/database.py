@@ -5,19 +5,22 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 
-from gateway.errors import StateError
-from gateway.store import migrations
+from gateway.errors import DiskFull, StateError
+from gateway.store import migrations, salvage
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a statement waits for another process, such as a person's sqlite3 shell, before it fails."""
 
-_DAMAGED: Final = "the database is damaged; stop the gateway, put the file aside and restore a backup"
+_CHECKPOINT_PAGES: Final = 2000
+"""How long the log grows before it is written back, in pages of 4 KiB: seldom, since whoever commits then waits."""
+
 _READ_ONLY: Final = "it cannot be written to; check the owner and mode of the file and whether the disk is read-only"
 _REASONS: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space there",
@@ -25,17 +28,25 @@ _REASONS: Final = {
     sqlite3.SQLITE_PERM: _READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that the folder exists and that its owner runs the gateway",
     sqlite3.SQLITE_IOERR: "the disk reports an error; it may be full or worn out",
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: "it is not a database, or a damaged one; put the file aside and restore a backup",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged; start the gateway again, which saves what can be read",
+    sqlite3.SQLITE_NOTADB: "it is not a database, or a damaged one; start the gateway again",
     sqlite3.SQLITE_BUSY: "another program has been holding it for too long; close that program",
     sqlite3.SQLITE_LOCKED: "another program has been holding it for too long; close that program",
     sqlite3.SQLITE_NOMEM: "there is not enough memory",
 }
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 Parameters = Sequence[Any] | Mapping[str, Any]
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 # Its debug messages hold the parameters of every statement, secrets among them.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
+
+
+class _Damaged(StateError):
+    """The file is no database, or a broken one."""
 
 
 class Database:
@@ -53,22 +64,22 @@ class Database:
     async def open(cls, path: Path) -> Self:
         """Open or create the database (0600), check it and bring its schema up to date.
 
-        Raises `StateError`: unusable file, damaged, made by a newer gateway, a migration that failed.
+        A damaged one is set aside; what can be read of it is saved into a new one, and the log says so.
+        Raises `StateError`: unusable file, made by a newer gateway, a migration that failed.
         """
+        known = migrations.packaged()
         _make_private(path)
-        with _told(path):
-            connection = await aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
-            with _told(path):
-                connection.row_factory = sqlite3.Row
-                await _prepare(connection, path)
-                await migrations.migrate(connection, migrations.packaged(), path)
-                # After the migrations, which may have to rebuild tables that others refer to.
-                await connection.execute("PRAGMA foreign_keys = ON")
-        except BaseException:
-            await connection.close()
-            raise
-        return cls(path, connection)
+            return cls(path, await _opened(path, known))
+        except _Damaged as exc:
+            damage = str(exc)
+        aside = await asyncio.to_thread(salvage.set_aside, path)
+        level = await asyncio.to_thread(salvage.level, aside, [migration.name for migration in known])
+        _make_private(path)
+        await (await _opened(path, known[:level])).close()
+        report = await asyncio.to_thread(salvage.save, aside, path)
+        _log.error("%s; the damaged file is kept as %s; %s", damage, aside, report)
+        return cls(path, await _opened(path, known))
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -92,6 +103,24 @@ class Database:
             with _told(self.path):
                 return list(await self._connection.execute_fetchall(sql, parameters))
 
+    async def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` in the database's thread as one write transaction, on the disk when this returns its result.
+
+        For many statements at once: `write` changes threads for each one, which costs more than most of them.
+        """
+        return await self._in_thread(partial(_transact, work))
+
+    async def inspect(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work`, which only reads or sets pragmas, in the database's thread and return its result."""
+        return await self._in_thread(work)
+
+    async def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._turn:
+            with _told(self.path):
+                # aiosqlite has no public way to its thread for more than one statement.
+                done: T = await self._connection._execute(lambda: work(self._connection._conn))  # type: ignore[no-untyped-call]
+                return done
+
     async def scrub(self) -> None:
         """Empty the log, so that what was deleted or replaced before is in none of the files any more.
 
@@ -108,6 +137,34 @@ class Database:
                 await self._connection.close()
 
 
+def _transact(work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(connection)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return done
+
+
+async def _opened(path: Path, known: Sequence[migrations.Migration]) -> aiosqlite.Connection:
+    """Connect, check, and bring the schema to the last of the known migrations. Raises `StateError`, `_Damaged`."""
+    with _told(path):
+        connection = await aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        with _told(path):
+            connection.row_factory = sqlite3.Row
+            await _prepare(connection, path)
+            await migrations.migrate(connection, known, path)
+            # After the migrations, which may have to rebuild tables that others refer to.
+            await connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
 def _make_private(path: Path) -> None:
     """Let only the owner read the file; SQLite gives its log the same mode."""
     try:
@@ -119,13 +176,24 @@ def _make_private(path: Path) -> None:
 
 
 async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-        rows = list(await connection.execute_fetchall(f"PRAGMA {pragma}"))
-        if pragma.startswith("journal_mode") and rows[0][0] != "wal":
-            raise StateError(f"{path}: SQLite's write-ahead log cannot be used there; keep the state on a local disk")
-    damage = [row[0] for row in await connection.execute_fetchall("PRAGMA quick_check(1)")]
-    if damage != ["ok"]:
-        raise StateError(f"{path}: {_DAMAGED} ({damage[0]})")
+    async def pragma(text: str) -> Any:
+        rows = list(await connection.execute_fetchall(f"PRAGMA {text}"))
+        return rows[0][0] if rows else None
+
+    shrinking = await pragma("auto_vacuum") == 2
+    if not shrinking:
+        await pragma("auto_vacuum = INCREMENTAL")  # holds from the first table on, or from a VACUUM
+    if await pragma("journal_mode = WAL") != "wal":
+        raise StateError(f"{path}: SQLite's write-ahead log cannot be used there; keep the state on a local disk")
+    await pragma("synchronous = FULL")
+    await pragma("secure_delete = ON")
+    await pragma(f"wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    damage = await pragma("integrity_check(1)")
+    if damage != "ok":
+        raise _Damaged(f"{path}: the database is damaged ({damage})")
+    if not shrinking and await pragma("page_count") > 1:
+        await pragma("auto_vacuum = INCREMENTAL")
+        await connection.execute("VACUUM")
 
 
 @contextlib.contextmanager
@@ -136,6 +204,7 @@ def _told(path: Path) -> Iterator[None]:
     except sqlite3.Error as exc:
         code = getattr(exc, "sqlite_errorcode", None)
         reason = None if code is None else _REASONS.get(code & 0xFF)
-        if reason is None:
+        if code is None or reason is None:
             raise
-        raise StateError(f"{path}: {reason} (SQLite says: {exc})") from exc
+        kinds = {sqlite3.SQLITE_FULL: DiskFull} | dict.fromkeys(_DAMAGED, _Damaged)
+        raise kinds.get(code & 0xFF, StateError)(f"{path}: {reason} (SQLite says: {exc})") from exc

@@ -29,30 +29,70 @@ def packaged() -> list[Migration]:
     return [Migration(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in files]
 
 
+def copy_before(path: Path, migration: str) -> Path:
+    """Return where the copy of a database is kept that was made before a migration."""
+    return path.with_name(f"{path.name}.before-{migration}")
+
+
 async def migrate(connection: aiosqlite.Connection, known: Sequence[Migration], path: Path) -> None:
     """Apply what is missing, all of it in one transaction, and leave the database as it was if any of it fails.
 
-    `path` is named in errors. Raises `StateError` when a migration fails, or when the database has one that this
-    version does not know: a newer gateway has used it.
+    A database that holds something is copied first; the copy is kept, but for secrets of work under way. `path` is the
+    database's file. Raises `StateError` when a migration fails, or when the database has one that this version does not
+    know: a newer gateway has used it.
     """
     names = [migration.name for migration in known]
+    applied = await _applied(connection)
+    if applied != names[: len(applied)]:
+        raise StateError(_newer(path, applied, names))
+    if applied and len(applied) < len(names):
+        await _copy(connection, copy_before(path, names[len(applied)]))
     try:
         await connection.execute("BEGIN IMMEDIATE")
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT"
         )
-        applied = [row[0] for row in await connection.execute_fetchall("SELECT name FROM migration ORDER BY name")]
-        if applied != names[: len(applied)]:
-            newest = applied[-1]
-            raise StateError(
-                f"{path}: a newer gateway has used it (its schema is at {newest}); install that version again"
-            )
         for migration in known[len(applied) :]:
             await _apply(connection, migration, path)
         await connection.commit()
     except BaseException:
         await connection.rollback()
         raise
+
+
+async def _applied(connection: aiosqlite.Connection) -> list[str]:
+    known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
+    if not next(iter(await connection.execute_fetchall(known)))[0]:
+        return []
+    return [row[0] for row in await connection.execute_fetchall("SELECT name FROM migration ORDER BY name")]
+
+
+def _newer(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
+    unknown = next(name for name in applied if name not in names)
+    copy = copy_before(path, unknown)
+    advice = "install that version again"
+    if copy.exists():
+        advice += f", or put {copy}, the copy made before its change, in the place of {path.name}: newer data is lost"
+    return f"{path}: a newer gateway has used it (its schema is at {applied[-1]}); {advice}"
+
+
+async def _copy(connection: aiosqlite.Connection, copy: Path) -> None:
+    """Copy the whole database, as it is now, to a file of its own that only the owner can read."""
+    try:
+        _make_private(copy)
+        await connection.execute("VACUUM INTO ?", (str(copy),))
+        async with aiosqlite.connect(copy, isolation_level=None) as copied:
+            await copied.execute("PRAGMA secure_delete = ON")
+            # A job holds passwords, which have to be gone from every file when it ends.
+            if list(await copied.execute_fetchall("SELECT 1 FROM sqlite_master WHERE name = 'job'")):
+                await copied.execute("DELETE FROM job")
+    except (OSError, sqlite3.Error) as exc:
+        raise StateError(f"{copy}: the copy before a change of the schema cannot be made: {exc}") from exc
+
+
+def _make_private(copy: Path) -> None:
+    copy.unlink(missing_ok=True)  # of an attempt that failed later: the database has not changed since
+    copy.touch(mode=0o600)
 
 
 async def _apply(connection: aiosqlite.Connection, migration: Migration, path: Path) -> None:

@@ -125,8 +125,8 @@ async def test_scopes(store: SimulatedStore, pos: Any, installer: Any) -> None:
 async def test_what_a_failing_cloud_becomes(
     store: SimulatedStore, pos: Any, fault: dict[str, Any], status: int, code: str
 ) -> None:
-    store.cloud.faults.add(**fault)
-    answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]})
+    store.cloud.faults.add(**fault, times=2)  # a read is sent again where the connection broke
+    answer = await pos("POST", "/api/v1/cloud/product/getList", {})
     assert (answer.status, answer.body["code"]) == (status, code)
     assert (answer.headers.get("Retry-After") == "3") == (status == 429)
 

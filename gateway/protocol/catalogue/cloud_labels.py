@@ -14,6 +14,7 @@ from gateway.protocol.catalogue.labels import (
 from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, MAX_BODY_BYTES, SHOP, cloud_endpoint, pages
 from gateway.protocol.codes import GENERAL_CLOUD_CODES, cloud_codes
 from gateway.protocol.parameters import Choice, Parameter, Picture
+from gateway.protocol.relay import OrderKey, RelayPolicy
 
 _THREE_COLOURS: Final = ("black", "white", "red")
 
@@ -123,6 +124,7 @@ ENDPOINTS = (
             }
         ),
         repeatable=True,
+        relay=RelayPolicy(keys=(OrderKey("label", ("esl_id",)),), mode="latest"),
         note="The samples name a model SL121+, of which the table of pictures says nothing. The file has no limit of "
         "its own; the one on a whole request holds.",
     ),
@@ -141,6 +143,7 @@ ENDPOINTS = (
             Parameter(name="duration", type="int", min=1, default=8, description="Number of flashes."),
         ),
         return_codes=cloud_codes({**LABEL_CODES, **_INVALID_LABEL}),
+        relay=RelayPolicy(keys=(OrderKey("flash", ("esl_id",)),), expires_after_s=60),
     ),
     cloud_endpoint(
         path="device/esl/setRefreshTime",

@@ -1,9 +1,10 @@
 """Cloud endpoint `order/update`: the till's orders (seed 000, Order APIs)."""
 
 from gateway.protocol.catalogue.answers import texts
-from gateway.protocol.catalogue.shop import SHOP, cloud_endpoint
+from gateway.protocol.catalogue.shop import ITEMS_PER_CALL, SHOP, cloud_endpoint
 from gateway.protocol.codes import cloud_codes
 from gateway.protocol.parameters import Choice, Parameter
+from gateway.protocol.relay import OrderKey, RelayPolicy
 
 _ORDER_TYPES = (
     Choice(1, "normal order"),
@@ -118,6 +119,13 @@ ENDPOINTS = (
         ),
         answer=texts("invalid_list", "Numbers of the orders that were refused."),
         return_codes=cloud_codes({5041: "invalid SaaS provider", 5047: "invalid order"}),
+        relay=RelayPolicy(
+            each="order_list",
+            keys=(OrderKey("order", ("order_no",)),),
+            identified=True,
+            most=ITEMS_PER_CALL,
+            named={"invalid_list": "refused"},
+        ),
         note="Not repeatable: no document says that the cloud takes the same order twice as one. "
         "The vendor agrees the details with each SaaS provider. Which properties are required is left blank; "
         "order_no is, because the answer names refused orders by it. The meanings of order_type differ "

@@ -9,10 +9,11 @@ from gateway.protocol.catalogue.labels import (
     PRODUCT_ID,
     TEMPLATE_ID,
 )
-from gateway.protocol.catalogue.shop import SHOP, cloud_endpoint, pages
+from gateway.protocol.catalogue.shop import ITEMS_PER_CALL, SHOP, cloud_endpoint, pages
 from gateway.protocol.codes import cloud_codes
 from gateway.protocol.endpoint import AnswerField
 from gateway.protocol.parameters import Parameter
+from gateway.protocol.relay import OrderKey, RelayPolicy
 
 _PRICES = (
     ("price", "Current selling price"),
@@ -55,6 +56,9 @@ def _product_list(*, name_required: bool, description: str) -> Parameter:
 _INVALID_LIST = texts("invalid_list", "Numbers of the products that were refused.")
 _NOT_EXIST_LIST = texts("not_exist_list", "Numbers of the products that did not exist.")
 
+_LABEL_KEY = OrderKey("label", ("esl_id", "esl_code"))
+_PRODUCT_KEY = OrderKey("product", ("id",))
+
 _INVALID_PRODUCT = {5015: "invalid product"}
 _BAD_PARAMETER = {5020: "invalid parameters"}
 _INVALID_TEMPLATE = {5343: "invalid template"}
@@ -89,6 +93,7 @@ ENDPOINTS = (
                 **_BAD_IMAGE,
             }
         ),
+        relay=RelayPolicy(keys=(_LABEL_KEY, OrderKey("product", ("product_id",))), barrier=True),
         note=CODE_OR_ID,
     ),
     cloud_endpoint(
@@ -107,6 +112,7 @@ ENDPOINTS = (
                 **_BAD_IMAGE,
             }
         ),
+        relay=RelayPolicy(keys=(_LABEL_KEY,), barrier=True),
         note=CODE_OR_ID,
     ),
     cloud_endpoint(
@@ -143,6 +149,7 @@ ENDPOINTS = (
                 **_BAD_IMAGE,
             }
         ),
+        relay=RelayPolicy(keys=(OrderKey("product", ("product_id",)),), mode="latest"),
         repeatable=True,
     ),
     cloud_endpoint(
@@ -198,6 +205,14 @@ ENDPOINTS = (
         parameters=(*SHOP, _product_list(name_required=True, description="The new products.")),
         answer=(*texts("exist_list", "Numbers of the products that existed already."), *_INVALID_LIST),
         return_codes=cloud_codes(_CHANGE_CODES),
+        relay=RelayPolicy(
+            each="product_list",
+            keys=(_PRODUCT_KEY,),
+            barrier=True,
+            most=ITEMS_PER_CALL,
+            named={"exist_list": "instead", "invalid_list": "refused"},
+            instead="product/update",
+        ),
         note=f"{_AGREED} {_WHOLE_OR_ITEM} The price is optional here and required in the mapping (notes, 45).",
     ),
     cloud_endpoint(
@@ -208,6 +223,14 @@ ENDPOINTS = (
         parameters=(*SHOP, _product_list(name_required=False, description="The products to change, by id.")),
         answer=(*_NOT_EXIST_LIST, *_INVALID_LIST),
         return_codes=cloud_codes(_CHANGE_CODES),
+        relay=RelayPolicy(
+            each="product_list",
+            keys=(_PRODUCT_KEY,),
+            mode="merge",
+            most=ITEMS_PER_CALL,
+            named={"not_exist_list": "refused", "invalid_list": "refused"},
+            made_by="name",
+        ),
         repeatable=True,
         note=f"{_AGREED} {_WHOLE_OR_ITEM} Only the properties given are changed. The description says that a product "
         "that does not exist is only named in not_exist_list; example 6.2.2 says that it is created as well.",
@@ -230,6 +253,13 @@ ENDPOINTS = (
         ),
         answer=_NOT_EXIST_LIST,
         return_codes=cloud_codes(_CHANGE_CODES),
+        relay=RelayPolicy(
+            each="product_key_list",
+            keys=(OrderKey("product"),),
+            barrier=True,
+            most=ITEMS_PER_CALL,
+            named={"not_exist_list": "delivered"},
+        ),
         note=f"{_AGREED} Code 1 is not listed for it, but given by its siblings for a list that cannot be read.",
     ),
 )

@@ -9,6 +9,9 @@ from gateway.protocol.parameters import Parameter
 MAX_BODY_BYTES: Final = 1024 * 1024
 """The cloud refuses a larger request (seed 000, Cloud API, 2.1: "1M")."""
 
+ITEMS_PER_CALL: Final = 1000
+"""How many orders or products the outbox puts into one call; the vendor states no number, only the size."""
+
 SHOP: Final = (
     Parameter(
         name="shop_id",

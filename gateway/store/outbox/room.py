@@ -1,0 +1,84 @@
+"""Room for the outbox: how much more may be kept, pruning of what is done, and giving space back to the disk."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+RETENTION_S: Final = 8 * 86400
+"""How long items that are done are kept, in running time: a till may repeat a call for a week."""
+
+_SMALLEST_RESERVE: Final = 24 * 1024 * 1024
+_LARGEST_RESERVE: Final = 64 * 1024 * 1024
+_AT_ONCE: Final = 2000
+_DONE: Final = "state IN ('delivered', 'superseded', 'expired')"
+
+
+class Room:
+    """How much there is: up to `most` bytes in the database, and on the disk but for a reserve.
+
+    The reserve is for what has to be written when nothing more is accepted: the log, what became of items, and the rest
+    of the gateway. All of it runs in the database's thread.
+    """
+
+    def __init__(self, path: Path, most: int) -> None:
+        self._folder = path.parent
+        self._most = most
+        self._stripped = (0.0, 0)
+
+    def left(self, connection: sqlite3.Connection, wanted: int) -> int:
+        """Return how many bytes may still be written; the content of what is done makes room if that is too little."""
+        left = self._left(connection)
+        while left < wanted and self._strip(connection):
+            left = self._left(connection)
+        return left
+
+    def _left(self, connection: sqlite3.Connection) -> int:
+        [page] = connection.execute("PRAGMA page_size").fetchone()
+        [pages] = connection.execute("PRAGMA page_count").fetchone()
+        [free] = connection.execute("PRAGMA freelist_count").fetchone()
+        disk = shutil.disk_usage(self._folder)
+        reserve = min(_LARGEST_RESERVE, max(disk.total // 20, min(_SMALLEST_RESERVE, disk.total // 4)))
+        left: int = min(self._most - (pages - free) * page, disk.free + free * page - reserve)
+        return left
+
+    def _strip(self, connection: sqlite3.Connection) -> bool:
+        """Let go of the content of the oldest items that are done; what identifies them stays."""
+        rows = connection.execute(
+            f"SELECT sequence, finished_s FROM item WHERE {_DONE} AND (finished_s, sequence) > (?, ?) "  # noqa: S608
+            "ORDER BY finished_s, sequence LIMIT ?",
+            (*self._stripped, _AT_ONCE),
+        ).fetchall()
+        if not rows:
+            return False
+        self._stripped = (rows[-1][1], rows[-1][0])
+        listed = json.dumps([row[0] for row in rows])
+        connection.execute("DELETE FROM content WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))
+        return True
+
+
+def prune(connection: sqlite3.Connection, now_s: float) -> int:
+    """Remove some of what is done and old enough; return how many items. Call again until that is 0."""
+    too_old = now_s - RETENTION_S
+    rows = connection.execute(
+        f"SELECT sequence FROM item WHERE {_DONE} AND finished_s < ? ORDER BY finished_s LIMIT ?",  # noqa: S608
+        (too_old, _AT_ONCE),
+    ).fetchall()
+    if rows:
+        listed = json.dumps([row[0] for row in rows])
+        for table in ("item", "content", "file"):
+            connection.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))  # noqa: S608
+    connection.execute(
+        "DELETE FROM submission WHERE accepted_s < ? AND NOT EXISTS (SELECT 1 FROM item "
+        "WHERE item.sequence >= submission.id AND item.sequence < submission.id + submission.items)",
+        (too_old,),
+    )
+    return len(rows)
+
+
+def shrink(connection: sqlite3.Connection) -> bool:
+    """Give some free pages at the end of the file back to the disk; tell whether there are more."""
+    connection.execute(f"PRAGMA incremental_vacuum({_AT_ONCE})").fetchall()
+    [free] = connection.execute("PRAGMA freelist_count").fetchone()
+    return bool(free)

@@ -1,0 +1,107 @@
+"""Salvage of a damaged database: it is set aside, and every row that can be read is saved into a new one."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+_FARTHEST: Final = 2**62
+_SIDES: Final = ("-wal", "-shm")
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a database with its log to the next free name, `gateway.db.corrupt-1`, and return that."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for side in _SIDES:
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
+    return aside
+
+
+def level(aside: Path, known: Sequence[str]) -> int:
+    """Return how many of the known migrations a damaged database had; all of them, if that cannot be read."""
+    with contextlib.closing(sqlite3.connect(aside)) as old:
+        try:
+            applied = [row[0] for row in old.execute("SELECT name FROM migration ORDER BY name")]
+        except sqlite3.Error:
+            return len(known)
+    return len(applied) if applied and applied == list(known[: len(applied)]) else len(known)
+
+
+def save(aside: Path, path: Path) -> str:
+    """Copy every row that can be read into the database at `path`, which has the same tables; return a report."""
+    saved: list[str] = []
+    with contextlib.closing(sqlite3.connect(aside)) as old, contextlib.closing(sqlite3.connect(path)) as new:
+        listed = (
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name != 'migration'"
+        )
+        for (table,) in new.execute(listed).fetchall():
+            columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
+            insert = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608  names of our own schema
+            rows = _Rows(old, f"SELECT rowid, {', '.join(columns)} FROM {table}")  # noqa: S608
+            count = rejected = 0
+            for row in rows:
+                try:
+                    new.execute(insert, row)
+                    count += 1
+                except sqlite3.Error:  # bytes that look like a row but break a rule
+                    rejected += 1
+            gaps = rows.gaps + rejected
+            saved.append(f"{table}: {count} rows{f', damaged in {gaps} places' if gaps else ''}")
+        new.commit()
+    return f"saved into a new one: {'; '.join(saved)}"
+
+
+class _Rows:
+    """The readable rows of a table, in order; where the table is damaged, reading goes on behind the damage."""
+
+    def __init__(self, connection: sqlite3.Connection, select: str) -> None:
+        self._connection = connection
+        self._select = select
+        self.gaps = 0
+        """How often something could not be read."""
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        start = -_FARTHEST
+        while True:
+            try:
+                for row in self._connection.execute(f"{self._select} WHERE rowid >= ? ORDER BY rowid", (start,)):
+                    start = row[0] + 1
+                    yield row[1:]
+            except (sqlite3.Error, UnicodeDecodeError):
+                self.gaps += 1
+            else:
+                return
+            behind = self._behind(start)
+            if behind is None:
+                return
+            start = behind
+
+    def _behind(self, bad: int) -> int | None:
+        """Return the next number from which on reading works, or None."""
+        step = 1
+        while not self._readable(bad + step):
+            bad += step
+            step *= 2
+            if bad + step > _FARTHEST:
+                return None
+        good = bad + step
+        while good - bad > 1:
+            middle = (good + bad) // 2
+            if self._readable(middle):
+                good = middle
+            else:
+                bad = middle
+        return good
+
+    def _readable(self, start: int) -> bool:
+        query = f"{self._select} WHERE rowid >= ? ORDER BY rowid LIMIT 1"
+        try:
+            self._connection.execute(query, (start,)).fetchall()
+        except (sqlite3.Error, UnicodeDecodeError):
+            return False
+        return True

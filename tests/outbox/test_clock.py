@@ -1,0 +1,80 @@
+"""Clock jumps, from 1970 to 2026 and back, at run time and between runs: nothing is pruned, reordered or expired."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.outbox.cloud import ObservedCloud, Version
+from tests.outbox.day import drained
+from tests.outbox.judgement import judge
+from tests.outbox.process import GatewayProcess
+from tests.outbox.test_faults import hand_over
+
+LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+
+
+class Clock:
+    """The system clock of one process; it may jump at any time."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "LD_PRELOAD": str(LIBRARY),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def jump_to(self, year: int) -> None:
+        """Let the process live in that year; what it has open goes on."""
+        days = (datetime(year, 1, 2, tzinfo=UTC) - datetime.now(UTC)).days
+        self._file.write_text(f"{days:+}d\n")
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="needs faketime (Debian: faketime)")
+async def test_jumps_of_the_system_clock_lose_nothing(
+    cloud: ObservedCloud, gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    clock = Clock(tmp_path / "clock")
+    gateway.environment = clock.environment
+    [token] = await gateway.tokens("till")
+    clock.jump_to(1970)
+    await gateway.start()
+    acknowledged = [Version("first", 1)]
+    async with gateway.caller(token) as session:
+        status, first = await hand_over(session, acknowledged[0], wait=10, key="the first")
+        assert status == 200, first
+        await cloud.fall()
+        for number, year in enumerate((1970, 2026, 2050, 1999, 2026)):
+            clock.jump_to(year)
+            for order_no in ("same", f"jump-{number}"):
+                acknowledged.append(Version(order_no, number + 1))
+                status, answer = await hand_over(session, acknowledged[-1])
+                assert status == 202, answer
+            await asyncio.sleep(0.3)
+    for year in (1970, 2050):
+        await gateway.stop()
+        clock.jump_to(year)
+        await gateway.start()
+        clock.jump_to(2026)
+    async with gateway.caller(token) as session:
+        async with session.get("/api/v1/outbox", params={"state": "waiting", "limit": "50"}) as response:
+            items = json.loads(await response.read())["items"]
+        assert len(items) == 10
+        assert [item["sequence"] for item in items] == sorted(item["sequence"] for item in items)
+        await cloud.rise()
+        await drained(gateway, within_s=40)
+        status, again = await hand_over(session, acknowledged[0], wait=10, key="the first")
+        assert status == 200
+        assert again == first, "a repeat gets the fate of the first, whatever the clock did since"
+        async with session.get("/api/v1/outbox", params={"state": "delivered", "limit": "50"}) as response:
+            assert len(json.loads(await response.read())["items"]) == 11, "delivered ones are kept by running time"
+    found = judge(cloud, acknowledged, [])
+    found.check()
+    assert not found.reasons
