@@ -9,7 +9,7 @@ import click
 
 from gateway.cli.arguments import vendor_body
 from gateway.cli.client import Api
-from gateway.cli.session import Session, fail, messages, speaks
+from gateway.cli.session import Session, fail, messages, speaks, write_file
 from gateway.cli.tables import members, pretty, show, table
 from gateway.errors import NotFound
 from gateway.lan.capture import file_name
@@ -189,10 +189,7 @@ async def capture(session: Session, api: Api, sn: str, output: Path | None) -> N
         session.emit(document, pretty)
         return
     file = output or Path(file_name(document))
-    try:
-        file.write_text(json_text.dumps(document, indent=2) + "\n", encoding="utf-8")
-    except OSError as exc:
-        fail(f"{file} cannot be written: {exc.strerror}")
+    write_file(file, json_text.dumps(document, indent=2))
     show(str(file))
 
 

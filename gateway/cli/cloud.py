@@ -4,7 +4,7 @@ import click
 
 from gateway.cli.arguments import vendor_body
 from gateway.cli.client import Api
-from gateway.cli.session import Session, speaks
+from gateway.cli.session import Session, messages, speaks
 from gateway.cli.tables import pretty
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
@@ -25,4 +25,8 @@ async def call(session: Session, api: Api, path: str, arguments: tuple[str, ...]
         known = CATALOGUE.get("cloud", path)
     except NotFound as exc:
         raise click.UsageError(f"{exc} (sunmi-gateway catalogue)") from exc
-    session.emit(await api.post(f"cloud/{known.path}", vendor_body(known, arguments)), pretty)
+    answer = await api.post(f"cloud/{known.path}", vendor_body(known, arguments))
+    session.emit(answer, pretty)
+    if "outbox_id" in answer:
+        where = f"sunmi-gateway outbox show {answer['outbox_id']}"
+        messages.print(f"kept in the outbox until the cloud has taken it: {where}", markup=False)

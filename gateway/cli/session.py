@@ -5,6 +5,7 @@ import functools
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Concatenate, NoReturn, ParamSpec
 
 import click
@@ -52,6 +53,14 @@ def fail(reason: str) -> NoReturn:
     """End the command with the reason in one line on standard error, and status 1."""
     click.echo(f"sunmi-gateway: {' '.join(reason.split())}", err=True)
     sys.exit(1)
+
+
+def write_file(file: Path, text: str) -> None:
+    """Write a result to a file, or fail naming it."""
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as exc:
+        fail(f"{file} cannot be written: {exc.strerror}")
 
 
 def speaks(

@@ -152,26 +152,33 @@ async def test_opening_again_writes_nothing(tmp_path: Path) -> None:
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
-async def test_refuses_a_file_that_is_no_database(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "gateway.db"
     path.write_text("Dear diary, " * 500)
-    with pytest.raises(StateError, match="it is not a database") as refused:
-        await Database.open(path)
-    assert str(path) in str(refused.value)
+    await (await Database.open(path)).close()
+    assert (tmp_path / "gateway.db.corrupt-1").read_text() == "Dear diary, " * 500
+    assert "gateway.db.corrupt-1" in caplog.text
 
 
-async def test_refuses_a_damaged_database(tmp_path: Path) -> None:
+async def test_what_can_be_read_of_a_damaged_database_is_saved(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "gateway.db"
     database = await Database.open(path)
     async with database.write() as connection:
-        await connection.execute("CREATE TABLE t (x)")
-        await connection.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 200)
+        await connection.executemany(
+            "INSERT INTO job (sn, state) VALUES (?, ?)", [(f"SN{number:04}", "x" * 500) for number in range(200)]
+        )
     await database.close()
     content = bytearray(path.read_bytes())
     content[-40_000:-20_000] = bytes(range(250)) * 80
     path.write_bytes(content)
-    with pytest.raises(StateError, match="restore a backup"):
-        await Database.open(path)
+    database = await Database.open(path)
+    saved = [row["sn"] for row in await database.read("SELECT sn FROM job WHERE state = ?", ("x" * 500,))]
+    await database.close()
+    assert 50 <= len(saved) < 200
+    assert (tmp_path / "gateway.db.corrupt-1").read_bytes() == bytes(content)
+    assert "damaged" in caplog.text
 
 
 async def test_refuses_a_folder_that_is_missing(tmp_path: Path) -> None:
@@ -206,9 +213,8 @@ async def test_another_program_in_the_way_is_told(tmp_path: Path, database: Data
 
 async def test_an_open_that_fails_leaves_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    (tmp_path / "gateway.db").write_text("not a database" * 100)
     with pytest.raises(StateError):
-        await Database.open(tmp_path / "gateway.db")
+        await Database.open(tmp_path / "nowhere" / "gateway.db")
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=5)
         assert not thread.is_alive()

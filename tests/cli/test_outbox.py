@@ -1,0 +1,69 @@
+"""The outbox from the command line: what waits, what was refused, and what becomes of that."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from gateway.simulator.fleet import SimulatedStore
+
+ORDER = 'order_list=[{"order_no":"CN1"}]'
+
+
+async def until(command: Any, outbox_id: str, state: str) -> None:
+    async with asyncio.timeout(30):  # every look is a process of its own, which takes its time
+        while (await command("outbox", "show", outbox_id, "--json")).json["state"] != state:
+            pass
+
+
+async def test_an_order_waits_while_the_cloud_is_away(running: str, store: SimulatedStore, command: Any) -> None:
+    await store.cloud.stop()
+    queued = await command("cloud", "call", "order/update", ORDER, "--json")
+    assert queued.status == 0, queued.errors
+    assert set(queued.json) == {"outbox_id", "state"}
+    assert "outbox show" in queued.errors
+    listed = await command("outbox", "list", "--state", "waiting", "--json")
+    assert [item["path"] for item in listed.json["items"]] == ["order/update"]
+    assert (await command("outbox", "stats", "--json")).json["depth"] == 1
+    await store.cloud.start()
+    await until(command, queued.json["outbox_id"], "delivered")
+    assert [received.path for received in store.cloud.received] == ["order/update"]
+
+
+async def test_without_a_service_it_stays_for_the_next_command(store: SimulatedStore, command: Any) -> None:
+    await store.cloud.stop()
+    queued = await command("cloud", "call", "order/update", ORDER, "--json")
+    assert queued.status == 0, queued.errors
+    shown = await command("outbox", "show", queued.json["outbox_id"], "--json")
+    assert (shown.json["state"], shown.json["path"]) == ("waiting", "order/update")
+
+
+async def test_a_refused_order_is_corrected(running: str, store: SimulatedStore, command: Any, tmp_path: Path) -> None:
+    store.cloud.faults.add("refuse", code=5047, times=None)
+    refused = await command("cloud", "call", "order/update", ORDER, "--json")
+    assert refused.status == 1
+    assert refused.json["code"] == "vendor_refused"
+    item = (await command("outbox", "list", "--state", "refused", "--json")).json["items"][0]
+    assert item["vendor_code"] == 5047
+    retried = await command("outbox", "retry", item["outbox_id"], "--json")
+    assert retried.status == 0, retried.errors
+    await until(command, item["outbox_id"], "refused")
+    store.cloud.faults.clear()
+    edited = await command(
+        "outbox", "edit", item["outbox_id"], 'order_list=[{"order_no":"CN1","order_type":2}]', "--json"
+    )
+    assert edited.status == 0, edited.errors
+    await until(command, item["outbox_id"], "delivered")
+    file = tmp_path / "items.json"
+    exported = await command("outbox", "export", "--output", str(file))
+    assert exported.status == 0, exported.errors
+    assert [one["outbox_id"] for one in json.loads(file.read_text())["items"]] == [item["outbox_id"]]
+
+
+async def test_a_refused_order_is_dropped(running: str, store: SimulatedStore, command: Any) -> None:
+    store.cloud.faults.add("refuse", code=5047)
+    await command("cloud", "call", "order/update", ORDER)
+    item = (await command("outbox", "list", "--json")).json["items"][0]
+    assert (await command("outbox", "drop", item["outbox_id"])).status == 0
+    gone = await command("outbox", "show", item["outbox_id"], "--json")
+    assert (gone.status, gone.json["code"]) == (1, "not_found")
