@@ -48,7 +48,7 @@ class RelayPolicy:
     most: int = 1
     expires_after_s: int | None = None
     identified: bool = False
-    named: Mapping[str, Verdict] = field(default_factory=dict)
+    named: Mapping[str, Verdict] = field(default_factory=dict, hash=False)
     instead: str = ""
     made_by: str = ""
 

@@ -152,26 +152,40 @@ async def test_opening_again_writes_nothing(tmp_path: Path) -> None:
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
-async def test_refuses_a_file_that_is_no_database(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "gateway.db"
     path.write_text("Dear diary, " * 500)
-    with pytest.raises(StateError, match="it is not a database") as refused:
-        await Database.open(path)
-    assert str(path) in str(refused.value)
+    database = await Database.open(path)
+    assert [row["token"] for row in await database.read("SELECT count(*) AS token FROM token")] == [0]
+    await database.close()
+    assert (tmp_path / "gateway.db.corrupt-1").read_text() == "Dear diary, " * 500
+    assert "it is not a database" in caplog.text
+    assert "gateway.db.corrupt-1" in caplog.text
 
 
-async def test_refuses_a_damaged_database(tmp_path: Path) -> None:
+async def test_what_can_be_read_of_a_damaged_database_is_saved(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "gateway.db"
     database = await Database.open(path)
     async with database.write() as connection:
-        await connection.execute("CREATE TABLE t (x)")
-        await connection.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 200)
+        rows = [(f"token {number:03}", "pos", f"{number:0500}", number) for number in range(200)]
+        await connection.executemany("INSERT INTO token VALUES (?, ?, ?, ?, NULL)", rows)
+        await connection.execute("INSERT INTO job VALUES ('SN', '{}')")
     await database.close()
     content = bytearray(path.read_bytes())
-    content[-40_000:-20_000] = bytes(range(250)) * 80
+    begin = content.index(b"token 100") // 4096 * 4096
+    content[begin : begin + 4096] = bytes(range(256)) * 16
     path.write_bytes(content)
-    with pytest.raises(StateError, match="restore a backup"):
-        await Database.open(path)
+    database = await Database.open(path)
+    names = {row["name"] for row in await database.read("SELECT name FROM token")}
+    jobs = await database.read("SELECT sn FROM job")
+    await database.close()
+    assert 150 < len(names) < 200
+    assert {"token 000", "token 199"} <= names
+    assert [row["sn"] for row in jobs] == ["SN"]
+    assert "damaged in 1 places" in caplog.text
+    assert not list(tmp_path.glob("*.corrupt-2*"))
 
 
 async def test_refuses_a_folder_that_is_missing(tmp_path: Path) -> None:
