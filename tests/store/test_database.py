@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from gateway.errors import StateError
@@ -174,7 +175,7 @@ async def test_what_can_be_read_of_a_damaged_database_is_saved(
         await connection.execute("INSERT INTO job VALUES ('SN', '{}')")
     await database.close()
     content = bytearray(path.read_bytes())
-    begin = content.index(b"token 100") // 4096 * 4096
+    begin = content.index(b"token 100pos") // 4096 * 4096
     content[begin : begin + 4096] = bytes(range(256)) * 16
     path.write_bytes(content)
     database = await Database.open(path)
@@ -185,7 +186,7 @@ async def test_what_can_be_read_of_a_damaged_database_is_saved(
     assert {"token 000", "token 199"} <= names
     assert [row["sn"] for row in jobs] == ["SN"]
     assert "damaged in 1 places" in caplog.text
-    assert not list(tmp_path.glob("*.corrupt-2*"))
+    assert not (tmp_path / "gateway.db.corrupt-2").exists()
 
 
 async def test_refuses_a_folder_that_is_missing(tmp_path: Path) -> None:
@@ -220,7 +221,10 @@ async def test_another_program_in_the_way_is_told(tmp_path: Path, database: Data
 
 async def test_an_open_that_fails_leaves_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    (tmp_path / "gateway.db").write_text("not a database" * 100)
+    async with aiosqlite.connect(tmp_path / "gateway.db") as connection:
+        await connection.execute("CREATE TABLE migration (name TEXT, applied_at INTEGER)")
+        await connection.execute("INSERT INTO migration VALUES ('900_future', 0)")
+        await connection.commit()
     with pytest.raises(StateError):
         await Database.open(tmp_path / "gateway.db")
     for thread in set(threading.enumerate()) - before:
