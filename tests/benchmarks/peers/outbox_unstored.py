@@ -1,4 +1,4 @@
-"""The gateway as it is, but that its outbox stores nothing: what its route costs without the disk. Arguments: its own."""
+"""The gateway as it is, but that its outbox stores nothing: what the route costs by itself. Arguments: its own."""
 
 import itertools
 import sys
