@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
-from urllib.parse import urlencode
 
 from gateway.errors import Fault, InvalidRequest, NotFound, TooLarge
+from gateway.protocol import form
 from gateway.protocol.parameters import FilePart, Parameter, Refusal, Span
 from gateway.protocol.relay import RelayPolicy
 
@@ -20,6 +20,8 @@ MASK = "********"
 
 _PUBLIC_PARAMETERS_BYTES: Final = 128
 """What app_id, timestamp, random and sign add to a form, with their names and some room."""
+_BYTES_OF_A_CHARACTER: Final = 12
+"""What one character takes in a form at most: four bytes of UTF-8, each escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,12 @@ class AnswerField:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Arguments that were checked against an endpoint, as the text that is signed and sent."""
+    """Arguments that were checked against an endpoint, as the text that is signed and sent, and as they were given."""
 
     endpoint: "Endpoint"
     fields: Mapping[str, str]
     files: Mapping[str, FilePart] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +173,7 @@ class Endpoint:
         if faults:
             raise InvalidRequest(faults)
         self._check_size(fields)
-        return Call(self, fields, files)
+        return Call(self, fields, files, arguments)
 
     def _filled(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
         """Fill in the shop: the newer key in place of the older one, and neither where the caller named one."""
@@ -214,7 +217,10 @@ class Endpoint:
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:
             return
-        size = len(urlencode(fields)) + _PUBLIC_PARAMETERS_BYTES
+        at_most = sum(len(name) + len(value) + 1 for name, value in fields.items()) * _BYTES_OF_A_CHARACTER
+        if at_most + _PUBLIC_PARAMETERS_BYTES <= self.max_bytes:
+            return
+        size = len(form.encode(fields)) + _PUBLIC_PARAMETERS_BYTES
         if size > self.max_bytes:
             raise TooLarge(f"{self.path}: the request has {size} bytes; at most {self.max_bytes} are accepted")
 

@@ -30,7 +30,7 @@ class Item:
 
     `text` is JSON: the element of the list, or an object of the whole call's parameters but for the shop. `reference`
     is by what the vendor names it. `keys` is what it changes, the order key first. `size` is its length in a form.
-    `digest` stands for its content where that identifies it.
+    `digest` stands for `text` where the content identifies the item.
     """
 
     text: str
@@ -77,7 +77,8 @@ def split(call: Call) -> tuple[str, list[Item]]:
     if not relay.each:
         return _whole(call, relay)
     text = call.fields[relay.each]
-    elements = json_text.loads(text)
+    given = call.given.get(relay.each)
+    elements = given if isinstance(given, list) else json_text.loads(text)
     shared = {name: value for name, value in call.fields.items() if name != relay.each}
     shop = _shop(shared)
     texts = [text[1:-1]] if len(elements) == 1 else [json_text.dumps(element) for element in elements]
@@ -86,7 +87,7 @@ def split(call: Call) -> tuple[str, list[Item]]:
         names = [name for key in relay.keys for name in key.names]
         reference = str(element[names[0]] if names else element)
         keys = (f"{relay.keys[0].kind}:{shop}:{reference}",)
-        digest = _digest(json_text.canonical(element)) if relay.identified else None
+        digest = _digest(own) if relay.identified else None
         items.append(Item(own, reference, keys, len(form.quote(own)) + 3, digest))
     return _shared(tuple(shared.items())), items
 
@@ -117,12 +118,17 @@ def _digest(*texts: str | bytes) -> bytes:
     return made.digest()
 
 
+def same(one: str, other: str) -> bool:
+    """Tell whether two items have the same content: the order of an object's members has no meaning."""
+    return one == other or bool(one and json_text.loads(one) == json_text.loads(other))
+
+
 def content_digest(call: Call) -> bytes:
-    """Return what stands for a call's whole content, however its JSON was laid out."""
-    lists = {known.name for known in call.endpoint.parameters if known.type in ("array", "object")}
+    """Return what stands for a call's whole content, in whatever order the members of its objects are."""
+    structures = {known.name for known in call.endpoint.parameters if known.type in ("array", "object")}
     texts: list[str | bytes] = [call.endpoint.path]
     for name, value in sorted(call.fields.items()):
-        texts += [name, json_text.canonical(json_text.loads(value)) if name in lists else value]
+        texts += [name, json_text.canonical(json_text.loads(value)) if name in structures else value]
     for name, part in sorted(call.files.items()):
         texts += [name, part.data]
     return _digest(*texts)

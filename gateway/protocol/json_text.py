@@ -13,7 +13,7 @@ def _refuse_constant(name: str) -> Any:
 # Made once: simplejson's functions make a new one for each call that is not given the defaults.
 _DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 _ENCODER: Final = simplejson.JSONEncoder(ensure_ascii=False, separators=(",", ":"), use_decimal=True)
-_SORTING: Final = simplejson.JSONEncoder(ensure_ascii=False, separators=(",", ":"), use_decimal=True, sort_keys=True)
+_SORTING: Final = simplejson.JSONEncoder(separators=(",", ":"), use_decimal=True, sort_keys=True)
 
 
 def loads(text: str | bytes) -> Any:
@@ -35,6 +35,6 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
 
 
 def canonical(value: Any) -> str:
-    """Write compact JSON that is the same for the same content: the members of every object are in order."""
+    """Write JSON that is the same for the same content: the order of an object's members has no meaning."""
     text: str = _SORTING.encode(value)
     return text

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -96,9 +96,15 @@ class Parameter:
     properties: tuple["Parameter", ...] = ()
     pictures: tuple[Picture, ...] = ()
     example: int | str | None = None
+    _known: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
+    _needed: frozenset[str] = field(init=False, repr=False, compare=False)
+    _plain: frozenset[Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
+        object.__setattr__(self, "_known", {known.name: known for known in self.properties})
+        object.__setattr__(self, "_needed", frozenset(known.name for known in self.properties if known.required))
+        object.__setattr__(self, "_plain", self._unlimited())
         wanted = int if "int" in (self.type, self.items) else str
         problems = [
             (not _NAME.fullmatch(self.name), "is not a parameter name"),
@@ -207,18 +213,29 @@ class Parameter:
                     raise Refusal("must be a string that is not empty", f"[{index}]")
 
     def _check_properties(self, element: Mapping[str, Any], inside: str) -> None:
-        for known in self.properties:
-            value = element.get(known.name)
-            place = f"{inside}.{known.name}"
-            if value is None or value == "":  # the vendor's own samples send empty strings for absent values
-                if known.required:
-                    raise Refusal("is required", place)
+        # The vendor's own samples send empty strings for absent values.
+        for name in self._needed:
+            if element.get(name) in (None, ""):
+                raise Refusal("is required", f"{inside}.{name}")
+        for name, value in element.items():
+            known = self._known.get(name)
+            if known is None or value is None or value == "":
+                continue
+            kind = type(value)
+            if kind in known._plain and (value.isascii() if kind is str else -(10**18) < value < 10**18):
                 continue
             try:
                 # The vendor's samples send numbers for identifiers, and text for numbers.
-                known.encode(str(value) if known.type == "string" and type(value) is int else value)
+                known.encode(str(value) if known.type == "string" and kind is int else value)
             except Refusal as exc:
-                raise Refusal(exc.reason, place + exc.inside) from exc
+                raise Refusal(exc.reason, f"{inside}.{name}{exc.inside}") from exc
+
+    def _unlimited(self) -> frozenset[Any]:
+        """Return the types of value that need no further check: those of which this parameter takes any, in reason."""
+        limits = (self.min, self.max, self.min_length, self.max_length, self.format if self.type == "string" else None)
+        if any(limit is not None for limit in limits) or (self.choices and not self.open):
+            return frozenset()
+        return frozenset({"string": (str, int), "int": (int,), "number": (int,)}.get(self.type, ()))
 
     def _check_choice(self, value: int | str) -> None:
         if self.choices and not self.open and all(choice.value != value for choice in self.choices):

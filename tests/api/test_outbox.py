@@ -1,109 +1,113 @@
-"""Queued calls over REST: accepted durably, answered in time or later, repeated without harm, seen by their owner."""
+"""Queued calls through the REST API: answers, repeats, refusals, and what a person may do."""
 
 import asyncio
 from typing import Any
+
+import pytest
 
 from gateway.app import Gateway
 from gateway.simulator.fleet import SimulatedStore
 
 PATH = "/api/v1/cloud/order/update"
+NOW = {"Prefer": "wait=0"}
 
 
-def order(number: str, **more: object) -> dict[str, Any]:
-    return {"order_list": [{"order_no": number, **more}]}
+def orders(*numbers: str, **more: Any) -> dict[str, Any]:
+    return {"order_list": [{"order_no": number, **more} for number in numbers]}
 
 
-async def until(caller: Any, location: str, state: str) -> dict[str, Any]:
+async def drained(gateway: Gateway) -> None:
     async with asyncio.timeout(20):
-        while True:
-            item: dict[str, Any] = (await caller("GET", location)).body
-            if item["state"] == state:
-                return item
+        while gateway.outbox.depth:  # noqa: ASYNC110  polled as a till would
             await asyncio.sleep(0.02)
 
 
-async def test_while_the_cloud_is_there_the_answer_comes_at_once(store: SimulatedStore, pos: Any) -> None:
-    answer = await pos("POST", PATH, order("1"), headers={"Prefer": "wait=5"})
-    assert (answer.status, answer.body["code"]) == (200, 0)
-    assert answer.headers["Preference-Applied"] == "wait=5"
+async def test_the_answer_is_the_vendors_when_it_comes_in_time(store: SimulatedStore, pos: Any) -> None:
+    answer = await pos("POST", PATH, orders("1"), headers={"Prefer": "wait=5"})
+    assert (answer.status, answer.headers["Preference-Applied"]) == (200, "wait=5")
+    assert answer.body == {"code": 0, "msg": "succeed", "data": {"invalid_list": []}}
 
 
-async def test_while_it_is_away_orders_wait_and_arrive_in_order(store: SimulatedStore, pos: Any) -> None:
-    await store.cloud.stop()
-    answers = [await pos("POST", PATH, order("1", order_type=kind)) for kind in (1, 2, 3)]
-    assert [answer.status for answer in answers] == [202, 202, 202]
-    assert set(answers[0].body) == {"outbox_id", "state"}
-    assert answers[0].headers["Location"] == f"/api/v1/outbox/{answers[0].body['outbox_id']}"
-    status = (await pos("GET", "/api/v1/status")).body["outbox"]
-    assert status["depth"] == 3
-    assert status["oldest_age_s"] >= 0
-    await store.cloud.start()
-    for answer in answers:
-        await until(pos, answer.headers["Location"], "delivered")
-    sent = [received.fields["order_list"] for received in store.cloud.received]
-    assert [text[text.index("order_type") + 12] for text in sent] == ["1", "2", "3"]
+async def test_what_waits_is_named_and_arrives(store: SimulatedStore, gateway: Gateway, pos: Any, admin: Any) -> None:
+    store.cloud.faults.latency_s = 0.3
+    answer = await pos("POST", PATH, orders("1", "2"), headers=NOW)
+    assert (answer.status, answer.body["state"]) == (202, "waiting")
+    assert answer.headers["Location"] == f"/api/v1/outbox/{answer.body['outbox_id']}"
+    await drained(gateway)
+    shown = await pos("GET", answer.headers["Location"])
+    assert shown.body["state"] == "delivered"
+    assert [item["state"] for item in shown.body["items"]] == ["delivered", "delivered"]
+    one = shown.body["items"][0]
+    assert one["parameters"] == {"shop_id": store.shop_id, "order_list": [{"order_no": "1"}]}
+    assert (await admin("GET", f"/api/v1/outbox/{one['outbox_id']}")).body == one
 
 
-async def test_a_repeat_is_the_same_order(store: SimulatedStore, pos: Any) -> None:
-    for _ in range(3):
-        assert (await pos("POST", PATH, order("1"))).status == 200
-    assert len(store.cloud.received) == 1
-    assert (await pos("POST", PATH, order("1", order_type=2))).status == 200
-    assert len(store.cloud.received) == 2
-
-
-async def test_an_idempotency_key(store: SimulatedStore, pos: Any, admin: Any) -> None:
-    key = {"Idempotency-Key": "till-1-000017"}
-    first = await pos("POST", PATH, order("1"), headers=key)
-    again = await pos("POST", PATH, order("1"), headers=key)
-    assert first.status == again.status == 200
-    assert len(store.cloud.received) == 1
-    other = await pos("POST", PATH, order("2"), headers=key)
+async def test_a_key_makes_a_repeat_return_the_first_fate(store: SimulatedStore, pos: Any) -> None:
+    key = {"Idempotency-Key": "k", "Prefer": "wait=5"}
+    first = await pos("POST", PATH, orders("1"), headers=key)
+    again = await pos("POST", PATH, orders("1"), headers=key)
+    other = await pos("POST", PATH, orders("2"), headers=key)
+    assert (first.status, again.status, again.body) == (200, 200, first.body)
     assert (other.status, other.body["code"]) == (409, "conflict")
-    assert (await admin("POST", PATH, order("2"), headers=key)).status == 200, "every token has its own keys"
+    assert len(store.cloud.received) == 1
 
 
-async def test_refused_items_stay_until_somebody_acts(store: SimulatedStore, pos: Any) -> None:
-    store.cloud.faults.add("refuse", code=5047)
-    refused = await pos("POST", PATH, order("1"))
-    assert (refused.status, refused.body["code"], refused.body["vendor_code"]) == (422, "vendor_refused", 5047)
-    [item] = (await pos("GET", "/api/v1/outbox?state=refused")).body["items"]
-    assert item["vendor_code"] == 5047
-    location = f"/api/v1/outbox/{item['outbox_id']}"
-    assert (await pos("POST", f"{location}/retry")).status == 202
-    await until(pos, location, "delivered")
-    assert (await pos("POST", f"{location}/retry")).status == 409
+async def test_without_a_key_the_content_of_an_order_tells_a_repeat(store: SimulatedStore, pos: Any) -> None:
+    wait = {"Prefer": "wait=5"}
+    for more, calls in (({"a": 1, "b": 2}, 1), ({"b": 2, "a": 1}, 1), ({"a": 1, "b": 3}, 2)):
+        answer = await pos("POST", PATH, orders("1", **more), headers=wait)
+        assert (answer.status, len(store.cloud.received)) == (200, calls), more
 
 
-async def test_a_till_sees_its_own_alone(gateway: Gateway, store: SimulatedStore, pos: Any, admin: Any) -> None:
+@pytest.mark.parametrize("named", [True, False])
+async def test_refused_ones_wait_for_a_person(store: SimulatedStore, gateway: Gateway, pos: Any, named: bool) -> None:
+    """All refused is a failure, some refused is not."""
+    body = {"product_list": [{"id": "1", "price": "2"}, *([{"id": "2", "name": "Cola"}] if named else [])]}
+    answer = await pos("POST", "/api/v1/cloud/product/update", body, headers={"Prefer": "wait=5"})
+    assert answer.status == (200 if named else 422), answer.body
+    listed = (answer.body if named else answer.body["vendor_answer"])["data"]["not_exist_list"]
+    assert listed == (["1", "2"] if named else ["1"])
+    [refused] = (await pos("GET", "/api/v1/outbox?state=refused&path=product/update")).body["items"]
+    where = f"/api/v1/outbox/{refused['outbox_id']}"
+    wrong = await pos("PUT", where, {"parameters": {"product_list": [{"id": "1", "price": -1}]}})
+    assert (wrong.status, wrong.body["code"]) == (400, "invalid_request")
+    corrected = {"product_list": [{"id": "1", "name": "Lemonade"}]}
+    assert (await pos("PUT", where, {"parameters": corrected})).status == 200
+    await drained(gateway)
+    assert (await pos("GET", where)).body["state"] == "delivered"
+    assert store.cloud.state.shops[store.shop_id].products["1"]["name"] == "Lemonade"
+    assert (await pos("POST", f"{where}/retry")).status == 409
+    assert (await pos("DELETE", where)).status == 409
+
+
+async def test_a_till_sees_only_its_own(gateway: Gateway, pos: Any, installer: Any) -> None:
+    await installer("POST", PATH, orders("1"), headers={"Prefer": "wait=5"})
+    assert (await pos("GET", "/api/v1/outbox")).body == {"items": [], "next": None}
+    [item] = (await installer("GET", "/api/v1/outbox")).body["items"]
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/retry")):
+        assert (await pos(method, f"/api/v1/outbox/{item['outbox_id']}{path}")).status == 404
+
+
+async def test_while_the_cloud_is_away_nobody_waits(store: SimulatedStore, gateway: Gateway, pos: Any) -> None:
     await store.cloud.stop()
-    mine = await pos("POST", PATH, order("1"))
-    theirs = await admin("POST", PATH, order("2"))
-    assert [item["outbox_id"] for item in (await pos("GET", "/api/v1/outbox")).body["items"]] == [
-        mine.body["outbox_id"]
-    ]
-    assert (await pos("GET", theirs.headers["Location"])).status == 404
-    assert (await pos("DELETE", theirs.headers["Location"])).status == 404
-    assert len((await admin("GET", "/api/v1/outbox")).body["items"]) == 2
-
-
-async def test_one_call_of_several_orders(store: SimulatedStore, pos: Any) -> None:
-    await store.cloud.stop()
-    answer = await pos("POST", PATH, {"order_list": [{"order_no": "1"}, {"order_no": "2"}]})
-    shown = (await pos("GET", answer.headers["Location"])).body
-    assert [item["state"] for item in shown["items"]] == ["waiting", "waiting"]
+    for number in range(3):
+        answer = await pos("POST", PATH, orders(str(number)), headers={"Prefer": "wait=1"})
+        assert answer.status == 202
+    page = await pos("GET", "/api/v1/outbox?limit=2")
+    rest = await pos("GET", f"/api/v1/outbox?limit=2&after={page.body['next']}")
+    assert [len(page.body["items"]), len(rest.body["items"]), rest.body["next"]] == [2, 1, None]
+    dropped = page.body["items"][1]["outbox_id"]
+    assert (await pos("DELETE", f"/api/v1/outbox/{dropped}")).status == 204
+    assert (await pos("GET", f"/api/v1/outbox/{dropped}")).status == 404
+    status = await pos("GET", "/api/v1/status")
+    assert (status.body["outbox"]["depth"], bool(status.body["relay"]["away"])) == (2, True)
     await store.cloud.start()
-    await until(pos, answer.headers["Location"], "delivered")
+    await drained(gateway)
+    assert len(store.cloud.state.shops[store.shop_id].orders) == 2
 
 
-async def test_what_waits_is_dropped(store: SimulatedStore, pos: Any) -> None:
-    await store.cloud.stop()
-    answer = await pos("POST", PATH, order("1"))
-    assert (await pos("DELETE", answer.headers["Location"])).status == 204
-    assert (await pos("GET", answer.headers["Location"])).status == 404
-
-
-async def test_bad_queries_are_named(pos: Any) -> None:
-    for query, parameter in (("state=gone", "state"), ("limit=0", "limit"), ("after=x", "after"), ("page=1", "page")):
-        answer = await pos("GET", f"/api/v1/outbox?{query}")
-        assert (answer.status, answer.body["errors"][0]["parameter"]) == (400, parameter)
+@pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=x", "after=-1", "colour=red"])
+async def test_a_wrong_question_is_named(pos: Any, query: str) -> None:
+    answer = await pos("GET", f"/api/v1/outbox?{query}")
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert answer.body["errors"][0]["parameter"] == query.partition("=")[0]

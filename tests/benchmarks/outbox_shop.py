@@ -121,10 +121,11 @@ class GatewayFiles:
         finally:
             connection.close()
 
-    def fill(self, count: int, *, at_once: int = 2000) -> None:
-        """Hand over `count` orders, many in one call, while the cloud is away."""
-        for first in range(0, count, at_once):
-            orders = [order(f"F{number:08}") for number in range(first, min(count, first + at_once))]
+    def fill(self, count: int, *, begin: int = 0, at_once: int = 1500) -> None:
+        """Hand over `count` orders with numbers from `begin` on, many in one call, while the cloud is away."""
+        end = begin + count
+        for first in range(begin, end, at_once):
+            orders = [order(f"F{number:08}") for number in range(first, min(end, first + at_once))]
             answer = self.call("POST", "/api/v1/cloud/order/update", {"order_list": orders}, {"Prefer": "wait=0"})
             if answer.get("state") != "waiting":
                 raise RuntimeError(f"not queued: {answer}")

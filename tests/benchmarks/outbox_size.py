@@ -28,14 +28,14 @@ def main() -> None:
         empty, full = GatewayFiles(where / "empty", cloud_url=nobody), GatewayFiles(where / "full", cloud_url=nobody)
         with full.gateway() as program:
             full.call("POST", "/api/v1/cloud/product/getList", {})
-            full.fill(2000)
+            full.fill(1500)
             before_mb = program.memory_mb
             began = time.monotonic()
-            full.fill(arguments.orders - 2000)
+            full.fill(arguments.orders - 1500, begin=1500)
             filled_s = time.monotonic() - began
             filling_mb = program.memory_mb
             depth = full.depth
-        print(f"{depth} orders wait, handed over 2,000 at once in {filled_s:.1f} s; the database has "
+        print(f"{depth} orders wait, handed over 1,500 at once in {filled_s:.1f} s; the database has "
               f"{sum(file.stat().st_size for file in full.state.glob('gateway.db*')) / 1e6:.0f} MB")  # fmt: skip
         starts: dict[str, list[float]] = {"empty": [], "full": []}
         memory: dict[str, list[float]] = {"empty": [], "full": []}

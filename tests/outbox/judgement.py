@@ -45,11 +45,11 @@ def judge(cloud: ObservedCloud, acknowledged: Iterable[Version], deaths: Sequenc
     """Compare what the tills were promised with what the cloud's own records say."""
     found = Judgement()
     arrivals: dict[Version, list[Delivery]] = defaultdict(list)
-    by_order: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    by_order: dict[str, list[tuple[int, int, Delivery]]] = defaultdict(list)
     for delivery in cloud.deliveries:
         for version in delivery.orders:
             arrivals[version].append(delivery)
-            by_order[version.order_no].append((delivery.visit.number, version.number))
+            by_order[version.order_no].append((delivery.visit.number, version.number, delivery))
     found.arrived = len(arrivals)
     found.missing = [version for version in acknowledged if version not in arrivals]
     for version, deliveries in arrivals.items():
@@ -61,9 +61,16 @@ def judge(cloud: ObservedCloud, acknowledged: Iterable[Version], deaths: Sequenc
                 found.reasons[reason] += 1
                 found.longest_lag_s = max(found.longest_lag_s, lag_s)
     for order_no, seen in by_order.items():
-        numbers = [number for _, number in sorted(seen)]
+        seen.sort(key=lambda one: one[0])
+        numbers = [number for _, number, _ in seen]
         if numbers != sorted(numbers):
-            found.disordered.append(f"{order_no}: versions {numbers}, visits {[visit for visit, _ in sorted(seen)]}")
+            history = [
+                (at, f"version {number} {one.visit}, with {len(one.orders) - 1} others")
+                for _, number, one in seen
+                for at in (one.visit.at,)
+            ]
+            history += [(at, "death") for at in deaths if seen[0][2].visit.at - 2 < at < seen[-1][2].visit.at + 2]
+            found.disordered.append(f"{order_no}: " + "; ".join(f"{at:.3f} {what}" for at, what in sorted(history)))
     return found
 
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from gateway.errors import StateError
@@ -155,8 +156,11 @@ async def test_opening_again_writes_nothing(tmp_path: Path) -> None:
 async def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "gateway.db"
     path.write_text("Dear diary, " * 500)
-    await (await Database.open(path)).close()
+    database = await Database.open(path)
+    assert [row["token"] for row in await database.read("SELECT count(*) AS token FROM token")] == [0]
+    await database.close()
     assert (tmp_path / "gateway.db.corrupt-1").read_text() == "Dear diary, " * 500
+    assert "it is not a database" in caplog.text
     assert "gateway.db.corrupt-1" in caplog.text
 
 
@@ -166,19 +170,23 @@ async def test_what_can_be_read_of_a_damaged_database_is_saved(
     path = tmp_path / "gateway.db"
     database = await Database.open(path)
     async with database.write() as connection:
-        await connection.executemany(
-            "INSERT INTO job (sn, state) VALUES (?, ?)", [(f"SN{number:04}", "x" * 500) for number in range(200)]
-        )
+        rows = [(f"token {number:03}", "pos", f"{number:0500}", number) for number in range(200)]
+        await connection.executemany("INSERT INTO token VALUES (?, ?, ?, ?, NULL)", rows)
+        await connection.execute("INSERT INTO job VALUES ('SN', '{}')")
     await database.close()
     content = bytearray(path.read_bytes())
-    content[-40_000:-20_000] = bytes(range(250)) * 80
+    begin = content.index(b"token 100pos") // 4096 * 4096
+    content[begin : begin + 4096] = bytes(range(256)) * 16
     path.write_bytes(content)
     database = await Database.open(path)
-    saved = [row["sn"] for row in await database.read("SELECT sn FROM job WHERE state = ?", ("x" * 500,))]
+    names = {row["name"] for row in await database.read("SELECT name FROM token")}
+    jobs = await database.read("SELECT sn FROM job")
     await database.close()
-    assert 50 <= len(saved) < 200
-    assert (tmp_path / "gateway.db.corrupt-1").read_bytes() == bytes(content)
-    assert "damaged" in caplog.text
+    assert 150 < len(names) < 200
+    assert {"token 000", "token 199"} <= names
+    assert [row["sn"] for row in jobs] == ["SN"]
+    assert "damaged in 1 places" in caplog.text
+    assert not (tmp_path / "gateway.db.corrupt-2").exists()
 
 
 async def test_refuses_a_folder_that_is_missing(tmp_path: Path) -> None:
@@ -213,8 +221,12 @@ async def test_another_program_in_the_way_is_told(tmp_path: Path, database: Data
 
 async def test_an_open_that_fails_leaves_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
+    async with aiosqlite.connect(tmp_path / "gateway.db") as connection:
+        await connection.execute("CREATE TABLE migration (name TEXT, applied_at INTEGER)")
+        await connection.execute("INSERT INTO migration VALUES ('900_future', 0)")
+        await connection.commit()
     with pytest.raises(StateError):
-        await Database.open(tmp_path / "nowhere" / "gateway.db")
+        await Database.open(tmp_path / "gateway.db")
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=5)
         assert not thread.is_alive()

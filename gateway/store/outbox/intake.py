@@ -3,13 +3,14 @@
 import json
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from gateway.errors import Conflict, OutboxFull, Problem
 from gateway.protocol.endpoint import Call
-from gateway.protocol.items import Item, content_digest, policy, split
+from gateway.protocol.items import Item, content_digest, policy, same, split
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay import RelayPolicy
 
@@ -86,6 +87,15 @@ class Intake:
         return _Batch(self, connection, offers, now_s, room, self._in_flight).take()
 
 
+class _Known(NamedTuple):
+    """An item that was handed over before."""
+
+    digest: bytes
+    sequence: int
+    submission: int
+    token: str
+
+
 class _Batch:
     def __init__(
         self,
@@ -128,34 +138,50 @@ class _Batch:
                     f"the Idempotency-Key {offer.key!r} was used for another call before; use a new key for a new call"
                 )
             return receipt
-        earlier = [self._items.get((item.keys[0], item.digest)) if item.digest else None for item in offer.items]
-        repeat = self._repeat(offer, earlier) if offer.key is None else None
-        if repeat is not None:
+        if offer.key is None and (repeat := self._repeat(offer)) is not None:
             return repeat
-        if offer.key is not None:
-            earlier = [None] * len(offer.items)
         if offer.size > self._room:
             raise OutboxFull("there is no room left to keep calls for the cloud; free space on the disk, or wait")
         self._room -= offer.size
-        return self._new(offer, earlier)
+        return self._new(offer)
 
-    def _repeat(self, offer: Offer, earlier: Sequence[tuple[int, int, str] | None]) -> Receipt | None:
+    def _earlier(self, item: Item) -> _Known | None:
+        """Return the item that was handed over before with the same order key and content, if there is one."""
+        for known in self._items.get(item.keys[0], ()):
+            if known.digest == item.digest or same(self._text(known.sequence), item.text):
+                return known
+        return None
+
+    def _text(self, sequence: int) -> str:
+        found = next((text for number, text in self._contents if number == sequence), None)
+        if found is None:
+            row = self._connection.execute("SELECT text FROM content WHERE sequence = ?", (sequence,)).fetchone()
+            found = row[0] if row is not None else ""
+        return found
+
+    def _repeat(self, offer: Offer) -> Receipt | None:
         """Return the receipt of the submission that this one repeats as a whole, if its caller can see that one."""
-        first = earlier[0]
-        if first is None or first[2] != offer.token or any(one is None or one[1] != first[1] for one in earlier):
+        numbers: list[int] = []
+        submission: int | None = None
+        for item in offer.items:
+            known = self._earlier(item)
+            if known is None or known.token != offer.token or known.submission != (submission or known.submission):
+                return None
+            submission = known.submission
+            numbers.append(known.sequence)
+        if submission is None:
             return None
-        made = self._made.get(first[1])
-        members = _members(self._connection, first[1]) if made is None else made
-        return Receipt(first[1], members, ()) if members == [one[0] for one in earlier if one] else None
+        made = self._made.get(submission)
+        members = _members(self._connection, submission) if made is None else made
+        return Receipt(submission, members, ()) if members == numbers else None
 
-    def _new(self, offer: Offer, earlier: Sequence[tuple[int, int, str] | None]) -> Receipt:
+    def _new(self, offer: Offer) -> Receipt:
         submission = sequence = self._intake.next_sequence
         members: list[int] = []
-        for item, known in zip(offer.items, earlier, strict=True):
-            # Looked up again: an earlier element of this very call may be the same.
-            again = self._items.get((item.keys[0], item.digest)) if item.digest and offer.key is None else None
-            if known is not None or again is not None:
-                members.append((known or again or (0,))[0])
+        for item in offer.items:
+            known = self._earlier(item) if offer.key is None else None
+            if known is not None:
+                members.append(known.sequence)
                 continue
             self._add(offer, item, sequence, submission)
             members.append(sequence)
@@ -183,7 +209,7 @@ class _Batch:
         ))  # fmt: skip
         self._contents.append((sequence, item.text))
         if item.digest is not None:
-            self._items.setdefault((item.keys[0], item.digest), (sequence, submission, offer.token))
+            self._items[item.keys[0]].append(_Known(item.digest, sequence, submission, offer.token))
         if offer.files:
             self._connection.executemany(
                 "INSERT INTO file VALUES (?, ?, ?, ?, ?)",
@@ -227,8 +253,9 @@ class _Batch:
         ).fetchall()
         return {(row[0], row[1]): (row[2], Receipt(row[3], _members(self._connection, row[3]), ())) for row in rows}
 
-    def _known_items(self) -> dict[tuple[str, bytes], tuple[int, int, str]]:
-        """Return the items of which the content was handed over before: number, submission, token."""
+    def _known_items(self) -> defaultdict[str, list[_Known]]:
+        """Return the items with the same order keys, where the content identifies them; the newest first."""
+        found: defaultdict[str, list[_Known]] = defaultdict(list)
         wanted = [
             item.keys[0]
             for offer in self._offers
@@ -236,15 +263,17 @@ class _Batch:
             for item in offer.items
             if item.digest is not None
         ]
-        if not wanted:
-            return {}
-        rows = self._connection.execute(
-            "SELECT i.order_key, i.digest, i.sequence, i.submission, s.token FROM item i "
-            "JOIN submission s ON s.id = i.submission "
-            "WHERE i.order_key IN (SELECT value FROM json_each(?)) AND i.digest IS NOT NULL ORDER BY i.sequence DESC",
-            (json.dumps(wanted),),
-        )
-        return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+        if wanted:
+            rows = self._connection.execute(
+                "SELECT i.order_key, i.digest, i.sequence, i.submission, s.token FROM item i "
+                "JOIN submission s ON s.id = i.submission "
+                "WHERE i.order_key IN (SELECT value FROM json_each(?)) AND i.digest IS NOT NULL "
+                "ORDER BY i.sequence DESC",
+                (json.dumps(wanted),),
+            )
+            for row in rows:
+                found[row[0]].append(_Known(*row[1:]))
+        return found
 
 
 def _members(connection: sqlite3.Connection, submission: int) -> list[int]:
