@@ -12,6 +12,7 @@ RETENTION_S: Final = 8 * 86400
 _SMALLEST_RESERVE: Final = 24 * 1024 * 1024
 _LARGEST_RESERVE: Final = 64 * 1024 * 1024
 _AT_ONCE: Final = 2000
+_PIECE_BYTES: Final = 1024 * 1024
 _DONE: Final = "state IN ('delivered', 'superseded', 'expired')"
 
 
@@ -44,29 +45,51 @@ class Room:
         return left
 
     def _strip(self, connection: sqlite3.Connection) -> bool:
-        """Let go of the content of the oldest items that are done; what identifies them stays."""
+        """Let go of the content of the oldest items that are done, a piece at a time; what identifies them stays.
+
+        Deleted pages are overwritten, which goes through the log: a piece must fit into the reserve. Where there is
+        nothing left to find, the next search begins anew: a transaction that failed has moved the mark for nothing.
+        """
         rows = connection.execute(
-            f"SELECT sequence, finished_s FROM item WHERE {_DONE} AND (finished_s, sequence) > (?, ?) "  # noqa: S608
-            "ORDER BY finished_s, sequence LIMIT ?",
+            "SELECT item.sequence, item.size, item.finished_s FROM item JOIN content USING (sequence) "  # noqa: S608
+            f"WHERE {_DONE} AND (item.finished_s, item.sequence) > (?, ?) "
+            "ORDER BY item.finished_s, item.sequence LIMIT ?",
             (*self._stripped, _AT_ONCE),
         ).fetchall()
-        if not rows:
+        piece = _piece(rows)
+        if not piece:
+            self._stripped = (0.0, 0)
             return False
-        self._stripped = (rows[-1][1], rows[-1][0])
-        listed = json.dumps([row[0] for row in rows])
-        connection.execute("DELETE FROM content WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))
+        self._stripped = (rows[len(piece) - 1][2], piece[-1])
+        connection.execute(
+            "DELETE FROM content WHERE sequence IN (SELECT value FROM json_each(?))", (json.dumps(piece),)
+        )
         return True
+
+
+def _piece(rows: list[tuple[int, int, float]]) -> list[int]:
+    """Return the first of these items, as many as one transaction may delete: at least one, if there is any."""
+    size = 0
+    piece: list[int] = []
+    for sequence, own, _ in rows:
+        size += own
+        if piece and size > _PIECE_BYTES:
+            break
+        piece.append(sequence)
+    return piece
 
 
 def prune(connection: sqlite3.Connection, now_s: float) -> int:
     """Remove some of what is done and old enough; return how many items. Call again until that is 0."""
     too_old = now_s - RETENTION_S
     rows = connection.execute(
-        f"SELECT sequence FROM item WHERE {_DONE} AND finished_s < ? ORDER BY finished_s LIMIT ?",  # noqa: S608
+        f"SELECT sequence, size, finished_s FROM item WHERE {_DONE} AND finished_s < ? "  # noqa: S608
+        "ORDER BY finished_s LIMIT ?",
         (too_old, _AT_ONCE),
     ).fetchall()
-    if rows:
-        listed = json.dumps([row[0] for row in rows])
+    piece = _piece(rows)
+    if piece:
+        listed = json.dumps(piece)
         for table in ("item", "content", "file"):
             connection.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))  # noqa: S608
     connection.execute(
@@ -74,7 +97,7 @@ def prune(connection: sqlite3.Connection, now_s: float) -> int:
         "WHERE item.sequence >= submission.id AND item.sequence < submission.id + submission.items)",
         (too_old,),
     )
-    return len(rows)
+    return len(piece)
 
 
 def shrink(connection: sqlite3.Connection) -> bool:
