@@ -10,6 +10,7 @@ from gateway import __version__
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.cloud.relay import Relay
+from gateway.events.callbacks import Callbacks
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcement
 from gateway.lan.discovery.round import Discovery
@@ -20,6 +21,7 @@ from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
 from gateway.store.jobs import JobTable
+from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
 from gateway.store.tokens import TokenTable
 
@@ -36,6 +38,8 @@ class Gateway:
     cloud: Cloud
     outbox: Outbox
     relay: Relay
+    journal: Journal
+    callbacks: Callbacks
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
@@ -63,9 +67,18 @@ class Gateway:
             parts.push_async_callback(outbox.close)
             relay = Relay(cloud, outbox)
             parts.push_async_callback(relay.close)
+            journal = await Journal.open(database, outbox.running, now=clock.now)
+            parts.push_async_callback(journal.close)
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
+            callbacks = Callbacks(
+                journal,
+                registry,
+                cloud=(settings.cloud.app_id, settings.cloud.secret_key),
+                camera=settings.camera_credentials,
+                now=clock.now,
+            )
             cameras = Cameras(
                 registry, settings=settings.cameras, credentials=settings.camera_credentials, cloud_clock=clock
             )
@@ -90,6 +103,8 @@ class Gateway:
                 cloud=cloud,
                 outbox=outbox,
                 relay=relay,
+                journal=journal,
+                callbacks=callbacks,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
