@@ -11,6 +11,7 @@ from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.cloud.relay import Relay
 from gateway.events.callbacks import Callbacks
+from gateway.events.observer import Observer
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcement
 from gateway.lan.discovery.round import Discovery
@@ -40,6 +41,7 @@ class Gateway:
     relay: Relay
     journal: Journal
     callbacks: Callbacks
+    observer: Observer
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
@@ -72,6 +74,8 @@ class Gateway:
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
+            observer = Observer(journal, registry, clock, directory.path)
+            parts.push_async_callback(observer.close)
             callbacks = Callbacks(
                 journal,
                 registry,
@@ -105,6 +109,7 @@ class Gateway:
                 relay=relay,
                 journal=journal,
                 callbacks=callbacks,
+                observer=observer,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
@@ -116,6 +121,7 @@ class Gateway:
     async def start(self, *, port: int, https_port: int) -> None:
         """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
         self.relay.start()
+        self.observer.start()
         await self.provisioning.resume()
         await self.announcement.start(port, https_port)
         self._parts.push_async_callback(self.announcement.close)

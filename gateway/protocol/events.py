@@ -86,6 +86,7 @@ GATEWAY_EVENTS: Final[Mapping[str, str]] = {
     "camera.moved": "A camera is at another address now",
     "camera.offline": "A camera has not answered for a while",
     "camera.online": "A camera answers again",
+    "camera.trusted": "A camera's certificate is remembered from now on",
     "camera.certificate_changed": "A camera shows another certificate than the remembered one; nothing is sent to it",
     "camera.activated": "A camera is activated by this account now",
     "camera.not_activated": "A camera is not activated by this account (any more)",

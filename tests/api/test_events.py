@@ -25,8 +25,8 @@ def callback(event: object, payload: object, *, key: str = SECRET_KEY, **more: A
     """Return the form of a callback, signed as the vendor does."""
     text = payload if isinstance(payload, str) else json.dumps(payload)
     fields = {"shop_id": "10096", "event": str(event), "payload": text}
-    given = {"app_id": APP_ID, "timestamp": int(time.time()), "random": str(time.monotonic_ns())[-9:]} | more
-    return signed(fields, key=key, **given)
+    given: dict[str, Any] = {"app_id": APP_ID, "timestamp": int(time.time()), "random": str(time.monotonic_ns())[-9:]}
+    return signed(fields, key=key, **given | more)
 
 
 class Hooks:
