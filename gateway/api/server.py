@@ -48,6 +48,7 @@ def application(gateway: Gateway) -> web.Application:
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bound(gateway))
     stream = app[events.STREAM] = EventStream(gateway.journal)
+    gateway.tokens.on_revoked.append(stream.end)
     app.cleanup_ctx.append(stream.running)
     app.on_shutdown.append(stream.close)
     return app
