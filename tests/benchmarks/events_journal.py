@@ -17,20 +17,21 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.benchmarks.outbox_shop import GatewayFiles, folder, free_port
 
 DATA = '{"vendor_event":2001,"shop_id":"10096","face_id":"29195","gender":"male","age_range":"19-28","payload":{}}'
+KINDS = ("face.seen", "motion.detected")
 
 
 def fill(database: Path, events: int) -> str:
     """Put so many events into the journal of a gateway that does not run; return the epoch."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
+        size = len(DATA) + 120
         connection.executemany(
             "INSERT INTO event VALUES (?, ?, ?, 'cloud', 'FS101D8BS00001', ?, ?, 1, ?, 0)",
             (
-                (number, 1795316346000 + number, "face.seen" if number % 7 else "motion.detected", DATA, str(number % 999),
-                 len(DATA) + 120)
+                (number, 1795316346000 + number, KINDS[number % 7 == 0], DATA, str(number % 999), size)
                 for number in range(1, events + 1)
             ),
-        )  # fmt: skip
-        connection.execute("UPDATE journal SET next_number = ?, bytes = ?", (events + 1, events * (len(DATA) + 120)))
+        )
+        connection.execute("UPDATE journal SET next_number = ?, bytes = ?", (events + 1, events * size))
         connection.commit()
         [epoch] = connection.execute("SELECT epoch FROM journal").fetchone()
     return str(epoch)
@@ -66,9 +67,8 @@ def main() -> None:
                     for place, number in places.items():
                         took[place].append(first_event_ms(files, f"{epoch}-{number}", query))
                 middle, end = (statistics.median(figures) for figures in took.values())
-                print(
-                    f"{query or 'all types':16} middle {middle:.1f} ms, near the end {end:.1f} ms: {middle / end:.2f} (at most 3)"
-                )
+                figures = f"middle {middle:.1f} ms, near the end {end:.1f} ms"
+                print(f"{query or 'all types':16} {figures}: {middle / end:.2f} (at most 3)")
 
 
 if __name__ == "__main__":
