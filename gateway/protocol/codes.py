@@ -39,6 +39,8 @@ _CAMERA: Mapping[int, str] = {
     120: "the rotation is invalid",
     220: "no usable memory card",
     221: "formatting failed, or the card is busy",
+    310: "the list of events is invalid",
+    311: "the callback address is invalid",
 }
 
 
