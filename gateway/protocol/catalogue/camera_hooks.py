@@ -38,8 +38,8 @@ ENDPOINTS = (
         parameters=(_EVENT_LIST, _CALLBACK),
         return_codes=camera_codes(0, 1, 2, 5, 310, 311),
         repeatable=True,
-        note="What a callback carries is not public; it is read as the cloud's events 2001 and 1010. Older firmware may "
-        "lack this endpoint.",
+        note="What a callback carries is not public; it is read as the cloud's events 2001 and 1010. Older firmware "
+        "may lack this endpoint.",
     ),
     Endpoint(
         path="hook/delete",
