@@ -11,7 +11,7 @@ from gateway.errors import Problem
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import CloudSettings
 
-AGAIN_S: Final = 600.0
+AGAIN_S: Final = 300.0
 """How long the cloud is not asked again for a number that it did not tell, in seconds."""
 
 _LIST: Final = CATALOGUE.get("cloud", "device/ipc/getList")

@@ -37,7 +37,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """How one target stands. `try_at` is when it is called next (monotonic seconds), None: not by itself."""
+    """How one target stands. `try_at` is when it is called next (monotonic seconds), None: not by itself.
+
+    `under_way` says that it is being called, or waits for that, without a person having asked.
+    """
 
     target: Target
     try_at: float | None
@@ -50,7 +53,13 @@ class Subscription:
     last_error: str = ""
     failures: int = 0
     away: bool = False
+    under_way: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is being called."""
+        return self.under_way or self.turn.locked()
 
     def describe(self) -> dict[str, Any]:
         """Return it as the local REST interface shows it."""
@@ -161,8 +170,11 @@ class Subscriptions:
             if sn not in self._entries:
                 self._entries[sn] = Subscription(self._camera(sn), now)
         for entry in self._entries.values():
-            if entry.state == "subscribed" and _callback_if_any(entry.target) not in ("", entry.callback):
+            if entry.state != "subscribed" or entry.busy or (entry.try_at or 0) <= now:
+                continue
+            if _callback_if_any(entry.target) not in ("", entry.callback):
                 entry.try_at = now
+                self._news.set()
 
     def _camera_changed(self, change: Change, camera: CameraRecord) -> None:
         entry = self._entries.get(camera.sn)
@@ -171,7 +183,7 @@ class Subscriptions:
         elif change == "offline":
             entry.away = True
         # What happens during our own call is its own doing: the camera answers, and tells who it is.
-        elif not entry.turn.locked() and entry.state != "ended":
+        elif not entry.busy and entry.state != "ended":
             back = change == "online" and (entry.away or entry.state != "subscribed")
             if back or change in ("moved", "activation", "pinned"):
                 entry.try_at = time.monotonic()
@@ -185,8 +197,8 @@ class Subscriptions:
             self._look()
             now = time.monotonic()
             for entry in self._entries.values():
-                if entry.try_at is not None and entry.try_at <= now:
-                    entry.try_at = None
+                if entry.try_at is not None and entry.try_at <= now and not entry.busy:
+                    entry.try_at, entry.under_way = None, True
                     task = asyncio.create_task(self._call(entry))
                     self._calls.add(task)
                     task.add_done_callback(self._calls.discard)
@@ -196,19 +208,21 @@ class Subscriptions:
                     await self._news.wait()
 
     async def _call(self, entry: Subscription) -> None:
-        async with self._at_once, entry.turn:
-            if entry.try_at is not None or entry.state == "ended" or self._entries.get(entry.target.name) is not entry:
-                return  # it was called meanwhile, or shall not be
-            failed_before = entry.failures > 0
-            try:
-                failure = await self._renew(entry)
-            finally:
-                if entry.try_at is None and entry.state != "off":
-                    entry.try_at = time.monotonic() + LONGEST_PAUSE_S
-                self._news.set()
-        if failure is None and failed_before:
+        failed_before = entry.failures > 0
+        failure = None
+        try:
+            async with self._at_once, entry.turn:
+                # A person may have done it meanwhile, or ended it, or forgotten the camera.
+                if entry.try_at is None and entry.state != "ended" and self._entries.get(entry.target.name) is entry:
+                    failure = await self._renew(entry)
+        finally:
+            entry.under_way = False
+            if entry.try_at is None and entry.state not in ("ended", "off"):
+                entry.try_at = time.monotonic() + LONGEST_PAUSE_S
+            self._news.set()
+        if failed_before and entry.state == "subscribed":
             _log.info("events are subscribed to at %s again", _named(entry))
-        elif entry.state == "failing":
+        elif failure is not None and entry.state == "failing":
             level = logging.DEBUG if failed_before else logging.WARNING
             _log.log(level, "events are not subscribed to at %s: %s", _named(entry), failure)
 
