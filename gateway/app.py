@@ -14,11 +14,13 @@ from gateway.events.arrival import Arrival
 from gateway.events.callbacks import Callbacks
 from gateway.events.ipcs import IpcNumbers
 from gateway.events.observer import Observer
+from gateway.events.push import Push
 from gateway.events.subscriptions import Subscriptions
 from gateway.events.targets import CameraTarget, CloudTarget
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcement
 from gateway.lan.discovery.round import Discovery
+from gateway.lan.interfaces import own_addresses
 from gateway.lan.provisioning import Provisioning
 from gateway.lan.registry import Registry
 from gateway.settings import Settings
@@ -29,6 +31,7 @@ from gateway.store.jobs import JobTable
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
 from gateway.store.tokens import TokenTable
+from gateway.store.webhooks import WebhookTable
 
 
 @dataclass(kw_only=True)
@@ -48,6 +51,7 @@ class Gateway:
     observer: Observer
     arrival: Arrival
     subscriptions: Subscriptions
+    push: Push
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
@@ -84,6 +88,8 @@ class Gateway:
             parts.push_async_callback(observer.close)
             ipcs = IpcNumbers(cloud, settings.cloud)
             parts.push_async_callback(ipcs.close)
+            push = await Push.open(WebhookTable(database), journal, own=own_addresses, now=clock.now)
+            parts.push_async_callback(push.close)
             callbacks = Callbacks(
                 journal,
                 registry,
@@ -130,6 +136,7 @@ class Gateway:
                 observer=observer,
                 arrival=arrival,
                 subscriptions=subscriptions,
+                push=push,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
@@ -144,6 +151,7 @@ class Gateway:
         self.observer.start()
         self.arrival.port = port
         self.subscriptions.start()
+        self.push.start({port, https_port} - {0})
         await self.provisioning.resume()
         await self.announcement.start(port, https_port)
         self._parts.push_async_callback(self.announcement.close)

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, events, hooks, openapi, outbox, subscriptions, system, vendor
+from gateway.api import cameras, events, hooks, openapi, outbox, subscriptions, system, vendor, webhooks
 from gateway.api.auth import LOCAL_KEY, is_local
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problems
@@ -31,6 +31,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *events.ROUTES,
     *hooks.ROUTES,
     *subscriptions.ROUTES,
+    *webhooks.ROUTES,
     *vendor.ROUTES,
 )
 
@@ -48,6 +49,7 @@ def application(gateway: Gateway) -> web.Application:
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bound(gateway))
     stream = app[events.STREAM] = EventStream(gateway.journal)
+    gateway.tokens.on_revoked.append(stream.end)
     app.cleanup_ctx.append(stream.running)
     app.on_shutdown.append(stream.close)
     return app

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.errors import Conflict
-from gateway.lan.interfaces import own_address
+from gateway.lan.interfaces import address_towards
 from gateway.lan.record import CameraRecord
 from gateway.settings import HookSettings
 
@@ -19,7 +19,7 @@ class Arrival:
     `own` gives this machine's address on the way to a host, and raises `OSError` where there is no way.
     """
 
-    def __init__(self, settings: HookSettings, host: str, *, own: Callable[[str], str] = own_address) -> None:
+    def __init__(self, settings: HookSettings, host: str, *, own: Callable[[str], str] = address_towards) -> None:
         self.port: int | None = None
         self._settings = settings
         self._host = "" if host in _EVERYWHERE else host

@@ -311,7 +311,7 @@ async def test_the_clouds_numbers_are_learned_and_asked_for_once(make: Any, unti
     [known] = store.cloud.state.shops[store.shop_id].ipcs.values()
     bench.start()
     await until(lambda: bench.state()["state"] == "subscribed" and "device/ipc/getList" in store.cloud.arrived)
-    await until(lambda: not bench.subscriptions._calls)
+    await until(lambda: bench.ipcs.serial_number(known.ipc_id))
     assert bench.ipcs.serial_number(known.ipc_id) == known.sn
     asked = store.cloud.arrived.count("device/ipc/getList")
     late = store.cloud.state.bind_camera(store.shop_id, sn="FS101D8BS00099", name="New", model="FM020")
