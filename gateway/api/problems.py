@@ -1,5 +1,6 @@
 """Every failure of the REST API as `application/problem+json` (RFC 9457)."""
 
+import json
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -78,9 +79,13 @@ def _headers(problem: Problem) -> dict[str, str]:
 
 def _respond(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
     given = {name: value for name, value in headers.items() if value}
+    try:
+        body = json_text.dumps(document).encode()
+    except UnicodeEncodeError:  # what was sent, in a header or the path, is repeated here
+        body = json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
     return web.Response(
         status=status,
         headers=given,
-        body=json_text.dumps(document).encode("utf-8", "replace"),
+        body=body,
         content_type="application/problem+json",
     )

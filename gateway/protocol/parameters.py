@@ -1,7 +1,7 @@
 """Parameters of a vendor endpoint as typed data, and the text that a value becomes on the wire."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -12,6 +12,7 @@ from gateway.protocol import json_text
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
 Format = Literal["date", "timestamp"]
+_QuickChecks = Mapping[type, Callable[[Any], object]]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -98,13 +99,13 @@ class Parameter:
     example: int | str | None = None
     _known: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
     _needed: frozenset[str] = field(init=False, repr=False, compare=False)
-    _plain: frozenset[Any] = field(init=False, repr=False, compare=False)
+    _quick: _QuickChecks = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
         object.__setattr__(self, "_known", {known.name: known for known in self.properties})
         object.__setattr__(self, "_needed", frozenset(known.name for known in self.properties if known.required))
-        object.__setattr__(self, "_plain", self._unlimited())
+        object.__setattr__(self, "_quick", self._quick_checks())
         wanted = int if "int" in (self.type, self.items) else str
         problems = [
             (not _NAME.fullmatch(self.name), "is not a parameter name"),
@@ -176,6 +177,15 @@ class Parameter:
         return text
 
     def _structure(self, value: Any) -> str:
+        try:
+            return json_text.dumps(self._parsed(value))
+        except RecursionError as exc:
+            raise Refusal("is nested too deeply") from exc
+        except UnicodeEncodeError as exc:
+            raise Refusal("must be valid Unicode") from exc
+
+    def _parsed(self, value: Any) -> Any:
+        """Return an array or object that was checked, parsing its text if that is given."""
         if isinstance(value, str):
             try:
                 value = json_text.loads(value)
@@ -186,13 +196,7 @@ class Parameter:
             raise Refusal(f"must be {_JSON_KINDS[wanted]}, not {_kind(value)}")
         if isinstance(value, list):
             self._check_items(value)
-        try:
-            text = json_text.dumps(value)
-        except RecursionError as exc:
-            raise Refusal("is nested too deeply") from exc
-        if not _is_unicode(text):
-            raise Refusal("must be valid Unicode")
-        return text
+        return value
 
     def _check_items(self, elements: Sequence[Any]) -> None:
         if self.required and not elements:
@@ -219,23 +223,30 @@ class Parameter:
                 raise Refusal("is required", f"{inside}.{name}")
         for name, value in element.items():
             known = self._known.get(name)
-            if known is None or value is None or value == "":
+            if known is None or value is None:
                 continue
-            kind = type(value)
-            if kind in known._plain and (value.isascii() if kind is str else -(10**18) < value < 10**18):
+            quick = known._quick.get(type(value))
+            if (quick is not None and quick(value)) or value == "":
                 continue
             try:
-                # The vendor's samples send numbers for identifiers, and text for numbers.
-                known.encode(str(value) if known.type == "string" and kind is int else value)
+                known._check(value)
             except Refusal as exc:
                 raise Refusal(exc.reason, f"{inside}.{name}{exc.inside}") from exc
 
-    def _unlimited(self) -> frozenset[Any]:
-        """Return the types of value that need no further check: those of which this parameter takes any, in reason."""
+    def _check(self, value: Any) -> None:
+        """Check a member of an object, which is sent as it is."""
+        if self.type in ("array", "object"):
+            self._parsed(value)
+        else:
+            # The vendor's samples send numbers for identifiers, and text for numbers.
+            self.encode(str(value) if self.type == "string" and type(value) is int else value)
+
+    def _quick_checks(self) -> _QuickChecks:
+        """Return by type of value what tells that one is good, where nothing limits this parameter's values."""
         limits = (self.min, self.max, self.min_length, self.max_length, self.format if self.type == "string" else None)
         if any(limit is not None for limit in limits) or (self.choices and not self.open):
-            return frozenset()
-        return frozenset({"string": (str, int), "int": (int,), "number": (int,)}.get(self.type, ()))
+            return {}
+        return _QUICK.get(self.type, {})
 
     def _check_choice(self, value: int | str) -> None:
         if self.choices and not self.open and all(choice.value != value for choice in self.choices):
@@ -371,6 +382,21 @@ def _range(low: int | None, high: int | None) -> str:
 
 def _kind(value: Any) -> str:
     return "null" if value is None else _JSON_KINDS.get(type(value), "something else")
+
+
+def _is_short(number: int) -> bool:
+    return -(10**18) < number < 10**18
+
+
+def _has_few_digits(number: Decimal) -> bool:
+    return _NUMBER.fullmatch(str(number)) is not None
+
+
+_QUICK: Mapping[str, _QuickChecks] = {
+    "string": {str: str.isascii, int: _is_short},
+    "int": {int: _is_short},
+    "number": {int: _is_short, Decimal: _has_few_digits, str: _NUMBER.fullmatch},
+}
 
 
 def _is_unicode(text: str) -> bool:

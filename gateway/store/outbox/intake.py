@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from gateway.errors import Conflict, OutboxFull, Problem
 from gateway.protocol.endpoint import Call
-from gateway.protocol.items import Item, content_digest, policy, same, split
+from gateway.protocol.items import Item, content_digest, contradict, policy, same, split
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay import RelayPolicy
 
@@ -133,7 +133,7 @@ class _Batch:
     def _one(self, offer: Offer) -> Receipt:
         if offer.key is not None and (known := self._keys.get((offer.token, offer.key))) is not None:
             digest, receipt = known
-            if digest != offer.digest:
+            if digest and offer.digest and contradict(digest, offer.digest):
                 raise Conflict(
                     f"the Idempotency-Key {offer.key!r} was used for another call before; use a new key for a new call"
                 )
