@@ -35,7 +35,7 @@ def test_what_is_no_json_is_refused(text: str) -> None:
 
 
 def test_what_is_wrong_is_told() -> None:
-    with pytest.raises(ValueError, match="line 2 column 6"):
+    with pytest.raises(ValueError, match="line 2 column 5"):
         json_text.loads('{"a":1,\n"b":}')
 
 
