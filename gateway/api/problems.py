@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from gateway.errors import Problem, RateLimited, Unauthorized
 from gateway.protocol import json_text
@@ -26,27 +25,26 @@ def problem_document(problem: Problem) -> dict[str, Any]:
     }
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every failure with a problem document; an unforeseen one is logged and says nothing of its inside."""
-    try:
-        return await handler(request)
-    except Problem as problem:
-        return _respond(problem.status, problem_document(problem), _headers(problem))
-    except web.HTTPException as exc:
-        if exc.status < 400:
-            raise
-        return _respond(exc.status, _plain_document(exc, request), {"Allow": exc.headers.get("Allow", "")})
-    except Exception:
-        _log.exception("%s %s failed", request.method, request.path)
-        document = {
-            "type": "urn:sunmi-gateway:problem:internal_error",
-            "title": "The gateway failed",
-            "status": 500,
-            "detail": "the gateway failed in a way that nobody foresaw; its log tells where",
-            "code": "internal_error",
-        }
-        return _respond(500, document, {})
+def problem_response(request: web.Request, failure: Exception) -> web.Response:
+    """Return the answer to a request that failed; an unforeseen failure is logged, and nothing of its inside told.
+
+    What is no failure, such as a redirection, is raised again.
+    """
+    if isinstance(failure, Problem):
+        return _respond(failure.status, problem_document(failure), _headers(failure))
+    if isinstance(failure, web.HTTPException):
+        if failure.status < 400:
+            raise failure
+        return _respond(failure.status, _plain_document(failure, request), {"Allow": failure.headers.get("Allow", "")})
+    _log.error("%s %s failed", request.method, request.path, exc_info=failure)
+    document = {
+        "type": "urn:sunmi-gateway:problem:internal_error",
+        "title": "The gateway failed",
+        "status": 500,
+        "detail": "the gateway failed in a way that nobody foresaw; its log tells where",
+        "code": "internal_error",
+    }
+    return _respond(500, document, {})
 
 
 def _plain_document(exc: web.HTTPException, request: web.Request) -> dict[str, Any]:
