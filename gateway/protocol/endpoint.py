@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway.errors import NotFound, TooLarge
 from gateway.protocol import form
@@ -44,14 +45,13 @@ class AnswerField:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Arguments that were checked against an endpoint, as the text that is signed and sent, and as they were given."""
 
     endpoint: "Endpoint"
     fields: Mapping[str, str]
-    files: Mapping[str, FilePart] = field(default_factory=dict)
-    given: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, FilePart] = MappingProxyType({})
+    given: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,8 @@ class Endpoint:
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:
             return
-        at_most = sum(len(name) + len(value) + 1 for name, value in fields.items()) * _BYTES_OF_A_CHARACTER
+        characters = sum(map(len, fields)) + sum(map(len, fields.values())) + len(fields)
+        at_most = characters * _BYTES_OF_A_CHARACTER
         if at_most + _PUBLIC_PARAMETERS_BYTES <= self.max_bytes:
             return
         size = len(form.encode(fields)) + _PUBLIC_PARAMETERS_BYTES

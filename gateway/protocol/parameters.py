@@ -99,13 +99,13 @@ class Parameter:
     example: int | str | None = None
     _known: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
     _needed: frozenset[str] = field(init=False, repr=False, compare=False)
-    _quick: _QuickChecks = field(init=False, repr=False, compare=False)
+    _quick: Mapping[str, _QuickChecks] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
         object.__setattr__(self, "_known", {known.name: known for known in self.properties})
         object.__setattr__(self, "_needed", frozenset(known.name for known in self.properties if known.required))
-        object.__setattr__(self, "_quick", self._quick_checks())
+        object.__setattr__(self, "_quick", {known.name: known._quick_checks() for known in self.properties})
         wanted = int if "int" in (self.type, self.items) else str
         problems = [
             (not _NAME.fullmatch(self.name), "is not a parameter name"),
@@ -202,36 +202,38 @@ class Parameter:
         if self.required and not elements:
             raise Refusal("must not be empty")
         for index, element in enumerate(elements):
-            match self.items:
-                case "object" if isinstance(element, dict):
-                    self._check_properties(element, f"[{index}]")
-                case "object":
-                    raise Refusal(f"must be an object, not {_kind(element)}", f"[{index}]")
-                case "int":
-                    try:
-                        number, _ = _parse_number(element, whole=True)
-                    except Refusal as exc:
-                        raise Refusal(exc.reason, f"[{index}]") from exc
-                    self._check_choice(int(number))
-                case _ if type(element) not in (str, int) or element == "":
-                    raise Refusal("must be a string that is not empty", f"[{index}]")
+            try:
+                self._check_item(element)
+            except Refusal as exc:
+                raise Refusal(exc.reason, f"[{index}]{exc.inside}") from exc
 
-    def _check_properties(self, element: Mapping[str, Any], inside: str) -> None:
+    def _check_item(self, element: Any) -> None:
+        if self.items == "object":
+            if not isinstance(element, dict):
+                raise Refusal(f"must be an object, not {_kind(element)}")
+            self._check_properties(element)
+        elif self.items == "int":
+            number, _ = _parse_number(element, whole=True)
+            self._check_choice(int(number))
+        elif type(element) not in (str, int) or element == "":
+            raise Refusal("must be a string that is not empty")
+
+    def _check_properties(self, element: Mapping[str, Any]) -> None:
         # The vendor's own samples send empty strings for absent values.
         for name in self._needed:
             if element.get(name) in (None, ""):
-                raise Refusal("is required", f"{inside}.{name}")
+                raise Refusal("is required", f".{name}")
         for name, value in element.items():
-            known = self._known.get(name)
-            if known is None or value is None:
+            checks = self._quick.get(name)
+            if checks is None:
                 continue
-            quick = known._quick.get(type(value))
-            if (quick is not None and quick(value)) or value == "":
+            quick = checks.get(type(value))
+            if (quick is not None and quick(value)) or value is None or value == "":
                 continue
             try:
-                known._check(value)
+                self._known[name]._check(value)
             except Refusal as exc:
-                raise Refusal(exc.reason, f"{inside}.{name}{exc.inside}") from exc
+                raise Refusal(exc.reason, f".{name}{exc.inside}") from exc
 
     def _check(self, value: Any) -> None:
         """Check a member of an object, which is sent as it is."""
