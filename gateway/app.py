@@ -9,6 +9,7 @@ from typing import Self
 from gateway import __version__
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
+from gateway.cloud.flow import CustomerFlow
 from gateway.cloud.relay import Relay
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcement
@@ -19,6 +20,7 @@ from gateway.settings import Settings
 from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
+from gateway.store.flow import FlowTable
 from gateway.store.jobs import JobTable
 from gateway.store.outbox import Outbox
 from gateway.store.tokens import TokenTable
@@ -36,6 +38,7 @@ class Gateway:
     cloud: Cloud
     outbox: Outbox
     relay: Relay
+    flow: CustomerFlow
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
@@ -63,6 +66,9 @@ class Gateway:
             parts.push_async_callback(outbox.close)
             relay = Relay(cloud, outbox)
             parts.push_async_callback(relay.close)
+            account = f"{settings.cloud.url} {settings.cloud.app_id}"
+            flow = CustomerFlow(cloud, FlowTable(database, outbox.running, account=account), settings.cloud.shop)
+            parts.push_async_callback(flow.close)
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
@@ -90,6 +96,7 @@ class Gateway:
                 cloud=cloud,
                 outbox=outbox,
                 relay=relay,
+                flow=flow,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,

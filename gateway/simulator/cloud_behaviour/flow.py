@@ -1,4 +1,4 @@
-"""Customer flow: a small shop's days and nights, the same every time and in every answer (seed 000, Cloud API, chapter 6)."""
+"""Customer flow: a shop that never closes, the same in every answer at any time (seed 000, Cloud API, chapter 6)."""
 
 import zlib
 from bisect import bisect_right
