@@ -58,8 +58,8 @@ _DAYS: Final = (
 _MEMBERS: Final = (
     "`total`, `new`, `repeat` and `members` count customers, `face_not_seen` those whose face was not seen; null is "
     "what the cloud does not tell. Times are the shop's: `2026-11-21 09:00`. `ages` has a row for each age range: "
-    "`age` in words, the kinds, and `men` and `women` with theirs. `source` is `cloud` if the numbers were fetched for this "
-    "answer, `cache` if they are remembered{mixed}; `fetched_at` is when, `age_s` how many seconds ago, {oldest}. "
+    "`age` in words, the kinds, and `men` and `women` with theirs. `source` is `cloud` if the numbers were fetched for "
+    "this answer, `cache` if they are remembered{mixed}; `fetched_at` is when, `age_s` how many seconds ago, {oldest}. "
     "`unavailable` lists the vendor's endpoints that gave nothing now: `endpoint`, `code` and `detail`, as a problem "
     "has them. What the others gave is there all the same; the call fails only where there are no numbers at all."
 )
