@@ -79,7 +79,7 @@ def _range(first: str, last: str) -> str:
 def _sentence(answer: Any) -> str:
     total = answer["total"]
     kinds = [f"{answer[name]} {words}" for name, words in _KINDS.items() if answer[name] is not None]
-    customers = "customers not counted" if total is None else f"{total} customer{'' if total == 1 else 's'}"
+    customers = "total not known" if total is None else f"{total} customer{'' if total == 1 else 's'}"
     return f"{customers} ({', '.join(kinds)})" if kinds else customers
 
 

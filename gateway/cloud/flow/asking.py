@@ -28,7 +28,7 @@ PATIENCE_S: Final = 2.0
 
 _AT_ONCE: Final = 4
 _MOST_SHOP: Final = 64
-_OFF_S: Final = 60.0
+_OFF_S: Final = 5.0
 """By how much the clock and the running time differ for other reasons than that the gateway was off."""
 _AWAY: Final = CloudUnreachable | PeerTimeout | CloudRejectedCredentials
 
