@@ -13,9 +13,11 @@ from gateway.cloud.flow import CustomerFlow
 from gateway.cloud.relay import Relay
 from gateway.events.callbacks import Callbacks
 from gateway.events.observer import Observer
+from gateway.events.push import Push
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcement
 from gateway.lan.discovery.round import Discovery
+from gateway.lan.interfaces import own_addresses
 from gateway.lan.provisioning import Provisioning
 from gateway.lan.registry import Registry
 from gateway.settings import Settings
@@ -27,6 +29,7 @@ from gateway.store.jobs import JobTable
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
 from gateway.store.tokens import TokenTable
+from gateway.store.webhooks import WebhookTable
 
 
 @dataclass(kw_only=True)
@@ -45,6 +48,7 @@ class Gateway:
     journal: Journal
     callbacks: Callbacks
     observer: Observer
+    push: Push
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
@@ -82,6 +86,8 @@ class Gateway:
             parts.push_async_callback(registry.close)
             observer = Observer(journal, registry, clock, directory.path)
             parts.push_async_callback(observer.close)
+            push = await Push.open(WebhookTable(database), journal, own=own_addresses, now=clock.now)
+            parts.push_async_callback(push.close)
             callbacks = Callbacks(
                 journal,
                 registry,
@@ -117,6 +123,7 @@ class Gateway:
                 journal=journal,
                 callbacks=callbacks,
                 observer=observer,
+                push=push,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
@@ -129,6 +136,7 @@ class Gateway:
         """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
         self.relay.start()
         self.observer.start()
+        self.push.start({port, https_port} - {0})
         await self.provisioning.resume()
         await self.announcement.start(port, https_port)
         self._parts.push_async_callback(self.announcement.close)

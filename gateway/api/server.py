@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, events, flow, hooks, openapi, outbox, system, vendor
+from gateway.api import cameras, events, flow, hooks, openapi, outbox, system, vendor, webhooks
 from gateway.api.auth import LOCAL_KEY, is_local
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problems
@@ -31,6 +31,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *flow.ROUTES,
     *events.ROUTES,
     *hooks.ROUTES,
+    *webhooks.ROUTES,
     *vendor.ROUTES,
 )
 
