@@ -32,7 +32,6 @@ _OFF_S: Final = 5.0
 """By how much the clock and the running time differ for other reasons than that the gateway was off."""
 _AWAY: Final = CloudUnreachable | PeerTimeout | CloudRejectedCredentials
 
-
 T = TypeVar("T")
 
 
@@ -59,6 +58,7 @@ def flow_endpoint(name: str) -> Endpoint:
 
 def chosen_shop(given: Mapping[str, str], defaults: Mapping[str, str]) -> Shop:
     """Return the shop that a caller names, else that of the settings. Raises `InvalidRequest`."""
+    given = {name: value for name, value in given.items() if value}
     faults = [
         Fault(name, f"must have at most {_MOST_SHOP} characters")
         for name, value in given.items()

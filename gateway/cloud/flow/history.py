@@ -197,7 +197,7 @@ class History:
     ) -> dict[str, Any]:
         data = {piece.path: kept.data for piece, kept in held.items()}
         known = {str(piece.first): kept.data for piece, kept in held.items() if piece.path == _DAYS.path}
-        fetched_now = sum(before.get(piece) is not kept for piece, kept in held.items())
+        fetched_now = sum(before.get(piece) != kept for piece, kept in held.items())
         oldest = min(held.values(), key=lambda kept: kept.fetched_s, default=None)
         return {
             **shop.describe(),
