@@ -88,7 +88,7 @@ def split(call: Call) -> tuple[str, list[Item]]:
         reference = str(element[names[0]] if names else element)
         keys = (f"{relay.keys[0].kind}:{shop}:{reference}",)
         digest = _digest(own) if relay.identified else None
-        items.append(Item(own, reference, keys, len(form.quote(own)) + 3, digest))
+        items.append(Item(own, reference, keys, form.size(own) + 3, digest))
     return _shared(tuple(shared.items())), items
 
 
