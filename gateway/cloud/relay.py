@@ -228,7 +228,8 @@ class Relay:
             if fate.state == "refused" and len(parcel.sequences) > 1:
                 apart.append(parcel)
                 continue
-            known.update(dict.fromkeys(parcel.sequences, fate))
+            for sequence in parcel.sequences:
+                known[sequence] = fate
         if apart:
             for sequence in batch.of(apart).sequences:
                 self._doubts[sequence] = _Doubt(most=1, alone=0, again_at=0.0)
@@ -241,8 +242,9 @@ class Relay:
                 await asyncio.sleep(_STORE_AGAIN_S)
             else:
                 break
-        for sequence in known:
-            self._doubts.pop(sequence, None)
+        if self._doubts:
+            for sequence in known:
+                self._doubts.pop(sequence, None)
 
     def _failed(self, batch: Batch, problem: Problem) -> None:
         """Let a batch wait that brought no clear answer, and with it the rest, since the cloud seems to be away."""

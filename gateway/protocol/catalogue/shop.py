@@ -11,7 +11,7 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 
 ITEMS_PER_CALL: Final = 4000
 """How many orders or products the outbox puts into one call at most. The vendor states no number, only the size, which
-decides for items of the usual 300 bytes and more; of small ones no more than this are worth being sent again together."""
+decides for items of the usual 300 bytes and more."""
 
 SHOP: Final = (
     Parameter(

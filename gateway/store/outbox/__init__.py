@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from typing import Final, NamedTuple, Self
 
@@ -21,7 +21,7 @@ from gateway.store.outbox import ledger, room
 from gateway.store.outbox.group_commit import GroupCommit
 from gateway.store.outbox.intake import Intake, Offer, Receipt, end_items
 from gateway.store.outbox.ledger import Entry, describe_submission
-from gateway.store.outbox.queue import LAST_PRIORITY, Batch, Limit, Queue, settle
+from gateway.store.outbox.queue import LAST_PRIORITY, Batch, Limit, Queue, alike, settle
 from gateway.store.outbox.running_time import RunningTime
 from gateway.store.outbox.watch import Watch, Watches
 
@@ -155,11 +155,9 @@ class Outbox:
 
     async def settle(self, batch: Batch, fates: Mapping[int, Fate]) -> None:
         """Write down what became of items of a batch; those that wait on, and the others, are free again after that."""
-        counted = [(sequence, fate, 1 + self._tries.get(sequence, 0)) for sequence, fate in fates.items()]
-        await self._commit.write(partial(settle, fates=counted, now_s=self.running.now()))
+        await self._commit.write(partial(settle, fates=alike(fates, self._tries), now_s=self.running.now()))
         done = {sequence: fate for sequence, fate in fates.items() if fate.state != "waiting"}
-        for sequence in fates:
-            self._tries.pop(sequence, None)
+        self._forget_tries(fates)
         self._depth -= len(done)
         self._queue.give_back(batch.part(fates))
         self._watches.tell(done)
@@ -247,10 +245,14 @@ class Outbox:
             except StateError as exc:
                 _log.error("The outbox could not be tidied: %s", exc)
 
+    def _forget_tries(self, sequences: Iterable[int]) -> None:
+        if self._tries:
+            for sequence in sequences:
+                self._tries.pop(sequence, None)
+
     def _ended(self, sequences: Sequence[int], state: State) -> None:
         self._depth -= len(sequences)
-        for sequence in sequences:
-            self._tries.pop(sequence, None)
+        self._forget_tries(sequences)
         self._watches.tell(dict.fromkeys(sequences, Fate(state)))
 
     def _take(self, connection: sqlite3.Connection, handed: Sequence["_Handed"]) -> Sequence[Receipt | Problem]:
