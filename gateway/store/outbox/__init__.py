@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from typing import Final, NamedTuple, Self
@@ -29,6 +30,9 @@ __all__ = ["Accepted", "Batch", "Entry", "Outbox", "Watch", "describe_submission
 
 HEARTBEAT_S: Final = 600.0
 """How often the running time is stored when nothing else is: what a power cut takes from it at most."""
+
+_QUIET_S: Final = 10.0
+"""How long nothing has been accepted when the log of the database is given back to the disk: that stops all else."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +62,8 @@ class Outbox:
         self.running = running
         self.on_work: Callable[[], None] = lambda: None
         """Called when something may have become ready to be sent."""
+        self.on_refused: Callable[[int, str, Fate], None] = lambda _sequence, _path, _fate: None
+        """Called with number, endpoint and fate of an item that was refused, when that is on the disk."""
         self._database = database
         self._depth = depth
         self._queue = Queue()
@@ -72,6 +78,7 @@ class Outbox:
             database, bulk=self._take, last=self._store_time, committed=self._committed
         )
         self._keeper: asyncio.Task[None] | None = None
+        self._accepted_at = 0.0
 
     @classmethod
     async def open(cls, database: Database, *, max_bytes: int) -> Self:
@@ -161,6 +168,9 @@ class Outbox:
         self._depth -= len(done)
         self._queue.give_back(batch.part(fates))
         self._watches.tell(done)
+        for sequence, fate in fates.items():
+            if fate.state == "refused":
+                self.on_refused(sequence, batch.endpoint.path, fate)
         self.on_work()
 
     def release(self, batch: Batch, *, tried: bool) -> None:
@@ -238,12 +248,17 @@ class Outbox:
             pass
 
     async def _keep(self) -> None:
+        level = logging.ERROR
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 await self.prune()
+                if time.monotonic() - self._accepted_at > _QUIET_S:
+                    await self._database.scrub()
+                level = logging.ERROR
             except StateError as exc:
-                _log.error("The outbox could not be tidied: %s", exc)
+                _log.log(level, "the outbox could not be tidied, so it is tried again: %s", exc)
+                level = logging.DEBUG
 
     def _forget_tries(self, sequences: Iterable[int]) -> None:
         if self._tries:
@@ -273,6 +288,7 @@ class Outbox:
             if receipt.fresh and expires_after_s is not None and self._next_expiry_s is None:
                 self._next_expiry_s = self.running.now() + expires_after_s
         if accepted:
+            self._accepted_at = time.monotonic()
             self.on_work()
 
 
