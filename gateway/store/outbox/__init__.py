@@ -139,9 +139,11 @@ class Outbox:
         """Let a watch know what became of items that were there before it."""
         self._watches.add(watch, sequences)
         found = await self._database.inspect(partial(ledger.by_number, view=self._view, numbers=sequences))
-        done = {entry.sequence: entry.fate for entry in found if entry.state not in ("waiting", "sending")}
+        for entry in found:
+            if entry.state not in ("waiting", "sending"):
+                self._watches.tell([entry.sequence], entry.fate)
         dropped = set(sequences) - {entry.sequence for entry in found}
-        self._watches.tell(done | dict.fromkeys(dropped, Fate("expired", meaning="it was dropped by a person")))
+        self._watches.tell(dropped, Fate("expired", meaning="it was dropped by a person"))
 
     async def claim(self, limit: Limit) -> Batch | None:
         """Return what is to be sent next, or None. `limit` tells of an item in how much company it may go."""
@@ -162,15 +164,17 @@ class Outbox:
 
     async def settle(self, batch: Batch, fates: Mapping[int, Fate]) -> None:
         """Write down what became of items of a batch; those that wait on, and the others, are free again after that."""
-        await self._commit.write(partial(settle, fates=alike(fates, self._tries), now_s=self.running.now()))
-        done = {sequence: fate for sequence, fate in fates.items() if fate.state != "waiting"}
+        outcomes = alike(fates, self._tries)
+        await self._commit.write(partial(settle, outcomes=outcomes, now_s=self.running.now()))
         self._forget_tries(fates)
-        self._depth -= len(done)
         self._queue.give_back(batch.part(fates))
-        self._watches.tell(done)
-        for sequence, fate in fates.items():
+        for fate, _, sequences in outcomes:
+            if fate.state != "waiting":
+                self._depth -= len(sequences)
+                self._watches.tell(sequences, fate)
             if fate.state == "refused":
-                self.on_refused(sequence, batch.endpoint.path, fate)
+                for sequence in sequences:
+                    self.on_refused(sequence, batch.endpoint.path, fate)
         self.on_work()
 
     def release(self, batch: Batch, *, tried: bool) -> None:
@@ -246,6 +250,8 @@ class Outbox:
             pass
         while await self._database.inspect(room.shrink):
             pass
+        if time.monotonic() - self._accepted_at > _QUIET_S:
+            await self._database.scrub()
 
     async def _keep(self) -> None:
         level = logging.ERROR
@@ -253,8 +259,6 @@ class Outbox:
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 await self.prune()
-                if time.monotonic() - self._accepted_at > _QUIET_S:
-                    await self._database.scrub()
                 level = logging.ERROR
             except StateError as exc:
                 _log.log(level, "the outbox could not be tidied, so it is tried again: %s", exc)
@@ -268,7 +272,7 @@ class Outbox:
     def _ended(self, sequences: Sequence[int], state: State) -> None:
         self._depth -= len(sequences)
         self._forget_tries(sequences)
-        self._watches.tell(dict.fromkeys(sequences, Fate(state)))
+        self._watches.tell(sequences, Fate(state))
 
     def _take(self, connection: sqlite3.Connection, handed: Sequence["_Handed"]) -> Sequence[Receipt | Problem]:
         left = self._room.left(connection, sum(one.size for one in handed))

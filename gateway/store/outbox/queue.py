@@ -15,9 +15,9 @@ from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay import PRIORITIES
 
 _FIRST_PAGE: Final = 16
-_PAGE: Final = 1000
+_PAGE: Final = 2000
 """How many items are read at once: few at first, since many calls have only one."""
-_SCAN: Final = 10 * _PAGE
+_SCAN: Final = 5 * _PAGE
 """How far behind its first item a call looks for company."""
 LAST_PRIORITY: Final = max(PRIORITIES.values())
 
@@ -133,9 +133,10 @@ class Queue:
         picking = _Picking(self.in_flight, self._busy, limit, now_s)
         begin, count = self._seen[priority], _FIRST_PAGE
         while page := _page(connection, priority, begin, count):
-            begin, count = page[-1].sequence + 1, _PAGE
+            begin = page[-1].sequence + 1
             if not all(map(picking.consider, page)):
                 break
+            count = picking.wanted
         self._seen[priority] = begin if picking.left is None else picking.left
         return picking.batch
 
@@ -175,6 +176,12 @@ class _Picking:
         self._size = 0
         self._seen = 0
         self._full = False
+
+    @property
+    def wanted(self) -> int:
+        """About how many more items there is room for."""
+        mean = self._size // len(self._parcels) if self._parcels else 0
+        return min(_PAGE, (CALL_BYTES - self._size) // mean + _FIRST_PAGE) if mean else _PAGE
 
     def consider(self, row: _Row) -> bool:
         """Take an item or leave it; return whether to go on."""
@@ -244,9 +251,9 @@ def _load(connection: sqlite3.Connection, batch: Batch) -> None:
         batch.files = {row[0]: FilePart(row[1], row[2], row[3]) for row in rows}
 
 
-def settle(connection: sqlite3.Connection, fates: Sequence["Outcome"], now_s: float) -> None:
+def settle(connection: sqlite3.Connection, outcomes: Sequence["Outcome"], now_s: float) -> None:
     """Write down the fate of items."""
-    for fate, attempts, sequences in fates:
+    for fate, attempts, sequences in outcomes:
         listed = json.dumps(sequences)
         connection.execute(
             "UPDATE item SET state = ?, sent_to = CASE WHEN ? = '' THEN sent_to ELSE ? END, finished_s = ?, "
