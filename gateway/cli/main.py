@@ -16,6 +16,7 @@ from gateway.cli.run import run
 from gateway.cli.session import Session
 from gateway.cli.simulate import simulate
 from gateway.cli.tokens import token
+from gateway.cli.webhooks import webhooks
 
 _ANYWHERE = ("--json", "--no-input")
 
@@ -34,7 +35,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
     context.obj = Session(config, json, no_input)
 
 
-for _command in (run, demo, discover, cameras, cloud, outbox, events, token, sign, simulate, catalogue):
+for _command in (run, demo, discover, cameras, cloud, outbox, events, webhooks, token, sign, simulate, catalogue):
     cli.add_command(_command)
 
 

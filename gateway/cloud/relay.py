@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -11,7 +10,7 @@ from typing import Final, NamedTuple
 from gateway.cloud.client import Cloud
 from gateway.cloud.doubts import FIRST_PAUSE_S, LONGEST_PAUSE_S, Doubts
 from gateway.cloud.news import CloudBack, CloudLost, ItemRefused, Listener, News
-from gateway.cloud.pace import Pace
+from gateway.cloud.pace import BackOff, Pace
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
@@ -62,7 +61,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
-        self._pause_s = FIRST_PAUSE_S
+        self._back_off = BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._try_at = 0.0
         self._hold_until = 0.0
         self._pace = Pace(_CALLS_PER_S, _CALLS_IN_A_ROW)
@@ -251,7 +250,7 @@ class Relay:
         was_there, theirs = self.away is None, isinstance(problem, _ABOUT_ALL)
         poisoned = was_there and not theirs and self._doubts.poisoned(batch)
         blocked = self._doubts.failed(
-            batch, blame=was_there and not theirs, pause_s=2 * self._pause_s, since=self._cloud.clock.now()
+            batch, blame=was_there and not theirs, pause_s=2 * self._back_off.whole_s, since=self._cloud.clock.now()
         )
         self._outbox.release(batch, tried=True)
         if blocked is not None:
@@ -265,8 +264,7 @@ class Relay:
         if poisoned:  # says nothing of the cloud
             return
         self.away = problem.detail
-        self._try_at = now + self._pause_s * random.uniform(0.5, 1)
-        self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
+        self._try_at = now + self._back_off.next_s()
         if was_there:
             level = logging.ERROR if isinstance(problem, CloudRejectedCredentials) else logging.WARNING
             _log.log(level, "the cloud is away, calls for it wait in the outbox: %s", problem.detail)
@@ -277,7 +275,8 @@ class Relay:
         if self.away is None:
             return
         _log.info("the cloud is back")
-        self.away, self._pause_s = None, FIRST_PAUSE_S
+        self.away = None
+        self._back_off.reset()
         self._doubts.answered()
         self._tell(CloudBack())
         self._wake.set()

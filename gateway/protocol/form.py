@@ -3,24 +3,24 @@
 from collections.abc import Mapping
 from typing import Final
 
-_KEPT: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
+_KEPT: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~ "
 _ESCAPES: Final = [(bytes([byte]), b"%%%02X" % byte) for byte in range(256)]
 
 
 def quote(text: str) -> bytes:
     """Return a text as the value of a form field: letters, digits and `_.-~` are kept, a blank is `+`."""
     raw = text.encode()
-    found = set(raw.translate(None, _KEPT + b" "))
+    found = set(raw.translate(None, _KEPT))
     # The percent sign first, since every replacement writes one.
     for byte in sorted(found, key=lambda byte: byte != ord("%")):
         raw = raw.replace(*_ESCAPES[byte])
     return raw.replace(b" ", b"+")
 
 
-def size(text: str) -> int:
+def length(text: str) -> int:
     """Return the length of `quote(text)`."""
     raw = text.encode()
-    return len(raw) + 2 * len(raw.translate(None, _KEPT + b" "))
+    return len(raw) + 2 * len(raw.translate(None, _KEPT))
 
 
 def encode(fields: Mapping[str, str]) -> bytes:

@@ -62,7 +62,9 @@ def main() -> None:
     for mode in MODES:
         print(f"{mode:8} {statistics.median(cpu[mode]):.2f} of a core, p99 {statistics.median(p99[mode]):.1f} ms")
     for what, figures in (("CPU", cpu), ("p99", p99)):
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(figures["gateway"], figures["bare"], strict=True))
+        ratio = statistics.median(
+            ours / theirs for ours, theirs in zip(figures["gateway"], figures["bare"], strict=True)
+        )
         print(f"{what} of the gateway: {ratio:.2f} of the bare loop's (at most 1.5)")
 
 

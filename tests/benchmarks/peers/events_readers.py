@@ -1,4 +1,7 @@
-"""Readers of the event stream benchmark: `events_readers.py PORT TOKEN COUNT EVENTS`, one JSON line of what they saw."""
+"""Readers of the event stream benchmark: one JSON line tells what they saw.
+
+`events_readers.py PORT TOKEN COUNT EVENTS`
+"""
 
 import asyncio
 import json
@@ -21,8 +24,8 @@ class Reader(asyncio.Protocol):
         self._delays = delays
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        head = f"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer {self._token}"
-        cast("asyncio.Transport", transport).write(f"{head}\r\n\r\n".encode())
+        head = f"Host: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer {self._token}\r\n\r\n"
+        cast("asyncio.Transport", transport).write(f"GET /api/v1/events HTTP/1.1\r\n{head}".encode())
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic_ns()
