@@ -96,6 +96,7 @@ class Gateway:
             await registry.load()
             parts.push_async_callback(registry.close)
             observer = Observer(journal, registry, clock, directory.path)
+            relay.subscribe(observer.relay_told)
             parts.push_async_callback(observer.close)
             ipcs = IpcNumbers(cloud, settings.cloud)
             parts.push_async_callback(ipcs.close)
