@@ -14,21 +14,31 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, openapi, outbox, system, vendor
+from gateway.api import cameras, events, hooks, openapi, outbox, subscriptions, system, vendor, webhooks
 from gateway.api.auth import LOCAL_KEY, is_local
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problems
 from gateway.api.route import Route
+from gateway.api.stream import EventStream
 from gateway.app import Gateway
 from gateway.errors import Forbidden, SettingsError, StateError
 from gateway.settings import ServerSettings
 
-ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *outbox.ROUTES, *vendor.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *system.ROUTES,
+    *cameras.ROUTES,
+    *outbox.ROUTES,
+    *events.ROUTES,
+    *hooks.ROUTES,
+    *subscriptions.ROUTES,
+    *webhooks.ROUTES,
+    *vendor.ROUTES,
+)
 
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
-_PLAIN_PATHS: Final = frozenset({"/healthz"})
-"""What plain HTTP still serves where the settings do not allow it in general."""
+_PLAIN_PATHS: Final = ("/healthz", "/hooks/cameras/")
+"""What plain HTTP still serves where the settings do not allow it in general: what begins like this."""
 
 
 def application(gateway: Gateway) -> web.Application:
@@ -38,6 +48,10 @@ def application(gateway: Gateway) -> web.Application:
     app[system.DOCUMENT] = openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bound(gateway))
+    stream = app[events.STREAM] = EventStream(gateway.journal)
+    gateway.tokens.on_revoked.append(stream.end)
+    app.cleanup_ctx.append(stream.running)
+    app.on_shutdown.append(stream.close)
     return app
 
 
@@ -133,6 +147,6 @@ async def _listen(site: web.BaseSite, where: str) -> None:
 
 @web.middleware
 async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if not (is_local(request) or request.secure or request.path in _PLAIN_PATHS):
+    if not (is_local(request) or request.secure or request.path.startswith(_PLAIN_PATHS)):
         raise Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
     return await handler(request)
