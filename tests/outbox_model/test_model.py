@@ -30,7 +30,7 @@ EXAMPLES, STEPS = (1500, 60) if FULL else (20, 30)
 T = TypeVar("T")
 ORDERS = st.lists(st.tuples(st.sampled_from("AB"), st.integers(1, 2)), min_size=1, max_size=2, unique_by=lambda o: o[0])
 FIELDS = st.dictionaries(st.sampled_from(("name", "unit")), st.sampled_from(("", "x", "y")), max_size=2)
-PRODUCTS = st.sampled_from("78")
+PRODUCTS = st.sampled_from("778")
 BY_PRODUCT = st.dictionaries(PRODUCTS, FIELDS, min_size=1, max_size=2)
 TOKENS = st.sampled_from(("till 1", "till 2"))
 KEYS = st.sampled_from((None, None, None, "k1", "k2"))
@@ -124,9 +124,10 @@ class Machine(RuleBasedStateMachine):
     def create_products(self, products: dict[str, dict[str, str]], key: str | None) -> None:
         self.change(products, key, create=True)
 
-    @rule(products=BY_PRODUCT, key=KEYS)
-    def update_products(self, products: dict[str, dict[str, str]], key: str | None) -> None:
-        self.change(products, key, create=False)
+    @rule(changes=st.lists(BY_PRODUCT, min_size=1, max_size=3), key=KEYS)
+    def update_products(self, changes: list[dict[str, dict[str, str]]], key: str | None) -> None:
+        for products in changes:
+            self.change(products, key, create=False)
 
     def change(self, products: dict[str, dict[str, str]], key: str | None, *, create: bool) -> None:
         named = {"name": "new"} if create else {}
@@ -167,7 +168,10 @@ class Machine(RuleBasedStateMachine):
     def drain_in_calm(self) -> None:
         self.drain(CALM, [])
 
-    @rule(weather=st.sampled_from((AWAY, REFUSING, STORMY)), storm=st.lists(st.sampled_from(STORMS), max_size=2))
+    @rule(
+        weather=st.sampled_from((AWAY, REFUSING, AWAY, REFUSING, STORMY)),
+        storm=st.lists(st.sampled_from(STORMS), max_size=2),
+    )
     def drain_in_weather(self, weather: str, storm: list[dict[str, Any]]) -> None:
         self.drain(weather, storm)
 
