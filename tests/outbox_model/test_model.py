@@ -203,17 +203,26 @@ class Machine(RuleBasedStateMachine):
         return vars(together) == vars(apart)
 
     @precondition(lambda self: self.policy.items)
-    @rule(data=st.data(), action=st.sampled_from(("retry", "retry", "edit", "drop")), likely=st.booleans())
-    def act(self, data: st.DataObject, action: str, likely: bool) -> None:
-        """Do what a person may do to an item, also where that must be refused."""
+    @rule(data=st.data(), likely=st.booleans())
+    def retry(self, data: st.DataObject, likely: bool) -> None:
+        self.revive(self.choose(data, "retry", likely=likely), edited=False)
+
+    @precondition(lambda self: self.policy.items)
+    @rule(data=st.data(), likely=st.booleans())
+    def edit(self, data: st.DataObject, likely: bool) -> None:
+        self.revive(self.choose(data, "edit", likely=likely), edited=True)
+
+    @precondition(lambda self: self.policy.items)
+    @rule(data=st.data(), likely=st.booleans())
+    def drop_one(self, data: st.DataObject, likely: bool) -> None:
+        self.drop(self.choose(data, "drop", likely=likely))
+
+    def choose(self, data: st.DataObject, action: str, *, likely: bool) -> Item:
+        """Choose an item for what a person may do to some; others too, for which that must be refused."""
+        self.count[f"tries to {action}"] += 1
         every = list(self.policy.items.values())
         dead = [one for one in every if one.state in ("refused", "expired")]
-        chosen = data.draw(st.sampled_from(dead if dead and likely else every))
-        self.count[f"tries to {action}"] += 1
-        if action == "drop":
-            self.drop(chosen)
-        else:
-            self.revive(chosen, edited=action == "edit")
+        return data.draw(st.sampled_from(dead if dead and likely else every))
 
     def drop(self, item: Item) -> None:
         what = self.lab.outbox.drop([item.number])
