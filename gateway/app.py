@@ -9,6 +9,7 @@ from typing import Self
 from gateway import __version__
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
+from gateway.cloud.flow import CustomerFlow
 from gateway.cloud.relay import Relay
 from gateway.events.arrival import Arrival
 from gateway.events.callbacks import Callbacks
@@ -23,10 +24,12 @@ from gateway.lan.discovery.round import Discovery
 from gateway.lan.interfaces import own_addresses
 from gateway.lan.provisioning import Provisioning
 from gateway.lan.registry import Registry
+from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
+from gateway.store.flow import FlowTable
 from gateway.store.jobs import JobTable
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
@@ -41,11 +44,13 @@ class Gateway:
     settings: Settings
     directory: StateDirectory
     database: Database
+    metrics: Metrics
     tokens: TokenTable
     registry: Registry
     cloud: Cloud
     outbox: Outbox
     relay: Relay
+    flow: CustomerFlow
     journal: Journal
     callbacks: Callbacks
     observer: Observer
@@ -69,7 +74,9 @@ class Gateway:
             directory = StateDirectory.acquire(settings.state_directory)
             parts.callback(directory.release)
             clock = PeerClock()
+            metrics = Metrics()
             cloud = Cloud(settings.cloud, clock)
+            cloud.on_call = metrics.calls("cloud")
             parts.push_async_callback(cloud.close)
             database = await Database.open(directory.database)
             parts.push_async_callback(database.close)
@@ -79,8 +86,12 @@ class Gateway:
             parts.push_async_callback(outbox.close)
             relay = Relay(cloud, outbox)
             parts.push_async_callback(relay.close)
+            account = f"{settings.cloud.url} {settings.cloud.app_id}"
+            flow = CustomerFlow(cloud, FlowTable(database, outbox.running, account=account), settings.cloud.shop)
+            parts.push_async_callback(flow.close)
             journal = await Journal.open(database, outbox.running, now=clock.now)
             parts.push_async_callback(journal.close)
+            journal.subscribe(metrics.events)
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
@@ -101,6 +112,7 @@ class Gateway:
             cameras = Cameras(
                 registry, settings=settings.cameras, credentials=settings.camera_credentials, cloud_clock=clock
             )
+            cameras.on_call = metrics.calls("camera")
             parts.push_async_callback(cameras.close)
             arrival = Arrival(settings.hooks, settings.server.host)
             subscriptions = Subscriptions(
@@ -126,11 +138,13 @@ class Gateway:
                 settings=settings,
                 directory=directory,
                 database=database,
+                metrics=metrics,
                 tokens=tokens,
                 registry=registry,
                 cloud=cloud,
                 outbox=outbox,
                 relay=relay,
+                flow=flow,
                 journal=journal,
                 callbacks=callbacks,
                 observer=observer,

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, events, hooks, openapi, outbox, subscriptions, system, vendor, webhooks
+from gateway.api import cameras, events, flow, hooks, metrics, openapi, outbox, subscriptions, system, vendor, webhooks
 from gateway.api.auth import Identify, by_key, by_socket, by_token
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problem_response
@@ -26,8 +26,10 @@ from gateway.settings import ServerSettings
 
 ROUTES: Final[tuple[Route, ...]] = (
     *system.ROUTES,
+    *metrics.ROUTES,
     *cameras.ROUTES,
     *outbox.ROUTES,
+    *flow.ROUTES,
     *events.ROUTES,
     *hooks.ROUTES,
     *subscriptions.ROUTES,
