@@ -140,7 +140,6 @@ class Relay:
             return 0
         if len(self._sending) >= (1 if self.away else _AT_ONCE):
             return expiry_s
-        now = time.monotonic()
         if (wait_s := self._wait_s()) > 0:
             return _sooner(wait_s, expiry_s)
         batch = await self._outbox.claim(self._company)
