@@ -145,9 +145,8 @@ def read_report(event: str, payload: str, shop: Mapping[str, str]) -> Report:
     """
     known = _BY_KEY.get(event)
     try:
-        document: Any = json_text.loads(payload)
+        document: Any = _whole_characters(json_text.loads(payload))
         slim = _without_pictures(document)
-        json_text.dumps(slim)
     except (ValueError, RecursionError):
         document = None
     head: dict[str, Any] = {"vendor_event": int(event) if event.isascii() and event.isdigit() else event, **shop}
@@ -183,6 +182,16 @@ def _unknown_type(event: str) -> str:
 
 def _text(value: Any) -> str:
     return Field("").read(value) or ""
+
+
+def _whole_characters(document: Any) -> Any:
+    """Return a document with `?` for halves of characters, which JSON can escape and UTF-8 has no bytes for."""
+    text = json_text.dumps(document)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json_text.loads(text.encode("utf-8", "replace"))
+    return document
 
 
 def _without_pictures(value: Any) -> Any:
