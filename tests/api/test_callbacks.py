@@ -29,7 +29,11 @@ Kept = Callable[[], Awaitable[list[Any]]]
 def callback(event: object = 2001, payload: object = FACE, *, key: str = SECRET_KEY, **more: Any) -> dict[str, str]:
     """Return the form of a callback, signed as the vendor does."""
     text = payload if isinstance(payload, str) else json.dumps(payload)
-    given = {"app_id": APP_ID, "timestamp": int(time.time()), "random": str(time.monotonic_ns())[-9:]} | more
+    given: dict[str, Any] = {
+        "app_id": APP_ID,
+        "timestamp": int(time.time()),
+        "random": str(time.monotonic_ns())[-9:],
+    } | more
     return signed({"shop_id": "10096", "event": str(event), "payload": text}, key=key, **given)
 
 
