@@ -23,6 +23,7 @@ from gateway.lan.discovery.round import Discovery
 from gateway.lan.interfaces import own_addresses
 from gateway.lan.provisioning import Provisioning
 from gateway.lan.registry import Registry
+from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
@@ -41,6 +42,7 @@ class Gateway:
     settings: Settings
     directory: StateDirectory
     database: Database
+    metrics: Metrics
     tokens: TokenTable
     registry: Registry
     cloud: Cloud
@@ -69,7 +71,9 @@ class Gateway:
             directory = StateDirectory.acquire(settings.state_directory)
             parts.callback(directory.release)
             clock = PeerClock()
+            metrics = Metrics()
             cloud = Cloud(settings.cloud, clock)
+            cloud.on_call = metrics.calls("cloud")
             parts.push_async_callback(cloud.close)
             database = await Database.open(directory.database)
             parts.push_async_callback(database.close)
@@ -81,6 +85,7 @@ class Gateway:
             parts.push_async_callback(relay.close)
             journal = await Journal.open(database, outbox.running, now=clock.now)
             parts.push_async_callback(journal.close)
+            journal.subscribe(metrics.events)
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
@@ -101,6 +106,7 @@ class Gateway:
             cameras = Cameras(
                 registry, settings=settings.cameras, credentials=settings.camera_credentials, cloud_clock=clock
             )
+            cameras.on_call = metrics.calls("camera")
             parts.push_async_callback(cameras.close)
             arrival = Arrival(settings.hooks, settings.server.host)
             subscriptions = Subscriptions(
@@ -126,6 +132,7 @@ class Gateway:
                 settings=settings,
                 directory=directory,
                 database=database,
+                metrics=metrics,
                 tokens=tokens,
                 registry=registry,
                 cloud=cloud,

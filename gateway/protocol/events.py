@@ -122,6 +122,9 @@ GATEWAY_EVENTS: Final[Mapping[str, str]] = {
 }
 """The gateway's own events by type, with what each means."""
 
+EVENT_TYPES: Final = frozenset(GATEWAY_EVENTS) | {event.type for event in VENDOR_EVENTS}
+"""Every type of event that has a documented meaning."""
+
 
 class Report(NamedTuple):
     """A vendor's report, read: `data` is kept, `live` is what is passed on now, pictures included (None: the same).
