@@ -148,7 +148,7 @@ def read_report(event: str, payload: str, shop: Mapping[str, str]) -> Report:
     """
     known = _BY_KEY.get(event)
     try:
-        document: Any = _whole_characters(json_text.loads(payload))
+        document: Any = _writable(json_text.loads(payload))
         slim = _without_pictures(document)
     except (ValueError, RecursionError):
         document = None
@@ -187,14 +187,25 @@ def _text(value: Any) -> str:
     return Field("").read(value) or ""
 
 
-def _whole_characters(document: Any) -> Any:
-    """Return a document with `?` for halves of characters, which JSON can escape and UTF-8 has no bytes for."""
-    text = json_text.dumps(document)
+def _writable(document: Any) -> Any:
+    """Return a document as it can be written: with `?` for half a surrogate pair. Raises as `json_text.dumps`."""
     try:
-        text.encode()
+        json_text.dumps(document)
     except UnicodeEncodeError:
-        return json_text.loads(text.encode("utf-8", "replace"))
+        return _with_whole_characters(document)
     return document
+
+
+def _with_whole_characters(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_with_whole_characters(name): _with_whole_characters(one) for name, one in value.items()}
+        case list():
+            return [_with_whole_characters(one) for one in value]
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case _:
+            return value
 
 
 def _without_pictures(value: Any) -> Any:

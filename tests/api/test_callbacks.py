@@ -184,6 +184,15 @@ async def test_a_payload_that_cannot_be_read_is_kept_as_text(send: Send, kept: K
     assert len(await kept()) == 2
 
 
+async def test_half_a_character_does_not_cost_the_event(send: Send, kept: Kept, pos: Any) -> None:
+    text = '{"face_id": "7\\udc00", "gender": 2, "group_name": "caf\\u00e9 \\ud83d", "\\ud800": ["\\ud83d\\ude00"]}'
+    answers = await asyncio.gather(send(callback(2001, text)), *(send(callback()) for _ in range(5)))
+    assert [status for status, _ in answers] == [200] * 6
+    half = next(event for event in await kept() if "group_name" in event["data"])
+    assert (half["type"], half["data"]["gender"], half["data"]["group_name"]) == ("face.seen", "female", "caf\u00e9 ?")
+    assert half["data"]["payload"]["?"] == ["\U0001f600"]
+
+
 async def test_strange_values_in_documented_fields_do_no_harm(send: Send, kept: Kept) -> None:
     strange = {"face_id": {"a": 1}, "gender": "male", "age_range": -3, "group_type": 4, "group_name": ["x"], "sn": 5}
     assert (await send(callback(2001, strange)))[0] == 200
