@@ -18,9 +18,12 @@ ALLOWED = {
     "gateway.simulator": FOUNDATION,
     "gateway.lan": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
     "gateway.cloud": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
-    "gateway.app": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"},
+    "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.lan"},
+    "gateway.app": FOUNDATION
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.authority"},
     "gateway.api": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"},
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"}
+    | {"gateway.authority"},
     "gateway.cli": FOUNDATION
     | {"gateway.store", "gateway.settings", "gateway.lan", "gateway.app", "gateway.api", "gateway.simulator"},
     "gateway.__main__": {"gateway.cli"},

@@ -14,27 +14,40 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, openapi, outbox, system, vendor
+from gateway.api import authority, cameras, openapi, outbox, system, vendor
 from gateway.api.auth import LOCAL_KEY, is_local
 from gateway.api.bodies import MAX_BODY_BYTES
+from gateway.api.cors import allow_origins
 from gateway.api.problems import problems
 from gateway.api.route import Route
+from gateway.api.tls import https_context
 from gateway.app import Gateway
-from gateway.errors import Forbidden, SettingsError, StateError
+from gateway.errors import Forbidden, StateError
 from gateway.settings import ServerSettings
 
-ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *outbox.ROUTES, *vendor.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *system.ROUTES,
+    *authority.ROUTES,
+    *cameras.ROUTES,
+    *outbox.ROUTES,
+    *vendor.ROUTES,
+)
 
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
-_PLAIN_PATHS: Final = frozenset({"/healthz"})
-"""What plain HTTP still serves where the settings do not allow it in general."""
+_PLAIN_PATHS: Final = frozenset({"/healthz", *authority.PUBLIC_PATHS})
+_PLAIN_BRANCH: Final = "/hooks/cameras/"
+"""What plain HTTP still serves where the settings do not allow it in general. Cameras cannot trust our certificate."""
 
 
 def application(gateway: Gateway) -> web.Application:
     """Make the web application of a gateway."""
-    middlewares = [problems] if gateway.settings.server.allow_plain_http else [problems, _only_encrypted]
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    settings = gateway.settings.server
+    app = web.Application(middlewares=[problems], client_max_size=MAX_BODY_BYTES)
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins, [route.method for route in ROUTES])
+    if not settings.allow_plain_http:
+        app.middlewares.append(_only_encrypted)
     app[system.DOCUMENT] = openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bound(gateway))
@@ -53,7 +66,9 @@ async def serving(gateway: Gateway) -> AsyncIterator[list[str]]:
         runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        urls = await _listen_on_network(runner, gateway.settings.server)
+        settings = gateway.settings.server
+        context = await stack.enter_async_context(https_context(gateway)) if settings.https_port else None
+        urls = await _listen_on_network(runner, settings, context)
         gateway.directory.announce(urls[0])
         yield urls
 
@@ -93,11 +108,12 @@ def socket_session(path: Path) -> aiohttp.ClientSession:
     return aiohttp.ClientSession("http://gateway", connector=aiohttp.UnixConnector(path=str(path)), timeout=timeout)
 
 
-async def _listen_on_network(runner: web.AppRunner, settings: ServerSettings) -> list[str]:
+async def _listen_on_network(
+    runner: web.AppRunner, settings: ServerSettings, context: ssl.SSLContext | None
+) -> list[str]:
     urls = []
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
-    if settings.https_port:
-        context = server_context(settings)
+    if context is not None:
         site = web.TCPSite(runner, settings.host, settings.https_port, ssl_context=context)
         await _listen(site, f"{settings.host}:{settings.https_port} (server.https_port)")
         urls.append(f"https://{shown}:{settings.https_port}/")
@@ -105,23 +121,6 @@ async def _listen_on_network(runner: web.AppRunner, settings: ServerSettings) ->
     await _listen(site, f"{settings.host}:{settings.port} (server.port)")
     port = runner.addresses[-1][1]
     return [f"http://{shown}:{port}/", *urls]
-
-
-def server_context(settings: ServerSettings) -> ssl.SSLContext:
-    """Make the TLS context of the HTTPS port. Raises `SettingsError` naming the file that cannot be used."""
-    if not settings.tls_certificate:
-        raise SettingsError(
-            "server.https_port needs server.tls_certificate and server.tls_private_key (PEM files of your own)"
-        )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
-    except (OSError, ssl.SSLError) as exc:
-        raise SettingsError(
-            f"server.tls_certificate {settings.tls_certificate} and server.tls_private_key "
-            f"{settings.tls_private_key} cannot be used: {exc.strerror or exc}"
-        ) from exc
-    return context
 
 
 async def _listen(site: web.BaseSite, where: str) -> None:
@@ -133,6 +132,7 @@ async def _listen(site: web.BaseSite, where: str) -> None:
 
 @web.middleware
 async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if not (is_local(request) or request.secure or request.path in _PLAIN_PATHS):
+    plain = request.path in _PLAIN_PATHS or request.path.startswith(_PLAIN_BRANCH)
+    if not (plain or request.secure or is_local(request)):
         raise Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
     return await handler(request)
