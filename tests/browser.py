@@ -84,9 +84,7 @@ class Browser:
                 self._loaded[told["sessionId"]].set()
 
     async def close(self) -> None:
-        """End the browser."""
-        with contextlib.suppress(BrowserError, TimeoutError, ConnectionError):
-            await self.tell("Browser.close")
+        """Stop listening to the browser."""
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
 
@@ -147,16 +145,25 @@ async def browsing(folder: Path, roots: Iterable[Path] = (), options: Iterable[s
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End the browser with all its processes, and let the servers of this loop see that their peer is gone."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), 10)  # it was told to close
     with contextlib.suppress(ProcessLookupError):
-        async with asyncio.timeout(10):
-            while True:  # until the last of its processes, which may hold a connection, is gone
-                os.killpg(process.pid, signal.SIGKILL)
-                await asyncio.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    for _ in range(1000):
+        if not _lives(process.pid):  # the last of its processes may still hold a connection
+            break
+        await asyncio.sleep(0.01)
     await process.wait()
     for _ in range(20):  # each turn of the loop brings a TLS connection one step nearer to its end
         await asyncio.sleep(0)
+
+
+def _lives(group: int) -> bool:
+    """Tell whether a process of the group has not ended; one that nobody waited for has."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = file.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                return True
+    return False
 
 
 async def _done(*command: str) -> None:
