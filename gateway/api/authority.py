@@ -75,13 +75,9 @@ def _url(scheme: str, host: str, port: int) -> str:
     return str(URL.build(scheme=scheme, host=host, port=port, path="/"))
 
 
-_PUBLIC = (
+ROUTES = (
     Route("GET", PAGE, "How a till comes to trust the gateway's HTTPS", authority_install_page, None),
     Route("GET", f"{PAGE}.crt", "The authority's certificate, to be installed on tills (DER)", authority_der, None),
     Route("GET", f"{PAGE}.pem", "The authority's certificate as PEM", authority_pem, None),
-)
-PUBLIC_PATHS = frozenset(route.path for route in _PUBLIC)
-ROUTES = (
-    *_PUBLIC,
     Route("GET", "/api/v1/authority", "The authority's fingerprint, names and addresses", show_authority, "pos"),
 )

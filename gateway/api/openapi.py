@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway import __version__
+from gateway.api import queued_calls
 from gateway.api.route import Route
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import AnswerField, Endpoint
@@ -142,6 +143,7 @@ def _vendor(endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.side == "camera":
         operation["parameters"] = [_SN]
+    queued_calls.describe(operation, endpoint)
     return operation
 
 

@@ -6,15 +6,16 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from gateway.api.auth import authenticate, require
+from gateway.api.auth import Identify, Identity, require
 from gateway.api.bodies import Body
+from gateway.api.problems import problem_response
+from gateway.api.tickets import Tickets
 from gateway.app import Gateway
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """One authenticated request: the gateway it speaks to, what its token allows, and the token's name.
 
     The name is empty on the Unix socket.
@@ -32,6 +33,7 @@ class Caller:
 
 
 Handler = Callable[[Caller], Awaitable[web.StreamResponse]]
+WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Query(NamedTuple):
@@ -53,21 +55,38 @@ class Route:
     body: type[Body] | None = None
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
     query: tuple[Query, ...] = ()
+    by_ticket: bool = False
+    """Whether a ticket in the query does instead of a token."""
     described: bool = True
     """Whether the OpenAPI document shows it; the generic vendor routes are shown once per endpoint instead."""
 
-    def bound(self, gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Return the handler for aiohttp: guarded by the scope."""
+    def bound(self, gateway: Gateway, identify: Identify) -> WebHandler:
+        """Return the handler for aiohttp: guarded by the scope, its failures answered as problems."""
         needed, handler = self.scope, self.handler
+        if self.by_ticket:
+            identify = _by_ticket(gateway, identify)
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if needed is None:
-                return await handler(Caller(gateway, request, "pos"))
-            who = authenticate(request, gateway.tokens)
-            require(who.scope, needed)
-            return await handler(Caller(gateway, request, who.scope, who.name))
+            try:
+                if needed is None:
+                    return await handler(Caller(gateway, request, "pos"))
+                who = identify(request)
+                require(who.scope, needed)
+                return await handler(Caller(gateway, request, who.scope, who.name))
+            except Exception as exc:
+                return problem_response(request, exc)
 
         return handle
+
+
+def _by_ticket(gateway: Gateway, identify: Identify) -> Identify:
+    def by_ticket_if_any(request: web.Request) -> Identity:
+        if "ticket" not in request.query or "Authorization" in request.headers:
+            return identify(request)
+        tickets = Tickets(gateway.tokens, gateway.journal.ticket_key)
+        return Identity(*tickets.check(request.query["ticket"], gateway.journal.running_s))
+
+    return by_ticket_if_any
 
 
 def respond(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

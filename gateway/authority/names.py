@@ -8,13 +8,14 @@ from typing import Final
 
 from gateway.errors import SettingsError
 from gateway.lan.discovery.announce import SHORT_HOST
-from gateway.lan.interfaces import lan_interfaces, private_ipv6_addresses
+from gateway.lan.interfaces import lan_interfaces, own_addresses
 from gateway.settings import Settings
 
 _LABEL: Final = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _ANY_IPV4: Final = "0.0.0.0"  # noqa: S104  compared, not bound
 _ANY: Final = "::"
+_PRIVATE_IPV6: Final = ipaddress.ip_network("fc00::/7")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ def _addresses(settings: Settings) -> list[str]:
     if host not in (_ANY_IPV4, _ANY):
         return [host, "127.0.0.1"] if _is_address(host) else _of_interfaces(settings)
     found = _of_interfaces(settings)
-    return [*found, *private_ipv6_addresses(), "::1"] if host == _ANY else found
+    if host != _ANY:
+        return found
+    # No link-local ones: in a browser's address they cannot be written.
+    return [*found, *(one for one in sorted(own_addresses()) if ipaddress.ip_address(one) in _PRIVATE_IPV6), "::1"]
 
 
 def _of_interfaces(settings: Settings) -> list[str]:

@@ -26,6 +26,7 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
+from gateway.metrics import OnCall, measured
 from gateway.protocol import form
 from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Call
@@ -64,6 +65,8 @@ class Cloud:
         self.reachable: bool | None = None
         self.on_answer: Callable[[], None] = lambda: None
         """Called when the cloud has answered, whatever it said: it is there."""
+        self.on_call: OnCall = lambda endpoint, result, seconds: None
+        """Told of every call, how it ended and how long it took."""
         self._settings = settings
         self._url = settings.url
         self._timeout_s = timeout_s
@@ -87,6 +90,10 @@ class Cloud:
         `TooLarge`, `RateLimited`, and `Conflict` when app_id or secret key are not set.
         """
         self.check_credentials()
+        with measured(call.endpoint.path, self.on_call):
+            return await self._call(call)
+
+    async def _call(self, call: Call) -> Answer:
         try:
             answer = await self._exchange(call)
         except (CloudUnreachable, PeerTimeout):

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway.cloud.client import Cloud
-from gateway.cloud.pace import Pace
+from gateway.cloud.pace import BackOff, Pace
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
@@ -77,7 +76,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
-        self._pause_s = _FIRST_PAUSE_S
+        self._back_off = BackOff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._try_at = 0.0
         self._hold_until = 0.0
         self._pace = Pace(_CALLS_PER_S, _CALLS_IN_A_ROW)
@@ -254,7 +253,7 @@ class Relay:
             poison = doubt.alone >= _POISON
             if poison or len(batch.parcels) > 1:
                 doubt.most = max(1, len(batch.parcels) // 2)
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**doubt.alone) if poison else 2 * self._pause_s
+            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**doubt.alone) if poison else 2 * self._back_off.whole_s
             doubt.again_at = now + pause_s
         if wait_s is not None:
             self._hold_until = max(self._hold_until, now + wait_s)
@@ -262,8 +261,7 @@ class Relay:
             level = logging.ERROR if isinstance(problem, CloudRejectedCredentials) else logging.WARNING
             _log.log(level, "the cloud is away, calls for it wait in the outbox: %s", problem.detail)
         self.away = problem.detail
-        self._try_at = now + self._pause_s * random.uniform(0.5, 1)
-        self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s)
+        self._try_at = now + self._back_off.next_s()
         self._outbox.release(batch, tried=True)
 
     def _answered(self) -> None:
@@ -271,7 +269,8 @@ class Relay:
         if self.away is None:
             return
         _log.info("the cloud is back")
-        self.away, self._pause_s = None, _FIRST_PAUSE_S
+        self.away = None
+        self._back_off.reset()
         for doubt in self._doubts.values():
             if doubt.alone < _POISON:
                 doubt.again_at = 0.0

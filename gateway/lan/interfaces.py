@@ -1,6 +1,8 @@
 """Network interfaces of this machine that lead to the store's network."""
 
+import contextlib
 import ipaddress
+import socket
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,6 @@ import netifaces
 from gateway.errors import SettingsError
 
 _PRIVATE = tuple(ipaddress.IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-_PRIVATE_IPV6 = ipaddress.IPv6Network("fc00::/7")
 _LINK_LOCAL = ipaddress.IPv4Network("169.254.0.0/16")
 _VIRTUAL = ("docker", "br-", "veth", "virbr", "lxc", "lxd", "cni", "podman", "flannel", "cali", "vmnet", "vboxnet",
             "tun", "tap", "utun", "wg", "ppp", "tailscale", "zt")  # fmt: skip
@@ -64,21 +65,32 @@ def lan_interfaces(names: Sequence[str] = ()) -> list[Interface]:
     ]
 
 
-def private_ipv6_addresses() -> list[str]:
-    """Return this machine's private IPv6 addresses (RFC 4193) on interfaces that lead to a store's network."""
-    found = [
-        str(entry.get("addr", "")).partition("%")[0]
-        for name in netifaces.interfaces()
-        if not name.startswith(_VIRTUAL) and _is_up(name)
-        for entry in _entries(name, netifaces.AF_INET6)
-    ]
-    return sorted(address for address in found if address and ipaddress.IPv6Address(address) in _PRIVATE_IPV6)
+def own_addresses() -> set[str]:
+    """Return every IP address of this machine as it is now."""
+    found: set[str] = set()
+    for name in netifaces.interfaces():
+        with contextlib.suppress(ValueError):  # the interface left since it was listed
+            addresses = netifaces.ifaddresses(name)
+            entries = [*addresses.get(netifaces.AF_INET, []), *addresses.get(netifaces.AF_INET6, [])]
+            found |= {str(entry["addr"]).partition("%")[0] for entry in entries}
+    return found
 
 
 def covering(interfaces: Iterable[Interface], host: str) -> Interface | None:
     """Return the interface whose network holds the host, the narrowest first, or None where a router is needed."""
     fitting = [interface for interface in interfaces if host in interface]
     return max(fitting, key=lambda interface: interface.network.prefixlen, default=None)
+
+
+def address_towards(host: str) -> str:
+    """Return this machine's address as a host sees it: that from which it is called now, by the system's own routes.
+
+    Nothing is sent. Raises `OSError` for what is no IP address and where no route leads to it.
+    """
+    family, kind, _, _, where = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    with socket.socket(family, kind) as probe:
+        probe.connect(where)
+        return str(probe.getsockname()[0])
 
 
 def hardware_address(names: Sequence[str] = ()) -> str:
@@ -104,15 +116,11 @@ def _named(name: str) -> list[Interface]:
 
 
 def _addresses(name: str) -> list[Interface]:
-    entries = _entries(name, netifaces.AF_INET)
-    return [_interface(name, entry) for entry in entries if entry.get("addr") and entry.get("netmask")]
-
-
-def _entries(name: str, family: int) -> list[dict[str, str]]:
     try:
-        return list(netifaces.ifaddresses(name).get(family, []))
+        entries = netifaces.ifaddresses(name).get(netifaces.AF_INET, [])
     except ValueError:  # the interface left since it was listed
         return []
+    return [_interface(name, entry) for entry in entries if entry.get("addr") and entry.get("netmask")]
 
 
 def _interface(name: str, entry: dict[str, str]) -> Interface:

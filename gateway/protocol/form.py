@@ -6,6 +6,7 @@ from typing import Final
 
 _COMMON: Final = tuple((char, f"%{ord(char):02X}") for char in '%":,{}[]/\\+&=')
 """The percent sign first, since every replacement writes one."""
+_KEPT: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~- "
 _RARE: Final = re.compile(r"[^A-Za-z0-9_.~% -]+")
 
 
@@ -17,6 +18,12 @@ def quote(text: str) -> str:
     if _RARE.search(text):
         text = _RARE.sub(_escaped, text)
     return text.replace(" ", "+")
+
+
+def length(text: str) -> int:
+    """Return how long a text is as the value of a form field."""
+    raw = text.encode()
+    return len(raw) + 2 * len(raw.translate(None, _KEPT))
 
 
 def encode(fields: Mapping[str, str]) -> bytes:

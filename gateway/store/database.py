@@ -59,6 +59,8 @@ class Database:
         self.path = path
         self._connection = connection
         self._turn = asyncio.Lock()
+        self.commits = 0
+        """How many write transactions there were since the database was opened."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -79,7 +81,9 @@ class Database:
         await (await _opened(path, known[:level])).close()
         report = await asyncio.to_thread(salvage.save, aside, path)
         _log.error("%s; the damaged file is kept as %s; %s", damage, aside, report)
-        return cls(path, await _opened(path, known))
+        database = cls(path, await _opened(path, known))
+        await database.transact(salvage.renew_epoch)
+        return database
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -93,6 +97,7 @@ class Database:
                     await self._connection.execute("BEGIN IMMEDIATE")
                     yield self._connection
                     await self._connection.commit()
+                    self.commits += 1
                 except BaseException:
                     await self._connection.rollback()
                     raise
@@ -108,7 +113,9 @@ class Database:
 
         For many statements at once: `write` changes threads for each one, which costs more than most of them.
         """
-        return await self._in_thread(partial(_transact, work))
+        done = await self._in_thread(partial(_transact, work))
+        self.commits += 1
+        return done
 
     async def inspect(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work`, which only reads or sets pragmas, in the database's thread and return its result."""

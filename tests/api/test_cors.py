@@ -105,7 +105,7 @@ async def test_a_streams_headers_are_there_before_its_end() -> None:
         return response
 
     app = web.Application()
-    allow_origins(app, [TILL], ["GET"])
+    allow_origins(app, [TILL], ["GET"], otherwise=stream)
     app.router.add_get("/", stream)
     runner = web.AppRunner(app)
     await runner.setup()

@@ -164,7 +164,7 @@ async def test_plain_http_that_is_switched_off_still_leads_to_trust(tmp_path: Pa
             async with session.get(f"{at.plain}authority.crt") as response:
                 assert response.content_type == "application/x-x509-ca-cert"
             for path, status in {
-                "hooks/cameras/X": 404,
+                "hooks/cameras/X": 400,
                 "hooks/cloud": 403,
                 "api/v1/authority": 403,
                 "docs": 403,

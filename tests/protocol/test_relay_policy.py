@@ -7,7 +7,18 @@ import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.envelope import parse_answer
-from gateway.protocol.items import Fate, Member, aggregate, combine, fates, merged, rebuilt, split
+from gateway.protocol.items import (
+    Fate,
+    Member,
+    aggregate,
+    combine,
+    content_digest,
+    contradict,
+    fates,
+    merged,
+    rebuilt,
+    split,
+)
 from gateway.protocol.relay import OrderKey, RelayPolicy
 
 SHOP = {"shop_id": "10096"}
@@ -88,3 +99,12 @@ def test_an_answer_is_rebuilt_from_its_own_items() -> None:
     assert aggregate(["delivered", "refused"]) == "delivered"
     assert aggregate(["delivered", "waiting"]) == "waiting"
     assert aggregate(["refused", "refused"]) == "refused"
+
+
+def test_digests_that_were_made_in_another_way_contradict_nothing() -> None:
+    one = content_digest(made("order/update", order_list=[{"order_no": "A", "order_type": 1}]))
+    same = content_digest(made("order/update", order_list='[{"order_type":1,"order_no":"A"}]'))
+    other = content_digest(made("order/update", order_list=[{"order_no": "A", "order_type": 2}]))
+    assert not contradict(one, same)
+    assert contradict(one, other)
+    assert not contradict(b"\x00" + one[1:], other)

@@ -1,0 +1,18 @@
+"""Form encoding, against the standard library's."""
+
+from urllib.parse import urlencode
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.protocol import form
+
+
+@given(st.text() | st.text(st.characters(codec="ascii")))
+def test_a_form_is_encoded_as_the_standard_library_does(text: str) -> None:
+    assert form.encode({"name": text}) == urlencode({"name": text}).encode()
+
+
+@given(st.text() | st.text(st.characters(codec="ascii")))
+def test_the_length_is_known_without_encoding(text: str) -> None:
+    assert form.length(text) == len(form.quote(text))
