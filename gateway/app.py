@@ -10,6 +10,7 @@ from gateway import __version__
 from gateway.authority import Authority, present_names
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
+from gateway.cloud.flow import CustomerFlow
 from gateway.cloud.relay import Relay
 from gateway.events.arrival import Arrival
 from gateway.events.callbacks import Callbacks
@@ -29,6 +30,7 @@ from gateway.settings import Settings
 from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
+from gateway.store.flow import FlowTable
 from gateway.store.jobs import JobTable
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
@@ -49,6 +51,7 @@ class Gateway:
     cloud: Cloud
     outbox: Outbox
     relay: Relay
+    flow: CustomerFlow
     journal: Journal
     callbacks: Callbacks
     observer: Observer
@@ -86,6 +89,9 @@ class Gateway:
             parts.push_async_callback(outbox.close)
             relay = Relay(cloud, outbox)
             parts.push_async_callback(relay.close)
+            account = f"{settings.cloud.url} {settings.cloud.app_id}"
+            flow = CustomerFlow(cloud, FlowTable(database, outbox.running, account=account), settings.cloud.shop)
+            parts.push_async_callback(flow.close)
             journal = await Journal.open(database, outbox.running, now=clock.now)
             parts.push_async_callback(journal.close)
             journal.subscribe(metrics.events)
@@ -142,6 +148,7 @@ class Gateway:
                 cloud=cloud,
                 outbox=outbox,
                 relay=relay,
+                flow=flow,
                 journal=journal,
                 callbacks=callbacks,
                 observer=observer,

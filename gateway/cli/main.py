@@ -11,6 +11,7 @@ from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
 from gateway.cli.events import events
+from gateway.cli.flow import flow
 from gateway.cli.outbox import outbox
 from gateway.cli.reference import catalogue, sign
 from gateway.cli.run import run
@@ -42,6 +43,7 @@ for _command in (
     discover,
     cameras,
     cloud,
+    flow,
     outbox,
     events,
     webhooks,

@@ -195,6 +195,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
     await pragma("synchronous = FULL")
     await pragma("secure_delete = ON")
     await pragma(f"wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    await pragma(f"journal_size_limit = {_CHECKPOINT_PAGES * 4096}")  # of what one large write has left of the log
     damage = await pragma("integrity_check(1)")
     if damage != "ok":
         raise _Damaged(f"{path}: the database is damaged ({damage})")
