@@ -14,6 +14,7 @@ ALLOWED = {
     "gateway.protocol": FOUNDATION,
     "gateway.clock": FOUNDATION,
     "gateway.settings": FOUNDATION,
+    "gateway.service": FOUNDATION,
     "gateway.metrics": FOUNDATION,
     "gateway.store": FOUNDATION,
     "gateway.simulator": FOUNDATION,
@@ -48,7 +49,8 @@ ALLOWED = {
     }
     | {"gateway.app"},
     "gateway.cli": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.lan", "gateway.app", "gateway.api", "gateway.simulator"},
+    | {"gateway.store", "gateway.settings", "gateway.lan", "gateway.app", "gateway.api", "gateway.simulator"}
+    | {"gateway.service"},
     "gateway.__main__": {"gateway.cli"},
     "firmware_tools": set(),
 }
