@@ -16,11 +16,26 @@ if sys.platform == "win32":
     def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
+    def _refuse_root(path: Path) -> None:
+        """There is no root on Windows."""
+
 else:
     import fcntl
+    import pwd
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _refuse_root(path: Path) -> None:
+        """Keep root from leaving files in another user's directory, which that user's gateway could not open."""
+        owner = path.stat().st_uid
+        if os.geteuid() != 0 or owner == 0:
+            return
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise StateError(f"{path} belongs to {name}; run this as that user: sudo -u {name} sunmi-gateway …")
 
 
 _LOCK_FILE: Final = "gateway.lock"
@@ -56,11 +71,12 @@ class StateDirectory:
     def acquire(cls, path: Path) -> Self:
         """Create the directory (0700) if it is missing, and lock it.
 
-        Raises `StateError` naming the directory and the reason: held by another gateway, not a directory, not
-        writable, full.
+        Raises `StateError` naming the directory and the reason: held by another gateway, another user's while we are
+        root, not a directory, not writable, full.
         """
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_root(path)
             descriptor = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
             raise _refused(path, exc) from exc

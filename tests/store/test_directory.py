@@ -148,3 +148,13 @@ def test_refuses_a_disk_that_cannot_take_anything(tmp_path: Path, commands: str,
     assert str(tmp_path) in done.stderr
     assert reason in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a directory away needs root")
+@pytest.mark.parametrize(("owner", "name"), [(65534, "nobody"), (54321, "#54321")])
+def test_root_leaves_no_files_in_a_directory_of_another_user(tmp_path: Path, owner: int, name: str) -> None:
+    os.chown(tmp_path, owner, owner)
+    with pytest.raises(StateError, match=f"belongs to {name}; run this as that user: sudo -u {name} "):
+        StateDirectory.acquire(tmp_path)
+    assert not StateDirectory.is_held(tmp_path)
+    assert list(tmp_path.iterdir()) == []
