@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # The slow proofs with their full counts, as root: every byte of a card's metadata, many cut writes, a virtual machine
-# with card readers. Installs what they need. Arguments go to pytest.
+# with card readers, the Debian packages installed and booted. Installs what they need. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/environment.sh
 need_packages $(sed 's/#.*//' packaging/test-packages.txt) exfatprogs exfat-fuse sleuthkit zip e2fsprogs \
-  qemu-system-x86 busybox-static cpio
+  qemu-system-x86 busybox-static cpio \
+  dpkg-dev lintian mmdebstrap systemd-container
 make_environment test
+make_environment package
 
 # A kernel with exFAT and card readers, for the virtual machine: unpacked only, never installed.
 if [ -z "${SUNMI_PROOF_KERNEL:-}" ]; then

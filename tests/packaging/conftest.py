@@ -1,0 +1,105 @@
+"""Packages to test: built from this checkout, and a newer one made of it; systems in which they are installed."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.machine import RELEASES, Machine, make_tarball, pack_up
+
+ROOT = Path(__file__).parents[2]
+FULL = os.environ.get("FULL_PROOFS") == "1"
+
+# These need root, a mirror of Debian and a package index, and minutes.
+collect_ignore = [] if FULL else ["test_build.py", "test_install.py", "test_boot.py", "test_laptops.py"]
+
+MIGRATION = "900_proof"
+NEWER = "9.9.9"
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Packages of this checkout, and one of a version after it."""
+
+    amd64: Path
+    arm64: Path
+    newer: Path
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """Build both architectures by the one command, and a newer amd64 from the first."""
+    done = subprocess.run(
+        ["bash", str(ROOT / "packaging/build-deb.sh")],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    built = {line.rpartition("_")[2].removesuffix(".deb"): ROOT / line for line in done.stdout.splitlines()}
+    folder = tmp_path_factory.mktemp("newer")
+    return Packages(built["amd64"], built["arm64"], _newer(built["amd64"], folder))
+
+
+def _newer(package: Path, folder: Path) -> Path:
+    """Repack a package as the next version: other code of the same size and time, settings file and schema."""
+    tree = folder / "tree"
+    subprocess.run(["dpkg-deb", "-R", str(package), str(tree)], check=True, timeout=60)
+    version = re.search(r"^Version: (.*)$", (tree / "DEBIAN/control").read_text(), re.M)
+    assert version is not None
+    code = tree / "usr/lib/sunmi-gateway/shared/gateway"
+    for file in (tree / "DEBIAN/control", code / "__init__.py"):
+        when = file.stat().st_mtime
+        text = file.read_text()
+        assert version[1] in text
+        file.write_text(text.replace(version[1], NEWER))
+        os.utime(file, (when, when))
+    schema = code / f"store/schema/{MIGRATION}.sql"
+    schema.write_text("CREATE TABLE proof (number INTEGER) STRICT;\n")
+    with (tree / "etc/sunmi-gateway/gateway.toml").open("a") as settings:
+        settings.write("# A later version says more.\n")
+    result = folder / "newer.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-b", str(tree), str(result)], check=True, timeout=120)
+    shutil.rmtree(tree)
+    return result
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a system of each Debian release, as a tarball."""
+    file = tmp_path_factory.mktemp("system") / f"{request.param}.tar"
+    make_tarball(request.param, file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def installed(system: Path, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the package into the system and set the shop; return the result as a tarball."""
+    machine = Machine(system, tmp_path_factory.mktemp("install") / system.stem)
+    machine.give(packages.amd64, packages.newer)
+    machine.run(f"dpkg -i /root/{packages.amd64.name}")
+    settings = machine.read("/etc/sunmi-gateway/gateway.toml")
+    assert '# shop_id = ""' in settings
+    machine.write("/etc/sunmi-gateway/gateway.toml", settings.replace('# shop_id = ""', 'shop_id = "17"'))
+    result = system.with_name(f"{system.stem}-installed.tar")
+    pack_up(machine.tree, result)
+    shutil.rmtree(machine.tree)
+    return result
+
+
+@pytest.fixture
+def machine(installed: Path, tmp_path: Path) -> Iterator[Machine]:
+    """Give a system with the package, not yet booted; cut its power in the end."""
+    machine = Machine(installed, tmp_path / "machine")
+    try:
+        yield machine
+    finally:
+        machine.cut()
+        shutil.rmtree(machine.tree, ignore_errors=True)

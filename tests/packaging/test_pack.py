@@ -1,0 +1,71 @@
+"""The package as Debian's tools make it, packed in seconds with the gateway alone inside."""
+
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from gateway import __version__
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pack for another architecture than most machines', without the libraries."""
+    if shutil.which("dh") is None:
+        pytest.skip("needs debhelper")
+    tree = tmp_path_factory.mktemp("pack") / "sunmi-gateway"
+    shutil.copytree(ROOT / "packaging/debian", tree / "debian")
+    shutil.copy(ROOT / "README.md", tree)
+    for name in ("gateway", "firmware_tools"):
+        pure = shutil.ignore_patterns("__pycache__", "*.md")
+        shutil.copytree(ROOT / name, tree / "libraries/shared" / name, ignore=pure)
+    subprocess.run(["bash", str(ROOT / "packaging/pack.sh"), str(tree), "arm64"], check=True, timeout=120)
+    (file,) = tree.parent.glob("*.deb")
+    return file
+
+
+@pytest.fixture(scope="module")
+def files(package: Path) -> dict[str, tarfile.TarInfo]:
+    folder = package.parent
+    with (folder / "data.tar").open("wb") as data:
+        subprocess.run(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=data, check=True, timeout=60)
+    with tarfile.open(folder / "data.tar") as archive:
+        return {member.name.removeprefix("./"): member for member in archive.getmembers()}
+
+
+def test_what_it_says_of_itself(package: Path) -> None:
+    fields = subprocess.run(["dpkg-deb", "--field", str(package)], capture_output=True, text=True, check=True).stdout
+    assert f"Version: {__version__}\n" in fields
+    assert "Architecture: arm64\n" in fields
+    depends = re.search("^Depends: (.*)$", fields, re.M)
+    assert depends is not None
+    assert {"python3", "systemd", "libc6", "libstdc++6"} <= {one.split()[0] for one in depends[1].split(", ")}
+    scripts = ("conffiles", "postinst", "prerm", "postrm", "triggers")
+    conffiles, *rest = (
+        subprocess.run(["dpkg-deb", "--info", str(package), one], capture_output=True, text=True, check=True).stdout
+        for one in scripts
+    )
+    assert conffiles.split() == ["/etc/sunmi-gateway/gateway.toml"]
+    assert "#DEBHELPER#" not in "".join(rest)
+    # The user exists before its files do, and both before the service starts.
+    steps = [rest[0].index(step) for step in ("systemd-sysusers $", "systemd-tmpfiles $", "deb-systemd-invoke $")]
+    assert steps == sorted(steps)
+
+
+def test_where_its_files_are(files: dict[str, tarfile.TarInfo]) -> None:
+    assert files["etc/sunmi-gateway/gateway.toml"].mode == 0o640
+    assert files["usr/lib/sunmi-gateway/launch"].mode == 0o755
+    for command in ("sunmi-gateway", "sunmi-sdcard"):
+        assert files[f"usr/bin/{command}"].linkname == "../lib/sunmi-gateway/launch"
+        assert files[f"usr/share/man/man1/{command}.1.gz"].isfile()
+    assert files["usr/lib/systemd/system/sunmi-gateway.service"].isfile()
+    assert files["usr/lib/sysusers.d/sunmi-gateway.conf"].isfile()
+    assert files["usr/lib/tmpfiles.d/sunmi-gateway.conf"].isfile()
+    assert not [name for name in files if name.startswith(("lib/", "opt/", "var/"))]
+    assert {(file.uname, file.gname) for file in files.values()} == {("root", "root")}
+    assert not [name for name, file in files.items() if file.mode & 0o022 and not file.issym()]

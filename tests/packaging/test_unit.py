@@ -1,0 +1,70 @@
+"""The systemd unit as it is shipped: how confined it is, and that systemd understands it."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
+
+UNIT = Path(__file__).parents[2] / "packaging/debian/sunmi-gateway.service"
+KNOWN_LATER = {"RestartSteps", "RestartMaxDelaySec"}
+"""Keys of systemd 254, of which bookworm's 252 only says that it does not know them."""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Make a root folder with the unit and the command that it starts."""
+    units = tmp_path / "usr/lib/systemd/system"
+    units.mkdir(parents=True)
+    (units / UNIT.name).write_text(UNIT.read_text())
+    command = tmp_path / "usr/bin/sunmi-gateway"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    return tmp_path
+
+
+def analyze(*words: str) -> str:
+    done = subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout + done.stderr
+
+
+def test_it_is_confined() -> None:
+    told = analyze("security", "--offline=true", "--no-pager", str(UNIT))
+    level = re.search(rf"exposure level for {UNIT.name}: (\d+\.\d)", told)
+    assert level is not None, told
+    assert float(level[1]) < 2.0, told
+
+
+def test_systemd_understands_it(root: Path) -> None:
+    told = analyze("verify", "--man=no", "--recursive-errors=no", f"--root={root}", UNIT.name)
+    unknown = re.compile(r"Unknown key (?:name )?'(\w+)'")
+    assert set(unknown.findall(told)) <= KNOWN_LATER
+    assert [line for line in told.splitlines() if UNIT.name in line and not unknown.search(line)] == []
+
+
+def test_systemd_would_say_what_it_does_not_understand(root: Path) -> None:
+    unit = root / "usr/lib/systemd/system" / UNIT.name
+    unit.write_text(unit.read_text().replace("Restart=always", "Restart=forever\nRestartSecs=3"))
+    told = analyze("verify", "--man=no", "--recursive-errors=no", f"--root={root}", UNIT.name)
+    assert "forever" in told
+    assert "'RestartSecs'" in told
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("Type=notify", "Restart=always", "StartLimitIntervalSec=0", "User=sunmi-gateway"),
+        *("ExecStart=/usr/bin/sunmi-gateway run", "WantedBy=multi-user.target"),
+    ],
+)
+def test_what_a_shop_relies_on(line: str) -> None:
+    assert line in UNIT.read_text().splitlines()
+
+
+def test_it_waits_for_no_network() -> None:
+    settings = [line for line in UNIT.read_text().splitlines() if not line.startswith("#")]
+    assert not [line for line in settings if "network-online" in line]
