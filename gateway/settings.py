@@ -4,6 +4,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -122,6 +123,22 @@ class HookSettings(_Section):
 
     public_url: str = ""
     camera_url: str = ""
+
+    @field_validator("public_url", "camera_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            parts = urlsplit(value)
+            right = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            right = False
+        if not right or parts.scheme not in ("http", "https") or any(c.isspace() for c in value):
+            raise ValueError("must be a URL such as https://shop.example or http://192.168.1.5:8080")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("must be a URL without user name, ? and #: the path of the hook is added to it")
+        return value.rstrip("/")
 
 
 class Settings(BaseSettings):

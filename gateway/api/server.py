@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, events, hooks, openapi, outbox, system, vendor
+from gateway.api import cameras, events, flow, hooks, metrics, openapi, outbox, subscriptions, system, vendor, webhooks
 from gateway.api.auth import Identify, by_key, by_socket, by_token
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problem_response
@@ -26,17 +26,21 @@ from gateway.settings import ServerSettings
 
 ROUTES: Final[tuple[Route, ...]] = (
     *system.ROUTES,
+    *metrics.ROUTES,
     *cameras.ROUTES,
     *outbox.ROUTES,
+    *flow.ROUTES,
     *events.ROUTES,
     *hooks.ROUTES,
+    *subscriptions.ROUTES,
+    *webhooks.ROUTES,
     *vendor.ROUTES,
 )
 
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
-_PLAIN_PATHS: Final = frozenset({"/healthz"})
-"""What plain HTTP still serves where the settings do not allow it in general."""
+_PLAIN_PATHS: Final = ("/healthz", "/hooks/cameras/")
+"""What plain HTTP still serves where the settings do not allow it in general: what begins like this."""
 
 
 def application(gateway: Gateway, identify: Identify, *, allow_plain_http: bool = True) -> web.Application:
@@ -49,6 +53,7 @@ def application(gateway: Gateway, identify: Identify, *, allow_plain_http: bool 
         app.router.add_route(route.method, route.path, route.bound(gateway, identify))
     app.router.add_route("*", "/{path:.*}", _nothing_there)
     stream = app[events.STREAM] = EventStream(gateway.journal)
+    gateway.tokens.on_revoked.append(stream.end)
     app.cleanup_ctx.append(stream.running)
     app.on_shutdown.append(stream.close)
     return app
@@ -147,7 +152,7 @@ async def _listen(site: web.BaseSite, where: str) -> None:
 
 @web.middleware
 async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.secure or request.path in _PLAIN_PATHS:
+    if request.secure or request.path.startswith(_PLAIN_PATHS):
         return await handler(request)
     refusal = Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
     return problem_response(request, refusal)

@@ -29,13 +29,18 @@ async def _serve(session: Session) -> None:
     try:
         async with serving(gateway) as urls:
             messages.print(f"sunmi-gateway serves on {' '.join(urls)}")
-            await gateway.start(port=settings.server.port, https_port=settings.server.https_port)
+            await gateway.start(port=port_of(urls[0]), https_port=settings.server.https_port)
             # What is there now stays: looking through it for garbage again and again takes a tenth of the processor.
             gc.collect()
             gc.freeze()
             await stop.wait()
     finally:
         await gateway.close()
+
+
+def port_of(url: str) -> int:
+    """Return the port of a base URL that is served."""
+    return int(url.rstrip("/").rpartition(":")[2])
 
 
 def stop_signal() -> asyncio.Event:

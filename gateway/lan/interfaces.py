@@ -1,6 +1,8 @@
 """Network interfaces of this machine that lead to the store's network."""
 
+import contextlib
 import ipaddress
+import socket
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,10 +65,32 @@ def lan_interfaces(names: Sequence[str] = ()) -> list[Interface]:
     ]
 
 
+def own_addresses() -> set[str]:
+    """Return every IP address of this machine as it is now."""
+    found: set[str] = set()
+    for name in netifaces.interfaces():
+        with contextlib.suppress(ValueError):  # the interface left since it was listed
+            addresses = netifaces.ifaddresses(name)
+            entries = [*addresses.get(netifaces.AF_INET, []), *addresses.get(netifaces.AF_INET6, [])]
+            found |= {str(entry["addr"]).partition("%")[0] for entry in entries}
+    return found
+
+
 def covering(interfaces: Iterable[Interface], host: str) -> Interface | None:
     """Return the interface whose network holds the host, the narrowest first, or None where a router is needed."""
     fitting = [interface for interface in interfaces if host in interface]
     return max(fitting, key=lambda interface: interface.network.prefixlen, default=None)
+
+
+def address_towards(host: str) -> str:
+    """Return this machine's address as a host sees it: that from which it is called now, by the system's own routes.
+
+    Nothing is sent. Raises `OSError` for what is no IP address and where no route leads to it.
+    """
+    family, kind, _, _, where = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    with socket.socket(family, kind) as probe:
+        probe.connect(where)
+        return str(probe.getsockname()[0])
 
 
 def hardware_address(names: Sequence[str] = ()) -> str:

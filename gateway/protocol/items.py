@@ -192,6 +192,8 @@ def fates(endpoint: Endpoint, answer: Answer, items: Sequence[tuple[str, str]]) 
         return [Fate("delivered", 0, meaning, answer=answer.raw.decode("utf-8", "replace"))]
     lists = named(endpoint, answer.document)
     good = Fate("delivered", 0, meaning)
+    if not lists:
+        return [good] * len(items)
     return [_fate(endpoint, relay, lists[name], text) if name in lists else good for name, text in items]
 
 
