@@ -9,6 +9,7 @@ from typing import Self
 from gateway import __version__
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
+from gateway.cloud.flow import CustomerFlow
 from gateway.cloud.relay import Relay
 from gateway.events.arrival import Arrival
 from gateway.events.callbacks import Callbacks
@@ -28,6 +29,7 @@ from gateway.settings import Settings
 from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
+from gateway.store.flow import FlowTable
 from gateway.store.jobs import JobTable
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
@@ -48,6 +50,7 @@ class Gateway:
     cloud: Cloud
     outbox: Outbox
     relay: Relay
+    flow: CustomerFlow
     journal: Journal
     callbacks: Callbacks
     observer: Observer
@@ -83,6 +86,9 @@ class Gateway:
             parts.push_async_callback(outbox.close)
             relay = Relay(cloud, outbox)
             parts.push_async_callback(relay.close)
+            account = f"{settings.cloud.url} {settings.cloud.app_id}"
+            flow = CustomerFlow(cloud, FlowTable(database, outbox.running, account=account), settings.cloud.shop)
+            parts.push_async_callback(flow.close)
             journal = await Journal.open(database, outbox.running, now=clock.now)
             parts.push_async_callback(journal.close)
             journal.subscribe(metrics.events)
@@ -90,6 +96,7 @@ class Gateway:
             await registry.load()
             parts.push_async_callback(registry.close)
             observer = Observer(journal, registry, clock, directory.path)
+            relay.subscribe(observer.relay_told)
             parts.push_async_callback(observer.close)
             ipcs = IpcNumbers(cloud, settings.cloud)
             parts.push_async_callback(ipcs.close)
@@ -138,6 +145,7 @@ class Gateway:
                 cloud=cloud,
                 outbox=outbox,
                 relay=relay,
+                flow=flow,
                 journal=journal,
                 callbacks=callbacks,
                 observer=observer,

@@ -103,7 +103,13 @@ def _own(route: Route) -> dict[str, Any]:
         for name in names
     ]
     given += [
-        {"name": one.name, "in": "query", "description": one.description, "schema": {"type": "string"}}
+        {
+            "name": one.name,
+            "in": "query",
+            "required": one.required,
+            "description": one.description,
+            "schema": {"type": "string"} | ({"format": one.format} if one.format else {}),
+        }
         for one in route.query
     ]
     if given:

@@ -41,6 +41,9 @@ class Query(NamedTuple):
 
     name: str
     description: str
+    required: bool = False
+    format: str = ""
+    """What the text is, as OpenAPI names it: `date`."""
 
 
 @dataclass(frozen=True, slots=True)

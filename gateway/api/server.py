@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, events, hooks, metrics, openapi, outbox, subscriptions, system, vendor, webhooks
+from gateway.api import cameras, events, flow, hooks, metrics, openapi, outbox, subscriptions, system, vendor, webhooks
 from gateway.api.auth import Identify, by_key, by_socket, by_token
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problem_response
@@ -29,6 +29,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *metrics.ROUTES,
     *cameras.ROUTES,
     *outbox.ROUTES,
+    *flow.ROUTES,
     *events.ROUTES,
     *hooks.ROUTES,
     *subscriptions.ROUTES,

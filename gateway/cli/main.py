@@ -10,6 +10,7 @@ from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
 from gateway.cli.events import events
+from gateway.cli.flow import flow
 from gateway.cli.outbox import outbox
 from gateway.cli.reference import catalogue, sign
 from gateway.cli.run import run
@@ -35,7 +36,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
     context.obj = Session(config, json, no_input)
 
 
-for _command in (run, demo, discover, cameras, cloud, outbox, events, webhooks, token, sign, simulate, catalogue):
+for _command in (run, demo, discover, cameras, cloud, flow, outbox, events, webhooks, token, sign, simulate, catalogue):
     cli.add_command(_command)
 
 

@@ -8,6 +8,7 @@ import logging
 import math
 import random
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -113,13 +114,16 @@ class Cloud:
 
     async def _exchange(self, call: Call) -> Answer:
         """Send a call, once more if only its time or random was refused, or if it is safe to repeat."""
+        behind_s = time.monotonic() - self.clock.now()
         try:
             reply = await self._send(call)
         except _Dropped as exc:
             if not call.endpoint.repeatable:
                 raise CloudUnreachable(f"{exc.detail}; whether it took the call is not known") from exc
             reply = await self._send(call)
-        moved_s = self._learn(reply)
+        self._learn(reply)
+        # Since it was signed, also by the answer to another call.
+        moved_s = behind_s - (time.monotonic() - self.clock.now())
         if (code := _credential_code(reply)) is not None:
             if code == CLOUD_RANDOM_REFUSED or abs(moved_s) > 2:
                 reply = await self._send(call)
@@ -154,11 +158,10 @@ class Cloud:
         timeout_s = max(_UPLOAD_TIMEOUT_S, self._timeout_s) if large else self._timeout_s
         return await _request(self._session, "POST", f"{self._url}/{call.endpoint.path}", body, timeout_s)
 
-    def _learn(self, reply: _Reply) -> float:
+    def _learn(self, reply: _Reply) -> None:
         moved_s = self.clock.learn(reply.headers.get("Date", ""))
         if abs(moved_s) > 60:
             _log.warning("the cloud's clock differs from this machine's by %.0f s; signing with the cloud's", moved_s)
-        return moved_s
 
     async def _learn_time(self) -> None:
         """Ask the cloud for its time where the present one makes its certificate look expired or not yet valid.
