@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from gateway import __version__
+from gateway.authority import Authority, present_names
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.cloud.flow import CustomerFlow
@@ -61,6 +62,8 @@ class Gateway:
     discovery: Discovery
     provisioning: Provisioning
     announcement: Announcement
+    authority: Authority | None
+    """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
     started_at: float = field(default_factory=time.monotonic)
     _parts: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -135,6 +138,7 @@ class Gateway:
             parts.push_async_callback(discovery.close)
             provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)
             parts.push_async_callback(provisioning.close)
+            announcement = Announcement(settings.discovery, version=__version__)
             gateway = cls(
                 settings=settings,
                 directory=directory,
@@ -155,7 +159,8 @@ class Gateway:
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
-                announcement=Announcement(settings.discovery, version=__version__),
+                announcement=announcement,
+                authority=_authority(settings, directory, announcement.host),
             )
             gateway._parts = parts.pop_all()
             return gateway
@@ -180,3 +185,11 @@ class Gateway:
     def socket(self) -> Path:
         """The Unix socket on which commands reach this gateway."""
         return self.directory.socket
+
+
+def _authority(settings: Settings, directory: StateDirectory, host: str) -> Authority | None:
+    if not settings.server.https_port or settings.server.tls_certificate:
+        return None
+    shop = settings.cloud.sunmi_shop_no or settings.cloud.shop_id
+    title = f"{host.removesuffix('.local')}{f', shop {shop}' if shop else ''}"
+    return Authority.open(directory.path, title, present_names(settings, host))

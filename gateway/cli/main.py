@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from gateway import __version__
+from gateway.cli.authority import authority
 from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
@@ -36,7 +37,22 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
     context.obj = Session(config, json, no_input)
 
 
-for _command in (run, demo, discover, cameras, cloud, flow, outbox, events, webhooks, token, sign, simulate, catalogue):
+for _command in (
+    run,
+    demo,
+    discover,
+    cameras,
+    cloud,
+    flow,
+    outbox,
+    events,
+    webhooks,
+    token,
+    authority,
+    sign,
+    simulate,
+    catalogue,
+):
     cli.add_command(_command)
 
 

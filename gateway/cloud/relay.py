@@ -140,26 +140,25 @@ class Relay:
             return 0
         if len(self._sending) >= (1 if self.away else _AT_ONCE):
             return expiry_s
-        wait_s, away = self._pause_s(), self.away
-        if wait_s > 0:
+        if (wait_s := self._wait_s()) > 0:
             return _sooner(wait_s, expiry_s)
         batch = await self._outbox.claim(self._company)
-        if batch is None and away:
+        if batch is None and self.away:
             batch = await self._outbox.claim(lambda _: 1)
+        if batch is not None and (wait_s := self._wait_s()) > 0:
+            self._outbox.release(batch, tried=False)  # the cloud went away while this was looked up
+            return _sooner(wait_s, expiry_s)
         if batch is None:
             if not self._sending and not self._outbox.depth:
                 self._doubts.clear()
             return _sooner(self._doubts.next_in_s(), expiry_s)
-        if self._pause_s() > 0:  # by a call that failed meanwhile
-            self._outbox.release(batch, tried=False)
-            return 0
         task = asyncio.create_task(self._carry(batch))
         self._sending.add(task)
         task.add_done_callback(self._carried)
         return 0
 
-    def _pause_s(self) -> float:
-        """Return for how many seconds nothing may be sent."""
+    def _wait_s(self) -> float:
+        """Return in how many seconds the next call may be made."""
         now = time.monotonic()
         return max(self._hold_until - now, self._pace.wait_s(), self._try_at - now if self.away else 0.0)
 
