@@ -18,13 +18,13 @@ from gateway.protocol.endpoint import Call
 from gateway.protocol.items import Fate, Item, State
 from gateway.protocol.parameters import FilePart
 from gateway.store.database import Database
+from gateway.store.group_commit import GroupCommit
 from gateway.store.outbox import ledger, room
-from gateway.store.outbox.group_commit import GroupCommit
 from gateway.store.outbox.intake import Intake, Offer, Receipt, end_items
 from gateway.store.outbox.ledger import Entry, describe_submission
 from gateway.store.outbox.queue import LAST_PRIORITY, Batch, Limit, Queue, alike, settle
-from gateway.store.outbox.running_time import RunningTime
 from gateway.store.outbox.watch import Watch, Watches
+from gateway.store.running_time import RunningTime
 
 __all__ = ["Accepted", "Batch", "Entry", "Outbox", "Watch", "describe_submission"]
 
