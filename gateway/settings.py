@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -173,21 +173,41 @@ def settings_path(given: str | None) -> Path | None:
     named = given or os.environ.get("SUNMI_GATEWAY_CONFIG")
     if named:
         return Path(named)
-    usual = (SYSTEM_FILE, platformdirs.user_config_path("sunmi-gateway", appauthor=False) / "gateway.toml")
-    return next((path for path in usual if path.exists()), None)
+    return next((path for path in (SYSTEM_FILE, _user_file()) if path.exists()), None)
+
+
+def settings_path_to_write(given: str | None) -> Path:
+    """Return the settings file to write: the one to read if there is one, else the system's (root) or the user's."""
+    found = settings_path(given)
+    if found is not None:
+        return found
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return SYSTEM_FILE if is_root else _user_file()
+
+
+def _user_file() -> Path:
+    return platformdirs.user_config_path("sunmi-gateway", appauthor=False) / "gateway.toml"
 
 
 def load_settings(path: Path | None) -> Settings:
     """Read and check the settings. Raises `SettingsError` naming the file, the key and the reason."""
-    document: dict[str, Any] = {}
-    where = "the environment" if path is None else str(path)
-    if path is not None:
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as exc:
-            raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-            raise SettingsError(f"{path}: is not valid TOML: {exc}") from exc
+    if path is None:
+        return parse_settings("", "the environment")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise SettingsError(f"{path}: is not valid TOML: {exc}") from exc
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, where: str) -> Settings:
+    """Check the text of a settings file under the environment. Raises `SettingsError`, which names `where`."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsError(f"{where}: is not valid TOML: {exc}") from exc
     _refuse_unknown_variables()
     try:
         settings = Settings(**document)

@@ -22,7 +22,10 @@ ALLOWED = {
     "gateway.api": FOUNDATION
     | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"},
     "gateway.cli": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.lan", "gateway.app", "gateway.api", "gateway.simulator"},
+    | {
+        *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"),
+        *("gateway.app", "gateway.api", "gateway.simulator"),
+    },
     "gateway.__main__": {"gateway.cli"},
     "firmware_tools": set(),
 }

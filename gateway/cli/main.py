@@ -9,6 +9,7 @@ from gateway import __version__
 from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
+from gateway.cli.init import init
 from gateway.cli.outbox import outbox
 from gateway.cli.reference import catalogue, sign
 from gateway.cli.run import run
@@ -33,7 +34,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
     context.obj = Session(config, json, no_input)
 
 
-for _command in (run, demo, discover, cameras, cloud, outbox, token, sign, simulate, catalogue):
+for _command in (init, run, demo, discover, cameras, cloud, outbox, token, sign, simulate, catalogue):
     cli.add_command(_command)
 
 
