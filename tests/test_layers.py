@@ -19,12 +19,17 @@ ALLOWED = {
     "gateway.lan": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
     "gateway.cloud": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
     "gateway.app": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"},
-    "gateway.api": FOUNDATION
+    "gateway.doctor": FOUNDATION
     | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"},
+    "gateway.api": FOUNDATION
+    | {
+        *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"),
+        *("gateway.app", "gateway.doctor"),
+    },
     "gateway.cli": FOUNDATION
     | {
         *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"),
-        *("gateway.app", "gateway.api", "gateway.simulator"),
+        *("gateway.app", "gateway.doctor", "gateway.api", "gateway.simulator"),
     },
     "gateway.__main__": {"gateway.cli"},
     "firmware_tools": set(),

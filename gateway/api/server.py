@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, openapi, outbox, system, vendor
+from gateway.api import cameras, doctor, openapi, outbox, system, vendor
 from gateway.api.auth import LOCAL_KEY, is_local
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problems
@@ -23,7 +23,7 @@ from gateway.app import Gateway
 from gateway.errors import Forbidden, SettingsError, StateError
 from gateway.settings import ServerSettings
 
-ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *outbox.ROUTES, *vendor.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *outbox.ROUTES, *doctor.ROUTES, *vendor.ROUTES)
 
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 

@@ -9,6 +9,7 @@ from gateway import __version__
 from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
+from gateway.cli.doctor import doctor
 from gateway.cli.init import init
 from gateway.cli.outbox import outbox
 from gateway.cli.reference import catalogue, sign
@@ -34,7 +35,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
     context.obj = Session(config, json, no_input)
 
 
-for _command in (init, run, demo, discover, cameras, cloud, outbox, token, sign, simulate, catalogue):
+for _command in (init, run, demo, discover, cameras, cloud, outbox, token, sign, simulate, catalogue, doctor):
     cli.add_command(_command)
 
 

@@ -6,12 +6,23 @@ import secrets
 import ssl
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
 
 from gateway.errors import SettingsError
 
 _SETTING = "cameras.client_certificate"
+
+
+class ClientCertificate(NamedTuple):
+    """What cameras may ask a gateway to show: a certificate, its key, and those that issued it."""
+
+    key: PrivateKeyTypes
+    certificate: x509.Certificate
+    others: list[x509.Certificate]
 
 
 def fingerprint(certificate_der: bytes) -> str:
@@ -37,7 +48,8 @@ def camera_tls_context(client_certificate: Path | None, password: str) -> ssl.SS
     return context
 
 
-def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str) -> None:
+def read_client_certificate(file: Path, password: str) -> ClientCertificate:
+    """Read the vendor's PKCS#12 file. Raises `SettingsError` naming it."""
     try:
         container = file.read_bytes()
     except OSError as exc:
@@ -50,6 +62,11 @@ def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str)
         ) from exc
     if key is None or certificate is None:
         raise SettingsError(f"{_SETTING}: {file} holds no certificate with its private key")
+    return ClientCertificate(key, certificate, others)
+
+
+def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str) -> None:
+    key, certificate, others = read_client_certificate(file, password)
     passphrase = secrets.token_bytes(32).hex()
     pem = b"".join(
         [

@@ -98,7 +98,12 @@ class StateDirectory:
     @property
     def database(self) -> Path:
         """The database file."""
-        return self.path / "gateway.db"
+        return self.database_in(self.path)
+
+    @staticmethod
+    def database_in(path: Path) -> Path:
+        """Return the database file of a state directory."""
+        return path / "gateway.db"
 
     @property
     def socket(self) -> Path:

@@ -191,6 +191,10 @@ class Outbox:
         accepted_s = await self._database.inspect(_oldest)
         return Stats(self._depth, None if accepted_s is None else round(max(0.0, self.running.now() - accepted_s), 1))
 
+    async def counts(self) -> list[ledger.Count]:
+        """Return how many items of each endpoint are in each state."""
+        return await self._database.inspect(ledger.counts)
+
     async def entries(
         self, *, token: str | None, state: State | None, path: str | None, after: int, limit: int
     ) -> tuple[list[Entry], int | None]:
