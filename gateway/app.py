@@ -10,9 +10,13 @@ from gateway import __version__
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.cloud.relay import Relay
+from gateway.events.callbacks import Callbacks
+from gateway.events.observer import Observer
+from gateway.events.push import Push
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcement
 from gateway.lan.discovery.round import Discovery
+from gateway.lan.interfaces import own_addresses
 from gateway.lan.provisioning import Provisioning
 from gateway.lan.registry import Registry
 from gateway.settings import Settings
@@ -20,8 +24,10 @@ from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
 from gateway.store.jobs import JobTable
+from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
 from gateway.store.tokens import TokenTable
+from gateway.store.webhooks import WebhookTable
 
 
 @dataclass(kw_only=True)
@@ -36,6 +42,10 @@ class Gateway:
     cloud: Cloud
     outbox: Outbox
     relay: Relay
+    journal: Journal
+    callbacks: Callbacks
+    observer: Observer
+    push: Push
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
@@ -63,9 +73,22 @@ class Gateway:
             parts.push_async_callback(outbox.close)
             relay = Relay(cloud, outbox)
             parts.push_async_callback(relay.close)
+            journal = await Journal.open(database, outbox.running, now=clock.now)
+            parts.push_async_callback(journal.close)
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
+            observer = Observer(journal, registry, clock, directory.path)
+            parts.push_async_callback(observer.close)
+            push = await Push.open(WebhookTable(database), journal, own=own_addresses, now=clock.now)
+            parts.push_async_callback(push.close)
+            callbacks = Callbacks(
+                journal,
+                registry,
+                cloud=(settings.cloud.app_id, settings.cloud.secret_key),
+                camera=settings.camera_credentials,
+                now=clock.now,
+            )
             cameras = Cameras(
                 registry, settings=settings.cameras, credentials=settings.camera_credentials, cloud_clock=clock
             )
@@ -90,6 +113,10 @@ class Gateway:
                 cloud=cloud,
                 outbox=outbox,
                 relay=relay,
+                journal=journal,
+                callbacks=callbacks,
+                observer=observer,
+                push=push,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
@@ -101,6 +128,8 @@ class Gateway:
     async def start(self, *, port: int, https_port: int) -> None:
         """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
         self.relay.start()
+        self.observer.start()
+        self.push.start({port, https_port} - {0})
         await self.provisioning.resume()
         await self.announcement.start(port, https_port)
         self._parts.push_async_callback(self.announcement.close)

@@ -18,14 +18,15 @@ ALLOWED = {
     "gateway.simulator": FOUNDATION,
     "gateway.lan": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
     "gateway.cloud": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
-    "gateway.app": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"},
+    "gateway.events": FOUNDATION
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"},
+    "gateway.app": FOUNDATION
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.events"},
     "gateway.doctor": FOUNDATION
     | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"},
     "gateway.api": FOUNDATION
-    | {
-        *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"),
-        *("gateway.app", "gateway.doctor"),
-    },
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.events"}
+    | {"gateway.app", "gateway.doctor"},
     "gateway.cli": FOUNDATION
     | {
         *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"),

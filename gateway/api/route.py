@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from gateway.api.auth import authenticate, require
+from gateway.api.auth import Identity, authenticate, require
 from gateway.api.bodies import Body
+from gateway.api.tickets import Tickets
 from gateway.app import Gateway
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
@@ -53,21 +54,36 @@ class Route:
     body: type[Body] | None = None
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
     query: tuple[Query, ...] = ()
+    by_ticket: bool = False
+    """Whether a ticket in the query does instead of a token."""
     described: bool = True
     """Whether the OpenAPI document shows it; the generic vendor routes are shown once per endpoint instead."""
 
     def bound(self, gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Return the handler for aiohttp: guarded by the scope."""
-        needed, handler = self.scope, self.handler
+        needed, handler, identify = self.scope, self.handler, by_ticket if self.by_ticket else by_token
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if needed is None:
                 return await handler(Caller(gateway, request, "pos"))
-            who = authenticate(request, gateway.tokens)
+            who = identify(request, gateway)
             require(who.scope, needed)
             return await handler(Caller(gateway, request, who.scope, who.name))
 
         return handle
+
+
+def by_token(request: web.Request, gateway: Gateway) -> Identity:
+    """Return who calls, by the header. Raises `Unauthorized`."""
+    return authenticate(request, gateway.tokens)
+
+
+def by_ticket(request: web.Request, gateway: Gateway) -> Identity:
+    """Return who calls, by the ticket in the query if there is one, else by the header. Raises `Unauthorized`."""
+    if "ticket" not in request.query or "Authorization" in request.headers:
+        return by_token(request, gateway)
+    tickets = Tickets(gateway.tokens, gateway.journal.ticket_key)
+    return Identity(*tickets.check(request.query["ticket"], gateway.journal.running_s))
 
 
 def respond(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

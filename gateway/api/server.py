@@ -14,16 +14,26 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, doctor, openapi, outbox, system, vendor
+from gateway.api import cameras, doctor, events, hooks, openapi, outbox, system, vendor, webhooks
 from gateway.api.auth import LOCAL_KEY, is_local
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.problems import problems
 from gateway.api.route import Route
+from gateway.api.stream import EventStream
 from gateway.app import Gateway
 from gateway.errors import Forbidden, SettingsError, StateError
 from gateway.settings import ServerSettings
 
-ROUTES: Final[tuple[Route, ...]] = (*system.ROUTES, *cameras.ROUTES, *outbox.ROUTES, *doctor.ROUTES, *vendor.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *system.ROUTES,
+    *cameras.ROUTES,
+    *outbox.ROUTES,
+    *events.ROUTES,
+    *hooks.ROUTES,
+    *webhooks.ROUTES,
+    *doctor.ROUTES,
+    *vendor.ROUTES,
+)
 
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
@@ -38,6 +48,9 @@ def application(gateway: Gateway) -> web.Application:
     app[system.DOCUMENT] = openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bound(gateway))
+    stream = app[events.STREAM] = EventStream(gateway.journal)
+    app.cleanup_ctx.append(stream.running)
+    app.on_shutdown.append(stream.close)
     return app
 
 

@@ -26,7 +26,9 @@ class Refused(Exception):
 class Api:
     """A gateway's REST API as the commands see it."""
 
-    def __init__(self, session: aiohttp.ClientSession, where: Path) -> None:
+    def __init__(self, session: aiohttp.ClientSession, where: Path, *, running: bool = True) -> None:
+        self.running = running
+        """Whether a gateway runs by itself, rather than one that was assembled for this command."""
         self._session = session
         self._where = where
 
@@ -37,6 +39,27 @@ class Api:
     async def post(self, path: str, body: Mapping[str, Any] | aiohttp.FormData) -> Any:
         """POST a JSON object or a form to a path below /api/v1/."""
         return await self.call("POST", path, body)
+
+    async def stream(self, path: str) -> AsyncIterator[tuple[str, Any]]:
+        """Read a stream of server-sent events: the kind of each (`message` unless told) and its JSON document.
+
+        Ends when the gateway ends it. Raises `Refused` and `StateError`.
+        """
+        try:
+            async with self._session.get(f"/api/v1/{path}", headers={"Accept": "text/event-stream"}) as response:
+                if response.status >= 400:
+                    raise Refused(json_text.loads(await response.read()))
+                kind = "message"
+                while line := (await response.content.readline()).decode():
+                    name, _, value = line.rstrip("\n").partition(": ")
+                    if name == "event":
+                        kind = value
+                    elif name == "data":
+                        yield kind, json_text.loads(value)
+                    elif not name:
+                        kind = "message"
+        except (aiohttp.ClientError, OSError) as exc:
+            raise StateError(f"the gateway that holds {self._where} does not answer any more: {exc}") from exc
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None = None) -> Any:
         """Call a path below /api/v1/ and return the JSON answer. Raises `Refused` and `StateError`."""
@@ -59,7 +82,8 @@ async def connected(settings: Settings) -> AsyncIterator[Api]:
     """Yield the API of the gateway that holds the state directory, else of one assembled here and now."""
     directory = settings.state_directory
     async with contextlib.AsyncExitStack() as stack:
-        if not StateDirectory.is_held(directory):
+        running = StateDirectory.is_held(directory)
+        if not running:
             gateway = await Gateway.open(settings)
             stack.push_async_callback(gateway.close)
             session = await stack.enter_async_context(serving_commands(gateway))
@@ -70,4 +94,4 @@ async def connected(settings: Settings) -> AsyncIterator[Api]:
                 f"a gateway runs on {directory}, and this system has no Unix sockets for commands: "
                 f"call its REST API at {StateDirectory.announced(directory)} with a token"
             )
-        yield Api(session, directory)
+        yield Api(session, directory, running=running)

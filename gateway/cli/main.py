@@ -10,6 +10,7 @@ from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
+from gateway.cli.events import events
 from gateway.cli.init import init
 from gateway.cli.outbox import outbox
 from gateway.cli.reference import catalogue, sign
@@ -17,6 +18,7 @@ from gateway.cli.run import run
 from gateway.cli.session import Session
 from gateway.cli.simulate import simulate
 from gateway.cli.tokens import token
+from gateway.cli.webhooks import webhooks
 
 _ANYWHERE = ("--json", "--no-input")
 
@@ -35,7 +37,11 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
     context.obj = Session(config, json, no_input)
 
 
-for _command in (init, run, demo, discover, cameras, cloud, outbox, token, sign, simulate, catalogue, doctor):
+_COMMANDS = (
+    *(init, run, demo, discover, cameras, cloud, outbox, events, webhooks, token, sign, simulate, catalogue),
+    *(doctor,),
+)
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 

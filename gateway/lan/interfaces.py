@@ -1,5 +1,6 @@
 """Network interfaces of this machine that lead to the store's network."""
 
+import contextlib
 import ipaddress
 import sys
 from collections.abc import Iterable, Sequence
@@ -61,6 +62,17 @@ def lan_interfaces(names: Sequence[str] = ()) -> list[Interface]:
         for interface in _addresses(name)
         if interface.is_private and interface.network.prefixlen <= 30
     ]
+
+
+def own_addresses() -> set[str]:
+    """Return every IP address of this machine as it is now."""
+    found: set[str] = set()
+    for name in netifaces.interfaces():
+        with contextlib.suppress(ValueError):  # the interface left since it was listed
+            addresses = netifaces.ifaddresses(name)
+            entries = [*addresses.get(netifaces.AF_INET, []), *addresses.get(netifaces.AF_INET6, [])]
+            found |= {str(entry["addr"]).partition("%")[0] for entry in entries}
+    return found
 
 
 def covering(interfaces: Iterable[Interface], host: str) -> Interface | None:

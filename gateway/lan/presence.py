@@ -15,7 +15,7 @@ from gateway.lan.sighting import Sighting
 from gateway.lan.write_behind import WriteBehind
 from gateway.store.cameras import CameraTable
 
-Change = Literal["found", "moved", "online", "offline", "pinned", "activation"]
+Change = Literal["found", "moved", "online", "offline", "pinned", "untrusted", "activation"]
 
 MAX_FOUND: Final = 1024
 """How many cameras that nobody manages are remembered; anybody on the network can invent some."""

@@ -65,6 +65,8 @@ class Reach:
             try:
                 await self._try(camera, line, address, now + (deadline - now) / (len(addresses) - index), prove=prove)
             except CameraUntrusted as exc:
+                if exc.certificate_sha256 is not None:
+                    self._registry.distrust(camera.sn, exc.certificate_sha256)
                 failure = failure if isinstance(failure, CameraUntrusted) else exc
             except (CameraUnreachable, PeerTimeout) as exc:
                 failure = failure if index else exc

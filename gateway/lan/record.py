@@ -50,6 +50,7 @@ class CameraRecord:
 
     `address` is the one to try first, empty when none is known. `verified_address` is the one at which the pin and,
     once activated, the serial number were proved since the gateway started, empty when there was no such proof.
+    `shown_sha256` is another certificate than the pin that something at its address has shown, until a person decides.
     """
 
     sn: str
@@ -65,6 +66,7 @@ class CameraRecord:
     activation: Activation = "unknown"
     certificate_sha256: str = ""
     last_seen: float | None = None
+    shown_sha256: str = ""
     hotspot: bool = False
     verified_address: str = ""
     seen_at: float | None = field(default=None, repr=False)

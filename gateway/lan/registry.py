@@ -97,10 +97,17 @@ class Registry(Presence):
         if camera.certificate_sha256 != sha256_shown:
             await self._set_pin(camera, sha256_shown)
 
+    def distrust(self, sn: str, sha256_shown: str) -> None:
+        """Note that something at the camera's address shows another certificate than the pin."""
+        camera = self._cameras.get(sn)
+        if camera is not None and sha256_shown not in (camera.certificate_sha256, camera.shown_sha256):
+            camera.shown_sha256 = sha256_shown
+            self._emit(camera, "untrusted")
+
     async def _set_pin(self, camera: CameraRecord, sha256: str) -> None:
         if not _SHA256.fullmatch(sha256):
             raise ValueError("a pin is 64 lower-case hexadecimal digits")
-        camera.certificate_sha256, camera.verified_address = sha256, ""
+        camera.certificate_sha256, camera.verified_address, camera.shown_sha256 = sha256, "", ""
         self._emit(camera, "pinned")
         self._store.later(camera.sn)
         await self._store.flush()

@@ -79,7 +79,9 @@ class Database:
         await (await _opened(path, known[:level])).close()
         report = await asyncio.to_thread(salvage.save, aside, path)
         _log.error("%s; the damaged file is kept as %s; %s", damage, aside, report)
-        return cls(path, await _opened(path, known))
+        database = cls(path, await _opened(path, known))
+        await database.transact(salvage.renew_epoch)
+        return database
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[aiosqlite.Connection]:

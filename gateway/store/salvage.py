@@ -56,6 +56,11 @@ def save(aside: Path, path: Path) -> str:
     return f"saved into a new one: {'; '.join(saved)}"
 
 
+def renew_epoch(connection: sqlite3.Connection) -> None:
+    """Give the journal of a database that was saved or restored a new epoch: its readers have to notice."""
+    connection.execute("UPDATE journal SET epoch = lower(hex(randomblob(3)))")
+
+
 class _Rows:
     """The readable rows of a table, in order; where the table is damaged, reading goes on behind the damage."""
 

@@ -93,6 +93,10 @@ class TokenTable:
         """Return every token, sorted by name."""
         return sorted(self._by_name.values(), key=lambda record: record.name)
 
+    def named(self, name: str) -> TokenRecord | None:
+        """Return what is known of the token with this name, or None."""
+        return self._by_name.get(name)
+
     async def revoke(self, name: str) -> None:
         """Make a token worthless, at once. Raises `NotFound`."""
         if name not in self._by_name:

@@ -1,0 +1,153 @@
+"""The event stream: server-sent events (WHATWG HTML, "Server-sent events") to any number of readers.
+
+A reader first gets what it missed, from the journal, at its own pace. Once it has caught up, every event is encoded
+once and written straight to the connections of all that want it. A reader whose connection does not take it is dropped:
+it resumes from the journal, and nobody waits for it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from gateway.protocol import json_text
+from gateway.store.journal import Event, Journal, Notice, Position, Wanted
+
+HEARTBEAT_S: Final = 15.0
+"""How often an idle stream gets a comment, so that both ends notice a dead connection."""
+MOST_UNSENT_BYTES: Final = 256 * 1024
+"""How much may wait in a connection before its reader is dropped."""
+_PAGE: Final = 200
+_STALLED_S: Final = 30.0
+_RETRY_MS: Final = 2000
+_HEADERS: Final = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Vary": "Accept",
+    "X-Accel-Buffering": "no",
+}
+
+
+@dataclass(eq=False, slots=True)
+class _Reader:
+    """A reader that has caught up; `gone` is done when it is to end."""
+
+    transport: asyncio.Transport
+    gone: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def write(self, chunk: bytes) -> bool:
+        """Write to the connection; return whether the reader is still there."""
+        if self.transport.is_closing():
+            self.end()
+        elif self.transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
+            self.transport.abort()
+            self.end()
+        else:
+            self.transport.write(chunk)
+            return True
+        return False
+
+    def end(self) -> None:
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+
+class EventStream:
+    """All readers of one server."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._readers: dict[Wanted, set[_Reader]] = {}
+        self._closing = False
+
+    async def running(self, _: web.Application) -> AsyncIterator[None]:
+        """Distribute events while the server runs."""
+        unsubscribe = self._journal.subscribe(self._distribute)
+        heart = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            unsubscribe()
+            heart.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await heart
+
+    async def close(self, _: web.Application) -> None:
+        """End every stream; readers come back elsewhere or later."""
+        self._closing = True
+        for reader in [reader for readers in self._readers.values() for reader in readers]:
+            reader.end()
+
+    async def serve(self, request: web.Request, position: Position, wanted: Wanted) -> web.StreamResponse:
+        """Answer a request with the events from a position on, until the reader leaves."""
+        response = web.StreamResponse(headers=_HEADERS)
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        hello = f"retry: {_RETRY_MS}\n\n".encode() + (_notice(position.notice) if position.notice else b"")
+        try:
+            await response.write(hello)
+            await self._catch_up(response, position.after, wanted)
+            transport = request.transport
+            if transport is None or self._closing:
+                return response
+            # Between the last look at the journal and this line nothing else ran: no event is missed or seen twice.
+            reader = _Reader(transport)
+            readers = self._readers.setdefault(wanted, set())
+            readers.add(reader)
+            try:
+                await reader.gone
+            finally:
+                self._forget(wanted, reader)
+        except (ConnectionError, TimeoutError):
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _catch_up(self, response: web.StreamResponse, after: int, wanted: Wanted) -> None:
+        while after < self._journal.told and not self._closing:
+            page = await self._journal.page(after, wanted, limit=_PAGE)
+            after = page.upto
+            if page.events:
+                async with asyncio.timeout(_STALLED_S):
+                    await response.write(b"".join(_frame(event) for event in page.events))
+
+    def _distribute(self, events: Sequence[Event]) -> None:
+        frames = [(event, _frame(event, live=True)) for event in events]
+        for wanted, readers in list(self._readers.items()):
+            text = b"".join(frame for event, frame in frames if wanted.fits(event))
+            if text:
+                self._write(wanted, readers, text)
+
+    def _write(self, wanted: Wanted, readers: Iterable[_Reader], text: bytes) -> None:
+        # Framed here once for everybody; the chunked encoding of each response would do it again for each reader.
+        chunk = b"%x\r\n%b\r\n" % (len(text), text)
+        for reader in [reader for reader in readers if not reader.write(chunk)]:
+            self._forget(wanted, reader)
+
+    def _forget(self, wanted: Wanted, reader: _Reader) -> None:
+        readers = self._readers.get(wanted, set())
+        readers.discard(reader)
+        if not readers:
+            self._readers.pop(wanted, None)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            for wanted, readers in list(self._readers.items()):
+                self._write(wanted, readers, b":\n\n")
+
+    @property
+    def readers(self) -> int:
+        """How many readers there are that have caught up."""
+        return sum(map(len, self._readers.values()))
+
+
+def _frame(event: Event, *, live: bool = False) -> bytes:
+    return f"id: {event.id}\ndata: {event.text(live=live)}\n\n".encode()
+
+
+def _notice(notice: Notice) -> bytes:
+    return f"event: notice\ndata: {json_text.dumps(notice._asdict())}\n\n".encode()

@@ -1,0 +1,68 @@
+"""Webhooks over REST: where events are pushed for tills that cannot hold a stream."""
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api.bodies import Body, read_body
+from gateway.api.route import Caller, Route, respond
+
+
+class WebhookBody(Body):
+    """Where to push which events."""
+
+    url: str = Field(description="Address of the till, in the store's network: `http://192.168.1.20:8000/events`.")
+    name: str = Field(default="", description="What people call it.")
+    types: list[str] = Field(default=[], description="Only these types: `face.seen`, or a family: `camera.*`.")
+    camera: str = Field(default="", description="Only events of the camera with this serial number.")
+
+
+async def list_webhooks(caller: Caller) -> web.StreamResponse:
+    """List the webhooks and how their deliveries go."""
+    return respond({"webhooks": caller.gateway.push.all()})
+
+
+async def add_webhook(caller: Caller) -> web.StreamResponse:
+    """Push events to a till from now on."""
+    body = await read_body(caller.request, WebhookBody)
+    made = await caller.gateway.push.add(body.url, name=body.name, types=",".join(body.types), camera=body.camera)
+    return respond(made, 201, {"Location": f"/api/v1/webhooks/{made['webhook_id']}"})
+
+
+async def show_webhook(caller: Caller) -> web.StreamResponse:
+    """Show a webhook and how its delivery goes."""
+    return respond(caller.gateway.push.get(caller.request.match_info["id"]))
+
+
+async def remove_webhook(caller: Caller) -> web.StreamResponse:
+    """Push no more to a till."""
+    await caller.gateway.push.remove(caller.request.match_info["id"])
+    return web.Response(status=204)
+
+
+async def test_webhook(caller: Caller) -> web.StreamResponse:
+    """Push a test event now, and tell what became of it."""
+    return respond((await caller.gateway.push.test(caller.request.match_info["id"]))._asdict())
+
+
+ROUTES = (
+    Route("GET", "/api/v1/webhooks", "List where events are pushed", list_webhooks, "admin"),
+    Route(
+        "POST",
+        "/api/v1/webhooks",
+        "Push events to a till, signed as the Standard Webhooks specification says",
+        add_webhook,
+        "admin",
+        WebhookBody,
+        {201: "The webhook; its `secret`, by which the till checks signatures, is shown this once."},
+    ),
+    Route("GET", "/api/v1/webhooks/{id}", "Show a webhook and how its delivery goes", show_webhook, "admin"),
+    Route("DELETE", "/api/v1/webhooks/{id}", "Push no more to a till", remove_webhook, "admin", answers={204: "Done."}),
+    Route(
+        "POST",
+        "/api/v1/webhooks/{id}/test",
+        "Push a test event now",
+        test_webhook,
+        "admin",
+        answers={200: "`{delivered, status, error, duration_ms}`: what became of it."},
+    ),
+)

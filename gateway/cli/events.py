@@ -1,0 +1,57 @@
+"""Commands for events: what happens in the store, as it happens."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from gateway.cli.client import Api
+from gateway.cli.session import Session, messages, speaks
+from gateway.cli.tables import show
+from gateway.protocol import json_text
+
+
+@click.group()
+def events() -> None:
+    """What happens in the store: tail."""
+
+
+@events.command()
+@click.option("--after", help="Begin after the event with this id; 0: with the oldest. Default: with what happens now.")
+@click.option("--types", help="Only these types, separated by commas: face.seen, or a family: 'camera.*'.")
+@click.option("--camera", metavar="SN", help="Only events of this camera.")
+@click.option("--no-follow", is_flag=True, help="End when everything that is kept was shown; begins with the oldest.")
+@speaks
+async def tail(session: Session, api: Api, /, no_follow: bool, **given: str | None) -> None:
+    """Show events as they happen, one a line; with --json one JSON document a line."""
+    query = {name: value for name, value in given.items() if value}
+    if no_follow or not api.running:
+        await _kept(session, api, query)
+        if not no_follow:
+            messages.print("no gateway runs here, so nothing more will happen: these are the events that were kept")
+        return
+    async for kind, document in api.stream(f"events?{urlencode(query)}"):
+        if kind == "notice":
+            messages.print(document["detail"], markup=False)
+        else:
+            _print(session, document)
+
+
+async def _kept(session: Session, api: Api, query: dict[str, str]) -> None:
+    query = {"after": "0", "limit": "1000"} | query
+    while True:
+        page = await api.get(f"events?{urlencode(query)}")
+        for event in page["events"]:
+            _print(session, event)
+        if page["next"] == query["after"] or (not page["events"] and query["after"] != "0"):
+            return
+        query["after"] = page["next"]
+
+
+def _print(session: Session, event: dict[str, Any]) -> None:
+    session.emit(event, lambda one: show(_line(one)))
+
+
+def _line(event: dict[str, Any]) -> str:
+    data = json_text.dumps({name: value for name, value in event["data"].items() if name != "payload"})
+    return f"{event['time']}  {event['type']:<24}  {event['camera'] or '-':<16}  {event['source']:<7}  {data}"
