@@ -15,6 +15,15 @@ ENVIRONMENT_PREFIX = "SUNMI_GATEWAY__"
 SYSTEM_FILE = Path("/etc/sunmi-gateway/gateway.toml")
 CLOUD_URLS = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://store.sunmi.com/openapi"}
 
+NAMED_FILES = (
+    ("server", "tls_certificate"),
+    ("server", "tls_private_key"),
+    ("cloud", "secret_key_file"),
+    ("cloud", "ca_file"),
+    ("cameras", "client_certificate"),
+)
+"""The settings, by section and key, that name a file which the gateway reads."""
+
 Method = Literal["broadcast", "mdns", "sweep"]
 
 
@@ -202,8 +211,11 @@ def load_settings(path: Path | None) -> Settings:
     return parse_settings(text, str(path))
 
 
-def parse_settings(text: str, where: str) -> Settings:
-    """Check the text of a settings file under the environment. Raises `SettingsError`, which names `where`."""
+def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settings:
+    """Check the text of a settings file under the environment. Raises `SettingsError`, which names `where`.
+
+    Without the secret, the file is not read that `cloud.secret_key_file` names.
+    """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
@@ -215,7 +227,7 @@ def parse_settings(text: str, where: str) -> Settings:
         raise SettingsError(f"{where}: {_worded(exc)}") from exc
     except Exception as exc:  # pydantic-settings raises its own error for a variable that is not JSON
         raise SettingsError(f"the environment: {exc}") from exc
-    return _with_secret_file(settings, where)
+    return _with_secret_file(settings, where) if with_secret else settings
 
 
 def _refuse_unknown_variables() -> None:

@@ -27,9 +27,10 @@ ALLOWED = {
     "gateway.api": FOUNDATION
     | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.events"}
     | {"gateway.app", "gateway.doctor"},
+    "gateway.backup": FOUNDATION | {"gateway.store", "gateway.settings"},
     "gateway.cli": FOUNDATION
     | {
-        *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"),
+        *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.backup"),
         *("gateway.app", "gateway.doctor", "gateway.api", "gateway.simulator"),
     },
     "gateway.__main__": {"gateway.cli"},

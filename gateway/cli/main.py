@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from gateway import __version__
+from gateway.cli.backup import backup, restore
 from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
@@ -39,7 +40,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
 
 _COMMANDS = (
     *(init, run, demo, discover, cameras, cloud, outbox, events, webhooks, token, sign, simulate, catalogue),
-    *(doctor,),
+    *(doctor, backup, restore),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)

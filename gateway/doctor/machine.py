@@ -99,6 +99,12 @@ async def outbox(subject: Subject) -> list[Finding]:
         status: Status = "failed" if age_s > _TOO_LONG_S else "warning"
         advice = "see the findings on the cloud; nothing is lost meanwhile"
         findings.append(Finding(status, f"{depth} calls wait for the cloud", evidence, advice))
+    if gateway.outbox.held:
+        advice = (
+            "sunmi-gateway outbox list --state waiting; drop what is out of date, then sunmi-gateway outbox release"
+        )
+        what = f"the outbox was restored and is held back: {depth} calls wait for a person"
+        findings.append(Finding("warning", what, "", advice))
     if refused:
         advice = "sunmi-gateway outbox list --state refused; then retry, edit or drop each"
         findings.append(Finding("warning", f"{refused} calls were refused by the cloud", "", advice))

@@ -17,7 +17,7 @@ from gateway.protocol.endpoint import Call
 from gateway.protocol.items import Fate, Item, State
 from gateway.protocol.parameters import FilePart
 from gateway.store.database import Database
-from gateway.store.outbox import ledger, room
+from gateway.store.outbox import hold, ledger, room
 from gateway.store.outbox.group_commit import GroupCommit
 from gateway.store.outbox.intake import Intake, Offer, Receipt, end_items
 from gateway.store.outbox.ledger import Entry, describe_submission
@@ -56,6 +56,8 @@ class Outbox:
         self, database: Database, running: RunningTime, next_sequence: int, depth: int, max_bytes: int
     ) -> None:
         self.running = running
+        self.held = False
+        """Whether nothing is to be sent until a person lets it go."""
         self.on_work: Callable[[], None] = lambda: None
         """Called when something may have become ready to be sent."""
         self._database = database
@@ -79,6 +81,7 @@ class Outbox:
         seconds, number, depth, expiry_s = await database.inspect(_begin)
         outbox = cls(database, RunningTime(seconds), number, depth, max_bytes)
         outbox._next_expiry_s = expiry_s
+        outbox.held = await database.inspect(hold.is_held)
         outbox._keeper = asyncio.create_task(outbox._keep())
         return outbox
 
@@ -183,6 +186,12 @@ class Outbox:
             partial(_expire, in_flight=self._queue.in_flight, now_s=now_s)
         )
         self._ended(ended, "expired")
+
+    async def let_go(self) -> None:
+        """Hold nothing back any more, after a person has looked at it."""
+        await self._commit.write(hold.let_go)
+        self.held = False
+        self.on_work()
 
     async def stats(self) -> Stats:
         """Return depth and age."""
