@@ -13,7 +13,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import tarfile
 import time
 import zlib
@@ -23,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from gateway.errors import StateError
+from gateway.store.private_file import made_private
 
 FORMAT: Final = 1
 SETTINGS: Final = "settings/gateway.toml"
@@ -55,22 +55,13 @@ def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> None
 
     Raises `OSError`.
     """
-    made = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     document = {"format": FORMAT, **dataclasses.asdict(manifest)}
-    try:
-        with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=6) as archive:
-                text = json.dumps(document, indent=2).encode()
-                archive.addfile(_entry(_MANIFEST, len(text)), io.BytesIO(text))
-                for name, source in sources.items():
-                    with source.open("rb") as content:
-                        archive.addfile(_entry(name, source.stat().st_size), content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        made.replace(target)
-    finally:
-        with contextlib.suppress(OSError):
-            made.unlink(missing_ok=True)
+    with made_private(target) as stream, tarfile.open(fileobj=stream, mode="w:gz", compresslevel=6) as archive:
+        text = json.dumps(document, indent=2).encode()
+        archive.addfile(_entry(_MANIFEST, len(text)), io.BytesIO(text))
+        for name, source in sources.items():
+            with source.open("rb") as content:
+                archive.addfile(_entry(name, source.stat().st_size), content)
 
 
 def digest(source: IO[bytes]) -> str:

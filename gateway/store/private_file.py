@@ -3,7 +3,9 @@
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -12,11 +14,21 @@ def write_private(path: Path, content: bytes) -> None:
     One that is there keeps its owner and group, and the group's right to read, since a service may need both.
     """
     target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with made_private(target) as stream:
+        stream.write(content)
+
+
+@contextlib.contextmanager
+def made_private(target: Path) -> Iterator[IO[bytes]]:
+    """Yield a file to write to, which becomes the target when the block is left, and is gone when the block raises.
+
+    Rights are as with `write_private`. Raises `OSError`.
+    """
     made = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         if target.exists():
