@@ -28,10 +28,11 @@ ALLOWED = {
     | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.events"}
     | {"gateway.app", "gateway.doctor"},
     "gateway.backup": FOUNDATION | {"gateway.store", "gateway.settings"},
+    "gateway.support": FOUNDATION | {"gateway.store", "gateway.settings"},
     "gateway.cli": FOUNDATION
     | {
         *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.backup"),
-        *("gateway.app", "gateway.doctor", "gateway.api", "gateway.simulator"),
+        *("gateway.app", "gateway.doctor", "gateway.support", "gateway.api", "gateway.simulator"),
     },
     "gateway.__main__": {"gateway.cli"},
     "firmware_tools": set(),

@@ -18,6 +18,7 @@ from gateway.cli.reference import catalogue, sign
 from gateway.cli.run import run
 from gateway.cli.session import Session
 from gateway.cli.simulate import simulate
+from gateway.cli.support import support_bundle
 from gateway.cli.tokens import token
 from gateway.cli.webhooks import webhooks
 
@@ -40,7 +41,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
 
 _COMMANDS = (
     *(init, run, demo, discover, cameras, cloud, outbox, events, webhooks, token, sign, simulate, catalogue),
-    *(doctor, backup, restore),
+    *(doctor, backup, restore, support_bundle),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)

@@ -3,11 +3,12 @@
 import contextlib
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.errors import StateError
+from gateway.store.outbox.ledger import Count, counts
 
 _STEPS: Final = 20000
 """After how many of SQLite's steps the time is looked at."""
@@ -22,6 +23,7 @@ class Health(NamedTuple):
     log_bytes: int
     schema: str
     rows: Mapping[str, int]
+    outbox: Sequence[Count]
     set_aside: tuple[str, ...]
     """Damaged files that were put beside it, by name."""
 
@@ -34,6 +36,7 @@ def examine(path: Path, *, limit_s: float) -> Health:
     end = time.monotonic() + limit_s
     aside = tuple(sorted(one.name for one in path.parent.glob(f"{path.name}.corrupt-*") if one.suffix[-1].isdigit()))
     damage, schema, rows = None, "", {}
+    outbox: Sequence[Count] = ()
     whole = False
     try:
         size = path.stat().st_size
@@ -46,6 +49,7 @@ def examine(path: Path, *, limit_s: float) -> Health:
                 damage = None if verdict == "ok" else str(verdict)
                 [schema] = beside.execute("SELECT max(name) FROM migration").fetchone()
                 rows = _rows(beside)
+                outbox = counts(beside) if "item" in rows else ()
                 whole = True
             except sqlite3.DatabaseError as exc:
                 code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
@@ -55,7 +59,7 @@ def examine(path: Path, *, limit_s: float) -> Health:
                     raise
     except (OSError, sqlite3.Error) as exc:
         raise StateError(f"{path}: cannot be looked at: {exc}") from exc
-    return Health(damage, whole, size, log_size, schema or "", rows, aside)
+    return Health(damage, whole, size, log_size, schema or "", rows, outbox, aside)
 
 
 def _rows(connection: sqlite3.Connection) -> dict[str, int]:
