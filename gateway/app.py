@@ -7,22 +7,30 @@ from pathlib import Path
 from typing import Self
 
 from gateway import __version__
+from gateway.authority import Authority, present_names
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
+from gateway.cloud.flow import CustomerFlow
 from gateway.cloud.relay import Relay
+from gateway.events.arrival import Arrival
 from gateway.events.callbacks import Callbacks
+from gateway.events.ipcs import IpcNumbers
 from gateway.events.observer import Observer
 from gateway.events.push import Push
+from gateway.events.subscriptions import Subscriptions
+from gateway.events.targets import CameraTarget, CloudTarget
 from gateway.lan.cameras import Cameras
 from gateway.lan.discovery.announce import Announcement
 from gateway.lan.discovery.round import Discovery
 from gateway.lan.interfaces import own_addresses
 from gateway.lan.provisioning import Provisioning
 from gateway.lan.registry import Registry
+from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store.cameras import CameraTable
 from gateway.store.database import Database
 from gateway.store.directory import StateDirectory
+from gateway.store.flow import FlowTable
 from gateway.store.jobs import JobTable
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
@@ -37,19 +45,25 @@ class Gateway:
     settings: Settings
     directory: StateDirectory
     database: Database
+    metrics: Metrics
     tokens: TokenTable
     registry: Registry
     cloud: Cloud
     outbox: Outbox
     relay: Relay
+    flow: CustomerFlow
     journal: Journal
     callbacks: Callbacks
     observer: Observer
+    arrival: Arrival
+    subscriptions: Subscriptions
     push: Push
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
     announcement: Announcement
+    authority: Authority | None
+    """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
     started_at: float = field(default_factory=time.monotonic)
     _parts: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -63,7 +77,9 @@ class Gateway:
             directory = StateDirectory.acquire(settings.state_directory)
             parts.callback(directory.release)
             clock = PeerClock()
+            metrics = Metrics()
             cloud = Cloud(settings.cloud, clock)
+            cloud.on_call = metrics.calls("cloud")
             parts.push_async_callback(cloud.close)
             database = await Database.open(directory.database)
             parts.push_async_callback(database.close)
@@ -73,13 +89,20 @@ class Gateway:
             parts.push_async_callback(outbox.close)
             relay = Relay(cloud, outbox)
             parts.push_async_callback(relay.close)
+            account = f"{settings.cloud.url} {settings.cloud.app_id}"
+            flow = CustomerFlow(cloud, FlowTable(database, outbox.running, account=account), settings.cloud.shop)
+            parts.push_async_callback(flow.close)
             journal = await Journal.open(database, outbox.running, now=clock.now)
             parts.push_async_callback(journal.close)
+            journal.subscribe(metrics.events)
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
             observer = Observer(journal, registry, clock, directory.path)
+            relay.subscribe(observer.relay_told)
             parts.push_async_callback(observer.close)
+            ipcs = IpcNumbers(cloud, settings.cloud)
+            parts.push_async_callback(ipcs.close)
             push = await Push.open(WebhookTable(database), journal, own=own_addresses, now=clock.now)
             parts.push_async_callback(push.close)
             callbacks = Callbacks(
@@ -87,12 +110,23 @@ class Gateway:
                 registry,
                 cloud=(settings.cloud.app_id, settings.cloud.secret_key),
                 camera=settings.camera_credentials,
+                serial_number=ipcs.serial_number,
                 now=clock.now,
             )
             cameras = Cameras(
                 registry, settings=settings.cameras, credentials=settings.camera_credentials, cloud_clock=clock
             )
+            cameras.on_call = metrics.calls("camera")
             parts.push_async_callback(cameras.close)
+            arrival = Arrival(settings.hooks, settings.server.host)
+            subscriptions = Subscriptions(
+                registry,
+                cloud=CloudTarget(cloud, settings.cloud, arrival),
+                camera=lambda sn: CameraTarget(sn, registry, cameras, arrival),
+                on_cloud_subscribed=ipcs.refresh,
+                now=clock.now,
+            )
+            parts.push_async_callback(subscriptions.close)
             discovery = Discovery(
                 settings.discovery,
                 camera_port=settings.cameras.port,
@@ -104,23 +138,29 @@ class Gateway:
             parts.push_async_callback(discovery.close)
             provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)
             parts.push_async_callback(provisioning.close)
+            announcement = Announcement(settings.discovery, version=__version__)
             gateway = cls(
                 settings=settings,
                 directory=directory,
                 database=database,
+                metrics=metrics,
                 tokens=tokens,
                 registry=registry,
                 cloud=cloud,
                 outbox=outbox,
                 relay=relay,
+                flow=flow,
                 journal=journal,
                 callbacks=callbacks,
                 observer=observer,
+                arrival=arrival,
+                subscriptions=subscriptions,
                 push=push,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
-                announcement=Announcement(settings.discovery, version=__version__),
+                announcement=announcement,
+                authority=_authority(settings, directory, announcement.host),
             )
             gateway._parts = parts.pop_all()
             return gateway
@@ -129,6 +169,8 @@ class Gateway:
         """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
         self.relay.start()
         self.observer.start()
+        self.arrival.port = port
+        self.subscriptions.start()
         self.push.start({port, https_port} - {0})
         await self.provisioning.resume()
         await self.announcement.start(port, https_port)
@@ -143,3 +185,11 @@ class Gateway:
     def socket(self) -> Path:
         """The Unix socket on which commands reach this gateway."""
         return self.directory.socket
+
+
+def _authority(settings: Settings, directory: StateDirectory, host: str) -> Authority | None:
+    if not settings.server.https_port or settings.server.tls_certificate:
+        return None
+    shop = settings.cloud.sunmi_shop_no or settings.cloud.shop_id
+    title = f"{host.removesuffix('.local')}{f', shop {shop}' if shop else ''}"
+    return Authority.open(directory.path, title, present_names(settings, host))

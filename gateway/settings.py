@@ -1,9 +1,11 @@
 """Settings: one TOML file, under environment variables, checked at the start."""
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,6 +16,9 @@ from gateway.errors import SettingsError
 ENVIRONMENT_PREFIX = "SUNMI_GATEWAY__"
 SYSTEM_FILE = Path("/etc/sunmi-gateway/gateway.toml")
 CLOUD_URLS = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://store.sunmi.com/openapi"}
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 NAMED_FILES = (
     ("server", "tls_certificate"),
@@ -40,6 +45,20 @@ class ServerSettings(_Section):
     tls_certificate: str = ""
     tls_private_key: str = ""
     allow_plain_http: bool = True
+    cors_origins: list[str] = []
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            if origin in ("*", "null"):
+                raise ValueError(f"{origin!r} would let any page call the gateway; list the tills' origins one by one")
+            if not _ORIGIN.fullmatch(origin) or origin.endswith(_DEFAULT_PORTS.get(origin.partition(":")[0], " ")):
+                raise ValueError(
+                    f"{origin!r} is no origin as browsers send it: scheme://host or scheme://host:port in lower case, "
+                    "without a path, a slash at the end, or the scheme's usual port"
+                )
+        return value
 
     @model_validator(mode="after")
     def _certificate_has_key(self) -> "ServerSettings":
@@ -131,6 +150,22 @@ class HookSettings(_Section):
 
     public_url: str = ""
     camera_url: str = ""
+
+    @field_validator("public_url", "camera_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            parts = urlsplit(value)
+            right = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            right = False
+        if not right or parts.scheme not in ("http", "https") or any(c.isspace() for c in value):
+            raise ValueError("must be a URL such as https://shop.example or http://192.168.1.5:8080")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("must be a URL without user name, ? and #: the path of the hook is added to it")
+        return value.rstrip("/")
 
 
 class Settings(BaseSettings):

@@ -14,18 +14,40 @@ ALLOWED = {
     "gateway.protocol": FOUNDATION,
     "gateway.clock": FOUNDATION,
     "gateway.settings": FOUNDATION,
+    "gateway.metrics": FOUNDATION,
     "gateway.store": FOUNDATION,
     "gateway.simulator": FOUNDATION,
-    "gateway.lan": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
-    "gateway.cloud": FOUNDATION | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.redact"},
+    "gateway.lan": FOUNDATION
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.metrics", "gateway.redact"},
+    "gateway.cloud": FOUNDATION
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.metrics", "gateway.redact"},
     "gateway.events": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud"},
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.metrics", "gateway.lan", "gateway.cloud"},
+    "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.lan"},
     "gateway.app": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.events"},
+    | {
+        "gateway.authority",
+        "gateway.store",
+        "gateway.settings",
+        "gateway.clock",
+        "gateway.metrics",
+        "gateway.lan",
+        "gateway.cloud",
+        "gateway.events",
+    },
     "gateway.doctor": FOUNDATION
     | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"},
     "gateway.api": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.events"}
+    | {
+        "gateway.authority",
+        "gateway.store",
+        "gateway.settings",
+        "gateway.clock",
+        "gateway.metrics",
+        "gateway.lan",
+        "gateway.cloud",
+        "gateway.events",
+    }
     | {"gateway.app", "gateway.doctor"},
     "gateway.backup": FOUNDATION | {"gateway.store", "gateway.settings"},
     "gateway.support": FOUNDATION | {"gateway.store", "gateway.settings"},

@@ -1,6 +1,7 @@
-"""Who calls: bearer tokens, their scopes, and the local socket, whose file permissions are its token."""
+"""Who calls: bearer tokens, their scopes, and the commands of this machine's user, who may do everything."""
 
 import hmac
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -8,8 +9,6 @@ from aiohttp import web
 from gateway.errors import Forbidden, Unauthorized
 from gateway.protocol.endpoint import Scope
 from gateway.store.tokens import TokenTable
-
-LOCAL_KEY = web.AppKey("local_key", str)
 
 _RANK: Final[dict[Scope, int]] = {"pos": 0, "installer": 1, "admin": 2}
 
@@ -25,37 +24,50 @@ def require(scope: Scope, needed: Scope) -> None:
         raise Forbidden(f"this needs a token of scope {needed}; the one shown has scope {scope}")
 
 
-def is_local(request: web.Request) -> bool:
-    """Tell whether a command of this machine's user calls: on the Unix socket, or with this process's own key."""
-    transport = request.transport
-    if transport is not None and isinstance(transport.get_extra_info("sockname"), str | bytes):
-        return True
-    key = request.app.get(LOCAL_KEY)
-    return key is not None and hmac.compare_digest(request.headers.get("Authorization", ""), f"Bearer {key}")
-
-
 class Identity(NamedTuple):
-    """Who calls: the name of the token, empty on the Unix socket, and what it allows."""
+    """Who calls: the name of the token, empty for a command of this machine's user, and what it allows."""
 
     name: str
     scope: Scope
 
 
-OWNER: Final = Identity("", "admin")
+Identify = Callable[[web.Request], Identity]
+"""Tells who calls. Raises `Unauthorized`."""
+
+_OWNER: Final = Identity("", "admin")
 
 
-def authenticate(request: web.Request, tokens: TokenTable) -> Identity:
-    """Return who calls. Raises `Unauthorized`.
+def by_token(tokens: TokenTable) -> Identify:
+    """Return what tells callers from the network by their tokens."""
 
-    A command of this machine's user may do everything.
-    """
-    if is_local(request):
-        return OWNER
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise Unauthorized("send the header `Authorization: Bearer TOKEN`; `sunmi-gateway token create` makes tokens")
-    record = tokens.find(token.strip())
-    if record is None:
-        raise Unauthorized("the token is not known, or was revoked")
-    tokens.touch(record.name)
-    return Identity(record.name, record.scope)
+    def identify(request: web.Request) -> Identity:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise Unauthorized(
+                "send the header `Authorization: Bearer TOKEN`; `sunmi-gateway token create` makes tokens"
+            )
+        record = tokens.find(token.strip())
+        if record is None:
+            raise Unauthorized("the token is not known, or was revoked")
+        tokens.touch(record.name)
+        return Identity(record.name, record.scope)
+
+    return identify
+
+
+def by_socket(_: web.Request) -> Identity:
+    """Tell who calls on the Unix socket: this machine's user, whom its file permissions let in."""
+    return _OWNER
+
+
+def by_key(key: str) -> Identify:
+    """Return what tells commands by a key that only this process knows, where there are no Unix sockets."""
+    wanted = f"Bearer {key}".encode()
+
+    def identify(request: web.Request) -> Identity:
+        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(shown, wanted):
+            raise Unauthorized("only commands of this gateway are taken here")
+        return _OWNER
+
+    return identify

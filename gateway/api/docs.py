@@ -49,7 +49,9 @@ def page(document: dict[str, Any]) -> str:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     body = operation.get("requestBody", {}).get("content", {})
-    tables = "".join(f"<p>Body: <code>{escape(kind)}</code></p>{_table(one['schema'])}" for kind, one in body.items())
+    headers = {one["name"]: one["schema"] | one for one in operation.get("parameters", ()) if one["in"] == "header"}
+    tables = f"<p>Headers</p>{_table({'properties': headers})}" if headers else ""
+    tables += "".join(f"<p>Body: <code>{escape(kind)}</code></p>{_table(one['schema'])}" for kind, one in body.items())
     answers = "".join(
         f"<tr><td>{escape(code)}</td><td>{escape(answer.get('description', 'A failure.'))}</td></tr>"
         for code, answer in operation["responses"].items()

@@ -36,7 +36,7 @@ async def events(caller: Caller) -> web.StreamResponse:
         last = request.headers.get("Last-Event-ID") or query.get("after")
         journal = caller.gateway.journal
         position = journal.span.resume(last) if last else Position(journal.told)
-        return await request.app[STREAM].serve(request, position, wanted)
+        return await request.app[STREAM].serve(request, position, wanted, token=caller.token)
     return await _page(caller, wanted)
 
 

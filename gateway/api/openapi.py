@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gateway import __version__
+from gateway.api import queued_calls
 from gateway.api.route import Route
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import AnswerField, Endpoint
@@ -102,7 +103,13 @@ def _own(route: Route) -> dict[str, Any]:
         for name in names
     ]
     given += [
-        {"name": one.name, "in": "query", "description": one.description, "schema": {"type": "string"}}
+        {
+            "name": one.name,
+            "in": "query",
+            "required": one.required,
+            "description": one.description,
+            "schema": {"type": "string"} | ({"format": one.format} if one.format else {}),
+        }
         for one in route.query
     ]
     if given:
@@ -142,6 +149,7 @@ def _vendor(endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.side == "camera":
         operation["parameters"] = [_SN]
+    queued_calls.describe(operation, endpoint)
     return operation
 
 

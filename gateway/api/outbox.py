@@ -20,10 +20,11 @@ from gateway.store.outbox import Entry, describe_submission
 WAIT_S: Final = 2.0
 """How long a caller waits for the cloud who does not say."""
 LONGEST_WAIT_S: Final = 30.0
+MOST_KEY: Final = 255
+"""How many characters an idempotency key may have."""
 
 _WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9}(?:\.\d{1,3})?)\"?", re.IGNORECASE)
 _ID: Final = re.compile(r"(s?)([1-9][0-9]{0,17})")
-_MOST_KEY: Final = 255
 _MOST_ITEMS: Final = 500
 
 
@@ -71,8 +72,8 @@ def _wait(request: web.Request) -> tuple[float, bool]:
 
 def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= _MOST_KEY and key.isprintable()):
-        raise InvalidRequest([Fault("Idempotency-Key", f"must have 1 to {_MOST_KEY} printable characters")])
+    if key is not None and not (0 < len(key) <= MOST_KEY and key.isprintable()):
+        raise InvalidRequest([Fault("Idempotency-Key", f"must have 1 to {MOST_KEY} printable characters")])
     return key
 
 

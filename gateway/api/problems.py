@@ -1,11 +1,11 @@
 """Every failure of the REST API as `application/problem+json` (RFC 9457)."""
 
+import json
 import logging
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from gateway.errors import Problem, RateLimited, Unauthorized
 from gateway.protocol import json_text
@@ -25,27 +25,26 @@ def problem_document(problem: Problem) -> dict[str, Any]:
     }
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every failure with a problem document; an unforeseen one is logged and says nothing of its inside."""
-    try:
-        return await handler(request)
-    except Problem as problem:
-        return _respond(problem.status, problem_document(problem), _headers(problem))
-    except web.HTTPException as exc:
-        if exc.status < 400:
-            raise
-        return _respond(exc.status, _plain_document(exc, request), {"Allow": exc.headers.get("Allow", "")})
-    except Exception:
-        _log.exception("%s %s failed", request.method, request.path)
-        document = {
-            "type": "urn:sunmi-gateway:problem:internal_error",
-            "title": "The gateway failed",
-            "status": 500,
-            "detail": "the gateway failed in a way that nobody foresaw; its log tells where",
-            "code": "internal_error",
-        }
-        return _respond(500, document, {})
+def problem_response(request: web.Request, failure: Exception) -> web.Response:
+    """Return the answer to a request that failed; an unforeseen failure is logged, and nothing of its inside told.
+
+    What is no failure, such as a redirection, is raised again.
+    """
+    if isinstance(failure, Problem):
+        return _respond(failure.status, problem_document(failure), _headers(failure))
+    if isinstance(failure, web.HTTPException):
+        if failure.status < 400:
+            raise failure
+        return _respond(failure.status, _plain_document(failure, request), {"Allow": failure.headers.get("Allow", "")})
+    _log.error("%s %s failed", request.method, request.path, exc_info=failure)
+    document = {
+        "type": "urn:sunmi-gateway:problem:internal_error",
+        "title": "The gateway failed",
+        "status": 500,
+        "detail": "the gateway failed in a way that nobody foresaw; its log tells where",
+        "code": "internal_error",
+    }
+    return _respond(500, document, {})
 
 
 def _plain_document(exc: web.HTTPException, request: web.Request) -> dict[str, Any]:
@@ -78,9 +77,13 @@ def _headers(problem: Problem) -> dict[str, str]:
 
 def _respond(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
     given = {name: value for name, value in headers.items() if value}
+    try:
+        body = json_text.dumps(document).encode()
+    except UnicodeEncodeError:  # what was sent, in a header or the path, is repeated here
+        body = json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
     return web.Response(
         status=status,
         headers=given,
-        body=json_text.dumps(document).encode("utf-8", "replace"),
+        body=body,
         content_type="application/problem+json",
     )

@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from gateway.api.auth import Identity, authenticate, require
+from gateway.api.auth import Identify, Identity, require
 from gateway.api.bodies import Body
+from gateway.api.problems import problem_response
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """One authenticated request: the gateway it speaks to, what its token allows, and the token's name.
 
     The name is empty on the Unix socket.
@@ -33,6 +33,7 @@ class Caller:
 
 
 Handler = Callable[[Caller], Awaitable[web.StreamResponse]]
+WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Query(NamedTuple):
@@ -40,6 +41,9 @@ class Query(NamedTuple):
 
     name: str
     description: str
+    required: bool = False
+    format: str = ""
+    """What the text is, as OpenAPI names it: `date`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +63,33 @@ class Route:
     described: bool = True
     """Whether the OpenAPI document shows it; the generic vendor routes are shown once per endpoint instead."""
 
-    def bound(self, gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Return the handler for aiohttp: guarded by the scope."""
-        needed, handler, identify = self.scope, self.handler, by_ticket if self.by_ticket else by_token
+    def bound(self, gateway: Gateway, identify: Identify) -> WebHandler:
+        """Return the handler for aiohttp: guarded by the scope, its failures answered as problems."""
+        needed, handler = self.scope, self.handler
+        if self.by_ticket:
+            identify = _by_ticket(gateway, identify)
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if needed is None:
-                return await handler(Caller(gateway, request, "pos"))
-            who = identify(request, gateway)
-            require(who.scope, needed)
-            return await handler(Caller(gateway, request, who.scope, who.name))
+            try:
+                if needed is None:
+                    return await handler(Caller(gateway, request, "pos"))
+                who = identify(request)
+                require(who.scope, needed)
+                return await handler(Caller(gateway, request, who.scope, who.name))
+            except Exception as exc:
+                return problem_response(request, exc)
 
         return handle
 
 
-def by_token(request: web.Request, gateway: Gateway) -> Identity:
-    """Return who calls, by the header. Raises `Unauthorized`."""
-    return authenticate(request, gateway.tokens)
+def _by_ticket(gateway: Gateway, identify: Identify) -> Identify:
+    def by_ticket_if_any(request: web.Request) -> Identity:
+        if "ticket" not in request.query or "Authorization" in request.headers:
+            return identify(request)
+        tickets = Tickets(gateway.tokens, gateway.journal.ticket_key)
+        return Identity(*tickets.check(request.query["ticket"], gateway.journal.running_s))
 
-
-def by_ticket(request: web.Request, gateway: Gateway) -> Identity:
-    """Return who calls, by the ticket in the query if there is one, else by the header. Raises `Unauthorized`."""
-    if "ticket" not in request.query or "Authorization" in request.headers:
-        return by_token(request, gateway)
-    tickets = Tickets(gateway.tokens, gateway.journal.ticket_key)
-    return Identity(*tickets.check(request.query["ticket"], gateway.journal.running_s))
+    return by_ticket_if_any
 
 
 def respond(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

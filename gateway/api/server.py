@@ -14,22 +14,42 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, doctor, events, hooks, openapi, outbox, system, vendor, webhooks
-from gateway.api.auth import LOCAL_KEY, is_local
+from gateway.api import (
+    authority,
+    cameras,
+    doctor,
+    events,
+    flow,
+    hooks,
+    metrics,
+    openapi,
+    outbox,
+    subscriptions,
+    system,
+    vendor,
+    webhooks,
+)
+from gateway.api.auth import Identify, by_key, by_socket, by_token
 from gateway.api.bodies import MAX_BODY_BYTES
-from gateway.api.problems import problems
+from gateway.api.cors import allow_origins
+from gateway.api.problems import problem_response
 from gateway.api.route import Route
 from gateway.api.stream import EventStream
+from gateway.api.tls import https_context
 from gateway.app import Gateway
-from gateway.errors import Forbidden, SettingsError, StateError
+from gateway.errors import Forbidden, StateError
 from gateway.settings import ServerSettings
 
 ROUTES: Final[tuple[Route, ...]] = (
     *system.ROUTES,
+    *authority.ROUTES,
+    *metrics.ROUTES,
     *cameras.ROUTES,
     *outbox.ROUTES,
+    *flow.ROUTES,
     *events.ROUTES,
     *hooks.ROUTES,
+    *subscriptions.ROUTES,
     *webhooks.ROUTES,
     *doctor.ROUTES,
     *vendor.ROUTES,
@@ -37,18 +57,23 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
-_PLAIN_PATHS: Final = frozenset({"/healthz"})
-"""What plain HTTP still serves where the settings do not allow it in general."""
+_PLAIN_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
+"""What plain HTTP still serves where the settings do not allow it in general: what begins like this."""
 
 
-def application(gateway: Gateway) -> web.Application:
-    """Make the web application of a gateway."""
-    middlewares = [problems] if gateway.settings.server.allow_plain_http else [problems, _only_encrypted]
+def application(gateway: Gateway, identify: Identify, settings: ServerSettings | None = None) -> web.Application:
+    """Make the web application of a gateway; `identify` tells who calls, `settings` are for callers on the network."""
+    # A middleware costs a tenth of what accepting an order does.
+    middlewares = () if settings is None or settings.allow_plain_http else (_only_encrypted,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[system.DOCUMENT] = openapi.document(ROUTES)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.bound(gateway))
+        app.router.add_route(route.method, route.path, route.bound(gateway, identify))
+    if settings is not None and settings.cors_origins:
+        allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_nothing_there)
+    app.router.add_route("*", "/{path:.*}", _nothing_there)
     stream = app[events.STREAM] = EventStream(gateway.journal)
+    gateway.tokens.on_revoked.append(stream.end)
     app.cleanup_ctx.append(stream.running)
     app.on_shutdown.append(stream.close)
     return app
@@ -63,10 +88,13 @@ async def serving(gateway: Gateway) -> AsyncIterator[list[str]]:
     async with contextlib.AsyncExitStack() as stack:
         if HAS_UNIX_SOCKETS:
             await stack.enter_async_context(serving_commands(gateway))
-        runner = web.AppRunner(application(gateway), access_log=None, handle_signals=False, shutdown_timeout=5)
+        settings = gateway.settings.server
+        app = application(gateway, by_token(gateway.tokens), settings)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        urls = await _listen_on_network(runner, gateway.settings.server)
+        context = await stack.enter_async_context(https_context(gateway)) if settings.https_port else None
+        urls = await _listen_on_network(runner, settings, context)
         gateway.directory.announce(urls[0])
         yield urls
 
@@ -79,8 +107,7 @@ async def serving_commands(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSess
     this process knows.
     """
     key = secrets.token_urlsafe(32)
-    app = application(gateway)
-    app[LOCAL_KEY] = key
+    app = application(gateway, by_socket if HAS_UNIX_SOCKETS else by_key(key))
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
     await runner.setup()
     try:
@@ -106,11 +133,12 @@ def socket_session(path: Path) -> aiohttp.ClientSession:
     return aiohttp.ClientSession("http://gateway", connector=aiohttp.UnixConnector(path=str(path)), timeout=timeout)
 
 
-async def _listen_on_network(runner: web.AppRunner, settings: ServerSettings) -> list[str]:
+async def _listen_on_network(
+    runner: web.AppRunner, settings: ServerSettings, context: ssl.SSLContext | None
+) -> list[str]:
     urls = []
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
-    if settings.https_port:
-        context = server_context(settings)
+    if context is not None:
         site = web.TCPSite(runner, settings.host, settings.https_port, ssl_context=context)
         await _listen(site, f"{settings.host}:{settings.https_port} (server.https_port)")
         urls.append(f"https://{shown}:{settings.https_port}/")
@@ -118,23 +146,6 @@ async def _listen_on_network(runner: web.AppRunner, settings: ServerSettings) ->
     await _listen(site, f"{settings.host}:{settings.port} (server.port)")
     port = runner.addresses[-1][1]
     return [f"http://{shown}:{port}/", *urls]
-
-
-def server_context(settings: ServerSettings) -> ssl.SSLContext:
-    """Make the TLS context of the HTTPS port. Raises `SettingsError` naming the file that cannot be used."""
-    if not settings.tls_certificate:
-        raise SettingsError(
-            "server.https_port needs server.tls_certificate and server.tls_private_key (PEM files of your own)"
-        )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
-    except (OSError, ssl.SSLError) as exc:
-        raise SettingsError(
-            f"server.tls_certificate {settings.tls_certificate} and server.tls_private_key "
-            f"{settings.tls_private_key} cannot be used: {exc.strerror or exc}"
-        ) from exc
-    return context
 
 
 async def _listen(site: web.BaseSite, where: str) -> None:
@@ -146,6 +157,17 @@ async def _listen(site: web.BaseSite, where: str) -> None:
 
 @web.middleware
 async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if not (is_local(request) or request.secure or request.path in _PLAIN_PATHS):
-        raise Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
-    return await handler(request)
+    if request.secure or request.path.startswith(_PLAIN_PATHS):
+        return await handler(request)
+    refusal = Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
+    return problem_response(request, refusal)
+
+
+async def _nothing_there(request: web.Request) -> web.StreamResponse:
+    """Answer what no route takes, telling an unknown path from one that has other methods."""
+    methods: set[str] = set()
+    for resource in request.app.router.resources():
+        if resource is not request.match_info.route.resource:
+            methods |= (await resource.resolve(request))[1]
+    failure = web.HTTPMethodNotAllowed(request.method, methods) if methods else web.HTTPNotFound()
+    return problem_response(request, failure)

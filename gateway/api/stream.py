@@ -7,7 +7,7 @@ it resumes from the journal, and nobody waits for it.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,6 +36,7 @@ class _Reader:
     """A reader that has caught up; `gone` is done when it is to end."""
 
     transport: asyncio.Transport
+    token: str
     gone: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def write(self, chunk: bytes) -> bool:
@@ -56,10 +57,11 @@ class _Reader:
 
 
 class EventStream:
-    """All readers of one server."""
+    """All readers of one server; an idle stream gets a comment every `heartbeat_s`."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._journal = journal
+        self._heartbeat_s = heartbeat_s
         self._readers: dict[Wanted, set[_Reader]] = {}
         self._closing = False
 
@@ -76,13 +78,22 @@ class EventStream:
                 await heart
 
     async def close(self, _: web.Application) -> None:
-        """End every stream; readers come back elsewhere or later."""
+        """End every stream; readers come back later."""
         self._closing = True
-        for reader in [reader for readers in self._readers.values() for reader in readers]:
+        self._end(lambda _: True)
+
+    def end(self, token: str) -> None:
+        """End the streams of a token that was revoked."""
+        self._end(lambda reader: reader.token == token)
+
+    def _end(self, which: Callable[[_Reader], bool]) -> None:
+        for reader in [reader for readers in self._readers.values() for reader in readers if which(reader)]:
             reader.end()
 
-    async def serve(self, request: web.Request, position: Position, wanted: Wanted) -> web.StreamResponse:
-        """Answer a request with the events from a position on, until the reader leaves."""
+    async def serve(
+        self, request: web.Request, position: Position, wanted: Wanted, *, token: str
+    ) -> web.StreamResponse:
+        """Answer a request with the events from a position on, until the reader leaves or its token is revoked."""
         response = web.StreamResponse(headers=_HEADERS)
         response.enable_chunked_encoding()
         await response.prepare(request)
@@ -94,7 +105,7 @@ class EventStream:
             if transport is None or self._closing:
                 return response
             # Between the last look at the journal and this line nothing else ran: no event is missed or seen twice.
-            reader = _Reader(transport)
+            reader = _Reader(transport, token)
             readers = self._readers.setdefault(wanted, set())
             readers.add(reader)
             try:
@@ -135,7 +146,7 @@ class EventStream:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
+            await asyncio.sleep(self._heartbeat_s)
             for wanted, readers in list(self._readers.items()):
                 self._write(wanted, readers, b":\n\n")
 

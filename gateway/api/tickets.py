@@ -37,18 +37,20 @@ class Tickets:
             right = self._signed(token, int(ends))
         except ValueError as exc:
             raise _refusal() from exc
-        record = self._tokens.named(token)
-        if not hmac.compare_digest(right.encode(), ticket.encode("utf-8", "replace")) or record is None:
+        known = self._tokens.named(token)
+        if not hmac.compare_digest(right.encode(), ticket.encode("utf-8", "replace")) or known is None:
             raise _refusal()
         if now_s > int(ends):
             raise Unauthorized("the ticket has expired; POST /api/v1/events/tickets makes another")
+        record, _ = known
         return record.name, record.scope
 
     def _signed(self, token: str, ends: int) -> str:
-        record = self._tokens.named(token)
+        known = self._tokens.named(token)
         encoded = base64.urlsafe_b64encode(f"{ends}:{token}".encode()).decode().rstrip("=")
-        made = 0 if record is None else record.created_at  # another token of the same name does not revive a ticket
-        signature = hmac.new(self._key, f"{encoded}:{made}".encode(), hashlib.sha256).hexdigest()
+        # With its hash, so that another token of the same name does not revive a ticket.
+        signed = f"{encoded}:{known[1] if known else ''}"
+        signature = hmac.new(self._key, signed.encode(), hashlib.sha256).hexdigest()
         return f"{encoded}.{signature}"
 
 

@@ -10,7 +10,7 @@ from gateway.api.route import Caller, Route, respond
 class WebhookBody(Body):
     """Where to push which events."""
 
-    url: str = Field(description="Address of the till, in the store's network: `http://192.168.1.20:8000/events`.")
+    url: str = Field(description="Address of the till, `http` or `https`, in the store's network.")
     name: str = Field(default="", description="What people call it.")
     types: list[str] = Field(default=[], description="Only these types: `face.seen`, or a family: `camera.*`.")
     camera: str = Field(default="", description="Only events of the camera with this serial number.")

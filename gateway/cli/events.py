@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import click
 
 from gateway.cli.client import Api
+from gateway.cli.hooks import hook, hooks, unhook
 from gateway.cli.session import Session, messages, speaks
 from gateway.cli.tables import show
 from gateway.protocol import json_text
@@ -13,7 +14,11 @@ from gateway.protocol import json_text
 
 @click.group()
 def events() -> None:
-    """What happens in the store: tail."""
+    """What happens in the store: tail, hooks, hook, unhook."""
+
+
+for _command in (hooks, hook, unhook):
+    events.add_command(_command)
 
 
 @events.command()

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 import click
 
 from gateway import __version__
+from gateway.cli.authority import authority
 from gateway.cli.backup import backup, restore
 from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
 from gateway.cli.events import events
+from gateway.cli.flow import flow
 from gateway.cli.init import init
 from gateway.cli.outbox import outbox
 from gateway.cli.reference import catalogue, sign
@@ -39,11 +41,27 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
     context.obj = Session(config, json, no_input)
 
 
-_COMMANDS = (
-    *(init, run, demo, discover, cameras, cloud, outbox, events, webhooks, token, sign, simulate, catalogue),
-    *(doctor, backup, restore, support_bundle),
-)
-for _command in _COMMANDS:
+for _command in (
+    init,
+    run,
+    demo,
+    discover,
+    cameras,
+    cloud,
+    flow,
+    outbox,
+    events,
+    webhooks,
+    token,
+    authority,
+    sign,
+    simulate,
+    catalogue,
+    doctor,
+    backup,
+    restore,
+    support_bundle,
+):
     cli.add_command(_command)
 
 

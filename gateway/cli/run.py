@@ -28,10 +28,15 @@ async def _serve(session: Session) -> None:
     try:
         async with serving(gateway) as urls:
             messages.print(f"sunmi-gateway serves on {' '.join(urls)}")
-            await gateway.start(port=settings.server.port, https_port=settings.server.https_port)
+            await gateway.start(port=port_of(urls[0]), https_port=settings.server.https_port)
             await stop.wait()
     finally:
         await gateway.close()
+
+
+def port_of(url: str) -> int:
+    """Return the port of a base URL that is served."""
+    return int(url.rstrip("/").rpartition(":")[2])
 
 
 def stop_signal() -> asyncio.Event:

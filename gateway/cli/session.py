@@ -18,7 +18,7 @@ from gateway.settings import Settings, load_settings, settings_path
 
 P = ParamSpec("P")
 
-messages = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False, emoji=False)
 """Where progress and messages go; results go to standard output."""
 
 

@@ -8,6 +8,7 @@ import logging
 import math
 import random
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
+from gateway.metrics import OnCall, measured
 from gateway.protocol import form
 from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Call
@@ -64,6 +66,8 @@ class Cloud:
         self.reachable: bool | None = None
         self.on_answer: Callable[[], None] = lambda: None
         """Called when the cloud has answered, whatever it said: it is there."""
+        self.on_call: OnCall = lambda endpoint, result, seconds: None
+        """Told of every call, how it ended and how long it took."""
         self._settings = settings
         self._url = settings.url
         self._timeout_s = timeout_s
@@ -87,6 +91,10 @@ class Cloud:
         `TooLarge`, `RateLimited`, and `Conflict` when app_id or secret key are not set.
         """
         self.check_credentials()
+        with measured(call.endpoint.path, self.on_call):
+            return await self._call(call)
+
+    async def _call(self, call: Call) -> Answer:
         try:
             answer = await self._exchange(call)
         except (CloudUnreachable, PeerTimeout):
@@ -106,13 +114,16 @@ class Cloud:
 
     async def _exchange(self, call: Call) -> Answer:
         """Send a call, once more if only its time or random was refused, or if it is safe to repeat."""
+        behind_s = time.monotonic() - self.clock.now()
         try:
             reply = await self._send(call)
         except _Dropped as exc:
             if not call.endpoint.repeatable:
                 raise CloudUnreachable(f"{exc.detail}; whether it took the call is not known") from exc
             reply = await self._send(call)
-        moved_s = self._learn(reply)
+        self._learn(reply)
+        # Since it was signed, also by the answer to another call.
+        moved_s = behind_s - (time.monotonic() - self.clock.now())
         if (code := _credential_code(reply)) is not None:
             if code == CLOUD_RANDOM_REFUSED or abs(moved_s) > 2:
                 reply = await self._send(call)
@@ -147,11 +158,10 @@ class Cloud:
         timeout_s = max(_UPLOAD_TIMEOUT_S, self._timeout_s) if large else self._timeout_s
         return await _request(self._session, "POST", f"{self._url}/{call.endpoint.path}", body, timeout_s)
 
-    def _learn(self, reply: _Reply) -> float:
+    def _learn(self, reply: _Reply) -> None:
         moved_s = self.clock.learn(reply.headers.get("Date", ""))
         if abs(moved_s) > 60:
             _log.warning("the cloud's clock differs from this machine's by %.0f s; signing with the cloud's", moved_s)
-        return moved_s
 
     async def _learn_time(self) -> None:
         """Ask the cloud for its time where the present one makes its certificate look expired or not yet valid.

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway.cloud.client import Cloud
-from gateway.cloud.pace import Pace
+from gateway.cloud.doubts import FIRST_PAUSE_S, LONGEST_PAUSE_S, Doubts
+from gateway.cloud.news import CloudBack, CloudLost, ItemRefused, Listener, News
+from gateway.cloud.pace import BackOff, Pace
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
@@ -32,31 +32,15 @@ _AT_ONCE: Final = 4
 _CALLS_PER_S: Final = 40.0
 _CALLS_IN_A_ROW: Final = 100.0
 """How many calls may come at once after a pause; from then on there are so many in each second."""
-_FIRST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 30.0
 _STORE_AGAIN_S: Final = 2.0
 _LAST_MOMENT_S: Final = 2.0
-_ANY: Final = 1_000_000
-_POISON: Final = 2
-"""After how many failures, while the cloud was there for others, an item has to wait by itself."""
 _TRIES_IN_TROUBLE: Final = 4
 """How often an item is sent again while the cloud says that it has trouble of its own."""
-_AWAY: Final = (CloudUnreachable, PeerTimeout, RateLimited, CloudRejectedCredentials, Conflict)
+_ABOUT_ALL: Final = (RateLimited, CloudRejectedCredentials, Conflict)
+"""Failures that no item is to blame for."""
+_AWAY: Final = (CloudUnreachable, PeerTimeout, *_ABOUT_ALL)
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """An item whose last call brought no clear answer; it waits until `again_at` (monotonic seconds).
-
-    It goes in calls of at most `most` items next time, so that one that the cloud chokes on ends up alone. `alone`
-    counts its failures while the cloud was there for others.
-    """
-
-    most: int
-    alone: int
-    again_at: float
 
 
 class Submitted(NamedTuple):
@@ -77,13 +61,23 @@ class Relay:
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
-        self._pause_s = _FIRST_PAUSE_S
+        self._back_off = BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._try_at = 0.0
         self._hold_until = 0.0
         self._pace = Pace(_CALLS_PER_S, _CALLS_IN_A_ROW)
-        self._doubts: dict[int, _Doubt] = {}
+        self._doubts = Doubts()
+        self._listeners: list[Listener] = []
         cloud.on_answer = self._answered
         outbox.on_work = self._wake.set
+        outbox.on_refused = self._item_refused
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tell the listener of everything that changes from now on."""
+        self._listeners.append(listener)
+
+    def _tell(self, news: News) -> None:
+        for listener in self._listeners:
+            listener(news)
 
     def start(self) -> None:
         """Begin to send what waits. `submit` does so too."""
@@ -128,12 +122,15 @@ class Relay:
         return self.away is not None or self._outbox.held
 
     async def _dispatch(self) -> None:
+        level = logging.ERROR
         while True:
             self._wake.clear()
             try:
                 wait_s = await self._step()
+                level = logging.ERROR
             except StateError as exc:
-                _log.error("the outbox cannot be read: %s", exc)
+                _log.log(level, "the outbox cannot be read, so it is tried again: %s", exc)
+                level = logging.DEBUG
                 wait_s = _STORE_AGAIN_S
             if wait_s is None or wait_s > 0:
                 with contextlib.suppress(TimeoutError):
@@ -148,22 +145,27 @@ class Relay:
             return 0
         if self._outbox.held or len(self._sending) >= (1 if self.away else _AT_ONCE):
             return expiry_s
-        now = time.monotonic()
-        wait_s = max(self._hold_until - now, self._pace.wait_s(), self._try_at - now if self.away else 0.0)
-        if wait_s > 0:
+        if (wait_s := self._wait_s()) > 0:
             return _sooner(wait_s, expiry_s)
         batch = await self._outbox.claim(self._company)
         if batch is None and self.away:
             batch = await self._outbox.claim(lambda _: 1)
+        if batch is not None and (wait_s := self._wait_s()) > 0:
+            self._outbox.release(batch, tried=False)  # the cloud went away while this was looked up
+            return _sooner(wait_s, expiry_s)
         if batch is None:
             if not self._sending and not self._outbox.depth:
                 self._doubts.clear()
-            again = [doubt.again_at - now for doubt in self._doubts.values() if doubt.again_at > now]
-            return _sooner(min(again, default=None), expiry_s)
+            return _sooner(self._doubts.next_in_s(), expiry_s)
         task = asyncio.create_task(self._carry(batch))
         self._sending.add(task)
         task.add_done_callback(self._carried)
         return 0
+
+    def _wait_s(self) -> float:
+        """Return in how many seconds the next call may be made."""
+        now = time.monotonic()
+        return max(self._hold_until - now, self._pace.wait_s(), self._try_at - now if self.away else 0.0)
 
     def _carried(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
@@ -173,10 +175,8 @@ class Relay:
 
     def _company(self, sequence: int) -> int:
         """Tell in how much company an item may go now: 0 if it has to wait, 1 as long as the cloud may be away."""
-        doubt = self._doubts.get(sequence)
-        if doubt is None:
-            return 1 if self.away else _ANY
-        return 0 if doubt.again_at > time.monotonic() else 1 if self.away else doubt.most
+        most = self._doubts.company(sequence)
+        return min(most, 1) if self.away else most
 
     async def _carry(self, batch: Batch) -> None:
         """Send a batch; in ever smaller parts, where the cloud refuses it as a whole."""
@@ -233,54 +233,67 @@ class Relay:
             if fate.state == "refused" and len(parcel.sequences) > 1:
                 apart.append(parcel)
                 continue
-            known.update(dict.fromkeys(parcel.sequences, fate))
+            for sequence in parcel.sequences:
+                known[sequence] = fate
         if apart:
-            for sequence in batch.of(apart).sequences:
-                self._doubts[sequence] = _Doubt(most=1, alone=0, again_at=0.0)
+            self._doubts.part(batch.of(apart).sequences, self._cloud.clock.now())
             self._outbox.release(batch.of(apart), tried=True)
+        level = logging.ERROR
         while known:
             try:
                 await self._outbox.settle(batch, known)
             except StateError as exc:
-                _log.error("what became of %d calls cannot be written down, so it is tried again: %s", len(known), exc)
+                _log.log(
+                    level, "what became of %d calls cannot be written down, so it is tried again: %s", len(known), exc
+                )
+                level = logging.DEBUG
                 await asyncio.sleep(_STORE_AGAIN_S)
             else:
                 break
-        for sequence in known:
-            self._doubts.pop(sequence, None)
+        self._doubts.settled(known)
 
     def _failed(self, batch: Batch, problem: Problem) -> None:
         """Let a batch wait that brought no clear answer, and with it the rest, since the cloud seems to be away."""
         now = time.monotonic()
         wait_s = getattr(problem, "retry_after_s", None)
-        for sequence in batch.sequences:
-            doubt = self._doubts.setdefault(sequence, _Doubt(most=_ANY, alone=0, again_at=0.0))
-            doubt.alone += self.away is None
-            poison = doubt.alone >= _POISON
-            if poison or len(batch.parcels) > 1:
-                doubt.most = max(1, len(batch.parcels) // 2)
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**doubt.alone) if poison else 2 * self._pause_s
-            doubt.again_at = now + pause_s
         if wait_s is not None:
             self._hold_until = max(self._hold_until, now + wait_s)
-        if self.away is None:
+        was_there, theirs = self.away is None, isinstance(problem, _ABOUT_ALL)
+        poisoned = was_there and not theirs and self._doubts.poisoned(batch)
+        blocked = self._doubts.failed(
+            batch, blame=was_there and not theirs, pause_s=2 * self._back_off.whole_s, since=self._cloud.clock.now()
+        )
+        self._outbox.release(batch, tried=True)
+        if blocked is not None:
+            _log.warning(
+                "item %s (%s) fails again and again, what is behind it waits: %s",
+                blocked.outbox_id,
+                blocked.path,
+                problem.detail,
+            )
+            self._tell(blocked)
+        if poisoned:  # says nothing of the cloud
+            return
+        self.away = problem.detail
+        self._try_at = now + self._back_off.next_s()
+        if was_there:
             level = logging.ERROR if isinstance(problem, CloudRejectedCredentials) else logging.WARNING
             _log.log(level, "the cloud is away, calls for it wait in the outbox: %s", problem.detail)
-        self.away = problem.detail
-        self._try_at = now + self._pause_s * random.uniform(0.5, 1)
-        self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s)
-        self._outbox.release(batch, tried=True)
+            self._tell(CloudLost(problem.detail))
 
     def _answered(self) -> None:
         """Begin at once when the cloud has answered anybody: nothing waits for a timer then."""
         if self.away is None:
             return
         _log.info("the cloud is back")
-        self.away, self._pause_s = None, _FIRST_PAUSE_S
-        for doubt in self._doubts.values():
-            if doubt.alone < _POISON:
-                doubt.again_at = 0.0
+        self.away = None
+        self._back_off.reset()
+        self._doubts.answered()
+        self._tell(CloudBack())
         self._wake.set()
+
+    def _item_refused(self, sequence: int, path: str, fate: Fate) -> None:
+        self._tell(ItemRefused(str(sequence), path, fate.code, fate.meaning))
 
 
 def _sooner(first: float | None, second: float | None) -> float | None:

@@ -26,6 +26,7 @@ _SHOP: Final = ("shop_id", "sunmi_shop_no")
 class Callbacks:
     """Takes callbacks. `cloud` and `camera` are the app_id and secret key that sign theirs.
 
+    `serial_number` gives the serial number for the cloud's number of a camera, as far as it is known.
     `now` is the best time at hand in Unix seconds: the cloud's, where that is known.
     """
 
@@ -36,6 +37,7 @@ class Callbacks:
         *,
         cloud: tuple[str, str],
         camera: tuple[str, str],
+        serial_number: Callable[[str], str | None],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._journal = journal
@@ -43,8 +45,7 @@ class Callbacks:
         self._accounts: dict[Source, tuple[str, str]] = {"cloud": cloud, "camera": camera}
         self._now = now
         self._kinship = Kinship()
-        self.ipcs: dict[str, str] = {}
-        """Serial numbers by the cloud's numbers of cameras, as far as they are known."""
+        self._serial_number = serial_number
 
     async def take(self, source: Source, fields: Mapping[str, str], camera: str | None = None) -> None:
         """Write down what a callback reports; one that was taken before is good and changes nothing.
@@ -60,7 +61,7 @@ class Callbacks:
         if faults:
             raise InvalidRequest(faults)
         report = read_report(fields["event"], fields["payload"], {k: fields[k] for k in _SHOP if fields.get(k)})
-        sn = camera or report.camera or self.ipcs.get(report.ipc_id) or None
+        sn = camera or report.camera or self._serial_number(report.ipc_id)
         data, live = dict(report.data), report.live
         if (kin := self._kinship.of(source, sn, report)) is not None:
             data["related_to"] = kin

@@ -27,6 +27,7 @@ from gateway.lan.line import Account, CameraLine
 from gateway.lan.reach import GET_INFO, Reach
 from gateway.lan.record import CameraRecord
 from gateway.lan.registry import Activation, Registry
+from gateway.metrics import OnCall, measured
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import Answer
@@ -72,6 +73,8 @@ class Cameras:
         self._way = Reach(registry, self._context, Account(*credentials))
         self._evidence = Evidence(registry, self._way, self._deadline)
         self._lines: dict[str, CameraLine] = {}
+        self.on_call: OnCall = lambda endpoint, result, seconds: None
+        """Told of every call, how it ended and how long it took."""
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -92,6 +95,11 @@ class Cameras:
         camera = self._managed(sn)
         account = self._way.credentials() if endpoint.auth == "signed" else None
         line = self._line(sn)
+        with measured(endpoint.path, self.on_call):
+            return await self._call(camera, line, call, account)
+
+    async def _call(self, camera: CameraRecord, line: CameraLine, call: Call, account: Account | None) -> Answer:
+        endpoint = call.endpoint
         async with line.turn():
             deadline = self._deadline(endpoint)
             await self._way.connect(camera, line, deadline, fresh=not endpoint.repeatable)

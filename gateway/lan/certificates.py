@@ -5,6 +5,7 @@ import os
 import secrets
 import ssl
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,20 +68,25 @@ def read_client_certificate(file: Path, password: str) -> ClientCertificate:
 
 def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str) -> None:
     key, certificate, others = read_client_certificate(file, password)
+    try:
+        load_chain(context, key, (certificate, *others))
+    except (OSError, ssl.SSLError) as exc:
+        raise SettingsError(f"{_SETTING}: {file} cannot be used for TLS: {exc}") from exc
+
+
+def load_chain(context: ssl.SSLContext, key: PrivateKeyTypes, chain: Sequence[x509.Certificate]) -> None:
+    """Have a context show a certificate, the first, with its key and those that lead to its root.
+
+    A context that is in use shows it from the next connection on. Raises `OSError` and `ssl.SSLError`.
+    """
     passphrase = secrets.token_bytes(32).hex()
-    pem = b"".join(
-        [
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())),
-            *(one.public_bytes(Encoding.PEM) for one in (certificate, *others)),
-        ]
-    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode()))
+    pem += b"".join(one.public_bytes(Encoding.PEM) for one in chain)
     # The ssl module reads only files. This one is readable by its owner alone, and its key is encrypted all the same.
     descriptor, name = tempfile.mkstemp(prefix="sunmi-gateway-", suffix=".pem")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(pem)
         context.load_cert_chain(name, password=passphrase)
-    except (OSError, ssl.SSLError) as exc:
-        raise SettingsError(f"{_SETTING}: {file} cannot be used for TLS: {exc}") from exc
     finally:
         Path(name).unlink()

@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import socket
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,17 @@ def covering(interfaces: Iterable[Interface], host: str) -> Interface | None:
     """Return the interface whose network holds the host, the narrowest first, or None where a router is needed."""
     fitting = [interface for interface in interfaces if host in interface]
     return max(fitting, key=lambda interface: interface.network.prefixlen, default=None)
+
+
+def address_towards(host: str) -> str:
+    """Return this machine's address as a host sees it: that from which it is called now, by the system's own routes.
+
+    Nothing is sent. Raises `OSError` for what is no IP address and where no route leads to it.
+    """
+    family, kind, _, _, where = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    with socket.socket(family, kind) as probe:
+        probe.connect(where)
+        return str(probe.getsockname()[0])
 
 
 def hardware_address(names: Sequence[str] = ()) -> str:

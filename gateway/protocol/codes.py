@@ -11,6 +11,7 @@ from gateway.protocol.endpoint import ReturnCode
 CAMERA_SIGNATURE_REFUSED = 5
 CAMERA_TIME_REFUSED = 3
 CAMERA_ALREADY_ACTIVATED = 12
+CAMERA_CALLBACK_REFUSED = 311
 
 _CAMERA: Mapping[int, str] = {
     1: "general or internal failure",
@@ -39,6 +40,8 @@ _CAMERA: Mapping[int, str] = {
     120: "the rotation is invalid",
     220: "no usable memory card",
     221: "formatting failed, or the card is busy",
+    310: "the list of events is invalid",
+    311: "the callback address is invalid",
 }
 
 

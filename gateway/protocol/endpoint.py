@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
-from gateway.errors import Fault, InvalidRequest, NotFound, TooLarge
+from gateway.errors import NotFound, TooLarge
 from gateway.protocol import form
-from gateway.protocol.parameters import FilePart, Parameter, Refusal, Span
+from gateway.protocol.arguments import ArgumentCheck
+from gateway.protocol.parameters import FilePart, Parameter, Span
 from gateway.protocol.relay import RelayPolicy
 
 Side = Literal["camera", "cloud"]
@@ -43,14 +45,13 @@ class AnswerField:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Arguments that were checked against an endpoint, as the text that is signed and sent, and as they were given."""
 
     endpoint: "Endpoint"
     fields: Mapping[str, str]
-    files: Mapping[str, FilePart] = field(default_factory=dict)
-    given: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, FilePart] = MappingProxyType({})
+    given: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class Endpoint:
     max_bytes: int | None = None
     relay: RelayPolicy | None = None
     note: str = ""
+    _check: ArgumentCheck = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -112,6 +114,7 @@ class Endpoint:
         for wrong, reason in problems:
             if wrong:
                 raise ValueError(f"endpoint {self.path!r}: {reason}")
+        object.__setattr__(self, "_check", ArgumentCheck(self.parameters, self.limits))
 
     def _can_wait(self, relay: RelayPolicy) -> bool:
         """Tell whether a relay policy names what this endpoint has; secrets are never written down."""
@@ -152,72 +155,16 @@ class Endpoint:
         names neither the parameter nor one that replaces it. Raises `InvalidRequest` with every fault, or `TooLarge`.
         """
         files = files or {}
-        arguments = self._filled(arguments, defaults or {})
-        known = {parameter.name: parameter for parameter in self.parameters}
-        faults = [
-            Fault(name, "is not a parameter of this endpoint") for name in [*arguments, *files] if name not in known
-        ]
-        fields: dict[str, str] = {}
-        for parameter in self.parameters:
-            try:
-                if parameter.name in files:
-                    self._check_file(parameter, files[parameter.name])
-                elif arguments.get(parameter.name) is not None:
-                    fields[parameter.name] = parameter.encode(arguments[parameter.name])
-            except Refusal as exc:
-                faults.append(Fault(parameter.name + exc.inside, exc.reason))
-        given = {name for name in (*arguments, *files) if name in files or arguments.get(name) is not None}
-        faults += self._missing(given, {name for name in given if arguments.get(name) == ""})
-        if not faults:
-            faults += [fault for limit in self.limits if (fault := limit.check(fields)) is not None]
-        if faults:
-            raise InvalidRequest(faults)
+        arguments = self._check.filled(arguments, defaults or {})
+        fields = self._check.encode(arguments, files)
         self._check_size(fields)
         return Call(self, fields, files, arguments)
-
-    def _filled(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
-        """Fill in the shop: the newer key in place of the older one, and neither where the caller named one."""
-        names = {parameter.name: parameter.replaces for parameter in self.parameters}
-        usable = {name: value for name, value in defaults.items() if value and name in names}
-        for name in list(usable):
-            rivals = {name, names[name]} | {other for other, replaces in names.items() if replaces == name}
-            if rivals & {given for given, value in arguments.items() if value is not None and value != ""}:
-                del usable[name]
-        for name in list(usable):
-            if name in usable and names[name]:
-                usable.pop(names[name], None)
-        return {**arguments, **usable}
-
-    def _check_file(self, parameter: Parameter, part: FilePart) -> None:
-        if parameter.type != "file":
-            raise Refusal("is not a file parameter")
-        if parameter.max_bytes is not None and len(part.data) > parameter.max_bytes:
-            raise TooLarge(
-                f"{parameter.name}: the file has {len(part.data)} bytes; at most {parameter.max_bytes} are accepted"
-            )
-        parameter.check_file(part)
-
-    def _missing(self, given: set[str], empty: set[str]) -> list[Fault]:
-        """Name what is missing: an empty value takes no part in the signature, so it cannot stand in for another."""
-        filled = given - empty
-        replaced = {
-            parameter.replaces for parameter in self.parameters if parameter.replaces and parameter.name in filled
-        }
-        faults = [
-            Fault(parameter.name, "is required")
-            for parameter in self.parameters
-            if parameter.required and parameter.name not in given | replaced
-        ]
-        for group in dict.fromkeys(parameter.one_of for parameter in self.parameters if parameter.one_of):
-            members = [parameter.name for parameter in self.parameters if parameter.one_of == group]
-            if not filled.intersection(members):
-                faults.append(Fault(members[0], f"one of {', '.join(members)} is required"))
-        return faults
 
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:
             return
-        at_most = sum(len(name) + len(value) + 1 for name, value in fields.items()) * _BYTES_OF_A_CHARACTER
+        characters = sum(map(len, fields)) + sum(map(len, fields.values())) + len(fields)
+        at_most = characters * _BYTES_OF_A_CHARACTER
         if at_most + _PUBLIC_PARAMETERS_BYTES <= self.max_bytes:
             return
         size = len(form.encode(fields)) + _PUBLIC_PARAMETERS_BYTES

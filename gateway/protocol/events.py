@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway.protocol import json_text
+from gateway.protocol.models import Model
 
 Source = Literal["cloud", "camera", "gateway"]
 
@@ -45,7 +46,7 @@ class Field:
 class VendorEvent:
     """One event: the vendor's numbers and names for it, its type here, its documented fields.
 
-    `personal`: what it reports is about a person.
+    `personal`: what it reports is about a person. `model` is the only one whose cameras report it, if there is one.
     """
 
     keys: tuple[int | str, ...]
@@ -53,6 +54,7 @@ class VendorEvent:
     title: str
     fields: tuple[Field, ...] = ()
     personal: bool = False
+    model: Model | None = None
 
 
 _FACE: Final = (
@@ -72,12 +74,29 @@ VENDOR_EVENTS: Final = (
         (Field("motion_type", _MOTIONS), Field("video_url")),
     ),
     VendorEvent((1100,), "face.added", "The result of adding a face", (Field("face_id"), Field("code")), personal=True),
-    VendorEvent((2001, "face_recog_event"), "face.seen", "A camera recognised a face", _FACE, personal=True),
+    VendorEvent(
+        (2001, "face_recog_event"), "face.seen", "A camera recognised a face", _FACE, personal=True, model="FM020"
+    ),
     VendorEvent((4100,), "price.changed", "A price changed"),
     VendorEvent((6001,), "receipt.text", "A cloud printer printed a receipt: its text", personal=True),
     VendorEvent((6002,), "receipt.image", "A cloud printer printed a receipt: its picture", personal=True),
     VendorEvent((6003,), "receipt.parsed", "A cloud printer printed a receipt: its items", personal=True),
 )
+
+CLOUD_EVENTS: Final = tuple(key for event in VENDOR_EVENTS for key in event.keys if isinstance(key, int))
+"""What the cloud can be asked to report."""
+
+
+def camera_events(model: str) -> tuple[str, ...]:
+    """Return what a camera can be asked to report; one of an unknown model may know everything."""
+    return tuple(
+        key
+        for event in VENDOR_EVENTS
+        if event.model is None or model in ("", event.model)
+        for key in event.keys
+        if isinstance(key, str)
+    )
+
 
 _BY_KEY: Final = {str(key): event for event in VENDOR_EVENTS for key in event.keys}
 
@@ -103,6 +122,9 @@ GATEWAY_EVENTS: Final[Mapping[str, str]] = {
 }
 """The gateway's own events by type, with what each means."""
 
+EVENT_TYPES: Final = frozenset(GATEWAY_EVENTS) | {event.type for event in VENDOR_EVENTS}
+"""Every type of event that has a documented meaning."""
+
 
 class Report(NamedTuple):
     """A vendor's report, read: `data` is kept, `live` is what is passed on now, pictures included (None: the same).
@@ -126,9 +148,8 @@ def read_report(event: str, payload: str, shop: Mapping[str, str]) -> Report:
     """
     known = _BY_KEY.get(event)
     try:
-        document: Any = json_text.loads(payload)
+        document: Any = _writable(json_text.loads(payload))
         slim = _without_pictures(document)
-        json_text.dumps(slim)
     except (ValueError, RecursionError):
         document = None
     head: dict[str, Any] = {"vendor_event": int(event) if event.isascii() and event.isdigit() else event, **shop}
@@ -164,6 +185,27 @@ def _unknown_type(event: str) -> str:
 
 def _text(value: Any) -> str:
     return Field("").read(value) or ""
+
+
+def _writable(document: Any) -> Any:
+    """Return a document as it can be written: with `?` for half a surrogate pair. Raises as `json_text.dumps`."""
+    try:
+        json_text.dumps(document)
+    except UnicodeEncodeError:
+        return _with_whole_characters(document)
+    return document
+
+
+def _with_whole_characters(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_with_whole_characters(name): _with_whole_characters(one) for name, one in value.items()}
+        case list():
+            return [_with_whole_characters(one) for one in value]
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case _:
+            return value
 
 
 def _without_pictures(value: Any) -> Any:

@@ -1,28 +1,28 @@
 """Form encoding (application/x-www-form-urlencoded) of large texts: as `urllib` does it, several times as fast."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
-_COMMON: Final = tuple((char, f"%{ord(char):02X}") for char in '%":,{}[]/\\+&=')
-"""The percent sign first, since every replacement writes one."""
-_RARE: Final = re.compile(r"[^A-Za-z0-9_.~% -]+")
+_KEPT: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~ "
+_ESCAPES: Final = [(bytes([byte]), b"%%%02X" % byte) for byte in range(256)]
 
 
-def quote(text: str) -> str:
+def quote(text: str) -> bytes:
     """Return a text as the value of a form field: letters, digits and `_.-~` are kept, a blank is `+`."""
-    for char, escape in _COMMON:
-        if char in text:
-            text = text.replace(char, escape)
-    if _RARE.search(text):
-        text = _RARE.sub(_escaped, text)
-    return text.replace(" ", "+")
+    raw = text.encode()
+    found = set(raw.translate(None, _KEPT))
+    # The percent sign first, since every replacement writes one.
+    for byte in sorted(found, key=lambda byte: byte != ord("%")):
+        raw = raw.replace(*_ESCAPES[byte])
+    return raw.replace(b" ", b"+")
+
+
+def length(text: str) -> int:
+    """Return the length of `quote(text)`."""
+    raw = text.encode()
+    return len(raw) + 2 * len(raw.translate(None, _KEPT))
 
 
 def encode(fields: Mapping[str, str]) -> bytes:
     """Return the body of a form."""
-    return "&".join(f"{quote(name)}={quote(value)}" for name, value in fields.items()).encode("ascii")
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match.group().encode())
+    return b"&".join(b"%b=%b" % (quote(name), quote(value)) for name, value in fields.items())

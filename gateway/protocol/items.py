@@ -7,7 +7,7 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway.protocol import form, json_text
 from gateway.protocol.endpoint import Call, Endpoint
@@ -21,11 +21,14 @@ STATES: Final[tuple[State, ...]] = ("waiting", "sending", "delivered", "supersed
 CALL_BYTES: Final = 1024 * 1024 - 1024
 """How large the items of one call may be as a form: the vendor takes 1 MB, and the other parameters need some room."""
 
+_DIGEST_BYTES: Final = 16
+_DIGEST_MADE: Final = b"\x01"
+"""The way in which `content_digest` makes digests: another byte for each change of it, because they are stored."""
+
 _SHOP: Final = ("shop_id", "sunmi_shop_no")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One item of a call.
 
     `text` is JSON: the element of the list, or an object of the whole call's parameters but for the shop. `reference`
@@ -82,13 +85,13 @@ def split(call: Call) -> tuple[str, list[Item]]:
     shared = {name: value for name, value in call.fields.items() if name != relay.each}
     shop = _shop(shared)
     texts = [text[1:-1]] if len(elements) == 1 else [json_text.dumps(element) for element in elements]
+    names = [name for key in relay.keys for name in key.names]
     items: list[Item] = []
     for element, own in zip(elements, texts, strict=True):
-        names = [name for key in relay.keys for name in key.names]
         reference = str(element[names[0]] if names else element)
         keys = (f"{relay.keys[0].kind}:{shop}:{reference}",)
-        digest = _digest(own) if relay.identified else None
-        items.append(Item(own, reference, keys, len(form.quote(own)) + 3, digest))
+        digest = _digest(own.encode()) if relay.identified else None
+        items.append(Item(own, reference, keys, form.length(own) + 3, digest))
     return _shared(tuple(shared.items())), items
 
 
@@ -110,12 +113,9 @@ def _shared(fields: tuple[tuple[str, str], ...]) -> str:
     return json_text.dumps(dict(fields))
 
 
-def _digest(*texts: str | bytes) -> bytes:
-    made = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        raw = text.encode() if isinstance(text, str) else text
-        made.update(len(raw).to_bytes(8) + raw)
-    return made.digest()
+def _digest(*parts: bytes) -> bytes:
+    framed = b"".join([len(part).to_bytes(8) + part for part in parts])
+    return hashlib.blake2b(framed, digest_size=_DIGEST_BYTES).digest()
 
 
 def same(one: str, other: str) -> bool:
@@ -124,14 +124,23 @@ def same(one: str, other: str) -> bool:
 
 
 def content_digest(call: Call) -> bytes:
-    """Return what stands for a call's whole content, in whatever order the members of its objects are."""
+    """Return what stands for a call's whole content, in whatever order the members of its objects are.
+
+    It begins with the way in which it was made, for `contradict`.
+    """
     structures = {known.name for known in call.endpoint.parameters if known.type in ("array", "object")}
-    texts: list[str | bytes] = [call.endpoint.path]
+    parts = [call.endpoint.path.encode()]
     for name, value in sorted(call.fields.items()):
-        texts += [name, json_text.canonical(json_text.loads(value)) if name in structures else value]
+        content = json_text.canonical(json_text.loads(value)) if name in structures else value.encode()
+        parts += [name.encode(), content]
     for name, part in sorted(call.files.items()):
-        texts += [name, part.data]
-    return _digest(*texts)
+        parts += [name.encode(), part.data]
+    return _DIGEST_MADE + _digest(*parts)
+
+
+def contradict(one: bytes, other: bytes) -> bool:
+    """Tell whether two digests stand for different contents: those that were made in different ways do not tell."""
+    return one != other and one[:-_DIGEST_BYTES] == other[:-_DIGEST_BYTES]
 
 
 def parameters(endpoint: Endpoint, shared: str, text: str) -> dict[str, Any]:
@@ -184,6 +193,8 @@ def fates(endpoint: Endpoint, answer: Answer, items: Sequence[tuple[str, str]]) 
         return [Fate("delivered", 0, meaning, answer=answer.raw.decode("utf-8", "replace"))]
     lists = named(endpoint, answer.document)
     good = Fate("delivered", 0, meaning)
+    if not lists:
+        return [good] * len(items)
     return [_fate(endpoint, relay, lists[name], text) if name in lists else good for name, text in items]
 
 

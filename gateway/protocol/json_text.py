@@ -1,25 +1,30 @@
 """JSON in which numbers keep the digits they came with."""
 
+import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-import simplejson
+import msgspec
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-# Made once: simplejson's functions make a new one for each call that is not given the defaults.
-_DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
-_ENCODER: Final = simplejson.JSONEncoder(ensure_ascii=False, separators=(",", ":"), use_decimal=True)
-_SORTING: Final = simplejson.JSONEncoder(separators=(",", ":"), use_decimal=True, sort_keys=True)
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+_PATIENT: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+"""Takes half a surrogate pair, so that whoever sent one can be told where, and tells best what is wrong with a text."""
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+_SORTING: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 def loads(text: str | bytes) -> Any:
     """Parse JSON; fractions become `Decimal`, so that 10.00 stays 10.00. Raises ValueError."""
     try:
-        return _DECODER.decode(text.decode() if isinstance(text, bytes) else text)
+        try:
+            return _DECODER.decode(text)
+        except ValueError:
+            return _PATIENT.decode(text.decode() if isinstance(text, bytes) else text)
     except RecursionError as exc:
         raise ValueError("the JSON is nested too deeply") from exc
     except InvalidOperation as exc:
@@ -27,14 +32,14 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
-    """Write JSON, compact unless indented, with every non-ASCII character as it is."""
-    if indent is not None:
-        return simplejson.dumps(value, ensure_ascii=False, indent=indent, use_decimal=True)
-    text: str = _ENCODER.encode(value)
-    return text
+    """Write JSON, compact unless indented, with every non-ASCII character as it is.
+
+    Raises UnicodeEncodeError for half a surrogate pair, and RecursionError for what is nested too deeply.
+    """
+    raw = _ENCODER.encode(value)
+    return (raw if indent is None else msgspec.json.format(raw, indent=indent)).decode()
 
 
-def canonical(value: Any) -> str:
+def canonical(value: Any) -> bytes:
     """Write JSON that is the same for the same content: the order of an object's members has no meaning."""
-    text: str = _SORTING.encode(value)
-    return text
+    return _SORTING.encode(value)

@@ -1,7 +1,7 @@
 """Parameters of a vendor endpoint as typed data, and the text that a value becomes on the wire."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -12,6 +12,7 @@ from gateway.protocol import json_text
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
 Format = Literal["date", "timestamp"]
+_QuickChecks = Mapping[type, Callable[[Any], object]]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -98,13 +99,13 @@ class Parameter:
     example: int | str | None = None
     _known: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
     _needed: frozenset[str] = field(init=False, repr=False, compare=False)
-    _plain: frozenset[Any] = field(init=False, repr=False, compare=False)
+    _quick: Mapping[str, _QuickChecks] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
         object.__setattr__(self, "_known", {known.name: known for known in self.properties})
         object.__setattr__(self, "_needed", frozenset(known.name for known in self.properties if known.required))
-        object.__setattr__(self, "_plain", self._unlimited())
+        object.__setattr__(self, "_quick", {known.name: known._quick_checks() for known in self.properties})
         wanted = int if "int" in (self.type, self.items) else str
         problems = [
             (not _NAME.fullmatch(self.name), "is not a parameter name"),
@@ -176,6 +177,15 @@ class Parameter:
         return text
 
     def _structure(self, value: Any) -> str:
+        try:
+            return json_text.dumps(self._parsed(value))
+        except RecursionError as exc:
+            raise Refusal("is nested too deeply") from exc
+        except UnicodeEncodeError as exc:
+            raise Refusal("must be valid Unicode") from exc
+
+    def _parsed(self, value: Any) -> Any:
+        """Return an array or object that was checked, parsing its text if that is given."""
         if isinstance(value, str):
             try:
                 value = json_text.loads(value)
@@ -186,56 +196,59 @@ class Parameter:
             raise Refusal(f"must be {_JSON_KINDS[wanted]}, not {_kind(value)}")
         if isinstance(value, list):
             self._check_items(value)
-        try:
-            text = json_text.dumps(value)
-        except RecursionError as exc:
-            raise Refusal("is nested too deeply") from exc
-        if not _is_unicode(text):
-            raise Refusal("must be valid Unicode")
-        return text
+        return value
 
     def _check_items(self, elements: Sequence[Any]) -> None:
         if self.required and not elements:
             raise Refusal("must not be empty")
         for index, element in enumerate(elements):
-            match self.items:
-                case "object" if isinstance(element, dict):
-                    self._check_properties(element, f"[{index}]")
-                case "object":
-                    raise Refusal(f"must be an object, not {_kind(element)}", f"[{index}]")
-                case "int":
-                    try:
-                        number, _ = _parse_number(element, whole=True)
-                    except Refusal as exc:
-                        raise Refusal(exc.reason, f"[{index}]") from exc
-                    self._check_choice(int(number))
-                case _ if type(element) not in (str, int) or element == "":
-                    raise Refusal("must be a string that is not empty", f"[{index}]")
+            try:
+                self._check_item(element)
+            except Refusal as exc:
+                raise Refusal(exc.reason, f"[{index}]{exc.inside}") from exc
 
-    def _check_properties(self, element: Mapping[str, Any], inside: str) -> None:
+    def _check_item(self, element: Any) -> None:
+        if self.items == "object":
+            if not isinstance(element, dict):
+                raise Refusal(f"must be an object, not {_kind(element)}")
+            self._check_properties(element)
+        elif self.items == "int":
+            number, _ = _parse_number(element, whole=True)
+            self._check_choice(int(number))
+        elif type(element) not in (str, int) or element == "":
+            raise Refusal("must be a string that is not empty")
+
+    def _check_properties(self, element: Mapping[str, Any]) -> None:
         # The vendor's own samples send empty strings for absent values.
         for name in self._needed:
             if element.get(name) in (None, ""):
-                raise Refusal("is required", f"{inside}.{name}")
+                raise Refusal("is required", f".{name}")
         for name, value in element.items():
-            known = self._known.get(name)
-            if known is None or value is None or value == "":
+            checks = self._quick.get(name)
+            if checks is None:
                 continue
-            kind = type(value)
-            if kind in known._plain and (value.isascii() if kind is str else -(10**18) < value < 10**18):
+            quick = checks.get(type(value))
+            if (quick is not None and quick(value)) or value is None or value == "":
                 continue
             try:
-                # The vendor's samples send numbers for identifiers, and text for numbers.
-                known.encode(str(value) if known.type == "string" and kind is int else value)
+                self._known[name]._check(value)
             except Refusal as exc:
-                raise Refusal(exc.reason, f"{inside}.{name}{exc.inside}") from exc
+                raise Refusal(exc.reason, f".{name}{exc.inside}") from exc
 
-    def _unlimited(self) -> frozenset[Any]:
-        """Return the types of value that need no further check: those of which this parameter takes any, in reason."""
+    def _check(self, value: Any) -> None:
+        """Check a member of an object, which is sent as it is."""
+        if self.type in ("array", "object"):
+            self._parsed(value)
+        else:
+            # The vendor's samples send numbers for identifiers, and text for numbers.
+            self.encode(str(value) if self.type == "string" and type(value) is int else value)
+
+    def _quick_checks(self) -> _QuickChecks:
+        """Return by type of value what tells that one is good, where nothing limits this parameter's values."""
         limits = (self.min, self.max, self.min_length, self.max_length, self.format if self.type == "string" else None)
         if any(limit is not None for limit in limits) or (self.choices and not self.open):
-            return frozenset()
-        return frozenset({"string": (str, int), "int": (int,), "number": (int,)}.get(self.type, ()))
+            return {}
+        return _QUICK.get(self.type, {})
 
     def _check_choice(self, value: int | str) -> None:
         if self.choices and not self.open and all(choice.value != value for choice in self.choices):
@@ -371,6 +384,21 @@ def _range(low: int | None, high: int | None) -> str:
 
 def _kind(value: Any) -> str:
     return "null" if value is None else _JSON_KINDS.get(type(value), "something else")
+
+
+def _is_short(number: int) -> bool:
+    return -(10**18) < number < 10**18
+
+
+def _has_few_digits(number: Decimal) -> bool:
+    return _NUMBER.fullmatch(str(number)) is not None
+
+
+_QUICK: Mapping[str, _QuickChecks] = {
+    "string": {str: str.isascii, int: _is_short},
+    "int": {int: _is_short},
+    "number": {int: _is_short, Decimal: _has_few_digits, str: _NUMBER.fullmatch},
+}
 
 
 def _is_unicode(text: str) -> bool:

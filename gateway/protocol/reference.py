@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.protocol.endpoint import Catalogue, Endpoint, Side
 from gateway.protocol.parameters import Parameter
+from gateway.protocol.relay import RelayPolicy
 
 _SIDES: Final[tuple[tuple[Side, str], ...]] = (("camera", "Cameras"), ("cloud", "Cloud"))
 _AUTH: Final = {
@@ -18,6 +19,11 @@ _AVAILABILITY: Final = {
     "unavailable": "not available, according to the vendor",
     "listed": "only listed by the vendor, never described",
 }
+_WAITING: Final = {
+    "every": "each is sent, none is merged with another or replaced",
+    "merge": "newer ones of the same key are merged into it field by field, the newest value wins",
+    "latest": "a newer one of the same key takes its place",
+}
 _INTRODUCTION: Final = """\
 # Vendor endpoints
 
@@ -25,7 +31,8 @@ Every endpoint of the vendor that the gateway knows, generated from the catalogu
 `sunmi-gateway catalogue --markdown`: do not edit this page. Parameters are private ones; `app_id`, `timestamp`,
 `random` and `sign` are added when a call is signed. Answer fields are those below `data`. *Inferred* marks what no
 document says. *Scope* is the least that a token needs: `pos`, `installer` or `admin`. `seed` and `notes` name the
-documents that a fact comes from."""
+documents that a fact comes from. *Queued* calls are kept in the outbox until the cloud has taken them: by their
+priority, 0 first, and those with the same order key one after the other. Calls of cameras are never queued."""
 
 
 def render(catalogue: Catalogue) -> str:
@@ -38,6 +45,28 @@ def render(catalogue: Catalogue) -> str:
             for endpoint in endpoints:
                 parts += _endpoint(endpoint)
     return "\n\n".join(parts) + "\n"
+
+
+def relay_facts(relay: RelayPolicy) -> Iterator[str]:
+    """Say in Markdown, a sentence each, how calls of an endpoint wait in the outbox."""
+    items = f"each element of `{relay.each}` is an item, up to {relay.most} in a call" if relay.each else "one item"
+    yield f"Queued, priority {relay.priority}: {items}."
+    keys = [f"the {key.kind} ({', '.join(f'`{name}`' for name in key.names) or 'the element'})" for key in relay.keys]
+    yield f"Order key: {' and '.join(keys)}."
+    barrier = "; a barrier: nothing older is merged or replaced across it" if relay.barrier else ""
+    yield f"While one waits, {_WAITING[relay.mode]}{barrier}."
+    if relay.identified:
+        yield "The same key with the same content is the same item, handed over again."
+    if relay.expires_after_s is not None:
+        yield f"Expires when it has waited for {relay.expires_after_s} s of running time."
+    for name, verdict in relay.named.items():
+        fate = {"instead": f"is sent to {relay.instead} instead", "refused": "is refused", "delivered": "is delivered"}
+        made = f", or delivered if it has a `{relay.made_by}`"
+        yield f"An item named in `{name}` {fate[verdict]}{made if _made(relay, name) else ''}."
+
+
+def _made(relay: RelayPolicy, name: str) -> bool:
+    return bool(relay.made_by) and relay.named[name] == "refused" and name != "invalid_list"
 
 
 def _chapters(endpoints: Iterable[Endpoint]) -> dict[str, list[Endpoint]]:
@@ -89,6 +118,10 @@ def _endpoint(endpoint: Endpoint) -> Iterator[str]:
 def _facts(endpoint: Endpoint) -> Iterator[str]:
     yield f"- Scope `{endpoint.scope}`; {_AUTH[endpoint.auth]}; {_AVAILABILITY[endpoint.availability]}."
     yield f"- {'Safe' if endpoint.repeatable else 'Not safe'} to send again when the answer was lost."
+    if endpoint.relay is not None:
+        yield from (f"- {fact}" for fact in relay_facts(endpoint.relay))
+    elif endpoint.side == "cloud":
+        yield "- Not queued."
     if endpoint.takes_file:
         yield "- Sent as multipart/form-data."
     if endpoint.timeout_s is not None:

@@ -5,7 +5,7 @@ import contextlib
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
@@ -19,6 +19,7 @@ from gateway.simulator.certificates import camera_context
 from gateway.simulator.faults import Faults
 from gateway.simulator.plausible import plausible_data
 from gateway.simulator.refusal import Refused
+from gateway.simulator.reporting import report
 from gateway.simulator.server import Received, Reply, Server
 from gateway.simulator.verification import SignatureCheck
 
@@ -181,6 +182,18 @@ class SimulatedCamera:
         """Wait until a camera that left is back."""
         if self._away is not None:
             await asyncio.shield(self._away)
+
+    async def report(self, event: str, payload: Mapping[str, Any]) -> int | None:
+        """Report an event to the subscribed address, signed for the owner at the camera's own time.
+
+        Returns the HTTP status of the answer (0: nobody answered), or None when nothing was sent: nobody has subscribed
+        to the event, or the camera is not on the network.
+        """
+        callback = self.state.hooks.get(event)
+        if callback is None or not self._present:
+            return None
+        account = self.state.owner, self._accounts[self.state.owner]
+        return await report(callback, event, payload, {}, account=account, now=self._server.now(), host=self.host)
 
     def _context(self) -> ssl.SSLContext:
         return camera_context(

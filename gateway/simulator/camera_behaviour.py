@@ -1,11 +1,14 @@
-"""What each endpoint does to a simulated camera's state, and what it answers (seed 000, chapters 1 and 2)."""
+"""What each endpoint does to a simulated camera's state, and what it answers (seed 000, 1 and 2; notes, section 6)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.events import camera_events
 from gateway.simulator.camera_state import MAX_FOCUS, MAX_ZOOM, CameraState, Departure, DynamicDetect, Lens
 from gateway.simulator.refusal import Refused, first_listed, wrong_parameters
+from gateway.simulator.reporting import is_callback
 
 Fields = Mapping[str, str]
 Data = Mapping[str, Any] | None
@@ -15,7 +18,7 @@ _MODEL_NAMES: Final = {"FM010": "SS", "FM020": "FS"}
 _PARAMETER_CODES: Final = {
     "ssid": 100, "password": 101, "zoom": 110, "focus": 111, "focus_x": 112, "focus_y": 112, "irmode": 113,
     "motion_level": 114, "audio_level": 115, "weekday": 116, "start_time": 117, "stop_time": 117, "name": 118,
-    "led_switch": 119, "rotation": 120,
+    "led_switch": 119, "rotation": 120, "event_list": 310, "http_callback": 311,
 }  # fmt: skip
 """The code for a bad value, by parameter (notes, section 5: inferred)."""
 MISSING_PARAMETER: Final = 2
@@ -118,6 +121,20 @@ def _info(state: CameraState, _: Fields) -> Data:
     }
 
 
+def _add_hook(state: CameraState, fields: Fields) -> None:
+    events = json_text.loads(fields["event_list"])
+    if not events or not set(events) <= set(camera_events(state.model)):
+        raise Refused(_PARAMETER_CODES["event_list"])
+    if not is_callback(fields["http_callback"]):
+        raise Refused(_PARAMETER_CODES["http_callback"])
+    state.hooks |= dict.fromkeys(events, fields["http_callback"])
+
+
+def _delete_hook(state: CameraState, fields: Fields) -> None:
+    for event in json_text.loads(fields["event_list"]):
+        state.hooks.pop(event, None)
+
+
 def _leave(why: Departure) -> Behaviour:
     def leave(state: CameraState, _: Fields) -> None:
         state.departure = why
@@ -152,5 +169,7 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
     "device/getInfo": _info,
     "device/reset": _leave("reset"),
     "device/reboot": _leave("reboot"),
+    "hook/add": _add_hook,
+    "hook/delete": _delete_hook,
 }
 """By path; activation is the camera's own, because it needs the accounts."""

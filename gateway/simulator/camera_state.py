@@ -62,7 +62,8 @@ class CameraState:
 
     `owner` is the app_id that activated it. `hotspot` says that it offers its own Wi-Fi network, `cable` that it is on
     Ethernet, `internet` that the network it is on leads to the cloud. `card_status` is 0 to 3 as the camera tells it;
-    `groups` are the names of its face groups. `departure` is why it is about to leave the network, if it is.
+    `groups` are the names of its face groups, `hooks` the subscribed addresses by event. `departure` is why it is about
+    to leave the network, if it is.
     """
 
     sn: str
@@ -79,6 +80,7 @@ class CameraState:
     owner: str = ""
     card_status: int = 2
     groups: list[str] = field(default_factory=list)
+    hooks: dict[str, str] = field(default_factory=dict)
     settings: Settings = field(init=False)
     departure: Departure | None = None
 
@@ -127,12 +129,14 @@ class CameraState:
         return f"{normal_mac(self.mac)} "
 
     def activate(self, app_id: str) -> None:
-        """Take an owner; the face groups of before are lost."""
+        """Take an owner; the face groups and subscriptions of before are lost."""
         self.owner = app_id
+        self.hooks.clear()
         self.groups = list(DEFAULT_GROUPS)
 
     def forget_everything(self) -> None:
         """Go back to the factory state; face groups lie on the memory card and stay."""
         self.owner = ""
+        self.hooks.clear()
         self.settings = Settings(self.default_name)
         self.hotspot = True

@@ -3,7 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
@@ -15,6 +15,7 @@ from gateway.simulator.cloud_state import CloudCall, CloudState, Data
 from gateway.simulator.faults import Faults
 from gateway.simulator.plausible import plausible_data
 from gateway.simulator.refusal import Refused, without_items, wrong_parameters
+from gateway.simulator.reporting import report
 from gateway.simulator.server import Received, Reply, Server
 from gateway.simulator.verification import Flaw, SignatureCheck
 
@@ -95,6 +96,18 @@ class SimulatedCloud:
     async def stop(self) -> None:
         """Stop serving; what it remembers stays."""
         await self._server.stop()
+
+    async def report(self, event: int, payload: Mapping[str, Any], shop_id: str) -> list[int]:
+        """Report an event of a shop to every account that has subscribed to it.
+
+        Returns the HTTP status of each answer (0: nobody answered); empty where nobody has subscribed.
+        """
+        shop = {"shop_id": shop_id, "sunmi_shop_no": self.state.numbers[shop_id]}
+        subscribed = [(app_id, url) for (app_id, known), url in self.state.hooks.items() if known == event]
+        return [
+            await report(url, event, payload, shop, account=(app_id, self.accounts[app_id]), now=self._server.now())
+            for app_id, url in subscribed
+        ]
 
     def _context(self) -> ssl.SSLContext:
         if not self.faults.changed_certificate:

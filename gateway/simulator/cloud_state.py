@@ -113,6 +113,9 @@ class CloudState:
         self.shops = {shop_id: Shop(shop_id) for shop_id in shops}
         self.hooks: dict[tuple[str, int], str] = {}
         """The callback address by app_id and event."""
+        self.unavailable_events: set[int] = set()
+        """Events that nobody can subscribe to; the documents call 4100 currently unavailable, not what that means."""
+        self.numbers = dict(shops)
         self._by_number = {number: self.shops[shop_id] for shop_id, number in shops.items()}
         self._last_id = 129199
         for shop in self.shops.values():

@@ -59,6 +59,8 @@ class Database:
         self.path = path
         self._connection = connection
         self._turn = asyncio.Lock()
+        self.commits = 0
+        """How many write transactions there were since the database was opened."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -95,6 +97,7 @@ class Database:
                     await self._connection.execute("BEGIN IMMEDIATE")
                     yield self._connection
                     await self._connection.commit()
+                    self.commits += 1
                 except BaseException:
                     await self._connection.rollback()
                     raise
@@ -110,7 +113,9 @@ class Database:
 
         For many statements at once: `write` changes threads for each one, which costs more than most of them.
         """
-        return await self._in_thread(partial(_transact, work))
+        done = await self._in_thread(partial(_transact, work))
+        self.commits += 1
+        return done
 
     async def inspect(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work`, which only reads or sets pragmas, in the database's thread and return its result."""
@@ -190,6 +195,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
     await pragma("synchronous = FULL")
     await pragma("secure_delete = ON")
     await pragma(f"wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    await pragma(f"journal_size_limit = {_CHECKPOINT_PAGES * 4096}")  # of what one large write has left of the log
     damage = await pragma("integrity_check(1)")
     if damage != "ok":
         raise _Damaged(f"{path}: the database is damaged ({damage})")

@@ -53,6 +53,8 @@ class TokenTable:
         self._name_by_hash: dict[str, str] = {}
         self._tried_use: dict[str, int] = {}
         self._writing: set[asyncio.Task[None]] = set()
+        self.on_revoked: list[Callable[[str], None]] = []
+        """Called with the name of a token that was revoked just now."""
 
     @classmethod
     async def open(cls, database: Database, *, now: Callable[[], float] = time.time) -> Self:
@@ -93,9 +95,10 @@ class TokenTable:
         """Return every token, sorted by name."""
         return sorted(self._by_name.values(), key=lambda record: record.name)
 
-    def named(self, name: str) -> TokenRecord | None:
-        """Return what is known of the token with this name, or None."""
-        return self._by_name.get(name)
+    def named(self, name: str) -> tuple[TokenRecord, str] | None:
+        """Return what is known of the token with this name, and its hash, which no later token has; or None."""
+        digest = next((digest for digest, owner in self._name_by_hash.items() if owner == name), None)
+        return None if digest is None else (self._by_name[name], digest)
 
     async def revoke(self, name: str) -> None:
         """Make a token worthless, at once. Raises `NotFound`."""
@@ -106,6 +109,8 @@ class TokenTable:
         self._by_name.pop(name, None)
         self._tried_use.pop(name, None)
         self._name_by_hash = {digest: owner for digest, owner in self._name_by_hash.items() if owner != name}
+        for callback in self.on_revoked:
+            callback(name)
 
     def find(self, token: str) -> TokenRecord | None:
         """Return what is known of a token that a caller shows, or None."""

@@ -48,6 +48,15 @@ async def test_a_stale_signature_is_made_anew_with_the_clouds_time(
     assert len(simulated.arrived) == 3, "what was learned stays"
 
 
+async def test_calls_under_way_together_all_take_the_clouds_time(
+    simulated: SimulatedCloud, make_client: MakeCloud
+) -> None:
+    simulated.faults.clock_offset_s = 21 * DAY
+    client = make_client(simulated)
+    answers = await asyncio.gather(*(client.call(CALL) for _ in range(4)))
+    assert [answer.code for answer in answers] == [0] * 4
+
+
 async def test_a_cloud_without_date_cannot_correct_the_clock(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
     simulated.faults.clock_offset_s = 21 * DAY
     simulated.faults.send_date = False

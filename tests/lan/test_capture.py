@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import simplejson
 
 from gateway.errors import CameraUnreachable, CameraUntrusted, NotFound, NotManaged
 from gateway.lan import capture as captures
@@ -108,7 +107,7 @@ def repeatable_part(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_text(document: dict[str, Any]) -> str:
-    return simplejson.dumps(document, ensure_ascii=False, use_decimal=True, indent=2) + "\n"
+    return json_text.dumps(document, indent=2) + "\n"
 
 
 # What a capture holds

@@ -1,5 +1,7 @@
 """JSON whose numbers keep their digits."""
 
+from decimal import Decimal
+
 import pytest
 
 from gateway.protocol import json_text
@@ -16,6 +18,8 @@ from gateway.protocol import json_text
         '{"name":"可口可乐","price":3.20}',
         '"a/b \\" \\\\ \\u0001"',
         "[true,false,null,[],{}]",
+        "18446744073709551616",
+        "-1E+400",
     ],
 )
 def test_what_goes_in_comes_out(text: str) -> None:
@@ -28,3 +32,15 @@ def test_what_goes_in_comes_out(text: str) -> None:
 def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         json_text.loads(text)
+
+
+def test_what_is_wrong_is_told() -> None:
+    with pytest.raises(ValueError, match="line 2 column 5"):
+        json_text.loads('{"a":1,\n"b":}')
+
+
+def test_half_a_surrogate_pair_is_read_but_never_written() -> None:
+    half = json_text.loads(r'{"name":"\ud800","price":1.50}')
+    assert half == {"name": "\ud800", "price": Decimal("1.50")}
+    with pytest.raises(UnicodeEncodeError):
+        json_text.dumps(half)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gateway.protocol import catalogue
 from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.catalogue.shop import ITEMS_PER_CALL
 from gateway.protocol.reference import render
 
 PAGE = Path(catalogue.__file__).parent / "REFERENCE.md"
@@ -41,3 +42,25 @@ def test_it_tells_limits_and_guesses() -> None:
     assert any(line.startswith("| `esl_code` | string | one of `esl_code`, `esl_sn` | 8 characters") for line in lines)
     assert "| `password` | string | Password. Secret. |" in lines
     assert any("SL126+: 296 x 152 pixels in black, white;" in line for line in lines)
+
+
+def test_it_tells_how_the_calls_of_each_endpoint_wait() -> None:
+    told = {
+        section.partition("\n")[0]: section
+        for section in re.split(r"^#### ", render(CATALOGUE), flags=re.MULTILINE)[1:]
+    }
+    for endpoint in CATALOGUE.side("cloud"):
+        facts = told[endpoint.path]
+        assert ("- Queued, priority" in facts) == (endpoint.relay is not None), endpoint.path
+        assert ("- Not queued." in facts) == (endpoint.relay is None), endpoint.path
+    orders, updates, creates = (told[path] for path in ("order/update", "product/update", "product/create"))
+    assert f"- Queued, priority 1: each element of `order_list` is an item, up to {ITEMS_PER_CALL} in a call." in orders
+    assert "- Order key: the order (`order_no`)." in orders
+    assert "- While one waits, each is sent" in orders
+    assert "merged into it field by field" in updates
+    assert "or delivered if it has a `name`" in updates
+    assert "a barrier" in creates
+    assert "`exist_list` is sent to product/update instead" in creates
+    assert "a newer one of the same key takes its place" in told["device/esl/pushImage"]
+    assert "- Expires when it has waited for 60 s" in told["device/esl/flashLed"]
+    assert "- Order key: the label (`esl_id`, `esl_code`) and the product (`product_id`)." in told["product/bindEsl"]

@@ -7,7 +7,18 @@ import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.envelope import parse_answer
-from gateway.protocol.items import Fate, Member, aggregate, combine, fates, merged, rebuilt, split
+from gateway.protocol.items import (
+    Fate,
+    Member,
+    aggregate,
+    combine,
+    content_digest,
+    contradict,
+    fates,
+    merged,
+    rebuilt,
+    split,
+)
 from gateway.protocol.relay import OrderKey, RelayPolicy
 
 SHOP = {"shop_id": "10096"}
@@ -88,3 +99,15 @@ def test_an_answer_is_rebuilt_from_its_own_items() -> None:
     assert aggregate(["delivered", "refused"]) == "delivered"
     assert aggregate(["delivered", "waiting"]) == "waiting"
     assert aggregate(["refused", "refused"]) == "refused"
+
+
+def test_digests_that_were_made_in_another_way_contradict_nothing() -> None:
+    one = content_digest(made("order/update", order_list=[{"order_no": "A", "order_type": 1}]))
+    same = content_digest(made("order/update", order_list='[{"order_type":1,"order_no":"A"}]'))
+    other = content_digest(made("order/update", order_list=[{"order_no": "A", "order_type": 2}]))
+    assert not contradict(one, same)
+    assert contradict(one, other)
+    assert not contradict(b"\x00" + one[1:], other)
+    first_kind = one[:1] + bytes(15)
+    assert not contradict(first_kind, other), "the first kind had no mark, and any byte may begin it"
+    assert contradict(first_kind, bytes(16))

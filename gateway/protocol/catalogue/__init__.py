@@ -5,6 +5,7 @@ from typing import Final
 from gateway.protocol.catalogue import (
     camera_config,
     camera_device,
+    camera_hooks,
     cloud_access_points,
     cloud_devices,
     cloud_faces,
@@ -22,6 +23,7 @@ from gateway.protocol.endpoint import Catalogue
 _CHAPTERS = (
     camera_config,
     camera_device,
+    camera_hooks,
     cloud_devices,
     cloud_faces,
     cloud_flow,

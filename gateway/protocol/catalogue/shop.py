@@ -9,8 +9,9 @@ from gateway.protocol.parameters import Parameter
 MAX_BODY_BYTES: Final = 1024 * 1024
 """The cloud refuses a larger request (seed 000, Cloud API, 2.1: "1M")."""
 
-ITEMS_PER_CALL: Final = 1000
-"""How many orders or products the outbox puts into one call; the vendor states no number, only the size."""
+ITEMS_PER_CALL: Final = 4000
+"""How many orders or products the outbox puts into one call at most. The vendor states no number, only the size, which
+decides for items of the usual 300 bytes and more."""
 
 SHOP: Final = (
     Parameter(

@@ -8,6 +8,7 @@ from gateway.simulator.refusal import Refused
 
 NO_CAMERA: Final = (5501, 5506, 5013)
 _ALREADY_BOUND: Final = 5509
+_BAD_PARAMETER: Final = 5022
 
 
 def camera(call: CloudCall) -> Ipc:
@@ -52,6 +53,8 @@ def _bind(call: CloudCall) -> Data:
 
 
 def _add_hook(call: CloudCall) -> Data:
+    if any(int(event) in call.state.unavailable_events for event in call.texts("event_list")):
+        raise Refused(_BAD_PARAMETER)
     for event in call.texts("event_list"):
         call.state.hooks[call.app_id, int(event)] = call.fields["http_callback"]
     return {}

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence, Set
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from typing import Final, NamedTuple, Self
 
@@ -21,7 +22,7 @@ from gateway.store.outbox import hold, ledger, room
 from gateway.store.outbox.group_commit import GroupCommit
 from gateway.store.outbox.intake import Intake, Offer, Receipt, end_items
 from gateway.store.outbox.ledger import Entry, describe_submission
-from gateway.store.outbox.queue import LAST_PRIORITY, Batch, Limit, Queue, settle
+from gateway.store.outbox.queue import LAST_PRIORITY, Batch, Limit, Queue, alike, settle
 from gateway.store.outbox.running_time import RunningTime
 from gateway.store.outbox.watch import Watch, Watches
 
@@ -29,6 +30,9 @@ __all__ = ["Accepted", "Batch", "Entry", "Outbox", "Watch", "describe_submission
 
 HEARTBEAT_S: Final = 600.0
 """How often the running time is stored when nothing else is: what a power cut takes from it at most."""
+
+_QUIET_S: Final = 10.0
+"""How long nothing has been accepted when the log of the database is given back to the disk: that stops all else."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +64,8 @@ class Outbox:
         """Whether nothing is to be sent until a person lets it go."""
         self.on_work: Callable[[], None] = lambda: None
         """Called when something may have become ready to be sent."""
+        self.on_refused: Callable[[int, str, Fate], None] = lambda _sequence, _path, _fate: None
+        """Called with number, endpoint and fate of an item that was refused, when that is on the disk."""
         self._database = database
         self._depth = depth
         self._queue = Queue()
@@ -74,6 +80,7 @@ class Outbox:
             database, bulk=self._take, last=self._store_time, committed=self._committed
         )
         self._keeper: asyncio.Task[None] | None = None
+        self._accepted_at = 0.0
 
     @classmethod
     async def open(cls, database: Database, *, max_bytes: int) -> Self:
@@ -135,9 +142,11 @@ class Outbox:
         """Let a watch know what became of items that were there before it."""
         self._watches.add(watch, sequences)
         found = await self._database.inspect(partial(ledger.by_number, view=self._view, numbers=sequences))
-        done = {entry.sequence: entry.fate for entry in found if entry.state not in ("waiting", "sending")}
+        for entry in found:
+            if entry.state not in ("waiting", "sending"):
+                self._watches.tell([entry.sequence], entry.fate)
         dropped = set(sequences) - {entry.sequence for entry in found}
-        self._watches.tell(done | dict.fromkeys(dropped, Fate("expired", meaning="it was dropped by a person")))
+        self._watches.tell(dropped, Fate("expired", meaning="it was dropped by a person"))
 
     async def claim(self, limit: Limit) -> Batch | None:
         """Return what is to be sent next, or None. `limit` tells of an item in how much company it may go."""
@@ -158,14 +167,17 @@ class Outbox:
 
     async def settle(self, batch: Batch, fates: Mapping[int, Fate]) -> None:
         """Write down what became of items of a batch; those that wait on, and the others, are free again after that."""
-        counted = [(sequence, fate, 1 + self._tries.get(sequence, 0)) for sequence, fate in fates.items()]
-        await self._commit.write(partial(settle, fates=counted, now_s=self.running.now()))
-        done = {sequence: fate for sequence, fate in fates.items() if fate.state != "waiting"}
-        for sequence in fates:
-            self._tries.pop(sequence, None)
-        self._depth -= len(done)
+        outcomes = alike(fates, self._tries)
+        await self._commit.write(partial(settle, outcomes=outcomes, now_s=self.running.now()))
+        self._forget_tries(fates)
         self._queue.give_back(batch.part(fates))
-        self._watches.tell(done)
+        for fate, _, sequences in outcomes:
+            if fate.state != "waiting":
+                self._depth -= len(sequences)
+                self._watches.tell(sequences, fate)
+            if fate.state == "refused":
+                for sequence in sequences:
+                    self.on_refused(sequence, batch.endpoint.path, fate)
         self.on_work()
 
     def release(self, batch: Batch, *, tried: bool) -> None:
@@ -251,20 +263,29 @@ class Outbox:
             pass
         while await self._database.inspect(room.shrink):
             pass
+        if time.monotonic() - self._accepted_at > _QUIET_S:
+            await self._database.scrub()
 
     async def _keep(self) -> None:
+        level = logging.ERROR
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 await self.prune()
+                level = logging.ERROR
             except StateError as exc:
-                _log.error("The outbox could not be tidied: %s", exc)
+                _log.log(level, "the outbox could not be tidied, so it is tried again: %s", exc)
+                level = logging.DEBUG
+
+    def _forget_tries(self, sequences: Iterable[int]) -> None:
+        if self._tries:
+            for sequence in sequences:
+                self._tries.pop(sequence, None)
 
     def _ended(self, sequences: Sequence[int], state: State) -> None:
         self._depth -= len(sequences)
-        for sequence in sequences:
-            self._tries.pop(sequence, None)
-        self._watches.tell(dict.fromkeys(sequences, Fate(state)))
+        self._forget_tries(sequences)
+        self._watches.tell(sequences, Fate(state))
 
     def _take(self, connection: sqlite3.Connection, handed: Sequence["_Handed"]) -> Sequence[Receipt | Problem]:
         left = self._room.left(connection, sum(one.size for one in handed))
@@ -284,6 +305,7 @@ class Outbox:
             if receipt.fresh and expires_after_s is not None and self._next_expiry_s is None:
                 self._next_expiry_s = self.running.now() + expires_after_s
         if accepted:
+            self._accepted_at = time.monotonic()
             self.on_work()
 
 

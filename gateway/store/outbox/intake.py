@@ -5,12 +5,11 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 from gateway.errors import Conflict, OutboxFull, Problem
 from gateway.protocol.endpoint import Call
-from gateway.protocol.items import Item, content_digest, policy, same, split
+from gateway.protocol.items import Item, content_digest, contradict, policy, same, split
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay import RelayPolicy
 
@@ -23,9 +22,11 @@ _ITEM: Final = (
 _SUBMISSION: Final = "id, token, idempotency_key, digest, path, items, members, accepted_s"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A call as it is handed over: by which token, with which idempotency key if any, and cut into items."""
+class Offer(NamedTuple):
+    """A call as it is handed over: by which token, with which idempotency key if any, and cut into items.
+
+    `size` is about how many bytes it takes on the disk.
+    """
 
     path: str
     relay: RelayPolicy
@@ -35,23 +36,20 @@ class Offer:
     shared: str
     items: Sequence[Item]
     files: Mapping[str, FilePart]
+    size: int
 
     @classmethod
     def of(cls, call: Call, *, token: str, key: str | None) -> Self:
         """Cut a call into items."""
         shared, items = split(call)
         digest = content_digest(call) if key is not None else None
-        return cls(call.endpoint.path, policy(call.endpoint), token, key, digest, shared, items, call.files)
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes on the disk."""
-        files = sum(len(part.data) for part in self.files.values())
-        return files + sum(len(item.text) + _ROW_BYTES for item in self.items)
+        size = sum([len(item.text) + _ROW_BYTES for item in items])
+        size += sum([len(part.data) for part in call.files.values()])
+        endpoint = call.endpoint
+        return cls(endpoint.path, policy(endpoint), token, key, digest, shared, items, call.files, size)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What an accepted call became: its submission and the numbers of its items, in the order of the call.
 
     `fresh` are those of them that are new; the others were handed over before. `superseded` are older ones that the
@@ -133,7 +131,7 @@ class _Batch:
     def _one(self, offer: Offer) -> Receipt:
         if offer.key is not None and (known := self._keys.get((offer.token, offer.key))) is not None:
             digest, receipt = known
-            if digest != offer.digest:
+            if digest and offer.digest and contradict(digest, offer.digest):
                 raise Conflict(
                     f"the Idempotency-Key {offer.key!r} was used for another call before; use a new key for a new call"
                 )

@@ -181,6 +181,11 @@ def revive(connection: sqlite3.Connection, view: View, sequences: Sequence[int],
     found = by_number(connection, view, sequences)
     for entry in found:
         _check_dead(connection, view, entry, entry.order_key)
+        if entry.text is None:
+            raise Conflict(
+                f"item {entry.sequence} has no content any more, which made room for others or was damaged; edit it, "
+                "which gives it a new one, or drop it"
+            )
     for entry in found:
         relay = CATALOGUE.get("cloud", entry.path).relay
         expires_s = now_s + relay.expires_after_s if relay is not None and relay.expires_after_s is not None else None
@@ -198,7 +203,8 @@ def edit(connection: sqlite3.Connection, view: View, sequence: int, shared: str,
         _check_dead(connection, view, entry, new.keys[0])
     others = json.dumps(new.keys[1:]) if len(new.keys) > 1 else None
     connection.execute(
-        "UPDATE item SET shared = ?, order_key = ?, other_keys = ?, reference = ?, size = ?, digest = ? "
+        "UPDATE item SET shared = ?, order_key = ?, other_keys = ?, reference = ?, size = ?, digest = ?, "
+        "stripped = 0 "
         "WHERE sequence = ?",
         (shared, new.keys[0], others, new.reference, new.size, new.digest, sequence),
     )

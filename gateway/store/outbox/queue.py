@@ -1,10 +1,10 @@
 """The queue of the outbox: which items are sent next, together, and writing down what became of them."""
 
 import functools
+import itertools
 import json
 import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Container, Sequence, Set
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -14,8 +14,10 @@ from gateway.protocol.items import CALL_BYTES, Fate, combine, merge, merged, pol
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay import PRIORITIES
 
-_PAGE: Final = 1000
-_SCAN: Final = 10 * _PAGE
+_FIRST_PAGE: Final = 16
+_PAGE: Final = 2000
+"""How many items are read at once: few at first, since many calls have only one."""
+_SCAN: Final = 5 * _PAGE
 """How far behind its first item a call looks for company."""
 LAST_PRIORITY: Final = max(PRIORITIES.values())
 
@@ -129,11 +131,12 @@ class Queue:
 
     def _pick(self, connection: sqlite3.Connection, priority: int, limit: Limit, now_s: float) -> Batch | None:
         picking = _Picking(self.in_flight, self._busy, limit, now_s)
-        begin = self._seen[priority]
-        while page := _page(connection, priority, begin):
+        begin, count = self._seen[priority], _FIRST_PAGE
+        while page := _page(connection, priority, begin, count):
             begin = page[-1].sequence + 1
-            if not all(picking.consider(row) for row in page):
+            if not all(map(picking.consider, page)):
                 break
+            count = picking.wanted
         self._seen[priority] = begin if picking.left is None else picking.left
         return picking.batch
 
@@ -173,6 +176,12 @@ class _Picking:
         self._size = 0
         self._seen = 0
         self._full = False
+
+    @property
+    def wanted(self) -> int:
+        """About how many more items there is room for."""
+        mean = self._size // len(self._parcels) if self._parcels else 0
+        return min(_PAGE, (CALL_BYTES - self._size) // mean + _FIRST_PAGE) if mean else _PAGE
 
     def consider(self, row: _Row) -> bool:
         """Take an item or leave it; return whether to go on."""
@@ -214,28 +223,26 @@ class _Picking:
         return True
 
 
-def _page(connection: sqlite3.Connection, priority: int, begin: int) -> list[_Row]:
+def _page(connection: sqlite3.Connection, priority: int, begin: int, count: int) -> list[_Row]:
     """Return the next waiting items, in one step of SQLite: each one costs a change of threads when others are busy."""
     columns = ", ".join(_Row._fields)
     [text] = connection.execute(
         f"SELECT json_group_array(json_array({columns})) FROM (SELECT {columns} FROM item WHERE state = 'waiting' "  # noqa: S608
         "AND priority = ? AND sequence >= ? ORDER BY sequence LIMIT ?)",
-        (priority, begin, _PAGE),
+        (priority, begin, count),
     ).fetchone()
-    return [_Row(*row) for row in json.loads(text)]
+    return list(map(_Row._make, json.loads(text)))
 
 
 def _load(connection: sqlite3.Connection, batch: Batch) -> None:
     """Fetch the content of what was picked, merging what goes as one."""
     [text] = connection.execute(
-        "SELECT group_concat(sequence || ' ' || text, char(10)) FROM content "
-        "WHERE sequence IN (SELECT value FROM json_each(?))",
+        "SELECT group_concat(coalesce(text, ''), char(10)) FROM json_each(?) LEFT JOIN content ON sequence = value",
         (json.dumps(batch.sequences),),
     ).fetchone()
-    # Compact JSON has no line breaks.
-    texts = {int(number): own for number, _, own in (line.partition(" ") for line in (text or "").split("\n") if line)}
+    texts = iter(text.split("\n"))  # compact JSON has no line breaks
     for parcel in batch.parcels:
-        found = [texts[sequence] for sequence in parcel.sequences if sequence in texts]
+        found = [own for own in itertools.islice(texts, len(parcel.sequences)) if own]
         parcel.text = functools.reduce(merged, found) if found else ""
     if batch.endpoint.takes_file:
         rows = connection.execute(
@@ -244,12 +251,9 @@ def _load(connection: sqlite3.Connection, batch: Batch) -> None:
         batch.files = {row[0]: FilePart(row[1], row[2], row[3]) for row in rows}
 
 
-def settle(connection: sqlite3.Connection, fates: Sequence[tuple[int, Fate, int]], now_s: float) -> None:
-    """Write down the fate of items, each with how many attempts it took since the last time."""
-    alike: dict[tuple[Fate, int], list[int]] = defaultdict(list)
-    for sequence, fate, attempts in fates:
-        alike[fate, attempts].append(sequence)
-    for (fate, attempts), sequences in alike.items():
+def settle(connection: sqlite3.Connection, outcomes: Sequence["Outcome"], now_s: float) -> None:
+    """Write down the fate of items."""
+    for fate, attempts, sequences in outcomes:
         listed = json.dumps(sequences)
         connection.execute(
             "UPDATE item SET state = ?, sent_to = CASE WHEN ? = '' THEN sent_to ELSE ? END, finished_s = ?, "
@@ -262,3 +266,24 @@ def settle(connection: sqlite3.Connection, fates: Sequence[tuple[int, Fate, int]
         )  # fmt: skip
         if fate.state == "delivered":
             connection.execute("DELETE FROM file WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))
+
+
+class Outcome(NamedTuple):
+    """What became of some items, and how many attempts that took since the last time that it was written down."""
+
+    fate: Fate
+    attempts: int
+    sequences: list[int]
+
+
+def alike(fates: Mapping[int, Fate], tries: Mapping[int, int]) -> list[Outcome]:
+    """Gather the items that have the same fate after as many attempts; `tries` are those that failed before."""
+    # By identity: thousands of items share one fate, and to compare fates takes longer than all else.
+    found: dict[tuple[int, int], Outcome] = {}
+    for sequence, fate in fates.items():
+        attempts = 1 + tries.get(sequence, 0)
+        outcome = found.get((id(fate), attempts))
+        if outcome is None:
+            found[id(fate), attempts] = outcome = Outcome(fate, attempts, [])
+        outcome.sequences.append(sequence)
+    return list(found.values())

@@ -26,7 +26,6 @@ class Room:
     def __init__(self, path: Path, most: int) -> None:
         self._folder = path.parent
         self._most = most
-        self._stripped = (0.0, 0)
 
     def left(self, connection: sqlite3.Connection, wanted: int) -> int:
         """Return how many bytes may still be written; the content of what is done makes room if that is too little."""
@@ -47,31 +46,25 @@ class Room:
     def _strip(self, connection: sqlite3.Connection) -> bool:
         """Let go of the content of the oldest items that are done, a piece at a time; what identifies them stays.
 
-        Deleted pages are overwritten, which goes through the log: a piece must fit into the reserve. Where there is
-        nothing left to find, the next search begins anew: a transaction that failed has moved the mark for nothing.
+        Deleted pages are overwritten, which goes through the log: a piece must fit into the reserve.
         """
         rows = connection.execute(
-            "SELECT item.sequence, item.size, item.finished_s FROM item JOIN content USING (sequence) "  # noqa: S608
-            f"WHERE {_DONE} AND (item.finished_s, item.sequence) > (?, ?) "
-            "ORDER BY item.finished_s, item.sequence LIMIT ?",
-            (*self._stripped, _AT_ONCE),
+            f"SELECT sequence, size FROM item WHERE {_DONE} AND stripped = 0 ORDER BY finished_s LIMIT ?",  # noqa: S608
+            (_AT_ONCE,),
         ).fetchall()
         piece = _piece(rows)
-        if not piece:
-            self._stripped = (0.0, 0)
-            return False
-        self._stripped = (rows[len(piece) - 1][2], piece[-1])
-        connection.execute(
-            "DELETE FROM content WHERE sequence IN (SELECT value FROM json_each(?))", (json.dumps(piece),)
-        )
-        return True
+        listed = json.dumps(piece)
+        for table in ("content", "file"):
+            connection.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))  # noqa: S608
+        connection.execute("UPDATE item SET stripped = 1 WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))
+        return bool(piece)
 
 
-def _piece(rows: list[tuple[int, int, float]]) -> list[int]:
+def _piece(rows: list[tuple[int, int]]) -> list[int]:
     """Return the first of these items, as many as one transaction may delete: at least one, if there is any."""
     size = 0
     piece: list[int] = []
-    for sequence, own, _ in rows:
+    for sequence, own in rows:
         size += own
         if piece and size > _PIECE_BYTES:
             break
@@ -83,8 +76,7 @@ def prune(connection: sqlite3.Connection, now_s: float) -> int:
     """Remove some of what is done and old enough; return how many items. Call again until that is 0."""
     too_old = now_s - RETENTION_S
     rows = connection.execute(
-        f"SELECT sequence, size, finished_s FROM item WHERE {_DONE} AND finished_s < ? "  # noqa: S608
-        "ORDER BY finished_s LIMIT ?",
+        f"SELECT sequence, size FROM item WHERE {_DONE} AND stripped IN (0, 1) AND finished_s < ? LIMIT ?",  # noqa: S608
         (too_old, _AT_ONCE),
     ).fetchall()
     piece = _piece(rows)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from gateway.protocol.items import Fate
 
@@ -59,9 +59,9 @@ class Watches:
             if not watches:
                 self._by_item.pop(sequence, None)
 
-    def tell(self, fates: Mapping[int, Fate]) -> None:
-        """Pass on the last fates of items."""
+    def tell(self, sequences: Iterable[int], fate: Fate) -> None:
+        """Pass on the last fate of items."""
         if self._by_item:
-            for sequence, fate in fates.items():
+            for sequence in sequences:
                 for watch in self._by_item.pop(sequence, ()):
                     watch.tell(sequence, fate)

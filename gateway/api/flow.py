@@ -1,0 +1,83 @@
+"""Customer flow at hand: the present day and past days of a shop, with the internet up or down."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+from aiohttp import web
+
+from gateway.api.route import Caller, Query, Route, respond
+from gateway.errors import Fault, InvalidRequest
+from gateway.protocol.parameters import Refusal, parse_date
+
+
+async def flow_today(caller: Caller) -> web.StreamResponse:
+    """Answer how many customers came today, and of which kind."""
+    given = _given(caller.request, _SHOP)
+    return respond(await caller.gateway.flow.today(given))
+
+
+async def flow_history(caller: Caller) -> web.StreamResponse:
+    """Answer how many customers came on past days, and of which kind."""
+    given = _given(caller.request, (*_DAYS, *_SHOP))
+    faults: list[Fault] = []
+    if "from" not in given:
+        faults.append(Fault("from", "is required: the first day, YYYY-MM-DD"))
+    days: dict[str, date] = {}
+    for name in ("from", "to"):
+        try:
+            if name in given:
+                days[name] = parse_date(given[name])
+        except Refusal as exc:
+            faults.append(Fault(name, exc.reason))
+    if faults:
+        raise InvalidRequest(faults)
+    shop = {name: value for name, value in given.items() if name not in days}
+    first = days["from"]
+    return respond(await caller.gateway.flow.history(shop, first, days.get("to", first)))
+
+
+def _given(request: web.Request, known: tuple[Query, ...]) -> Mapping[str, str]:
+    names = {one.name for one in known}
+    faults = [Fault(name, "is not a parameter of this call") for name in request.query if name not in names]
+    faults += [Fault(name, "is given twice") for name in sorted(names) if len(request.query.getall(name, [])) > 1]
+    if faults:
+        raise InvalidRequest(faults)
+    return dict(request.query)
+
+
+_SHOP: Final = (
+    Query("shop_id", "The shop; that of the settings if none is named."),
+    Query("sunmi_shop_no", "The platform's newer key of a shop, instead of shop_id."),
+)
+_DAYS: Final = (
+    Query("from", "The first day, in the shop's own time.", required=True, format="date"),
+    Query("to", "The last day, at most 12 months after the first; the first one if not given.", format="date"),
+)
+
+_MEMBERS: Final = (
+    "`total`, `new`, `repeat` and `members` count customers, `face_not_seen` those whose face was not seen; null is "
+    "what the cloud does not tell. Times are the shop's: `2026-11-21 09:00`. `ages` has a row for each age range: "
+    "`age` in words, the kinds, and `men` and `women` with theirs. `source` is `cloud` if the numbers were fetched for "
+    "this answer, `cache` if they are remembered{mixed}; `fetched_at` is when, `age_s` how many seconds ago, {oldest}. "
+    "`unavailable` lists the vendor's endpoints that gave nothing now: `endpoint`, `code` and `detail`, as a problem "
+    "has them. What the others gave is there all the same; the call fails only where there are no numbers at all."
+)
+_TODAY: Final = (
+    "The present day of one shop: `hours` is its trend, `date` the day. Numbers are fetched at most every 15 seconds, "
+    "and remembered ones given for up to a day while the cloud is away. "
+    + _MEMBERS.format(mixed="", oldest="for all of them alike")
+)
+_HISTORY: Final = (
+    "Past days of one shop: `days` has a row for each day, `hours` is for a single day, `weeks` and `months` for that "
+    "many days and where the vendor offers them. Over more than 30 days the vendor counts no totals and no ages. The "
+    "vendor tells of a day on the next one; two days later it is `final`, kept, and not asked for again. "
+    + _MEMBERS.format(mixed=", `mixed` if some are", oldest="for the oldest of them")
+)
+
+ROUTES = (
+    Route("GET", "/api/v1/flow/today", "Customer flow of the present day", flow_today, "pos",
+          query=_SHOP, answers={200: _TODAY}),
+    Route("GET", "/api/v1/flow/history", "Customer flow of past days", flow_history, "pos",
+          query=(*_DAYS, *_SHOP), answers={200: _HISTORY}),
+)  # fmt: skip

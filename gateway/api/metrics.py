@@ -1,0 +1,110 @@
+"""`/metrics`: what Prometheus reads, the growing metrics and the gateway's present state."""
+
+import ipaddress
+import shutil
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from gateway import __version__
+from gateway.api.auth import by_token
+from gateway.api.events import STREAM
+from gateway.api.route import Caller, Route
+from gateway.app import Gateway
+from gateway.store.outbox import Stats
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Family = GaugeMetricFamily | CounterMetricFamily | InfoMetricFamily
+
+
+class _State(Collector):
+    """The present state as metrics; made for one answer."""
+
+    def __init__(self, gateway: Gateway, outbox: Stats, readers: int) -> None:
+        self._gateway = gateway
+        self._outbox = outbox
+        self._readers = readers
+
+    def collect(self) -> Iterable[Family]:
+        """Yield every metric."""
+        gateway = self._gateway
+        yield InfoMetricFamily("sunmi_gateway_build", "What runs here.", {"version": __version__})
+        yield _gauge("uptime_seconds", "Since the gateway started.", time.monotonic() - gateway.started_at)
+        yield from self._cloud()
+        yield self._cameras()
+        yield _gauge("outbox_items", "Items that wait for the cloud.", self._outbox.depth)
+        yield _gauge("outbox_oldest_age_seconds", "How long the oldest has waited.", self._outbox.oldest_age_s or 0)
+        yield _gauge("event_stream_readers", "Readers of the event stream that have caught up.", self._readers)
+        yield self._webhooks()
+        yield CounterMetricFamily(
+            "sunmi_gateway_commits", "Transactions of the database.", value=gateway.database.commits
+        )
+        path = gateway.database.path
+        yield _gauge("database_bytes", "Size of the database's file.", path.stat().st_size)
+        yield _gauge("disk_free_bytes", "Room on the disk that holds the state.", shutil.disk_usage(path.parent).free)
+
+    def _cloud(self) -> Iterable[Family]:
+        cloud = self._gateway.cloud
+        if cloud.reachable is not None:  # nobody has asked it yet
+            yield _gauge("cloud_reachable", "Whether the last call reached the cloud.", cloud.reachable)
+        if (offset_s := cloud.clock.offset_s) is not None:
+            yield _gauge("clock_offset_seconds", "How far the cloud's clock is ahead of this machine's.", offset_s)
+
+    def _cameras(self) -> Family:
+        family = GaugeMetricFamily("sunmi_gateway_cameras", "Cameras by state.", labels=("managed", "online"))
+        cameras = Tally((camera.managed, camera.online) for camera in self._gateway.registry.all())
+        for managed in (True, False):
+            for online in (True, False):
+                family.add_metric((_word(managed), _word(online)), cameras[managed, online])
+        return family
+
+    def _webhooks(self) -> Family:
+        family = GaugeMetricFamily("sunmi_gateway_webhooks", "Tills that events are pushed to.", labels=("state",))
+        states = Tally(webhook["state"] for webhook in self._gateway.push.all())
+        for state in ("ok", "failing"):
+            family.add_metric((state,), states[state])
+        return family
+
+
+async def metrics(caller: Caller) -> web.StreamResponse:
+    """Answer every metric in Prometheus' text format; a caller from elsewhere than loopback needs a token."""
+    gateway, request = caller.gateway, caller.request
+    if not from_here(request.remote or ""):
+        by_token(gateway.tokens)(request)
+    present = CollectorRegistry(auto_describe=False)
+    readers = request.app[STREAM].readers
+    present.register(_State(gateway, await gateway.outbox.stats(), readers))
+    ProcessCollector(registry=present)
+    body = generate_latest(gateway.metrics.registry) + generate_latest(present)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+
+
+def from_here(remote: str) -> bool:
+    """Tell whether a caller is on this machine: at a loopback address, or on the Unix socket, which has none."""
+    return not remote or ipaddress.ip_address(remote).is_loopback
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"sunmi_gateway_{name}", text, value=value)
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/metrics",
+        "Metrics for Prometheus; from loopback without a token",
+        metrics,
+        None,
+        answers={200: "Prometheus' text format. From elsewhere than loopback any token is needed."},
+    ),
+)

@@ -1,0 +1,77 @@
+"""What the OpenAPI document says of calls that may wait in the outbox: their headers, and how they are answered."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.api.outbox import LONGEST_WAIT_S, MOST_KEY, WAIT_S
+from gateway.errors import Conflict, OutboxFull, PeerTimeout, Problem
+from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.reference import relay_facts
+
+_REQUEST_HEADERS: Final = (
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": f"`wait=SECONDS` (RFC 7240): how long to wait for the cloud before the answer is 202, at most "
+        f"{LONGEST_WAIT_S:g}; {WAIT_S:g} if not given. Nobody waits while the cloud is known to be away.",
+        "schema": {"type": "string"},
+        "example": "wait=10",
+    },
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes a repeat return what became of the first call with this key, whatever happened between. "
+        "Keys of one token are apart from those of others.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MOST_KEY},
+    },
+)
+_APPLIED: Final = {
+    "Preference-Applied": {
+        "description": "The `wait=SECONDS` that was kept to; only where the call asked for one.",
+        "schema": {"type": "string"},
+    }
+}
+_LOCATION: Final = {
+    "Location": {
+        "description": "Where to ask what became of it: its place in the outbox.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    }
+}
+_ACCEPTED: Final = {
+    "type": "object",
+    "required": ["outbox_id", "state"],
+    "properties": {
+        "outbox_id": {"type": "string", "description": "Its name in the outbox; that of several items begins with s."},
+        "state": {
+            "type": "string",
+            "enum": ["waiting", "sending", "superseded"],
+            "description": "superseded: a newer call has taken its place already.",
+        },
+    },
+}
+_PROBLEMS: Final[Mapping[type[Problem], str]] = {
+    Conflict: "The Idempotency-Key was used for another call before, or the cloud's credentials are not set.",
+    PeerTimeout: "It was not sent: it waited for so long that it has no worth any more, or a person dropped it.",
+    OutboxFull: "There is no room left to keep it; nothing of it was accepted.",
+}
+
+
+def describe(operation: dict[str, Any], endpoint: Endpoint) -> None:
+    """Add to the operation of an endpoint what comes from its relay policy, if it has one."""
+    if endpoint.relay is None:
+        return
+    operation["description"] += "\n\n" + " ".join(relay_facts(endpoint.relay))
+    operation["parameters"] = list(_REQUEST_HEADERS)
+    answers = operation["responses"]
+    answers["200"]["headers"] = _APPLIED
+    answers["202"] = {
+        "description": "It is kept and will be sent. The cloud has not answered yet.",
+        "headers": {**_LOCATION, **_APPLIED},
+        "content": {"application/json": {"schema": _ACCEPTED}},
+    }
+    for problem, text in _PROBLEMS.items():
+        answers[str(problem.status)] = {
+            "description": text,
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }

@@ -1,0 +1,65 @@
+"""Whom this gateway has asked to report events, and ending that: the managing side of hooks."""
+
+from aiohttp import web
+
+from gateway.api.route import Caller, Route, respond
+from gateway.events.targets import CLOUD
+
+
+async def list_hooks(caller: Caller) -> web.StreamResponse:
+    """List every subscription and how it stands."""
+    return respond({"hooks": caller.gateway.subscriptions.describe()})
+
+
+async def hook_cloud(caller: Caller) -> web.StreamResponse:
+    """Subscribe at the cloud now."""
+    return respond(await caller.gateway.subscriptions.add(CLOUD))
+
+
+async def hook_camera(caller: Caller) -> web.StreamResponse:
+    """Subscribe at a camera now."""
+    return respond(await caller.gateway.subscriptions.add(caller.sn))
+
+
+async def unhook_cloud(caller: Caller) -> web.StreamResponse:
+    """End what is subscribed at the cloud."""
+    return respond(await caller.gateway.subscriptions.end(CLOUD))
+
+
+async def unhook_camera(caller: Caller) -> web.StreamResponse:
+    """End what is subscribed at a camera."""
+    return respond(await caller.gateway.subscriptions.end(caller.sn))
+
+
+_SHOWN = "`{target, state, callback, events, refused, since, last_error, next_try_in_s}`"
+_ADDED = {200: f"It is subscribed: {_SHOWN}"}
+_ENDED = {
+    200: "It is ended, also for any other system that had subscribed with this account, since the vendor's hook/delete "
+    f"names no system. The gateway subscribes again when told to (PUT), or when it is started again. {_SHOWN}"
+}
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/hooks",
+        "Whom this gateway has asked to report events: the cloud, and its cameras",
+        list_hooks,
+        "installer",
+        answers={
+            200: f"`{{hooks: […]}}`, each {_SHOWN}. `target` is `cloud` or a serial number; `state` is `waiting`, "
+            "`subscribed`, `failing` (it is tried again), `unsupported` (by the camera's firmware), `ended` (by a "
+            "person) or `off` (`last_error` names the setting)."
+        },
+    ),
+    Route("PUT", "/api/v1/hooks/cloud", "Subscribe at the cloud now", hook_cloud, "admin", answers=_ADDED),
+    Route("DELETE", "/api/v1/hooks/cloud", "End all subscriptions at the cloud", unhook_cloud, "admin", answers=_ENDED),
+    Route("PUT", "/api/v1/hooks/cameras/{sn}", "Subscribe at a camera now", hook_camera, "admin", answers=_ADDED),
+    Route(
+        "DELETE",
+        "/api/v1/hooks/cameras/{sn}",
+        "End all subscriptions at a camera",
+        unhook_camera,
+        "admin",
+        answers=_ENDED,
+    ),
+)

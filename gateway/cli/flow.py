@@ -1,0 +1,93 @@
+"""Commands for customer flow: the trend of a day or of some days, drawn in the terminal."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import click
+
+from gateway.cli.client import Api
+from gateway.cli.session import Session, messages, speaks
+from gateway.cli.tables import bars, show, table
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_KINDS: Final = {"new": "new", "repeat": "repeat", "members": "members", "face_not_seen": "with no face seen"}
+_AGES: Final = {"AGE": "age", "NEW": "new", "REPEAT": "repeat", "MEMBERS": "members", "MEN": "men", "WOMEN": "women"}
+_STEPS: Final = ("hours", "days", "weeks", "months")
+_DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
+
+
+def _of_a_shop(command: Command) -> Command:
+    named = click.option("--shop-id", metavar="ID", help="The shop, if not that of the settings.")
+    newer = click.option("--sunmi-shop-no", metavar="NO", help="The platform's newer key of the shop, instead.")
+    return named(newer(command))
+
+
+@click.group()
+def flow() -> None:
+    """How many customers came: today, history."""
+
+
+@flow.command()
+@_of_a_shop
+@speaks
+async def today(session: Session, api: Api, /, **shop: str | None) -> None:
+    """Draw the present day by the hour."""
+    await _answer(session, api, "today", shop)
+
+
+@flow.command()
+@click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="The first day, YYYY-MM-DD.")
+@click.option("--to", "last", type=_DAY, metavar="DAY", help="The last day; the first one if not given.")
+@_of_a_shop
+@speaks
+async def history(session: Session, api: Api, /, first: datetime, last: datetime | None, **shop: str | None) -> None:
+    """Draw past days: one by the hour, more by the day."""
+    days: dict[str, str | None] = {"from": f"{first:%Y-%m-%d}", "to": f"{last or first:%Y-%m-%d}"}
+    await _answer(session, api, "history", shop | days)
+
+
+async def _answer(session: Session, api: Api, kind: str, query: dict[str, str | None]) -> None:
+    given = {name: value for name, value in query.items() if value is not None}
+    answer = await api.get(f"flow/{kind}?{urlencode(given)}")
+    session.emit(answer, _draw)
+    for one in answer["unavailable"]:
+        messages.print(f"{one['endpoint']}: {one['detail']}", markup=False, soft_wrap=True)
+
+
+def _draw(answer: Any) -> None:
+    days = answer["date"] or "today" if "date" in answer else _range(answer["from"], answer["to"])
+    show(f"shop {answer['shop_id'] or answer['sunmi_shop_no']}, {days}: {_sentence(answer)}")
+    show(_origin(answer))
+    steps: list[Any] = next((answer[name] for name in _STEPS if answer.get(name)), [])
+    if steps:
+        show("")
+        bars([(str(step["time"]).rpartition(" ")[2], step["total"]) for step in steps])
+    if answer["ages"]:
+        show("")
+        told = [{**row, **{one: (row[one] or {}).get("total") for one in ("men", "women")}} for row in answer["ages"]]
+        columns = {heading: name for heading, name in _AGES.items() if any(row[name] is not None for row in told)}
+        table(told, columns)
+
+
+def _range(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
+
+
+def _sentence(answer: Any) -> str:
+    total = answer["total"]
+    kinds = [f"{answer[name]} {words}" for name, words in _KINDS.items() if answer[name] is not None]
+    customers = "total not known" if total is None else f"{total} customer{'' if total == 1 else 's'}"
+    return f"{customers} ({', '.join(kinds)})" if kinds else customers
+
+
+def _origin(answer: Any) -> str:
+    if answer["source"] == "cloud":
+        return "just fetched from the cloud"
+    age_s, origin = answer["age_s"], "remembered" if answer["source"] == "cache" else "remembered in part"
+    for seconds, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if age_s >= 2 * seconds:
+            return f"{origin}, fetched {age_s // seconds:.0f} {unit} ago"
+    return f"{origin}, fetched {age_s:.0f} s ago"

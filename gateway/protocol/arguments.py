@@ -1,0 +1,79 @@
+"""Arguments of a call, checked against the parameters of its endpoint: every fault is named at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.errors import Fault, InvalidRequest, TooLarge
+from gateway.protocol.parameters import FilePart, Parameter, Refusal, Span
+
+
+class ArgumentCheck:
+    """The checks of one endpoint, made once: what they need of each call is looked up, not searched for."""
+
+    def __init__(self, parameters: Sequence[Parameter], limits: Sequence[Span]) -> None:
+        self._parameters = {parameter.name: parameter for parameter in parameters}
+        self._limits = limits
+        self._required = [parameter.name for parameter in parameters if parameter.required]
+        self._replaces = {parameter.name: parameter.replaces for parameter in parameters if parameter.replaces}
+        names = dict.fromkeys(parameter.one_of for parameter in parameters if parameter.one_of)
+        self._groups = [[parameter.name for parameter in parameters if parameter.one_of == name] for name in names]
+        self._rivals = {name: [name] for name in self._parameters}
+        for newer, older in self._replaces.items():
+            self._rivals[newer].append(older)
+            self._rivals[older].append(newer)
+
+    def filled(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
+        """Fill in the shop: the newer key in place of the older one, and neither where the caller named one."""
+        usable: dict[str, str] = {}
+        for name, value in defaults.items():
+            rivals = self._rivals.get(name) if value else None
+            if rivals is not None and all(arguments.get(rival) in (None, "") for rival in rivals):
+                usable[name] = value
+        for newer, older in self._replaces.items():
+            if newer in usable:
+                usable.pop(older, None)
+        return {**arguments, **usable}
+
+    def encode(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> dict[str, str]:
+        """Return the text of each argument. Raises `InvalidRequest` with every fault, or `TooLarge` for a file."""
+        faults = [
+            Fault(name, "is not a parameter of this endpoint")
+            for name in (*arguments, *files)
+            if name not in self._parameters
+        ]
+        fields: dict[str, str] = {}
+        for name, parameter in self._parameters.items():
+            try:
+                if name in files:
+                    _check_file(parameter, files[name])
+                elif (value := arguments.get(name)) is not None:
+                    fields[name] = parameter.encode(value)
+            except Refusal as exc:
+                faults.append(Fault(name + exc.inside, exc.reason))
+        faults += self._missing(arguments, files)
+        if not faults:
+            faults += [fault for limit in self._limits if (fault := limit.check(fields)) is not None]
+        if faults:
+            raise InvalidRequest(faults)
+        return fields
+
+    def _missing(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> list[Fault]:
+        """Name what is missing: an empty value takes no part in the signature, so it cannot stand in for another."""
+        given = {name for name, value in arguments.items() if value is not None}.union(files)
+        filled = {name for name in given if name in files or arguments[name] != ""}
+        replaced = {older for newer, older in self._replaces.items() if newer in filled}
+        faults = [Fault(name, "is required") for name in self._required if name not in given and name not in replaced]
+        for members in self._groups:
+            if filled.isdisjoint(members):
+                faults.append(Fault(members[0], f"one of {', '.join(members)} is required"))
+        return faults
+
+
+def _check_file(parameter: Parameter, part: FilePart) -> None:
+    if parameter.type != "file":
+        raise Refusal("is not a file parameter")
+    if parameter.max_bytes is not None and len(part.data) > parameter.max_bytes:
+        raise TooLarge(
+            f"{parameter.name}: the file has {len(part.data)} bytes; at most {parameter.max_bytes} are accepted"
+        )
+    parameter.check_file(part)

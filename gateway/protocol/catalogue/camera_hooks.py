@@ -1,0 +1,63 @@
+"""Camera endpoints `hook/*`: which events a camera reports, and to which address (notes, section 6)."""
+
+from gateway.protocol.codes import camera_codes
+from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.events import VENDOR_EVENTS
+from gateway.protocol.parameters import Choice, Parameter
+
+_EVENT_LIST = Parameter(
+    name="event_list",
+    type="array",
+    items="string",
+    required=True,
+    choices=tuple(
+        Choice(key, event.title + (f" ({event.model} only)" if event.model else ""))
+        for event in VENDOR_EVENTS
+        for key in event.keys
+        if isinstance(key, str)
+    ),
+    open=True,
+    description="The events, by name: the cloud has numbers for them.",
+    example='["face_recog_event"]',
+)
+_CALLBACK = Parameter(
+    name="http_callback",
+    type="string",
+    required=True,
+    description="The address that the camera calls when an event happens, signed by the same rules.",
+    example="http://192.168.0.10/hook",
+)
+
+ENDPOINTS = (
+    Endpoint(
+        path="hook/add",
+        side="camera",
+        title="Subscribe to Events",
+        source="notes, section 6",
+        scope="admin",
+        parameters=(_EVENT_LIST, _CALLBACK),
+        return_codes=camera_codes(0, 1, 2, 5, 310, 311),
+        repeatable=True,
+        note="What a callback carries is not public; it is read as the cloud's events 2001 and 1010. Older firmware "
+        "may lack this endpoint.",
+    ),
+    Endpoint(
+        path="hook/delete",
+        side="camera",
+        title="End a Subscription",
+        source="notes, section 6",
+        scope="admin",
+        parameters=(
+            _EVENT_LIST,
+            Parameter(
+                name="http_callback",
+                type="string",
+                description="The address that was subscribed. Whether the camera looks at it is not public.",
+                example="http://192.168.0.10/hook",
+            ),
+        ),
+        return_codes=camera_codes(0, 1, 2, 5),
+        repeatable=True,
+        note="Its parameters are inferred from hook/add; it may end the subscription of another system, too.",
+    ),
+)

@@ -1,0 +1,127 @@
+"""A simulated store, and the parts of a gateway that subscribe to its events, over a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import PeerClock
+from gateway.cloud.client import Cloud
+from gateway.events.arrival import Arrival
+from gateway.events.ipcs import IpcNumbers
+from gateway.events.subscriptions import Subscriptions
+from gateway.events.targets import CameraTarget, CloudTarget
+from gateway.lan.cameras import Cameras
+from gateway.lan.registry import Registry
+from gateway.lan.sighting import Sighting
+from gateway.settings import CameraSettings, CloudSettings, HookSettings
+from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.fleet import SimulatedStore
+from gateway.store.cameras import CameraTable
+from gateway.store.database import Database
+
+
+@dataclass
+class Bench:
+    """The parts; `own` is this machine's address as cameras see it. Nothing is subscribed before `start`."""
+
+    store: SimulatedStore
+    registry: Registry
+    cameras: Cameras
+    cloud: Cloud
+    ipcs: IpcNumbers
+    arrival: Arrival
+    subscriptions: Subscriptions
+    own: list[str] = field(default_factory=lambda: ["127.0.0.1"])
+
+    def see(self, camera: SimulatedCamera) -> None:
+        """Let discovery have seen a camera."""
+        self.registry.see(
+            Sighting(
+                address=camera.address, interface="lo", found_by="broadcast", sn=camera.sn, model=camera.state.model
+            )
+        )
+
+    async def manage(self, number: int = 0) -> SimulatedCamera:
+        """Let a camera of the store be found, managed and known as it stands."""
+        camera = self.store.cameras[number]
+        self.see(camera)
+        await self.registry.manage(camera.sn)
+        await self.cameras.activation_evidence(camera.sn)
+        return camera
+
+    def start(self) -> None:
+        self.arrival.port = 8080
+        self.subscriptions.start()
+
+    def state(self, name: str = "cloud") -> dict[str, object]:
+        return {one["target"]: one for one in self.subscriptions.describe()}[name]
+
+
+Make = Callable[..., Awaitable[Bench]]
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[SimulatedStore]:
+    async with SimulatedStore(cameras=2) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+async def make(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Make]:
+    """Make the parts, with the settings of hooks that are given."""
+    made: list[Bench] = []
+    database = await Database.open(tmp_path / "gateway.db")
+
+    async def assemble(**hooks: str) -> Bench:
+        registry = Registry(CameraTable(database))
+        clock = PeerClock()
+        account = (store.app_id, store.secret_key)
+        cameras = Cameras(registry, settings=CameraSettings(timeout_s=3), credentials=account, cloud_clock=clock)
+        ca_file = tmp_path / "ca.pem"
+        ca_file.write_text(store.cloud.ca_pem)
+        settings = CloudSettings(
+            base_url=store.cloud.base_url, app_id=store.app_id, secret_key=store.secret_key, shop_id=store.shop_id,
+            ca_file=str(ca_file),
+        )  # fmt: skip
+        cloud = Cloud(settings, clock)
+        own = ["127.0.0.1"]
+        arrival = Arrival(HookSettings.model_validate(hooks), "0.0.0.0", own=lambda _: own[0])
+        ipcs = IpcNumbers(cloud, settings)
+        subscriptions = Subscriptions(
+            registry,
+            cloud=CloudTarget(cloud, settings, arrival),
+            camera=lambda sn: CameraTarget(sn, registry, cameras, arrival),
+            on_cloud_subscribed=ipcs.refresh,
+        )
+        bench = Bench(store, registry, cameras, cloud, ipcs, arrival, subscriptions, own)
+        made.append(bench)
+        return bench
+
+    yield assemble
+    for bench in made:
+        await bench.subscriptions.close()
+        await bench.ipcs.close()
+        await bench.cameras.close()
+        await bench.cloud.close()
+        await bench.registry.close()
+    await database.close()
+
+
+@pytest.fixture
+async def bench(make: Make) -> Bench:
+    return await make()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """Wait until something is so, for ten seconds at most."""
+
+    async def wait(is_so: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not is_so():  # noqa: ASYNC110  what is waited for is told by nothing else
+                await asyncio.sleep(0.005)
+
+    return wait

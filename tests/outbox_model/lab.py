@@ -1,0 +1,153 @@
+"""The outbox on a real file, its relay, and a cloud over HTTPS, driven step by step from a test that does not wait."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.clock import PeerClock
+from gateway.cloud.client import Cloud
+from gateway.cloud.relay import Relay
+from gateway.protocol import json_text
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import Call
+from gateway.protocol.items import split
+from gateway.protocol.parameters import FilePart
+from gateway.settings import CloudSettings
+from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
+from gateway.simulator.cloud_state import CloudState, Label, Template
+from gateway.store.database import Database
+from gateway.store.outbox import Accepted, Entry, Outbox
+
+SHOP_ID: Final = next(iter(SHOPS))
+LABELS: Final = ("101", "102")
+TEMPLATES: Final = ("201", "202")
+WITHIN_S: Final = 30.0
+_PICTURE: Final = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (212).to_bytes(4) + (104).to_bytes(4)
+
+
+def made(path: str, arguments: Mapping[str, Any]) -> Call:
+    """Encode a call; the text that stands for a picture becomes one."""
+    endpoint = CATALOGUE.get("cloud", path)
+    given, files = dict(arguments), {}
+    if endpoint.takes_file:
+        files["pic"] = FilePart("label.png", "image/png", _PICTURE + given.pop("pic").encode())
+    return endpoint.encode(given, files=files, defaults={"shop_id": SHOP_ID})
+
+
+class Lab:
+    """A cloud that stays for many shops' lives; `begin` gives a new database and forgets what the cloud held."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cloud = SimulatedCloud()
+        self._folder = folder
+        self._life = 0
+        self.outbox: Outbox
+        self._database: Database
+        self._client: Cloud
+
+    async def open(self) -> None:
+        await self.cloud.start()
+        ca_file = self._folder / "ca.pem"
+        ca_file.write_text(self.cloud.ca_pem)
+        app_id, secret_key = next(iter(ACCOUNTS.items()))
+        settings = CloudSettings(
+            base_url=self.cloud.base_url, ca_file=str(ca_file), app_id=app_id, secret_key=secret_key, shop_id=SHOP_ID
+        )
+        self._client = Cloud(settings, PeerClock(), timeout_s=5)
+
+    async def close(self) -> None:
+        await self._client.close()
+        await self.cloud.stop()
+
+    async def begin(self) -> None:
+        # Hypothesis gives every history the same random numbers; the cloud refuses one that it has seen before.
+        random.seed()
+        self._life += 1
+        self.cloud.state = CloudState(SHOPS)
+        self.cloud.received.clear()
+        self.cloud.faults.clear()
+        shop = self.cloud.state.shops[SHOP_ID]
+        shop.labels.update({one: Label(one, f"SKDI39{one[-2:]}", f"B101194N000{one[-2:]}") for one in LABELS})
+        shop.templates.update({one: Template(one, f"template {one}", 1, 1, "{}") for one in TEMPLATES})
+        await self._up()
+
+    async def end(self) -> None:
+        await self.outbox.close()
+        await self._database.close()
+
+    async def restart(self, running_s: float = 0.0) -> None:
+        """Close and open everything; in between, the gateway has run for some time in another life."""
+        await self.end()
+        if running_s:
+            with closing(sqlite3.connect(self._path)) as connection, connection:
+                connection.execute("UPDATE running SET seconds = seconds + ?", (running_s,))
+        await self._up()
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / f"gateway-{self._life}.db"
+
+    async def _up(self) -> None:
+        self._database = await Database.open(self._path)
+        self.outbox = await Outbox.open(self._database, max_bytes=1 << 30)
+
+    async def accept(self, path: str, arguments: Mapping[str, Any], token: str, key: str | None) -> Accepted:
+        return await self.outbox.accept(made(path, arguments), token=token, key=key, watched=False)
+
+    async def edit(self, number: int, path: str, arguments: Mapping[str, Any]) -> None:
+        shared, [item] = split(made(path, arguments))
+        await self.outbox.edit(number, shared, item)
+
+    async def drain(self) -> None:
+        """Let a relay send until nothing waits."""
+        await self._relayed(lambda relay: _until(lambda: self.outbox.depth == 0))
+
+    async def fail_to_drain(self) -> None:
+        """Let a relay find out that the cloud is away, if there is anything to send."""
+        await self.cloud.stop()
+        try:
+            await self._relayed(lambda relay: _until(lambda: self.outbox.depth == 0 or relay.away is not None))
+        finally:
+            await self.cloud.start()
+
+    async def _relayed(self, wait: Callable[[Relay], Awaitable[None]]) -> None:
+        relay = Relay(self._client, self.outbox)
+        relay.start()
+        try:
+            await wait(relay)
+            for _ in range(3):  # behind the relay's own last look for work
+                await self.outbox.claim(lambda _: 0)
+        finally:
+            await relay.close()
+
+    async def entries(self) -> list[Entry]:
+        found: list[Entry] = []
+        after: int | None = 0
+        while after is not None:
+            page, after = await self.outbox.entries(token=None, state=None, path=None, after=after, limit=500)
+            found += page
+        return found
+
+    def arrived(self) -> dict[str, list[Any]]:
+        """Return the orders and pictures that the cloud took, by their key, as they came."""
+        found: dict[str, list[Any]] = {}
+        for received in self.cloud.received:
+            if received.path == "order/update":
+                for order in json_text.loads(received.fields["order_list"]):
+                    found.setdefault(f"order:{order['order_no']}", []).append(order)
+            elif received.path == "device/esl/pushImage":
+                picture = received.files["pic"].data.removeprefix(_PICTURE).decode()
+                found.setdefault(f"label:{received.fields['esl_id']}", []).append(picture)
+            elif received.path == "device/esl/flashLed":
+                found.setdefault(f"flash:{received.fields['esl_id']}", []).append(received.fields["channel"])
+        return found
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not condition():  # noqa: ASYNC110  a person looking at the depth sees no more
+            await asyncio.sleep(0.002)

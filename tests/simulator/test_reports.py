@@ -1,0 +1,164 @@
+"""Simulated cameras and the simulated cloud report events as the vendor's do: signed, as a form, to who subscribed."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.cloud import SimulatedCloud
+from gateway.simulator.happenings import Happenings
+
+Post = Callable[..., Awaitable[dict[str, Any]]]
+Signed = Callable[..., dict[str, str]]
+Make = Callable[..., Awaitable[Any]]
+Sign = Callable[[Any, str], str]
+
+FACE = "face_recog_event"
+MOTION = "dynamic_detect_event"
+
+
+class Listener:
+    """A plain HTTP server of somebody who has subscribed."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, str]] = []
+        self.peers: list[str] = []
+        self.status = 200
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        assert request.content_type == "application/x-www-form-urlencoded"
+        self.taken.append({name: str(value) for name, value in (await request.post()).items()})
+        self.peers.append(request.remote or "")
+        return web.json_response({"code": 0}, status=self.status)
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    heard = Listener()
+    app = web.Application()
+    app.router.add_post("/hook", heard.take)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    heard.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield heard
+    await runner.cleanup()
+
+
+async def test_a_camera_reports_signed_at_its_own_time(
+    make_camera: Make, post: Post, signed: Signed, sign: Sign, listener: Listener
+) -> None:
+    camera = await make_camera(activated=True, host="127.20.9.9", clock=lambda: time.time() + 100)
+    body = signed({"event_list": json.dumps([FACE, MOTION]), "http_callback": listener.url})
+    assert await post(camera, "hook/add", body) == {"code": 0}
+    assert await camera.report(FACE, {"face_id": "1", "名": "é&=+"}) == 200
+    [fields] = listener.taken
+    assert listener.peers == ["127.20.9.9"]
+    assert fields["sign"] == sign(fields, "kdsofkdsnflke9382938k")
+    assert (fields["app_id"], fields["event"]) == ("JO83UNV983U9OR", FACE)
+    assert abs(int(fields["timestamp"]) - time.time() - 100) < 5
+    assert json.loads(fields["payload"]) == {"face_id": "1", "名": "é&=+"}
+    listener.status = 503
+    assert await camera.report(FACE, {}) == 503
+    assert len(listener.taken) == 2, "whether the vendor tries again is not known, so it does not"
+
+
+async def test_a_camera_reports_what_is_subscribed_only(
+    camera: SimulatedCamera, post: Post, signed: Signed, listener: Listener
+) -> None:
+    assert await camera.report(FACE, {}) is None
+    both = {"event_list": json.dumps([FACE, MOTION]), "http_callback": listener.url}
+    await post(camera, "hook/add", signed(both))
+    assert await post(camera, "hook/delete", signed({"event_list": json.dumps([FACE])})) == {"code": 0}
+    assert await camera.report(FACE, {}) is None
+    assert await camera.report(MOTION, {}) == 200
+    await camera.stop()
+    assert await camera.report(MOTION, {}) is None
+    await camera.start()
+    camera.state.forget_everything()
+    assert await camera.report(MOTION, {}) is None
+
+
+async def test_nobody_answers(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+    body = {"event_list": json.dumps([FACE]), "http_callback": "http://127.0.0.1:1/hook"}
+    assert await post(camera, "hook/add", signed(body)) == {"code": 0}
+    assert await camera.report(FACE, {}) == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "events", "callback", "code"),
+    [
+        ("FM010", [FACE], "http://192.0.2.1/", 310),
+        ("FM010", [MOTION], "http://192.0.2.1/", 0),
+        ("FM020", [FACE, "warp_event"], "http://192.0.2.1/", 310),
+        ("FM020", [2001], "http://192.0.2.1/", 310),
+        ("FM020", [], "http://192.0.2.1/", 310),
+        ("FM020", "faces", "http://192.0.2.1/", 310),
+        ("FM020", [FACE], "192.0.2.1", 311),
+        ("FM020", [FACE], "ftp://192.0.2.1/", 311),
+        ("FM020", [FACE], "", 311),
+    ],
+)
+async def test_a_subscription_is_checked(
+    make_camera: Make, post: Post, signed: Signed, model: str, events: object, callback: str, code: int
+) -> None:
+    camera = await make_camera(activated=True, model=model)
+    body = signed({"event_list": json.dumps(events), "http_callback": callback})
+    assert await post(camera, "hook/add", body) == {"code": code}
+    assert camera.state.hooks == ({MOTION: callback} if code == 0 else {})
+
+
+async def test_a_subscription_needs_the_owners_signature(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+    body = {"event_list": json.dumps([FACE]), "http_callback": "http://192.0.2.1/"}
+    assert await post(camera, "hook/add", signed(body, key="wrong")) == {"code": 5}
+    assert camera.state.hooks == {}
+
+
+async def test_the_cloud_reports_with_the_shops_keys(
+    cloud: SimulatedCloud, ask: Post, sign: Sign, listener: Listener
+) -> None:
+    assert await cloud.report(2001, {}, "7948") == []
+    assert (await ask(cloud, "hook/add", http_callback=listener.url, event_list=[2001]))["code"] == 0
+    assert await cloud.report(1010, {}, "7948") == []
+    assert await cloud.report(2001, {"face_id": "29195"}, "7948") == [200]
+    [fields] = listener.taken
+    assert fields["sign"] == sign(fields, "tokenlty123")
+    assert (fields["shop_id"], fields["sunmi_shop_no"], fields["event"]) == ("7948", "100000007948", "2001")
+    assert json.loads(fields["payload"]) == {"face_id": "29195"}
+
+
+async def test_the_cloud_refuses_an_event_that_is_unavailable(cloud: SimulatedCloud, ask: Post) -> None:
+    cloud.state.unavailable_events = {4100}
+    for events, code in (([2001, 4100], 5022), ([2001], 0)):
+        answer = await ask(cloud, "hook/add", http_callback="http://192.0.2.1/", event_list=events)
+        assert answer["code"] == code
+
+
+async def test_what_happens_before_a_bound_camera_comes_from_both(
+    make_camera: Make, cloud: SimulatedCloud, post: Post, ask: Post, signed: Signed, listener: Listener
+) -> None:
+    face_sense = await make_camera(activated=True)
+    store_sense = await make_camera(activated=True, sn="SS101D8BS00107", model="FM010")
+    await post(
+        face_sense, "hook/add", signed({"event_list": json.dumps([FACE, MOTION]), "http_callback": listener.url})
+    )
+    ipc = cloud.state.bind_camera("7948", sn=face_sense.sn, name="Door", model="FM020")
+    await ask(cloud, "hook/add", http_callback=listener.url, event_list=[1010, 2001])
+    happenings = Happenings([face_sense, store_sense], cloud)
+    await happenings.happen(face_sense)
+    here, there = listener.taken
+    assert (here["event"], there["event"]) == (FACE, "2001")
+    seen, told = json.loads(here["payload"]), json.loads(there["payload"])
+    assert told["ipc_id"] == ipc.ipc_id
+    assert seen["face_id"] != told["face_id"], "camera and cloud share no id"
+    assert {name: seen[name] for name in ("gender", "age_range")} == {n: told[n] for n in ("gender", "age_range")}
+    assert seen["face_rect"]
+    await happenings.motion(face_sense)
+    assert [one["event"] for one in listener.taken[2:]] == [MOTION, "1010"]
+    await happenings.happen(store_sense)
+    assert len(listener.taken) == 4, "nobody has subscribed to it, and it is bound to no shop"
