@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import sqlite3
 import stat
 import tarfile
@@ -185,6 +186,29 @@ async def test_a_file_elsewhere_is_left_to_a_person(machine: Machine, tmp_path: 
     assert done["left_out"] == {"cloud.ca_file": str(elsewhere)}
     assert not elsewhere.exists()
     assert machine.secret.read_text() == "the-account-secret"
+
+
+async def test_a_restoration_that_was_cut_off_can_be_repeated(machine: Machine, file: Path) -> None:
+    await machine.restore(file, replace=True)
+    (machine.state / "gateway.db").unlink()
+    (machine.state / "authority.pem").write_text("came before the database did")
+    (machine.state / "restoring").mkdir()
+    (machine.state / "restoring" / "gateway.db").write_bytes(b"half")
+    await machine.restore(file, replace=True)
+    assert machine.tokens() == ["till 1"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to another user")
+async def test_root_restores_for_the_services_user(machine: Machine, file: Path) -> None:
+    service = 12345
+    for one in (machine.state, *machine.state.iterdir(), machine.settings_file):
+        os.chown(one, service, service)
+    machine.settings_file.write_text("# of the package\n" + machine.settings_file.read_text())
+    machine.settings_file.chmod(0o640)
+    await machine.restore(file, replace=True)
+    for one in (machine.settings_file, *machine.state.rglob("*")):
+        assert (one.stat().st_uid, one.stat().st_gid) == (service, service), one
+    assert stat.S_IMODE(machine.settings_file.stat().st_mode) == 0o640, "its group may read it still"
 
 
 def newer_schema(members: dict[str, bytes]) -> None:
