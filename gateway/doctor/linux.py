@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 _ROOT: Final = Path("/")
 _LISTENING: Final = {"tcp": "0A", "udp": "07"}
 _COMPLETE: Final = 0x2
-_IN_MEMORY: Final = frozenset({"tmpfs", "ramfs", "overlay"})
+_PASSING: Final = frozenset({"tmpfs", "ramfs", "overlay"})
 
 
 class Mount(NamedTuple):
@@ -23,9 +23,9 @@ class Mount(NamedTuple):
     on_card: bool
 
     @property
-    def in_memory(self) -> bool:
-        """Whether it may be gone with the power."""
-        return self.kind in _IN_MEMORY
+    def is_passing(self) -> bool:
+        """Whether it is in memory, or in a layer above a disk that is thrown away, and so gone after a restart."""
+        return self.kind in _PASSING
 
 
 def port_holder(protocol: str, port: int, root: Path = _ROOT) -> str:

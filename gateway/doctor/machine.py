@@ -69,9 +69,9 @@ async def card(subject: Subject, root: Path = Path("/")) -> list[Finding]:
     mount = mount_of(directory, root)
     if mount is None:
         return [Finding("skipped", "this system does not tell where the state directory is mounted")]
-    if mount.in_memory:
+    if mount.is_passing:
         advice = "name a folder on a disk in storage.directory"
-        return [Finding("warning", f"{directory} is in memory: all is lost with the power", mount.kind, advice)]
+        return [Finding("warning", f"{directory} may be gone after a restart", mount.kind, advice)]
     if not mount.on_card:
         return [Finding("ok", f"{directory} is on no flash card that this system knows of", mount.kind)]
     findings = []

@@ -20,7 +20,7 @@ from gateway.lan.interfaces import Interface
 _BROWSE_S: Final = 2.5
 _ANSWER_S: Final = 1.5
 _MOST_TRIED: Final = 16
-_ROUTER_PORTS: Final = (80, 443, 53)
+_PORTS: Final = (80, 443, 53)
 
 
 async def second_gateway(subject: Subject) -> list[Finding]:
@@ -125,7 +125,7 @@ async def _reach(hosts: list[str]) -> list[bool]:
         return True
 
     async def any_port(host: str) -> bool:
-        return any(await asyncio.gather(*(one(host, port) for port in _ROUTER_PORTS)))
+        return any(await asyncio.gather(*(one(host, port) for port in _PORTS)))
 
     return await asyncio.gather(*map(any_port, hosts))
 

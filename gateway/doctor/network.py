@@ -6,7 +6,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from gateway.doctor.finding import Finding, Subject
@@ -204,8 +204,3 @@ def _bound(address: str, port: int, *, shared: bool = False) -> socket.socket:
         opened.close()
         raise
     return opened
-
-
-def addresses(used: Sequence[Interface]) -> list[str]:
-    """Return the addresses of interfaces."""
-    return [one.address for one in used]

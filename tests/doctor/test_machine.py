@@ -91,7 +91,7 @@ def machine_like(root: Path, mounts: str, *, device: str, swaps: str = "", journ
         (CARD, "mmc0/mmcblk0/mmcblk0p2", {"swaps": "/dev/zram0 partition 1 0 5\n"}, ["ok"]),
         (CARD, "mmc0/mmcblk0/mmcblk0p2", {"journal": True}, ["journal"]),
         (f"{CARD}0:30 / /var/log rw - tmpfs tmpfs rw", "mmc0/mmcblk0/mmcblk0p2", {"journal": True}, ["ok"]),
-        ("0:30 / / rw - overlay overlay rw", "none", {}, ["in memory"]),
+        ("0:30 / / rw - overlay overlay rw", "none", {}, ["after a restart"]),
         ("", "none", {}, ["does not tell"]),
     ],
 )
