@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,8 @@ def lay_out(source: Path, platform: str, folder: Path) -> None:
     shared = folder / "shared"
     with tempfile.TemporaryDirectory() as work:
         uv("build", "--wheel", "--out-dir", work, str(source))
-        install(shared, platform, PYTHONS[0], *map(str, Path(work).glob("*.whl")))
+        for wheel in Path(work).glob("*.whl"):  # uv would note when and from where it installed a file of this machine
+            zipfile.ZipFile(wheel).extractall(shared)
     first, *others = (folder / f"python{version}" for version in PYTHONS)
     for record in sorted(first.glob("*.dist-info/RECORD")):
         name = record.relative_to(first)

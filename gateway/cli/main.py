@@ -7,16 +7,20 @@ import click
 
 from gateway import __version__
 from gateway.cli.authority import authority
+from gateway.cli.backup import backup, restore
 from gateway.cli.cameras import cameras, discover
 from gateway.cli.cloud import cloud
 from gateway.cli.demo import demo
+from gateway.cli.doctor import doctor
 from gateway.cli.events import events
 from gateway.cli.flow import flow
+from gateway.cli.init import init
 from gateway.cli.outbox import outbox
 from gateway.cli.reference import catalogue, sign
 from gateway.cli.run import run
 from gateway.cli.session import Session
 from gateway.cli.simulate import simulate
+from gateway.cli.support import support_bundle
 from gateway.cli.tokens import token
 from gateway.cli.webhooks import webhooks
 
@@ -38,6 +42,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
 
 
 for _command in (
+    init,
     run,
     demo,
     discover,
@@ -52,6 +57,10 @@ for _command in (
     sign,
     simulate,
     catalogue,
+    doctor,
+    backup,
+    restore,
+    support_bundle,
 ):
     cli.add_command(_command)
 

@@ -38,6 +38,9 @@ else:
         raise StateError(f"{path} belongs to {name}; run this as that user: sudo -u {name} sunmi-gateway …")
 
 
+PASSING: Final = frozenset({"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe"})
+"""Files of a state directory that belong to the process that holds it, and are no state."""
+
 _LOCK_FILE: Final = "gateway.lock"
 _ADDRESS_FILE: Final = "gateway.address"
 _TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
@@ -68,15 +71,17 @@ class StateDirectory:
         self._descriptor = descriptor
 
     @classmethod
-    def acquire(cls, path: Path) -> Self:
+    def acquire(cls, path: Path, *, gives_to_owner: bool = False) -> Self:
         """Create the directory (0700) if it is missing, and lock it.
 
-        Raises `StateError` naming the directory and the reason: held by another gateway, another user's while we are
-        root, not a directory, not writable, full.
+        Root is kept out of another user's directory, unless the caller `gives_to_owner` all that it leaves there.
+        Raises `StateError` naming the directory and the reason: held by another gateway, another user's, not a
+        directory, not writable, full.
         """
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _refuse_root(path)
+            if not gives_to_owner:
+                _refuse_root(path)
             descriptor = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
             raise _refused(path, exc) from exc
@@ -114,7 +119,12 @@ class StateDirectory:
     @property
     def database(self) -> Path:
         """The database file."""
-        return self.path / "gateway.db"
+        return self.database_in(self.path)
+
+    @staticmethod
+    def database_in(path: Path) -> Path:
+        """Return the database file of a state directory."""
+        return path / "gateway.db"
 
     @property
     def socket(self) -> Path:
