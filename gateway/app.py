@@ -20,7 +20,7 @@ from gateway.events.push import Push
 from gateway.events.subscriptions import Subscriptions
 from gateway.events.targets import CameraTarget, CloudTarget
 from gateway.lan.cameras import Cameras
-from gateway.lan.discovery.announce import Announcement
+from gateway.lan.discovery.announce import Announcement, own_digits
 from gateway.lan.discovery.round import Discovery
 from gateway.lan.interfaces import own_addresses
 from gateway.lan.provisioning import Provisioning
@@ -138,7 +138,8 @@ class Gateway:
             parts.push_async_callback(discovery.close)
             provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)
             parts.push_async_callback(provisioning.close)
-            announcement = Announcement(settings.discovery, version=__version__)
+            digits = directory.digits(lambda: own_digits(settings.discovery.interfaces))
+            announcement = Announcement(settings.discovery, digits=digits, version=__version__)
             gateway = cls(
                 settings=settings,
                 directory=directory,

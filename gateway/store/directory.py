@@ -3,8 +3,10 @@
 import contextlib
 import errno
 import os
+import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -43,6 +45,8 @@ PASSING: Final = frozenset({"gateway.lock", "gateway.address", "gateway.sock", "
 
 _LOCK_FILE: Final = "gateway.lock"
 _ADDRESS_FILE: Final = "gateway.address"
+_DIGITS_FILE: Final = "gateway.digits"
+_DIGITS: Final = re.compile(r"[0-9a-f]{4}")
 _TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 _TRIES: Final = 5
 _BETWEEN_TRIES_S: Final = 0.02
@@ -135,6 +139,23 @@ class StateDirectory:
     def socket_in(path: Path) -> Path:
         """Return the Unix socket of the gateway that runs on a directory."""
         return path / "gateway.sock"
+
+    def digits(self, first: Callable[[], str]) -> str:
+        """Return the digits that tell this gateway from others in names; `first` gives them for a new directory.
+
+        They are kept, because certificates name them: also where an interface comes late, and on another machine that
+        takes over the directory. Raises `StateError`.
+        """
+        file = self.path / _DIGITS_FILE
+        try:
+            if not file.exists():
+                file.write_text(first(), encoding="ascii")
+            kept = file.read_text(encoding="utf-8").strip()
+        except OSError as exc:
+            raise _refused(file, exc) from exc
+        if not _DIGITS.fullmatch(kept):
+            raise StateError(f"{file}: must hold four hexadecimal digits; delete it, and others are taken")
+        return kept
 
     def announce(self, address: str) -> None:
         """Note the address at which the REST API of this holder is, for commands that cannot use the socket."""

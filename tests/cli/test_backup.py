@@ -137,6 +137,7 @@ async def test_ordinary_tools_read_the_archive(command: Any, tmp_path: Path) -> 
         "sunmi-gateway/files/cloud.ca_file",
         "sunmi-gateway/state/gateway.db",
         "sunmi-gateway/state/authority/root.key",
+        "sunmi-gateway/state/gateway.digits",
     ]
     with tarfile.open(file) as archive:
         assert {member.mode for member in archive} == {0o600}

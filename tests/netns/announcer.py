@@ -8,14 +8,19 @@ import json
 import signal
 import sys
 
-from gateway.lan.discovery.announce import Announcement
+from gateway.lan.discovery.announce import Announcement, own_digits
 from gateway.settings import DiscoverySettings
 
 
 async def announce() -> None:
     settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
     look_every_s = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
-    announcement = Announcement(DiscoverySettings(**settings), version="1.2.3", look_every_s=look_every_s)
+    announcement = Announcement(
+        DiscoverySettings(**settings),
+        digits=own_digits(settings.get("interfaces", [])),
+        version="1.2.3",
+        look_every_s=look_every_s,
+    )
     await announcement.start(8080)
     print(f"host {announcement.host}", flush=True)  # noqa: T201
     told_to_end = asyncio.Event()

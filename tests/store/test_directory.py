@@ -158,3 +158,16 @@ def test_root_leaves_no_files_in_a_directory_of_another_user(tmp_path: Path, own
         StateDirectory.acquire(tmp_path)
     assert not StateDirectory.is_held(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_digits_are_decided_once_and_kept(tmp_path: Path) -> None:
+    given = iter(("38e2", "ffff"))
+    for _ in range(2):
+        directory = StateDirectory.acquire(tmp_path)
+        assert directory.digits(lambda: next(given)) == "38e2"
+        directory.release()
+    (tmp_path / "gateway.digits").write_text("?\n")
+    directory = StateDirectory.acquire(tmp_path)
+    with pytest.raises(StateError, match=r"gateway\.digits: must hold four hexadecimal digits"):
+        directory.digits(lambda: "38e2")
+    directory.release()

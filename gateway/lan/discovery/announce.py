@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import logging
 import random
+import secrets
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -33,17 +34,17 @@ _SECOND_ANSWER_S: Final = 1.0  # answers of several hosts may come half a second
 class Announcement:
     """Announces the service `_sunmi-gateway._tcp` and the host `sunmi-gateway-XXXX.local` on the chosen interfaces.
 
-    XXXX are the last digits of the MAC address. The short name `sunmi-gateway.local` is added while no other gateway
-    has it; where two took it at once, the lower address keeps it. The addresses follow the interfaces. It has a
-    multicast DNS of its own beside the one that searches for cameras: each follows the interfaces in its own time, and
-    port 5353 is made to be shared, also with the system's own (Avahi).
+    XXXX are `digits`, four of them: see `own_digits`. The short name `sunmi-gateway.local` is added while no other
+    gateway has it; where two took it at once, the lower address keeps it. The addresses follow the interfaces. It has
+    a multicast DNS of its own beside the one that searches for cameras: each follows the interfaces in its own time,
+    and port 5353 is made to be shared, also with the system's own (Avahi).
     """
 
-    def __init__(self, settings: DiscoverySettings, *, version: str, look_every_s: float = 5.0) -> None:
+    def __init__(self, settings: DiscoverySettings, *, digits: str, version: str, look_every_s: float = 5.0) -> None:
         self._settings = settings
         self._look_every_s = look_every_s
         self._properties = {"version": version, "path": "/api/v1"}
-        self.host = f"sunmi-gateway-{_last_digits(settings.interfaces)}.local"
+        self.host = f"sunmi-gateway-{digits}.local"
         self._port = 0
         self._addresses: list[str] = []
         self._multicast: AsyncZeroconf | None = None
@@ -151,6 +152,7 @@ def _lowest(addresses: set[str]) -> ipaddress.IPv4Address:
     return min(ipaddress.IPv4Address(address) for address in addresses)
 
 
-def _last_digits(interfaces: Sequence[str]) -> str:
-    digits = hardware_address(interfaces).replace(":", "").replace("-", "")
-    return (digits or "0000")[-4:].lower()
+def own_digits(interfaces: Sequence[str]) -> str:
+    """Return the last four digits of the MAC address; some others where no interface is there yet."""
+    digits = hardware_address(interfaces).replace(":", "").replace("-", "") or secrets.token_hex(2)
+    return digits[-4:].lower()
