@@ -48,7 +48,7 @@ def application(gateway: Gateway, identify: Identify, *, allow_plain_http: bool 
     # A middleware costs a tenth of what accepting an order does.
     middlewares = () if allow_plain_http else (_only_encrypted,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
-    app[system.DOCUMENT] = openapi.document(ROUTES)
+    app[system.DOCUMENT] = lambda: openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bound(gateway, identify))
     app.router.add_route("*", "/{path:.*}", _nothing_there)

@@ -8,7 +8,7 @@ import click
 
 from gateway.api.server import serving
 from gateway.app import Gateway
-from gateway.cli.session import Session, finish, messages
+from gateway.cli.session import Session, finish
 
 
 @click.command()
@@ -27,7 +27,7 @@ async def _serve(session: Session) -> None:
     gateway = await Gateway.open(settings)
     try:
         async with serving(gateway) as urls:
-            messages.print(f"sunmi-gateway serves on {' '.join(urls)}")
+            click.echo(f"sunmi-gateway serves on {' '.join(urls)}", err=True)
             await gateway.start(port=port_of(urls[0]), https_port=settings.server.https_port)
             await stop.wait()
     finally:
