@@ -79,8 +79,16 @@ class Program:
     @property
     def memory_mb(self) -> float:
         """What it holds in memory that is its own, in MB: the files that the system keeps for it do not count."""
+        return self._memory_mb("RssAnon:")
+
+    @property
+    def resident_mb(self) -> float:
+        """What it holds in memory, in MB, with the libraries and other files that are mapped."""
+        return self._memory_mb("VmRSS:")
+
+    def _memory_mb(self, kind: str) -> float:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.partition("RssAnon:")[2].split()[0]) / 1024
+        return int(status.partition(kind)[2].split()[0]) / 1024
 
 
 class GatewayFiles:
