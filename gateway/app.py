@@ -4,9 +4,10 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from gateway import __version__
+from gateway.authority.names import present_names
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.cloud.flow import CustomerFlow
@@ -36,6 +37,9 @@ from gateway.store.outbox import Outbox
 from gateway.store.tokens import TokenTable
 from gateway.store.webhooks import WebhookTable
 
+if TYPE_CHECKING:  # imported where it is used, for the memory that it takes
+    from gateway.authority.authority import Authority
+
 
 @dataclass(kw_only=True)
 class Gateway:
@@ -61,6 +65,8 @@ class Gateway:
     discovery: Discovery
     provisioning: Provisioning
     announcement: Announcement
+    authority: "Authority | None"
+    """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
     started_at: float = field(default_factory=time.monotonic)
     _parts: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -96,6 +102,7 @@ class Gateway:
             await registry.load()
             parts.push_async_callback(registry.close)
             observer = Observer(journal, registry, clock, directory.path)
+            relay.subscribe(observer.relay_told)
             parts.push_async_callback(observer.close)
             ipcs = IpcNumbers(cloud, settings.cloud)
             parts.push_async_callback(ipcs.close)
@@ -134,6 +141,7 @@ class Gateway:
             parts.push_async_callback(discovery.close)
             provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)
             parts.push_async_callback(provisioning.close)
+            announcement = Announcement(settings.discovery, version=__version__)
             gateway = cls(
                 settings=settings,
                 directory=directory,
@@ -154,7 +162,8 @@ class Gateway:
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
-                announcement=Announcement(settings.discovery, version=__version__),
+                announcement=announcement,
+                authority=_authority(settings, directory, announcement.host),
             )
             gateway._parts = parts.pop_all()
             return gateway
@@ -179,3 +188,13 @@ class Gateway:
     def socket(self) -> Path:
         """The Unix socket on which commands reach this gateway."""
         return self.directory.socket
+
+
+def _authority(settings: Settings, directory: StateDirectory, host: str) -> "Authority | None":
+    if not settings.server.https_port or settings.server.tls_certificate:
+        return None
+    from gateway.authority.authority import Authority
+
+    shop = settings.cloud.sunmi_shop_no or settings.cloud.shop_id
+    title = f"{host.removesuffix('.local')}{f', shop {shop}' if shop else ''}"
+    return Authority.open(directory.path, title, present_names(settings, host))

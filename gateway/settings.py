@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_origin
@@ -15,6 +16,9 @@ from gateway.errors import SettingsError
 ENVIRONMENT_PREFIX = "SUNMI_GATEWAY__"
 SYSTEM_FILE = Path("/etc/sunmi-gateway/gateway.toml")
 CLOUD_URLS = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://store.sunmi.com/openapi"}
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 Method = Literal["broadcast", "mdns", "sweep"]
 
@@ -32,6 +36,20 @@ class ServerSettings(_Section):
     tls_certificate: str = ""
     tls_private_key: str = ""
     allow_plain_http: bool = True
+    cors_origins: list[str] = []
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            if origin in ("*", "null"):
+                raise ValueError(f"{origin!r} would let any page call the gateway; list the tills' origins one by one")
+            if not _ORIGIN.fullmatch(origin) or origin.endswith(_DEFAULT_PORTS.get(origin.partition(":")[0], " ")):
+                raise ValueError(
+                    f"{origin!r} is no origin as browsers send it: scheme://host or scheme://host:port in lower case, "
+                    "without a path, a slash at the end, or the scheme's usual port"
+                )
+        return value
 
     @model_validator(mode="after")
     def _certificate_has_key(self) -> "ServerSettings":

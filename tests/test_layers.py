@@ -23,8 +23,10 @@ ALLOWED = {
     | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.metrics", "gateway.redact"},
     "gateway.events": FOUNDATION
     | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.metrics", "gateway.lan", "gateway.cloud"},
+    "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.lan"},
     "gateway.app": FOUNDATION
     | {
+        "gateway.authority",
         "gateway.store",
         "gateway.settings",
         "gateway.clock",
@@ -35,6 +37,7 @@ ALLOWED = {
     },
     "gateway.api": FOUNDATION
     | {
+        "gateway.authority",
         "gateway.store",
         "gateway.settings",
         "gateway.clock",

@@ -36,6 +36,12 @@ def test_the_file_is_read(tmp_path: Path) -> None:
     assert settings.discovery.interfaces == ["lo"]
 
 
+def test_where_hooks_arrive(tmp_path: Path) -> None:
+    file = write(tmp_path, '[hooks]\npublic_url = "https://shop.example/sunmi/"\ncamera_url = "http://10.0.0.1:81"\n')
+    hooks = load_settings(file).hooks
+    assert (hooks.public_url, hooks.camera_url) == ("https://shop.example/sunmi", "http://10.0.0.1:81")
+
+
 def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUNMI_GATEWAY__SERVER__PORT", "9000")
     monkeypatch.setenv("SUNMI_GATEWAY__DISCOVERY__INTERFACES", '["eth0"]')
@@ -57,6 +63,13 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ('[cloud]\nbase_url = "http://store.example"\n', "cloud.base_url", "https://"),
         ('[cloud]\nsecret_key = "a"\nsecret_key_file = "b"\n', "cloud", "not both"),
         ('[discovery]\nmethods = ["ping"]\n', "discovery.methods.0", "broadcast"),
+        ('[hooks]\npublic_url = "shop.example"\n', "hooks.public_url", "must be a URL"),
+        ('[hooks]\npublic_url = "ftp://shop.example"\n', "hooks.public_url", "must be a URL"),
+        ('[hooks]\npublic_url = "https://"\n', "hooks.public_url", "must be a URL"),
+        ('[hooks]\npublic_url = "https://shop.example:99999"\n', "hooks.public_url", "must be a URL"),
+        ('[hooks]\npublic_url = "https://shop example"\n', "hooks.public_url", "must be a URL"),
+        ('[hooks]\npublic_url = "https://me@shop.example"\n', "hooks.public_url", "without user name"),
+        ('[hooks]\ncamera_url = "http://10.0.0.1/?a=b"\n', "hooks.camera_url", "without user name, ? and #"),
         ('[discovery]\naddresses = ["10.0.0.1:x"]\n', "discovery.addresses", "neither host nor host:port"),
         ("[outbox]\nmax_bytes = 5\n", "outbox.max_bytes", "1048576"),
         ("port = \n", "", "not valid TOML"),

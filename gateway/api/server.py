@@ -14,18 +14,34 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.api import cameras, events, flow, hooks, metrics, openapi, outbox, subscriptions, system, vendor, webhooks
+from gateway.api import (
+    authority,
+    cameras,
+    events,
+    flow,
+    hooks,
+    metrics,
+    openapi,
+    outbox,
+    subscriptions,
+    system,
+    vendor,
+    webhooks,
+)
 from gateway.api.auth import Identify, by_key, by_socket, by_token
 from gateway.api.bodies import MAX_BODY_BYTES
+from gateway.api.cors import allow_origins
 from gateway.api.problems import problem_response
 from gateway.api.route import Route
 from gateway.api.stream import EventStream
+from gateway.api.tls import https_context
 from gateway.app import Gateway
-from gateway.errors import Forbidden, SettingsError, StateError
+from gateway.errors import Forbidden, StateError
 from gateway.settings import ServerSettings
 
 ROUTES: Final[tuple[Route, ...]] = (
     *system.ROUTES,
+    *authority.ROUTES,
     *metrics.ROUTES,
     *cameras.ROUTES,
     *outbox.ROUTES,
@@ -39,18 +55,20 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
-_PLAIN_PATHS: Final = ("/healthz", "/hooks/cameras/")
+_PLAIN_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
 """What plain HTTP still serves where the settings do not allow it in general: what begins like this."""
 
 
-def application(gateway: Gateway, identify: Identify, *, allow_plain_http: bool = True) -> web.Application:
-    """Make the web application of a gateway; `identify` tells who calls."""
+def application(gateway: Gateway, identify: Identify, settings: ServerSettings | None = None) -> web.Application:
+    """Make the web application of a gateway; `identify` tells who calls, `settings` are for callers on the network."""
     # A middleware costs a tenth of what accepting an order does.
-    middlewares = () if allow_plain_http else (_only_encrypted,)
+    middlewares = () if settings is None or settings.allow_plain_http else (_only_encrypted,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[system.DOCUMENT] = lambda: openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bound(gateway, identify))
+    if settings is not None and settings.cors_origins:
+        allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_nothing_there)
     app.router.add_route("*", "/{path:.*}", _nothing_there)
     stream = app[events.STREAM] = EventStream(gateway.journal)
     gateway.tokens.on_revoked.append(stream.end)
@@ -69,11 +87,12 @@ async def serving(gateway: Gateway) -> AsyncIterator[list[str]]:
         if HAS_UNIX_SOCKETS:
             await stack.enter_async_context(serving_commands(gateway))
         settings = gateway.settings.server
-        app = application(gateway, by_token(gateway.tokens), allow_plain_http=settings.allow_plain_http)
+        app = application(gateway, by_token(gateway.tokens), settings)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        urls = await _listen_on_network(runner, settings)
+        context = await stack.enter_async_context(https_context(gateway)) if settings.https_port else None
+        urls = await _listen_on_network(runner, settings, context)
         gateway.directory.announce(urls[0])
         yield urls
 
@@ -112,11 +131,12 @@ def socket_session(path: Path) -> aiohttp.ClientSession:
     return aiohttp.ClientSession("http://gateway", connector=aiohttp.UnixConnector(path=str(path)), timeout=timeout)
 
 
-async def _listen_on_network(runner: web.AppRunner, settings: ServerSettings) -> list[str]:
+async def _listen_on_network(
+    runner: web.AppRunner, settings: ServerSettings, context: ssl.SSLContext | None
+) -> list[str]:
     urls = []
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
-    if settings.https_port:
-        context = server_context(settings)
+    if context is not None:
         site = web.TCPSite(runner, settings.host, settings.https_port, ssl_context=context)
         await _listen(site, f"{settings.host}:{settings.https_port} (server.https_port)")
         urls.append(f"https://{shown}:{settings.https_port}/")
@@ -124,23 +144,6 @@ async def _listen_on_network(runner: web.AppRunner, settings: ServerSettings) ->
     await _listen(site, f"{settings.host}:{settings.port} (server.port)")
     port = runner.addresses[-1][1]
     return [f"http://{shown}:{port}/", *urls]
-
-
-def server_context(settings: ServerSettings) -> ssl.SSLContext:
-    """Make the TLS context of the HTTPS port. Raises `SettingsError` naming the file that cannot be used."""
-    if not settings.tls_certificate:
-        raise SettingsError(
-            "server.https_port needs server.tls_certificate and server.tls_private_key (PEM files of your own)"
-        )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
-    except (OSError, ssl.SSLError) as exc:
-        raise SettingsError(
-            f"server.tls_certificate {settings.tls_certificate} and server.tls_private_key "
-            f"{settings.tls_private_key} cannot be used: {exc.strerror or exc}"
-        ) from exc
-    return context
 
 
 async def _listen(site: web.BaseSite, where: str) -> None:

@@ -13,7 +13,7 @@ from gateway.api.route import Caller, Route, respond
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Scope
 
-DOCUMENT = web.AppKey("openapi", Callable[[], dict[str, Any]])
+DOCUMENT: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("openapi")
 """Makes the OpenAPI document, which takes more memory than it is worth to keep: it is seldom asked for."""
 
 

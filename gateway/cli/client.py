@@ -1,7 +1,7 @@
 """The REST client of the commands: to the gateway that holds the state directory, else to one assembled in-process."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Api:
         """POST a JSON object or a form to a path below /api/v1/."""
         return await self.call("POST", path, body)
 
-    async def stream(self, path: str) -> AsyncIterator[tuple[str, Any]]:
+    async def stream(self, path: str) -> AsyncGenerator[tuple[str, Any], None]:
         """Read a stream of server-sent events: the kind of each (`message` unless told) and its JSON document.
 
         Ends when the gateway ends it. Raises `Refused` and `StateError`.

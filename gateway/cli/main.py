@@ -12,6 +12,7 @@ from gateway.cli.session import Session
 
 _ANYWHERE: Final = ("--json", "--no-input")
 _MODULES: Final = {
+    "authority": ("authority",),
     "cameras": ("cameras", "discover"),
     "cloud": ("cloud",),
     "demo": ("demo",),

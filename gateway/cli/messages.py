@@ -4,4 +4,4 @@ from typing import Final
 
 from rich.console import Console
 
-messages: Final = Console(stderr=True, highlight=False)
+messages: Final = Console(stderr=True, highlight=False, emoji=False)

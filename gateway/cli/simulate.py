@@ -12,11 +12,13 @@ from gateway.cli.messages import messages
 from gateway.cli.run import stop_signal
 from gateway.cli.session import Session, finish
 from gateway.cli.tables import members
+from gateway.settings import ServerSettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.simulator.faults import FaultKind, Faults
 from gateway.simulator.fleet import MAX_CAMERAS, WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from gateway.simulator.happenings import Happenings
 
 _SWITCHES = tuple(known.name for known in dataclasses.fields(Faults) if known.name != "queue")
 _NUMBERS: dict[str, Callable[[str], object]] = {
@@ -87,7 +89,8 @@ def camera(
             await responder.start()
             stack.push_async_callback(responder.stop)
             shown = {name: given[name] for name in ("sn", "model", "app_id", "secret_key", "activation_number")}
-            await _until_stopped(session, {"address": simulated.address, "broadcast_port": broadcast_port, **shown})
+            document = {"address": simulated.address, "broadcast_port": broadcast_port, **shown}
+            await _until_stopped(session, document, Happenings([simulated]))
 
     finish(session, work())
 
@@ -126,7 +129,7 @@ def cloud(
             _write(ca_file, simulated.ca_pem)
             shown = {"base_url": simulated.base_url, "ca_file": str(ca_file)}
             account = {"app_id": app_id, "secret_key": secret_key, "shop_id": shop_id}
-            await _until_stopped(session, shown | account)
+            await _until_stopped(session, shown | account, Happenings([], simulated))
         finally:
             await simulated.stop()
 
@@ -156,7 +159,7 @@ def store(
             for camera_faults in (simulated_camera.faults for simulated_camera in simulated.cameras):
                 for one in faults:
                     one(camera_faults)
-            file = _write(directory / "gateway.toml", simulated.settings_toml(directory) + _storage(directory))
+            file = _write(directory / "gateway.toml", simulated.settings_toml(directory) + _own(directory))
             messages.print(f"sunmi-gateway --config {file} run", markup=False)
             await _until_stopped(
                 session,
@@ -167,16 +170,18 @@ def store(
                     "activation_numbers": simulated.activation_numbers,
                     "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
                 },
+                Happenings(simulated.cameras, simulated.cloud),
             )
 
     finish(session, work())
 
 
-async def _until_stopped(session: Session, document: dict[str, Any]) -> None:
+async def _until_stopped(session: Session, document: dict[str, Any], happenings: Happenings) -> None:
     stop = stop_signal()
     session.emit(document, members)
     messages.print("Ctrl-C ends the simulation.")
-    await stop.wait()
+    async with happenings.going_on():
+        await stop.wait()
 
 
 def _write(file: Path, text: str) -> Path:
@@ -185,8 +190,9 @@ def _write(file: Path, text: str) -> Path:
     return file
 
 
-def _storage(directory: Path) -> str:
-    return f'\n[storage]\ndirectory = "{(directory / "state").resolve()}"\n'
+def _own(directory: Path) -> str:
+    storage = f'\n[storage]\ndirectory = "{(directory / "state").resolve()}"\n'
+    return storage + f'\n[hooks]\npublic_url = "http://127.0.0.1:{ServerSettings().port}"\n'
 
 
 def _set(settings: tuple[Callable[[Faults], None], ...]) -> Faults:

@@ -9,12 +9,12 @@ from rich.table import Table
 
 from gateway.protocol import json_text
 
-_console = Console(highlight=False)
+_console = Console(highlight=False, markup=False, emoji=False)
 
 
 def show(text: str) -> None:
     """Print a line."""
-    _console.print(text, markup=False, soft_wrap=True)
+    _console.print(text, soft_wrap=True)
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:

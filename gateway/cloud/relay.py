@@ -140,13 +140,14 @@ class Relay:
             return 0
         if len(self._sending) >= (1 if self.away else _AT_ONCE):
             return expiry_s
-        now = time.monotonic()
-        wait_s = max(self._hold_until - now, self._pace.wait_s(), self._try_at - now if self.away else 0.0)
-        if wait_s > 0:
+        if (wait_s := self._wait_s()) > 0:
             return _sooner(wait_s, expiry_s)
         batch = await self._outbox.claim(self._company)
         if batch is None and self.away:
             batch = await self._outbox.claim(lambda _: 1)
+        if batch is not None and (wait_s := self._wait_s()) > 0:
+            self._outbox.release(batch, tried=False)  # the cloud went away while this was looked up
+            return _sooner(wait_s, expiry_s)
         if batch is None:
             if not self._sending and not self._outbox.depth:
                 self._doubts.clear()
@@ -155,6 +156,11 @@ class Relay:
         self._sending.add(task)
         task.add_done_callback(self._carried)
         return 0
+
+    def _wait_s(self) -> float:
+        """Return in how many seconds the next call may be made."""
+        now = time.monotonic()
+        return max(self._hold_until - now, self._pace.wait_s(), self._try_at - now if self.away else 0.0)
 
     def _carried(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)

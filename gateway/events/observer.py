@@ -5,15 +5,18 @@ import contextlib
 import logging
 import shutil
 from collections import deque
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.clock import PeerClock
+from gateway.cloud.news import CloudBack, CloudLost, ItemRefused, News, QueueBlocked
 from gateway.cloud.pace import Pace
 from gateway.errors import StateError
 from gateway.lan.record import CameraRecord
 from gateway.lan.registry import Change, Registry
 from gateway.store.journal import Draft, Journal
+from gateway.store.timestamps import utc_text
 
 CLOCK_WRONG_S: Final = 60.0
 """From how large a difference to the cloud's time on this machine's clock counts as wrong, in seconds."""
@@ -63,6 +66,18 @@ class Observer:
         self._pending.append(Draft(kind, "gateway", data, camera))
         self._news.set()
 
+    def relay_told(self, news: News) -> None:
+        """Record what the relay tells."""
+        match news:
+            case ItemRefused():
+                self.note("outbox.refused", asdict(news))
+            case QueueBlocked():
+                self.note("outbox.blocked", asdict(news) | {"since": utc_text(news.since)})
+            case CloudLost():
+                self.note("cloud.lost", asdict(news))
+            case CloudBack():
+                self.note("cloud.back", {})
+
     def _camera_changed(self, change: Change, camera: CameraRecord) -> None:
         kind, data = _described(change, camera)
         if not camera.managed:
@@ -91,11 +106,15 @@ class Observer:
             if self._pending and self._pending[0] is draft:
                 self._pending.popleft()
 
+    def look(self) -> None:
+        """Look at the clock and the disk now."""
+        self._look_at_clock()
+        self._look_at_disk(shutil.disk_usage(self._folder))
+
     async def _look(self) -> None:
         while True:
-            self._look_at_clock()
             try:
-                self._look_at_disk(shutil.disk_usage(self._folder))
+                self.look()
             except OSError as exc:
                 _log.warning("how full the disk is cannot be told: %s", exc)
             await asyncio.sleep(_LOOK_EVERY_S)

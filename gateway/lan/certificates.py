@@ -5,9 +5,15 @@ import os
 import secrets
 import ssl
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.errors import SettingsError
+
+if TYPE_CHECKING:  # imported where it is used: a gateway that needs no certificate of its own is spared 9 MB of memory
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 _SETTING = "cameras.client_certificate"
 
@@ -36,8 +42,7 @@ def camera_tls_context(client_certificate: Path | None, password: str) -> ssl.SS
 
 
 def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str) -> None:
-    # Here, because a gateway that has no client certificate is spared 9 MB of memory.
-    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
+    from cryptography.hazmat.primitives.serialization import pkcs12
 
     try:
         container = file.read_bytes()
@@ -51,20 +56,27 @@ def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str)
         ) from exc
     if key is None or certificate is None:
         raise SettingsError(f"{_SETTING}: {file} holds no certificate with its private key")
+    try:
+        load_chain(context, key, (certificate, *others))
+    except (OSError, ssl.SSLError) as exc:
+        raise SettingsError(f"{_SETTING}: {file} cannot be used for TLS: {exc}") from exc
+
+
+def load_chain(context: ssl.SSLContext, key: "PrivateKeyTypes", chain: "Sequence[x509.Certificate]") -> None:
+    """Have a context show a certificate, the first, with its key and those that lead to its root.
+
+    A context that is in use shows it from the next connection on. Raises `OSError` and `ssl.SSLError`.
+    """
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
     passphrase = secrets.token_bytes(32).hex()
-    pem = b"".join(
-        [
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())),
-            *(one.public_bytes(Encoding.PEM) for one in (certificate, *others)),
-        ]
-    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode()))
+    pem += b"".join(one.public_bytes(Encoding.PEM) for one in chain)
     # The ssl module reads only files. This one is readable by its owner alone, and its key is encrypted all the same.
     descriptor, name = tempfile.mkstemp(prefix="sunmi-gateway-", suffix=".pem")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(pem)
         context.load_cert_chain(name, password=passphrase)
-    except (OSError, ssl.SSLError) as exc:
-        raise SettingsError(f"{_SETTING}: {file} cannot be used for TLS: {exc}") from exc
     finally:
         Path(name).unlink()

@@ -148,9 +148,8 @@ def read_report(event: str, payload: str, shop: Mapping[str, str]) -> Report:
     """
     known = _BY_KEY.get(event)
     try:
-        document: Any = json_text.loads(payload)
+        document: Any = _writable(json_text.loads(payload))
         slim = _without_pictures(document)
-        json_text.dumps(slim)
     except (ValueError, RecursionError):
         document = None
     head: dict[str, Any] = {"vendor_event": int(event) if event.isascii() and event.isdigit() else event, **shop}
@@ -186,6 +185,27 @@ def _unknown_type(event: str) -> str:
 
 def _text(value: Any) -> str:
     return Field("").read(value) or ""
+
+
+def _writable(document: Any) -> Any:
+    """Return a document as it can be written: with `?` for half a surrogate pair. Raises as `json_text.dumps`."""
+    try:
+        json_text.dumps(document)
+    except UnicodeEncodeError:
+        return _with_whole_characters(document)
+    return document
+
+
+def _with_whole_characters(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_with_whole_characters(name): _with_whole_characters(one) for name, one in value.items()}
+        case list():
+            return [_with_whole_characters(one) for one in value]
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case _:
+            return value
 
 
 def _without_pictures(value: Any) -> Any:

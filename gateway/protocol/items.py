@@ -21,6 +21,7 @@ STATES: Final[tuple[State, ...]] = ("waiting", "sending", "delivered", "supersed
 CALL_BYTES: Final = 1024 * 1024 - 1024
 """How large the items of one call may be as a form: the vendor takes 1 MB, and the other parameters need some room."""
 
+_DIGEST_BYTES: Final = 16
 _DIGEST_MADE: Final = b"\x01"
 """The way in which `content_digest` makes digests: another byte for each change of it, because they are stored."""
 
@@ -114,7 +115,7 @@ def _shared(fields: tuple[tuple[str, str], ...]) -> str:
 
 def _digest(*parts: bytes) -> bytes:
     framed = b"".join([len(part).to_bytes(8) + part for part in parts])
-    return hashlib.blake2b(framed, digest_size=16).digest()
+    return hashlib.blake2b(framed, digest_size=_DIGEST_BYTES).digest()
 
 
 def same(one: str, other: str) -> bool:
@@ -139,7 +140,7 @@ def content_digest(call: Call) -> bytes:
 
 def contradict(one: bytes, other: bytes) -> bool:
     """Tell whether two digests stand for different contents: those that were made in different ways do not tell."""
-    return one != other and one[:1] == other[:1]
+    return one != other and one[:-_DIGEST_BYTES] == other[:-_DIGEST_BYTES]
 
 
 def parameters(endpoint: Endpoint, shared: str, text: str) -> dict[str, Any]:

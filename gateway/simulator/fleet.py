@@ -114,7 +114,7 @@ class SimulatedStore:
                     software_version=state.software_version,
                 )  # fmt: skip
         if self.camera_port == 0 and self._https:
-            self.camera_port = _free_port([camera.host for camera in self.cameras])
+            self.camera_port = free_port([camera.host for camera in self.cameras])
         for camera in self.cameras:
             camera.place(camera.host, self.camera_port)
             await camera.start()
@@ -174,7 +174,7 @@ class SimulatedStore:
         )
 
 
-def _free_port(hosts: Sequence[str]) -> int:
+def free_port(hosts: Sequence[str]) -> int:
     """Return a TCP port that is free at all of these addresses. Raises `StateError` when none was found."""
     for _ in range(_TRIES):
         with contextlib.ExitStack() as opened, contextlib.suppress(OSError):

@@ -1,10 +1,11 @@
 """What happens in a simulated store: now and then somebody comes in, or something moves, before a camera."""
 
 import asyncio
+import contextlib
 import itertools
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from gateway.simulator.camera import SimulatedCamera
@@ -28,8 +29,18 @@ class Happenings:
         self._cloud = cloud
         self._visitors = itertools.count(29195)
 
-    async def go_on(self) -> None:
-        """Let something happen every `EVERY_S` seconds, by turns at every camera, until cancelled."""
+    @contextlib.asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        """Let something happen every `EVERY_S` seconds, by turns at every camera that somebody listens to."""
+        task = asyncio.create_task(self._go_on())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _go_on(self) -> None:
         for turn in itertools.count():
             await asyncio.sleep(EVERY_S)
             able = [camera for camera in self._cameras if camera.present and camera.state.hooks]

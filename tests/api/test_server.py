@@ -3,17 +3,13 @@
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from gateway.api.server import serving
-from gateway.app import Gateway
 from gateway.errors import GatewayError, SettingsError, StateError
-from gateway.settings import Settings
+from tests.api.serving import free_port, served
 
 
 @pytest.fixture
@@ -27,35 +23,11 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def served(tmp_path: Path, **server: object) -> AsyncIterator[list[str]]:
-    settings = Settings.model_validate(
-        {
-            "server": {"host": "127.0.0.1", "port": 0} | server,
-            "storage": {"directory": str(tmp_path / "state")},
-            "discovery": {"interfaces": ["lo"], "interval_s": 0},
-        }
-    )
-    gateway = await Gateway.open(settings)
-    try:
-        async with serving(gateway) as urls:
-            yield urls
-    finally:
-        await gateway.close()
-
-
 async def test_https_with_a_certificate_of_ones_own(tmp_path: Path, certificate: tuple[str, str]) -> None:
     trusting = ssl.create_default_context(cafile=certificate[0])
     server = {"https_port": free_port(), "tls_certificate": certificate[0], "tls_private_key": certificate[1]}
-    async with served(tmp_path, allow_plain_http=False, **server) as urls, aiohttp.ClientSession() as http:
-        plain, encrypted = urls
+    async with served(tmp_path, allow_plain_http=False, **server) as at, aiohttp.ClientSession() as http:
+        plain, encrypted = at.plain, at.encrypted
         assert encrypted.startswith("https://127.0.0.1:")
         async with http.get(f"{encrypted}healthz", ssl=trusting) as response:
             assert response.status == 200
@@ -66,12 +38,6 @@ async def test_https_with_a_certificate_of_ones_own(tmp_path: Path, certificate:
         async with http.get(f"{plain}docs") as response:
             assert response.status == 403
             assert (await response.json(content_type=None))["code"] == "forbidden"
-
-
-async def test_https_without_a_certificate_stops_the_start(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"server\.tls_certificate"):
-        async with served(tmp_path, https_port=free_port()):
-            pass
 
 
 async def test_an_unreadable_key_stops_the_start(tmp_path: Path, certificate: tuple[str, str]) -> None:
@@ -95,8 +61,9 @@ async def test_a_taken_port_stops_the_start(tmp_path: Path, certificate: tuple[s
 
 
 async def test_after_a_refused_start_the_directory_is_free_again(tmp_path: Path) -> None:
+    server = {"tls_certificate": str(tmp_path / "none.pem"), "tls_private_key": str(tmp_path / "none.pem")}
     with pytest.raises(SettingsError):
-        async with served(tmp_path, https_port=free_port()):
+        async with served(tmp_path, https_port=free_port(), **server):
             pass
-    async with served(tmp_path) as urls:
-        assert urls
+    async with served(tmp_path) as at:
+        assert at.plain

@@ -24,7 +24,8 @@ async def test_once_ends_with_a_summary() -> None:
     assert process.returncode == 0, errors.decode()
     summary = json.loads(output)
     assert (summary["discovered"], summary["state"], summary["zoom"], summary["order_code"]) == (3, "done", 200, 0)
-    for word in (b"Discover", b"Wi-Fi", b"activate", b"zoom", b"order"):
+    assert summary["events"] == ["face.seen", "face.seen", "motion.detected"]
+    for word in (b"Discover", b"Wi-Fi", b"activate", b"zoom", b"order", b"likely"):
         assert word in errors
 
 

@@ -108,3 +108,6 @@ def test_digests_that_were_made_in_another_way_contradict_nothing() -> None:
     assert not contradict(one, same)
     assert contradict(one, other)
     assert not contradict(b"\x00" + one[1:], other)
+    first_kind = one[:1] + bytes(15)
+    assert not contradict(first_kind, other), "the first kind had no mark, and any byte may begin it"
+    assert contradict(first_kind, bytes(16))

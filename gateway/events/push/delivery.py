@@ -5,7 +5,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import aiohttp
 
+from gateway.cloud.pace import BackOff
 from gateway.errors import InvalidRequest, StateError
 from gateway.events.push.address import Reachable
 from gateway.store.journal import Event, Journal
@@ -169,6 +169,7 @@ class Delivery:
 
     async def _deliver(self, event: Event) -> None:
         body, progress = event.text().encode(), self.progress
+        pauses = BackOff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while True:
             outcome = await attempt(self._http, self.webhook, self._reachable, event.id, body, self._now())
             if outcome.failure is None:
@@ -184,7 +185,6 @@ class Delivery:
                 _log.warning("the webhook %r refuses the event %s, which is left out", self.webhook.name, event.id)
                 progress.left_out, progress.failures = progress.left_out + 1, 0
                 return
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(progress.failures - 1, 10))
-            pause_s *= random.uniform(0.5, 1)
+            pause_s = pauses.next_s()
             progress.next_try = time.monotonic() + pause_s
             await asyncio.sleep(pause_s)

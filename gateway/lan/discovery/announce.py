@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 _TYPE: Final = "_sunmi-gateway._tcp.local."
 _CONSOLE_TYPE: Final = "_http._tcp.local."
-_SHORT_HOST: Final = "sunmi-gateway.local."
+SHORT_HOST: Final = "sunmi-gateway.local"
 _CLAIM_CHANCE: Final = 1 / 12
 """How often a look at the interfaces goes with one at the short name: about once a minute, not at equal intervals, so
 that gateways that were switched on together do not ask together."""
@@ -105,7 +105,7 @@ class Announcement:
         heard = _remembered(self._multicast) - own
         others = await _holders(self._addresses) - own
         if self._console is None and not others:
-            self._console = self._service(_CONSOLE_TYPE, f"SUNMI gateway {self.host[14:-6].upper()}", _SHORT_HOST)
+            self._console = self._service(_CONSOLE_TYPE, f"SUNMI gateway {self.host[14:-6].upper()}", f"{SHORT_HOST}.")
             await (await self._multicast.async_register_service(self._console, allow_name_change=True))
         elif self._console is not None and heard | others and _lowest(heard | others) < _lowest(own):
             given_up, self._console = self._console, None
@@ -125,7 +125,7 @@ class Announcement:
 async def _holders(addresses: Sequence[str]) -> set[str]:
     """Return the addresses of all who answer to the short name now, asked with an empty memory."""
     async with AsyncZeroconf(list(addresses), ip_version=IPVersion.V4Only) as asking:
-        resolver = AddressResolverIPv4(_SHORT_HOST)
+        resolver = AddressResolverIPv4(f"{SHORT_HOST}.")
         if await resolver.async_request(asking.zeroconf, _CLAIM_WAIT_MS, DNSQuestionType.QM):
             await asyncio.sleep(_SECOND_ANSWER_S)
         return _remembered(asking)
@@ -133,7 +133,7 @@ async def _holders(addresses: Sequence[str]) -> set[str]:
 
 def _remembered(multicast: AsyncZeroconf) -> set[str]:
     """Return the addresses of all who were heard to have the short name."""
-    everyone = AddressResolverIPv4(_SHORT_HOST)
+    everyone = AddressResolverIPv4(f"{SHORT_HOST}.")
     everyone.load_from_cache(multicast.zeroconf)
     return set(everyone.parsed_addresses(IPVersion.V4Only))
 

@@ -1,6 +1,7 @@
 """Group commit: writes that are asked for at the same time share one transaction, and so one flush of the disk."""
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -9,8 +10,8 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from gateway.errors import Problem, StateError
 from gateway.store.database import Database
 
-_LONGEST_WAIT_S: Final = 0.002
-_SHORTEST_WAIT_S: Final = 0.0005
+_LONGEST_STEP_S: Final = 0.002
+_SHORTEST_STEP_S: Final = 0.0005
 """Shorter waits are not worth it: the event loop rounds them up to a millisecond."""
 _TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 """How much goes into one transaction: the reserve on the disk has to hold it, and everybody else waits for it."""
@@ -52,7 +53,8 @@ class GroupCommit(Generic[O, R]):
         self._task: asyncio.Task[None] | None = None
         self._flush_s = 0.0
         self._company = 0
-        self._before = 0
+        """How many callers are known to be about: those who were answered last, and those who waited then."""
+        self._complete = asyncio.Event()
 
     async def offer(self, one: O) -> R:
         """Write one thing in bulk with others and return its result.
@@ -61,6 +63,8 @@ class GroupCommit(Generic[O, R]):
         """
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._offers.append((one, future))
+        if len(self._offers) == self._company:
+            self._complete.set()
         self._begin()
         return await future
 
@@ -98,20 +102,30 @@ class GroupCommit(Generic[O, R]):
                     raise
                 continue
             self._flush_s = time.monotonic() - began
-            # Of the last two: closed-loop callers that fell into two halves meet again.
-            self._company, self._before = len(offers) + self._before, len(offers)
+            self._company = len(offers) + len(self._offers)
             good = [(one, got) for (one, _), got in zip(offers, results, strict=True) if not isinstance(got, Problem)]
             self._committed(good)
             for (_, future), result in zip((*offers, *jobs), (*results, *done), strict=True):
                 _settle(future, result)
 
     async def _gather(self) -> None:
-        """Wait for company, a tenth of what the last transaction took: who was answered just now may soon be back."""
-        wait_s = min(_LONGEST_WAIT_S, self._flush_s / 10)
-        if wait_s < _SHORTEST_WAIT_S:
+        """Wait for company, a tenth of what the last transaction took, and on while it comes: half of that at most.
+
+        Who was answered just now may soon be back: without this, callers that hand over one thing after the other fall
+        into two halves that take turns.
+        """
+        step_s = min(_LONGEST_STEP_S, self._flush_s / 10)
+        if step_s < _SHORTEST_STEP_S:
             await asyncio.sleep(0)
-        elif len(self._offers) < self._company:
-            await asyncio.sleep(wait_s)
+            return
+        ends = time.monotonic() + self._flush_s / 2
+        there = -1
+        while there < len(self._offers) < self._company and time.monotonic() < ends:
+            there = len(self._offers)
+            self._complete.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(step_s):
+                    await self._complete.wait()
 
     def _taken(self) -> list[tuple[O, asyncio.Future[R]]]:
         size = count = 0

@@ -1,5 +1,6 @@
 """The intake of the outbox: what is handed over becomes submissions and items, many at once, in one transaction."""
 
+import functools
 import json
 import sqlite3
 import time
@@ -19,6 +20,7 @@ _ITEM: Final = (
     "sequence, submission, state, priority, path, sent_to, shared, order_key, other_keys, reference, size, barrier, "
     "digest, created_at, accepted_s, expires_s"
 )
+_MOST_ROWS: Final = 64
 _SUBMISSION: Final = "id, token, idempotency_key, digest, path, items, members, accepted_s"
 
 
@@ -292,11 +294,21 @@ def end_items(connection: sqlite3.Connection, state: str, sequences: Sequence[in
 
 
 def _insert(connection: sqlite3.Connection, table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, up to 64 in one statement; the sizes are few, so that SQLite keeps the statements prepared."""
-    start = 0
-    while start < len(rows):
-        count = min(64, 1 << ((len(rows) - start).bit_length() - 1))
-        one = f"({', '.join('?' * len(rows[start]))})"
-        values = [value for row in rows[start : start + count] for value in row]
-        connection.execute(f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * count)}", values)  # noqa: S608
-        start += count
+    """Insert rows whose first column is not null, up to 64 in one statement.
+
+    It is filled up with nulls, which are left out again, so that the sizes are few and SQLite keeps them prepared.
+    """
+    for start in range(0, len(rows), _MOST_ROWS):
+        some = rows[start : start + _MOST_ROWS]
+        size = 1 << (len(some) - 1).bit_length()
+        values = [value for row in some for value in row] + [None] * ((size - len(some)) * len(some[0]))
+        connection.execute(_insertion(table, columns, size), values)
+
+
+@functools.cache
+def _insertion(table: str, columns: str, size: int) -> str:
+    one = f"({', '.join('?' * len(columns.split(',')))})"
+    return (
+        f"INSERT INTO {table} ({columns}) SELECT * FROM (VALUES {', '.join([one] * size)}) "  # noqa: S608
+        "WHERE column1 IS NOT NULL"
+    )

@@ -35,9 +35,9 @@ class Room:
         return left
 
     def _left(self, connection: sqlite3.Connection) -> int:
-        [page] = connection.execute("PRAGMA page_size").fetchone()
-        [pages] = connection.execute("PRAGMA page_count").fetchone()
-        [free] = connection.execute("PRAGMA freelist_count").fetchone()
+        page, pages, free = connection.execute(
+            "SELECT * FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
+        ).fetchone()
         disk = shutil.disk_usage(self._folder)
         reserve = min(_LARGEST_RESERVE, max(disk.total // 20, min(_SMALLEST_RESERVE, disk.total // 4)))
         left: int = min(self._most - (pages - free) * page, disk.free + free * page - reserve)

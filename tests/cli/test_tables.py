@@ -1,0 +1,19 @@
+"""What a terminal shows is what was given: names, MAC addresses and fingerprints are no markup."""
+
+import pytest
+
+from gateway.cli.tables import members, show, table
+
+ODD = "d8:AB:00 :smile: [bold]till[/bold]"
+
+
+def test_texts_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    show(ODD)
+    members({"name": ODD})
+    table([{"name": ODD}], {"NAME": "name"})
+    assert [line.removeprefix("name").strip() for line in capsys.readouterr().out.splitlines()] == [
+        ODD,
+        ODD,
+        "NAME",
+        ODD,
+    ]
