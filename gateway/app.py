@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from gateway import __version__
+from gateway import __version__, logs
 from gateway.authority.names import present_names
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
@@ -76,6 +76,7 @@ class Gateway:
 
         Raises `StateError` if the directory is held by another gateway or cannot be used, and `SettingsError`.
         """
+        logs.hide(settings.secrets)
         async with AsyncExitStack() as parts:
             directory = StateDirectory.acquire(settings.state_directory)
             parts.callback(directory.release)

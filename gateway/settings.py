@@ -177,6 +177,17 @@ class Settings(_Section):
         return Path(named) if named else platformdirs.user_state_path("sunmi-gateway", appauthor=False)
 
     @property
+    def secrets(self) -> list[str]:
+        """Every value that nobody may read: those of the fields that `repr` leaves out."""
+        sections = [getattr(self, name) for name in Settings.model_fields]
+        return [
+            getattr(section, name)
+            for section in sections
+            for name, field in type(section).model_fields.items()
+            if not field.repr and getattr(section, name)
+        ]
+
+    @property
     def camera_credentials(self) -> tuple[str, str]:
         """The app_id and secret key for cameras: their own, else the cloud's."""
         if self.cameras.app_id:

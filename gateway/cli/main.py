@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from gateway import __version__
+from gateway import __version__, logs
 from gateway.cli.session import Session
 
 _ANYWHERE: Final = ("--json", "--no-input")
@@ -53,6 +53,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
 
     Exit status: 0 done, 1 failed, 2 wrong usage.
     """
+    logs.set_up("warning")
     context.obj = Session(config, json, no_input)
 
 

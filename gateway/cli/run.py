@@ -2,23 +2,22 @@
 
 import asyncio
 import gc
-import logging
 import signal
 
 import click
 
+from gateway import logs
 from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.cli.session import Session, finish
 
 
 @click.command()
+@click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="What to log.")
 @click.pass_obj
-def run(session: Session) -> None:
+def run(session: Session, log_level: logs.Level) -> None:
     """Run the gateway until it is told to stop."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    # It logs a trace for every request that is no HTTP, which anybody on the network can send as often as he likes.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    logs.set_up(log_level)
     finish(session, _serve(session))
 
 
