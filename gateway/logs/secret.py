@@ -43,6 +43,7 @@ class Secrets:
         for value in values:
             if len(value) >= _SHORTEST:
                 self._values |= {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}
+                self._values.add(json.dumps(value, ensure_ascii=False)[1:-1])
                 self._values |= {repr(value)[1:-1], repr(value.encode())[2:-1]}
         longest_first = sorted(self._values, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
