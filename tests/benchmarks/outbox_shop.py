@@ -71,6 +71,11 @@ class Program:
             connection.close()
 
     @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
     def cpu_s(self) -> float:
         """The processor time that it has used, in seconds."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -121,11 +126,17 @@ class GatewayFiles:
 
     def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         """Send one request; return the document that is answered, whatever the status."""
+        return json.loads(self.text(path, method, body, headers))
+
+    def text(
+        self, path: str, method: str = "GET", body: object = None, headers: Mapping[str, str] | None = None
+    ) -> str:
+        """Send one request; return the text that is answered, whatever the status."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **(headers or {})}
         try:
             connection.request(method, path, None if body is None else json.dumps(body), sent)
-            return json.loads(connection.getresponse().read())
+            return connection.getresponse().read().decode()
         finally:
             connection.close()
 
