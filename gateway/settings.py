@@ -20,6 +20,15 @@ CLOUD_URLS = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
+NAMED_FILES = (
+    ("server", "tls_certificate"),
+    ("server", "tls_private_key"),
+    ("cloud", "secret_key_file"),
+    ("cloud", "ca_file"),
+    ("cameras", "client_certificate"),
+)
+"""The settings, by section and key, that name a file which the gateway reads."""
+
 Method = Literal["broadcast", "mdns", "sweep"]
 
 
@@ -203,27 +212,50 @@ def settings_path(given: str | None) -> Path | None:
     named = given or os.environ.get("SUNMI_GATEWAY_CONFIG")
     if named:
         return Path(named)
-    usual = (SYSTEM_FILE, platformdirs.user_config_path("sunmi-gateway", appauthor=False) / "gateway.toml")
-    return next((path for path in usual if path.exists()), None)
+    return next((path for path in (SYSTEM_FILE, _user_file()) if path.exists()), None)
+
+
+def settings_path_to_write(given: str | None) -> Path:
+    """Return the settings file to write: the one to read if there is one, else the system's (root) or the user's."""
+    found = settings_path(given)
+    if found is not None:
+        return found
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return SYSTEM_FILE if is_root else _user_file()
+
+
+def _user_file() -> Path:
+    return platformdirs.user_config_path("sunmi-gateway", appauthor=False) / "gateway.toml"
 
 
 def load_settings(path: Path | None) -> Settings:
     """Read and check the settings. Raises `SettingsError` naming the file, the key and the reason."""
-    document: dict[str, Any] = {}
-    where = "the environment" if path is None else str(path)
-    if path is not None:
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as exc:
-            raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-            raise SettingsError(f"{path}: is not valid TOML: {exc}") from exc
+    if path is None:
+        return parse_settings("", "the environment")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise SettingsError(f"{path}: is not valid TOML: {exc}") from exc
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settings:
+    """Check the text of a settings file under the environment. Raises `SettingsError`, which names `where`.
+
+    Without the secret, the file is not read that `cloud.secret_key_file` names.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsError(f"{where}: is not valid TOML: {exc}") from exc
     _apply_environment(document)
     try:
         settings = Settings(**document)
     except ValidationError as exc:
         raise SettingsError(f"{where}: {_worded(exc)}") from exc
-    return _with_secret_file(settings, where)
+    return _with_secret_file(settings, where) if with_secret else settings
 
 
 def _apply_environment(document: dict[str, Any]) -> None:

@@ -36,6 +36,8 @@ ALLOWED = {
         "gateway.cloud",
         "gateway.events",
     },
+    "gateway.doctor": FOUNDATION
+    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"},
     "gateway.api": FOUNDATION
     | {
         "gateway.authority",
@@ -47,9 +49,14 @@ ALLOWED = {
         "gateway.cloud",
         "gateway.events",
     }
-    | {"gateway.app"},
+    | {"gateway.app", "gateway.doctor"},
+    "gateway.backup": FOUNDATION | {"gateway.store", "gateway.settings"},
+    "gateway.support": FOUNDATION | {"gateway.store", "gateway.settings"},
     "gateway.cli": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.lan", "gateway.app", "gateway.api", "gateway.simulator"},
+    | {
+        *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.backup"),
+        *("gateway.app", "gateway.doctor", "gateway.support", "gateway.api", "gateway.simulator"),
+    },
     "gateway.__main__": {"gateway.cli"},
     "firmware_tools": set(),
 }

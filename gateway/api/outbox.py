@@ -133,6 +133,14 @@ async def edit_item(caller: Caller) -> web.StreamResponse:
     return await _shown(caller)
 
 
+async def release(caller: Caller) -> web.StreamResponse:
+    """Let a restored outbox go: what waits is sent from now on."""
+    outbox = caller.gateway.outbox
+    released = outbox.depth if outbox.held else 0
+    await outbox.let_go()
+    return respond({"released": released})
+
+
 async def drop_item(caller: Caller) -> web.StreamResponse:
     """Remove an item that was not delivered; of a submission, all that were not."""
     submission, entries = await _named(caller)
@@ -183,6 +191,7 @@ _QUERY: Final = {
 }
 
 ROUTES = (
+    Route("POST", "/api/v1/outbox/release", "Send what a restored outbox holds back", release, "admin"),
     Route("GET", "/api/v1/outbox", "Calls that wait for the cloud, and what became of them", list_items, "pos",
           query=tuple(Query(name, text) for name, text in _QUERY.items())),
     Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos"),

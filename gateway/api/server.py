@@ -17,6 +17,7 @@ from aiohttp.typedefs import Handler
 from gateway.api import (
     authority,
     cameras,
+    doctor,
     events,
     flow,
     hooks,
@@ -50,6 +51,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *hooks.ROUTES,
     *subscriptions.ROUTES,
     *webhooks.ROUTES,
+    *doctor.ROUTES,
     *vendor.ROUTES,
 )
 

@@ -34,7 +34,7 @@ async def status(caller: Caller) -> web.StreamResponse:
             "cloud": {"reachable": gateway.cloud.reachable, "clock_offset_s": gateway.cloud.clock.offset_s},
             "cameras": {"known": len(cameras), "online": sum(camera.online for camera in cameras)},
             "outbox": outbox._asdict(),
-            "relay": {"away": gateway.relay.away},
+            "relay": {"away": gateway.relay.away, "held": gateway.outbox.held},
         }
     )
 

@@ -13,20 +13,24 @@ from gateway.cli.session import Session
 _ANYWHERE: Final = ("--json", "--no-input")
 _MODULES: Final = {
     "authority": ("authority",),
+    "backup": ("backup", "restore"),
     "cameras": ("cameras", "discover"),
     "cloud": ("cloud",),
     "demo": ("demo",),
+    "doctor": ("doctor",),
     "events": ("events",),
     "flow": ("flow",),
+    "init": ("init",),
     "outbox": ("outbox",),
     "reference": ("catalogue", "sign"),
     "run": ("run",),
     "simulate": ("simulate",),
+    "support": ("support_bundle",),
     "tokens": ("token",),
     "webhooks": ("webhooks",),
 }
 """Where each command is: the module's name in this package, and what it is called there."""
-_COMMANDS: Final = {name: module for module, names in _MODULES.items() for name in names}
+_COMMANDS: Final = {name.replace("_", "-"): (module, name) for module, names in _MODULES.items() for name in names}
 
 
 class _Commands(click.Group):
@@ -38,7 +42,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"gateway.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"gateway.cli.{module}"), name)
         return command
 
 

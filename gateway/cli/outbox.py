@@ -29,7 +29,7 @@ _PAGE = 500
 
 @click.group()
 def outbox() -> None:
-    """The queue towards the cloud: list, show, retry, edit, drop, export, stats."""
+    """The queue towards the cloud: list, show, retry, edit, drop, release, export, stats."""
 
 
 @outbox.command("list")
@@ -83,6 +83,13 @@ async def drop(session: Session, api: Api, outbox_id: str) -> None:
     """Remove an item that was not delivered."""
     await api.call("DELETE", f"outbox/{outbox_id}")
     session.emit({"outbox_id": outbox_id, "dropped": True}, lambda _: show(f"{outbox_id}: dropped"))
+
+
+@outbox.command()
+@speaks
+async def release(session: Session, api: Api) -> None:
+    """Send what a restored outbox holds back; list it first, and drop what is out of date."""
+    session.emit(await api.post("outbox/release", {}), lambda done: show(f"{done['released']} calls are sent now"))
 
 
 @outbox.command()

@@ -37,9 +37,14 @@ class Session:
         else:
             render(document)
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether a person may be asked."""
+        return not self.no_input and sys.stdin.isatty()
+
     def ask(self, question: str) -> None:
         """Wait until a person has done something. Fails, naming it, where nobody may be asked."""
-        if self.no_input or not sys.stdin.isatty():
+        if not self.may_ask:
             fail(f"a person is needed: {question}")
         click.echo(question, err=True)
         click.prompt("Press Enter", default="", show_default=False, err=True)

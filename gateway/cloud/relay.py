@@ -99,17 +99,17 @@ class Relay:
         await asyncio.gather(*self._sending, return_exceptions=True)
 
     async def submit(self, call: Call, *, token: str, key: str | None, wait_s: float) -> Submitted:
-        """Accept a call, and wait for its fate: at most `wait_s` seconds, and not at all while the cloud is away.
+        """Accept a call, and wait for its fate: at most `wait_s` seconds, and not at all while nothing is sent.
 
         `token` is the name of the caller's token and `key` the idempotency key. Raises `OutboxFull`, and `Conflict` for
         a key that was used for another call or when the cloud's credentials are not set.
         """
         self._cloud.check_credentials()
         self.start()
-        accepted = await self._outbox.accept(call, token=token, key=key, watched=wait_s > 0 and self.away is None)
+        accepted = await self._outbox.accept(call, token=token, key=key, watched=wait_s > 0 and not self._stopped)
         self._origins.note(accepted.members)
         try:
-            if accepted.watch is None or not await accepted.watch.wait(0 if self.away else wait_s):
+            if accepted.watch is None or not await accepted.watch.wait(0 if self._stopped else wait_s):
                 return Submitted(accepted.outbox_id, self._outbox.state(accepted.members), ())
             found = accepted.watch.fates
             members = [
@@ -118,6 +118,11 @@ class Relay:
             return Submitted(accepted.outbox_id, aggregate([member.fate.state for member in members]), members)
         finally:
             self._outbox.forget(accepted)
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether nothing can be sent now: the cloud is away, or a restored outbox is held back."""
+        return self.away is not None or self._outbox.held
 
     async def _dispatch(self) -> None:
         level = logging.ERROR
@@ -141,7 +146,7 @@ class Relay:
         if expiry_s == 0:
             await self._outbox.expire()
             return 0
-        if len(self._sending) >= (1 if self.away else _AT_ONCE):
+        if self._outbox.held or len(self._sending) >= (1 if self.away else _AT_ONCE):
             return expiry_s
         if (wait_s := self._wait_s()) > 0:
             return _sooner(wait_s, expiry_s)

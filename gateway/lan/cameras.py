@@ -141,6 +141,11 @@ class Cameras:
         """Ask a managed camera who it is, and remember it. Raises as `call`."""
         await self.call(sn, GET_INFO)
 
+    def clock_offset_s(self, sn: str) -> float | None:
+        """Return how many seconds a camera's clock is ahead of this machine's; None where it has not told its time."""
+        line = self._lines.get(sn)
+        return None if line is None else line.clock.offset_s
+
     # Wi-Fi
 
     async def access_points(self, sn: str) -> list[AccessPoint]:

@@ -7,7 +7,7 @@ import ssl
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.errors import SettingsError
 
@@ -16,6 +16,14 @@ if TYPE_CHECKING:  # imported where it is used: a gateway that needs no certific
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 _SETTING = "cameras.client_certificate"
+
+
+class ClientCertificate(NamedTuple):
+    """What cameras may ask a gateway to show: a certificate, its key, and those that issued it."""
+
+    key: "PrivateKeyTypes"
+    certificate: "x509.Certificate"
+    others: "list[x509.Certificate]"
 
 
 def fingerprint(certificate_der: bytes) -> str:
@@ -41,7 +49,8 @@ def camera_tls_context(client_certificate: Path | None, password: str) -> ssl.SS
     return context
 
 
-def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str) -> None:
+def read_client_certificate(file: Path, password: str) -> ClientCertificate:
+    """Read the vendor's PKCS#12 file. Raises `SettingsError` naming it."""
     from cryptography.hazmat.primitives.serialization import pkcs12
 
     try:
@@ -56,6 +65,11 @@ def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str)
         ) from exc
     if key is None or certificate is None:
         raise SettingsError(f"{_SETTING}: {file} holds no certificate with its private key")
+    return ClientCertificate(key, certificate, others)
+
+
+def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str) -> None:
+    key, certificate, others = read_client_certificate(file, password)
     try:
         load_chain(context, key, (certificate, *others))
     except (OSError, ssl.SSLError) as exc:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -18,8 +19,12 @@ from gateway.store import migrations, salvage
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a statement waits for another process, such as a person's sqlite3 shell, before it fails."""
 
-_CHECKPOINT_PAGES: Final = 2000
-"""How long the log grows before it is written back, in pages of 4 KiB: seldom, since whoever commits then waits."""
+_PAGE_BYTES: Final = 4096
+_SHORTEST_LOG: Final = 2000
+_LONGEST_LOG: Final = 6500
+"""How long the log grows before it is written back, in pages: seldom, since whoever commits then waits for several
+flushes, and less than the room that is kept free for it on a disk of that size."""
+_LOG_OF_DISK: Final = 200
 
 _READ_ONLY: Final = "it cannot be written to; check the owner and mode of the file and whether the disk is read-only"
 _REASONS: Final = {
@@ -194,14 +199,19 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
         raise StateError(f"{path}: SQLite's write-ahead log cannot be used there; keep the state on a local disk")
     await pragma("synchronous = FULL")
     await pragma("secure_delete = ON")
-    await pragma(f"wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-    await pragma(f"journal_size_limit = {_CHECKPOINT_PAGES * 4096}")  # of what one large write has left of the log
+    log_pages = _log_pages(shutil.disk_usage(path.parent).total)
+    await pragma(f"wal_autocheckpoint = {log_pages}")
+    await pragma(f"journal_size_limit = {log_pages * _PAGE_BYTES}")  # of what one large write has left of the log
     damage = await pragma("integrity_check(1)")
     if damage != "ok":
         raise _Damaged(f"{path}: the database is damaged ({damage})")
     if not shrinking and await pragma("page_count") > 1:
         await pragma("auto_vacuum = INCREMENTAL")
         await connection.execute("VACUUM")
+
+
+def _log_pages(disk_bytes: int) -> int:
+    return max(_SHORTEST_LOG, min(_LONGEST_LOG, disk_bytes // _LOG_OF_DISK // _PAGE_BYTES))
 
 
 @contextlib.contextmanager

@@ -23,6 +23,9 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+PASSING: Final = frozenset({"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe"})
+"""Files of a state directory that belong to the process that holds it, and are no state."""
+
 _LOCK_FILE: Final = "gateway.lock"
 _ADDRESS_FILE: Final = "gateway.address"
 _TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
@@ -98,7 +101,12 @@ class StateDirectory:
     @property
     def database(self) -> Path:
         """The database file."""
-        return self.path / "gateway.db"
+        return self.database_in(self.path)
+
+    @staticmethod
+    def database_in(path: Path) -> Path:
+        """Return the database file of a state directory."""
+        return path / "gateway.db"
 
     @property
     def socket(self) -> Path:

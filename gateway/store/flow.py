@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.protocol import json_text
 from gateway.store.database import Database
-from gateway.store.outbox.running_time import RunningTime
+from gateway.store.running_time import RunningTime
 
 RETENTION_S: Final = 400 * 86400
 """How long an answer is kept, in running time: a year, to compare with, and some weeks."""

@@ -18,7 +18,7 @@ from gateway.errors import CloudUnreachable, Conflict, InvalidRequest, PeerTimeo
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.store.database import Database
 from gateway.store.flow import FlowTable
-from gateway.store.outbox.running_time import RunningTime
+from gateway.store.running_time import RunningTime
 
 MakeCloud = Callable[..., Cloud]
 SHOP = {"shop_id": "10096"}

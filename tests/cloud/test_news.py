@@ -102,9 +102,10 @@ async def test_an_item_that_fails_while_others_pass_is_told_to_block(desk: Desk,
 
 
 async def test_calls_that_are_too_many_are_nobodys_fault(desk: Desk, simulated: SimulatedCloud) -> None:
-    simulated.faults.add("status", path="order/update", status=429, retry_after_s=0, times=4)
+    simulated.faults.add("status", path="order/update", status=429, retry_after_s=0, times=3)
     await desk.order("patient")
-    async with asyncio.timeout(30):
-        while desk.outbox.depth:
+    async with asyncio.timeout(60):
+        while simulated.faults.queue:
             await desk.product("1", wait_s=0.05)
+    await desk.happens(lambda: not desk.outbox.depth, within_s=60)
     assert not desk.told(QueueBlocked)

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.store.database import Database
 from gateway.store.flow import RETENTION_S, FlowTable, Kept
-from gateway.store.outbox.running_time import RunningTime
+from gateway.store.running_time import RunningTime
 
 SHOP = "shop_id=10096"
 

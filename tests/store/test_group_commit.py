@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from gateway.store.database import Database
-from gateway.store.outbox.group_commit import GroupCommit
+from gateway.store.group_commit import GroupCommit
 
 FLUSH_S = 0.02
 CALLERS = 16

@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import InvalidRequest
 from gateway.store.database import Database
 from gateway.store.journal import Draft, Event, Journal, Limits, Wanted
-from gateway.store.outbox.running_time import RunningTime
+from gateway.store.running_time import RunningTime
 
 ANY = Wanted()
 

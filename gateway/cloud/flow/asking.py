@@ -19,7 +19,7 @@ from gateway.errors import (
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.store.flow import Kept
-from gateway.store.outbox.running_time import RunningTime
+from gateway.store.running_time import RunningTime
 
 PAUSE_S: Final = 15.0
 """The present day's numbers change at most this often (seed 000, Cloud API, 6.1: "15s/update")."""

@@ -19,7 +19,8 @@ from gateway.settings import DiscoverySettings
 
 _log = logging.getLogger(__name__)
 
-_TYPE: Final = "_sunmi-gateway._tcp.local."
+SERVICE_TYPE: Final = "_sunmi-gateway._tcp.local."
+"""As what every gateway announces itself."""
 _CONSOLE_TYPE: Final = "_http._tcp.local."
 SHORT_HOST: Final = "sunmi-gateway.local"
 _CLAIM_CHANCE: Final = 1 / 12
@@ -46,6 +47,7 @@ class Announcement:
         self._port = 0
         self._addresses: list[str] = []
         self._multicast: AsyncZeroconf | None = None
+        self._announced: AsyncServiceInfo | None = None
         self._console: AsyncServiceInfo | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -55,6 +57,11 @@ class Announcement:
         if https_port:
             self._properties["https_port"] = str(https_port)
         self._task = asyncio.create_task(self._keep())
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names under which this gateway is announced now: one, or none."""
+        return frozenset() if self._announced is None else frozenset({self._announced.name})
 
     async def close(self) -> None:
         """Say goodbye to the network."""
@@ -87,11 +94,13 @@ class Announcement:
         self._multicast = AsyncZeroconf(addresses, ip_version=IPVersion.V4Only)
         self._addresses = addresses
         name = self.host.removesuffix(".local")
-        service = self._service(_TYPE, name, f"{self.host}.")
+        service = self._service(SERVICE_TYPE, name, f"{self.host}.")
+        self._announced = service  # while others are asked about its name too, which may change it
         await (await self._multicast.async_register_service(service, allow_name_change=True))
 
     async def _withdraw(self) -> None:
         multicast, self._multicast, self._console, self._addresses = self._multicast, None, None, []
+        self._announced = None
         if multicast is not None:
             with contextlib.suppress(OSError):
                 await multicast.async_unregister_all_services()

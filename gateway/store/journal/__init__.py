@@ -16,10 +16,10 @@ from gateway.errors import Problem, StateError
 from gateway.logs import Trouble
 from gateway.protocol import json_text
 from gateway.store.database import Database
+from gateway.store.group_commit import GroupCommit
 from gateway.store.journal.event import Draft, Event, Notice, Position, Span, Wanted
 from gateway.store.journal.retention import Kept, Limits, forget_face, forget_persons, prune
-from gateway.store.outbox.group_commit import GroupCommit
-from gateway.store.outbox.running_time import RunningTime
+from gateway.store.running_time import RunningTime
 
 __all__ = ["Draft", "Event", "Journal", "Limits", "Notice", "Page", "Position", "Span", "Wanted"]
 

@@ -18,13 +18,13 @@ from gateway.protocol.endpoint import Call
 from gateway.protocol.items import Fate, Item, State
 from gateway.protocol.parameters import FilePart
 from gateway.store.database import Database
-from gateway.store.outbox import ledger, room
-from gateway.store.outbox.group_commit import GroupCommit
+from gateway.store.group_commit import GroupCommit
+from gateway.store.outbox import hold, ledger, room
 from gateway.store.outbox.intake import Intake, Offer, Receipt, end_items
 from gateway.store.outbox.ledger import Entry, describe_submission
 from gateway.store.outbox.queue import LAST_PRIORITY, Batch, Limit, Queue, alike, settle
-from gateway.store.outbox.running_time import RunningTime
 from gateway.store.outbox.watch import Watch, Watches
+from gateway.store.running_time import RunningTime
 
 __all__ = ["Accepted", "Batch", "Entry", "Outbox", "Watch", "describe_submission"]
 
@@ -60,6 +60,8 @@ class Outbox:
         self, database: Database, running: RunningTime, next_sequence: int, depth: int, max_bytes: int
     ) -> None:
         self.running = running
+        self.held = False
+        """Whether nothing is to be sent until a person lets it go."""
         self.on_work: Callable[[], None] = lambda: None
         """Called when something may have become ready to be sent."""
         self.on_refused: Callable[[int, str, Fate], None] = lambda _sequence, _path, _fate: None
@@ -86,6 +88,7 @@ class Outbox:
         seconds, number, depth, expiry_s = await database.inspect(_begin)
         outbox = cls(database, RunningTime(seconds), number, depth, max_bytes)
         outbox._next_expiry_s = expiry_s
+        outbox.held = await database.inspect(hold.is_held)
         outbox._keeper = asyncio.create_task(outbox._keep())
         return outbox
 
@@ -196,12 +199,22 @@ class Outbox:
         )
         self._ended(ended, "expired")
 
+    async def let_go(self) -> None:
+        """Hold nothing back any more, after a person has looked at it."""
+        await self._commit.write(hold.let_go)
+        self.held = False
+        self.on_work()
+
     async def stats(self) -> Stats:
         """Return depth and age."""
         if not self._depth:
             return Stats(0, None)
         accepted_s = await self._database.inspect(_oldest)
         return Stats(self._depth, None if accepted_s is None else round(max(0.0, self.running.now() - accepted_s), 1))
+
+    async def counts(self) -> list[ledger.Count]:
+        """Return how many items of each endpoint are in each state."""
+        return await self._database.inspect(ledger.counts)
 
     async def entries(
         self, *, token: str | None, state: State | None, path: str | None, after: int, limit: int

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.errors import Conflict, NotFound
 from gateway.protocol import json_text
@@ -67,6 +67,21 @@ class View:
 
     in_flight: Set[int]
     tries: dict[int, int]
+
+
+class Count(NamedTuple):
+    """How many items of an endpoint are in a state, with which of the vendor's codes."""
+
+    path: str
+    state: State
+    vendor_code: int | None
+    items: int
+
+
+def counts(connection: sqlite3.Connection) -> list[Count]:
+    """Return how many items there are, by path, state and code; those being sent count as waiting."""
+    grouped = "SELECT path, state, vendor_code, count(*) FROM item GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    return [Count(*row) for row in connection.execute(grouped)]
 
 
 def entries(

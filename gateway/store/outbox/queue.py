@@ -278,12 +278,14 @@ class Outcome(NamedTuple):
 
 def alike(fates: Mapping[int, Fate], tries: Mapping[int, int]) -> list[Outcome]:
     """Gather the items that have the same fate after as many attempts; `tries` are those that failed before."""
-    # By identity: thousands of items share one fate, and to compare fates takes longer than all else.
-    found: dict[tuple[int, int], Outcome] = {}
+    found: dict[tuple[Fate, int], Outcome] = {}
+    # By identity first: thousands of items share one fate, and to compare fates takes longer than all else.
+    known: dict[tuple[int, int], Outcome] = {}
     for sequence, fate in fates.items():
         attempts = 1 + tries.get(sequence, 0)
-        outcome = found.get((id(fate), attempts))
+        outcome = known.get((id(fate), attempts))
         if outcome is None:
-            found[id(fate), attempts] = outcome = Outcome(fate, attempts, [])
+            outcome = found.setdefault((fate, attempts), Outcome(fate, attempts, []))
+            known[id(fate), attempts] = outcome
         outcome.sequences.append(sequence)
     return list(found.values())

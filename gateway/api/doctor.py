@@ -1,0 +1,18 @@
+"""The doctor over REST."""
+
+from aiohttp import web
+
+from gateway.api.route import Caller, Route, respond
+
+
+async def doctor(caller: Caller) -> web.StreamResponse:
+    """Make every check; this takes some seconds and calls cameras and the cloud."""
+    # Here, because it is seldom asked for, and takes memory.
+    from gateway.doctor.finding import Subject, examine
+    from gateway.doctor.table import CHECKS
+
+    findings = await examine(Subject(caller.gateway.settings, caller.gateway), CHECKS)
+    return respond({"findings": [finding.describe() for finding in findings]})
+
+
+ROUTES = (Route("POST", "/api/v1/doctor", "Find out why something does not work", doctor, "admin"),)

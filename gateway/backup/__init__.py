@@ -1,0 +1,1 @@
+"""Backup of settings and state into one file, and back."""

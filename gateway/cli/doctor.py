@@ -1,0 +1,93 @@
+"""The command that finds out why the gateway does not work."""
+
+import asyncio
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+from gateway.cli.client import Refused, connected
+from gateway.cli.session import Session, finish
+from gateway.doctor.finding import Finding, Subject, examine
+from gateway.doctor.table import CHECKS
+from gateway.errors import GatewayError, SettingsError
+from gateway.settings import Settings, load_settings, settings_path
+from gateway.store.directory import StateDirectory
+
+_PATIENCE_S: Final = 60.0
+_SIGN_OF_LIFE_S: Final = 5.0
+_COLOURS: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
+
+
+@click.command()
+@click.pass_obj
+def doctor(session: Session) -> None:
+    """Find out why it does not work: settings, clock, cloud, network, cameras, database, disk, outbox.
+
+    Works with and without a running gateway. Exit status 1 if a check failed.
+    """
+
+    async def work() -> None:
+        document = {"findings": await examination(session)}
+        session.emit(document, _render)
+        if any(one["status"] == "failed" for one in document["findings"]):
+            sys.exit(1)
+
+    finish(session, work())
+
+
+async def examination(session: Session) -> list[dict[str, Any]]:
+    """Return all findings: on the settings, on the gateway, and what that gateway finds, or else this process."""
+    path = settings_path(session.config)
+    try:
+        settings = load_settings(path)
+    except SettingsError as exc:
+        advice = "correct it; every setting is in the README, and `sunmi-gateway init` writes a first file"
+        return [Finding("failed", str(exc), what_to_do=advice, check="settings").describe()]
+    on_settings = [one._replace(check="settings").describe() for one in _on_settings(path, settings)]
+    held = False
+    try:
+        held = StateDirectory.is_held(settings.state_directory)
+        async with asyncio.timeout(_PATIENCE_S), connected(settings) as api:
+            async with asyncio.timeout(_SIGN_OF_LIFE_S):
+                await api.get("status")
+            found = (await api.post("doctor", {}))["findings"]
+            what = "a gateway runs" if held else "no gateway runs on this state directory now"
+            gateway = Finding("ok" if held else "skipped", what, str(settings.state_directory))
+    except (GatewayError, Refused, TimeoutError) as exc:
+        reason = str(exc) or "it took too long"
+        what, advice = "no gateway can start with these settings", "correct what it names, then look again"
+        if held:
+            what, advice = "a gateway runs, but does not answer", "restart it: systemctl restart sunmi-gateway"
+        gateway = Finding("failed", what, reason, advice)
+        found = [one.describe() for one in await examine(Subject(settings, None), CHECKS)]
+    return [*on_settings, gateway._replace(check="gateway").describe(), *found]
+
+
+def _on_settings(path: Path | None, settings: Settings) -> list[Finding]:
+    if path is None:
+        return [Finding("warning", "there is no settings file", what_to_do="run `sunmi-gateway init`")]
+    findings = []
+    for file in (path, *map(Path, filter(None, [settings.cloud.secret_key_file]))):
+        if os.name == "posix" and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+            mode = f"mode {stat.S_IMODE(file.stat().st_mode):04o}"
+            what = f"{file} is open to others, and holds secrets"
+            findings.append(Finding("warning", what, mode, f"chmod o-rwx,g-w {file}"))
+    return [*findings, Finding("ok", f"{path} can be used")]
+
+
+def _render(document: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    for one in document["findings"]:
+        status = one["status"]
+        console.print(f"[{_COLOURS[status]}]{status.ljust(8)}[/] {one['check'].ljust(18)} ", end="")
+        console.print(one["what"], markup=False, soft_wrap=True)
+        for mark, member in (("  ", "evidence"), ("->", "what_to_do")):
+            if one[member]:
+                console.print(f"{' ' * 25} {mark} {one[member]}", markup=False, soft_wrap=True)
+    counts = {status: sum(one["status"] == status for one in document["findings"]) for status in _COLOURS}
+    console.print(", ".join(f"{count} {status}" for status, count in counts.items()))

@@ -1,0 +1,118 @@
+"""Checks of the cameras: whether each answers as the one it should be, its clock, and the client certificate."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from gateway import RELEASED_AT
+from gateway.doctor.cloud import CLOCK_TOLERANCE_S
+from gateway.doctor.finding import Finding, Subject
+from gateway.errors import CameraUntrusted, Conflict, GatewayError, Problem, SettingsError
+from gateway.lan.certificates import camera_tls_context, read_client_certificate
+from gateway.lan.record import CameraRecord
+
+_AT_ONCE: Final = 16
+_EACH_S: Final = 12.0
+_SOON: Final = timedelta(days=30)
+
+
+async def client_certificate(subject: Subject) -> list[Finding]:
+    """Open the client certificate that cameras may ask for."""
+    settings = subject.settings.cameras
+    if not settings.client_certificate:
+        return [Finding("skipped", "no client certificate is set; some cameras insist on the vendor's openapi.p12")]
+    file, password = Path(settings.client_certificate), settings.client_certificate_password
+    try:
+        camera_tls_context(file, password)
+        certificate = read_client_certificate(file, password).certificate
+    except SettingsError as exc:
+        return [Finding("failed", str(exc), what_to_do="take the file and its password from the vendor's message")]
+    now = datetime.fromtimestamp(max(time.time(), RELEASED_AT), UTC)
+    end = certificate.not_valid_after_utc
+    evidence = f"{certificate.subject.rfc4514_string()}, valid until {end:%Y-%m-%d}"
+    if not certificate.not_valid_before_utc <= now <= end:
+        return [
+            Finding("failed", f"{file}: the client certificate is out of date", evidence, "ask the vendor for another")
+        ]
+    if end - now < _SOON:
+        return [Finding("warning", f"{file}: the client certificate ends soon", evidence, "ask the vendor for another")]
+    return [Finding("ok", f"{file}: the client certificate can be used", evidence)]
+
+
+async def reachable(subject: Subject) -> list[Finding]:
+    """Ask every managed camera who it is."""
+    failures = await _asked(subject)
+    if not failures:
+        found = len(subject.parts.registry.all())
+        what = f"no camera is managed; {found} found"
+        return [Finding("skipped", what, what_to_do="sunmi-gateway cameras add SN" if found else "")]
+    bad = [_worded(sn, exc) for sn, exc in failures.items() if exc is not None]
+    good = len(failures) - len(bad)
+    if good:
+        bad.append(Finding("ok", f"{good} of {len(failures)} managed cameras answer as themselves"))
+    return bad
+
+
+async def clocks(subject: Subject) -> list[Finding]:
+    """Compare the cameras' clocks with the cloud's, or with this machine's as long as the cloud has told no time."""
+    failures = await _asked(subject)
+    cameras, cloud = subject.parts.cameras, subject.parts.cloud.clock
+    offsets = {sn: offset for sn in failures if (offset := cameras.clock_offset_s(sn)) is not None}
+    if not offsets:
+        return [Finding("skipped", "no camera has told its time")]
+    right = cloud.offset_s or 0.0
+    wrong = {sn: offset - right for sn, offset in offsets.items() if abs(offset - right) > CLOCK_TOLERANCE_S}
+    if wrong:
+        evidence = ", ".join(f"{sn} {off_s:+.0f} s" for sn, off_s in wrong.items())
+        advice = "let the cameras reach the internet, from which they set their clocks; calls to them work all the same"
+        return [Finding("warning", f"{len(wrong)} of {len(offsets)} cameras have a wrong clock", evidence, advice)]
+    return [Finding("ok", f"the clocks of {len(offsets)} cameras are right")]
+
+
+async def _asked(subject: Subject) -> dict[str, GatewayError | None]:
+    """Return by serial number of each managed camera how asking it failed, or None."""
+
+    async def ask_all() -> dict[str, GatewayError | None]:
+        turns = asyncio.Semaphore(_AT_ONCE)
+        managed = [camera for camera in subject.parts.registry.all() if camera.managed]
+
+        async def ask(camera: CameraRecord) -> GatewayError | None:
+            async with turns:
+                return await _ask(subject, camera)
+
+        return dict(zip([one.sn for one in managed], await asyncio.gather(*map(ask, managed)), strict=True))
+
+    return await subject.once("cameras", ask_all)
+
+
+async def _ask(subject: Subject, camera: CameraRecord) -> GatewayError | None:
+    cameras = subject.parts.cameras
+    try:
+        async with asyncio.timeout(_EACH_S):
+            if camera.activation == "activated":
+                await cameras.refresh(camera.sn)
+            elif (shown := await cameras.shown(camera.sn)) != camera.certificate_sha256 and camera.certificate_sha256:
+                return CameraUntrusted("it shows another certificate than the remembered one", certificate_sha256=shown)
+    except TimeoutError:
+        return GatewayError(f"no answer within {_EACH_S:.0f} s")
+    except GatewayError as exc:
+        return exc
+    return None
+
+
+def _worded(sn: str, problem: GatewayError) -> Finding:
+    match problem:
+        case CameraUntrusted():
+            shown = problem.certificate_sha256
+            advice = f"compare it with the camera's: sunmi-gateway cameras trust {sn} --certificate {shown}"
+            if shown is None:
+                advice = "run `sunmi-gateway discover`"
+            return Finding("failed", f"{sn} is not trusted", problem.detail, advice)
+        case Conflict():
+            return Finding("skipped", f"{sn} cannot be called", problem.detail, "run `sunmi-gateway init`")
+        case Problem():
+            advice = "check its power and its network, then `sunmi-gateway discover`"
+            return Finding("failed", f"{sn} does not answer as it should", problem.detail, advice)
+    return Finding("failed", f"{sn} does not answer", str(problem), "check its power and its network")

@@ -1,0 +1,191 @@
+"""Checks of the way to the cloud: its name, its certificate, its time, and whether it takes the account."""
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from gateway import RELEASED_AT
+from gateway.clock import PeerClock
+from gateway.cloud.client import Cloud
+from gateway.cloud.tls import Validity, cloud_context
+from gateway.doctor.finding import Finding, Subject
+from gateway.errors import CloudRejectedCredentials, Problem, SettingsError, VendorRefused
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.settings import CloudSettings
+
+CLOCK_TOLERANCE_S: Final = 30.0
+"""By how much clocks may differ: less than anybody notices in the times of recordings."""
+
+_GREETING_S: Final = 10.0
+_NO_WAY: Final = "check the internet connection, and that the router lets this machine out to TCP port 443"
+_ANY_SHOP: Final = {"shop_id": "0"}
+_LIST: Final = CATALOGUE.get("cloud", "device/ipc/getList")
+_RESOLVER: Final = Path("/etc/resolv.conf")
+
+
+class _Greeted(NamedTuple):
+    """What a connection to the cloud showed before anything secret was sent."""
+
+    tls_version: str
+    validity: Validity
+    clock: PeerClock
+
+
+async def dns(subject: Subject) -> list[Finding]:
+    """Look up the cloud's name."""
+    host = urlsplit(subject.settings.cloud.url).hostname or ""
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return [Finding("ok", f"the cloud is addressed as {host}, which needs no name server")]
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, 443)
+    except OSError as exc:
+        return [
+            Finding(
+                "failed", f"the name {host} cannot be looked up: {exc.strerror}", f"name servers: {_name_servers()}",
+                "check the internet connection and the name server that the router gives out (DHCP)",
+            )
+        ]  # fmt: skip
+    addresses = ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
+    return [Finding("ok", f"the name {host} is known", addresses)]
+
+
+def _name_servers() -> str:
+    with contextlib.suppress(OSError):
+        lines = [line.split() for line in _RESOLVER.read_text(encoding="utf-8", errors="replace").splitlines()]
+        return ", ".join(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver") or "none"
+    return "not told"
+
+
+async def tls(subject: Subject) -> list[Finding]:
+    """Make a TLS connection to the cloud."""
+    greeted = await _greeting(subject)
+    if isinstance(greeted, Finding):
+        return [greeted]
+    until = time.strftime("%Y-%m-%d", time.gmtime(greeted.validity.end))
+    evidence = f"{greeted.tls_version}, certificates valid until {until}"
+    if greeted.clock.known and not greeted.validity.begin <= greeted.clock.now() <= greeted.validity.end:
+        what = "the cloud's certificate is not valid at the time that the cloud tells"
+        return [Finding("failed", what, evidence, "something stands in for the cloud: check proxies and the network")]
+    return [Finding("ok", f"{_where(subject.settings.cloud)} shows a trusted certificate", evidence)]
+
+
+async def clock(subject: Subject) -> list[Finding]:
+    """Compare this machine's clock with the cloud's."""
+    greeted = await _greeting(subject)
+    advice = "let it be set from the network: timedatectl set-ntp true, and UDP port 123 open in the router"
+    if isinstance(greeted, Finding) or not greeted.clock.known:
+        if time.time() < RELEASED_AT:
+            return [Finding("warning", "this machine's clock was never set", time.strftime("%Y-%m-%d %H:%M"), advice)]
+        return [Finding("skipped", "the cloud does not tell the time")]
+    offset_s = greeted.clock.offset_s or 0.0
+    if abs(offset_s) <= CLOCK_TOLERANCE_S:
+        return [Finding("ok", "this machine's clock agrees with the cloud's", f"{offset_s:+.0f} s")]
+    what = f"this machine's clock is {abs(offset_s):.0f} s {'behind' if offset_s > 0 else 'ahead of'} the cloud's"
+    return [Finding("warning", what, "calls are signed with the cloud's time, so they work all the same", advice)]
+
+
+async def credentials(subject: Subject) -> list[Finding]:
+    """Make a signed call that only reads."""
+    settings = subject.settings.cloud
+    if not settings.app_id or not settings.secret_key:
+        missing = " and ".join(name for name in ("app_id", "secret_key") if not getattr(settings, name))
+        return [Finding("failed", f"cloud.{missing} not set", what_to_do="run `sunmi-gateway init`")]
+    answer = await _signed(subject)
+    match answer:
+        case CloudRejectedCredentials():
+            advice = "compare cloud.environment, cloud.app_id and the secret key with the vendor's letter"
+            return [Finding("failed", "the cloud does not take the account's signature", answer.detail, advice)]
+        case None | VendorRefused():
+            return [Finding("ok", f"the cloud takes the signature of {settings.app_id}")]
+        case SettingsError():
+            return [Finding("failed", str(answer), what_to_do="correct the settings")]
+    return [Finding("skipped", "the cloud did not answer a signed call", answer.detail)]
+
+
+async def shop(subject: Subject) -> list[Finding]:
+    """Ask the cloud about the shop of the settings."""
+    settings = subject.settings.cloud
+    named = settings.sunmi_shop_no or settings.shop_id
+    if not named:
+        return [Finding("warning", "no shop is set: calls have to name theirs", what_to_do="set cloud.shop_id")]
+    if not settings.app_id or not settings.secret_key:
+        return [Finding("skipped", "needs credentials")]
+    answer = await _signed(subject)
+    if isinstance(answer, VendorRefused):
+        return [Finding("failed", f"the cloud refuses the shop {named}", answer.detail, "correct cloud.shop_id")]
+    if answer is not None:
+        return [Finding("skipped", "the cloud did not take a signed call")]
+    return [Finding("ok", f"the cloud knows the shop {named}")]
+
+
+async def _signed(subject: Subject) -> Problem | SettingsError | None:
+    """Return how a signed call failed, or None."""
+
+    async def ask() -> Problem | SettingsError | None:
+        settings = subject.settings.cloud
+        try:
+            cloud = Cloud(settings, PeerClock(), timeout_s=8)
+        except SettingsError as exc:
+            return exc
+        try:
+            await cloud.call(_LIST.encode({} if any(settings.shop.values()) else _ANY_SHOP, defaults=settings.shop))
+        except Problem as exc:
+            return exc
+        finally:
+            await cloud.close()
+        return None
+
+    return await subject.once("signed", ask)
+
+
+async def _greeting(subject: Subject) -> _Greeted | Finding:
+    return await subject.once("greeting", lambda: _greet(subject.settings.cloud))
+
+
+async def _greet(settings: CloudSettings) -> _Greeted | Finding:
+    """Connect, and ask for nothing but the head of an answer. Returns what is wrong where that fails."""
+    where = _where(settings)
+    host, _, port = where.rpartition(":")
+    try:
+        context = cloud_context(settings.ca_file, None)
+        async with asyncio.timeout(_GREETING_S):
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
+            try:
+                version = writer.get_extra_info("ssl_object").version()
+                writer.write(f"HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                head = await reader.readuntil(b"\r\n\r\n")
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                head = b""
+            finally:
+                writer.transport.abort()
+    except SettingsError as exc:
+        return Finding("failed", str(exc), what_to_do="correct the settings")
+    except TimeoutError:
+        return Finding("failed", f"{where} does not answer", f"waited {_GREETING_S:.0f} s", _NO_WAY)
+    except ssl.SSLCertVerificationError as exc:
+        advice = (
+            "a proxy, a filter or a login page of the network stands in between: let this machine out without it; "
+            "for a private cloud, name its root in cloud.ca_file"
+        )
+        return Finding("failed", f"the certificate of {where} is not trusted", exc.verify_message, advice)
+    except OSError as exc:
+        return Finding("failed", f"no connection to {where}", exc.strerror or type(exc).__name__, _NO_WAY)
+    told = PeerClock()
+    for line in head.decode("latin-1").split("\r\n"):
+        name, _, value = line.partition(":")
+        if name.lower() == "date":
+            told.learn(value.strip())
+    assert context.validity is not None  # noqa: S101  the handshake leaves it
+    return _Greeted(version, context.validity, told)
+
+
+def _where(settings: CloudSettings) -> str:
+    parts = urlsplit(settings.url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or 443}"

@@ -1,0 +1,100 @@
+"""What Linux tells of itself in files, for evidence; elsewhere, and where it is hidden, nothing is told.
+
+`root` is the folder in which `proc` and `sys` are.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_ROOT: Final = Path("/")
+_LISTENING: Final = {"tcp": "0A", "udp": "07"}
+_COMPLETE: Final = 0x2
+_PASSING: Final = frozenset({"tmpfs", "ramfs", "overlay"})
+
+
+class Mount(NamedTuple):
+    """Where a file system is mounted, of which kind, with which options, and whether it lies on a flash card."""
+
+    point: str
+    kind: str
+    options: frozenset[str]
+    on_card: bool
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is in memory, or in a layer above a disk that is thrown away, and so gone after a restart."""
+        return self.kind in _PASSING
+
+
+def port_holder(protocol: str, port: int, root: Path = _ROOT) -> str:
+    """Tell which program keeps a port (`tcp` or `udp`), as far as this user may know."""
+    inodes = {
+        words[9]
+        for words in _table(root / "proc/net" / protocol)
+        if len(words) > 9 and words[1].endswith(f":{port:04X}") and words[3] == _LISTENING[protocol]
+    }
+    if not inodes:
+        return ""
+    links = {f"socket:[{inode}]" for inode in inodes}
+    for process in (root / "proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(str(one.readlink()) in links for one in (process / "fd").iterdir()):
+                name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+                return f"{name} (process {process.name}) has it"
+    return "a program of another user has it"
+
+
+def neighbours(interface: str, root: Path = _ROOT) -> list[str]:
+    """Return the hosts whose hardware address is known on an interface."""
+    return [
+        words[0]
+        for words in _table(root / "proc/net/arp")
+        if len(words) == 6 and words[5] == interface and int(words[2], 16) & _COMPLETE
+    ]
+
+
+def is_wireless(interface: str, root: Path = _ROOT) -> bool:
+    """Tell whether an interface is a Wi-Fi one."""
+    return (root / "sys/class/net" / interface / "wireless").exists()
+
+
+def mount_of(path: Path, root: Path = _ROOT) -> Mount | None:
+    """Return the mount that holds a path, or None where that is not told."""
+    found = None
+    for words in _table(root / "proc/self/mountinfo", head=0):
+        if "-" not in words:
+            continue
+        point = words[4].encode().decode("unicode_escape")  # blanks are \040
+        if path.is_relative_to(point):
+            kind = words[words.index("-") + 1]
+            found = Mount(point, kind, frozenset(words[5].split(",")), _is_card(words[2], root))
+    return found
+
+
+def swaps(root: Path = _ROOT) -> list[str]:
+    """Return what this machine swaps to, but for memory (zram)."""
+    return [words[0] for words in _table(root / "proc/swaps") if words and not words[0].startswith("/dev/zram")]
+
+
+def _is_card(device: str, root: Path) -> bool:
+    """Tell of a block device, by its numbers, whether it is an SD or eMMC card, or a disk that can be pulled out."""
+    link = root / "sys/dev/block" / device
+    try:
+        place = link.resolve(strict=True)
+    except OSError:
+        return False
+    if "/mmcblk" in place.as_posix():
+        return True
+    for disk in (place, place.parent):
+        with contextlib.suppress(OSError):
+            return (disk / "removable").read_text(encoding="ascii").strip() == "1"
+    return False
+
+
+def _table(file: Path, head: int = 1) -> Iterator[list[str]]:
+    """Yield the words of each line behind the head."""
+    with contextlib.suppress(OSError):
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()[head:]:
+            yield line.split()

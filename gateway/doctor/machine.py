@@ -1,0 +1,123 @@
+"""Checks of the machine: the database, the disk and the card that it is on, and what waits in the outbox."""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from gateway.doctor.finding import Finding, Status, Subject
+from gateway.doctor.linux import mount_of, swaps
+from gateway.errors import StateError
+from gateway.store import health
+from gateway.store.directory import StateDirectory
+
+_MIB: Final = 1024 * 1024
+_NEARLY_FULL: Final = 64 * _MIB
+_LONG_S: Final = 3600.0
+_TOO_LONG_S: Final = 86400.0
+_JOURNAL: Final = Path("var/log/journal")
+
+
+async def database(subject: Subject) -> list[Finding]:
+    """Check the database's integrity from beside."""
+    path = StateDirectory.database_in(subject.settings.state_directory)
+    if not path.exists():
+        return [Finding("skipped", f"{path} does not exist yet")]
+    try:
+        found = await asyncio.to_thread(health.examine, path, limit_s=15)
+    except StateError as exc:
+        return [Finding("warning", str(exc), what_to_do="try as the gateway's user or as root")]
+    size = f"{found.bytes / _MIB:.1f} MiB, log {found.log_bytes / _MIB:.1f} MiB, schema {found.schema}"
+    findings = []
+    if found.damage is not None:
+        advice = "start the gateway again, which saves what can be read; then replace the card or disk"
+        findings.append(Finding("failed", f"{path} is damaged", found.damage, advice))
+    elif found.whole:
+        findings.append(Finding("ok", f"{path} is sound", size))
+    else:
+        findings.append(Finding("skipped", f"{path} is too large to be looked through now", size))
+    if found.set_aside:
+        advice = "the card or disk may be worn out: make a backup and replace it; then remove these files"
+        what = "the database was damaged before, and saved into a new one"
+        findings.append(Finding("warning", what, ", ".join(found.set_aside), advice))
+    return findings
+
+
+async def disk(subject: Subject) -> list[Finding]:
+    """See how much room there is."""
+    directory = _existing(subject.settings.state_directory)
+    try:
+        usage = shutil.disk_usage(directory)
+    except OSError as exc:
+        return [Finding("warning", f"{directory}: cannot be looked at: {exc.strerror}")]
+    evidence = f"{usage.free // _MIB} of {usage.total // _MIB} MiB free"
+    advice = f"free some space there: du -xh {directory} | sort -h | tail"
+    if hasattr(os, "statvfs") and os.statvfs(directory).f_files and not os.statvfs(directory).f_favail:
+        return [Finding("failed", f"{directory}: the disk can hold no more files", evidence, advice)]
+    if usage.free < _NEARLY_FULL:
+        return [Finding("failed", f"{directory}: the disk is nearly full", evidence, advice)]
+    if usage.free < subject.settings.outbox.max_bytes:
+        what = f"{directory}: there is less room than the outbox may need (outbox.max_bytes)"
+        return [Finding("warning", what, evidence, advice)]
+    return [Finding("ok", f"{directory}: there is room", evidence)]
+
+
+async def card(subject: Subject, root: Path = Path("/")) -> list[Finding]:
+    """See whether what writes to a flash card is kept low."""
+    directory = _existing(subject.settings.state_directory).resolve()
+    mount = mount_of(directory, root)
+    if mount is None:
+        return [Finding("skipped", "this system does not tell where the state directory is mounted")]
+    if mount.is_passing:
+        advice = "name a folder on a disk in storage.directory"
+        return [Finding("warning", f"{directory} may be gone after a restart", mount.kind, advice)]
+    if not mount.on_card:
+        return [Finding("ok", f"{directory} is on no flash card that this system knows of", mount.kind)]
+    findings = []
+    if not mount.options & {"noatime", "relatime"}:
+        advice = f"mount {mount.point} with noatime in /etc/fstab"
+        findings.append(Finding("warning", "every reading of a file writes to the card", mount.point, advice))
+    if swap := [one for one in swaps(root) if _on_card(one, root)]:
+        advice = "switch it off (systemctl disable --now dphys-swapfile), or swap to memory (zram)"
+        findings.append(Finding("warning", "this machine swaps to the card", ", ".join(swap), advice))
+    if (root / _JOURNAL).is_dir() and _on_card(f"/{_JOURNAL}", root):
+        advice = "keep it in memory: Storage=volatile in /etc/systemd/journald.conf"
+        findings.append(Finding("warning", "the system's journal is written to the card", f"/{_JOURNAL}", advice))
+    return findings or [Finding("ok", f"{directory} is on a card, and little else writes to it", mount.point)]
+
+
+async def outbox(subject: Subject) -> list[Finding]:
+    """See what waits for the cloud, and what it refused."""
+    gateway = subject.parts
+    depth, age_s = await gateway.outbox.stats()
+    refused = sum(count.items for count in await gateway.outbox.counts() if count.state == "refused")
+    findings = []
+    age = f"the oldest for {(age_s or 0) / 3600:.1f} h of running time"
+    evidence = f"{age}; {gateway.relay.away}" if gateway.relay.away else age
+    if age_s is not None and age_s > _LONG_S:
+        status: Status = "failed" if age_s > _TOO_LONG_S else "warning"
+        advice = "see the findings on the cloud; nothing is lost meanwhile"
+        findings.append(Finding(status, f"{depth} calls wait for the cloud", evidence, advice))
+    if gateway.outbox.held:
+        advice = (
+            "sunmi-gateway outbox list --state waiting; drop what is out of date, then sunmi-gateway outbox release"
+        )
+        what = f"the outbox was restored and is held back: {depth} calls wait for a person"
+        findings.append(Finding("warning", what, "", advice))
+    if refused:
+        advice = "sunmi-gateway outbox list --state refused; then retry, edit or drop each"
+        findings.append(Finding("warning", f"{refused} calls were refused by the cloud", "", advice))
+    return findings or [Finding("ok", f"{depth} calls wait for the cloud", evidence if depth else "")]
+
+
+def _existing(path: Path) -> Path:
+    """Return the folder, or the nearest one above that exists."""
+    return next(one for one in (path, *path.absolute().parents) if one.exists())
+
+
+def _on_card(path: str, root: Path) -> bool:
+    if path.startswith("/dev/"):
+        return "/mmcblk" in path
+    mount = mount_of(Path(path), root)
+    return mount is not None and mount.on_card

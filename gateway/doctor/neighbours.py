@@ -1,0 +1,146 @@
+"""Checks of who else is on the network: another gateway, and hosts that cannot be reached though they are there."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterable
+from typing import Any, Final
+
+import netifaces
+from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import Error as ZeroconfError
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from gateway.doctor.finding import Finding, Subject
+from gateway.doctor.linux import is_wireless, neighbours
+from gateway.lan.discovery.announce import SERVICE_TYPE
+from gateway.lan.discovery.surroundings import Surroundings
+from gateway.lan.interfaces import Interface
+
+_BROWSE_S: Final = 2.5
+_ANSWER_S: Final = 1.5
+_MOST_TRIED: Final = 16
+_PORTS: Final = (80, 443, 53)
+
+
+async def second_gateway(subject: Subject) -> list[Finding]:
+    """Look for another gateway on the same network: two would fight for cameras and send everything twice."""
+    used = Surroundings.now(subject.settings.discovery).interfaces
+    if not used:
+        return [Finding("skipped", "there is no interface to use")]
+    own = subject.gateway.announcement.names if subject.gateway is not None else frozenset()
+    try:
+        found = await _announced([one.address for one in used])
+    except (OSError, ZeroconfError) as exc:
+        return [Finding("skipped", "multicast DNS cannot be used now", str(exc))]
+    others = {name: where for name, where in found.items() if name not in own}
+    if others:
+        evidence = "; ".join(f"{name.removesuffix('.' + SERVICE_TYPE)} at {where}" for name, where in others.items())
+        advice = "let one gateway serve a store: stop the other one, or keep their networks apart"
+        return [Finding("warning", f"{len(others)} other gateway on this network", evidence, advice)]
+    return [Finding("ok", "no other gateway is on this network", f"listened {_BROWSE_S} s")]
+
+
+async def _announced(addresses: list[str]) -> dict[str, str]:
+    """Return the gateways that announce themselves: the name of each, and where it is."""
+    found: dict[str, str] = {}
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _BROWSE_S
+    resolving: set[asyncio.Task[None]] = set()
+
+    async def resolve(zeroconf: Zeroconf, name: str) -> None:
+        found[name] = "an address that it does not tell"
+        service = AsyncServiceInfo(SERVICE_TYPE, name)
+        # Multicast questions: a unicast answer would reach only one of the programs here that share port 5353.
+        if await service.async_request(zeroconf, (until - loop.time()) * 1000, DNSQuestionType.QM):
+            found[name] = ", ".join(f"{one}:{service.port}" for one in service.parsed_addresses(IPVersion.V4Only))
+
+    def changed(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
+        if state_change is ServiceStateChange.Removed:
+            found.pop(name, None)
+        else:
+            resolving.add(asyncio.create_task(resolve(zeroconf, name)))
+
+    async with AsyncZeroconf(addresses, ip_version=IPVersion.V4Only) as multicast:
+        browser = AsyncServiceBrowser(
+            multicast.zeroconf, [SERVICE_TYPE], handlers=[changed], question_type=DNSQuestionType.QM
+        )
+        try:
+            await asyncio.sleep(until - loop.time())
+        finally:
+            for task in resolving:
+                task.cancel()
+            await asyncio.gather(*resolving, return_exceptions=True)
+            await browser.async_cancel()
+    return found
+
+
+async def client_isolation(subject: Subject) -> list[Finding]:
+    """See on each network whether hosts reach each other, or only the router, as many an access point has it."""
+    result = await subject.round()
+    answered = [sighting.address.rpartition(":")[0] for sighting in (*result.sightings, *result.unidentified)]
+    known = [address.rpartition(":")[0] for one in subject.parts.registry.all() for address in one.candidates()]
+    used = [one for one in Surroundings.now(subject.settings.discovery).interfaces if not one.is_loopback]
+    if not used:
+        return [Finding("skipped", "discovery uses no network but this machine's own")]
+    return list(await asyncio.gather(*(_isolation(one, answered, known) for one in used)))
+
+
+async def _isolation(one: Interface, answered: Iterable[str], known: Iterable[str]) -> Finding:
+    medium = "Wi-Fi" if is_wireless(one.name) else "network"
+    router = _router(one.name)
+    if any(_inside(host, one) for host in answered):
+        return Finding("ok", f"{one.name}: hosts of this {medium} answer each other", "cameras answered")
+    peers = dict.fromkeys(host for host in (*known, *neighbours(one.name)) if _inside(host, one))
+    tried = [host for host in peers if host not in (router, one.address)][:_MOST_TRIED]
+    reached = [host for host, there in zip(tried, await _reach(tried), strict=True) if there]
+    if reached:
+        return Finding("ok", f"{one.name}: hosts of this {medium} answer each other", f"answered: {', '.join(reached)}")
+    if not tried:
+        return Finding("skipped", f"{one.name}: nobody but the router is known there yet")
+    silent = f"no answer from {', '.join(tried)}"
+    if not router or not (await _reach([router]))[0]:
+        advice = "check cable and Wi-Fi, and whether those hosts are switched on"
+        return Finding("warning", f"{one.name}: nobody answers on this {medium}", silent, advice)
+    advice = (
+        "switch off client isolation (AP isolation, guest network) for this network in the access point, or connect "
+        "gateway and cameras by cable"
+    )
+    what = f"{one.name}: only the router answers on this {medium}, which looks like client isolation"
+    return Finding("warning", what, f"{silent}; {router} (router) answers", advice)
+
+
+async def _reach(hosts: list[str]) -> list[bool]:
+    """Tell of each host whether it is there: it takes a connection, or refuses one."""
+
+    async def one(host: str, port: int) -> bool:
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                _, writer = await asyncio.open_connection(host, port)
+        except ConnectionRefusedError:
+            return True
+        except OSError:  # TimeoutError among them
+            return False
+        writer.transport.abort()
+        return True
+
+    async def any_port(host: str) -> bool:
+        return any(await asyncio.gather(*(one(host, port) for port in _PORTS)))
+
+    return await asyncio.gather(*map(any_port, hosts))
+
+
+def _inside(host: str, one: Interface) -> bool:
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return False
+    return host in one
+
+
+def _router(interface: str) -> str:
+    """Return the router by which an interface leads to the rest of the world, or nothing."""
+    with contextlib.suppress(OSError, KeyError):
+        ways: Any = netifaces.gateways()
+        return next((str(way[0]) for way in ways.get(netifaces.AF_INET, []) if way[1] == interface), "")
+    return ""

@@ -1,0 +1,206 @@
+"""Checks of the local network: interfaces, ports, and what can be sent to everyone and heard from everyone."""
+
+import asyncio
+import errno
+import socket
+import struct
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from gateway.doctor.finding import Finding, Subject
+from gateway.doctor.linux import port_holder
+from gateway.lan.discovery.surroundings import MOST_ADDRESSES, Surroundings
+from gateway.lan.interfaces import Interface
+from gateway.protocol.discovery import request_frame
+from gateway.store.directory import StateDirectory
+
+_LISTEN_S: Final = 1.5
+_GROUP: Final = "224.0.0.251"
+_MDNS_PORT: Final = 5353
+_QUESTION: Final = (
+    struct.pack("!6H", 0, 0, 1, 0, 0, 0) + b"\x09_services\x07_dns-sd\x04_udp\x05local\x00\x00\x0c\x00\x01"
+)
+"""Which services there are (RFC 6763, section 9): every host that speaks multicast DNS may answer."""
+
+
+async def interfaces(subject: Subject) -> list[Finding]:
+    """Look at the interfaces that discovery uses, and at their networks."""
+    here = Surroundings.now(subject.settings.discovery)
+    findings = [
+        Finding(
+            "failed" if not here.interfaces else "warning", problem, what_to_do="connect it, or correct the setting"
+        )
+        for problem in here.problems
+    ]
+    for one in here.interfaces:
+        network, what = one.network, f"{one.name} is {one.address} in {one.network}"
+        if one.is_loopback:
+            findings.append(Finding("ok", what, "discovery.interfaces confines everything to this machine"))
+        elif network.is_link_local:
+            advice = "check the cable, and that the router gives out addresses (DHCP)"
+            findings.append(Finding("warning", what, "nobody has given this machine an address", advice))
+        elif network.num_addresses > MOST_ADDRESSES and not here.named:
+            advice = f'name it, interfaces = ["{one.name}"] in [discovery], to sweep it all the same'
+            findings.append(Finding("warning", what, "too large to be swept for cameras", advice))
+        else:
+            findings.append(Finding("ok", what))
+    doubles = {one.name for one in here.interfaces for other in here.interfaces
+               if one.name != other.name and one.network.overlaps(other.network)}  # fmt: skip
+    if doubles:
+        what = f"{' and '.join(sorted(doubles))} are in the same network"
+        advice = "use one of them, or set discovery.interfaces to one"
+        findings.append(Finding("warning", what, "answers may come by another way than the question went", advice))
+    return findings
+
+
+async def server_ports(subject: Subject) -> list[Finding]:
+    """See whether the ports for tills are served, or else can be had."""
+    settings = subject.settings.server
+    served = StateDirectory.announced(subject.settings.state_directory)
+    if served and subject.gateway is not None:
+        return [Finding("ok", f"tills are served at {served}")]
+    findings = []
+    for key, port in (("port", settings.port), ("https_port", settings.https_port)):
+        if not port:
+            continue
+        try:
+            with socket.create_server((settings.host, port)):
+                findings.append(Finding("ok", f"TCP port {port} is free (server.{key})"))
+        except OSError as exc:
+            advice = "name another port"
+            if exc.errno in (errno.EACCES, errno.EPERM):
+                advice = "ports below 1024 need a right that the packaged service has; " + advice
+            findings.append(
+                Finding("failed", f"TCP port {port} cannot be had (server.{key}): {exc.strerror}",
+                        port_holder("tcp", port), f"end the other program, or {advice}")
+            )  # fmt: skip
+    return findings or [Finding("ok", "free ports are taken for tills")]
+
+
+async def discovery_port(subject: Subject) -> list[Finding]:
+    """See whether the port of the vendor's discovery can be shared."""
+    port = subject.settings.discovery.broadcast_port
+    here = Surroundings.now(subject.settings.discovery)
+    for one in here.interfaces:
+        try:
+            _bound(one.address, port).close()
+        except OSError as exc:
+            what = f"UDP port {port} cannot be had on {one.name}: {exc.strerror}"
+            advice = "end the other program: cameras that answer to that port are not heard"
+            return [Finding("warning", what, port_holder("udp", port), advice)]
+    if not here.interfaces:
+        return [Finding("skipped", "there is no interface to use")]
+    return [Finding("ok", f"UDP port {port} can be used")]
+
+
+async def broadcast(subject: Subject) -> list[Finding]:
+    """Send a discovery request to everyone on each interface, and hear it."""
+    port = subject.settings.discovery.broadcast_port
+
+    async def send(one: Interface) -> _Heard:
+        # Bound to the broadcast address, it takes no datagram that is meant for the discovery's own sockets.
+        receiver = _bound(one.broadcast if sys.platform == "linux" else "", port)
+        return await _exchange(one, receiver, request_frame(), (one.broadcast, port))
+
+    return await _on_each(subject, f"a broadcast to UDP port {port}", send)
+
+
+async def multicast(subject: Subject) -> list[Finding]:
+    """Ask everyone by multicast DNS on each interface, and hear the question."""
+
+    async def send(one: Interface) -> _Heard:
+        receiver = _bound(_GROUP if sys.platform == "linux" else "", _MDNS_PORT, shared=True)
+        return await _exchange(one, receiver, _QUESTION, (_GROUP, _MDNS_PORT))
+
+    return await _on_each(subject, f"multicast to {_GROUP}", send)
+
+
+async def discovery(subject: Subject) -> list[Finding]:
+    """Search for cameras with every method, once."""
+    result = await subject.round()
+    findings = []
+    seen = {sighting.sn or sighting.address for sighting in (*result.sightings, *result.unidentified)}
+    for name, method in result.methods.items():
+        what = f"{name} found {method.found} of {len(seen)} cameras"
+        if method.error:
+            findings.append(Finding("warning", what, method.error, "see the findings on interfaces and ports"))
+        elif name == "broadcast" and seen and not method.found:
+            advice = "let the switch or access point pass broadcasts on; the other methods work meanwhile"
+            findings.append(Finding("warning", what, "cameras are there that answer no broadcast", advice))
+        else:
+            findings.append(Finding("ok", what))
+    return findings
+
+
+class _Heard(NamedTuple):
+    own: bool
+    others: set[str]
+
+
+async def _on_each(subject: Subject, what: str, send: Callable[[Interface], Awaitable[_Heard]]) -> list[Finding]:
+    used = Surroundings.now(subject.settings.discovery).interfaces
+    if not used:
+        return [Finding("skipped", "there is no interface to use")]
+    return list(await asyncio.gather(*(_sent(one, what, send) for one in used)))
+
+
+async def _sent(one: Interface, what: str, send: Callable[[Interface], Awaitable[_Heard]]) -> Finding:
+    try:
+        heard = await send(one)
+    except OSError as exc:
+        advice = "a firewall on this machine may forbid it, or the network lacks a route"
+        return Finding("failed", f"{what} cannot be sent on {one.name}", exc.strerror or str(exc), advice)
+    answered = f"{len(heard.others)} hosts answered" + (f": {', '.join(sorted(heard.others)[:5])}" * bool(heard.others))
+    if not heard.own:
+        advice = "let the firewall of this machine pass it in: nft list ruleset"
+        return Finding("failed", f"{what} was sent on {one.name}, but nothing of it is heard", answered, advice)
+    return Finding("ok", f"{what} is sent and heard on {one.name}", answered)
+
+
+async def _exchange(one: Interface, receiver: socket.socket, message: bytes, target: tuple[str, int]) -> _Heard:
+    """Send a message from the interface's address, and listen for it and for answers to it."""
+    loop = asyncio.get_running_loop()
+    with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        if target[0] == _GROUP:
+            member = socket.inet_aton(_GROUP) + socket.inet_aton(one.address)
+            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(one.address))
+        sender.setblocking(False)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sender.bind((one.address, 0))
+        own = sender.getsockname()
+        sender.sendto(message, target)
+        heard = False
+        others: set[str] = set()
+        end = time.monotonic() + _LISTEN_S
+
+        async def listen(opened: socket.socket) -> None:
+            nonlocal heard
+            while (left := end - time.monotonic()) > 0:
+                try:
+                    _, source = await asyncio.wait_for(loop.sock_recvfrom(opened, 9000), left)
+                except TimeoutError:
+                    return
+                heard = heard or source == own
+                if opened is sender and source[0] != one.address:
+                    others.add(source[0])
+
+        await asyncio.gather(listen(receiver), listen(sender))
+    return _Heard(heard, others)
+
+
+def _bound(address: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a UDP socket that shares its port as the discovery's do; `shared` as multicast DNS does."""
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT") and (shared or sys.platform == "darwin"):
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        opened.bind((address, port))
+    except OSError:
+        opened.close()
+        raise
+    return opened

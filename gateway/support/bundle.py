@@ -1,0 +1,84 @@
+"""The support bundle: a .tar.gz of JSON and text that somebody else may read."""
+
+import importlib.metadata
+import io
+import platform
+import re
+import sqlite3
+import ssl
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from gateway import __version__
+from gateway.errors import StateError
+from gateway.protocol import json_text
+from gateway.store.private_file import made_private
+from gateway.support.scrub import scrubbed
+
+_FOLDER: Final = "sunmi-gateway-support/"
+_TAIL_BYTES: Final = 1024 * 1024
+_JOURNAL: Final = ("journalctl", "--unit=sunmi-gateway", "--lines=5000", "--no-pager", "--output=short-iso")
+_JOURNAL_S: Final = 15
+_ITEM: Final = ("outbox_id", "path", "state", "sequence", "created_at", "attempts", "vendor_code")
+
+
+def versions() -> dict[str, Any]:
+    """Return the versions of all that takes part."""
+    required = importlib.metadata.requires("sunmi-gateway") or []
+    names = sorted({re.split(r"[^A-Za-z0-9_.-]", one)[0] for one in required})
+    return {
+        "gateway": __version__,
+        "python": sys.version,
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "sqlite": sqlite3.sqlite_version,
+        "openssl": ssl.OPENSSL_VERSION,
+        "packages": {name: importlib.metadata.version(name) for name in names},
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def without_content(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what became of an item of the outbox, without what is in it."""
+    return {name: item.get(name) for name in _ITEM}
+
+
+def log_tail(file: Path | None) -> str:
+    """Return the end of a log file, else of the service's journal, else why there is none. Raises `StateError`."""
+    if file is not None:
+        try:
+            with file.open("rb") as stream:
+                stream.seek(max(0, file.stat().st_size - _TAIL_BYTES))
+                return stream.read(_TAIL_BYTES).decode("utf-8", "replace")
+        except OSError as exc:
+            raise StateError(f"{file} cannot be read: {exc.strerror}") from exc
+    try:
+        done = subprocess.run(_JOURNAL, capture_output=True, timeout=_JOURNAL_S, check=True)  # noqa: S603  our own words
+    except (OSError, subprocess.SubprocessError) as exc:
+        return f"there is no journal of the service here ({type(exc).__name__}); name a log with --log\n"
+    return done.stdout[-_TAIL_BYTES:].decode("utf-8", "replace")
+
+
+def write(target: Path, parts: Mapping[str, Any], scrub: Callable[[str], str]) -> list[str]:
+    """Write the parts by file name, a text as it is and all else as JSON, each scrubbed; return the names.
+
+    Raises `StateError`, also where the file exists.
+    """
+    if target.exists():
+        raise StateError(f"{target} exists: name a new file")
+    try:
+        with made_private(target) as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
+            for name, part in parts.items():
+                text = scrub(part) if isinstance(part, str) else json_text.dumps(scrubbed(part, scrub), indent=2)
+                content = text.encode("utf-8", "replace")
+                entry = tarfile.TarInfo(_FOLDER + name)
+                entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
+                archive.addfile(entry, io.BytesIO(content))
+    except OSError as exc:
+        raise StateError(f"{target} cannot be written: {exc.strerror}") from exc
+    return list(parts)

@@ -1,0 +1,328 @@
+"""What restoring refuses, what it puts aside, and what a backup leaves out."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import sqlite3
+import stat
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.backup.make import make
+from gateway.backup.restore import restore
+from gateway.errors import StateError
+from gateway.settings import load_settings
+from gateway.store.database import Database
+from gateway.store.directory import StateDirectory
+from gateway.store.tokens import TokenTable
+
+WIFI_PASSWORD = "plenty-of-coffee-in-a-job"
+
+
+class Machine:
+    """A machine with settings, a file beside them, and a state."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings_file = folder / "etc" / "gateway.toml"
+        self.state = folder / "state"
+        self.secret = folder / "etc" / "secret"
+
+    async def furnish(self) -> None:
+        self.settings_file.parent.mkdir(parents=True)
+        self.secret.write_text("the-account-secret")
+        self.settings_file.write_text(
+            f'[cloud]\napp_id = "A"\nsecret_key_file = "{self.secret}"\n[storage]\ndirectory = "{self.state}"\n'
+        )
+        directory = StateDirectory.acquire(self.state)
+        database = await Database.open(directory.database)
+        tokens = await TokenTable.open(database)
+        await tokens.create("till 1", "pos")
+        async with database.write() as connection:
+            await connection.execute("INSERT INTO job VALUES ('SN', ?)", (WIFI_PASSWORD,))
+        await tokens.close()
+        await database.close()
+        directory.release()
+
+    def backup(self, target: Path) -> Path:
+        make(load_settings(self.settings_file), self.settings_file, target)
+        return target
+
+    async def restore(self, file: Path, *, replace: bool = False) -> dict[str, Any]:
+        return await restore(file, self.settings_file, replace=replace)
+
+    def tokens(self) -> list[str]:
+        return [row[0] for row in self.rows("SELECT name FROM token")]
+
+    def rows(self, sql: str) -> list[Any]:
+        connection = sqlite3.connect(self.state / "gateway.db")
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def everything(self) -> dict[str, bytes]:
+        root = self.state.parent
+        return {str(one.relative_to(root)): one.read_bytes() for one in root.rglob("*") if one.is_file()}
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> Machine:
+    made = Machine(tmp_path / "old")
+    await made.furnish()
+    return made
+
+
+@pytest.fixture
+def file(machine: Machine, tmp_path: Path) -> Path:
+    return machine.backup(tmp_path / "backup.tar.gz")
+
+
+Edit = Callable[[dict[str, bytes]], None]
+
+
+def edited(file: Path, edit: Edit) -> Path:
+    """Return another archive, with changed members but right checksums."""
+    members: dict[str, bytes] = {}
+    with tarfile.open(file) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            assert content is not None
+            members[member.name.removeprefix("sunmi-gateway/")] = content.read()
+    edit(members)
+    manifest = json.loads(members["manifest.json"])
+    manifest["members"] = {
+        name: hashlib.sha256(content).hexdigest() for name, content in members.items() if name != "manifest.json"
+    }
+    members["manifest.json"] = json.dumps(manifest).encode()
+    other = file.with_name("edited.tar.gz")
+    with tarfile.open(other, "w:gz") as archive:
+        for name, text in members.items():
+            entry = tarfile.TarInfo(f"sunmi-gateway/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text))
+    return other
+
+
+async def test_the_state_that_is_there_is_kept_aside(machine: Machine, file: Path) -> None:
+    database = await Database.open(machine.state / "gateway.db")
+    await (await TokenTable.open(database)).create("newer", "pos")
+    await database.close()
+    machine.settings_file.write_text(machine.settings_file.read_text() + "# newer\n")
+    machine.secret.write_text("newer secret")
+    before = machine.everything()
+    with pytest.raises(StateError, match="holds a state already; --replace"):
+        await machine.restore(file)
+    assert machine.everything() == before
+    done = await machine.restore(file, replace=True)
+    assert machine.tokens() == ["till 1"]
+    assert "newer" not in machine.settings_file.read_text() + machine.secret.read_text()
+    assert sorted(Path(one).name for one in done["put_aside"]) == [
+        "gateway.toml.replaced-1", "replaced-1", "secret.replaced-1",
+    ]  # fmt: skip
+    assert "# newer" in machine.settings_file.with_name("gateway.toml.replaced-1").read_text()
+    aside = Machine(machine.state.parent)
+    aside.state = machine.state / "replaced-1"
+    assert sorted(aside.tokens()) == ["newer", "till 1"]
+    await machine.restore(file, replace=True)
+    assert (machine.state / "replaced-2").is_dir()
+    again = machine.backup(file.with_name("again.tar.gz"))
+    with tarfile.open(again) as archive:
+        assert not [name for name in archive.getnames() if "replaced" in name]
+
+
+async def test_other_settings_are_not_overwritten_unasked(machine: Machine, file: Path) -> None:
+    machine.state.rename(machine.state.with_name("gone"))
+    text = machine.settings_file.read_text() + "# mine\n"
+    machine.settings_file.write_text(text)
+    with pytest.raises(StateError, match=r"gateway\.toml exists with other content"):
+        await machine.restore(file)
+    assert machine.settings_file.read_text() == text
+    assert not (machine.state / "gateway.db").exists()
+
+
+async def test_a_folder_of_something_else_is_never_replaced(machine: Machine, file: Path) -> None:
+    machine.state.rename(machine.state.with_name("gone"))
+    machine.state.mkdir()
+    (machine.state / "precious").write_text("x")
+    with pytest.raises(StateError, match="something else"):
+        await machine.restore(file, replace=True)
+    assert (machine.state / "precious").read_text() == "x"
+
+
+async def test_what_comes_back_is_private_and_goes_on_anew(machine: Machine, file: Path) -> None:
+    [before] = machine.rows("SELECT epoch FROM journal")
+    machine.state.rename(machine.state.with_name("gone"))
+    done = await machine.restore(file)
+    assert done["held"] == 0
+    assert machine.rows("SELECT * FROM held") == [], "an empty queue has nothing to hold"
+    assert machine.rows("SELECT epoch FROM journal") != [before]
+    modes = {stat.S_IMODE(one.stat().st_mode) for one in machine.state.iterdir() if one.name != "gateway.lock"}
+    assert modes == {0o600}
+    assert sorted(one.name for one in machine.state.iterdir()) == ["gateway.db", "gateway.lock"]
+
+
+async def test_passwords_of_work_under_way_stay_behind(machine: Machine, file: Path) -> None:
+    assert machine.rows("SELECT state FROM job") == [(WIFI_PASSWORD,)], "the backup takes nothing away"
+    assert WIFI_PASSWORD.encode() not in unpacked(file)
+    assert b"the-account-secret" in unpacked(file)
+
+
+async def test_a_file_elsewhere_is_left_to_a_person(machine: Machine, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.pem"
+    elsewhere.write_text("a root")
+    text = machine.settings_file.read_text().replace("[cloud]\n", f'[cloud]\nca_file = "{elsewhere}"\n')
+    machine.settings_file.write_text(text)
+    file = machine.backup(tmp_path / "backup.tar.gz")
+    elsewhere.unlink()
+    machine.secret.unlink()
+    machine.state.rename(machine.state.with_name("gone"))
+    done = await machine.restore(file)
+    assert done["left_out"] == {"cloud.ca_file": str(elsewhere)}
+    assert not elsewhere.exists()
+    assert machine.secret.read_text() == "the-account-secret"
+
+
+async def test_a_restoration_that_was_cut_off_can_be_repeated(machine: Machine, file: Path) -> None:
+    await machine.restore(file, replace=True)
+    (machine.state / "gateway.db").unlink()
+    (machine.state / "authority.pem").write_text("came before the database did")
+    (machine.state / "restoring").mkdir()
+    (machine.state / "restoring" / "gateway.db").write_bytes(b"half")
+    await machine.restore(file, replace=True)
+    assert machine.tokens() == ["till 1"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to another user")
+async def test_root_restores_for_the_services_user(machine: Machine, file: Path) -> None:
+    service = 12345
+    for one in (machine.state, *machine.state.iterdir(), machine.settings_file):
+        os.chown(one, service, service)
+    machine.settings_file.write_text("# of the package\n" + machine.settings_file.read_text())
+    machine.settings_file.chmod(0o640)
+    await machine.restore(file, replace=True)
+    for one in (machine.settings_file, *machine.state.rglob("*")):
+        assert (one.stat().st_uid, one.stat().st_gid) == (service, service), one
+    assert stat.S_IMODE(machine.settings_file.stat().st_mode) == 0o640, "its group may read it still"
+
+
+def newer_schema(members: dict[str, bytes]) -> None:
+    manifest = json.loads(members["manifest.json"])
+    members["manifest.json"] = json.dumps({**manifest, "schema": [*manifest["schema"], "990_future"]}).encode()
+
+
+def newer_format(members: dict[str, bytes]) -> None:
+    members["manifest.json"] = json.dumps({**json.loads(members["manifest.json"]), "format": 2}).encode()
+
+
+def hidden_newer_schema(members: dict[str, bytes]) -> None:
+    members["state/gateway.db"] = members["state/gateway.db"].replace(b"001_cameras", b"001_cameraz")
+
+
+def climbing(members: dict[str, bytes]) -> None:
+    members["state/../../outside"] = b"x"
+
+
+def absolute(members: dict[str, bytes]) -> None:
+    members["files//etc/outside"] = b"x"
+
+
+def broken_database(members: dict[str, bytes]) -> None:
+    members["state/gateway.db"] = members["state/gateway.db"][:8192] + bytes(8192) + members["state/gateway.db"][16384:]
+
+
+def unknown_setting(members: dict[str, bytes]) -> None:
+    members["settings/gateway.toml"] += b"\n[future]\nkey = 1\n"
+
+
+def no_database(members: dict[str, bytes]) -> None:
+    del members["state/gateway.db"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (newer_schema, "990_future"),
+        (newer_format, "another format"),
+        (hidden_newer_schema, "newer gateway"),
+        (climbing, "leads elsewhere"),
+        (absolute, "leads elsewhere"),
+        (broken_database, "damaged"),
+        (unknown_setting, "future"),
+        (no_database, "cannot be"),
+    ],
+)
+async def test_an_archive_that_must_not_be_restored(machine: Machine, file: Path, edit: Edit, reason: str) -> None:
+    other = edited(file, edit)
+    before = machine.everything()
+    with pytest.raises(Exception, match=reason) as refused:
+        await machine.restore(other, replace=True)
+    assert type(refused.value).__name__ in ("StateError", "SettingsError")
+    assert machine.everything() == before
+    assert not (machine.state.parent.parent / "outside").exists()
+
+
+def damages(file: Path) -> Iterator[Path]:
+    """Yield a file that is damaged in one way after the other."""
+    whole = file.read_bytes()
+    cuts = [whole[: len(whole) * part // 10] for part in range(10)]
+    flips = []
+    for part in range(1, 20):
+        at = len(whole) * part // 20
+        flips.append(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+    for content in (*cuts, *flips, b"no archive at all"):
+        damaged = file.with_name("damaged.tar.gz")
+        damaged.write_bytes(content)
+        yield damaged
+
+
+async def test_every_damage_is_noticed(machine: Machine, file: Path) -> None:
+    before = machine.everything()
+    for damaged in damages(file):
+        with pytest.raises(StateError, match=r"damaged|no backup"):
+            await machine.restore(damaged, replace=True)
+    assert machine.everything() == before
+
+
+def unpacked(file: Path) -> bytes:
+    return gzip.decompress(file.read_bytes())
+
+
+def repacked(file: Path, old: bytes, new: bytes) -> None:
+    content = unpacked(file)
+    assert content.count(old) == 1
+    file.write_bytes(gzip.compress(content.replace(old, new)))
+
+
+async def test_content_with_a_wrong_checksum(machine: Machine, file: Path) -> None:
+    repacked(file, b"the-account-secret", b"another-one-secret")
+    with pytest.raises(StateError, match="checksum"):
+        await machine.restore(file, replace=True)
+
+
+async def test_an_older_schema_is_brought_up_to_date(machine: Machine, file: Path) -> None:
+    def older(members: dict[str, bytes]) -> None:
+        path = file.with_name("older.db")
+        path.write_bytes(members["state/gateway.db"])
+        connection = sqlite3.connect(path)
+        connection.executescript("DROP TABLE held; DELETE FROM migration WHERE name = '009_held'")
+        connection.close()
+        members["state/gateway.db"] = path.read_bytes()
+
+    await machine.restore(edited(file, older), replace=True)
+    assert machine.rows("SELECT count(*) FROM held") == [(0,)]
+    assert sorted(one.name for one in machine.state.iterdir()) == ["gateway.db", "gateway.lock", "replaced-1"]
+
+
+async def test_there_is_nothing_to_back_up(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    await machine.furnish()
+    (machine.state / "gateway.db").unlink()
+    with pytest.raises(StateError, match="nothing to back up"):
+        machine.backup(tmp_path / "backup.tar.gz")
+    assert not (tmp_path / "backup.tar.gz").exists()

@@ -1,0 +1,104 @@
+"""Cameras that do not answer, are not who they should be, or have a wrong clock; client certificates good and bad."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+from gateway.app import Gateway
+from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.fleet import SimulatedStore
+
+PASSWORD = "p12-password"
+
+
+@pytest.fixture
+async def cameras(gateway: Gateway, store: SimulatedStore) -> list[SimulatedCamera]:
+    """Return the store's cameras, all managed; the first is activated by this account."""
+    await gateway.discovery.round(timeout_s=0.3, methods=["broadcast"])
+    for camera in store.cameras:
+        await gateway.registry.manage(camera.sn)
+        await gateway.cameras.activation_evidence(camera.sn)
+    return store.cameras
+
+
+async def test_all_answer(resident: Any, cameras: list[SimulatedCamera]) -> None:
+    found = await resident("cameras", "camera_clocks")
+    assert [one.status for one in found["cameras"]] == ["ok"]
+    assert "2 of 2" in found["cameras"][0].what
+    assert [one.status for one in found["camera_clocks"]] == ["ok"]
+
+
+async def test_none_is_managed(resident: Any) -> None:
+    assert (await resident.one("cameras")).status == "skipped"
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["activated", "factory-new"])
+async def test_a_changed_certificate_names_what_to_compare(
+    resident: Any, cameras: list[SimulatedCamera], number: int
+) -> None:
+    camera = cameras[number]
+    camera.faults.changed_certificate = True
+    bad, good = (await resident("cameras"))["cameras"]
+    assert (bad.status, good.status) == ("failed", "ok")
+    assert f"{camera.sn} is not trusted" in bad.what
+    assert f"cameras trust {camera.sn} --certificate " in bad.what_to_do
+    assert len(bad.what_to_do.split()[-1]) == 64
+
+
+async def test_a_camera_that_is_gone(resident: Any, cameras: list[SimulatedCamera]) -> None:
+    await cameras[0].stop()
+    bad, good = (await resident("cameras"))["cameras"]
+    assert (bad.status, good.status) == ("failed", "ok")
+    assert cameras[0].sn in bad.what
+
+
+async def test_a_wrong_clock(resident: Any, cameras: list[SimulatedCamera]) -> None:
+    cameras[0].faults.clock_offset_s = -86400
+    await resident("cameras")
+    found = await resident.one("camera_clocks")
+    assert found.status == "warning"
+    assert f"{cameras[0].sn} -8640" in found.evidence
+
+
+def container(path: Path, begin: datetime, end: datetime) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name.from_rfc4514_string("CN=openapi")
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, begin, end).sign(key, hashes.SHA256())
+    encryption = BestAvailableEncryption(PASSWORD.encode())
+    path.write_bytes(pkcs12.serialize_key_and_certificates(b"openapi", key, made, None, encryption))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("days", "status", "word"),
+    [(400, "ok", "valid until"), (10, "warning", "ends soon"), (-1, "failed", "out of date")],
+)
+async def test_a_client_certificate_has_an_end(
+    with_settings: Callable[..., Any], tmp_path: Path, days: int, status: str, word: str
+) -> None:
+    now = datetime.now(UTC)
+    file = container(tmp_path / "openapi.p12", now - timedelta(days=500), now + timedelta(days=days))
+    doctor = with_settings(cameras__client_certificate=file, cameras__client_certificate_password=PASSWORD)
+    found = await doctor.one("client_certificate")
+    assert found.status == status
+    assert word in found.what + found.evidence
+    assert PASSWORD not in str(found)
+
+
+async def test_a_wrong_password_and_a_missing_file(with_settings: Callable[..., Any], tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    file = container(tmp_path / "openapi.p12", now, now + timedelta(days=400))
+    doctor = with_settings(cameras__client_certificate=file, cameras__client_certificate_password="wrong-word")
+    found = await doctor.one("client_certificate")
+    assert found.status == "failed"
+    assert "client_certificate_password is wrong" in found.what
+    assert "wrong-word" not in str(found)
+    file.unlink()
+    assert "cannot be read" in (await doctor.one("client_certificate")).what

@@ -1,0 +1,59 @@
+"""Running checks: all of them, in order, bounded in time, and none of them stops another."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from gateway.doctor.finding import Check, Finding, Subject, examine
+from gateway.doctor.table import CHECKS
+from gateway.settings import Settings
+
+
+async def good(_: Subject) -> list[Finding]:
+    return [Finding("ok", "fine"), Finding("warning", "but")]
+
+
+async def broken(_: Subject) -> list[Finding]:
+    raise RuntimeError("with a secret inside")
+
+
+async def endless(subject: Subject) -> list[Finding]:
+    await subject.once("endless", lambda: asyncio.sleep(3600))
+    return []
+
+
+async def test_findings_come_in_the_order_of_the_checks() -> None:
+    checks = [Check("endless", endless, 0.2), Check("good", good), Check("broken", broken)]
+    begin = time.monotonic()
+    found = await examine(Subject(Settings(), None), checks)
+    assert time.monotonic() - begin < 5
+    assert [(one.check, one.status) for one in found] == [
+        ("endless", "warning"), ("good", "ok"), ("good", "warning"), ("broken", "warning"),
+    ]  # fmt: skip
+    assert "0 s" in found[0].what
+    assert "with a secret inside" not in str(found)
+    assert len(asyncio.all_tasks()) == 1, "nothing goes on afterwards"
+
+
+async def test_what_several_checks_need_is_done_once() -> None:
+    done: list[int] = []
+
+    async def work() -> int:
+        done.append(1)
+        await asyncio.sleep(0)
+        return len(done)
+
+    async def look(subject: Subject) -> list[Finding]:
+        return [Finding("ok", str(await subject.once("work", work)))]
+
+    found = await examine(Subject(Settings(), None), [Check("a", look), Check("b", look)])
+    assert [one.what for one in found] == ["1", "1"]
+    assert done == [1]
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.needs_gateway], ids=lambda check: check.name)
+async def test_without_a_gateway_a_check_that_needs_one_is_skipped(check: Any) -> None:
+    [found] = await examine(Subject(Settings(), None), [check])
+    assert found.status == "skipped"
