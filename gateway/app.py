@@ -4,10 +4,10 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from gateway import __version__
-from gateway.authority import Authority, present_names
+from gateway import __version__, logs
+from gateway.authority.names import present_names
 from gateway.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.cloud.flow import CustomerFlow
@@ -37,6 +37,9 @@ from gateway.store.outbox import Outbox
 from gateway.store.tokens import TokenTable
 from gateway.store.webhooks import WebhookTable
 
+if TYPE_CHECKING:  # imported where it is used, for the memory that it takes
+    from gateway.authority.authority import Authority
+
 
 @dataclass(kw_only=True)
 class Gateway:
@@ -62,7 +65,7 @@ class Gateway:
     discovery: Discovery
     provisioning: Provisioning
     announcement: Announcement
-    authority: Authority | None
+    authority: "Authority | None"
     """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
     started_at: float = field(default_factory=time.monotonic)
     _parts: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -73,6 +76,7 @@ class Gateway:
 
         Raises `StateError` if the directory is held by another gateway or cannot be used, and `SettingsError`.
         """
+        logs.hide(settings.secrets)
         async with AsyncExitStack() as parts:
             directory = StateDirectory.acquire(settings.state_directory)
             parts.callback(directory.release)
@@ -188,9 +192,11 @@ class Gateway:
         return self.directory.socket
 
 
-def _authority(settings: Settings, directory: StateDirectory, host: str) -> Authority | None:
+def _authority(settings: Settings, directory: StateDirectory, host: str) -> "Authority | None":
     if not settings.server.https_port or settings.server.tls_certificate:
         return None
+    from gateway.authority.authority import Authority
+
     shop = settings.cloud.sunmi_shop_no or settings.cloud.shop_id
     title = f"{host.removesuffix('.local')}{f', shop {shop}' if shop else ''}"
     return Authority.open(directory.path, title, present_names(settings, host))

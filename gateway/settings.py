@@ -1,15 +1,15 @@
 """Settings: one TOML file, under environment variables, checked at the start."""
 
+import json
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_origin
 from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.errors import SettingsError
 
@@ -168,12 +168,8 @@ class HookSettings(_Section):
         return value.rstrip("/")
 
 
-class Settings(BaseSettings):
-    """All settings. Use `load_settings`, which reads the file and words the errors."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+class Settings(_Section):
+    """All settings. Use `load_settings`, which reads the file and the environment, and words the errors."""
 
     server: ServerSettings = ServerSettings()
     storage: StorageSettings = StorageSettings()
@@ -183,23 +179,22 @@ class Settings(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     hooks: HookSettings = HookSettings()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file, which arrives as the arguments."""
-        return env_settings, init_settings
-
     @property
     def state_directory(self) -> Path:
         """The folder that holds gateway.db: the setting, else $STATE_DIRECTORY, else the user's state folder."""
         named = self.storage.directory or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
         return Path(named) if named else platformdirs.user_state_path("sunmi-gateway", appauthor=False)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every value that nobody may read: those of the fields that `repr` leaves out."""
+        sections = [getattr(self, name) for name in Settings.model_fields]
+        return [
+            getattr(section, name)
+            for section in sections
+            for name, field in type(section).model_fields.items()
+            if not field.repr and getattr(section, name)
+        ]
 
     @property
     def camera_credentials(self) -> tuple[str, str]:
@@ -255,25 +250,35 @@ def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settin
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise SettingsError(f"{where}: is not valid TOML: {exc}") from exc
-    _refuse_unknown_variables()
+    _apply_environment(document)
     try:
         settings = Settings(**document)
     except ValidationError as exc:
         raise SettingsError(f"{where}: {_worded(exc)}") from exc
-    except Exception as exc:  # pydantic-settings raises its own error for a variable that is not JSON
-        raise SettingsError(f"the environment: {exc}") from exc
     return _with_secret_file(settings, where) if with_secret else settings
 
 
-def _refuse_unknown_variables() -> None:
+def _apply_environment(document: dict[str, Any]) -> None:
+    """Let variables win over what the file says. Raises `SettingsError` for one that is no setting."""
     sections = {name: field.annotation for name, field in Settings.model_fields.items()}
-    for variable in os.environ:
+    for variable, text in os.environ.items():
         if not variable.upper().startswith(ENVIRONMENT_PREFIX):
             continue
         section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
         known = sections.get(section)
         if not (isinstance(known, type) and issubclass(known, _Section) and key in known.model_fields):
             raise SettingsError(f"the environment: {variable} is not a setting")
+        value = _list(variable, text) if get_origin(known.model_fields[key].annotation) is list else text
+        table = document.setdefault(section, {})
+        if isinstance(table, dict):  # otherwise the check of the file says so
+            table[key] = value
+
+
+def _list(variable: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise SettingsError(f'the environment: {variable} must be a JSON array such as ["eth0"]: {exc}') from exc
 
 
 def _with_secret_file(settings: Settings, where: str) -> Settings:

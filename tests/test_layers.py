@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol"}
-"""What everything may import: the error tree and the pure protocol."""
+FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.logs"}
+"""What everything but the protocol may import: the error tree, the pure protocol, and logging."""
 
 ALLOWED = {
     "gateway.errors": set(),
-    "gateway.protocol": FOUNDATION,
+    "gateway.protocol": {"gateway", "gateway.errors"},
+    "gateway.logs": {"gateway", "gateway.protocol"},
     "gateway.clock": FOUNDATION,
     "gateway.settings": FOUNDATION,
     "gateway.service": FOUNDATION,

@@ -3,7 +3,7 @@
 All of it is public and served over plain HTTP too, since it is needed before HTTPS can be trusted.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from yarl import URL
@@ -11,10 +11,13 @@ from yarl import URL
 from gateway.api import authority_page
 from gateway.api.route import Caller, Route, respond
 from gateway.app import Gateway
-from gateway.authority import Authority, present_names
+from gateway.authority.names import present_names
 from gateway.errors import NotFound
 from gateway.store.directory import StateDirectory
 from gateway.store.timestamps import utc_text
+
+if TYPE_CHECKING:
+    from gateway.authority.authority import Authority
 
 PAGE = "/authority"
 
@@ -41,7 +44,7 @@ async def authority_pem(caller: Caller) -> web.StreamResponse:
     return web.Response(body=body, headers=headers, content_type="application/x-pem-file")
 
 
-def _authority(gateway: Gateway) -> Authority:
+def _authority(gateway: Gateway) -> "Authority":
     if gateway.authority is None:
         own = bool(gateway.settings.server.tls_certificate)
         reason = (

@@ -8,11 +8,11 @@ from string import Template
 from typing import Any
 from urllib.parse import urlsplit
 
-import segno
-
 
 def page(authority: Mapping[str, Any]) -> str:
     """Return the page for an authority as the REST API describes it."""
+    import segno  # here, because the page is seldom asked for, and it takes memory
+
     template = Template(files("gateway.api").joinpath("authority.html").read_text(encoding="utf-8"))
     return template.substitute(
         name=escape(authority["name"]),

@@ -18,7 +18,7 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 class Body(BaseModel):
     """A body of the gateway's own calls: unknown members are refused by name."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)  # most are never needed
 
 
 class DiscoveryBody(Body):

@@ -11,10 +11,11 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway.api.problems import problem_response
+from gateway.api.route import traced
 from gateway.errors import Forbidden
 
-_REQUEST_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer"
-_ANSWER_HEADERS: Final = "Location, Preference-Applied, Retry-After"
+_REQUEST_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, X-Request-Id"
+_ANSWER_HEADERS: Final = "Location, Preference-Applied, Retry-After, X-Request-Id"
 _REMEMBERED_S: Final = "7200"
 """How long a browser need not ask again; more is cut to this by some."""
 
@@ -55,4 +56,4 @@ def allow_origins(app: web.Application, origins: Collection[str], methods: Colle
         return web.Response(status=204, headers=headers)
 
     app.on_response_prepare.append(mark)
-    app.router.add_route(hdrs.METH_OPTIONS, "/{path:.*}", preflight)
+    app.router.add_route(hdrs.METH_OPTIONS, "/{path:.*}", traced(preflight))

@@ -22,6 +22,7 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "code": {"type": "string"},
+        "request_id": {"type": "string", "description": "Names the request in the gateway's log."},
         "errors": {
             "type": "array",
             "items": {

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import Problem, RateLimited, Unauthorized
+from gateway.logs.request import REQUEST
 from gateway.protocol import json_text
 
 _log = logging.getLogger(__name__)
@@ -77,6 +78,8 @@ def _headers(problem: Problem) -> dict[str, str]:
 
 def _respond(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
     given = {name: value for name, value in headers.items() if value}
+    if request_id := REQUEST.get():
+        document["request_id"] = request_id
     try:
         body = json_text.dumps(document).encode()
     except UnicodeEncodeError:  # what was sent, in a header or the path, is repeated here

@@ -1,8 +1,10 @@
 """One route of the local REST API as data: from it follow the guard, the registration and the OpenAPI document."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from time import perf_counter
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -11,8 +13,14 @@ from gateway.api.bodies import Body
 from gateway.api.problems import problem_response
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
+from gateway.logs.request import begin_request
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
+
+REQUEST_ID: Final = "X-Request-Id"
+"""The header that names a request, in the request and in its answer."""
+
+_log = logging.getLogger(__name__)
 
 
 class Caller(NamedTuple):
@@ -69,7 +77,7 @@ class Route:
         if self.by_ticket:
             identify = _by_ticket(gateway, identify)
 
-        async def handle(request: web.Request) -> web.StreamResponse:
+        async def serve(request: web.Request) -> web.StreamResponse:
             try:
                 if needed is None:
                     return await handler(Caller(gateway, request, "pos"))
@@ -79,7 +87,31 @@ class Route:
             except Exception as exc:
                 return problem_response(request, exc)
 
-        return handle
+        return traced(serve)
+
+
+def traced(serve: WebHandler) -> WebHandler:
+    """Return a handler that gives each request its id, which the answer and the log lines that it causes show."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request_id = begin_request(request.headers.get(REQUEST_ID))
+        if not _log.isEnabledFor(logging.DEBUG):
+            response = await serve(request)
+        else:
+            began = perf_counter()
+            response = await serve(request)
+            fields = {
+                "method": request.method,
+                "path": request.path,
+                "status": response.status,
+                "duration_ms": round(1000 * (perf_counter() - began), 1),
+            }
+            _log.debug("answered", extra={"fields": fields})
+        if not response.prepared:
+            response.headers[REQUEST_ID] = request_id
+        return response
+
+    return handle
 
 
 def _by_ticket(gateway: Gateway, identify: Identify) -> Identify:

@@ -33,7 +33,7 @@ from gateway.api.auth import Identify, by_key, by_socket, by_token
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.cors import allow_origins
 from gateway.api.problems import problem_response
-from gateway.api.route import Route
+from gateway.api.route import Route, traced
 from gateway.api.stream import EventStream
 from gateway.api.tls import https_context
 from gateway.app import Gateway
@@ -66,7 +66,7 @@ def application(gateway: Gateway, identify: Identify, settings: ServerSettings |
     # A middleware costs a tenth of what accepting an order does.
     middlewares = () if settings is None or settings.allow_plain_http else (_only_encrypted,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
-    app[system.DOCUMENT] = openapi.document(ROUTES)
+    app[system.DOCUMENT] = lambda: openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bound(gateway, identify))
     if settings is not None and settings.cors_origins:
@@ -159,10 +159,16 @@ async def _listen(site: web.BaseSite, where: str) -> None:
 async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.secure or request.path.startswith(_PLAIN_PATHS):
         return await handler(request)
+    return await _refused_plain(request)
+
+
+@traced
+async def _refused_plain(request: web.Request) -> web.StreamResponse:
     refusal = Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
     return problem_response(request, refusal)
 
 
+@traced
 async def _nothing_there(request: web.Request) -> web.StreamResponse:
     """Answer what no route takes, telling an unknown path from one that has other methods."""
     methods: set[str] = set()

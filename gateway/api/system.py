@@ -1,6 +1,7 @@
 """What the gateway says of itself: health, status, catalogue, documentation, and its tokens."""
 
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
@@ -12,7 +13,8 @@ from gateway.api.route import Caller, Route, respond
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Scope
 
-DOCUMENT = web.AppKey("openapi", dict[str, Any])
+DOCUMENT: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("openapi")
+"""Makes the OpenAPI document, which takes more memory than it is worth to keep: it is seldom asked for."""
 
 
 async def healthz(_: Caller) -> web.StreamResponse:
@@ -44,12 +46,12 @@ async def catalogue(_: Caller) -> web.StreamResponse:
 
 async def openapi_json(caller: Caller) -> web.StreamResponse:
     """Return the OpenAPI document."""
-    return respond(caller.request.app[DOCUMENT])
+    return respond(caller.request.app[DOCUMENT]())
 
 
 async def docs_page(caller: Caller) -> web.StreamResponse:
     """Return the reference as one page that needs nothing else."""
-    return web.Response(text=docs.page(caller.request.app[DOCUMENT]), content_type="text/html")
+    return web.Response(text=docs.page(caller.request.app[DOCUMENT]()), content_type="text/html")
 
 
 async def create_token(caller: Caller) -> web.StreamResponse:

@@ -8,12 +8,15 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.app import Gateway
-from gateway.authority import Authority, present_names
+from gateway.authority.names import present_names
 from gateway.errors import SettingsError
 from gateway.lan.certificates import load_chain
+
+if TYPE_CHECKING:
+    from gateway.authority.authority import Authority
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ async def _keep(renew: Callable[[], None]) -> None:
                 _log.warning("the HTTPS port keeps its certificate, since there is no new one: %s", trouble)
 
 
-def _issue(gateway: Gateway, authority: Authority, context: ssl.SSLContext) -> None:
+def _issue(gateway: Gateway, authority: "Authority", context: ssl.SSLContext) -> None:
     names = present_names(gateway.settings, gateway.announcement.host)
     authority.renew(names, gateway.cloud.clock.now(), functools.partial(load_chain, context))
 

@@ -4,8 +4,3 @@ Tills install its root once. When the root is made it signs one issuing certific
 nobody can ever sign anything else with it. The issuing certificate is confined to the gateway's own names and to
 private addresses, so that its key, if stolen, endangers no other site; it issues what the HTTPS port shows.
 """
-
-from gateway.authority.authority import Authority
-from gateway.authority.names import Names, present_names
-
-__all__ = ["Authority", "Names", "present_names"]

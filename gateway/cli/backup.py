@@ -6,7 +6,8 @@ import click
 
 from gateway.backup.make import make
 from gateway.backup.restore import restore as bring_back
-from gateway.cli.session import Session, finish, messages
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, finish
 from gateway.cli.tables import members
 from gateway.settings import load_settings, settings_path, settings_path_to_write
 

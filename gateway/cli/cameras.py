@@ -9,7 +9,8 @@ import click
 
 from gateway.cli.arguments import vendor_body
 from gateway.cli.client import Api
-from gateway.cli.session import Session, fail, messages, speaks, write_file
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, fail, speaks, write_file
 from gateway.cli.tables import members, pretty, show, table
 from gateway.errors import NotFound
 from gateway.lan.capture import file_name

@@ -4,7 +4,8 @@ import click
 
 from gateway.cli.arguments import vendor_body
 from gateway.cli.client import Api
-from gateway.cli.session import Session, messages, speaks
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, speaks
 from gateway.cli.tables import pretty
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE

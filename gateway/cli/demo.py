@@ -12,8 +12,9 @@ import click
 from gateway.api.server import serving, socket_session
 from gateway.app import Gateway
 from gateway.cli.client import Api
+from gateway.cli.messages import messages
 from gateway.cli.run import port_of, stop_signal
-from gateway.cli.session import Session, finish, messages
+from gateway.cli.session import Session, finish
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera

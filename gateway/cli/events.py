@@ -7,7 +7,8 @@ import click
 
 from gateway.cli.client import Api
 from gateway.cli.hooks import hook, hooks, unhook
-from gateway.cli.session import Session, messages, speaks
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, speaks
 from gateway.cli.tables import show
 from gateway.protocol import json_text
 

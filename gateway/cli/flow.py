@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 import click
 
 from gateway.cli.client import Api
-from gateway.cli.session import Session, messages, speaks
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, speaks
 from gateway.cli.tables import bars, show, table
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -6,7 +6,8 @@ from typing import Final, Literal, NamedTuple, TextIO
 
 import click
 
-from gateway.cli.session import Session, fail, finish, messages
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, fail, finish
 from gateway.cli.settings_file import CloudDraft
 from gateway.cli.tables import members
 from gateway.clock import PeerClock

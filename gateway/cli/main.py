@@ -1,33 +1,53 @@
 """The command line: its groups, the options that every command has, and its exit status."""
 
+import importlib
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
-from gateway import __version__
-from gateway.cli.authority import authority
-from gateway.cli.backup import backup, restore
-from gateway.cli.cameras import cameras, discover
-from gateway.cli.cloud import cloud
-from gateway.cli.demo import demo
-from gateway.cli.doctor import doctor
-from gateway.cli.events import events
-from gateway.cli.flow import flow
-from gateway.cli.init import init
-from gateway.cli.outbox import outbox
-from gateway.cli.reference import catalogue, sign
-from gateway.cli.run import run
+from gateway import __version__, logs
 from gateway.cli.session import Session
-from gateway.cli.simulate import simulate
-from gateway.cli.support import support_bundle
-from gateway.cli.tokens import token
-from gateway.cli.webhooks import webhooks
 
-_ANYWHERE = ("--json", "--no-input")
+_ANYWHERE: Final = ("--json", "--no-input")
+_MODULES: Final = {
+    "authority": ("authority",),
+    "backup": ("backup", "restore"),
+    "cameras": ("cameras", "discover"),
+    "cloud": ("cloud",),
+    "demo": ("demo",),
+    "doctor": ("doctor",),
+    "events": ("events",),
+    "flow": ("flow",),
+    "init": ("init",),
+    "outbox": ("outbox",),
+    "reference": ("catalogue", "sign"),
+    "run": ("run",),
+    "simulate": ("simulate",),
+    "support": ("support_bundle",),
+    "tokens": ("token",),
+    "webhooks": ("webhooks",),
+}
+"""Where each command is: the module's name in this package, and what it is called there."""
+_COMMANDS: Final = {name.replace("_", "-"): (module, name) for module, names in _MODULES.items() for name in names}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Imports a command when it is used: the gateway itself needs neither tables nor a simulated store in memory."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"gateway.cli.{module}"), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sunmi-gateway")
 @click.option("--config", metavar="FILE", help="The settings file, instead of $SUNMI_GATEWAY_CONFIG or the usual ones.")
 @click.option("--json", is_flag=True, help="Print one JSON document and nothing else. May stand after any command.")
@@ -38,31 +58,8 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
 
     Exit status: 0 done, 1 failed, 2 wrong usage.
     """
+    logs.set_up("warning")
     context.obj = Session(config, json, no_input)
-
-
-for _command in (
-    init,
-    run,
-    demo,
-    discover,
-    cameras,
-    cloud,
-    flow,
-    outbox,
-    events,
-    webhooks,
-    token,
-    authority,
-    sign,
-    simulate,
-    catalogue,
-    doctor,
-    backup,
-    restore,
-    support_bundle,
-):
-    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,7 +8,8 @@ import click
 
 from gateway.cli.arguments import vendor_body
 from gateway.cli.client import Api
-from gateway.cli.session import Session, fail, messages, speaks, write_file
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, fail, speaks, write_file
 from gateway.cli.tables import members, show, table
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE

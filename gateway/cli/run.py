@@ -3,24 +3,23 @@
 import asyncio
 import faulthandler
 import gc
-import logging
 import signal
 
 import click
 
+from gateway import logs
 from gateway.api.server import serving, socket_session
 from gateway.app import Gateway
-from gateway.cli.session import Session, finish, messages
+from gateway.cli.session import Session, finish
 from gateway.service import ServiceManager
 
 
 @click.command()
+@click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="What to log.")
 @click.pass_obj
-def run(session: Session) -> None:
+def run(session: Session, log_level: logs.Level) -> None:
     """Run the gateway until it is told to stop."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    # It logs a trace for every request that is no HTTP, which anybody on the network can send as often as he likes.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    logs.set_up(log_level)
     # The watchdog ends a gateway that hangs with SIGABRT: then the log tells where it hung.
     faulthandler.enable()
     finish(session, _serve(session))
@@ -35,10 +34,10 @@ async def _serve(session: Session) -> None:
     try:
         async with serving(gateway) as urls:
             serves = f"serves on {' '.join(urls)}"
-            messages.print(f"sunmi-gateway {serves}")
+            click.echo(f"sunmi-gateway {serves}", err=True)
             async with manager.ready(lambda: _answers(gateway), f"It {serves}"):
                 await gateway.start(port=port_of(urls[0]), https_port=settings.server.https_port)
-                # What is there now stays: to look through it for garbage again and again takes a tenth of the time.
+                # What is there now stays: looking through it for garbage again and again costs a tenth of the time.
                 gc.collect()
                 gc.freeze()
                 await stop.wait()

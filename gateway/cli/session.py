@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Concatenate, NoReturn, ParamSpec
 
 import click
-from rich.console import Console
 
 from gateway.cli.client import Api, Refused, connected
 from gateway.errors import GatewayError
@@ -17,9 +16,6 @@ from gateway.protocol import json_text
 from gateway.settings import Settings, load_settings, settings_path
 
 P = ParamSpec("P")
-
-messages = Console(stderr=True, highlight=False, emoji=False)
-"""Where progress and messages go; results go to standard output."""
 
 
 @dataclass
@@ -50,7 +46,7 @@ class Session:
         """Wait until a person has done something. Fails, naming it, where nobody may be asked."""
         if not self.may_ask:
             fail(f"a person is needed: {question}")
-        messages.print(question)
+        click.echo(question, err=True)
         click.prompt("Press Enter", default="", show_default=False, err=True)
 
 

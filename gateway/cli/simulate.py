@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 import click
 
+from gateway.cli.messages import messages
 from gateway.cli.run import stop_signal
-from gateway.cli.session import Session, finish, messages
+from gateway.cli.session import Session, finish
 from gateway.cli.tables import members
 from gateway.settings import ServerSettings
 from gateway.simulator.camera import SimulatedCamera

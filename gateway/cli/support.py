@@ -10,7 +10,8 @@ import click
 
 from gateway.cli.client import Refused, connected
 from gateway.cli.doctor import examination
-from gateway.cli.session import Session, finish, messages
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, finish
 from gateway.cli.tables import members
 from gateway.errors import GatewayError, SettingsError
 from gateway.settings import ENVIRONMENT_PREFIX, Settings, load_settings, settings_path

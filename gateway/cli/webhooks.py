@@ -3,7 +3,8 @@
 import click
 
 from gateway.cli.client import Api
-from gateway.cli.session import Session, fail, messages, speaks
+from gateway.cli.messages import messages
+from gateway.cli.session import Session, fail, speaks
 from gateway.cli.tables import members, show, table
 
 _COLUMNS = {

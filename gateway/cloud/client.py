@@ -27,6 +27,7 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
+from gateway.logs.calls import calls_of
 from gateway.metrics import OnCall, measured
 from gateway.protocol import form
 from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
@@ -45,6 +46,7 @@ _RETRY_AFTER_S: Final = 30
 _CREDENTIAL_CODES: Final = frozenset({CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED, CLOUD_RANDOM_REFUSED})
 
 _log = logging.getLogger(__name__)
+_LOG_CALL: Final = calls_of("cloud")
 
 
 class _Reply(NamedTuple):
@@ -91,7 +93,7 @@ class Cloud:
         `TooLarge`, `RateLimited`, and `Conflict` when app_id or secret key are not set.
         """
         self.check_credentials()
-        with measured(call.endpoint.path, self.on_call):
+        with measured(call.endpoint.path, self.on_call), measured(call.endpoint.path, _LOG_CALL):
             return await self._call(call)
 
     async def _call(self, call: Call) -> Answer:

@@ -22,6 +22,7 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
+from gateway.logs.calls import Origins
 from gateway.protocol.codes import CLOUD_SHOP_REFUSED, CLOUD_TROUBLE
 from gateway.protocol.endpoint import Call
 from gateway.protocol.items import Fate, Member, State, aggregate, fates, named, refused
@@ -66,6 +67,7 @@ class Relay:
         self._hold_until = 0.0
         self._pace = Pace(_CALLS_PER_S, _CALLS_IN_A_ROW)
         self._doubts = Doubts()
+        self._origins = Origins()
         self._listeners: list[Listener] = []
         cloud.on_answer = self._answered
         outbox.on_work = self._wake.set
@@ -105,6 +107,7 @@ class Relay:
         self._cloud.check_credentials()
         self.start()
         accepted = await self._outbox.accept(call, token=token, key=key, watched=wait_s > 0 and not self._stopped)
+        self._origins.note(accepted.members)
         try:
             if accepted.watch is None or not await accepted.watch.wait(0 if self._stopped else wait_s):
                 return Submitted(accepted.outbox_id, self._outbox.state(accepted.members), ())
@@ -195,6 +198,7 @@ class Relay:
     async def _send(self, batch: Batch) -> Sequence[Batch]:
         """Send a batch and settle what became of its items, or else return the parts that are to be sent instead."""
         self._pace.count()
+        self._origins.resume(batch.sequences)
         try:
             answer = await self._cloud.call(batch.call())
         except VendorRefused as exc:

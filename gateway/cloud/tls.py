@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from cryptography import x509
-
 from gateway.errors import SettingsError
 
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name
@@ -73,16 +71,10 @@ def cloud_context(ca_file: str, now: Callable[[], float] | None) -> CloudContext
     return context
 
 
-def _validity(connection: ssl.SSLObject) -> Validity:
-    chain = [x509.load_der_x509_certificate(der) for der in _verified_chain(connection)]
+def _validity(connection: Any) -> Validity:
+    # OpenSSL has decoded the chain already; `cryptography` would do so again, for 9 MB of memory.
+    chain = [one.get_info() for one in connection._sslobj.get_verified_chain()]
     return Validity(
-        max(one.not_valid_before_utc.timestamp() for one in chain),
-        min(one.not_valid_after_utc.timestamp() for one in chain),
+        max(ssl.cert_time_to_seconds(one["notBefore"]) for one in chain),
+        min(ssl.cert_time_to_seconds(one["notAfter"]) for one in chain),
     )
-
-
-def _verified_chain(connection: Any) -> list[bytes]:
-    if hasattr(connection, "get_verified_chain"):
-        return list(connection.get_verified_chain())
-    # Python before 3.13 has the method one level deeper, giving certificates instead of bytes.
-    return [one.public_bytes(2) for one in connection._sslobj.get_verified_chain()]  # 2: DER

@@ -15,6 +15,7 @@ from gateway.cloud.pace import Pace
 from gateway.errors import StateError
 from gateway.lan.record import CameraRecord
 from gateway.lan.registry import Change, Registry
+from gateway.logs import Trouble
 from gateway.store.journal import Draft, Journal
 from gateway.store.timestamps import utc_text
 
@@ -46,6 +47,8 @@ class Observer:
         self._news = asyncio.Event()
         self._strangers = Pace(_STRANGERS_PER_S, _STRANGERS_IN_A_ROW)
         self._clock_is_wrong = self._disk_is_low = False
+        self._unwritten = Trouble(_log, "events cannot be written down, so it is tried again")
+        self._unknown_room = Trouble(_log, "how full the disk is cannot be told", level=logging.WARNING)
         self._tasks = [asyncio.create_task(self._write())]
         registry.subscribe(self._camera_changed)
 
@@ -90,14 +93,14 @@ class Observer:
         while True:
             await self._news.wait()
             self._news.clear()
-            level = logging.ERROR
             while self._pending:
                 try:
                     await self._write_pending()
                 except StateError as exc:
-                    _log.log(level, "events cannot be written down, so it is tried again: %s", exc)
-                    level = logging.DEBUG
+                    self._unwritten.met(exc)
                     await asyncio.sleep(_AGAIN_S)
+                else:
+                    self._unwritten.over()
 
     async def _write_pending(self) -> None:
         while self._pending:
@@ -116,7 +119,9 @@ class Observer:
             try:
                 self.look()
             except OSError as exc:
-                _log.warning("how full the disk is cannot be told: %s", exc)
+                self._unknown_room.met(exc)
+            else:
+                self._unknown_room.over()
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _look_at_clock(self) -> None:

@@ -7,13 +7,13 @@ import ssl
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.errors import SettingsError
+
+if TYPE_CHECKING:  # imported where it is used: a gateway that needs no certificate of its own is spared 9 MB of memory
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 _SETTING = "cameras.client_certificate"
 
@@ -21,9 +21,9 @@ _SETTING = "cameras.client_certificate"
 class ClientCertificate(NamedTuple):
     """What cameras may ask a gateway to show: a certificate, its key, and those that issued it."""
 
-    key: PrivateKeyTypes
-    certificate: x509.Certificate
-    others: list[x509.Certificate]
+    key: "PrivateKeyTypes"
+    certificate: "x509.Certificate"
+    others: "list[x509.Certificate]"
 
 
 def fingerprint(certificate_der: bytes) -> str:
@@ -51,6 +51,8 @@ def camera_tls_context(client_certificate: Path | None, password: str) -> ssl.SS
 
 def read_client_certificate(file: Path, password: str) -> ClientCertificate:
     """Read the vendor's PKCS#12 file. Raises `SettingsError` naming it."""
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
     try:
         container = file.read_bytes()
     except OSError as exc:
@@ -74,11 +76,13 @@ def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str)
         raise SettingsError(f"{_SETTING}: {file} cannot be used for TLS: {exc}") from exc
 
 
-def load_chain(context: ssl.SSLContext, key: PrivateKeyTypes, chain: Sequence[x509.Certificate]) -> None:
+def load_chain(context: ssl.SSLContext, key: "PrivateKeyTypes", chain: "Sequence[x509.Certificate]") -> None:
     """Have a context show a certificate, the first, with its key and those that lead to its root.
 
     A context that is in use shows it from the next connection on. Raises `OSError` and `ssl.SSLError`.
     """
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
     passphrase = secrets.token_bytes(32).hex()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode()))
     pem += b"".join(one.public_bytes(Encoding.PEM) for one in chain)

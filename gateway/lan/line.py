@@ -11,6 +11,8 @@ from urllib.parse import quote
 from gateway.clock import PeerClock
 from gateway.errors import RateLimited
 from gateway.lan.connection import CameraConnection, Garbled, HttpAnswer
+from gateway.logs.calls import calls_of
+from gateway.metrics import measured
 from gateway.protocol.codes import CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Call
 from gateway.protocol.envelope import Answer, Garbage, parse_answer
@@ -44,6 +46,7 @@ class CameraLine:
         self.latest: HttpAnswer | None = None
         """What came for the call that was sent last, also where it is no vendor answer; None where nothing came."""
         self._context = context
+        self._log_call = calls_of("camera", sn)
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._date: str | None = None
@@ -90,11 +93,12 @@ class CameraLine:
         A camera that refused the time or the signature, and told another time with it, gets the call signed anew.
         Raises as `CameraConnection.post`.
         """
-        answer, moved_s = await self._send(call, account, deadline)
-        time_refused = answer.code in (CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED)
-        if account is not None and time_refused and abs(moved_s) >= _CLOCK_MOVED_S:
-            answer, _ = await self._send(call, account, deadline)
-        return answer
+        with measured(call.endpoint.path, self._log_call):
+            answer, moved_s = await self._send(call, account, deadline)
+            time_refused = answer.code in (CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED)
+            if account is not None and time_refused and abs(moved_s) >= _CLOCK_MOVED_S:
+                answer, _ = await self._send(call, account, deadline)
+            return answer
 
     async def _send(self, call: Call, account: Account | None, deadline: float) -> tuple[Answer, float]:
         if self.connection is None:

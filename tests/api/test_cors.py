@@ -80,7 +80,7 @@ async def test_answers_and_failures_can_be_read(at: Served, http: aiohttp.Client
             assert response.status == status
             assert response.headers["Access-Control-Allow-Origin"] == TILL
             exposed = words(response.headers["Access-Control-Expose-Headers"])
-            assert exposed == {"location", "preference-applied", "retry-after"}
+            assert exposed == {"location", "preference-applied", "retry-after", "x-request-id"}
 
 
 async def test_options_without_a_preflight_is_no_call(http: aiohttp.ClientSession) -> None:

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import RELEASED_AT
-from gateway.authority import Authority, Names, present_names
+from gateway.authority.authority import Authority
 from gateway.authority.certificates import new_issuer, new_leaf
+from gateway.authority.names import Names, present_names
 from gateway.errors import StateError
 from gateway.settings import Settings
 

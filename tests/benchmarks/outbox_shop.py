@@ -71,6 +71,11 @@ class Program:
             connection.close()
 
     @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
     def cpu_s(self) -> float:
         """The processor time that it has used, in seconds."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -79,8 +84,16 @@ class Program:
     @property
     def memory_mb(self) -> float:
         """What it holds in memory that is its own, in MB: the files that the system keeps for it do not count."""
+        return self._memory_mb("RssAnon:")
+
+    @property
+    def resident_mb(self) -> float:
+        """What it holds in memory, in MB, with the libraries and other files that are mapped."""
+        return self._memory_mb("VmRSS:")
+
+    def _memory_mb(self, kind: str) -> float:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.partition("RssAnon:")[2].split()[0]) / 1024
+        return int(status.partition(kind)[2].split()[0]) / 1024
 
 
 class GatewayFiles:
@@ -113,11 +126,17 @@ class GatewayFiles:
 
     def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         """Send one request; return the document that is answered, whatever the status."""
+        return json.loads(self.text(path, method, body, headers))
+
+    def text(
+        self, path: str, method: str = "GET", body: object = None, headers: Mapping[str, str] | None = None
+    ) -> str:
+        """Send one request; return the text that is answered, whatever the status."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **(headers or {})}
         try:
             connection.request(method, path, None if body is None else json.dumps(body), sent)
-            return json.loads(connection.getresponse().read())
+            return connection.getresponse().read().decode()
         finally:
             connection.close()
 

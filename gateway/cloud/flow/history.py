@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from gateway.cloud.flow import reading
 from gateway.cloud.flow.asking import Age, Asking, Shop, flow_endpoint, late, unavailable, worst
 from gateway.errors import Fault, InvalidRequest, Problem, StateError, VendorRefused
+from gateway.logs import Trouble
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.parameters import Span
@@ -68,6 +69,7 @@ class History:
         self._age = Age(asking.cloud, table.running)
         self._tried: OrderedDict[tuple[str, Piece], _Tried] = OrderedDict()
         self._fetches: dict[tuple[str, date, date], asyncio.Task[None]] = {}
+        self._unkept = Trouble(_log, "the customer flow of past days is not kept", level=logging.WARNING)
 
     async def get(self, shop: Shop, first: date, last: date) -> dict[str, Any]:
         """Return these days of a shop as JSON, from the cloud or as kept.
@@ -157,7 +159,9 @@ class History:
             try:
                 await self._table.save(shop.key, new)
             except StateError as exc:
-                _log.warning("the customer flow of past days is not kept: %s", exc)
+                self._unkept.met(exc)
+            else:
+                self._unkept.over()
 
     def _judged(self, piece: Piece, answer: Any, data: Any, held: Kept | None) -> _Tried:
         """Return what came of asking; an answer that tells nothing leaves what was held."""

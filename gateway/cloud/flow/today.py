@@ -11,6 +11,7 @@ from typing import Any, Final
 from gateway.cloud.flow import reading
 from gateway.cloud.flow.asking import Age, Asking, Shop, flow_endpoint, late, unavailable, worst
 from gateway.errors import Problem, StateError, VendorRefused
+from gateway.logs import Trouble
 from gateway.store.flow import FlowTable, Kept
 from gateway.store.timestamps import utc_text
 
@@ -48,6 +49,7 @@ class Today:
         self._table = table
         self._age = Age(asking.cloud, table.running)
         self._shops: OrderedDict[str, _Memory] = OrderedDict()
+        self._unkept = Trouble(_log, "the customer flow of today is not kept", level=logging.WARNING)
 
     async def get(self, shop: Shop) -> dict[str, Any]:
         """Return the present day of a shop as JSON, from the cloud or as remembered.
@@ -122,7 +124,9 @@ class Today:
         try:
             await self._table.save(shop.key, [new])
         except StateError as exc:
-            _log.warning("the customer flow of today is not kept: %s", exc)
+            self._unkept.met(exc)
+        else:
+            self._unkept.over()
 
     def _describe(self, shop: Shop, kept: Kept, source: str, problems: Mapping[str, Problem]) -> dict[str, Any]:
         data = kept.data

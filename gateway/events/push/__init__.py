@@ -18,6 +18,7 @@ import aiohttp
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, StateError
 from gateway.events.push.address import LocalResolver, Reachable
 from gateway.events.push.delivery import SECRET_PREFIX, Delivery
+from gateway.logs import Trouble
 from gateway.protocol import json_text
 from gateway.store.journal import Journal, Wanted
 from gateway.store.timestamps import utc_text
@@ -57,6 +58,7 @@ class Push:
         self._deliveries: dict[str, Delivery] = {}
         self._stored: dict[str, int] = {}
         self._keeper: asyncio.Task[None] | None = None
+        self._unstored = Trouble(_log, "how far webhooks have got cannot be stored")
 
     @classmethod
     async def open(
@@ -160,7 +162,9 @@ class Push:
             try:
                 await self._store()
             except StateError as exc:
-                _log.error("how far webhooks have got cannot be stored: %s", exc)
+                self._unstored.met(exc)
+            else:
+                self._unstored.over()
 
     async def _store(self) -> None:
         got = {one: delivery.cursor for one, delivery in self._deliveries.items()}

@@ -15,6 +15,7 @@ import aiohttp
 from gateway.cloud.pace import BackOff
 from gateway.errors import InvalidRequest, StateError
 from gateway.events.push.address import Reachable
+from gateway.logs import Trouble
 from gateway.store.journal import Event, Journal
 from gateway.store.timestamps import utc_text
 from gateway.store.webhooks import Webhook
@@ -111,6 +112,7 @@ class Delivery:
         self._now = now
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._unread = Trouble(_log, f"events for the webhook {webhook.name!r} cannot be read")
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -157,9 +159,10 @@ class Delivery:
             try:
                 page = await self._journal.page(self.cursor, wanted, limit=_PAGE)
             except StateError as exc:
-                _log.error("events for the webhook %r cannot be read: %s", self.webhook.name, exc)
+                self._unread.met(exc)
                 await asyncio.sleep(_STORE_AGAIN_S)
                 continue
+            self._unread.over()
             for event in page.events:
                 await self._deliver(event)
                 self.cursor = event.number

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 ROUND_S = 3.0
 """How long a round lasts unless told otherwise: as long as the vendor's app searches (notes, section 2.1)."""
 
+_NUMBER = re.compile(r"\d+")
 _MOST_SIGHTINGS = 4096  # anyone can send frames that name cameras; memory must not be theirs to fill
 
 
@@ -140,12 +142,16 @@ class Discovery:
         self._on_round_end()
 
     async def _repeat(self) -> None:
-        told: dict[str, str | None] = {}
+        told: dict[str, str] = {}
         while True:
             for name, result in (await self.round()).methods.items():
-                if result.error != told.get(name):
-                    _log.warning("discovery by %s: %s", name, result.error or "works again")
-                    told[name] = result.error
+                # Without its numbers: how many addresses could not be tried is another one in every round.
+                error = _NUMBER.sub("", result.error or "")
+                if error and error != told.get(name):
+                    _log.warning("discovery by %s: %s", name, result.error)
+                elif not error and told.get(name):
+                    _log.info("discovery by %s works again", name)
+                told[name] = error
             await asyncio.sleep(self._settings.interval_s)
 
     async def _search(self, methods: frozenset[Method], timeout_s: float) -> RoundResult:

@@ -5,11 +5,8 @@ import errno
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from typing import Final
-
-from cryptography import x509
-from cryptography.x509.oid import NameOID
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from gateway.lan.certificates import fingerprint
 from gateway.lan.discovery.frames import FrameSockets
@@ -23,7 +20,15 @@ _PASSES: Final = (0.1, 0.4, 1.0)
 last: the longer a device is silent, the longer it is waited for."""
 _HEAD_START_S: Final = 0.1  # the frame's, before a TLS handshake loads a small device
 _ABSENT: Final = {errno.EHOSTUNREACH, errno.ETIMEDOUT, getattr(errno, "EHOSTDOWN", errno.EHOSTUNREACH)}
+_VENDORS_NAMES: Final = {("commonName", "ipc-https"), ("commonName", "sunmica"), ("organizationName", "sunmi")}
 _PRESENT: Final = {errno.ECONNREFUSED, errno.ECONNRESET}
+
+
+class Shown(NamedTuple):
+    """A certificate that a host showed: in DER, and decoded by OpenSSL, which tells its names."""
+
+    der: bytes
+    info: Mapping[str, Any]
 
 
 class Sweep:
@@ -113,22 +118,22 @@ class Sweep:
                 if heard.is_camera:
                     self._report(camera_sighting(heard, port=target.port, found_by=target.found_by))
                 return
-            certificate = await handshake
-            if certificate and (target.found_by == "address" or is_vendors(certificate)):
+            shown = await handshake
+            if shown is not None and (target.found_by == "address" or is_vendors(shown.info)):
                 self._report(
                     Sighting(
                         address=f"{target.host}:{target.port}",
                         interface=target.interface.name if target.interface else "",
                         found_by=target.found_by,
-                        certificate_sha256=fingerprint(certificate),
+                        certificate_sha256=fingerprint(shown.der),
                     )
                 )
         finally:
             handshake.cancel()
             await asyncio.gather(handshake, return_exceptions=True)
 
-    async def _certificate(self, opened: socket.socket) -> bytes:
-        """Return the certificate that the host shows, in DER, or nothing where it does not speak TLS in time."""
+    async def _certificate(self, opened: socket.socket) -> Shown | None:
+        """Return the certificate that the host shows, or None where it does not speak TLS in time."""
         await asyncio.sleep(_HEAD_START_S)
         loop = asyncio.get_running_loop()
         try:
@@ -137,27 +142,31 @@ class Sweep:
                     asyncio.Protocol, sock=opened, ssl=self._tls, server_hostname=""
                 )
         except (OSError, TimeoutError):
-            return b""
+            return None
         try:
-            return transport.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+            return _shown(transport.get_extra_info("ssl_object"))
         finally:
             transport.abort()
 
 
-def is_vendors(certificate_der: bytes) -> bool:
-    """Tell whether a certificate is like that of the cameras: common name ipc-https, or of the organisation sunmi.
+def is_vendors(info: Mapping[str, Any]) -> bool:
+    """Tell whether a decoded certificate is like the cameras': common name ipc-https, or of the organisation sunmi.
 
     Source: notes, section 3, "Server certificate".
     """
+    names = [part for name in ("subject", "issuer") for parts in info.get(name, ()) for part in parts]
+    told = {(kind, text.lower()) for kind, text in names}
+    return not told.isdisjoint(_VENDORS_NAMES)
+
+
+def _shown(connection: Any) -> Shown | None:
+    der = connection.getpeercert(binary_form=True)
+    if not der:
+        return None
     try:
-        certificate = x509.load_der_x509_certificate(certificate_der)
-        names = [certificate.subject, certificate.issuer]
-        common = {
-            str(part.value).lower() for name in names for part in name.get_attributes_for_oid(NameOID.COMMON_NAME)
-        }
-        owners = {
-            str(part.value).lower() for name in names for part in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-        }
-    except ValueError:
-        return False
-    return bool(common & {"ipc-https", "sunmica"}) or "sunmi" in owners
+        # The public method decodes verified certificates only, and there is nothing that the cameras' could be
+        # verified against.
+        info = connection._sslobj.get_unverified_chain()[0].get_info()
+    except (ssl.SSLError, ValueError):  # names in an encoding that is none
+        info = {}
+    return Shown(der, info)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from gateway.errors import Problem, StateError
+from gateway.logs import Trouble
 from gateway.protocol import json_text
 from gateway.store.database import Database
 from gateway.store.group_commit import GroupCommit
@@ -160,11 +161,14 @@ class Journal:
             await self._commit.write(lambda _: None)
 
     async def _keep(self) -> None:
+        unremoved = Trouble(_log, "events that are too old cannot be removed")
         while True:
             try:
                 await self.expire()
             except StateError as exc:
-                _log.error("events that are too old cannot be removed: %s", exc)
+                unremoved.met(exc)
+            else:
+                unremoved.over()
             await asyncio.sleep(_LOOK_EVERY_S)
 
     # In the database's thread

@@ -106,4 +106,4 @@ async def test_one_address_is_asked_who_it_is(discovery: Make, udp_port: int, tc
 
 
 def test_what_is_no_certificate_is_not_the_vendors() -> None:
-    assert not is_vendors(b"garbage")
+    assert not is_vendors({})
