@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.logs.calls import Origins
 from gateway.protocol.codes import CLOUD_SHOP_REFUSED, CLOUD_TROUBLE
 from gateway.protocol.endpoint import Call
-from gateway.protocol.items import Fate, Member, State, aggregate, fates, named, refused
+from gateway.protocol.items import Fate, Member, State, aggregate, fates, named, policy, refused
 from gateway.store.outbox import Batch, Outbox
 
 _AT_ONCE: Final = 4
@@ -202,6 +202,9 @@ class Relay:
         try:
             answer = await self._cloud.call(batch.call())
         except VendorRefused as exc:
+            if exc.vendor_code in policy(batch.endpoint).done:
+                await self._settle(batch, [Fate("delivered")])
+                return ()
             if exc.vendor_code in CLOUD_TROUBLE and min(map(self._outbox.tries, batch.sequences)) < _TRIES_IN_TROUBLE:
                 self._failed(batch, exc)
                 return ()

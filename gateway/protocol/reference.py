@@ -59,6 +59,8 @@ def relay_facts(relay: RelayPolicy) -> Iterator[str]:
         yield "The same key with the same content is the same item, handed over again."
     if relay.expires_after_s is not None:
         yield f"Expires when it has waited for {relay.expires_after_s} s of running time."
+    for code in relay.done:
+        yield f"Code {code} says that its effect is there already: it is delivered."
     for name, verdict in relay.named.items():
         fate = {"instead": f"is sent to {relay.instead} instead", "refused": "is refused", "delivered": "is delivered"}
         made = f", or delivered if it has a `{relay.made_by}`"

@@ -38,7 +38,8 @@ class RelayPolicy:
     `identified` says that an item with the same order key and content is the same item, handed over again.
     `named` tells what it means for an item to be named in a list of the answer: `refused`, `delivered` (its effect is
     there already) or `instead`, which sends it to the endpoint `instead`. One that has the member `made_by` counts as
-    delivered where the list means refused, but for `invalid_list`.
+    delivered where the list means refused, but for `invalid_list`. `done` are the codes of refusals that say of a whole
+    call that its effect is there already: its answer was lost, and it was sent again.
     """
 
     keys: tuple[OrderKey, ...]
@@ -51,6 +52,7 @@ class RelayPolicy:
     named: Mapping[str, Verdict] = field(default_factory=dict, hash=False)
     instead: str = ""
     made_by: str = ""
+    done: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -62,6 +64,7 @@ class RelayPolicy:
             (self.most < 1, "at most none at once"),
             (("instead" in self.named.values()) != bool(self.instead), "instead of what"),
             (self.barrier and self.mode != "every", "a barrier that others pass"),
+            (bool(self.done) and self.most > 1, "a code that says of several items that they are done"),
             (self.mode == "merge" and not self.each, "only elements of a list merge"),
         ]
         for wrong, reason in problems:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.app import Gateway
+from gateway.simulator.cloud_state import Template
 from gateway.simulator.fleet import SimulatedStore
 
 PATH = "/api/v1/cloud/order/update"
@@ -111,3 +112,17 @@ async def test_a_wrong_question_is_named(pos: Any, query: str) -> None:
     answer = await pos("GET", f"/api/v1/outbox?{query}")
     assert (answer.status, answer.body["code"]) == (400, "invalid_request")
     assert answer.body["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+async def test_an_unbinding_whose_answer_was_lost_is_delivered(store: SimulatedStore, installer: Any, pos: Any) -> None:
+    wait = {"Prefer": "wait=20"}
+    store.cloud.state.shops[store.shop_id].templates["201"] = Template("201", "A template", 1, 1, "{}")
+    label = (await installer("POST", "/api/v1/cloud/device/esl/bind", {"esl_code": "SKDI39DN"})).body["data"]["esl_id"]
+    product = {"product_list": [{"id": "77", "name": "Milk", "price": "1.20"}]}
+    assert (await pos("POST", "/api/v1/cloud/product/create", product, headers=wait)).status == 200
+    bound = {"esl_id": label, "product_id": "77", "template_id": "201"}
+    assert (await pos("POST", "/api/v1/cloud/product/bindEsl", bound, headers=wait)).status == 200
+    store.cloud.faults.add("reset_after", path="product/unbindEsl")
+    answer = await pos("POST", "/api/v1/cloud/product/unbindEsl", {"esl_id": label}, headers=wait)
+    assert (answer.status, answer.body["code"]) == (200, 0)
+    assert store.cloud.arrived.count("product/unbindEsl") == 2

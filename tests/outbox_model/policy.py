@@ -55,7 +55,7 @@ class Shop:
             case "product/bindEsl":
                 self.labels[name] = (value["product_id"], value["template_id"])
             case "product/unbindEsl":
-                return self.labels.pop(name, None) is not None
+                self.labels.pop(name, None)
             case "product/updateTemplate" if name not in products:
                 return False
             case "product/updateTemplate":

@@ -112,7 +112,7 @@ ENDPOINTS = (
                 **_BAD_IMAGE,
             }
         ),
-        relay=RelayPolicy(keys=(_LABEL_KEY,), barrier=True),
+        relay=RelayPolicy(keys=(_LABEL_KEY,), barrier=True, done=(5320,)),
         note=CODE_OR_ID,
     ),
     cloud_endpoint(
