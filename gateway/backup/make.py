@@ -70,7 +70,7 @@ def _state_files(directory: Path) -> Iterator[Path]:
     """Yield the files that are state, the database first: no locks and sockets, no logs, no copies of the past."""
     path = StateDirectory.database_in(directory)
     yield path
-    sides = {path.name + side for side in ("-wal", "-shm")}
+    sides = {path.name + side for side in ("-wal", "-shm", "-schema")}
     for file in sorted(directory.rglob("*")):
         top = file.relative_to(directory).parts[0]
         passing = top in PASSING or top in sides or top.startswith((f"{path.name}.before-", "replaced-", "restoring"))

@@ -14,7 +14,7 @@ from typing import Any, Final, Self, TypeVar
 import aiosqlite
 
 from gateway.errors import DiskFull, StateError
-from gateway.store import migrations, salvage
+from gateway.store import migrations, salvage, schema_copy
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a statement waits for another process, such as a person's sqlite3 shell, before it fails."""
@@ -77,9 +77,12 @@ class Database:
         known = migrations.packaged()
         _make_private(path)
         try:
-            return cls(path, await _opened(path, known))
+            database = cls(path, await _opened(path, known))
         except _Damaged as exc:
             damage = str(exc)
+        else:
+            await database._keep_schema()
+            return database
         aside = await asyncio.to_thread(salvage.set_aside, path)
         level = await asyncio.to_thread(salvage.level, aside, [migration.name for migration in known])
         _make_private(path)
@@ -88,7 +91,16 @@ class Database:
         _log.error("%s; the damaged file is kept as %s; %s", damage, aside, report)
         database = cls(path, await _opened(path, known))
         await database.transact(salvage.renew_epoch)
+        await database._keep_schema()
         return database
+
+    async def _keep_schema(self) -> None:
+        """Keep a copy of what tells where the tables are; a disk without room for it is no reason not to start."""
+        try:
+            await self.scrub()
+            await asyncio.to_thread(schema_copy.keep, self.path)
+        except (OSError, StateError) as exc:
+            _log.warning("%s: its schema cannot be copied, as a precaution against damage: %s", self.path, exc)
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[aiosqlite.Connection]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from gateway.errors import StateError
+from gateway.store.private_file import write_private
 
 if sys.platform == "win32":
     import msvcrt
@@ -144,17 +145,16 @@ class StateDirectory:
         """Return the digits that tell this gateway from others in names; `first` gives them for a new directory.
 
         They are kept, because certificates name them: also where an interface comes late, and on another machine that
-        takes over the directory. Raises `StateError`.
+        takes over the directory. A file that holds something else is no reason not to start. Raises `StateError`.
         """
         file = self.path / _DIGITS_FILE
         try:
-            if not file.exists():
-                file.write_text(first(), encoding="ascii")
-            kept = file.read_text(encoding="utf-8").strip()
+            kept = file.read_bytes().decode("ascii", "replace").strip() if file.exists() else ""
+            if not _DIGITS.fullmatch(kept):
+                kept = first()
+                write_private(file, kept.encode())
         except OSError as exc:
             raise _refused(file, exc) from exc
-        if not _DIGITS.fullmatch(kept):
-            raise StateError(f"{file}: must hold four hexadecimal digits; delete it, and others are taken")
         return kept
 
     def announce(self, address: str) -> None:

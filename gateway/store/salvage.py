@@ -6,12 +6,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.store import schema_copy
+
 _FARTHEST: Final = 2**62
 _SIDES: Final = ("-wal", "-shm")
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a database with its log to the next free name, `gateway.db.corrupt-1`, and return that."""
+    """Rename a database with its log to the next free name, `gateway.db.corrupt-1`, and return that.
+
+    One that does not even tell what tables it has gets that back from the copy of its schema.
+    """
     number = 1
     while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
         number += 1
@@ -19,6 +24,9 @@ def set_aside(path: Path) -> Path:
     for side in _SIDES:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
+    copy = schema_copy.path_for(path)
+    if copy.exists() and not schema_copy.is_readable(aside) and aside.read_bytes()[:16] == schema_copy.MAGIC:
+        schema_copy.put_back(aside, copy)
     return aside
 
 

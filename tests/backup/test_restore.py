@@ -164,7 +164,7 @@ async def test_what_comes_back_is_private_and_goes_on_anew(machine: Machine, fil
     assert machine.rows("SELECT epoch FROM journal") != [before]
     modes = {stat.S_IMODE(one.stat().st_mode) for one in machine.state.iterdir() if one.name != "gateway.lock"}
     assert modes == {0o600}
-    assert sorted(one.name for one in machine.state.iterdir()) == ["gateway.db", "gateway.lock"]
+    assert sorted(one.name for one in machine.state.iterdir()) == ["gateway.db", "gateway.db-schema", "gateway.lock"]
 
 
 async def test_passwords_of_work_under_way_stay_behind(machine: Machine, file: Path) -> None:
@@ -316,7 +316,12 @@ async def test_an_older_schema_is_brought_up_to_date(machine: Machine, file: Pat
 
     await machine.restore(edited(file, older), replace=True)
     assert machine.rows("SELECT count(*) FROM held") == [(0,)]
-    assert sorted(one.name for one in machine.state.iterdir()) == ["gateway.db", "gateway.lock", "replaced-1"]
+    assert sorted(one.name for one in machine.state.iterdir()) == [
+        "gateway.db",
+        "gateway.db-schema",
+        "gateway.lock",
+        "replaced-1",
+    ]
 
 
 async def test_there_is_nothing_to_back_up(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.errors import StateError
 from gateway.store.database import Database
+from gateway.store.tokens import TokenTable
 
 
 async def test_files_are_private_and_settings_are_safe(tmp_path: Path, database: Database) -> None:
@@ -230,3 +231,26 @@ async def test_an_open_that_fails_leaves_no_thread(tmp_path: Path) -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=5)
         assert not thread.is_alive()
+
+
+async def test_what_tells_where_the_tables_are_may_be_damaged_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "gateway.db"
+    database = await Database.open(path)
+    for number in range(50):
+        await TokenTable(database, lambda: 1000.0).create(f"till {number}", "pos")
+    await database.scrub()
+    await database.close()
+    content = bytearray(path.read_bytes())
+    schema = [page for page in range(1, len(content) // 4096) if b"CREATE TABLE" in content[page * 4096 :][:4096]]
+    assert schema, "the schema has pages of its own"
+    for page in schema:
+        content[page * 4096 : (page + 1) * 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+    database = await Database.open(path)
+    try:
+        assert len((await TokenTable.open(database)).all()) == 50
+    finally:
+        await database.close()
+    assert "token: 50 rows" in caplog.text
