@@ -25,7 +25,7 @@ def set_aside(path: Path) -> Path:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
     copy = schema_copy.path_for(path)
-    if copy.exists() and not schema_copy.is_readable(aside) and aside.read_bytes()[:16] == schema_copy.MAGIC:
+    if copy.exists() and not schema_copy.is_readable(aside):
         schema_copy.put_back(aside, copy)
     return aside
 

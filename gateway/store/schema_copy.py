@@ -14,8 +14,7 @@ from gateway.store.private_file import write_private
 _PAGE: Final = 4096
 _HEADER: Final = 100
 _INTERIOR: Final = 5
-MAGIC: Final = b"SQLite format 3\0"
-"""With what every database begins."""
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 def path_for(database: Path) -> Path:
@@ -38,10 +37,12 @@ def keep(database: Path) -> None:
 
 
 def put_back(database: Path, copy: Path) -> None:
-    """Replace the schema's pages of a damaged database by a copy's. Raises OSError."""
+    """Replace the schema's pages of a damaged database by a copy's, but touch nothing else. Raises OSError."""
     content = copy.read_bytes()
     with database.open("r+b") as file:
         header = file.read(_HEADER)
+        if not header.startswith(_MAGIC):
+            return
         for start in range(0, len(content), 4 + _PAGE):
             number = int.from_bytes(content[start : start + 4], "big")
             page = content[start + 4 : start + 4 + _PAGE]
@@ -62,7 +63,7 @@ def is_readable(database: Path) -> bool:
 
 def _children(first: bytes) -> list[int]:
     """Return the numbers of the pages below the schema's root, which is on the first page behind the file's header."""
-    if not first.startswith(MAGIC) or first[_HEADER] != _INTERIOR:
+    if not first.startswith(_MAGIC) or first[_HEADER] != _INTERIOR:
         return []
     cells = int.from_bytes(first[_HEADER + 3 : _HEADER + 5], "big")
     starts = [int.from_bytes(first[_HEADER + 12 + 2 * cell : _HEADER + 14 + 2 * cell], "big") for cell in range(cells)]
