@@ -1,5 +1,6 @@
 """Reading what callers send: JSON objects checked by pydantic, vendor arguments, and files."""
 
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from aiohttp import BodyPartReader, web
@@ -7,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import Fault, InvalidRequest, TooLarge
 from gateway.protocol import json_text
-from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.parameters import FilePart
 from gateway.settings import Method
 
@@ -107,10 +108,19 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     return document
 
 
-async def read_arguments(request: web.Request, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, FilePart]]:
-    """Read the arguments and files of a vendor call, as JSON or as multipart/form-data where it takes a file."""
-    if request.content_type != "multipart/form-data":
-        return await read_object(request), {}
+async def read_call(request: web.Request, endpoint: Endpoint, defaults: Mapping[str, str]) -> Call:
+    """Read and check a vendor call, as JSON or as multipart/form-data where it takes a file.
+
+    `defaults` are as for `Endpoint.encode`. Raises `InvalidRequest` and `TooLarge`.
+    """
+    if request.content_type == "multipart/form-data":
+        arguments, files = await _read_form(request, endpoint)
+        return endpoint.encode(arguments, files=files, defaults=defaults)
+    call = endpoint.parse(await request.read(), defaults=defaults)
+    return endpoint.encode(await read_object(request), defaults=defaults) if call is None else call
+
+
+async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, FilePart]]:
     if not endpoint.takes_file:
         raise InvalidRequest([Fault("body", f"{endpoint.path} takes no file: send a JSON object")])
     arguments: dict[str, Any] = {}

@@ -5,12 +5,12 @@ import functools
 from aiohttp import web
 
 from gateway.api.auth import allows, require
-from gateway.api.bodies import read_arguments
+from gateway.api.bodies import read_call
 from gateway.api.outbox import queue_call
 from gateway.api.route import Caller, Route, respond
 from gateway.errors import Conflict
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import Call, Endpoint
+from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.envelope import Answer
 
 
@@ -19,8 +19,8 @@ async def call_camera(caller: Caller) -> web.StreamResponse:
     names = caller.request.match_info
     endpoint = CATALOGUE.get("camera", f"{names['type']}/{names['action']}")
     require(caller.scope, endpoint.scope)
-    arguments, _ = await read_arguments(caller.request, endpoint)
-    answer = await caller.gateway.cameras.call(caller.sn, endpoint.encode(arguments))
+    call = await read_call(caller.request, endpoint, {})
+    answer = await caller.gateway.cameras.call(caller.sn, call)
     return _passed_on(caller, endpoint, answer)
 
 
@@ -33,8 +33,7 @@ async def _call_cloud(endpoint: Endpoint, caller: Caller) -> web.StreamResponse:
     require(caller.scope, endpoint.scope)
     if endpoint.availability == "listed":
         raise Conflict(f"the vendor lists {endpoint.path} without describing it, so there is no way to call it")
-    arguments, files = await read_arguments(caller.request, endpoint)
-    call: Call = endpoint.encode(arguments, files=files, defaults=caller.gateway.settings.cloud.shop)
+    call = await read_call(caller.request, endpoint, caller.gateway.settings.cloud.shop)
     if endpoint.relay is not None:
         return await queue_call(caller, call)
     return _passed_on(caller, endpoint, await caller.gateway.cloud.call(call))

@@ -1,7 +1,7 @@
 """One vendor endpoint as typed data, and the checks and encoding that follow from it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from gateway.errors import NotFound, TooLarge
 from gateway.protocol import form
 from gateway.protocol.arguments import ArgumentCheck
+from gateway.protocol.list_body import ListBody, Part
 from gateway.protocol.parameters import FilePart, Parameter, Span
 from gateway.protocol.relay import RelayPolicy
 
@@ -46,12 +47,15 @@ class AnswerField:
 
 
 class Call(NamedTuple):
-    """Arguments that were checked against an endpoint, as the text that is signed and sent, and as they were given."""
+    """Arguments that were checked against an endpoint, as the text that is signed and sent.
+
+    `parts` are the elements of the list that the call is cut at, if it was read with them.
+    """
 
     endpoint: "Endpoint"
     fields: Mapping[str, str]
     files: Mapping[str, FilePart] = MappingProxyType({})
-    given: Mapping[str, Any] = MappingProxyType({})
+    parts: Sequence[Part] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ class Endpoint:
     relay: RelayPolicy | None = None
     note: str = ""
     _check: ArgumentCheck = field(init=False, repr=False, compare=False)
+    _list: ListBody | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -115,6 +120,7 @@ class Endpoint:
             if wrong:
                 raise ValueError(f"endpoint {self.path!r}: {reason}")
         object.__setattr__(self, "_check", ArgumentCheck(self.parameters, self.limits))
+        object.__setattr__(self, "_list", self._list_body())
 
     def _can_wait(self, relay: RelayPolicy) -> bool:
         """Tell whether a relay policy names what this endpoint has; secrets are never written down."""
@@ -129,6 +135,13 @@ class Endpoint:
             inside = set(known)
         named = {name for key in relay.keys for name in key.names}
         return self.side == "cloud" and named <= inside and not any(one.secret for one in self.parameters)
+
+    def _list_body(self) -> ListBody | None:
+        if self.relay is None or not self.relay.each:
+            return None
+        [each] = [parameter for parameter in self.parameters if parameter.name == self.relay.each]
+        names = self.relay.keys[0].names
+        return ListBody.of(each, names[0] if names else "")
 
     @property
     def takes_file(self) -> bool:
@@ -158,7 +171,22 @@ class Endpoint:
         arguments = self._check.filled(arguments, defaults or {})
         fields = self._check.encode(arguments, files)
         self._check_size(fields)
-        return Call(self, fields, files, arguments)
+        return Call(self, fields, files)
+
+    def parse(self, body: bytes, *, defaults: Mapping[str, str]) -> Call | None:
+        """Turn a JSON body into a call that holds its list and nothing else, checked in passing.
+
+        None if it has to be read like any other, and given to `encode`. Raises `TooLarge`.
+        """
+        if self._list is None or self.relay is None:
+            return None
+        parts = self._list.parse(body)
+        fields = self._check.alone(self.relay.each, tuple(defaults.items()))
+        if parts is None or fields is None:
+            return None
+        fields = {**fields, self.relay.each: f"[{','.join([part.text for part in parts])}]"}
+        self._check_size(fields)
+        return Call(self, fields, parts=parts)
 
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:

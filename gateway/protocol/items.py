@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from gateway.protocol import form, json_text
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import Answer
+from gateway.protocol.list_body import Part
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay import RelayPolicy
 
@@ -79,20 +80,19 @@ def split(call: Call) -> tuple[str, list[Item]]:
     relay = policy(call.endpoint)
     if not relay.each:
         return _whole(call, relay)
-    text = call.fields[relay.each]
-    given = call.given.get(relay.each)
-    elements = given if isinstance(given, list) else json_text.loads(text)
     shared = {name: value for name, value in call.fields.items() if name != relay.each}
-    shop = _shop(shared)
-    texts = [text[1:-1]] if len(elements) == 1 else [json_text.dumps(element) for element in elements]
-    names = [name for key in relay.keys for name in key.names]
+    key = f"{relay.keys[0].kind}:{_shop(shared)}:"
     items: list[Item] = []
-    for element, own in zip(elements, texts, strict=True):
-        reference = str(element[names[0]] if names else element)
-        keys = (f"{relay.keys[0].kind}:{shop}:{reference}",)
-        digest = _digest(own.encode()) if relay.identified else None
-        items.append(Item(own, reference, keys, form.length(own) + 3, digest))
+    for reference, text in call.parts or _parts(call, relay):
+        digest = _digest(text.encode()) if relay.identified else None
+        items.append(Item(text, reference, (key + reference,), form.length(text) + 3, digest))
     return _shared(tuple(shared.items())), items
+
+
+def _parts(call: Call, relay: RelayPolicy) -> list[Part]:
+    names = relay.keys[0].names
+    elements = json_text.loads(call.fields[relay.each])
+    return [Part(str(element[names[0]] if names else element), json_text.dumps(element)) for element in elements]
 
 
 def _whole(call: Call, relay: RelayPolicy) -> tuple[str, list[Item]]:

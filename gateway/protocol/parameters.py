@@ -1,18 +1,20 @@
 """Parameters of a vendor endpoint as typed data, and the text that a value becomes on the wire."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from gateway.errors import Fault
 from gateway.protocol import json_text
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
 Format = Literal["date", "timestamp"]
-_QuickChecks = Mapping[type, Callable[[Any], object]]
+
+LARGEST: Final = 10**18
+"""What every number is below; the vendor says of none how large it may be."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -99,13 +101,11 @@ class Parameter:
     example: int | str | None = None
     _known: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
     _needed: frozenset[str] = field(init=False, repr=False, compare=False)
-    _quick: Mapping[str, _QuickChecks] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
         object.__setattr__(self, "_known", {known.name: known for known in self.properties})
         object.__setattr__(self, "_needed", frozenset(known.name for known in self.properties if known.required))
-        object.__setattr__(self, "_quick", {known.name: known._quick_checks() for known in self.properties})
         wanted = int if "int" in (self.type, self.items) else str
         problems = [
             (not _NAME.fullmatch(self.name), "is not a parameter name"),
@@ -170,11 +170,14 @@ class Parameter:
 
     def _number(self, value: Any) -> str:
         number, text = _parse_number(value, whole=self.type == "int")
-        if (self.min is not None and number < self.min) or (self.max is not None and number > self.max):
-            raise Refusal(f"must be {_range(self.min, self.max)}, not {text}")
+        self._check_range(number, text)
         if self.type == "int":
             self._check_choice(int(number))
         return text
+
+    def _check_range(self, number: int | Decimal, text: str) -> None:
+        if (self.min is not None and number < self.min) or (self.max is not None and number > self.max):
+            raise Refusal(f"must be {_range(self.min, self.max)}, not {text}")
 
     def _structure(self, value: Any) -> str:
         try:
@@ -224,14 +227,11 @@ class Parameter:
             if element.get(name) in (None, ""):
                 raise Refusal("is required", f".{name}")
         for name, value in element.items():
-            checks = self._quick.get(name)
-            if checks is None:
-                continue
-            quick = checks.get(type(value))
-            if (quick is not None and quick(value)) or value is None or value == "":
+            known = self._known.get(name)
+            if known is None or value is None or value == "":
                 continue
             try:
-                self._known[name]._check(value)
+                known._check(value)
             except Refusal as exc:
                 raise Refusal(exc.reason, f".{name}{exc.inside}") from exc
 
@@ -239,16 +239,13 @@ class Parameter:
         """Check a member of an object, which is sent as it is."""
         if self.type in ("array", "object"):
             self._parsed(value)
+        elif self.type == "number" and isinstance(value, Decimal):
+            if not -LARGEST < value < LARGEST:
+                raise Refusal("must have at most 18 digits before the point")
+            self._check_range(value, str(value))
         else:
             # The vendor's samples send numbers for identifiers, and text for numbers.
             self.encode(str(value) if self.type == "string" and type(value) is int else value)
-
-    def _quick_checks(self) -> _QuickChecks:
-        """Return by type of value what tells that one is good, where nothing limits this parameter's values."""
-        limits = (self.min, self.max, self.min_length, self.max_length, self.format if self.type == "string" else None)
-        if any(limit is not None for limit in limits) or (self.choices and not self.open):
-            return {}
-        return _QUICK.get(self.type, {})
 
     def _check_choice(self, value: int | str) -> None:
         if self.choices and not self.open and all(choice.value != value for choice in self.choices):
@@ -384,21 +381,6 @@ def _range(low: int | None, high: int | None) -> str:
 
 def _kind(value: Any) -> str:
     return "null" if value is None else _JSON_KINDS.get(type(value), "something else")
-
-
-def _is_short(number: int) -> bool:
-    return -(10**18) < number < 10**18
-
-
-def _has_few_digits(number: Decimal) -> bool:
-    return _NUMBER.fullmatch(str(number)) is not None
-
-
-_QUICK: Mapping[str, _QuickChecks] = {
-    "string": {str: str.isascii, int: _is_short},
-    "int": {int: _is_short},
-    "number": {int: _is_short, Decimal: _has_few_digits, str: _NUMBER.fullmatch},
-}
 
 
 def _is_unicode(text: str) -> bool:

@@ -19,6 +19,9 @@ from gateway.store import migrations, salvage, schema_copy
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a statement waits for another process, such as a person's sqlite3 shell, before it fails."""
 
+_STATEMENTS: Final = 256
+"""How many statements are kept prepared: those that insert many rows are one for each number of rows."""
+
 _PAGE_BYTES: Final = 4096
 _SHORTEST_LOG: Final = 2000
 _LONGEST_LOG: Final = 6500
@@ -175,7 +178,9 @@ def _transact(work: Callable[[sqlite3.Connection], T], connection: sqlite3.Conne
 async def _opened(path: Path, known: Sequence[migrations.Migration]) -> aiosqlite.Connection:
     """Connect, check, and bring the schema to the last of the known migrations. Raises `StateError`, `_Damaged`."""
     with _told(path):
-        connection = await aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection = await aiosqlite.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, cached_statements=_STATEMENTS
+        )
     try:
         with _told(path):
             connection.row_factory = sqlite3.Row
