@@ -26,11 +26,12 @@ async def call_camera(caller: Caller) -> web.StreamResponse:
 
 async def call_cloud(caller: Caller) -> web.StreamResponse:
     """Pass a call on to the cloud and answer what it answers."""
-    return await _call_cloud(CATALOGUE.get("cloud", caller.request.match_info["path"]), caller)
+    endpoint = CATALOGUE.get("cloud", caller.request.match_info["path"])
+    require(caller.scope, endpoint.scope)
+    return await _call_cloud(endpoint, caller)
 
 
 async def _call_cloud(endpoint: Endpoint, caller: Caller) -> web.StreamResponse:
-    require(caller.scope, endpoint.scope)
     if endpoint.availability == "listed":
         raise Conflict(f"the vendor lists {endpoint.path} without describing it, so there is no way to call it")
     call = await read_call(caller.request, endpoint, caller.gateway.settings.cloud.shop)

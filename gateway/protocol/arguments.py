@@ -21,7 +21,7 @@ class ArgumentCheck:
         for newer, older in self._replaces.items():
             self._rivals[newer].append(older)
             self._rivals[older].append(newer)
-        self._alone: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, str]] = {}
+        self._alone: tuple[str, Mapping[str, str], dict[str, str]] | None = None
 
     def filled(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
         """Fill in the shop: the newer key in place of the older one, and neither where the caller named one."""
@@ -35,16 +35,18 @@ class ArgumentCheck:
                 usable.pop(older, None)
         return {**arguments, **usable}
 
-    def alone(self, name: str, defaults: tuple[tuple[str, str], ...]) -> Mapping[str, str] | None:
-        """Return the text of what is filled in where an argument is given alone, or None if more has to be given."""
-        known = self._alone.get((name, defaults))
-        if known is None:
-            filled = self.filled({}, dict(defaults))
+    def alone(self, name: str, defaults: Mapping[str, str]) -> Mapping[str, str] | None:
+        """Return the text of what is filled in where an argument is given alone, or None if more has to be given.
+
+        Nearly always the shop of the settings: what was asked for last is kept.
+        """
+        if self._alone is None or self._alone[0] != name or self._alone[1] != defaults:
+            filled = self.filled({}, defaults)
             if self._missing({**filled, name: ()}, {}):
                 return None
-            known = {key: self._parameters[key].encode(value) for key, value in filled.items()}
-            self._alone = {(name, defaults): known}
-        return known
+            text = {key: self._parameters[key].encode(value) for key, value in filled.items()}
+            self._alone = (name, dict(defaults), text)
+        return self._alone[2]
 
     def encode(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> dict[str, str]:
         """Return the text of each argument. Raises `InvalidRequest` with every fault, or `TooLarge` for a file."""

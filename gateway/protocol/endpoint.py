@@ -25,6 +25,8 @@ _PUBLIC_PARAMETERS_BYTES: Final = 128
 """What app_id, timestamp, random and sign add to a form, with their names and some room."""
 _BYTES_OF_A_CHARACTER: Final = 12
 """What one character takes in a form at most: four bytes of UTF-8, each escaped."""
+_FAR_LARGER: Final = 4 * _BYTES_OF_A_CHARACTER
+"""How many times larger than a body its limit is where nobody need look: with the shop it makes a form well below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +182,14 @@ class Endpoint:
         """
         if self._list is None or self.relay is None:
             return None
-        parts = self._list.parse(body)
-        fields = self._check.alone(self.relay.each, tuple(defaults.items()))
-        if parts is None or fields is None:
+        each, parts = self.relay.each, self._list.parse(body)
+        filled = self._check.alone(each, defaults)
+        if parts is None or filled is None:
             return None
-        fields = {**fields, self.relay.each: f"[{','.join([part.text for part in parts])}]"}
-        self._check_size(fields)
+        text = parts[0].text if len(parts) == 1 else ",".join([part.text for part in parts])
+        fields = {**filled, each: f"[{text}]"}
+        if self.max_bytes is not None and len(body) > self.max_bytes // _FAR_LARGER:
+            self._check_size(fields)
         return Call(self, fields, parts=parts)
 
     def _check_size(self, fields: Mapping[str, str]) -> None:

@@ -17,9 +17,8 @@ def quote(text: str) -> bytes:
     return raw.replace(b" ", b"+")
 
 
-def length(text: str) -> int:
-    """Return the length of `quote(text)`."""
-    raw = text.encode()
+def length(raw: bytes) -> int:
+    """Return the length of `quote` of a text, which is given in UTF-8."""
     return len(raw) + 2 * len(raw.translate(None, _KEPT))
 
 

@@ -80,13 +80,14 @@ def split(call: Call) -> tuple[str, list[Item]]:
     relay = policy(call.endpoint)
     if not relay.each:
         return _whole(call, relay)
-    shared = {name: value for name, value in call.fields.items() if name != relay.each}
-    key = f"{relay.keys[0].kind}:{_shop(shared)}:"
+    shared, shop = _shared(tuple([field for field in call.fields.items() if field[0] != relay.each]))
+    kind = relay.keys[0].kind
     items: list[Item] = []
     for reference, text in call.parts or _parts(call, relay):
-        digest = _digest(text.encode()) if relay.identified else None
-        items.append(Item(text, reference, (key + reference,), form.length(text) + 3, digest))
-    return _shared(tuple(shared.items())), items
+        raw = text.encode()
+        digest = hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest() if relay.identified else None
+        items.append(Item(text, reference, (f"{kind}:{shop}:{reference}",), form.length(raw) + 3, digest))
+    return shared, items
 
 
 def _parts(call: Call, relay: RelayPolicy) -> list[Part]:
@@ -96,21 +97,18 @@ def _parts(call: Call, relay: RelayPolicy) -> list[Part]:
 
 
 def _whole(call: Call, relay: RelayPolicy) -> tuple[str, list[Item]]:
-    shared = tuple((name, value) for name, value in call.fields.items() if name in _SHOP)
+    shared, shop = _shared(tuple((name, value) for name, value in call.fields.items() if name in _SHOP))
     own = {name: value for name, value in call.fields.items() if name not in _SHOP}
-    shop = _shop(call.fields)
     keys = tuple(f"{key.kind}:{shop}:{own[name]}" for key in relay.keys for name in key.names if own.get(name))
     size = len(form.encode(own)) + sum(len(part.data) for part in call.files.values())
-    return _shared(shared), [Item(json_text.dumps(own), keys[0].rpartition(":")[2], keys, size)]
-
-
-def _shop(fields: Mapping[str, str]) -> str:
-    return fields.get("shop_id") or fields.get("sunmi_shop_no", "")
+    return shared, [Item(json_text.dumps(own), keys[0].rpartition(":")[2], keys, size)]
 
 
 @functools.lru_cache(maxsize=64)
-def _shared(fields: tuple[tuple[str, str], ...]) -> str:
-    return json_text.dumps(dict(fields))
+def _shared(fields: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    """Return as JSON what the items of a call share, and the shop."""
+    shared = dict(fields)
+    return json_text.dumps(shared), shared.get("shop_id") or shared.get("sunmi_shop_no", "")
 
 
 def _digest(*parts: bytes) -> bytes:

@@ -10,9 +10,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from gateway.errors import Problem, StateError
 from gateway.store.database import Database
 
-_LONGEST_STEP_S: Final = 0.002
-_SHORTEST_STEP_S: Final = 0.0005
-"""Shorter waits are not worth it: the event loop rounds them up to a millisecond."""
+_STEP_S: Final = 0.002
+"""How long nobody may come before the company counts as complete: the event loop knows no shorter times than 1 ms."""
+_GATHER_S: Final = 0.006
+"""How long company is waited for where flushes take no time."""
 _TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 """How much goes into one transaction: the reserve on the disk has to hold it, and everybody else waits for it."""
 
@@ -109,22 +110,19 @@ class GroupCommit(Generic[O, R]):
                 _settle(future, result)
 
     async def _gather(self) -> None:
-        """Wait for company, a tenth of what the last transaction took, and on while it comes: half of that at most.
+        """Wait for those who are known to be about, as long as some of them come.
 
-        Who was answered just now may soon be back: without this, callers that hand over one thing after the other fall
-        into two halves that take turns.
+        Who was answered just now is soon back: without this, callers that hand over one thing after the other fall into
+        two halves that take turns, and each half costs a transaction and a flush.
         """
-        step_s = min(_LONGEST_STEP_S, self._flush_s / 10)
-        if step_s < _SHORTEST_STEP_S:
-            await asyncio.sleep(0)
-            return
-        ends = time.monotonic() + self._flush_s / 2
+        await asyncio.sleep(0)
+        ends = time.monotonic() + max(_GATHER_S, self._flush_s / 2)
         there = -1
         while there < len(self._offers) < self._company and time.monotonic() < ends:
             there = len(self._offers)
             self._complete.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(step_s):
+                async with asyncio.timeout(_STEP_S):
                     await self._complete.wait()
 
     def _taken(self) -> list[tuple[O, asyncio.Future[R]]]:

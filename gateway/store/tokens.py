@@ -1,6 +1,7 @@
 """Tokens of callers: only their hashes are kept, and looking one up costs no query."""
 
 import asyncio
+import functools
 import hashlib
 import logging
 import secrets
@@ -151,5 +152,6 @@ class TokenTable:
             )
 
 
+@functools.lru_cache(maxsize=64)
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -18,7 +18,7 @@ _ROW_BYTES: Final = 400
 """About what a row of each table takes beside the content."""
 _ITEM: Final = (
     "sequence, submission, state, priority, path, sent_to, shared, order_key, other_keys, reference, size, barrier, "
-    "digest, created_at, accepted_s, expires_s"
+    "digest, created_at, accepted_s, expires_s, token"
 )
 _MOST_ROWS: Final = 32
 _SUBMISSION: Final = "id, token, idempotency_key, digest, path, items, members, accepted_s"
@@ -46,7 +46,8 @@ class Offer(NamedTuple):
         shared, items = split(call)
         digest = content_digest(call) if key is not None else None
         size = sum([len(item.text) + _ROW_BYTES for item in items])
-        size += sum([len(part.data) for part in call.files.values()])
+        if call.files:
+            size += sum([len(part.data) for part in call.files.values()])
         endpoint = call.endpoint
         return cls(endpoint.path, policy(endpoint), token, key, digest, shared, items, call.files, size)
 
@@ -93,7 +94,7 @@ class _Known(NamedTuple):
     digest: bytes
     sequence: int
     submission: int
-    token: str
+    token: str | None
 
 
 class _Batch:
@@ -188,10 +189,11 @@ class _Batch:
             sequence += 1
         fresh = range(submission, sequence)
         self._intake.next_sequence = max(sequence, submission + 1)
-        listed = None if members == list(fresh) else json.dumps(members)
-        self._submissions.append(
-            (submission, offer.token, offer.key, offer.digest, offer.path, len(fresh), listed, self._now_s)
-        )
+        if offer.key is not None or len(fresh) != 1 or len(members) != 1:
+            listed = None if members == list(fresh) else json.dumps(members)
+            self._submissions.append(
+                (submission, offer.token, offer.key, offer.digest, offer.path, len(fresh), listed, self._now_s)
+            )
         superseded = self._supersede(offer, submission) if offer.relay.mode == "latest" else ()
         receipt = Receipt(submission, members, fresh, superseded)
         self._made[submission] = members
@@ -204,8 +206,9 @@ class _Batch:
         expires_s = None if relay.expires_after_s is None else self._now_s + relay.expires_after_s
         others = json.dumps(item.keys[1:]) if len(item.keys) > 1 else None
         self._rows.append((
-            sequence, submission, "waiting", relay.priority, offer.path, offer.path, offer.shared, item.keys[0], others,
-            item.reference, item.size, relay.barrier, item.digest, self._created_at, self._now_s, expires_s,
+            sequence, submission, "waiting", relay.priority, offer.path, offer.path, offer.shared, item.keys[0],
+            others, item.reference, item.size, int(relay.barrier), item.digest, self._created_at, self._now_s, expires_s,
+            offer.token,
         ))  # fmt: skip
         self._contents.append((sequence, item.text))
         if item.digest is not None:
@@ -265,10 +268,8 @@ class _Batch:
         ]
         if wanted:
             rows = self._connection.execute(
-                "SELECT i.order_key, i.digest, i.sequence, i.submission, s.token FROM item i "
-                "JOIN submission s ON s.id = i.submission "
-                "WHERE i.order_key IN (SELECT value FROM json_each(?)) AND i.digest IS NOT NULL "
-                "ORDER BY i.sequence DESC",
+                "SELECT order_key, digest, sequence, submission, token FROM item "
+                "WHERE order_key IN (SELECT value FROM json_each(?)) AND digest IS NOT NULL ORDER BY sequence DESC",
                 (json.dumps(wanted),),
             )
             for row in rows:
@@ -278,8 +279,8 @@ class _Batch:
 
 def _members(connection: sqlite3.Connection, submission: int) -> list[int]:
     row = connection.execute("SELECT items, members FROM submission WHERE id = ?", (submission,)).fetchone()
-    if row is None:
-        return []
+    if row is None:  # one item without a key
+        return [submission]
     return list(range(submission, submission + row[0])) if row[1] is None else json.loads(row[1])
 
 

@@ -15,10 +15,7 @@ from gateway.store.timestamps import utc_text
 
 _PAGE_BYTES: Final = 4 * 1024 * 1024
 """How much content one page of a list holds at most: an item may have a megabyte."""
-_SELECT: Final = (
-    "SELECT i.*, s.token, (SELECT text FROM content c WHERE c.sequence = i.sequence) AS text "
-    "FROM item i LEFT JOIN submission s ON s.id = i.submission"
-)
+_SELECT: Final = "SELECT item.*, (SELECT text FROM content WHERE content.sequence = item.sequence) AS text FROM item"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +92,20 @@ def entries(
     limit: int = 50,
 ) -> tuple[list[Entry], int | None]:
     """Return items in the order of acceptance, and the number after which the next page begins, if there is one."""
-    conditions: list[str] = ["i.sequence > ?"]
+    conditions: list[str] = ["sequence > ?"]
     values: list[Any] = [after]
     if state is not None:
-        conditions.append(f"i.state = '{'waiting' if state == 'sending' else state}'")
+        conditions.append(f"state = '{'waiting' if state == 'sending' else state}'")
     if state in ("waiting", "sending"):
-        conditions.append(f"i.sequence {'NOT ' if state == 'waiting' else ''}IN (SELECT value FROM json_each(?))")  # noqa: S608
+        conditions.append(f"sequence {'NOT ' if state == 'waiting' else ''}IN (SELECT value FROM json_each(?))")  # noqa: S608
         values.append(json.dumps(list(view.in_flight)))
-    for column, wanted in (("i.path", path), ("s.token", token)):
+    for column, wanted in (("path", path), ("token", token)):
         if wanted is not None:
             conditions.append(f"{column} = ?")
             values.append(wanted)
     found: list[Entry] = []
     size = 0
-    for row in connection.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY i.sequence", values):
+    for row in connection.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY sequence", values):
         if len(found) == limit or size > _PAGE_BYTES:
             return found, found[-1].sequence
         found.append(_entry(row, view))
@@ -118,7 +115,7 @@ def entries(
 
 def item(connection: sqlite3.Connection, view: View, sequence: int, token: str | None) -> Entry:
     """Return one item. Raises `NotFound`, also for one of another token."""
-    row = connection.execute(f"{_SELECT} WHERE i.sequence = ?", (sequence,)).fetchone()
+    row = connection.execute(f"{_SELECT} WHERE sequence = ?", (sequence,)).fetchone()
     if row is None or (token is not None and row["token"] != token):
         raise NotFound(f"the outbox has no item {sequence}; delivered ones are kept for some days")
     return _entry(row, view)
@@ -137,7 +134,7 @@ def members(connection: sqlite3.Connection, view: View, submission: int, token: 
 def by_number(connection: sqlite3.Connection, view: View, numbers: Sequence[int]) -> list[Entry]:
     """Return the items with these numbers that are there, in that order."""
     rows = connection.execute(
-        f"{_SELECT} WHERE i.sequence IN (SELECT value FROM json_each(?))",  # noqa: S608
+        f"{_SELECT} WHERE sequence IN (SELECT value FROM json_each(?))",  # noqa: S608
         (json.dumps(list(numbers)),),
     ).fetchall()
     found = {row["sequence"]: _entry(row, view) for row in rows}
