@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import socket
 import sys
 import time
@@ -23,6 +24,7 @@ SECRET_KEY: Final = "kdsofkdsnflke9382938k"  # noqa: S105 - the notes' worked ex
 MAX_CAMERAS: Final = 100
 _LOOPBACK_BROADCAST: Final = "127.255.255.255"
 _TRIES: Final = 20
+_PORTS: Final = range(15_000, 32_000)
 _MODELS: Final[Sequence[Model]] = ("FM020", "FM010")
 _SN_PREFIX: Final[dict[Model, str]] = {"FM010": "SS101D8BS", "FM020": "FS101D8BS"}
 
@@ -174,14 +176,15 @@ class SimulatedStore:
         )
 
 
-def free_port(hosts: Sequence[str]) -> int:
-    """Return a TCP port that is free at all of these addresses. Raises `StateError` when none was found."""
+def free_port(hosts: Sequence[str] = ("127.0.0.1",)) -> int:
+    """Return a TCP port that is free at all of these addresses. Raises `StateError` when none was found.
+
+    It is none of those that the system gives to outgoing connections, one of which might take it first.
+    """
     for _ in range(_TRIES):
+        port = random.choice(_PORTS)
         with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
-            port = 0
             for host in hosts:
-                probe = opened.enter_context(socket.socket())
-                probe.bind((host, port))
-                port = probe.getsockname()[1]
+                opened.enter_context(socket.socket()).bind((host, port))
             return port
     raise StateError(f"found no TCP port that is free at {hosts[0]} and the other addresses of the simulated store")

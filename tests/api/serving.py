@@ -1,6 +1,5 @@
 """A gateway that serves with chosen `[server]` settings, on loopback and without cameras."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,13 +22,6 @@ class Served:
     @property
     def https_port(self) -> int:
         return self.gateway.settings.server.https_port
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 
 from gateway.errors import GatewayError, SettingsError, StateError
-from tests.api.serving import free_port, served
+from gateway.simulator.fleet import free_port
+from tests.api.serving import served
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.authority.certificates import Issuer, new_issuer, new_leaf
 from gateway.lan.certificates import load_chain
-from tests.api.serving import Served, free_port, served
+from gateway.simulator.fleet import free_port
+from tests.api.serving import Served, served
 from tests.browser import BrowserError, browsing, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))

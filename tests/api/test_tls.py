@@ -18,7 +18,8 @@ from cryptography import x509
 
 from gateway import RELEASED_AT
 from gateway.errors import SettingsError
-from tests.api.serving import Served, free_port, served
+from gateway.simulator.fleet import free_port
+from tests.api.serving import Served, served
 
 
 async def fetched(url: str) -> bytes:

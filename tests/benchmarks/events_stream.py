@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder, free_port
+from gateway.simulator.fleet import free_port
+from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder
 
 MODES = ("gateway", "bare")
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from gateway.simulator.fleet import free_port
 from gateway.store.cameras import CameraTable, StoredCamera
 from gateway.store.database import Database
-from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder, free_port
+from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder
 
 CAMERAS = 200
 SETTLE_S = 15.0

@@ -19,7 +19,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, folder, free_port, order
+from gateway.simulator.fleet import free_port
+from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, folder, order
 
 LIMIT_S = 180.0
 

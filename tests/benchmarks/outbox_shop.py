@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,15 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway.simulator.fleet import free_port
+
 PEERS = Path(__file__).parent / "peers"
 APP_ID, SECRET_KEY, SHOP_ID = "EF3OG8R5B32X0", "kdsofkdsnflke9382938k", "10096"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

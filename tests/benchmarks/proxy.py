@@ -19,16 +19,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from gateway.simulator.fleet import free_port
+
 PEERS = Path(__file__).parent / "peers"
 CAMERAS = 32
 ANSWER = '{"code": 0, "data": {"name": "front_door"}}'
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(port: int, host: str = "127.0.0.1") -> None:

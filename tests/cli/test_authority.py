@@ -2,23 +2,16 @@
 
 import asyncio
 import re
-import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from gateway.simulator.fleet import free_port
 from tests.cli.conftest import Commands
 
 LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -11,17 +10,11 @@ from pathlib import Path
 
 import aiohttp
 
+from gateway.simulator.fleet import free_port
 from gateway.store.database import Database
 from gateway.store.tokens import TokenTable
 
 START_LIMIT_S = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class GatewayProcess:

@@ -207,8 +207,8 @@ class _Batch:
         others = json.dumps(item.keys[1:]) if len(item.keys) > 1 else None
         self._rows.append((
             sequence, submission, "waiting", relay.priority, offer.path, offer.path, offer.shared, item.keys[0],
-            others, item.reference, item.size, int(relay.barrier), item.digest, self._created_at, self._now_s, expires_s,
-            offer.token,
+            others, item.reference, item.size, int(relay.barrier), item.digest, self._created_at, self._now_s,
+            expires_s, offer.token,
         ))  # fmt: skip
         self._contents.append((sequence, item.text))
         if item.digest is not None:
