@@ -82,7 +82,7 @@ def statements(sql: str) -> Iterator[str]:
 
 def test_the_dumps_are_readable_and_none_is_missing_between() -> None:
     assert [dump.stem for dump in DUMPS] == NAMES[: len(DUMPS)]
-    assert len(DUMPS) >= 4
+    assert len(DUMPS) >= 9
     for dump in DUMPS:
         assert len(dump.read_text(encoding="utf-8")) < 20_000, "small enough to be read"
 
@@ -166,6 +166,9 @@ async def check_outbox(outbox: Outbox) -> None:
     assert second["vendor_answer"]["data"] == {"invalid_list": ["A-2"]}
     assert (third["vendor_code"], third["vendor_meaning"]) == (5047, "invalid order")
     assert len(await outbox.members(3, "till 1")) == 2
+    for token, numbers in (("till 1", [1, 2, 3, 4]), ("the installer", [5])):
+        own, _ = await outbox.entries(token=token, state=None, path=None, after=0, limit=100)
+        assert [entry.sequence for entry in own][:4] == numbers
     picture = (await outbox.files(11))["pic"]
     assert (picture.filename, picture.data[:4]) == ("label.png", b"\x89PNG")
     assert outbox.running.now() >= 778400
