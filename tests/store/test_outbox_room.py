@@ -92,6 +92,22 @@ async def test_content_of_what_was_delivered_makes_room_and_waiting_content_neve
     assert await till.kept(waiting[count // 2 :]) == waiting[count // 2 :]
 
 
+async def test_making_much_room_takes_no_more_of_the_disk_than_the_log_may(database: Database) -> None:
+    """What is deleted goes through the log: all at once, that would fill the disk that is to be emptied."""
+    large = Till(await Outbox.open(database, max_bytes=1 << 30))
+    for number in range(45):
+        await large.accept(order(number, 1_000_000))
+    await large.deliver(45)
+    await large.outbox.close()
+    await database.scrub()
+    small = Till(await Outbox.open(database, max_bytes=MOST))
+    try:
+        await small.accept(order(100))
+        assert log_size(database) < 29_000_000
+    finally:
+        await small.outbox.close()
+
+
 async def test_what_is_settled_late_is_stripped_too(till: Till) -> None:
     """Its number is older than what was stripped before it, and so is the moment at which settling it began."""
     count = await till.fill(0)

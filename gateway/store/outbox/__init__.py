@@ -75,6 +75,7 @@ class Outbox:
         self._view = ledger.View(self._queue.in_flight, self._tries)
         self._watches = Watches()
         self._claiming = asyncio.Lock()
+        self._making_room = asyncio.Lock()
         self._next_expiry_s: float | None = None
         self._commit: GroupCommit[_Handed, Receipt] = GroupCommit(
             database, bulk=self._take, last=self._store_time, committed=self._committed
@@ -110,7 +111,11 @@ class Outbox:
         """
         handed = _Handed(Offer.of(call, token=token, key=key), Watch() if watched else None)
         try:
-            receipt = await self._commit.offer(handed)
+            try:
+                receipt = await self._commit.offer(handed)
+            except OutboxFull:
+                await self._make_room(handed.size)
+                receipt = await self._commit.offer(handed)
         except DiskFull as exc:
             raise OutboxFull(f"there is no room left to keep calls for the cloud: {exc}") from exc
         watch = handed.watch
@@ -119,6 +124,12 @@ class Outbox:
             await self._catch_up(watch, [one for one in receipt.members if one not in receipt.fresh])
             self._watches.add(watch, () if handed.watch else receipt.fresh)
         return Accepted(receipt.outbox_id, receipt.members, [item.reference for item in handed.offer.items], watch)
+
+    async def _make_room(self, wanted: int) -> None:
+        """Let go of the content of what is done: piece by piece, since the log can forget each when it is written."""
+        async with self._making_room:
+            while await self._database.inspect(partial(self._room.needs_more, wanted=wanted)):
+                await self._commit.write(room.make_some)
 
     def forget(self, accepted: Accepted) -> None:
         """End a watch that nobody waits for any more."""
@@ -288,7 +299,7 @@ class Outbox:
         self._watches.tell(sequences, Fate(state))
 
     def _take(self, connection: sqlite3.Connection, handed: Sequence["_Handed"]) -> Sequence[Receipt | Problem]:
-        left = self._room.left(connection, sum(one.size for one in handed))
+        left = self._room.left(connection)
         return self._intake.take(connection, [one.offer for one in handed], now_s=self.running.now(), room=left)
 
     def _store_time(self, connection: sqlite3.Connection) -> None:

@@ -14,6 +14,7 @@ _LARGEST_RESERVE: Final = 64 * 1024 * 1024
 _AT_ONCE: Final = 2000
 _PIECE_BYTES: Final = 1024 * 1024
 _DONE: Final = "state IN ('delivered', 'superseded', 'expired')"
+_STRIPPABLE: Final = f"{_DONE} AND stripped = 0"
 
 
 class Room:
@@ -24,40 +25,40 @@ class Room:
     """
 
     def __init__(self, path: Path, most: int) -> None:
-        self._folder = path.parent
+        self._path = path
         self._most = most
 
-    def left(self, connection: sqlite3.Connection, wanted: int) -> int:
-        """Return how many bytes may still be written; the content of what is done makes room if that is too little."""
-        left = self._left(connection)
-        while left < wanted and self._strip(connection):
-            left = self._left(connection)
-        return left
-
-    def _left(self, connection: sqlite3.Connection) -> int:
+    def left(self, connection: sqlite3.Connection) -> int:
+        """Return how many bytes may still be written."""
         page, pages, free = connection.execute(
             "SELECT * FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
         ).fetchone()
-        disk = shutil.disk_usage(self._folder)
+        disk = shutil.disk_usage(self._path.parent)
         reserve = min(_LARGEST_RESERVE, max(disk.total // 20, min(_SMALLEST_RESERVE, disk.total // 4)))
-        left: int = min(self._most - (pages - free) * page, disk.free + free * page - reserve)
+        growth = max(0, pages * page - self._path.stat().st_size)  # by what is still in the log alone
+        left: int = min(self._most - (pages - free) * page, disk.free + free * page - growth - reserve)
         return left
 
-    def _strip(self, connection: sqlite3.Connection) -> bool:
-        """Let go of the content of the oldest items that are done, a piece at a time; what identifies them stays.
+    def needs_more(self, connection: sqlite3.Connection, wanted: int) -> bool:
+        """Tell whether less is left than is wanted, and `make_some` can help."""
+        if self.left(connection) >= wanted:
+            return False
+        return connection.execute(f"SELECT 1 FROM item WHERE {_STRIPPABLE} LIMIT 1").fetchone() is not None  # noqa: S608
 
-        Deleted pages are overwritten, which goes through the log: a piece must fit into the reserve.
-        """
-        rows = connection.execute(
-            f"SELECT sequence, size FROM item WHERE {_DONE} AND stripped = 0 ORDER BY finished_s LIMIT ?",  # noqa: S608
-            (_AT_ONCE,),
-        ).fetchall()
-        piece = _piece(rows)
-        listed = json.dumps(piece)
-        for table in ("content", "file"):
-            connection.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))  # noqa: S608
-        connection.execute("UPDATE item SET stripped = 1 WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))
-        return bool(piece)
+
+def make_some(connection: sqlite3.Connection) -> None:
+    """Let go of the content of the oldest items that are done; what identifies them stays.
+
+    Deleted pages are overwritten, which goes through the log: what one transaction lets go must fit into the reserve.
+    """
+    rows = connection.execute(
+        f"SELECT sequence, size FROM item WHERE {_STRIPPABLE} ORDER BY finished_s LIMIT ?",  # noqa: S608
+        (_AT_ONCE,),
+    ).fetchall()
+    listed = json.dumps(_piece(rows))
+    for table in ("content", "file"):
+        connection.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))  # noqa: S608
+    connection.execute("UPDATE item SET stripped = 1 WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))
 
 
 def _piece(rows: list[tuple[int, int]]) -> list[int]:
