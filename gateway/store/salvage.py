@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.store import schema_copy
+from gateway.store.leaves import Leaves
 
 _FARTHEST: Final = 2**62
 _SIDES: Final = ("-wal", "-shm")
@@ -44,6 +45,8 @@ def save(aside: Path, path: Path) -> str:
     """Copy every row that can be read into the database at `path`, which has the same tables; return a report."""
     saved: list[str] = []
     with contextlib.closing(sqlite3.connect(aside)) as old, contextlib.closing(sqlite3.connect(path)) as new:
+        with contextlib.suppress(sqlite3.Error):
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         listed = (
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name != 'migration'"
         )
@@ -59,9 +62,30 @@ def save(aside: Path, path: Path) -> str:
                 except sqlite3.Error:  # bytes that look like a row but break a rule
                     rejected += 1
             gaps = rows.gaps + rejected
+            if gaps:
+                count += _save_leaves(aside, old, new, table)
             saved.append(f"{table}: {count} rows{f', damaged in {gaps} places' if gaps else ''}")
         new.commit()
     return f"saved into a new one: {'; '.join(saved)}"
+
+
+def _save_leaves(aside: Path, old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
+    """Copy the rows of a table that no sound page leads to any more; return how many."""
+    before = new.total_changes
+    columns = new.execute(f"PRAGMA table_info({table})").fetchall()
+    numbered = [index for index, column in enumerate(columns) if column[5] and column[2] == "INTEGER"]
+    keys = sum(1 for column in columns if column[5])
+    with contextlib.suppress(sqlite3.Error, OSError):
+        roots = old.execute("SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchall()
+        with Leaves(aside) as leaves:
+            for number, values in (row for (root,) in roots for row in leaves.rows(root)):
+                if numbered and keys == 1 and len(values) > numbered[0]:
+                    values[numbered[0]] = number
+                names = ", ".join(column[1] for column in columns[: len(values)])
+                marks = ", ".join("?" * len(values))
+                with contextlib.suppress(sqlite3.Error):  # not a row of this table, or one that broke a rule
+                    new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608
+    return new.total_changes - before
 
 
 def renew_epoch(connection: sqlite3.Connection) -> None:

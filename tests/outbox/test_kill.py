@@ -147,7 +147,7 @@ async def test_torn_copies_of_the_database(
 
 def _copy(gateway: GatewayProcess, copy: Path) -> None:
     (copy / "state").mkdir(parents=True)
-    for name in ("gateway.db", "gateway.db-wal"):
+    for name in ("gateway.db", "gateway.db-wal", "gateway.db-schema"):
         if (gateway.state / name).exists():
             shutil.copy(gateway.state / name, copy / "state" / name)
 
