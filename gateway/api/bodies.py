@@ -113,11 +113,12 @@ async def read_call(request: web.Request, endpoint: Endpoint, defaults: Mapping[
 
     `defaults` are as for `Endpoint.encode`. Raises `InvalidRequest` and `TooLarge`.
     """
+    if not endpoint.takes_file and (call := endpoint.parse(await request.read(), defaults=defaults)) is not None:
+        return call
     if request.content_type == "multipart/form-data":
         arguments, files = await _read_form(request, endpoint)
         return endpoint.encode(arguments, files=files, defaults=defaults)
-    call = endpoint.parse(await request.read(), defaults=defaults)
-    return endpoint.encode(await read_object(request), defaults=defaults) if call is None else call
+    return endpoint.encode(await read_object(request), defaults=defaults)
 
 
 async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, FilePart]]:
