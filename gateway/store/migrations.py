@@ -38,13 +38,13 @@ async def migrate(connection: aiosqlite.Connection, known: Sequence[Migration], 
     """Apply what is missing, all of it in one transaction, and leave the database as it was if any of it fails.
 
     A database that holds something is copied first; the copy is kept, but for secrets of work under way. `path` is the
-    database's file. Raises `StateError` when a migration fails, or when the database has one that this version does not
-    know: a newer gateway has used it.
+    database's file. Raises `StateError` when a migration fails, when the database has one that this version does not
+    know (a newer gateway has used it), and when one of those before its last is missing.
     """
     names = [migration.name for migration in known]
     applied = await _applied(connection)
     if applied != names[: len(applied)]:
-        raise StateError(_newer(path, applied, names))
+        raise StateError(_strange(path, applied, names))
     if applied and len(applied) < len(names):
         await _copy(connection, copy_before(path, names[len(applied)]))
     try:
@@ -67,8 +67,11 @@ async def _applied(connection: aiosqlite.Connection) -> list[str]:
     return [row[0] for row in await connection.execute_fetchall("SELECT name FROM migration ORDER BY name")]
 
 
-def _newer(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
-    unknown = next(name for name in applied if name not in names)
+def _strange(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
+    unknown = next((name for name in applied if name not in names), None)
+    if unknown is None:
+        missing = next(name for name in names if name not in applied)
+        return f"{path}: {missing} is missing from its record of migrations; restore a backup"
     copy = copy_before(path, unknown)
     advice = "install that version again"
     if copy.exists():

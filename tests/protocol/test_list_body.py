@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest, TooLarge
@@ -68,6 +68,7 @@ def items(call: Call) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=25)
 @given(st.data())
 def test_what_is_plainly_as_declared_is_read_in_passing_to_the_letter(path: str, data: st.DataObject) -> None:
     endpoint, parameter = listed(path)
@@ -81,6 +82,7 @@ def test_what_is_plainly_as_declared_is_read_in_passing_to_the_letter(path: str,
 
 
 @pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=25)
 @given(st.data())
 def test_nothing_is_taken_in_passing_that_the_patient_check_refuses(path: str, data: st.DataObject) -> None:
     endpoint, parameter = listed(path)

@@ -101,6 +101,16 @@ async def test_a_migration_may_not_leave_references_to_nothing(tmp_path: Path) -
     assert schema(path) == []
 
 
+async def test_a_record_of_migrations_with_a_gap_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    await run(path, packaged())
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DELETE FROM migration WHERE name LIKE '003%'")
+    connection.close()
+    with pytest.raises(StateError, match="003_jobs is missing from its record of migrations.*restore a backup"):
+        await run(path, packaged())
+
+
 async def test_an_older_gateway_refuses_a_newer_schema_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     future = Migration("900_future", "CREATE TABLE future (x);")
