@@ -107,7 +107,7 @@ async def test_a_record_of_migrations_with_a_gap_is_told(tmp_path: Path) -> None
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("DELETE FROM migration WHERE name LIKE '003%'")
     connection.close()
-    with pytest.raises(StateError, match="003_jobs is missing from its record of migrations.*restore a backup"):
+    with pytest.raises(StateError, match=r"003_jobs is missing from its record of migrations.*restore a backup"):
         await run(path, packaged())
 
 
