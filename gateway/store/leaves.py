@@ -71,7 +71,7 @@ class Leaves:
     def _root(self, page: int) -> int | None:
         for _ in range(_DEEPEST):
             table = 2 + (page - 2) // (_ENTRIES + 1) * (_ENTRIES + 1)
-            if page <= table:
+            if page <= max(table, 2):
                 return None
             entry = (table - 1) * PAGE + 5 * (page - table - 1)
             if self._content[entry : entry + 1] == bytes([_ROOT]):

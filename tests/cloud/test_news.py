@@ -106,6 +106,6 @@ async def test_calls_that_are_too_many_are_nobodys_fault(desk: Desk, simulated: 
     await desk.order("patient")
     async with asyncio.timeout(60):
         while simulated.faults.queue:
-            await desk.product("1", wait_s=0.05)
+            await desk.product("1", wait_s=0.5)
     await desk.happens(lambda: not desk.outbox.depth, within_s=60)
     assert not desk.told(QueueBlocked)
