@@ -14,6 +14,12 @@ from tests.outbox.day import Report, drained, end_of_day
 from tests.outbox.process import GatewayProcess
 from tests.outbox.test_faults import hand_over
 
+# A gateway that dies in the middle of a TLS handshake leaves the server a transport that asyncio itself forgets.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
 SHOP_ID = next(iter(SHOPS))
 
 
