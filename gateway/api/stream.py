@@ -13,6 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.api.route import REQUEST_ID
 from gateway.logs.request import REQUEST
 from gateway.protocol import json_text
 from gateway.store.journal import Event, Journal, Notice, Position, Wanted
@@ -95,7 +96,7 @@ class EventStream:
         self, request: web.Request, position: Position, wanted: Wanted, *, token: str
     ) -> web.StreamResponse:
         """Answer a request with the events from a position on, until the reader leaves or its token is revoked."""
-        response = web.StreamResponse(headers=_HEADERS | {"X-Request-Id": REQUEST.get()})
+        response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: REQUEST.get()})
         response.enable_chunked_encoding()
         await response.prepare(request)
         hello = f"retry: {_RETRY_MS}\n\n".encode() + (_notice(position.notice) if position.notice else b"")

@@ -15,6 +15,7 @@ import aiosqlite
 
 from gateway.errors import DiskFull, StateError
 from gateway.store import migrations, salvage, schema_copy
+from gateway.store.leaves import PAGE
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a statement waits for another process, such as a person's sqlite3 shell, before it fails."""
@@ -22,7 +23,6 @@ BUSY_TIMEOUT_S: Final = 5.0
 _STATEMENTS: Final = 256
 """How many statements are kept prepared: those that insert many rows are one for each number of rows."""
 
-_PAGE_BYTES: Final = 4096
 _SHORTEST_LOG: Final = 2000
 _LONGEST_LOG: Final = 6500
 """How long the log grows before it is written back, in pages: seldom, since whoever commits then waits for several
@@ -218,7 +218,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
     await pragma("secure_delete = ON")
     log_pages = _log_pages(shutil.disk_usage(path.parent).total)
     await pragma(f"wal_autocheckpoint = {log_pages}")
-    await pragma(f"journal_size_limit = {log_pages * _PAGE_BYTES}")  # of what one large write has left of the log
+    await pragma(f"journal_size_limit = {log_pages * PAGE}")  # of what one large write has left of the log
     damage = await pragma("integrity_check(1)")
     if damage != "ok":
         raise _Damaged(f"{path}: the database is damaged ({damage})")
@@ -228,7 +228,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
 
 
 def _log_pages(disk_bytes: int) -> int:
-    return max(_SHORTEST_LOG, min(_LONGEST_LOG, disk_bytes // _LOG_OF_DISK // _PAGE_BYTES))
+    return max(_SHORTEST_LOG, min(_LONGEST_LOG, disk_bytes // _LOG_OF_DISK // PAGE))
 
 
 @contextlib.contextmanager

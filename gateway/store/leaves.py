@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 PAGE: Final = 4096
+"""How many bytes a page has in every database of the gateway."""
 _LEAF: Final = 0x0D
 _ROOT: Final = 1
 _BELOW: Final = 5

@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +43,8 @@ def level(aside: Path, known: Sequence[str]) -> int:
 
 def save(aside: Path, path: Path) -> str:
     """Copy every row that can be read into the database at `path`, which has the same tables; return a report."""
-    saved: list[str] = []
+    counts: dict[str, int] = {}
+    gaps: dict[str, int] = {}
     with contextlib.closing(sqlite3.connect(aside)) as old, contextlib.closing(sqlite3.connect(path)) as new:
         with contextlib.suppress(sqlite3.Error):
             old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -61,31 +62,46 @@ def save(aside: Path, path: Path) -> str:
                     count += 1
                 except sqlite3.Error:  # bytes that look like a row but break a rule
                     rejected += 1
-            gaps = rows.gaps + rejected
-            if gaps:
-                count += _save_leaves(aside, old, new, table)
-            saved.append(f"{table}: {count} rows{f', damaged in {gaps} places' if gaps else ''}")
+            counts[table] = count
+            if rows.gaps + rejected:
+                gaps[table] = rows.gaps + rejected
+        for table, count in _save_leaves(aside, old, new, gaps).items():
+            counts[table] += count
         new.commit()
+    saved = [
+        f"{table}: {count} rows{f', damaged in {gaps[table]} places' if table in gaps else ''}"
+        for table, count in counts.items()
+    ]
     return f"saved into a new one: {'; '.join(saved)}"
 
 
-def _save_leaves(aside: Path, old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
-    """Copy the rows of a table that no sound page leads to any more; return how many."""
-    before = new.total_changes
+def _save_leaves(
+    aside: Path, old: sqlite3.Connection, new: sqlite3.Connection, tables: Collection[str]
+) -> dict[str, int]:
+    """Copy the rows of these tables that no sound page leads to any more; return how many of each."""
+    found: dict[str, int] = {}
+    if tables:
+        with contextlib.suppress(OSError), Leaves(aside) as leaves:
+            for table in tables:
+                before = new.total_changes
+                with contextlib.suppress(sqlite3.Error):
+                    _save_leaves_of(table, leaves, old, new)
+                found[table] = new.total_changes - before
+    return found
+
+
+def _save_leaves_of(table: str, leaves: Leaves, old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     columns = new.execute(f"PRAGMA table_info({table})").fetchall()
-    numbered = [index for index, column in enumerate(columns) if column[5] and column[2] == "INTEGER"]
-    keys = sum(1 for column in columns if column[5])
-    with contextlib.suppress(sqlite3.Error, OSError):
-        roots = old.execute("SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchall()
-        with Leaves(aside) as leaves:
-            for number, values in (row for (root,) in roots for row in leaves.rows(root)):
-                if numbered and keys == 1 and len(values) > numbered[0]:
-                    values[numbered[0]] = number
-                names = ", ".join(column[1] for column in columns[: len(values)])
-                marks = ", ".join("?" * len(values))
-                with contextlib.suppress(sqlite3.Error):  # not a row of this table, or one that broke a rule
-                    new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608
-    return new.total_changes - before
+    keys = [index for index, column in enumerate(columns) if column[5]]
+    numbered = len(keys) == 1 and columns[keys[0]][2] == "INTEGER"
+    roots = old.execute("SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchall()
+    for number, values in (row for (root,) in roots for row in leaves.rows(root)):
+        if numbered and len(values) > keys[0]:
+            values[keys[0]] = number
+        names = ", ".join(column[1] for column in columns[: len(values)])
+        marks = ", ".join("?" * len(values))
+        with contextlib.suppress(sqlite3.Error):  # not a row of this table, or one that broke a rule
+            new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608
 
 
 def renew_epoch(connection: sqlite3.Connection) -> None:

@@ -9,9 +9,9 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from gateway.store.leaves import PAGE
 from gateway.store.private_file import write_private
 
-_PAGE: Final = 4096
 _HEADER: Final = 100
 _INTERIOR: Final = 5
 _MAGIC: Final = b"SQLite format 3\0"
@@ -25,11 +25,11 @@ def path_for(database: Path) -> Path:
 def keep(database: Path) -> None:
     """Copy the schema's pages of a sound database, whose log is empty, if the copy is another one. Raises OSError."""
     with database.open("rb") as file:
-        first = file.read(_PAGE)
-        pages = {1: first[_HEADER:].rjust(_PAGE, b"\0")}
+        first = file.read(PAGE)
+        pages = {1: first[_HEADER:].rjust(PAGE, b"\0")}
         for number in _children(first):
-            file.seek((number - 1) * _PAGE)
-            pages[number] = file.read(_PAGE)
+            file.seek((number - 1) * PAGE)
+            pages[number] = file.read(PAGE)
     content = b"".join(number.to_bytes(4, "big") + page for number, page in sorted(pages.items()))
     copy = path_for(database)
     if not copy.exists() or copy.read_bytes() != content:
@@ -43,12 +43,12 @@ def put_back(database: Path, copy: Path) -> None:
         header = file.read(_HEADER)
         if not header.startswith(_MAGIC):
             return
-        for start in range(0, len(content), 4 + _PAGE):
+        for start in range(0, len(content), 4 + PAGE):
             number = int.from_bytes(content[start : start + 4], "big")
-            page = content[start + 4 : start + 4 + _PAGE]
+            page = content[start + 4 : start + 4 + PAGE]
             if number == 1:
                 page = header + page[_HEADER:]
-            file.seek((number - 1) * _PAGE)
+            file.seek((number - 1) * PAGE)
             file.write(page)
 
 
