@@ -88,11 +88,14 @@ class Endpoint:
     max_bytes: int | None = None
     relay: RelayPolicy | None = None
     note: str = ""
+    takes_file: bool = field(init=False, repr=False, compare=False)
+    """Whether a parameter is a file, so that the call travels as multipart/form-data."""
     _check: ArgumentCheck = field(init=False, repr=False, compare=False)
     _list: ListBody | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
+        object.__setattr__(self, "takes_file", any(parameter.type == "file" for parameter in self.parameters))
         names = [parameter.name for parameter in self.parameters]
         known = set(names)
         groups = Counter(parameter.one_of for parameter in self.parameters if parameter.one_of)
@@ -144,11 +147,6 @@ class Endpoint:
         [each] = [parameter for parameter in self.parameters if parameter.name == self.relay.each]
         names = self.relay.keys[0].names
         return ListBody.of(each, names[0] if names else "")
-
-    @property
-    def takes_file(self) -> bool:
-        """Whether a parameter is a file, so that the call travels as multipart/form-data."""
-        return any(parameter.type == "file" for parameter in self.parameters)
 
     def meaning(self, code: int) -> str:
         """Return what a return code means here; an inferred meaning says so."""

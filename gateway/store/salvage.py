@@ -48,8 +48,10 @@ def save(aside: Path, path: Path) -> str:
     with contextlib.closing(sqlite3.connect(aside)) as old, contextlib.closing(sqlite3.connect(path)) as new:
         with contextlib.suppress(sqlite3.Error):
             old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        # What has no rowid follows from the other tables, and is made anew.
         listed = (
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name != 'migration'"
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT wr "
+            "AND name NOT LIKE 'sqlite%' AND name != 'migration' ORDER BY name"
         )
         for (table,) in new.execute(listed).fetchall():
             columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]

@@ -21,6 +21,7 @@ from gateway.store.database import Database
 from gateway.store.group_commit import GroupCommit
 from gateway.store.outbox import hold, ledger, room
 from gateway.store.outbox.intake import Intake, Offer, Receipt, end_items
+from gateway.store.outbox.keys import Keys
 from gateway.store.outbox.ledger import Entry, describe_submission
 from gateway.store.outbox.queue import LAST_PRIORITY, Batch, Limit, Queue, alike, settle
 from gateway.store.outbox.watch import Watch, Watches
@@ -57,7 +58,7 @@ class Outbox:
     """The outbox in the database; made by `open`. Writing raises `StateError` when that fails."""
 
     def __init__(
-        self, database: Database, running: RunningTime, next_sequence: int, depth: int, max_bytes: int
+        self, database: Database, running: RunningTime, keys: Keys, next_sequence: int, depth: int, max_bytes: int
     ) -> None:
         self.running = running
         self.held = False
@@ -69,16 +70,17 @@ class Outbox:
         self._database = database
         self._depth = depth
         self._queue = Queue()
-        self._intake = Intake(next_sequence, self._queue.in_flight)
+        self._keys = keys
+        self._intake = Intake(next_sequence, keys, self._queue.in_flight)
         self._room = room.Room(database.path, max_bytes)
         self._tries: dict[int, int] = {}
-        self._view = ledger.View(self._queue.in_flight, self._tries)
+        self._view = ledger.View(self._queue.in_flight, self._tries, keys)
         self._watches = Watches()
         self._claiming = asyncio.Lock()
         self._making_room = asyncio.Lock()
         self._next_expiry_s: float | None = None
         self._commit: GroupCommit[_Handed, Receipt] = GroupCommit(
-            database, bulk=self._take, last=self._store_time, committed=self._committed
+            database, bulk=self._take, last=self._end, committed=self._committed
         )
         self._keeper: asyncio.Task[None] | None = None
         self._accepted_at = 0.0
@@ -86,8 +88,10 @@ class Outbox:
     @classmethod
     async def open(cls, database: Database, *, max_bytes: int) -> Self:
         """Take up the outbox where the last life left it."""
-        seconds, number, depth, expiry_s = await database.inspect(_begin)
-        outbox = cls(database, RunningTime(seconds), number, depth, max_bytes)
+        keys = Keys()
+        seconds, number, depth, expiry_s = await database.transact(_begin)
+        await database.transact(keys.load)
+        outbox = cls(database, RunningTime(seconds), keys, number, depth, max_bytes)
         outbox._next_expiry_s = expiry_s
         outbox.held = await database.inspect(hold.is_held)
         outbox._keeper = asyncio.create_task(outbox._keep())
@@ -302,7 +306,8 @@ class Outbox:
         left = self._room.left(connection)
         return self._intake.take(connection, [one.offer for one in handed], now_s=self.running.now(), room=left)
 
-    def _store_time(self, connection: sqlite3.Connection) -> None:
+    def _end(self, connection: sqlite3.Connection) -> None:
+        self._keys.write(connection)
         self.running.store(connection, self._intake.next_sequence)
 
     def _committed(self, accepted: Sequence[tuple["_Handed", Receipt]]) -> None:

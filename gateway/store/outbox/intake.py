@@ -13,6 +13,7 @@ from gateway.protocol.endpoint import Call
 from gateway.protocol.items import Item, content_digest, contradict, policy, same, split
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay import RelayPolicy
+from gateway.store.outbox.keys import WITH_KEY, Keys
 
 _ROW_BYTES: Final = 400
 """About what a row of each table takes beside the content."""
@@ -77,15 +78,16 @@ class Intake:
     All of it runs in the database's thread, within the transaction of a group commit.
     """
 
-    def __init__(self, next_sequence: int, in_flight: Collection[int]) -> None:
+    def __init__(self, next_sequence: int, keys: Keys, in_flight: Collection[int]) -> None:
         self.next_sequence = next_sequence
+        self._keys = keys
         self._in_flight = in_flight
 
     def take(
         self, connection: sqlite3.Connection, offers: Sequence[Offer], *, now_s: float, room: int
     ) -> list[Receipt | Problem]:
         """Write the offers that are new and for which there is room; return what became of each."""
-        return _Batch(self, connection, offers, now_s, room, self._in_flight).take()
+        return _Batch(self, connection, offers, now_s, room, self._keys, self._in_flight).take()
 
 
 class _Known(NamedTuple):
@@ -105,6 +107,7 @@ class _Batch:
         offers: Sequence[Offer],
         now_s: float,
         room: int,
+        keys: Keys,
         in_flight: Collection[int],
     ) -> None:
         self._intake = intake
@@ -112,9 +115,10 @@ class _Batch:
         self._offers = offers
         self._now_s = now_s
         self._room = room
+        self._keys = keys
         self._in_flight = in_flight
         self._created_at = int(time.time())
-        self._keys = self._known_keys()
+        self._repeatable = self._known_keys()
         self._items = self._known_items()
         self._made: dict[int, list[int]] = {}
         self._submissions: list[tuple[Any, ...]] = []
@@ -132,7 +136,7 @@ class _Batch:
         return results
 
     def _one(self, offer: Offer) -> Receipt:
-        if offer.key is not None and (known := self._keys.get((offer.token, offer.key))) is not None:
+        if offer.key is not None and (known := self._repeatable.get((offer.token, offer.key))) is not None:
             digest, receipt = known
             if digest and offer.digest and contradict(digest, offer.digest):
                 raise Conflict(
@@ -198,7 +202,7 @@ class _Batch:
         receipt = Receipt(submission, members, fresh, superseded)
         self._made[submission] = members
         if offer.key is not None:
-            self._keys[offer.token, offer.key] = (offer.digest, Receipt(submission, members, ()))
+            self._repeatable[offer.token, offer.key] = (offer.digest, Receipt(submission, members, ()))
         return receipt
 
     def _add(self, offer: Offer, item: Item, sequence: int, submission: int) -> None:
@@ -211,6 +215,7 @@ class _Batch:
             expires_s, offer.token,
         ))  # fmt: skip
         self._contents.append((sequence, item.text))
+        self._keys.add(item.keys[0], sequence)
         if item.digest is not None:
             self._items[item.keys[0]].append(_Known(item.digest, sequence, submission, offer.token))
         if offer.files:
@@ -222,17 +227,17 @@ class _Batch:
     def _supersede(self, offer: Offer, newest: int) -> list[int]:
         """End the items whose whole value the new one replaces: waiting, not being sent, and not behind a barrier."""
         self._write()
-        key = offer.items[0].keys[0]
+        sought = self._keys.sought([offer.items[0].keys[0]])
         barrier = (
-            "SELECT coalesce(max(sequence), 0) FROM item WHERE order_key = ? AND state = 'waiting' AND barrier "
+            f"SELECT coalesce(max(sequence), 0) FROM item WHERE {WITH_KEY} AND state = 'waiting' AND barrier "  # noqa: S608
             "AND sequence < ?"
         )
-        [after] = self._connection.execute(barrier, (key, newest)).fetchone()
+        [after] = self._connection.execute(barrier, (*sought, newest)).fetchone()
         waiting = (
-            "SELECT sequence FROM item WHERE order_key = ? AND path = ? AND state = 'waiting' "
+            f"SELECT sequence FROM item WHERE {WITH_KEY} AND path = ? AND state = 'waiting' "  # noqa: S608
             "AND sequence > ? AND sequence < ?"
         )
-        found = self._connection.execute(waiting, (key, offer.path, after, newest)).fetchall()
+        found = self._connection.execute(waiting, (*sought, offer.path, after, newest)).fetchall()
         ended = [row[0] for row in found if row[0] not in self._in_flight]
         end_items(self._connection, "superseded", ended, self._now_s)
         return ended
@@ -268,9 +273,9 @@ class _Batch:
         ]
         if wanted:
             rows = self._connection.execute(
-                "SELECT order_key, digest, sequence, submission, token FROM item "
-                "WHERE order_key IN (SELECT value FROM json_each(?)) AND digest IS NOT NULL ORDER BY sequence DESC",
-                (json.dumps(wanted),),
+                f"SELECT order_key, digest, sequence, submission, token FROM item WHERE {WITH_KEY} "  # noqa: S608
+                "AND digest IS NOT NULL ORDER BY sequence DESC",
+                self._keys.sought(wanted),
             )
             for row in rows:
                 found[row[0]].append(_Known(*row[1:]))

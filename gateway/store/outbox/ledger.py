@@ -11,6 +11,7 @@ from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.items import Fate, Item, Member, State, aggregate, parameters, rebuilt
 from gateway.protocol.parameters import FilePart
+from gateway.store.outbox.keys import WITH_KEY, Keys
 from gateway.store.timestamps import utc_text
 
 _PAGE_BYTES: Final = 4 * 1024 * 1024
@@ -60,10 +61,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the memory adds to the disk: the items that are being sent, and attempts not yet written down."""
+    """What the memory adds to the disk: the items that are being sent, attempts not yet written down, young keys."""
 
     in_flight: Set[int]
     tries: dict[int, int]
+    keys: Keys
 
 
 class Count(NamedTuple):
@@ -232,8 +234,8 @@ def _check_dead(connection: sqlite3.Connection, view: View, entry: Entry, order_
     if entry.state not in ("refused", "expired"):
         raise Conflict(f"item {entry.sequence} is {entry.state}: only refused and expired ones can be sent again")
     newer = connection.execute(
-        "SELECT sequence, state FROM item WHERE order_key = ? AND path = ? AND sequence > ?",
-        (order_key, entry.path, entry.sequence),
+        f"SELECT sequence, state FROM item WHERE {WITH_KEY} AND path = ? AND sequence > ?",  # noqa: S608
+        (*view.keys.sought([order_key]), entry.path, entry.sequence),
     ).fetchall()
     for row in newer:
         if row["state"] == "delivered" or row["sequence"] in view.in_flight:

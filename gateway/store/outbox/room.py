@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from gateway.store.leaves import PAGE
+
 RETENTION_S: Final = 8 * 86400
 """How long items that are done are kept, in running time: a till may repeat a call for a week."""
 
@@ -30,13 +32,12 @@ class Room:
 
     def left(self, connection: sqlite3.Connection) -> int:
         """Return how many bytes may still be written."""
-        page, pages, free = connection.execute(
-            "SELECT * FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
-        ).fetchone()
+        [pages] = connection.execute("PRAGMA page_count").fetchone()
+        [free] = connection.execute("PRAGMA freelist_count").fetchone()
         disk = shutil.disk_usage(self._path.parent)
         reserve = min(_LARGEST_RESERVE, max(disk.total // 20, min(_SMALLEST_RESERVE, disk.total // 4)))
-        growth = max(0, pages * page - self._path.stat().st_size)  # by what is still in the log alone
-        left: int = min(self._most - (pages - free) * page, disk.free + free * page - growth - reserve)
+        growth = max(0, pages * PAGE - self._path.stat().st_size)  # by what is still in the log alone
+        left: int = min(self._most - (pages - free) * PAGE, disk.free + free * PAGE - growth - reserve)
         return left
 
     def needs_more(self, connection: sqlite3.Connection, wanted: int) -> bool:
