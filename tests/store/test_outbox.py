@@ -351,6 +351,27 @@ async def test_content_tells_a_repeat_of_an_order_but_only_of_orders(outbox: Out
     assert first != second
 
 
+async def test_a_repeat_is_told_among_thousands_also_when_the_table_of_keys_was_damaged(
+    reopen: Reopen, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = await reopen()
+    numbers = await keep(outbox, order(*(f"N{number}" for number in range(2500))))
+    assert numbers == list(range(1, 2501))
+    for life in ("the same", "the next", "after damage"):
+        if life != "the same":
+            outbox = await reopen()
+        assert await keep(outbox, order("N0"), order("N1200"), order("N2499")) == [1, 1201, 2500], life
+        if life == "the next":
+            await outbox.prune()  # which empties the log
+            path = tmp_path / "gateway.db"
+            with closing(sqlite3.connect(path)) as connection:
+                [root] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'item_of_key'").fetchone()
+            with path.open("r+b") as file:
+                file.seek((root - 1) * 4096)
+                file.write(b"\xa5" * 4096)
+    assert "item: 2500 rows" in caplog.text
+
+
 async def test_keys_of_one_token_are_apart_from_those_of_others(outbox: Outbox) -> None:
     [mine] = await keep(outbox, order("A"), key="k", by="till 1")
     [theirs] = await keep(outbox, order("B"), key="k", by="till 2")
