@@ -5,7 +5,7 @@ import time
 
 
 class RunningTime:
-    """Counts on from what was stored; it is stored again with every write of the outbox, and by its heartbeat."""
+    """Counts on from what was stored; it is stored again with what the outbox writes, and by its heartbeat."""
 
     def __init__(self, stored_s: float) -> None:
         self._base_s = stored_s - time.monotonic()

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeVar
 
 from gateway.errors import DiskFull, OutboxFull, Problem, StateError
 from gateway.protocol.endpoint import Call
@@ -34,6 +34,8 @@ HEARTBEAT_S: Final = 600.0
 
 _QUIET_S: Final = 10.0
 """How long nothing has been accepted when the log of the database is given back to the disk: that stops all else."""
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +72,6 @@ class Outbox:
         self._database = database
         self._depth = depth
         self._queue = Queue()
-        self._keys = keys
         self._intake = Intake(next_sequence, keys, self._queue.in_flight)
         self._room = room.Room(database.path, max_bytes)
         self._tries: dict[int, int] = {}
@@ -80,7 +81,7 @@ class Outbox:
         self._making_room = asyncio.Lock()
         self._next_expiry_s: float | None = None
         self._commit: GroupCommit[_Handed, Receipt] = GroupCommit(
-            database, bulk=self._take, last=self._end, committed=self._committed
+            database, bulk=self._take, last=keys.write, committed=self._committed
         )
         self._keeper: asyncio.Task[None] | None = None
         self._accepted_at = 0.0
@@ -104,7 +105,7 @@ class Outbox:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
         with contextlib.suppress(StateError):
-            await self._commit.write(lambda _: None)
+            await self._write(lambda _: None)
         await self._commit.close()
 
     async def accept(self, call: Call, *, token: str, key: str | None, watched: bool) -> Accepted:
@@ -133,7 +134,7 @@ class Outbox:
         """Let go of the content of what is done: piece by piece, since the log can forget each when it is written."""
         async with self._making_room:
             while await self._database.inspect(partial(self._room.needs_more, wanted=wanted)):
-                await self._commit.write(room.make_some)
+                await self._write(room.make_some)
 
     def forget(self, accepted: Accepted) -> None:
         """End a watch that nobody waits for any more."""
@@ -183,7 +184,7 @@ class Outbox:
     async def settle(self, batch: Batch, fates: Mapping[int, Fate]) -> None:
         """Write down what became of items of a batch; those that wait on, and the others, are free again after that."""
         outcomes = alike(fates, self._tries)
-        await self._commit.write(partial(settle, outcomes=outcomes, now_s=self.running.now()))
+        await self._write(partial(settle, outcomes=outcomes, now_s=self.running.now()))
         self._forget_tries(fates)
         self._queue.give_back(batch.part(fates))
         for fate, _, sequences in outcomes:
@@ -209,14 +210,12 @@ class Outbox:
     async def expire(self) -> None:
         """End the items that have become worthless."""
         now_s = self.running.now()
-        ended, self._next_expiry_s = await self._commit.write(
-            partial(_expire, in_flight=self._queue.in_flight, now_s=now_s)
-        )
+        ended, self._next_expiry_s = await self._write(partial(_expire, in_flight=self._queue.in_flight, now_s=now_s))
         self._ended(ended, "expired")
 
     async def let_go(self) -> None:
         """Hold nothing back any more, after a person has looked at it."""
-        await self._commit.write(hold.let_go)
+        await self._write(hold.let_go)
         self.held = False
         self.on_work()
 
@@ -260,7 +259,7 @@ class Outbox:
         await self._revive(partial(ledger.edit, view=self._view, sequence=sequence, shared=shared, new=new))
 
     async def _revive(self, job: Callable[..., list[int]]) -> None:
-        revived = await self._commit.write(partial(job, now_s=self.running.now()))
+        revived = await self._write(partial(job, now_s=self.running.now()))
         self._depth += len(revived)
         if self._next_expiry_s is None:
             self._next_expiry_s = self.running.now()  # `expire` finds out when that is
@@ -269,12 +268,12 @@ class Outbox:
 
     async def drop(self, sequences: Sequence[int]) -> None:
         """Remove items that were not delivered. Raises `Conflict`."""
-        waited = await self._commit.write(partial(ledger.drop, view=self._view, sequences=sequences))
+        waited = await self._write(partial(ledger.drop, view=self._view, sequences=sequences))
         self._ended(waited, "expired")
 
     async def prune(self) -> None:
         """Remove what has been done for long, and give the space back to the disk."""
-        while await self._commit.write(partial(room.prune, now_s=self.running.now())):
+        while await self._write(partial(room.prune, now_s=self.running.now())):
             pass
         while await self._database.inspect(room.shrink):
             pass
@@ -303,12 +302,19 @@ class Outbox:
         self._watches.tell(sequences, Fate(state))
 
     def _take(self, connection: sqlite3.Connection, handed: Sequence["_Handed"]) -> Sequence[Receipt | Problem]:
-        left = self._room.left(connection)
-        return self._intake.take(connection, [one.offer for one in handed], now_s=self.running.now(), room=left)
+        offers = [one.offer for one in handed]
+        left = self._room.left(connection, wanted=sum([offer.size for offer in offers]))
+        return self._intake.take(connection, offers, now_s=self.running.now(), room=left)
 
-    def _end(self, connection: sqlite3.Connection) -> None:
-        self._keys.write(connection)
-        self.running.store(connection, self._intake.next_sequence)
+    async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Do a job in the next transaction, which stores the running time too; new items tell it by themselves."""
+
+        def do(connection: sqlite3.Connection) -> T:
+            done = job(connection)
+            self.running.store(connection, self._intake.next_sequence)
+            return done
+
+        return await self._commit.write(do)
 
     def _committed(self, accepted: Sequence[tuple["_Handed", Receipt]]) -> None:
         for handed, receipt in accepted:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,9 @@ RETENTION_S: Final = 8 * 86400
 _SMALLEST_RESERVE: Final = 24 * 1024 * 1024
 _LARGEST_RESERVE: Final = 64 * 1024 * 1024
 _AT_ONCE: Final = 2000
+_UNSEEN_BYTES: Final = 1024 * 1024
+_UNSEEN_S: Final = 1.0
+"""How much may be taken, and for how long, before it is looked up again how much is left."""
 _PIECE_BYTES: Final = 1024 * 1024
 _DONE: Final = "state IN ('delivered', 'superseded', 'expired')"
 _STRIPPABLE: Final = f"{_DONE} AND stripped = 0"
@@ -29,9 +33,21 @@ class Room:
     def __init__(self, path: Path, most: int) -> None:
         self._path = path
         self._most = most
+        self._left = 0
+        self._unseen = 0
+        self._seen_at = 0.0
 
-    def left(self, connection: sqlite3.Connection) -> int:
-        """Return how many bytes may still be written."""
+    def left(self, connection: sqlite3.Connection, wanted: int) -> int:
+        """Return how many bytes may still be written, just before up to `wanted` of them are."""
+        now_s = time.monotonic()
+        self._unseen += wanted
+        if self._left < wanted or self._unseen > _UNSEEN_BYTES or now_s - self._seen_at > _UNSEEN_S:
+            self._left, self._unseen, self._seen_at = self._look(connection), wanted, now_s
+        left = self._left
+        self._left -= wanted
+        return left
+
+    def _look(self, connection: sqlite3.Connection) -> int:
         [pages] = connection.execute("PRAGMA page_count").fetchone()
         [free] = connection.execute("PRAGMA freelist_count").fetchone()
         disk = shutil.disk_usage(self._path.parent)
@@ -42,7 +58,7 @@ class Room:
 
     def needs_more(self, connection: sqlite3.Connection, wanted: int) -> bool:
         """Tell whether less is left than is wanted, and `make_some` can help."""
-        if self.left(connection) >= wanted:
+        if self._look(connection) >= wanted:
             return False
         return connection.execute(f"SELECT 1 FROM item WHERE {_STRIPPABLE} LIMIT 1").fetchone() is not None  # noqa: S608
 
