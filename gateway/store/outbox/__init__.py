@@ -80,7 +80,7 @@ class Outbox:
         self._claiming = asyncio.Lock()
         self._making_room = asyncio.Lock()
         self._next_expiry_s: float | None = None
-        self._commit: GroupCommit[_Handed, Receipt] = GroupCommit(
+        self._commit: GroupCommit[Offer, Receipt] = GroupCommit(
             database, bulk=self._take, last=keys.write, committed=self._committed
         )
         self._keeper: asyncio.Task[None] | None = None
@@ -114,21 +114,21 @@ class Outbox:
         `token` is the name of the caller's token, `key` the idempotency key. With `watched` a watch waits for the
         items. Raises `OutboxFull`, and `Conflict` for a key that was used for another call.
         """
-        handed = _Handed(Offer.of(call, token=token, key=key), Watch() if watched else None)
+        watch = Watch() if watched else None
+        offer = Offer.of(call, token=token, key=key, watch=watch)
         try:
             try:
-                receipt = await self._commit.offer(handed)
+                receipt = await self._commit.offer(offer)
             except OutboxFull:
-                await self._make_room(handed.size)
-                receipt = await self._commit.offer(handed)
+                await self._make_room(offer.size)
+                receipt = await self._commit.offer(offer)
         except DiskFull as exc:
             raise OutboxFull(f"there is no room left to keep calls for the cloud: {exc}") from exc
-        watch = handed.watch
         if len(receipt.fresh) < len(receipt.members):
             watch = watch or Watch()
             await self._catch_up(watch, [one for one in receipt.members if one not in receipt.fresh])
-            self._watches.add(watch, () if handed.watch else receipt.fresh)
-        return Accepted(receipt.outbox_id, receipt.members, [item.reference for item in handed.offer.items], watch)
+            self._watches.add(watch, () if offer.watch else receipt.fresh)
+        return Accepted(receipt.outbox_id, receipt.members, [item.reference for item in offer.items], watch)
 
     async def _make_room(self, wanted: int) -> None:
         """Let go of the content of what is done: piece by piece, since the log can forget each when it is written."""
@@ -301,8 +301,7 @@ class Outbox:
         self._forget_tries(sequences)
         self._watches.tell(sequences, Fate(state))
 
-    def _take(self, connection: sqlite3.Connection, handed: Sequence["_Handed"]) -> Sequence[Receipt | Problem]:
-        offers = [one.offer for one in handed]
+    def _take(self, connection: sqlite3.Connection, offers: Sequence[Offer]) -> Sequence[Receipt | Problem]:
         left = self._room.left(connection, wanted=sum([offer.size for offer in offers]))
         return self._intake.take(connection, offers, now_s=self.running.now(), room=left)
 
@@ -316,28 +315,19 @@ class Outbox:
 
         return await self._commit.write(do)
 
-    def _committed(self, accepted: Sequence[tuple["_Handed", Receipt]]) -> None:
-        for handed, receipt in accepted:
+    def _committed(self, accepted: Sequence[tuple[Offer, Receipt]]) -> None:
+        for offer, receipt in accepted:
             self._depth += len(receipt.fresh)
-            if handed.watch is not None:
-                self._watches.add(handed.watch, receipt.fresh)
+            if offer.watch is not None:
+                self._watches.add(offer.watch, receipt.fresh)
             if receipt.superseded:
                 self._ended(receipt.superseded, "superseded")
-            expires_after_s = handed.offer.relay.expires_after_s
+            expires_after_s = offer.relay.expires_after_s
             if receipt.fresh and expires_after_s is not None and self._next_expiry_s is None:
                 self._next_expiry_s = self.running.now() + expires_after_s
         if accepted:
             self._accepted_at = time.monotonic()
             self.on_work()
-
-
-class _Handed(NamedTuple):
-    offer: Offer
-    watch: Watch | None
-
-    @property
-    def size(self) -> int:
-        return self.offer.size
 
 
 def _begin(connection: sqlite3.Connection) -> tuple[float, int, int, float | None]:

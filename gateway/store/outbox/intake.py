@@ -14,6 +14,7 @@ from gateway.protocol.items import Item, content_digest, contradict, policy, sam
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay import RelayPolicy
 from gateway.store.outbox.keys import WITH_KEY, Keys
+from gateway.store.outbox.watch import Watch
 
 _ROW_BYTES: Final = 400
 """About what a row of each table takes beside the content."""
@@ -28,7 +29,7 @@ _SUBMISSION: Final = "id, token, idempotency_key, digest, path, items, members, 
 class Offer(NamedTuple):
     """A call as it is handed over: by which token, with which idempotency key if any, and cut into items.
 
-    `size` is about how many bytes it takes on the disk.
+    `size` is about how many bytes it takes on the disk; `watch` waits for what becomes of its new items.
     """
 
     path: str
@@ -40,9 +41,10 @@ class Offer(NamedTuple):
     items: Sequence[Item]
     files: Mapping[str, FilePart]
     size: int
+    watch: Watch | None
 
     @classmethod
-    def of(cls, call: Call, *, token: str, key: str | None) -> Self:
+    def of(cls, call: Call, *, token: str, key: str | None, watch: Watch | None) -> Self:
         """Cut a call into items."""
         shared, items = split(call)
         digest = content_digest(call) if key is not None else None
@@ -50,7 +52,7 @@ class Offer(NamedTuple):
         if call.files:
             size += sum([len(part.data) for part in call.files.values()])
         endpoint = call.endpoint
-        return cls(endpoint.path, policy(endpoint), token, key, digest, shared, items, call.files, size)
+        return cls(endpoint.path, policy(endpoint), token, key, digest, shared, items, call.files, size, watch)
 
 
 class Receipt(NamedTuple):

@@ -15,7 +15,7 @@ _numbers = itertools.count(1)
 
 
 async def accept(self: Outbox, call: Call, *, token: str, key: str | None, watched: bool) -> Accepted:
-    items = Offer.of(call, token=token, key=key).items
+    items = Offer.of(call, token=token, key=key, watch=None).items
     members = [next(_numbers) for _ in items]
     return Accepted(str(members[0]), members, [item.reference for item in items], None)
 
