@@ -6,10 +6,10 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.bodies import Body, read_body
-from gateway.api.route import Caller, Query, Route, respond
+from gateway.api.query import Query
+from gateway.api.route import Caller, Route, respond
 from gateway.api.stream import EventStream
 from gateway.api.tickets import VALID_S, Tickets
-from gateway.errors import Fault, InvalidRequest
 from gateway.protocol import json_text
 from gateway.store.journal import Draft, Position, Wanted
 
@@ -27,9 +27,7 @@ class EraseBody(Body):
 
 async def events(caller: Caller) -> web.StreamResponse:
     """Stream events, or answer a page of them."""
-    request, query = caller.request, caller.request.query
-    if unknown := sorted(set(query) - {"after", "types", "camera", "limit", "ticket"}):
-        raise InvalidRequest([Fault(name, "is not a parameter of this call") for name in unknown])
+    request, query = caller.request, caller.query
     wanted = Wanted.of(query.get("types", ""), query.get("camera", ""))
     if "text/event-stream" in request.headers.get("Accept", ""):
         # A browser that reconnects sends the header; only its first request has nothing but the query.
@@ -41,10 +39,10 @@ async def events(caller: Caller) -> web.StreamResponse:
 
 
 async def _page(caller: Caller, wanted: Wanted) -> web.StreamResponse:
-    query = caller.request.query
+    query = caller.query
     span = caller.gateway.journal.span
     position = span.resume(query.get("after", "0"))
-    page = await caller.gateway.journal.page(position.after, wanted, limit=_limit(query.get("limit")))
+    page = await caller.gateway.journal.page(position.after, wanted, limit=query["limit"])
     notice = "" if position.notice is None else f',"notice":{json_text.dumps(position.notice._asdict())}'
     listed = ",".join(event.text() for event in page.events)
     return web.Response(
@@ -52,14 +50,6 @@ async def _page(caller: Caller, wanted: Wanted) -> web.StreamResponse:
         content_type="application/json",
         headers={"Vary": "Accept", "Cache-Control": "no-store"},
     )
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return _USUAL
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
-        raise InvalidRequest([Fault("limit", f"must be a number from 1 to {MOST}")])
-    return int(text)
 
 
 async def create_ticket(caller: Caller) -> web.StreamResponse:
@@ -100,7 +90,7 @@ ROUTES = (
         query=(
             Query("after", "Go on after the event with this id; `0` stands for the oldest that is kept."),
             *_FILTERS,
-            Query("limit", f"Events of a page, at most {MOST}; {_USUAL} unless told."),
+            Query("limit", "How many events a page has at most.", numbers=range(1, MOST + 1), usual=_USUAL),
             Query("ticket", "Instead of the header, for a browser's EventSource: see `/api/v1/events/tickets`."),
         ),
     ),

@@ -1,49 +1,23 @@
 """Customer flow at hand: the present day and past days of a shop, with the internet up or down."""
 
-from collections.abc import Mapping
-from datetime import date
 from typing import Final
 
 from aiohttp import web
 
-from gateway.api.route import Caller, Query, Route, respond
-from gateway.errors import Fault, InvalidRequest
-from gateway.protocol.parameters import Refusal, parse_date
+from gateway.api.query import Query
+from gateway.api.route import Caller, Route, respond
 
 
 async def flow_today(caller: Caller) -> web.StreamResponse:
     """Answer how many customers came today, and of which kind."""
-    given = _given(caller.request, _SHOP)
-    return respond(await caller.gateway.flow.today(given))
+    return respond(await caller.gateway.flow.today(caller.query))
 
 
 async def flow_history(caller: Caller) -> web.StreamResponse:
     """Answer how many customers came on past days, and of which kind."""
-    given = _given(caller.request, (*_DAYS, *_SHOP))
-    faults: list[Fault] = []
-    if "from" not in given:
-        faults.append(Fault("from", "is required: the first day, YYYY-MM-DD"))
-    days: dict[str, date] = {}
-    for name in ("from", "to"):
-        try:
-            if name in given:
-                days[name] = parse_date(given[name])
-        except Refusal as exc:
-            faults.append(Fault(name, exc.reason))
-    if faults:
-        raise InvalidRequest(faults)
-    shop = {name: value for name, value in given.items() if name not in days}
-    first = days["from"]
-    return respond(await caller.gateway.flow.history(shop, first, days.get("to", first)))
-
-
-def _given(request: web.Request, known: tuple[Query, ...]) -> Mapping[str, str]:
-    names = {one.name for one in known}
-    faults = [Fault(name, "is not a parameter of this call") for name in request.query if name not in names]
-    faults += [Fault(name, "is given twice") for name in sorted(names) if len(request.query.getall(name, [])) > 1]
-    if faults:
-        raise InvalidRequest(faults)
-    return dict(request.query)
+    shop = dict(caller.query)
+    first = shop.pop("from")
+    return respond(await caller.gateway.flow.history(shop, first, shop.pop("to", first)))
 
 
 _SHOP: Final = (
@@ -51,8 +25,8 @@ _SHOP: Final = (
     Query("sunmi_shop_no", "The platform's newer key of a shop, instead of shop_id."),
 )
 _DAYS: Final = (
-    Query("from", "The first day, in the shop's own time.", required=True, format="date"),
-    Query("to", "The last day, at most 12 months after the first; the first one if not given.", format="date"),
+    Query("from", "The first day, YYYY-MM-DD, in the shop's own time.", required=True, day=True),
+    Query("to", "The last day, at most 12 months after the first; the first one if not given.", day=True),
 )
 
 _MEMBERS: Final = (

@@ -103,16 +103,7 @@ def _own(route: Route) -> dict[str, Any]:
         _SN if name == "sn" else {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in names
     ]
-    given += [
-        {
-            "name": one.name,
-            "in": "query",
-            "required": one.required,
-            "description": one.description,
-            "schema": {"type": "string"} | ({"format": one.format} if one.format else {}),
-        }
-        for one in route.query
-    ]
+    given += [one.describe() for one in route.query]
     if given:
         operation["parameters"] = given
     if route.body is not None:

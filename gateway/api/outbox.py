@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.api.auth import allows
 from gateway.api.bodies import ItemBody, read_body
-from gateway.api.route import Caller, Query, Route, respond
+from gateway.api.query import Query
+from gateway.api.route import Caller, Route, respond
 from gateway.cloud.relay import Submitted
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, PeerTimeout, VendorRefused
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.protocol.items import STATES, State, rebuilt, split
+from gateway.protocol.items import STATES, rebuilt, split
 from gateway.store.outbox import Entry, describe_submission
 
 WAIT_S: Final = 2.0
@@ -79,22 +80,14 @@ def _idempotency_key(request: web.Request) -> str | None:
 
 async def list_items(caller: Caller) -> web.StreamResponse:
     """List items in the order of acceptance, a page at a time."""
-    query = caller.request.query
-    faults = [Fault(name, "is not a parameter of this call") for name in query if name not in _QUERY]
-    state = query.get("state")
-    if state is not None and state not in STATES:
-        faults.append(Fault("state", f"must be one of {', '.join(STATES)}"))
-    limit = _whole(query.get("limit", "50"), "limit", 1, _MOST_ITEMS, faults)
-    after = _whole(query.get("after", "0"), "after", 0, 10**18, faults)
-    if faults:
-        raise InvalidRequest(faults)
+    query = caller.query
     path = query.get("path")
     entries, following = await caller.gateway.outbox.entries(
         token=_visible(caller),
-        state=cast("State | None", state),
+        state=query.get("state"),
         path=None if path is None else path.strip("/").removeprefix("openapi/"),
-        after=after,
-        limit=limit,
+        after=query["after"],
+        limit=query["limit"],
     )
     following_text = None if following is None else str(following)
     return respond({"items": [entry.describe() for entry in entries], "next": following_text})
@@ -176,24 +169,17 @@ async def _shown(caller: Caller, status: int = 200) -> web.Response:
     return respond(shown, status)
 
 
-def _whole(text: str, name: str, low: int, high: int, faults: list[Fault]) -> int:
-    if not (text.isascii() and text.isdigit() and low <= int(text[:20]) <= high):
-        faults.append(Fault(name, f"must be a whole number from {low} to {high}"))
-        return low
-    return int(text)
-
-
-_QUERY: Final = {
-    "state": "Only items in this state.",
-    "path": "Only items of this endpoint.",
-    "limit": f"How many items at most, up to {_MOST_ITEMS}; 50 if not given.",
-    "after": "Only items behind this one: `next` of the page before.",
-}
+_QUERY: Final = (
+    Query("state", "Only items in this state.", choices=STATES),
+    Query("path", "Only items of this endpoint."),
+    Query("limit", "How many items a page has at most.", numbers=range(1, _MOST_ITEMS + 1), usual=50),
+    Query("after", "Only items behind this one: `next` of the page before.", numbers=range(10**18 + 1), usual=0),
+)
 
 ROUTES = (
     Route("POST", "/api/v1/outbox/release", "Send what a restored outbox holds back", release, "admin"),
     Route("GET", "/api/v1/outbox", "Calls that wait for the cloud, and what became of them", list_items, "pos",
-          query=tuple(Query(name, text) for name, text in _QUERY.items())),
+          query=_QUERY),
     Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos"),
     Route("PUT", "/api/v1/outbox/{outbox_id}", "Correct a refused item and send it again", edit_item, "pos", ItemBody),
     Route("DELETE", "/api/v1/outbox/{outbox_id}", "Drop an item", drop_item, "pos", answers={204: "Dropped."}),

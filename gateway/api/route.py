@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp import web
 from gateway.api.auth import Identify, Identity, require
 from gateway.api.bodies import Body
 from gateway.api.problems import problem_response
+from gateway.api.query import Query, read_query
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
 from gateway.logs.request import begin_request
@@ -20,19 +22,22 @@ from gateway.protocol.endpoint import Scope
 REQUEST_ID: Final = "X-Request-Id"
 """The header that names a request, in the request and in its answer."""
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
 _log = logging.getLogger(__name__)
 
 
 class Caller(NamedTuple):
     """One authenticated request: the gateway it speaks to, what its token allows, and the token's name.
 
-    The name is empty on the Unix socket.
+    The name is empty on the Unix socket. `query` holds the values of the parameters that the route declares.
     """
 
     gateway: Gateway
     request: web.Request
     scope: Scope
     token: str = ""
+    query: Mapping[str, Any] = _NOTHING
 
     @property
     def sn(self) -> str:
@@ -42,16 +47,6 @@ class Caller(NamedTuple):
 
 Handler = Callable[[Caller], Awaitable[web.StreamResponse]]
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Query(NamedTuple):
-    """A parameter in the query of a call."""
-
-    name: str
-    description: str
-    required: bool = False
-    format: str = ""
-    """What the text is, as OpenAPI names it: `date`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ class Route:
 
     def bound(self, gateway: Gateway, identify: Identify) -> WebHandler:
         """Return the handler for aiohttp: guarded by the scope, its failures answered as problems."""
-        needed, handler = self.scope, self.handler
+        needed, handler, declared = self.scope, self.handler, self.query
         if self.by_ticket:
             identify = _by_ticket(gateway, identify)
 
@@ -83,7 +78,8 @@ class Route:
                     return await handler(Caller(gateway, request, "pos"))
                 who = identify(request)
                 require(who.scope, needed)
-                return await handler(Caller(gateway, request, who.scope, who.name))
+                query = read_query(request.query, declared) if declared else _NOTHING
+                return await handler(Caller(gateway, request, who.scope, who.name, query))
             except Exception as exc:
                 return problem_response(request, exc)
 

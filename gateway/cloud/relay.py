@@ -22,6 +22,7 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
+from gateway.logs import Trouble
 from gateway.logs.calls import Origins
 from gateway.protocol.codes import CLOUD_SHOP_REFUSED, CLOUD_TROUBLE
 from gateway.protocol.endpoint import Call
@@ -67,6 +68,7 @@ class Relay:
         self._hold_until = 0.0
         self._pace = Pace(_CALLS_PER_S, _CALLS_IN_A_ROW)
         self._doubts = Doubts()
+        self._unsettled = Trouble(_log, "what became of calls cannot be written down, so it is tried again")
         self._origins = Origins()
         self._listeners: list[Listener] = []
         cloud.on_answer = self._answered
@@ -125,15 +127,14 @@ class Relay:
         return self.away is not None or self._outbox.held
 
     async def _dispatch(self) -> None:
-        level = logging.ERROR
+        unread = Trouble(_log, "the outbox cannot be read, so it is tried again")
         while True:
             self._wake.clear()
             try:
                 wait_s = await self._step()
-                level = logging.ERROR
+                unread.over()
             except StateError as exc:
-                _log.log(level, "the outbox cannot be read, so it is tried again: %s", exc)
-                level = logging.DEBUG
+                unread.met(exc)
                 wait_s = _STORE_AGAIN_S
             if wait_s is None or wait_s > 0:
                 with contextlib.suppress(TimeoutError):
@@ -245,18 +246,14 @@ class Relay:
         if apart:
             self._doubts.part(batch.of(apart).sequences, self._cloud.clock.now())
             self._outbox.release(batch.of(apart), tried=True)
-        level = logging.ERROR
         while known:
             try:
                 await self._outbox.settle(batch, known)
-            except StateError as exc:
-                _log.log(
-                    level, "what became of %d calls cannot be written down, so it is tried again: %s", len(known), exc
-                )
-                level = logging.DEBUG
-                await asyncio.sleep(_STORE_AGAIN_S)
-            else:
+                self._unsettled.over()
                 break
+            except StateError as exc:
+                self._unsettled.met(exc)
+                await asyncio.sleep(_STORE_AGAIN_S)
         self._doubts.settled(known)
 
     def _failed(self, batch: Batch, problem: Problem) -> None:

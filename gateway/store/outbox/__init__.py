@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, NamedTuple, Self, TypeVar
 
 from gateway.errors import DiskFull, OutboxFull, Problem, StateError
+from gateway.logs import Trouble
 from gateway.protocol.endpoint import Call
 from gateway.protocol.items import Fate, Item, State
 from gateway.protocol.parameters import FilePart
@@ -281,15 +282,14 @@ class Outbox:
             await self._database.scrub()
 
     async def _keep(self) -> None:
-        level = logging.ERROR
+        untidy = Trouble(_log, "the outbox cannot be tidied, so it is tried again")
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 await self.prune()
-                level = logging.ERROR
+                untidy.over()
             except StateError as exc:
-                _log.log(level, "the outbox could not be tidied, so it is tried again: %s", exc)
-                level = logging.DEBUG
+                untidy.met(exc)
 
     def _forget_tries(self, sequences: Iterable[int]) -> None:
         if self._tries:
