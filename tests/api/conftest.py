@@ -13,6 +13,7 @@ from gateway.app import Gateway
 from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.fleet import SimulatedStore
+from tests.search import find
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,10 @@ async def pos(gateway: Gateway, session: aiohttp.ClientSession) -> Rest:
 
 
 @pytest.fixture
-async def ours(store: SimulatedStore, installer: Rest) -> SimulatedCamera:
+async def ours(store: SimulatedStore, gateway: Gateway, installer: Rest) -> SimulatedCamera:
     """Return the camera that is activated by this account, found and managed."""
-    found = await installer("POST", "/api/v1/discovery", {"timeout_s": 0.2, "methods": ["broadcast"]})
-    assert found.status == 200
     camera = store.cameras[0]
+    await find(gateway, [camera])
     added = await installer("POST", "/api/v1/cameras", {"sn": camera.sn})
     assert added.status == 201
     return camera

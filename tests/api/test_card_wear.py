@@ -47,7 +47,7 @@ async def test_nothing_is_written_when_nothing_changes(
     commits, files = calm.database.commits, written(calm)
     assert {Path(name).name for name in files} >= {"gateway.db", "gateway.db-wal"}
     for _ in range(4):
-        found = await calm.discovery.round(timeout_s=0.5)
+        found = await calm.discovery.round(timeout_s=1.5)
         assert len({sighting.sn for sighting in found.sightings}) == len(store.cameras)
         for one in (pos, admin):
             for path in ("status", "cameras", "events", "outbox", "catalogue", "webhooks"):

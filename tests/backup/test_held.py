@@ -17,6 +17,7 @@ from gateway.doctor.table import CHECKS
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import Settings, load_settings
 from gateway.simulator.fleet import SimulatedStore
+from tests.search import find
 
 ORDER = CATALOGUE.get("cloud", "order/update")
 
@@ -43,7 +44,7 @@ def settings(store: SimulatedStore, tmp_path: Path) -> Settings:
 async def restored(store: SimulatedStore, settings: Settings, tmp_path: Path) -> AsyncIterator[Gateway]:
     """Return a gateway whose state comes from a backup that was made while two orders waited."""
     old = await Gateway.open(settings)
-    await old.discovery.round(timeout_s=0.3, methods=["broadcast"])
+    await find(old, store.cameras[:1])
     await old.registry.manage(store.cameras[0].sn)
     await old.cameras.activation_evidence(store.cameras[0].sn)
     await store.cloud.stop()

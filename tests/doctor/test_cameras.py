@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.fleet import SimulatedStore
+from tests.search import find
 
 PASSWORD = "p12-password"
 
@@ -21,7 +22,7 @@ PASSWORD = "p12-password"
 @pytest.fixture
 async def cameras(gateway: Gateway, store: SimulatedStore) -> list[SimulatedCamera]:
     """Return the store's cameras, all managed; the first is activated by this account."""
-    await gateway.discovery.round(timeout_s=0.3, methods=["broadcast"])
+    await find(gateway, store.cameras)
     for camera in store.cameras:
         await gateway.registry.manage(camera.sn)
         await gateway.cameras.activation_evidence(camera.sn)
