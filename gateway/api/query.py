@@ -72,7 +72,8 @@ def read_query(given: MultiMapping[str], declared: Sequence[Query]) -> Mapping[s
             except Refusal as exc:
                 faults.append(Fault(one.name, exc.reason))
         elif one.required:
-            faults.append(Fault(one.name, f"is required: {one.description}"))
+            what = one.description[0].lower() + one.description[1:].rstrip(".")
+            faults.append(Fault(one.name, f"is required: {what}"))
         elif one.usual is not None:
             values[one.name] = one.usual
     if faults:

@@ -39,7 +39,7 @@ def test_every_fault_is_named_at_once() -> None:
     found = faults(("state", "gone"), ("path", "a"), ("path", "b"), ("colour", "red"), ("colour", "blue"))
     assert found == {
         "colour": "is not a parameter of this call",
-        "from": "is required: The first day.",
+        "from": "is required: the first day",
         "state": "must be one of waiting, refused",
         "path": "is given twice",
     }
