@@ -11,4 +11,4 @@ make_environment test
 # Hundreds of processes start; compiled once, each does so in half the time.
 unset PYTHONDONTWRITEBYTECODE
 # Most of the time is spent waiting, so more workers than processors.
-exec .venv/bin/python -m pytest -n 6 --dist loadfile "$@"
+exec .venv/bin/python -m pytest -n 5 --dist loadfile "$@"

@@ -3,11 +3,8 @@
 import contextlib
 import os
 import secrets
-import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -32,6 +29,7 @@ from gateway.api import (
 from gateway.api.auth import Identify, by_key, by_socket, by_token
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.cors import allow_origins
+from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.problems import problem_response
 from gateway.api.route import Route, traced
 from gateway.api.stream import EventStream
@@ -54,8 +52,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *doctor.ROUTES,
     *vendor.ROUTES,
 )
-
-HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
 _PLAIN_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
 """What plain HTTP still serves where the settings do not allow it in general: what begins like this."""
@@ -125,12 +121,6 @@ async def serving_commands(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSess
     finally:
         await runner.cleanup()
         gateway.socket.unlink(missing_ok=True)
-
-
-def socket_session(path: Path) -> aiohttp.ClientSession:
-    """Return a client session to the gateway whose Unix socket this is."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
-    return aiohttp.ClientSession("http://gateway", connector=aiohttp.UnixConnector(path=str(path)), timeout=timeout)
 
 
 async def _listen_on_network(

@@ -7,8 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.api.server import HAS_UNIX_SOCKETS, serving_commands, socket_session
-from gateway.app import Gateway
+from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.errors import StateError
 from gateway.protocol import json_text
 from gateway.settings import Settings
@@ -84,9 +83,7 @@ async def connected(settings: Settings) -> AsyncIterator[Api]:
     async with contextlib.AsyncExitStack() as stack:
         running = StateDirectory.is_held(directory)
         if not running:
-            gateway = await Gateway.open(settings)
-            stack.push_async_callback(gateway.close)
-            session = await stack.enter_async_context(serving_commands(gateway))
+            session = await stack.enter_async_context(_assembled(settings))
         elif HAS_UNIX_SOCKETS:
             session = await stack.enter_async_context(socket_session(StateDirectory.socket_in(directory)))
         else:
@@ -95,3 +92,18 @@ async def connected(settings: Settings) -> AsyncIterator[Api]:
                 f"call its REST API at {StateDirectory.announced(directory)} with a token"
             )
         yield Api(session, directory, running=running)
+
+
+@contextlib.asynccontextmanager
+async def _assembled(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+    """Yield a session to a gateway that is assembled for this command alone."""
+    # Imported here: a command that speaks to a gateway that runs starts in half the time without all of it.
+    from gateway.api.server import serving_commands
+    from gateway.app import Gateway
+
+    gateway = await Gateway.open(settings)
+    try:
+        async with serving_commands(gateway) as session:
+            yield session
+    finally:
+        await gateway.close()

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import click
 
-from gateway.api.server import serving, socket_session
+from gateway.api.local_socket import socket_session
+from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.cli.client import Api
 from gateway.cli.messages import messages

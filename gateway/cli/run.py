@@ -9,7 +9,8 @@ from typing import Final
 import click
 
 from gateway import logs
-from gateway.api.server import serving, socket_session
+from gateway.api.local_socket import socket_session
+from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.cli.session import Session, finish
 from gateway.service import ServiceManager

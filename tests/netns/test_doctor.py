@@ -39,8 +39,11 @@ def test_a_second_gateway_answers_multicast_and_is_noticed(lab: Lab) -> None:
     [second] = findings(gateway, "second_gateway")
     assert second["status"] == "warning"
     assert "sunmi-gateway-0002 at 10.77.0.2:8080" in second["evidence"]
-    broadcast, multicast = findings(gateway, "broadcast", "multicast")
-    assert (broadcast["status"], multicast["status"]) == ("ok", "ok")
+    for _ in range(5):  # on a busy machine the other host may answer too late to be counted
+        broadcast, multicast = findings(gateway, "broadcast", "multicast")
+        assert (broadcast["status"], multicast["status"]) == ("ok", "ok")
+        if multicast["evidence"] != "0 hosts answered":
+            break
     assert "1 hosts answered: 10.77.0.2" in multicast["evidence"]
 
 
