@@ -19,8 +19,9 @@ from gateway.cli.session import Session, finish
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore, free_port
+from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 from gateway.simulator.happenings import Happenings
+from gateway.simulator.ports import free_port
 
 _ORDER: Final = {
     "order_no": "CN0000938",

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import random
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +14,7 @@ from gateway.protocol.models import Model
 from gateway.simulator.camera import NETWORKS, SimulatedCamera
 from gateway.simulator.cloud import SHOPS, SimulatedCloud
 from gateway.simulator.discovery import DiscoveryResponder
+from gateway.simulator.ports import free_port
 
 WIFI_SSID: Final = NETWORKS[0].ssid
 WIFI_PASSWORD: Final = "plenty-of-coffee"  # noqa: S105 - of a network that does not exist
@@ -23,8 +22,6 @@ APP_ID: Final = "EF3OG8R5B32X0"
 SECRET_KEY: Final = "kdsofkdsnflke9382938k"  # noqa: S105 - the notes' worked example
 MAX_CAMERAS: Final = 100
 _LOOPBACK_BROADCAST: Final = "127.255.255.255"
-_TRIES: Final = 20
-_PORTS: Final = range(15_000, 32_000)
 _MODELS: Final[Sequence[Model]] = ("FM020", "FM010")
 _SN_PREFIX: Final[dict[Model, str]] = {"FM010": "SS101D8BS", "FM020": "FS101D8BS"}
 
@@ -174,17 +171,3 @@ class SimulatedStore:
             "\n".join([f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items()), ""])
             for section, keys in sections.items()
         )
-
-
-def free_port(hosts: Sequence[str] = ("127.0.0.1",)) -> int:
-    """Return a TCP port that is free at all of these addresses. Raises `StateError` when none was found.
-
-    It is none of those that the system gives to outgoing connections, one of which might take it first.
-    """
-    for _ in range(_TRIES):
-        port = random.choice(_PORTS)
-        with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
-            for host in hosts:
-                opened.enter_context(socket.socket()).bind((host, port))
-            return port
-    raise StateError(f"found no TCP port that is free at {hosts[0]} and the other addresses of the simulated store")

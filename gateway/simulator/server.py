@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway.protocol import json_text
 from gateway.protocol.parameters import FilePart
 from gateway.simulator.faults import Fault, Faults
+from gateway.simulator.ports import free_port
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _SHUTDOWN_S: Final = 0.1
@@ -106,12 +107,13 @@ class Server:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         try:
+            # One that the system gives away by itself could belong to somebody else at the next start.
+            self.port = self.port or free_port([self.host])
             site = web.TCPSite(runner, self.host, self.port, ssl_context=self._context)
             await site.start()
-        except OSError:
+        except BaseException:
             await runner.cleanup()
             raise
-        self.port = runner.addresses[0][1]
         self._runner = runner
 
     async def stop(self) -> None:

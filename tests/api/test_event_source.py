@@ -7,7 +7,7 @@ import pytest
 from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.settings import Settings
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 from gateway.store.journal import Draft
 from tests.browser import browsing, why_not
 

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import SimulatedStore, free_port
+from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.ports import free_port
 
 EVENTS = "/api/v1/events"
 HOOKS = "/api/v1/hooks"

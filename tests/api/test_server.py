@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from gateway.errors import GatewayError, SettingsError, StateError
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 from tests.api.serving import served
 
 

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from gateway import RELEASED_AT
 from gateway.errors import SettingsError
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 from tests.api.serving import Served, served
 
 

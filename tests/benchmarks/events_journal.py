@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 from tests.benchmarks.outbox_shop import GatewayFiles, folder
 
 DATA = '{"vendor_event":2001,"shop_id":"10096","face_id":"29195","gender":"male","age_range":"19-28","payload":{}}'

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 from gateway.store.cameras import CameraTable, StoredCamera
 from gateway.store.database import Database
 from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder

@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, folder, order
 
 LIMIT_S = 180.0

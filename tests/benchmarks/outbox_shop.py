@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 
 PEERS = Path(__file__).parent / "peers"
 APP_ID, SECRET_KEY, SHOP_ID = "EF3OG8R5B32X0", "kdsofkdsnflke9382938k", "10096"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 
 PEERS = Path(__file__).parent / "peers"
 CAMERAS = 32

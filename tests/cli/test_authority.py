@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 from tests.cli.conftest import Commands
 
 LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)

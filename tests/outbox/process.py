@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway.simulator.fleet import free_port
+from gateway.simulator.ports import free_port
 from gateway.store.database import Database
 from gateway.store.tokens import TokenTable
 
