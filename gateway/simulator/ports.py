@@ -17,11 +17,15 @@ def free_port(hosts: Sequence[str] = ("127.0.0.1",)) -> int:
 
     It is none of those that the system gives to outgoing connections, one of which might take it first.
     """
+    reason = ""
     for _ in range(_TRIES):
         port = random.choice(_PORTS)
-        with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
-            for host in hosts:
-                family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                opened.enter_context(socket.socket(family)).bind((host, port))
-            return port
-    raise StateError(f"found no TCP port that is free at {' and '.join(hosts)}")
+        try:
+            with contextlib.ExitStack() as opened:
+                for host in hosts:
+                    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                    opened.enter_context(socket.socket(family)).bind((host, port))
+                return port
+        except OSError as exc:
+            reason = exc.strerror or str(exc)
+    raise StateError(f"found no TCP port that is free at {' and '.join(hosts)}: {reason}")

@@ -100,7 +100,7 @@ class Server:
         return self._clock() + self.faults.clock_offset_s
 
     async def start(self) -> None:
-        """Begin to serve. Raises OSError when the address cannot be had."""
+        """Begin to serve. Raises OSError when the address cannot be had, `StateError` if any port of it would do."""
         app = web.Application(client_max_size=_MOST_BYTES)
         app.router.add_route("*", "/{path:.*}", self._handle)
         app.on_response_prepare.append(self._set_date)
