@@ -7,7 +7,7 @@ from gateway.simulator.ports import free_port
 
 
 def test_a_port_is_free_at_all_addresses_and_not_given_away_by_the_system() -> None:
-    port = free_port(["127.0.0.1", "127.0.0.2", "::1"])
+    port = free_port(["127.0.0.1", "127.0.0.2"])
     assert port < 32_000
     for host in ("127.0.0.1", "127.0.0.2"):
         with socket.socket() as taken:
