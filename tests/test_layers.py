@@ -13,6 +13,7 @@ ALLOWED = {
     "gateway.errors": set(),
     "gateway.protocol": {"gateway", "gateway.errors"},
     "gateway.logs": {"gateway", "gateway.protocol"},
+    "gateway.runtime": {"gateway.errors"},
     "gateway.clock": FOUNDATION,
     "gateway.settings": FOUNDATION,
     "gateway.service": FOUNDATION,
