@@ -16,7 +16,7 @@ LONGEST_VERSION = 22
 
 
 class CardFile(Enum):
-    """Where the firmware lies on a card, which tells the camera what to do with it (seed 000, notes section 8)."""
+    """Where the firmware lies on a card, which tells the camera what to do with it (NOTES: Firmware card)."""
 
     UPDATE = "firmware/ipc-up.bin"
     UPDATE_AS_MISPRINTED = "firmware/ip-up.bin"

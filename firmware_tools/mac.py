@@ -45,7 +45,7 @@ class Mac:
 
     @property
     def label(self) -> str:
-        """The volume label that the camera looks for: `SUNMI-` and the last four digits (seed 000, update chapter)."""
+        """The volume label that the camera looks for: `SUNMI-` and the last four digits."""
         return f"SUNMI-{self.digits[-4:]}"
 
     def __str__(self) -> str:

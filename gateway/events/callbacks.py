@@ -1,6 +1,6 @@
 """Callbacks of the vendor: the cloud and the cameras report events; each is checked, written down, and only then told.
 
-Source: seed 000, Notification Center (a callback is signed as every call is), and notes, section 6 (cameras).
+A callback is signed as every call is (NOTES: Cloud events; Camera events).
 """
 
 import hashlib

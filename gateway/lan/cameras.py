@@ -197,8 +197,9 @@ class Cameras:
     async def activation_evidence(self, sn: str) -> Activation:
         """Ask a managed camera itself how it stands, and remember it.
 
-        The unsigned list of networks answers 0 before activation and 12 after (notes, contradiction 7); then a signed
-        `getInfo` tells ours from another account's. `unknown` is an answer that allows no conclusion. Raises as `call`.
+        The unsigned list of networks answers 0 before activation and 12 after; then a signed `getInfo` tells ours from
+        another account's (NOTES: Calls before activation). `unknown` is an answer that allows no conclusion. Raises as
+        `call`.
         """
         camera = self._managed(sn)
         line = self._line(sn)

@@ -33,7 +33,7 @@ from gateway.protocol.endpoint import Endpoint
 
 FORMAT: Final = 1
 _LISTEN_S: Final = 3.0
-"""How long the camera's frames are waited for, as long as the vendor's app does (notes, section 2.1)."""
+"""How long the camera's frames are waited for, as long as the vendor's app does (NOTES: Discovery schedule)."""
 _HEADER_BYTES: Final = 8
 
 Asked = Literal["host", "everyone"]

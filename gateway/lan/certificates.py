@@ -36,7 +36,8 @@ def camera_tls_context(client_certificate: Path | None, password: str) -> ssl.SS
 
     It verifies neither chain nor host name: all cameras show one certificate that names none of them, so whoever
     connects must compare the pin. Security level 0 is for that certificate, signed with SHA-1, and for client
-    certificates like it (notes, section 3); which TLS versions cameras speak is not known, so all are admitted.
+    certificates like it. All TLS versions are admitted, because it is not known which ones cameras speak
+    (NOTES: Camera certificate).
     `client_certificate` is the vendor's PKCS#12 file. Raises `SettingsError` naming it when it cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

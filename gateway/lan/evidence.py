@@ -15,7 +15,7 @@ from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.envelope import Answer
 
 CAMERA_NOT_OURS: Final = 7
-"""Not activated, or activated by another app_id (notes, section 5: inferred)."""
+"""Not activated, or activated by another app_id (NOTES: Camera return codes)."""
 
 _UNSIGNED_LIST = CATALOGUE.get("camera", "config/getApListWithoutAuth")
 _SIGNED_LIST = CATALOGUE.get("camera", "config/getApList")
@@ -29,7 +29,7 @@ class AccessPoint(NamedTuple):
 
 
 class NoAccessPointList(NotFound):
-    """The camera's firmware is too old to list Wi-Fi networks before activation (notes, contradiction 19)."""
+    """The camera's firmware is too old to list Wi-Fi networks before activation (NOTES: Older firmware)."""
 
 
 class OtherOwner(Conflict):

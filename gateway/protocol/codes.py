@@ -1,7 +1,7 @@
 """Return codes of cameras and of the cloud, with what they mean.
 
-No public page gives the camera's meanings: all but 0 are inferred from which endpoints list a code (notes, section 5).
-The vendor reuses numbers, so an endpoint may state its own meaning.
+No public page gives the camera's meanings: all but 0 are inferred (NOTES: Camera return codes).
+The vendor reuses numbers, so an endpoint may state its own meaning (NOTES: Cloud codes).
 """
 
 from collections.abc import Mapping
@@ -74,16 +74,10 @@ GENERAL_CLOUD_CODES = (
     ReturnCode(5041, "invalid SaaS provider", True),
     *_CLOUD_COMMON,
 )
-"""For an endpoint that lists no codes: those of the general error list that can concern it, hence inferred.
-
-Source: seed 000, "Error Codes", section 3.
-"""
+"""For an endpoint that lists no codes: those of the general error list that can concern it, hence inferred."""
 
 
 def cloud_codes(listed: Mapping[int, str]) -> tuple[ReturnCode, ...]:
-    """Return the codes of a cloud endpoint: 0, those that it lists, and those of the signature, which all answer.
-
-    Source: seed 000, "Error Codes", section 3.
-    """
+    """Return the codes of a cloud endpoint: 0, those that it lists, and those of the signature, which all answer."""
     own = (ReturnCode(code, meaning) for code, meaning in listed.items())
     return (_SUCCESS, *own, *_CLOUD_COMMON)

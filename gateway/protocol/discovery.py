@@ -1,7 +1,4 @@
-"""Frames of the vendor's device discovery protocol (SDDP), as pure functions.
-
-Source: notes, section 2.1: header FF FF 33 FF, version 01, type, payload length, base64 of UTF-8 JSON, CRC-32.
-"""
+"""Frames of the vendor's device discovery protocol (SDDP), as pure functions (NOTES: Discovery frames)."""
 
 import base64
 import binascii

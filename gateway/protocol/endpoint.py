@@ -62,32 +62,40 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One endpoint of the vendor.
-
-    `path` is TYPE/ACTION for a camera and the path below /openapi/ for the cloud, both without a leading slash. `auth`
-    tells how a call is authorised: signed with the secret key, signed with the activation number, or not at all.
-    `repeatable` says that a call whose answer was lost may be sent again with the same effect. `timeout_s` is the time
-    a camera needs where that is more than the configured one. `max_bytes` bounds the form that carries the parameters,
-    without its files. `relay` tells how its calls wait in the outbox; None sends them directly, as every read.
-    `source` is where the vendor describes it.
-    """
+    """One endpoint of the vendor."""
 
     path: str
+    """TYPE/ACTION for a camera, the path below /openapi/ for the cloud; without a leading slash."""
     side: Side
+    """Who serves the endpoint."""
     title: str
+    """The vendor's heading."""
     source: str
+    """The vendor's page that describes it, and the section there."""
     scope: Scope
+    """The least scope that a caller's token needs."""
     parameters: tuple[Parameter, ...] = ()
+    """The private parameters; signing adds the public ones."""
     answer: tuple[AnswerField, ...] = ()
+    """The fields below `data` of a response."""
     return_codes: tuple[ReturnCode, ...]
+    """The codes that a response may carry, 0 first."""
     auth: Auth = "signed"
+    """How a call is authorised: signed with the secret key, signed with the activation number, or not at all."""
     availability: Availability = "available"
+    """Whether the vendor offers the endpoint already; `listed` means that no page describes it."""
     limits: tuple[Span, ...] = ()
+    """Limits across two parameters."""
     repeatable: bool = False
+    """Whether a call may be sent again, with the same effect, when its response was lost."""
     timeout_s: float | None = None
+    """Seconds that a camera needs, where that exceeds the configured timeout (NOTES: Camera timeouts)."""
     max_bytes: int | None = None
+    """The largest form that carries the parameters, in bytes, files aside."""
     relay: RelayPolicy | None = None
+    """How calls wait in the outbox; None sends them directly, as every read."""
     note: str = ""
+    """What a user has to know beside the rest: a contradiction in the vendor's documents, a side effect."""
     takes_file: bool = field(init=False, repr=False, compare=False)
     """Whether a parameter is a file, so that the call travels as multipart/form-data."""
     _check: ArgumentCheck = field(init=False, repr=False, compare=False)

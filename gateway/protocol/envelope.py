@@ -30,7 +30,7 @@ class Answer:
 def parse_answer(raw: bytes) -> Answer:
     """Parse the body of an answer. Raises `Garbage` for anything but a JSON object with an integer code.
 
-    `msg` takes no part: the vendor writes both "succeed" and "success" (notes, contradiction 40).
+    `msg` is ignored: the vendor writes both "succeed" and "success" (NOTES: Cloud codes).
     """
     try:
         document = json_text.loads(raw)

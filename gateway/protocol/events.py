@@ -1,7 +1,7 @@
 """Events that the vendor reports: what each is called here, which of its fields mean what, and what is about a person.
 
-Source: seed 000, Notification Center, 8.3.1 (1010, 1100, 2001, 4100), and notes, sections 6 (the events of a camera, by
-name) and 10 (6001 to 6003). What a camera puts into a payload is not public; it is read as the cloud's (section 6).
+The cloud numbers its events, cameras name theirs (NOTES: Cloud events; Camera events). The payload of a camera's event
+is not public. It is read as the cloud's.
 """
 
 import re

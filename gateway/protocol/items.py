@@ -149,7 +149,7 @@ def parameters(endpoint: Endpoint, shared: str, text: str) -> dict[str, Any]:
 
 
 def merged(older: str, newer: str) -> str:
-    """Merge two items field by field, the newest wins; an empty value stands for none (notes, 45)."""
+    """Merge two items field by field, the newest wins; an empty value stands for none (NOTES: Empty values)."""
     given = {name: value for name, value in json_text.loads(newer).items() if value is not None and value != ""}
     return json_text.dumps({**json_text.loads(older), **given})
 
@@ -177,7 +177,7 @@ def named(endpoint: Endpoint, document: Any) -> dict[str, str]:
     for name in relay.named:
         entries = data.get(name) if isinstance(data, dict) else None
         for entry in entries if isinstance(entries, list) else []:
-            # Identifiers are text or numbers (notes, 24); of an object, its own identifier is meant.
+            # Identifiers are text or numbers; an object is meant by its own identifier (NOTES: Identifiers).
             key = next(iter(entry.values()), "") if isinstance(entry, dict) else entry
             found.setdefault(str(key), name)
     return found
@@ -201,7 +201,7 @@ def _fate(endpoint: Endpoint, relay: RelayPolicy, listed: str, text: str) -> Fat
     if verdict == "instead":
         return Fate("waiting", listed=listed, instead=relay.instead)
     if verdict == "refused" and relay.made_by and listed != "invalid_list" and json_text.loads(text).get(relay.made_by):
-        verdict = "delivered"  # seed 000, example 6.2.2
+        verdict = "delivered"  # (NOTES: Product updates)
     if verdict == "delivered":
         return Fate("delivered", 0, endpoint.meaning(0), listed)
     return Fate("refused", 0, f"the vendor names it in {listed}", listed)

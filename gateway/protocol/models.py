@@ -1,4 +1,4 @@
-"""Camera models and the many names the vendor uses for them (notes, contradiction 15)."""
+"""Camera models and the many names the vendor uses for them (NOTES: Camera models)."""
 
 from typing import Literal
 

@@ -49,7 +49,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that one label model can show: size in pixels and colours (seed 001, 4.3.5)."""
+    """A picture that one label model can show: size in pixels and colours."""
 
     model: str
     width: int

@@ -1,7 +1,4 @@
-"""The vendor's request signature, as a pure function.
-
-Source: seed 000, "Activation" (worked example) and "2.2 Sign Rules"; notes, section 4 (empty values, arrays, files).
-"""
+"""The vendor's request signature, as pure functions (NOTES: Signed text)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -27,7 +24,7 @@ def sign(parameters: Mapping[str, str], key: str) -> str:
 def signed(parameters: Mapping[str, str], *, app_id: str, key: str, timestamp: int, random: str) -> dict[str, str]:
     """Return the parameters with the public ones added: app_id, timestamp (Unix seconds), random and sign.
 
-    `random` is 6 to 10 digits or letters (seed 000, "2.3 Common Parameters").
+    `random` is 6 to 10 digits or letters (NOTES: Public parameters).
     """
     public = {**parameters, "app_id": app_id, "timestamp": str(timestamp), "random": random}
     return {**public, "sign": sign(public, key)}

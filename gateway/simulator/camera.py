@@ -37,7 +37,7 @@ _NO_INTERNET: Final = 11
 
 
 class SimulatedCamera:
-    """One camera. Behaves as seed 000 says; codes follow the inferred meanings of the notes, section 5.
+    """One camera. Behaves as the vendor documents; codes follow inferred meanings (NOTES: Camera return codes).
 
     `app_id` and `secret_key` are the account that owns it, or may activate it; `other_accounts` (app_id to secret key)
     may activate it too. `hotspot` tells a factory-new camera without a cable from one on Ethernet. `wifi_networks` are
@@ -134,7 +134,7 @@ class SimulatedCamera:
         return self._server.handshakes
 
     def announcement(self) -> Announcement:
-        """Return what the camera says of itself in discovery (notes, section 2.1)."""
+        """Return what the camera says of itself in discovery (NOTES: Discovery frames)."""
         state = self.state
         return Announcement(
             sn=state.sn,

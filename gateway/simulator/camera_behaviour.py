@@ -1,4 +1,4 @@
-"""What each endpoint does to a simulated camera's state, and what it answers (seed 000, 1 and 2; notes, section 6)."""
+"""What each endpoint does to a simulated camera's state, and what it answers (NOTES: Camera subscriptions)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -20,7 +20,7 @@ _PARAMETER_CODES: Final = {
     "motion_level": 114, "audio_level": 115, "weekday": 116, "start_time": 117, "stop_time": 117, "name": 118,
     "led_switch": 119, "rotation": 120, "event_list": 310, "http_callback": 311,
 }  # fmt: skip
-"""The code for a bad value, by parameter (notes, section 5: inferred)."""
+"""The code for a bad value, by parameter (NOTES: Camera return codes)."""
 MISSING_PARAMETER: Final = 2
 _NO_CARD: Final = 220
 
@@ -69,7 +69,7 @@ def _reset_lens(state: CameraState, _: Fields) -> None:
 
 def _lens(state: CameraState, _: Fields) -> Data:
     lens = state.settings.lens
-    # `focused_x`, not `focus_x`: the sample against the table (notes, contradiction 3).
+    # `focused_x`, not `focus_x`: as in the sample, against the table (NOTES: Focus point).
     return {
         "zoom": lens.zoom, "max_zoom": MAX_ZOOM, "max_focus": MAX_FOCUS, "focus": lens.focus,
         "focused_x": lens.focused_x, "focused_y": lens.focused_y,

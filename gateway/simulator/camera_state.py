@@ -8,7 +8,7 @@ from gateway.protocol.models import Model, normal_mac
 MAX_ZOOM: Final = 500
 MAX_FOCUS: Final = 780
 DEFAULT_GROUPS: Final = ("stranger", "regular")
-"""The face groups that an activation makes (seed 000, "Activation"; notes, contradiction 16)."""
+"""The face groups that an activation makes (NOTES: Default face groups)."""
 
 
 class AccessPoint(NamedTuple):
@@ -120,7 +120,7 @@ class CameraState:
 
     @property
     def angles(self) -> tuple[int, ...]:
-        """The rotations that the model offers (notes, section 3)."""
+        """The rotations that the model offers (NOTES: Rotation)."""
         return (0, 90, 180, 270) if self.model == "FM010" else (0, 180)
 
     @property

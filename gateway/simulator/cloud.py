@@ -23,7 +23,7 @@ ACCOUNTS: Final[Mapping[str, str]] = {"EF3OG8R5B32X0": "kdsofkdsnflke9382938k"}
 SHOPS: Final[Mapping[str, str]] = {"10096": "100000010096"}
 
 _MOST_BYTES: Final = 1024 * 1024
-"""A larger request is refused (seed 000, Cloud API, 2.1)."""
+"""A larger request is refused (NOTES: Request size)."""
 _ENVELOPE_BYTES: Final = 64 * 1024
 """What the other parts of a multipart request may take beside a picture of the full size."""
 _FLAWS: Final[Mapping[Flaw, tuple[int, str]]] = {

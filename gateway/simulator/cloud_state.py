@@ -12,7 +12,7 @@ from gateway.simulator.refusal import Refused
 NO_SHOP: Final = (5041, 5013)
 MAX_GROUPS: Final = 10
 MAX_FACES: Final = 30000
-"""Of all groups of a shop together (notes, section 7)."""
+"""Of all groups of a shop together (NOTES: Face library limits)."""
 CUSTOM_FIELDS: Final = range(1, 6)
 
 _Row = TypeVar("_Row")

@@ -20,8 +20,8 @@ _GROUPS: Final = ((1, "stranger"), (2, "regular"))
 class Happenings:
     """Lets cameras report what happens before them, and the cloud report it too where the camera is bound to a shop.
 
-    What a camera puts into a payload is not public; it is modelled on the cloud's (notes, section 6), with fields of
-    its own that no document names.
+    What a camera puts into a payload is not public; it is modelled on the cloud's, with fields of its own that
+    no document names (NOTES: Camera events).
     """
 
     def __init__(self, cameras: Sequence[SimulatedCamera], cloud: SimulatedCloud | None = None) -> None:
@@ -79,7 +79,7 @@ class Happenings:
         for shop in self._cloud.state.shops.values() if self._cloud is not None else ():
             for ipc in shop.ipcs.values():
                 if ipc.sn == camera.sn and self._cloud is not None:
-                    # The cloud has numbers of its own for faces (notes, section 7: the device knows groups by name).
+                    # The cloud has numbers of its own for faces (NOTES: Camera events).
                     given = {"ipc_id": ipc.ipc_id, **payload}
                     if "face_id" in given:
                         given["face_id"] = str(next(self._visitors))

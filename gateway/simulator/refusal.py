@@ -13,7 +13,7 @@ GENERAL_FAILURE = 1
 class Refused(Exception):
     """The call is answered with the first of `codes` that the endpoint lists, or else with a general failure.
 
-    The vendor uses different numbers for one reason at different endpoints (notes, contradictions 34 to 38).
+    The vendor uses different numbers for one reason at different endpoints (NOTES: Cloud codes).
     """
 
     def __init__(self, *codes: int) -> None:
@@ -36,7 +36,7 @@ def wrong_parameters(
 ) -> Collection[str]:
     """Return the names of declared parameters that are missing or malformed; unknown ones are ignored."""
     known = {parameter.name for parameter in endpoint.parameters}
-    # A peer reads an empty value as no value, unless it has a meaning (notes, contradiction 45).
+    # A peer reads an empty value as no value, unless it has a meaning (NOTES: Empty values).
     blank = {parameter.name for parameter in endpoint.parameters if parameter.blank}
     arguments = {name: value for name, value in fields.items() if name in known and (value or name in blank)}
     given = {name: part for name, part in (files or {}).items() if name in known}

@@ -18,7 +18,7 @@ EVENTS = "/api/v1/events"
 STREAM = {"Accept": "text/event-stream"}
 FACE = {"ipc_id": "928", "face_id": "29195", "gender": 1, "age_range": 4, "group_id": "8927", "group_name": "stranger",
         "group_type": 2}  # fmt: skip
-"""The sample of event 2001 (seed 000, Notification Center)."""
+"""The vendor's sample of event 2001."""
 
 
 def callback(event: object, payload: object, *, key: str = SECRET_KEY, **more: Any) -> dict[str, str]:

@@ -17,9 +17,10 @@ CLOUD = [pytest.param(endpoint, id=endpoint.path) for endpoint in CATALOGUE.side
 READS = re.compile(r"(^|/)(get|groupBy)[A-Z]\w*$")
 DELETING = {"face/delete", "face/group/delete"}
 PLACES = re.compile(
-    r"seed 000, (Basic Configurations|Device Management|Cloud API|Order APIs|Notification Center|Product APIs), [0-9]"
-    r"|seed 001, [0-9]|notes, section [0-9]"
+    r"(Basic Configurations|Device Management|Cloud API|Order APIs|Notification Center|Product APIs), [0-9]"
+    r"|Electronic Shelf Label, [0-9]|Message Channel$"
 )
+"""Where an endpoint is described: the vendor's page and the section on it."""
 
 
 def every_parameter(parameters: tuple[Parameter, ...]) -> list[Parameter]:

@@ -1,6 +1,7 @@
 """The vendor's own samples: every request encodes to what is printed, every answer holds only what is declared."""
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def named(member: str) -> list[str]:
 def test_every_described_endpoint_has_a_sample() -> None:
     sampled = {endpoint_of(sample) for sample in SAMPLES.values()}
     described = {endpoint for endpoint in CATALOGUE.endpoints if endpoint.availability != "listed"}
-    unsampled = {CATALOGUE.get("camera", path) for path in ("hook/add", "hook/delete")}  # known from the notes alone
+    unsampled = {CATALOGUE.get("camera", path) for path in ("hook/add", "hook/delete")}  # that page prints none
     assert described - sampled == unsampled
     assert len(SAMPLES) >= 100
 
@@ -48,7 +49,7 @@ def test_a_sample_is_well_formed(name: str) -> None:
     assert set(sample) <= MEMBERS
     assert {"endpoint", "source", "repaired"} < set(sample)
     assert name.startswith(f"{sample['endpoint']['side']}-{path}")
-    assert sample["source"].startswith("seed 00")
+    assert re.fullmatch(r"[A-Z][A-Za-z ]+, [0-9.]+", sample["source"])
 
 
 @pytest.mark.parametrize("name", [name for name in named("request") if "refused" not in SAMPLES[name]])
@@ -109,7 +110,7 @@ def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
 
 
 def fits(value: Any, kind: str) -> bool:
-    """Tell whether a value has a kind, as tolerantly as the vendor is loose: notes, 24 and 50."""
+    """Tell whether a value has a kind, as tolerantly as the vendor is loose (NOTES: Identifiers; Customer flow)."""
     match kind:
         case "array":
             return isinstance(value, list)

@@ -21,13 +21,13 @@ Call = Callable[..., Awaitable[dict[str, Any]]]
 APP_ID = "JO83UNV983U9OR"
 SECRET_KEY = "kdsofkdsnflke9382938k"
 CLOUD_ACCOUNTS = {"APPID6917LTY": "tokenlty123"}
-"""Seed 000, Product APIs, 6."""
+"""As the examples of the vendor's page Product APIs, section 6, use it."""
 CLOUD_SHOPS = {"7948": "100000007948", "10096": "100000010096", "10087": "100000010087", "15220": "100000015220"}
 WIFI = (AccessPoint("WeWork", "WPA-PSK"), AccessPoint("Open Air", "NONE"), AccessPoint("Attic", "WEP"))
 
 
 def sign_by_hand(fields: Mapping[str, str], key: str) -> str:
-    """Sign as seed 000, "Activation", shows: str1, "&key=", the key, MD5 in upper case."""
+    """Sign as the vendor's activation sample shows: str1, "&key=", the key, MD5 in upper case."""
     str1 = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name] and name != "sign")
     return hashlib.md5(f"{str1}&key={key}".encode(), usedforsecurity=False).hexdigest().upper()
 
@@ -82,7 +82,7 @@ def post(http: aiohttp.ClientSession) -> Call:
 
 @pytest.fixture
 async def make_camera() -> AsyncIterator[Callable[..., Awaitable[SimulatedCamera]]]:
-    """Start cameras that are stopped at the end; what is not given is as in the seed's worked example."""
+    """Start cameras that are stopped at the end; what is not given is as in the vendor's worked example."""
     cameras: list[SimulatedCamera] = []
 
     async def make(**given: Any) -> SimulatedCamera:

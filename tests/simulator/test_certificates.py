@@ -1,4 +1,4 @@
-"""The certificates are like the vendor's (notes, section 3), and the cloud's is one that a careful client accepts."""
+"""The cameras' certificate is like the vendor's (NOTES: Camera certificate); careful clients accept the cloud's."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""Simulated cameras answer the vendor's discovery frames over real UDP (notes, section 2.1)."""
+"""Simulated cameras answer the vendor's discovery frames over real UDP (NOTES: Discovery frames)."""
 
 import asyncio
 import base64

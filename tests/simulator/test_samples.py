@@ -68,7 +68,7 @@ UNPRINTED_REQUESTS: dict[str, dict[str, Any]] = {
 
 
 NOT_PRINTED = {"device/esl/firmware/getList": ["esl_firmware_list"]}
-"""What is answered beyond the print: here the right name beside its neighbour's (notes, contradiction 42)."""
+"""What is answered beyond the print: here the right name beside its neighbour's (NOTES: Misprints)."""
 
 
 def shape(value: Any) -> Any:

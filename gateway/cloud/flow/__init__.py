@@ -1,4 +1,4 @@
-"""Customer flow at hand: what the ten endpoints of the cloud tell (seed 000, Cloud API, chapter 6), merged and kept."""
+"""Customer flow at hand: what the ten endpoints of the cloud tell, merged and kept."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -22,7 +22,7 @@ from gateway.store.flow import Kept
 from gateway.store.running_time import RunningTime
 
 PAUSE_S: Final = 15.0
-"""The present day's numbers change at most this often (seed 000, Cloud API, 6.1: "15s/update")."""
+"""The present day's numbers change at most this often (NOTES: Customer flow)."""
 PATIENCE_S: Final = 2.0
 """How long a caller waits for the cloud where remembered numbers can be given instead; the cloud is asked on."""
 

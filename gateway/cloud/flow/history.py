@@ -1,8 +1,7 @@
 """Customer flow of past days: each asked for once, since it does not change any more, and kept.
 
-The vendor provides the history one day later ("T+1", seed 000, Cloud API, 6.1), at an hour that it does not tell: a
-day's numbers are taken as final when the day after it is over, too. Which zone the shop's days are in is not told
-either, so that is when it is over everywhere.
+The vendor provides the history one day later, at an hour that it does not state, and in a time zone that it does not
+state either. A day's numbers are taken as final when the day after it is over everywhere (NOTES: Customer flow).
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Customer flow as a person reads it: readable names, numbers as numbers, padded hours, null for what is not told.
 
-Source: seed 000, Cloud API, chapter 6; where its samples disagree with each other, notes, contradiction 50.
+The vendor's samples disagree with each other (NOTES: Customer flow).
 """
 
 import re

@@ -10,7 +10,7 @@ from gateway.protocol.discovery import SEND_AT_S
 async def broadcast(frames: FrameSockets, *, until: float, report: Callable[[Heard], None]) -> list[str]:
     """Report every camera that announces itself until the loop's time `until`; return what went wrong.
 
-    Source of the schedule: notes, section 2.1.
+    Requests are sent when the vendor's app sends them (NOTES: Discovery schedule).
     """
     loop = asyncio.get_running_loop()
     begin = loop.time()

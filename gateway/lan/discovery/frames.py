@@ -29,7 +29,7 @@ class Heard:
 
     @property
     def is_camera(self) -> bool:
-        """Whether a camera announced itself: other SUNMI products answer too (notes, section 2.1)."""
+        """Whether a camera announced itself: other SUNMI products answer too (NOTES: Discovery replies)."""
         return camera_model(self.announcement.model) is not None
 
 
@@ -50,9 +50,9 @@ class FrameSockets:
     """For each interface a socket that is bound to its address, and one that hears broadcasts.
 
     All are bound to the discovery port with address reuse, because it is not known whether a camera answers to that
-    port or to the asking one, by unicast or by broadcast (notes, section 2.1). Where another program keeps the port to
-    itself, they take a free one. `notices` tells what does not work, `bad_frames` counts datagrams that were no frames,
-    and `heard` is what each host said of itself last.
+    port or to the asking one, by unicast or by broadcast (NOTES: Discovery replies). Where another program keeps the
+    port to itself, they take a free one. `notices` tells what does not work, `bad_frames` counts datagrams that were no
+    frames, and `heard` is what each host said of itself last.
 
     With `confined`, nothing is sent to or heard from hosts outside the interfaces' networks.
     """

@@ -17,7 +17,7 @@ from gateway.protocol.models import camera_model
 _OWN_TYPE: Final = "_sunmi-ipc._tcp.local."
 _HTTPS_TYPE: Final = "_https._tcp.local."
 _TYPES: Final = (_OWN_TYPE, _HTTPS_TYPE, "_http._tcp.local.")
-_SERIAL_NUMBER: Final = re.compile(r"(?:SS101|C101|FS101|C201)[0-9A-Z]{4,}")  # notes, section 2.3: a hint, no more
+_SERIAL_NUMBER: Final = re.compile(r"(?:SS101|C101|FS101|C201)[0-9A-Z]{4,}")  # (NOTES: Serial numbers)
 
 
 async def browse(
@@ -30,9 +30,9 @@ async def browse(
 ) -> None:
     """Report every camera announced on the interfaces until the loop's time `until`. Raises `OSError`.
 
-    All of this is inferred: no source says that cameras announce themselves, or as what (notes, section 2.1). So the
-    likely service types are asked for, and what names a camera's model or serial number is taken for a camera. Who it
-    is, its discovery frame tells; without one it is reported as unidentified.
+    Nothing public says that cameras announce themselves by mDNS, or as what (NOTES: Discovery replies). So this asks
+    for likely service types and takes a service that names a camera's model or serial number for a camera. Its
+    discovery frame tells who it is; without one it is reported as unidentified.
     """
     loop = asyncio.get_running_loop()
     resolving: set[asyncio.Task[None]] = set()

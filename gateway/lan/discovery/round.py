@@ -20,7 +20,7 @@ from gateway.settings import DiscoverySettings, Method
 _log = logging.getLogger(__name__)
 
 ROUND_S = 3.0
-"""How long a round lasts unless told otherwise: as long as the vendor's app searches (notes, section 2.1)."""
+"""How long a round lasts unless told otherwise: as long as the vendor's app searches (NOTES: Discovery schedule)."""
 
 _NUMBER = re.compile(r"\d+")
 _MOST_SIGHTINGS = 4096  # anyone can send frames that name cameras; memory must not be theirs to fill

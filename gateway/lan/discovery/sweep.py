@@ -152,7 +152,7 @@ class Sweep:
 def is_vendors(info: Mapping[str, Any]) -> bool:
     """Tell whether a decoded certificate is like the cameras': common name ipc-https, or of the organisation sunmi.
 
-    Source: notes, section 3, "Server certificate".
+    (NOTES: Camera certificate)
     """
     names = [part for name in ("subject", "issuer") for parts in info.get(name, ()) for part in parts]
     told = {(kind, text.lower()) for kind, text in names}

@@ -16,7 +16,7 @@ _ACTIVATION_REASONS: Final[dict[int, Reason]] = {
     10: "app_id_rejected",
     _NO_INTERNET: "no_internet",
 }
-"""What an activation's refusals mean (notes, section 5: inferred)."""
+"""What an activation's refusals mean (NOTES: Camera return codes)."""
 _UPDATE_NAME = CATALOGUE.get("camera", "config/updateName")
 
 

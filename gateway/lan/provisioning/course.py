@@ -24,7 +24,7 @@ from gateway.lan.registry import Activation, Registry
 from gateway.lan.sighting import Sighting
 
 HOTSPOT_NETWORK: Final = ipaddress.ip_network("192.168.200.0/24")
-"""The network of every camera's own hotspot (notes, section 2.2)."""
+"""The network of every camera's own hotspot (NOTES: Camera hotspot)."""
 AWAY: Final = (CameraUnreachable, PeerTimeout, RateLimited)
 """What a call raises when another try may succeed."""
 

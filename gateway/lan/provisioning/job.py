@@ -35,7 +35,7 @@ Reason = Literal[
 
 STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
 MAX_NUMBER: Final = 64
-"""How many characters an activation number may have; the vendor's have 8 to 24 (seed 000; notes, section 3)."""
+"""How many characters an activation number may have; the vendor's have 8 to 24 (NOTES: Public parameters)."""
 
 _WIFI = CATALOGUE.get("camera", "config/setWifiConf")
 _NAME = CATALOGUE.get("camera", "config/updateName")

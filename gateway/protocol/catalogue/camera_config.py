@@ -1,4 +1,4 @@
-"""Camera endpoints `config/*`: Wi-Fi, lens, detection, name, LED, rotation, memory card (seed 000, chapter 1)."""
+"""Camera endpoints `config/*`: Wi-Fi, lens, detection, name, LED, rotation, memory card."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _set(number: int, action: str, title: str, *parameters: Parameter, codes: tu
 
 
 def _config(number: int, action: str, title: str, **declared: Any) -> Endpoint:
-    source = f"seed 000, Basic Configurations, {number}"
+    source = f"Basic Configurations, {number}"
     return Endpoint(path=f"config/{action}", side="camera", title=title, source=source, **declared)
 
 
@@ -43,8 +43,9 @@ _WIFI = (
         min_length=8,
         max_length=64,
         secret=True,
+        # (NOTES: Wi-Fi password)
         description="The password of the network; blank for an open one. WEP is not supported. "
-        "The lower bound is WPA's, and the vendor's app keeps to it (notes, section 9).",
+        "The lower bound is WPA's, and the vendor's app keeps to it.",
     ),
 )
 _WIFI_LEAVES = (
@@ -84,8 +85,9 @@ ENDPOINTS = (
     _read(
         5, "getApListWithoutAuth", "Get AP List (without authentication)", *_ACCESS_POINTS,
         auth="none", return_codes=camera_codes(0, 1, 3, 5, 7, 12),
-        note="Only before activation. Sent without public parameters, although the sample shows them (notes, 6). "
-        "Code 12 is listed only for the sibling that sets the Wi-Fi, and expected here as well (notes, 7).",
+        # (NOTES: Calls before activation)
+        note="Only before activation. Sent without public parameters, although the sample shows them. "
+        "Code 12 is listed only for the sibling that sets the Wi-Fi, and expected here as well.",
     ),
     _set(
         6, "setZoom", "Set Zoom",
@@ -118,7 +120,8 @@ ENDPOINTS = (
         whole("focused_y", "Focus point, percent of the height."),
         whole("focus_x", "The same as focused_x, in the table's spelling."),
         whole("focus_y", "The same as focused_y, in the table's spelling."),
-        note="The sample answers focused_x and focused_y, the table says focus_x and focus_y: accept both (notes, 3).",
+        # (NOTES: Focus point)
+        note="The sample answers focused_x and focused_y, the table says focus_x and focus_y: accept both.",
     ),
     _set(
         11, "setIrMode", "Set IR Mode",
@@ -137,7 +140,8 @@ ENDPOINTS = (
         Parameter(name="start_time", type="int", required=True, min=0, max=1440, description=_START, example=200),
         Parameter(name="stop_time", type="int", required=True, min=0, max=1440, description=_STOP, example=400),
         codes=(3, 5, 7, 114, 115, 116, 117),
-        note="Times are minutes (notes, 13); weekday 128 overrides the lower bits and the times (notes, 14).",
+        # (NOTES: Detection period)
+        note="Times are minutes; weekday 128 overrides the lower bits and the times.",
     ),
     _read(
         14, "getDynamicDetect", "Get Dynamic Detect",
@@ -151,7 +155,8 @@ ENDPOINTS = (
     ),
     _read(
         16, "getName", "Get IPC Name", text("name", "Name."),
-        note="The table types the name as int; it is text, as in the sample (notes, 12).",
+        # (NOTES: Camera name)
+        note="The table types the name as int; it is text, as in the sample.",
     ),
     _set(
         17, "setLedSwitch", "Set LED",
@@ -168,12 +173,14 @@ ENDPOINTS = (
             description="Orientation of the image; getRotationAngles tells which ones this camera has.",
         ),
         codes=(3, 5, 7, 120),
-        note="FM010 turns by 0, 90, 180 and 270 degrees, FM020 by 0 and 180 (notes, section 3).",
+        # (NOTES: Rotation)
+        note="FM010 turns by 0, 90, 180 and 270 degrees, FM020 by 0 and 180.",
     ),
     _read(20, "getRotation", "Get Rotation", whole("rotation", "Orientation of the image, in degrees.")),
     _read(
         21, "getRotationAngles", "Get Rotation Angles", *texts("angles", "The orientations that this camera has."),
-        note="The sample posts to config/getRotation: a misprint (notes, 5).",
+        # (NOTES: Rotation)
+        note="The sample posts to config/getRotation: a misprint.",
     ),
     _set(
         22, "formatMemoryCard", "Format SD-card",
@@ -183,6 +190,7 @@ ENDPOINTS = (
     _read(
         23, "getMemoryCardStatus", "Get SD-card Status",
         whole("status", "0 no card, 1 not formatted, 2 working, 3 unknown, 4 ejected; treat any other as 3."),
-        note="4 is not in the documents; the vendor's app knows it (notes, 18).",
+        # (NOTES: Memory card status)
+        note="4 is not in the documents; the vendor's app knows it.",
     ),
 )  # fmt: skip

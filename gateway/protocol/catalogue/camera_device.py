@@ -1,4 +1,4 @@
-"""Camera endpoints `device/*`: activation, information, factory reset, reboot (seed 000, "Device Management")."""
+"""Camera endpoints `device/*`: activation, information, factory reset, reboot."""
 
 from gateway.protocol.catalogue.answers import text
 from gateway.protocol.codes import camera_codes
@@ -12,7 +12,7 @@ ENDPOINTS = (
         path="device/activate",
         side="camera",
         title="Activation",
-        source="seed 000, Device Management, 1",
+        source="Device Management, 1",
         scope="installer",
         auth="activation",
         parameters=(
@@ -32,7 +32,7 @@ ENDPOINTS = (
         path="device/getInfo",
         side="camera",
         title="Get Basic Information",
-        source="seed 000, Device Management, 2",
+        source="Device Management, 2",
         scope="pos",
         answer=(
             text("sn", "Serial number."),
@@ -45,14 +45,15 @@ ENDPOINTS = (
         ),
         return_codes=_CODES,
         repeatable=True,
+        # (NOTES: Camera models)
         note="The sample names model FS beside a serial number SS…, and ends the MAC in a blank: "
-        "models go by many names, and the MAC is trimmed (notes, 15).",
+        "models go by many names, and the MAC is trimmed.",
     ),
     Endpoint(
         path="device/reset",
         side="camera",
         title="Restore Factory Settings",
-        source="seed 000, Device Management, 3",
+        source="Device Management, 3",
         scope="installer",
         return_codes=_CODES,
         note="The camera loses its Wi-Fi and its activation, and goes back to its hotspot.",
@@ -61,9 +62,10 @@ ENDPOINTS = (
         path="device/reboot",
         side="camera",
         title="Reboot",
-        source="seed 000, Device Management, 4",
+        source="Device Management, 4",
         scope="installer",
         return_codes=_CODES,
-        note="The sample posts to device/reset, which would erase the camera: a misprint (notes, 4).",
+        # (NOTES: Reboot path)
+        note="The sample posts to device/reset, which would erase the camera: a misprint.",
     ),
 )

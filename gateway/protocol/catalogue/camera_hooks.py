@@ -1,4 +1,4 @@
-"""Camera endpoints `hook/*`: which events a camera reports, and to which address (notes, section 6)."""
+"""Camera endpoints `hook/*`: which events a camera reports, and to which address (NOTES: Camera subscriptions)."""
 
 from gateway.protocol.codes import camera_codes
 from gateway.protocol.endpoint import Endpoint
@@ -33,7 +33,7 @@ ENDPOINTS = (
         path="hook/add",
         side="camera",
         title="Subscribe to Events",
-        source="notes, section 6",
+        source="Message Channel",
         scope="admin",
         parameters=(_EVENT_LIST, _CALLBACK),
         return_codes=camera_codes(0, 1, 2, 5, 310, 311),
@@ -45,7 +45,7 @@ ENDPOINTS = (
         path="hook/delete",
         side="camera",
         title="End a Subscription",
-        source="notes, section 6",
+        source="Message Channel",
         scope="admin",
         parameters=(
             _EVENT_LIST,

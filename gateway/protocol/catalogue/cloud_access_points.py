@@ -1,4 +1,4 @@
-"""Cloud endpoints `device/ap/*`: the radio access points of shelf labels (seed 001, chapter 5)."""
+"""Cloud endpoints `device/ap/*`: the radio access points of shelf labels."""
 
 from gateway.protocol.catalogue.answers import rows, text, whole
 from gateway.protocol.catalogue.labels import LABEL_CODES
@@ -22,7 +22,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ap/bind",
         title="Bind an AP to a shop",
-        source="seed 001, 5.3.1",
+        source="Electronic Shelf Label, 5.3.1",
         scope="installer",
         parameters=(
             *SHOP,
@@ -40,7 +40,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ap/unbind",
         title="Unbind an AP from a shop",
-        source="seed 001, 5.3.2",
+        source="Electronic Shelf Label, 5.3.2",
         scope="installer",
         parameters=(*SHOP, _AP_ID),
         return_codes=cloud_codes({**LABEL_CODES, **_INVALID_POINT}),
@@ -48,7 +48,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ap/getList",
         title="Get the List of APs from a shop",
-        source="seed 001, 5.3.3",
+        source="Electronic Shelf Label, 5.3.3",
         scope="pos",
         parameters=(*SHOP, *pages()),
         answer=(
@@ -61,23 +61,23 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ap/getInfo",
         title="Get the info about a given AP",
-        source="seed 001, 5.3.4",
+        source="Electronic Shelf Label, 5.3.4",
         scope="pos",
         parameters=(*SHOP, _AP_ID),
         answer=(
             *_POINT,
             text("model_name", "Model."),
             text("software_version", "Firmware."),
-            whole("connect_time", "Unix time in seconds; the sample has a digit too many (notes, 44)."),
+            whole("connect_time", "Unix time in seconds; the sample has a digit too many."),
         ),
         return_codes=cloud_codes({**LABEL_CODES, 5011: "invalid model type", **_INVALID_POINT}),
         repeatable=True,
-        note="5011 means something else for a camera (notes, 38).",
+        note="5011 means something else for a camera.",
     ),
     cloud_endpoint(
         path="device/ap/updateName",
         title="Update the name of an AP",
-        source="seed 001, 5.3.5",
+        source="Electronic Shelf Label, 5.3.5",
         scope="installer",
         parameters=(
             *SHOP,
@@ -90,7 +90,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ap/reboot",
         title="Reboot the given AP",
-        source="seed 001, 5.3.6",
+        source="Electronic Shelf Label, 5.3.6",
         scope="admin",
         parameters=(*SHOP, _AP_ID),
         return_codes=cloud_codes({**LABEL_CODES, **_INVALID_POINT}),
@@ -98,7 +98,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ap/setScanTime",
         title="Set the scan time of a given AP",
-        source="seed 001, 5.3.7",
+        source="Electronic Shelf Label, 5.3.7",
         scope="installer",
         availability="unavailable",
         parameters=(

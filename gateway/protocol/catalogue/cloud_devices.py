@@ -1,4 +1,4 @@
-"""Cloud endpoints `device/ipc/*`: the cameras of a shop (seed 000, Cloud API, chapters 4 and 9.3)."""
+"""Cloud endpoints `device/ipc/*`: the cameras of a shop."""
 
 from gateway.protocol.catalogue.answers import rows, text, whole
 from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, IPC_ID, SHOP, STORE_CODES, cloud_endpoint
@@ -20,7 +20,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ipc/getList",
         title="Acquire the List of Devices",
-        source="seed 000, Cloud API, 4.3.1",
+        source="Cloud API, 4.3.1",
         scope="pos",
         parameters=SHOP,
         answer=(whole("total_count", "Number of cameras."), *rows("ipc_list", "The shop's cameras.", *_CAMERA)),
@@ -30,7 +30,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ipc/getInfo",
         title="Acquire the Basic Information of the Device",
-        source="seed 000, Cloud API, 4.3.2",
+        source="Cloud API, 4.3.2",
         scope="pos",
         parameters=(*SHOP, IPC_ID),
         answer=_CAMERA,
@@ -40,7 +40,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ipc/updateName",
         title="Change the Device Name",
-        source="seed 000, Cloud API, 4.3.3",
+        source="Cloud API, 4.3.3",
         scope="installer",
         parameters=(
             *SHOP,
@@ -50,7 +50,8 @@ ENDPOINTS = (
                 type="string",
                 required=True,
                 max_length=36,
-                description="The new name. The bound is the camera's own (seed 000, Basic Configurations, 15).",
+                # (NOTES: Camera name)
+                description="The new name. The bound is the camera's own, as config/updateName states it.",
                 example="The sample equipment",
             ),
         ),
@@ -68,7 +69,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ipc/bind",
         title="Bind Device by API",
-        source="seed 000, Cloud API, 9.3.1",
+        source="Cloud API, 9.3.1",
         scope="installer",
         availability="developing",
         parameters=(
@@ -82,7 +83,8 @@ ENDPOINTS = (
             ),
         ),
         return_codes=GENERAL_CLOUD_CODES,
-        note="Said to be under development; the newer documents list it as available (notes, 33). "
+        # (NOTES: Availability)
+        note="Said to be under development; the newer documents list it as available. "
         f"Only its sample tells the parameters. {CODES_STATED_IN_GENERAL}",
     ),
 )

@@ -1,4 +1,4 @@
-"""Cloud endpoints `face/*`: face groups and the faces in them (seed 000, Cloud API, chapter 5)."""
+"""Cloud endpoints `face/*`: face groups and the faces in them."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from gateway.protocol.codes import cloud_codes
 from gateway.protocol.parameters import Parameter
 
 _MAX_FACES: Final = 30_000
-"""All groups together (notes, section 7), so none can be larger."""
+"""All groups together, so none can be larger (NOTES: Face library limits)."""
 
 _GROUP_ID = Parameter(
     name="group_id", type="string", required=True, description="The face group.", example="578968814328"
@@ -36,7 +36,7 @@ _AGE_RANGE = Parameter(name="age_range", type="int", choices=AGE_RANGES, descrip
 _KEYS_ANSWERED = tuple(text(key.name, key.description) for key in _GROUP_KEYS)
 _GROUP_ANSWERED = (
     text("group_id", "Identifier of the group."),
-    whole("type", f"{meanings(GROUP_TYPES)[:-1]}; 4, a blacklist, is only known to the vendor's app (notes, 23)."),
+    whole("type", f"{meanings(GROUP_TYPES)[:-1]}; 4, a blacklist, is only known to the vendor's app."),
     whole("count", "Number of faces."),
     whole("capacity", "How many faces fit."),
     whole("last_modified_time", "Unix time in seconds; 0 never."),
@@ -64,18 +64,19 @@ ENDPOINTS = (
     cloud_endpoint(
         path="face/group/getList",
         title="Acquire the List of Face Group",
-        source="seed 000, Cloud API, 5.3.1",
+        source="Cloud API, 5.3.1",
         scope="pos",
         parameters=SHOP,
         answer=rows("group_list", "The shop's face groups.", *_GROUP_ANSWERED),
         return_codes=cloud_codes(STORE_CODES),
         repeatable=True,
-        note="Headed /fact/group/getList, a misprint: list and sample say face (notes, 22).",
+        # (NOTES: Misprints)
+        note="Headed /fact/group/getList, a misprint: list and sample say face.",
     ),
     cloud_endpoint(
         path="face/group/getInfo",
         title="Acquire the Information of a Specified Face Group",
-        source="seed 000, Cloud API, 5.3.2",
+        source="Cloud API, 5.3.2",
         scope="pos",
         parameters=(*SHOP, _GROUP_ID),
         answer=_GROUP_ANSWERED,
@@ -86,7 +87,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="face/group/create",
         title="Add a Face Group",
-        source="seed 000, Cloud API, 5.3.3",
+        source="Cloud API, 5.3.3",
         scope="installer",
         parameters=(
             *SHOP,
@@ -96,18 +97,19 @@ ENDPOINTS = (
             ),
             Parameter(
                 name="capacity", type="int", required=True, min=1, max=_MAX_FACES, example=1000,
-                description="How many faces fit. All groups together hold 30000 at most, in 10 groups (notes, 27).",
+                description="How many faces fit. All groups together hold 30000 at most, in 10 groups.",
             ),
             Parameter(name="description", type="string", description="Description."),
             *_GROUP_KEYS,
         ),
         return_codes=cloud_codes({**STORE_CODES, **_FULL, 5523: "this face group already exists"}),
-        note="Answers nothing: the new group's identifier is found in face/group/getList by its name (notes, 25).",
+        # (NOTES: Faces)
+        note="Answers nothing: the new group's identifier is found in face/group/getList by its name.",
     ),
     cloud_endpoint(
         path="face/group/update",
         title="Modify a Specified Face Group",
-        source="seed 000, Cloud API, 5.3.4",
+        source="Cloud API, 5.3.4",
         scope="installer",
         parameters=(
             *SHOP,
@@ -121,12 +123,13 @@ ENDPOINTS = (
             {**STORE_CODES, **_NOT_FOUND, **_FULL, 5525: "the default face library is not allowed to be modified"}
         ),
         repeatable=True,
-        note="The sample leaves out group_id and carries type, which is no parameter; the table decides (notes, 26).",
+        # (NOTES: Faces)
+        note="The sample leaves out group_id and carries type, which is no parameter; the table decides.",
     ),
     cloud_endpoint(
         path="face/group/delete",
         title="Delete a Specified Face Group",
-        source="seed 000, Cloud API, 5.3.5",
+        source="Cloud API, 5.3.5",
         scope="admin",
         parameters=(*SHOP, _GROUP_ID),
         return_codes=cloud_codes(
@@ -137,12 +140,13 @@ ENDPOINTS = (
                 5509: "non-empty face library",
             }
         ),
-        note="5509 means something else when a camera is bound; 5524 here is 5525 for an update (notes, 35, 36).",
+        # (NOTES: Cloud codes)
+        note="5509 means something else when a camera is bound; 5524 here is 5525 for an update.",
     ),
     cloud_endpoint(
         path="face/group/getFaceList",
         title="Acquire the Face List of a Specified Face Group",
-        source="seed 000, Cloud API, 5.3.6",
+        source="Cloud API, 5.3.6",
         scope="pos",
         parameters=(*SHOP, _GROUP_ID, *pages()),
         answer=(
@@ -151,12 +155,13 @@ ENDPOINTS = (
         ),
         return_codes=cloud_codes({**STORE_CODES, **_NOT_FOUND}),
         repeatable=True,
-        note="Headed /fact/group/getFaceList, a misprint (notes, 22). The total is total_num here (notes, 30).",
+        # (NOTES: Misprints; List totals)
+        note="Headed /fact/group/getFaceList, a misprint. The total is total_num here.",
     ),
     cloud_endpoint(
         path="face/getInfo",
         title="Acquire the Detailed Information of a Specified Face",
-        source="seed 000, Cloud API, 5.3.7",
+        source="Cloud API, 5.3.7",
         scope="pos",
         parameters=(*SHOP, _FACE_ID),
         answer=_FACE_ANSWERED,
@@ -167,7 +172,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="face/add",
         title="Add Face Information to a Specified Face Group",
-        source="seed 000, Cloud API, 5.3.8",
+        source="Cloud API, 5.3.8",
         scope="pos",
         parameters=(
             *SHOP,
@@ -182,13 +187,13 @@ ENDPOINTS = (
         ),
         answer=(text("face_id", "Identifier of the new face."),),
         return_codes=cloud_codes({**STORE_CODES, **_FULL}),
-        note="Sent as multipart/form-data, although the sample's header says otherwise (notes, 28). The picture is "
+        note="Sent as multipart/form-data, although the sample's header says otherwise. The picture is "
         "examined later; notification 1100 tells the outcome.",
     ),
     cloud_endpoint(
         path="face/update",
         title="Modify the Attribute Information of a Specified Face",
-        source="seed 000, Cloud API, 5.3.9",
+        source="Cloud API, 5.3.9",
         scope="pos",
         parameters=(
             *SHOP,
@@ -205,25 +210,27 @@ ENDPOINTS = (
     cloud_endpoint(
         path="face/updatePicture",
         title="Modify the Image of a Specified Face",
-        source="seed 000, Cloud API, 5.2",
+        source="Cloud API, 5.2",
         scope="pos",
         availability="listed",
         return_codes=cloud_codes({}),
-        note="Listed but never described: neither parameters nor answer are known (notes, 31).",
+        # (NOTES: Availability)
+        note="Listed but never described: neither parameters nor answer are known.",
     ),
     cloud_endpoint(
         path="face/delete",
         title="Delete Face Information from the Specified Face Group",
-        source="seed 000, Cloud API, 5.3.10",
+        source="Cloud API, 5.3.10",
         scope="admin",
         parameters=(*SHOP, _GROUP_ID, _FACE_IDS),
         return_codes=cloud_codes(STORE_CODES),
-        note="The identifiers are text in the sample and numbers in the table; text it is (notes, 29).",
+        # (NOTES: Identifiers)
+        note="The identifiers are text in the sample and numbers in the table; text it is.",
     ),
     cloud_endpoint(
         path="face/group/move",
         title="Move a Specified Face Among Face Groups",
-        source="seed 000, Cloud API, 5.3.11",
+        source="Cloud API, 5.3.11",
         scope="installer",
         parameters=(
             *SHOP,
@@ -239,7 +246,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="face/group/updateMoveStrategy",
         title="Change the Strategy of Moving a New Customer to Other Groups",
-        source="seed 000, Cloud API, 5.3.12",
+        source="Cloud API, 5.3.12",
         scope="installer",
         parameters=(
             *SHOP,

@@ -1,4 +1,4 @@
-"""Cloud endpoints `device/*/firmware/*`: firmware of shelf labels and their access points (seed 001, chapter 6)."""
+"""Cloud endpoints `device/*/firmware/*`: firmware of shelf labels and their access points."""
 
 from gateway.protocol.catalogue.answers import rows, text, whole
 from gateway.protocol.catalogue.labels import LABEL_CODES
@@ -12,7 +12,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ap/firmware/getList",
         title="Get the firmware info of APs by model",
-        source="seed 001, 6.3.1",
+        source="Electronic Shelf Label, 6.3.1",
         scope="pos",
         parameters=(*SHOP, *_PAGES),
         answer=(
@@ -25,7 +25,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/ap/firmware/upgrade",
         title="Update the firmware of APs",
-        source="seed 001, 6.3.2",
+        source="Electronic Shelf Label, 6.3.2",
         scope="admin",
         availability="unavailable",
         parameters=SHOP,
@@ -35,7 +35,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/esl/firmware/getList",
         title="Get the firmware info of ESLs by model",
-        source="seed 001, 6.3.3",
+        source="Electronic Shelf Label, 6.3.3",
         scope="pos",
         parameters=(*SHOP, *_PAGES),
         answer=(
@@ -45,12 +45,13 @@ ENDPOINTS = (
         ),
         return_codes=cloud_codes(LABEL_CODES),
         repeatable=True,
-        note="The sample is copied from the access points' and says ap_firmware_list: expect either (notes, 42).",
+        # (NOTES: Misprints)
+        note="The sample is copied from the access points' and says ap_firmware_list: expect either.",
     ),
     cloud_endpoint(
         path="device/esl/firmware/upgrade",
         title="Update the firmware of ESLs",
-        source="seed 001, 6.3.4",
+        source="Electronic Shelf Label, 6.3.4",
         scope="admin",
         availability="unavailable",
         parameters=SHOP,

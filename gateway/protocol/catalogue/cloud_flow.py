@@ -1,4 +1,4 @@
-"""Cloud endpoints `passengerFlow/*`: how many customers came, and of which kind (seed 000, Cloud API, chapter 6)."""
+"""Cloud endpoints `passengerFlow/*`: how many customers came, and of which kind (NOTES: Customer flow)."""
 
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ _REGULAR = whole("regular_count", "Repeat customers.")
 _STRANGER = whole("stranger_count", "New customers.")
 _MEMBER = whole("member_count", "Members.")
 _TOTAL = whole("total_count", "All customers.")
-_UNEXPOSED = whole("unexposed_count", "Customers whose face was not seen; not in every answer (notes, 50).")
+_UNEXPOSED = whole("unexposed_count", "Customers whose face was not seen; not in every answer.")
 
 _BY_GENDER = rows(
     "count_list",
@@ -66,7 +66,7 @@ def _flow(number: int, path: str, title: str, **declared: Any) -> Endpoint:
     return cloud_endpoint(
         path=f"passengerFlow/stat/{path}",
         title=title,
-        source=f"seed 000, Cloud API, 6.3.{number}",
+        source=f"Cloud API, 6.3.{number}",
         scope="pos",
         return_codes=cloud_codes(STORE_CODES),
         repeatable=True,
@@ -77,7 +77,7 @@ def _flow(number: int, path: str, title: str, **declared: Any) -> Endpoint:
 ENDPOINTS = (
     _today(
         1, "getLatest", "Acquire the Real-Time Customer Flow of the Current Day",
-        answer=(text("count", "All customers so far, as text (notes, 50)."), _UNEXPOSED),
+        answer=(text("count", "All customers so far, as text."), _UNEXPOSED),
     ),
     _today(
         2, "groupByTag", "Acquire the Customer Flow of the Current Day by New and Repeat Customer and Age Range",
@@ -104,7 +104,7 @@ ENDPOINTS = (
     ),
     _history(
         7, "getTrendByHour", "Acquire the Historical Customer Flow Trend by Hour", 24, "hours",
-        answer=_trend("The hour, YYYY-MM-DD H:MM: hours below 10 have one digit (notes, 50)."),
+        answer=_trend("The hour, YYYY-MM-DD H:MM: hours below 10 have one digit."),
     ),
     _history(
         8, "getTrendByDay", "Acquire the Historical Customer Flow Trend by Day", 30, "days",

@@ -1,4 +1,4 @@
-"""Cloud endpoints `hook/*`: which events the cloud reports, and to which address (seed 000, Notification Center)."""
+"""Cloud endpoints `hook/*`: which events the cloud reports, and to which address (NOTES: Cloud events)."""
 
 from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, SHOP, cloud_endpoint
 from gateway.protocol.codes import GENERAL_CLOUD_CODES
@@ -14,9 +14,9 @@ _EVENT_LIST = Parameter(
         Choice(1100, "the result of adding a face to a group"),
         Choice(2001, "a camera recognised a face"),
         Choice(4100, "a price changed (currently unavailable)"),
-        Choice(6001, "cloud printer: text receipt (notes, section 10)"),
-        Choice(6002, "cloud printer: image receipt (notes, section 10)"),
-        Choice(6003, "cloud printer: parsed receipt (notes, section 10)"),
+        Choice(6001, "cloud printer: text receipt"),
+        Choice(6002, "cloud printer: image receipt"),
+        Choice(6003, "cloud printer: parsed receipt"),
     ),
     open=True,
     description="The events.",
@@ -27,7 +27,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="hook/add",
         title="Add an event monitoring",
-        source="seed 000, Notification Center, 3.2, and Cloud API, 9.7.1",
+        source="Notification Center, 3.2, and Cloud API, 9.7.1",
         scope="admin",
         parameters=(
             *SHOP,
@@ -48,7 +48,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="hook/delete",
         title="Cancel event monitoring",
-        source="seed 000, Notification Center, 3.2",
+        source="Notification Center, 3.2",
         scope="admin",
         parameters=(*SHOP, _EVENT_LIST),
         return_codes=GENERAL_CLOUD_CODES,

@@ -1,4 +1,4 @@
-"""Cloud endpoints `device/esl/*`: electronic shelf labels (seed 001, chapter 4)."""
+"""Cloud endpoints `device/esl/*`: electronic shelf labels (NOTES: Shelf labels)."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ PICTURES: Final = (
     Picture("SL142", 400, 300, _THREE_COLOURS),
     Picture("SL142+", 400, 300, _THREE_COLOURS),
 )
-"""What each label model shows (seed 001, 4.3.5)."""
+"""What each label model shows."""
 
 _LED_COLOURS = (
     Choice(1, "white"),
@@ -50,7 +50,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/esl/bind",
         title="Bind an ESL to a shop",
-        source="seed 001, 4.3.1",
+        source="Electronic Shelf Label, 4.3.1",
         scope="installer",
         parameters=(*SHOP, *LABEL_BY_CODE_OR_SN),
         answer=(text("esl_id", "The label's identifier."),),
@@ -59,17 +59,18 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/esl/unbind",
         title="Unbind an ESL from a shop",
-        source="seed 001, 4.3.2",
+        source="Electronic Shelf Label, 4.3.2",
         scope="installer",
         parameters=(*SHOP, ESL_ID),
         answer=(text("esl_id", "The label's identifier."),),
         return_codes=cloud_codes({**LABEL_CODES, **_INVALID_LABEL}),
-        note="The description is its neighbour's; the heading is right (notes, 43).",
+        # (NOTES: Misprints)
+        note="The description is its neighbour's; the heading is right.",
     ),
     cloud_endpoint(
         path="device/esl/getList",
         title="Get the list of ESLs from a shop",
-        source="seed 001, 4.3.3",
+        source="Electronic Shelf Label, 4.3.3",
         scope="pos",
         parameters=(*SHOP, *pages()),
         answer=(whole("total_count", "Number of labels."), *rows("esl_list", "The labels of this page.", *_LABEL)),
@@ -79,7 +80,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/esl/getInfo",
         title="Get the detail info of a given ESL",
-        source="seed 001, 4.3.4",
+        source="Electronic Shelf Label, 4.3.4",
         scope="pos",
         parameters=(*SHOP, *LABEL_BY_CODE_OR_ID),
         answer=(
@@ -88,7 +89,7 @@ ENDPOINTS = (
             text("software_version", "Firmware."),
             whole("battery", "Charge in percent."),
             whole("rssi", "Strength of the radio signal in dBm."),
-            whole("connect_time", "Unix time in seconds; the sample has a digit too many (notes, 44)."),
+            whole("connect_time", "Unix time in seconds; the sample has a digit too many."),
             text("ap_id", "The access point's identifier."),
             text("ap_sn", "The access point's serial number."),
         ),
@@ -99,7 +100,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/esl/pushImage",
         title="Push an image to the ESL",
-        source="seed 001, 4.3.5",
+        source="Electronic Shelf Label, 4.3.5",
         scope="pos",
         parameters=(
             *SHOP,
@@ -131,7 +132,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/esl/flashLed",
         title="Order the given ESL to flash its LED light",
-        source="seed 001, 4.3.6",
+        source="Electronic Shelf Label, 4.3.6",
         scope="pos",
         parameters=(
             *SHOP,
@@ -148,7 +149,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="device/esl/setRefreshTime",
         title="Set the refresh rate of a given ESL",
-        source="seed 001, 4.3.7",
+        source="Electronic Shelf Label, 4.3.7",
         scope="installer",
         availability="unavailable",
         parameters=(
@@ -158,12 +159,12 @@ ENDPOINTS = (
         ),
         return_codes=GENERAL_CLOUD_CODES,
         repeatable=True,
-        note=f"esl_id is typed int here alone; identifiers are text (notes, 24). {CODES_STATED_IN_GENERAL}",
+        note=f"esl_id is typed int here alone; identifiers are text. {CODES_STATED_IN_GENERAL}",
     ),
     cloud_endpoint(
         path="device/getOverview",
         title="Get the overview of both a shop's ESL and its AP",
-        source="seed 001, 4.3.8",
+        source="Electronic Shelf Label, 4.3.8",
         scope="pos",
         parameters=SHOP,
         answer=(
@@ -174,7 +175,6 @@ ENDPOINTS = (
         ),
         return_codes=GENERAL_CLOUD_CODES,
         repeatable=True,
-        note=f"The description is its neighbour's, which is unavailable; this one is not (notes, 43). "
-        f"{CODES_STATED_IN_GENERAL}",
+        note=f"The description is its neighbour's, which is unavailable; this one is not. {CODES_STATED_IN_GENERAL}",
     ),
 )

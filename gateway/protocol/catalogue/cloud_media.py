@@ -1,4 +1,4 @@
-"""Cloud endpoints `media/*`: live pictures and recordings (seed 000, Cloud API, chapter 7)."""
+"""Cloud endpoints `media/*`: live pictures and recordings."""
 
 from gateway.protocol.catalogue.answers import rows, text, whole
 from gateway.protocol.catalogue.shop import IPC_ID, SHOP, STORE_CODES, cloud_endpoint, pages
@@ -39,7 +39,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="media/live/start",
         title="Enable Remote Live-Broadcasting",
-        source="seed 000, Cloud API, 7.3.1",
+        source="Cloud API, 7.3.1",
         scope="pos",
         parameters=(*SHOP, IPC_ID, _RESOLUTION),
         answer=_STREAM,
@@ -48,7 +48,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="media/live/stop",
         title="End Live",
-        source="seed 000, Cloud API, 7.3.2",
+        source="Cloud API, 7.3.2",
         scope="pos",
         parameters=(*SHOP, IPC_ID, _RESOLUTION),
         return_codes=cloud_codes({**STORE_CODES, **_NO_DEVICE}),
@@ -57,7 +57,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="media/video/getList",
         title="Acquire the List of Video for Playback",
-        source="seed 000, Cloud API, 7.3.4",
+        source="Cloud API, 7.3.4",
         scope="pos",
         parameters=(*SHOP, IPC_ID, *_INTERVAL),
         limits=(Span("start_time", "end_time", 3600, "seconds"),),
@@ -78,7 +78,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="media/motionDetection/getList",
         title="Acquire the List of Motion Detection Videos",
-        source="seed 000, Cloud API, 7.3.5",
+        source="Cloud API, 7.3.5",
         scope="pos",
         parameters=(*SHOP, IPC_ID, *_INTERVAL, *pages(max_size=100)),
         answer=(
@@ -93,12 +93,13 @@ ENDPOINTS = (
         ),
         return_codes=cloud_codes(STORE_CODES),
         repeatable=True,
-        note="The total is total_num here (notes, 30).",
+        # (NOTES: List totals)
+        note="The total is total_num here.",
     ),
     cloud_endpoint(
         path="media/playback/getSnapshot",
         title="Acquire the Monitoring Images in a Specified Time Range",
-        source="seed 000, Cloud API, 7.3.6",
+        source="Cloud API, 7.3.6",
         scope="pos",
         parameters=(*SHOP, IPC_ID, _moment("time", "When the picture was taken")),
         answer=(text("snapshot_url", "The picture."),),
@@ -108,7 +109,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="media/live/getSnapshot",
         title="Acquire the Real-Time Monitoring Image",
-        source="seed 000, Cloud API, 7.3.7",
+        source="Cloud API, 7.3.7",
         scope="pos",
         parameters=(*SHOP, IPC_ID),
         answer=(text("snapshot_url", "The picture; it can be fetched for one day."),),
@@ -118,7 +119,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="media/playback/start",
         title="Start Remote Playback",
-        source="seed 000, Cloud API, 7.3.8",
+        source="Cloud API, 7.3.8",
         scope="pos",
         availability="developing",
         parameters=(*SHOP, IPC_ID, *_INTERVAL),
@@ -132,13 +133,14 @@ ENDPOINTS = (
                 5506: "no data found",
             }
         ),
+        # (NOTES: Availability)
         note="Called developing in the list, yet fully described. The sample's hls_url ends in .flv; live streams end "
-        "in .m3u8 (notes, 32). The limit of the interval is not stated.",
+        "in .m3u8. The limit of the interval is not stated.",
     ),
     cloud_endpoint(
         path="media/playback/stop",
         title="End Remote Playback",
-        source="seed 000, Cloud API, 7.3.9",
+        source="Cloud API, 7.3.9",
         scope="pos",
         availability="developing",
         parameters=(
@@ -152,6 +154,7 @@ ENDPOINTS = (
         ),
         return_codes=cloud_codes({5020: "invalid parameter"}),
         repeatable=True,
-        note="Called developing in the list, yet fully described (notes, 32).",
+        # (NOTES: Availability)
+        note="Called developing in the list, yet fully described.",
     ),
 )

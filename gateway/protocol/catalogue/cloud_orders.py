@@ -1,4 +1,4 @@
-"""Cloud endpoint `order/update`: the till's orders (seed 000, Order APIs)."""
+"""Cloud endpoint `order/update`: the till's orders (NOTES: Orders)."""
 
 from gateway.protocol.catalogue.answers import texts
 from gateway.protocol.catalogue.shop import ITEMS_PER_CALL, SHOP, cloud_endpoint
@@ -104,7 +104,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="order/update",
         title="Update order",
-        source="seed 000, Order APIs, 3.1.2",
+        source="Order APIs, 3.1.2",
         scope="pos",
         parameters=(
             *SHOP,
@@ -129,6 +129,6 @@ ENDPOINTS = (
         note="Not repeatable: no document says that the cloud takes the same order twice as one. "
         "The vendor agrees the details with each SaaS provider. Which properties are required is left blank; "
         "order_no is, because the answer names refused orders by it. The meanings of order_type differ "
-        "between documents; the number is passed on as it is (notes, 48).",
+        "between documents; the number is passed on as it is.",
     ),
 )

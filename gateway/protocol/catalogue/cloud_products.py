@@ -1,4 +1,4 @@
-"""Cloud endpoints `product/*`: products, and the labels showing them (seed 001, chapter 8; seed 000, Product APIs)."""
+"""Cloud endpoints `product/*`: products, and the labels showing them (NOTES: Product lists; Product updates)."""
 
 from gateway.protocol.catalogue.answers import rows, text, texts, whole
 from gateway.protocol.catalogue.labels import (
@@ -67,18 +67,16 @@ _CHANGE_CODES = {1: "the list is not valid JSON, or a required field is missing"
 _FAILURE = {1: "failure; msg tells the reason"}
 _ONE_OR_5XXX = (
     "One document lists 5xxx codes, the other says that failure is 1: a request that cannot be read or lacks a field "
-    "gives 1, anything else 5xxx (notes, 46)."
+    "gives 1, anything else 5xxx."
 )
 _AGREED = "The vendor agrees the details with each SaaS provider."
-_WHOLE_OR_ITEM = (
-    "A list that is malformed gives code 1; one bad product in a good list is named in invalid_list (notes, 47)."
-)
+_WHOLE_OR_ITEM = "A list that is malformed gives code 1; one bad product in a good list is named in invalid_list."
 
 ENDPOINTS = (
     cloud_endpoint(
         path="product/bindEsl",
         title="Bind a product to an ESL",
-        source="seed 001, 8.3.1",
+        source="Electronic Shelf Label, 8.3.1",
         scope="pos",
         parameters=(*SHOP, PRODUCT_ID, *LABEL_BY_CODE_OR_ID, TEMPLATE_ID),
         return_codes=cloud_codes(
@@ -99,7 +97,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="product/unbindEsl",
         title="Unbind a product from an ESL",
-        source="seed 001, 8.3.2",
+        source="Electronic Shelf Label, 8.3.2",
         scope="pos",
         parameters=(*SHOP, *LABEL_BY_CODE_OR_ID),
         return_codes=cloud_codes(
@@ -118,7 +116,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="product/getBindEslList",
         title="Get the list of ESLs",
-        source="seed 001, 8.3.3",
+        source="Electronic Shelf Label, 8.3.3",
         scope="pos",
         parameters=(*SHOP, PRODUCT_ID),
         answer=rows(
@@ -131,12 +129,13 @@ ENDPOINTS = (
         ),
         return_codes=cloud_codes({**LABEL_CODES, **_BAD_PARAMETER, 5301: "invalid ESL", **_INVALID_PRODUCT}),
         repeatable=True,
-        note="The description is its neighbour's; the heading is right (notes, 43).",
+        # (NOTES: Misprints)
+        note="The description is its neighbour's; the heading is right.",
     ),
     cloud_endpoint(
         path="product/updateTemplate",
         title="Update the template of a product",
-        source="seed 001, 8.3.4",
+        source="Electronic Shelf Label, 8.3.4",
         scope="pos",
         parameters=(*SHOP, PRODUCT_ID, TEMPLATE_ID),
         return_codes=cloud_codes(
@@ -155,7 +154,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="product/getInfo",
         title="Get product info",
-        source="seed 001, 8.3.5",
+        source="Electronic Shelf Label, 8.3.5",
         scope="pos",
         parameters=(*SHOP, PRODUCT_ID),
         answer=(
@@ -172,7 +171,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="product/getList",
         title="Get product list",
-        source="seed 001, 8.3.6",
+        source="Electronic Shelf Label, 8.3.6",
         scope="pos",
         parameters=(
             *SHOP,
@@ -200,7 +199,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="product/create",
         title="Create New Product",
-        source="seed 000, Product APIs, 3.1.2",
+        source="Product APIs, 3.1.2",
         scope="pos",
         parameters=(*SHOP, _product_list(name_required=True, description="The new products.")),
         answer=(*texts("exist_list", "Numbers of the products that existed already."), *_INVALID_LIST),
@@ -213,12 +212,12 @@ ENDPOINTS = (
             named={"exist_list": "instead", "invalid_list": "refused"},
             instead="product/update",
         ),
-        note=f"{_AGREED} {_WHOLE_OR_ITEM} The price is optional here and required in the mapping (notes, 45).",
+        note=f"{_AGREED} {_WHOLE_OR_ITEM} The price is optional here and required in the mapping.",
     ),
     cloud_endpoint(
         path="product/update",
         title="Update Product",
-        source="seed 000, Product APIs, 3.2.3",
+        source="Product APIs, 3.2.3",
         scope="pos",
         parameters=(*SHOP, _product_list(name_required=False, description="The products to change, by id.")),
         answer=(*_NOT_EXIST_LIST, *_INVALID_LIST),
@@ -238,7 +237,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="product/delete",
         title="Delete Product",
-        source="seed 000, Product APIs, 3.2.4",
+        source="Product APIs, 3.2.4",
         scope="pos",
         parameters=(
             *SHOP,

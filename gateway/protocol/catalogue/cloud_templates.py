@@ -1,4 +1,4 @@
-"""Cloud endpoints `template/*`: what a shelf label shows, and where on it (seed 001, chapter 7)."""
+"""Cloud endpoints `template/*`: what a shelf label shows, and where on it."""
 
 from gateway.protocol.catalogue.answers import meanings, rows, text, whole
 from gateway.protocol.catalogue.labels import LABEL_CODES, TEMPLATE_ID
@@ -20,7 +20,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="template/create",
         title="Create a new template",
-        source="seed 001, 7.3.1",
+        source="Electronic Shelf Label, 7.3.1",
         scope="installer",
         parameters=(
             *SHOP,
@@ -49,7 +49,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="template/update",
         title="Update a given template",
-        source="seed 001, 7.3.2",
+        source="Electronic Shelf Label, 7.3.2",
         scope="installer",
         parameters=(
             *SHOP,
@@ -63,7 +63,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="template/getList",
         title="Get all templates",
-        source="seed 001, 7.3.3",
+        source="Electronic Shelf Label, 7.3.3",
         scope="pos",
         parameters=(*SHOP, *pages(defaults=False)),
         answer=(
@@ -83,7 +83,7 @@ ENDPOINTS = (
     cloud_endpoint(
         path="template/getInfo",
         title="Get the detail of a given template",
-        source="seed 001, 7.3.4",
+        source="Electronic Shelf Label, 7.3.4",
         scope="pos",
         parameters=(*SHOP, TEMPLATE_ID),
         answer=(
@@ -96,12 +96,13 @@ ENDPOINTS = (
         ),
         return_codes=cloud_codes({**LABEL_CODES, **_BAD_TEMPLATE}),
         repeatable=True,
-        note="The sample's keys 'template_color:' and 'template _screen' are misprints (notes, 44).",
+        # (NOTES: Misprints)
+        note="The sample's keys 'template_color:' and 'template _screen' are misprints.",
     ),
     cloud_endpoint(
         path="template/delete",
         title="Delete a template",
-        source="seed 001, 7.3.5",
+        source="Electronic Shelf Label, 7.3.5",
         scope="installer",
         parameters=(
             *SHOP,

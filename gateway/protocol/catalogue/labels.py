@@ -1,4 +1,4 @@
-"""What the chapters on labels, access points, templates and products share (seed 001; seed 000 where it says more)."""
+"""What the chapters on labels, access points, templates and products share."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from gateway.protocol.parameters import Parameter
 
 LABEL_CODES: Final[Mapping[int, str]] = {5000: "database error", 5041: "invalid SaaS provider"}
-"""The codes that nearly every endpoint of these chapters lists; 5041 in seed 001 only (notes, 51)."""
+"""The codes that nearly every endpoint of these chapters lists (NOTES: Shelf labels)."""
 
 PRODUCT_ID: Final = Parameter(name="product_id", type="string", required=True, description="The product.", example="1")
 TEMPLATE_ID: Final = Parameter(
@@ -34,6 +34,6 @@ LABEL_BY_CODE_OR_ID: Final = (
     _ESL_CODE,
     _identifying("esl_id", "The label's identifier, as device/esl/bind answered it."),
 )
-CODE_OR_ID: Final = "The table has esl_code and esl_id, although the remark beside them asks for esl_sn (notes, 41)."
+CODE_OR_ID: Final = "The table has esl_code and esl_id, although the remark beside them asks for esl_sn."
 
 LABEL_STATUS: Final = "0 not activated, 1 not bound, 2 waiting for data, 3 pushed, 4 push failed."

@@ -1,4 +1,4 @@
-"""How the cloud describes people: gender, age, the kinds of face group (seed 000, Cloud API, 5 and 6)."""
+"""How the cloud describes people: gender, age, the kinds of face group."""
 
 from typing import Final
 

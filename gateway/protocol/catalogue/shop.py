@@ -7,7 +7,7 @@ from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.parameters import Parameter
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""The cloud refuses a larger request (seed 000, Cloud API, 2.1: "1M")."""
+"""The cloud refuses a larger request (NOTES: Request size)."""
 
 ITEMS_PER_CALL: Final = 4000
 """How many orders or products the outbox puts into one call at most. The vendor states no number, only the size, which
@@ -25,7 +25,8 @@ SHOP: Final = (
         name="sunmi_shop_no",
         type="string",
         replaces="shop_id",
-        description="The platform's newer key of the shop, instead of shop_id (notes, section 10).",
+        # (NOTES: Shop keys)
+        description="The platform's newer key of the shop, instead of shop_id.",
     ),
 )
 
@@ -42,7 +43,7 @@ STORE_CODES: Final[Mapping[int, str]] = {
     5013: "no data found",
     5041: "no shop_id parameter found in the request",
 }
-"""The codes that nearly every endpoint of the Cloud API chapter lists (seed 000)."""
+"""The codes that nearly every endpoint of the Cloud API chapter lists."""
 
 CODES_STATED_IN_GENERAL: Final = "Lists no codes of its own; those of the general error list are shown."
 

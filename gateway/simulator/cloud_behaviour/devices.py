@@ -1,4 +1,4 @@
-"""Cameras of a shop, and hooks (seed 000, Cloud API, chapter 4; Notification Center)."""
+"""Cameras of a shop, and hooks."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -47,7 +47,7 @@ def _bind(call: CloudCall) -> Data:
     sn = call.fields["ipc_sn"]
     if any(ipc.sn == sn for shop in call.state.shops.values() for ipc in shop.ipcs.values()):
         raise Refused(_ALREADY_BOUND)
-    model = "FM010" if sn.startswith(("SS1", "C101")) else "FM020"  # notes, section 2.3
+    model = "FM010" if sn.startswith(("SS1", "C101")) else "FM020"  # (NOTES: Serial numbers)
     ipc = call.state.bind_camera(call.shop.shop_id, sn=sn, name=sn, model=model)
     return {"ipc_id": ipc.ipc_id}
 

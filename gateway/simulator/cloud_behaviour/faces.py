@@ -1,4 +1,4 @@
-"""Face groups and faces (seed 000, Cloud API, chapter 5)."""
+"""Face groups and faces."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -24,7 +24,7 @@ _FULL: Final = 5520
 _EXISTS: Final = 5523
 _NOT_EMPTY: Final = 5509
 _DEFAULT_GROUP: Final = (5524, 5525)
-"""Deleting a default group answers the first, changing one the second (notes, contradiction 36)."""
+"""Deleting a default group answers the first, changing one the second (NOTES: Cloud codes)."""
 _CUSTOM: Final = 5
 _KEYS: Final = tuple(f"customer_key{number}" for number in CUSTOM_FIELDS)
 _VALUES: Final = tuple(f"customer_value{number}" for number in CUSTOM_FIELDS)
@@ -89,7 +89,7 @@ def _create_group(call: CloudCall) -> Data:
     group.description = call.fields.get("description", "")
     group.keys = call.changes(_KEYS)
     shop.groups[group.group_id] = group
-    return {}  # the new identifier is not told (notes, contradiction 25)
+    return {}  # the new identifier is not told (NOTES: Faces)
 
 
 def _update_group(call: CloudCall) -> Data:

@@ -1,4 +1,4 @@
-"""Customer flow: a shop that never closes, the same in every answer at any time (seed 000, Cloud API, chapter 6)."""
+"""Customer flow: a shop that never closes, the same in every answer at any time."""
 
 import zlib
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from gateway.simulator.refusal import Refused
 
 _LIST: Final = "count_list[]."
 _WITHOUT_UNEXPOSED: Final = ("getTrendByWeek", "getTrendByMonth")
-"""The samples of these leave the count out (notes, contradiction 50)."""
+"""The samples of these leave the count out (NOTES: Customer flow)."""
 _NO_DATA: Final = 5013
 
 _BY_HOUR: Final = (4, 3, 2, 2, 2, 3, 4, 6, 8, 10, 12, 16, 21, 18, 13, 12, 15, 20, 24, 19, 13, 9, 7, 5)
@@ -99,7 +99,7 @@ def _label(path: str, first: date, hour: _Hour) -> str:
         case "Hour" if "/today/" in path:
             return f"{hour.day} {hour.hour:02}:00"
         case "Hour":
-            return f"{hour.day} {hour.hour}:00"  # not padded (notes, contradiction 50)
+            return f"{hour.day} {hour.hour}:00"  # not padded (NOTES: Customer flow)
         case "Week":
             return str(hour.day - timedelta(days=(hour.day - first).days % 7))
         case "Month":
@@ -124,7 +124,7 @@ def _counts(names: Iterable[str], hours: Iterable[_Hour], age: int | None = None
     if "unexposed_count" in counts:
         counts["unexposed_count"] = unexposed
     if "count" in counts:
-        counts["count"] = str(counts["count"])  # text in this answer only (notes, contradiction 50)
+        counts["count"] = str(counts["count"])  # text in this answer only (NOTES: Customer flow)
     return counts
 
 

@@ -1,4 +1,4 @@
-"""Electronic shelf labels, their access points and templates (seed 001, chapters 4, 5 and 7)."""
+"""Electronic shelf labels, their access points and templates."""
 
 from collections.abc import Mapping
 from typing import Any, Final

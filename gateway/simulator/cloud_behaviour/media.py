@@ -1,4 +1,4 @@
-"""Live video, recordings and pictures: addresses that lead nowhere (seed 000, Cloud API, chapter 7)."""
+"""Live video, recordings and pictures: addresses that lead nowhere."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Products, the labels that show them, and orders (seed 000, Product APIs and Order APIs; seed 001, chapter 8)."""
+"""Products, the labels that show them, and orders."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -58,7 +58,7 @@ def _keep(call: CloudCall, product_id: str, item: Mapping[str, Any], *, create: 
     products = call.shop.products
     if create == (product_id in products):
         return False
-    # An empty text stands for no value (notes, contradiction 45).
+    # An empty text stands for no value (NOTES: Empty values).
     products.setdefault(product_id, {}).update({name: value for name, value in item.items() if value != ""})
     call.shop.product_times[product_id] = call.now
     return True

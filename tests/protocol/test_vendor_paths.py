@@ -1,7 +1,7 @@
 """Every path that the vendor's documents print is in the catalogue, and every path of the catalogue is printed.
 
 The paths were read from the documents once and are kept in `vendor_paths.json`. Where VENDOR_DOCUMENTS names the folder
-that holds the documents (seed 000 and seed 001, as text files), they are read from there as well.
+that holds the documents as text files, they are read from there as well.
 """
 
 import json
@@ -18,19 +18,19 @@ MISPRINTED_PATHS = {
     "fact/group/getList": "face/group/getList",
     "fact/group/getFaceList": "face/group/getFaceList",
 }
-"""Headings that contradict the list of endpoints and their own sample (notes, 22)."""
+"""Headings that contradict the list of endpoints and their own sample (NOTES: Misprints)."""
 
 MISPRINTED_SAMPLES = {
     "device/reboot": "device/reset",
     "config/getRotationAngles": "config/getRotation",
 }
-"""Camera endpoints whose sample posts to another one (notes, 4 and 5)."""
+"""Camera endpoints whose sample posts to another one (NOTES: Reboot path; Rotation)."""
 
 LISTED_ONLY = {"face/updatePictureModify the attribute information of a specified face image": "face/updatePicture"}
-"""Lines of a list of endpoints that nothing else describes; the path runs into its description (notes, 31)."""
+"""Lines of a list that nothing else describes; the path runs into its description (NOTES: Availability)."""
 
-FROM_THE_NOTES = {"hook/add", "hook/delete"}
-"""Camera endpoints that the documents lack (notes, section 6)."""
+FROM_ANOTHER_PAGE = {"hook/add", "hook/delete"}
+"""Camera endpoints that these documents lack (NOTES: Camera subscriptions)."""
 
 _CAMERA_LINK = re.compile(r"https://192\.168\.0\.1/openapi/([A-Za-z/]+),")
 _CAMERA_SAMPLE = re.compile(r"^POST\s/openapi/([A-Za-z/]+)\sHTTP", re.MULTILINE)
@@ -68,7 +68,7 @@ SOURCES = sources()
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_cameras_paths(source: str) -> None:
     printed = SOURCES[source]["camera"]
-    assert set(printed) | FROM_THE_NOTES == {endpoint.path for endpoint in CATALOGUE.side("camera")}
+    assert set(printed) | FROM_ANOTHER_PAGE == {endpoint.path for endpoint in CATALOGUE.side("camera")}
     assert {path: sample for path, sample in printed.items() if path != sample} == MISPRINTED_SAMPLES
 
 
