@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING, Self
 
 from gateway import __version__, logs
 from gateway.authority.names import present_names
-from gateway.clock import PeerClock
+from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
-from gateway.cloud.flow import CustomerFlow
-from gateway.cloud.relay import Relay
-from gateway.events.arrival import Arrival
+from gateway.cloud.customer_flow import CustomerFlow
+from gateway.outbox.worker import Relay
+from gateway.events.callback_urls import Arrival
 from gateway.events.callbacks import Callbacks
-from gateway.events.ipcs import IpcNumbers
-from gateway.events.observer import Observer
-from gateway.events.push import Push
+from gateway.events.camera_ids import IpcNumbers
+from gateway.events.system_events import Observer
+from gateway.events.webhooks import Push
 from gateway.events.subscriptions import Subscriptions
 from gateway.events.targets import CameraTarget, CloudTarget
-from gateway.lan.cameras import Cameras
-from gateway.lan.discovery.announce import Announcement, own_digits
-from gateway.lan.discovery.round import Discovery
-from gateway.lan.interfaces import own_addresses
-from gateway.lan.provisioning import Provisioning
-from gateway.lan.registry import Registry
-from gateway.metrics import Metrics
+from gateway.cameras.cameras import Cameras
+from gateway.discovery.advertisement import Announcement, own_digits
+from gateway.discovery.scan import Discovery
+from gateway.discovery.interfaces import own_addresses
+from gateway.cameras.provisioning import Provisioning
+from gateway.cameras.registry import Registry
+from gateway.runtime.metrics import Metrics
 from gateway.settings import Settings
-from gateway.store.cameras import CameraTable
-from gateway.store.database import Database
-from gateway.store.directory import StateDirectory
-from gateway.store.flow import FlowTable
-from gateway.store.jobs import JobTable
-from gateway.store.journal import Journal
-from gateway.store.outbox import Outbox
-from gateway.store.tokens import TokenTable
-from gateway.store.webhooks import WebhookTable
+from gateway.cameras.table import CameraTable
+from gateway.storage.database import Database
+from gateway.storage.state_directory import StateDirectory
+from gateway.cloud.customer_flow.table import FlowTable
+from gateway.cameras.provisioning.table import JobTable
+from gateway.events.log import Journal
+from gateway.outbox import Outbox
+from gateway.api.token_table import TokenTable
+from gateway.events.webhooks.table import WebhookTable
 
 if TYPE_CHECKING:  # imported where it is used, for the memory that it takes
     from gateway.authority.authority import Authority

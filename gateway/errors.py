@@ -23,7 +23,7 @@
         ├── PeerTimeout            504 timeout
         └── OutboxFull             507 outbox_full
 
-Other libraries' exceptions are translated at one place per boundary: `gateway.lan.connection` for cameras and
+Other libraries' exceptions are translated at one place per boundary: `gateway.cameras.connection` for cameras and
 `gateway.cloud.client` for the cloud.
 """
 

@@ -6,59 +6,59 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.logs"}
+FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.runtime.logs"}
 """What everything but the protocol may import: the error tree, the pure protocol, and logging."""
 
 ALLOWED = {
     "gateway.errors": set(),
     "gateway.protocol": {"gateway", "gateway.errors"},
-    "gateway.logs": {"gateway", "gateway.protocol"},
+    "gateway.runtime.logs": {"gateway", "gateway.protocol"},
     "gateway.runtime": {"gateway.errors"},
-    "gateway.clock": FOUNDATION,
+    "gateway.runtime.clock": FOUNDATION,
     "gateway.settings": FOUNDATION,
-    "gateway.service": FOUNDATION,
-    "gateway.metrics": FOUNDATION,
-    "gateway.store": FOUNDATION,
+    "gateway.runtime.systemd": FOUNDATION,
+    "gateway.runtime.metrics": FOUNDATION,
+    "gateway.storage": FOUNDATION,
     "gateway.simulator": FOUNDATION,
-    "gateway.lan": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.metrics", "gateway.redact"},
+    "gateway.cameras": FOUNDATION
+    | {"gateway.storage", "gateway.settings", "gateway.runtime.clock", "gateway.runtime.metrics", "gateway.redact"},
     "gateway.cloud": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.metrics", "gateway.redact"},
+    | {"gateway.storage", "gateway.settings", "gateway.runtime.clock", "gateway.runtime.metrics", "gateway.redact"},
     "gateway.events": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.metrics", "gateway.lan", "gateway.cloud"},
-    "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.lan"},
+    | {"gateway.storage", "gateway.settings", "gateway.runtime.clock", "gateway.runtime.metrics", "gateway.cameras", "gateway.cloud"},
+    "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.cameras"},
     "gateway.app": FOUNDATION
     | {
         "gateway.authority",
-        "gateway.store",
+        "gateway.storage",
         "gateway.settings",
-        "gateway.clock",
-        "gateway.metrics",
-        "gateway.lan",
+        "gateway.runtime.clock",
+        "gateway.runtime.metrics",
+        "gateway.cameras",
         "gateway.cloud",
         "gateway.events",
     },
     "gateway.doctor": FOUNDATION
-    | {"gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.app"},
+    | {"gateway.storage", "gateway.settings", "gateway.runtime.clock", "gateway.cameras", "gateway.cloud", "gateway.app"},
     "gateway.api": FOUNDATION
     | {
         "gateway.authority",
-        "gateway.store",
+        "gateway.storage",
         "gateway.settings",
-        "gateway.clock",
-        "gateway.metrics",
-        "gateway.lan",
+        "gateway.runtime.clock",
+        "gateway.runtime.metrics",
+        "gateway.cameras",
         "gateway.cloud",
         "gateway.events",
     }
     | {"gateway.app", "gateway.doctor"},
-    "gateway.backup": FOUNDATION | {"gateway.store", "gateway.settings"},
-    "gateway.support": FOUNDATION | {"gateway.store", "gateway.settings"},
+    "gateway.backup": FOUNDATION | {"gateway.storage", "gateway.settings"},
+    "gateway.support": FOUNDATION | {"gateway.storage", "gateway.settings"},
     "gateway.cli": FOUNDATION
     | {
-        *("gateway.store", "gateway.settings", "gateway.clock", "gateway.lan", "gateway.cloud", "gateway.backup"),
+        *("gateway.storage", "gateway.settings", "gateway.runtime.clock", "gateway.cameras", "gateway.cloud", "gateway.backup"),
         *("gateway.app", "gateway.doctor", "gateway.support", "gateway.api", "gateway.simulator"),
-        "gateway.service",
+        "gateway.runtime.systemd",
     },
     "gateway.__main__": {"gateway.cli"},
     "firmware_tools": set(),

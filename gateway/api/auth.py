@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.errors import Forbidden, Unauthorized
 from gateway.protocol.endpoint import Scope
-from gateway.store.tokens import TokenTable
+from gateway.api.token_table import TokenTable
 
 _RANK: Final[dict[Scope, int]] = {"pos": 0, "installer": 1, "admin": 2}
 

@@ -13,8 +13,8 @@ from gateway.api.route import Caller, Route, respond
 from gateway.app import Gateway
 from gateway.authority.names import present_names
 from gateway.errors import NotFound
-from gateway.store.directory import StateDirectory
-from gateway.store.timestamps import utc_text
+from gateway.storage.state_directory import StateDirectory
+from gateway.runtime.timestamps import utc_text
 
 if TYPE_CHECKING:
     from gateway.authority.authority import Authority

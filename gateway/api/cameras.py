@@ -16,8 +16,8 @@ from gateway.api.bodies import (
 )
 from gateway.api.route import Caller, Route, respond
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, NotManaged, Problem
-from gateway.lan.capture import capture
-from gateway.lan.provisioning import Limits, ProvisioningRequest
+from gateway.cameras.capture import capture
+from gateway.cameras.provisioning import Limits, ProvisioningRequest
 
 _WHILE_WAITING: Final = Limits(reach_s=0, activate_s=10, verify_s=5)
 """The patience of an activation whose caller waits for the answer."""

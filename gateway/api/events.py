@@ -11,7 +11,7 @@ from gateway.api.route import Caller, Route, respond
 from gateway.api.stream import EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.protocol import json_text
-from gateway.store.journal import Draft, Position, Wanted
+from gateway.events.log import Draft, Position, Wanted
 
 STREAM = web.AppKey("event_stream", EventStream)
 

@@ -16,7 +16,7 @@ from gateway.api.auth import by_token
 from gateway.api.events import STREAM
 from gateway.api.route import Caller, Route
 from gateway.app import Gateway
-from gateway.store.outbox import Stats
+from gateway.outbox import Stats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -81,7 +81,7 @@ async def metrics(caller: Caller) -> web.StreamResponse:
     readers = request.app[STREAM].readers
     present.register(_State(gateway, await gateway.outbox.stats(), readers))
     ProcessCollector(registry=present)
-    body = generate_latest(gateway.metrics.registry) + generate_latest(present)
+    body = generate_latest(gateway.runtime.metrics.registry) + generate_latest(present)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 

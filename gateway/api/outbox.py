@@ -10,13 +10,13 @@ from gateway.api.auth import allows
 from gateway.api.bodies import ItemBody, read_body
 from gateway.api.query import Query
 from gateway.api.route import Caller, Route, respond
-from gateway.cloud.relay import Submitted
+from gateway.outbox.worker import Submitted
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, PeerTimeout, VendorRefused
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.protocol.items import STATES, rebuilt, split
-from gateway.store.outbox import Entry, describe_submission
+from gateway.outbox.batching import STATES, rebuilt, split
+from gateway.outbox import Entry, describe_submission
 
 WAIT_S: Final = 2.0
 """How long a caller waits for the cloud who does not say."""

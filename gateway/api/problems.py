@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import Problem, RateLimited, Unauthorized
-from gateway.logs.request import REQUEST
+from gateway.runtime.logs.request import REQUEST
 from gateway.protocol import json_text
 
 _log = logging.getLogger(__name__)

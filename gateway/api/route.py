@@ -15,7 +15,7 @@ from gateway.api.problems import problem_response
 from gateway.api.query import Query, read_query
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
-from gateway.logs.request import begin_request
+from gateway.runtime.logs.request import begin_request
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
 

@@ -14,9 +14,9 @@ from typing import Final
 from aiohttp import web
 
 from gateway.api.route import REQUEST_ID
-from gateway.logs.request import REQUEST
+from gateway.runtime.logs.request import REQUEST
 from gateway.protocol import json_text
-from gateway.store.journal import Event, Journal, Notice, Position, Wanted
+from gateway.events.log import Event, Journal, Notice, Position, Wanted
 
 HEARTBEAT_S: Final = 15.0
 """How often an idle stream gets a comment, so that both ends notice a dead connection."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.errors import Conflict, Unauthorized
 from gateway.protocol.endpoint import Scope
-from gateway.store.tokens import TokenTable
+from gateway.api.token_table import TokenTable
 
 VALID_S: Final = 12 * 3600
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.app import Gateway
 from gateway.authority.names import present_names
 from gateway.errors import SettingsError
-from gateway.lan.certificates import load_chain
+from gateway.discovery.camera_tls import load_chain
 
 if TYPE_CHECKING:
     from gateway.authority.authority import Authority

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from gateway.errors import StateError
-from gateway.store.private_file import made_private
+from gateway.storage.private_file import made_private
 
 FORMAT: Final = 1
 SETTINGS: Final = "settings/gateway.toml"

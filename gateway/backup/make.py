@@ -13,9 +13,9 @@ from gateway.backup import archive
 from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
 from gateway.errors import StateError
 from gateway.settings import NAMED_FILES, Settings
-from gateway.store import backup as database
-from gateway.store.directory import PASSING, StateDirectory
-from gateway.store.timestamps import utc_text
+from gateway.storage import backup as database
+from gateway.storage.state_directory import PASSING, StateDirectory
+from gateway.runtime.timestamps import utc_text
 
 
 def make(settings: Settings, settings_file: Path | None, target: Path) -> dict[str, Any]:

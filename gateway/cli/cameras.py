@@ -13,7 +13,7 @@ from gateway.cli.messages import messages
 from gateway.cli.session import Session, fail, speaks, write_file
 from gateway.cli.tables import members, pretty, show, table
 from gateway.errors import NotFound
-from gateway.lan.capture import file_name
+from gateway.cameras.capture import file_name
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 

@@ -11,7 +11,7 @@ from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.errors import StateError
 from gateway.protocol import json_text
 from gateway.settings import Settings
-from gateway.store.directory import StateDirectory
+from gateway.storage.state_directory import StateDirectory
 
 
 class Refused(Exception):

@@ -16,7 +16,7 @@ from gateway.doctor.finding import Finding, Subject, examine
 from gateway.doctor.table import CHECKS
 from gateway.errors import GatewayError, SettingsError
 from gateway.settings import Settings, load_settings, settings_path
-from gateway.store.directory import StateDirectory
+from gateway.storage.state_directory import StateDirectory
 
 _PATIENCE_S: Final = 60.0
 _SIGN_OF_LIFE_S: Final = 5.0

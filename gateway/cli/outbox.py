@@ -13,7 +13,7 @@ from gateway.cli.session import Session, fail, speaks, write_file
 from gateway.cli.tables import members, show, table
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.items import STATES
+from gateway.outbox.batching import STATES
 
 _COLUMNS = {
     "ID": "outbox_id",

@@ -8,12 +8,12 @@ from typing import Final
 
 import click
 
-from gateway import logs
+from gateway.runtime import logs
 from gateway.api.local_socket import socket_session
 from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.cli.session import Session, finish
-from gateway.service import ServiceManager
+from gateway.runtime.systemd import ServiceManager
 
 _OBJECTS: Final = 10_000
 """How many objects may come to be before garbage in circles is looked for."""

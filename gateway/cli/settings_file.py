@@ -7,7 +7,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from gateway.errors import SettingsError
-from gateway.store.private_file import write_private
+from gateway.storage.private_file import write_private
 
 _BEGIN = (
     "# Settings of the SUNMI store gateway. They hold secrets: keep this file readable by its owner alone.\n\n[cloud]\n"

@@ -15,9 +15,9 @@ from gateway.cli.session import Session, finish
 from gateway.cli.tables import members
 from gateway.errors import GatewayError, SettingsError
 from gateway.settings import ENVIRONMENT_PREFIX, Settings, load_settings, settings_path
-from gateway.store import health
-from gateway.store.directory import StateDirectory
-from gateway.store.plain_secrets import plain_secrets
+from gateway.storage import health
+from gateway.storage.state_directory import StateDirectory
+from gateway.support.stored_secrets_table import plain_secrets
 from gateway.support import bundle
 from gateway.support.scrub import masked_settings, scrubber, setting_secrets
 

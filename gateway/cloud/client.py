@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from gateway import RELEASED_AT
-from gateway.clock import PeerClock
+from gateway.runtime.clock import PeerClock
 from gateway.cloud.tls import CertificateDateError, cloud_context
 from gateway.errors import (
     CloudRejectedCredentials,
@@ -27,8 +27,8 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
-from gateway.logs.calls import calls_of
-from gateway.metrics import OnCall, measured
+from gateway.runtime.logs.calls import calls_of
+from gateway.runtime.metrics import OnCall, measured
 from gateway.protocol import form
 from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Call

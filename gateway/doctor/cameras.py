@@ -10,8 +10,8 @@ from gateway import RELEASED_AT
 from gateway.doctor.cloud import CLOCK_TOLERANCE_S
 from gateway.doctor.finding import Finding, Subject
 from gateway.errors import CameraUntrusted, Conflict, GatewayError, Problem, SettingsError
-from gateway.lan.certificates import camera_tls_context, read_client_certificate
-from gateway.lan.record import CameraRecord
+from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
+from gateway.cameras.record import CameraRecord
 
 _AT_ONCE: Final = 16
 _EACH_S: Final = 12.0

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway import RELEASED_AT
-from gateway.clock import PeerClock
+from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.cloud.tls import Validity, cloud_context
 from gateway.doctor.finding import Finding, Subject

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
 from gateway.app import Gateway
-from gateway.lan.discovery.round import RoundResult
+from gateway.discovery.scan import RoundResult
 from gateway.settings import Settings
 
 Status = Literal["ok", "warning", "failed", "skipped"]

@@ -9,8 +9,8 @@ from typing import Final
 from gateway.doctor.finding import Finding, Status, Subject
 from gateway.doctor.linux import mount_of, swaps
 from gateway.errors import StateError
-from gateway.store import health
-from gateway.store.directory import StateDirectory
+from gateway.storage import health
+from gateway.storage.state_directory import StateDirectory
 
 _MIB: Final = 1024 * 1024
 _NEARLY_FULL: Final = 64 * _MIB

@@ -13,9 +13,9 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from gateway.doctor.finding import Finding, Subject
 from gateway.doctor.linux import is_wireless, neighbours
-from gateway.lan.discovery.announce import SERVICE_TYPE
-from gateway.lan.discovery.surroundings import Surroundings
-from gateway.lan.interfaces import Interface
+from gateway.discovery.advertisement import SERVICE_TYPE
+from gateway.discovery.scope import Surroundings
+from gateway.discovery.interfaces import Interface
 
 _BROWSE_S: Final = 2.5
 _ANSWER_S: Final = 1.5

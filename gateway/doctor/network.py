@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 from gateway.doctor.finding import Finding, Subject
 from gateway.doctor.linux import port_holder
-from gateway.lan.discovery.surroundings import MOST_ADDRESSES, Surroundings
-from gateway.lan.interfaces import Interface
+from gateway.discovery.scope import MOST_ADDRESSES, Surroundings
+from gateway.discovery.interfaces import Interface
 from gateway.protocol.discovery import request_frame
-from gateway.store.directory import StateDirectory
+from gateway.storage.state_directory import StateDirectory
 
 _LISTEN_S: Final = 1.5
 _GROUP: Final = "224.0.0.251"

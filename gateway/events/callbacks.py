@@ -11,11 +11,11 @@ from typing import Final
 
 from gateway import RELEASED_AT
 from gateway.errors import Conflict, Fault, InvalidRequest, NotManaged, Unauthorized
-from gateway.events.kinship import Kinship
-from gateway.lan.registry import Registry
+from gateway.events.correlation import Kinship
+from gateway.cameras.registry import Registry
 from gateway.protocol.events import Source, read_report
 from gateway.protocol.signing import sign
-from gateway.store.journal import Draft, Journal
+from gateway.events.log import Draft, Journal
 
 WINDOW_S: Final = 300
 """How far the timestamp of a callback may be off; no document says, so this is the notes' suggestion (section 4)."""

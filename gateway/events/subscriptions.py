@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 
 from gateway.errors import Conflict, GatewayError, Problem, VendorRefused
 from gateway.events.targets import CLOUD, Event, Target
-from gateway.lan.connection import Garbled
-from gateway.lan.record import CameraRecord
-from gateway.lan.registry import Change, Registry
-from gateway.store.timestamps import utc_text
+from gateway.cameras.connection import Garbled
+from gateway.cameras.record import CameraRecord
+from gateway.cameras.registry import Change, Registry
+from gateway.runtime.timestamps import utc_text
 
 DAY_S: Final = 86400.0
 RENEW_S: Final = DAY_S

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from gateway.cloud.client import Cloud
-from gateway.events.arrival import Arrival
-from gateway.lan.cameras import Cameras
-from gateway.lan.evidence import CAMERA_NOT_OURS
-from gateway.lan.registry import Registry
+from gateway.events.callback_urls import Arrival
+from gateway.cameras.cameras import Cameras
+from gateway.cameras.activation_probe import CAMERA_NOT_OURS
+from gateway.cameras.registry import Registry
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.codes import (
     CAMERA_CALLBACK_REFUSED,

@@ -11,7 +11,7 @@ from gateway.protocol import form
 from gateway.protocol.arguments import ArgumentCheck
 from gateway.protocol.list_body import ListBody, Part
 from gateway.protocol.parameters import FilePart, Parameter, Span
-from gateway.protocol.relay import RelayPolicy
+from gateway.protocol.relay_policy import RelayPolicy
 
 Side = Literal["camera", "cloud"]
 Auth = Literal["signed", "activation", "none"]

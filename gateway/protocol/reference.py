@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.protocol.endpoint import Catalogue, Endpoint, Side
 from gateway.protocol.parameters import Parameter
-from gateway.protocol.relay import RelayPolicy
+from gateway.protocol.relay_policy import RelayPolicy
 
 _SIDES: Final[tuple[tuple[Side, str], ...]] = (("camera", "Cameras"), ("cloud", "Cloud"))
 _AUTH: Final = {

@@ -11,7 +11,7 @@ from gateway.simulator.server import Received, Reply, Server
 
 
 class ReplayedCamera:
-    """Serves a capture (format 1, see `gateway.lan.capture`); hand it to a `DiscoveryResponder` for its frames.
+    """Serves a capture (format 1, see `gateway.cameras.capture`); hand it to a `DiscoveryResponder` for its frames.
 
     It checks nothing: whoever calls a captured path gets the answer again, with the status, with or without `Date`, and
     with the connection kept open or not, as recorded. A call that was never answered is not answered again, and any

@@ -17,7 +17,7 @@ from typing import Any, Final
 from gateway import __version__
 from gateway.errors import StateError
 from gateway.protocol import json_text
-from gateway.store.private_file import made_private
+from gateway.storage.private_file import made_private
 from gateway.support.scrub import scrubbed
 
 _FOLDER: Final = "sunmi-gateway-support/"

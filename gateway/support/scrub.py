@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 from gateway.protocol.endpoint import MASK
 from gateway.settings import Settings
-from gateway.store.tokens import PREFIX
+from gateway.api.token_table import PREFIX
 
 _SHORTEST: Final = 3
 """A shorter secret protects nothing, and would be found in every word."""

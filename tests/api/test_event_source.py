@@ -8,7 +8,7 @@ from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.settings import Settings
 from gateway.simulator.ports import free_port
-from gateway.store.journal import Draft
+from gateway.events.log import Draft
 from tests.browser import browsing, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))

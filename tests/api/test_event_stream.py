@@ -19,7 +19,7 @@ from gateway.api.stream import MOST_UNSENT_BYTES, EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.app import Gateway
 from gateway.errors import Unauthorized
-from gateway.store.journal import Draft, Position, Wanted
+from gateway.events.log import Draft, Position, Wanted
 from tests.api.test_events import EVENTS, STREAM, Reader
 
 TICKETS = "/api/v1/events/tickets"

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from gateway.app import Gateway
-from gateway.logs.handlers import Terminal
-from gateway.logs.secret import Secrets
+from gateway.runtime.logs.handlers import Terminal
+from gateway.runtime.logs.redaction import Secrets
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.faults import Fault
 from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore

@@ -13,7 +13,7 @@ from gateway.api.metrics import from_here
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.fleet import SimulatedStore
-from gateway.store.journal import Draft
+from gateway.events.log import Draft
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 ALERTS = PACKAGING / "prometheus" / "alerts.yml"

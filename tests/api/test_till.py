@@ -13,7 +13,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.authority.certificates import Issuer, new_issuer, new_leaf
-from gateway.lan.certificates import load_chain
+from gateway.discovery.camera_tls import load_chain
 from gateway.simulator.ports import free_port
 from tests.api.serving import Served, served
 from tests.browser import BrowserError, browsing, why_not

@@ -10,7 +10,7 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from gateway.app import Gateway
-from gateway.store.journal import Draft
+from gateway.events.log import Draft
 
 WEBHOOKS = "/api/v1/webhooks"
 

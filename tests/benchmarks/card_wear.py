@@ -18,9 +18,9 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gateway.simulator.fleet import SimulatedStore
-from gateway.store.database import Database
-from gateway.store.journal import Draft, Journal
-from gateway.store.outbox import HEARTBEAT_S, Outbox
+from gateway.storage.database import Database
+from gateway.events.log import Draft, Journal
+from gateway.outbox import HEARTBEAT_S, Outbox
 from tests.benchmarks.outbox_drain import Cloud
 from tests.benchmarks.outbox_shop import GatewayFiles, Program, folder, order
 

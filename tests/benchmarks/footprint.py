@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gateway.simulator.ports import free_port
-from gateway.store.cameras import CameraTable, StoredCamera
-from gateway.store.database import Database
+from gateway.cameras.table import CameraTable, StoredCamera
+from gateway.storage.database import Database
 from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder
 
 CAMERAS = 200

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.simulator.fleet import SimulatedStore
-from gateway.store.plain_secrets import plain_secrets
+from gateway.support.stored_secrets_table import plain_secrets
 from gateway.support.scrub import scrubber
 
 PLANTED = {

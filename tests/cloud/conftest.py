@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.clock import PeerClock
+from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.settings import CloudSettings
 from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from gateway.cloud.client import Cloud
-from gateway.cloud.flow import CustomerFlow
-from gateway.cloud.flow.history import FINAL_AFTER
-from gateway.cloud.flow.today import OLDEST_S, SAVE_EVERY_S
+from gateway.cloud.customer_flow import CustomerFlow
+from gateway.cloud.customer_flow.history import FINAL_AFTER
+from gateway.cloud.customer_flow.today import OLDEST_S, SAVE_EVERY_S
 from gateway.errors import CloudUnreachable, Conflict, InvalidRequest, PeerTimeout, RateLimited, VendorRefused
 from gateway.simulator.cloud import SimulatedCloud
-from gateway.store.database import Database
-from gateway.store.flow import FlowTable
-from gateway.store.running_time import RunningTime
+from gateway.storage.database import Database
+from gateway.cloud.customer_flow.table import FlowTable
+from gateway.storage.uptime_table import RunningTime
 
 MakeCloud = Callable[..., Cloud]
 SHOP = {"shop_id": "10096"}

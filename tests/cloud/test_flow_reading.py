@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cloud.flow import reading
+from gateway.cloud.customer_flow import reading
 from gateway.protocol import json_text
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "samples"

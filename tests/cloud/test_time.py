@@ -117,7 +117,7 @@ async def test_no_secret_travels_while_the_time_is_asked(ahead: SimulatedCloud, 
 
 _PROCESS = """
 import asyncio, json, sys, time
-from gateway.clock import PeerClock
+from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import CloudSettings

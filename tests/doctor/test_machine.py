@@ -13,7 +13,7 @@ from gateway.doctor import linux, machine
 from gateway.doctor.finding import Subject
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.fleet import SimulatedStore
-from gateway.store import health
+from gateway.storage import health
 
 ORDER = CATALOGUE.get("cloud", "order/update")
 

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from gateway.clock import PeerClock
+from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
-from gateway.events.arrival import Arrival
-from gateway.events.ipcs import IpcNumbers
+from gateway.events.callback_urls import Arrival
+from gateway.events.camera_ids import IpcNumbers
 from gateway.events.subscriptions import Subscriptions
 from gateway.events.targets import CameraTarget, CloudTarget
-from gateway.lan.cameras import Cameras
-from gateway.lan.registry import Registry
-from gateway.lan.sighting import Sighting
+from gateway.cameras.cameras import Cameras
+from gateway.cameras.registry import Registry
+from gateway.discovery.device import Sighting
 from gateway.settings import CameraSettings, CloudSettings, HookSettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.fleet import SimulatedStore
-from gateway.store.cameras import CameraTable
-from gateway.store.database import Database
+from gateway.cameras.table import CameraTable
+from gateway.storage.database import Database
 
 
 @dataclass

@@ -86,11 +86,11 @@ async def test_without_a_public_address_the_cloud_is_not_called(bench: Bench, un
 
 
 async def test_a_camera_url_of_the_settings_is_the_base(make: Any, until: Any) -> None:
-    bench = await make(camera_url="http://gateway.store:81")
+    bench = await make(camera_url="http://gateway.storage:81")
     camera = await bench.manage()
     bench.start()
     await until(lambda: camera.state.hooks)
-    assert camera.state.hooks[FACE] == f"http://gateway.store:81/hooks/cameras/{camera.sn}"
+    assert camera.state.hooks[FACE] == f"http://gateway.storage:81/hooks/cameras/{camera.sn}"
 
 
 # When again

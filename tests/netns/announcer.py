@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 
-from gateway.lan.discovery.announce import Announcement, own_digits
+from gateway.discovery.advertisement import Announcement, own_digits
 from gateway.settings import DiscoverySettings
 
 

@@ -10,8 +10,8 @@ import sys
 import time
 from typing import Any
 
-from gateway.lan.discovery.round import ROUND_S, Discovery
-from gateway.lan.sighting import Sighting
+from gateway.discovery.scan import ROUND_S, Discovery
+from gateway.discovery.device import Sighting
 from gateway.settings import DiscoverySettings
 
 

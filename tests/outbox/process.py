@@ -11,8 +11,8 @@ from pathlib import Path
 import aiohttp
 
 from gateway.simulator.ports import free_port
-from gateway.store.database import Database
-from gateway.store.tokens import TokenTable
+from gateway.storage.database import Database
+from gateway.api.token_table import TokenTable
 
 START_LIMIT_S = 30.0
 

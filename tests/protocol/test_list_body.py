@@ -11,7 +11,7 @@ from gateway.errors import InvalidRequest, TooLarge
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.protocol.items import split
+from gateway.outbox.batching import split
 from gateway.protocol.parameters import Parameter
 
 SHOP = {"shop_id": "10096", "sunmi_shop_no": ""}

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.envelope import parse_answer
-from gateway.protocol.items import (
+from gateway.outbox.batching import (
     Fate,
     Member,
     aggregate,
@@ -19,7 +19,7 @@ from gateway.protocol.items import (
     rebuilt,
     split,
 )
-from gateway.protocol.relay import OrderKey, RelayPolicy
+from gateway.protocol.relay_policy import OrderKey, RelayPolicy
 
 SHOP = {"shop_id": "10096"}
 QUEUED = {

@@ -14,7 +14,7 @@ from gateway.protocol.catalogue.labels import (
 from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, MAX_BODY_BYTES, SHOP, cloud_endpoint, pages
 from gateway.protocol.codes import GENERAL_CLOUD_CODES, cloud_codes
 from gateway.protocol.parameters import Choice, Parameter, Picture
-from gateway.protocol.relay import OrderKey, RelayPolicy
+from gateway.protocol.relay_policy import OrderKey, RelayPolicy
 
 _THREE_COLOURS: Final = ("black", "white", "red")
 

@@ -4,7 +4,7 @@ from gateway.protocol.catalogue.answers import texts
 from gateway.protocol.catalogue.shop import ITEMS_PER_CALL, SHOP, cloud_endpoint
 from gateway.protocol.codes import cloud_codes
 from gateway.protocol.parameters import Choice, Parameter
-from gateway.protocol.relay import OrderKey, RelayPolicy
+from gateway.protocol.relay_policy import OrderKey, RelayPolicy
 
 _ORDER_TYPES = (
     Choice(1, "normal order"),

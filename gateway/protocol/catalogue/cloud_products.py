@@ -13,7 +13,7 @@ from gateway.protocol.catalogue.shop import ITEMS_PER_CALL, SHOP, cloud_endpoint
 from gateway.protocol.codes import cloud_codes
 from gateway.protocol.endpoint import AnswerField
 from gateway.protocol.parameters import Parameter
-from gateway.protocol.relay import OrderKey, RelayPolicy
+from gateway.protocol.relay_policy import OrderKey, RelayPolicy
 
 _PRICES = (
     ("price", "Current selling price"),

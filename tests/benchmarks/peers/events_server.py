@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.settings import load_settings
-from gateway.store.journal import Draft
+from gateway.events.log import Draft
 
 PAYLOAD = {"face_id": "29195", "gender": "male", "age_range": "19-28", "group_id": "8927", "group_type": "regular"}
 

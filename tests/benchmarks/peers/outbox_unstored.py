@@ -8,8 +8,8 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from gateway.cli.main import main
 from gateway.protocol.endpoint import Call
-from gateway.store.outbox import Accepted, Outbox
-from gateway.store.outbox.intake import Offer
+from gateway.outbox import Accepted, Outbox
+from gateway.outbox.intake_table import Offer
 
 _numbers = itertools.count(1)
 

@@ -1,0 +1,62 @@
+"""Arrival: the addresses at which callbacks reach this gateway, as the cloud and each camera have to be told them."""
+
+import contextlib
+import ipaddress
+from collections.abc import Callable
+from typing import Final
+
+from gateway.errors import Conflict
+from gateway.discovery.interfaces import address_towards
+from gateway.cameras.record import CameraRecord
+from gateway.settings import HookSettings
+
+_EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104  compared, not bound
+
+
+class Arrival:
+    """Where callbacks arrive. `host` is the address that is listened on, `port` that of plain HTTP, once it is known.
+
+    `own` gives this machine's address on the way to a host, and raises `OSError` where there is no way.
+    """
+
+    def __init__(self, settings: HookSettings, host: str, *, own: Callable[[str], str] = address_towards) -> None:
+        self.port: int | None = None
+        self._settings = settings
+        self._host = "" if host in _EVERYWHERE else host
+        self._own = own
+
+    def of_cloud(self) -> str:
+        """Return the address below `hooks.public_url`. Raises `Conflict` where that is not set."""
+        if not self._settings.public_url:
+            raise Conflict("the cloud has no way to this gateway: set hooks.public_url in the settings")
+        return f"{self._settings.public_url}/hooks/cloud"
+
+    def of_camera(self, camera: CameraRecord) -> str:
+        """Return the address below `hooks.camera_url`, else below that by which this machine reaches the camera.
+
+        Raises `Conflict` where no address would lead here.
+        """
+        return f"{self._settings.camera_url or self._on_the_way_to(camera)}/hooks/cameras/{camera.sn}"
+
+    def _on_the_way_to(self, camera: CameraRecord) -> str:
+        if self.port is None:
+            raise Conflict("this gateway takes no callbacks now: `sunmi-gateway run` does, and subscribes by itself")
+        host = camera.address.rpartition(":")[0].strip("[]")
+        if not host:
+            raise Conflict(f"no address of the camera {camera.sn} is known: run discovery")
+        try:
+            own = self._host or self._own(host)
+        except (OSError, UnicodeError) as exc:
+            raise Conflict(
+                f"how the camera {camera.sn} at {host} reaches this gateway cannot be told ({exc}): "
+                "set hooks.camera_url in the settings"
+            ) from exc
+        if _is_loopback(own) and not _is_loopback(host):
+            raise Conflict(f"the camera {camera.sn} cannot reach this gateway at {own} (server.host in the settings)")
+        return f"http://{f'[{own}]' if ':' in own else own}:{self.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False

@@ -1,0 +1,208 @@
+"""The state directory: the folder that holds the gateway's database, and the lock that gives it one holder."""
+
+import contextlib
+import errno
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Self
+
+from gateway.errors import StateError
+from gateway.storage.private_file import write_private
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def _refuse_root(path: Path) -> None:
+        """There is no root on Windows."""
+
+else:
+    import fcntl
+    import pwd
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _refuse_root(path: Path) -> None:
+        """Keep root from leaving files in another user's directory, which that user's gateway could not open."""
+        owner = path.stat().st_uid
+        if os.geteuid() != 0 or owner == 0:
+            return
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise StateError(f"{path} belongs to {name}; run this as that user: sudo -u {name} sunmi-gateway …")
+
+
+PASSING: Final = frozenset({"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe"})
+"""Files of a state directory that belong to the process that holds it, and are no state."""
+
+_LOCK_FILE: Final = "gateway.lock"
+_ADDRESS_FILE: Final = "gateway.address"
+_DIGITS_FILE: Final = "gateway.digits"
+_DIGITS: Final = re.compile(r"[0-9a-f]{4}")
+_TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+_TRIES: Final = 5
+_BETWEEN_TRIES_S: Final = 0.02
+_PROBE_BYTES: Final = 65536
+"""Room for SQLite's shared memory file (32 KiB) and a first few pages of its log."""
+
+_READ_ONLY: Final = "it cannot be written to; give the gateway's user write access to it, or name another directory"
+_NO_DIRECTORY: Final = "it is not a directory; name another one in storage.directory"
+_FULL: Final = "its disk is full; free some space there"
+_REASONS: Final = {
+    errno.EROFS: "it is on a read-only file system; mount it writable, or name another directory in storage.directory",
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+    errno.EEXIST: _NO_DIRECTORY,
+    errno.ENOTDIR: _NO_DIRECTORY,
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+}
+
+
+class StateDirectory:
+    """A state directory that this process holds; made by `acquire`. The lock goes with the process, however it ends."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def acquire(cls, path: Path, *, gives_to_owner: bool = False) -> Self:
+        """Create the directory (0700) if it is missing, and lock it.
+
+        Root is kept out of another user's directory, unless the caller `gives_to_owner` all that it leaves there.
+        Raises `StateError` naming the directory and the reason: held by another gateway, another user's, not a
+        directory, not writable, full.
+        """
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not gives_to_owner:
+                _refuse_root(path)
+            descriptor = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as exc:
+            raise _refused(path, exc) from exc
+        try:
+            if not _locked(descriptor):
+                raise StateError(
+                    f"{path}: another gateway holds this state directory; stop it, or name another directory in "
+                    "storage.directory"
+                )
+            _write_probe(path)
+        except OSError as exc:
+            os.close(descriptor)
+            raise _refused(path, exc) from exc
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(path, descriptor)
+
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Tell whether a gateway runs on this directory. Raises `StateError` when that cannot be told."""
+        try:
+            descriptor = os.open(path / _LOCK_FILE, os.O_RDONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as exc:
+            raise StateError(
+                f"{path}: cannot tell whether a gateway runs there: {exc.strerror}; try as its user"
+            ) from exc
+        try:
+            return not _locked(descriptor, tries=2)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def database(self) -> Path:
+        """The database file."""
+        return self.database_in(self.path)
+
+    @staticmethod
+    def database_in(path: Path) -> Path:
+        """Return the database file of a state directory."""
+        return path / "gateway.db"
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket at which a running gateway listens for commands."""
+        return self.socket_in(self.path)
+
+    @staticmethod
+    def socket_in(path: Path) -> Path:
+        """Return the Unix socket of the gateway that runs on a directory."""
+        return path / "gateway.sock"
+
+    def digits(self, first: Callable[[], str]) -> str:
+        """Return the digits that tell this gateway from others in names; `first` gives them for a new directory.
+
+        They are kept, because certificates name them: also where an interface comes late, and on another machine that
+        takes over the directory. A file that holds something else is no reason not to start. Raises `StateError`.
+        """
+        file = self.path / _DIGITS_FILE
+        try:
+            kept = file.read_bytes().decode("ascii", "replace").strip() if file.exists() else ""
+            if not _DIGITS.fullmatch(kept):
+                kept = first()
+                write_private(file, kept.encode())
+        except OSError as exc:
+            raise _refused(file, exc) from exc
+        return kept
+
+    def announce(self, address: str) -> None:
+        """Note the address at which the REST API of this holder is, for commands that cannot use the socket."""
+        (self.path / _ADDRESS_FILE).write_text(address, encoding="utf-8")
+
+    @staticmethod
+    def announced(path: Path) -> str:
+        """Return the address that the directory's holder has noted, or nothing."""
+        try:
+            return (path / _ADDRESS_FILE).read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
+    def release(self) -> None:
+        """Let another process have the directory. The lock file stays: removing it would let two processes in."""
+        (self.path / _ADDRESS_FILE).unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def _locked(descriptor: int, tries: int = _TRIES) -> bool:
+    # A command that asks `is_held` has the lock for an instant: one refusal does not yet mean that a gateway runs.
+    for _ in range(tries - 1):
+        if _try_lock(descriptor):
+            return True
+        time.sleep(_BETWEEN_TRIES_S)
+    return _try_lock(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        _lock(descriptor)
+    except OSError as exc:
+        if exc.errno in _TAKEN:
+            return False
+        raise
+    return True
+
+
+def _write_probe(path: Path) -> None:
+    probe = path / "gateway.probe"
+    try:
+        probe.write_bytes(bytes(_PROBE_BYTES))
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            probe.unlink()
+
+
+def _refused(path: Path, error: OSError) -> StateError:
+    reason = _REASONS.get(error.errno or 0) or f"{error.strerror}"
+    return StateError(f"{path}: cannot be used as the state directory: {reason}")

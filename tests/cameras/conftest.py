@@ -1,0 +1,266 @@
+"""Scripted servers that say, byte by byte, what a test tells them to, and simulated cameras over a real database."""
+
+import asyncio
+import datetime
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from gateway.runtime.clock import PeerClock
+from gateway.cameras.cameras import Cameras
+from gateway.cameras.registry import Registry
+from gateway.discovery.device import Sighting
+from gateway.settings import CameraSettings
+from gateway.simulator.camera import SimulatedCamera
+from gateway.cameras.table import CameraTable
+from gateway.storage.database import Database
+
+Script = Callable[["Visit"], Awaitable[None]]
+
+
+def json_answer(body: bytes, *headers: str) -> bytes:
+    """Return an HTTP answer with a length."""
+    lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@dataclass
+class Visit:
+    """One connection, as the script sees it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    requests: list[bytes]
+
+    async def request(self) -> bytes:
+        """Read one whole request and note it."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        whole = head + await self.reader.readexactly(length)
+        self.requests.append(whole)
+        return whole
+
+    async def say(self, text: bytes) -> None:
+        self.writer.write(text)
+        await self.writer.drain()
+
+    def reset(self) -> None:
+        self.writer.transport.abort()
+
+
+@dataclass
+class ScriptedCamera:
+    """Where the server listens, what it got, and how many connections were made to it."""
+
+    host: str
+    port: int
+    requests: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    finished: int = 0
+    """Connections whose handshake and script came to their end, the client having gone or the script being over."""
+
+
+class Serve(Protocol):
+    def __call__(
+        self, script: Script, *, tls: ssl.SSLContext | None = None
+    ) -> AbstractAsyncContextManager[ScriptedCamera]: ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate with its key, in one PEM file."""
+
+    file: Path
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def sha256(self) -> str:
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.file)
+        return context
+
+
+def make_identity(directory: Path, name: str) -> Identity:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = directory / f"{name}.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    return Identity(file, certificate, key)
+
+
+@pytest.fixture(scope="session")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    """Make the certificate that the scripted camera shows."""
+    return make_identity(tmp_path_factory.mktemp("camera"), "ipc-https")
+
+
+@pytest.fixture(scope="session")
+def other_identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    """Make another certificate: of a client, or of somebody else."""
+    return make_identity(tmp_path_factory.mktemp("other"), "somebody-else")
+
+
+@pytest.fixture
+def serve(identity: Identity) -> Serve:
+    """Start a scripted camera on a free port of 127.0.0.1, for the length of an `async with`."""
+
+    @asynccontextmanager
+    async def start(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedCamera]:
+        visits: set[asyncio.Task[None]] = set()
+
+        async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            visits.add(task)
+            camera.connections += 1
+            try:
+                await script(Visit(reader, writer, camera.requests))
+            except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, asyncio.CancelledError):
+                pass  # the client went away, or the test is over
+            finally:
+                camera.finished += 1
+                visits.discard(task)
+                writer.transport.abort()
+
+        server = await asyncio.start_server(visit, "127.0.0.1", 0, ssl=tls or identity.server_context())
+        camera = ScriptedCamera("127.0.0.1", server.sockets[0].getsockname()[1])
+        try:
+            yield camera
+        finally:
+            server.close()
+            for task in list(visits):
+                task.cancel()
+            if visits:
+                await asyncio.wait(visits, timeout=5)
+            await asyncio.wait_for(server.wait_closed(), 5)
+
+    return start
+
+
+@pytest.fixture
+def answer() -> Callable[..., bytes]:
+    return json_answer
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """Wait until something is so, for five seconds at most."""
+
+    async def wait(is_so: Callable[[], bool]) -> None:
+        for _ in range(1000):
+            if is_so():
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError("it did not become so within five seconds")
+
+    return wait
+
+
+APP_ID = "EF3OG8R5B32X0"
+SECRET_KEY = "kdsofkdsnflke9382938k"
+NUMBER = "8000000000000000000042"
+
+
+@dataclass
+class Bench:
+    """Simulated cameras, and the gateway's way of calling them, over a real database."""
+
+    registry: Registry
+    cameras: Cameras
+    clock: PeerClock
+    database: Database
+    simulated: list[SimulatedCamera]
+    folder: Path
+
+    async def simulate(self, sn: str = "FS101D8BS00106", **options: Any) -> SimulatedCamera:
+        """Start a camera; it belongs to, or may be activated by, the account that the gateway has."""
+        camera = SimulatedCamera(
+            **{
+                "sn": sn,
+                "model": "FM020",
+                "mac": "04:12:24:E3:45:12",
+                "app_id": APP_ID,
+                "secret_key": SECRET_KEY,
+                "activation_number": NUMBER,
+                "wifi_passwords": {"SunmiStore": "plenty-of-coffee"},
+                **options,
+            }
+        )
+        await camera.start()
+        self.simulated.append(camera)
+        return camera
+
+    def see(self, camera: SimulatedCamera, address: str = "") -> None:
+        """Let discovery have seen a camera."""
+        self.registry.see(
+            Sighting(
+                address=address or camera.address,
+                interface="lo",
+                found_by="broadcast",
+                sn=camera.sn,
+                model=camera.state.model,
+                hotspot=camera.state.hotspot,
+            )
+        )
+
+    async def manage(self, camera: SimulatedCamera) -> SimulatedCamera:
+        """Let a camera have been found and made managed."""
+        self.see(camera)
+        await self.registry.manage(camera.sn)
+        return camera
+
+    def calls(self, settings: CameraSettings | None = None, credentials: tuple[str, str] | None = None) -> Cameras:
+        """Make another way of calling, over the same registry."""
+        return Cameras(
+            self.registry,
+            settings=settings or CameraSettings(timeout_s=3),
+            credentials=credentials if credentials is not None else (APP_ID, SECRET_KEY),
+            cloud_clock=self.clock,
+        )
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Start with no camera; everything is stopped at the end."""
+    database = await Database.open(tmp_path / "gateway.db")
+    registry = Registry(CameraTable(database))
+    await registry.load()
+    clock = PeerClock()
+    cameras = Cameras(
+        registry, settings=CameraSettings(timeout_s=3), credentials=(APP_ID, SECRET_KEY), cloud_clock=clock
+    )
+    bench = Bench(registry, cameras, clock, database, [], tmp_path)
+    try:
+        yield bench
+    finally:
+        await cameras.close()
+        for camera in bench.simulated:
+            await camera.stop()
+        await registry.close()
+        await database.close()

@@ -1,0 +1,81 @@
+"""A gateway's provisioning in a process of its own, for tests that kill it.
+
+Takes one JSON argument: `folder`, `sn`, `camera_port`, `broadcast_port`, `interfaces`, `app_id`, `secret_key`, `limits`
+where they differ from those below, and `request`, which is null to resume what the database holds. Writes every
+published change of the job as a line of JSON.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from gateway.runtime.clock import PeerClock
+from gateway.cameras.cameras import Cameras
+from gateway.discovery.scan import Discovery
+from gateway.cameras.provisioning import Job, Limits, Provisioning, ProvisioningRequest
+from gateway.cameras.registry import Registry
+from gateway.discovery.device import Sighting
+from gateway.settings import CameraSettings, DiscoverySettings
+from gateway.cameras.table import CameraTable
+from gateway.storage.database import Database
+from gateway.cameras.provisioning.table import JobTable
+
+LIMITS = {
+    "reach_s": 5, "networks_s": 5, "rejoin_s": 10, "leave_s": 3, "activate_s": 3, "verify_s": 5, "probe_s": 0.1,
+    "person_s": 20,
+}  # fmt: skip
+
+
+async def provision(asked: dict[str, Any]) -> None:
+    database = await Database.open(Path(asked["folder"]) / "gateway.db")
+    registry = Registry(CameraTable(database))
+    await registry.load()
+
+    def see(sighting: Sighting) -> None:
+        registry.see(sighting)
+
+    discovery = Discovery(
+        DiscoverySettings(
+            methods=["broadcast"], interfaces=asked["interfaces"], broadcast_port=asked["broadcast_port"]
+        ),
+        camera_port=asked["camera_port"],
+        on_sighting=see,
+    )
+    cameras = Cameras(
+        registry,
+        settings=CameraSettings(port=asked["camera_port"], timeout_s=3),
+        credentials=(asked["app_id"], asked["secret_key"]),
+        cloud_clock=PeerClock(),
+    )
+    provisioning = Provisioning(
+        cameras,
+        registry,
+        JobTable(database),
+        discover=lambda: discovery.round(timeout_s=0.2),
+        limits=Limits(**(LIMITS | asked.get("limits", {}))),
+    )
+    ended = asyncio.Event()
+
+    def tell(job: Job) -> None:
+        sys.stdout.write(json.dumps(job.describe()) + "\n")
+        sys.stdout.flush()
+        if not job.active:
+            ended.set()
+
+    provisioning.subscribe(tell)
+    if asked["request"] is None:
+        await provisioning.resume()
+    else:
+        await provisioning.start(asked["sn"], ProvisioningRequest(**asked["request"]))
+    await asyncio.wait_for(ended.wait(), 60)
+    await provisioning.close()
+    await cameras.close()
+    await discovery.close()
+    await registry.close()
+    await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(provision(json.loads(sys.argv[1])))

@@ -1,0 +1,500 @@
+"""Calling simulated cameras: signatures, clocks, faults, trust, Wi-Fi and activation."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from gateway.errors import (
+    CameraUnreachable,
+    CameraUntrusted,
+    Conflict,
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    NotManaged,
+    PeerTimeout,
+    RateLimited,
+    SettingsError,
+    VendorRefused,
+)
+from gateway.cameras.cameras import AccessPoint, ActivationUnknown, NoAccessPointList
+from gateway.cameras.session import MAX_WAITING
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.settings import CameraSettings
+from gateway.simulator.certificates import CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_PASSWORD
+
+Bench = Any  # the fixture of conftest.py, which cannot be imported
+NUMBER = "8000000000000000000042"
+WIFI = ("SunmiStore", "plenty-of-coffee")
+
+
+def call(path: str, **arguments: object) -> Any:
+    return CATALOGUE.get("camera", path).encode(arguments)
+
+
+# The plain way
+
+
+async def test_a_managed_camera_is_called_signed_and_only_once_contacted_bare(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.call(camera.sn, call("config/setZoom", zoom=123))
+    answer = await bench.cameras.call(camera.sn, call("config/getZoomFocusConf"))
+    assert (answer.code, answer.data["zoom"]) == (0, 123)
+    assert camera.handshakes == 2  # one bare, one that stays
+    assert camera.arrived[0] == "device/getInfo"  # the proof comes before anything else
+    for received in camera.received:
+        assert 6 <= len(received.fields["random"]) <= 10
+        assert len(received.fields["timestamp"]) == 10
+    assert len({received.fields["random"] for received in camera.received}) == len(camera.received)
+    record = bench.registry.get(camera.sn)
+    assert record.online
+    assert record.activation == "activated"
+    assert record.certificate_sha256
+
+
+async def test_blanks_and_unicode_arrive_as_they_are(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    name = "Kasse 1 & Tür = 100 % + ☕"
+    await bench.cameras.call(camera.sn, call("config/updateName", name=name))
+    assert camera.state.name == name
+    assert bench.registry.get(camera.sn).name == name
+
+
+async def test_what_a_camera_tells_of_itself_is_remembered(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True, name="Door"))
+    await bench.cameras.refresh(camera.sn)
+    record = bench.registry.get(camera.sn)
+    assert (record.name, record.model, record.mac, record.software_version) == (
+        "Door", "FM020", "04:12:24:E3:45:12", "1.2.6",
+    )  # fmt: skip
+    camera.state.settings.name = "Window"
+    await bench.cameras.call(camera.sn, call("config/getName"))
+    assert bench.registry.get(camera.sn).name == "Window"
+
+
+async def test_a_reset_camera_is_not_activated(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.call(camera.sn, call("device/reset"))
+    assert bench.registry.get(camera.sn).activation == "not_activated"
+
+
+async def test_unknown_and_merely_found_cameras_are_not_called(bench: Bench) -> None:
+    camera = await bench.simulate(activated=True)
+    with pytest.raises(NotFound, match="discovery"):
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    bench.see(camera)
+    for refused in (
+        bench.cameras.call(camera.sn, call("config/getName")),
+        bench.cameras.set_wifi(camera.sn, *WIFI),
+        bench.cameras.activate(camera.sn, NUMBER),
+        bench.cameras.activation_evidence(camera.sn),
+        bench.cameras.refresh(camera.sn),
+    ):
+        with pytest.raises(NotManaged):
+            await refused
+    assert camera.handshakes == 0
+
+
+async def test_activation_through_the_proxy_names_the_right_call(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate())
+    with pytest.raises(Conflict, match="/activation"):
+        await bench.cameras.call(camera.sn, call("device/activate", sn=camera.sn))
+    assert camera.handshakes == 0
+
+
+async def test_missing_credentials_name_the_setting(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    cameras = bench.calls(credentials=("", ""))
+    with pytest.raises(Conflict, match=r"cloud\.app_id"):
+        await cameras.call(camera.sn, call("config/getName"))
+    await cameras.close()
+
+
+async def test_a_refusal_names_code_and_meaning(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate())
+    with pytest.raises(VendorRefused, match="config/getName: code 7, not activated") as caught:
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    assert (caught.value.vendor_code, caught.value.vendor_answer) == (7, {"code": 7})
+    assert "(inferred)" in caught.value.vendor_meaning
+
+
+async def test_unsigned_calls_die_after_activation(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    with pytest.raises(VendorRefused, match="code 12"):
+        await bench.cameras.call(camera.sn, call("config/getApListWithoutAuth"))
+    assert "sign" not in camera.received[-1].fields
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("offset_s", [-600_000_000, 3 * 7 * 86400, 400])
+async def test_a_camera_with_a_wrong_clock_gets_the_call_signed_anew(bench: Bench, offset_s: float) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    camera.faults.clock_offset_s = offset_s
+    await bench.cameras.call(camera.sn, call("config/setZoom", zoom=7))
+    await bench.cameras.call(camera.sn, call("device/reboot"))
+    assert camera.state.zoom == 7
+    assert [received.path for received in camera.received] == [
+        "device/getInfo", "device/getInfo", "config/setZoom", "device/reboot",
+    ]  # fmt: skip
+
+
+async def test_a_camera_without_date_is_given_the_clouds_time(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    camera.faults.clock_offset_s = 5000
+    camera.faults.send_date = False
+    with pytest.raises(VendorRefused, match="code 3"):
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    bench.clock.set(time.time() + 5000)
+    await bench.cameras.call(camera.sn, call("config/getName"))
+
+
+async def test_a_time_refusal_without_a_new_time_is_final(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    camera.faults.add("refuse", code=3, times=None)
+    before = len(camera.arrived)
+    with pytest.raises(VendorRefused, match="code 3"):
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    assert len(camera.arrived) == before + 1
+
+
+# Faults
+
+UNREACHABLE = {
+    "garbage": ("garbage", {}),
+    "html": ("html", {}),
+    "nothing in it": ("empty", {}),
+    "endless": ("endless", {}),
+    "401": ("status", {"status": 401}),
+    "500": ("status", {"status": 500}),
+    "503 with a code": ("status", {"status": 503, "code": 1}),
+}
+
+
+@pytest.mark.parametrize(("kind", "options"), UNREACHABLE.values(), ids=UNREACHABLE)
+async def test_a_camera_that_answers_nonsense(bench: Bench, kind: Any, options: dict[str, int]) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    camera.faults.add(kind, **options)
+    with pytest.raises(CameraUnreachable, match=camera.sn if kind != "endless" else camera.address):
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    await bench.cameras.call(camera.sn, call("config/getName"))
+
+
+async def test_a_camera_that_never_answers_is_given_up_in_time(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    cameras = bench.calls(CameraSettings(timeout_s=0.5))
+    await cameras.refresh(camera.sn)
+    camera.faults.add("silent")
+    started = time.monotonic()
+    with pytest.raises(PeerTimeout):
+        await cameras.call(camera.sn, call("config/getName"))
+    assert time.monotonic() - started < 2
+    await cameras.close()
+
+
+async def test_an_endpoint_that_needs_longer_has_longer(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    cameras = bench.calls(CameraSettings(timeout_s=0.3))
+    await cameras.refresh(camera.sn)
+    camera.faults.add("slow", path="config/setZoom", seconds=0.6)
+    await cameras.call(camera.sn, call("config/setZoom", zoom=9))
+    await cameras.close()
+
+
+@pytest.mark.parametrize("kind", ["drop", "reset_before", "reset_after"])
+async def test_a_dropped_call_is_repeated_only_where_that_is_safe(bench: Bench, kind: Any) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    camera.faults.add(kind, path="config/setZoom")
+    await bench.cameras.call(camera.sn, call("config/setZoom", zoom=9))  # signed anew: a replay is refused
+    assert camera.arrived.count("config/setZoom") == 2
+    camera.faults.add(kind, path="device/reboot")
+    with pytest.raises(CameraUnreachable, match="dropped the connection"):
+        await bench.cameras.call(camera.sn, call("device/reboot"))
+    assert camera.arrived.count("device/reboot") == 1
+
+
+async def test_a_call_is_repeated_once_and_no_more(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    camera.faults.add("drop", path="config/getName", times=None)
+    with pytest.raises(CameraUnreachable):
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    assert camera.arrived.count("config/getName") == 2
+
+
+async def test_a_camera_that_closes_after_every_answer(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    camera.faults.close_after_answer = True
+    for zoom in range(3):
+        await bench.cameras.call(camera.sn, call("config/setZoom", zoom=zoom))
+    await bench.cameras.call(camera.sn, call("device/reboot"))
+
+
+async def test_one_call_at_a_time_and_not_too_many_waiting(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    busy = asyncio.create_task(bench.cameras.call(camera.sn, call("config/getName")))
+    camera.faults.add("slow", seconds=0.3)
+    waiting = [
+        asyncio.create_task(bench.cameras.call(camera.sn, call("config/setZoom", zoom=zoom)))
+        for zoom in range(MAX_WAITING)
+    ]
+    await asyncio.sleep(0.1)
+    with pytest.raises(RateLimited, match="try again") as caught:
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    assert caught.value.retry_after_s > 0
+    assert len(camera.arrived) == 3  # the proof, the refresh, and the one under way
+    await asyncio.gather(busy, *waiting)
+    assert camera.state.zoom == MAX_WAITING - 1  # in the order of the calls
+    assert camera.handshakes == 2
+
+
+async def test_an_old_client_certificate(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    camera.faults.client_certificate = True
+    with pytest.raises(CameraUnreachable, match=r"cameras\.client_certificate"):
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    settings = CameraSettings(
+        client_certificate=str(CLIENT_CERTIFICATE), client_certificate_password=CLIENT_CERTIFICATE_PASSWORD
+    )
+    cameras = bench.calls(settings)
+    await cameras.call(camera.sn, call("config/getName"))
+    await cameras.close()
+    with pytest.raises(SettingsError):
+        bench.calls(settings.model_copy(update={"client_certificate_password": "wrong"}))
+
+
+# Trust
+
+
+async def test_a_changed_certificate_stops_all_calls_until_trusted(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    arrived = len(camera.arrived)
+    camera.faults.changed_certificate = True
+    shown = await bench.cameras.shown(camera.sn)
+    for path in ("config/getName", "device/reboot"):
+        with pytest.raises(CameraUntrusted) as caught:
+            await bench.cameras.call(camera.sn, call(path))
+        assert caught.value.certificate_sha256 == shown
+    assert len(camera.received) == arrived
+    with pytest.raises(Conflict, match=shown):
+        await bench.cameras.trust(camera.sn, "00" * 32)
+    with pytest.raises(CameraUntrusted):
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    await bench.cameras.trust(camera.sn, shown.upper())
+    await bench.cameras.call(camera.sn, call("config/getName"))
+    assert bench.registry.get(camera.sn).certificate_sha256 == shown
+
+
+async def test_a_camera_that_moved_is_called_there_once_it_has_proved_itself(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    await camera.stop()
+    camera.place("127.21.0.9", 0)
+    await camera.start()
+    bench.see(camera)
+    arrived = len(camera.arrived)
+    await bench.cameras.call(camera.sn, call("config/setZoom", zoom=5))
+    assert list(camera.arrived)[arrived:] == ["device/getInfo", "config/setZoom"]
+    assert bench.registry.get(camera.sn).address == camera.address
+
+
+async def test_a_liar_at_a_new_address_hears_no_secret(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    liar = await bench.simulate("FS101D8BS00666", activated=True, host="127.21.0.6")
+    await camera.stop()
+    bench.see(camera, liar.address)
+    with pytest.raises(CameraUntrusted, match="is the camera 'FS101D8BS00666'"):
+        await bench.cameras.call(camera.sn, call("config/setWifiConf", ssid=WIFI[0], password=WIFI[1]))
+    assert list(liar.arrived) == ["device/getInfo"]
+    assert bench.registry.get(camera.sn).address == camera.address
+
+
+async def test_a_liar_beside_the_camera_changes_nothing(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    liar = await bench.simulate("FS101D8BS00666", host="127.21.0.6")
+    bench.see(camera, liar.address)
+    await bench.cameras.refresh(camera.sn)
+    assert liar.handshakes == 0
+
+
+async def test_an_unreachable_camera_says_where_it_was_tried(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await camera.stop()
+    for _ in range(3):
+        with pytest.raises(CameraUnreachable, match=rf"nothing listens at {camera.address}"):
+            await bench.cameras.call(camera.sn, call("config/getName"))
+    assert not bench.registry.get(camera.sn).online
+
+
+# Wi-Fi
+
+NETWORKS = [
+    AccessPoint("SunmiStore", "WPA-PSK"),
+    AccessPoint("Cafe Guests", "NONE"),
+    AccessPoint("OldRouter", "WEP"),
+]
+
+
+@pytest.mark.parametrize("managed", [False, True])
+async def test_access_points_before_activation_need_no_signature(bench: Bench, managed: bool) -> None:
+    camera = await bench.simulate()
+    bench.see(camera)
+    if managed:
+        await bench.registry.manage(camera.sn)
+    assert await bench.cameras.access_points(camera.sn) == NETWORKS
+    assert camera.arrived == ["config/getApListWithoutAuth"]
+    assert not camera.received[0].fields
+    assert bench.registry.get(camera.sn).activation == "not_activated"
+
+
+async def test_access_points_after_activation_are_signed(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    assert await bench.cameras.access_points(camera.sn) == NETWORKS
+    assert await bench.cameras.access_points(camera.sn) == NETWORKS
+    assert camera.arrived.count("config/getApListWithoutAuth") == 1  # its state is known then
+
+
+async def test_an_activated_camera_that_nobody_manages_is_not_asked_with_signatures(bench: Bench) -> None:
+    camera = await bench.simulate(activated=True)
+    bench.see(camera)
+    with pytest.raises(NotManaged, match="is activated"):
+        await bench.cameras.access_points(camera.sn)
+    assert not bench.registry.get(camera.sn).certificate_sha256
+
+
+async def test_firmware_without_the_unsigned_list(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate())
+    camera.faults.add("status", path="config/getApListWithoutAuth", status=404, times=None)
+    with pytest.raises(NoAccessPointList, match="type the network's name"):
+        await bench.cameras.access_points(camera.sn)
+    assert await bench.cameras.activation_evidence(camera.sn) == "unknown"
+    assert await bench.cameras.set_wifi(camera.sn, *WIFI)
+    await camera.settled()
+    await bench.cameras.activate(camera.sn, NUMBER)
+    assert await bench.cameras.access_points(camera.sn) == NETWORKS
+
+
+@pytest.mark.parametrize("activated", [False, True])
+async def test_wifi_is_set_unsigned_before_activation_and_signed_after(bench: Bench, activated: bool) -> None:
+    camera = await bench.manage(await bench.simulate(activated=activated))
+    assert await bench.cameras.set_wifi(camera.sn, *WIFI)
+    await camera.settled()
+    assert camera.state.wifi == WIFI[0]
+    wifi = next(received for received in camera.received if "password" in received.fields)
+    assert ("sign" in wifi.fields) is activated
+
+
+@pytest.mark.parametrize("fault", [("reset_after", {}), ("silent", {})])
+async def test_a_camera_that_is_gone_before_it_answers(bench: Bench, fault: tuple[Any, dict[str, Any]]) -> None:
+    camera = await bench.manage(await bench.simulate())
+    camera.faults.add(fault[0], path="config/setWifiConfWithoutAuth")
+    cameras = bench.calls(CameraSettings(timeout_s=0.5))
+    assert await cameras.set_wifi(camera.sn, *WIFI) is False
+    assert camera.arrived.count("config/setWifiConfWithoutAuth") == 1
+    await cameras.close()
+
+
+BAD_WIFI = {
+    "a long name": ("x" * 33, "password"),
+    "no name": ("", "password"),
+    "a short password": ("SunmiStore", "1234567"),
+    "a long password": ("SunmiStore", "x" * 65),
+    "WEP": ("OldRouter", "password"),
+}
+
+
+@pytest.mark.parametrize(("ssid", "password"), BAD_WIFI.values(), ids=BAD_WIFI)
+async def test_bad_wifi_never_reaches_the_camera(bench: Bench, ssid: str, password: str) -> None:
+    camera = await bench.manage(await bench.simulate())
+    with pytest.raises(InvalidRequest) as caught:
+        await bench.cameras.set_wifi(camera.sn, ssid, password)
+    assert "password" not in str(caught.value.__cause__)
+    assert "config/setWifiConfWithoutAuth" not in camera.arrived
+
+
+# Activation
+
+
+async def test_activation(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate())
+    assert await bench.cameras.activation_evidence(camera.sn) == "not_activated"
+    await bench.cameras.activate(camera.sn, NUMBER)
+    assert camera.state.activated
+    assert await bench.cameras.activation_evidence(camera.sn) == "activated"
+    assert bench.registry.get(camera.sn).activation == "activated"
+    with pytest.raises(Conflict, match="already"):
+        await bench.cameras.activate(camera.sn, NUMBER)
+    assert camera.arrived.count("device/activate") == 1
+
+
+async def test_activation_of_a_camera_with_a_wrong_clock(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate())
+    camera.faults.clock_offset_s = -600_000_000
+    await bench.cameras.activate(camera.sn, NUMBER)
+    assert camera.arrived.count("device/activate") == 1  # the unsigned list told its time
+
+
+async def test_another_accounts_camera(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(app_id="SOMEBODY", secret_key="else", activated=True))
+    assert await bench.cameras.activation_evidence(camera.sn) == "other_owner"
+    for refused in (bench.cameras.activate(camera.sn, NUMBER), bench.cameras.access_points(camera.sn)):
+        with pytest.raises(Conflict, match="another account"):
+            await refused
+    assert "device/activate" not in camera.arrived
+
+
+async def test_a_wrong_number_is_a_refusal(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate())
+    with pytest.raises(VendorRefused, match="code 9") as caught:
+        await bench.cameras.activate(camera.sn, "12345678")
+    assert "12345678" not in str(caught.value.members)
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "silent", "garbage", "empty", "drop"])
+async def test_a_lost_answer_is_never_followed_by_another_request(bench: Bench, kind: Any) -> None:
+    camera = await bench.manage(await bench.simulate())
+    cameras = bench.calls(CameraSettings(timeout_s=0.5))
+    camera.faults.add(kind, path="device/activate")
+    with pytest.raises(ActivationUnknown) as caught:
+        await cameras.activate(camera.sn, NUMBER)
+    assert NUMBER not in str(caught.value)
+    assert camera.arrived.count("device/activate") == 1
+    took_effect = kind == "reset_after"
+    assert await cameras.activation_evidence(camera.sn) == ("activated" if took_effect else "not_activated")
+    await cameras.close()
+
+
+async def test_a_reset_camera_shows_that_it_is_not_activated_any_more(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    await bench.cameras.refresh(camera.sn)
+    camera.state.forget_everything()
+    await camera.stop()
+    camera.place("127.21.0.9", 0)
+    await camera.start()
+    bench.see(camera)
+    with pytest.raises(CameraUntrusted, match="provision it again"):
+        await bench.cameras.call(camera.sn, call("config/getName"))
+    assert await bench.cameras.activation_evidence(camera.sn) == "not_activated"
+    assert bench.registry.get(camera.sn).address == camera.address
+
+
+async def test_no_error_tells_a_secret(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate())
+    camera.faults.add("refuse", path="config/setWifiConfWithoutAuth", code=101)
+    for failing in (bench.cameras.set_wifi(camera.sn, *WIFI), bench.cameras.activate(camera.sn, "4711471147114711")):
+        with pytest.raises(GatewayError) as caught:
+            await failing
+        told = f"{caught.value!r} {caught.value.members}"  # type: ignore[attr-defined]
+        assert WIFI[1] not in told
+        assert "4711471147114711" not in told
+    assert "kdsofkdsnflke9382938k" not in repr(vars(bench.cameras))

@@ -1,0 +1,388 @@
+"""Captures: nothing secret is in them, a replay gives the same one again, and the kept ones fit the catalogue."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import CameraUnreachable, CameraUntrusted, NotFound, NotManaged
+from gateway.cameras import capture as captures
+from gateway.cameras.cameras import Cameras
+from gateway.discovery.frames import RawFrame
+from gateway.discovery.scan import Discovery
+from gateway.protocol import json_text
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.discovery import Announcement, decode_frame, encode_frame, parse_response, response_frame
+from gateway.protocol.endpoint import MASK, AnswerField
+from gateway.settings import CameraSettings, DiscoverySettings
+from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.camera_state import AccessPoint
+from gateway.simulator.discovery import Discoverable, DiscoveryResponder
+from gateway.simulator.replay import ReplayedCamera
+
+KEPT_CAPTURES = Path(__file__).parent.parent / "fixtures" / "captures"
+KEPT_FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted(KEPT_CAPTURES.glob("*.json"))}
+SECRET_SSID, SECRET_PASSWORD, NEIGHBOUR = "Chez Margot 5G", "correct-horse-battery", "FRITZ!Box 7590"
+MODELS = {
+    "FM020": {"sn": "FS101D8BS00106", "model": "FM020", "mac": "04:12:24:E3:45:12", "host": "127.77.0.2"},
+    "FM010": {"sn": "SS101D8BS00207", "model": "FM010", "mac": "04:12:24:E3:45:13", "host": "127.77.0.3"},
+}
+
+
+class Studio:
+    """Captures cameras over real HTTPS and real discovery frames on loopback."""
+
+    def __init__(self, bench: Any) -> None:
+        self.bench = bench
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("", 0))
+            self.udp_port = int(probe.getsockname()[1])
+        self.discovery = Discovery(
+            DiscoverySettings(interfaces=["lo"], broadcast_port=self.udp_port, interval_s=0),
+            camera_port=443,
+            on_sighting=lambda _: None,
+        )
+
+    @asynccontextmanager
+    async def responding(self, camera: Discoverable) -> AsyncIterator[DiscoveryResponder]:
+        responder = DiscoveryResponder([camera], port=self.udp_port)
+        await responder.start()
+        try:
+            yield responder
+        finally:
+            await responder.stop()
+
+    async def simulate(self, model: str = "FM020", **options: Any) -> SimulatedCamera:
+        networks = (AccessPoint(SECRET_SSID, "WPA-PSK"), AccessPoint(NEIGHBOUR, "WPA-PSK"), AccessPoint("", "NONE"))
+        usual = {"activated": True, "name": "Margot's till", "wifi_networks": networks}
+        camera: SimulatedCamera = await self.bench.simulate(**{**MODELS[model], **usual, **options})
+        camera.state.settings.ssid, camera.state.settings.password = SECRET_SSID, SECRET_PASSWORD
+        return await self.bench.manage(camera)  # type: ignore[no-any-return]
+
+    async def capture(self, sn: str, cameras: Cameras | None = None) -> dict[str, Any]:
+        return await captures.capture(
+            sn, cameras=cameras or self.bench.cameras, registry=self.bench.registry, discovery=self.discovery
+        )
+
+    async def captured(self, camera: SimulatedCamera) -> dict[str, Any]:
+        async with self.responding(camera):
+            return await self.capture(camera.sn)
+
+    @asynccontextmanager
+    async def replaying(self, document: dict[str, Any]) -> AsyncIterator[ReplayedCamera]:
+        camera = ReplayedCamera(document, host="127.77.0.9")
+        await camera.start()
+        try:
+            await self.bench.registry.manage(camera.sn, camera.address)
+            async with self.responding(camera):
+                yield camera
+        finally:
+            await camera.stop()
+
+
+@pytest.fixture
+async def studio(bench: Any) -> AsyncIterator[Studio]:
+    studio = Studio(bench)
+    yield studio
+    await studio.discovery.close()
+
+
+def read_of(document: dict[str, Any], path: str) -> dict[str, Any]:
+    return next(read for read in document["reads"] if read["path"] == path)
+
+
+def repeatable_part(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what tells of the capturing gateway and of the wire: a replay has those of its own."""
+    frames = [
+        {name: value for name, value in frame.items() if name not in ("answered", "source_port")}
+        for frame in document["frames"]
+        if "frame" in frame
+    ]
+    return {**document, "frames": frames, "gateway": None, "tls": None}
+
+
+def as_text(document: dict[str, Any]) -> str:
+    return json_text.dumps(document, indent=2) + "\n"
+
+
+# What a capture holds
+
+
+async def test_a_capture_tells_what_was_asked_and_how_it_was_answered(studio: Studio) -> None:
+    document = await studio.captured(await studio.simulate())
+
+    assert {name: document[name] for name in ("format", "sn", "model", "software_version", "activation")} == {
+        "format": 1, "sn": "FS101D8BS00000", "model": "FM020", "software_version": "1.2.6", "activation": "activated",
+    }  # fmt: skip
+    assert document["tls"]["version"] == "TLSv1.2"
+    assert read_of(document, "config/getIrMode") == {
+        "path": "config/getIrMode", "auth": "signed", "status": 200, "date": True, "keep_alive": True,
+        "kept_connection": True, "answer": {"code": 0, "data": {"irmode": 2}},
+    }  # fmt: skip
+    assert read_of(document, "config/getApListWithoutAuth")["answer"] == {"code": 12}
+    assert [(frame["asked"], frame["answered"], frame["source_port"]) for frame in document["frames"]] == [
+        ("host", "host", 10001), ("everyone", "host", 10001),
+    ]  # fmt: skip
+    frame = document["frames"][0]
+    assert (frame["version"], frame["type"]) == (1, 2)
+    assert decode_frame(bytes.fromhex(frame["frame"])) == (2, frame["payload"])
+    assert frame["length"] == len(bytes.fromhex(frame["frame"])) - 12
+
+
+def test_every_read_of_the_catalogue_is_asked_and_nothing_that_acts() -> None:
+    asked = {endpoint.path for endpoint in captures.reads()}
+    assert {"config/getWifiConf", "config/getApList", "config/getApListWithoutAuth", "device/getInfo"} <= asked
+    assert {path.partition("/")[2][:3] for path in asked} == {"get"}
+    unasked = {one.path for one in CATALOGUE.side("camera") if one.path not in asked and not one.parameters}
+    assert not any(path.partition("/")[2].startswith("get") for path in unasked)
+
+
+async def test_redaction_is_consistent_and_keeps_the_form(studio: Studio) -> None:
+    document = await studio.captured(await studio.simulate())
+    info = read_of(document, "device/getInfo")["answer"]["data"]
+    announced = document["frames"][0]["payload"]
+    assert info == {
+        "sn": "FS101D8BS00000", "model_name": "FS", "name": "name-1", "software_version": "1.2.6",
+        "hardware_version": "1.0.0", "ip": "192.0.2.1", "mac": "02:AB:00:00:00:01 ",
+    }  # fmt: skip
+    assert (announced["deviceid"], announced["mac"], announced["ip"]) == (
+        "FS101D8BS00000", "02AB00000001", "192.0.2.1",
+    )  # fmt: skip
+    assert read_of(document, "config/getWifiConf")["answer"]["data"] == {"ssid": "network-1", "password": MASK}
+    assert read_of(document, "config/getApList")["answer"]["data"]["ap_list"] == [
+        {"ssid": "network-1", "key_mgmt": "WPA-PSK"},
+        {"ssid": "network-2", "key_mgmt": "WPA-PSK"},
+        {"ssid": "", "key_mgmt": "NONE"},
+    ]
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_no_secret_is_in_a_capture(studio: Studio, model: str) -> None:
+    camera = await studio.simulate(model, software_version="1.2.6-beta of Margot")
+    document = await studio.captured(camera)
+    held = MODELS[model]
+    secrets = [
+        held["sn"], held["mac"], held["mac"].replace(":", ""), held["host"], "Margot", SECRET_SSID, SECRET_PASSWORD,
+        NEIGHBOUR, "EF3OG8R5B32X0", "kdsofkdsnflke9382938k", "8000000000000000000042",
+    ]  # fmt: skip
+    frames = [decode_frame(bytes.fromhex(frame["frame"])) for frame in document["frames"]]
+    haystack = f"{json_text.dumps(document)} {frames}".lower()
+    assert [secret for secret in secrets if secret.lower() in haystack] == []
+
+
+async def test_a_camera_that_is_not_activated_answers_the_unsigned_list(studio: Studio) -> None:
+    document = await studio.captured(await studio.simulate(activated=False, hotspot=True))
+    assert read_of(document, "config/getApListWithoutAuth")["answer"]["code"] == 0
+    assert read_of(document, "device/getInfo")["answer"] == {"code": 7}
+    assert document["frames"][0]["payload"]["network"] == "AP"
+
+
+async def test_without_credentials_the_unsigned_calls_remain(studio: Studio) -> None:
+    camera = await studio.simulate(activated=False)
+    cameras = studio.bench.calls(credentials=("", ""))
+    try:
+        async with studio.responding(camera):
+            document = await studio.capture(camera.sn, cameras)
+    finally:
+        await cameras.close()
+    assert read_of(document, "config/getName") == {
+        "path": "config/getName", "auth": "signed", "problem": "conflict",
+    }  # fmt: skip
+    assert read_of(document, "config/getApListWithoutAuth")["answer"]["code"] == 0
+    assert document["frames"]
+
+
+# What goes wrong is told
+
+
+async def test_failures_are_part_of_the_capture(studio: Studio) -> None:
+    camera = await studio.simulate()
+    camera.faults.close_after_answer, camera.faults.send_date = True, False
+    camera.faults.add("drop", path="config/getIrMode", times=None)
+    camera.faults.add("silent", path="config/getName", times=None)
+    camera.faults.add("html", path="config/getRotation", times=None)
+    camera.faults.add("status", path="config/getLedSwitch", status=500, code=1, times=None)
+    camera.faults.add("refuse", path="config/getMemoryCardStatus", code=220, times=None)
+    cameras = studio.bench.calls(CameraSettings(timeout_s=0.5))
+    try:
+        async with studio.responding(camera):
+            document = await studio.capture(camera.sn, cameras)
+        async with studio.replaying(document) as replayed:
+            again = await studio.capture(replayed.sn, cameras)
+    finally:
+        await cameras.close()
+
+    assert read_of(document, "config/getIrMode")["problem"] == "camera_unreachable"
+    assert read_of(document, "config/getName")["problem"] == "timeout"
+    html, failed, refused = (
+        read_of(document, f"config/{action}") for action in ("getRotation", "getLedSwitch", "getMemoryCardStatus")
+    )
+    assert (html["status"], html["answer"]) == (200, None)
+    assert (failed["status"], failed["answer"]) == (500, {"code": 1, "msg": "refused"})
+    assert refused["answer"] == {"code": 220, "msg": "refused"}
+    assert [refused[name] for name in ("date", "keep_alive", "kept_connection")] == [False, False, False]
+    assert repeatable_part(again) == repeatable_part(document)
+
+
+async def test_a_camera_that_is_not_there_or_not_ours_is_not_captured(studio: Studio) -> None:
+    with pytest.raises(NotFound):
+        await studio.capture("FS101D8BS99999")
+    found = await studio.bench.simulate()
+    studio.bench.see(found)
+    with pytest.raises(NotManaged):
+        await studio.capture(found.sn)
+    gone = await studio.simulate("FM010")
+    await gone.stop()
+    with pytest.raises(CameraUnreachable):
+        await studio.capture(gone.sn)
+    gone.faults.changed_certificate = True
+    await gone.start()
+    await studio.bench.registry.pin(gone.sn, "0" * 64)
+    with pytest.raises(CameraUntrusted):
+        await studio.capture(gone.sn)
+
+
+# Frames
+
+
+async def scripted(studio: Studio, host: str, answers: Callable[[bytes], list[bytes]]) -> asyncio.DatagramTransport:
+    """Start a device that answers each request frame with what it is told to."""
+
+    class Device(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            for answer in answers(data):
+                self.transport.sendto(answer, addr)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Device, local_addr=(host, studio.udp_port))
+    return transport
+
+
+async def test_frames_come_as_they_are_once_each(studio: Studio) -> None:
+    whole = response_frame(Announcement(sn="FS101D8BS00106", model="FS1"))
+    flawed = whole[:-1] + bytes([whole[-1] ^ 1])
+    device = await scripted(studio, "127.77.0.5", lambda request: [flawed, whole, whole, request])
+    try:
+        frames = await studio.discovery.frames("127.77.0.5:443", timeout_s=3)
+    finally:
+        device.abort()
+    assert frames == [RawFrame(data, "127.77.0.5", studio.udp_port, broadcast=False) for data in (flawed, whole)]
+
+
+async def test_a_silent_host_is_waited_for_no_longer_than_told(studio: Studio) -> None:
+    begin = asyncio.get_running_loop().time()
+    assert await studio.discovery.frames("127.77.0.6", timeout_s=0.3) == []
+    assert asyncio.get_running_loop().time() - begin < 1
+
+
+async def test_frames_that_cannot_be_read_are_told_without_their_content(studio: Studio) -> None:
+    camera = await studio.simulate(host="127.77.0.5")
+    whole = encode_frame(2, {"deviceid": camera.sn, "net_name": SECRET_SSID, "rssi": -61})
+    flawed = whole[:-1] + bytes([whole[-1] ^ 1])
+    device = await scripted(studio, "127.77.0.5", lambda _: [b"Chez Margot 5", flawed, whole])
+    try:
+        document = await studio.capture(camera.sn)
+    finally:
+        device.abort()
+    alien, bad, good = document["frames"]
+    assert alien == {
+        "asked": "host", "answered": "host", "source_port": 10001,
+        "bytes": 13, "header": None, "problem": "another header or version",
+    }  # fmt: skip
+    assert bad == {
+        "asked": "host", "answered": "host", "source_port": 10001,
+        "bytes": len(flawed), "header": flawed[:8].hex(), "problem": "wrong checksum",
+    }  # fmt: skip
+    assert good["payload"] == {"deviceid": "FS101D8BS00000", "net_name": "network-1", "rssi": -61}
+
+
+# Replaying
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_the_kept_capture_of_a_simulated_camera_is_what_it_answers_today(studio: Studio, model: str) -> None:
+    document = await studio.captured(await studio.simulate(model))
+    assert captures.file_name(document) == f"{model}-1.2.6.json"
+    if os.environ.get("WRITE_CAPTURES"):
+        await asyncio.to_thread((KEPT_CAPTURES / f"{model}-1.2.6.json").write_text, as_text(document), encoding="utf-8")
+        return
+    kept = json_text.loads(KEPT_FILES[f"{model}-1.2.6"])
+    assert as_text({**kept, "gateway": document["gateway"]}) == as_text(document)
+
+
+@pytest.mark.parametrize("stem", KEPT_FILES)
+async def test_a_replayed_camera_gives_the_same_capture_again(studio: Studio, stem: str) -> None:
+    kept = json_text.loads(KEPT_FILES[stem])
+    assert captures.file_name(kept) == f"{stem}.json"
+    async with studio.replaying(kept) as camera:
+        again = await studio.capture(camera.sn)
+    assert as_text(repeatable_part(again)) == as_text(repeatable_part(kept))
+
+
+@pytest.mark.parametrize("stem", KEPT_FILES)
+async def test_the_gateway_understands_a_kept_capture(studio: Studio, stem: str) -> None:
+    kept = json_text.loads(KEPT_FILES[stem])
+    bench = studio.bench
+    async with studio.replaying(kept) as camera:
+        if camera.frames(everyone=False):
+            sighting = await studio.discovery.identify(camera.address)
+            assert sighting is not None
+            assert (sighting.sn, sighting.model) == (kept["sn"], kept["model"])
+        for read in kept["reads"]:
+            endpoint = CATALOGUE.get("camera", read["path"])
+            if read.get("status") == 200 and read["answer"] and read["answer"]["code"] == 0:
+                answer = await bench.cameras.call(camera.sn, endpoint.encode({}))
+                assert answer.document == read["answer"]
+                assert undeclared(answer.data, endpoint.answer) == []
+    record = bench.registry.get(camera.sn)
+    assert (record.model, record.activation) == (kept["model"], kept["activation"])
+
+
+@pytest.mark.parametrize("stem", KEPT_FILES)
+def test_the_codes_of_a_kept_capture_are_declared(stem: str) -> None:
+    for read in json_text.loads(KEPT_FILES[stem])["reads"]:
+        if read.get("answer"):
+            known = {listed.code for listed in CATALOGUE.get("camera", read["path"]).return_codes}
+            assert read["answer"]["code"] in known, read["path"]
+
+
+@pytest.mark.parametrize("stem", KEPT_FILES)
+def test_the_frames_of_a_kept_capture_are_the_vendors(stem: str) -> None:
+    kept = json_text.loads(KEPT_FILES[stem])
+    told = [parse_response(bytes.fromhex(frame["frame"])) for frame in kept["frames"] if "frame" in frame]
+    assert {announcement.sn for announcement in told if announcement} == {kept["sn"]}
+
+
+async def test_unknown_paths_and_formats_are_not_replayed(studio: Studio) -> None:
+    kept = json_text.loads(KEPT_FILES["FM020-1.2.6"])
+    with pytest.raises(ValueError, match="format 2"):
+        ReplayedCamera({**kept, "format": 2})
+    async with studio.replaying(kept) as camera:
+        with pytest.raises(CameraUnreachable, match="404"):
+            await studio.bench.cameras.call(camera.sn, CATALOGUE.get("camera", "device/reboot").encode({}))
+
+
+def undeclared(data: Any, declared: tuple[AnswerField, ...], path: str = "") -> list[str]:
+    """Return what an answer holds that the catalogue does not say, or says otherwise."""
+    kinds = {"string": str, "int": int, "object": dict, "array": list}
+    if isinstance(data, dict):
+        inside = [(f"{path}.{name}".strip("."), value) for name, value in data.items()]
+    else:
+        inside = [(f"{path}[]", value) for value in data]
+    known = {one.path: one.type for one in declared}
+    wrong = []
+    for where, value in inside:
+        is_row = where.endswith("[]") and isinstance(value, dict)
+        if not is_row and (where not in known or not isinstance(value, kinds[known[where]])):
+            wrong.append(where)
+        if isinstance(value, dict | list):
+            wrong += undeclared(value, declared, where)
+    return wrong

@@ -1,0 +1,54 @@
+"""Discovery confined to loopback, on a UDP port that nobody else uses."""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from gateway.discovery.scan import Discovery
+from gateway.discovery.device import Sighting
+from gateway.settings import DiscoverySettings
+
+
+@pytest.fixture
+def udp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def tcp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def seen() -> list[Sighting]:
+    """Every sighting that was reported, in order."""
+    return []
+
+
+Make = Callable[..., Discovery]
+
+
+@pytest.fixture
+async def discovery(udp_port: int, tcp_port: int, seen: list[Sighting]) -> AsyncIterator[Make]:
+    """Make a discovery on loopback, given settings beyond that; it is closed after the test."""
+    made: list[Discovery] = []
+
+    def make(
+        *, known: tuple[str, ...] = (), on_sighting: Callable[[Sighting], None] = seen.append, **settings: Any
+    ) -> Discovery:
+        chosen = {"interfaces": ["lo"], "broadcast_port": udp_port, "interval_s": 0, **settings}
+        discovery = Discovery(
+            DiscoverySettings(**chosen), camera_port=tcp_port, on_sighting=on_sighting, known_addresses=lambda: known
+        )
+        made.append(discovery)
+        return discovery
+
+    yield make
+    for discovery in made:
+        await discovery.close()

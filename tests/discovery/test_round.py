@@ -1,0 +1,121 @@
+"""Rounds: shared, queued, repeated, and never stopped by one method's failure."""
+
+import asyncio
+import logging
+import ssl
+
+import pytest
+
+from gateway.discovery.scan import Discovery
+from gateway.discovery.device import Sighting
+from gateway.settings import DiscoverySettings
+from tests.lan.discovery.conftest import Make
+from tests.lan.discovery.device import Device, https
+
+
+async def test_whoever_asks_for_the_same_meanwhile_shares_the_round(discovery: Make, udp_port: int) -> None:
+    searching = discovery(methods=["broadcast"])
+    async with Device("127.0.0.21", port=udp_port) as device:
+        results = await asyncio.gather(*(searching.round(timeout_s=0.2) for _ in range(3)))
+    assert results[0] is results[1] is results[2]
+    assert len(device.requests) == 1
+
+
+async def test_another_search_waits_its_turn(discovery: Make) -> None:
+    searching = discovery(methods=["broadcast"])
+    async with asyncio.timeout(5):
+        short, long, none = await asyncio.gather(
+            searching.round(timeout_s=0.1),
+            searching.round(timeout_s=0.3),
+            searching.round(timeout_s=0.1, methods=[]),
+        )
+    assert list(short.methods) == list(long.methods) == ["broadcast"]
+    assert short is not long
+    assert none.methods == {}
+
+
+async def test_a_caller_who_leaves_does_not_end_the_round_for_others(discovery: Make, udp_port: int) -> None:
+    searching = discovery(methods=["broadcast"])
+    async with Device("127.0.0.21", port=udp_port):
+        leaving = asyncio.create_task(searching.round(timeout_s=0.3))
+        staying = asyncio.create_task(searching.round(timeout_s=0.3))
+        await asyncio.sleep(0.05)
+        leaving.cancel()
+        assert len((await staying).sightings) == 1
+
+
+async def test_rounds_are_repeated_and_a_reason_is_logged_once(udp_port: int, caplog: pytest.LogCaptureFixture) -> None:
+    reported: asyncio.Queue[Sighting] = asyncio.Queue()
+    settings = DiscoverySettings(
+        methods=["sweep"],
+        interfaces=["gone0", "lo"],
+        interval_s=0.05,
+        broadcast_port=udp_port,
+        addresses=["127.0.0.21"],
+    )
+    with caplog.at_level(logging.WARNING, "gateway.discovery"):
+        async with asyncio.timeout(10):
+            server = await https("127.0.0.21", 0)
+            port = server.sockets[0].getsockname()[1]
+            discovery = Discovery(settings, camera_port=port, on_sighting=reported.put_nowait)
+            async with server, Device("127.0.0.21", port=udp_port):
+                await discovery.start()
+                assert [(await reported.get()).sn for _ in range(3)] == ["C201D0000001"] * 3
+                await discovery.close()
+    assert len([message for message in caplog.messages if "gone0" in message]) == 1
+
+
+async def test_without_an_interval_nothing_happens_unasked(discovery: Make, udp_port: int) -> None:
+    async with Device("127.0.0.21", port=udp_port) as device:
+        searching = discovery(methods=["broadcast"])
+        await searching.start()
+        await asyncio.sleep(0.1)
+        assert device.requests == []
+
+
+async def test_one_camera_found_in_several_ways_keeps_all_its_sightings(
+    discovery: Make, udp_port: int, tcp_port: int
+) -> None:
+    async with await https("127.0.0.21", tcp_port), Device("127.0.0.21", port=udp_port):
+        result = await discovery(known=("127.0.0.21",)).round(timeout_s=0.5)
+    assert {(s.sn, s.found_by) for s in result.sightings} == {("C201D0000001", "broadcast"), ("C201D0000001", "sweep")}
+    assert {name: method.found for name, method in result.methods.items()} == {"broadcast": 1, "mdns": 0, "sweep": 1}
+
+
+async def test_a_method_that_fails_unexpectedly_does_not_stop_the_others(
+    udp_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Exception):
+        pass
+
+    def known() -> list[str]:
+        raise Broken("the registry")
+
+    settings = DiscoverySettings(methods=["broadcast", "sweep"], interfaces=["lo"], broadcast_port=udp_port)
+    discovery = Discovery(settings, camera_port=443, on_sighting=lambda _: None, known_addresses=known)
+    async with Device("127.0.0.21", port=udp_port):
+        result = await discovery.round(timeout_s=2)
+    assert result.methods["broadcast"].found == 1
+    assert "the registry" in (result.methods["sweep"].error or "")
+    assert caplog.records
+
+
+async def test_without_its_interface_nothing_is_sent_at_all(discovery: Make, tcp_port: int) -> None:
+    async with await https("127.0.0.21", tcp_port) as server:
+        result = await discovery(interfaces=["gone0"], addresses=["127.0.0.21"]).round(timeout_s=0.3)
+        assert server.sockets
+    assert result.sightings == result.unidentified == []
+    for name in ("broadcast", "mdns", "sweep"):
+        assert "there is no interface 'gone0'" in (result.methods[name].error or "")
+    assert "lies outside of the interfaces" in (result.methods["address"].error or "")
+
+
+async def test_the_callers_tls_context_is_the_one_that_is_used(udp_port: int) -> None:
+    server = await https("127.0.0.21", 0)
+    port = server.sockets[0].getsockname()[1]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it verifies, so the vendor's certificate does not pass
+    context.check_hostname = False
+    settings = DiscoverySettings(methods=[], interfaces=["lo"], broadcast_port=udp_port, addresses=["127.0.0.21"])
+    async with server:
+        discovery = Discovery(settings, camera_port=port, on_sighting=lambda _: None, tls=context)
+        assert (await discovery.round(timeout_s=0.6)).unidentified == []

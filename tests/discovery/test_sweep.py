@@ -1,0 +1,109 @@
+"""Trying addresses over HTTPS, and asking one address who it is, on loopback."""
+
+import asyncio
+
+import pytest
+
+from gateway.discovery.sweep import is_vendors
+from gateway.discovery.device import Sighting
+from gateway.simulator.certificates import CloudAuthority
+from tests.lan.discovery.conftest import Make
+from tests.lan.discovery.device import Device, https
+
+
+async def test_a_known_address_is_tried_and_identified(
+    discovery: Make, udp_port: int, tcp_port: int, seen: list[Sighting]
+) -> None:
+    async with await https("127.0.0.21", tcp_port), Device("127.0.0.21", port=udp_port):
+        result = await discovery(methods=["sweep"], known=(f"127.0.0.21:{tcp_port}",)).round(timeout_s=2)
+    assert [(s.sn, s.found_by, s.interface) for s in seen] == [("C201D0000001", "sweep", "lo")]
+    assert result.sightings == seen
+    assert result.methods["sweep"].found == 1
+    assert result.methods["sweep"].error is None
+
+
+async def test_the_vendors_certificate_alone_makes_it_unidentified(
+    discovery: Make, tcp_port: int, seen: list[Sighting]
+) -> None:
+    async with await https("127.0.0.21", tcp_port):
+        result = await discovery(methods=["sweep"], known=("127.0.0.21",)).round(timeout_s=1)
+    assert result.sightings == []
+    assert result.unidentified == seen
+    assert [(s.address, s.sn, len(s.certificate_sha256)) for s in seen] == [(f"127.0.0.21:{tcp_port}", "", 64)]
+
+
+async def test_another_https_server_is_no_camera_unless_a_person_says_so(
+    discovery: Make, tcp_port: int, seen: list[Sighting]
+) -> None:
+    other = CloudAuthority("127.0.0.21").context
+    async with await https("127.0.0.21", tcp_port, other):
+        await discovery(methods=["sweep"], known=("127.0.0.21",)).round(timeout_s=0.8)
+        assert seen == []
+        result = await discovery(methods=[], addresses=["127.0.0.21"]).round(timeout_s=0.8)
+    assert [s.found_by for s in seen] == ["address"]
+    assert result.unidentified == seen
+    assert list(result.methods) == ["address"]
+
+
+async def test_fixed_addresses_may_be_names_and_have_ports(discovery: Make, udp_port: int, tcp_port: int) -> None:
+    addresses = [f"localhost:{tcp_port}", f"127.0.0.22:{tcp_port}"]
+    async with (
+        await https("127.0.0.1", tcp_port),
+        await https("127.0.0.22", tcp_port),
+        Device("127.0.0.22", port=udp_port),
+    ):
+        result = await discovery(methods=["broadcast"], addresses=addresses).round(timeout_s=1)
+    assert {s.address for s in result.sightings} == {f"127.0.0.22:{tcp_port}"}
+    assert [s.address for s in result.unidentified] == [f"127.0.0.1:{tcp_port}"]
+    assert result.methods["address"].found == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("10.1.2.3", "10.1.2.3: lies outside of the interfaces to which discovery.interfaces confines"),
+        ("camera.example", "camera.example: cannot be looked up: "),
+    ],
+)
+async def test_confined_to_loopback_no_address_beyond_is_tried(address: str, reason: str, discovery: Make) -> None:
+    result = await discovery(methods=["sweep"], addresses=[address]).round(timeout_s=0.2)
+    assert reason in (result.methods["address"].error or "")
+    assert result.methods["sweep"].error is None
+
+
+async def test_loopback_itself_is_not_swept(discovery: Make, tcp_port: int) -> None:
+    async with await https("127.0.0.2", tcp_port), asyncio.timeout(1):
+        result = await discovery(methods=["sweep"]).round(timeout_s=30)
+    assert result.methods["sweep"].found == 0
+
+
+async def test_a_server_that_says_nothing_keeps_nobody_waiting(discovery: Make, tcp_port: int) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(mute, "127.0.0.21", tcp_port), asyncio.timeout(3):
+        result = await discovery(methods=["sweep"], known=("127.0.0.21",)).round(timeout_s=0.8)
+    assert result.methods["sweep"].found == 0
+
+
+async def test_one_address_is_asked_who_it_is(discovery: Make, udp_port: int, tcp_port: int) -> None:
+    asking = discovery()
+    async with Device("127.0.0.21", port=udp_port), Device("127.0.0.22", port=udp_port, model="T2s"):
+        found = await asking.identify("127.0.0.21:4443")
+        assert found is not None
+        assert (found.sn, found.address, found.found_by) == ("C201D0000001", "127.0.0.21:4443", "address")
+        during = asyncio.create_task(asking.round(timeout_s=0.5, methods=["broadcast"]))
+        found, nothing, printer = await asyncio.gather(
+            asking.identify("127.0.0.21"), asking.identify("127.0.0.23"), asking.identify("127.0.0.22")
+        )
+        assert found is not None
+        assert found.address == f"127.0.0.21:{tcp_port}"
+        assert nothing is None
+        assert printer is None
+        assert len((await during).sightings) == 1
+    assert await asking.identify("10.1.2.3") is None
+
+
+def test_what_is_no_certificate_is_not_the_vendors() -> None:
+    assert not is_vendors({})

@@ -1,0 +1,60 @@
+"""Where callbacks arrive: the address that a camera is told, or why there is none."""
+
+import pytest
+
+from gateway.errors import Conflict
+from gateway.events.callback_urls import Arrival
+from gateway.discovery.interfaces import address_towards
+from gateway.cameras.record import CameraRecord
+from gateway.settings import HookSettings
+
+
+def camera(address: str) -> CameraRecord:
+    return CameraRecord(sn="SN1", first_seen=0, address=address)
+
+
+def arrival(host: str = "0.0.0.0", own: str = "192.168.1.5", **hooks: str) -> Arrival:
+    made = Arrival(HookSettings.model_validate(hooks), host, own=lambda _: own)
+    made.port = 8080
+    return made
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "address", "told"),
+    [
+        ("0.0.0.0", "192.168.1.5", "192.168.1.77:443", "http://192.168.1.5:8080/hooks/cameras/SN1"),
+        ("::", "192.168.1.5", "192.168.1.77:443", "http://192.168.1.5:8080/hooks/cameras/SN1"),
+        ("192.168.1.6", "192.168.1.5", "192.168.1.77:443", "http://192.168.1.6:8080/hooks/cameras/SN1"),
+        ("0.0.0.0", "fd00::5", "[fd00::77]:443", "http://[fd00::5]:8080/hooks/cameras/SN1"),
+        ("127.0.0.1", "192.168.1.5", "127.20.0.2:443", "http://127.0.0.1:8080/hooks/cameras/SN1"),
+    ],
+)
+def test_the_address_that_a_camera_is_told(host: str, own: str, address: str, told: str) -> None:
+    assert arrival(host, own).of_camera(camera(address)) == told
+
+
+def test_a_gateway_on_loopback_cannot_be_called_by_a_camera() -> None:
+    with pytest.raises(Conflict, match=r"server\.host"):
+        arrival("127.0.0.1").of_camera(camera("192.168.1.77:443"))
+    told = arrival("127.0.0.1", camera_url="http://10.0.0.1").of_camera(camera("192.168.1.77:443"))
+    assert told == "http://10.0.0.1/hooks/cameras/SN1", "somebody passes it on"
+
+
+def test_a_camera_without_an_address_has_no_callback() -> None:
+    with pytest.raises(Conflict, match="run discovery"):
+        arrival().of_camera(camera(""))
+
+
+@pytest.mark.parametrize("host", ["camera.store", "x" * 70, "a..b", "999.1.1.1"])
+def test_a_name_is_not_looked_up(host: str) -> None:
+    made = Arrival(HookSettings(), "0.0.0.0")
+    made.port = 8080
+    with pytest.raises(Conflict, match=r"hooks\.camera_url"):
+        made.of_camera(camera(f"{host}:443"))
+
+
+def test_the_systems_routes_tell_this_machines_address() -> None:
+    assert address_towards("127.20.0.9") == "127.0.0.1"
+    assert address_towards("::1") == "::1"
+    with pytest.raises(OSError, match=r".+"):
+        address_towards("no address")

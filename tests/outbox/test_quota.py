@@ -1,0 +1,222 @@
+"""The outbox makes room: content of what is done goes first, oldest first; pruning and the log give the rest back."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Conflict, OutboxFull
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import Call
+from gateway.outbox.batching import Fate, Item
+from gateway.protocol.parameters import FilePart
+from gateway.storage import migrations
+from gateway.storage.database import Database
+from gateway.outbox import Batch, Outbox
+from gateway.outbox.quota_table import RETENTION_S
+
+MOST = 2 * 1024 * 1024
+GOOD = Fate("delivered", 0, "succeed")
+
+
+def order(number: int, size: int = 100_000) -> Call:
+    element = {"order_no": str(number), "order_type": 1, "receipt_no": "x" * size}
+    return CATALOGUE.get("cloud", "order/update").encode({"shop_id": "1", "order_list": [element]})
+
+
+def flash(label: str) -> Call:
+    return CATALOGUE.get("cloud", "device/esl/flashLed").encode({"shop_id": "1", "esl_id": label})
+
+
+def log_size(database: Database) -> int:
+    return Path(f"{database.path}-wal").stat().st_size
+
+
+class Till:
+    """Hands over to an outbox and settles what it holds."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.outbox = outbox
+
+    async def accept(self, call: Call) -> int:
+        accepted = await self.outbox.accept(call, token="till", key=None, watched=False)
+        return accepted.members[0]
+
+    async def fill(self, begin: int) -> int:
+        """Hand over orders until the outbox is full; return how many it took."""
+        for number in range(begin, begin + 1000):
+            try:
+                await self.accept(order(number))
+            except OutboxFull:
+                return number - begin
+        raise AssertionError("it never was full")
+
+    async def claim(self) -> Batch:
+        batch = await self.outbox.claim(lambda _: 1)
+        assert batch is not None
+        return batch
+
+    async def settle(self, batch: Batch, fate: Fate = GOOD) -> None:
+        await self.outbox.settle(batch, dict.fromkeys(batch.sequences, fate))
+
+    async def deliver(self, count: int) -> list[int]:
+        done: list[int] = []
+        for _ in range(count):
+            batch = await self.claim()
+            await self.settle(batch)
+            done += batch.sequences
+        return done
+
+    async def kept(self, sequences: Sequence[int]) -> list[int]:
+        """Return the items that have their content."""
+        return [one for one in sequences if (await self.outbox.item(one, None)).text is not None]
+
+
+@pytest.fixture
+async def till(database: Database) -> AsyncIterator[Till]:
+    outbox = await Outbox.open(database, max_bytes=MOST)
+    yield Till(outbox)
+    await outbox.close()
+
+
+async def test_content_of_what_was_delivered_makes_room_and_waiting_content_never(till: Till) -> None:
+    count = await till.fill(0)
+    waiting = list(range(1, count + 1))
+    assert await till.fill(1000) == 0
+    assert await till.kept(waiting) == waiting
+    done = await till.deliver(count // 2)
+    assert await till.fill(2000) > 0
+    assert not await till.kept(done)
+    assert await till.kept(waiting[count // 2 :]) == waiting[count // 2 :]
+
+
+async def test_making_much_room_takes_no_more_of_the_disk_than_the_log_may(database: Database) -> None:
+    """What is deleted goes through the log: all at once, that would fill the disk that is to be emptied."""
+    large = Till(await Outbox.open(database, max_bytes=1 << 30))
+    for number in range(45):
+        await large.accept(order(number, 1_000_000))
+    await large.deliver(45)
+    await large.outbox.close()
+    await database.scrub()
+    small = Till(await Outbox.open(database, max_bytes=MOST))
+    try:
+        await small.accept(order(100))
+        assert log_size(database) < 29_000_000
+    finally:
+        await small.outbox.close()
+
+
+async def test_what_is_settled_late_is_stripped_too(till: Till) -> None:
+    """Its number is older than what was stripped before it, and so is the moment at which settling it began."""
+    count = await till.fill(0)
+    late = await till.claim()
+    early = await till.deliver(count - 1)
+    while await till.kept(early):
+        await till.fill(1000)
+    assert await till.kept(late.sequences) == late.sequences
+    await till.settle(late)
+    assert await till.fill(2000) > 0
+    assert not await till.kept(late.sequences)
+
+
+async def test_files_go_with_what_is_done_and_stay_with_what_was_refused(till: Till, database: Database) -> None:
+    push = CATALOGUE.get("cloud", "device/esl/pushImage")
+    picture = FilePart("a.png", "image/png", b"\x89PNG" + b"x" * 100_000)
+
+    def call(label: str) -> Call:
+        return Call(push, {"shop_id": "1", "esl_id": label}, {"pic": picture})
+
+    async def stored() -> list[int]:
+        return [row[0] for row in await database.read("SELECT sequence FROM file ORDER BY sequence")]
+
+    first, second, third = [await till.accept(call(label)) for label in ("1", "2", "3")]
+    newer = await till.accept(call("3"))
+    assert await stored() == [first, second, newer]  # the third was superseded
+    assert third not in await stored()
+    await till.settle(await till.claim())
+    await till.settle(await till.claim(), Fate("refused", 5005, "invalid file"))
+    assert await stored() == [second, newer]
+    await till.outbox.drop([second, newer])
+    assert await stored() == []
+
+
+async def test_an_expired_item_without_content_is_not_sent_again_but_may_get_a_new_one(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = till.outbox.running.now()
+    number = await till.accept(flash("7"))
+    monkeypatch.setattr(till.outbox.running, "now", lambda: now_s + 100)
+    await till.outbox.expire()
+    await till.fill(0)
+    assert not await till.kept([number])
+    with pytest.raises(Conflict, match="has no content any more"):
+        await till.outbox.retry([number])
+    text = '{"esl_id":"8"}'
+    await till.outbox.edit(number, '{"shop_id":"1"}', Item(text, "8", ("flash:1:8",), len(text)))
+    entry = await till.outbox.item(number, None)
+    assert (entry.state, entry.text) == ("waiting", text)
+
+
+async def test_pruning_removes_what_was_stripped_and_what_was_not_when_it_is_old(
+    till: Till, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stripped = await till.deliver(await till.fill(0))
+    while await till.kept(stripped):
+        await till.fill(1000)
+    now_s = till.outbox.running.now()
+    monkeypatch.setattr(till.outbox.running, "now", lambda: now_s + RETENTION_S - 60)
+    kept = await till.deliver(2)
+    await till.outbox.prune()
+    assert (await till.outbox.item(stripped[0], None)).state == "delivered"
+    monkeypatch.setattr(till.outbox.running, "now", lambda: now_s + RETENTION_S + 60)
+    await till.outbox.prune()
+    left = [row[0] for row in await database.read("SELECT sequence FROM item WHERE state = 'delivered'")]
+    assert left == kept
+    assert not await database.read("SELECT 1 FROM content WHERE sequence NOT IN (SELECT sequence FROM item)")
+    monkeypatch.setattr(till.outbox.running, "now", lambda: now_s + 3 * RETENTION_S)
+    await till.outbox.prune()
+    assert not await database.read("SELECT 1 FROM item WHERE state = 'delivered'")
+
+
+async def test_a_quiet_moment_gives_the_log_back_to_the_disk(
+    till: Till, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await till.deliver(await till.fill(0))
+    await till.outbox.prune()
+    assert log_size(database) > 0  # somebody may hand something over again
+    monkeypatch.setattr("gateway.outbox._QUIET_S", 0)
+    await till.outbox.prune()
+    assert log_size(database) == 0
+
+
+async def test_the_log_of_one_large_write_is_cut_when_it_is_used_again(database: Database) -> None:
+    await database.transact(lambda connection: connection.execute("CREATE TABLE large (data BLOB)"))
+    await database.transact(lambda connection: connection.execute("INSERT INTO large VALUES (zeroblob(30000000))"))
+    assert log_size(database) > 30_000_000
+    await database.transact(lambda connection: connection.execute("INSERT INTO large VALUES (zeroblob(1))"))
+    assert log_size(database) < 27_000_000
+
+
+async def test_the_migration_knows_what_was_stripped_before(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    known = migrations.packaged()
+    level = next(index for index, one in enumerate(known) if one.name.endswith("outbox_drain"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.execute("CREATE TABLE migration (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT")
+        for one in known[:level]:
+            old.executescript(one.sql)
+            old.execute("INSERT INTO migration VALUES (?, 0)", (one.name,))
+        for number, state in enumerate(("delivered", "delivered", "waiting"), 1):
+            old.execute(
+                "INSERT INTO item (sequence, submission, state, priority, path, sent_to, shared, order_key, reference, "
+                "size, barrier, created_at, accepted_s, finished_s) "
+                "VALUES (?, ?, ?, 1, 'order/update', 'order/update', '{}', 'order:1:1', '1', 5, 0, 0, 0, 0)",
+                (number, number, state),
+            )
+        old.executemany("INSERT INTO content VALUES (?, '{}')", [(2,), (3,)])
+    database = await Database.open(path)
+    rows = await database.read("SELECT sequence, stripped FROM item ORDER BY sequence")
+    await database.close()
+    assert [tuple(row) for row in rows] == [(1, 1), (2, 0), (3, 0)]

@@ -1,0 +1,56 @@
+"""The time of a peer, learned from its `Date` header."""
+
+import time
+from email.utils import formatdate
+
+import pytest
+
+from gateway.runtime.clock import PeerClock
+
+
+def test_an_unknown_peer_has_the_systems_time() -> None:
+    clock = PeerClock()
+    assert not clock.known
+    assert clock.offset_s is None
+    assert clock.now() == pytest.approx(time.time(), abs=1)
+
+
+def test_a_peers_date_is_its_time() -> None:
+    clock = PeerClock()
+    moved = clock.learn(formatdate(1593029283, usegmt=True))
+    assert clock.known
+    assert clock.now() == pytest.approx(1593029283, abs=2)
+    assert moved == pytest.approx(1593029283 - time.time(), abs=2)
+    assert clock.offset_s == pytest.approx(1593029283 - time.time(), abs=2)
+
+
+def test_a_difference_of_a_second_moves_nothing() -> None:
+    clock = PeerClock()
+    clock.set(1593029283)
+    assert clock.learn(formatdate(1593029284, usegmt=True)) == 0
+
+
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "Wed, 99 Jun 2020 20:08:03 GMT", "Wed, 24 Jun 99999999 20:08:03 GMT"]
+)
+def test_a_malformed_date_moves_nothing(date: str) -> None:
+    clock = PeerClock()
+    assert clock.learn(date) == 0
+    assert not clock.known
+
+
+def test_the_fallback_tells_the_time_until_the_peer_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = PeerClock()
+    camera = PeerClock(fallback=cloud)
+    cloud.set(2_000_000_000)
+    assert camera.now() == pytest.approx(2_000_000_000, abs=1)
+    assert not camera.known
+    camera.set(1_900_000_000)
+    assert camera.now() == pytest.approx(1_900_000_000, abs=1)
+
+
+def test_a_jump_of_the_systems_clock_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = PeerClock()
+    clock.set(1593029283)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert clock.now() == pytest.approx(1593029283, abs=1)
