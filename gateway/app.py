@@ -6,36 +6,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from gateway import __version__, logs
+from gateway import __version__
+from gateway.api.token_table import TokenTable
 from gateway.authority.names import present_names
-from gateway.runtime.clock import PeerClock
+from gateway.cameras.cameras import Cameras
+from gateway.cameras.provisioning import Provisioning
+from gateway.cameras.provisioning.table import JobTable
+from gateway.cameras.registry import Registry
+from gateway.cameras.table import CameraTable
 from gateway.cloud.client import Cloud
 from gateway.cloud.customer_flow import CustomerFlow
-from gateway.outbox.worker import Relay
-from gateway.events.callback_urls import Arrival
-from gateway.events.callbacks import Callbacks
-from gateway.events.camera_ids import IpcNumbers
-from gateway.events.system_events import Observer
-from gateway.events.webhooks import Push
-from gateway.events.subscriptions import Subscriptions
-from gateway.events.targets import CameraTarget, CloudTarget
-from gateway.cameras.cameras import Cameras
-from gateway.discovery.advertisement import Announcement, own_digits
-from gateway.discovery.scan import Discovery
+from gateway.cloud.customer_flow.table import FlowTable
+from gateway.discovery.advertisement import Advertisement, own_digits
 from gateway.discovery.interfaces import own_addresses
-from gateway.cameras.provisioning import Provisioning
-from gateway.cameras.registry import Registry
+from gateway.discovery.scan import Discovery
+from gateway.events.callback_urls import CallbackUrls
+from gateway.events.callbacks import Callbacks
+from gateway.events.camera_ids import CloudCameraIds
+from gateway.events.log import EventLog
+from gateway.events.subscriptions import Subscriptions
+from gateway.events.system_events import SystemEvents
+from gateway.events.targets import CameraTarget, CloudTarget
+from gateway.events.webhooks import Webhooks
+from gateway.events.webhooks.table import WebhookTable
+from gateway.outbox import Outbox
+from gateway.outbox.worker import Relay
+from gateway.runtime import logs
+from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
 from gateway.settings import Settings
-from gateway.cameras.table import CameraTable
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
-from gateway.cloud.customer_flow.table import FlowTable
-from gateway.cameras.provisioning.table import JobTable
-from gateway.events.log import Journal
-from gateway.outbox import Outbox
-from gateway.api.token_table import TokenTable
-from gateway.events.webhooks.table import WebhookTable
 
 if TYPE_CHECKING:  # imported where it is used, for the memory that it takes
     from gateway.authority.authority import Authority
@@ -55,16 +56,16 @@ class Gateway:
     outbox: Outbox
     relay: Relay
     flow: CustomerFlow
-    journal: Journal
+    event_log: EventLog
     callbacks: Callbacks
-    observer: Observer
-    arrival: Arrival
+    system_events: SystemEvents
+    callback_urls: CallbackUrls
     subscriptions: Subscriptions
-    push: Push
+    webhooks: Webhooks
     cameras: Cameras
     discovery: Discovery
     provisioning: Provisioning
-    announcement: Announcement
+    advertisement: Advertisement
     authority: "Authority | None"
     """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
     started_at: float = field(default_factory=time.monotonic)
@@ -96,21 +97,21 @@ class Gateway:
             account = f"{settings.cloud.url} {settings.cloud.app_id}"
             flow = CustomerFlow(cloud, FlowTable(database, outbox.running, account=account), settings.cloud.shop)
             parts.push_async_callback(flow.close)
-            journal = await Journal.open(database, outbox.running, now=clock.now)
-            parts.push_async_callback(journal.close)
-            journal.subscribe(metrics.events)
+            event_log = await EventLog.open(database, outbox.running, now=clock.now)
+            parts.push_async_callback(event_log.close)
+            event_log.subscribe(metrics.events)
             registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
             await registry.load()
             parts.push_async_callback(registry.close)
-            observer = Observer(journal, registry, clock, directory.path)
-            relay.subscribe(observer.relay_told)
-            parts.push_async_callback(observer.close)
-            ipcs = IpcNumbers(cloud, settings.cloud)
+            system_events = SystemEvents(event_log, registry, clock, directory.path)
+            relay.subscribe(system_events.relay_told)
+            parts.push_async_callback(system_events.close)
+            ipcs = CloudCameraIds(cloud, settings.cloud)
             parts.push_async_callback(ipcs.close)
-            push = await Push.open(WebhookTable(database), journal, own=own_addresses, now=clock.now)
-            parts.push_async_callback(push.close)
+            webhooks = await Webhooks.open(WebhookTable(database), event_log, own=own_addresses, now=clock.now)
+            parts.push_async_callback(webhooks.close)
             callbacks = Callbacks(
-                journal,
+                event_log,
                 registry,
                 cloud=(settings.cloud.app_id, settings.cloud.secret_key),
                 camera=settings.camera_credentials,
@@ -122,11 +123,11 @@ class Gateway:
             )
             cameras.on_call = metrics.calls("camera")
             parts.push_async_callback(cameras.close)
-            arrival = Arrival(settings.hooks, settings.server.host)
+            callback_urls = CallbackUrls(settings.hooks, settings.server.host)
             subscriptions = Subscriptions(
                 registry,
-                cloud=CloudTarget(cloud, settings.cloud, arrival),
-                camera=lambda sn: CameraTarget(sn, registry, cameras, arrival),
+                cloud=CloudTarget(cloud, settings.cloud, callback_urls),
+                camera=lambda sn: CameraTarget(sn, registry, cameras, callback_urls),
                 on_cloud_subscribed=ipcs.refresh,
                 now=clock.now,
             )
@@ -143,7 +144,7 @@ class Gateway:
             provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)
             parts.push_async_callback(provisioning.close)
             digits = directory.digits(lambda: own_digits(settings.discovery.interfaces))
-            announcement = Announcement(settings.discovery, digits=digits, version=__version__)
+            advertisement = Advertisement(settings.discovery, digits=digits, version=__version__)
             gateway = cls(
                 settings=settings,
                 directory=directory,
@@ -155,17 +156,17 @@ class Gateway:
                 outbox=outbox,
                 relay=relay,
                 flow=flow,
-                journal=journal,
+                event_log=event_log,
                 callbacks=callbacks,
-                observer=observer,
-                arrival=arrival,
+                system_events=system_events,
+                callback_urls=callback_urls,
                 subscriptions=subscriptions,
-                push=push,
+                webhooks=webhooks,
                 cameras=cameras,
                 discovery=discovery,
                 provisioning=provisioning,
-                announcement=announcement,
-                authority=_authority(settings, directory, announcement.host),
+                advertisement=advertisement,
+                authority=_authority(settings, directory, advertisement.host),
             )
             gateway._parts = parts.pop_all()
             return gateway
@@ -173,13 +174,13 @@ class Gateway:
     async def start(self, *, port: int, https_port: int) -> None:
         """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
         self.relay.start()
-        self.observer.start()
-        self.arrival.port = port
+        self.system_events.start()
+        self.callback_urls.port = port
         self.subscriptions.start()
-        self.push.start({port, https_port} - {0})
+        self.webhooks.start({port, https_port} - {0})
         await self.provisioning.resume()
-        await self.announcement.start(port, https_port)
-        self._parts.push_async_callback(self.announcement.close)
+        await self.advertisement.start(port, https_port)
+        self._parts.push_async_callback(self.advertisement.close)
         await self.discovery.start()
 
     async def close(self) -> None:

@@ -1,10 +1,14 @@
-"""What holds for every test: nothing is skipped in CI, and proofs with reduced counts say what they did."""
+"""What holds for every test: a database, nothing skipped in CI, and proofs with reduced counts say what they did."""
 
 import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from gateway.storage.database import Database
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -34,3 +38,17 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
         terminalreporter.section("proofs" if os.environ.get("FULL_PROOFS") == "1" else "proofs, with reduced counts")
         for line in lines:
             terminalreporter.line(line)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """Give a new database, closed also after a failure: its thread would outlive the tests."""
+    opened = await Database.open(tmp_path / "gateway.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def file_bytes(tmp_path: Path) -> Callable[[], dict[str, bytes]]:
+    """Give what is in the database's files now, by name."""
+    return lambda: {file.name: file.read_bytes() for file in tmp_path.iterdir()}

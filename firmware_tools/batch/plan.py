@@ -17,7 +17,7 @@ _MODES = {"": CardFile.UPDATE, "update": CardFile.UPDATE, "recovery": CardFile.R
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """One card of the list."""
 
     line: int
@@ -26,7 +26,7 @@ class Wanted:
     sha256: bytes
 
 
-def read_plan(path: Path, progress: Progress) -> list[Wanted]:
+def read_plan(path: Path, progress: Progress) -> list[EventFilter]:
     """Read a list of cards; raise `InputRefused` naming every line that is wrong.
 
     Columns are mac, model, firmware (a path from the list's own folder), and if wanted channel, version, sha256, mode.
@@ -58,7 +58,7 @@ def read_plan(path: Path, progress: Progress) -> list[Wanted]:
     return plan
 
 
-def same_labels(plan: list[Wanted]) -> list[str]:
+def same_labels(plan: list[EventFilter]) -> list[str]:
     """Return a note for each label that several cameras share: their cards look alike."""
     cameras: dict[str, list[str]] = {}
     for wanted in plan:
@@ -70,8 +70,8 @@ def same_labels(plan: list[Wanted]) -> list[str]:
     ]
 
 
-def _read_rows(path: Path, rows: "csv.DictReader[str]", progress: Progress) -> tuple[list[Wanted], list[str]]:
-    plan: list[Wanted] = []
+def _read_rows(path: Path, rows: "csv.DictReader[str]", progress: Progress) -> tuple[list[EventFilter], list[str]]:
+    plan: list[EventFilter] = []
     faults: list[str] = []
     firmwares: dict[str, tuple[Firmware, bytes]] = {}
     lines: dict[Mac, int] = {}
@@ -98,7 +98,7 @@ def _wanted(
     folder: Path,
     firmwares: dict[str, tuple[Firmware, bytes]],
     progress: Progress,
-) -> Wanted:
+) -> EventFilter:
     mode = cells.get("mode", "").lower()
     if mode not in _MODES:
         raise InputRefused(f"mode {mode!r}: it is update or recovery")
@@ -114,4 +114,4 @@ def _wanted(
     firmware, sha256 = firmwares[name]
     if cells.get("sha256") and parse_sha256(cells["sha256"]) != sha256:
         raise InputRefused(f"firmware {name}: its SHA-256 is {sha256.hex()}, not the one in the list")
-    return Wanted(line, card, firmware, sha256)
+    return EventFilter(line, card, firmware, sha256)

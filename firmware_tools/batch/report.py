@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from firmware_tools.batch.plan import Wanted
+from firmware_tools.batch.plan import EventFilter
 from firmware_tools.errors import InputRefused, MediumFailed
 from firmware_tools.outcome import card_document
 
@@ -19,7 +19,7 @@ DONE, FAILED, WAITING = "done", "failed", "waiting"
 class Entry:
     """What became of one card."""
 
-    wanted: Wanted
+    wanted: EventFilter
     state: str = WAITING
     place: str = ""
     """The image file or the drive."""
@@ -64,7 +64,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def resume(cls, folder: Path, plan: Sequence[Wanted]) -> "Report":
+    def resume(cls, folder: Path, plan: Sequence[EventFilter]) -> "Report":
         """Begin a report, or go on with the one in the folder; raise `InputRefused` if that cannot be read."""
         report = cls(folder, [Entry(wanted) for wanted in plan])
         path = folder / "report.json"

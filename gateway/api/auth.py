@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from gateway.api.token_table import TokenTable
 from gateway.errors import Forbidden, Unauthorized
 from gateway.protocol.endpoint import Scope
-from gateway.api.token_table import TokenTable
 
 _RANK: Final[dict[Scope, int]] = {"pos": 0, "installer": 1, "admin": 2}
 

@@ -9,12 +9,12 @@ from aiohttp import web
 from yarl import URL
 
 from gateway.api import authority_page
-from gateway.api.route import Caller, Route, respond
+from gateway.api.route import RequestContext, Route, respond
 from gateway.app import Gateway
 from gateway.authority.names import present_names
 from gateway.errors import NotFound
-from gateway.storage.state_directory import StateDirectory
 from gateway.runtime.timestamps import utc_text
+from gateway.storage.state_directory import StateDirectory
 
 if TYPE_CHECKING:
     from gateway.authority.authority import Authority
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 PAGE = "/authority"
 
 
-async def show_authority(caller: Caller) -> web.StreamResponse:
+async def show_authority(context: RequestContext) -> web.StreamResponse:
     """Tell the authority's fingerprint, the names and addresses that it certifies, and where its page is."""
-    return respond(_describe(caller.gateway))
+    return respond(_describe(context.gateway))
 
 
-async def authority_install_page(caller: Caller) -> web.StreamResponse:
+async def authority_install_page(context: RequestContext) -> web.StreamResponse:
     """Return the page that tells how to install the root."""
-    return web.Response(text=authority_page.page(_describe(caller.gateway)), content_type="text/html")
+    return web.Response(text=authority_page.page(_describe(context.gateway)), content_type="text/html")
 
 
-async def authority_der(caller: Caller) -> web.StreamResponse:
+async def authority_der(context: RequestContext) -> web.StreamResponse:
     """Return the root as DER, with the type upon which browsers and phones offer to install it."""
-    return web.Response(body=_authority(caller.gateway).root_der, content_type="application/x-x509-ca-cert")
+    return web.Response(body=_authority(context.gateway).root_der, content_type="application/x-x509-ca-cert")
 
 
-async def authority_pem(caller: Caller) -> web.StreamResponse:
+async def authority_pem(context: RequestContext) -> web.StreamResponse:
     """Return the root as PEM, to be saved."""
     headers = {"Content-Disposition": 'attachment; filename="authority.pem"'}
-    body = _authority(caller.gateway).root_pem
+    body = _authority(context.gateway).root_pem
     return web.Response(body=body, headers=headers, content_type="application/x-pem-file")
 
 
@@ -56,7 +56,7 @@ def _authority(gateway: Gateway) -> "Authority":
 
 def _describe(gateway: Gateway) -> dict[str, Any]:
     authority = _authority(gateway)
-    names, others = authority.cover(present_names(gateway.settings, gateway.announcement.host))
+    names, others = authority.cover(present_names(gateway.settings, gateway.advertisement.host))
     served = URL(StateDirectory.announced(gateway.directory.path)).port or gateway.settings.server.port
     leaf = authority.leaf
     return {

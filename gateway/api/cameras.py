@@ -14,19 +14,19 @@ from gateway.api.bodies import (
     WifiBody,
     read_body,
 )
-from gateway.api.route import Caller, Route, respond
-from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, NotManaged, Problem
+from gateway.api.route import RequestContext, Route, respond
 from gateway.cameras.capture import capture
 from gateway.cameras.provisioning import Limits, ProvisioningRequest
+from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, NotManaged, Problem
 
 _WHILE_WAITING: Final = Limits(reach_s=0, activate_s=10, verify_s=5)
 """The patience of an activation whose caller waits for the answer."""
 
 
-async def discover(caller: Caller) -> web.StreamResponse:
+async def discover(context: RequestContext) -> web.StreamResponse:
     """Look for cameras now, and answer when the round is over."""
-    body = await read_body(caller.request, DiscoveryBody)
-    gateway = caller.gateway
+    body = await read_body(context.request, DiscoveryBody)
+    gateway = context.gateway
     result = await gateway.discovery.round(timeout_s=body.timeout_s, methods=body.methods)
     serial_numbers = dict.fromkeys(sighting.sn for sighting in result.sightings)
     return respond(
@@ -48,15 +48,15 @@ async def discover(caller: Caller) -> web.StreamResponse:
     )
 
 
-async def list_cameras(caller: Caller) -> web.StreamResponse:
+async def list_cameras(context: RequestContext) -> web.StreamResponse:
     """List every camera, found and managed."""
-    return respond({"cameras": [camera.describe() for camera in caller.gateway.registry.all()]})
+    return respond({"cameras": [camera.describe() for camera in context.gateway.registry.all()]})
 
 
-async def add_camera(caller: Caller) -> web.StreamResponse:
+async def add_camera(context: RequestContext) -> web.StreamResponse:
     """Make a camera managed: a person says that it is ours."""
-    body = await read_body(caller.request, CameraBody)
-    gateway = caller.gateway
+    body = await read_body(context.request, CameraBody)
+    gateway = context.gateway
     address = body.address
     if address is not None and ":" not in address:
         address = f"{address}:{gateway.settings.cameras.port}"
@@ -66,82 +66,84 @@ async def add_camera(caller: Caller) -> web.StreamResponse:
     return respond(gateway.registry.get(body.sn).describe(), 201)
 
 
-async def show_camera(caller: Caller) -> web.StreamResponse:
+async def show_camera(context: RequestContext) -> web.StreamResponse:
     """Show one camera."""
-    return respond(caller.gateway.registry.get(caller.sn).describe())
+    return respond(context.gateway.registry.get(context.sn).describe())
 
 
-async def forget_camera(caller: Caller) -> web.StreamResponse:
+async def forget_camera(context: RequestContext) -> web.StreamResponse:
     """Forget a camera, with its pin."""
     with contextlib.suppress(NotFound, Conflict):  # no job, or none that is under way
-        await caller.gateway.provisioning.cancel(caller.sn)
-    await caller.gateway.registry.forget(caller.sn)
+        await context.gateway.provisioning.cancel(context.sn)
+    await context.gateway.registry.forget(context.sn)
     return web.Response(status=204)
 
 
-async def access_points(caller: Caller) -> web.StreamResponse:
+async def access_points(context: RequestContext) -> web.StreamResponse:
     """List the Wi-Fi networks that a camera sees."""
-    seen = await caller.gateway.cameras.access_points(caller.sn)
+    seen = await context.gateway.cameras.access_points(context.sn)
     return respond({"access_points": [{"ssid": one.ssid, "key_mgmt": one.key_mgmt} for one in seen]})
 
 
-async def set_wifi(caller: Caller) -> web.StreamResponse:
+async def set_wifi(context: RequestContext) -> web.StreamResponse:
     """Tell a camera the Wi-Fi network to join."""
-    body = await read_body(caller.request, WifiBody)
-    answered = await caller.gateway.cameras.set_wifi(caller.sn, body.ssid, body.password)
+    body = await read_body(context.request, WifiBody)
+    answered = await context.gateway.cameras.set_wifi(context.sn, body.ssid, body.password)
     if answered:
         return respond({"ssid": body.ssid, "answered": True})
     detail = "the connection dropped after the request went out, as it may; look whether the camera comes back"
     return respond({"ssid": body.ssid, "answered": False, "detail": detail}, 202)
 
 
-async def activate(caller: Caller) -> web.StreamResponse:
+async def activate(context: RequestContext) -> web.StreamResponse:
     """Activate a camera for this account, and answer when it is known what came of it."""
-    body = await read_body(caller.request, ActivationBody)
+    body = await read_body(context.request, ActivationBody)
     if not body.confirm_erase:
         raise InvalidRequest([Fault("confirm_erase", "must be true: activation deletes the camera's face groups")])
-    registry, provisioning = caller.gateway.registry, caller.gateway.provisioning
-    if not registry.get(caller.sn).managed:
-        raise NotManaged(f"the camera {caller.sn} is only found: make it managed before it is activated")
+    registry, provisioning = context.gateway.registry, context.gateway.provisioning
+    if not registry.get(context.sn).managed:
+        raise NotManaged(f"the camera {context.sn} is only found: make it managed before it is activated")
     request = ProvisioningRequest(activation_number=body.activation_number, confirm_erase=True)
-    await provisioning.start(caller.sn, request, limits=_WHILE_WAITING)
-    job = await provisioning.ended(caller.sn)
+    await provisioning.start(context.sn, request, limits=_WHILE_WAITING)
+    job = await provisioning.ended(context.sn)
     if job.state != "done":
         raise job.problem or Conflict(job.detail)
     if job.entry("activate").state == "skipped":
-        raise Conflict(f"the camera {caller.sn}: {job.entry('activate').detail}")
-    return respond(registry.get(caller.sn).describe())
+        raise Conflict(f"the camera {context.sn}: {job.entry('activate').detail}")
+    return respond(registry.get(context.sn).describe())
 
 
-async def start_provisioning(caller: Caller) -> web.StreamResponse:
+async def start_provisioning(context: RequestContext) -> web.StreamResponse:
     """Start, or resume, the job that puts a camera to work."""
-    body = await read_body(caller.request, ProvisioningBody)
-    job = await caller.gateway.provisioning.start(caller.sn, ProvisioningRequest(**body.model_dump()))
-    return respond(job.describe(), 202, {"Location": f"/api/v1/cameras/{caller.sn}/provisioning"})
+    body = await read_body(context.request, ProvisioningBody)
+    job = await context.gateway.provisioning.start(context.sn, ProvisioningRequest(**body.model_dump()))
+    return respond(job.describe(), 202, {"Location": f"/api/v1/cameras/{context.sn}/provisioning"})
 
 
-async def show_provisioning(caller: Caller) -> web.StreamResponse:
+async def show_provisioning(context: RequestContext) -> web.StreamResponse:
     """Show how far the job is."""
-    return respond(caller.gateway.provisioning.get(caller.sn).describe())
+    return respond(context.gateway.provisioning.get(context.sn).describe())
 
 
-async def cancel_provisioning(caller: Caller) -> web.StreamResponse:
+async def cancel_provisioning(context: RequestContext) -> web.StreamResponse:
     """Cancel the job; what the camera already took stays."""
-    await caller.gateway.provisioning.cancel(caller.sn)
-    return respond(caller.gateway.provisioning.get(caller.sn).describe())
+    await context.gateway.provisioning.cancel(context.sn)
+    return respond(context.gateway.provisioning.get(context.sn).describe())
 
 
-async def trust(caller: Caller) -> web.StreamResponse:
+async def trust(context: RequestContext) -> web.StreamResponse:
     """Trust the certificate that a camera shows now, if it is the one that a person saw."""
-    body = await read_body(caller.request, TrustBody)
-    await caller.gateway.cameras.trust(caller.sn, body.certificate_sha256.replace(":", "").lower())
-    return respond(caller.gateway.registry.get(caller.sn).describe())
+    body = await read_body(context.request, TrustBody)
+    await context.gateway.cameras.trust(context.sn, body.certificate_sha256.replace(":", "").lower())
+    return respond(context.gateway.registry.get(context.sn).describe())
 
 
-async def capture_camera(caller: Caller) -> web.StreamResponse:
+async def capture_camera(context: RequestContext) -> web.StreamResponse:
     """Record what a camera answers to every read and how it announces itself, without secrets or identities."""
-    gateway = caller.gateway
-    document = await capture(caller.sn, cameras=gateway.cameras, registry=gateway.registry, discovery=gateway.discovery)
+    gateway = context.gateway
+    document = await capture(
+        context.sn, cameras=gateway.cameras, registry=gateway.registry, discovery=gateway.discovery
+    )
     return respond(document)
 
 

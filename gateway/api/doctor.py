@@ -2,16 +2,16 @@
 
 from aiohttp import web
 
-from gateway.api.route import Caller, Route, respond
+from gateway.api.route import RequestContext, Route, respond
 
 
-async def doctor(caller: Caller) -> web.StreamResponse:
+async def doctor(context: RequestContext) -> web.StreamResponse:
     """Make every check; this takes some seconds and calls cameras and the cloud."""
     # Here, because it is seldom asked for, and takes memory.
     from gateway.doctor.finding import Subject, examine
     from gateway.doctor.table import CHECKS
 
-    findings = await examine(Subject(caller.gateway.settings, caller.gateway), CHECKS)
+    findings = await examine(Subject(context.gateway.settings, context.gateway), CHECKS)
     return respond({"findings": [finding.describe() for finding in findings]})
 
 

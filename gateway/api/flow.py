@@ -4,29 +4,29 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.query import Query
-from gateway.api.route import Caller, Route, respond
+from gateway.api.query import QueryParameter
+from gateway.api.route import RequestContext, Route, respond
 
 
-async def flow_today(caller: Caller) -> web.StreamResponse:
+async def flow_today(context: RequestContext) -> web.StreamResponse:
     """Answer how many customers came today, and of which kind."""
-    return respond(await caller.gateway.flow.today(caller.query))
+    return respond(await context.gateway.flow.today(context.query))
 
 
-async def flow_history(caller: Caller) -> web.StreamResponse:
+async def flow_history(context: RequestContext) -> web.StreamResponse:
     """Answer how many customers came on past days, and of which kind."""
-    shop = dict(caller.query)
+    shop = dict(context.query)
     first = shop.pop("from")
-    return respond(await caller.gateway.flow.history(shop, first, shop.pop("to", first)))
+    return respond(await context.gateway.flow.history(shop, first, shop.pop("to", first)))
 
 
 _SHOP: Final = (
-    Query("shop_id", "The shop; that of the settings if none is named."),
-    Query("sunmi_shop_no", "The platform's newer key of a shop, instead of shop_id."),
+    QueryParameter("shop_id", "The shop; that of the settings if none is named."),
+    QueryParameter("sunmi_shop_no", "The platform's newer key of a shop, instead of shop_id."),
 )
 _DAYS: Final = (
-    Query("from", "The first day, YYYY-MM-DD, in the shop's own time.", required=True, day=True),
-    Query("to", "The last day, at most 12 months after the first; the first one if not given.", day=True),
+    QueryParameter("from", "The first day, YYYY-MM-DD, in the shop's own time.", required=True, day=True),
+    QueryParameter("to", "The last day, at most 12 months after the first; the first one if not given.", day=True),
 )
 
 _MEMBERS: Final = (

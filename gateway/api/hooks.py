@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from gateway.api.route import Caller, Route, respond
+from gateway.api.route import RequestContext, Route, respond
 from gateway.errors import Fault, InvalidRequest, TooLarge
 
 MOST_BYTES: Final = 1024 * 1024
@@ -14,15 +14,15 @@ _WRITTEN: Final = {200: '`{"code": 0}`: it is written down.'}
 _TAKEN: Final = {"code": 0, "msg": "succeed", "data": {}}
 
 
-async def cloud_hook(caller: Caller) -> web.StreamResponse:
+async def cloud_hook(context: RequestContext) -> web.StreamResponse:
     """Take what the cloud reports."""
-    await caller.gateway.callbacks.take("cloud", await _fields(caller.request))
+    await context.gateway.callbacks.take("cloud", await _fields(context.request))
     return respond(_TAKEN)
 
 
-async def camera_hook(caller: Caller) -> web.StreamResponse:
+async def camera_hook(context: RequestContext) -> web.StreamResponse:
     """Take what a camera reports."""
-    await caller.gateway.callbacks.take("camera", await _fields(caller.request), caller.sn)
+    await context.gateway.callbacks.take("camera", await _fields(context.request), context.sn)
     return respond(_TAKEN)
 
 

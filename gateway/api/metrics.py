@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from gateway import __version__
 from gateway.api.auth import by_token
 from gateway.api.events import STREAM
-from gateway.api.route import Caller, Route
+from gateway.api.route import RequestContext, Route
 from gateway.app import Gateway
 from gateway.outbox import Stats
 
@@ -66,22 +66,22 @@ class _State(Collector):
 
     def _webhooks(self) -> Family:
         family = GaugeMetricFamily("sunmi_gateway_webhooks", "Tills that events are pushed to.", labels=("state",))
-        states = Tally(webhook["state"] for webhook in self._gateway.push.all())
+        states = Tally(webhook["state"] for webhook in self._gateway.webhooks.all())
         for state in ("ok", "failing"):
             family.add_metric((state,), states[state])
         return family
 
 
-async def metrics(caller: Caller) -> web.StreamResponse:
+async def metrics(context: RequestContext) -> web.StreamResponse:
     """Answer every metric in Prometheus' text format; a caller from elsewhere than loopback needs a token."""
-    gateway, request = caller.gateway, caller.request
+    gateway, request = context.gateway, context.request
     if not from_here(request.remote or ""):
         by_token(gateway.tokens)(request)
     present = CollectorRegistry(auto_describe=False)
     readers = request.app[STREAM].readers
     present.register(_State(gateway, await gateway.outbox.stats(), readers))
     ProcessCollector(registry=present)
-    body = generate_latest(gateway.runtime.metrics.registry) + generate_latest(present)
+    body = generate_latest(gateway.metrics.registry) + generate_latest(present)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 

@@ -7,7 +7,7 @@ from gateway import __version__
 from gateway.api import queued_calls
 from gateway.api.route import Route
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import AnswerField, Endpoint
+from gateway.protocol.endpoint import Endpoint, ResponseField
 from gateway.protocol.parameters import Parameter
 
 _JSON_TYPES = {"string": "string", "int": "integer", "number": "number", "array": "array", "object": "object"}
@@ -222,7 +222,7 @@ def _answer_schema(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _place(schema: dict[str, Any], known: AnswerField) -> None:
+def _place(schema: dict[str, Any], known: ResponseField) -> None:
     """Put a field, named by its flat path, at its place in the nested schema."""
     *parents, last = known.path.split(".")
     for parent in parents:

@@ -8,15 +8,15 @@ from aiohttp import web
 
 from gateway.api.auth import allows
 from gateway.api.bodies import ItemBody, read_body
-from gateway.api.query import Query
-from gateway.api.route import Caller, Route, respond
-from gateway.outbox.worker import Submitted
+from gateway.api.query import QueryParameter
+from gateway.api.route import RequestContext, Route, respond
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, PeerTimeout, VendorRefused
+from gateway.outbox import Entry, describe_submission
+from gateway.outbox.batching import STATES, rebuilt, split
+from gateway.outbox.worker import Submitted
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.outbox.batching import STATES, rebuilt, split
-from gateway.outbox import Entry, describe_submission
 
 WAIT_S: Final = 2.0
 """How long a caller waits for the cloud who does not say."""
@@ -29,12 +29,12 @@ _ID: Final = re.compile(r"(s?)([1-9][0-9]{0,17})")
 _MOST_ITEMS: Final = 500
 
 
-async def queue_call(caller: Caller, call: Call) -> web.Response:
+async def queue_call(context: RequestContext, call: Call) -> web.Response:
     """Keep a call for the cloud and answer its fate if that is known in time, else where to ask for it."""
-    wait_s, applied = _wait(caller.request)
+    wait_s, applied = _wait(context.request)
     headers = {"Preference-Applied": f"wait={wait_s:g}"} if applied else {}
-    submitted = await caller.gateway.relay.submit(
-        call, token=caller.token, key=_idempotency_key(caller.request), wait_s=wait_s
+    submitted = await context.gateway.relay.submit(
+        call, token=context.token, key=_idempotency_key(context.request), wait_s=wait_s
     )
     if submitted.state in ("delivered", "refused"):
         return _answer(call.endpoint, submitted, headers)
@@ -78,12 +78,12 @@ def _idempotency_key(request: web.Request) -> str | None:
     return key
 
 
-async def list_items(caller: Caller) -> web.StreamResponse:
+async def list_items(context: RequestContext) -> web.StreamResponse:
     """List items in the order of acceptance, a page at a time."""
-    query = caller.query
+    query = context.query
     path = query.get("path")
-    entries, following = await caller.gateway.outbox.entries(
-        token=_visible(caller),
+    entries, following = await context.gateway.outbox.entries(
+        token=_visible(context),
         state=query.get("state"),
         path=None if path is None else path.strip("/").removeprefix("openapi/"),
         after=query["after"],
@@ -93,87 +93,89 @@ async def list_items(caller: Caller) -> web.StreamResponse:
     return respond({"items": [entry.describe() for entry in entries], "next": following_text})
 
 
-async def show_item(caller: Caller) -> web.StreamResponse:
+async def show_item(context: RequestContext) -> web.StreamResponse:
     """Show an item, or a submission with its items."""
-    return await _shown(caller)
+    return await _shown(context)
 
 
-async def retry_item(caller: Caller) -> web.StreamResponse:
+async def retry_item(context: RequestContext) -> web.StreamResponse:
     """Let a refused or expired item be sent again; of a submission, all that are."""
-    _, entries = await _named(caller)
+    _, entries = await _named(context)
     chosen = [entry.sequence for entry in entries if entry.state in ("refused", "expired")]
     # With nothing to choose from, the conflict says why.
-    await caller.gateway.outbox.retry(chosen or [entry.sequence for entry in entries])
-    return await _shown(caller, 202)
+    await context.gateway.outbox.retry(chosen or [entry.sequence for entry in entries])
+    return await _shown(context, 202)
 
 
-async def edit_item(caller: Caller) -> web.StreamResponse:
+async def edit_item(context: RequestContext) -> web.StreamResponse:
     """Correct a refused item, which is then sent again."""
-    outbox = caller.gateway.outbox
-    body = await read_body(caller.request, ItemBody)
-    submission, entries = await _named(caller)
+    outbox = context.gateway.outbox
+    body = await read_body(context.request, ItemBody)
+    submission, entries = await _named(context)
     if submission is not None:
         raise Conflict("edit the items of the call one by one; it shows their outbox_id")
     entry = entries[0]
     endpoint = CATALOGUE.get("cloud", entry.path)
     call = endpoint.encode(
-        body.parameters, files=await outbox.files(entry.sequence), defaults=caller.gateway.settings.cloud.shop
+        body.parameters, files=await outbox.files(entry.sequence), defaults=context.gateway.settings.cloud.shop
     )
     shared, items = split(call)
     if len(items) != 1:
         raise InvalidRequest([Fault("parameters", f"must hold one item, not {len(items)}")])
     await outbox.edit(entry.sequence, shared, items[0])
-    return await _shown(caller)
+    return await _shown(context)
 
 
-async def release(caller: Caller) -> web.StreamResponse:
+async def release(context: RequestContext) -> web.StreamResponse:
     """Let a restored outbox go: what waits is sent from now on."""
-    outbox = caller.gateway.outbox
+    outbox = context.gateway.outbox
     released = outbox.depth if outbox.held else 0
     await outbox.let_go()
     return respond({"released": released})
 
 
-async def drop_item(caller: Caller) -> web.StreamResponse:
+async def drop_item(context: RequestContext) -> web.StreamResponse:
     """Remove an item that was not delivered; of a submission, all that were not."""
-    submission, entries = await _named(caller)
+    submission, entries = await _named(context)
     if submission is not None:
         entries = [entry for entry in entries if entry.state != "delivered"]
-    await caller.gateway.outbox.drop([entry.sequence for entry in entries])
+    await context.gateway.outbox.drop([entry.sequence for entry in entries])
     return web.Response(status=204)
 
 
-def _visible(caller: Caller) -> str | None:
+def _visible(context: RequestContext) -> str | None:
     """Return the token whose items the caller may see, or None for those of all."""
-    return None if allows(caller.scope, "installer") else caller.token
+    return None if allows(context.scope, "installer") else context.token
 
 
-async def _named(caller: Caller) -> tuple[int | None, Sequence[Entry]]:
+async def _named(context: RequestContext) -> tuple[int | None, Sequence[Entry]]:
     """Return the submission that the path names, if it names one, and the items. Raises `NotFound`."""
-    outbox_id = caller.request.match_info["outbox_id"]
+    outbox_id = context.request.match_info["outbox_id"]
     found = _ID.fullmatch(outbox_id)
     if found is None:
         raise NotFound(f"the outbox has nothing called {outbox_id!r}")
     number = int(found[2])
     if not found[1]:
-        return None, [await caller.gateway.outbox.item(number, _visible(caller))]
-    entries = await caller.gateway.outbox.members(number, _visible(caller))
+        return None, [await context.gateway.outbox.item(number, _visible(context))]
+    entries = await context.gateway.outbox.members(number, _visible(context))
     if not entries:
         raise NotFound(f"the items of {outbox_id} are gone")
     return number, entries
 
 
-async def _shown(caller: Caller, status: int = 200) -> web.Response:
-    submission, entries = await _named(caller)
+async def _shown(context: RequestContext, status: int = 200) -> web.Response:
+    submission, entries = await _named(context)
     shown: dict[str, Any] = entries[0].describe() if submission is None else describe_submission(submission, entries)
     return respond(shown, status)
 
 
 _QUERY: Final = (
-    Query("state", "Only items in this state.", choices=STATES),
-    Query("path", "Only items of this endpoint."),
-    Query("limit", "How many items a page has at most.", numbers=range(1, _MOST_ITEMS + 1), usual=50),
-    Query("after", "Only items behind this one: `next` of the page before.", numbers=range(10**18 + 1), usual=0),
+    QueryParameter("state", "Only items in this state.", choices=STATES),
+    QueryParameter("path", "Only items of this endpoint."),
+    QueryParameter("limit", "How many items a page has at most.", numbers=range(1, _MOST_ITEMS + 1), default=50),
+    QueryParameter(
+        "after", "Only items behind this one: `next` of the page before.", numbers=range(10**18 + 1), default=0
+    ),
 )
 
 ROUTES = (

@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import Problem, RateLimited, Unauthorized
-from gateway.runtime.logs.request import REQUEST
 from gateway.protocol import json_text
+from gateway.runtime.logs.request import REQUEST
 
 _log = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from multidict import MultiMapping
 
 from gateway.errors import Fault, InvalidRequest
-from gateway.protocol.parameters import Refusal, parse_date
+from gateway.protocol.parameters import InvalidValue, parse_date
 
 
-class Query(NamedTuple):
+class QueryParameter(NamedTuple):
     """One parameter: a text, or one of `choices`, or a whole number within `numbers`, or a day.
 
-    `usual` is what it is where the caller does not give it.
+    `default` is what it is where the caller does not give it.
     """
 
     name: str
@@ -22,19 +22,19 @@ class Query(NamedTuple):
     choices: Sequence[str] = ()
     numbers: range | None = None
     day: bool = False
-    usual: int | None = None
+    default: int | None = None
 
     def parse(self, text: str) -> str | int | date:
-        """Return the value that a text stands for. Raises `Refusal`."""
+        """Return the value that a text stands for. Raises `InvalidValue`."""
         if self.day:
             return parse_date(text)
         if self.choices and text not in self.choices:
-            raise Refusal(f"must be one of {', '.join(self.choices)}")
+            raise InvalidValue(f"must be one of {', '.join(self.choices)}")
         if self.numbers is None:
             return text
         # The length first: a number of many digits takes long to read.
         if not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) in self.numbers):
-            raise Refusal(f"must be a whole number from {self.numbers[0]} to {self.numbers[-1]}")
+            raise InvalidValue(f"must be a whole number from {self.numbers[0]} to {self.numbers[-1]}")
         return int(text)
 
     def describe(self) -> dict[str, Any]:
@@ -46,8 +46,8 @@ class Query(NamedTuple):
             schema["enum"] = list(self.choices)
         if self.numbers is not None:
             schema = {"type": "integer", "minimum": self.numbers[0], "maximum": self.numbers[-1]}
-        if self.usual is not None:
-            schema["default"] = self.usual
+        if self.default is not None:
+            schema["default"] = self.default
         return {
             "name": self.name,
             "in": "query",
@@ -57,7 +57,7 @@ class Query(NamedTuple):
         }
 
 
-def read_query(given: MultiMapping[str], declared: Sequence[Query]) -> Mapping[str, Any]:
+def read_query(given: MultiMapping[str], declared: Sequence[QueryParameter]) -> Mapping[str, Any]:
     """Check the query of a call; return the values that were given, and the usual ones. Raises `InvalidRequest`."""
     known = {one.name for one in declared}
     faults = [Fault(name, "is not a parameter of this call") for name in dict.fromkeys(given) if name not in known]
@@ -69,13 +69,13 @@ def read_query(given: MultiMapping[str], declared: Sequence[Query]) -> Mapping[s
         elif texts:
             try:
                 values[one.name] = one.parse(texts[0])
-            except Refusal as exc:
+            except InvalidValue as exc:
                 faults.append(Fault(one.name, exc.reason))
         elif one.required:
             what = one.description[0].lower() + one.description[1:].rstrip(".")
             faults.append(Fault(one.name, f"is required: {what}"))
-        elif one.usual is not None:
-            values[one.name] = one.usual
+        elif one.default is not None:
+            values[one.name] = one.default
     if faults:
         raise InvalidRequest(faults)
     return values

@@ -12,12 +12,12 @@ from aiohttp import web
 from gateway.api.auth import Identify, Identity, require
 from gateway.api.bodies import Body
 from gateway.api.problems import problem_response
-from gateway.api.query import Query, read_query
+from gateway.api.query import QueryParameter, read_query
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
-from gateway.runtime.logs.request import begin_request
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
+from gateway.runtime.logs.request import begin_request
 
 REQUEST_ID: Final = "X-Request-Id"
 """The header that names a request, in the request and in its answer."""
@@ -27,7 +27,7 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _log = logging.getLogger(__name__)
 
 
-class Caller(NamedTuple):
+class RequestContext(NamedTuple):
     """One authenticated request: the gateway it speaks to, what its token allows, and the token's name.
 
     The name is empty on the Unix socket. `query` holds the values of the parameters that the route declares.
@@ -45,7 +45,7 @@ class Caller(NamedTuple):
         return self.request.match_info["sn"]
 
 
-Handler = Callable[[Caller], Awaitable[web.StreamResponse]]
+Handler = Callable[[RequestContext], Awaitable[web.StreamResponse]]
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -60,7 +60,7 @@ class Route:
     scope: Scope | None
     body: type[Body] | None = None
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
-    query: tuple[Query, ...] = ()
+    query: tuple[QueryParameter, ...] = ()
     by_ticket: bool = False
     """Whether a ticket in the query does instead of a token."""
     described: bool = True
@@ -75,11 +75,11 @@ class Route:
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
                 if needed is None:
-                    return await handler(Caller(gateway, request, "pos"))
+                    return await handler(RequestContext(gateway, request, "pos"))
                 who = identify(request)
                 require(who.scope, needed)
                 query = read_query(request.query, declared) if declared else _NOTHING
-                return await handler(Caller(gateway, request, who.scope, who.name, query))
+                return await handler(RequestContext(gateway, request, who.scope, who.name, query))
             except Exception as exc:
                 return problem_response(request, exc)
 
@@ -114,8 +114,8 @@ def _by_ticket(gateway: Gateway, identify: Identify) -> Identify:
     def by_ticket_if_any(request: web.Request) -> Identity:
         if "ticket" not in request.query or "Authorization" in request.headers:
             return identify(request)
-        tickets = Tickets(gateway.tokens, gateway.journal.ticket_key)
-        return Identity(*tickets.check(request.query["ticket"], gateway.journal.running_s))
+        tickets = Tickets(gateway.tokens, gateway.event_log.ticket_key)
+        return Identity(*tickets.check(request.query["ticket"], gateway.event_log.running_s))
 
     return by_ticket_if_any
 

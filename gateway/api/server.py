@@ -68,7 +68,7 @@ def application(gateway: Gateway, identify: Identify, settings: ServerSettings |
     if settings is not None and settings.cors_origins:
         allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_nothing_there)
     app.router.add_route("*", "/{path:.*}", _nothing_there)
-    stream = app[events.STREAM] = EventStream(gateway.journal)
+    stream = app[events.STREAM] = EventStream(gateway.event_log)
     gateway.tokens.on_revoked.append(stream.end)
     app.cleanup_ctx.append(stream.running)
     app.on_shutdown.append(stream.close)

@@ -14,9 +14,9 @@ from typing import Final
 from aiohttp import web
 
 from gateway.api.route import REQUEST_ID
-from gateway.runtime.logs.request import REQUEST
+from gateway.events.log import Event, EventFilter, EventLog, Notice, Position
 from gateway.protocol import json_text
-from gateway.events.log import Event, Journal, Notice, Position, Wanted
+from gateway.runtime.logs.request import REQUEST
 
 HEARTBEAT_S: Final = 15.0
 """How often an idle stream gets a comment, so that both ends notice a dead connection."""
@@ -61,10 +61,10 @@ class _Reader:
 class EventStream:
     """All readers of one server; an idle stream gets a comment every `heartbeat_s`."""
 
-    def __init__(self, journal: Journal, *, heartbeat_s: float = HEARTBEAT_S) -> None:
-        self._journal = journal
+    def __init__(self, event_log: EventLog, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._journal = event_log
         self._heartbeat_s = heartbeat_s
-        self._readers: dict[Wanted, set[_Reader]] = {}
+        self._readers: dict[EventFilter, set[_Reader]] = {}
         self._closing = False
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
@@ -93,7 +93,7 @@ class EventStream:
             reader.end()
 
     async def serve(
-        self, request: web.Request, position: Position, wanted: Wanted, *, token: str
+        self, request: web.Request, position: Position, wanted: EventFilter, *, token: str
     ) -> web.StreamResponse:
         """Answer a request with the events from a position on, until the reader leaves or its token is revoked."""
         response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: REQUEST.get()})
@@ -119,7 +119,7 @@ class EventStream:
                 request.transport.abort()
         return response
 
-    async def _catch_up(self, response: web.StreamResponse, after: int, wanted: Wanted) -> None:
+    async def _catch_up(self, response: web.StreamResponse, after: int, wanted: EventFilter) -> None:
         while after < self._journal.told and not self._closing:
             page = await self._journal.page(after, wanted, limit=_PAGE)
             after = page.upto
@@ -134,13 +134,13 @@ class EventStream:
             if text:
                 self._write(wanted, readers, text)
 
-    def _write(self, wanted: Wanted, readers: Iterable[_Reader], text: bytes) -> None:
+    def _write(self, wanted: EventFilter, readers: Iterable[_Reader], text: bytes) -> None:
         # Framed here once for everybody; the chunked encoding of each response would do it again for each reader.
         chunk = b"%x\r\n%b\r\n" % (len(text), text)
         for reader in [reader for reader in readers if not reader.write(chunk)]:
             self._forget(wanted, reader)
 
-    def _forget(self, wanted: Wanted, reader: _Reader) -> None:
+    def _forget(self, wanted: EventFilter, reader: _Reader) -> None:
         readers = self._readers.get(wanted, set())
         readers.discard(reader)
         if not readers:

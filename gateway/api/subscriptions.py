@@ -2,33 +2,33 @@
 
 from aiohttp import web
 
-from gateway.api.route import Caller, Route, respond
+from gateway.api.route import RequestContext, Route, respond
 from gateway.events.targets import CLOUD
 
 
-async def list_hooks(caller: Caller) -> web.StreamResponse:
+async def list_hooks(context: RequestContext) -> web.StreamResponse:
     """List every subscription and how it stands."""
-    return respond({"hooks": caller.gateway.subscriptions.describe()})
+    return respond({"hooks": context.gateway.subscriptions.describe()})
 
 
-async def hook_cloud(caller: Caller) -> web.StreamResponse:
+async def hook_cloud(context: RequestContext) -> web.StreamResponse:
     """Subscribe at the cloud now."""
-    return respond(await caller.gateway.subscriptions.add(CLOUD))
+    return respond(await context.gateway.subscriptions.add(CLOUD))
 
 
-async def hook_camera(caller: Caller) -> web.StreamResponse:
+async def hook_camera(context: RequestContext) -> web.StreamResponse:
     """Subscribe at a camera now."""
-    return respond(await caller.gateway.subscriptions.add(caller.sn))
+    return respond(await context.gateway.subscriptions.add(context.sn))
 
 
-async def unhook_cloud(caller: Caller) -> web.StreamResponse:
+async def unhook_cloud(context: RequestContext) -> web.StreamResponse:
     """End what is subscribed at the cloud."""
-    return respond(await caller.gateway.subscriptions.end(CLOUD))
+    return respond(await context.gateway.subscriptions.end(CLOUD))
 
 
-async def unhook_camera(caller: Caller) -> web.StreamResponse:
+async def unhook_camera(context: RequestContext) -> web.StreamResponse:
     """End what is subscribed at a camera."""
-    return respond(await caller.gateway.subscriptions.end(caller.sn))
+    return respond(await context.gateway.subscriptions.end(context.sn))
 
 
 _SHOWN = "`{target, state, callback, events, refused, since, last_error, next_try_in_s}`"

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.api import docs
 from gateway.api.bodies import TokenBody, read_body
-from gateway.api.route import Caller, Route, respond
+from gateway.api.route import RequestContext, Route, respond
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Scope
 
@@ -17,14 +17,14 @@ DOCUMENT: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("openapi")
 """Makes the OpenAPI document, which takes more memory than it is worth to keep: it is seldom asked for."""
 
 
-async def healthz(_: Caller) -> web.StreamResponse:
+async def healthz(_: RequestContext) -> web.StreamResponse:
     """Answer that the gateway serves."""
     return respond({"status": "ok"})
 
 
-async def status(caller: Caller) -> web.StreamResponse:
+async def status(context: RequestContext) -> web.StreamResponse:
     """Tell the version, and how cloud, cameras and outbox are."""
-    gateway = caller.gateway
+    gateway = context.gateway
     cameras = gateway.registry.all()
     outbox = await gateway.outbox.stats()
     return respond(
@@ -39,36 +39,36 @@ async def status(caller: Caller) -> web.StreamResponse:
     )
 
 
-async def catalogue(_: Caller) -> web.StreamResponse:
+async def catalogue(_: RequestContext) -> web.StreamResponse:
     """List every vendor endpoint with its parameters, return codes and scope."""
     return respond({"endpoints": [endpoint.describe() for endpoint in CATALOGUE.endpoints]})
 
 
-async def openapi_json(caller: Caller) -> web.StreamResponse:
+async def openapi_json(context: RequestContext) -> web.StreamResponse:
     """Return the OpenAPI document."""
-    return respond(caller.request.app[DOCUMENT]())
+    return respond(context.request.app[DOCUMENT]())
 
 
-async def docs_page(caller: Caller) -> web.StreamResponse:
+async def docs_page(context: RequestContext) -> web.StreamResponse:
     """Return the reference as one page that needs nothing else."""
-    return web.Response(text=docs.page(caller.request.app[DOCUMENT]()), content_type="text/html")
+    return web.Response(text=docs.page(context.request.app[DOCUMENT]()), content_type="text/html")
 
 
-async def create_token(caller: Caller) -> web.StreamResponse:
+async def create_token(context: RequestContext) -> web.StreamResponse:
     """Make a token; this is the only time that it is shown."""
-    body = await read_body(caller.request, TokenBody)
-    token = await caller.gateway.tokens.create(body.name, cast("Scope", body.scope))
+    body = await read_body(context.request, TokenBody)
+    token = await context.gateway.tokens.create(body.name, cast("Scope", body.scope))
     return respond({"name": body.name, "scope": body.scope, "token": token}, 201)
 
 
-async def list_tokens(caller: Caller) -> web.StreamResponse:
+async def list_tokens(context: RequestContext) -> web.StreamResponse:
     """List the tokens, without the tokens themselves."""
-    return respond({"tokens": [record.describe() for record in caller.gateway.tokens.all()]})
+    return respond({"tokens": [record.describe() for record in context.gateway.tokens.all()]})
 
 
-async def revoke_token(caller: Caller) -> web.StreamResponse:
+async def revoke_token(context: RequestContext) -> web.StreamResponse:
     """Revoke a token at once."""
-    await caller.gateway.tokens.revoke(caller.request.match_info["name"])
+    await context.gateway.tokens.revoke(context.request.match_info["name"])
     return web.Response(status=204)
 
 

@@ -9,9 +9,9 @@ import hashlib
 import hmac
 from typing import Final
 
+from gateway.api.token_table import TokenTable
 from gateway.errors import Conflict, Unauthorized
 from gateway.protocol.endpoint import Scope
-from gateway.api.token_table import TokenTable
 
 VALID_S: Final = 12 * 3600
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.app import Gateway
 from gateway.authority.names import present_names
-from gateway.errors import SettingsError
 from gateway.discovery.camera_tls import load_chain
+from gateway.errors import SettingsError
 
 if TYPE_CHECKING:
     from gateway.authority.authority import Authority
@@ -60,7 +60,7 @@ async def _keep(renew: Callable[[], None]) -> None:
 
 
 def _issue(gateway: Gateway, authority: "Authority", context: ssl.SSLContext) -> None:
-    names = present_names(gateway.settings, gateway.announcement.host)
+    names = present_names(gateway.settings, gateway.advertisement.host)
     authority.renew(names, gateway.cloud.clock.now(), functools.partial(load_chain, context))
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, StateError
 from gateway.protocol.endpoint import Scope
-from gateway.storage.database import Database
 from gateway.runtime.timestamps import utc_text
+from gateway.storage.database import Database
 
 PREFIX: Final = "sgw_"
 MAX_NAME: Final = 64

@@ -7,41 +7,41 @@ from aiohttp import web
 from gateway.api.auth import allows, require
 from gateway.api.bodies import read_call
 from gateway.api.outbox import queue_call
-from gateway.api.route import Caller, Route, respond
+from gateway.api.route import RequestContext, Route, respond
 from gateway.errors import Conflict
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.envelope import Answer
+from gateway.protocol.envelope import VendorResponse
 
 
-async def call_camera(caller: Caller) -> web.StreamResponse:
+async def call_camera(context: RequestContext) -> web.StreamResponse:
     """Pass a call on to a managed camera and answer what it answers."""
-    names = caller.request.match_info
+    names = context.request.match_info
     endpoint = CATALOGUE.get("camera", f"{names['type']}/{names['action']}")
-    require(caller.scope, endpoint.scope)
-    call = await read_call(caller.request, endpoint, {})
-    answer = await caller.gateway.cameras.call(caller.sn, call)
-    return _passed_on(caller, endpoint, answer)
+    require(context.scope, endpoint.scope)
+    call = await read_call(context.request, endpoint, {})
+    answer = await context.gateway.cameras.call(context.sn, call)
+    return _passed_on(context, endpoint, answer)
 
 
-async def call_cloud(caller: Caller) -> web.StreamResponse:
+async def call_cloud(context: RequestContext) -> web.StreamResponse:
     """Pass a call on to the cloud and answer what it answers."""
-    endpoint = CATALOGUE.get("cloud", caller.request.match_info["path"])
-    require(caller.scope, endpoint.scope)
-    return await _call_cloud(endpoint, caller)
+    endpoint = CATALOGUE.get("cloud", context.request.match_info["path"])
+    require(context.scope, endpoint.scope)
+    return await _call_cloud(endpoint, context)
 
 
-async def _call_cloud(endpoint: Endpoint, caller: Caller) -> web.StreamResponse:
+async def _call_cloud(endpoint: Endpoint, context: RequestContext) -> web.StreamResponse:
     if endpoint.availability == "listed":
         raise Conflict(f"the vendor lists {endpoint.path} without describing it, so there is no way to call it")
-    call = await read_call(caller.request, endpoint, caller.gateway.settings.cloud.shop)
+    call = await read_call(context.request, endpoint, context.gateway.settings.cloud.shop)
     if endpoint.relay is not None:
-        return await queue_call(caller, call)
-    return _passed_on(caller, endpoint, await caller.gateway.cloud.call(call))
+        return await queue_call(context, call)
+    return _passed_on(context, endpoint, await context.gateway.cloud.call(call))
 
 
-def _passed_on(caller: Caller, endpoint: Endpoint, answer: Answer) -> web.Response:
-    if endpoint.has_secrets and not allows(caller.scope, "admin"):
+def _passed_on(context: RequestContext, endpoint: Endpoint, answer: VendorResponse) -> web.Response:
+    if endpoint.has_secrets and not allows(context.scope, "admin"):
         return respond(endpoint.masked(answer.document))
     return web.Response(body=answer.raw, content_type="application/json")
 

@@ -4,7 +4,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.bodies import Body, read_body
-from gateway.api.route import Caller, Route, respond
+from gateway.api.route import RequestContext, Route, respond
 
 
 class WebhookBody(Body):
@@ -16,32 +16,32 @@ class WebhookBody(Body):
     camera: str = Field(default="", description="Only events of the camera with this serial number.")
 
 
-async def list_webhooks(caller: Caller) -> web.StreamResponse:
+async def list_webhooks(context: RequestContext) -> web.StreamResponse:
     """List the webhooks and how their deliveries go."""
-    return respond({"webhooks": caller.gateway.push.all()})
+    return respond({"webhooks": context.gateway.webhooks.all()})
 
 
-async def add_webhook(caller: Caller) -> web.StreamResponse:
+async def add_webhook(context: RequestContext) -> web.StreamResponse:
     """Push events to a till from now on."""
-    body = await read_body(caller.request, WebhookBody)
-    made = await caller.gateway.push.add(body.url, name=body.name, types=",".join(body.types), camera=body.camera)
+    body = await read_body(context.request, WebhookBody)
+    made = await context.gateway.webhooks.add(body.url, name=body.name, types=",".join(body.types), camera=body.camera)
     return respond(made, 201, {"Location": f"/api/v1/webhooks/{made['webhook_id']}"})
 
 
-async def show_webhook(caller: Caller) -> web.StreamResponse:
+async def show_webhook(context: RequestContext) -> web.StreamResponse:
     """Show a webhook and how its delivery goes."""
-    return respond(caller.gateway.push.get(caller.request.match_info["id"]))
+    return respond(context.gateway.webhooks.get(context.request.match_info["id"]))
 
 
-async def remove_webhook(caller: Caller) -> web.StreamResponse:
+async def remove_webhook(context: RequestContext) -> web.StreamResponse:
     """Push no more to a till."""
-    await caller.gateway.push.remove(caller.request.match_info["id"])
+    await context.gateway.webhooks.remove(context.request.match_info["id"])
     return web.Response(status=204)
 
 
-async def test_webhook(caller: Caller) -> web.StreamResponse:
+async def test_webhook(context: RequestContext) -> web.StreamResponse:
     """Push a test event now, and tell what became of it."""
-    return respond((await caller.gateway.push.test(caller.request.match_info["id"]))._asdict())
+    return respond((await context.gateway.webhooks.test(context.request.match_info["id"]))._asdict())
 
 
 ROUTES = (

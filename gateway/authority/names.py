@@ -6,9 +6,9 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.errors import SettingsError
 from gateway.discovery.advertisement import SHORT_HOST
 from gateway.discovery.interfaces import lan_interfaces, own_addresses
+from gateway.errors import SettingsError
 from gateway.settings import Settings
 
 _LABEL: Final = r"(?!-)[a-z0-9-]{1,63}(?<!-)"

@@ -12,10 +12,10 @@ from gateway import __version__
 from gateway.backup import archive
 from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
 from gateway.errors import StateError
+from gateway.runtime.timestamps import utc_text
 from gateway.settings import NAMED_FILES, Settings
 from gateway.storage import backup as database
 from gateway.storage.state_directory import PASSING, StateDirectory
-from gateway.runtime.timestamps import utc_text
 
 
 def make(settings: Settings, settings_file: Path | None, target: Path) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
 from gateway.errors import StateError
 from gateway.settings import load_settings, parse_settings
 from gateway.storage import backup as database
-from gateway.storage.state_directory import PASSING, StateDirectory
 from gateway.storage.private_file import next_free, take_over, write_private
+from gateway.storage.state_directory import PASSING, StateDirectory
 
 _STAGE: Final = "restoring"
 _REPLACED: Final = "replaced"

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from gateway.errors import CameraUntrusted, Conflict, NotFound, NotManaged, VendorRefused
 from gateway.cameras.connection import Garbled
-from gateway.cameras.session import CameraLine
-from gateway.cameras.connector import GET_INFO, Reach
+from gateway.cameras.connector import GET_INFO, Connector
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
+from gateway.cameras.session import CameraSession
+from gateway.errors import CameraUntrusted, Conflict, NotFound, NotManaged, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.envelope import Answer
+from gateway.protocol.envelope import VendorResponse
 
 CAMERA_NOT_OURS: Final = 7
 """Not activated, or activated by another app_id (NOTES: Camera return codes)."""
@@ -39,12 +39,12 @@ class OtherOwner(Conflict):
 class Evidence:
     """Asks cameras about themselves. The caller holds the line's turn; `deadline` tells when a call has to end."""
 
-    def __init__(self, registry: Registry, way: Reach, deadline: Callable[[Endpoint], float]) -> None:
+    def __init__(self, registry: Registry, way: Connector, deadline: Callable[[Endpoint], float]) -> None:
         self._registry = registry
         self._way = way
         self._deadline = deadline
 
-    async def activation(self, camera: CameraRecord, line: CameraLine) -> Activation:
+    async def activation(self, camera: CameraRecord, line: CameraSession) -> Activation:
         """Find out and remember how a managed camera stands. Raises as `Cameras.call`."""
         if camera.activation == "activated":
             # One that proves to be this camera outranks anything that merely shows the shared certificate.
@@ -60,7 +60,7 @@ class Evidence:
                 pass  # it may have been reset
         return (await self.unsigned(camera, line))[0]
 
-    async def access_points(self, camera: CameraRecord, line: CameraLine) -> list[AccessPoint]:
+    async def access_points(self, camera: CameraRecord, line: CameraSession) -> list[AccessPoint]:
         """Return the networks that the camera sees. Raises as `Cameras.access_points`."""
         if camera.activation != "activated":
             activation, points = await self.unsigned(camera, line)
@@ -82,7 +82,7 @@ class Evidence:
             raise refused(camera, _SIGNED_LIST, answer)
         return _listed(answer)
 
-    async def unsigned(self, camera: CameraRecord, line: CameraLine) -> tuple[Activation, list[AccessPoint] | None]:
+    async def unsigned(self, camera: CameraRecord, line: CameraSession) -> tuple[Activation, list[AccessPoint] | None]:
         """Find out the activation, and the networks on the way; needs no proof of who answers beyond the pin."""
         deadline = self._deadline(_UNSIGNED_LIST)
         await self._way.connect(camera, line, deadline, prove=False)
@@ -107,7 +107,7 @@ class Evidence:
             )
         return await self._whose(camera, line, certain=code == CAMERA_ALREADY_ACTIVATED), None
 
-    async def _whose(self, camera: CameraRecord, line: CameraLine, *, certain: bool) -> Activation:
+    async def _whose(self, camera: CameraRecord, line: CameraSession, *, certain: bool) -> Activation:
         """Tell by a signed call whether the camera is ours; `certain` that it is activated by somebody."""
         deadline = self._deadline(GET_INFO.endpoint)
         answer = await self._way.exchange(camera, line, GET_INFO, self._way.credentials(), deadline, prove=False)
@@ -128,7 +128,7 @@ def require_managed(camera: CameraRecord) -> None:
         raise NotManaged(f"the camera {camera.sn} is only found: make it managed first, then it is called with secrets")
 
 
-def refused(camera: CameraRecord, endpoint: Endpoint, answer: Answer) -> VendorRefused:
+def refused(camera: CameraRecord, endpoint: Endpoint, answer: VendorResponse) -> VendorRefused:
     """Return the error for an answer whose code is not 0."""
     meaning = endpoint.meaning(answer.code)
     return VendorRefused(
@@ -147,7 +147,7 @@ def not_ours(camera: CameraRecord) -> OtherOwner:
     )
 
 
-def _listed(answer: Answer) -> list[AccessPoint]:
+def _listed(answer: VendorResponse) -> list[AccessPoint]:
     listed = answer.data.get("ap_list") if isinstance(answer.data, Mapping) else None
     points = [
         AccessPoint(point["ssid"], str(point.get("key_mgmt", "")))

@@ -5,15 +5,6 @@ import ssl
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.runtime.clock import PeerClock
-from gateway.errors import (
-    CameraUnreachable,
-    Conflict,
-    Fault,
-    InvalidRequest,
-)
-from gateway.discovery.camera_tls import camera_tls_context
-from gateway.cameras.connection import CameraConnection, Dropped, Garbled, HttpAnswer, Late, OutcomeUnknown
 from gateway.cameras.activation_probe import (
     AccessPoint,
     Evidence,
@@ -23,14 +14,23 @@ from gateway.cameras.activation_probe import (
     refused,
     require_managed,
 )
-from gateway.cameras.session import Account, CameraLine
-from gateway.cameras.connector import GET_INFO, Reach
+from gateway.cameras.connection import CameraConnection, Dropped, Garbled, HttpAnswer, Late, OutcomeUnknown
+from gateway.cameras.connector import GET_INFO, Connector
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
-from gateway.runtime.metrics import OnCall, measured
+from gateway.cameras.session import Account, CameraSession
+from gateway.discovery.camera_tls import camera_tls_context
+from gateway.errors import (
+    CameraUnreachable,
+    Conflict,
+    Fault,
+    InvalidRequest,
+)
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.protocol.envelope import Answer
+from gateway.protocol.envelope import VendorResponse
+from gateway.runtime.clock import PeerClock
+from gateway.runtime.metrics import OnCall, measured
 from gateway.settings import CameraSettings
 
 __all__ = ["AccessPoint", "ActivationUnknown", "Cameras", "NoAccessPointList", "Observed", "OtherOwner"]
@@ -70,9 +70,9 @@ class Cameras:
         self._cloud_clock = cloud_clock
         certificate = Path(settings.client_certificate) if settings.client_certificate else None
         self._context = camera_tls_context(certificate, settings.client_certificate_password)
-        self._way = Reach(registry, self._context, Account(*credentials))
+        self._way = Connector(registry, self._context, Account(*credentials))
         self._evidence = Evidence(registry, self._way, self._deadline)
-        self._lines: dict[str, CameraLine] = {}
+        self._lines: dict[str, CameraSession] = {}
         self.on_call: OnCall = lambda endpoint, result, seconds: None
         """Told of every call, how it ended and how long it took."""
 
@@ -81,7 +81,7 @@ class Cameras:
         """The context of connections to cameras."""
         return self._context
 
-    async def call(self, sn: str, call: Call) -> Answer:
+    async def call(self, sn: str, call: Call) -> VendorResponse:
         """Call an endpoint of a managed camera and return its answer, whose code is 0.
 
         Raises `NotFound`, `NotManaged`, `Conflict` (an activation; no credentials), `RateLimited`, `VendorRefused` for
@@ -98,7 +98,9 @@ class Cameras:
         with measured(endpoint.path, self.on_call):
             return await self._call(camera, line, call, account)
 
-    async def _call(self, camera: CameraRecord, line: CameraLine, call: Call, account: Account | None) -> Answer:
+    async def _call(
+        self, camera: CameraRecord, line: CameraSession, call: Call, account: Account | None
+    ) -> VendorResponse:
         endpoint = call.endpoint
         async with line.turn():
             deadline = self._deadline(endpoint)
@@ -262,17 +264,17 @@ class Cameras:
         require_managed(camera)
         return camera
 
-    def _line(self, sn: str) -> CameraLine:
+    def _line(self, sn: str) -> CameraSession:
         line = self._lines.get(sn)
         if line is None:
             self._registry.get(sn)
-            line = self._lines[sn] = CameraLine(sn, self._context, self._cloud_clock)
+            line = self._lines[sn] = CameraSession(sn, self._context, self._cloud_clock)
         return line
 
     def _deadline(self, endpoint: Endpoint) -> float:
         return asyncio.get_running_loop().time() + max(endpoint.timeout_s or 0, self._timeout_s)
 
 
-def _opened(line: CameraLine) -> tuple[CameraConnection | None, int]:
+def _opened(line: CameraSession) -> tuple[CameraConnection | None, int]:
     """Return what changes whenever the line connects anew."""
     return line.connection, line.connection.handshakes if line.connection is not None else 0

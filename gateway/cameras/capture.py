@@ -18,14 +18,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway import __version__
-from gateway.errors import Conflict, NotManaged, Problem
 from gateway.cameras.cameras import Cameras, Observed
+from gateway.cameras.capture_redaction import Redactor
 from gateway.cameras.connection import OutcomeUnknown
+from gateway.cameras.record import CameraRecord
+from gateway.cameras.registry import Registry
 from gateway.discovery.frames import RawFrame
 from gateway.discovery.scan import Discovery
-from gateway.cameras.record import CameraRecord
-from gateway.cameras.capture_redaction import Redactor
-from gateway.cameras.registry import Registry
+from gateway.errors import Conflict, NotManaged, Problem
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.discovery import HEADER, PORT, BadFrame, decode_frame, encode_frame

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple, cast
 
 import httptools
 
-from gateway.errors import CameraUnreachable, CameraUntrusted, PeerTimeout, Problem
 from gateway.discovery.camera_tls import fingerprint
+from gateway.errors import CameraUnreachable, CameraUntrusted, PeerTimeout, Problem
 
 MAX_ANSWER: Final = 1024 * 1024
 """How many bytes of an answer are read, head included."""

@@ -5,20 +5,20 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.errors import CameraUnreachable, CameraUntrusted, Conflict, PeerTimeout, Problem
 from gateway.cameras.connection import Dropped, OutcomeUnknown, shown_certificate
-from gateway.cameras.session import Account, CameraLine
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
+from gateway.cameras.session import Account, CameraSession
+from gateway.errors import CameraUnreachable, CameraUntrusted, Conflict, PeerTimeout, Problem
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
-from gateway.protocol.envelope import Answer
+from gateway.protocol.envelope import VendorResponse
 from gateway.protocol.models import camera_model, normal_mac
 
 GET_INFO: Final = CATALOGUE.get("camera", "device/getInfo").encode({})
 
 
-class Reach:
+class Connector:
     """Connects lines to cameras. The caller holds the line's turn; deadlines are times of the event loop.
 
     The pin is compared at every connection. It is the same for all cameras of the vendor, so one that is activated has
@@ -40,7 +40,7 @@ class Reach:
         return self._account
 
     async def connect(
-        self, camera: CameraRecord, line: CameraLine, deadline: float, *, prove: bool = True, fresh: bool = False
+        self, camera: CameraRecord, line: CameraSession, deadline: float, *, prove: bool = True, fresh: bool = False
     ) -> None:
         """Be connected to the camera, at its preferred address or else at another one where it was seen.
 
@@ -76,7 +76,9 @@ class Reach:
             self._registry.missed(camera.sn, address)
         raise failure
 
-    async def _try(self, camera: CameraRecord, line: CameraLine, address: str, deadline: float, *, prove: bool) -> None:
+    async def _try(
+        self, camera: CameraRecord, line: CameraSession, address: str, deadline: float, *, prove: bool
+    ) -> None:
         pin = camera.certificate_sha256
         if not pin:
             pin = await self._handshake(address, deadline - asyncio.get_running_loop().time())
@@ -89,7 +91,7 @@ class Reach:
             await self._prove(camera, line, deadline)
         await self._registry.prefer(camera.sn, address)
 
-    async def _prove(self, camera: CameraRecord, line: CameraLine, deadline: float) -> None:
+    async def _prove(self, camera: CameraRecord, line: CameraSession, deadline: float) -> None:
         try:
             answer = await line.exchange(GET_INFO, self.credentials(), deadline=deadline)
         except OutcomeUnknown as exc:  # of this question, not of the call that is to follow
@@ -102,7 +104,7 @@ class Reach:
                 f"{GET_INFO.endpoint.meaning(answer.code)}); if the camera was reset, provision it again"
             )
 
-    async def identified(self, camera: CameraRecord, line: CameraLine, info: Answer) -> None:
+    async def identified(self, camera: CameraRecord, line: CameraSession, info: VendorResponse) -> None:
         """Take the answer of a signed `getInfo` for proof of who it is. Raises `CameraUntrusted` for another camera."""
         sn = told(info, "sn")
         if sn != camera.sn:
@@ -111,7 +113,7 @@ class Reach:
         await self.noted(camera, GET_INFO, info)
         await self.settled(camera, line, "activated")
 
-    async def settled(self, camera: CameraRecord, line: CameraLine, activation: Activation) -> None:
+    async def settled(self, camera: CameraRecord, line: CameraSession, activation: Activation) -> None:
         """Remember the activation, and the address at which the camera showed all that it can show."""
         await self._registry.note(camera.sn, activation=activation)
         if camera.managed and line.connection is not None and camera.verified_address != line.connection.address:
@@ -120,14 +122,14 @@ class Reach:
     async def exchange(
         self,
         camera: CameraRecord,
-        line: CameraLine,
+        line: CameraSession,
         call: Call,
         account: Account | None,
         deadline: float,
         *,
         prove: bool = True,
-    ) -> Answer:
-        """Send a call over the connected line; note whether the camera lives. Raises as `CameraLine.exchange`.
+    ) -> VendorResponse:
+        """Send a call over the connected line; note whether the camera lives. Raises as `CameraSession.exchange`.
 
         A call that may be repeated is sent once more, signed anew, when the connection dropped: one that was kept open
         may have died long ago, and the camera may be elsewhere by now. `prove` is as in `connect`.
@@ -142,8 +144,8 @@ class Reach:
         return answer
 
     async def _watched(
-        self, camera: CameraRecord, line: CameraLine, call: Call, account: Account | None, deadline: float
-    ) -> Answer:
+        self, camera: CameraRecord, line: CameraSession, call: Call, account: Account | None, deadline: float
+    ) -> VendorResponse:
         address = line.connection.address if line.connection is not None else ""
         try:
             answer = await line.exchange(call, account, deadline=deadline)
@@ -153,7 +155,7 @@ class Reach:
         self._registry.reached(camera.sn, address)
         return answer
 
-    async def noted(self, camera: CameraRecord, call: Call, answer: Answer) -> None:
+    async def noted(self, camera: CameraRecord, call: Call, answer: VendorResponse) -> None:
         """Remember what a successful answer tells about the camera."""
         match call.endpoint.path:
             case "device/getInfo":
@@ -186,7 +188,7 @@ class Reach:
         return await shown_certificate(host, int(port), self._context, max(0.0, timeout_s))
 
 
-def told(answer: Answer, name: str) -> str:
+def told(answer: VendorResponse, name: str) -> str:
     """Return a text of an answer's data, trimmed, or nothing."""
     value: Any = answer.data.get(name) if isinstance(answer.data, Mapping) else None
     return value.strip() if isinstance(value, str) else ""

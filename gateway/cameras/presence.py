@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from gateway.cameras.record import MISSES_UNTIL_GONE, AddressSeen, CameraRecord, clean_text, is_serial_number
-from gateway.discovery.device import Sighting
-from gateway.cameras.write_behind import WriteBehind
 from gateway.cameras.table import CameraTable
+from gateway.cameras.write_behind import WriteBehind
+from gateway.discovery.device import DiscoveredDevice
 
 Change = Literal["found", "moved", "online", "offline", "pinned", "untrusted", "activation"]
 
@@ -28,7 +28,7 @@ _INTERVAL_WITHOUT_TIMER_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
-class Presence:
+class PresenceTracker:
     """The part of the registry that discovery and calls feed; use `gateway.cameras.registry.Registry`.
 
     `interval_s` is the time between discovery rounds, in seconds; with 0 there are rounds only when asked for, and
@@ -51,7 +51,7 @@ class Presence:
         self._cameras: dict[str, CameraRecord] = {}
         self._subscribers: list[Callable[[Change, CameraRecord], None]] = []
         self._store = WriteBehind(table, self._cameras)
-        self.unidentified: dict[str, Sighting] = {}
+        self.unidentified: dict[str, DiscoveredDevice] = {}
         """What answers somewhere without saying who it is, by address."""
 
     def subscribe(self, callback: Callable[[Change, CameraRecord], None]) -> None:
@@ -60,7 +60,7 @@ class Presence:
 
     # What discovery saw
 
-    def see(self, sighting: Sighting) -> CameraRecord | None:
+    def see(self, sighting: DiscoveredDevice) -> CameraRecord | None:
         """Take a sighting; return the camera that it is of, or None when nobody knows. Changes are stored soon."""
         if not is_serial_number(sighting.sn):
             return self._see_unidentified(sighting)
@@ -86,7 +86,7 @@ class Presence:
         self._sign_of_life(camera, entry)
         return camera
 
-    def _see_unidentified(self, sighting: Sighting) -> CameraRecord | None:
+    def _see_unidentified(self, sighting: DiscoveredDevice) -> CameraRecord | None:
         holders = self._holders(sighting.address)
         if holders:
             camera = max(holders, key=lambda holder: holder.addresses[sighting.address].seen_at or 0.0)
@@ -105,7 +105,7 @@ class Presence:
         )
         return None
 
-    def _take_claims(self, camera: CameraRecord, sighting: Sighting) -> None:
+    def _take_claims(self, camera: CameraRecord, sighting: DiscoveredDevice) -> None:
         camera.hotspot = sighting.hotspot
         for what in ("mac", "model", "name", "software_version"):
             claim = clean_text(getattr(sighting, what))

@@ -4,8 +4,8 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Self
 
-from gateway.discovery.device import FoundBy
 from gateway.cameras.table import Activation, StoredCamera
+from gateway.discovery.device import FoundBy
 from gateway.runtime.timestamps import utc_text
 
 MISSES_UNTIL_GONE: Final = 3

@@ -8,10 +8,10 @@ reached and trusted, has changed.
 import re
 from typing import Final
 
-from gateway.errors import CameraUntrusted, Conflict, Fault, InvalidRequest, NotFound
-from gateway.cameras.presence import Change, Presence
+from gateway.cameras.presence import Change, PresenceTracker
 from gateway.cameras.record import AddressSeen, CameraRecord, clean_text, is_serial_number
 from gateway.cameras.table import Activation
+from gateway.errors import CameraUntrusted, Conflict, Fault, InvalidRequest, NotFound
 
 __all__ = ["Activation", "AddressSeen", "CameraRecord", "Change", "Registry"]
 
@@ -19,7 +19,7 @@ _HOST_PORT: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,253}
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
-class Registry(Presence):
+class Registry(PresenceTracker):
     """All cameras. Methods that wait do so for the database and raise `StateError` when it cannot be written.
 
     The change is in memory all the same then, and is stored with the next one that succeeds.

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from gateway.runtime.clock import PeerClock
-from gateway.errors import RateLimited
 from gateway.cameras.connection import CameraConnection, Garbled, HttpAnswer
-from gateway.runtime.logs.calls import calls_of
-from gateway.runtime.metrics import measured
+from gateway.errors import RateLimited
 from gateway.protocol.codes import CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Call
-from gateway.protocol.envelope import Answer, Garbage, parse_answer
+from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_answer
 from gateway.protocol.signing import signed
+from gateway.runtime.clock import PeerClock
+from gateway.runtime.logs.calls import calls_of
+from gateway.runtime.metrics import measured
 
 MAX_WAITING: Final = 32
 """How many calls may wait for one camera; they are small devices and slow at times."""
@@ -36,7 +36,7 @@ class Account(NamedTuple):
         return f"Account({self.app_id!r}, ********)"
 
 
-class CameraLine:
+class CameraSession:
     """The turn, the connection and the clock of one camera. `fallback` is the clock to go by until it tells its own."""
 
     def __init__(self, sn: str, context: ssl.SSLContext, fallback: PeerClock) -> None:
@@ -87,7 +87,7 @@ class CameraLine:
             self.connection = CameraConnection(host, int(port), self._context, pin=pin)
         await self.connection.open(timeout_s=_left(deadline))
 
-    async def exchange(self, call: Call, account: Account | None, *, deadline: float) -> Answer:
+    async def exchange(self, call: Call, account: Account | None, *, deadline: float) -> VendorResponse:
         """Send a call, signed for `account` or unsigned, and return the answer, whatever its code.
 
         A camera that refused the time or the signature, and told another time with it, gets the call signed anew.
@@ -100,7 +100,7 @@ class CameraLine:
                 answer, _ = await self._send(call, account, deadline)
             return answer
 
-    async def _send(self, call: Call, account: Account | None, deadline: float) -> tuple[Answer, float]:
+    async def _send(self, call: Call, account: Account | None, deadline: float) -> tuple[VendorResponse, float]:
         if self.connection is None:
             raise RuntimeError("a line has to be connected first")
         fields = call.fields
@@ -127,7 +127,7 @@ class CameraLine:
             raise Garbled(f"{where} answered HTTP status {answer.status}", http_status=answer.status)
         try:
             return parse_answer(answer.body), moved_s
-        except Garbage as exc:
+        except MalformedResponse as exc:
             raise Garbled(f"{where} {exc}") from exc
 
     def _learn(self, date: str | None) -> float:

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.errors import StateError
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.table import CameraTable
+from gateway.errors import StateError
 
 GATHER_S: Final = 5.0
 """How long changes that discovery brought may wait, in seconds; a crash loses no more than discovery brings again."""

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from gateway.cameras.capture import file_name
 from gateway.cli.arguments import vendor_body
 from gateway.cli.client import Api
 from gateway.cli.messages import messages
 from gateway.cli.session import Session, fail, speaks, write_file
 from gateway.cli.tables import members, pretty, show, table
 from gateway.errors import NotFound
-from gateway.cameras.capture import file_name
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 

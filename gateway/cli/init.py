@@ -10,10 +10,10 @@ from gateway.cli.messages import messages
 from gateway.cli.session import Session, fail, finish
 from gateway.cli.settings_file import CloudDraft
 from gateway.cli.tables import members
-from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.errors import CloudRejectedCredentials, Problem, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
+from gateway.runtime.clock import PeerClock
 from gateway.settings import CLOUD_URLS, ENVIRONMENT_PREFIX, parse_settings, settings_path_to_write
 
 _QUESTIONS: Final = {

@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
-from gateway import __version__, logs
+from gateway import __version__
 from gateway.cli.session import Session
+from gateway.runtime import logs
 
 _ANYWHERE: Final = ("--json", "--no-input")
 _MODULES: Final = {

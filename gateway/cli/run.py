@@ -8,11 +8,11 @@ from typing import Final
 
 import click
 
-from gateway.runtime import logs
 from gateway.api.local_socket import socket_session
 from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.cli.session import Session, finish
+from gateway.runtime import logs
 from gateway.runtime.systemd import ServiceManager
 
 _OBJECTS: Final = 10_000

@@ -17,9 +17,9 @@ from gateway.errors import GatewayError, SettingsError
 from gateway.settings import ENVIRONMENT_PREFIX, Settings, load_settings, settings_path
 from gateway.storage import health
 from gateway.storage.state_directory import StateDirectory
-from gateway.support.stored_secrets_table import plain_secrets
 from gateway.support import bundle
 from gateway.support.scrub import masked_settings, scrubber, setting_secrets
+from gateway.support.stored_secrets_table import plain_secrets
 
 _IN_FILE: Final = re.compile(
     r"^\s*(?:\w+\.)?(?:secret_key|client_certificate_password)\s*=\s*(['\"]+)(.*)\1", re.MULTILINE

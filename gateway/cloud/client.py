@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from gateway import RELEASED_AT
-from gateway.runtime.clock import PeerClock
 from gateway.cloud.tls import CertificateDateError, cloud_context
 from gateway.errors import (
     CloudRejectedCredentials,
@@ -27,14 +26,15 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
-from gateway.runtime.logs.calls import calls_of
-from gateway.runtime.metrics import OnCall, measured
 from gateway.protocol import form
 from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Call
-from gateway.protocol.envelope import Answer, Garbage, parse_answer
+from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_answer
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.signing import signed
+from gateway.runtime.clock import PeerClock
+from gateway.runtime.logs.calls import calls_of
+from gateway.runtime.metrics import OnCall, measured
 from gateway.settings import CloudSettings
 
 _MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
@@ -86,7 +86,7 @@ class Cloud:
         if not self._settings.app_id or not self._settings.secret_key:
             raise Conflict("the cloud needs credentials: set cloud.app_id and cloud.secret_key in the settings")
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call) -> VendorResponse:
         """Sign and send a call; return the answer if its code is 0.
 
         Raises `VendorRefused` for any other code, `CloudRejectedCredentials`, `CloudUnreachable`, `PeerTimeout`,
@@ -96,7 +96,7 @@ class Cloud:
         with measured(call.endpoint.path, self.on_call), measured(call.endpoint.path, _LOG_CALL):
             return await self._call(call)
 
-    async def _call(self, call: Call) -> Answer:
+    async def _call(self, call: Call) -> VendorResponse:
         try:
             answer = await self._exchange(call)
         except (CloudUnreachable, PeerTimeout):
@@ -114,7 +114,7 @@ class Cloud:
             )
         return answer
 
-    async def _exchange(self, call: Call) -> Answer:
+    async def _exchange(self, call: Call) -> VendorResponse:
         """Send a call, once more if only its time or random was refused, or if it is safe to repeat."""
         behind_s = time.monotonic() - self.clock.now()
         try:
@@ -233,7 +233,7 @@ def _credential_code(reply: _Reply) -> int | None:
     """Return the code with which the cloud refused the signature, or None: HTTP 401, a code in the body, or both."""
     try:
         code = parse_answer(reply.body).code
-    except Garbage:
+    except MalformedResponse:
         code = 0
     if code in _CREDENTIAL_CODES:
         return code
@@ -249,7 +249,7 @@ def _rejection(code: int, meaning: str) -> str:
     return f"the cloud rejected the request with code {code} ({meaning}): {advice}"
 
 
-def _parsed(path: str, reply: _Reply) -> Answer:
+def _parsed(path: str, reply: _Reply) -> VendorResponse:
     if reply.status == 413:
         raise TooLarge(f"{path}: the cloud says that the request is too large")
     if reply.status == 429:
@@ -263,7 +263,7 @@ def _parsed(path: str, reply: _Reply) -> Answer:
         )
     try:
         return parse_answer(reply.body)
-    except Garbage as exc:
+    except MalformedResponse as exc:
         raise CloudUnreachable(f"the cloud {exc} to {path}") from exc
 
 

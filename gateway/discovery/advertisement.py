@@ -14,8 +14,8 @@ from zeroconf import AddressResolverIPv4, DNSQuestionType, IPVersion  # type: ig
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from gateway.discovery.scope import Surroundings
 from gateway.discovery.interfaces import hardware_address
+from gateway.discovery.scope import ScanScope
 from gateway.settings import DiscoverySettings
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _CLAIM_WAIT_MS: Final = 1000
 _SECOND_ANSWER_S: Final = 1.0  # answers of several hosts may come half a second apart
 
 
-class Announcement:
+class Advertisement:
     """Announces the service `_sunmi-gateway._tcp` and the host `sunmi-gateway-XXXX.local` on the chosen interfaces.
 
     XXXX are `digits`, four of them: see `own_digits`. The short name `sunmi-gateway.local` is added while no other
@@ -75,7 +75,7 @@ class Announcement:
         trouble = ""
         while True:
             try:
-                addresses = [one.address for one in Surroundings.now(self._settings).interfaces]
+                addresses = [one.address for one in ScanScope.now(self._settings).interfaces]
                 changed = addresses != self._addresses
                 if changed:
                     await self._withdraw()

@@ -7,7 +7,7 @@ FoundBy = Literal["broadcast", "mdns", "sweep", "address"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class DiscoveredDevice:
     """What one method saw once. Without `sn` the camera is unidentified: something answers there, nobody knows who.
 
     `address` is `host:port` of its HTTPS service, built from the datagram's source address and never from what a frame

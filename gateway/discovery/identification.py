@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from typing import Final
 
+from gateway.discovery.device import DiscoveredDevice, FoundBy
 from gateway.discovery.frames import FrameSockets, Heard, RawFrame
-from gateway.discovery.device import FoundBy, Sighting
 from gateway.protocol.discovery import BadFrame, is_request
 from gateway.protocol.models import camera_model, normal_mac
 
@@ -78,10 +78,10 @@ def _asks(data: bytes) -> bool:
         return False
 
 
-def camera_sighting(heard: Heard, *, port: int, found_by: FoundBy) -> Sighting:
+def camera_sighting(heard: Heard, *, port: int, found_by: FoundBy) -> DiscoveredDevice:
     """Return the sighting of a camera that announced itself; its HTTPS service is at `port`."""
     told = heard.announcement
-    return Sighting(
+    return DiscoveredDevice(
         address=f"{heard.host}:{port}",
         interface=heard.interface,
         found_by=found_by,

@@ -8,10 +8,10 @@ from typing import Final
 from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.frames import FrameSockets
 from gateway.discovery.identification import camera_sighting, identify
 from gateway.discovery.interfaces import Interface, covering
-from gateway.discovery.device import Sighting
 from gateway.protocol.models import camera_model
 
 _OWN_TYPE: Final = "_sunmi-ipc._tcp.local."
@@ -26,7 +26,7 @@ async def browse(
     *,
     camera_port: int,
     until: float,
-    report: Callable[[Sighting], None],
+    report: Callable[[DiscoveredDevice], None],
 ) -> None:
     """Report every camera announced on the interfaces until the loop's time `until`. Raises `OSError`.
 
@@ -52,7 +52,7 @@ async def browse(
                 continue
             heard = frames.heard.get(host) or await identify(frames, host, until=until)
             if heard is None:
-                report(Sighting(address=f"{host}:{port}", interface=interface.name, found_by="mdns"))
+                report(DiscoveredDevice(address=f"{host}:{port}", interface=interface.name, found_by="mdns"))
             elif heard.is_camera:
                 report(camera_sighting(heard, port=port, found_by="mdns"))
 

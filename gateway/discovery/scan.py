@@ -7,14 +7,14 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.discovery.camera_tls import camera_tls_context
 from gateway.discovery.broadcast import broadcast
+from gateway.discovery.camera_tls import camera_tls_context
+from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.frames import FrameSockets, RawFrame, SharedFrameSockets
 from gateway.discovery.identification import PATIENCE_S, camera_sighting, identify, overheard
 from gateway.discovery.mdns import browse
-from gateway.discovery.scope import Surroundings
+from gateway.discovery.scope import ScanScope
 from gateway.discovery.sweep import Sweep
-from gateway.discovery.device import Sighting
 from gateway.settings import DiscoverySettings, Method
 
 _log = logging.getLogger(__name__)
@@ -35,14 +35,14 @@ class MethodResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundResult:
+class ScanResult:
     """What a round saw. One camera has a sighting for each address and each method that saw it.
 
     `methods` has an entry for every method of the round, and "address" where the settings give addresses.
     """
 
-    sightings: list[Sighting]
-    unidentified: list[Sighting]
+    sightings: list[DiscoveredDevice]
+    unidentified: list[DiscoveredDevice]
     methods: dict[str, MethodResult]
 
 
@@ -59,7 +59,7 @@ class Discovery:
         settings: DiscoverySettings,
         *,
         camera_port: int,
-        on_sighting: Callable[[Sighting], object],
+        on_sighting: Callable[[DiscoveredDevice], object],
         known_addresses: Callable[[], Iterable[str]] = tuple,
         on_round_end: Callable[[], object] = lambda: None,
         tls: ssl.SSLContext | None = None,
@@ -71,7 +71,7 @@ class Discovery:
         self._on_round_end = on_round_end
         self._tls = tls or camera_tls_context(None, "")
         self._repeating: asyncio.Task[None] | None = None
-        self._running: tuple[frozenset[Method], float, asyncio.Task[RoundResult]] | None = None
+        self._running: tuple[frozenset[Method], float, asyncio.Task[ScanResult]] | None = None
         self._sockets = SharedFrameSockets(settings.broadcast_port)
 
     async def start(self) -> None:
@@ -86,7 +86,7 @@ class Discovery:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def round(self, *, timeout_s: float = ROUND_S, methods: Sequence[Method] | None = None) -> RoundResult:
+    async def round(self, *, timeout_s: float = ROUND_S, methods: Sequence[Method] | None = None) -> ScanResult:
         """Search with all configured methods, or the given ones, and return what was seen in `timeout_s` seconds.
 
         Whoever asks for the same while a round is under way gets that round's result; another search waits its turn.
@@ -103,9 +103,9 @@ class Discovery:
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)  # one caller who leaves does not end it for the others
 
-    async def identify(self, host: str) -> Sighting | None:
+    async def identify(self, host: str) -> DiscoveredDevice | None:
         """Ask one address (`host` or `host:port`) who it is; None where no camera answers within two seconds."""
-        here = Surroundings.now(self._settings)
+        here = ScanScope.now(self._settings)
         try:
             target = await here.target(host, self._camera_port, "address")
         except ValueError:
@@ -128,7 +128,7 @@ class Discovery:
         """
         while self._running is not None:  # its answers to that round would count as answers to this
             await asyncio.wait({self._running[2]})
-        here = Surroundings.now(self._settings)
+        here = ScanScope.now(self._settings)
         try:
             target = await here.target(host, self._camera_port, "address")
         except ValueError:
@@ -136,7 +136,7 @@ class Discovery:
         async with self._sockets.use(here.interfaces, confined=here.confined) as frames:
             return await overheard(frames, target.host, timeout_s=timeout_s, everyone=everyone)
 
-    def _ended(self, task: asyncio.Task[RoundResult]) -> None:
+    def _ended(self, task: asyncio.Task[ScanResult]) -> None:
         if self._running is not None and self._running[2] is task:
             self._running = None
         self._on_round_end()
@@ -154,9 +154,9 @@ class Discovery:
                 told[name] = error
             await asyncio.sleep(self._settings.interval_s)
 
-    async def _search(self, methods: frozenset[Method], timeout_s: float) -> RoundResult:
+    async def _search(self, methods: frozenset[Method], timeout_s: float) -> ScanResult:
         until = asyncio.get_running_loop().time() + timeout_s
-        here = Surroundings.now(self._settings)
+        here = ScanScope.now(self._settings)
         async with self._sockets.use(here.interfaces, confined=here.confined) as frames:
             search = _Search(here, frames, self._on_sighting, until, self._camera_port, self._tls)
             ways: dict[str, Callable[[], Awaitable[Sequence[str]]]] = {
@@ -176,9 +176,9 @@ class _Search:
 
     def __init__(
         self,
-        here: Surroundings,
+        here: ScanScope,
         frames: FrameSockets,
-        on_sighting: Callable[[Sighting], object],
+        on_sighting: Callable[[DiscoveredDevice], object],
         until: float,
         camera_port: int,
         tls: ssl.SSLContext,
@@ -189,7 +189,7 @@ class _Search:
         self._until = until
         self._port = camera_port
         self._tls = tls
-        self._seen: dict[Sighting, None] = {}
+        self._seen: dict[DiscoveredDevice, None] = {}
 
     async def by_broadcast(self) -> Sequence[str]:
         failures = await broadcast(
@@ -223,10 +223,10 @@ class _Search:
         targets, problems = await self._here.targets(fixed, self._port, "address", until=self._until)
         return [*problems, *await self._sweep().run(targets)]
 
-    def result(self, errors: dict[str, str | None]) -> RoundResult:
+    def result(self, errors: dict[str, str | None]) -> ScanResult:
         identified = [sighting for sighting in self._seen if sighting.sn]
         named = {sighting.address for sighting in identified}
-        return RoundResult(
+        return ScanResult(
             sightings=identified,
             unidentified=[sighting for sighting in self._seen if not sighting.sn and sighting.address not in named],
             methods={
@@ -238,7 +238,7 @@ class _Search:
     def _sweep(self) -> Sweep:
         return Sweep(self._frames, self._tls, until=self._until, report=self._report)
 
-    def _report(self, sighting: Sighting) -> None:
+    def _report(self, sighting: DiscoveredDevice) -> None:
         if sighting not in self._seen and len(self._seen) < _MOST_SIGHTINGS:
             self._seen[sighting] = None
             self._on_sighting(sighting)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from gateway.errors import SettingsError
-from gateway.discovery.interfaces import Interface, covering, lan_interfaces
 from gateway.discovery.device import FoundBy
+from gateway.discovery.interfaces import Interface, covering, lan_interfaces
+from gateway.errors import SettingsError
 from gateway.settings import DiscoverySettings
 
 MOST_ADDRESSES: Final = 1024
@@ -28,7 +28,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ScanScope:
     """The interfaces that discovery may use now, and what is wrong with them, in words.
 
     `confined` says that nothing beyond the interfaces' own networks may be spoken to: the settings name interfaces, and

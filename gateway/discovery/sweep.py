@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from gateway.discovery.camera_tls import fingerprint
+from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.frames import FrameSockets
 from gateway.discovery.identification import camera_sighting, identify
 from gateway.discovery.scope import Target
-from gateway.discovery.device import Sighting
 
 _AT_ONCE: Final = 256
 _PASSES: Final = (0.1, 0.4, 1.0)
@@ -45,7 +45,7 @@ class Sweep:
         tls: ssl.SSLContext,
         *,
         until: float,
-        report: Callable[[Sighting], None],
+        report: Callable[[DiscoveredDevice], None],
     ) -> None:
         self._frames = frames
         self._tls = tls
@@ -121,7 +121,7 @@ class Sweep:
             shown = await handshake
             if shown is not None and (target.found_by == "address" or is_vendors(shown.info)):
                 self._report(
-                    Sighting(
+                    DiscoveredDevice(
                         address=f"{target.host}:{target.port}",
                         interface=target.interface.name if target.interface else "",
                         found_by=target.found_by,

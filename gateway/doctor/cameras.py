@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from gateway import RELEASED_AT
+from gateway.cameras.record import CameraRecord
+from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
 from gateway.doctor.cloud import CLOCK_TOLERANCE_S
 from gateway.doctor.finding import Finding, Subject
 from gateway.errors import CameraUntrusted, Conflict, GatewayError, Problem, SettingsError
-from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
-from gateway.cameras.record import CameraRecord
 
 _AT_ONCE: Final = 16
 _EACH_S: Final = 12.0

@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway import RELEASED_AT
-from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
 from gateway.cloud.tls import Validity, cloud_context
 from gateway.doctor.finding import Finding, Subject
 from gateway.errors import CloudRejectedCredentials, Problem, SettingsError, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
+from gateway.runtime.clock import PeerClock
 from gateway.settings import CloudSettings
 
 CLOCK_TOLERANCE_S: Final = 30.0

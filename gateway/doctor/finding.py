@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
 from gateway.app import Gateway
-from gateway.discovery.scan import RoundResult
+from gateway.discovery.scan import ScanResult
 from gateway.settings import Settings
 
 Status = Literal["ok", "warning", "failed", "skipped"]
@@ -60,7 +60,7 @@ class Subject:
             task = self._shared[name] = asyncio.create_task(work())
         return cast(T, await asyncio.shield(task))
 
-    async def round(self) -> RoundResult:
+    async def round(self) -> ScanResult:
         """Return what one round of discovery sees."""
         return await self.once("round", lambda: self.parts.discovery.round(timeout_s=ROUND_S))
 

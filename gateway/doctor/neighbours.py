@@ -11,11 +11,11 @@ from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from gateway.discovery.advertisement import SERVICE_TYPE
+from gateway.discovery.interfaces import Interface
+from gateway.discovery.scope import ScanScope
 from gateway.doctor.finding import Finding, Subject
 from gateway.doctor.linux import is_wireless, neighbours
-from gateway.discovery.advertisement import SERVICE_TYPE
-from gateway.discovery.scope import Surroundings
-from gateway.discovery.interfaces import Interface
 
 _BROWSE_S: Final = 2.5
 _ANSWER_S: Final = 1.5
@@ -25,10 +25,10 @@ _PORTS: Final = (80, 443, 53)
 
 async def second_gateway(subject: Subject) -> list[Finding]:
     """Look for another gateway on the same network: two would fight for cameras and send everything twice."""
-    used = Surroundings.now(subject.settings.discovery).interfaces
+    used = ScanScope.now(subject.settings.discovery).interfaces
     if not used:
         return [Finding("skipped", "there is no interface to use")]
-    own = subject.gateway.announcement.names if subject.gateway is not None else frozenset()
+    own = subject.gateway.advertisement.names if subject.gateway is not None else frozenset()
     try:
         found = await _announced([one.address for one in used])
     except (OSError, ZeroconfError) as exc:
@@ -80,7 +80,7 @@ async def client_isolation(subject: Subject) -> list[Finding]:
     result = await subject.round()
     answered = [sighting.address.rpartition(":")[0] for sighting in (*result.sightings, *result.unidentified)]
     known = [address.rpartition(":")[0] for one in subject.parts.registry.all() for address in one.candidates()]
-    used = [one for one in Surroundings.now(subject.settings.discovery).interfaces if not one.is_loopback]
+    used = [one for one in ScanScope.now(subject.settings.discovery).interfaces if not one.is_loopback]
     if not used:
         return [Finding("skipped", "discovery uses no network but this machine's own")]
     return list(await asyncio.gather(*(_isolation(one, answered, known) for one in used)))

@@ -9,10 +9,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
+from gateway.discovery.interfaces import Interface
+from gateway.discovery.scope import MOST_ADDRESSES, ScanScope
 from gateway.doctor.finding import Finding, Subject
 from gateway.doctor.linux import port_holder
-from gateway.discovery.scope import MOST_ADDRESSES, Surroundings
-from gateway.discovery.interfaces import Interface
 from gateway.protocol.discovery import request_frame
 from gateway.storage.state_directory import StateDirectory
 
@@ -27,7 +27,7 @@ _QUESTION: Final = (
 
 async def interfaces(subject: Subject) -> list[Finding]:
     """Look at the interfaces that discovery uses, and at their networks."""
-    here = Surroundings.now(subject.settings.discovery)
+    here = ScanScope.now(subject.settings.discovery)
     findings = [
         Finding(
             "failed" if not here.interfaces else "warning", problem, what_to_do="connect it, or correct the setting"
@@ -82,7 +82,7 @@ async def server_ports(subject: Subject) -> list[Finding]:
 async def discovery_port(subject: Subject) -> list[Finding]:
     """See whether the port of the vendor's discovery can be shared."""
     port = subject.settings.discovery.broadcast_port
-    here = Surroundings.now(subject.settings.discovery)
+    here = ScanScope.now(subject.settings.discovery)
     for one in here.interfaces:
         try:
             _bound(one.address, port).close()
@@ -140,7 +140,7 @@ class _Heard(NamedTuple):
 
 
 async def _on_each(subject: Subject, what: str, send: Callable[[Interface], Awaitable[_Heard]]) -> list[Finding]:
-    used = Surroundings.now(subject.settings.discovery).interfaces
+    used = ScanScope.now(subject.settings.discovery).interfaces
     if not used:
         return [Finding("skipped", "there is no interface to use")]
     return list(await asyncio.gather(*(_sent(one, what, send) for one in used)))

@@ -5,15 +5,15 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final
 
-from gateway.errors import Conflict
-from gateway.discovery.interfaces import address_towards
 from gateway.cameras.record import CameraRecord
+from gateway.discovery.interfaces import address_towards
+from gateway.errors import Conflict
 from gateway.settings import HookSettings
 
 _EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104  compared, not bound
 
 
-class Arrival:
+class CallbackUrls:
     """Where callbacks arrive. `host` is the address that is listened on, `port` that of plain HTTP, once it is known.
 
     `own` gives this machine's address on the way to a host, and raises `OSError` where there is no way.

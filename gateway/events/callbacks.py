@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway import RELEASED_AT
-from gateway.errors import Conflict, Fault, InvalidRequest, NotManaged, Unauthorized
-from gateway.events.correlation import Kinship
 from gateway.cameras.registry import Registry
+from gateway.errors import Conflict, Fault, InvalidRequest, NotManaged, Unauthorized
+from gateway.events.correlation import EventCorrelation
+from gateway.events.log import EventLog, NewEvent
 from gateway.protocol.events import Source, read_report
 from gateway.protocol.signing import sign
-from gateway.events.log import Draft, Journal
 
 WINDOW_S: Final = 300
 """How far the timestamp of a callback may be off; no document says, so this is the notes' suggestion (section 4)."""
@@ -32,7 +32,7 @@ class Callbacks:
 
     def __init__(
         self,
-        journal: Journal,
+        event_log: EventLog,
         registry: Registry,
         *,
         cloud: tuple[str, str],
@@ -40,11 +40,11 @@ class Callbacks:
         serial_number: Callable[[str], str | None],
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._journal = journal
+        self._journal = event_log
         self._registry = registry
         self._accounts: dict[Source, tuple[str, str]] = {"cloud": cloud, "camera": camera}
         self._now = now
-        self._kinship = Kinship()
+        self._kinship = EventCorrelation()
         self._serial_number = serial_number
 
     async def take(self, source: Source, fields: Mapping[str, str], camera: str | None = None) -> None:
@@ -67,7 +67,7 @@ class Callbacks:
             data["related_to"] = kin
             live = None if live is None else {**live, "related_to": kin}
         event = await self._journal.record(
-            Draft(report.type, source, data, sn, live, report.personal, report.face_id), digest=_digest(fields)
+            NewEvent(report.type, source, data, sn, live, report.personal, report.face_id), digest=_digest(fields)
         )
         if event is not None:
             self._kinship.note(source, sn, report, event.id)

@@ -19,7 +19,7 @@ _LIST: Final = CATALOGUE.get("cloud", "device/ipc/getList")
 _log = logging.getLogger(__name__)
 
 
-class IpcNumbers:
+class CloudCameraIds:
     """The serial numbers of cameras by the cloud's numbers, as far as the cloud has told."""
 
     def __init__(self, cloud: Cloud, settings: CloudSettings) -> None:

@@ -24,7 +24,7 @@ class _Sighting:
     at: float
 
 
-class Kinship:
+class EventCorrelation:
     """Remembers what was reported lately. No id is shared between the sources, so likeness has to do."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -15,7 +15,7 @@ _FAMILY: Final = ".*"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewEvent:
     """Something that happened, before it is in the journal.
 
     `camera` is a serial number, `data` is kept, `live` is what present readers get in its place: it may hold pictures.
@@ -110,14 +110,14 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """Which events a reader wants: of these types (`face.seen`, or `face.*`), of this camera; empty means any."""
 
     types: frozenset[str] = frozenset()
     camera: str = ""
 
     @classmethod
-    def of(cls, types: str, camera: str) -> "Wanted":
+    def of(cls, types: str, camera: str) -> "EventFilter":
         """Read `types`, separated by commas, and `camera` from a query. Raises `InvalidRequest`."""
         names = frozenset(name.strip() for name in types.split(",") if name.strip())
         for name in names:

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from gateway.errors import Problem, StateError
-from gateway.runtime.logs import Trouble
+from gateway.events.event import Event, EventFilter, NewEvent, Notice, Position, Span
+from gateway.events.retention_table import Kept, Limits, forget_face, forget_persons, prune
 from gateway.protocol import json_text
+from gateway.runtime.failure_log import FailureLog
 from gateway.storage.database import Database
 from gateway.storage.group_commit import GroupCommit
-from gateway.events.event import Draft, Event, Notice, Position, Span, Wanted
-from gateway.events.retention_table import Kept, Limits, forget_face, forget_persons, prune
-from gateway.storage.uptime_table import RunningTime
+from gateway.storage.uptime_table import Uptime
 
-__all__ = ["Draft", "Event", "Journal", "Limits", "Notice", "Page", "Position", "Span", "Wanted"]
+__all__ = ["Event", "EventFilter", "EventLog", "Limits", "NewEvent", "Notice", "Page", "Position", "Span"]
 
 CALLBACKS_KEPT_S: Final = 3600.0
 """How long a callback is recognised, in running time: longer than its timestamp is accepted."""
@@ -42,7 +42,7 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    draft: Draft
+    draft: NewEvent
     time_ms: int
     data: str
     live: str | None
@@ -53,11 +53,11 @@ class _Offer:
         return len(self.data) + _OVERHEAD_BYTES
 
 
-class Journal:
+class EventLog:
     """The events in the database; made by `open`. Writing raises `StateError` when that fails."""
 
     def __init__(
-        self, database: Database, running: RunningTime, now: Callable[[], float], limits: Limits, begun: "_Begun"
+        self, database: Database, running: Uptime, now: Callable[[], float], limits: Limits, begun: "_Begun"
     ) -> None:
         self.epoch = begun.epoch
         self.ticket_key = begun.ticket_key
@@ -82,16 +82,16 @@ class Journal:
     async def open(
         cls,
         database: Database,
-        running: RunningTime,
+        running: Uptime,
         *,
         now: Callable[[], float] = time.time,
         limits: Limits = Limits(),  # noqa: B008  immutable
     ) -> Self:
         """Take up the journal; `now` gives the time of events, in Unix seconds."""
         begun = await database.transact(_begin)
-        journal = cls(database, running, now, limits, begun)
-        journal._keeper = asyncio.create_task(journal._keep())
-        return journal
+        event_log = cls(database, running, now, limits, begun)
+        event_log._keeper = asyncio.create_task(event_log._keep())
+        return event_log
 
     async def close(self) -> None:
         """Write what is under way."""
@@ -116,7 +116,7 @@ class Journal:
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
 
-    async def record(self, draft: Draft, *, digest: bytes | None = None) -> Event | None:
+    async def record(self, draft: NewEvent, *, digest: bytes | None = None) -> Event | None:
         """Write an event down and return it; None when what has this `digest` was recorded before."""
         return await self._commit.offer(
             _Offer(
@@ -128,7 +128,7 @@ class Journal:
             )
         )
 
-    async def page(self, after: int, wanted: Wanted, *, limit: int) -> Page:
+    async def page(self, after: int, wanted: EventFilter, *, limit: int) -> Page:
         """Return the wanted events after the given number that subscribers were told of, the oldest first."""
         upto = min(self.told, max(after, self._kept.oldest - 1) + _WINDOW)
         condition, parameters = wanted.condition
@@ -161,14 +161,14 @@ class Journal:
             await self._commit.write(lambda _: None)
 
     async def _keep(self) -> None:
-        unremoved = Trouble(_log, "events that are too old cannot be removed")
+        unremoved = FailureLog(_log, "events that are too old cannot be removed")
         while True:
             try:
                 await self.expire()
             except StateError as exc:
-                unremoved.met(exc)
+                unremoved.failed(exc)
             else:
-                unremoved.over()
+                unremoved.recovered()
             await asyncio.sleep(_LOOK_EVERY_S)
 
     # In the database's thread

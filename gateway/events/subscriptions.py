@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from gateway.errors import Conflict, GatewayError, Problem, VendorRefused
-from gateway.events.targets import CLOUD, Event, Target
 from gateway.cameras.connection import Garbled
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Change, Registry
+from gateway.errors import Conflict, GatewayError, Problem, VendorRefused
+from gateway.events.targets import CLOUD, Event, Target
 from gateway.runtime.timestamps import utc_text
 
 DAY_S: Final = 86400.0

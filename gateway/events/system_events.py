@@ -9,15 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.runtime.clock import PeerClock
-from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, News, QueueBlocked
-from gateway.cloud.pace import Pace
-from gateway.errors import StateError
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Change, Registry
-from gateway.runtime.logs import Trouble
-from gateway.events.log import Draft, Journal
+from gateway.errors import StateError
+from gateway.events.log import EventLog, NewEvent
+from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, News, QueueBlocked
+from gateway.runtime.clock import PeerClock
+from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.timestamps import utc_text
+from gateway.runtime.token_bucket import TokenBucket
 
 CLOCK_WRONG_S: Final = 60.0
 """From how large a difference to the cloud's time on this machine's clock counts as wrong, in seconds."""
@@ -33,22 +33,22 @@ _STRANGERS_IN_A_ROW: Final = 1000
 _log = logging.getLogger(__name__)
 
 
-class Observer:
+class SystemEvents:
     """Listens to the parts and records events in the order in which things happened.
 
     Anybody on the network can invent cameras; what cameras do that nobody manages is recorded at a bounded rate.
     """
 
-    def __init__(self, journal: Journal, registry: Registry, clock: PeerClock, folder: Path) -> None:
-        self._journal = journal
+    def __init__(self, event_log: EventLog, registry: Registry, clock: PeerClock, folder: Path) -> None:
+        self._journal = event_log
         self._clock = clock
         self._folder = folder
-        self._pending: deque[Draft] = deque(maxlen=_MOST_PENDING)
+        self._pending: deque[NewEvent] = deque(maxlen=_MOST_PENDING)
         self._news = asyncio.Event()
-        self._strangers = Pace(_STRANGERS_PER_S, _STRANGERS_IN_A_ROW)
+        self._strangers = TokenBucket(_STRANGERS_PER_S, _STRANGERS_IN_A_ROW)
         self._clock_is_wrong = self._disk_is_low = False
-        self._unwritten = Trouble(_log, "events cannot be written down, so it is tried again")
-        self._unknown_room = Trouble(_log, "how full the disk is cannot be told", level=logging.WARNING)
+        self._unwritten = FailureLog(_log, "events cannot be written down, so it is tried again")
+        self._unknown_room = FailureLog(_log, "how full the disk is cannot be told", level=logging.WARNING)
         self._tasks = [asyncio.create_task(self._write())]
         registry.subscribe(self._camera_changed)
 
@@ -66,7 +66,7 @@ class Observer:
 
     def note(self, kind: str, data: dict[str, Any], camera: str | None = None) -> None:
         """Record an event of the gateway's own soon, after all that were noted before."""
-        self._pending.append(Draft(kind, "gateway", data, camera))
+        self._pending.append(NewEvent(kind, "gateway", data, camera))
         self._news.set()
 
     def relay_told(self, news: News) -> None:
@@ -84,9 +84,9 @@ class Observer:
     def _camera_changed(self, change: Change, camera: CameraRecord) -> None:
         kind, data = _described(change, camera)
         if not camera.managed:
-            if self._strangers.wait_s() > 0:
+            if self._strangers.delay_s() > 0:
                 return
-            self._strangers.count()
+            self._strangers.take()
         self.note(kind, data, camera.sn)
 
     async def _write(self) -> None:
@@ -97,10 +97,10 @@ class Observer:
                 try:
                     await self._write_pending()
                 except StateError as exc:
-                    self._unwritten.met(exc)
+                    self._unwritten.failed(exc)
                     await asyncio.sleep(_AGAIN_S)
                 else:
-                    self._unwritten.over()
+                    self._unwritten.recovered()
 
     async def _write_pending(self) -> None:
         while self._pending:
@@ -119,9 +119,9 @@ class Observer:
             try:
                 self.look()
             except OSError as exc:
-                self._unknown_room.met(exc)
+                self._unknown_room.failed(exc)
             else:
-                self._unknown_room.over()
+                self._unknown_room.recovered()
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _look_at_clock(self) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from gateway.cloud.client import Cloud
-from gateway.events.callback_urls import Arrival
-from gateway.cameras.cameras import Cameras
 from gateway.cameras.activation_probe import CAMERA_NOT_OURS
+from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
+from gateway.cloud.client import Cloud
+from gateway.events.callback_urls import CallbackUrls
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.codes import (
     CAMERA_CALLBACK_REFUSED,
@@ -61,10 +61,10 @@ class CloudTarget:
     about_all = CLOUD_SHOP_REFUSED | CLOUD_TROUBLE
     events: Sequence[Event] = CLOUD_EVENTS
 
-    def __init__(self, cloud: Cloud, settings: CloudSettings, arrival: Arrival) -> None:
+    def __init__(self, cloud: Cloud, settings: CloudSettings, callback_urls: CallbackUrls) -> None:
         self._cloud = cloud
         self._settings = settings
-        self._arrival = arrival
+        self._arrival = callback_urls
 
     def callback(self) -> str:
         """Return the public address."""
@@ -87,11 +87,11 @@ class CameraTarget:
 
     about_all = frozenset({CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS, CAMERA_CALLBACK_REFUSED})
 
-    def __init__(self, sn: str, registry: Registry, cameras: Cameras, arrival: Arrival) -> None:
+    def __init__(self, sn: str, registry: Registry, cameras: Cameras, callback_urls: CallbackUrls) -> None:
         self.name = sn
         self._registry = registry
         self._cameras = cameras
-        self._arrival = arrival
+        self._arrival = callback_urls
 
     @property
     def events(self) -> Sequence[Event]:

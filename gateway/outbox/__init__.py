@@ -14,19 +14,19 @@ from functools import partial
 from typing import Final, NamedTuple, Self, TypeVar
 
 from gateway.errors import DiskFull, OutboxFull, Problem, StateError
-from gateway.runtime.logs import Trouble
-from gateway.protocol.endpoint import Call
+from gateway.outbox import hold_table, item_table, quota_table
 from gateway.outbox.batching import Fate, Item, State
-from gateway.protocol.parameters import FilePart
-from gateway.storage.database import Database
-from gateway.storage.group_commit import GroupCommit
-from gateway.outbox import hold, ledger, room
 from gateway.outbox.intake_table import Intake, Offer, Receipt, end_items
-from gateway.outbox.keys_table import Keys
 from gateway.outbox.item_table import Entry, describe_submission
+from gateway.outbox.keys_table import Keys
 from gateway.outbox.queue_table import LAST_PRIORITY, Batch, Limit, Queue, alike, settle
 from gateway.outbox.waiter import Watch, Watches
-from gateway.storage.uptime_table import RunningTime
+from gateway.protocol.endpoint import Call
+from gateway.protocol.parameters import FilePart
+from gateway.runtime.failure_log import FailureLog
+from gateway.storage.database import Database
+from gateway.storage.group_commit import GroupCommit
+from gateway.storage.uptime_table import Uptime
 
 __all__ = ["Accepted", "Batch", "Entry", "Outbox", "Watch", "describe_submission"]
 
@@ -61,7 +61,7 @@ class Outbox:
     """The outbox in the database; made by `open`. Writing raises `StateError` when that fails."""
 
     def __init__(
-        self, database: Database, running: RunningTime, keys: Keys, next_sequence: int, depth: int, max_bytes: int
+        self, database: Database, running: Uptime, keys: Keys, next_sequence: int, depth: int, max_bytes: int
     ) -> None:
         self.running = running
         self.held = False
@@ -74,9 +74,9 @@ class Outbox:
         self._depth = depth
         self._queue = Queue()
         self._intake = Intake(next_sequence, keys, self._queue.in_flight)
-        self._room = room.Room(database.path, max_bytes)
+        self._room = quota_table.Room(database.path, max_bytes)
         self._tries: dict[int, int] = {}
-        self._view = ledger.View(self._queue.in_flight, self._tries, keys)
+        self._view = item_table.View(self._queue.in_flight, self._tries, keys)
         self._watches = Watches()
         self._claiming = asyncio.Lock()
         self._making_room = asyncio.Lock()
@@ -93,9 +93,9 @@ class Outbox:
         keys = Keys()
         seconds, number, depth, expiry_s = await database.transact(_begin)
         await database.transact(keys.load)
-        outbox = cls(database, RunningTime(seconds), keys, number, depth, max_bytes)
+        outbox = cls(database, Uptime(seconds), keys, number, depth, max_bytes)
         outbox._next_expiry_s = expiry_s
-        outbox.held = await database.inspect(hold.is_held)
+        outbox.held = await database.inspect(hold_table.is_held)
         outbox._keeper = asyncio.create_task(outbox._keep())
         return outbox
 
@@ -135,7 +135,7 @@ class Outbox:
         """Let go of the content of what is done: piece by piece, since the log can forget each when it is written."""
         async with self._making_room:
             while await self._database.inspect(partial(self._room.needs_more, wanted=wanted)):
-                await self._write(room.make_some)
+                await self._write(quota_table.make_some)
 
     def forget(self, accepted: Accepted) -> None:
         """End a watch that nobody waits for any more."""
@@ -158,7 +158,7 @@ class Outbox:
     async def _catch_up(self, watch: Watch, sequences: Sequence[int]) -> None:
         """Let a watch know what became of items that were there before it."""
         self._watches.add(watch, sequences)
-        found = await self._database.inspect(partial(ledger.by_number, view=self._view, numbers=sequences))
+        found = await self._database.inspect(partial(item_table.by_number, view=self._view, numbers=sequences))
         for entry in found:
             if entry.state not in ("waiting", "sending"):
                 self._watches.tell([entry.sequence], entry.fate)
@@ -216,7 +216,7 @@ class Outbox:
 
     async def let_go(self) -> None:
         """Hold nothing back any more, after a person has looked at it."""
-        await self._write(hold.let_go)
+        await self._write(hold_table.let_go)
         self.held = False
         self.on_work()
 
@@ -227,37 +227,39 @@ class Outbox:
         accepted_s = await self._database.inspect(_oldest)
         return Stats(self._depth, None if accepted_s is None else round(max(0.0, self.running.now() - accepted_s), 1))
 
-    async def counts(self) -> list[ledger.Count]:
+    async def counts(self) -> list[item_table.Count]:
         """Return how many items of each endpoint are in each state."""
-        return await self._database.inspect(ledger.counts)
+        return await self._database.inspect(item_table.counts)
 
     async def entries(
         self, *, token: str | None, state: State | None, path: str | None, after: int, limit: int
     ) -> tuple[list[Entry], int | None]:
         """Return a page of items and the number after which the next one begins; None as `token` is everybody's."""
-        listed = partial(ledger.entries, view=self._view, token=token, state=state, path=path, after=after, limit=limit)
+        listed = partial(
+            item_table.entries, view=self._view, token=token, state=state, path=path, after=after, limit=limit
+        )
         return await self._database.inspect(listed)
 
     async def item(self, sequence: int, token: str | None) -> Entry:
         """Return one item. Raises `NotFound`."""
-        return await self._database.inspect(partial(ledger.item, view=self._view, sequence=sequence, token=token))
+        return await self._database.inspect(partial(item_table.item, view=self._view, sequence=sequence, token=token))
 
     async def members(self, submission: int, token: str | None) -> list[Entry]:
         """Return the items of a submission. Raises `NotFound`."""
-        found = partial(ledger.members, view=self._view, submission=submission, token=token)
+        found = partial(item_table.members, view=self._view, submission=submission, token=token)
         return await self._database.inspect(found)
 
     async def files(self, sequence: int) -> dict[str, FilePart]:
         """Return the files of an item."""
-        return await self._database.inspect(partial(ledger.files, sequence=sequence))
+        return await self._database.inspect(partial(item_table.files, sequence=sequence))
 
     async def retry(self, sequences: Sequence[int]) -> None:
         """Let refused or expired items wait again. Raises `Conflict`."""
-        await self._revive(partial(ledger.revive, view=self._view, sequences=sequences))
+        await self._revive(partial(item_table.revive, view=self._view, sequences=sequences))
 
     async def edit(self, sequence: int, shared: str, new: Item) -> None:
         """Give a refused or expired item new content and let it wait again. Raises `Conflict`."""
-        await self._revive(partial(ledger.edit, view=self._view, sequence=sequence, shared=shared, new=new))
+        await self._revive(partial(item_table.edit, view=self._view, sequence=sequence, shared=shared, new=new))
 
     async def _revive(self, job: Callable[..., list[int]]) -> None:
         revived = await self._write(partial(job, now_s=self.running.now()))
@@ -269,27 +271,27 @@ class Outbox:
 
     async def drop(self, sequences: Sequence[int]) -> None:
         """Remove items that were not delivered. Raises `Conflict`."""
-        waited = await self._write(partial(ledger.drop, view=self._view, sequences=sequences))
+        waited = await self._write(partial(item_table.drop, view=self._view, sequences=sequences))
         self._ended(waited, "expired")
 
     async def prune(self) -> None:
         """Remove what has been done for long, and give the space back to the disk."""
-        while await self._write(partial(room.prune, now_s=self.running.now())):
+        while await self._write(partial(quota_table.prune, now_s=self.running.now())):
             pass
-        while await self._database.inspect(room.shrink):
+        while await self._database.inspect(quota_table.shrink):
             pass
         if time.monotonic() - self._accepted_at > _QUIET_S:
             await self._database.scrub()
 
     async def _keep(self) -> None:
-        untidy = Trouble(_log, "the outbox cannot be tidied, so it is tried again")
+        untidy = FailureLog(_log, "the outbox cannot be tidied, so it is tried again")
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 await self.prune()
-                untidy.over()
+                untidy.recovered()
             except StateError as exc:
-                untidy.met(exc)
+                untidy.failed(exc)
 
     def _forget_tries(self, sequences: Iterable[int]) -> None:
         if self._tries:
@@ -362,7 +364,7 @@ def _expire(connection: sqlite3.Connection, in_flight: Set[int], now_s: float) -
     ).fetchall()
     ended = [row[0] for row in rows if row[0] not in in_flight]
     end_items(connection, "expired", ended, now_s)
-    [next_s] = connection.execute(
+    [next_delay_s] = connection.execute(
         "SELECT min(expires_s) FROM item WHERE state = 'waiting' AND expires_s IS NOT NULL AND expires_s > ?", (now_s,)
     ).fetchone()
-    return ended, now_s + 1 if len(ended) < len(rows) else next_s
+    return ended, now_s + 1 if len(ended) < len(rows) else next_delay_s

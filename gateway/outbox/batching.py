@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from gateway.protocol import form, json_text
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.protocol.envelope import Answer
+from gateway.protocol.envelope import VendorResponse
 from gateway.protocol.list_body import Part
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay_policy import RelayPolicy
@@ -183,7 +183,7 @@ def named(endpoint: Endpoint, document: Any) -> dict[str, str]:
     return found
 
 
-def fates(endpoint: Endpoint, answer: Answer, items: Sequence[tuple[str, str]]) -> list[Fate]:
+def fates(endpoint: Endpoint, answer: VendorResponse, items: Sequence[tuple[str, str]]) -> list[Fate]:
     """Read from an answer with code 0 what became of each item; they are given as reference and text."""
     relay = policy(endpoint)
     meaning = endpoint.meaning(0)

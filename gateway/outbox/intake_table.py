@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
 from gateway.errors import Conflict, OutboxFull, Problem
-from gateway.protocol.endpoint import Call
 from gateway.outbox.batching import Item, content_digest, contradict, policy, same, split
-from gateway.protocol.parameters import FilePart
-from gateway.protocol.relay_policy import RelayPolicy
 from gateway.outbox.keys_table import WITH_KEY, Keys
 from gateway.outbox.waiter import Watch
+from gateway.protocol.endpoint import Call
+from gateway.protocol.parameters import FilePart
+from gateway.protocol.relay_policy import RelayPolicy
 
 _ROW_BYTES: Final = 400
 """About what a row of each table takes beside the content."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from gateway.errors import Conflict, NotFound
+from gateway.outbox.batching import Fate, Item, Member, State, aggregate, parameters, rebuilt
+from gateway.outbox.keys_table import WITH_KEY, Keys
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.outbox.batching import Fate, Item, Member, State, aggregate, parameters, rebuilt
 from gateway.protocol.parameters import FilePart
-from gateway.outbox.keys_table import WITH_KEY, Keys
 from gateway.runtime.timestamps import utc_text
 
 _PAGE_BYTES: Final = 4 * 1024 * 1024

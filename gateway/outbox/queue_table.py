@@ -8,9 +8,9 @@ from collections.abc import Callable, Container, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from gateway.outbox.batching import CALL_BYTES, Fate, combine, merge, merged, policy
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.outbox.batching import CALL_BYTES, Fate, combine, merge, merged, policy
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay_policy import PRIORITIES
 

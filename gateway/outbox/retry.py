@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.outbox.relay_events import QueueBlocked
 from gateway.outbox import Batch
+from gateway.outbox.relay_events import QueueBlocked
 
 ANY: Final = 1_000_000
 FIRST_PAUSE_S: Final = 0.5

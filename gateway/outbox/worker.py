@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.cloud.client import Cloud
-from gateway.outbox.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Doubts
-from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, Listener, News
-from gateway.cloud.pace import BackOff, Pace
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
@@ -22,12 +19,16 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
-from gateway.runtime.logs import Trouble
-from gateway.runtime.logs.calls import Origins
+from gateway.outbox import Batch, Outbox
+from gateway.outbox.batching import Fate, Member, State, aggregate, fates, named, policy, refused
+from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, Listener, News
+from gateway.outbox.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Doubts
 from gateway.protocol.codes import CLOUD_SHOP_REFUSED, CLOUD_TROUBLE
 from gateway.protocol.endpoint import Call
-from gateway.outbox.batching import Fate, Member, State, aggregate, fates, named, policy, refused
-from gateway.outbox import Batch, Outbox
+from gateway.runtime.back_off import BackOff
+from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.logs.calls import Origins
+from gateway.runtime.token_bucket import TokenBucket
 
 _AT_ONCE: Final = 4
 """How many calls are under way at the same time."""
@@ -66,9 +67,9 @@ class Relay:
         self._back_off = BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._try_at = 0.0
         self._hold_until = 0.0
-        self._pace = Pace(_CALLS_PER_S, _CALLS_IN_A_ROW)
+        self._pace = TokenBucket(_CALLS_PER_S, _CALLS_IN_A_ROW)
         self._doubts = Doubts()
-        self._unsettled = Trouble(_log, "what became of calls cannot be written down, so it is tried again")
+        self._unsettled = FailureLog(_log, "what became of calls cannot be written down, so it is tried again")
         self._origins = Origins()
         self._listeners: list[Listener] = []
         cloud.on_answer = self._answered
@@ -127,14 +128,14 @@ class Relay:
         return self.away is not None or self._outbox.held
 
     async def _dispatch(self) -> None:
-        unread = Trouble(_log, "the outbox cannot be read, so it is tried again")
+        unread = FailureLog(_log, "the outbox cannot be read, so it is tried again")
         while True:
             self._wake.clear()
             try:
                 wait_s = await self._step()
-                unread.over()
+                unread.recovered()
             except StateError as exc:
-                unread.met(exc)
+                unread.failed(exc)
                 wait_s = _STORE_AGAIN_S
             if wait_s is None or wait_s > 0:
                 with contextlib.suppress(TimeoutError):
@@ -169,7 +170,7 @@ class Relay:
     def _wait_s(self) -> float:
         """Return in how many seconds the next call may be made."""
         now = time.monotonic()
-        return max(self._hold_until - now, self._pace.wait_s(), self._try_at - now if self.away else 0.0)
+        return max(self._hold_until - now, self._pace.delay_s(), self._try_at - now if self.away else 0.0)
 
     def _carried(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
@@ -187,7 +188,7 @@ class Relay:
         parts = [batch]
         try:
             while parts:
-                await asyncio.sleep(self._pace.wait_s())
+                await asyncio.sleep(self._pace.delay_s())
                 smaller = await self._send(parts[0])
                 parts[:1] = smaller
                 if self.away:
@@ -198,7 +199,7 @@ class Relay:
 
     async def _send(self, batch: Batch) -> Sequence[Batch]:
         """Send a batch and settle what became of its items, or else return the parts that are to be sent instead."""
-        self._pace.count()
+        self._pace.take()
         self._origins.resume(batch.sequences)
         try:
             answer = await self._cloud.call(batch.call())
@@ -249,10 +250,10 @@ class Relay:
         while known:
             try:
                 await self._outbox.settle(batch, known)
-                self._unsettled.over()
+                self._unsettled.recovered()
                 break
             except StateError as exc:
-                self._unsettled.met(exc)
+                self._unsettled.failed(exc)
                 await asyncio.sleep(_STORE_AGAIN_S)
         self._doubts.settled(known)
 
@@ -265,7 +266,7 @@ class Relay:
         was_there, theirs = self.away is None, isinstance(problem, _ABOUT_ALL)
         poisoned = was_there and not theirs and self._doubts.poisoned(batch)
         blocked = self._doubts.failed(
-            batch, blame=was_there and not theirs, pause_s=2 * self._back_off.whole_s, since=self._cloud.clock.now()
+            batch, blame=was_there and not theirs, pause_s=2 * self._back_off.ceiling_s, since=self._cloud.clock.now()
         )
         self._outbox.release(batch, tried=True)
         if blocked is not None:
@@ -279,7 +280,7 @@ class Relay:
         if poisoned:  # says nothing of the cloud
             return
         self.away = problem.detail
-        self._try_at = now + self._back_off.next_s()
+        self._try_at = now + self._back_off.next_delay_s()
         if was_there:
             level = logging.ERROR if isinstance(problem, CloudRejectedCredentials) else logging.WARNING
             _log.log(level, "the cloud is away, calls for it wait in the outbox: %s", problem.detail)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.errors import Fault, InvalidRequest, TooLarge
-from gateway.protocol.parameters import FilePart, Parameter, Refusal, Span
+from gateway.protocol.parameters import FilePart, InvalidValue, Parameter, Span
 
 
 class ArgumentCheck:
@@ -62,7 +62,7 @@ class ArgumentCheck:
                     _check_file(parameter, files[name])
                 elif (value := arguments.get(name)) is not None:
                     fields[name] = parameter.encode(value)
-            except Refusal as exc:
+            except InvalidValue as exc:
                 faults.append(Fault(name + exc.inside, exc.reason))
         faults += self._missing(arguments, files)
         if not faults:
@@ -85,7 +85,7 @@ class ArgumentCheck:
 
 def _check_file(parameter: Parameter, part: FilePart) -> None:
     if parameter.type != "file":
-        raise Refusal("is not a file parameter")
+        raise InvalidValue("is not a file parameter")
     if parameter.max_bytes is not None and len(part.data) > parameter.max_bytes:
         raise TooLarge(
             f"{parameter.name}: the file has {len(part.data)} bytes; at most {parameter.max_bytes} are accepted"

@@ -39,7 +39,7 @@ class ReturnCode:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerField:
+class ResponseField:
     """A field below `data` of an answer, as a path: `total_count`, `ipc_list[].ipc_id`."""
 
     path: str
@@ -76,7 +76,7 @@ class Endpoint:
     """The least scope that a caller's token needs."""
     parameters: tuple[Parameter, ...] = ()
     """The private parameters; signing adds the public ones."""
-    answer: tuple[AnswerField, ...] = ()
+    answer: tuple[ResponseField, ...] = ()
     """The fields below `data` of a response."""
     return_codes: tuple[ReturnCode, ...]
     """The codes that a response may carry, 0 first."""

@@ -9,12 +9,12 @@ from gateway.protocol import json_text
 _CODE = re.compile(r"-?[0-9]{1,9}")
 
 
-class Garbage(ValueError):
+class MalformedResponse(ValueError):
     """The peer answered something that is not a vendor answer; the text says what it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VendorResponse:
     """A vendor answer: its code (0 is success), the parsed document, and the bytes it came as."""
 
     code: int
@@ -27,8 +27,8 @@ class Answer:
         return self.document.get("data") or {}
 
 
-def parse_answer(raw: bytes) -> Answer:
-    """Parse the body of an answer. Raises `Garbage` for anything but a JSON object with an integer code.
+def parse_answer(raw: bytes) -> VendorResponse:
+    """Parse the body of an answer. Raises `MalformedResponse` for anything but a JSON object with an integer code.
 
     `msg` is ignored: the vendor writes both "succeed" and "success" (NOTES: Cloud codes).
     """
@@ -42,12 +42,12 @@ def parse_answer(raw: bytes) -> Answer:
             if not raw.strip()
             else "something other than JSON"
         )
-        raise Garbage(f"answered {kind}") from exc
+        raise MalformedResponse(f"answered {kind}") from exc
     if not isinstance(document, dict):
-        raise Garbage("answered JSON that is not an object")
+        raise MalformedResponse("answered JSON that is not an object")
     code = document.get("code")
     if isinstance(code, str) and _CODE.fullmatch(code):
         code = int(code)
     if not isinstance(code, int) or isinstance(code, bool):
-        raise Garbage("answered JSON without a code")
-    return Answer(code, document, raw)
+        raise MalformedResponse("answered JSON without a code")
+    return VendorResponse(code, document, raw)

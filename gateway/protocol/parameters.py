@@ -30,7 +30,7 @@ _JSON_KINDS = {
 }
 
 
-class Refusal(ValueError):
+class InvalidValue(ValueError):
     """A value does not fit its parameter; the text is the reason, and `inside` the place within the value."""
 
     def __init__(self, reason: str, inside: str = "") -> None:
@@ -139,7 +139,7 @@ class Parameter:
         return any(low is not None and high is not None and low > high for low, high in pairs)
 
     def encode(self, value: Any) -> str:
-        """Return the text that is signed and sent for a JSON value, or for the text of one. Raises `Refusal`."""
+        """Return the text that is signed and sent for a JSON value, or for the text of one. Raises `InvalidValue`."""
         match self.type:
             case "string":
                 return self._string(value)
@@ -148,19 +148,19 @@ class Parameter:
             case "array" | "object":
                 return self._structure(value)
             case "file":
-                raise Refusal("must be a file: send the call as multipart/form-data")
+                raise InvalidValue("must be a file: send the call as multipart/form-data")
 
     def _string(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise Refusal(f"must be a string, not {_kind(value)}")
+            raise InvalidValue(f"must be a string, not {_kind(value)}")
         if not _is_unicode(value):
-            raise Refusal("must be valid Unicode")
+            raise InvalidValue("must be valid Unicode")
         if value == "" and (self.blank or not self.required):
             return value
         low = self.min_length if self.min_length is not None else (1 if self.required else 0)
         high = self.max_length
         if len(value) < low or (high is not None and len(value) > high):
-            raise Refusal(
+            raise InvalidValue(
                 f"must have {_range(low, high)} characters{' or be blank' if self.blank else ''}, not {len(value)}"
             )
         if self.format == "date":
@@ -177,15 +177,15 @@ class Parameter:
 
     def _check_range(self, number: int | Decimal, text: str) -> None:
         if (self.min is not None and number < self.min) or (self.max is not None and number > self.max):
-            raise Refusal(f"must be {_range(self.min, self.max)}, not {text}")
+            raise InvalidValue(f"must be {_range(self.min, self.max)}, not {text}")
 
     def _structure(self, value: Any) -> str:
         try:
             return json_text.dumps(self._parsed(value))
         except RecursionError as exc:
-            raise Refusal("is nested too deeply") from exc
+            raise InvalidValue("is nested too deeply") from exc
         except UnicodeEncodeError as exc:
-            raise Refusal("must be valid Unicode") from exc
+            raise InvalidValue("must be valid Unicode") from exc
 
     def _parsed(self, value: Any) -> Any:
         """Return an array or object that was checked, parsing its text if that is given."""
@@ -193,47 +193,47 @@ class Parameter:
             try:
                 value = json_text.loads(value)
             except ValueError as exc:
-                raise Refusal("must be valid JSON text") from exc
+                raise InvalidValue("must be valid JSON text") from exc
         wanted: type = list if self.type == "array" else dict
         if not isinstance(value, wanted):
-            raise Refusal(f"must be {_JSON_KINDS[wanted]}, not {_kind(value)}")
+            raise InvalidValue(f"must be {_JSON_KINDS[wanted]}, not {_kind(value)}")
         if isinstance(value, list):
             self._check_items(value)
         return value
 
     def _check_items(self, elements: Sequence[Any]) -> None:
         if self.required and not elements:
-            raise Refusal("must not be empty")
+            raise InvalidValue("must not be empty")
         for index, element in enumerate(elements):
             try:
                 self._check_item(element)
-            except Refusal as exc:
-                raise Refusal(exc.reason, f"[{index}]{exc.inside}") from exc
+            except InvalidValue as exc:
+                raise InvalidValue(exc.reason, f"[{index}]{exc.inside}") from exc
 
     def _check_item(self, element: Any) -> None:
         if self.items == "object":
             if not isinstance(element, dict):
-                raise Refusal(f"must be an object, not {_kind(element)}")
+                raise InvalidValue(f"must be an object, not {_kind(element)}")
             self._check_properties(element)
         elif self.items == "int":
             number, _ = _parse_number(element, whole=True)
             self._check_choice(int(number))
         elif type(element) not in (str, int) or element == "":
-            raise Refusal("must be a string that is not empty")
+            raise InvalidValue("must be a string that is not empty")
 
     def _check_properties(self, element: Mapping[str, Any]) -> None:
         # The vendor's own samples send empty strings for absent values.
         for name in self._needed:
             if element.get(name) in (None, ""):
-                raise Refusal("is required", f".{name}")
+                raise InvalidValue("is required", f".{name}")
         for name, value in element.items():
             known = self._known.get(name)
             if known is None or value is None or value == "":
                 continue
             try:
                 known._check(value)
-            except Refusal as exc:
-                raise Refusal(exc.reason, f".{name}{exc.inside}") from exc
+            except InvalidValue as exc:
+                raise InvalidValue(exc.reason, f".{name}{exc.inside}") from exc
 
     def _check(self, value: Any) -> None:
         """Check a member of an object, which is sent as it is."""
@@ -241,7 +241,7 @@ class Parameter:
             self._parsed(value)
         elif self.type == "number" and isinstance(value, Decimal):
             if not -LARGEST < value < LARGEST:
-                raise Refusal("must have at most 18 digits before the point")
+                raise InvalidValue("must have at most 18 digits before the point")
             self._check_range(value, str(value))
         else:
             # The vendor's samples send numbers for identifiers, and text for numbers.
@@ -250,19 +250,19 @@ class Parameter:
     def _check_choice(self, value: int | str) -> None:
         if self.choices and not self.open and all(choice.value != value for choice in self.choices):
             allowed = ", ".join(f"{choice.value} ({choice.meaning})" for choice in self.choices)
-            raise Refusal(f"must be one of {allowed}")
+            raise InvalidValue(f"must be one of {allowed}")
 
     def check_file(self, part: FilePart) -> None:
-        """Check a file against the parameter's limits. Raises `Refusal`; sizes are the caller's to compare first."""
+        """Check a file against the parameter's limits, but for its size. Raises `InvalidValue`."""
         if not part.data:
-            raise Refusal("is empty")
+            raise InvalidValue("is empty")
         if self.pictures:
             size = picture_size(part.data)
             if size is None:
-                raise Refusal("is not a PNG, JPEG, GIF or BMP picture")
+                raise InvalidValue("is not a PNG, JPEG, GIF or BMP picture")
             if all((picture.width, picture.height) != size for picture in self.pictures):
                 known = ", ".join(f"{picture.model} {picture.width} x {picture.height}" for picture in self.pictures)
-                raise Refusal(f"is {size[0]} x {size[1]} pixels, which no label shows ({known})")
+                raise InvalidValue(f"is {size[0]} x {size[1]} pixels, which no label shows ({known})")
 
     def describe(self) -> dict[str, Any]:
         """Return the parameter as JSON, leaving out what is not set."""
@@ -328,13 +328,13 @@ class Span:
 
 
 def parse_date(text: str) -> date:
-    """Parse YYYY-MM-DD. Raises `Refusal`."""
+    """Parse YYYY-MM-DD. Raises `InvalidValue`."""
     try:
         if not _DATE.fullmatch(text):  # fromisoformat takes week dates as well
             raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError as exc:
-        raise Refusal("must be a date, YYYY-MM-DD") from exc
+        raise InvalidValue("must be a date, YYYY-MM-DD") from exc
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:
@@ -362,14 +362,14 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 def _parse_number(value: Any, *, whole: bool) -> tuple[int | Decimal, str]:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-        raise Refusal(f"must be {'an integer' if whole else 'a number'}, not {_kind(value)}")
+        raise InvalidValue(f"must be {'an integer' if whole else 'a number'}, not {_kind(value)}")
     text = str(value) if not isinstance(value, int) or abs(value) < 10**19 else "?"  # huge integers have no cheap text
     if whole:
         if not _INTEGER.fullmatch(text):
-            raise Refusal("must be an integer")
+            raise InvalidValue("must be an integer")
         return int(text), text
     if not _NUMBER.fullmatch(text):
-        raise Refusal("must be a number")
+        raise InvalidValue("must be a number")
     return Decimal(text), text
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.protocol.endpoint import AnswerField, Endpoint
+from gateway.protocol.endpoint import Endpoint, ResponseField
 
 _VALUES: Final[Mapping[str, Any]] = {"string": "", "int": 0, "number": 0, "array": [], "object": {}}
 
@@ -16,7 +16,7 @@ def plausible_data(endpoint: Endpoint, fields: Mapping[str, str]) -> dict[str, A
     return data
 
 
-def _place(inside: dict[str, Any], steps: list[str], known: AnswerField, fields: Mapping[str, str]) -> None:
+def _place(inside: dict[str, Any], steps: list[str], known: ResponseField, fields: Mapping[str, str]) -> None:
     name, rest = steps[0], steps[1:]
     if not rest:
         inside.setdefault(name, _value(known, name, fields))
@@ -31,7 +31,7 @@ def _place(inside: dict[str, Any], steps: list[str], known: AnswerField, fields:
         _place(inside.setdefault(name, {}), rest, known, fields)
 
 
-def _value(known: AnswerField, name: str, fields: Mapping[str, str]) -> Any:
+def _value(known: ResponseField, name: str, fields: Mapping[str, str]) -> Any:
     given = fields.get(name)
     if given is not None and known.type == "string":
         return given

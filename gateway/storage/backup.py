@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import StateError
-from gateway.storage import health, migrations, salvage
+from gateway.outbox import hold_table
+from gateway.storage import health, migrations
 from gateway.storage.database import Database
-from gateway.outbox import hold
+from gateway.storage.recovery import salvage
 
 _CHECK_S: Final = 300.0
 _WAIT_S: Final = 10.0
@@ -68,6 +69,6 @@ async def take_up(path: Path) -> int:
 def _go_on(connection: sqlite3.Connection) -> int:
     """Set every mark that a restored database needs."""
     salvage.renew_epoch(connection)
-    hold.hold(connection)
+    hold_table.hold(connection)
     [waiting] = connection.execute("SELECT count(*) FROM item WHERE state = 'waiting'").fetchone()
     return int(waiting)

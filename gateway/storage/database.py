@@ -14,7 +14,8 @@ from typing import Any, Final, Self, TypeVar
 import aiosqlite
 
 from gateway.errors import DiskFull, StateError
-from gateway.storage import migrations, salvage, schema_copy
+from gateway.storage import migrations
+from gateway.storage.recovery import salvage, schema_copy
 from gateway.storage.recovery.leaf_pages import PAGE
 
 BUSY_TIMEOUT_S: Final = 5.0

@@ -4,7 +4,7 @@ import sqlite3
 import time
 
 
-class RunningTime:
+class Uptime:
     """Counts on from what was stored; it is stored again with what the outbox writes, and by its heartbeat."""
 
     def __init__(self, stored_s: float) -> None:

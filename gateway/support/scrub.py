@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
+from gateway.api.token_table import PREFIX
 from gateway.protocol.endpoint import MASK
 from gateway.settings import Settings
-from gateway.api.token_table import PREFIX
 
 _SHORTEST: Final = 3
 """A shorter secret protects nothing, and would be found in every word."""

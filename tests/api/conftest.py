@@ -17,7 +17,7 @@ from tests.search import find
 
 
 @dataclass(frozen=True)
-class Answer:
+class VendorResponse:
     """An HTTP answer: status, headers, and the JSON document."""
 
     status: int
@@ -32,14 +32,14 @@ class Rest:
         self.session = session
         self.token = token
 
-    async def __call__(self, method: str, path: str, body: object = None, **given: Any) -> Answer:
+    async def __call__(self, method: str, path: str, body: object = None, **given: Any) -> VendorResponse:
         headers = {"Authorization": f"Bearer {self.token}"} | given.pop("headers", {})
         if body is not None:
             given["json"] = body
         async with self.session.request(method, path, headers=headers, **given) as response:
             raw = await response.read()
             document = await response.json(content_type=None) if raw else None
-            return Answer(response.status, response.headers, document)
+            return VendorResponse(response.status, response.headers, document)
 
 
 @pytest.fixture

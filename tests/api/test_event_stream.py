@@ -19,7 +19,7 @@ from gateway.api.stream import MOST_UNSENT_BYTES, EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.app import Gateway
 from gateway.errors import Unauthorized
-from gateway.events.log import Draft, Position, Wanted
+from gateway.events.log import EventFilter, NewEvent, Position
 from tests.api.test_events import EVENTS, STREAM, Reader
 
 TICKETS = "/api/v1/events/tickets"
@@ -27,8 +27,8 @@ TICKETS = "/api/v1/events/tickets"
 
 async def happen(gateway: Gateway, count: int, *, kind: str = "a", size: int = 10) -> list[str]:
     """Record so many events; return their ids."""
-    drafts = [Draft(kind, "gateway", {"text": "x" * size}) for _ in range(count)]
-    events = await asyncio.gather(*map(gateway.journal.record, drafts))
+    drafts = [NewEvent(kind, "gateway", {"text": "x" * size}) for _ in range(count)]
+    events = await asyncio.gather(*map(gateway.event_log.record, drafts))
     return [event.id for event in events if event is not None]
 
 
@@ -92,10 +92,10 @@ async def test_a_reader_is_told_why_it_does_not_go_on_where_it_was(
     gateway: Gateway, pos: Any, stream: Any, reason: str
 ) -> None:
     made = await happen(gateway, 6)
-    last = {"pruned": made[1], "from_the_future": f"{gateway.journal.epoch}-99", "new_epoch": "000000-3"}[reason]
+    last = {"pruned": made[1], "from_the_future": f"{gateway.event_log.epoch}-99", "new_epoch": "000000-3"}[reason]
     if reason == "pruned":
-        gateway.journal._limits = gateway.journal._limits._replace(events=2)
-        await gateway.journal.expire()
+        gateway.event_log._limits = gateway.event_log._limits._replace(events=2)
+        await gateway.event_log.expire()
         made = made[-2:]
     reader = await stream(**{"Last-Event-ID": last})
     notice = await reader.block()
@@ -144,7 +144,7 @@ async def test_a_ticket_opens_the_events_and_nothing_else(gateway: Gateway, sess
 
 
 async def test_a_ticket_ends_after_half_a_day_of_running_time(gateway: Gateway, pos: Any) -> None:
-    tickets = Tickets(gateway.tokens, gateway.journal.ticket_key)
+    tickets = Tickets(gateway.tokens, gateway.event_log.ticket_key)
     ticket = tickets.make("till 1", 1000.0)
     assert tickets.check(ticket, 1000.0 + VALID_S) == ("till 1", "pos")
     with pytest.raises(Unauthorized, match="expired"):
@@ -159,12 +159,12 @@ async def test_revoking_a_token_ends_its_streams_at_once(gateway: Gateway, strea
 
 
 async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway) -> None:
-    events = EventStream(gateway.journal, heartbeat_s=0.05)
+    events = EventStream(gateway.event_log, heartbeat_s=0.05)
     app = web.Application()
     app.cleanup_ctx.append(events.running)
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        return await events.serve(request, Position(0), Wanted(), token="")
+        return await events.serve(request, Position(0), EventFilter(), token="")
 
     app.router.add_get("/", serve)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -244,7 +244,7 @@ async def test_a_bad_query_is_refused_by_name(pos: Any, query: str, parameter: s
 
 
 async def test_erasing_a_face_leaves_a_line_that_says_so(gateway: Gateway, admin: Any, pos: Any) -> None:
-    await gateway.journal.record(Draft("face.seen", "cloud", {"face_id": "77"}, personal=True, face_id="77"))
+    await gateway.event_log.record(NewEvent("face.seen", "cloud", {"face_id": "77"}, personal=True, face_id="77"))
     assert (await pos("POST", f"{EVENTS}/erase", {"face_id": "77"})).status == 403
     assert (await admin("POST", f"{EVENTS}/erase", {"face_id": "77"})).body == {"events": 1}
     seen, audit = (await pos("GET", EVENTS)).body["events"]

@@ -31,7 +31,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def subscribe(gateway: Gateway, port: int) -> None:
-    gateway.arrival.port = port
+    gateway.callback_urls.port = port
     gateway.subscriptions.start()
 
 
@@ -116,7 +116,7 @@ async def test_what_cannot_be_subscribed_at_is_told(
     assert (await admin("DELETE", f"{HOOKS}/cameras/{found}")).body["code"] == "conflict"
     early = await admin("PUT", f"{HOOKS}/cameras/{ours.sn}")
     assert (early.status, early.body["code"]) == (409, "conflict"), "no port is known before it runs"
-    gateway.arrival.port = port
+    gateway.callback_urls.port = port
     ours.faults.add("refuse", path="hook/add", code=311)
     refused = await admin("PUT", f"{HOOKS}/cameras/{ours.sn}")
     assert (refused.status, refused.body["vendor_code"]) == (422, 311)

@@ -117,7 +117,7 @@ async def drive(store: SimulatedStore, gateway: Gateway, ours: SimulatedCamera, 
 async def test_no_secret_reaches_a_log(
     everything: Everything, store: SimulatedStore, gateway: Gateway, ours: SimulatedCamera, installer: Any, admin: Any
 ) -> None:
-    gateway.push.start([1])
+    gateway.webhooks.start([1])
     made = await drive(store, gateway, ours, installer, admin)
     secrets = [SECRET_KEY, P12_PASSWORD, WRONG_PASSWORD, WRONG_NUMBER, WIFI_PASSWORD, *made, admin.token]
     log = "\n".join(everything.lines)

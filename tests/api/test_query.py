@@ -5,14 +5,14 @@ from datetime import date
 import pytest
 from multidict import MultiDict
 
-from gateway.api.query import Query, read_query
+from gateway.api.query import QueryParameter, read_query
 from gateway.errors import InvalidRequest
 
 DECLARED = (
-    Query("from", "The first day.", required=True, day=True),
-    Query("state", "Only these.", choices=("waiting", "refused")),
-    Query("limit", "How many.", numbers=range(1, 501), usual=50),
-    Query("path", "Which."),
+    QueryParameter("from", "The first day.", required=True, day=True),
+    QueryParameter("state", "Only these.", choices=("waiting", "refused")),
+    QueryParameter("limit", "How many.", numbers=range(1, 501), default=50),
+    QueryParameter("path", "Which."),
 )
 
 

@@ -70,7 +70,7 @@ async def test_curl_trusts_every_name_with_the_root_alone(tmp_path: Path) -> Non
         root = tmp_path / "root.pem"
         root.write_bytes(await fetched(f"{at.plain}authority.pem"))
         about = json.loads(await curl("--unix-socket", str(at.gateway.socket), "http://gateway/api/v1/authority"))
-        assert {"sunmi-gateway.local", "localhost", at.gateway.announcement.host} <= set(about["names"])
+        assert {"sunmi-gateway.local", "localhost", at.gateway.advertisement.host} <= set(about["names"])
         assert about["addresses"] == ["127.0.0.1"]
         for url in about["urls"]:
             name = url.split("/")[2].partition(":")[0]
@@ -187,7 +187,7 @@ async def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     links = {url for url in re.findall(r'https?://[^\s"<]+', page) if "://www.w3.org/" not in url}
     named = {url.split("/")[2].rpartition(":")[0] for url in links}
     machine = socket.gethostname()
-    names = {at.gateway.announcement.host, "sunmi-gateway.local", "localhost", "127.0.0.1"}
+    names = {at.gateway.advertisement.host, "sunmi-gateway.local", "localhost", "127.0.0.1"}
     assert names <= named <= names | {machine, f"{machine.partition('.')[0]}.local"}
     assert "src=" not in page
     assert "<link" not in page

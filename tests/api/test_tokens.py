@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.api.token_table import TokenRecord, TokenTable
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.storage.database import Database
-from gateway.api.token_table import TokenRecord, TokenTable
 
 FileBytes = Callable[[], dict[str, bytes]]
 START = 1_763_766_878

@@ -10,7 +10,7 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from gateway.app import Gateway
-from gateway.events.log import Draft
+from gateway.events.log import NewEvent
 
 WEBHOOKS = "/api/v1/webhooks"
 
@@ -69,13 +69,13 @@ async def till() -> AsyncIterator[Till]:
 
 @pytest.fixture
 async def pushing(gateway: Gateway) -> Gateway:
-    gateway.push.start([8080])
+    gateway.webhooks.start([8080])
     return gateway
 
 
 async def happen(gateway: Gateway, *kinds: str) -> None:
     for kind in kinds:
-        await gateway.journal.record(Draft(kind, "gateway", {"kind": kind}))
+        await gateway.event_log.record(NewEvent(kind, "gateway", {"kind": kind}))
 
 
 async def settled(admin: Any, webhook_id: str, **wanted: object) -> Any:
@@ -151,10 +151,10 @@ async def test_a_webhook_outlives_a_restart_with_what_it_missed(pushing: Gateway
     await happen(pushing, "a")
     await till.got(1)
     await settled(admin, made["webhook_id"], delivered=1)
-    await pushing.push.close()
+    await pushing.webhooks.close()
     await happen(pushing, "b")
-    again = await type(pushing.push).open(
-        pushing.push._table, pushing.journal, own=lambda: {"127.0.0.1"}, now=pushing.cloud.clock.now
+    again = await type(pushing.webhooks).open(
+        pushing.webhooks._table, pushing.event_log, own=lambda: {"127.0.0.1"}, now=pushing.cloud.clock.now
     )
     again.start([8080])
     try:
@@ -193,10 +193,10 @@ async def test_a_name_that_leads_to_the_gateway_is_found_out_when_it_is_looked_u
     gateway: Gateway, admin: Any, session: Any
 ) -> None:
     port = session._base_url.port
-    gateway.push.start([port])
+    gateway.webhooks.start([port])
     made = await admin("POST", WEBHOOKS, {"url": f"http://localhost.:{port + 1}/"})
     assert made.status == 201
-    gateway.push._reachable.ports = frozenset({port + 1})
+    gateway.webhooks._reachable.ports = frozenset({port + 1})
     answer = await admin("POST", f"{WEBHOOKS}/{made.body['webhook_id']}/test", {})
     assert "this gateway itself" in answer.body["error"]
 

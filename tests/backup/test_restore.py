@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from gateway.api.token_table import TokenTable
 from gateway.backup.make import make
 from gateway.backup.restore import restore
 from gateway.errors import StateError
 from gateway.settings import load_settings
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
-from gateway.api.token_table import TokenTable
 
 WIFI_PASSWORD = "plenty-of-coffee-in-a-job"
 

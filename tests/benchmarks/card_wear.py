@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from gateway.events.log import EventLog, NewEvent
+from gateway.outbox import HEARTBEAT_S, Outbox
 from gateway.simulator.fleet import SimulatedStore
 from gateway.storage.database import Database
-from gateway.events.log import Draft, Journal
-from gateway.outbox import HEARTBEAT_S, Outbox
 from tests.benchmarks.outbox_drain import Cloud
 from tests.benchmarks.outbox_shop import GatewayFiles, Program, folder, order
 
@@ -82,13 +82,13 @@ async def heartbeats(where: Path, count: int) -> Wear:
 async def events(where: Path, count: int, at_once: int) -> Wear:
     database = await Database.open(where / f"events-{at_once}.db")
     outbox = await Outbox.open(database, max_bytes=2**29)
-    journal = await Journal.open(database, outbox.running)
+    event_log = await EventLog.open(database, outbox.running)
 
     async def some() -> None:
-        await asyncio.gather(*(journal.record(Draft("face.seen", "cloud", FACE, None)) for _ in range(at_once)))
+        await asyncio.gather(*(event_log.record(NewEvent("face.seen", "cloud", FACE, None)) for _ in range(at_once)))
 
     found = await _by_itself(database, [some] * (count // at_once))
-    await journal.close()
+    await event_log.close()
     await outbox.close()
     await database.close()
     return found

@@ -18,7 +18,7 @@ PORT = 20001
 
 def main() -> None:
     cameras = [f"C201D{number:07}=127.0.1.{number}" for number in range(1, CAMERAS + 1)]
-    device = [sys.executable, "-m", "tests.lan.discovery.device", "--no-https", "--port", str(PORT), *cameras]
+    device = [sys.executable, "-m", "tests.discovery.device", "--no-https", "--port", str(PORT), *cameras]
     settings = {"interfaces": ["lo"], "methods": ["broadcast"], "broadcast_port": PORT}
     with subprocess.Popen(device, cwd=ROOT, stdout=subprocess.PIPE, text=True) as playing:
         try:

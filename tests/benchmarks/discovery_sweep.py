@@ -66,7 +66,7 @@ def _network(lab: Lab, slow: SlowLink | None) -> Host:
     gateway.connect(store, "10.77.0.1/24")
     cameras.connect(store, *(f"{address}/24" for address in CAMERAS), slow=slow)
     named = [f"C201D{address.rpartition('.')[2]:0>7}={address}" for address in CAMERAS]
-    cameras.start(sys.executable, "-m", "tests.lan.discovery.device", *named).wait_for("ready")
+    cameras.start(sys.executable, "-m", "tests.discovery.device", *named).wait_for("ready")
     return gateway
 
 

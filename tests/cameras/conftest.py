@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.runtime.clock import PeerClock
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
-from gateway.discovery.device import Sighting
+from gateway.cameras.table import CameraTable
+from gateway.discovery.device import DiscoveredDevice
+from gateway.runtime.clock import PeerClock
 from gateway.settings import CameraSettings
 from gateway.simulator.camera import SimulatedCamera
-from gateway.cameras.table import CameraTable
 from gateway.storage.database import Database
 
 Script = Callable[["Visit"], Awaitable[None]]
@@ -219,7 +219,7 @@ class Bench:
     def see(self, camera: SimulatedCamera, address: str = "") -> None:
         """Let discovery have seen a camera."""
         self.registry.see(
-            Sighting(
+            DiscoveredDevice(
                 address=address or camera.address,
                 interface="lo",
                 found_by="broadcast",

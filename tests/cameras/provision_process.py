@@ -11,16 +11,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gateway.runtime.clock import PeerClock
 from gateway.cameras.cameras import Cameras
-from gateway.discovery.scan import Discovery
 from gateway.cameras.provisioning import Job, Limits, Provisioning, ProvisioningRequest
-from gateway.cameras.registry import Registry
-from gateway.discovery.device import Sighting
-from gateway.settings import CameraSettings, DiscoverySettings
-from gateway.cameras.table import CameraTable
-from gateway.storage.database import Database
 from gateway.cameras.provisioning.table import JobTable
+from gateway.cameras.registry import Registry
+from gateway.cameras.table import CameraTable
+from gateway.discovery.device import DiscoveredDevice
+from gateway.discovery.scan import Discovery
+from gateway.runtime.clock import PeerClock
+from gateway.settings import CameraSettings, DiscoverySettings
+from gateway.storage.database import Database
 
 LIMITS = {
     "reach_s": 5, "networks_s": 5, "rejoin_s": 10, "leave_s": 3, "activate_s": 3, "verify_s": 5, "probe_s": 0.1,
@@ -33,7 +33,7 @@ async def provision(asked: dict[str, Any]) -> None:
     registry = Registry(CameraTable(database))
     await registry.load()
 
-    def see(sighting: Sighting) -> None:
+    def see(sighting: DiscoveredDevice) -> None:
         registry.see(sighting)
 
     discovery = Discovery(

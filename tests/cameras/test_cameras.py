@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.cameras.cameras import AccessPoint, ActivationUnknown, NoAccessPointList
+from gateway.cameras.session import MAX_WAITING
 from gateway.errors import (
     CameraUnreachable,
     CameraUntrusted,
@@ -19,8 +21,6 @@ from gateway.errors import (
     SettingsError,
     VendorRefused,
 )
-from gateway.cameras.cameras import AccessPoint, ActivationUnknown, NoAccessPointList
-from gateway.cameras.session import MAX_WAITING
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import CameraSettings
 from gateway.simulator.certificates import CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_PASSWORD

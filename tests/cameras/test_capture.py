@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import CameraUnreachable, CameraUntrusted, NotFound, NotManaged
 from gateway.cameras import capture as captures
 from gateway.cameras.cameras import Cameras
 from gateway.discovery.frames import RawFrame
 from gateway.discovery.scan import Discovery
+from gateway.errors import CameraUnreachable, CameraUntrusted, NotFound, NotManaged
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.discovery import Announcement, decode_frame, encode_frame, parse_response, response_frame
-from gateway.protocol.endpoint import MASK, AnswerField
+from gateway.protocol.endpoint import MASK, ResponseField
 from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.camera_state import AccessPoint
@@ -370,7 +370,7 @@ async def test_unknown_paths_and_formats_are_not_replayed(studio: Studio) -> Non
             await studio.bench.cameras.call(camera.sn, CATALOGUE.get("camera", "device/reboot").encode({}))
 
 
-def undeclared(data: Any, declared: tuple[AnswerField, ...], path: str = "") -> list[str]:
+def undeclared(data: Any, declared: tuple[ResponseField, ...], path: str = "") -> list[str]:
     """Return what an answer holds that the catalogue does not say, or says otherwise."""
     kinds = {"string": str, "int": int, "object": dict, "array": list}
     if isinstance(data, dict):

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import CameraUnreachable, CameraUntrusted, PeerTimeout
-from gateway.discovery.camera_tls import camera_tls_context
 from gateway.cameras.connection import (
     MAX_ANSWER,
     CameraConnection,
@@ -20,6 +18,8 @@ from gateway.cameras.connection import (
     OutcomeUnknown,
     shown_certificate,
 )
+from gateway.discovery.camera_tls import camera_tls_context
+from gateway.errors import CameraUnreachable, CameraUntrusted, PeerTimeout
 
 Serve = Any  # the fixtures of conftest.py, which cannot be imported
 CONTEXT = camera_tls_context(None, "")

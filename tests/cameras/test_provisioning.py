@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Conflict, InvalidRequest, NotFound, VendorRefused
 from gateway.cameras.provisioning import Job, Limits, Provisioning, ProvisioningRequest
-from gateway.discovery.device import Sighting
-from gateway.simulator.camera_state import AccessPoint
 from gateway.cameras.provisioning.table import JobTable
+from gateway.discovery.device import DiscoveredDevice
+from gateway.errors import Conflict, InvalidRequest, NotFound, VendorRefused
+from gateway.simulator.camera_state import AccessPoint
 
 Bench = Any  # the fixture of conftest.py, which cannot be imported
 SN = "FS101D8BS00106"
@@ -46,7 +46,7 @@ class Lab:
 
     async def discover(self) -> Any:
         sightings = [
-            Sighting(
+            DiscoveredDevice(
                 address=camera.address,
                 interface="lo",
                 found_by="broadcast",

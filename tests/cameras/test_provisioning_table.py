@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
-from gateway.storage.database import Database
 from gateway.cameras.provisioning.table import JobTable
+from gateway.storage.database import Database
 
 SECRET = "Sesam-oeffne-dich-0815"
 

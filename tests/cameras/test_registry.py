@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import CameraUntrusted, Conflict, InvalidRequest, NotFound, StateError
 from gateway.cameras import write_behind
 from gateway.cameras.presence import MAX_FOUND, MAX_UNIDENTIFIED
 from gateway.cameras.record import MAX_ADDRESSES
 from gateway.cameras.registry import CameraRecord, Registry
-from gateway.discovery.device import FoundBy, Sighting
 from gateway.cameras.table import CameraTable
+from gateway.discovery.device import DiscoveredDevice, FoundBy
+from gateway.errors import CameraUntrusted, Conflict, InvalidRequest, NotFound, StateError
 from gateway.storage.database import Database
 
 Reload = Callable[[], Awaitable[Registry]]
@@ -86,9 +86,9 @@ def written(tmp_path: Path, registry: Registry) -> Written:
     return files
 
 
-def sighting(sn: str, address: str, found_by: FoundBy = "broadcast", **claims: object) -> Sighting:
+def sighting(sn: str, address: str, found_by: FoundBy = "broadcast", **claims: object) -> DiscoveredDevice:
     values: dict[str, object] = {"interface": "eth0", "mac": "0C:25:76:AA:BB:CC", "model": "FM010", **claims}
-    return Sighting(sn=sn, address=address, found_by=found_by, **values)  # type: ignore[arg-type]
+    return DiscoveredDevice(sn=sn, address=address, found_by=found_by, **values)  # type: ignore[arg-type]
 
 
 def see(registry: Registry, sn: str, address: str, found_by: FoundBy = "broadcast", **claims: object) -> CameraRecord:

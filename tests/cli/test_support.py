@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from gateway.simulator.fleet import SimulatedStore
-from gateway.support.stored_secrets_table import plain_secrets
 from gateway.support.scrub import scrubber
+from gateway.support.stored_secrets_table import plain_secrets
 
 PLANTED = {
     "secret_key": "Sg7 kd/sofk+dsnf",

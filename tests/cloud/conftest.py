@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
+from gateway.runtime.clock import PeerClock
 from gateway.settings import CloudSettings
 from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
 

@@ -13,12 +13,12 @@ import pytest
 from gateway.cloud.client import Cloud
 from gateway.cloud.customer_flow import CustomerFlow
 from gateway.cloud.customer_flow.history import FINAL_AFTER
+from gateway.cloud.customer_flow.table import FlowTable
 from gateway.cloud.customer_flow.today import OLDEST_S, SAVE_EVERY_S
 from gateway.errors import CloudUnreachable, Conflict, InvalidRequest, PeerTimeout, RateLimited, VendorRefused
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.storage.database import Database
-from gateway.cloud.customer_flow.table import FlowTable
-from gateway.storage.uptime_table import RunningTime
+from gateway.storage.uptime_table import Uptime
 
 MakeCloud = Callable[..., Cloud]
 SHOP = {"shop_id": "10096"}
@@ -91,7 +91,7 @@ async def open_store(
     async def begin(*, running_s: float = 0, pause_s: float = 0, patience_s: float = 5) -> Store:
         await end()
         database = await Database.open(tmp_path / "gateway.db")
-        table = FlowTable(database, RunningTime(running_s), account="account")
+        table = FlowTable(database, Uptime(running_s), account="account")
         flow = CustomerFlow(make_client(simulated), table, SHOP, pause_s=pause_s, patience_s=patience_s)
         lives.append((flow, database))
         return Store(flow=flow, table=table, cloud=simulated, moment=moment)
@@ -220,11 +220,11 @@ async def test_today_is_written_seldom_and_only_when_it_changed(open_store: Open
     store.moment.now += timedelta(minutes=10)
     await store.flow.today({})
     assert await store.writes() == written, "it was written a moment ago"
-    store.table.running = RunningTime(SAVE_EVERY_S + 1)
+    store.table.running = Uptime(SAVE_EVERY_S + 1)
     await store.flow.today({})
     changed = await store.writes()
     assert changed > written
-    store.table.running = RunningTime(3 * SAVE_EVERY_S)
+    store.table.running = Uptime(3 * SAVE_EVERY_S)
     await store.flow.today({})
     assert await store.writes() == changed, "the numbers are the same"
 

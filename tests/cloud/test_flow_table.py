@@ -4,9 +4,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from gateway.storage.database import Database
 from gateway.cloud.customer_flow.table import RETENTION_S, FlowTable, Kept
-from gateway.storage.uptime_table import RunningTime
+from gateway.storage.database import Database
+from gateway.storage.uptime_table import Uptime
 
 SHOP = "shop_id=10096"
 
@@ -25,17 +25,17 @@ async def days(table: FlowTable, shop: str = SHOP) -> list[str]:
 async def test_what_is_kept_survives_a_restart(tmp_path: Path) -> None:
     given = kept("2026-11-20", {"total_count": "7", "share": Decimal("0.50"), "text": "小松"}, fetched_s=5.5)
     database = await Database.open(tmp_path / "gateway.db")
-    await FlowTable(database, RunningTime(0), account="a").save(SHOP, [given])
+    await FlowTable(database, Uptime(0), account="a").save(SHOP, [given])
     await database.close()
     database = await Database.open(tmp_path / "gateway.db")
     try:
-        assert await FlowTable(database, RunningTime(0), account="a").load(SHOP, "2026-11-20", "2026-11-20") == [given]
+        assert await FlowTable(database, Uptime(0), account="a").load(SHOP, "2026-11-20", "2026-11-20") == [given]
     finally:
         await database.close()
 
 
 async def test_only_days_within_the_range_are_found(database: Database) -> None:
-    table = FlowTable(database, RunningTime(0), account="a")
+    table = FlowTable(database, Uptime(0), account="a")
     present = Kept(path="today", data={}, final=False, fetched_at=1, fetched_s=0)
     await table.save(SHOP, [kept("2026-11-01"), kept("2026-11-02"), kept("2026-11-03"), present])
     assert [one.first for one in await table.load(SHOP, "2026-11-02", "2026-11-02")] == ["2026-11-02"]
@@ -43,7 +43,7 @@ async def test_only_days_within_the_range_are_found(database: Database) -> None:
 
 
 async def test_shops_and_accounts_are_kept_apart(database: Database) -> None:
-    first, second = (FlowTable(database, RunningTime(0), account=account) for account in ("uat one", "release one"))
+    first, second = (FlowTable(database, Uptime(0), account=account) for account in ("uat one", "release one"))
     await first.save(SHOP, [kept("2026-11-01")])
     assert await days(first) == ["2026-11-01"]
     assert await days(first, "sunmi_shop_no=10096") == []
@@ -51,7 +51,7 @@ async def test_shops_and_accounts_are_kept_apart(database: Database) -> None:
 
 
 async def test_newer_numbers_replace_older_ones(database: Database) -> None:
-    table = FlowTable(database, RunningTime(0), account="a")
+    table = FlowTable(database, Uptime(0), account="a")
     await table.save(SHOP, [kept("2026-11-01", final=False)])
     await table.save(SHOP, [kept("2026-11-01", {"total_count": 4})])
     [one] = await table.load(SHOP, "2026-11-01", "2026-11-01")
@@ -59,15 +59,15 @@ async def test_newer_numbers_replace_older_ones(database: Database) -> None:
 
 
 async def test_age_is_running_time(database: Database) -> None:
-    table = FlowTable(database, RunningTime(0), account="a")
+    table = FlowTable(database, Uptime(0), account="a")
     await table.save(SHOP, [kept("2024-01-01"), kept("2026-11-01", fetched_s=1000)])
-    table.running = RunningTime(RETENTION_S + 500)
+    table.running = Uptime(RETENTION_S + 500)
     await table.save(SHOP, [kept("2026-11-02", fetched_s=RETENTION_S + 500)])
     assert await days(table) == ["2026-11-01", "2026-11-02"]
 
 
 async def test_the_oldest_make_room(database: Database) -> None:
-    table = FlowTable(database, RunningTime(0), account="a", max_bytes=3000)
+    table = FlowTable(database, Uptime(0), account="a", max_bytes=3000)
     for number in range(1, 21):
         await table.save(SHOP, [kept(f"2026-11-{number:02}", {"text": "ü" * 100}, fetched_s=number)])
     left = await days(table)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import Discovery
-from gateway.discovery.device import Sighting
 from gateway.settings import DiscoverySettings
 
 
@@ -26,7 +26,7 @@ def tcp_port() -> int:
 
 
 @pytest.fixture
-def seen() -> list[Sighting]:
+def seen() -> list[DiscoveredDevice]:
     """Every sighting that was reported, in order."""
     return []
 
@@ -35,12 +35,12 @@ Make = Callable[..., Discovery]
 
 
 @pytest.fixture
-async def discovery(udp_port: int, tcp_port: int, seen: list[Sighting]) -> AsyncIterator[Make]:
+async def discovery(udp_port: int, tcp_port: int, seen: list[DiscoveredDevice]) -> AsyncIterator[Make]:
     """Make a discovery on loopback, given settings beyond that; it is closed after the test."""
     made: list[Discovery] = []
 
     def make(
-        *, known: tuple[str, ...] = (), on_sighting: Callable[[Sighting], None] = seen.append, **settings: Any
+        *, known: tuple[str, ...] = (), on_sighting: Callable[[DiscoveredDevice], None] = seen.append, **settings: Any
     ) -> Discovery:
         chosen = {"interfaces": ["lo"], "broadcast_port": udp_port, "interval_s": 0, **settings}
         discovery = Discovery(

@@ -1,6 +1,6 @@
 """A device that discovery can meet: it answers frames, shows a certificate over TLS, and announces itself if told to.
 
-As a program: `python -m tests.lan.discovery.device SN=ADDRESS …` plays cameras at addresses of this machine, with HTTPS
+As a program: `python -m tests.discovery.device SN=ADDRESS …` plays cameras at addresses of this machine, with HTTPS
 at port 443, and says `ready`. Options: `--quiet` answers no frames, `--no-https`, `--mdns` announces by multicast DNS,
 `--port` is that of the frames.
 """

@@ -6,20 +6,20 @@ import socket
 
 import pytest
 
-from gateway.discovery.scan import RoundResult
-from gateway.discovery.device import Sighting
+from gateway.discovery.device import DiscoveredDevice
+from gateway.discovery.scan import ScanResult
 from gateway.protocol.discovery import Announcement, response_frame
-from tests.lan.discovery.conftest import Make
-from tests.lan.discovery.device import AnswersTo, Device
+from tests.discovery.conftest import Make
+from tests.discovery.device import AnswersTo, Device
 
 
-async def search(discovery: Make, timeout_s: float = 0.3) -> RoundResult:
+async def search(discovery: Make, timeout_s: float = 0.3) -> ScanResult:
     return await discovery(methods=["broadcast"]).round(timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize("answers_to", ["source", "port", "broadcast"])
 async def test_a_camera_is_found_wherever_it_sends_its_answer(
-    answers_to: AnswersTo, discovery: Make, udp_port: int, tcp_port: int, seen: list[Sighting]
+    answers_to: AnswersTo, discovery: Make, udp_port: int, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
     async with Device("127.0.0.21", port=udp_port, answers_to=answers_to, network="AP"):
         result = await search(discovery)
@@ -27,7 +27,7 @@ async def test_a_camera_is_found_wherever_it_sends_its_answer(
         result.sightings
         == seen
         == [
-            Sighting(
+            DiscoveredDevice(
                 address=f"127.0.0.21:{tcp_port}",  # the datagram's source, not the address that the frame claims
                 interface="lo",
                 found_by="broadcast",
@@ -44,14 +44,14 @@ async def test_a_camera_is_found_wherever_it_sends_its_answer(
     assert result.unidentified == []
 
 
-async def test_other_products_are_left_out(discovery: Make, udp_port: int, seen: list[Sighting]) -> None:
+async def test_other_products_are_left_out(discovery: Make, udp_port: int, seen: list[DiscoveredDevice]) -> None:
     async with Device("127.0.0.21", model="T2s", port=udp_port), Device("127.0.0.22", model="", port=udp_port):
         assert (await search(discovery)).sightings == []
     assert seen == []
 
 
 async def test_requests_go_out_at_0_500_and_1000_ms_and_repeated_answers_count_once(
-    discovery: Make, udp_port: int, seen: list[Sighting]
+    discovery: Make, udp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
     async with Device("127.0.0.21", port=udp_port) as device:
         await search(discovery, timeout_s=1.2)
@@ -71,7 +71,9 @@ async def test_requests_go_out_at_0_500_and_1000_ms_and_repeated_answers_count_o
     ],
     ids=["empty", "garbage", "cut off", "wrong checksum", "longer than the vendor's buffer", "without serial number"],
 )
-async def test_a_bad_frame_is_skipped(frame: bytes, discovery: Make, udp_port: int, seen: list[Sighting]) -> None:
+async def test_a_bad_frame_is_skipped(
+    frame: bytes, discovery: Make, udp_port: int, seen: list[DiscoveredDevice]
+) -> None:
     async with Device("127.0.0.20", port=udp_port, frame=frame), Device("127.0.0.21", port=udp_port):
         result = await search(discovery)
     assert [sighting.address.split(":")[0] for sighting in seen] == ["127.0.0.21"]
@@ -79,7 +81,7 @@ async def test_a_bad_frame_is_skipped(frame: bytes, discovery: Make, udp_port: i
 
 
 async def test_a_sighting_is_reported_while_the_round_goes_on(discovery: Make, udp_port: int) -> None:
-    reported: asyncio.Queue[Sighting] = asyncio.Queue()
+    reported: asyncio.Queue[DiscoveredDevice] = asyncio.Queue()
     searching_discovery = discovery(methods=["broadcast"], on_sighting=reported.put_nowait)
     async with Device("127.0.0.21", port=udp_port), asyncio.timeout(2):
         searching = asyncio.create_task(searching_discovery.round(timeout_s=30))

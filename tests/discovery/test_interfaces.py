@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.errors import SettingsError
-from gateway.discovery.scope import Surroundings
 from gateway.discovery.interfaces import Interface, covering, lan_interfaces
+from gateway.discovery.scope import ScanScope
+from gateway.errors import SettingsError
 
 
 def test_loopback_is_used_only_when_named() -> None:
@@ -28,8 +28,8 @@ def test_the_narrowest_network_covers_a_host() -> None:
     assert covering([wide, narrow], "192.168.1.1") is None
 
 
-def around(*interfaces: Interface, named: bool = False) -> Surroundings:
-    return Surroundings(interfaces, (), confined=False, named=named)
+def around(*interfaces: Interface, named: bool = False) -> ScanScope:
+    return ScanScope(interfaces, (), confined=False, named=named)
 
 
 def test_a_network_is_swept_without_its_own_addresses_and_once() -> None:

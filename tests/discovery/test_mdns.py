@@ -12,9 +12,9 @@ import pytest
 from zeroconf import IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from gateway.discovery.device import Sighting
-from tests.lan.discovery.conftest import Make
-from tests.lan.discovery.device import Device
+from gateway.discovery.device import DiscoveredDevice
+from tests.discovery.conftest import Make
+from tests.discovery.device import Device
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def register(
 
 
 async def test_announced_cameras_are_identified_by_their_frames(
-    discovery: Make, multicast: AsyncZeroconf, udp_port: int, tcp_port: int, seen: list[Sighting]
+    discovery: Make, multicast: AsyncZeroconf, udp_port: int, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
     await asyncio.gather(
         register(multicast, "_sunmi-ipc", "anything", "127.0.0.21", 8443),

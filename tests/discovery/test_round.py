@@ -6,11 +6,11 @@ import ssl
 
 import pytest
 
+from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import Discovery
-from gateway.discovery.device import Sighting
 from gateway.settings import DiscoverySettings
-from tests.lan.discovery.conftest import Make
-from tests.lan.discovery.device import Device, https
+from tests.discovery.conftest import Make
+from tests.discovery.device import Device, https
 
 
 async def test_whoever_asks_for_the_same_meanwhile_shares_the_round(discovery: Make, udp_port: int) -> None:
@@ -45,7 +45,7 @@ async def test_a_caller_who_leaves_does_not_end_the_round_for_others(discovery: 
 
 
 async def test_rounds_are_repeated_and_a_reason_is_logged_once(udp_port: int, caplog: pytest.LogCaptureFixture) -> None:
-    reported: asyncio.Queue[Sighting] = asyncio.Queue()
+    reported: asyncio.Queue[DiscoveredDevice] = asyncio.Queue()
     settings = DiscoverySettings(
         methods=["sweep"],
         interfaces=["gone0", "lo"],

@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
+from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.sweep import is_vendors
-from gateway.discovery.device import Sighting
 from gateway.simulator.certificates import CloudAuthority
-from tests.lan.discovery.conftest import Make
-from tests.lan.discovery.device import Device, https
+from tests.discovery.conftest import Make
+from tests.discovery.device import Device, https
 
 
 async def test_a_known_address_is_tried_and_identified(
-    discovery: Make, udp_port: int, tcp_port: int, seen: list[Sighting]
+    discovery: Make, udp_port: int, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
     async with await https("127.0.0.21", tcp_port), Device("127.0.0.21", port=udp_port):
         result = await discovery(methods=["sweep"], known=(f"127.0.0.21:{tcp_port}",)).round(timeout_s=2)
@@ -23,7 +23,7 @@ async def test_a_known_address_is_tried_and_identified(
 
 
 async def test_the_vendors_certificate_alone_makes_it_unidentified(
-    discovery: Make, tcp_port: int, seen: list[Sighting]
+    discovery: Make, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
     async with await https("127.0.0.21", tcp_port):
         result = await discovery(methods=["sweep"], known=("127.0.0.21",)).round(timeout_s=1)
@@ -33,7 +33,7 @@ async def test_the_vendors_certificate_alone_makes_it_unidentified(
 
 
 async def test_another_https_server_is_no_camera_unless_a_person_says_so(
-    discovery: Make, tcp_port: int, seen: list[Sighting]
+    discovery: Make, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
     other = CloudAuthority("127.0.0.21").context
     async with await https("127.0.0.21", tcp_port, other):

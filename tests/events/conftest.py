@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.clock import PeerClock
-from gateway.cloud.client import Cloud
-from gateway.events.callback_urls import Arrival
-from gateway.events.camera_ids import IpcNumbers
-from gateway.events.subscriptions import Subscriptions
-from gateway.events.targets import CameraTarget, CloudTarget
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
-from gateway.discovery.device import Sighting
+from gateway.cameras.table import CameraTable
+from gateway.cloud.client import Cloud
+from gateway.discovery.device import DiscoveredDevice
+from gateway.events.callback_urls import CallbackUrls
+from gateway.events.camera_ids import CloudCameraIds
+from gateway.events.subscriptions import Subscriptions
+from gateway.events.targets import CameraTarget, CloudTarget
+from gateway.runtime.clock import PeerClock
 from gateway.settings import CameraSettings, CloudSettings, HookSettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.fleet import SimulatedStore
-from gateway.cameras.table import CameraTable
 from gateway.storage.database import Database
 
 
@@ -31,15 +31,15 @@ class Bench:
     registry: Registry
     cameras: Cameras
     cloud: Cloud
-    ipcs: IpcNumbers
-    arrival: Arrival
+    ipcs: CloudCameraIds
+    callback_urls: CallbackUrls
     subscriptions: Subscriptions
     own: list[str] = field(default_factory=lambda: ["127.0.0.1"])
 
     def see(self, camera: SimulatedCamera) -> None:
         """Let discovery have seen a camera."""
         self.registry.see(
-            Sighting(
+            DiscoveredDevice(
                 address=camera.address, interface="lo", found_by="broadcast", sn=camera.sn, model=camera.state.model
             )
         )
@@ -53,7 +53,7 @@ class Bench:
         return camera
 
     def start(self) -> None:
-        self.arrival.port = 8080
+        self.callback_urls.port = 8080
         self.subscriptions.start()
 
     def state(self, name: str = "cloud") -> dict[str, object]:
@@ -88,15 +88,15 @@ async def make(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Make]:
         )  # fmt: skip
         cloud = Cloud(settings, clock)
         own = ["127.0.0.1"]
-        arrival = Arrival(HookSettings.model_validate(hooks), "0.0.0.0", own=lambda _: own[0])
-        ipcs = IpcNumbers(cloud, settings)
+        callback_urls = CallbackUrls(HookSettings.model_validate(hooks), "0.0.0.0", own=lambda _: own[0])
+        ipcs = CloudCameraIds(cloud, settings)
         subscriptions = Subscriptions(
             registry,
-            cloud=CloudTarget(cloud, settings, arrival),
-            camera=lambda sn: CameraTarget(sn, registry, cameras, arrival),
+            cloud=CloudTarget(cloud, settings, callback_urls),
+            camera=lambda sn: CameraTarget(sn, registry, cameras, callback_urls),
             on_cloud_subscribed=ipcs.refresh,
         )
-        bench = Bench(store, registry, cameras, cloud, ipcs, arrival, subscriptions, own)
+        bench = Bench(store, registry, cameras, cloud, ipcs, callback_urls, subscriptions, own)
         made.append(bench)
         return bench
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.errors import Conflict
-from gateway.events.callback_urls import Arrival
-from gateway.discovery.interfaces import address_towards
 from gateway.cameras.record import CameraRecord
+from gateway.discovery.interfaces import address_towards
+from gateway.errors import Conflict
+from gateway.events.callback_urls import CallbackUrls
 from gateway.settings import HookSettings
 
 
@@ -13,8 +13,8 @@ def camera(address: str) -> CameraRecord:
     return CameraRecord(sn="SN1", first_seen=0, address=address)
 
 
-def arrival(host: str = "0.0.0.0", own: str = "192.168.1.5", **hooks: str) -> Arrival:
-    made = Arrival(HookSettings.model_validate(hooks), host, own=lambda _: own)
+def callback_urls(host: str = "0.0.0.0", own: str = "192.168.1.5", **hooks: str) -> CallbackUrls:
+    made = CallbackUrls(HookSettings.model_validate(hooks), host, own=lambda _: own)
     made.port = 8080
     return made
 
@@ -30,24 +30,24 @@ def arrival(host: str = "0.0.0.0", own: str = "192.168.1.5", **hooks: str) -> Ar
     ],
 )
 def test_the_address_that_a_camera_is_told(host: str, own: str, address: str, told: str) -> None:
-    assert arrival(host, own).of_camera(camera(address)) == told
+    assert callback_urls(host, own).of_camera(camera(address)) == told
 
 
 def test_a_gateway_on_loopback_cannot_be_called_by_a_camera() -> None:
     with pytest.raises(Conflict, match=r"server\.host"):
-        arrival("127.0.0.1").of_camera(camera("192.168.1.77:443"))
-    told = arrival("127.0.0.1", camera_url="http://10.0.0.1").of_camera(camera("192.168.1.77:443"))
+        callback_urls("127.0.0.1").of_camera(camera("192.168.1.77:443"))
+    told = callback_urls("127.0.0.1", camera_url="http://10.0.0.1").of_camera(camera("192.168.1.77:443"))
     assert told == "http://10.0.0.1/hooks/cameras/SN1", "somebody passes it on"
 
 
 def test_a_camera_without_an_address_has_no_callback() -> None:
     with pytest.raises(Conflict, match="run discovery"):
-        arrival().of_camera(camera(""))
+        callback_urls().of_camera(camera(""))
 
 
 @pytest.mark.parametrize("host", ["camera.store", "x" * 70, "a..b", "999.1.1.1"])
 def test_a_name_is_not_looked_up(host: str) -> None:
-    made = Arrival(HookSettings(), "0.0.0.0")
+    made = CallbackUrls(HookSettings(), "0.0.0.0")
     made.port = 8080
     with pytest.raises(Conflict, match=r"hooks\.camera_url"):
         made.of_camera(camera(f"{host}:443"))

@@ -128,7 +128,7 @@ async def test_an_answered_hook_outlives_kill_9(gateway: GatewayProcess) -> None
         async with asyncio.timeout(60):
             while not set(vendor.acknowledged) <= {face_id for _, face_id in till.got}:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        kept = [event["data"]["face_id"] async for event in journal(gateway)]
+        kept = [event["data"]["face_id"] async for event in event_log(gateway)]
     await gateway.stop()
     faces = [face_id for _, face_id in till.got]
     numbers = [int(event_id.partition("-")[2]) for event_id, _ in till.got]
@@ -144,7 +144,7 @@ async def test_an_answered_hook_outlives_kill_9(gateway: GatewayProcess) -> None
     assert set(faces) - set(vendor.acknowledged) <= vendor.doubtful
 
 
-async def journal(gateway: GatewayProcess) -> AsyncIterator[dict[str, dict[str, str]]]:
+async def event_log(gateway: GatewayProcess) -> AsyncIterator[dict[str, dict[str, str]]]:
     """Read the whole journal in pages."""
     after = "0"
     async with gateway.caller() as owner:

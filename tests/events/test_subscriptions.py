@@ -185,7 +185,7 @@ async def test_a_failure_is_tried_again_and_told_once(
 async def test_the_pauses_grow_and_end(bench: Bench) -> None:
     camera = await bench.manage()
     await camera.stop()
-    bench.arrival.port = 8080
+    bench.callback_urls.port = 8080
     pauses = []
     for _ in range(9):
         with pytest.raises(CameraUnreachable):

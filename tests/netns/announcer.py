@@ -8,14 +8,14 @@ import json
 import signal
 import sys
 
-from gateway.discovery.advertisement import Announcement, own_digits
+from gateway.discovery.advertisement import Advertisement, own_digits
 from gateway.settings import DiscoverySettings
 
 
 async def announce() -> None:
     settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
     look_every_s = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
-    announcement = Announcement(
+    announcement = Advertisement(
         DiscoverySettings(**settings),
         digits=own_digits(settings.get("interfaces", [])),
         version="1.2.3",

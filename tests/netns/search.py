@@ -10,13 +10,13 @@ import sys
 import time
 from typing import Any
 
+from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import ROUND_S, Discovery
-from gateway.discovery.device import Sighting
 from gateway.settings import DiscoverySettings
 
 
 async def search(settings: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    seen: list[tuple[float, Sighting]] = []
+    seen: list[tuple[float, DiscoveredDevice]] = []
     begin = time.monotonic()
     discovery = Discovery(
         DiscoverySettings(**settings),

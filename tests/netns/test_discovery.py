@@ -12,7 +12,7 @@ pytestmark = pytest.mark.netns
 
 
 def cameras(host: Host, *arguments: str) -> Process:
-    playing = host.start(sys.executable, "-m", "tests.lan.discovery.device", *arguments)
+    playing = host.start(sys.executable, "-m", "tests.discovery.device", *arguments)
     playing.wait_for("ready")
     return playing
 

@@ -36,7 +36,7 @@ class Laptop:
             "folder": str(self.folder), "sn": sn, "camera_port": 443, "broadcast_port": 10001, "interfaces": [],
             "app_id": "EF3OG8R5B32X0", "secret_key": "kdsofkdsnflke9382938k", "limits": LIMITS, "request": request,
         }  # fmt: skip
-        return self.host.start(sys.executable, "-m", "tests.lan.provision_process", json.dumps(asked))
+        return self.host.start(sys.executable, "-m", "tests.cameras.provision_process", json.dumps(asked))
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cloud.conftest import make_client as make_client
+from tests.cloud.conftest import simulated as simulated
 from tests.outbox import disk
 from tests.outbox.cloud import ObservedCloud
 from tests.outbox.process import GatewayProcess

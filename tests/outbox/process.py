@@ -10,9 +10,9 @@ from pathlib import Path
 
 import aiohttp
 
+from gateway.api.token_table import TokenTable
 from gateway.simulator.ports import free_port
 from gateway.storage.database import Database
-from gateway.api.token_table import TokenTable
 
 START_LIMIT_S = 30.0
 

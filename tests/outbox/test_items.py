@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import Conflict, NotFound, OutboxFull
+from gateway.outbox import Batch, Outbox
+from gateway.outbox.batching import CALL_BYTES, Fate, split
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
-from gateway.outbox.batching import CALL_BYTES, Fate, split
 from gateway.protocol.parameters import FilePart
 from gateway.storage.database import Database
-from gateway.outbox import Batch, Outbox
 
 DAY_S = 86400.0
 DELIVERED = Fate("delivered", 0, "success")

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.storage import migrations
-from gateway.outbox import keys
+from gateway.outbox import keys_table as keys
 from gateway.outbox.keys_table import WITH_KEY, Keys
+from gateway.storage import migrations
 
 INSERT = (
     "INSERT INTO item (sequence, submission, state, priority, path, sent_to, shared, order_key, reference, size, "

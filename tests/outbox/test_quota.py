@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Conflict, OutboxFull
+from gateway.outbox import Batch, Outbox
+from gateway.outbox.batching import Fate, Item
+from gateway.outbox.quota_table import RETENTION_S
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
-from gateway.outbox.batching import Fate, Item
 from gateway.protocol.parameters import FilePart
 from gateway.storage import migrations
 from gateway.storage.database import Database
-from gateway.outbox import Batch, Outbox
-from gateway.outbox.quota_table import RETENTION_S
 
 MOST = 2 * 1024 * 1024
 GOOD = Fate("delivered", 0, "succeed")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from gateway.cloud.client import Cloud
+from gateway.outbox import Outbox
 from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, News, QueueBlocked
 from gateway.outbox.worker import Relay, Submitted
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.cloud import SHOPS, SimulatedCloud
 from gateway.storage.database import Database
-from gateway.outbox import Outbox
 
 SHOP = next(iter(SHOPS))
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from gateway.cloud.client import Cloud
-from gateway.outbox.worker import Relay
 from gateway.errors import Conflict
+from gateway.outbox import Entry, Outbox
+from gateway.outbox.worker import Relay
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
 from gateway.simulator.cloud import SHOPS, SimulatedCloud
 from gateway.simulator.server import Received, Reply
 from gateway.storage.database import Database
-from gateway.outbox import Entry, Outbox
 
 MakeCloud = Callable[..., Cloud]
 SHOP_ID = next(iter(SHOPS))

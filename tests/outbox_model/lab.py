@@ -8,19 +8,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.runtime.clock import PeerClock
 from gateway.cloud.client import Cloud
+from gateway.outbox import Accepted, Entry, Outbox
+from gateway.outbox.batching import split
 from gateway.outbox.worker import Relay
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
-from gateway.outbox.batching import split
 from gateway.protocol.parameters import FilePart
+from gateway.runtime.clock import PeerClock
 from gateway.settings import CloudSettings
 from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
 from gateway.simulator.cloud_state import CloudState, Label, Template
 from gateway.storage.database import Database
-from gateway.outbox import Accepted, Entry, Outbox
 
 SHOP_ID: Final = next(iter(SHOPS))
 LABELS: Final = ("101", "102")

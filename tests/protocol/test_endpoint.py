@@ -13,7 +13,7 @@ from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.catalogue.shop import SHOP
 from gateway.protocol.codes import camera_codes
-from gateway.protocol.endpoint import MASK, AnswerField, Endpoint, ReturnCode
+from gateway.protocol.endpoint import MASK, Endpoint, ResponseField, ReturnCode
 from gateway.protocol.parameters import FilePart, Parameter, Span
 
 FACE = {"shop_id": "7948", "group_id": "578968813726", "name": "Mike"}
@@ -386,9 +386,9 @@ def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, An
 def test_secrets_are_masked_at_any_depth() -> None:
     endpoint = declare(
         answer=(
-            AnswerField("key", "string", secret=True),
-            AnswerField("networks[].password", "string", secret=True),
-            AnswerField("deep.er.password", "string", secret=True),
+            ResponseField("key", "string", secret=True),
+            ResponseField("networks[].password", "string", secret=True),
+            ResponseField("deep.er.password", "string", secret=True),
         )
     )
     assert endpoint.has_secrets

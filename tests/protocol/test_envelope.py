@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import json_text
-from gateway.protocol.envelope import Garbage, parse_answer
+from gateway.protocol.envelope import MalformedResponse, parse_answer
 
 
 def test_an_answer() -> None:
@@ -70,11 +70,11 @@ def test_a_code_is_read(raw: bytes, code: int) -> None:
     ],
 )
 def test_garbage_is_named(raw: bytes, what: str) -> None:
-    with pytest.raises(Garbage, match=what):
+    with pytest.raises(MalformedResponse, match=what):
         parse_answer(raw)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_answer_or_garbage(raw: bytes) -> None:
-    with suppress(Garbage):
+    with suppress(MalformedResponse):
         parse_answer(raw)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest, TooLarge
+from gateway.outbox.batching import split
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.outbox.batching import split
 from gateway.protocol.parameters import Parameter
 
 SHOP = {"shop_id": "10096", "sunmi_shop_no": ""}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import json_text
-from gateway.protocol.parameters import Choice, FilePart, Parameter, Picture, Refusal, Span, picture_size
+from gateway.protocol.parameters import Choice, FilePart, InvalidValue, Parameter, Picture, Span, picture_size
 
 ZOOM = Parameter(name="zoom", type="int", required=True, min=0, max=500)
 MODE = Parameter(name="mode", type="int", choices=(Choice(0, "off"), Choice(1, "on")))
@@ -161,14 +161,14 @@ def test_a_value_becomes_text(parameter: Parameter, value: Any, text: str) -> No
     ],
 )
 def test_a_value_is_refused_with_a_reason(parameter: Parameter, value: Any, reason: str) -> None:
-    with pytest.raises(Refusal, match=reason) as caught:
+    with pytest.raises(InvalidValue, match=reason) as caught:
         parameter.encode(value)
     assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("parameter", [ZOOM, PRICE])
 def test_a_number_of_thousands_of_digits_is_refused(parameter: Parameter) -> None:
-    with pytest.raises(Refusal, match="must be a"):
+    with pytest.raises(InvalidValue, match="must be a"):
         parameter.encode(10**5000)
 
 
@@ -183,7 +183,7 @@ def test_a_number_of_thousands_of_digits_is_refused(parameter: Parameter) -> Non
     ],
 )
 def test_a_refusal_names_the_place(value: Any, inside: str) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(InvalidValue) as caught:
         ORDERS.encode(value)
     assert caught.value.inside == inside
 
@@ -192,12 +192,12 @@ def test_an_object_nested_too_deeply_is_refused() -> None:
     value: dict[str, Any] = {}
     for _ in range(100_000):
         value = {"a": value}
-    with pytest.raises(Refusal, match="nested too deeply"):
+    with pytest.raises(InvalidValue, match="nested too deeply"):
         TEMPLATE.encode(value)
 
 
 def test_a_refusal_never_repeats_a_secret() -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(InvalidValue) as caught:
         PASSWORD.encode("hunter2")
     assert "hunter2" not in str(caught.value)
 
@@ -219,7 +219,7 @@ def test_a_number_keeps_its_digits(units: int, places: int) -> None:
 )
 def test_any_value_is_text_or_refused(value: Any) -> None:
     for parameter in (ZOOM, PRICE, SSID, DAY, NAMES, EVENTS, TEMPLATE, ORDERS, FILE):
-        with suppress(Refusal):
+        with suppress(InvalidValue):
             parameter.encode(value).encode()
 
 
@@ -287,7 +287,7 @@ def gif(width: int, height: int) -> bytes:
 def test_the_size_of_a_picture_is_read(make: Any) -> None:
     assert picture_size(make(212, 104)) == (212, 104)
     LABEL.check_file(FilePart("label", "image/png", make(212, 104)))
-    with pytest.raises(Refusal, match=r"is 104 x 212 pixels, which no label shows \(SL121 212 x 104\)"):
+    with pytest.raises(InvalidValue, match=r"is 104 x 212 pixels, which no label shows \(SL121 212 x 104\)"):
         LABEL.check_file(FilePart("label", "image/png", make(104, 212)))
 
 
@@ -297,12 +297,12 @@ def test_the_size_of_a_picture_is_read(make: Any) -> None:
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     assert picture_size(data) is None
-    with pytest.raises(Refusal, match="is not a PNG"):
+    with pytest.raises(InvalidValue, match="is not a PNG"):
         LABEL.check_file(FilePart("label", "image/png", data))
 
 
 def test_an_empty_file_is_refused() -> None:
-    with pytest.raises(Refusal, match="is empty"):
+    with pytest.raises(InvalidValue, match="is empty"):
         FILE.check_file(FilePart("a", "image/png", b""))
 
 

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.envelope import parse_answer
 from gateway.outbox.batching import (
     Fate,
     Member,
@@ -19,6 +17,8 @@ from gateway.outbox.batching import (
     rebuilt,
     split,
 )
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.envelope import parse_answer
 from gateway.protocol.relay_policy import OrderKey, RelayPolicy
 
 SHOP = {"shop_id": "10096"}

@@ -119,7 +119,7 @@ def test_the_journal_gets_fields(log: logging.Logger, journal: socket.socket) ->
         "MESSAGE": "the camera is gone", "PRIORITY": "4", "SYSLOG_IDENTIFIER": "sunmi-gateway", "REQUEST_ID": "r-1",
         "LOGGER": "gateway.test", "CAMERA": "FM020D8B00001", "DURATION_MS": "12.5",
     }.items()  # fmt: skip
-    assert fields["CODE_FILE"].endswith("test_handlers.py")
+    assert fields["CODE_FILE"].endswith("test_log_handlers.py")
     try:
         raise ValueError("on two\nlines")
     except ValueError:

@@ -5,17 +5,18 @@ import random
 
 import pytest
 
-from gateway.cloud.pace import BackOff, Pace
+from gateway.runtime.back_off import BackOff
+from gateway.runtime.token_bucket import TokenBucket
 
 
 def test_so_many_at_once_and_then_so_many_in_a_second() -> None:
-    pace = Pace(per_s=10, at_once=3)
+    bucket = TokenBucket(rate_per_s=10, burst=3)
     for _ in range(3):
-        assert pace.wait_s() == 0
-        pace.count()
-    assert 0.05 < pace.wait_s() <= 0.1
-    pace.count()
-    assert 0.1 < pace.wait_s() <= 0.2
+        assert bucket.delay_s() == 0
+        bucket.take()
+    assert 0.05 < bucket.delay_s() <= 0.1
+    bucket.take()
+    assert 0.1 < bucket.delay_s() <= 0.2
 
 
 @pytest.mark.parametrize(("chance", "pauses"), [
@@ -24,15 +25,15 @@ def test_so_many_at_once_and_then_so_many_in_a_second() -> None:
     (1.0, [0.5, 1, 2, 4, 8, 16, 30, 30]),
 ])  # fmt: skip
 def test_pauses_double_up_to_the_longest(chance: float, pauses: list[float]) -> None:
-    back_off = BackOff(0.5, 30, dice=lambda: chance)
-    assert [back_off.next_s() for _ in pauses] == pauses
+    back_off = BackOff(0.5, 30, draw=lambda: chance)
+    assert [back_off.next_delay_s() for _ in pauses] == pauses
     back_off.reset()
-    assert back_off.next_s() == pauses[0]
+    assert back_off.next_delay_s() == pauses[0]
 
 
 def test_many_gateways_do_not_come_back_together() -> None:
     dice = random.Random(7)
-    firsts = [BackOff(8, 30, dice=dice.random).next_s() for _ in range(200)]
+    firsts = [BackOff(8, 30, draw=dice.random).next_delay_s() for _ in range(200)]
     assert 4 <= min(firsts) < 4.2
     assert 7.8 < max(firsts) <= 8
     gaps = [later - sooner for sooner, later in itertools.pairwise(sorted(firsts))]

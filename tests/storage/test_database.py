@@ -9,9 +9,9 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
+from gateway.api.token_table import TokenTable
 from gateway.errors import StateError
 from gateway.storage.database import Database
-from gateway.api.token_table import TokenTable
 
 
 async def test_files_are_private_and_settings_are_safe(tmp_path: Path, database: Database) -> None:

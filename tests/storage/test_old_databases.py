@@ -15,14 +15,14 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from gateway.errors import StateError
-from gateway.protocol.catalogue import CATALOGUE
-from gateway.cameras.table import CameraTable
-from gateway.storage.database import Database
-from gateway.cameras.provisioning.table import JobTable
-from gateway.storage.migrations import Migration, copy_before, migrate, packaged
-from gateway.outbox import Outbox
 from gateway.api.token_table import TokenTable
+from gateway.cameras.provisioning.table import JobTable
+from gateway.cameras.table import CameraTable
+from gateway.errors import StateError
+from gateway.outbox import Outbox
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.storage.database import Database
+from gateway.storage.migrations import Migration, copy_before, migrate, packaged
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "databases"
 DUMPS = sorted(FOLDER.glob("*.sql"))

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from gateway.errors import CameraUntrusted, Conflict, VendorRefused
 from gateway.cameras.cameras import ActivationUnknown
 from gateway.cameras.provisioning.context import AWAY, Course, named, now
 from gateway.cameras.provisioning.job import Reason, Skipped, StepFailed
+from gateway.errors import CameraUntrusted, Conflict, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
 
 _NO_INTERNET: Final = 11

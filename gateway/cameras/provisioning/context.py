@@ -6,6 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from gateway.cameras.cameras import Cameras, OtherOwner
+from gateway.cameras.provisioning.job import Job, Reason, StepFailed
+from gateway.cameras.record import CameraRecord
+from gateway.cameras.registry import Activation, Registry
+from gateway.discovery.device import DiscoveredDevice
 from gateway.errors import (
     CameraUnreachable,
     CameraUntrusted,
@@ -17,11 +22,6 @@ from gateway.errors import (
     RateLimited,
     VendorRefused,
 )
-from gateway.cameras.cameras import Cameras, OtherOwner
-from gateway.cameras.provisioning.job import Job, Reason, StepFailed
-from gateway.cameras.record import CameraRecord
-from gateway.cameras.registry import Activation, Registry
-from gateway.discovery.device import Sighting
 
 HOTSPOT_NETWORK: Final = ipaddress.ip_network("192.168.200.0/24")
 """The network of every camera's own hotspot (NOTES: Camera hotspot)."""
@@ -33,7 +33,7 @@ class Round(Protocol):
     """What a discovery round has seen."""
 
     @property
-    def sightings(self) -> Sequence[Sighting]:
+    def sightings(self) -> Sequence[DiscoveredDevice]:
         """Everything that said who it is."""
 
 
@@ -88,7 +88,7 @@ class Course:
         except NotFound:
             return None
 
-    async def look(self) -> list[Sighting]:
+    async def look(self) -> list[DiscoveredDevice]:
         """Make a discovery round and return where the camera was seen in it."""
         try:
             found = await self._discover()

@@ -6,15 +6,15 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
-from gateway.errors import Conflict, Fault, GatewayError, InvalidRequest, NotFound
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.provisioning.activation import activate, verify
 from gateway.cameras.provisioning.context import Course, Limits, Round, named
 from gateway.cameras.provisioning.job import STEPS, Job, ProvisioningRequest, Reason, Skipped, StepFailed, StepName
+from gateway.cameras.provisioning.table import JobTable
 from gateway.cameras.provisioning.wifi import networks, reach, rejoin, wifi
 from gateway.cameras.record import is_serial_number
 from gateway.cameras.registry import Registry
-from gateway.cameras.provisioning.table import JobTable
+from gateway.errors import Conflict, Fault, GatewayError, InvalidRequest, NotFound
 
 _ACTIONS: Final[Mapping[StepName, Callable[[Course], Awaitable[str]]]] = {
     "reach": reach,

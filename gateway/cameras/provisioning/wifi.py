@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from gateway.errors import InvalidRequest, VendorRefused
 from gateway.cameras.cameras import NoAccessPointList
 from gateway.cameras.provisioning.context import AWAY, Course, in_hotspot, named, now
 from gateway.cameras.provisioning.job import Skipped, StepFailed
+from gateway.errors import InvalidRequest, VendorRefused
 
 _BAD_PASSWORD: Final = 101
 

@@ -7,8 +7,8 @@ from typing import Any
 from gateway.cloud.client import Cloud
 from gateway.cloud.customer_flow.fetcher import PATIENCE_S, PAUSE_S, Asking, chosen_shop
 from gateway.cloud.customer_flow.history import History
-from gateway.cloud.customer_flow.today import Today
 from gateway.cloud.customer_flow.table import FlowTable
+from gateway.cloud.customer_flow.today import Today
 
 __all__ = ["CustomerFlow"]
 

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from gateway.cloud.client import Cloud
+from gateway.cloud.customer_flow.table import Kept
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
@@ -18,8 +19,7 @@ from gateway.errors import (
 )
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.cloud.customer_flow.table import Kept
-from gateway.storage.uptime_table import RunningTime
+from gateway.storage.uptime_table import Uptime
 
 PAUSE_S: Final = 15.0
 """The present day's numbers change at most this often (NOTES: Customer flow)."""
@@ -148,7 +148,7 @@ def worst(problems: Mapping[str, Problem]) -> Problem:
 class Age:
     """How old what was fetched is."""
 
-    def __init__(self, cloud: Cloud, running: RunningTime) -> None:
+    def __init__(self, cloud: Cloud, running: Uptime) -> None:
         self._clock = cloud.clock
         self._running = running
 

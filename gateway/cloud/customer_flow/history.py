@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple
 
 from gateway.cloud.customer_flow import reading
 from gateway.cloud.customer_flow.fetcher import Age, Asking, Shop, flow_endpoint, late, unavailable, worst
+from gateway.cloud.customer_flow.table import FlowTable, Kept
 from gateway.errors import Fault, InvalidRequest, Problem, StateError, VendorRefused
-from gateway.runtime.logs import Trouble
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.parameters import Span
-from gateway.cloud.customer_flow.table import FlowTable, Kept
+from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.timestamps import utc_text
 
 RENEW_S: Final = 900.0
@@ -68,7 +68,7 @@ class History:
         self._age = Age(asking.cloud, table.running)
         self._tried: OrderedDict[tuple[str, Piece], _Tried] = OrderedDict()
         self._fetches: dict[tuple[str, date, date], asyncio.Task[None]] = {}
-        self._unkept = Trouble(_log, "the customer flow of past days is not kept", level=logging.WARNING)
+        self._unkept = FailureLog(_log, "the customer flow of past days is not kept", level=logging.WARNING)
 
     async def get(self, shop: Shop, first: date, last: date) -> dict[str, Any]:
         """Return these days of a shop as JSON, from the cloud or as kept.
@@ -158,9 +158,9 @@ class History:
             try:
                 await self._table.save(shop.key, new)
             except StateError as exc:
-                self._unkept.met(exc)
+                self._unkept.failed(exc)
             else:
-                self._unkept.over()
+                self._unkept.recovered()
 
     def _judged(self, piece: Piece, answer: Any, data: Any, held: Kept | None) -> _Tried:
         """Return what came of asking; an answer that tells nothing leaves what was held."""
@@ -171,13 +171,13 @@ class History:
         if not reading.tells(data):
             return _Tried(now + RENEW_S, None, held)
         clock = self._asking.cloud.clock
-        over = datetime(piece.last.year, piece.last.month, piece.last.day, tzinfo=UTC) + FINAL_AFTER
+        recovered = datetime(piece.last.year, piece.last.month, piece.last.day, tzinfo=UTC) + FINAL_AFTER
         kept = Kept(
             path=piece.path,
             first=str(piece.first),
             last=str(piece.last),
             data=data,
-            final=clock.known and clock.now() >= over.timestamp(),
+            final=clock.known and clock.now() >= recovered.timestamp(),
             fetched_at=int(clock.now()),
             fetched_s=self._table.running.now(),
         )

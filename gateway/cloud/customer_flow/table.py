@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.protocol import json_text
 from gateway.storage.database import Database
-from gateway.storage.uptime_table import RunningTime
+from gateway.storage.uptime_table import Uptime
 
 RETENTION_S: Final = 400 * 86400
 """How long an answer is kept, in running time: a year, to compare with, and some weeks."""
@@ -37,7 +37,7 @@ class Kept:
 class FlowTable:
     """Customer flow of one account in the database. Every method raises `StateError` when it cannot be used."""
 
-    def __init__(self, database: Database, running: RunningTime, *, account: str, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, database: Database, running: Uptime, *, account: str, max_bytes: int = MAX_BYTES) -> None:
         self.running = running
         self._database = database
         self._account = account

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from gateway.cloud.customer_flow import reading
 from gateway.cloud.customer_flow.fetcher import Age, Asking, Shop, flow_endpoint, late, unavailable, worst
-from gateway.errors import Problem, StateError, VendorRefused
-from gateway.runtime.logs import Trouble
 from gateway.cloud.customer_flow.table import FlowTable, Kept
+from gateway.errors import Problem, StateError, VendorRefused
+from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.timestamps import utc_text
 
 SAVE_EVERY_S: Final = 900.0
@@ -49,7 +49,7 @@ class Today:
         self._table = table
         self._age = Age(asking.cloud, table.running)
         self._shops: OrderedDict[str, _Memory] = OrderedDict()
-        self._unkept = Trouble(_log, "the customer flow of today is not kept", level=logging.WARNING)
+        self._unkept = FailureLog(_log, "the customer flow of today is not kept", level=logging.WARNING)
 
     async def get(self, shop: Shop) -> dict[str, Any]:
         """Return the present day of a shop as JSON, from the cloud or as remembered.
@@ -124,9 +124,9 @@ class Today:
         try:
             await self._table.save(shop.key, [new])
         except StateError as exc:
-            self._unkept.met(exc)
+            self._unkept.failed(exc)
         else:
-            self._unkept.over()
+            self._unkept.recovered()
 
     def _describe(self, shop: Shop, kept: Kept, source: str, problems: Mapping[str, Problem]) -> dict[str, Any]:
         data = kept.data

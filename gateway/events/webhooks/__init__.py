@@ -16,15 +16,15 @@ from typing import Any, Final, NamedTuple, Self
 import aiohttp
 
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, StateError
+from gateway.events.log import EventFilter, EventLog
 from gateway.events.webhooks.address import LocalResolver, Reachable
 from gateway.events.webhooks.delivery import SECRET_PREFIX, Delivery
-from gateway.runtime.logs import Trouble
-from gateway.protocol import json_text
-from gateway.events.log import Journal, Wanted
-from gateway.runtime.timestamps import utc_text
 from gateway.events.webhooks.table import Webhook, WebhookTable
+from gateway.protocol import json_text
+from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.timestamps import utc_text
 
-__all__ = ["Push", "Tested"]
+__all__ = ["Tested", "Webhooks"]
 
 MOST: Final = 64
 _MAX_NAME: Final = 64
@@ -43,33 +43,33 @@ class Tested(NamedTuple):
     duration_ms: int
 
 
-class Push:
+class Webhooks:
     """All webhooks; made by `open`. Nothing is delivered before `start`."""
 
     def __init__(
-        self, table: WebhookTable, journal: Journal, http: aiohttp.ClientSession, reachable: Reachable,
+        self, table: WebhookTable, event_log: EventLog, http: aiohttp.ClientSession, reachable: Reachable,
         now: Callable[[], float],
     ) -> None:  # fmt: skip
         self._table = table
-        self._journal = journal
+        self._journal = event_log
         self._http = http
         self._reachable = reachable
         self._now = now
         self._deliveries: dict[str, Delivery] = {}
         self._stored: dict[str, int] = {}
         self._keeper: asyncio.Task[None] | None = None
-        self._unstored = Trouble(_log, "how far webhooks have got cannot be stored")
+        self._unstored = FailureLog(_log, "how far webhooks have got cannot be stored")
 
     @classmethod
     async def open(
-        cls, table: WebhookTable, journal: Journal, *, own: Callable[[], Collection[str]], now: Callable[[], float]
+        cls, table: WebhookTable, event_log: EventLog, *, own: Callable[[], Collection[str]], now: Callable[[], float]
     ) -> Self:
         """Load the webhooks. `own` tells the gateway's own addresses, `now` the best time at hand in Unix seconds."""
         known = await table.load_all()
         reachable = Reachable(own)
         connector = aiohttp.TCPConnector(resolver=LocalResolver(reachable), limit=0, use_dns_cache=False)
         http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        push = cls(table, journal, http, reachable, now)
+        push = cls(table, event_log, http, reachable, now)
         for webhook, cursor in known:
             push._take(webhook, cursor)
         return push
@@ -107,7 +107,7 @@ class Push:
         Raises `InvalidRequest` naming what is wrong, and `Conflict` when there are too many.
         """
         self._reachable.check_url(url)
-        Wanted.of(types, camera)
+        EventFilter.of(types, camera)
         if len(name) > _MAX_NAME or not name.isprintable():
             raise InvalidRequest([Fault("name", f"must be at most {_MAX_NAME} printable characters")])
         if len(self._deliveries) >= MOST:
@@ -162,9 +162,9 @@ class Push:
             try:
                 await self._store()
             except StateError as exc:
-                self._unstored.met(exc)
+                self._unstored.failed(exc)
             else:
-                self._unstored.over()
+                self._unstored.recovered()
 
     async def _store(self) -> None:
         got = {one: delivery.cursor for one, delivery in self._deliveries.items()}

@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 
 import aiohttp
 
-from gateway.cloud.pace import BackOff
 from gateway.errors import InvalidRequest, StateError
+from gateway.events.log import Event, EventLog
 from gateway.events.webhooks.address import Reachable
-from gateway.runtime.logs import Trouble
-from gateway.events.log import Event, Journal
-from gateway.runtime.timestamps import utc_text
 from gateway.events.webhooks.table import Webhook
+from gateway.runtime.back_off import BackOff
+from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.timestamps import utc_text
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  as the Standard Webhooks specification writes secrets
 
@@ -97,7 +97,7 @@ class Delivery:
         self,
         webhook: Webhook,
         cursor: int,
-        journal: Journal,
+        event_log: EventLog,
         http: aiohttp.ClientSession,
         reachable: Reachable,
         now: Callable[[], float],
@@ -106,13 +106,13 @@ class Delivery:
         self.cursor = cursor
         """The number of the last event that was dealt with."""
         self.progress = Progress()
-        self._journal = journal
+        self._journal = event_log
         self._http = http
         self._reachable = reachable
         self._now = now
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._unread = Trouble(_log, f"events for the webhook {webhook.name!r} cannot be read")
+        self._unread = FailureLog(_log, f"events for the webhook {webhook.name!r} cannot be read")
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -159,10 +159,10 @@ class Delivery:
             try:
                 page = await self._journal.page(self.cursor, wanted, limit=_PAGE)
             except StateError as exc:
-                self._unread.met(exc)
+                self._unread.failed(exc)
                 await asyncio.sleep(_STORE_AGAIN_S)
                 continue
-            self._unread.over()
+            self._unread.recovered()
             for event in page.events:
                 await self._deliver(event)
                 self.cursor = event.number
@@ -188,6 +188,6 @@ class Delivery:
                 _log.warning("the webhook %r refuses the event %s, which is left out", self.webhook.name, event.id)
                 progress.left_out, progress.failures = progress.left_out + 1, 0
                 return
-            pause_s = pauses.next_s()
+            pause_s = pauses.next_delay_s()
             progress.next_try = time.monotonic() + pause_s
             await asyncio.sleep(pause_s)

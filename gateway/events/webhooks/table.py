@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.events.log import EventFilter
 from gateway.storage.database import Database
-from gateway.events.log import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Webhook:
     created_at: int
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> EventFilter:
         """Which events it wants."""
-        return Wanted.of(self.types, self.camera)
+        return EventFilter.of(self.types, self.camera)
 
 
 class WebhookTable:

@@ -2,29 +2,29 @@
 
 from collections.abc import Sequence
 
-from gateway.protocol.endpoint import AnswerField
+from gateway.protocol.endpoint import ResponseField
 from gateway.protocol.parameters import Choice
 
 
-def text(path: str, description: str = "") -> AnswerField:
+def text(path: str, description: str = "") -> ResponseField:
     """Declare a field that holds text."""
-    return AnswerField(path, "string", description)
+    return ResponseField(path, "string", description)
 
 
-def whole(path: str, description: str = "") -> AnswerField:
+def whole(path: str, description: str = "") -> ResponseField:
     """Declare a field that holds a whole number."""
-    return AnswerField(path, "int", description)
+    return ResponseField(path, "int", description)
 
 
-def rows(name: str, description: str, *fields: AnswerField) -> tuple[AnswerField, ...]:
+def rows(name: str, description: str, *fields: ResponseField) -> tuple[ResponseField, ...]:
     """Declare a list of objects: the list itself, then the fields of each row."""
-    inside = (AnswerField(f"{name}[].{one.path}", one.type, one.description, one.secret) for one in fields)
-    return (AnswerField(name, "array", description), *inside)
+    inside = (ResponseField(f"{name}[].{one.path}", one.type, one.description, one.secret) for one in fields)
+    return (ResponseField(name, "array", description), *inside)
 
 
-def texts(name: str, description: str) -> tuple[AnswerField, ...]:
+def texts(name: str, description: str) -> tuple[ResponseField, ...]:
     """Declare a list of text."""
-    return (AnswerField(name, "array", description), AnswerField(f"{name}[]", "string"))
+    return (ResponseField(name, "array", description), ResponseField(f"{name}[]", "string"))
 
 
 def meanings(choices: Sequence[Choice]) -> str:

@@ -4,11 +4,11 @@ from typing import Any
 
 from gateway.protocol.catalogue.answers import meanings, rows, text, texts, whole
 from gateway.protocol.codes import camera_codes
-from gateway.protocol.endpoint import AnswerField, Endpoint
+from gateway.protocol.endpoint import Endpoint, ResponseField
 from gateway.protocol.parameters import Choice, Parameter
 
 
-def _read(number: int, action: str, title: str, *answer: AnswerField, **more: Any) -> Endpoint:
+def _read(number: int, action: str, title: str, *answer: ResponseField, **more: Any) -> Endpoint:
     """Declare an endpoint that takes nothing and changes nothing."""
     declared = {"scope": "pos", "return_codes": camera_codes(0, 1, 3, 5, 7), "repeatable": True, **more}
     return _config(number, action, title, answer=answer, **declared)
@@ -78,7 +78,7 @@ ENDPOINTS = (
     ),
     _read(
         3, "getWifiConf", "Get WIFI Configurations",
-        text("ssid", "SSID."), AnswerField("password", "string", "Password.", secret=True),
+        text("ssid", "SSID."), ResponseField("password", "string", "Password.", secret=True),
         scope="installer",
     ),
     _read(4, "getApList", "Get AP List", *_ACCESS_POINTS),

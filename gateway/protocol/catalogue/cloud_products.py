@@ -11,7 +11,7 @@ from gateway.protocol.catalogue.labels import (
 )
 from gateway.protocol.catalogue.shop import ITEMS_PER_CALL, SHOP, cloud_endpoint, pages
 from gateway.protocol.codes import cloud_codes
-from gateway.protocol.endpoint import AnswerField
+from gateway.protocol.endpoint import ResponseField
 from gateway.protocol.parameters import Parameter
 from gateway.protocol.relay_policy import OrderKey, RelayPolicy
 
@@ -161,7 +161,7 @@ ENDPOINTS = (
             text("id", "The product's own number."),
             text("name", "Name."),
             *(text(name, description) for name, description in _TEXTS),
-            *(AnswerField(name, "number", f"{description}.") for name, description in _PRICES),
+            *(ResponseField(name, "number", f"{description}.") for name, description in _PRICES),
             whole("expire_time", "When it expires."),
         ),
         return_codes=cloud_codes({**_FAILURE, **LABEL_CODES, 5015: "invalid product id"}),
@@ -188,7 +188,7 @@ ENDPOINTS = (
                 text("seq_num", "Sequence number."),
                 text("bar_code", "Bar code."),
                 text("category_id", "The product's category."),
-                AnswerField("price", "number", "Current selling price."),
+                ResponseField("price", "number", "Current selling price."),
                 whole("modified_time", "When it was changed last."),
             ),
         ),

@@ -10,11 +10,10 @@ from types import TracebackType
 from typing import Final, Literal, get_args
 
 from gateway.runtime.logs.handlers import Journal, Terminal, leads_to_journal
-from gateway.runtime.logs.request import REQUEST, begin_request
 from gateway.runtime.logs.redaction import Secrets
-from gateway.runtime.failure_log import Trouble
+from gateway.runtime.logs.request import REQUEST, begin_request
 
-__all__ = ["LEVELS", "REQUEST", "Level", "Trouble", "begin_request", "hide", "set_up"]
+__all__ = ["LEVELS", "REQUEST", "Level", "begin_request", "hide", "set_up"]
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)

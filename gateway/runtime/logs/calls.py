@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from gateway.runtime.logs.request import REQUEST
 from gateway.protocol.endpoint import Side
+from gateway.runtime.logs.request import REQUEST
 
 _MOST_REMEMBERED: Final = 10_000
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from gateway.runtime.logs.request import REQUEST
 from gateway.runtime.logs.redaction import Secrets
+from gateway.runtime.logs.request import REQUEST
 
 JOURNAL: Final = "/run/systemd/journal/socket"
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gateway.protocol import json_text
-from gateway.protocol.parameters import Refusal
+from gateway.protocol.parameters import InvalidValue
 from gateway.simulator.cloud_behaviour.labels import NO_TEMPLATE, label
 from gateway.simulator.cloud_state import CloudBehaviour, CloudCall, Data, found
 from gateway.simulator.refusal import GENERAL_FAILURE, Refused
@@ -30,7 +30,7 @@ def _items(call: CloudCall, name: str, key: str) -> tuple[list[tuple[str, dict[s
             raise Refused(GENERAL_FAILURE)
         try:
             parameter.encode([item])
-        except Refusal:
+        except InvalidValue:
             bad.append(item_key)
         else:
             good.append((item_key, item))

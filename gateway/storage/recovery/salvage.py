@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.storage import schema_copy
+from gateway.storage.recovery import schema_copy
 from gateway.storage.recovery.leaf_pages import Leaves
 
 _FARTHEST: Final = 2**62

@@ -9,8 +9,8 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from gateway.storage.recovery.leaf_pages import PAGE
 from gateway.storage.private_file import write_private
+from gateway.storage.recovery.leaf_pages import PAGE
 
 _HEADER: Final = 100
 _INTERIOR: Final = 5

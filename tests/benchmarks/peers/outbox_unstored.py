@@ -7,9 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from gateway.cli.main import main
-from gateway.protocol.endpoint import Call
 from gateway.outbox import Accepted, Outbox
 from gateway.outbox.intake_table import Offer
+from gateway.protocol.endpoint import Call
 
 _numbers = itertools.count(1)
 

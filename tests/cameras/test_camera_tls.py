@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from gateway.errors import SettingsError
-from gateway.discovery.camera_tls import camera_tls_context, fingerprint
 from gateway.cameras.connection import CameraConnection, shown_certificate
+from gateway.discovery.camera_tls import camera_tls_context, fingerprint
+from gateway.errors import SettingsError
 
 PASSWORD = "p12 pässword"
 
