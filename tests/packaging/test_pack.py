@@ -63,7 +63,7 @@ def test_where_its_files_are(files: dict[str, tarfile.TarInfo]) -> None:
     for command in ("sunmi-gateway", "sunmi-sdcard"):
         assert files[f"usr/bin/{command}"].linkname == "../lib/sunmi-gateway/launch"
         assert files[f"usr/share/man/man1/{command}.1.gz"].isfile()
-    assert files["usr/lib/systemd/system/sunmi-gateway.runtime.systemd"].isfile()
+    assert files["usr/lib/systemd/system/sunmi-gateway.service"].isfile()
     assert files["usr/lib/sysusers.d/sunmi-gateway.conf"].isfile()
     assert files["usr/lib/tmpfiles.d/sunmi-gateway.conf"].isfile()
     assert not [name for name in files if name.startswith(("lib/", "opt/", "var/"))]

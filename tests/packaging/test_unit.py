@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
 
-UNIT = Path(__file__).parents[2] / "packaging/debian/sunmi-gateway.runtime.systemd"
+UNIT = Path(__file__).parents[2] / "packaging/debian/sunmi-gateway.service"
 KNOWN_LATER = {"RestartSteps", "RestartMaxDelaySec"}
 """Keys of systemd 254, of which bookworm's 252 only says that it does not know them."""
 
