@@ -1,6 +1,6 @@
-"""The items of a queued call: splitting it, merging, combining items into calls, and reading what became of each.
+"""The items of a queued call: splitting calls, merging and combining items, and reading the outcome of each.
 
-Pure rules; `gateway.outbox` keeps the items and `gateway.outbox.worker` sends them.
+Pure functions. `gateway.outbox` stores the items and `gateway.outbox.worker` sends them.
 """
 
 import functools
@@ -20,63 +20,67 @@ State = Literal["waiting", "sending", "delivered", "superseded", "expired", "ref
 STATES: Final[tuple[State, ...]] = ("waiting", "sending", "delivered", "superseded", "expired", "refused")
 
 CALL_BYTES: Final = 1024 * 1024 - 1024
-"""How large the items of one call may be as a form: the vendor takes 1 MB, and the other parameters need some room."""
+"""Largest size in a form of the items of one call: the vendor's 1 MB, less a reserve for the other parameters."""
 
 _DIGEST_BYTES: Final = 16
 _DIGEST_MADE: Final = b"\x01"
-"""The way in which `content_digest` makes digests: another byte for each change of it, because they are stored."""
+"""Version of `content_digest`. Digests are stored, so every change of the function needs a new byte."""
 
 _SHOP: Final = ("shop_id", "sunmi_shop_no")
 
 
 class Item(NamedTuple):
-    """One item of a call.
-
-    `text` is JSON: the element of the list, or an object of the whole call's parameters but for the shop. `reference`
-    is by what the vendor names it. `keys` is what it changes, the order key first. `size` is its length in a form.
-    `digest` stands for `text` where the content identifies the item.
-    """
+    """One item of a call."""
 
     text: str
+    """JSON: the element of the list, or the parameters of the whole call except the shop."""
     reference: str
+    """The identifier by which the vendor's responses name it."""
     keys: tuple[str, ...]
+    """What it changes, the order key first."""
     size: int
+    """Its length in a form, in bytes."""
     digest: bytes | None = None
+    """Digest of `text` where the content identifies the item; else None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of an item that was sent.
-
-    `listed` is the list of the answer that names it. `code` and `meaning` are the vendor's, `answer` its whole answer
-    where that concerns this item alone. `instead` is the endpoint to which a waiting one goes now.
-    """
+    """The outcome of an item that was sent."""
 
     state: State
+    """Its state now."""
     code: int | None = None
+    """The vendor's return code; None without a response."""
     meaning: str = ""
+    """What the code or the list means."""
     listed: str = ""
+    """The list of the response that names the item; empty if none does."""
     answer: str = ""
+    """The whole response, where it concerns this item alone."""
     instead: str = ""
+    """The endpoint to which a waiting item goes now, if that is another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An item of a submission as its answer needs it."""
+    """An item of a submission, with what the rebuilt response needs."""
 
     reference: str
+    """The identifier by which the vendor's responses name it."""
     fate: Fate
+    """Its outcome."""
 
 
 def policy(endpoint: Endpoint) -> RelayPolicy:
-    """Return the relay policy of an endpoint that has one."""
+    """Return the relay policy of an endpoint. Raises ValueError if it has none."""
     if endpoint.relay is None:
         raise ValueError(f"{endpoint.path} is never queued")
     return endpoint.relay
 
 
 def split(call: Call) -> tuple[str, list[Item]]:
-    """Split a call into what its items share, as JSON, and its items."""
+    """Return the parameters that the items of a call share, as JSON, and the items."""
     relay = policy(call.endpoint)
     if not relay.each:
         return _whole(call, relay)
@@ -106,7 +110,7 @@ def _whole(call: Call, relay: RelayPolicy) -> tuple[str, list[Item]]:
 
 @functools.lru_cache(maxsize=64)
 def _shared(fields: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-    """Return as JSON what the items of a call share, and the shop."""
+    """Return the shared parameters as JSON, and the shop."""
     shared = dict(fields)
     return json_text.dumps(shared), shared.get("shop_id") or shared.get("sunmi_shop_no", "")
 
@@ -117,14 +121,14 @@ def _digest(*parts: bytes) -> bytes:
 
 
 def same(one: str, other: str) -> bool:
-    """Tell whether two items have the same content: the order of an object's members has no meaning."""
+    """Tell whether two items have the same content, whatever the order of their members."""
     return one == other or bool(one and json_text.loads(one) == json_text.loads(other))
 
 
 def content_digest(call: Call) -> bytes:
-    """Return what stands for a call's whole content, in whatever order the members of its objects are.
+    """Return a digest of a call's whole content, whatever the order of members in its objects.
 
-    It begins with the way in which it was made, for `contradict`.
+    It begins with the version of this function, for `contradict`.
     """
     structures = {known.name for known in call.endpoint.parameters if known.type in ("array", "object")}
     parts = [call.endpoint.path.encode()]
@@ -137,31 +141,31 @@ def content_digest(call: Call) -> bytes:
 
 
 def contradict(one: bytes, other: bytes) -> bool:
-    """Tell whether two digests stand for different contents: those that were made in different ways do not tell."""
+    """Tell whether two digests prove different contents. Digests of different versions prove nothing."""
     return one != other and one[:-_DIGEST_BYTES] == other[:-_DIGEST_BYTES]
 
 
 def parameters(endpoint: Endpoint, shared: str, text: str) -> dict[str, Any]:
-    """Return the parameters of a call with one item alone, as JSON values."""
+    """Return the parameters of a call with a single item, as JSON values."""
     relay = policy(endpoint)
     own = json_text.loads(text)
     return {**json_text.loads(shared), **({relay.each: [own]} if relay.each else own)}
 
 
 def merged(older: str, newer: str) -> str:
-    """Merge two items field by field, the newest wins; an empty value stands for none (NOTES: Empty values)."""
+    """Merge two items field by field. The newer value wins unless it is empty (NOTES: Empty values)."""
     given = {name: value for name, value in json_text.loads(newer).items() if value is not None and value != ""}
     return json_text.dumps({**json_text.loads(older), **given})
 
 
 def merge(endpoint: Endpoint) -> bool:
-    """Tell whether waiting items of one order key are sent as one."""
+    """Tell whether waiting items with the same order key are merged."""
     relay = endpoint.relay
     return relay is not None and relay.mode == "merge"
 
 
 def combine(endpoint: Endpoint, shared: str, texts: Sequence[str], files: Mapping[str, FilePart] | None = None) -> Call:
-    """Make one call of items that share everything but their elements."""
+    """Return one call for items that have the same shared parameters."""
     relay = policy(endpoint)
     fields: dict[str, str] = json_text.loads(shared)
     if relay.each:
@@ -170,21 +174,21 @@ def combine(endpoint: Endpoint, shared: str, texts: Sequence[str], files: Mappin
 
 
 def named(endpoint: Endpoint, document: Any) -> dict[str, str]:
-    """Return the items that an answer names, each with the list that does."""
+    """Return the items that a response names: the list, by the item's reference."""
     relay = policy(endpoint)
     data = document.get("data") if isinstance(document, dict) else None
     found: dict[str, str] = {}
     for name in relay.named:
         entries = data.get(name) if isinstance(data, dict) else None
         for entry in entries if isinstance(entries, list) else []:
-            # Identifiers are text or numbers; an object is meant by its own identifier (NOTES: Identifiers).
+            # An identifier is text or a number, an object starts with its own (NOTES: Identifiers).
             key = next(iter(entry.values()), "") if isinstance(entry, dict) else entry
             found.setdefault(str(key), name)
     return found
 
 
 def fates(endpoint: Endpoint, answer: VendorResponse, items: Sequence[tuple[str, str]]) -> list[Fate]:
-    """Read from an answer with code 0 what became of each item; they are given as reference and text."""
+    """Return the outcome of each item from a response with code 0. Items are pairs of reference and text."""
     relay = policy(endpoint)
     meaning = endpoint.meaning(0)
     if not relay.each:
@@ -208,7 +212,7 @@ def _fate(endpoint: Endpoint, relay: RelayPolicy, listed: str, text: str) -> Fat
 
 
 def refused(code: int, meaning: str, document: Any) -> Fate:
-    """Return the fate of an item that was refused by a code."""
+    """Return the outcome of an item that a return code refused."""
     return Fate("refused", code, meaning, answer=json_text.dumps(document))
 
 
@@ -222,7 +226,7 @@ def aggregate(states: Sequence[State]) -> State:
 
 
 def rebuilt(endpoint: Endpoint, members: Sequence[Member]) -> str:
-    """Return the answer to a call, as JSON in the vendor's shape, from what became of its own items."""
+    """Return the response to a submission, as JSON in the vendor's shape, from the outcomes of its items."""
     relay = policy(endpoint)
     if len(members) == 1 and members[0].fate.answer:
         return members[0].fate.answer

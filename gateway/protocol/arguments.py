@@ -1,4 +1,4 @@
-"""Arguments of a call, checked against the parameters of its endpoint: every fault is named at once."""
+"""Checks the arguments of a call against the parameters of its endpoint, and reports every fault at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from gateway.protocol.parameters import FilePart, InvalidValue, Parameter, Span
 
 
 class ArgumentCheck:
-    """The checks of one endpoint, made once: what they need of each call is looked up, not searched for."""
+    """The checks of one endpoint. It prepares lookup tables once, so that checking a call is cheap."""
 
     def __init__(self, parameters: Sequence[Parameter], limits: Sequence[Span]) -> None:
         self._parameters = {parameter.name: parameter for parameter in parameters}
@@ -24,7 +24,10 @@ class ArgumentCheck:
         self._alone: tuple[str, Mapping[str, str], dict[str, str]] | None = None
 
     def filled(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
-        """Fill in the shop: the newer key in place of the older one, and neither where the caller named one."""
+        """Return the arguments with defaults added for what the caller left out.
+
+        A parameter and the one that replaces it never both get a default, and neither does if the caller gave one.
+        """
         usable: dict[str, str] = {}
         for name, value in defaults.items():
             rivals = self._rivals.get(name) if value else None
@@ -36,9 +39,9 @@ class ArgumentCheck:
         return {**arguments, **usable}
 
     def alone(self, name: str, defaults: Mapping[str, str]) -> Mapping[str, str] | None:
-        """Return the text of what is filled in where an argument is given alone, or None if more has to be given.
+        """Return the encoded defaults of a call with a single argument, or None if a required one is missing.
 
-        Nearly always the shop of the settings: what was asked for last is kept.
+        Nearly every call has the defaults of the settings, so the last result is cached.
         """
         if self._alone is None or self._alone[0] != name or self._alone[1] != defaults:
             filled = self.filled({}, defaults)
@@ -49,7 +52,10 @@ class ArgumentCheck:
         return self._alone[2]
 
     def encode(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> dict[str, str]:
-        """Return the text of each argument. Raises `InvalidRequest` with every fault, or `TooLarge` for a file."""
+        """Return each argument as text, by name.
+
+        Raises `InvalidRequest` with every fault, or `TooLarge` for a file.
+        """
         faults = [
             Fault(name, "is not a parameter of this endpoint")
             for name in (*arguments, *files)
@@ -72,7 +78,10 @@ class ArgumentCheck:
         return fields
 
     def _missing(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> list[Fault]:
-        """Name what is missing: an empty value takes no part in the signature, so it cannot stand in for another."""
+        """Return a fault for each missing argument.
+
+        Empty values are left out of the signature, so an empty value does not stand in for another argument.
+        """
         given = {name for name, value in arguments.items() if value is not None}.union(files)
         filled = {name for name in given if name in files or arguments[name] != ""}
         replaced = {older for newer, older in self._replaces.items() if newer in filled}

@@ -1,4 +1,4 @@
-"""Return codes of cameras and of the cloud, with what they mean.
+"""Return codes of cameras and of the cloud, with their meanings.
 
 No public page gives the camera's meanings: all but 0 are inferred (NOTES: Camera return codes).
 The vendor reuses numbers, so an endpoint may state its own meaning (NOTES: Cloud codes).
@@ -46,7 +46,7 @@ _CAMERA: Mapping[int, str] = {
 
 
 def camera_codes(*codes: int) -> tuple[ReturnCode, ...]:
-    """Return the codes that a camera endpoint lists, beginning with 0, with their inferred meanings."""
+    """Return the given codes with their inferred meanings; 0 is always success."""
     return tuple(ReturnCode(0, "success") if code == 0 else ReturnCode(code, _CAMERA[code], True) for code in codes)
 
 
@@ -55,9 +55,9 @@ CLOUD_TIME_REFUSED = 5091
 CLOUD_RANDOM_REFUSED = 5092
 
 CLOUD_SHOP_REFUSED = frozenset({5013, 5041})
-"""These concern the shop or the account, and so everything in a call alike."""
+"""Codes about the shop or the account: they concern every item of a call."""
 CLOUD_TROUBLE = frozenset({5000})
-"""The cloud's own database failed: no fault of the call."""
+"""Codes for a failure inside the cloud, which the call did not cause."""
 
 _SUCCESS = ReturnCode(0, "success")
 _CLOUD_COMMON = (
@@ -74,10 +74,10 @@ GENERAL_CLOUD_CODES = (
     ReturnCode(5041, "invalid SaaS provider", True),
     *_CLOUD_COMMON,
 )
-"""For an endpoint that lists no codes: those of the general error list that can concern it, hence inferred."""
+"""Codes for an endpoint that lists none: the part of the general error list that may apply to it (inferred)."""
 
 
 def cloud_codes(listed: Mapping[int, str]) -> tuple[ReturnCode, ...]:
-    """Return the codes of a cloud endpoint: 0, those that it lists, and those of the signature, which all answer."""
+    """Return the codes of a cloud endpoint: 0, those it lists, and the signature codes that every endpoint returns."""
     own = (ReturnCode(code, meaning) for code, meaning in listed.items())
     return (_SUCCESS, *own, *_CLOUD_COMMON)

@@ -12,9 +12,9 @@ from gateway.protocol import json_text
 
 PORT: Final = 10001
 MAX_FRAME: Final = 1024
-"""The receive buffer of the vendor's app, in bytes: an answer stays within it."""
+"""Largest response, in bytes: the vendor's app receives into a buffer of this size."""
 SEND_AT_S: Final = (0.0, 0.5, 1.0)
-"""When a request is sent, in seconds from the start of a round."""
+"""When to send a request, in seconds from the start of a scan (NOTES: Discovery schedule)."""
 
 HEADER: Final = b"\xff\xff\x33\xff"
 _PREFIX: Final = struct.Struct(">4sBBH")
@@ -24,24 +24,33 @@ _RESPONSE: Final = 2
 
 
 class BadFrame(ValueError):
-    """A datagram that is no valid frame; the text says why."""
+    """A datagram is not a valid frame. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a device says of itself. `ip` is only a claim: the datagram's source address is the fact."""
+    """What a device says about itself. Members that it leaves out are empty."""
 
     sn: str
+    """Serial number; `deviceid` in the frame."""
     ip: str = ""
+    """Address that the device claims. Trust the source address of the datagram instead."""
     mac: str = ""
+    """MAC address, in whatever notation the device uses."""
     model: str = ""
+    """One of the vendor's names for a model; see `camera_model`."""
     type: str = ""
+    """Class of the device; values are not public."""
     name: str = ""
+    """Name that a person gave it."""
     factory: str = ""
+    """Manufacturer."""
     firmware: str = ""
+    """Version of the firmware, such as 1.2.6."""
     networkrol: str = ""
+    """Role in the network, in the vendor's spelling; values are not public."""
     network: str = ""
-    """`AP` while the device offers its own hotspot."""
+    """`AP` while the device offers its own hotspot; other values are not public."""
 
 
 def request_frame() -> bytes:
@@ -50,7 +59,7 @@ def request_frame() -> bytes:
 
 
 def response_frame(announcement: Announcement) -> bytes:
-    """Return the frame with which a device announces itself."""
+    """Return the frame that a device sends to announce itself."""
     members = {name: getattr(announcement, name) for name in Announcement.__slots__ if name != "sn"}
     return encode_frame(_RESPONSE, {"deviceid": announcement.sn, **members})
 
@@ -61,7 +70,7 @@ def is_request(frame: bytes) -> bool:
 
 
 def parse_response(frame: bytes) -> Announcement | None:
-    """Parse a datagram: the announcement, or None for a request (a sender hears its own). Raises `BadFrame`."""
+    """Return the announcement in a datagram, or None for a request: a sender receives its own. Raises `BadFrame`."""
     kind, payload = decode_frame(frame)
     if kind == _REQUEST:
         return None
@@ -75,14 +84,14 @@ def parse_response(frame: bytes) -> Announcement | None:
 
 
 def encode_frame(kind: int, payload: Mapping[str, Any]) -> bytes:
-    """Return the frame of a type (1 request, 2 response) with a payload, its members in their order."""
+    """Return a frame of a type (1 request, 2 response). The payload keeps the order of its members."""
     text = base64.b64encode(json_text.dumps(payload).encode())
     body = _PREFIX.pack(HEADER, _VERSION, kind, len(text)) + text
     return body + struct.pack(">I", zlib.crc32(body))
 
 
 def decode_frame(frame: bytes) -> tuple[int, dict[str, Any]]:
-    """Return the type of a frame and all members of its payload. Raises `BadFrame`."""
+    """Return the type of a frame and its whole payload. Raises `BadFrame`."""
     if len(frame) < _PREFIX.size + 4:
         raise BadFrame(f"{len(frame)} bytes are too short")
     header, version, kind, length = _PREFIX.unpack_from(frame)

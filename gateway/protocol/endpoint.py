@@ -1,4 +1,4 @@
-"""One vendor endpoint as typed data, and the checks and encoding that follow from it."""
+"""Vendor endpoints as typed data, with the checks and the encoding that follow from it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,42 +22,50 @@ FieldType = Literal["string", "int", "number", "array", "object"]
 MASK = "********"
 
 _PUBLIC_PARAMETERS_BYTES: Final = 128
-"""What app_id, timestamp, random and sign add to a form, with their names and some room."""
+"""Size of app_id, timestamp, random and sign in a form, with their names and a reserve."""
 _BYTES_OF_A_CHARACTER: Final = 12
-"""What one character takes in a form at most: four bytes of UTF-8, each escaped."""
+"""Largest size of one character in a form: four bytes of UTF-8, each escaped as three."""
 _FAR_LARGER: Final = 4 * _BYTES_OF_A_CHARACTER
-"""How many times larger than a body its limit is where nobody need look: with the shop it makes a form well below."""
+"""A body this many times smaller than the limit needs no exact check: its form, with the shop, is well below."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnCode:
-    """A number that the vendor answers, what it means for this endpoint, and whether the meaning is only inferred."""
+    """A return code of one endpoint."""
 
     code: int
+    """The number in the response."""
     meaning: str
+    """What it means for this endpoint."""
     inferred: bool = False
+    """Whether no page of the vendor states the meaning."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseField:
-    """A field below `data` of an answer, as a path: `total_count`, `ipc_list[].ipc_id`."""
+    """A field of a response."""
 
     path: str
+    """Where it is below `data`: `total_count`, `ipc_list[].ipc_id`."""
     type: FieldType
+    """Its JSON type."""
     description: str = ""
+    """Its meaning and unit."""
     secret: bool = False
+    """Whether only an admin may see it."""
 
 
 class Call(NamedTuple):
-    """Arguments that were checked against an endpoint, as the text that is signed and sent.
-
-    `parts` are the elements of the list that the call is cut at, if it was read with them.
-    """
+    """A call whose arguments were checked."""
 
     endpoint: "Endpoint"
+    """The endpoint to call."""
     fields: Mapping[str, str]
+    """The text that is signed and sent for each parameter."""
     files: Mapping[str, FilePart] = MappingProxyType({})
+    """The files, by parameter."""
     parts: Sequence[Part] = ()
+    """The elements of the list that the relay policy splits, if `Endpoint.parse` read them; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +144,7 @@ class Endpoint:
         object.__setattr__(self, "_list", self._list_body())
 
     def _can_wait(self, relay: RelayPolicy) -> bool:
-        """Tell whether a relay policy names what this endpoint has; secrets are never written down."""
+        """Tell whether a relay policy fits this endpoint. Calls with secrets are never stored."""
         known = {parameter.name: parameter for parameter in self.parameters}
         if relay.each:
             each = known.get(relay.each)
@@ -157,7 +165,7 @@ class Endpoint:
         return ListBody.of(each, names[0] if names else "")
 
     def meaning(self, code: int) -> str:
-        """Return what a return code means here; an inferred meaning says so."""
+        """Return what a code means for this endpoint. An inferred meaning says so."""
         for known in self.return_codes:
             if known.code == code:
                 return f"{known.meaning} (inferred)" if known.inferred else known.meaning
@@ -172,8 +180,8 @@ class Endpoint:
     ) -> Call:
         """Check arguments and turn them into a call.
 
-        `arguments` are JSON values or their text. `defaults` are values that the gateway fills in where the caller
-        names neither the parameter nor one that replaces it. Raises `InvalidRequest` with every fault, or `TooLarge`.
+        `arguments` are JSON values or their text. `defaults` apply where the caller gives neither the parameter nor
+        one that replaces it. Raises `InvalidRequest` with every fault, or `TooLarge`.
         """
         files = files or {}
         arguments = self._check.filled(arguments, defaults or {})
@@ -182,9 +190,9 @@ class Endpoint:
         return Call(self, fields, files)
 
     def parse(self, body: bytes, *, defaults: Mapping[str, str]) -> Call | None:
-        """Turn a JSON body into a call that holds its list and nothing else, checked in passing.
+        """Turn a JSON body that holds the list and nothing else into a call, checking it on the way.
 
-        None if it has to be read like any other, and given to `encode`. Raises `TooLarge`.
+        Return None if the body has to go through `encode`. Raises `TooLarge`.
         """
         if self._list is None or self.relay is None:
             return None
@@ -210,7 +218,7 @@ class Endpoint:
             raise TooLarge(f"{self.path}: the request has {size} bytes; at most {self.max_bytes} are accepted")
 
     def masked(self, answer: Any) -> Any:
-        """Return a copy of an answer (`code`, `msg`, `data`) in which secret fields are masked."""
+        """Return a copy of a response (`code`, `msg`, `data`) with its secret fields masked."""
         paths = [f"data.{known.path}" for known in self.answer if known.secret]
         for path in paths:
             answer = _masked(answer, path.replace("[]", ".[]").split("."))
@@ -218,11 +226,11 @@ class Endpoint:
 
     @property
     def has_secrets(self) -> bool:
-        """Whether an answer holds fields that only an admin may see."""
+        """Whether a response has fields that only an admin may see."""
         return any(known.secret for known in self.answer)
 
     def describe(self) -> dict[str, Any]:
-        """Return the endpoint as JSON, as the catalogue call shows it."""
+        """Return the endpoint as JSON for the catalogue."""
         return {
             "path": self.path,
             "side": self.side,
@@ -250,7 +258,7 @@ class Endpoint:
 
 
 class Catalogue:
-    """All endpoints, found by side and path."""
+    """All endpoints, by side and path."""
 
     def __init__(self, endpoints: tuple[Endpoint, ...]) -> None:
         self.endpoints = endpoints
@@ -265,11 +273,11 @@ class Catalogue:
                 raise ValueError(f"an item cannot go to {relay.instead} instead")
 
     def side(self, side: Side) -> tuple[Endpoint, ...]:
-        """Return the endpoints of one side, in the order of the documents."""
+        """Return the endpoints of one side, in the order of the vendor's documents."""
         return tuple(endpoint for endpoint in self.endpoints if endpoint.side == side)
 
     def get(self, side: Side, path: str) -> Endpoint:
-        """Return an endpoint; a leading slash or `openapi/` is tolerated. Raises `NotFound`."""
+        """Return an endpoint. A leading slash or `openapi/` is ignored. Raises `NotFound`."""
         key = path.strip("/").removeprefix("openapi/")
         endpoint = self._by_key.get((side, key))
         if endpoint is None:

@@ -1,4 +1,4 @@
-"""The envelope around every vendor answer: `{code, msg, data}`."""
+"""The envelope around every vendor response: `{code, msg, data}`."""
 
 import re
 from dataclasses import dataclass
@@ -10,25 +10,28 @@ _CODE = re.compile(r"-?[0-9]{1,9}")
 
 
 class MalformedResponse(ValueError):
-    """The peer answered something that is not a vendor answer; the text says what it is."""
+    """The peer sent something that is not a vendor response. The text says what."""
 
 
 @dataclass(frozen=True, slots=True)
 class VendorResponse:
-    """A vendor answer: its code (0 is success), the parsed document, and the bytes it came as."""
+    """A vendor response."""
 
     code: int
+    """The return code; 0 is success."""
     document: dict[str, Any]
+    """The whole parsed body."""
     raw: bytes
+    """The body as received."""
 
     @property
     def data(self) -> Any:
-        """The answer's `data`, or an empty object."""
+        """The response's `data`, or an empty object."""
         return self.document.get("data") or {}
 
 
 def parse_answer(raw: bytes) -> VendorResponse:
-    """Parse the body of an answer. Raises `MalformedResponse` for anything but a JSON object with an integer code.
+    """Parse the body of a response. Raises `MalformedResponse` for anything but a JSON object with an integer code.
 
     `msg` is ignored: the vendor writes both "succeed" and "success" (NOTES: Cloud codes).
     """

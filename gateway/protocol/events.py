@@ -1,4 +1,4 @@
-"""Events that the vendor reports: what each is called here, which of its fields mean what, and what is about a person.
+"""Events that the vendor reports: their types, the meaning of their fields, and which of them are personal data.
 
 The cloud numbers its events, cameras name theirs (NOTES: Cloud events; Camera events). The payload of a camera's event
 is not public. It is read as the cloud's.
@@ -15,7 +15,7 @@ from gateway.protocol.models import Model
 Source = Literal["cloud", "camera", "gateway"]
 
 TYPE_PATTERN: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-"""What the type of an event looks like: `face.seen`."""
+"""The form of an event's type, such as `face.seen`."""
 
 _GENDERS: Final = {0: "unknown", 1: "male", 2: "female"}
 _AGES: Final = {1: "0-6", 2: "7-12", 3: "13-18", 4: "19-28", 5: "29-35", 6: "36-45", 7: "46-55", 8: "56-"}
@@ -27,13 +27,15 @@ _PICTURE_LENGTH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A documented field of a payload. `meanings` maps the vendor's numbers to words; without, it is a text."""
+    """A documented field of a payload."""
 
     name: str
+    """Its name, which the event keeps."""
     meanings: Mapping[int, str] | None = None
+    """Words for the vendor's numbers; None if the field is text."""
 
     def read(self, value: Any) -> str | None:
-        """Return the value as a text (ids come as numbers and as texts), a word for a number, or None: not given."""
+        """Return the value as text, a number as its word, or None if there is no value (NOTES: Identifiers)."""
         if value is None or isinstance(value, (Mapping, list, bool)):
             return None
         text = str(value)
@@ -44,17 +46,20 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class VendorEvent:
-    """One event: the vendor's numbers and names for it, its type here, its documented fields.
-
-    `personal`: what it reports is about a person. `model` is the only one whose cameras report it, if there is one.
-    """
+    """One event of the vendor."""
 
     keys: tuple[int | str, ...]
+    """The cloud's number and the cameras' name for it."""
     type: str
+    """Its type in the gateway."""
     title: str
+    """What happened, for people."""
     fields: tuple[Field, ...] = ()
+    """The documented fields of its payload."""
     personal: bool = False
+    """Whether it is about a person."""
     model: Model | None = None
+    """The only model whose cameras report it; None for all."""
 
 
 _FACE: Final = (
@@ -84,11 +89,11 @@ VENDOR_EVENTS: Final = (
 )
 
 CLOUD_EVENTS: Final = tuple(key for event in VENDOR_EVENTS for key in event.keys if isinstance(key, int))
-"""What the cloud can be asked to report."""
+"""Events that the cloud can report, by number."""
 
 
 def camera_events(model: str) -> tuple[str, ...]:
-    """Return what a camera can be asked to report; one of an unknown model may know everything."""
+    """Return the names of the events that a model can report. An unknown model may report all."""
     return tuple(
         key
         for event in VENDOR_EVENTS
@@ -120,31 +125,36 @@ GATEWAY_EVENTS: Final[Mapping[str, str]] = {
     "events.erased": "Personal data of a face was erased from the journal",
     "webhook.test": "A person tests whether a till receives events",
 }
-"""The gateway's own events by type, with what each means."""
+"""The gateway's own events: type and meaning."""
 
 EVENT_TYPES: Final = frozenset(GATEWAY_EVENTS) | {event.type for event in VENDOR_EVENTS}
 """Every type of event that has a documented meaning."""
 
 
 class Report(NamedTuple):
-    """A vendor's report, read: `data` is kept, `live` is what is passed on now, pictures included (None: the same).
-
-    `camera` is the serial number that the payload names, `ipc_id` the cloud's number of the camera; empty if not given.
-    """
+    """A parsed report of the vendor."""
 
     type: str
+    """Type of the event in the gateway."""
     data: dict[str, Any]
+    """What is stored: pictures are replaced by their size."""
     live: dict[str, Any] | None
+    """What is passed on at once, pictures included; None if it equals `data`."""
     personal: bool
+    """Whether it is about a person."""
     face_id: str | None
+    """Identifier of the face, if the payload has one."""
     camera: str
+    """Serial number in the payload; empty if there is none."""
     ipc_id: str
+    """The cloud's identifier of the camera; empty if there is none."""
 
 
 def read_report(event: str, payload: str, shop: Mapping[str, str]) -> Report:
-    """Read what a callback reports. `event` and `payload` are as they came, `shop` the keys of the shop that it named.
+    """Parse the report in a callback.
 
-    What is not documented is kept as it is: an unknown event as `vendor.NAME`, a payload that is no JSON as text.
+    `event` and `payload` are as received, `shop` holds the shop keys of the callback. An unknown event becomes
+    `vendor.NAME`, and a payload that is not a JSON object is kept as text.
     """
     known = _BY_KEY.get(event)
     try:
@@ -164,7 +174,7 @@ def read_report(event: str, payload: str, shop: Mapping[str, str]) -> Report:
         type=known.type if known is not None else _unknown_type(event),
         data={**head, "payload": slim},
         live=None if slim == document else {**head, "payload": document},
-        # What nobody has documented may be about anybody.
+        # An undocumented event may be about a person.
         personal=known is None or known.personal,
         face_id=_text(document.get("face_id")) or None,
         camera=_text(document.get("sn")) or _text(document.get("ipc_sn")),
@@ -173,7 +183,7 @@ def read_report(event: str, payload: str, shop: Mapping[str, str]) -> Report:
 
 
 def erased(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what remains of an event's data when what is about a person has to go."""
+    """Return an event's data without personal data."""
     kept = {name: data[name] for name in ("vendor_event", "shop_id", "sunmi_shop_no") if name in data}
     return {**kept, "personal_data": "erased"}
 
@@ -188,7 +198,7 @@ def _text(value: Any) -> str:
 
 
 def _writable(document: Any) -> Any:
-    """Return a document as it can be written: with `?` for half a surrogate pair. Raises as `json_text.dumps`."""
+    """Return a document that can be encoded: `?` stands for a lone surrogate. Raises as `json_text.dumps`."""
     try:
         json_text.dumps(document)
     except UnicodeEncodeError:
@@ -209,7 +219,7 @@ def _with_whole_characters(value: Any) -> Any:
 
 
 def _without_pictures(value: Any) -> Any:
-    """Return a payload in which every picture is replaced by its size: pictures are passed on and never kept."""
+    """Return a payload with every picture replaced by its size. Pictures are passed on and never stored."""
     match value:
         case dict():
             return {name: _without_pictures(one) for name, one in value.items()}

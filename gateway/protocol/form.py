@@ -1,4 +1,4 @@
-"""Form encoding (application/x-www-form-urlencoded) of large texts: as `urllib` does it, several times as fast."""
+"""Form encoding (application/x-www-form-urlencoded): the output of `urllib`, several times as fast for large texts."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,17 +8,17 @@ _ESCAPES: Final = [(bytes([byte]), b"%%%02X" % byte) for byte in range(256)]
 
 
 def quote(text: str) -> bytes:
-    """Return a text as the value of a form field: letters, digits and `_.-~` are kept, a blank is `+`."""
+    """Return a text as the value of a form field. Letters, digits and `_.-~` stay, a blank becomes `+`."""
     raw = text.encode()
     found = set(raw.translate(None, _KEPT))
-    # The percent sign first, since every replacement writes one.
+    # The percent sign comes first, because every replacement writes one.
     for byte in sorted(found, key=lambda byte: byte != ord("%")):
         raw = raw.replace(*_ESCAPES[byte])
     return raw.replace(b" ", b"+")
 
 
 def length(raw: bytes) -> int:
-    """Return the length of `quote` of a text, which is given in UTF-8."""
+    """Return how long `quote` makes a text, which is given in UTF-8."""
     return len(raw) + 2 * len(raw.translate(None, _KEPT))
 
 

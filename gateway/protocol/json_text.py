@@ -1,4 +1,4 @@
-"""JSON in which numbers keep the digits they came with."""
+"""JSON in which numbers keep the digits as received."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -13,13 +13,13 @@ def _refuse_constant(name: str) -> Any:
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _PATIENT: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
-"""Takes half a surrogate pair, so that whoever sent one can be told where, and tells best what is wrong with a text."""
+"""The slow second try: it accepts a lone surrogate, so that a check can name its place, and has the clearer errors."""
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _SORTING: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse JSON; fractions become `Decimal`, so that 10.00 stays 10.00. Raises ValueError."""
+    """Parse JSON. Fractions become `Decimal`, so that 10.00 stays 10.00. Raises ValueError."""
     try:
         try:
             return _DECODER.decode(text)
@@ -32,14 +32,14 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
-    """Write JSON, compact unless indented, with every non-ASCII character as it is.
+    """Return JSON, compact unless indented. Non-ASCII characters are not escaped.
 
-    Raises UnicodeEncodeError for half a surrogate pair, and RecursionError for what is nested too deeply.
+    Raises UnicodeEncodeError for a lone surrogate and RecursionError for a value that is nested too deeply.
     """
     raw = _ENCODER.encode(value)
     return (raw if indent is None else msgspec.json.format(raw, indent=indent)).decode()
 
 
 def canonical(value: Any) -> bytes:
-    """Write JSON that is the same for the same content: the order of an object's members has no meaning."""
+    """Return JSON that is equal for equal content: members of objects are sorted."""
     return _SORTING.encode(value)

@@ -1,7 +1,7 @@
-"""Bodies that hold one list and nothing else, checked while they are parsed: in C, for orders and bulk loads.
+"""Request bodies that hold one list and nothing else, checked while they are parsed: the fast path for orders.
 
-What such a body takes, `Parameter` takes too; it leaves to that whatever is not plainly as declared: numbers as text,
-blank and unknown members, and all that is wrong and deserves a reason.
+The parsing and checking run in C (msgspec). Everything accepted here `Parameter` accepts as well. What is not exactly
+as declared is left to `Parameter`: numbers as text, blank and unknown members, and every error, which needs a reason.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,18 @@ from msgspec import Meta
 from gateway.protocol.parameters import LARGEST, Parameter
 
 _PLAIN: Final = LARGEST // 10
-"""What plain numbers are at most: far from the limit, where floating point is rounded."""
+"""Largest number accepted here. It stays away from `LARGEST`, where floating point is rounded."""
 _SHORT: Final = Annotated[int, Meta(ge=-_PLAIN, le=_PLAIN)]
 _FILLED: Final[Any] = Annotated[str, Meta(min_length=1)] | _SHORT
 
 
 class Part(NamedTuple):
-    """One element of the list: by what the vendor names it, and its compact JSON with every digit as it came."""
+    """One element of the list."""
 
     reference: str
+    """The identifier by which the vendor's responses name the element."""
     text: str
+    """The element as compact JSON, with every digit as received."""
 
 
 class ListBody:
@@ -37,15 +39,15 @@ class ListBody:
 
     @classmethod
     def of(cls, parameter: Parameter, identifier: str) -> Self | None:
-        """Return the body for a list whose elements have their identifier in that member, or are it, if blank.
+        """Return the body for a list parameter, or None if a type cannot express its declaration.
 
-        None if the list's declaration says what a type cannot.
+        `identifier` names the member of each element that identifies it. If it is empty, the element itself does.
         """
         element = _element(parameter) if parameter.required else None
         return None if element is None else cls(parameter.name, element, identifier)
 
     def parse(self, body: bytes) -> Sequence[Part] | None:
-        """Return the elements of a body, or None if they are not plainly as declared."""
+        """Return the elements of a body, or None if they are not exactly as declared."""
         try:
             raws = getattr(self._body.decode(msgspec.json.format(body, indent=-1)), self._name)
             decode, identifier = self._element.decode, self._identifier
@@ -57,7 +59,7 @@ class ListBody:
 
 
 def _element(parameter: Parameter) -> Any:
-    """Return the type of the elements of an array, or None if there is none that says it all."""
+    """Return the type of the elements of an array, or None if no type expresses the declaration."""
     if parameter.choices or parameter.items == "int":
         return None
     return _FILLED if parameter.items == "string" else _object(parameter)

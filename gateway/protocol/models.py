@@ -1,4 +1,4 @@
-"""Camera models and the many names the vendor uses for them (NOTES: Camera models)."""
+"""Camera models and the names that the vendor uses for them (NOTES: Camera models)."""
 
 from typing import Literal
 
@@ -11,12 +11,12 @@ _MODELS: dict[str, Model] = {
 
 
 def camera_model(name: str) -> Model | None:
-    """Return FM010 (Store Sense) or FM020 (Face Sense) for any spelling, or None: not a camera."""
+    """Return FM010 (Store Sense) or FM020 (Face Sense) for any of its names, or None if it is not a camera."""
     return _MODELS.get(name.strip().upper())
 
 
 def normal_mac(text: str) -> str:
-    """Return a MAC address as `04:12:24:E3:45:12`, or the empty string if it is none."""
+    """Return a MAC address as `04:12:24:E3:45:12`, or an empty string if the text is not one."""
     digits = "".join(character for character in text if character not in ":-. ").upper()
     if len(digits) != 12 or any(digit not in "0123456789ABCDEF" for digit in digits):
         return ""

@@ -1,4 +1,4 @@
-"""Parameters of a vendor endpoint as typed data, and the text that a value becomes on the wire."""
+"""Parameters of vendor endpoints as typed data, with the check and the encoding of their values."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,13 @@ from typing import Any, Final, Literal
 
 from gateway.errors import Fault
 from gateway.protocol import json_text
+from gateway.protocol.pictures import picture_size
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
 Format = Literal["date", "timestamp"]
 
 LARGEST: Final = 10**18
-"""What every number is below; the vendor says of none how large it may be."""
+"""Every number is below this. The vendor states no bounds of its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -31,7 +32,7 @@ _JSON_KINDS = {
 
 
 class InvalidValue(ValueError):
-    """A value does not fit its parameter; the text is the reason, and `inside` the place within the value."""
+    """A value does not fit its parameter. The text is the reason, `inside` the place within the value: `[2].price`."""
 
     def __init__(self, reason: str, inside: str = "") -> None:
         super().__init__(reason)
@@ -41,64 +42,86 @@ class InvalidValue(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One value that the vendor documents for a parameter, and what it means."""
+    """A value that the vendor documents for a parameter."""
 
     value: int | str
+    """The value."""
     meaning: str
+    """What it means."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that one label model can show: size in pixels and colours."""
+    """A picture that one model of shelf label can show."""
 
     model: str
+    """The model of the label."""
     width: int
+    """In pixels."""
     height: int
+    """In pixels."""
     colours: tuple[str, ...]
+    """The colours that the label shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A file as a caller handed it over."""
+    """A file that a caller sent."""
 
     filename: str
+    """Name as sent by the caller."""
     content_type: str
+    """MIME type as sent by the caller."""
     data: bytes
+    """The content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of an endpoint, or one property of an item in a list.
-
-    `required` means that the vendor demands it, even where the gateway fills it in. `one_of` names a group of which at
-    least one member must be given. `min` and `max` bound the number, `min_length` and `max_length` count characters,
-    `max_bytes` bytes of a file. `blank` admits the empty string beside what the lengths allow. `open` choices are
-    documented but not enforced, because the vendor adds values. `replaces` names a required parameter that this one
-    stands in for. `items` is the type of an array's elements, `properties` the known members of each element: others
-    pass through, because the vendor says that there will be more.
-    """
+    """One parameter of an endpoint, or one member of an object in a list."""
 
     name: str
+    """The vendor's name."""
     type: ParameterType
+    """The JSON type, or `file`."""
     description: str = ""
+    """Meaning and unit, for users."""
     required: bool = False
+    """Whether the vendor demands it, even where the gateway fills it in."""
     one_of: str = ""
+    """Name of a group: at least one member of the group must be given."""
     replaces: str = ""
+    """Name of a required parameter that this one stands in for."""
     min: int | None = None
+    """Smallest number."""
     max: int | None = None
+    """Largest number."""
     min_length: int | None = None
+    """Smallest number of characters."""
     max_length: int | None = None
+    """Largest number of characters."""
     max_bytes: int | None = None
+    """Largest size of a file."""
     blank: bool = False
+    """Whether an empty string is allowed whatever the lengths say."""
     choices: tuple[Choice, ...] = ()
+    """The documented values."""
     open: bool = False
+    """Whether other values than the choices pass: the vendor adds values."""
     default: int | str | None = None
+    """What the vendor assumes if the parameter is missing."""
     secret: bool = False
+    """Whether the value must not appear in logs or be stored."""
     format: Format | None = None
+    """What a string or number stands for."""
     items: Literal["string", "int", "object"] | None = None
+    """Type of an array's elements."""
     properties: tuple["Parameter", ...] = ()
+    """Known members of an object. Others pass, because the vendor announces more."""
     pictures: tuple[Picture, ...] = ()
+    """Pictures that a file may hold; empty for any file."""
     example: int | str | None = None
+    """A valid value, for documentation."""
     _known: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
     _needed: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -139,7 +162,7 @@ class Parameter:
         return any(low is not None and high is not None and low > high for low, high in pairs)
 
     def encode(self, value: Any) -> str:
-        """Return the text that is signed and sent for a JSON value, or for the text of one. Raises `InvalidValue`."""
+        """Return the text to sign and send for a JSON value or for its text. Raises `InvalidValue`."""
         match self.type:
             case "string":
                 return self._string(value)
@@ -188,7 +211,7 @@ class Parameter:
             raise InvalidValue("must be valid Unicode") from exc
 
     def _parsed(self, value: Any) -> Any:
-        """Return an array or object that was checked, parsing its text if that is given."""
+        """Return a checked array or object, parsed if it was given as text."""
         if isinstance(value, str):
             try:
                 value = json_text.loads(value)
@@ -222,7 +245,7 @@ class Parameter:
             raise InvalidValue("must be a string that is not empty")
 
     def _check_properties(self, element: Mapping[str, Any]) -> None:
-        # The vendor's own samples send empty strings for absent values.
+        # Empty means absent (NOTES: Empty values).
         for name in self._needed:
             if element.get(name) in (None, ""):
                 raise InvalidValue("is required", f".{name}")
@@ -236,7 +259,7 @@ class Parameter:
                 raise InvalidValue(exc.reason, f".{name}{exc.inside}") from exc
 
     def _check(self, value: Any) -> None:
-        """Check a member of an object, which is sent as it is."""
+        """Check a member of an object, which is sent unchanged. Raises `InvalidValue`."""
         if self.type in ("array", "object"):
             self._parsed(value)
         elif self.type == "number" and isinstance(value, Decimal):
@@ -244,7 +267,7 @@ class Parameter:
                 raise InvalidValue("must have at most 18 digits before the point")
             self._check_range(value, str(value))
         else:
-            # The vendor's samples send numbers for identifiers, and text for numbers.
+            # Identifiers may be numbers, and numbers text (NOTES: Identifiers).
             self.encode(str(value) if self.type == "string" and type(value) is int else value)
 
     def _check_choice(self, value: int | str) -> None:
@@ -253,7 +276,7 @@ class Parameter:
             raise InvalidValue(f"must be one of {allowed}")
 
     def check_file(self, part: FilePart) -> None:
-        """Check a file against the parameter's limits, but for its size. Raises `InvalidValue`."""
+        """Check the content of a file; the caller checks its size. Raises `InvalidValue`."""
         if not part.data:
             raise InvalidValue("is empty")
         if self.pictures:
@@ -265,7 +288,7 @@ class Parameter:
                 raise InvalidValue(f"is {size[0]} x {size[1]} pixels, which no label shows ({known})")
 
     def describe(self) -> dict[str, Any]:
-        """Return the parameter as JSON, leaving out what is not set."""
+        """Return the parameter as JSON, without what is not set."""
         described: dict[str, Any] = {"name": self.name, "type": self.type, "required": self.required}
         if self.choices:
             described["choices"] = [choice.value for choice in self.choices]
@@ -292,18 +315,19 @@ _DESCRIBED = (
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A limit across two parameters: the time from `start` to `end` is at most `most` units.
-
-    In `seconds` the parameters are Unix timestamps, otherwise dates (YYYY-MM-DD).
-    """
+    """A limit on the time between two parameters."""
 
     start: str
+    """Name of the parameter that holds the start."""
     end: str
+    """Name of the parameter that holds the end."""
     most: int
+    """Largest distance, in units."""
     unit: Literal["seconds", "hours", "days", "weeks", "months"]
+    """With `seconds` the parameters are Unix timestamps, otherwise dates (YYYY-MM-DD)."""
 
     def check(self, fields: Mapping[str, str]) -> Fault | None:
-        """Return what is wrong with the encoded parameters, if anything."""
+        """Return the fault in the encoded parameters, or None."""
         if self.start not in fields or self.end not in fields:
             return None
         if self.unit == "seconds":
@@ -330,40 +354,17 @@ class Span:
 def parse_date(text: str) -> date:
     """Parse YYYY-MM-DD. Raises `InvalidValue`."""
     try:
-        if not _DATE.fullmatch(text):  # fromisoformat takes week dates as well
+        if not _DATE.fullmatch(text):  # fromisoformat accepts week dates as well
             raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError as exc:
         raise InvalidValue("must be a date, YYYY-MM-DD") from exc
 
 
-def picture_size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height in pixels of a PNG, GIF, BMP or JPEG picture, or None for anything else."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
-        return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
-    if data.startswith((b"GIF87a", b"GIF89a")) and len(data) >= 10:
-        return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
-    if data.startswith(b"BM") and len(data) >= 26:
-        width = int.from_bytes(data[18:22], "little", signed=True)
-        return width, abs(int.from_bytes(data[22:26], "little", signed=True))
-    return _jpeg_size(data) if data.startswith(b"\xff\xd8") else None
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    position = 2
-    while position + 9 <= len(data) and data[position] == 0xFF:
-        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the frame headers
-            height, width = data[position + 5 : position + 7], data[position + 7 : position + 9]
-            return int.from_bytes(width), int.from_bytes(height)
-        position += 2 + length
-    return None
-
-
 def _parse_number(value: Any, *, whole: bool) -> tuple[int | Decimal, str]:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise InvalidValue(f"must be {'an integer' if whole else 'a number'}, not {_kind(value)}")
-    text = str(value) if not isinstance(value, int) or abs(value) < 10**19 else "?"  # huge integers have no cheap text
+    text = str(value) if not isinstance(value, int) or abs(value) < 10**19 else "?"  # converting a huge integer is slow
     if whole:
         if not _INTEGER.fullmatch(text):
             raise InvalidValue("must be an integer")

@@ -1,4 +1,4 @@
-"""The reference page: the catalogue as Markdown, for people."""
+"""The reference page: the catalogue as Markdown."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -48,7 +48,7 @@ def render(catalogue: Catalogue) -> str:
 
 
 def relay_facts(relay: RelayPolicy) -> Iterator[str]:
-    """Say in Markdown, a sentence each, how calls of an endpoint wait in the outbox."""
+    """Yield one Markdown sentence for each rule of a relay policy."""
     items = f"each element of `{relay.each}` is an item, up to {relay.most} in a call" if relay.each else "one item"
     yield f"Queued, priority {relay.priority}: {items}."
     keys = [f"the {key.kind} ({', '.join(f'`{name}`' for name in key.names) or 'the element'})" for key in relay.keys]

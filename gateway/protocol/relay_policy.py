@@ -1,4 +1,4 @@
-"""The relay policy of an endpoint: whether its calls may wait for the cloud, and by which rules they wait."""
+"""The relay policy of an endpoint: whether its calls may wait in the outbox, and by which rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,50 +9,59 @@ Mode = Literal["every", "merge", "latest"]
 Verdict = Literal["refused", "delivered", "instead"]
 
 PRIORITIES: Final[Mapping[Kind, int]] = {"flash": 0, "order": 1, "product": 2, "label": 2}
-"""What is sent first, by what it changes: the lowest number. Kinds that one call can change together share a number,
-so that what is sent in the order of these and of acceptance is in order for each key."""
+"""Priority by what an item changes; the lowest number is sent first. Kinds that one call can change together share a
+number, so that sending by priority and then by acceptance keeps the order within each key."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderKey:
-    """What a call changes: calls that change the same thing are sent one after the other.
-
-    `names` are the parameters, or the members of a list's elements, that tell which; each that is given makes a key.
-    None of them means that the element itself does.
-    """
+    """What a call changes. Calls that change the same thing are sent one after the other."""
 
     kind: Kind
+    """The kind of thing."""
     names: tuple[str, ...] = ()
+    """Parameters, or members of a list's elements, that identify the thing. Each one given makes a key.
+
+    If there are none, the element itself is the identifier.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayPolicy:
-    """How calls of an endpoint wait in the outbox. An endpoint without one is never queued: its calls go directly.
-
-    `each` is the list parameter of which every element is an item; without one the whole call is the item.
-    `keys` is what an item changes. The first is its order key; the vendor's answers name an item by it.
-    `mode` tells what becomes of an item that still waits when a newer one of the same order key and path comes: `every`
-    one is sent, they are sent as one by `merge` (the vendor's updates are partial: field by field, the newest wins), or
-    only the `latest` is sent (whole values). A `barrier` is never passed by this.
-    `most` is how many items go into one call. `expires_after_s` is the running time after which an item is worthless.
-    `identified` says that an item with the same order key and content is the same item, handed over again.
-    `named` tells what it means for an item to be named in a list of the answer: `refused`, `delivered` (its effect is
-    there already) or `instead`, which sends it to the endpoint `instead`. One that has the member `made_by` counts as
-    delivered where the list means refused, but for `invalid_list`. `done` are the codes of refusals that say of a whole
-    call that its effect is there already: its answer was lost, and it was sent again.
-    """
+    """How calls of an endpoint wait in the outbox. An endpoint without a policy is never queued."""
 
     keys: tuple[OrderKey, ...]
+    """What an item changes. The first is its order key, and the vendor's responses name the item by it."""
     each: str = ""
+    """The list parameter whose elements are the items. If empty, the whole call is one item."""
     mode: Mode = "every"
+    """What happens to a waiting item when a newer one with the same order key and path arrives.
+
+    `every`: both are sent. `merge`: they become one, field by field, the newest value wins, because the vendor's
+    updates are partial. `latest`: only the newer one is sent, because it carries whole values.
+    """
     barrier: bool = False
+    """Whether nothing is merged or replaced across an item of this endpoint."""
     most: int = 1
+    """Largest number of items in one call."""
     expires_after_s: int | None = None
+    """Seconds of uptime after which an item is worthless; None for never."""
     identified: bool = False
+    """Whether an item with the same order key and content is the same item, submitted again."""
     named: Mapping[str, Verdict] = field(default_factory=dict, hash=False)
+    """What it means for an item that a list of the response names it, by the name of the list.
+
+    `refused`, `delivered` (its effect is there already), or `instead`: it goes to another endpoint.
+    """
     instead: str = ""
+    """The endpoint that receives the items whose verdict is `instead`."""
     made_by: str = ""
+    """A member that makes the vendor create an unknown object (NOTES: Product updates).
+
+    An item that has it counts as delivered where a list means refused, except in `invalid_list`.
+    """
     done: tuple[int, ...] = ()
+    """Codes that mean, for a whole call, that its effect is there already: it was sent again after a lost response."""
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -73,11 +82,11 @@ class RelayPolicy:
 
     @property
     def priority(self) -> int:
-        """When its items are sent, the lowest number first."""
+        """The priority of the items; the lowest number is sent first."""
         return PRIORITIES[self.keys[0].kind]
 
     def describe(self) -> dict[str, Any]:
-        """Return the policy as JSON, as the catalogue shows it."""
+        """Return the policy as JSON for the catalogue."""
         return {
             "queued": True,
             "each": self.each or None,

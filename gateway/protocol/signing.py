@@ -7,22 +7,22 @@ from collections.abc import Mapping
 def string_to_sign(parameters: Mapping[str, str], key: str) -> str:
     """Return the text whose MD5 is the signature.
 
-    `parameters` maps names to the very text that is sent, before URL encoding: arrays are their JSON text, files are
-    left out by the caller. A `sign` among them and empty values take no part; names are in ASCII order.
-    `key` is the secret key, or the activation number for an activation.
+    `parameters` maps names to the exact text that is sent, before URL encoding: an array is its JSON text. The caller
+    leaves files out. `sign` and empty values are skipped, names are sorted in ASCII order. `key` is the secret key, or
+    the activation number for an activation.
     """
     pairs = [f"{name}={value}" for name, value in sorted(parameters.items()) if value and name != "sign"]
     return "&".join([*pairs, f"key={key}"])
 
 
 def sign(parameters: Mapping[str, str], key: str) -> str:
-    """Return the signature: 32 upper-case hexadecimal digits. See `string_to_sign` for the arguments."""
-    digest = hashlib.md5(string_to_sign(parameters, key).encode(), usedforsecurity=False)  # fixed by the vendor
+    """Return the signature, 32 upper-case hexadecimal digits. The arguments are those of `string_to_sign`."""
+    digest = hashlib.md5(string_to_sign(parameters, key).encode(), usedforsecurity=False)  # the vendor prescribes MD5
     return digest.hexdigest().upper()
 
 
 def signed(parameters: Mapping[str, str], *, app_id: str, key: str, timestamp: int, random: str) -> dict[str, str]:
-    """Return the parameters with the public ones added: app_id, timestamp (Unix seconds), random and sign.
+    """Return the parameters together with the public ones: app_id, timestamp (Unix seconds), random and sign.
 
     `random` is 6 to 10 digits or letters (NOTES: Public parameters).
     """

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import json_text
-from gateway.protocol.parameters import Choice, FilePart, InvalidValue, Parameter, Picture, Span, picture_size
+from gateway.protocol.parameters import Choice, FilePart, InvalidValue, Parameter, Picture, Span
+from gateway.protocol.pictures import picture_size
 
 ZOOM = Parameter(name="zoom", type="int", required=True, min=0, max=500)
 MODE = Parameter(name="mode", type="int", choices=(Choice(0, "off"), Choice(1, "on")))

@@ -1,4 +1,4 @@
-"""The catalogue: every endpoint of the vendor's documents, one table file per chapter."""
+"""The catalogue: every endpoint of the vendor's documents, one module for each chapter."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""How the tables write down answer fields: single ones, rows of a list, lists of text."""
+"""Short forms to declare the fields of a response."""
 
 from collections.abc import Sequence
 
@@ -28,5 +28,5 @@ def texts(name: str, description: str) -> tuple[ResponseField, ...]:
 
 
 def meanings(choices: Sequence[Choice]) -> str:
-    """Return what the values of a field mean, as a sentence: `0 unknown, 1 male, 2 female.`."""
+    """Return the meanings of a field's values as a sentence: `1 male, 2 female.`."""
     return ", ".join(f"{choice.value} {choice.meaning}" for choice in choices) + "."

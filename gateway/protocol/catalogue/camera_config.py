@@ -9,13 +9,13 @@ from gateway.protocol.parameters import Choice, Parameter
 
 
 def _read(number: int, action: str, title: str, *answer: ResponseField, **more: Any) -> Endpoint:
-    """Declare an endpoint that takes nothing and changes nothing."""
+    """Declare an endpoint without parameters that only reads."""
     declared = {"scope": "pos", "return_codes": camera_codes(0, 1, 3, 5, 7), "repeatable": True, **more}
     return _config(number, action, title, answer=answer, **declared)
 
 
 def _set(number: int, action: str, title: str, *parameters: Parameter, codes: tuple[int, ...], **more: Any) -> Endpoint:
-    """Declare an endpoint that sets a whole value, so that saying it twice changes nothing."""
+    """Declare an endpoint that sets a whole value, so that repeating a call is safe."""
     declared = {"scope": "installer", "repeatable": True, **more}
     return _config(number, action, title, parameters=parameters, return_codes=camera_codes(0, 1, *codes), **declared)
 

@@ -1,4 +1,4 @@
-"""Camera endpoints `hook/*`: which events a camera reports, and to which address (NOTES: Camera subscriptions)."""
+"""Camera endpoints `hook/*`: events that a camera reports to a callback URL (NOTES: Camera subscriptions)."""
 
 from gateway.protocol.codes import camera_codes
 from gateway.protocol.endpoint import Endpoint

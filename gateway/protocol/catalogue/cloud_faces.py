@@ -9,7 +9,7 @@ from gateway.protocol.codes import cloud_codes
 from gateway.protocol.parameters import Parameter
 
 _MAX_FACES: Final = 30_000
-"""All groups together, so none can be larger (NOTES: Face library limits)."""
+"""Bound for all groups together, and so for each (NOTES: Face library limits)."""
 
 _GROUP_ID = Parameter(
     name="group_id", type="string", required=True, description="The face group.", example="578968814328"

@@ -1,4 +1,4 @@
-"""Cloud endpoints `passengerFlow/*`: how many customers came, and of which kind (NOTES: Customer flow)."""
+"""Cloud endpoints `passengerFlow/*`: numbers of customers by time, kind, age and gender (NOTES: Customer flow)."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Cloud endpoints `hook/*`: which events the cloud reports, and to which address (NOTES: Cloud events)."""
+"""Cloud endpoints `hook/*`: events that the cloud reports to a callback URL (NOTES: Cloud events)."""
 
 from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, SHOP, cloud_endpoint
 from gateway.protocol.codes import GENERAL_CLOUD_CODES

@@ -25,7 +25,7 @@ PICTURES: Final = (
     Picture("SL142", 400, 300, _THREE_COLOURS),
     Picture("SL142+", 400, 300, _THREE_COLOURS),
 )
-"""What each label model shows."""
+"""The pictures that each model of label shows."""
 
 _LED_COLOURS = (
     Choice(1, "white"),

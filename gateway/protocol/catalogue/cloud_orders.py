@@ -1,4 +1,4 @@
-"""Cloud endpoint `order/update`: the till's orders (NOTES: Orders)."""
+"""Cloud endpoint `order/update`: the orders of a POS terminal (NOTES: Orders)."""
 
 from gateway.protocol.catalogue.answers import texts
 from gateway.protocol.catalogue.shop import ITEMS_PER_CALL, SHOP, cloud_endpoint

@@ -1,4 +1,4 @@
-"""Cloud endpoints `product/*`: products, and the labels showing them (NOTES: Product lists; Product updates)."""
+"""Cloud endpoints `product/*`: products, and the labels that show them (NOTES: Product lists; Product updates)."""
 
 from gateway.protocol.catalogue.answers import rows, text, texts, whole
 from gateway.protocol.catalogue.labels import (

@@ -1,4 +1,4 @@
-"""Cloud endpoints `template/*`: what a shelf label shows, and where on it."""
+"""Cloud endpoints `template/*`: the layouts of shelf labels."""
 
 from gateway.protocol.catalogue.answers import meanings, rows, text, whole
 from gateway.protocol.catalogue.labels import LABEL_CODES, TEMPLATE_ID

@@ -1,4 +1,4 @@
-"""What the chapters on labels, access points, templates and products share."""
+"""Declarations that the chapters on labels, access points, templates and products share."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from gateway.protocol.parameters import Parameter
 
 LABEL_CODES: Final[Mapping[int, str]] = {5000: "database error", 5041: "invalid SaaS provider"}
-"""The codes that nearly every endpoint of these chapters lists (NOTES: Shelf labels)."""
+"""Codes that nearly every endpoint of these chapters lists (NOTES: Shelf labels)."""
 
 PRODUCT_ID: Final = Parameter(name="product_id", type="string", required=True, description="The product.", example="1")
 TEMPLATE_ID: Final = Parameter(

@@ -1,4 +1,4 @@
-"""How the cloud describes people: gender, age, the kinds of face group."""
+"""Values by which the cloud describes people: gender, age range, kind of face group."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the cloud's endpoints have in common: the shop they speak of, pages, return codes, the limit on a request."""
+"""Declarations that the endpoints of the cloud share: shop keys, pages, return codes, the largest request."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,11 +7,11 @@ from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.parameters import Parameter
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""The cloud refuses a larger request (NOTES: Request size)."""
+"""Largest request that the cloud accepts (NOTES: Request size)."""
 
 ITEMS_PER_CALL: Final = 4000
-"""How many orders or products the outbox puts into one call at most. The vendor states no number, only the size, which
-decides for items of the usual 300 bytes and more."""
+"""Largest number of orders or products in one call of the outbox. The vendor limits only the size of a request, which
+items of the usual 300 bytes or more reach first."""
 
 SHOP: Final = (
     Parameter(
@@ -43,13 +43,13 @@ STORE_CODES: Final[Mapping[int, str]] = {
     5013: "no data found",
     5041: "no shop_id parameter found in the request",
 }
-"""The codes that nearly every endpoint of the Cloud API chapter lists."""
+"""Codes that nearly every endpoint of the Cloud API chapter lists."""
 
 CODES_STATED_IN_GENERAL: Final = "Lists no codes of its own; those of the general error list are shown."
 
 
 def pages(*, defaults: bool = True, max_size: int | None = None, remark: str = "") -> tuple[Parameter, Parameter]:
-    """Declare the two parameters that choose a page; the vendor states defaults for some lists only."""
+    """Declare the two parameters that select a page. The vendor states defaults for some lists only."""
     return (
         Parameter(
             name="page_num",
@@ -70,5 +70,5 @@ def pages(*, defaults: bool = True, max_size: int | None = None, remark: str = "
 
 
 def cloud_endpoint(**declared: Any) -> Endpoint:
-    """Declare a cloud endpoint; a file that it takes has a limit of its own beside the one on the form."""
+    """Declare a cloud endpoint. Files have a limit of their own beside that of the form."""
     return Endpoint(side="cloud", max_bytes=MAX_BODY_BYTES, **declared)
