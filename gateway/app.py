@@ -2,9 +2,8 @@
 
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from gateway import __version__
 from gateway.api.token_table import TokenTable
@@ -34,6 +33,7 @@ from gateway.outbox.worker import Relay
 from gateway.runtime import logs
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
@@ -42,134 +42,115 @@ if TYPE_CHECKING:  # imported where it is used, for the memory that it takes
     from gateway.authority.authority import Authority
 
 
-@dataclass(kw_only=True)
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+Part = TypeVar("Part", bound=_Closable)
+
+
 class Gateway:
     """Every part of a running gateway. Make one with `open`, and `close` it."""
 
-    settings: Settings
-    directory: StateDirectory
-    database: Database
-    metrics: Metrics
-    tokens: TokenTable
-    registry: Registry
-    cloud: Cloud
-    outbox: Outbox
-    relay: Relay
-    flow: CustomerFlow
-    event_log: EventLog
-    callbacks: Callbacks
-    system_events: SystemEvents
-    callback_urls: CallbackUrls
-    subscriptions: Subscriptions
-    webhooks: Webhooks
-    cameras: Cameras
-    discovery: Discovery
-    provisioning: Provisioning
-    advertisement: Advertisement
-    authority: "Authority | None"
-    """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
-    started_at: float = field(default_factory=time.monotonic)
-    _parts: AsyncExitStack = field(default_factory=AsyncExitStack)
+    def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
+        """Take the settings, and the supervisor of every long-lived task; `open` assembles the parts."""
+        self.settings = settings
+        self.supervisor = supervisor
+        self.started_at = time.monotonic()
+        self._parts = AsyncExitStack()
 
     @classmethod
-    async def open(cls, settings: Settings) -> Self:
+    async def open(cls, settings: Settings, supervisor: Supervisor | None = None) -> Self:
         """Open the state directory and assemble the parts; nothing is sent yet.
 
         Raises `StateError` if the directory is held by another gateway or cannot be used, and `SettingsError`.
         """
         logs.hide(settings.secrets)
-        async with AsyncExitStack() as parts:
-            directory = StateDirectory.acquire(settings.state_directory)
-            parts.callback(directory.release)
-            clock = PeerClock()
-            metrics = Metrics()
-            cloud = Cloud(settings.cloud, clock)
-            cloud.on_call = metrics.calls("cloud")
-            parts.push_async_callback(cloud.close)
-            database = await Database.open(directory.database)
-            parts.push_async_callback(database.close)
-            tokens = await TokenTable.open(database)
-            parts.push_async_callback(tokens.close)
-            outbox = await Outbox.open(database, max_bytes=settings.outbox.max_bytes)
-            parts.push_async_callback(outbox.close)
-            relay = Relay(cloud, outbox)
-            parts.push_async_callback(relay.close)
-            account = f"{settings.cloud.url} {settings.cloud.app_id}"
-            flow = CustomerFlow(cloud, FlowTable(database, outbox.running, account=account), settings.cloud.shop)
-            parts.push_async_callback(flow.close)
-            event_log = await EventLog.open(database, outbox.running, now=clock.now)
-            parts.push_async_callback(event_log.close)
-            event_log.subscribe(metrics.events)
-            registry = Registry(CameraTable(database), interval_s=settings.discovery.interval_s)
-            await registry.load()
-            parts.push_async_callback(registry.close)
-            system_events = SystemEvents(event_log, registry, clock, directory.path)
-            relay.subscribe(system_events.relay_told)
-            parts.push_async_callback(system_events.close)
-            ipcs = CloudCameraIds(cloud, settings.cloud)
-            parts.push_async_callback(ipcs.close)
-            webhooks = await Webhooks.open(WebhookTable(database), event_log, own=own_addresses, now=clock.now)
-            parts.push_async_callback(webhooks.close)
-            callbacks = Callbacks(
-                event_log,
-                registry,
-                cloud=(settings.cloud.app_id, settings.cloud.secret_key),
-                camera=settings.camera_credentials,
-                serial_number=ipcs.serial_number,
-                now=clock.now,
+        gateway = cls(settings, supervisor or Supervisor())
+        try:
+            await gateway._assemble()
+        except BaseException:
+            await gateway.close()
+            raise
+        return gateway
+
+    def _add(self, part: Part) -> Part:
+        """Close the part when the gateway is closed, before those that were added earlier."""
+        self._parts.push_async_callback(part.close)
+        return part
+
+    async def _assemble(self) -> None:
+        settings = self.settings
+        self._add(self.supervisor)
+        self.directory = StateDirectory.acquire(settings.state_directory)
+        self._parts.callback(self.directory.release)
+        self.clock = PeerClock()
+        self.metrics = Metrics()
+        self.cloud = self._add(Cloud(settings.cloud, self.clock))
+        self.cloud.on_call = self.metrics.calls("cloud")
+        self.database = self._add(await Database.open(self.directory.database))
+        self.tokens = self._add(await TokenTable.open(self.database))
+        self.outbox = self._add(await Outbox.open(self.database, max_bytes=settings.outbox.max_bytes))
+        self.relay = self._add(Relay(self.cloud, self.outbox))
+        uptime = self.outbox.running
+        account = f"{settings.cloud.url} {settings.cloud.app_id}"
+        flow_table = FlowTable(self.database, uptime, account=account)
+        self.flow = self._add(CustomerFlow(self.cloud, flow_table, settings.cloud.shop))
+        self.event_log = self._add(await EventLog.open(self.database, uptime, now=self.clock.now))
+        self.event_log.subscribe(self.metrics.events)
+        self.registry = Registry(CameraTable(self.database), interval_s=settings.discovery.interval_s)
+        await self.registry.load()
+        self._add(self.registry)
+        self.system_events = self._add(SystemEvents(self.event_log, self.registry, self.clock, self.directory.path))
+        self.relay.subscribe(self.system_events.relay_told)
+        camera_ids = self._add(CloudCameraIds(self.cloud, settings.cloud))
+        webhook_table = WebhookTable(self.database)
+        self.webhooks = self._add(
+            await Webhooks.open(webhook_table, self.event_log, own=own_addresses, now=self.clock.now)
+        )
+        self.callbacks = Callbacks(
+            self.event_log,
+            self.registry,
+            cloud=(settings.cloud.app_id, settings.cloud.secret_key),
+            camera=settings.camera_credentials,
+            serial_number=camera_ids.serial_number,
+            now=self.clock.now,
+        )
+        self.cameras = self._add(
+            Cameras(
+                self.registry,
+                settings=settings.cameras,
+                credentials=settings.camera_credentials,
+                cloud_clock=self.clock,
             )
-            cameras = Cameras(
-                registry, settings=settings.cameras, credentials=settings.camera_credentials, cloud_clock=clock
+        )
+        self.cameras.on_call = self.metrics.calls("camera")
+        self.callback_urls = CallbackUrls(settings.hooks, settings.server.host)
+        self.subscriptions = self._add(
+            Subscriptions(
+                self.registry,
+                cloud=CloudTarget(self.cloud, settings.cloud, self.callback_urls),
+                camera=lambda sn: CameraTarget(sn, self.registry, self.cameras, self.callback_urls),
+                on_cloud_subscribed=camera_ids.refresh,
+                now=self.clock.now,
             )
-            cameras.on_call = metrics.calls("camera")
-            parts.push_async_callback(cameras.close)
-            callback_urls = CallbackUrls(settings.hooks, settings.server.host)
-            subscriptions = Subscriptions(
-                registry,
-                cloud=CloudTarget(cloud, settings.cloud, callback_urls),
-                camera=lambda sn: CameraTarget(sn, registry, cameras, callback_urls),
-                on_cloud_subscribed=ipcs.refresh,
-                now=clock.now,
-            )
-            parts.push_async_callback(subscriptions.close)
-            discovery = Discovery(
+        )
+        self.discovery = self._add(
+            Discovery(
                 settings.discovery,
                 camera_port=settings.cameras.port,
-                on_sighting=registry.see,
-                known_addresses=lambda: [camera.address for camera in registry.all() if camera.address],
-                on_round_end=registry.expire,
-                tls=cameras.tls,
+                on_sighting=self.registry.see,
+                known_addresses=lambda: [camera.address for camera in self.registry.all() if camera.address],
+                on_round_end=self.registry.expire,
+                tls=self.cameras.tls,
             )
-            parts.push_async_callback(discovery.close)
-            provisioning = Provisioning(cameras, registry, JobTable(database), discover=discovery.round)
-            parts.push_async_callback(provisioning.close)
-            digits = directory.digits(lambda: own_digits(settings.discovery.interfaces))
-            advertisement = Advertisement(settings.discovery, digits=digits, version=__version__)
-            gateway = cls(
-                settings=settings,
-                directory=directory,
-                database=database,
-                metrics=metrics,
-                tokens=tokens,
-                registry=registry,
-                cloud=cloud,
-                outbox=outbox,
-                relay=relay,
-                flow=flow,
-                event_log=event_log,
-                callbacks=callbacks,
-                system_events=system_events,
-                callback_urls=callback_urls,
-                subscriptions=subscriptions,
-                webhooks=webhooks,
-                cameras=cameras,
-                discovery=discovery,
-                provisioning=provisioning,
-                advertisement=advertisement,
-                authority=_authority(settings, directory, advertisement.host),
-            )
-            gateway._parts = parts.pop_all()
-            return gateway
+        )
+        jobs = JobTable(self.database)
+        self.provisioning = self._add(Provisioning(self.cameras, self.registry, jobs, discover=self.discovery.round))
+        digits = self.directory.digits(lambda: own_digits(settings.discovery.interfaces))
+        self.advertisement = Advertisement(settings.discovery, digits=digits, version=__version__)
+        self.authority = _authority(settings, self.directory, self.advertisement.host)
+        """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
@@ -180,7 +161,7 @@ class Gateway:
         self.webhooks.start({port, https_port} - {0})
         await self.provisioning.resume()
         await self.advertisement.start(port, https_port)
-        self._parts.push_async_callback(self.advertisement.close)
+        self._add(self.advertisement)
         await self.discovery.start()
 
     async def close(self) -> None:
