@@ -82,28 +82,28 @@ def policy(endpoint: Endpoint) -> RelayPolicy:
 def split(call: Call) -> tuple[str, list[Item]]:
     """Return the parameters that the items of a call share, as JSON, and the items."""
     relay = policy(call.endpoint)
-    if not relay.each:
+    if not relay.list_parameter:
         return _whole(call, relay)
-    shared, shop = _shared(tuple([field for field in call.fields.items() if field[0] != relay.each]))
-    kind = relay.keys[0].kind
+    shared, shop = _shared(tuple([field for field in call.fields.items() if field[0] != relay.list_parameter]))
+    kind = relay.order_keys[0].kind
     items: list[Item] = []
     for reference, text in call.parts or _parts(call, relay):
         raw = text.encode()
-        digest = hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest() if relay.identified else None
+        digest = hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest() if relay.deduplicated else None
         items.append(Item(text, reference, (f"{kind}:{shop}:{reference}",), form.length(raw) + 3, digest))
     return shared, items
 
 
 def _parts(call: Call, relay: RelayPolicy) -> list[Part]:
-    names = relay.keys[0].names
-    elements = json_text.loads(call.fields[relay.each])
+    names = relay.order_keys[0].names
+    elements = json_text.loads(call.fields[relay.list_parameter])
     return [Part(str(element[names[0]] if names else element), json_text.dumps(element)) for element in elements]
 
 
 def _whole(call: Call, relay: RelayPolicy) -> tuple[str, list[Item]]:
     shared, shop = _shared(tuple((name, value) for name, value in call.fields.items() if name in _SHOP))
     own = {name: value for name, value in call.fields.items() if name not in _SHOP}
-    keys = tuple(f"{key.kind}:{shop}:{own[name]}" for key in relay.keys for name in key.names if own.get(name))
+    keys = tuple(f"{key.kind}:{shop}:{own[name]}" for key in relay.order_keys for name in key.names if own.get(name))
     size = len(form.encode(own)) + sum(len(part.data) for part in call.files.values())
     return shared, [Item(json_text.dumps(own), keys[0].rpartition(":")[2], keys, size)]
 
@@ -149,7 +149,7 @@ def parameters(endpoint: Endpoint, shared: str, text: str) -> dict[str, Any]:
     """Return the parameters of a call with a single item, as JSON values."""
     relay = policy(endpoint)
     own = json_text.loads(text)
-    return {**json_text.loads(shared), **({relay.each: [own]} if relay.each else own)}
+    return {**json_text.loads(shared), **({relay.list_parameter: [own]} if relay.list_parameter else own)}
 
 
 def merged(older: str, newer: str) -> str:
@@ -161,15 +161,15 @@ def merged(older: str, newer: str) -> str:
 def merge(endpoint: Endpoint) -> bool:
     """Tell whether waiting items with the same order key are merged."""
     relay = endpoint.relay
-    return relay is not None and relay.mode == "merge"
+    return relay is not None and relay.on_newer == "merge"
 
 
 def combine(endpoint: Endpoint, shared: str, texts: Sequence[str], files: Mapping[str, FilePart] | None = None) -> Call:
     """Return one call for items that have the same shared parameters."""
     relay = policy(endpoint)
     fields: dict[str, str] = json_text.loads(shared)
-    if relay.each:
-        return Call(endpoint, {**fields, relay.each: f"[{','.join(texts)}]"})
+    if relay.list_parameter:
+        return Call(endpoint, {**fields, relay.list_parameter: f"[{','.join(texts)}]"})
     return Call(endpoint, {**fields, **json_text.loads(texts[0])}, files or {})
 
 
@@ -178,7 +178,7 @@ def named(endpoint: Endpoint, document: Any) -> dict[str, str]:
     relay = policy(endpoint)
     data = document.get("data") if isinstance(document, dict) else None
     found: dict[str, str] = {}
-    for name in relay.named:
+    for name in relay.result_lists:
         entries = data.get(name) if isinstance(data, dict) else None
         for entry in entries if isinstance(entries, list) else []:
             # An identifier is text or a number, an object starts with its own (NOTES: Identifiers).
@@ -191,7 +191,7 @@ def fates(endpoint: Endpoint, answer: VendorResponse, items: Sequence[tuple[str,
     """Return the outcome of each item from a response with code 0. Items are pairs of reference and text."""
     relay = policy(endpoint)
     meaning = endpoint.meaning(0)
-    if not relay.each:
+    if not relay.list_parameter:
         return [Fate("delivered", 0, meaning, answer=answer.raw.decode("utf-8", "replace"))]
     lists = named(endpoint, answer.document)
     good = Fate("delivered", 0, meaning)
@@ -201,10 +201,15 @@ def fates(endpoint: Endpoint, answer: VendorResponse, items: Sequence[tuple[str,
 
 
 def _fate(endpoint: Endpoint, relay: RelayPolicy, listed: str, text: str) -> Fate:
-    verdict = relay.named[listed]
-    if verdict == "instead":
-        return Fate("waiting", listed=listed, instead=relay.instead)
-    if verdict == "refused" and relay.made_by and listed != "invalid_list" and json_text.loads(text).get(relay.made_by):
+    verdict = relay.result_lists[listed]
+    if verdict == "redirected":
+        return Fate("waiting", listed=listed, instead=relay.redirect_to)
+    if (
+        verdict == "refused"
+        and relay.creating_member
+        and listed != "invalid_list"
+        and json_text.loads(text).get(relay.creating_member)
+    ):
         verdict = "delivered"  # (NOTES: Product updates)
     if verdict == "delivered":
         return Fate("delivered", 0, endpoint.meaning(0), listed)
@@ -230,7 +235,7 @@ def rebuilt(endpoint: Endpoint, members: Sequence[Member]) -> str:
     relay = policy(endpoint)
     if len(members) == 1 and members[0].fate.answer:
         return members[0].fate.answer
-    lists: dict[str, list[str]] = {name: [] for name in relay.named}
+    lists: dict[str, list[str]] = {name: [] for name in relay.result_lists}
     for member in members:
         listed = member.fate.listed or ("invalid_list" if member.fate.state == "refused" else "")
         if listed:

@@ -200,7 +200,7 @@ class _Batch:
             self._submissions.append(
                 (submission, offer.token, offer.key, offer.digest, offer.path, len(fresh), listed, self._now_s)
             )
-        superseded = self._supersede(offer, submission) if offer.relay.mode == "latest" else ()
+        superseded = self._supersede(offer, submission) if offer.relay.on_newer == "replace" else ()
         receipt = Receipt(submission, members, fresh, superseded)
         self._made[submission] = members
         if offer.key is not None:

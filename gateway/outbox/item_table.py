@@ -152,7 +152,7 @@ def describe_submission(submission: int, entries: Sequence[Entry]) -> dict[str, 
     refused = next((entry.fate for entry in entries if entry.state == "refused"), None)
     fate = refused if state == "refused" and refused is not None else first.fate
     items = [entry.describe() for entry in entries]
-    each = endpoint.relay.each if endpoint.relay is not None else ""
+    each = endpoint.relay.list_parameter if endpoint.relay is not None else ""
     given = [one["parameters"] for one in items if one["parameters"] is not None]
     return {
         "outbox_id": f"s{submission}",

@@ -204,7 +204,7 @@ class _Picking:
         if self.batch is None:
             endpoint = CATALOGUE.get("cloud", row.sent_to)
             self.batch = Batch(endpoint, row.shared, [])
-            self._most = policy(endpoint).most
+            self._most = policy(endpoint).max_batch_size
         elif row.sent_to != self.batch.endpoint.path or row.shared != self.batch.shared:
             return False
         company = self._parcels.get(row.order_key)

@@ -204,7 +204,7 @@ class Relay:
         try:
             answer = await self._cloud.call(batch.call())
         except VendorRefused as exc:
-            if exc.vendor_code in policy(batch.endpoint).done:
+            if exc.vendor_code in policy(batch.endpoint).done_codes:
                 await self._settle(batch, [Fate("delivered")])
                 return ()
             if exc.vendor_code in CLOUD_TROUBLE and min(map(self._outbox.tries, batch.sequences)) < _TRIES_IN_TROUBLE:

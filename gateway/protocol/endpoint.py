@@ -146,22 +146,22 @@ class Endpoint:
     def _can_wait(self, relay: RelayPolicy) -> bool:
         """Tell whether a relay policy fits this endpoint. Calls with secrets are never stored."""
         known = {parameter.name: parameter for parameter in self.parameters}
-        if relay.each:
-            each = known.get(relay.each)
+        if relay.list_parameter:
+            each = known.get(relay.list_parameter)
             inside = {one.name for one in each.properties} if each is not None and each.type == "array" else None
             lists = {one.path for one in self.answer if one.type == "array"}
-            if inside is None or self.takes_file or not set(relay.named) <= lists:
+            if inside is None or self.takes_file or not set(relay.result_lists) <= lists:
                 return False
         else:
             inside = set(known)
-        named = {name for key in relay.keys for name in key.names}
+        named = {name for key in relay.order_keys for name in key.names}
         return self.side == "cloud" and named <= inside and not any(one.secret for one in self.parameters)
 
     def _list_body(self) -> ListBody | None:
-        if self.relay is None or not self.relay.each:
+        if self.relay is None or not self.relay.list_parameter:
             return None
-        [each] = [parameter for parameter in self.parameters if parameter.name == self.relay.each]
-        names = self.relay.keys[0].names
+        [each] = [parameter for parameter in self.parameters if parameter.name == self.relay.list_parameter]
+        names = self.relay.order_keys[0].names
         return ListBody.of(each, names[0] if names else "")
 
     def meaning(self, code: int) -> str:
@@ -196,7 +196,7 @@ class Endpoint:
         """
         if self._list is None or self.relay is None:
             return None
-        each, parts = self.relay.each, self._list.parse(body)
+        each, parts = self.relay.list_parameter, self._list.parse(body)
         filled = self._check.alone(each, defaults)
         if parts is None or filled is None:
             return None
@@ -266,11 +266,11 @@ class Catalogue:
         if len(self._by_key) != len(endpoints):
             raise ValueError("an endpoint is declared twice")
         for relay in (
-            endpoint.relay for endpoint in endpoints if endpoint.relay is not None and endpoint.relay.instead
+            endpoint.relay for endpoint in endpoints if endpoint.relay is not None and endpoint.relay.redirect_to
         ):
-            other = self._by_key["cloud", relay.instead].relay
-            if other is None or (other.each, other.keys) != (relay.each, relay.keys):
-                raise ValueError(f"an item cannot go to {relay.instead} instead")
+            other = self._by_key["cloud", relay.redirect_to].relay
+            if other is None or (other.list_parameter, other.order_keys) != (relay.list_parameter, relay.order_keys):
+                raise ValueError(f"an item cannot go to {relay.redirect_to} instead")
 
     def side(self, side: Side) -> tuple[Endpoint, ...]:
         """Return the endpoints of one side, in the order of the vendor's documents."""

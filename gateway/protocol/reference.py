@@ -20,9 +20,9 @@ _AVAILABILITY: Final = {
     "listed": "only listed by the vendor, never described",
 }
 _WAITING: Final = {
-    "every": "each is sent, none is merged with another or replaced",
+    "keep": "each is sent, none is merged with another or replaced",
     "merge": "newer ones of the same key are merged into it field by field, the newest value wins",
-    "latest": "a newer one of the same key takes its place",
+    "replace": "a newer one of the same key takes its place",
 }
 _INTRODUCTION: Final = """\
 # Vendor endpoints
@@ -49,26 +49,36 @@ def render(catalogue: Catalogue) -> str:
 
 def relay_facts(relay: RelayPolicy) -> Iterator[str]:
     """Yield one Markdown sentence for each rule of a relay policy."""
-    items = f"each element of `{relay.each}` is an item, up to {relay.most} in a call" if relay.each else "one item"
+    items = (
+        f"each element of `{relay.list_parameter}` is an item, up to {relay.max_batch_size} in a call"
+        if relay.list_parameter
+        else "one item"
+    )
     yield f"Queued, priority {relay.priority}: {items}."
-    keys = [f"the {key.kind} ({', '.join(f'`{name}`' for name in key.names) or 'the element'})" for key in relay.keys]
+    keys = [
+        f"the {key.kind} ({', '.join(f'`{name}`' for name in key.names) or 'the element'})" for key in relay.order_keys
+    ]
     yield f"Order key: {' and '.join(keys)}."
     barrier = "; a barrier: nothing older is merged or replaced across it" if relay.barrier else ""
-    yield f"While one waits, {_WAITING[relay.mode]}{barrier}."
-    if relay.identified:
+    yield f"While one waits, {_WAITING[relay.on_newer]}{barrier}."
+    if relay.deduplicated:
         yield "The same key with the same content is the same item, handed over again."
     if relay.expires_after_s is not None:
         yield f"Expires when it has waited for {relay.expires_after_s} s of running time."
-    for code in relay.done:
+    for code in relay.done_codes:
         yield f"Code {code} says that its effect is there already: it is delivered."
-    for name, verdict in relay.named.items():
-        fate = {"instead": f"is sent to {relay.instead} instead", "refused": "is refused", "delivered": "is delivered"}
-        made = f", or delivered if it has a `{relay.made_by}`"
+    for name, verdict in relay.result_lists.items():
+        fate = {
+            "redirected": f"is sent to {relay.redirect_to} instead",
+            "refused": "is refused",
+            "delivered": "is delivered",
+        }
+        made = f", or delivered if it has a `{relay.creating_member}`"
         yield f"An item named in `{name}` {fate[verdict]}{made if _made(relay, name) else ''}."
 
 
 def _made(relay: RelayPolicy, name: str) -> bool:
-    return bool(relay.made_by) and relay.named[name] == "refused" and name != "invalid_list"
+    return bool(relay.creating_member) and relay.result_lists[name] == "refused" and name != "invalid_list"
 
 
 def _chapters(endpoints: Iterable[Endpoint]) -> dict[str, list[Endpoint]]:

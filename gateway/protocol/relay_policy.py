@@ -4,20 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Kind = Literal["flash", "order", "product", "label"]
-Mode = Literal["every", "merge", "latest"]
-Verdict = Literal["refused", "delivered", "instead"]
+ResourceKind = Literal["flash", "order", "product", "label"]
+NewerItemRule = Literal["keep", "merge", "replace"]
+ListedOutcome = Literal["refused", "delivered", "redirected"]
 
-PRIORITIES: Final[Mapping[Kind, int]] = {"flash": 0, "order": 1, "product": 2, "label": 2}
+PRIORITIES: Final[Mapping[ResourceKind, int]] = {"flash": 0, "order": 1, "product": 2, "label": 2}
 """Priority by what an item changes; the lowest number is sent first. Kinds that one call can change together share a
 number, so that sending by priority and then by acceptance keeps the order within each key."""
+
+_DESCRIBED: Final[Mapping[NewerItemRule, str]] = {"keep": "every", "merge": "merge", "replace": "latest"}
+"""The rules as the catalogue's JSON names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderKey:
     """What a call changes. Calls that change the same thing are sent one after the other."""
 
-    kind: Kind
+    kind: ResourceKind
     """The kind of thing."""
     names: tuple[str, ...] = ()
     """Parameters, or members of a list's elements, that identify the thing. Each one given makes a key.
@@ -30,51 +33,54 @@ class OrderKey:
 class RelayPolicy:
     """How calls of an endpoint wait in the outbox. An endpoint without a policy is never queued."""
 
-    keys: tuple[OrderKey, ...]
+    order_keys: tuple[OrderKey, ...]
     """What an item changes. The first is its order key, and the vendor's responses name the item by it."""
-    each: str = ""
+    list_parameter: str = ""
     """The list parameter whose elements are the items. If empty, the whole call is one item."""
-    mode: Mode = "every"
+    on_newer: NewerItemRule = "keep"
     """What happens to a waiting item when a newer one with the same order key and path arrives.
 
-    `every`: both are sent. `merge`: they become one, field by field, the newest value wins, because the vendor's
-    updates are partial. `latest`: only the newer one is sent, because it carries whole values.
+    `keep`: both are sent. `merge`: they become one, field by field, the newest value wins, because the vendor's
+    updates are partial. `replace`: only the newer one is sent, because it carries whole values.
     """
     barrier: bool = False
     """Whether nothing is merged or replaced across an item of this endpoint."""
-    most: int = 1
+    max_batch_size: int = 1
     """Largest number of items in one call."""
     expires_after_s: int | None = None
     """Seconds of uptime after which an item is worthless; None for never."""
-    identified: bool = False
+    deduplicated: bool = False
     """Whether an item with the same order key and content is the same item, submitted again."""
-    named: Mapping[str, Verdict] = field(default_factory=dict, hash=False)
+    result_lists: Mapping[str, ListedOutcome] = field(default_factory=dict, hash=False)
     """What it means for an item that a list of the response names it, by the name of the list.
 
-    `refused`, `delivered` (its effect is there already), or `instead`: it goes to another endpoint.
+    `refused`, `delivered` (its effect is there already), or `redirected`: it goes to another endpoint.
     """
-    instead: str = ""
-    """The endpoint that receives the items whose verdict is `instead`."""
-    made_by: str = ""
+    redirect_to: str = ""
+    """The endpoint that receives the items whose outcome is `redirected`."""
+    creating_member: str = ""
     """A member that makes the vendor create an unknown object (NOTES: Product updates).
 
     An item that has it counts as delivered where a list means refused, except in `invalid_list`.
     """
-    done: tuple[int, ...] = ()
+    done_codes: tuple[int, ...] = ()
     """Codes that mean, for a whole call, that its effect is there already: it was sent again after a lost response."""
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
         problems = [
-            (not self.keys, "without an order key"),
-            (len({PRIORITIES[key.kind] for key in self.keys}) > 1, "keys of different priorities"),
-            ((self.most > 1 or bool(self.named)) and not self.each, "only elements of a list travel together"),
-            (any(not key.names for key in self.keys) and not self.each, "a whole call is no key"),
-            (self.most < 1, "at most none at once"),
-            (("instead" in self.named.values()) != bool(self.instead), "instead of what"),
-            (self.barrier and self.mode != "every", "a barrier that others pass"),
-            (bool(self.done) and self.most > 1, "a code that says of several items that they are done"),
-            (self.mode == "merge" and not self.each, "only elements of a list merge"),
+            (not self.order_keys, "without an order key"),
+            (len({PRIORITIES[key.kind] for key in self.order_keys}) > 1, "keys of different priorities"),
+            (
+                (self.max_batch_size > 1 or bool(self.result_lists)) and not self.list_parameter,
+                "only elements of a list travel together",
+            ),
+            (any(not key.names for key in self.order_keys) and not self.list_parameter, "a whole call is no key"),
+            (self.max_batch_size < 1, "at most none at once"),
+            (("redirected" in self.result_lists.values()) != bool(self.redirect_to), "instead of what"),
+            (self.barrier and self.on_newer != "keep", "a barrier that others pass"),
+            (bool(self.done_codes) and self.max_batch_size > 1, "a code that says of several items that they are done"),
+            (self.on_newer == "merge" and not self.list_parameter, "only elements of a list merge"),
         ]
         for wrong, reason in problems:
             if wrong:
@@ -83,17 +89,17 @@ class RelayPolicy:
     @property
     def priority(self) -> int:
         """The priority of the items; the lowest number is sent first."""
-        return PRIORITIES[self.keys[0].kind]
+        return PRIORITIES[self.order_keys[0].kind]
 
     def describe(self) -> dict[str, Any]:
         """Return the policy as JSON for the catalogue."""
         return {
             "queued": True,
-            "each": self.each or None,
-            "order_key": [{"kind": key.kind, "names": list(key.names)} for key in self.keys],
-            "waiting": self.mode,
+            "each": self.list_parameter or None,
+            "order_key": [{"kind": key.kind, "names": list(key.names)} for key in self.order_keys],
+            "waiting": _DESCRIBED[self.on_newer],
             "barrier": self.barrier,
             "priority": self.priority,
-            "items_per_call": self.most,
+            "items_per_call": self.max_batch_size,
             "expires_after_s": self.expires_after_s,
         }

@@ -54,7 +54,7 @@ def element(parameter: Parameter, member: Any) -> st.SearchStrategy[Any]:
 def listed(path: str) -> tuple[Endpoint, Parameter]:
     endpoint = CATALOGUE.get("cloud", path)
     assert endpoint.relay is not None
-    [parameter] = [one for one in endpoint.parameters if one.name == endpoint.relay.each]
+    [parameter] = [one for one in endpoint.parameters if one.name == endpoint.relay.list_parameter]
     return endpoint, parameter
 
 

@@ -39,12 +39,16 @@ def test_only_writes_that_may_wait_are_queued() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"keys": ()},
-        {"keys": (OrderKey("order", ("a",)), OrderKey("product", ("b",)))},
-        {"keys": (OrderKey("order"),)},
-        {"keys": (OrderKey("order", ("a",)),), "most": 2},
-        {"keys": (OrderKey("order", ("a",)),), "mode": "latest", "barrier": True},
-        {"keys": (OrderKey("order", ("a",)),), "each": "list", "named": {"exist_list": "instead"}},
+        {"order_keys": ()},
+        {"order_keys": (OrderKey("order", ("a",)), OrderKey("product", ("b",)))},
+        {"order_keys": (OrderKey("order"),)},
+        {"order_keys": (OrderKey("order", ("a",)),), "max_batch_size": 2},
+        {"order_keys": (OrderKey("order", ("a",)),), "on_newer": "replace", "barrier": True},
+        {
+            "order_keys": (OrderKey("order", ("a",)),),
+            "list_parameter": "list",
+            "result_lists": {"exist_list": "redirected"},
+        },
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ ENDPOINTS = (
             }
         ),
         repeatable=True,
-        relay=RelayPolicy(keys=(OrderKey("label", ("esl_id",)),), mode="latest"),
+        relay=RelayPolicy(order_keys=(OrderKey("label", ("esl_id",)),), on_newer="replace"),
         note="The samples name a model SL121+, of which the table of pictures says nothing. The file has no limit of "
         "its own; the one on a whole request holds.",
     ),
@@ -144,7 +144,7 @@ ENDPOINTS = (
             Parameter(name="duration", type="int", min=1, default=8, description="Number of flashes."),
         ),
         return_codes=cloud_codes({**LABEL_CODES, **_INVALID_LABEL}),
-        relay=RelayPolicy(keys=(OrderKey("flash", ("esl_id",)),), expires_after_s=60),
+        relay=RelayPolicy(order_keys=(OrderKey("flash", ("esl_id",)),), expires_after_s=60),
     ),
     cloud_endpoint(
         path="device/esl/setRefreshTime",

@@ -120,11 +120,11 @@ ENDPOINTS = (
         answer=texts("invalid_list", "Numbers of the orders that were refused."),
         return_codes=cloud_codes({5041: "invalid SaaS provider", 5047: "invalid order"}),
         relay=RelayPolicy(
-            each="order_list",
-            keys=(OrderKey("order", ("order_no",)),),
-            identified=True,
-            most=ITEMS_PER_CALL,
-            named={"invalid_list": "refused"},
+            list_parameter="order_list",
+            order_keys=(OrderKey("order", ("order_no",)),),
+            deduplicated=True,
+            max_batch_size=ITEMS_PER_CALL,
+            result_lists={"invalid_list": "refused"},
         ),
         note="Not repeatable: no document says that the cloud takes the same order twice as one. "
         "The vendor agrees the details with each SaaS provider. Which properties are required is left blank; "

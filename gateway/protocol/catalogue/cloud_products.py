@@ -91,7 +91,7 @@ ENDPOINTS = (
                 **_BAD_IMAGE,
             }
         ),
-        relay=RelayPolicy(keys=(_LABEL_KEY, OrderKey("product", ("product_id",))), barrier=True),
+        relay=RelayPolicy(order_keys=(_LABEL_KEY, OrderKey("product", ("product_id",))), barrier=True),
         note=CODE_OR_ID,
     ),
     cloud_endpoint(
@@ -110,7 +110,7 @@ ENDPOINTS = (
                 **_BAD_IMAGE,
             }
         ),
-        relay=RelayPolicy(keys=(_LABEL_KEY,), barrier=True, done=(5320,)),
+        relay=RelayPolicy(order_keys=(_LABEL_KEY,), barrier=True, done_codes=(5320,)),
         note=CODE_OR_ID,
     ),
     cloud_endpoint(
@@ -148,7 +148,7 @@ ENDPOINTS = (
                 **_BAD_IMAGE,
             }
         ),
-        relay=RelayPolicy(keys=(OrderKey("product", ("product_id",)),), mode="latest"),
+        relay=RelayPolicy(order_keys=(OrderKey("product", ("product_id",)),), on_newer="replace"),
         repeatable=True,
     ),
     cloud_endpoint(
@@ -205,12 +205,12 @@ ENDPOINTS = (
         answer=(*texts("exist_list", "Numbers of the products that existed already."), *_INVALID_LIST),
         return_codes=cloud_codes(_CHANGE_CODES),
         relay=RelayPolicy(
-            each="product_list",
-            keys=(_PRODUCT_KEY,),
+            list_parameter="product_list",
+            order_keys=(_PRODUCT_KEY,),
             barrier=True,
-            most=ITEMS_PER_CALL,
-            named={"exist_list": "instead", "invalid_list": "refused"},
-            instead="product/update",
+            max_batch_size=ITEMS_PER_CALL,
+            result_lists={"exist_list": "redirected", "invalid_list": "refused"},
+            redirect_to="product/update",
         ),
         note=f"{_AGREED} {_WHOLE_OR_ITEM} The price is optional here and required in the mapping.",
     ),
@@ -223,12 +223,12 @@ ENDPOINTS = (
         answer=(*_NOT_EXIST_LIST, *_INVALID_LIST),
         return_codes=cloud_codes(_CHANGE_CODES),
         relay=RelayPolicy(
-            each="product_list",
-            keys=(_PRODUCT_KEY,),
-            mode="merge",
-            most=ITEMS_PER_CALL,
-            named={"not_exist_list": "refused", "invalid_list": "refused"},
-            made_by="name",
+            list_parameter="product_list",
+            order_keys=(_PRODUCT_KEY,),
+            on_newer="merge",
+            max_batch_size=ITEMS_PER_CALL,
+            result_lists={"not_exist_list": "refused", "invalid_list": "refused"},
+            creating_member="name",
         ),
         repeatable=True,
         note=f"{_AGREED} {_WHOLE_OR_ITEM} Only the properties given are changed. The description says that a product "
@@ -253,11 +253,11 @@ ENDPOINTS = (
         answer=_NOT_EXIST_LIST,
         return_codes=cloud_codes(_CHANGE_CODES),
         relay=RelayPolicy(
-            each="product_key_list",
-            keys=(OrderKey("product"),),
+            list_parameter="product_key_list",
+            order_keys=(OrderKey("product"),),
             barrier=True,
-            most=ITEMS_PER_CALL,
-            named={"not_exist_list": "delivered"},
+            max_batch_size=ITEMS_PER_CALL,
+            result_lists={"not_exist_list": "delivered"},
         ),
         note=f"{_AGREED} Code 1 is not listed for it, but given by its siblings for a list that cannot be read.",
     ),
