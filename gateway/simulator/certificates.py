@@ -3,6 +3,7 @@
 import ipaddress
 import ssl
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -39,12 +40,17 @@ def camera_context(*, changed: bool, client_certificate: bool) -> ssl.SSLContext
     return context
 
 
+def validity_at(unix_s: float) -> Validity:
+    """Return when a certificate that is issued at this time, in Unix seconds, is valid."""
+    now = datetime.fromtimestamp(unix_s, UTC)
+    return now - timedelta(days=1), now + timedelta(days=90)
+
+
 class CloudAuthority:
     """A certificate authority made anew at every start, and the certificate that it issued to the cloud."""
 
     def __init__(self, host: str, validity: Validity | None = None) -> None:
-        now = datetime.now(UTC)
-        start, end = validity or (now - timedelta(days=1), now + timedelta(days=90))
+        start, end = validity or validity_at(time.time())
         authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         authority_name = _name("Simulated SUNMI Cloud Authority")
         authority = (

@@ -9,7 +9,7 @@ from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Endpoint
-from gateway.simulator.certificates import CloudAuthority, Validity
+from gateway.simulator.certificates import CloudAuthority, Validity, validity_at
 from gateway.simulator.cloud_behaviour import BEHAVIOURS
 from gateway.simulator.cloud_state import CloudCall, CloudState, Data
 from gateway.simulator.faults import Faults
@@ -41,7 +41,8 @@ _BAD_FILE: Final = (5005, *_MALFORMED)
 class SimulatedCloud:
     """The cloud for `accounts` (app_id to secret key) and `shops` (shop_id to the newer key, sunmi_shop_no).
 
-    `certificate_validity` are the first and the last moment at which its certificate is valid.
+    `certificate_validity` are the first and the last moment at which its certificate is valid; by default it has just
+    been issued by `clock`.
     """
 
     def __init__(
@@ -60,7 +61,8 @@ class SimulatedCloud:
         self.state = CloudState(shops)
         self.received: list[Received] = []
         """The calls that were accepted: answered with code 0."""
-        self._authority = CloudAuthority(host, certificate_validity)
+        self._validity = certificate_validity or validity_at(clock())
+        self._authority = CloudAuthority(host, self._validity)
         self._stranger: CloudAuthority | None = None
         self._check = SignatureCheck()
         self._lenient = {endpoint.path: without_items(endpoint) for endpoint in CATALOGUE.side("cloud")}
@@ -113,7 +115,7 @@ class SimulatedCloud:
         if not self.faults.changed_certificate:
             return self._authority.context
         if self._stranger is None:
-            self._stranger = CloudAuthority(self._server.host)
+            self._stranger = CloudAuthority(self._server.host, self._validity)
         return self._stranger.context
 
     def _answer(self, received: Received) -> Reply:

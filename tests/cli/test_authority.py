@@ -1,17 +1,20 @@
 """The command that shows the authority, and a gateway whose clock jumps."""
 
 import asyncio
+import os
 import re
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway import RELEASED_AT
 from gateway.simulator.ports import free_port
 from tests.cli.conftest import Commands
+from tests.system_clock import SystemClock, needs_faketime
 
-LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+TODAY = datetime.fromtimestamp(RELEASED_AT, UTC) + timedelta(days=100)
 
 
 @pytest.fixture
@@ -60,17 +63,11 @@ async def test_a_damaged_authority_stops_the_start(secure: Commands, tmp_path: P
     assert re.match(r"sunmi-gateway: .*authority\.pem: .* damaged; restore .*\n$", done.errors)
 
 
-@pytest.mark.skipif(LIBRARY is None, reason="needs faketime (Debian: faketime)")
+@needs_faketime
 async def test_tills_of_today_trust_a_gateway_whose_clock_jumps(secure: Commands, tmp_path: Path) -> None:
-    clock = tmp_path / "clock"
-    clock.write_text("-20000d\n")
-    process = await secure.begin(
-        "run",
-        LD_PRELOAD=str(LIBRARY),
-        FAKETIME_TIMESTAMP_FILE=str(clock),
-        FAKETIME_NO_CACHE="1",
-        FAKETIME_DONT_FAKE_MONOTONIC="1",
-    )
+    till = SystemClock(tmp_path / "till-clock", TODAY).environment
+    clock = SystemClock(tmp_path / "clock", datetime(1972, 2, 29, tzinfo=UTC))
+    process = await secure.begin("run", **clock.environment)
     try:
         assert process.stderr is not None
         line = ""
@@ -79,27 +76,30 @@ async def test_tills_of_today_trust_a_gateway_whose_clock_jumps(secure: Commands
             assert line
         plain, encrypted = re.findall(r"https?://[^ \n]*", line)
         root = tmp_path / "root.pem"
-        assert await curl("-o", str(root), f"{plain}authority.pem") == 0
+        assert await curl("-o", str(root), f"{plain}authority.pem", environment=till) == 0
         health = ("--cacert", str(root), "-o", str(tmp_path / "health"), f"{encrypted}healthz")
-        assert await curl(*health) == 0  # it is 1972 on the gateway
-        clock.write_text("+9000d\n")
-        await until(health, 60)  # curl's status for a certificate that is not trusted: it is not valid yet
-        clock.write_text("+0d\n")
-        await until(health, 0)
+        assert await curl(*health, environment=till) == 0  # it is 1972 on the gateway
+        clock.jump_to(TODAY + timedelta(days=9000))
+        # curl's status for a certificate that is not trusted: it is not valid yet
+        await until(health, 60, environment=till)
+        clock.jump_to(TODAY)
+        await until(health, 0, environment=till)
     finally:
         process.terminate()
         await process.communicate()
 
 
-async def until(call: Sequence[str], wanted: int) -> None:
-    end = time.monotonic() + 20
-    while (status := await curl(*call)) != wanted:
-        assert time.monotonic() < end, f"curl ends with {status} instead of {wanted}"
+async def until(call: Sequence[str], wanted: int, *, environment: Mapping[str, str]) -> None:
+    """Call until curl ends with this status."""
+    while await curl(*call, environment=environment) != wanted:
+        pass
 
 
-async def curl(*arguments: str) -> int:
+async def curl(*arguments: str, environment: Mapping[str, str]) -> int:
     process = await asyncio.create_subprocess_exec(
-        *("curl", "-sS", "--fail", "--noproxy", "*", "--max-time", "10", *arguments), stderr=asyncio.subprocess.PIPE
+        *("curl", "-sS", "--fail", "--noproxy", "*", "--max-time", "10", *arguments),
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
     )
     await process.communicate()
     assert process.returncode is not None

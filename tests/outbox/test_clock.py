@@ -5,46 +5,25 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from tests.outbox.cloud import ObservedCloud, Version
 from tests.outbox.day import drained
 from tests.outbox.judgement import judge
 from tests.outbox.process import GatewayProcess
 from tests.outbox.test_faults import hand_over
-
-LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
-
-
-class Clock:
-    """The system clock of one process; it may jump at any time."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def jump_to(self, year: int) -> None:
-        """Let the process live in that year; what it has open goes on."""
-        days = (datetime(year, 1, 2, tzinfo=UTC) - datetime.now(UTC)).days
-        self._file.write_text(f"{days:+}d\n")
+from tests.system_clock import SystemClock, needs_faketime
 
 
-@pytest.mark.skipif(LIBRARY is None, reason="needs faketime (Debian: faketime)")
+def new_year(year: int) -> datetime:
+    return datetime(year, 1, 2, tzinfo=UTC)
+
+
+@needs_faketime
 async def test_jumps_of_the_system_clock_lose_nothing(
     cloud: ObservedCloud, gateway: GatewayProcess, tmp_path: Path
 ) -> None:
-    clock = Clock(tmp_path / "clock")
+    clock = SystemClock(tmp_path / "clock", new_year(1970))
     gateway.environment = clock.environment
     [token] = await gateway.tokens("till")
-    clock.jump_to(1970)
     await gateway.start()
     acknowledged = [Version("first", 1)]
     async with gateway.caller(token) as session:
@@ -52,7 +31,7 @@ async def test_jumps_of_the_system_clock_lose_nothing(
         assert status == 200, first
         await cloud.fall()
         for number, year in enumerate((1970, 2026, 2050, 1999, 2026)):
-            clock.jump_to(year)
+            clock.jump_to(new_year(year))
             for order_no in ("same", f"jump-{number}"):
                 acknowledged.append(Version(order_no, number + 1))
                 status, answer = await hand_over(session, acknowledged[-1])
@@ -60,9 +39,9 @@ async def test_jumps_of_the_system_clock_lose_nothing(
             await asyncio.sleep(0.3)
     for year in (1970, 2050):
         await gateway.stop()
-        clock.jump_to(year)
+        clock.jump_to(new_year(year))
         await gateway.start()
-        clock.jump_to(2026)
+        clock.jump_to(new_year(2026))
     async with gateway.caller(token) as session:
         async with session.get("/api/v1/outbox", params={"limit": "50"}) as response:
             listed = json.loads(await response.read())["items"]

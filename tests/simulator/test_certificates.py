@@ -103,6 +103,13 @@ async def test_the_cloud_is_trusted_through_its_authority(host: str) -> None:
         await cloud.stop()
 
 
+async def test_the_cloud_s_certificate_is_valid_at_the_cloud_s_own_time() -> None:
+    moment = datetime(2020, 6, 24, tzinfo=UTC)
+    cloud = SimulatedCloud(clock=moment.timestamp)
+    authority = x509.load_pem_x509_certificate(cloud.ca_pem.encode())
+    assert authority.not_valid_before_utc < moment < authority.not_valid_after_utc
+
+
 async def test_the_cloud_s_certificate_may_have_expired() -> None:
     cloud = SimulatedCloud(certificate_validity=(datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)))
     await cloud.start()
