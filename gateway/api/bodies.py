@@ -113,8 +113,6 @@ async def read_call(request: web.Request, endpoint: Endpoint, defaults: Mapping[
 
     `defaults` are as for `Endpoint.encode`. Raises `InvalidRequest` and `TooLarge`.
     """
-    if not endpoint.takes_file and (call := endpoint.parse(await request.read(), defaults=defaults)) is not None:
-        return call
     if request.content_type == "multipart/form-data":
         arguments, files = await _read_form(request, endpoint)
         return endpoint.encode(arguments, files=files, defaults=defaults)

@@ -12,7 +12,6 @@ from typing import Any, Final, Literal, NamedTuple
 from gateway.protocol import form, json_text
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import VendorResponse
-from gateway.protocol.list_body import Part
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay_policy import RelayPolicy
 
@@ -87,17 +86,13 @@ def split(call: Call) -> tuple[str, list[Item]]:
     shared, shop = _shared(tuple([field for field in call.fields.items() if field[0] != relay.list_parameter]))
     kind = relay.order_keys[0].kind
     items: list[Item] = []
-    for reference, text in call.parts or _parts(call, relay):
+    names = relay.order_keys[0].names
+    for element in json_text.loads(call.fields[relay.list_parameter]):
+        reference, text = str(element[names[0]] if names else element), json_text.dumps(element)
         raw = text.encode()
         digest = hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest() if relay.deduplicated else None
-        items.append(Item(text, reference, (f"{kind}:{shop}:{reference}",), form.length(raw) + 3, digest))
+        items.append(Item(text, reference, (f"{kind}:{shop}:{reference}",), form.encoded_length(raw) + 3, digest))
     return shared, items
-
-
-def _parts(call: Call, relay: RelayPolicy) -> list[Part]:
-    names = relay.order_keys[0].names
-    elements = json_text.loads(call.fields[relay.list_parameter])
-    return [Part(str(element[names[0]] if names else element), json_text.dumps(element)) for element in elements]
 
 
 def _whole(call: Call, relay: RelayPolicy) -> tuple[str, list[Item]]:

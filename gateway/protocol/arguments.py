@@ -21,7 +21,6 @@ class ArgumentCheck:
         for newer, older in self._replaces.items():
             self._rivals[newer].append(older)
             self._rivals[older].append(newer)
-        self._alone: tuple[str, Mapping[str, str], dict[str, str]] | None = None
 
     def filled(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
         """Return the arguments with defaults added for what the caller left out.
@@ -37,19 +36,6 @@ class ArgumentCheck:
             if newer in usable:
                 usable.pop(older, None)
         return {**arguments, **usable}
-
-    def alone(self, name: str, defaults: Mapping[str, str]) -> Mapping[str, str] | None:
-        """Return the encoded defaults of a call with a single argument, or None if a required one is missing.
-
-        Nearly every call has the defaults of the settings, so the last result is cached.
-        """
-        if self._alone is None or self._alone[0] != name or self._alone[1] != defaults:
-            filled = self.filled({}, defaults)
-            if self._missing({**filled, name: ()}, {}):
-                return None
-            text = {key: self._parameters[key].encode(value) for key, value in filled.items()}
-            self._alone = (name, dict(defaults), text)
-        return self._alone[2]
 
     def encode(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> dict[str, str]:
         """Return each argument as text, by name.

@@ -1,7 +1,7 @@
 """Vendor endpoints as typed data, with the checks and the encoding that follow from it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
@@ -9,7 +9,6 @@ from typing import Any, Final, Literal, NamedTuple
 from gateway.errors import NotFound, TooLarge
 from gateway.protocol import form
 from gateway.protocol.arguments import ArgumentCheck
-from gateway.protocol.list_body import ListBody, Part
 from gateway.protocol.parameters import FilePart, Parameter, Span
 from gateway.protocol.relay_policy import RelayPolicy
 
@@ -25,8 +24,6 @@ _PUBLIC_PARAMETERS_BYTES: Final = 128
 """Size of app_id, timestamp, random and sign in a form, with their names and a reserve."""
 _BYTES_OF_A_CHARACTER: Final = 12
 """Largest size of one character in a form: four bytes of UTF-8, each escaped as three."""
-_FAR_LARGER: Final = 4 * _BYTES_OF_A_CHARACTER
-"""A body this many times smaller than the limit needs no exact check: its form, with the shop, is well below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,6 @@ class Call(NamedTuple):
     """The text that is signed and sent for each parameter."""
     files: Mapping[str, FilePart] = MappingProxyType({})
     """The files, by parameter."""
-    parts: Sequence[Part] = ()
-    """The elements of the list that the relay policy splits, if `Endpoint.parse` read them; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +102,6 @@ class Endpoint:
     takes_file: bool = field(init=False, repr=False, compare=False)
     """Whether a parameter is a file, so that the call travels as multipart/form-data."""
     _check: ArgumentCheck = field(init=False, repr=False, compare=False)
-    _list: ListBody | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -141,7 +135,6 @@ class Endpoint:
             if wrong:
                 raise ValueError(f"endpoint {self.path!r}: {reason}")
         object.__setattr__(self, "_check", ArgumentCheck(self.parameters, self.limits))
-        object.__setattr__(self, "_list", self._list_body())
 
     def _can_wait(self, relay: RelayPolicy) -> bool:
         """Tell whether a relay policy fits this endpoint. Calls with secrets are never stored."""
@@ -156,13 +149,6 @@ class Endpoint:
             inside = set(known)
         named = {name for key in relay.order_keys for name in key.names}
         return self.side == "cloud" and named <= inside and not any(one.secret for one in self.parameters)
-
-    def _list_body(self) -> ListBody | None:
-        if self.relay is None or not self.relay.list_parameter:
-            return None
-        [each] = [parameter for parameter in self.parameters if parameter.name == self.relay.list_parameter]
-        names = self.relay.order_keys[0].names
-        return ListBody.of(each, names[0] if names else "")
 
     def meaning(self, code: int) -> str:
         """Return what a code means for this endpoint. An inferred meaning says so."""
@@ -188,23 +174,6 @@ class Endpoint:
         fields = self._check.encode(arguments, files)
         self._check_size(fields)
         return Call(self, fields, files)
-
-    def parse(self, body: bytes, *, defaults: Mapping[str, str]) -> Call | None:
-        """Turn a JSON body that holds the list and nothing else into a call, checking it on the way.
-
-        Return None if the body has to go through `encode`. Raises `TooLarge`.
-        """
-        if self._list is None or self.relay is None:
-            return None
-        each, parts = self.relay.list_parameter, self._list.parse(body)
-        filled = self._check.alone(each, defaults)
-        if parts is None or filled is None:
-            return None
-        text = parts[0].text if len(parts) == 1 else ",".join([part.text for part in parts])
-        fields = {**filled, each: f"[{text}]"}
-        if self.max_bytes is not None and len(body) > self.max_bytes // _FAR_LARGER:
-            self._check_size(fields)
-        return Call(self, fields, parts=parts)
 
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:

@@ -1,6 +1,7 @@
 """Checking a call against its endpoint: every kind of refusal, and the text that a good call becomes."""
 
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -300,6 +301,21 @@ def test_an_order_keeps_its_digits_and_its_unknown_properties() -> None:
     )
     for given_as in (text, json_text.loads(text)):
         assert cloud("order/update").encode({"shop_id": "1", "order_list": given_as}).fields["order_list"] == text
+
+
+@pytest.mark.parametrize("number", ["999999999999999999.99", "1e17", "0.12345678901234567890123", "-0.0", "1e-400"])
+def test_an_amount_keeps_its_value(number: str) -> None:
+    orders = json_text.loads(f'[{{"order_no":"1","purchase_amount":{number}}}]')
+    fields = cloud("order/update").encode({"shop_id": "1", "order_list": orders}).fields
+    assert json_text.loads(fields["order_list"])[0]["purchase_amount"] == Decimal(number)
+
+
+@pytest.mark.parametrize("number", ["1e18", "-1e999999", "1000000000000000000.0"])
+def test_an_amount_that_is_too_large_is_refused(number: str) -> None:
+    orders = json_text.loads(f'[{{"order_no":"1","purchase_amount":{number}}}]')
+    assert faults(cloud("order/update"), {"shop_id": "1", "order_list": orders}) == [
+        Fault("order_list[0].purchase_amount", "must have at most 18 digits before the point")
+    ]
 
 
 def test_an_order_is_checked_inside() -> None:
