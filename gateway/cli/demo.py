@@ -19,9 +19,9 @@ from gateway.cli.session import Session, finish
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
-from gateway.simulator.happenings import Happenings
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
+from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from gateway.simulator.traffic import TrafficGenerator
 
 _ORDER: Final = {
     "order_no": "CN0000938",
@@ -54,7 +54,7 @@ async def _demo(session: Session, once: bool) -> None:
         async with SimulatedStore(cameras=3) as store:
             settings_file = Path(directory) / "gateway.toml"
             # The simulated cloud has to be told where callbacks go before anything listens there.
-            port = free_port(["127.0.0.1"])
+            port = find_free_port(["127.0.0.1"])
             server = f'\n[server]\nhost = "127.0.0.1"\nport = {port}\n'
             hooks = f'\n[hooks]\npublic_url = "http://127.0.0.1:{port}"\n'
             storage = f'\n[storage]\ndirectory = "{directory}/state"\n'
@@ -146,7 +146,7 @@ async def _watch(
             while {one["state"] for one in (await api.get("hooks"))["hooks"]} != {"subscribed"}:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             now = (await api.get("events?after=0&limit=1000"))["next"]
-            happenings = Happenings([door, fresh], store.cloud)
+            happenings = TrafficGenerator([door, fresh], store.cloud)
             await happenings.visit(door)
             await happenings.motion(fresh)
             query = f"events?types=face.seen,motion.detected&after={now}"
@@ -179,7 +179,7 @@ async def _stay(gateway: Gateway, store: SimulatedStore, url: str, settings_file
     messages.print(f".venv/bin/sunmi-gateway --config {settings_file} cameras list", soft_wrap=True)
     messages.print(f".venv/bin/sunmi-gateway --config {settings_file} events tail", soft_wrap=True)
     messages.print("Ctrl-C ends the demo.")
-    async with Happenings(store.cameras, store.cloud).going_on():
+    async with TrafficGenerator(store.cameras, store.cloud).going_on():
         await stop.wait()
 
 

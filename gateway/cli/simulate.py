@@ -16,22 +16,24 @@ from gateway.settings import ServerSettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.discovery import DiscoveryResponder
-from gateway.simulator.faults import FaultKind, Faults
-from gateway.simulator.fleet import MAX_CAMERAS, WIFI_PASSWORD, WIFI_SSID, SimulatedStore
-from gateway.simulator.happenings import Happenings
+from gateway.simulator.faults import FaultInjection, FaultKind
+from gateway.simulator.store import MAX_CAMERAS, WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from gateway.simulator.traffic import TrafficGenerator
 
-_SWITCHES = tuple(known.name for known in dataclasses.fields(Faults) if known.name != "queue")
+_SWITCHES = tuple(known.name for known in dataclasses.fields(FaultInjection) if known.name != "queue")
 _NUMBERS: dict[str, Callable[[str], object]] = {
     "path": str, "times": int, "seconds": float, "code": int, "status": int, "retry_after_s": int,
 }  # fmt: skip
 
 
-class FaultOption(click.ParamType[Callable[[Faults], None]]):
+class FaultOption(click.ParamType[Callable[[FaultInjection], None]]):
     """A fault as `KIND[:name=value,…]`, or a switch as `NAME[:value]`."""
 
     name = "fault"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Callable[[Faults], None]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Callable[[FaultInjection], None]:
         """Return what sets the fault."""
         kind, _, text = str(value).partition(":")
         try:
@@ -42,7 +44,7 @@ class FaultOption(click.ParamType[Callable[[Faults], None]]):
                 raise ValueError(f"is none of {', '.join((*get_args(FaultKind), *_SWITCHES))}")
             pairs = dict(pair.split("=", 1) for pair in text.split(",") if pair)
             given: dict[str, Any] = {name: _NUMBERS[name](one) for name, one in pairs.items()}
-            Faults().add(known, **given)
+            FaultInjection().add(known, **given)
             return lambda faults: faults.add(known, **given)
         except (ValueError, KeyError) as exc:
             self.fail(f"{value!r}: {exc}", param, ctx)
@@ -76,7 +78,7 @@ def simulate() -> None:
 @_fault
 @click.pass_obj
 def camera(
-    session: Session, /, faults: tuple[Callable[[Faults], None], ...], broadcast_port: int, **given: Any
+    session: Session, /, faults: tuple[Callable[[FaultInjection], None], ...], broadcast_port: int, **given: Any
 ) -> None:
     """Simulate one camera until Ctrl-C."""
 
@@ -90,7 +92,7 @@ def camera(
             stack.push_async_callback(responder.stop)
             shown = {name: given[name] for name in ("sn", "model", "app_id", "secret_key", "activation_number")}
             document = {"address": simulated.address, "broadcast_port": broadcast_port, **shown}
-            await _until_stopped(session, document, Happenings([simulated]))
+            await _until_stopped(session, document, TrafficGenerator([simulated]))
 
     finish(session, work())
 
@@ -112,7 +114,7 @@ def cloud(
     secret_key: str,
     shop_id: str,
     ca_file: Path,
-    faults: tuple[Callable[[Faults], None], ...],
+    faults: tuple[Callable[[FaultInjection], None], ...],
 ) -> None:
     """Simulate the cloud until Ctrl-C; its trust root is written to a file."""
 
@@ -129,7 +131,7 @@ def cloud(
             _write(ca_file, simulated.ca_pem)
             shown = {"base_url": simulated.base_url, "ca_file": str(ca_file)}
             account = {"app_id": app_id, "secret_key": secret_key, "shop_id": shop_id}
-            await _until_stopped(session, shown | account, Happenings([], simulated))
+            await _until_stopped(session, shown | account, TrafficGenerator([], simulated))
         finally:
             await simulated.stop()
 
@@ -146,8 +148,8 @@ def store(
     session: Session,
     count: int,
     directory: Path,
-    cloud_faults: tuple[Callable[[Faults], None], ...],
-    faults: tuple[Callable[[Faults], None], ...],
+    cloud_faults: tuple[Callable[[FaultInjection], None], ...],
+    faults: tuple[Callable[[FaultInjection], None], ...],
 ) -> None:
     """Simulate a whole store until Ctrl-C, with a settings file for a gateway in it."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -170,13 +172,13 @@ def store(
                     "activation_numbers": simulated.activation_numbers,
                     "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
                 },
-                Happenings(simulated.cameras, simulated.cloud),
+                TrafficGenerator(simulated.cameras, simulated.cloud),
             )
 
     finish(session, work())
 
 
-async def _until_stopped(session: Session, document: dict[str, Any], happenings: Happenings) -> None:
+async def _until_stopped(session: Session, document: dict[str, Any], happenings: TrafficGenerator) -> None:
     stop = stop_signal()
     session.emit(document, members)
     messages.print("Ctrl-C ends the simulation.")
@@ -195,8 +197,8 @@ def _own(directory: Path) -> str:
     return storage + f'\n[hooks]\npublic_url = "http://127.0.0.1:{ServerSettings().port}"\n'
 
 
-def _set(settings: tuple[Callable[[Faults], None], ...]) -> Faults:
-    faults = Faults()
+def _set(settings: tuple[Callable[[FaultInjection], None], ...]) -> FaultInjection:
+    faults = FaultInjection()
     for one in settings:
         one(faults)
     return faults

@@ -13,20 +13,20 @@ from gateway.protocol.codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_RE
 from gateway.protocol.discovery import Announcement, response_frame
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.models import Model
-from gateway.simulator.camera_behaviour import BEHAVIOURS, MISSING_PARAMETER, Data, check_parameters
-from gateway.simulator.camera_state import AccessPoint, CameraState, Departure
+from gateway.simulator.callbacks import report
+from gateway.simulator.camera_handlers import HANDLERS, MISSING_PARAMETER, Data, check_parameters
+from gateway.simulator.camera_state import CameraState, RestartReason, SimulatedAccessPoint
 from gateway.simulator.certificates import camera_context
-from gateway.simulator.faults import Faults
-from gateway.simulator.plausible import plausible_data
-from gateway.simulator.refusal import Refused
-from gateway.simulator.reporting import report
-from gateway.simulator.server import Received, Reply, Server
-from gateway.simulator.verification import SignatureCheck
+from gateway.simulator.fake_data import plausible_data
+from gateway.simulator.faults import FaultInjection
+from gateway.simulator.server import HttpsServer, ReceivedRequest, ServedResponse
+from gateway.simulator.signatures import SignatureVerifier
+from gateway.simulator.validation import CallRefused
 
 NETWORKS: Final = (
-    AccessPoint("SunmiStore", "WPA-PSK"),
-    AccessPoint("Cafe Guests", "NONE"),
-    AccessPoint("OldRouter", "WEP"),
+    SimulatedAccessPoint("SunmiStore", "WPA-PSK"),
+    SimulatedAccessPoint("Cafe Guests", "NONE"),
+    SimulatedAccessPoint("OldRouter", "WEP"),
 )
 _ACTIVATED: Final = 4
 _NOT_ACTIVATED: Final = 7
@@ -59,20 +59,20 @@ class SimulatedCamera:
         activation_number: str,
         name: str = "",
         activated: bool = False,
-        wifi_networks: Sequence[AccessPoint] = NETWORKS,
+        wifi_networks: Sequence[SimulatedAccessPoint] = NETWORKS,
         wifi_passwords: Mapping[str, str] | None = None,
         hotspot: bool = False,
         internet: bool = True,
         software_version: str = "1.2.6",
         other_accounts: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
-        faults: Faults | None = None,
+        faults: FaultInjection | None = None,
         rejoin_s: float = 0.3,
         reboot_s: float = 0.3,
         on_wifi: "Callable[[SimulatedCamera, str], str] | None" = None,
         https: bool = True,
     ) -> None:
-        self.faults = faults if faults is not None else Faults()
+        self.faults = faults if faults is not None else FaultInjection()
         self.state = CameraState(
             sn=sn, model=model, mac=mac, software_version=software_version,
             default_name=name or f"My {'SS' if model == 'FM010' else 'FS'}", access_points=tuple(wifi_networks),
@@ -80,9 +80,9 @@ class SimulatedCamera:
         )  # fmt: skip
         if activated:
             self.state.activate(app_id)
-        self.received: list[Received] = []
+        self.requests: list[ReceivedRequest] = []
         """Every call that was read, accepted or not."""
-        self.on_arrival: list[Callable[[], None]] = []
+        self.on_start: list[Callable[[], None]] = []
         """Called whenever the camera appears at an address."""
         self.rejoin_s = rejoin_s
         self.reboot_s = reboot_s
@@ -90,15 +90,15 @@ class SimulatedCamera:
         self._wifi_passwords = dict(wifi_passwords or {})
         self._accounts = {**(other_accounts or {}), app_id: secret_key}
         self._activation_number = activation_number
-        self._check = SignatureCheck()
+        self._check = SignatureVerifier()
         self._https = https
         self._present = False
         self._away: asyncio.Task[None] | None = None
-        self._server = Server(
+        self._server = HttpsServer(
             host=host,
             port=port,
             context=self._context,
-            service=self._answer,
+            service=self.respond,
             faults=self.faults,
             clock=clock,
         )
@@ -119,14 +119,14 @@ class SimulatedCamera:
         return f"{self._server.host}:{self._server.port}"
 
     @property
-    def present(self) -> bool:
+    def on_network(self) -> bool:
         """Whether the camera is on the network just now."""
         return self._present
 
     @property
-    def arrived(self) -> Sequence[str]:
+    def request_paths(self) -> Sequence[str]:
         """The path of every call whose head arrived, also of those that a fault swallowed."""
-        return self._server.arrived
+        return self._server.request_paths
 
     @property
     def handshakes(self) -> int:
@@ -148,11 +148,11 @@ class SimulatedCamera:
             network="AP" if state.hotspot else "STA" if state.wifi else "ETH",
         )
 
-    def frames(self, *, everyone: bool) -> Sequence[bytes]:
-        """Return the frames that answer a request to the camera alone, or to `everyone`: one, the same for both."""
+    def response_frames(self, *, broadcast: bool) -> Sequence[bytes]:
+        """Return the frames that answer a request: one, the same for a `broadcast` and for the camera alone."""
         return [response_frame(self.announcement())]
 
-    def place(self, host: str, port: int) -> None:
+    def set_address(self, host: str, port: int) -> None:
         """Say where the camera is when it starts next."""
         self._server.host, self._server.port = host, port
 
@@ -162,7 +162,7 @@ class SimulatedCamera:
             await self._server.start()
         self._present = True
         self.state.ip = self.host
-        for tell in self.on_arrival:
+        for tell in self.on_start:
             tell()
 
     async def stop(self) -> None:
@@ -178,7 +178,7 @@ class SimulatedCamera:
         self._present = False
         await self._server.stop()
 
-    async def settled(self) -> None:
+    async def wait_until_back(self) -> None:
         """Wait until a camera that left is back."""
         if self._away is not None:
             await asyncio.shield(self._away)
@@ -200,20 +200,21 @@ class SimulatedCamera:
             changed=self.faults.changed_certificate, client_certificate=self.faults.client_certificate
         )
 
-    def _answer(self, received: Received) -> Reply:
-        self.received.append(received)
+    def respond(self, request: ReceivedRequest) -> ServedResponse:
+        """Handle a call and return the response."""
+        self.requests.append(request)
         try:
-            endpoint = CATALOGUE.get("camera", received.path)
+            endpoint = CATALOGUE.get("camera", request.path)
         except NotFound:
-            return Reply(None, 404)
+            return ServedResponse(None, 404)
         try:
-            data = self._data(endpoint, received.fields)
-        except Refused as exc:
-            return Reply({"code": exc.codes[0]})
-        why, self.state.departure = self.state.departure, None
+            data = self._data(endpoint, request.fields)
+        except CallRefused as exc:
+            return ServedResponse({"code": exc.codes[0]})
+        why, self.state.pending_restart = self.state.pending_restart, None
         if why is not None:
             self._away = asyncio.get_running_loop().create_task(self._depart(why))
-        return Reply({"code": 0} if data is None else {"code": 0, "data": data})
+        return ServedResponse({"code": 0} if data is None else {"code": 0, "data": data})
 
     def _data(self, endpoint: Endpoint, fields: Mapping[str, str]) -> Data:
         match endpoint.auth:
@@ -222,43 +223,43 @@ class SimulatedCamera:
                 return None
             case "none":
                 if self.state.activated:
-                    raise Refused(CAMERA_ALREADY_ACTIVATED)
+                    raise CallRefused(CAMERA_ALREADY_ACTIVATED)
             case "signed":
                 self._check_signature(fields)
         check_parameters(endpoint, fields)
-        behaviour = BEHAVIOURS.get(endpoint.path)
+        behaviour = HANDLERS.get(endpoint.path)
         if behaviour is not None:
             return behaviour(self.state, fields)
         return plausible_data(endpoint, fields) or None
 
     def _check_signature(self, fields: Mapping[str, str]) -> None:
         if not self.state.activated or fields.get("app_id", self.state.owner) != self.state.owner:
-            raise Refused(_NOT_ACTIVATED)
+            raise CallRefused(_NOT_ACTIVATED)
         flaw = self._check.flaw(fields, key=self._accounts[self.state.owner], now=self._server.now())
         if flaw is not None:
-            raise Refused(CAMERA_SIGNATURE_REFUSED if flaw == "sign" else CAMERA_TIME_REFUSED)
+            raise CallRefused(CAMERA_SIGNATURE_REFUSED if flaw == "sign" else CAMERA_TIME_REFUSED)
 
     def _activate(self, endpoint: Endpoint, fields: Mapping[str, str]) -> None:
         if self.state.activated:
-            raise Refused(_ACTIVATED)
+            raise CallRefused(_ACTIVATED)
         check_parameters(endpoint, fields)
         if not fields.get("app_id"):
-            raise Refused(MISSING_PARAMETER)
+            raise CallRefused(MISSING_PARAMETER)
         if fields["app_id"] not in self._accounts:
-            raise Refused(_UNKNOWN_ACCOUNT)
+            raise CallRefused(_UNKNOWN_ACCOUNT)
         if fields.get("sn") != self.state.sn:
-            raise Refused(_WRONG_SN)
+            raise CallRefused(_WRONG_SN)
         flaw = self._check.flaw(fields, key=self._activation_number, now=self._server.now())
         if flaw is not None:
-            raise Refused(_WRONG_NUMBER if flaw == "sign" else CAMERA_TIME_REFUSED)
+            raise CallRefused(_WRONG_NUMBER if flaw == "sign" else CAMERA_TIME_REFUSED)
         if not self.state.online:
-            raise Refused(_NO_INTERNET)
+            raise CallRefused(_NO_INTERNET)
         self.state.activate(fields["app_id"])
 
-    async def _depart(self, why: Departure) -> None:
+    async def _depart(self, why: RestartReason) -> None:
         await self._leave()
         if why == "reset":
-            self.state.forget_everything()
+            self.state.factory_reset()
         await asyncio.sleep(self.rejoin_s if why == "wifi" else self.reboot_s)
         if why == "wifi":
             self._join()
@@ -276,4 +277,4 @@ class SimulatedCamera:
             return
         self.state.hotspot = False
         if self.on_wifi is not None:
-            self.place(self.on_wifi(self, settings.ssid), self._server.port)
+            self.set_address(self.on_wifi(self, settings.ssid), self._server.port)

@@ -11,7 +11,7 @@ DEFAULT_GROUPS: Final = ("stranger", "regular")
 """The face groups that an activation makes (NOTES: Default face groups)."""
 
 
-class AccessPoint(NamedTuple):
+class SimulatedAccessPoint(NamedTuple):
     """A Wi-Fi network that the camera sees: `key_mgmt` is WPA-PSK, NONE or WEP."""
 
     ssid: str
@@ -29,7 +29,7 @@ class Lens:
 
 
 @dataclass(slots=True)
-class DynamicDetect:
+class DetectionConfig:
     """When and how readily motion and sound raise an alarm; times in minutes of the day."""
 
     motion_level: int = 2
@@ -40,12 +40,12 @@ class DynamicDetect:
 
 
 @dataclass(slots=True)
-class Settings:
+class CameraConfig:
     """What a factory reset puts back."""
 
     name: str
     lens: Lens = field(default_factory=Lens)
-    detect: DynamicDetect = field(default_factory=DynamicDetect)
+    detect: DetectionConfig = field(default_factory=DetectionConfig)
     irmode: int = 2
     led_switch: int = 1
     rotation: int = 0
@@ -53,7 +53,7 @@ class Settings:
     password: str = field(default="", repr=False)
 
 
-Departure = Literal["wifi", "reset", "reboot"]
+RestartReason = Literal["wifi", "reset", "reboot"]
 
 
 @dataclass(slots=True)
@@ -62,8 +62,8 @@ class CameraState:
 
     `owner` is the app_id that activated it. `hotspot` says that it offers its own Wi-Fi network, `cable` that it is on
     Ethernet, `internet` that the network it is on leads to the cloud. `card_status` is 0 to 3 as the camera tells it;
-    `groups` are the names of its face groups, `hooks` the subscribed addresses by event. `departure` is why it is about
-    to leave the network, if it is.
+    `groups` are the names of its face groups, `hooks` the subscribed addresses by event. `pending_restart` is why it
+    is about to leave the network, if it is.
     """
 
     sn: str
@@ -71,7 +71,7 @@ class CameraState:
     mac: str
     software_version: str
     default_name: str
-    access_points: tuple[AccessPoint, ...]
+    access_points: tuple[SimulatedAccessPoint, ...]
     hotspot: bool
     cable: bool
     internet: bool = True
@@ -81,12 +81,12 @@ class CameraState:
     card_status: int = 2
     groups: list[str] = field(default_factory=list)
     hooks: dict[str, str] = field(default_factory=dict)
-    settings: Settings = field(init=False)
-    departure: Departure | None = None
+    settings: CameraConfig = field(init=False)
+    pending_restart: RestartReason | None = None
 
     def __post_init__(self) -> None:
         """Begin with factory settings."""
-        self.settings = Settings(self.default_name)
+        self.settings = CameraConfig(self.default_name)
 
     @property
     def activated(self) -> bool:
@@ -134,9 +134,9 @@ class CameraState:
         self.hooks.clear()
         self.groups = list(DEFAULT_GROUPS)
 
-    def forget_everything(self) -> None:
+    def factory_reset(self) -> None:
         """Go back to the factory state; face groups lie on the memory card and stay."""
         self.owner = ""
         self.hooks.clear()
-        self.settings = Settings(self.default_name)
+        self.settings = CameraConfig(self.default_name)
         self.hotspot = True

@@ -46,7 +46,7 @@ def validity_at(unix_s: float) -> Validity:
     return now - timedelta(days=1), now + timedelta(days=90)
 
 
-class CloudAuthority:
+class CloudCertificateAuthority:
     """A certificate authority made anew at every start, and the certificate that it issued to the cloud."""
 
     def __init__(self, host: str, validity: Validity | None = None) -> None:

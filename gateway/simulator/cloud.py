@@ -9,15 +9,15 @@ from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Endpoint
-from gateway.simulator.certificates import CloudAuthority, Validity, validity_at
-from gateway.simulator.cloud_behaviour import BEHAVIOURS
+from gateway.simulator.callbacks import report
+from gateway.simulator.certificates import CloudCertificateAuthority, Validity, validity_at
+from gateway.simulator.cloud_handlers import HANDLERS
 from gateway.simulator.cloud_state import CloudCall, CloudState, Data
-from gateway.simulator.faults import Faults
-from gateway.simulator.plausible import plausible_data
-from gateway.simulator.refusal import Refused, without_items, wrong_parameters
-from gateway.simulator.reporting import report
-from gateway.simulator.server import Received, Reply, Server
-from gateway.simulator.verification import Flaw, SignatureCheck
+from gateway.simulator.fake_data import plausible_data
+from gateway.simulator.faults import FaultInjection
+from gateway.simulator.server import HttpsServer, ReceivedRequest, ServedResponse
+from gateway.simulator.signatures import PublicParameter, SignatureVerifier
+from gateway.simulator.validation import CallRefused, without_items, wrong_parameters
 
 ACCOUNTS: Final[Mapping[str, str]] = {"EF3OG8R5B32X0": "kdsofkdsnflke9382938k"}
 SHOPS: Final[Mapping[str, str]] = {"10096": "100000010096"}
@@ -26,7 +26,7 @@ _MOST_BYTES: Final = 1024 * 1024
 """A larger request is refused (NOTES: Request size)."""
 _ENVELOPE_BYTES: Final = 64 * 1024
 """What the other parts of a multipart request may take beside a picture of the full size."""
-_FLAWS: Final[Mapping[Flaw, tuple[int, str]]] = {
+_FLAWS: Final[Mapping[PublicParameter, tuple[int, str]]] = {
     "sign": (CLOUD_SIGN_REFUSED, "invalid sign"),
     "timestamp": (CLOUD_TIME_REFUSED, "invalid timestamp"),
     "random": (CLOUD_RANDOM_REFUSED, "invalid random value"),
@@ -53,21 +53,21 @@ class SimulatedCloud:
         accounts: Mapping[str, str] = ACCOUNTS,
         shops: Mapping[str, str] = SHOPS,
         clock: Callable[[], float] = time.time,
-        faults: Faults | None = None,
+        faults: FaultInjection | None = None,
         certificate_validity: Validity | None = None,
     ) -> None:
-        self.faults = faults if faults is not None else Faults()
+        self.faults = faults if faults is not None else FaultInjection()
         self.accounts = dict(accounts)
         self.state = CloudState(shops)
-        self.received: list[Received] = []
+        self.accepted: list[ReceivedRequest] = []
         """The calls that were accepted: answered with code 0."""
         self._validity = certificate_validity or validity_at(clock())
-        self._authority = CloudAuthority(host, self._validity)
-        self._stranger: CloudAuthority | None = None
-        self._check = SignatureCheck()
+        self._authority = CloudCertificateAuthority(host, self._validity)
+        self._stranger: CloudCertificateAuthority | None = None
+        self._check = SignatureVerifier()
         self._lenient = {endpoint.path: without_items(endpoint) for endpoint in CATALOGUE.side("cloud")}
-        self._server = Server(
-            host=host, port=port, context=self._context, service=self._answer, faults=self.faults, clock=clock
+        self._server = HttpsServer(
+            host=host, port=port, context=self._context, service=self.respond, faults=self.faults, clock=clock
         )
 
     @property
@@ -82,9 +82,9 @@ class SimulatedCloud:
         return self._authority.ca_pem
 
     @property
-    def arrived(self) -> list[str]:
+    def request_paths(self) -> list[str]:
         """The path of every call whose head arrived, also of those that were refused or that a fault swallowed."""
-        return self._server.arrived
+        return self._server.request_paths
 
     @property
     def handshakes(self) -> int:
@@ -115,52 +115,53 @@ class SimulatedCloud:
         if not self.faults.changed_certificate:
             return self._authority.context
         if self._stranger is None:
-            self._stranger = CloudAuthority(self._server.host, self._validity)
+            self._stranger = CloudCertificateAuthority(self._server.host, self._validity)
         return self._stranger.context
 
-    def _answer(self, received: Received) -> Reply:
+    def respond(self, request: ReceivedRequest) -> ServedResponse:
+        """Handle a call and return the response."""
         try:
-            endpoint = CATALOGUE.get("cloud", received.path)
+            endpoint = CATALOGUE.get("cloud", request.path)
         except NotFound:
-            return Reply(None, 404)
-        if received.size > _MOST_BYTES + (_ENVELOPE_BYTES if endpoint.takes_file else 0):
-            return Reply(None, 413)
-        app_id = received.fields.get("app_id", "")
+            return ServedResponse(None, 404)
+        if request.size > _MOST_BYTES + (_ENVELOPE_BYTES if endpoint.takes_file else 0):
+            return ServedResponse(None, 413)
+        app_id = request.fields.get("app_id", "")
         now = self._server.now()
-        flaw = self._check.flaw(received.fields, key=self.accounts.get(app_id), now=now)
+        flaw = self._check.flaw(request.fields, key=self.accounts.get(app_id), now=now)
         if flaw is not None:
             code, message = _FLAWS[flaw]
-            return Reply({"code": code, "msg": message, "data": {}}, 401)
+            return ServedResponse({"code": code, "msg": message, "data": {}}, 401)
         try:
-            data = self._data(endpoint, received, CloudCall(
-                self.state, endpoint, app_id, received.fields, received.files, int(now)
+            data = self._data(endpoint, request, CloudCall(
+                self.state, endpoint, app_id, request.fields, request.files, int(now)
             ))  # fmt: skip
-        except Refused as exc:
+        except CallRefused as exc:
             code = exc.code(endpoint)
-            return Reply({"code": code, "msg": endpoint.meaning(code), "data": {}})
-        self.received.append(received)
-        return Reply({"code": 0, "msg": "succeed", "data": data})
+            return ServedResponse({"code": code, "msg": endpoint.meaning(code), "data": {}})
+        self.accepted.append(request)
+        return ServedResponse({"code": 0, "msg": "succeed", "data": data})
 
-    def _data(self, endpoint: Endpoint, received: Received, call: CloudCall) -> Data:
+    def _data(self, endpoint: Endpoint, request: ReceivedRequest, call: CloudCall) -> Data:
         if any(parameter.name == "shop_id" for parameter in endpoint.parameters):
-            self.state.shop(received.fields)
-        self._check_parameters(endpoint, received)
-        behaviour = BEHAVIOURS.get(endpoint.path)
-        return behaviour(call) if behaviour is not None else plausible_data(endpoint, received.fields)
+            self.state.shop(request.fields)
+        self._check_parameters(endpoint, request)
+        behaviour = HANDLERS.get(endpoint.path)
+        return behaviour(call) if behaviour is not None else plausible_data(endpoint, request.fields)
 
-    def _check_parameters(self, endpoint: Endpoint, received: Received) -> None:
-        if received.multipart and not endpoint.takes_file:
-            raise Refused(*_MALFORMED)
+    def _check_parameters(self, endpoint: Endpoint, request: ReceivedRequest) -> None:
+        if request.multipart and not endpoint.takes_file:
+            raise CallRefused(*_MALFORMED)
         lenient = self._lenient[endpoint.path]
-        wrong = wrong_parameters(lenient, received.fields, received.files)
+        wrong = wrong_parameters(lenient, request.fields, request.files)
         for parameter in endpoint.parameters:
             if parameter.name not in wrong:
                 continue
-            if parameter.name not in received.fields and parameter.name not in received.files:
-                raise Refused(*_MISSING)
+            if parameter.name not in request.fields and parameter.name not in request.files:
+                raise CallRefused(*_MISSING)
             if parameter.type == "file":
-                raise Refused(*_BAD_FILE)
+                raise CallRefused(*_BAD_FILE)
             if parameter.name == "esl_code":
-                raise Refused(*_BAD_LABEL)
+                raise CallRefused(*_BAD_LABEL)
             too_long = any(limit.end == parameter.name for limit in endpoint.limits)
-            raise Refused(*(_TOO_LONG if too_long else _MALFORMED))
+            raise CallRefused(*(_TOO_LONG if too_long else _MALFORMED))

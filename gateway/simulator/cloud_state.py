@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.parameters import FilePart
-from gateway.simulator.refusal import Refused
+from gateway.simulator.validation import CallRefused
 
 NO_SHOP: Final = (5041, 5013)
 MAX_GROUPS: Final = 10
@@ -19,7 +19,7 @@ _Row = TypeVar("_Row")
 
 
 @dataclass(slots=True)
-class Ipc:
+class BoundCamera:
     """A camera that is bound to a shop."""
 
     ipc_id: str
@@ -30,7 +30,7 @@ class Ipc:
 
 
 @dataclass(slots=True)
-class Group:
+class FaceGroup:
     """A face group; `type` is 1 new, 2 repeat customers, 3 shop assistants, 5 custom."""
 
     group_id: str
@@ -56,7 +56,7 @@ class Face:
 
 
 @dataclass(slots=True)
-class Label:
+class ShelfLabel:
     """An electronic shelf label; `status` is 2 waiting for data, 3 pushed. It may show a product with a template."""
 
     esl_id: str
@@ -68,7 +68,7 @@ class Label:
 
 
 @dataclass(slots=True)
-class Point:
+class LabelAccessPoint:
     """An access point of labels."""
 
     ap_id: str
@@ -78,7 +78,7 @@ class Point:
 
 
 @dataclass(slots=True)
-class Template:
+class LabelTemplate:
     """How a label looks."""
 
     template_id: str
@@ -89,17 +89,17 @@ class Template:
 
 
 @dataclass(slots=True)
-class Shop:
+class SimulatedShop:
     """Everything of one shop, each kind by its identifier; orders and products as they were sent."""
 
     shop_id: str
-    ipcs: dict[str, Ipc] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    cameras: dict[str, BoundCamera] = field(default_factory=dict)
+    groups: dict[str, FaceGroup] = field(default_factory=dict)
     faces: dict[str, Face] = field(default_factory=dict)
     move_strategy: tuple[str, int, int] | None = None
-    labels: dict[str, Label] = field(default_factory=dict)
-    points: dict[str, Point] = field(default_factory=dict)
-    templates: dict[str, Template] = field(default_factory=dict)
+    labels: dict[str, ShelfLabel] = field(default_factory=dict)
+    points: dict[str, LabelAccessPoint] = field(default_factory=dict)
+    templates: dict[str, LabelTemplate] = field(default_factory=dict)
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     products: dict[str, dict[str, Any]] = field(default_factory=dict)
     product_times: dict[str, int] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class CloudState:
     """The cloud's memory. `shops` maps shop_id to the platform's newer key, sunmi_shop_no."""
 
     def __init__(self, shops: Mapping[str, str]) -> None:
-        self.shops = {shop_id: Shop(shop_id) for shop_id in shops}
+        self.shops = {shop_id: SimulatedShop(shop_id) for shop_id in shops}
         self.hooks: dict[tuple[str, int], str] = {}
         """The callback address by app_id and event."""
         self.unavailable_events: set[int] = set()
@@ -121,24 +121,26 @@ class CloudState:
         for shop in self.shops.values():
             for kind, name in ((1, "stranger"), (2, "regular"), (3, "employee")):
                 group_id = self.new_id()
-                shop.groups[group_id] = Group(group_id, kind, name)
+                shop.groups[group_id] = FaceGroup(group_id, kind, name)
 
     def new_id(self) -> str:
         """Return an identifier that was never given before."""
         self._last_id += 1
         return str(self._last_id)
 
-    def shop(self, fields: Mapping[str, str]) -> Shop:
-        """Return the shop that a call names by either key. Raises `Refused`."""
+    def shop(self, fields: Mapping[str, str]) -> SimulatedShop:
+        """Return the shop that a call names by either key. Raises `CallRefused`."""
         shop = self.shops.get(fields.get("shop_id", "")) or self._by_number.get(fields.get("sunmi_shop_no", ""))
         if shop is None:
-            raise Refused(*NO_SHOP)
+            raise CallRefused(*NO_SHOP)
         return shop
 
-    def bind_camera(self, shop_id: str, *, sn: str, name: str, model: str, software_version: str = "1.2.6") -> Ipc:
+    def bind_camera(
+        self, shop_id: str, *, sn: str, name: str, model: str, software_version: str = "1.2.6"
+    ) -> BoundCamera:
         """Make a camera known to a shop."""
-        ipc = Ipc(self.new_id(), sn, name, model, software_version)
-        self.shops[shop_id].ipcs[ipc.ipc_id] = ipc
+        ipc = BoundCamera(self.new_id(), sn, name, model, software_version)
+        self.shops[shop_id].cameras[ipc.ipc_id] = ipc
         return ipc
 
 
@@ -154,7 +156,7 @@ class CloudCall:
     now: int
 
     @property
-    def shop(self) -> Shop:
+    def shop(self) -> SimulatedShop:
         """The shop that the call names."""
         return self.state.shop(self.fields)
 
@@ -173,12 +175,12 @@ class CloudCall:
 
 
 Data = Mapping[str, Any]
-CloudBehaviour = Callable[[CloudCall], Data]
+CloudHandler = Callable[[CloudCall], Data]
 
 
 def found(rows: Mapping[str, _Row], key: str | None, *codes: int) -> _Row:
-    """Return the row with this identifier. Raises `Refused` with the codes."""
+    """Return the row with this identifier. Raises `CallRefused` with the codes."""
     row = rows.get(key or "")
     if row is None:
-        raise Refused(*codes)
+        raise CallRefused(*codes)
     return row

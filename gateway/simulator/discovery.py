@@ -15,21 +15,21 @@ _PKTINFO: Final = struct.Struct("@I4s4s")
 _EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - the wildcard hears broadcasts; the simulator opens no other service on it
 
 
-class Discoverable(Protocol):
+class DiscoverableDevice(Protocol):
     """What answers discovery: a simulated or a replayed camera."""
 
-    on_arrival: list[Callable[[], None]]
+    on_start: list[Callable[[], None]]
 
     @property
     def host(self) -> str:
         """The IP address at which it is, or was before it left."""
 
     @property
-    def present(self) -> bool:
+    def on_network(self) -> bool:
         """Whether it is on the network just now."""
 
-    def frames(self, *, everyone: bool) -> Sequence[bytes]:
-        """Return the frames that answer a request to it alone, or to `everyone`."""
+    def response_frames(self, *, broadcast: bool) -> Sequence[bytes]:
+        """Return the frames that answer a request to it alone, or a `broadcast`."""
 
 
 class DiscoveryResponder:
@@ -42,7 +42,7 @@ class DiscoveryResponder:
 
     def __init__(
         self,
-        cameras: Sequence[Discoverable],
+        cameras: Sequence[DiscoverableDevice],
         *,
         port: int = PORT,
         bind: str = "",
@@ -71,7 +71,7 @@ class DiscoveryResponder:
         """Stop listening."""
         for camera in self.cameras:
             with contextlib.suppress(ValueError):
-                camera.on_arrival.remove(self.follow)
+                camera.on_start.remove(self.follow)
         for listener in (*self._own.values(), *([self._wildcard] if self._wildcard else [])):
             self._close(listener)
         self._own.clear()
@@ -80,8 +80,8 @@ class DiscoveryResponder:
     def follow(self) -> None:
         """Listen at the addresses where the cameras are now."""
         for camera in self.cameras:
-            if self.follow not in camera.on_arrival:
-                camera.on_arrival.append(self.follow)
+            if self.follow not in camera.on_start:
+                camera.on_start.append(self.follow)
         hosts = {camera.host for camera in self.cameras} - {_EVERY_ADDRESS, "", self._bind}
         for host in set(self._own) - hosts:
             self._close(self._own.pop(host))
@@ -125,9 +125,9 @@ class DiscoveryResponder:
     def _answer(self, listener: socket.socket, destination: str | None, asker: tuple[str, int]) -> None:
         answers: list[tuple[socket.socket, bytes]] = []
         for camera in self.cameras:
-            if camera.present and (destination is None or camera.host in (destination, _EVERY_ADDRESS)):
+            if camera.on_network and (destination is None or camera.host in (destination, _EVERY_ADDRESS)):
                 sender = self._own.get(camera.host, listener)
-                answers += [(sender, frame) for frame in camera.frames(everyone=destination is None)]
+                answers += [(sender, frame) for frame in camera.response_frames(broadcast=destination is None)]
         if destination is None:
             answers += [(listener, response_frame(stranger)) for stranger in self.faults.strangers]
         if self._delay_s and self._loop is not None:

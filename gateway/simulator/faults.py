@@ -18,7 +18,7 @@ the HTTP `status`, with the vendor's `code` as its body if one is given and `Ret
 
 
 @dataclass(slots=True)
-class Fault:
+class InjectedFault:
     """One thing that goes wrong with the next `times` calls of `path`; None is every call, "" every path."""
 
     kind: FaultKind
@@ -42,7 +42,7 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Faults:
+class FaultInjection:
     """What one server does wrong; may be changed at any time.
 
     The switches hold for every call: `latency_s` delays each answer, `clock_offset_s` is how far the server's clock is
@@ -57,7 +57,7 @@ class Faults:
     changed_certificate: bool = False
     close_after_answer: bool = False
     client_certificate: bool = False
-    queue: list[Fault] = field(default_factory=list)
+    queue: list[InjectedFault] = field(default_factory=list)
 
     def add(
         self,
@@ -71,9 +71,9 @@ class Faults:
         retry_after_s: int | None = None,
     ) -> None:
         """Queue a fault, to happen before those queued later. Raises ValueError for a senseless one."""
-        self.queue.append(Fault(kind, path, times, seconds, code, status, retry_after_s))
+        self.queue.append(InjectedFault(kind, path, times, seconds, code, status, retry_after_s))
 
-    def take(self, path: str) -> Fault | None:
+    def take(self, path: str) -> InjectedFault | None:
         """Return the fault that happens to this call, if any, and count it."""
         for fault in self.queue:
             if fault.path in ("", path):

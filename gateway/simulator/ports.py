@@ -12,7 +12,7 @@ _TRIES: Final = 20
 _PORTS: Final = range(15_000, 32_000)
 
 
-def free_port(hosts: Sequence[str] = ("127.0.0.1",)) -> int:
+def find_free_port(hosts: Sequence[str] = ("127.0.0.1",)) -> int:
     """Return a TCP port that is free at all of these addresses. Raises `StateError` when none was found.
 
     It is none of those that the system gives to outgoing connections, one of which might take it first.

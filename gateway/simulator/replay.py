@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.simulator.certificates import camera_context
-from gateway.simulator.faults import Faults
-from gateway.simulator.server import Received, Reply, Server
+from gateway.simulator.faults import FaultInjection
+from gateway.simulator.server import HttpsServer, ReceivedRequest, ServedResponse
 
 
 class ReplayedCamera:
@@ -23,23 +23,23 @@ class ReplayedCamera:
         if capture.get("format") != 1:
             raise ValueError(f"a capture of format {capture.get('format')!r} cannot be replayed, only of format 1")
         self.sn: str = capture["sn"]
-        self.on_arrival: list[Callable[[], None]] = []
+        self.on_start: list[Callable[[], None]] = []
         """Called whenever the camera appears at an address."""
         answered = [read for read in capture["reads"] if "status" in read]
         self._reads: dict[str, Mapping[str, Any]] = {read["path"]: read for read in answered}
         self._frames: Sequence[Mapping[str, Any]] = [frame for frame in capture["frames"] if "frame" in frame]
-        self._faults = Faults()
+        self._faults = FaultInjection()
         for read in capture["reads"]:
             match read.get("problem"):
                 case "timeout":
                     self._faults.add("silent", path=read["path"], times=None)
                 case "camera_unreachable":
                     self._faults.add("drop", path=read["path"], times=None)
-        self._server = Server(
+        self._server = HttpsServer(
             host=host,
             port=port,
             context=_context,
-            service=self._answer,
+            service=self.respond,
             faults=self._faults,
             clock=time.time,
         )
@@ -55,32 +55,33 @@ class ReplayedCamera:
         return f"{self._server.host}:{self._server.port}"
 
     @property
-    def present(self) -> bool:
+    def on_network(self) -> bool:
         """Whether the camera is switched on."""
         return self._server.serving
 
-    def frames(self, *, everyone: bool) -> Sequence[bytes]:
-        """Return the frames that answered a request to the camera alone, or to `everyone`."""
-        asked = "everyone" if everyone else "host"
+    def response_frames(self, *, broadcast: bool) -> Sequence[bytes]:
+        """Return the frames that answered a request to the camera alone, or a `broadcast`."""
+        asked = "everyone" if broadcast else "host"
         return [bytes.fromhex(frame["frame"]) for frame in self._frames if frame["asked"] == asked]
 
     async def start(self) -> None:
         """Switch on. Raises OSError when the address cannot be had."""
         await self._server.start()
-        for tell in self.on_arrival:
+        for tell in self.on_start:
             tell()
 
     async def stop(self) -> None:
         """Switch off."""
         await self._server.stop()
 
-    def _answer(self, received: Received) -> Reply:
-        read = self._reads.get(received.path)
+    def respond(self, request: ReceivedRequest) -> ServedResponse:
+        """Return the captured response."""
+        read = self._reads.get(request.path)
         if read is None:
-            return Reply(None, 404)
+            return ServedResponse(None, 404)
         # The server looks at these when it sends this very answer.
         self._faults.send_date, self._faults.close_after_answer = read["date"], not read["keep_alive"]
-        return Reply(read["answer"], read["status"])
+        return ServedResponse(read["answer"], read["status"])
 
 
 def _context() -> ssl.SSLContext:

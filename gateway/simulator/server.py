@@ -15,15 +15,15 @@ from aiohttp import web
 
 from gateway.protocol import json_text
 from gateway.protocol.parameters import FilePart
-from gateway.simulator.faults import Fault, Faults
-from gateway.simulator.ports import free_port
+from gateway.simulator.faults import FaultInjection, InjectedFault
+from gateway.simulator.ports import find_free_port
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _SHUTDOWN_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedRequest:
     """One call as it arrived: its path below /openapi/, its parameters, its files, and the size of its body."""
 
     path: str
@@ -34,14 +34,14 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ServedResponse:
     """What is answered: a vendor answer, or nothing but the HTTP status when there is no document."""
 
     document: Mapping[str, Any] | None
     status: int = 200
 
 
-class _CutOff(Exception):
+class _ConnectionAborted(Exception):
     """The connection is gone; there is nobody to answer."""
 
 
@@ -57,7 +57,7 @@ class _Context(ssl.SSLContext):
         return self.choose().wrap_bio(*args, **kwargs)
 
 
-class Server:
+class HttpsServer:
     """Serves `POST /openapi/…` over HTTPS with what `service` answers; `faults` says what goes wrong.
 
     `clock` tells the true time in Unix seconds. `port` 0 takes a free one, and keeps it when started again.
@@ -69,14 +69,14 @@ class Server:
         host: str,
         port: int,
         context: Callable[[], ssl.SSLContext],
-        service: Callable[[Received], Reply],
-        faults: Faults,
+        service: Callable[[ReceivedRequest], ServedResponse],
+        faults: FaultInjection,
         clock: Callable[[], float],
     ) -> None:
         self.host = host
         self.port = port
         self.faults = faults
-        self.arrived: list[str] = []
+        self.request_paths: list[str] = []
         """The path of every call whose head arrived, also of those that a fault swallowed."""
         self._clock = clock
         self._service = service
@@ -108,7 +108,7 @@ class Server:
         await runner.setup()
         try:
             # One that the system gives away by itself could belong to somebody else at the next start.
-            self.port = self.port or free_port([self.host])
+            self.port = self.port or find_free_port([self.host])
             site = web.TCPSite(runner, self.host, self.port, ssl_context=self._context)
             await site.start()
         except BaseException:
@@ -130,7 +130,7 @@ class Server:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
             response = await self._respond(request)
-        except _CutOff:
+        except _ConnectionAborted:
             return web.Response(status=500)  # goes nowhere: aiohttp wants one, the connection is closed
         if self.faults.close_after_answer:
             response.force_close()
@@ -143,7 +143,7 @@ class Server:
         path = request.path.removeprefix("/openapi/")
         if path == request.path:
             return web.Response(status=404, text="404 Not Found")
-        self.arrived.append(path)
+        self.request_paths.append(path)
         fault = self.faults.take(path)
         if fault is not None and fault.kind == "drop":
             _cut(request)
@@ -161,7 +161,7 @@ class Server:
             _reset(request)
         return _response(reply)
 
-    async def _misbehave(self, request: web.Request, fault: Fault) -> web.StreamResponse | None:
+    async def _misbehave(self, request: web.Request, fault: InjectedFault) -> web.StreamResponse | None:
         match fault.kind:
             case "slow":
                 await asyncio.sleep(fault.seconds)
@@ -170,10 +170,10 @@ class Server:
             case "reset_before":
                 _reset(request)
             case "refuse":
-                return _response(Reply({"code": fault.code, "msg": "refused"}))
+                return _response(ServedResponse({"code": fault.code, "msg": "refused"}))
             case "status":
                 document = {"code": fault.code, "msg": "refused"} if fault.code else None
-                response = _response(Reply(document, fault.status))
+                response = _response(ServedResponse(document, fault.status))
                 if fault.retry_after_s is not None:
                     response.headers["Retry-After"] = str(fault.retry_after_s)
                 return response
@@ -190,12 +190,12 @@ class Server:
         return None
 
 
-async def _read(request: web.Request, path: str) -> Received:
+async def _read(request: web.Request, path: str) -> ReceivedRequest:
     if request.content_type != "multipart/form-data":
         raw = await request.read()
         form = request.content_type == "application/x-www-form-urlencoded"
         pairs = parse_qsl(raw.decode(errors="replace"), keep_blank_values=True, errors="replace") if form else []
-        return Received(path, dict(pairs), size=len(raw))
+        return ReceivedRequest(path, dict(pairs), size=len(raw))
     fields: dict[str, str] = {}
     files: dict[str, FilePart] = {}
     with contextlib.suppress(ValueError):  # a body that is no multipart: what was understood of it is judged
@@ -204,10 +204,10 @@ async def _read(request: web.Request, path: str) -> Received:
                 files[name] = FilePart(value.filename, value.content_type, value.file.read())
             else:
                 fields[name] = str(value)
-    return Received(path, fields, files, multipart=True, size=request.content_length or 0)
+    return ReceivedRequest(path, fields, files, multipart=True, size=request.content_length or 0)
 
 
-def _response(reply: Reply) -> web.Response:
+def _response(reply: ServedResponse) -> web.Response:
     if reply.document is None:
         return web.Response(status=reply.status, text=str(reply.status))
     body = json_text.dumps(reply.document).encode()
@@ -237,4 +237,4 @@ def _reset(request: web.Request) -> NoReturn:
 def _cut(request: web.Request) -> NoReturn:
     if request.transport is not None:
         request.transport.abort()
-    raise _CutOff
+    raise _ConnectionAborted

@@ -12,7 +12,7 @@ from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 from tests.search import find
 
 

@@ -15,7 +15,7 @@ import pytest
 from gateway.api.hooks import MOST_BYTES
 from gateway.protocol.signing import signed
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import APP_ID, SECRET_KEY
+from gateway.simulator.store import APP_ID, SECRET_KEY
 
 EVENTS = "/api/v1/events"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 CAMERA_MEMBERS = {
     "sn", "managed", "address", "addresses", "mac", "model", "name", "software_version", "online", "activation",
@@ -72,7 +72,7 @@ async def test_found_is_not_managed(store: SimulatedStore, installer: Any) -> No
     ):
         answer = await installer(method, f"/api/v1/cameras/{sn}/{path}", body)
         assert (answer.status, answer.body["code"]) == (409, "not_managed"), path
-    assert store.cameras[1].arrived == []
+    assert store.cameras[1].request_paths == []
 
 
 async def test_networks_may_be_seen_before_a_camera_is_managed(store: SimulatedStore, installer: Any) -> None:
@@ -86,7 +86,7 @@ async def test_networks_may_be_seen_before_a_camera_is_managed(store: SimulatedS
 async def test_networks_after_activation(ours: SimulatedCamera, installer: Any) -> None:
     answer = await installer("GET", f"/api/v1/cameras/{ours.sn}/access-points")
     assert answer.status == 200
-    assert ours.arrived[-1] == "config/getApList"
+    assert ours.request_paths[-1] == "config/getApList"
 
 
 async def test_a_camera_is_added_shown_and_forgotten(store: SimulatedStore, installer: Any) -> None:
@@ -143,7 +143,7 @@ async def test_wifi_is_set(store: SimulatedStore, installer: Any) -> None:
     await installer("POST", "/api/v1/cameras", {"sn": camera.sn})
     answer = await installer("PUT", f"/api/v1/cameras/{camera.sn}/wifi", {"ssid": WIFI_SSID, "password": WIFI_PASSWORD})
     assert answer.status == 200, answer.body
-    await camera.settled()
+    await camera.wait_until_back()
     assert (camera.state.wifi, camera.state.settings.password) == (WIFI_SSID, WIFI_PASSWORD)
 
 
@@ -175,7 +175,7 @@ async def test_bad_wifi_is_named_and_never_sent(
     answer = await installer("PUT", f"/api/v1/cameras/{camera.sn}/wifi", body)
     assert (answer.status, answer.body["code"]) == (400, "invalid_request")
     assert parameter in [error["parameter"] for error in answer.body["errors"]]
-    assert "config/setWifiConfWithoutAuth" not in camera.arrived
+    assert "config/setWifiConfWithoutAuth" not in camera.request_paths
     assert "long-enough" not in str(answer.body)
 
 
@@ -245,10 +245,10 @@ async def test_activation(store: SimulatedStore, installer: Any) -> None:
     done = await installer("POST", path, {"activation_number": number, "confirm_erase": True})
     assert (done.status, done.body["activation"]) == (200, "activated"), done.body
     assert store.camera(sn).state.activated
-    assert store.camera(sn).arrived.count("device/activate") == 2
+    assert store.camera(sn).request_paths.count("device/activate") == 2
     again = await installer("POST", path, {"activation_number": number, "confirm_erase": True})
     assert (again.status, again.body["code"]) == (409, "conflict")
-    assert store.camera(sn).arrived.count("device/activate") == 2
+    assert store.camera(sn).request_paths.count("device/activate") == 2
 
 
 async def test_the_activation_of_a_camera_that_is_away(store: SimulatedStore, installer: Any) -> None:
@@ -270,7 +270,7 @@ async def test_a_lost_activation_answer_is_settled_by_evidence(store: SimulatedS
     body = {"activation_number": number, "confirm_erase": True}
     done = await installer("POST", f"/api/v1/cameras/{sn}/activation", body)
     assert (done.status, done.body["activation"]) == (200, "activated"), done.body
-    assert store.camera(sn).arrived.count("device/activate") == 1
+    assert store.camera(sn).request_paths.count("device/activate") == 1
 
 
 async def test_the_camera_of_another_owner(store: SimulatedStore, installer: Any) -> None:
@@ -283,4 +283,4 @@ async def test_the_camera_of_another_owner(store: SimulatedStore, installer: Any
     refused = await installer("POST", f"/api/v1/cameras/{camera.sn}/activation", body)
     assert (refused.status, refused.body["code"]) == (409, "conflict")
     assert "another account" in refused.body["detail"]
-    assert "device/activate" not in camera.arrived
+    assert "device/activate" not in camera.request_paths

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 FLOW = "/api/v1/flow/today"
 

@@ -8,7 +8,7 @@ from gateway.api.server import serving
 from gateway.app import Gateway
 from gateway.events.log import NewEvent
 from gateway.settings import Settings
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.browser import browsing, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -30,7 +30,7 @@ WAIT = """
 async def test_an_event_source_reconnects_and_misses_nothing(tmp_path: Path) -> None:
     settings = Settings.model_validate(
         {
-            "server": {"host": "127.0.0.1", "port": free_port()},
+            "server": {"host": "127.0.0.1", "port": find_free_port()},
             "storage": {"directory": str(tmp_path / "state")},
             "discovery": {"interfaces": ["lo"], "interval_s": 0},
         }

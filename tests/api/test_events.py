@@ -12,7 +12,7 @@ import pytest
 from gateway.app import Gateway
 from gateway.protocol.signing import signed
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import APP_ID, SECRET_KEY
+from gateway.simulator.store import APP_ID, SECRET_KEY
 
 EVENTS = "/api/v1/events"
 STREAM = {"Accept": "text/event-stream"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 LAST_WEEK = datetime.now(UTC).date() - timedelta(days=7)
 HISTORY = f"/api/v1/flow/history?from={LAST_WEEK}"
@@ -19,7 +19,7 @@ async def test_a_till_reads_today(store: SimulatedStore, pos: Any) -> None:
     assert answer.body["total"] == sum(hour["total"] for hour in answer.body["hours"])
     again = await pos("GET", "/api/v1/flow/today?shop_id=10096")
     assert (again.body["source"], again.body["hours"]) == ("cache", answer.body["hours"])
-    assert len(store.cloud.received) == 4
+    assert len(store.cloud.accepted) == 4
 
 
 async def test_a_till_reads_past_days(pos: Any) -> None:

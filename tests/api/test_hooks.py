@@ -8,8 +8,8 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import SimulatedStore
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
+from gateway.simulator.store import SimulatedStore
 
 EVENTS = "/api/v1/events"
 HOOKS = "/api/v1/hooks"
@@ -24,7 +24,7 @@ def no_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def port(monkeypatch: pytest.MonkeyPatch) -> int:
     """Let the gateway serve on a port that its cloud knows from the beginning."""
-    free = free_port(["127.0.0.1"])
+    free = find_free_port(["127.0.0.1"])
     monkeypatch.setenv("SUNMI_GATEWAY__SERVER__PORT", str(free))
     monkeypatch.setenv("SUNMI_GATEWAY__HOOKS__PUBLIC_URL", f"http://127.0.0.1:{free}")
     return free
@@ -66,9 +66,9 @@ async def test_the_same_face_from_both_is_related(
 ) -> None:
     subscribe(gateway, port)
     await subscribed(installer, ours.sn, "cloud")
-    [ipc] = store.cloud.state.shops[store.shop_id].ipcs.values()
+    [ipc] = store.cloud.state.shops[store.shop_id].cameras.values()
     async with asyncio.timeout(10):
-        while "device/ipc/getList" not in store.cloud.arrived[store.cloud.arrived.index("hook/add") :]:  # noqa: ASYNC110
+        while "device/ipc/getList" not in store.cloud.request_paths[store.cloud.request_paths.index("hook/add") :]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert await ours.report("face_recog_event", {**FACE, "face_id": "7"}) == 200
     told = {**FACE, "face_id": "29195", "ipc_id": ipc.ipc_id, "group_id": "8927"}

@@ -13,8 +13,8 @@ from gateway.app import Gateway
 from gateway.runtime.logs.handlers import Terminal
 from gateway.runtime.logs.redaction import Secrets
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.faults import Fault
-from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from gateway.simulator.faults import InjectedFault
+from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 SECRET_KEY = "QzPlantedSecretKey9382938k"
 P12_PASSWORD = "QzPlantedP12Password"
@@ -83,14 +83,14 @@ async def drive(store: SimulatedStore, gateway: Gateway, ours: SimulatedCamera, 
     call = f"/api/v1/cameras/{ours.sn}/openapi"
     assert (await rest("POST", f"{call}/device/getInfo", {})).status == 200
     assert (await rest("POST", f"{call}/config/setWifiConf", wifi)).status < 500
-    ours.faults.queue.append(Fault("reset_before", times=2))
+    ours.faults.queue.append(InjectedFault("reset_before", times=2))
     assert (await rest("POST", f"{call}/device/getInfo", {})).status == 502
     # Calls to the cloud, orders among them: well, malformed, and while it is away.
     till = await gateway.tokens.create("a till", "pos")
     shown = {"headers": {"Authorization": f"Bearer {till}"}}
     assert (await admin("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]}, **shown)).status == 200
     assert (await admin("POST", "/api/v1/cloud/order/update", {"sign": SECRET_KEY}, **shown)).status == 400
-    store.cloud.faults.queue.append(Fault("status", status=503))
+    store.cloud.faults.queue.append(InjectedFault("status", status=503))
     away = await admin("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER | {"order_no": "2"}]}, **shown)
     assert away.status in (200, 202)
     # Tokens, tickets, webhooks and callbacks, right and wrong.

@@ -13,7 +13,7 @@ from gateway.api.metrics import from_here
 from gateway.app import Gateway
 from gateway.events.log import NewEvent
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 ALERTS = PACKAGING / "prometheus" / "alerts.yml"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.app import Gateway
-from gateway.simulator.cloud_state import Template
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.cloud_state import LabelTemplate
+from gateway.simulator.store import SimulatedStore
 
 PATH = "/api/v1/cloud/order/update"
 NOW = {"Prefer": "wait=0"}
@@ -50,14 +50,14 @@ async def test_a_key_makes_a_repeat_return_the_first_fate(store: SimulatedStore,
     other = await pos("POST", PATH, orders("2"), headers=key)
     assert (first.status, again.status, again.body) == (200, 200, first.body)
     assert (other.status, other.body["code"]) == (409, "conflict")
-    assert len(store.cloud.received) == 1
+    assert len(store.cloud.accepted) == 1
 
 
 async def test_without_a_key_the_content_of_an_order_tells_a_repeat(store: SimulatedStore, pos: Any) -> None:
     wait = {"Prefer": "wait=5"}
     for more, calls in (({"a": 1, "b": 2}, 1), ({"b": 2, "a": 1}, 1), ({"a": 1, "b": 3}, 2)):
         answer = await pos("POST", PATH, orders("1", **more), headers=wait)
-        assert (answer.status, len(store.cloud.received)) == (200, calls), more
+        assert (answer.status, len(store.cloud.accepted)) == (200, calls), more
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -116,7 +116,7 @@ async def test_a_wrong_question_is_named(pos: Any, query: str) -> None:
 
 async def test_an_unbinding_whose_answer_was_lost_is_delivered(store: SimulatedStore, installer: Any, pos: Any) -> None:
     wait = {"Prefer": "wait=20"}
-    store.cloud.state.shops[store.shop_id].templates["201"] = Template("201", "A template", 1, 1, "{}")
+    store.cloud.state.shops[store.shop_id].templates["201"] = LabelTemplate("201", "A template", 1, 1, "{}")
     label = (await installer("POST", "/api/v1/cloud/device/esl/bind", {"esl_code": "SKDI39DN"})).body["data"]["esl_id"]
     product = {"product_list": [{"id": "77", "name": "Milk", "price": "1.20"}]}
     assert (await pos("POST", "/api/v1/cloud/product/create", product, headers=wait)).status == 200
@@ -125,4 +125,4 @@ async def test_an_unbinding_whose_answer_was_lost_is_delivered(store: SimulatedS
     store.cloud.faults.add("reset_after", path="product/unbindEsl")
     answer = await pos("POST", "/api/v1/cloud/product/unbindEsl", {"esl_id": label}, headers=wait)
     assert (answer.status, answer.body["code"]) == (200, 0)
-    assert store.cloud.arrived.count("product/unbindEsl") == 2
+    assert store.cloud.request_paths.count("product/unbindEsl") == 2

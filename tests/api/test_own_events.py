@@ -11,7 +11,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest
 
 EVENTS = "/api/v1/events"

@@ -7,7 +7,7 @@ import pytest
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import MASK
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 READS = [one.path for one in CATALOGUE.side("camera") if one.auth == "signed" and not one.parameters and one.repeatable]
 
@@ -48,20 +48,20 @@ async def test_every_read_passes(ours: SimulatedCamera, admin: Any, endpoint: st
 async def test_bad_parameters_are_named_and_never_sent(
     ours: SimulatedCamera, installer: Any, endpoint: str, body: dict[str, Any], parameter: str
 ) -> None:
-    before = list(ours.arrived)
+    before = list(ours.request_paths)
     answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/{endpoint}", body)
     assert (answer.status, answer.body["code"]) == (400, "invalid_request")
     assert parameter in [error["parameter"] for error in answer.body["errors"]]
     assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert ours.arrived == before
+    assert ours.request_paths == before
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b'"zoom"', b'{"zoom": NaN}', b"[" * 100000])
 async def test_malformed_json_is_refused(ours: SimulatedCamera, installer: Any, raw: bytes) -> None:
-    before = list(ours.arrived)
+    before = list(ours.request_paths)
     answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/setZoom", data=raw)
     assert (answer.status, answer.body["code"]) == (400, "invalid_request")
-    assert ours.arrived == before
+    assert ours.request_paths == before
 
 
 async def test_unknown_cameras_and_endpoints(ours: SimulatedCamera, store: SimulatedStore, installer: Any) -> None:
@@ -71,15 +71,15 @@ async def test_unknown_cameras_and_endpoints(ours: SimulatedCamera, store: Simul
     assert (endpoint.status, endpoint.body["code"]) == (404, "not_found")
     found_only = await installer("POST", f"/api/v1/cameras/{store.cameras[1].sn}/openapi/config/getName", {})
     assert (found_only.status, found_only.body["code"]) == (409, "not_managed")
-    assert store.cameras[1].arrived == []
+    assert store.cameras[1].request_paths == []
 
 
 async def test_activation_has_its_own_call(ours: SimulatedCamera, installer: Any) -> None:
-    before = list(ours.arrived)
+    before = list(ours.request_paths)
     answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/device/activate", {"sn": ours.sn})
     assert (answer.status, answer.body["code"]) == (409, "conflict")
     assert "/activation" in answer.body["detail"]
-    assert ours.arrived == before
+    assert ours.request_paths == before
 
 
 async def test_the_unsigned_calls_are_refused_after_activation(ours: SimulatedCamera, installer: Any) -> None:
@@ -95,7 +95,7 @@ async def test_scopes(ours: SimulatedCamera, pos: Any, installer: Any) -> None:
     assert (await pos("POST", f"{path}/config/getName", {})).status == 200
     refused = await pos("POST", f"{path}/config/setZoom", {"zoom": 1})
     assert (refused.status, refused.body["code"]) == (403, "forbidden")
-    assert "config/setZoom" not in ours.arrived
+    assert "config/setZoom" not in ours.request_paths
 
 
 async def test_the_wifi_password_is_masked_for_all_but_admin(
@@ -138,10 +138,10 @@ async def test_what_a_failing_camera_becomes(
 
 async def test_a_changed_certificate_stops_everything_until_trusted(ours: SimulatedCamera, installer: Any) -> None:
     ours.faults.changed_certificate = True
-    before = list(ours.arrived)
+    before = list(ours.request_paths)
     refused = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getName", {})
     assert (refused.status, refused.body["code"]) == (502, "camera_untrusted")
-    assert ours.arrived == before
+    assert ours.request_paths == before
     shown = refused.body["certificate_sha256"]
     wrong = await installer("POST", f"/api/v1/cameras/{ours.sn}/trust", {"certificate_sha256": "0" * 64})
     assert (wrong.status, wrong.body["code"]) == (409, "conflict")

@@ -9,7 +9,7 @@ from gateway.api.openapi import document, vendor_path
 from gateway.api.server import ROUTES
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 DOCUMENT = document(ROUTES)
 QUEUED = [endpoint for endpoint in CATALOGUE.endpoints if endpoint.relay is not None]

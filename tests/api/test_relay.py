@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 ORDER = {"order_no": "CN0000938", "received_amount": "12.80"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (212).to_bytes(4) + (104).to_bytes(4) + bytes(32)
@@ -16,8 +16,8 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (212).to_bytes(4) + (104).to_bytes(4) + 
 async def test_an_order_is_relayed_with_the_shop_filled_in(store: SimulatedStore, pos: Any) -> None:
     answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]})
     assert (answer.status, answer.body["code"]) == (200, 0)
-    assert store.cloud.received[0].path == "order/update"
-    assert store.cloud.received[0].fields["shop_id"] == store.shop_id
+    assert store.cloud.accepted[0].path == "order/update"
+    assert store.cloud.accepted[0].fields["shop_id"] == store.shop_id
 
 
 async def test_numbers_keep_their_digits(store: SimulatedStore, pos: Any) -> None:
@@ -25,7 +25,7 @@ async def test_numbers_keep_their_digits(store: SimulatedStore, pos: Any) -> Non
     answer = await pos("POST", "/api/v1/cloud/order/update", data=raw)
     assert answer.status == 200
     assert (
-        store.cloud.received[0].fields["order_list"] == '[{"order_no":"1","received_amount":10.00,"extra":{"a":1.50}}]'
+        store.cloud.accepted[0].fields["order_list"] == '[{"order_no":"1","received_amount":10.00,"extra":{"a":1.50}}]'
     )
 
 
@@ -52,7 +52,7 @@ async def test_bad_parameters_are_named_and_never_sent(
     answer = await admin("POST", f"/api/v1/cloud/{path}", body)
     assert (answer.status, answer.body["code"]) == (400, "invalid_request")
     assert parameter in [error["parameter"] for error in answer.body["errors"]]
-    assert store.cloud.arrived == []
+    assert store.cloud.request_paths == []
 
 
 async def test_more_than_a_megabyte_is_refused(store: SimulatedStore, pos: Any) -> None:
@@ -62,7 +62,7 @@ async def test_more_than_a_megabyte_is_refused(store: SimulatedStore, pos: Any) 
     assert (answer.status, answer.body["code"]) == (413, "too_large")
     huge = await pos("POST", "/api/v1/cloud/order/update", data=io.BytesIO(b" " * (5 * 1024 * 1024)))
     assert (huge.status, huge.body["code"]) == (413, "too_large")
-    assert store.cloud.arrived == []
+    assert store.cloud.request_paths == []
 
 
 async def test_a_file_is_relayed(store: SimulatedStore, pos: Any, installer: Any) -> None:
@@ -73,7 +73,7 @@ async def test_a_file_is_relayed(store: SimulatedStore, pos: Any, installer: Any
     form.add_field("pic", PNG, filename="label.png", content_type="image/png")
     answer = await pos("POST", "/api/v1/cloud/device/esl/pushImage", data=form)
     assert answer.status == 200, answer.body
-    assert store.cloud.received[-1].files["pic"].data == PNG
+    assert store.cloud.accepted[-1].files["pic"].data == PNG
 
 
 async def test_a_file_too_large_is_refused(store: SimulatedStore, admin: Any) -> None:
@@ -84,7 +84,7 @@ async def test_a_file_too_large_is_refused(store: SimulatedStore, admin: Any) ->
     answer = await admin("POST", "/api/v1/cloud/face/add", data=form)
     assert (answer.status, answer.body["code"]) == (413, "too_large")
     assert "pic" in answer.body["detail"]
-    assert store.cloud.arrived == []
+    assert store.cloud.request_paths == []
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ async def test_a_broken_form_is_refused(store: SimulatedStore, admin: Any, raw: 
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     answer = await admin("POST", "/api/v1/cloud/face/add", data=raw, headers=kind)
     assert (answer.status, answer.body["code"]) == (400, "invalid_request")
-    assert store.cloud.arrived == []
+    assert store.cloud.request_paths == []
 
 
 async def test_scopes(store: SimulatedStore, pos: Any, installer: Any) -> None:
@@ -108,7 +108,7 @@ async def test_scopes(store: SimulatedStore, pos: Any, installer: Any) -> None:
         for caller in (pos, installer):
             answer = await caller("POST", f"/api/v1/cloud/{path}", body)
             assert (answer.status, answer.body["code"]) == (403, "forbidden"), path
-    assert store.cloud.arrived == []
+    assert store.cloud.request_paths == []
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ async def test_unknown_endpoints(store: SimulatedStore, admin: Any) -> None:
     for path in ("order/updates", "..%2f..%2fadmin", "order", "https://example.com/"):
         answer = await admin("POST", f"/api/v1/cloud/{path}", {})
         assert (answer.status, answer.body["code"]) == (404, "not_found"), path
-    assert store.cloud.arrived == []
+    assert store.cloud.request_paths == []

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from gateway.errors import GatewayError, SettingsError, StateError
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.api.serving import served
 
 
@@ -26,7 +26,7 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
 
 async def test_https_with_a_certificate_of_ones_own(tmp_path: Path, certificate: tuple[str, str]) -> None:
     trusting = ssl.create_default_context(cafile=certificate[0])
-    server = {"https_port": free_port(), "tls_certificate": certificate[0], "tls_private_key": certificate[1]}
+    server = {"https_port": find_free_port(), "tls_certificate": certificate[0], "tls_private_key": certificate[1]}
     async with served(tmp_path, allow_plain_http=False, **server) as at, aiohttp.ClientSession() as http:
         plain, encrypted = at.plain, at.encrypted
         assert encrypted.startswith("https://127.0.0.1:")
@@ -44,7 +44,7 @@ async def test_https_with_a_certificate_of_ones_own(tmp_path: Path, certificate:
 async def test_an_unreadable_key_stops_the_start(tmp_path: Path, certificate: tuple[str, str]) -> None:
     server = {"tls_certificate": certificate[0], "tls_private_key": str(tmp_path / "none.pem")}
     with pytest.raises(SettingsError, match=r"none\.pem"):
-        async with served(tmp_path, https_port=free_port(), **server):
+        async with served(tmp_path, https_port=find_free_port(), **server):
             pass
 
 
@@ -64,7 +64,7 @@ async def test_a_taken_port_stops_the_start(tmp_path: Path, certificate: tuple[s
 async def test_after_a_refused_start_the_directory_is_free_again(tmp_path: Path) -> None:
     server = {"tls_certificate": str(tmp_path / "none.pem"), "tls_private_key": str(tmp_path / "none.pem")}
     with pytest.raises(SettingsError):
-        async with served(tmp_path, https_port=free_port(), **server):
+        async with served(tmp_path, https_port=find_free_port(), **server):
             pass
     async with served(tmp_path) as at:
         assert at.plain

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.authority.certificates import Issuer, new_issuer, new_leaf
 from gateway.discovery.camera_tls import load_chain
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.api.serving import Served, served
 from tests.browser import BrowserError, browsing, why_not
 
@@ -70,7 +70,7 @@ CALL = """
 
 async def test_a_browser_trusts_the_gateway_and_its_origin_alone_may_call(tmp_path: Path) -> None:
     async with pages(tmp_path, new_issuer("shop", [TILL, OTHER]), TILL, OTHER) as (origin, foreign):
-        server = {"https_port": free_port(), "cors_origins": [origin], "allow_plain_http": False}
+        server = {"https_port": find_free_port(), "cors_origins": [origin], "allow_plain_http": False}
         async with served(tmp_path, cloud=AWAY, **server) as at:
             token = await at.gateway.tokens.create("till 1", "pos")
             name = f"https://sunmi-gateway.local:{at.https_port}"
@@ -103,7 +103,7 @@ WAIT_FOR_TOLD = """
 
 
 async def test_a_browser_without_the_root_is_told_so(tmp_path: Path) -> None:
-    async with served(tmp_path, https_port=free_port()) as at, browsing(tmp_path) as browser:
+    async with served(tmp_path, https_port=find_free_port()) as at, browsing(tmp_path) as browser:
         with pytest.raises(BrowserError, match="ERR_CERT_AUTHORITY_INVALID"):
             await browser.open(at.encrypted)
         page = await browser.open(f"{at.plain}authority")
@@ -125,7 +125,7 @@ async def test_a_browser_refuses_what_the_root_may_not_vouch_for(tmp_path: Path)
 async def test_a_page_from_the_internet_calls_into_the_lan_once_a_person_agreed(tmp_path: Path) -> None:
     async with (
         pages(tmp_path, new_issuer("shop", [TILL]), TILL) as (origin,),
-        served(tmp_path, https_port=free_port(), cors_origins=[origin]) as at,
+        served(tmp_path, https_port=find_free_port(), cors_origins=[origin]) as at,
     ):
         roots = [await root_of(at, tmp_path), tmp_path / "pages.pem"]
         public = f"--ip-address-space-overrides=127.0.0.1:{origin.rpartition(':')[2]}=public"

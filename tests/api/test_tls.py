@@ -18,7 +18,7 @@ from cryptography import x509
 
 from gateway import RELEASED_AT
 from gateway.errors import SettingsError
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.api.serving import Served, served
 
 
@@ -66,7 +66,7 @@ async def curl(*arguments: str) -> str:
 
 
 async def test_curl_trusts_every_name_with_the_root_alone(tmp_path: Path) -> None:
-    async with served(tmp_path, https_port=free_port(), allow_plain_http=False) as at:
+    async with served(tmp_path, https_port=find_free_port(), allow_plain_http=False) as at:
         root = tmp_path / "root.pem"
         root.write_bytes(await fetched(f"{at.plain}authority.pem"))
         about = json.loads(await curl("--unix-socket", str(at.gateway.socket), "http://gateway/api/v1/authority"))
@@ -83,7 +83,7 @@ async def test_curl_trusts_every_name_with_the_root_alone(tmp_path: Path) -> Non
 
 
 async def test_the_root_stays_and_the_certificate_is_new_at_each_start(tmp_path: Path) -> None:
-    port = free_port()
+    port = find_free_port()
     async with served(tmp_path, https_port=port) as at:
         root = await fetched(f"{at.plain}authority.pem")
         first = await shown(at, root)
@@ -93,7 +93,7 @@ async def test_the_root_stays_and_the_certificate_is_new_at_each_start(tmp_path:
 
 
 async def test_a_clock_that_jumps_renews_the_certificate_and_drops_no_connection(tmp_path: Path) -> None:
-    async with served(tmp_path, https_port=free_port()) as at:
+    async with served(tmp_path, https_port=find_free_port()) as at:
         root = await fetched(f"{at.plain}authority.pem")
         first = await shown(at, root)
         till = http.client.HTTPSConnection(
@@ -134,7 +134,7 @@ async def test_a_certificate_of_ones_own_is_loaded_again_when_it_changed(
 ) -> None:
     certificate, key = tmp_path / "own.crt", tmp_path / "own.key"
     first, second = own(tmp_path, "own"), own(tmp_path, "next")
-    server = {"https_port": free_port(), "tls_certificate": str(certificate), "tls_private_key": str(key)}
+    server = {"https_port": find_free_port(), "tls_certificate": str(certificate), "tls_private_key": str(key)}
     async with served(tmp_path, **server) as at:
         assert (await shown(at, first[0])).subject.rfc4514_string() == "CN=own"
         certificate.write_bytes(second[0])  # a renewal that is half done: its key is still the old one
@@ -152,12 +152,12 @@ async def test_a_key_with_a_password_stops_the_start_and_asks_nobody(tmp_path: P
     own(tmp_path, "locked", "-passout", "pass:secret")
     server = {"tls_certificate": str(tmp_path / "locked.crt"), "tls_private_key": str(tmp_path / "locked.key")}
     with pytest.raises(SettingsError, match=r"locked\.key cannot be used"):
-        async with served(tmp_path, https_port=free_port(), **server):
+        async with served(tmp_path, https_port=find_free_port(), **server):
             pass
 
 
 async def test_plain_http_that_is_switched_off_still_leads_to_trust(tmp_path: Path) -> None:
-    async with served(tmp_path, https_port=free_port(), allow_plain_http=False) as at:
+    async with served(tmp_path, https_port=find_free_port(), allow_plain_http=False) as at:
         page = (await fetched(f"{at.plain}authority")).decode()
         der = await fetched(f"{at.plain}authority.crt")
         assert re.sub("[:\n]", "", re.search(r'id="fingerprint">([^<]*)<', page)[1]).lower() == sha256(der)  # type: ignore[index]
@@ -182,7 +182,7 @@ def sha256(der: bytes) -> str:
 
 
 async def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
-    async with served(tmp_path, https_port=free_port()) as at:
+    async with served(tmp_path, https_port=find_free_port()) as at:
         page = (await fetched(f"{at.plain}authority")).decode()
     links = {url for url in re.findall(r'https?://[^\s"<]+', page) if "://www.w3.org/" not in url}
     named = {url.split("/")[2].rpartition(":")[0] for url in links}

@@ -16,7 +16,7 @@ from gateway.doctor.finding import Subject, examine
 from gateway.doctor.table import CHECKS
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import Settings, load_settings
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 from tests.search import find
 
 ORDER = CATALOGUE.get("cloud", "order/update")
@@ -74,7 +74,7 @@ async def test_what_waited_is_held_until_it_is_released(restored: Gateway, store
         listing = {"shop_id": store.shop_id}
         async with session.post("/api/v1/cloud/device/ipc/getList", json=listing) as direct:
             assert direct.status == 200, "what is not queued goes on"
-        assert "order/update" not in store.cloud.arrived
+        assert "order/update" not in store.cloud.request_paths
         findings = await examine(
             Subject(restored.settings, restored), [check for check in CHECKS if check.name == "outbox"]
         )
@@ -85,7 +85,7 @@ async def test_what_waited_is_held_until_it_is_released(restored: Gateway, store
         assert (await get(session, "/api/v1/status"))["relay"]["held"] is False
         async with session.post("/api/v1/outbox/release") as again:
             assert await again.json() == {"released": 0}
-    texts = [call.fields["order_list"] for call in store.cloud.received if call.path == "order/update"]
+    texts = [call.fields["order_list"] for call in store.cloud.accepted if call.path == "order/update"]
     sent = [one["order_no"] for text in texts for one in json.loads(text)]
     assert sorted(sent) == ["CN1", "CN2", "CN3", "CN4"]
 
@@ -110,7 +110,7 @@ async def test_held_items_can_be_dropped_first(restored: Gateway, store: Simulat
     await restored.outbox.drop([entries[0].sequence])
     await restored.outbox.let_go()
     assert await sell(restored, 3, wait_s=20) == "delivered"
-    texts = [call.fields["order_list"] for call in store.cloud.received if call.path == "order/update"]
+    texts = [call.fields["order_list"] for call in store.cloud.accepted if call.path == "order/update"]
     assert "CN1" not in str(texts)
 
 

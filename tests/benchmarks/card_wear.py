@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gateway.events.log import EventLog, NewEvent
 from gateway.outbox import HEARTBEAT_S, Outbox
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 from gateway.storage.database import Database
 from tests.benchmarks.outbox_drain import Cloud
 from tests.benchmarks.outbox_shop import GatewayFiles, Program, folder, order

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.benchmarks.outbox_shop import GatewayFiles, folder
 
 DATA = '{"vendor_event":2001,"shop_id":"10096","face_id":"29195","gender":"male","age_range":"19-28","payload":{}}'
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21)
     given = parser.parse_args()
     with folder() as where:
-        files = GatewayFiles(where, cloud_url=f"https://127.0.0.1:{free_port()}/openapi")
+        files = GatewayFiles(where, cloud_url=f"https://127.0.0.1:{find_free_port()}/openapi")
         epoch = fill(files.state / "gateway.db", given.events)
         with files.gateway() as program:
             print(f"ready with {given.events} events after {program.ready_after_s:.1f} s")

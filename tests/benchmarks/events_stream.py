@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder
 
 MODES = ("gateway", "bare")
@@ -48,9 +48,9 @@ def main() -> None:
     p99: dict[str, list[float]] = {mode: [] for mode in MODES}
     with folder() as where, contextlib.ExitStack() as stack:
         programs = {}
-        files = GatewayFiles(where / "gateway", cloud_url=f"https://127.0.0.1:{free_port()}/openapi")
+        files = GatewayFiles(where / "gateway", cloud_url=f"https://127.0.0.1:{find_free_port()}/openapi")
         for mode in MODES:
-            port = files.port if mode == "gateway" else free_port()
+            port = files.port if mode == "gateway" else find_free_port()
             command = (sys.executable, str(PEERS / "events_server.py"), str(port), mode, str(files.config))
             programs[mode] = stack.enter_context(Program(port, *command))
         for _ in range(given.rounds):

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gateway.cameras.table import CameraTable, StoredCamera
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from gateway.storage.database import Database
 from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder
 
@@ -32,7 +32,7 @@ def installed(where: Path) -> dict[str, str]:
 
 def shop(where: Path) -> GatewayFiles:
     """Make the settings and the state of a gateway that knows its cameras."""
-    files = GatewayFiles(where, cloud_url=f"https://127.0.0.1:{free_port()}/openapi")
+    files = GatewayFiles(where, cloud_url=f"https://127.0.0.1:{find_free_port()}/openapi")
     text = files.config.read_text(encoding="utf-8")
     files.config.write_text(text.replace("interval_s = 0\n", ""), encoding="utf-8")
     asyncio.run(_remember(files.state / "gateway.db"))
@@ -54,7 +54,7 @@ async def _remember(path: Path) -> None:
 
 
 def hello(environment: Mapping[str, str]) -> Program:
-    port = free_port()
+    port = find_free_port()
     return Program(port, sys.executable, str(PEERS / "hello.py"), str(port), environment=environment)
 
 

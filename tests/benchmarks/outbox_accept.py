@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder, load
 from tests.outbox import disk
 
@@ -32,14 +32,14 @@ NAMES = (
 
 def programs(where: Path, environments: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[Program, str]]:
     """Return each contender with the token that it wants."""
-    nobody = f"https://127.0.0.1:{free_port()}/openapi"
+    nobody = f"https://127.0.0.1:{find_free_port()}/openapi"
     own, bare = GatewayFiles(where / "own", cloud_url=nobody), GatewayFiles(where / "bare", cloud_url=nobody)
     made = {
         NAMES[0]: (own.gateway(environment=environments.get(NAMES[0])), own.token),
         NAMES[1]: (bare.gateway(launcher="outbox_unstored.py"), bare.token),
     }
     for name, mode in ((NAMES[2], "group"), (NAMES[3], "each"), (NAMES[4], "known")):
-        port = free_port()
+        port = find_free_port()
         command = (sys.executable, str(PEERS / "outbox_lean.py"), str(port), str(where / f"{mode}.db"), mode)
         made[name] = (Program(port, *command, environment=environments.get(name)), "none")
     return made

@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, folder, order
 
 LIMIT_S = 180.0
@@ -29,7 +29,7 @@ class Cloud:
     """The counting cloud. Its certificate is made once, so that it can come and go."""
 
     def __init__(self, where: Path) -> None:
-        self.port = free_port()
+        self.port = find_free_port()
         self.url = f"https://127.0.0.1:{self.port}/openapi"
         self.ca_file, self._key = where / "cloud.pem", where / "cloud-key.pem"
         subprocess.run(

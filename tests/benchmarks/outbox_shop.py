@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 
 PEERS = Path(__file__).parent / "peers"
 APP_ID, SECRET_KEY, SHOP_ID = "EF3OG8R5B32X0", "kdsofkdsnflke9382938k", "10096"
@@ -96,14 +96,14 @@ class GatewayFiles:
     def __init__(self, folder: Path, *, cloud_url: str, ca_file: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.state = folder / "state"
-        self.port = free_port()
+        self.port = find_free_port()
         self.config = folder / "gateway.toml"
         trust = f'ca_file = "{ca_file}"\n' if ca_file else ""
         self.config.write_text(
             f'[cloud]\nbase_url = "{cloud_url}"\napp_id = "{APP_ID}"\nsecret_key = "{SECRET_KEY}"\n'
             f'shop_id = "{SHOP_ID}"\n{trust}'
             f'[server]\nhost = "127.0.0.1"\nport = {self.port}\n[storage]\ndirectory = "{self.state}"\n'
-            f'[discovery]\ninterfaces = ["lo"]\ninterval_s = 0\nbroadcast_port = {free_port()}\n',
+            f'[discovery]\ninterfaces = ["lo"]\ninterval_s = 0\nbroadcast_port = {find_free_port()}\n',
             encoding="utf-8",
         )
         self.token = self.make_token("till", "pos")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.benchmarks.outbox_shop import GatewayFiles, folder, load
 
 CLIENTS = 32
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2)
     arguments = parser.parse_args()
     with folder() as where:
-        nobody = f"https://127.0.0.1:{free_port()}/openapi"
+        nobody = f"https://127.0.0.1:{find_free_port()}/openapi"
         empty, full = GatewayFiles(where / "empty", cloud_url=nobody), GatewayFiles(where / "full", cloud_url=nobody)
         with full.gateway() as program:
             full.call("POST", "/api/v1/cloud/product/getList", {})

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 
 PEERS = Path(__file__).parent / "peers"
 CAMERAS = 32
@@ -90,7 +90,7 @@ def prepare_gateway(directory: Path, upstream: int, port: int) -> tuple[Path, st
     file.write_text(
         f"""[server]\nhost = "127.0.0.1"\nport = {port}\n[storage]\ndirectory = "{directory}/state"\n
         [cameras]\nport = {upstream}\napp_id = "2039dds"\nsecret_key = "kdsofkdsnflke9382938k"\n
-        [discovery]\ninterfaces = ["lo"]\ninterval_s = 0\nbroadcast_port = {free_port()}\n""",
+        [discovery]\ninterfaces = ["lo"]\ninterval_s = 0\nbroadcast_port = {find_free_port()}\n""",
         encoding="utf-8",
     )
     command = [sys.executable, "-m", "gateway", "--config", str(file), "token", "create", "--scope", "admin"]
@@ -118,7 +118,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         directory = Path(name)
         directory.chmod(0o755)
-        upstream, relay, port, peer, fast = (free_port() for _ in range(5))
+        upstream, relay, port, peer, fast = (find_free_port() for _ in range(5))
         stack.enter_context(running("nginx", "-c", str(nginx_files(directory, upstream, relay))))
         wait_for(upstream, "127.0.1.1")
         file, token = prepare_gateway(directory, upstream, port)

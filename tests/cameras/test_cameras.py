@@ -43,11 +43,11 @@ async def test_a_managed_camera_is_called_signed_and_only_once_contacted_bare(be
     answer = await bench.cameras.call(camera.sn, call("config/getZoomFocusConf"))
     assert (answer.code, answer.data["zoom"]) == (0, 123)
     assert camera.handshakes == 2  # one bare, one that stays
-    assert camera.arrived[0] == "device/getInfo"  # the proof comes before anything else
-    for received in camera.received:
-        assert 6 <= len(received.fields["random"]) <= 10
-        assert len(received.fields["timestamp"]) == 10
-    assert len({received.fields["random"] for received in camera.received}) == len(camera.received)
+    assert camera.request_paths[0] == "device/getInfo"  # the proof comes before anything else
+    for request in camera.requests:
+        assert 6 <= len(request.fields["random"]) <= 10
+        assert len(request.fields["timestamp"]) == 10
+    assert len({request.fields["random"] for request in camera.requests}) == len(camera.requests)
     record = bench.registry.get(camera.sn)
     assert record.online
     assert record.activation == "activated"
@@ -124,7 +124,7 @@ async def test_unsigned_calls_die_after_activation(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     with pytest.raises(VendorRefused, match="code 12"):
         await bench.cameras.call(camera.sn, call("config/getApListWithoutAuth"))
-    assert "sign" not in camera.received[-1].fields
+    assert "sign" not in camera.requests[-1].fields
 
 
 # Clocks
@@ -137,7 +137,7 @@ async def test_a_camera_with_a_wrong_clock_gets_the_call_signed_anew(bench: Benc
     await bench.cameras.call(camera.sn, call("config/setZoom", zoom=7))
     await bench.cameras.call(camera.sn, call("device/reboot"))
     assert camera.state.zoom == 7
-    assert [received.path for received in camera.received] == [
+    assert [request.path for request in camera.requests] == [
         "device/getInfo", "device/getInfo", "config/setZoom", "device/reboot",
     ]  # fmt: skip
 
@@ -156,10 +156,10 @@ async def test_a_time_refusal_without_a_new_time_is_final(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     await bench.cameras.refresh(camera.sn)
     camera.faults.add("refuse", code=3, times=None)
-    before = len(camera.arrived)
+    before = len(camera.request_paths)
     with pytest.raises(VendorRefused, match="code 3"):
         await bench.cameras.call(camera.sn, call("config/getName"))
-    assert len(camera.arrived) == before + 1
+    assert len(camera.request_paths) == before + 1
 
 
 # Faults
@@ -213,11 +213,11 @@ async def test_a_dropped_call_is_repeated_only_where_that_is_safe(bench: Bench, 
     await bench.cameras.refresh(camera.sn)
     camera.faults.add(kind, path="config/setZoom")
     await bench.cameras.call(camera.sn, call("config/setZoom", zoom=9))  # signed anew: a replay is refused
-    assert camera.arrived.count("config/setZoom") == 2
+    assert camera.request_paths.count("config/setZoom") == 2
     camera.faults.add(kind, path="device/reboot")
     with pytest.raises(CameraUnreachable, match="dropped the connection"):
         await bench.cameras.call(camera.sn, call("device/reboot"))
-    assert camera.arrived.count("device/reboot") == 1
+    assert camera.request_paths.count("device/reboot") == 1
 
 
 async def test_a_call_is_repeated_once_and_no_more(bench: Bench) -> None:
@@ -226,7 +226,7 @@ async def test_a_call_is_repeated_once_and_no_more(bench: Bench) -> None:
     camera.faults.add("drop", path="config/getName", times=None)
     with pytest.raises(CameraUnreachable):
         await bench.cameras.call(camera.sn, call("config/getName"))
-    assert camera.arrived.count("config/getName") == 2
+    assert camera.request_paths.count("config/getName") == 2
 
 
 async def test_a_camera_that_closes_after_every_answer(bench: Bench) -> None:
@@ -250,7 +250,7 @@ async def test_one_call_at_a_time_and_not_too_many_waiting(bench: Bench) -> None
     with pytest.raises(RateLimited, match="try again") as caught:
         await bench.cameras.call(camera.sn, call("config/getName"))
     assert caught.value.retry_after_s > 0
-    assert len(camera.arrived) == 3  # the proof, the refresh, and the one under way
+    assert len(camera.request_paths) == 3  # the proof, the refresh, and the one under way
     await asyncio.gather(busy, *waiting)
     assert camera.state.zoom == MAX_WAITING - 1  # in the order of the calls
     assert camera.handshakes == 2
@@ -277,14 +277,14 @@ async def test_an_old_client_certificate(bench: Bench) -> None:
 async def test_a_changed_certificate_stops_all_calls_until_trusted(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     await bench.cameras.refresh(camera.sn)
-    arrived = len(camera.arrived)
+    arrived = len(camera.request_paths)
     camera.faults.changed_certificate = True
     shown = await bench.cameras.shown(camera.sn)
     for path in ("config/getName", "device/reboot"):
         with pytest.raises(CameraUntrusted) as caught:
             await bench.cameras.call(camera.sn, call(path))
         assert caught.value.certificate_sha256 == shown
-    assert len(camera.received) == arrived
+    assert len(camera.requests) == arrived
     with pytest.raises(Conflict, match=shown):
         await bench.cameras.trust(camera.sn, "00" * 32)
     with pytest.raises(CameraUntrusted):
@@ -298,12 +298,12 @@ async def test_a_camera_that_moved_is_called_there_once_it_has_proved_itself(ben
     camera = await bench.manage(await bench.simulate(activated=True))
     await bench.cameras.refresh(camera.sn)
     await camera.stop()
-    camera.place("127.21.0.9", 0)
+    camera.set_address("127.21.0.9", 0)
     await camera.start()
     bench.see(camera)
-    arrived = len(camera.arrived)
+    arrived = len(camera.request_paths)
     await bench.cameras.call(camera.sn, call("config/setZoom", zoom=5))
-    assert list(camera.arrived)[arrived:] == ["device/getInfo", "config/setZoom"]
+    assert list(camera.request_paths)[arrived:] == ["device/getInfo", "config/setZoom"]
     assert bench.registry.get(camera.sn).address == camera.address
 
 
@@ -315,7 +315,7 @@ async def test_a_liar_at_a_new_address_hears_no_secret(bench: Bench) -> None:
     bench.see(camera, liar.address)
     with pytest.raises(CameraUntrusted, match="is the camera 'FS101D8BS00666'"):
         await bench.cameras.call(camera.sn, call("config/setWifiConf", ssid=WIFI[0], password=WIFI[1]))
-    assert list(liar.arrived) == ["device/getInfo"]
+    assert list(liar.request_paths) == ["device/getInfo"]
     assert bench.registry.get(camera.sn).address == camera.address
 
 
@@ -352,8 +352,8 @@ async def test_access_points_before_activation_need_no_signature(bench: Bench, m
     if managed:
         await bench.registry.manage(camera.sn)
     assert await bench.cameras.access_points(camera.sn) == NETWORKS
-    assert camera.arrived == ["config/getApListWithoutAuth"]
-    assert not camera.received[0].fields
+    assert camera.request_paths == ["config/getApListWithoutAuth"]
+    assert not camera.requests[0].fields
     assert bench.registry.get(camera.sn).activation == "not_activated"
 
 
@@ -361,7 +361,7 @@ async def test_access_points_after_activation_are_signed(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     assert await bench.cameras.access_points(camera.sn) == NETWORKS
     assert await bench.cameras.access_points(camera.sn) == NETWORKS
-    assert camera.arrived.count("config/getApListWithoutAuth") == 1  # its state is known then
+    assert camera.request_paths.count("config/getApListWithoutAuth") == 1  # its state is known then
 
 
 async def test_an_activated_camera_that_nobody_manages_is_not_asked_with_signatures(bench: Bench) -> None:
@@ -379,7 +379,7 @@ async def test_firmware_without_the_unsigned_list(bench: Bench) -> None:
         await bench.cameras.access_points(camera.sn)
     assert await bench.cameras.activation_evidence(camera.sn) == "unknown"
     assert await bench.cameras.set_wifi(camera.sn, *WIFI)
-    await camera.settled()
+    await camera.wait_until_back()
     await bench.cameras.activate(camera.sn, NUMBER)
     assert await bench.cameras.access_points(camera.sn) == NETWORKS
 
@@ -388,9 +388,9 @@ async def test_firmware_without_the_unsigned_list(bench: Bench) -> None:
 async def test_wifi_is_set_unsigned_before_activation_and_signed_after(bench: Bench, activated: bool) -> None:
     camera = await bench.manage(await bench.simulate(activated=activated))
     assert await bench.cameras.set_wifi(camera.sn, *WIFI)
-    await camera.settled()
+    await camera.wait_until_back()
     assert camera.state.wifi == WIFI[0]
-    wifi = next(received for received in camera.received if "password" in received.fields)
+    wifi = next(request for request in camera.requests if "password" in request.fields)
     assert ("sign" in wifi.fields) is activated
 
 
@@ -400,7 +400,7 @@ async def test_a_camera_that_is_gone_before_it_answers(bench: Bench, fault: tupl
     camera.faults.add(fault[0], path="config/setWifiConfWithoutAuth")
     cameras = bench.calls(CameraSettings(timeout_s=0.5))
     assert await cameras.set_wifi(camera.sn, *WIFI) is False
-    assert camera.arrived.count("config/setWifiConfWithoutAuth") == 1
+    assert camera.request_paths.count("config/setWifiConfWithoutAuth") == 1
     await cameras.close()
 
 
@@ -419,7 +419,7 @@ async def test_bad_wifi_never_reaches_the_camera(bench: Bench, ssid: str, passwo
     with pytest.raises(InvalidRequest) as caught:
         await bench.cameras.set_wifi(camera.sn, ssid, password)
     assert "password" not in str(caught.value.__cause__)
-    assert "config/setWifiConfWithoutAuth" not in camera.arrived
+    assert "config/setWifiConfWithoutAuth" not in camera.request_paths
 
 
 # Activation
@@ -434,14 +434,14 @@ async def test_activation(bench: Bench) -> None:
     assert bench.registry.get(camera.sn).activation == "activated"
     with pytest.raises(Conflict, match="already"):
         await bench.cameras.activate(camera.sn, NUMBER)
-    assert camera.arrived.count("device/activate") == 1
+    assert camera.request_paths.count("device/activate") == 1
 
 
 async def test_activation_of_a_camera_with_a_wrong_clock(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate())
     camera.faults.clock_offset_s = -600_000_000
     await bench.cameras.activate(camera.sn, NUMBER)
-    assert camera.arrived.count("device/activate") == 1  # the unsigned list told its time
+    assert camera.request_paths.count("device/activate") == 1  # the unsigned list told its time
 
 
 async def test_another_accounts_camera(bench: Bench) -> None:
@@ -450,7 +450,7 @@ async def test_another_accounts_camera(bench: Bench) -> None:
     for refused in (bench.cameras.activate(camera.sn, NUMBER), bench.cameras.access_points(camera.sn)):
         with pytest.raises(Conflict, match="another account"):
             await refused
-    assert "device/activate" not in camera.arrived
+    assert "device/activate" not in camera.request_paths
 
 
 async def test_a_wrong_number_is_a_refusal(bench: Bench) -> None:
@@ -468,7 +468,7 @@ async def test_a_lost_answer_is_never_followed_by_another_request(bench: Bench, 
     with pytest.raises(ActivationUnknown) as caught:
         await cameras.activate(camera.sn, NUMBER)
     assert NUMBER not in str(caught.value)
-    assert camera.arrived.count("device/activate") == 1
+    assert camera.request_paths.count("device/activate") == 1
     took_effect = kind == "reset_after"
     assert await cameras.activation_evidence(camera.sn) == ("activated" if took_effect else "not_activated")
     await cameras.close()
@@ -477,9 +477,9 @@ async def test_a_lost_answer_is_never_followed_by_another_request(bench: Bench, 
 async def test_a_reset_camera_shows_that_it_is_not_activated_any_more(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     await bench.cameras.refresh(camera.sn)
-    camera.state.forget_everything()
+    camera.state.factory_reset()
     await camera.stop()
-    camera.place("127.21.0.9", 0)
+    camera.set_address("127.21.0.9", 0)
     await camera.start()
     bench.see(camera)
     with pytest.raises(CameraUntrusted, match="provision it again"):

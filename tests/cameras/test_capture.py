@@ -21,8 +21,8 @@ from gateway.protocol.discovery import Announcement, decode_frame, encode_frame,
 from gateway.protocol.endpoint import MASK, ResponseField
 from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.camera_state import AccessPoint
-from gateway.simulator.discovery import Discoverable, DiscoveryResponder
+from gateway.simulator.camera_state import SimulatedAccessPoint
+from gateway.simulator.discovery import DiscoverableDevice, DiscoveryResponder
 from gateway.simulator.replay import ReplayedCamera
 
 KEPT_CAPTURES = Path(__file__).parent.parent / "fixtures" / "captures"
@@ -49,7 +49,7 @@ class Studio:
         )
 
     @asynccontextmanager
-    async def responding(self, camera: Discoverable) -> AsyncIterator[DiscoveryResponder]:
+    async def responding(self, camera: DiscoverableDevice) -> AsyncIterator[DiscoveryResponder]:
         responder = DiscoveryResponder([camera], port=self.udp_port)
         await responder.start()
         try:
@@ -58,7 +58,11 @@ class Studio:
             await responder.stop()
 
     async def simulate(self, model: str = "FM020", **options: Any) -> SimulatedCamera:
-        networks = (AccessPoint(SECRET_SSID, "WPA-PSK"), AccessPoint(NEIGHBOUR, "WPA-PSK"), AccessPoint("", "NONE"))
+        networks = (
+            SimulatedAccessPoint(SECRET_SSID, "WPA-PSK"),
+            SimulatedAccessPoint(NEIGHBOUR, "WPA-PSK"),
+            SimulatedAccessPoint("", "NONE"),
+        )
         usual = {"activated": True, "name": "Margot's till", "wifi_networks": networks}
         camera: SimulatedCamera = await self.bench.simulate(**{**MODELS[model], **usual, **options})
         camera.state.settings.ssid, camera.state.settings.password = SECRET_SSID, SECRET_PASSWORD
@@ -332,7 +336,7 @@ async def test_the_gateway_understands_a_kept_capture(studio: Studio, stem: str)
     kept = json_text.loads(KEPT_FILES[stem])
     bench = studio.bench
     async with studio.replaying(kept) as camera:
-        if camera.frames(everyone=False):
+        if camera.response_frames(broadcast=False):
             sighting = await studio.discovery.identify(camera.address)
             assert sighting is not None
             assert (sighting.sn, sighting.model) == (kept["sn"], kept["model"])

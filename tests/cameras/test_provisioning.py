@@ -11,7 +11,7 @@ from gateway.cameras.provisioning import Job, Limits, Provisioning, Provisioning
 from gateway.cameras.provisioning.table import JobTable
 from gateway.discovery.device import DiscoveredDevice
 from gateway.errors import Conflict, InvalidRequest, NotFound, VendorRefused
-from gateway.simulator.camera_state import AccessPoint
+from gateway.simulator.camera_state import SimulatedAccessPoint
 
 Bench = Any  # the fixture of conftest.py, which cannot be imported
 SN = "FS101D8BS00106"
@@ -56,7 +56,7 @@ class Lab:
                 hotspot=camera.state.hotspot,
             )
             for camera in self.bench.simulated
-            if camera.present and self.visible(camera)
+            if camera.on_network and self.visible(camera)
         ]
         for sighting in sightings:
             self.bench.registry.see(sighting)
@@ -125,7 +125,7 @@ async def test_from_the_box_to_work(lab: Lab) -> None:
     record = lab.bench.registry.get(SN)
     assert (record.managed, record.activation, record.name) == (True, "activated", "Door")
     assert record.address == record.verified_address == camera.address
-    assert camera.arrived.count("device/activate") == 1
+    assert camera.request_paths.count("device/activate") == 1
     steps = list(dict.fromkeys(step for step, _, _ in lab.published))
     assert steps == ["reach", "networks", "wifi", "rejoin", "activate", "verify"]
     assert job.describe() == {
@@ -150,7 +150,7 @@ async def test_a_camera_that_is_ours_already_is_not_activated_again(lab: Lab) ->
     job = await lab.run(WHOLE)
     assert job.state == "done"
     assert job.entry("activate").state == "skipped"
-    assert "device/activate" not in camera.arrived
+    assert "device/activate" not in camera.request_paths
     assert camera.state.name == "Door"
 
 
@@ -183,9 +183,9 @@ async def test_a_camera_that_was_reset_is_provisioned_again(lab: Lab) -> None:
     camera = await lab.camera()
     await lab.discover()
     assert (await lab.run(WHOLE)).state == "done"
-    camera.state.forget_everything()
+    camera.state.factory_reset()
     assert (await lab.run(WHOLE)).state == "done"
-    assert camera.arrived.count("device/activate") == 2
+    assert camera.request_paths.count("device/activate") == 2
 
 
 async def test_a_camera_with_a_clock_of_its_own(lab: Lab) -> None:
@@ -193,7 +193,7 @@ async def test_a_camera_with_a_clock_of_its_own(lab: Lab) -> None:
     camera.faults.clock_offset_s = 3 * 7 * 86400
     await lab.discover()
     assert (await lab.run(WHOLE)).state == "done"
-    assert camera.arrived.count("device/activate") == 1
+    assert camera.request_paths.count("device/activate") == 1
 
 
 # With a person's help
@@ -286,7 +286,7 @@ async def test_a_network_that_appears_in_a_later_scan(lab: Lab) -> None:
     await lab.discover()
     await lab.provisioning.start(SN, WIFI)
     await asyncio.sleep(0.1)
-    camera.state.access_points = (AccessPoint(SSID, "WPA-PSK"),)
+    camera.state.access_points = (SimulatedAccessPoint(SSID, "WPA-PSK"),)
     assert (await lab.end()).state == "done"
 
 
@@ -327,7 +327,7 @@ async def test_wrong_activation_number(lab: Lab) -> None:
     request = ProvisioningRequest(activation_number="4711471147114711", confirm_erase=True)
     job = await lab.fails(request, "activate", "wrong_activation_number")
     assert "4711471147114711" not in str(job.describe())
-    assert camera.arrived.count("device/activate") == 1
+    assert camera.request_paths.count("device/activate") == 1
     with pytest.raises(InvalidRequest, match="activation_number: is not kept"):
         await lab.provisioning.start(SN, NOTHING)
     assert (await lab.run(ACTIVATION)).state == "done"
@@ -356,14 +356,14 @@ async def test_no_internet_is_tried_again_until_the_limit(lab: Lab) -> None:
     camera = await lab.camera(hotspot=False, internet=False)
     await lab.discover()
     await lab.fails(ACTIVATION, "activate", "no_internet")
-    assert camera.arrived.count("device/activate") > 2
+    assert camera.request_paths.count("device/activate") > 2
 
 
 async def test_internet_that_comes_late(lab: Lab) -> None:
     camera = await lab.camera(hotspot=False, internet=False)
     await lab.discover()
     await lab.provisioning.start(SN, ACTIVATION)
-    await lab.until(lambda job: camera.arrived.count("device/activate") >= 1)
+    await lab.until(lambda job: camera.request_paths.count("device/activate") >= 1)
     camera.state.internet = True
     assert (await lab.end()).state == "done"
 
@@ -372,7 +372,7 @@ async def test_another_owner(lab: Lab) -> None:
     camera = await lab.camera(hotspot=False, app_id="SOMEBODY", secret_key="else", activated=True)
     await lab.discover()
     await lab.fails(WHOLE, "reach", "other_owner")
-    assert "device/activate" not in camera.arrived
+    assert "device/activate" not in camera.request_paths
 
 
 async def test_a_changed_certificate(lab: Lab) -> None:
@@ -441,7 +441,7 @@ async def test_an_activation_whose_answer_is_lost_is_sent_once(lab: Lab, kind: A
         assert "the answer had been lost" in job.entry("activate").detail
     else:
         assert (job.state, job.step, job.reason) == ("failed", "activate", "activation_unknown")
-    assert camera.arrived.count("device/activate") == 1
+    assert camera.request_paths.count("device/activate") == 1
 
 
 async def test_a_person_decides_about_an_unknown_activation(lab: Lab) -> None:
@@ -450,10 +450,10 @@ async def test_a_person_decides_about_an_unknown_activation(lab: Lab) -> None:
     await lab.discover()
     await lab.fails(ACTIVATION, "activate", "activation_unknown")
     await lab.fails(NOTHING, "activate", "activation_unknown")  # asked again, not sent again
-    assert camera.arrived.count("device/activate") == 1
+    assert camera.request_paths.count("device/activate") == 1
     camera.state.activate("EF3OG8R5B32X0")  # it had been slow
     assert (await lab.run(NOTHING)).state == "done"
-    assert camera.arrived.count("device/activate") == 1
+    assert camera.request_paths.count("device/activate") == 1
 
 
 async def test_a_person_sends_an_activation_again(lab: Lab) -> None:
@@ -462,7 +462,7 @@ async def test_a_person_sends_an_activation_again(lab: Lab) -> None:
     await lab.discover()
     await lab.fails(ACTIVATION, "activate", "activation_unknown")
     assert (await lab.run(ACTIVATION)).state == "done"
-    assert camera.arrived.count("device/activate") == 2
+    assert camera.request_paths.count("device/activate") == 2
 
 
 # Requests
@@ -507,7 +507,7 @@ async def test_two_starts_at_the_same_moment_are_one_job(lab: Lab) -> None:
     first, second = await asyncio.gather(*(lab.provisioning.start(SN, WHOLE) for _ in range(2)))
     assert first is second
     assert (await lab.end()).state == "done"
-    assert camera.arrived.count("config/setWifiConfWithoutAuth") == 1
+    assert camera.request_paths.count("config/setWifiConfWithoutAuth") == 1
 
 
 async def test_several_cameras_at_once(lab: Lab) -> None:

@@ -72,7 +72,7 @@ class Store:
         """Run until a call has arrived at the camera, which takes its time to answer, then kill -9."""
         async with self.process(request):
             for _ in range(2000):
-                if path in self.camera.arrived:
+                if path in self.camera.request_paths:
                     return
                 await asyncio.sleep(0.01)
             raise AssertionError(f"{path} never arrived")
@@ -115,7 +115,7 @@ async def test_killed_at_every_step_it_still_arrives(store: Store) -> None:
     assert PASSWORD.encode() in store.on_disk
     await store.killed_when(at("networks"))
     await store.killed_at_call("config/setWifiConfWithoutAuth")
-    await camera.settled()
+    await camera.wait_until_back()
     await store.killed_at_call("device/activate")
     await store.killed_when(at("verify"))
     job = await store.finished()
@@ -123,8 +123,8 @@ async def test_killed_at_every_step_it_still_arrives(store: Store) -> None:
     assert camera.state.activated
     assert camera.state.wifi == SSID
     assert camera.state.name == "Door"
-    assert camera.arrived.count("device/activate") == 1
-    assert camera.arrived.count("config/setWifiConfWithoutAuth") == 1
+    assert camera.request_paths.count("device/activate") == 1
+    assert camera.request_paths.count("config/setWifiConfWithoutAuth") == 1
     for secret in (PASSWORD, NUMBER):
         assert secret.encode() not in store.on_disk
 
@@ -135,7 +135,7 @@ async def test_killed_while_the_camera_joins(store: Store) -> None:
     job = await store.finished()
     assert job["state"] == "done", job
     assert [step["state"] for step in job["steps"]] == ["done"] * 6
-    assert store.camera.arrived.count("config/setWifiConfWithoutAuth") == 1
+    assert store.camera.request_paths.count("config/setWifiConfWithoutAuth") == 1
 
 
 async def test_killed_just_before_the_activation_left_a_person_decides(store: Store) -> None:
@@ -144,5 +144,5 @@ async def test_killed_just_before_the_activation_left_a_person_decides(store: St
     await store.killed_at_call("device/activate", REQUEST)
     job = await store.finished()
     assert (job["state"], job["step"], job["reason"]) == ("failed", "activate", "activation_unknown")
-    assert store.camera.arrived.count("device/activate") == 1
+    assert store.camera.request_paths.count("device/activate") == 1
     assert NUMBER.encode() not in store.on_disk

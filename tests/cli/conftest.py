@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 
 @dataclass(frozen=True)

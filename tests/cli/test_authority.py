@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import RELEASED_AT
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from tests.cli.conftest import Commands
 from tests.system_clock import SystemClock, needs_faketime
 
@@ -20,7 +20,9 @@ TODAY = datetime.fromtimestamp(RELEASED_AT, UTC) + timedelta(days=100)
 @pytest.fixture
 def secure(command: Commands) -> Commands:
     """Have the gateway serve HTTPS."""
-    text = command.config.read_text(encoding="utf-8").replace("[server]\n", f"[server]\nhttps_port = {free_port()}\n")
+    text = command.config.read_text(encoding="utf-8").replace(
+        "[server]\n", f"[server]\nhttps_port = {find_free_port()}\n"
+    )
     command.config.write_text(text, encoding="utf-8")
     return command
 

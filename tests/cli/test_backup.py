@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.simulator.fleet import SECRET_KEY, SimulatedStore
+from gateway.simulator.store import SECRET_KEY, SimulatedStore
 
 
 def order(number: int, amount: str = "1") -> str:
@@ -63,7 +63,7 @@ async def test_a_dead_pi_is_replaced(store: SimulatedStore, command: Any, tmp_pa
     new = await start(command)
     try:
         assert (await command("cloud", "call", "order/update", order(2), "--json")).json["state"] == "waiting"
-        assert "order/update" not in store.cloud.arrived
+        assert "order/update" not in store.cloud.request_paths
         assert (await command("outbox", "release", "--json")).json == {"released": 2}
         async with asyncio.timeout(20):
             while (await command("outbox", "stats", "--json")).json["depth"]:
@@ -75,7 +75,7 @@ async def test_a_dead_pi_is_replaced(store: SimulatedStore, command: Any, tmp_pa
 
 def orders(store: SimulatedStore) -> list[str]:
     """Return the orders that have arrived at the cloud, in that order."""
-    texts = [call.fields["order_list"] for call in store.cloud.received if call.path == "order/update"]
+    texts = [call.fields["order_list"] for call in store.cloud.accepted if call.path == "order/update"]
     return [one["order_no"] for text in texts for one in json.loads(text)]
 
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.simulator.fleet import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 
 async def test_the_installers_way_without_a_service(store: SimulatedStore, command: Any) -> None:
@@ -39,7 +39,7 @@ async def test_commands_speak_to_the_gateway_that_runs(running: str, store: Simu
             assert response.status == 401, "revoking works at once"
     relayed = await command("cloud", "call", "order/update", 'order_list=[{"order_no":"A=1"}]', "--json")
     assert relayed.json["code"] == 0
-    assert store.cloud.received[0].fields["order_list"] == '[{"order_no":"A=1"}]'
+    assert store.cloud.accepted[0].fields["order_list"] == '[{"order_no":"A=1"}]'
 
 
 async def test_provisioning_in_one_command(store: SimulatedStore, command: Any) -> None:
@@ -154,8 +154,8 @@ async def test_a_file_is_sent(store: SimulatedStore, command: Any, tmp_path: Pat
     group = groups.json["data"]["group_list"][0]["group_id"]
     done = await command("cloud", "call", "face/add", f"group_id={group}", "name=M=i&ke", f"pic=@{picture}", "--json")
     assert done.status == 0, done.errors
-    assert store.cloud.received[-1].files["pic"].data == picture.read_bytes()
-    assert store.cloud.received[-1].fields["name"] == "M=i&ke"
+    assert store.cloud.accepted[-1].files["pic"].data == picture.read_bytes()
+    assert store.cloud.accepted[-1].fields["name"] == "M=i&ke"
 
 
 async def test_secrets_stay_out_of_every_message(command: Any, store: SimulatedStore) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.doctor.table import CHECKS
-from gateway.simulator.fleet import SECRET_KEY, SimulatedStore
+from gateway.simulator.store import SECRET_KEY, SimulatedStore
 
 
 def by_check(document: Any) -> dict[str, list[dict[str, str]]]:

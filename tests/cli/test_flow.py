@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 DAY = datetime.now(UTC).date() - timedelta(days=7)
 
@@ -43,12 +43,12 @@ async def test_past_days_are_drawn_and_kept_without_a_service(store: SimulatedSt
     assert list(bars) == [str(DAY + timedelta(days=number)) for number in range(3)]
     assert max(bars.values()) > 20
     fetched = (await command(*words, "--json")).json
-    asked = len(store.cloud.received)
+    asked = len(store.cloud.accepted)
     await store.cloud.stop()
     kept = await command(*words, "--json")
     assert (kept.status, kept.json["source"], kept.json["days"]) == (0, "cache", fetched["days"])
     assert "remembered, fetched" in (await command(*words)).output
-    assert len(store.cloud.received) == asked
+    assert len(store.cloud.accepted) == asked
     hours = await command("flow", "history", "--from", str(DAY))
     assert hours.status == 0
     assert "passengerFlow/stat/history/getTrendByHour: no connection to the cloud" in hours.errors

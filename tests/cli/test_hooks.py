@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 PUBLIC = {"SUNMI_GATEWAY__HOOKS__PUBLIC_URL": "http://shop.invalid"}
 

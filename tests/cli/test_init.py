@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gateway.settings import load_settings
-from gateway.simulator.fleet import SECRET_KEY, SimulatedStore
+from gateway.simulator.store import SECRET_KEY, SimulatedStore
 
 MODE = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
 
@@ -106,7 +106,7 @@ async def test_options_make_a_file_that_the_gateway_reads(store: SimulatedStore,
     cloud = load_settings(init.config).cloud
     assert (cloud.environment, cloud.app_id, cloud.secret_key) == ("uat", store.app_id, SECRET_KEY)
     assert SECRET_KEY not in output + errors
-    assert [call.path for call in store.cloud.received] == ["device/ipc/getList"]
+    assert [call.path for call in store.cloud.accepted] == ["device/ipc/getList"]
     assert list(init.config.parent.iterdir()) == [init.config]
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 ORDER = 'order_list=[{"order_no":"CN1"}]'
 
@@ -27,7 +27,7 @@ async def test_an_order_waits_while_the_cloud_is_away(running: str, store: Simul
     assert (await command("outbox", "stats", "--json")).json["depth"] == 1
     await store.cloud.start()
     await until(command, queued.json["outbox_id"], "delivered")
-    assert [received.path for received in store.cloud.received] == ["order/update"]
+    assert [request.path for request in store.cloud.accepted] == ["order/update"]
 
 
 async def test_without_a_service_it_stays_for_the_next_command(store: SimulatedStore, command: Any) -> None:

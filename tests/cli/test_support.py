@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 from gateway.support.scrub import scrubber
 from gateway.support.stored_secrets_table import plain_secrets
 

@@ -38,9 +38,9 @@ async def test_a_call_is_signed_and_answered(simulated: SimulatedCloud, make_cli
     answer = await client.call(order())
     assert answer.code == 0
     assert client.reachable is True
-    assert [received.path for received in simulated.received] == ["order/update"]
-    assert simulated.received[0].fields["order_list"] == '[{"order_no":"CN0000938","purchase_amount":"10.00"}]'
-    assert simulated.received[0].fields["shop_id"] == "10096"
+    assert [request.path for request in simulated.accepted] == ["order/update"]
+    assert simulated.accepted[0].fields["order_list"] == '[{"order_no":"CN0000938","purchase_amount":"10.00"}]'
+    assert simulated.accepted[0].fields["shop_id"] == "10096"
 
 
 async def test_a_file_travels_as_multipart(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
@@ -53,7 +53,7 @@ async def test_a_file_travels_as_multipart(simulated: SimulatedCloud, make_clien
     )
     answer = await client.call(encoded)
     assert answer.data["face_id"]
-    assert simulated.received[-1].files["pic"].data == picture.data
+    assert simulated.accepted[-1].files["pic"].data == picture.data
 
 
 async def test_a_refusal_tells_code_and_meaning(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
@@ -71,7 +71,7 @@ async def test_a_wrong_secret_is_named_and_not_shown(simulated: SimulatedCloud, 
         await client.call(order())
     assert "cloud.secret_key" in caught.value.detail
     assert "wrong-secret-of-ours" not in caught.value.detail
-    assert simulated.received == []
+    assert simulated.accepted == []
 
 
 @pytest.mark.parametrize("code", [5090, 5091, 5092])
@@ -90,7 +90,7 @@ async def test_a_refused_signature_may_come_with_either_status(
 async def test_missing_credentials_send_nothing(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
     with pytest.raises(Conflict, match=r"cloud\.app_id"):
         await make_client(simulated, app_id="").call(order())
-    assert simulated.arrived == []
+    assert simulated.request_paths == []
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_a_read_is_repeated_after_a_reset_and_an_order_is_not(
     simulated.faults.add("reset_after", path="order/update")
     with pytest.raises(CloudUnreachable):
         await client.call(order())
-    assert simulated.arrived.count("order/update") == 1
+    assert simulated.request_paths.count("order/update") == 1
 
 
 async def test_a_cloud_that_is_away(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
@@ -153,7 +153,7 @@ async def test_an_untrusted_certificate_gets_nothing(simulated: SimulatedCloud, 
     simulated.faults.changed_certificate = True
     with pytest.raises(CloudUnreachable, match="not trusted"):
         await make_client(simulated).call(order())
-    assert simulated.arrived == []
+    assert simulated.request_paths == []
 
 
 async def test_a_redirect_is_not_followed(make_client: MakeCloud, simulated: SimulatedCloud) -> None:
@@ -169,4 +169,4 @@ async def test_many_calls_share_connections(simulated: SimulatedCloud, make_clie
         await client.call(order(f"CN{number}"))
     assert simulated.handshakes == 1
     await asyncio.gather(*(client.call(order(f"CX{number}")) for number in range(10)))
-    assert len(simulated.received) == 20
+    assert len(simulated.accepted) == 20

@@ -58,7 +58,7 @@ class Store:
 
     def asked(self) -> Counter[str]:
         """Return how often each endpoint answered so far."""
-        return Counter(received.path for received in self.cloud.received)
+        return Counter(request.path for request in self.cloud.accepted)
 
     async def writes(self) -> int:
         """Return how many rows were written so far."""
@@ -293,14 +293,14 @@ async def test_only_days_that_are_missing_are_asked_for(open_store: Open) -> Non
     await store.history(date(2026, 11, 3), date(2026, 11, 6))
     answer = await store.history(date(2026, 11, 1), date(2026, 11, 10))
     spans = [
-        (received.fields["start_time"], received.fields["end_time"])
-        for received in store.cloud.received
-        if received.path == HISTORY + "getTrendByDay"
+        (request.fields["start_time"], request.fields["end_time"])
+        for request in store.cloud.accepted
+        if request.path == HISTORY + "getTrendByDay"
     ]
     assert spans == [("2026-11-03", "2026-11-06"), ("2026-11-01", "2026-11-10")]
     assert answer["source"] == "mixed"
     await store.history(date(2026, 11, 1), date(2026, 11, 12))
-    last = [one for one in store.cloud.received if one.path == HISTORY + "getTrendByDay"][-1]
+    last = [one for one in store.cloud.accepted if one.path == HISTORY + "getTrendByDay"][-1]
     assert (last.fields["start_time"], last.fields["end_time"]) == ("2026-11-11", "2026-11-12")
 
 

@@ -62,9 +62,9 @@ async def test_a_stale_signature_is_made_anew_with_the_clouds_time(
     client = make_client(simulated, clock=true_clock)
     assert (await client.call(CALL)).code == 0
     assert client.clock.now() == pytest.approx(TRUE.timestamp() + 21 * DAY, abs=TIME_LIMIT_S)
-    assert len(simulated.arrived) == 2
+    assert len(simulated.request_paths) == 2
     await client.call(CALL)
-    assert len(simulated.arrived) == 3, "what was learned stays"
+    assert len(simulated.request_paths) == 3, "what was learned stays"
 
 
 async def test_calls_under_way_together_all_take_the_clouds_time(
@@ -91,7 +91,7 @@ async def test_a_certificate_that_seems_not_yet_valid(
     client = make_client(simulated, clock=slow_clock)
     assert (await client.call(CALL)).code == 0
     assert client.clock.now() == pytest.approx(TRUE.timestamp(), abs=TIME_LIMIT_S)
-    assert [received.path for received in simulated.received] == [CALL.endpoint.path]
+    assert [request.path for request in simulated.accepted] == [CALL.endpoint.path]
 
 
 async def test_a_certificate_that_has_truly_expired(make_client: MakeCloud, true_clock: PeerClock) -> None:
@@ -102,7 +102,7 @@ async def test_a_certificate_that_has_truly_expired(make_client: MakeCloud, true
     try:
         with pytest.raises(CloudUnreachable, match="not valid at the time"):
             await make_client(cloud, clock=true_clock).call(CALL)
-        assert cloud.received == []
+        assert cloud.accepted == []
     finally:
         await cloud.stop()
 
@@ -114,7 +114,7 @@ async def test_a_time_before_the_release_is_not_believed(make_client: MakeCloud,
     try:
         with pytest.raises(CloudUnreachable, match="believed"):
             await make_client(cloud, clock=true_clock).call(CALL)
-        assert cloud.received == []
+        assert cloud.accepted == []
     finally:
         await cloud.stop()
 
@@ -127,7 +127,7 @@ async def test_a_stranger_cannot_tell_the_time(
     with pytest.raises(CloudUnreachable, match="not trusted"):
         await client.call(CALL)
     assert not client.clock.known
-    assert simulated.arrived == []
+    assert simulated.request_paths == []
 
 
 async def test_no_secret_travels_while_the_time_is_asked(
@@ -136,7 +136,7 @@ async def test_no_secret_travels_while_the_time_is_asked(
     simulated.faults.send_date = False
     with pytest.raises(CloudUnreachable):
         await make_client(simulated, clock=slow_clock).call(CALL)
-    assert CALL.endpoint.path not in simulated.arrived
+    assert CALL.endpoint.path not in simulated.request_paths
 
 
 _PROCESS = """

@@ -10,7 +10,7 @@ from gateway.app import Gateway
 from gateway.doctor.finding import Check, Finding, Subject, examine
 from gateway.doctor.table import CHECKS
 from gateway.settings import Settings, load_settings
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 MakeSettings = Callable[..., Settings]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 CLOUD = ("dns", "cloud_tls", "clock", "credentials", "shop")
 
@@ -18,7 +18,7 @@ def statuses(found: dict[str, Any]) -> dict[str, str]:
 
 async def test_all_is_well(doctor: Any, store: SimulatedStore) -> None:
     assert statuses(await doctor(*CLOUD)) == dict.fromkeys(CLOUD, "ok")
-    assert store.cloud.arrived == ["device/ipc/getList"], "one signed call, which changes nothing"
+    assert store.cloud.request_paths == ["device/ipc/getList"], "one signed call, which changes nothing"
 
 
 @pytest.mark.parametrize(

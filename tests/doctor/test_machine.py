@@ -12,7 +12,7 @@ from gateway.app import Gateway
 from gateway.doctor import linux, machine
 from gateway.doctor.finding import Subject
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 from gateway.storage import health
 
 ORDER = CATALOGUE.get("cloud", "order/update")

@@ -19,7 +19,7 @@ from gateway.events.targets import CameraTarget, CloudTarget
 from gateway.runtime.clock import PeerClock
 from gateway.settings import CameraSettings, CloudSettings, HookSettings
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 from gateway.storage.database import Database
 
 

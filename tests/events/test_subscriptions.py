@@ -12,7 +12,7 @@ from gateway.errors import CameraUnreachable, Conflict, NotFound, VendorRefused
 from gateway.events import subscriptions
 from gateway.protocol.events import CLOUD_EVENTS
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import SimulatedStore
 
 Bench = Any  # the fixture of conftest.py, which cannot be imported
 FACE, MOTION = "face_recog_event", "dynamic_detect_event"
@@ -20,7 +20,7 @@ PUBLIC = "http://shop.invalid/sunmi"
 
 
 def calls(camera: SimulatedCamera) -> int:
-    return camera.arrived.count("hook/add")
+    return camera.request_paths.count("hook/add")
 
 
 async def activated(bench: Bench, number: int) -> SimulatedCamera:
@@ -82,7 +82,7 @@ async def test_without_a_public_address_the_cloud_is_not_called(bench: Bench, un
     assert bench.state()["next_try_in_s"] is None
     with pytest.raises(Conflict, match=r"hooks\.public_url"):
         await bench.subscriptions.add("cloud")
-    assert bench.store.cloud.arrived == []
+    assert bench.store.cloud.request_paths == []
 
 
 async def test_a_camera_url_of_the_settings_is_the_base(make: Any, until: Any) -> None:
@@ -115,7 +115,7 @@ async def test_it_is_renewed_daily(make: Any, until: Any, monkeypatch: pytest.Mo
     bench = await make(public_url=PUBLIC)
     camera = await bench.manage()
     bench.start()
-    await until(lambda: calls(camera) >= 4 and bench.store.cloud.arrived.count("hook/add") >= 4)
+    await until(lambda: calls(camera) >= 4 and bench.store.cloud.request_paths.count("hook/add") >= 4)
     assert bench.state(camera.sn)["state"] == "subscribed"
 
 
@@ -148,7 +148,7 @@ async def test_a_camera_that_moved_is_subscribed_again(bench: Bench, until: Any)
     await until(lambda: bench.state(camera.sn)["state"] == "subscribed")
     await camera.stop()
     camera.state.hooks.clear()
-    camera.place("127.20.7.7", bench.store.camera_port)
+    camera.set_address("127.20.7.7", bench.store.camera_port)
     await camera.start()
     bench.see(camera)
     await bench.cameras.refresh(camera.sn)
@@ -233,7 +233,7 @@ async def test_a_refusal_of_the_shop_is_no_matter_of_events(make: Any, until: An
     bench.start()
     await until(lambda: bench.state()["state"] == "failing")
     assert "5041" in bench.state()["last_error"]
-    assert bench.store.cloud.arrived.count("hook/add") == 1
+    assert bench.store.cloud.request_paths.count("hook/add") == 1
     with pytest.raises(VendorRefused):
         await bench.subscriptions.add("cloud")
 
@@ -265,7 +265,7 @@ async def test_what_a_person_ended_stays_ended_until_told(
         ended = await bench.subscriptions.end(name)
         assert (ended["state"], ended["events"], ended["next_try_in_s"]) == ("ended", [], None)
     assert camera.state.hooks == bench.store.cloud.state.hooks == {}
-    sent = camera.received[-1].fields
+    sent = camera.requests[-1].fields
     assert set(json.loads(sent["event_list"])) == {FACE, MOTION}
     assert sent["http_callback"].endswith(camera.sn)
     record = bench.registry.get(camera.sn)
@@ -299,8 +299,8 @@ async def test_before_the_gateway_serves_a_camera_is_not_subscribed(bench: Bench
         await bench.subscriptions.add(camera.sn)
     assert calls(camera) == 0
     await bench.subscriptions.end(camera.sn)
-    assert camera.received[-1].path == "hook/delete"
-    assert "http_callback" not in camera.received[-1].fields
+    assert camera.requests[-1].path == "hook/delete"
+    assert "http_callback" not in camera.requests[-1].fields
 
 
 # The cloud's numbers of cameras
@@ -308,24 +308,24 @@ async def test_before_the_gateway_serves_a_camera_is_not_subscribed(bench: Bench
 
 async def test_the_clouds_numbers_are_learned_and_asked_for_once(make: Any, until: Any, store: SimulatedStore) -> None:
     bench = await make(public_url=PUBLIC)
-    [known] = store.cloud.state.shops[store.shop_id].ipcs.values()
+    [known] = store.cloud.state.shops[store.shop_id].cameras.values()
     bench.start()
-    await until(lambda: bench.state()["state"] == "subscribed" and "device/ipc/getList" in store.cloud.arrived)
+    await until(lambda: bench.state()["state"] == "subscribed" and "device/ipc/getList" in store.cloud.request_paths)
     await until(lambda: bench.ipcs.serial_number(known.ipc_id))
     assert bench.ipcs.serial_number(known.ipc_id) == known.sn
-    asked = store.cloud.arrived.count("device/ipc/getList")
+    asked = store.cloud.request_paths.count("device/ipc/getList")
     late = store.cloud.state.bind_camera(store.shop_id, sn="FS101D8BS00099", name="New", model="FM020")
     assert bench.ipcs.serial_number(late.ipc_id) is None
     await asyncio.sleep(0.2)
-    assert store.cloud.arrived.count("device/ipc/getList") == asked, "it was asked a moment ago"
+    assert store.cloud.request_paths.count("device/ipc/getList") == asked, "it was asked a moment ago"
 
 
 async def test_an_unknown_number_asks_the_cloud(bench: Bench, until: Any, store: SimulatedStore) -> None:
-    [known] = store.cloud.state.shops[store.shop_id].ipcs.values()
+    [known] = store.cloud.state.shops[store.shop_id].cameras.values()
     assert bench.ipcs.serial_number("") is None
     assert bench.ipcs.serial_number(known.ipc_id) is None
     await until(lambda: bench.ipcs.serial_number(known.ipc_id) == known.sn)
     for _ in range(20):
         assert bench.ipcs.serial_number("4711") is None
         await asyncio.sleep(0)
-    assert store.cloud.arrived == ["device/ipc/getList"]
+    assert store.cloud.request_paths == ["device/ipc/getList"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
-from gateway.simulator.faults import Fault, Faults
-from gateway.simulator.server import Received
+from gateway.simulator.faults import FaultInjection, InjectedFault
+from gateway.simulator.server import ReceivedRequest
 
 
 class Version(NamedTuple):
@@ -43,15 +43,15 @@ _visit: ContextVar[Visit] = ContextVar("visit")
 
 
 @dataclass(slots=True)
-class Weather(Faults):
+class Weather(FaultInjection):
     """Faults that come by chance: each call meets one with the probability `chance`, besides those that are queued."""
 
     chance: float = 0.0
     dice: random.Random = field(default_factory=random.Random)
     visits: list[Visit] = field(default_factory=list)
 
-    def take(self, path: str) -> Fault | None:
-        fault = Faults.take(self, path)
+    def take(self, path: str) -> InjectedFault | None:
+        fault = FaultInjection.take(self, path)
         if fault is None and self.dice.random() < self.chance:
             fault = self._draw()
         # The call is answered in the task that asks here: what follows in it finds this visit again.
@@ -60,33 +60,33 @@ class Weather(Faults):
         _visit.set(visit)
         return fault
 
-    def _draw(self) -> Fault:
+    def _draw(self) -> InjectedFault:
         return self.dice.choice(
             (
-                Fault("drop"),
-                Fault("reset_before"),
-                Fault("reset_after"),
-                Fault("status", status=500),
-                Fault("status", status=503, retry_after_s=1),
-                Fault("status", status=429, retry_after_s=1),
-                Fault("garbage"),
-                Fault("html"),
-                Fault("empty"),
-                Fault("slow", seconds=0.1),
+                InjectedFault("drop"),
+                InjectedFault("reset_before"),
+                InjectedFault("reset_after"),
+                InjectedFault("status", status=500),
+                InjectedFault("status", status=503, retry_after_s=1),
+                InjectedFault("status", status=429, retry_after_s=1),
+                InjectedFault("garbage"),
+                InjectedFault("html"),
+                InjectedFault("empty"),
+                InjectedFault("slow", seconds=0.1),
             )
         )
 
 
-class _Log(list[Received]):
+class _Log(list[ReceivedRequest]):
     """The accepted calls of the cloud; each order in them is noted as it comes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.deliveries: list[Delivery] = []
 
-    def append(self, received: Received) -> None:
-        if received.path == "order/update":
-            orders = json.loads(received.fields["order_list"])
+    def append(self, request: ReceivedRequest) -> None:
+        if request.path == "order/update":
+            orders = json.loads(request.fields["order_list"])
             versions = [Version(one["order_no"], int(one["receipt_no"])) for one in orders]
             self.deliveries.append(Delivery(_visit.get(), time.monotonic(), versions))
 
@@ -99,7 +99,7 @@ class ObservedCloud:
         self.weather = Weather(dice=self.dice)
         self.simulated = SimulatedCloud(faults=self.weather)
         self._log = _Log()
-        self.simulated.received = self._log
+        self.simulated.accepted = self._log
         self.stops: list[float] = []
         """When it went away, dropping every connection (monotonic seconds)."""
         self._up = False

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from gateway.api.token_table import TokenTable
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 from gateway.storage.database import Database
 
 START_LIMIT_S = 30.0
@@ -23,7 +23,7 @@ class GatewayProcess:
     def __init__(self, directory: Path, cloud_toml: str, ca_pem: str, **environment: str) -> None:
         self.directory = directory
         self.state = directory / "state"
-        self.port = free_port()
+        self.port = find_free_port()
         self.environment = environment
         self.deaths: list[float] = []
         """When it was killed (monotonic seconds)."""
@@ -35,7 +35,7 @@ class GatewayProcess:
         self.config.write_text(
             f'{cloud_toml}ca_file = "{ca_file}"\n[server]\nhost = "127.0.0.1"\nport = {self.port}\n'
             f'[storage]\ndirectory = "{self.state}"\n'
-            f'[discovery]\ninterfaces = ["lo"]\ninterval_s = 0\nbroadcast_port = {free_port()}\n'
+            f'[discovery]\ninterfaces = ["lo"]\ninterval_s = 0\nbroadcast_port = {find_free_port()}\n'
         )
 
     @property

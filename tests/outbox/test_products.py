@@ -104,7 +104,7 @@ async def test_orders_go_before_a_bulk_load_of_products(
         async with session.post("/api/v1/cloud/product/getList", json={}) as response:
             assert response.status == 200
         await drained(gateway, within_s=60)
-    paths = [path for path in cloud.simulated.arrived if path in ("order/update", "product/create")]
+    paths = [path for path in cloud.simulated.request_paths if path in ("order/update", "product/create")]
     report(f"the order was call {paths.index('order/update') + 1} of {len(paths)}")
     assert paths.index("order/update") <= 1, "at most what was under way goes before"
     assert len(products(cloud)) == 8000

@@ -16,7 +16,7 @@ from gateway.outbox.worker import Relay
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
 from gateway.simulator.cloud import SHOPS, SimulatedCloud
-from gateway.simulator.server import Received, Reply
+from gateway.simulator.server import ReceivedRequest, ServedResponse
 from gateway.storage.database import Database
 
 MakeCloud = Callable[..., Cloud]
@@ -27,13 +27,13 @@ class Whimsical(SimulatedCloud):
     """A simulated cloud that answers calls in which a text stands in a way of its own."""
 
     def __init__(self) -> None:
-        self.whims: dict[str, Reply] = {}
+        self.whims: dict[str, ServedResponse] = {}
         super().__init__()
 
-    def _answer(self, received: Received) -> Reply:
-        content = "".join(received.fields.values())
+    def respond(self, request: ReceivedRequest) -> ServedResponse:
+        content = "".join(request.fields.values())
         whim = next((reply for text, reply in self.whims.items() if text in content), None)
-        return super()._answer(received) if whim is None else whim
+        return super().respond(request) if whim is None else whim
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def products(simulated: SimulatedCloud) -> Mapping[str, Mapping[str, Any]]:
 async def test_many_calls_become_one(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
     await keep(outbox, *(order(str(number)) for number in range(30)))
     await relayed(relay, outbox)
-    assert simulated.arrived == ["order/update"]
+    assert simulated.request_paths == ["order/update"]
     assert list(simulated.state.shops[SHOP_ID].orders) == [str(number) for number in range(30)]
 
 
@@ -124,7 +124,7 @@ async def test_only_those_in_the_invalid_list_are_refused(simulated: Whimsical, 
     await keep(outbox, order("A"), bad, order("B"))
     entries = await relayed(relay, outbox)
     assert states(entries) == {"A": "delivered", "bad": "refused", "B": "delivered"}
-    assert simulated.arrived == ["order/update"], "the answer tells them apart: nothing is sent again"
+    assert simulated.request_paths == ["order/update"], "the answer tells them apart: nothing is sent again"
     [refused] = [entry.describe() for entry in entries if entry.state == "refused"]
     assert refused["vendor_answer"]["data"] == {"invalid_list": ["bad"]}
     assert "invalid_list" in refused["vendor_meaning"]
@@ -139,8 +139,8 @@ async def test_a_create_that_finds_the_product_becomes_an_update(
     await keep(outbox, call("product/create", product_list=both))
     entries = await relayed(relay, outbox)
     assert [entry.state for entry in entries] == ["delivered"] * 3
-    assert simulated.arrived == ["product/create", "product/create", "product/update"]
-    assert [one["id"] for one in json.loads(simulated.received[-1].fields["product_list"])] == ["1"]
+    assert simulated.request_paths == ["product/create", "product/create", "product/update"]
+    assert [one["id"] for one in json.loads(simulated.accepted[-1].fields["product_list"])] == ["1"]
     assert products(simulated)["1"] == {"id": "1", "name": "Cola light", "unit": "l"}
     assert [entry.fate.listed for entry in entries] == ["", "exist_list", ""]
 
@@ -166,14 +166,14 @@ async def test_updates_that_were_refused_as_one_are_told_apart(
     await keep(outbox, *(call("product/update", product_list=[{"id": "1", "unit": unit}]) for unit in ("l", "cl")))
     entries = await relayed(relay, outbox)
     assert [(entry.state, entry.attempts) for entry in entries] == [("refused", 2), ("refused", 2)]
-    sent = [json.loads(one.fields["product_list"]) for one in simulated.received]
+    sent = [json.loads(one.fields["product_list"]) for one in simulated.accepted]
     assert sent == [[{"id": "1", "unit": "cl"}], [{"id": "1", "unit": "l"}], [{"id": "1", "unit": "cl"}]]
 
 
 async def test_a_refusal_of_a_whole_call_that_names_items_refuses_those(
     simulated: Whimsical, relay: Relay, outbox: Outbox
 ) -> None:
-    simulated.whims["bad"] = Reply({"code": 1, "msg": "invalid", "data": {"invalid_list": ["bad"]}})
+    simulated.whims["bad"] = ServedResponse({"code": 1, "msg": "invalid", "data": {"invalid_list": ["bad"]}})
     await keep(outbox, order("A", "B", "bad", "C"))
     assert states(await relayed(relay, outbox)) == {
         "A": "delivered",
@@ -181,24 +181,24 @@ async def test_a_refusal_of_a_whole_call_that_names_items_refuses_those(
         "bad": "refused",
         "C": "delivered",
     }
-    assert len(simulated.arrived) == 2
+    assert len(simulated.request_paths) == 2
 
 
 async def test_a_refusal_of_a_whole_call_that_names_nobody_is_halved(
     simulated: Whimsical, relay: Relay, outbox: Outbox
 ) -> None:
-    simulated.whims["bad"] = Reply({"code": 5047, "msg": "invalid", "data": {}})
+    simulated.whims["bad"] = ServedResponse({"code": 5047, "msg": "invalid", "data": {}})
     names = [*"ABCDEFG", "bad"]
     await keep(outbox, order(*names))
     assert states(await relayed(relay, outbox)) == dict.fromkeys(names, "delivered") | {"bad": "refused"}
-    assert len(simulated.arrived) == 7, "eight, four and four, two and two, one and one"
+    assert len(simulated.request_paths) == 7, "eight, four and four, two and two, one and one"
 
 
 async def test_a_shop_that_is_refused_is_refused_at_once(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
     simulated.faults.add("refuse", code=5013, times=None)
     await keep(outbox, order(*"ABCDEFGH"))
     assert set(states(await relayed(relay, outbox)).values()) == {"refused"}
-    assert len(simulated.arrived) == 1, "it concerns all of them alike"
+    assert len(simulated.request_paths) == 1, "it concerns all of them alike"
 
 
 async def test_trouble_of_the_clouds_own_refuses_nothing(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
@@ -211,7 +211,7 @@ async def test_trouble_of_the_clouds_own_refuses_nothing(simulated: Whimsical, r
 async def test_an_item_on_which_the_cloud_chokes_blocks_nobody(
     simulated: Whimsical, relay: Relay, outbox: Outbox
 ) -> None:
-    simulated.whims["poison"] = Reply(None, 500)
+    simulated.whims["poison"] = ServedResponse(None, 500)
     await keep(outbox, order("A"), order("B"), order("poison"), order("C"), order("D"))
     entries = await relayed(relay, outbox, left=1)
     names = {name for name, state in states(entries).items() if state == "delivered"}
@@ -233,10 +233,10 @@ async def test_retry_after_holds_for_every_call(
     await goes_away(relay)
     await keep(outbox, order("B"), call("product/delete", product_key_list=["1"]))
     await client.call(call("product/getList"))
-    assert simulated.arrived == ["order/update", "product/getList"]
+    assert simulated.request_paths == ["order/update", "product/getList"]
     await relayed(relay, outbox)
     assert time.monotonic() - began >= 1, "even though the cloud has answered another call since"
-    assert sorted(simulated.arrived[2:]) == ["order/update", "product/delete"]
+    assert sorted(simulated.request_paths[2:]) == ["order/update", "product/delete"]
 
 
 async def test_what_was_looked_up_while_the_cloud_went_away_waits_too(
@@ -247,7 +247,7 @@ async def test_what_was_looked_up_while_the_cloud_went_away_waits_too(
     await keep(outbox, order("A"))
     relay.start()
     async with asyncio.timeout(5):
-        while not simulated.arrived:  # noqa: ASYNC110  as its log shows it
+        while not simulated.request_paths:  # noqa: ASYNC110  as its log shows it
             await asyncio.sleep(0.01)
     async with database.write():
         outbox.on_work()  # the relay looks for more, and the database keeps it waiting
@@ -255,7 +255,7 @@ async def test_what_was_looked_up_while_the_cloud_went_away_waits_too(
     began = time.monotonic()
     await relayed(relay, outbox)
     assert time.monotonic() - began > 0.8, "it waited for as long as the cloud asked"
-    assert simulated.arrived == ["order/update"] * 2
+    assert simulated.request_paths == ["order/update"] * 2
 
 
 async def test_nobody_waits_while_the_cloud_is_away_and_one_success_starts_all(

@@ -19,7 +19,7 @@ from gateway.protocol.parameters import FilePart
 from gateway.runtime.clock import PeerClock
 from gateway.settings import CloudSettings
 from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
-from gateway.simulator.cloud_state import CloudState, Label, Template
+from gateway.simulator.cloud_state import CloudState, LabelTemplate, ShelfLabel
 from gateway.storage.database import Database
 
 SHOP_ID: Final = next(iter(SHOPS))
@@ -68,11 +68,11 @@ class Lab:
         random.seed()
         self._life += 1
         self.cloud.state = CloudState(SHOPS)
-        self.cloud.received.clear()
+        self.cloud.accepted.clear()
         self.cloud.faults.clear()
         shop = self.cloud.state.shops[SHOP_ID]
-        shop.labels.update({one: Label(one, f"SKDI39{one[-2:]}", f"B101194N000{one[-2:]}") for one in LABELS})
-        shop.templates.update({one: Template(one, f"template {one}", 1, 1, "{}") for one in TEMPLATES})
+        shop.labels.update({one: ShelfLabel(one, f"SKDI39{one[-2:]}", f"B101194N000{one[-2:]}") for one in LABELS})
+        shop.templates.update({one: LabelTemplate(one, f"template {one}", 1, 1, "{}") for one in TEMPLATES})
         await self._up()
 
     async def end(self) -> None:
@@ -135,15 +135,15 @@ class Lab:
     def arrived(self) -> dict[str, list[Any]]:
         """Return the orders and pictures that the cloud took, by their key, as they came."""
         found: dict[str, list[Any]] = {}
-        for received in self.cloud.received:
-            if received.path == "order/update":
-                for order in json_text.loads(received.fields["order_list"]):
+        for request in self.cloud.accepted:
+            if request.path == "order/update":
+                for order in json_text.loads(request.fields["order_list"]):
                     found.setdefault(f"order:{order['order_no']}", []).append(order)
-            elif received.path == "device/esl/pushImage":
-                picture = received.files["pic"].data.removeprefix(_PICTURE).decode()
-                found.setdefault(f"label:{received.fields['esl_id']}", []).append(picture)
-            elif received.path == "device/esl/flashLed":
-                found.setdefault(f"flash:{received.fields['esl_id']}", []).append(received.fields["channel"])
+            elif request.path == "device/esl/pushImage":
+                picture = request.files["pic"].data.removeprefix(_PICTURE).decode()
+                found.setdefault(f"label:{request.fields['esl_id']}", []).append(picture)
+            elif request.path == "device/esl/flashLed":
+                found.setdefault(f"flash:{request.fields['esl_id']}", []).append(request.fields["channel"])
         return found
 
 

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.camera_state import AccessPoint
+from gateway.simulator.camera_state import SimulatedAccessPoint
 from gateway.simulator.cloud import SimulatedCloud
 
 Call = Callable[..., Awaitable[dict[str, Any]]]
@@ -23,7 +23,11 @@ SECRET_KEY = "kdsofkdsnflke9382938k"
 CLOUD_ACCOUNTS = {"APPID6917LTY": "tokenlty123"}
 """As the examples of the vendor's page Product APIs, section 6, use it."""
 CLOUD_SHOPS = {"7948": "100000007948", "10096": "100000010096", "10087": "100000010087", "15220": "100000015220"}
-WIFI = (AccessPoint("WeWork", "WPA-PSK"), AccessPoint("Open Air", "NONE"), AccessPoint("Attic", "WEP"))
+WIFI = (
+    SimulatedAccessPoint("WeWork", "WPA-PSK"),
+    SimulatedAccessPoint("Open Air", "NONE"),
+    SimulatedAccessPoint("Attic", "WEP"),
+)
 
 
 def sign_by_hand(fields: Mapping[str, str], key: str) -> str:

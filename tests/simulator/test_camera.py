@@ -9,7 +9,7 @@ import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.camera_behaviour import BEHAVIOURS
+from gateway.simulator.camera_handlers import HANDLERS
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
 Signed = Callable[..., dict[str, str]]
@@ -209,7 +209,7 @@ async def test_a_reset_forgets_everything(camera: SimulatedCamera, post: Post, s
     await post(camera, "config/updateName", signed({"name": "front door"}))
     address = camera.address
     assert await post(camera, "device/reset", signed()) == {"code": 0}
-    await camera.settled()
+    await camera.wait_until_back()
     assert camera.address == address
     assert not camera.state.activated
     assert camera.state.hotspot
@@ -222,7 +222,7 @@ async def test_a_reboot_is_survived(camera: SimulatedCamera, post: Post, signed:
     await post(camera, "config/updateName", signed({"name": "front door"}))
     begun = camera.handshakes
     assert await post(camera, "device/reboot", signed()) == {"code": 0}
-    await camera.settled()
+    await camera.wait_until_back()
     assert (await post(camera, "config/getName", signed()))["data"] == {"name": "front door"}
     assert camera.handshakes > begun, "the kept connection was dropped"
 
@@ -232,14 +232,14 @@ async def test_a_rebooting_camera_is_away(make_camera: Make, post: Post, signed:
     await post(camera, "device/reboot", signed())
     with pytest.raises(aiohttp.ClientConnectionError):
         await post(camera, "device/getInfo", signed())
-    assert not camera.present
+    assert not camera.on_network
 
 
 async def test_joining_wifi_moves_the_camera(make_camera: Make, post: Post, signed: Signed) -> None:
     camera = await make_camera(hotspot=True, host="127.0.0.1", on_wifi=lambda camera, ssid: "127.0.0.2")
     fields = {"ssid": "WeWork", "password": "1234567890"}
     assert await post(camera, "config/setWifiConfWithoutAuth", fields) == {"code": 0}
-    await camera.settled()
+    await camera.wait_until_back()
     assert camera.host == "127.0.0.2"
     assert camera.state.wifi == "WeWork"
     assert camera.announcement().network != "AP"
@@ -264,7 +264,7 @@ async def test_a_network_is_joined_or_the_hotspot_comes_back(
     camera = await make_camera(hotspot=True, on_wifi=lambda camera, ssid: "127.0.0.2")
     fields = {"ssid": ssid, "password": password}
     assert await post(camera, "config/setWifiConfWithoutAuth", fields) == {"code": 0}
-    await camera.settled()
+    await camera.wait_until_back()
     assert (camera.host == "127.0.0.2") is joined
     assert camera.state.hotspot is not joined
     assert (await post(camera, "config/getApListWithoutAuth"))["code"] == 0
@@ -281,4 +281,4 @@ async def test_unknown_paths_and_methods(camera: SimulatedCamera, http: aiohttp.
 def test_every_camera_endpoint_has_a_behaviour() -> None:
     paths = {endpoint.path for endpoint in CATALOGUE.side("camera")}
     assert len(paths) == 29
-    assert paths == {*BEHAVIOURS, "device/activate"}
+    assert paths == {*HANDLERS, "device/activate"}

@@ -40,8 +40,8 @@ async def test_the_signature_is_checked(cloud: SimulatedCloud, http: aiohttp.Cli
             async with http.post(f"{cloud.base_url}/device/ipc/getList", data=fields) as response:
                 assert response.status == 401
                 assert (await response.json())["code"] == code, fields
-    assert [call.path for call in cloud.received] == ["device/ipc/getList"]
-    assert len(cloud.arrived) == 8
+    assert [call.path for call in cloud.accepted] == ["device/ipc/getList"]
+    assert len(cloud.request_paths) == 8
 
 
 async def test_a_shop_is_named_by_either_key(cloud: SimulatedCloud, ask: Ask) -> None:
@@ -80,7 +80,7 @@ async def test_refusals_carry_the_endpoint_s_own_code(
     answer = await ask(cloud, path, **fields)
     assert answer["code"] == code, answer
     assert answer["msg"]
-    assert cloud.received == []
+    assert cloud.accepted == []
 
 
 async def test_orders_are_kept_and_bad_ones_named(cloud: SimulatedCloud, ask: Ask) -> None:
@@ -92,7 +92,7 @@ async def test_orders_are_kept_and_bad_ones_named(cloud: SimulatedCloud, ask: As
     answer = await ask(cloud, "order/update", order_list=orders)
     assert answer == {"code": 0, "msg": "succeed", "data": {"invalid_list": ["CN2"]}}
     assert cloud.state.shops["7948"].orders == {"CN1": {"order_no": "CN1", "order_type": 2}}
-    assert json.loads(cloud.received[0].fields["order_list"]) == orders
+    assert json.loads(cloud.accepted[0].fields["order_list"]) == orders
 
 
 async def test_products_labels_and_templates(cloud: SimulatedCloud, ask: Ask) -> None:
@@ -132,7 +132,7 @@ async def test_faces_and_their_groups(cloud: SimulatedCloud, ask: Ask) -> None:
     assert (await ask(cloud, "face/group/create", **{**new, "name": "all", "capacity": 29999}))["code"] == 5520
     gold = (await groups())["gold"]["group_id"]
     face = await ask(cloud, "face/add", {"pic": PNG}, group_id=gold, name="Mike", gender=1)
-    assert cloud.received[-1].files["pic"].data == PNG
+    assert cloud.accepted[-1].files["pic"].data == PNG
     assert (await ask(cloud, "face/add", {"pic": PNG}, group_id=gold, name="Ann"))["code"] == 5520
     assert (await ask(cloud, "face/group/delete", group_id=gold))["code"] == 5509
     face_id = face["data"]["face_id"]

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.faults import Fault, FaultKind
+from gateway.simulator.faults import FaultKind, InjectedFault
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
 Signed = Callable[..., dict[str, str]]
@@ -34,7 +34,7 @@ async def test_a_connection_that_ends_without_an_answer(
     with pytest.raises((aiohttp.ClientConnectionError, ConnectionResetError)):
         await post(camera, RENAME, fields)
     assert (camera.state.name == "front door") is done
-    assert camera.arrived == [RENAME]
+    assert camera.request_paths == [RENAME]
     assert (await post(camera, "config/getName", signed()))["code"] == 0, "one fault, once"
 
 
@@ -130,4 +130,4 @@ async def test_good_again(camera: SimulatedCamera, post: Post, signed: Signed) -
 )
 def test_a_senseless_fault_is_refused(fault: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"needs|is 400|at least"):
-        Fault(**fault)
+        InjectedFault(**fault)

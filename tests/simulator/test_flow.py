@@ -8,7 +8,7 @@ import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.cloud import SimulatedCloud
-from gateway.simulator.cloud_behaviour import BEHAVIOURS
+from gateway.simulator.cloud_handlers import HANDLERS
 from gateway.simulator.cloud_state import CloudCall, CloudState
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
@@ -51,7 +51,7 @@ def at(now: int, name: str, **given: str) -> Any:
     """Return what an endpoint tells at a time."""
     endpoint = CATALOGUE.get("cloud", f"passengerFlow/stat/{name}")
     state = CloudState({"7948": "100000007948"})
-    return BEHAVIOURS[endpoint.path](CloudCall(state, endpoint, "", {"shop_id": "7948", **given}, {}, now))
+    return HANDLERS[endpoint.path](CloudCall(state, endpoint, "", {"shop_id": "7948", **given}, {}, now))
 
 
 def test_the_present_day_only_grows_and_becomes_history() -> None:

@@ -3,11 +3,11 @@ import socket
 import pytest
 
 from gateway.errors import StateError
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 
 
 def test_a_port_is_free_at_all_addresses_and_not_given_away_by_the_system() -> None:
-    port = free_port(["127.0.0.1", "127.0.0.2"])
+    port = find_free_port(["127.0.0.1", "127.0.0.2"])
     assert port < 32_000
     for host in ("127.0.0.1", "127.0.0.2"):
         with socket.socket() as taken:
@@ -16,4 +16,4 @@ def test_a_port_is_free_at_all_addresses_and_not_given_away_by_the_system() -> N
 
 def test_why_there_is_none_is_told() -> None:
     with pytest.raises(StateError, match=r"at 192\.0\.2\.1: Cannot assign requested address"):
-        free_port(["192.0.2.1"])
+        find_free_port(["192.0.2.1"])

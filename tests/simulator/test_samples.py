@@ -10,8 +10,8 @@ import pytest
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
-from gateway.simulator.cloud_behaviour import BEHAVIOURS
-from gateway.simulator.cloud_state import Face, Group, Ipc, Label, Point, Template
+from gateway.simulator.cloud_handlers import HANDLERS
+from gateway.simulator.cloud_state import BoundCamera, Face, FaceGroup, LabelAccessPoint, LabelTemplate, ShelfLabel
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
 Signed = Callable[..., dict[str, str]]
@@ -115,15 +115,15 @@ def furnish(cloud: SimulatedCloud) -> None:
     """Put into the cloud what the samples speak of, under the identifiers that they print."""
     for shop in cloud.state.shops.values():
         for ipc_id in ("549755805878", "549755805835"):
-            shop.ipcs[ipc_id] = Ipc(ipc_id, f"C101P982{ipc_id[-5:]}", "小松松大魔王", "FM010")
+            shop.cameras[ipc_id] = BoundCamera(ipc_id, f"C101P982{ipc_id[-5:]}", "小松松大魔王", "FM010")
         for group_id in ("578968814328", "578968817476", "578968813726", "578968813727"):
-            shop.groups[group_id] = Group(group_id, 5, f"group {group_id}")
+            shop.groups[group_id] = FaceGroup(group_id, 5, f"group {group_id}")
         shop.faces["578968751459"] = Face("578968751459", "578968813726", "lll", 1579591542, 1, 6)
         shop.streams.add("SAAS-OpenAPI_1211497245552152576")
     shop = cloud.state.shops["7948"]
-    shop.points["1000"] = Point("1000", "B201E96500001", "Gate 5")
-    shop.labels["129200"] = Label("129200", "SKDI39DN", "B101194N00002", 2, "1", "100")
-    shop.templates["100"] = Template("100", "sample", 1, 1, "...")
+    shop.points["1000"] = LabelAccessPoint("1000", "B201E96500001", "Gate 5")
+    shop.labels["129200"] = ShelfLabel("129200", "SKDI39DN", "B101194N00002", 2, "1", "100")
+    shop.templates["100"] = LabelTemplate("100", "sample", 1, 1, "...")
     shop.products["1"] = {"id": "1", "name": "Cola"}
     shop.product_times["1"] = 1579591542
 
@@ -158,9 +158,9 @@ async def test_the_product_examples_in_their_order(cloud: SimulatedCloud, ask: P
 
 def test_every_behaviour_belongs_to_an_endpoint() -> None:
     paths = {endpoint.path for endpoint in CATALOGUE.side("cloud")}
-    assert set(BEHAVIOURS) <= paths
+    assert set(HANDLERS) <= paths
     without = {
         "face/updatePicture", "device/esl/setRefreshTime", "device/ap/setScanTime", "device/ap/firmware/getList",
         "device/ap/firmware/upgrade", "device/esl/firmware/getList", "device/esl/firmware/upgrade",
     }  # fmt: skip
-    assert paths - set(BEHAVIOURS) == without, "these answer by their declaration alone"
+    assert paths - set(HANDLERS) == without, "these answer by their declaration alone"

@@ -7,15 +7,15 @@ from gateway.simulator.cloud_state import (
     CUSTOM_FIELDS,
     MAX_FACES,
     MAX_GROUPS,
-    CloudBehaviour,
     CloudCall,
+    CloudHandler,
     Data,
     Face,
-    Group,
-    Shop,
+    FaceGroup,
+    SimulatedShop,
     found,
 )
-from gateway.simulator.refusal import Refused
+from gateway.simulator.validation import CallRefused
 
 _NO_GROUP: Final = (5522, 5506, 5013)
 _NO_FACE: Final = (5506, 5013)
@@ -30,15 +30,15 @@ _KEYS: Final = tuple(f"customer_key{number}" for number in CUSTOM_FIELDS)
 _VALUES: Final = tuple(f"customer_value{number}" for number in CUSTOM_FIELDS)
 
 
-def _group(call: CloudCall, name: str = "group_id") -> Group:
+def _group(call: CloudCall, name: str = "group_id") -> FaceGroup:
     return found(call.shop.groups, call.fields.get(name), *_NO_GROUP)
 
 
-def _members(shop: Shop, group: Group) -> list[Face]:
+def _members(shop: SimulatedShop, group: FaceGroup) -> list[Face]:
     return [face for face in shop.faces.values() if face.group_id == group.group_id]
 
 
-def _group_row(shop: Shop, group: Group) -> dict[str, Any]:
+def _group_row(shop: SimulatedShop, group: FaceGroup) -> dict[str, Any]:
     return {
         "group_id": group.group_id,
         "type": group.type,
@@ -51,7 +51,7 @@ def _group_row(shop: Shop, group: Group) -> dict[str, Any]:
     }
 
 
-def _face_row(shop: Shop, face: Face) -> dict[str, Any]:
+def _face_row(shop: SimulatedShop, face: Face) -> dict[str, Any]:
     return {
         "face_id": face.face_id,
         "group_id": face.group_id,
@@ -73,19 +73,19 @@ def _group_info(call: CloudCall) -> Data:
     return _group_row(call.shop, _group(call))
 
 
-def _check_room(shop: Shop, capacity: int, besides: Group | None = None) -> None:
+def _check_room(shop: SimulatedShop, capacity: int, besides: FaceGroup | None = None) -> None:
     if capacity + sum(group.capacity for group in shop.groups.values() if group is not besides) > MAX_FACES:
-        raise Refused(_FULL)
+        raise CallRefused(_FULL)
 
 
 def _create_group(call: CloudCall) -> Data:
     shop, name, capacity = call.shop, call.fields["name"], int(call.fields["capacity"])
     if any(group.name == name for group in shop.groups.values()):
-        raise Refused(_EXISTS)
+        raise CallRefused(_EXISTS)
     if len(shop.groups) >= MAX_GROUPS:
-        raise Refused(_FULL)
+        raise CallRefused(_FULL)
     _check_room(shop, capacity)
-    group = Group(call.state.new_id(), int(call.fields["type"]), name, capacity, modified=call.now)
+    group = FaceGroup(call.state.new_id(), int(call.fields["type"]), name, capacity, modified=call.now)
     group.description = call.fields.get("description", "")
     group.keys = call.changes(_KEYS)
     shop.groups[group.group_id] = group
@@ -95,7 +95,7 @@ def _create_group(call: CloudCall) -> Data:
 def _update_group(call: CloudCall) -> Data:
     group = _group(call)
     if group.type != _CUSTOM:
-        raise Refused(_DEFAULT_GROUP[1])
+        raise CallRefused(_DEFAULT_GROUP[1])
     changes = call.changes(("name", "capacity", "description"))
     if "capacity" in changes:
         _check_room(call.shop, int(changes["capacity"]), besides=group)
@@ -110,9 +110,9 @@ def _update_group(call: CloudCall) -> Data:
 def _delete_group(call: CloudCall) -> Data:
     shop, group = call.shop, _group(call)
     if group.type != _CUSTOM:
-        raise Refused(_DEFAULT_GROUP[0])
+        raise CallRefused(_DEFAULT_GROUP[0])
     if _members(shop, group):
-        raise Refused(_NOT_EMPTY)
+        raise CallRefused(_NOT_EMPTY)
     del shop.groups[group.group_id]
     return {}
 
@@ -138,7 +138,7 @@ def _face_info(call: CloudCall) -> Data:
 def _add_face(call: CloudCall) -> Data:
     shop, group = call.shop, _group(call)
     if len(_members(shop, group)) >= group.capacity:
-        raise Refused(_FULL)
+        raise CallRefused(_FULL)
     face = Face(call.state.new_id(), group.group_id, call.fields["name"], call.now)
     shop.faces[face.face_id] = face
     _describe(face, call)
@@ -153,11 +153,11 @@ def _describe(face: Face, call: CloudCall) -> None:
     face.values.update(call.changes(_VALUES))
 
 
-def _chosen(call: CloudCall, group: Group) -> list[Face]:
+def _chosen(call: CloudCall, group: FaceGroup) -> list[Face]:
     faces = [call.shop.faces.get(face_id) for face_id in call.texts("face_id_list")]
     chosen = [face for face in faces if face is not None and face.group_id == group.group_id]
     if len(chosen) != len(faces):
-        raise Refused(*_NOT_IN_GROUP)
+        raise CallRefused(*_NOT_IN_GROUP)
     return chosen
 
 
@@ -165,7 +165,7 @@ def _update_face(call: CloudCall) -> Data:
     group = _group(call)
     face = call.shop.faces.get(call.fields["face_id"])
     if face is None or face.group_id != group.group_id:
-        raise Refused(*_NOT_IN_GROUP)
+        raise CallRefused(*_NOT_IN_GROUP)
     _describe(face, call)
     return {}
 
@@ -180,7 +180,7 @@ def _move(call: CloudCall) -> Data:
     source, target = _group(call, "source_group_id"), _group(call, "target_group_id")
     chosen = _chosen(call, source)
     if len(_members(call.shop, target)) + len(chosen) > target.capacity:
-        raise Refused(_FULL)
+        raise CallRefused(_FULL)
     for face in chosen:
         face.group_id = target.group_id
     return {}
@@ -192,7 +192,7 @@ def _strategy(call: CloudCall) -> Data:
     return {}
 
 
-BEHAVIOURS: Final[Mapping[str, CloudBehaviour]] = {
+HANDLERS: Final[Mapping[str, CloudHandler]] = {
     "face/group/getList": _groups,
     "face/group/getInfo": _group_info,
     "face/group/create": _create_group,

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from gateway.protocol.signing import sign
 
-Flaw = Literal["timestamp", "random", "sign"]
+PublicParameter = Literal["timestamp", "random", "sign"]
 
 WINDOW_S: Final = 300
 """How far a timestamp may be off, in seconds; no document says, so this is the notes' suggestion (section 4)."""
@@ -15,13 +15,13 @@ _TIMESTAMP = re.compile(r"[0-9]{10}")
 _RANDOM = re.compile(r"[0-9A-Za-z]{6,10}")
 
 
-class SignatureCheck:
+class SignatureVerifier:
     """Checks signatures, and remembers for the window which calls it has seen."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str, str], float] = {}
 
-    def flaw(self, fields: Mapping[str, str], *, key: str | None, now: float) -> Flaw | None:
+    def flaw(self, fields: Mapping[str, str], *, key: str | None, now: float) -> PublicParameter | None:
         """Return what is wrong with the public parameters: `random` also stands for a call that came before.
 
         `key` is None for an app_id that is not known: then the signature cannot be right. `now` is the server's time.

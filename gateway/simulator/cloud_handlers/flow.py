@@ -10,8 +10,8 @@ from itertools import accumulate, product
 from typing import Any, Final, NamedTuple
 
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.simulator.cloud_state import CloudBehaviour, CloudCall, Data
-from gateway.simulator.refusal import Refused
+from gateway.simulator.cloud_state import CloudCall, CloudHandler, Data
+from gateway.simulator.validation import CallRefused
 
 _LIST: Final = "count_list[]."
 _WITHOUT_UNEXPOSED: Final = ("getTrendByWeek", "getTrendByMonth")
@@ -41,7 +41,7 @@ class _Hour(NamedTuple):
 def _answer(call: CloudCall) -> Data:
     hours = list(_today(call) if "/today/" in call.endpoint.path else _past(call))
     if not hours:
-        raise Refused(_NO_DATA)
+        raise CallRefused(_NO_DATA)
     names = [known.path for known in call.endpoint.answer]
     columns = [name.removeprefix(_LIST) for name in names if name.startswith(_LIST)]
     if not columns:
@@ -128,6 +128,6 @@ def _counts(names: Iterable[str], hours: Iterable[_Hour], age: int | None = None
     return counts
 
 
-BEHAVIOURS: Final[Mapping[str, CloudBehaviour]] = {
+HANDLERS: Final[Mapping[str, CloudHandler]] = {
     endpoint.path: _answer for endpoint in CATALOGUE.side("cloud") if endpoint.path.startswith("passengerFlow/")
 }

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from gateway.protocol import json_text
 from gateway.protocol.parameters import InvalidValue
-from gateway.simulator.cloud_behaviour.labels import NO_TEMPLATE, label
-from gateway.simulator.cloud_state import CloudBehaviour, CloudCall, Data, found
-from gateway.simulator.refusal import GENERAL_FAILURE, Refused
+from gateway.simulator.cloud_handlers.labels import NO_TEMPLATE, label
+from gateway.simulator.cloud_state import CloudCall, CloudHandler, Data, found
+from gateway.simulator.validation import GENERAL_FAILURE, CallRefused
 
 _NO_PRODUCT: Final = (5015, 5020)
 _NOT_BOUND: Final = (5320, 5301)
@@ -27,7 +27,7 @@ def _items(call: CloudCall, name: str, key: str) -> tuple[list[tuple[str, dict[s
     for item in json_text.loads(call.fields[name]):
         item_key = str(item.get(key) or "") if isinstance(item, dict) else ""
         if not item_key:
-            raise Refused(GENERAL_FAILURE)
+            raise CallRefused(GENERAL_FAILURE)
         try:
             parameter.encode([item])
         except InvalidValue:
@@ -112,7 +112,7 @@ def _bind(call: CloudCall) -> Data:
 def _unbind(call: CloudCall) -> Data:
     one = label(call)
     if not one.product_id:
-        raise Refused(*_NOT_BOUND)
+        raise CallRefused(*_NOT_BOUND)
     one.product_id = one.template_id = ""
     return {}
 
@@ -142,7 +142,7 @@ def _orders(call: CloudCall) -> Data:
     return {"invalid_list": bad}
 
 
-BEHAVIOURS: Final[Mapping[str, CloudBehaviour]] = {
+HANDLERS: Final[Mapping[str, CloudHandler]] = {
     "product/create": _create,
     "product/update": _update,
     "product/delete": _delete,

@@ -10,7 +10,7 @@ from gateway.protocol.parameters import FilePart
 GENERAL_FAILURE = 1
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """The call is answered with the first of `codes` that the endpoint lists, or else with a general failure.
 
     The vendor uses different numbers for one reason at different endpoints (NOTES: Cloud codes).

@@ -3,8 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.simulator.cloud_state import CloudBehaviour, CloudCall, Data, Label, Point, Template, found
-from gateway.simulator.refusal import Refused
+from gateway.simulator.cloud_state import (
+    CloudCall,
+    CloudHandler,
+    Data,
+    LabelAccessPoint,
+    LabelTemplate,
+    ShelfLabel,
+    found,
+)
+from gateway.simulator.validation import CallRefused
 
 _NO_LABEL: Final = (5301, 5502, 5020)
 _LABEL_BOUND: Final = 5338
@@ -17,22 +25,22 @@ _COLOURS: Final = {1: "BW", 2: "BWR"}
 _SCREENS: Final = {1: "2.13", 2: "2.6", 3: "4.2"}
 
 
-def label(call: CloudCall) -> Label:
-    """Return the label that a call names by its identifier or its code. Raises `Refused`."""
+def label(call: CloudCall) -> ShelfLabel:
+    """Return the label that a call names by its identifier or its code. Raises `CallRefused`."""
     code, esl_id = call.fields.get("esl_code"), call.fields.get("esl_id")
     for one in call.shop.labels.values():
         if (esl_id and one.esl_id == esl_id) or (not esl_id and code and one.code == code):
             return one
-    raise Refused(*_NO_LABEL)
+    raise CallRefused(*_NO_LABEL)
 
 
 def _bind_label(call: CloudCall) -> Data:
     code, sn = call.fields.get("esl_code", ""), call.fields.get("esl_sn", "")
     known = [one for shop in call.state.shops.values() for one in shop.labels.values()]
     if any((code and one.code == code) or (sn and one.sn == sn) for one in known):
-        raise Refused(_LABEL_BOUND)
+        raise CallRefused(_LABEL_BOUND)
     esl_id = call.state.new_id()
-    made = Label(esl_id, code or f"SL{esl_id:0>6}", sn or f"B101194N{esl_id[-5:]:0>5}")
+    made = ShelfLabel(esl_id, code or f"SL{esl_id:0>6}", sn or f"B101194N{esl_id[-5:]:0>5}")
     call.shop.labels[esl_id] = made
     return {"esl_id": esl_id}
 
@@ -43,7 +51,7 @@ def _unbind_label(call: CloudCall) -> Data:
     return {"esl_id": esl_id}
 
 
-def _label_row(one: Label) -> dict[str, Any]:
+def _label_row(one: ShelfLabel) -> dict[str, Any]:
     return {
         "esl_id": one.esl_id,
         "esl_code": one.code,
@@ -59,7 +67,7 @@ def _labels(call: CloudCall) -> Data:
 
 
 def _label_info(call: CloudCall) -> Data:
-    point = next(iter(call.shop.points.values()), Point("", "", ""))
+    point = next(iter(call.shop.points.values()), LabelAccessPoint("", "", ""))
     return {
         **_label_row(label(call)),
         "screen_size_name": "2.13寸",
@@ -92,15 +100,15 @@ def _overview(call: CloudCall) -> Data:
     }
 
 
-def _point(call: CloudCall) -> Point:
+def _point(call: CloudCall) -> LabelAccessPoint:
     return found(call.shop.points, call.fields.get("ap_id"), *_NO_POINT)
 
 
 def _bind_point(call: CloudCall) -> Data:
     sn = call.fields["ap_sn"]
     if any(one.sn == sn for shop in call.state.shops.values() for one in shop.points.values()):
-        raise Refused(_POINT_BOUND)
-    made = Point(call.state.new_id(), sn, call.fields.get("ap_name") or sn, call.fields.get("ap_mac", ""))
+        raise CallRefused(_POINT_BOUND)
+    made = LabelAccessPoint(call.state.new_id(), sn, call.fields.get("ap_name") or sn, call.fields.get("ap_mac", ""))
     call.shop.points[made.ap_id] = made
     return {"ap_id": made.ap_id}
 
@@ -110,7 +118,7 @@ def _unbind_point(call: CloudCall) -> Data:
     return {}
 
 
-def _point_row(call: CloudCall, one: Point) -> dict[str, Any]:
+def _point_row(call: CloudCall, one: LabelAccessPoint) -> dict[str, Any]:
     return {
         "ap_id": one.ap_id,
         "ap_sn": one.sn,
@@ -140,20 +148,22 @@ def _reboot_point(call: CloudCall) -> Data:
     return {}
 
 
-def _check_name(call: CloudCall, besides: Template | None = None) -> None:
+def _check_name(call: CloudCall, besides: LabelTemplate | None = None) -> None:
     name = call.fields.get("template_name")
     if any(one.name == name and one is not besides for one in call.shop.templates.values()):
-        raise Refused(_NAME_TAKEN)
+        raise CallRefused(_NAME_TAKEN)
 
 
-def _template(call: CloudCall) -> Template:
+def _template(call: CloudCall) -> LabelTemplate:
     return found(call.shop.templates, call.fields.get("template_id"), *NO_TEMPLATE)
 
 
 def _create_template(call: CloudCall) -> Data:
     _check_name(call)
     colour, screen = int(call.fields["template_color"]), int(call.fields["template_screen"])
-    made = Template(call.state.new_id(), call.fields["template_name"], colour, screen, call.fields["template_json"])
+    made = LabelTemplate(
+        call.state.new_id(), call.fields["template_name"], colour, screen, call.fields["template_json"]
+    )
     call.shop.templates[made.template_id] = made
     return {"template_id": made.template_id}
 
@@ -198,7 +208,7 @@ def _delete_templates(call: CloudCall) -> Data:
     return {}
 
 
-BEHAVIOURS: Final[Mapping[str, CloudBehaviour]] = {
+HANDLERS: Final[Mapping[str, CloudHandler]] = {
     "device/esl/bind": _bind_label,
     "device/esl/unbind": _unbind_label,
     "device/esl/getList": _labels,

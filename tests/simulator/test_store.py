@@ -12,8 +12,7 @@ import aiohttp
 import pytest
 
 from gateway.errors import StateError
-from gateway.simulator import fleet
-from gateway.simulator.fleet import SimulatedStore
+from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
 Signed = Callable[..., dict[str, str]]
@@ -38,15 +37,15 @@ async def test_a_camera_is_put_on_wifi_and_activated(post: Post, signed: Signed)
     async with SimulatedStore(cameras=2) as store:
         camera = store.cameras[1]
         before = camera.address
-        wifi = {"ssid": fleet.WIFI_SSID, "password": fleet.WIFI_PASSWORD}
+        wifi = {"ssid": WIFI_SSID, "password": WIFI_PASSWORD}
         assert await post(camera, "config/setWifiConfWithoutAuth", wifi) == {"code": 0}
-        await asyncio.wait_for(camera.settled(), 5)
+        await asyncio.wait_for(camera.wait_until_back(), 5)
         assert camera.address != before
         assert camera.address.endswith(f":{store.camera_port}")
         number = store.activation_numbers[camera.sn]
         fields = signed({"sn": camera.sn}, app_id=store.app_id, key=number)
         assert await post(camera, "device/activate", fields) == {"code": 0}
-        assert store.camera(camera.sn).state.wifi == fleet.WIFI_SSID
+        assert store.camera(camera.sn).state.wifi == WIFI_SSID
 
 
 async def test_the_settings_lead_a_gateway_to_the_store(tmp_path: Path, signed: Signed) -> None:

@@ -14,7 +14,7 @@ from gateway.protocol.models import Model
 from gateway.simulator.camera import NETWORKS, SimulatedCamera
 from gateway.simulator.cloud import SHOPS, SimulatedCloud
 from gateway.simulator.discovery import DiscoveryResponder
-from gateway.simulator.ports import free_port
+from gateway.simulator.ports import find_free_port
 
 WIFI_SSID: Final = NETWORKS[0].ssid
 WIFI_PASSWORD: Final = "plenty-of-coffee"  # noqa: S105 - of a network that does not exist
@@ -113,9 +113,9 @@ class SimulatedStore:
                     software_version=state.software_version,
                 )  # fmt: skip
         if self.camera_port == 0 and self._https:
-            self.camera_port = free_port([camera.host for camera in self.cameras])
+            self.camera_port = find_free_port([camera.host for camera in self.cameras])
         for camera in self.cameras:
-            camera.place(camera.host, self.camera_port)
+            camera.set_address(camera.host, self.camera_port)
             await camera.start()
 
     def _make(self, number: int) -> SimulatedCamera:

@@ -6,13 +6,13 @@ from typing import Any, Final
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.events import camera_events
-from gateway.simulator.camera_state import MAX_FOCUS, MAX_ZOOM, CameraState, Departure, DynamicDetect, Lens
-from gateway.simulator.refusal import Refused, first_listed, wrong_parameters
-from gateway.simulator.reporting import is_callback
+from gateway.simulator.callbacks import is_callback
+from gateway.simulator.camera_state import MAX_FOCUS, MAX_ZOOM, CameraState, DetectionConfig, Lens, RestartReason
+from gateway.simulator.validation import CallRefused, first_listed, wrong_parameters
 
 Fields = Mapping[str, str]
 Data = Mapping[str, Any] | None
-Behaviour = Callable[[CameraState, Fields], Data]
+CameraHandler = Callable[[CameraState, Fields], Data]
 
 _MODEL_NAMES: Final = {"FM010": "SS", "FM020": "FS"}
 _PARAMETER_CODES: Final = {
@@ -26,18 +26,18 @@ _NO_CARD: Final = 220
 
 
 def check_parameters(endpoint: Endpoint, fields: Fields) -> None:
-    """Raise `Refused` for the first parameter that is missing or malformed."""
+    """Raise `CallRefused` for the first parameter that is missing or malformed."""
     wrong = wrong_parameters(endpoint, fields)
     for parameter in endpoint.parameters:
         if parameter.name in wrong:
             own = _PARAMETER_CODES.get(parameter.name, MISSING_PARAMETER)
             order = (own, MISSING_PARAMETER) if parameter.name in fields else (MISSING_PARAMETER, own)
-            raise Refused(first_listed(endpoint, order))
+            raise CallRefused(first_listed(endpoint, order))
 
 
 def _join_wifi(state: CameraState, fields: Fields) -> None:
     state.settings.ssid, state.settings.password = fields["ssid"], fields.get("password", "")
-    state.departure = "wifi"
+    state.pending_restart = "wifi"
 
 
 def _wifi(state: CameraState, _: Fields) -> Data:
@@ -81,11 +81,11 @@ def _set_ir_mode(state: CameraState, fields: Fields) -> None:
 
 
 def _set_detect(state: CameraState, fields: Fields) -> None:
-    state.settings.detect = DynamicDetect(**{name: int(fields[name]) for name in DynamicDetect.__slots__})
+    state.settings.detect = DetectionConfig(**{name: int(fields[name]) for name in DetectionConfig.__slots__})
 
 
 def _detect(state: CameraState, _: Fields) -> Data:
-    return {name: getattr(state.settings.detect, name) for name in DynamicDetect.__slots__}
+    return {name: getattr(state.settings.detect, name) for name in DetectionConfig.__slots__}
 
 
 def _set_name(state: CameraState, fields: Fields) -> None:
@@ -99,13 +99,13 @@ def _set_led(state: CameraState, fields: Fields) -> None:
 def _set_rotation(state: CameraState, fields: Fields) -> None:
     rotation = int(fields["rotation"])
     if rotation not in state.angles:
-        raise Refused(_PARAMETER_CODES["rotation"])
+        raise CallRefused(_PARAMETER_CODES["rotation"])
     state.settings.rotation = rotation
 
 
 def _format_card(state: CameraState, _: Fields) -> None:
     if state.card_status == 0:
-        raise Refused(_NO_CARD)
+        raise CallRefused(_NO_CARD)
     state.card_status = 2
 
 
@@ -124,9 +124,9 @@ def _info(state: CameraState, _: Fields) -> Data:
 def _add_hook(state: CameraState, fields: Fields) -> None:
     events = json_text.loads(fields["event_list"])
     if not events or not set(events) <= set(camera_events(state.model)):
-        raise Refused(_PARAMETER_CODES["event_list"])
+        raise CallRefused(_PARAMETER_CODES["event_list"])
     if not is_callback(fields["http_callback"]):
-        raise Refused(_PARAMETER_CODES["http_callback"])
+        raise CallRefused(_PARAMETER_CODES["http_callback"])
     state.hooks |= dict.fromkeys(events, fields["http_callback"])
 
 
@@ -135,14 +135,14 @@ def _delete_hook(state: CameraState, fields: Fields) -> None:
         state.hooks.pop(event, None)
 
 
-def _leave(why: Departure) -> Behaviour:
+def _leave(why: RestartReason) -> CameraHandler:
     def leave(state: CameraState, _: Fields) -> None:
-        state.departure = why
+        state.pending_restart = why
 
     return leave
 
 
-BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
+HANDLERS: Final[Mapping[str, CameraHandler]] = {
     "config/setWifiConf": _join_wifi,
     "config/setWifiConfWithoutAuth": _join_wifi,
     "config/getWifiConf": _wifi,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.simulator.cloud_behaviour.devices import camera
-from gateway.simulator.cloud_state import CloudBehaviour, CloudCall, Data
-from gateway.simulator.refusal import Refused
+from gateway.simulator.cloud_handlers.devices import camera
+from gateway.simulator.cloud_state import CloudCall, CloudHandler, Data
+from gateway.simulator.validation import CallRefused
 
 _PLACE: Final = "https://cloud.invalid"
 _CLIP_S: Final = 60
@@ -61,10 +61,10 @@ def _stop_playback(call: CloudCall) -> Data:
         if call.fields["client_id"] in shop.streams:
             shop.streams.remove(call.fields["client_id"])
             return {}
-    raise Refused(_BAD_CLIENT)
+    raise CallRefused(_BAD_CLIENT)
 
 
-BEHAVIOURS: Final[Mapping[str, CloudBehaviour]] = {
+HANDLERS: Final[Mapping[str, CloudHandler]] = {
     "media/live/start": _start_live,
     "media/live/stop": _stop_live,
     "media/live/getSnapshot": _picture,

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.simulator.cloud_state import CloudBehaviour, CloudCall, Data, Ipc, found
-from gateway.simulator.refusal import Refused
+from gateway.simulator.cloud_state import BoundCamera, CloudCall, CloudHandler, Data, found
+from gateway.simulator.validation import CallRefused
 
 NO_CAMERA: Final = (5501, 5506, 5013)
 _ALREADY_BOUND: Final = 5509
 _BAD_PARAMETER: Final = 5022
 
 
-def camera(call: CloudCall) -> Ipc:
-    """Return the camera that a call names. Raises `Refused`."""
-    return found(call.shop.ipcs, call.fields.get("ipc_id"), *NO_CAMERA)
+def camera(call: CloudCall) -> BoundCamera:
+    """Return the camera that a call names. Raises `CallRefused`."""
+    return found(call.shop.cameras, call.fields.get("ipc_id"), *NO_CAMERA)
 
 
-def _row(call: CloudCall, ipc: Ipc) -> dict[str, Any]:
+def _row(call: CloudCall, ipc: BoundCamera) -> dict[str, Any]:
     return {
         "ipc_id": ipc.ipc_id,
         "ipc_sn": ipc.sn,
@@ -30,7 +30,7 @@ def _row(call: CloudCall, ipc: Ipc) -> dict[str, Any]:
 
 
 def _list(call: CloudCall) -> Data:
-    rows = [_row(call, ipc) for ipc in call.shop.ipcs.values()]
+    rows = [_row(call, ipc) for ipc in call.shop.cameras.values()]
     return {"total_count": len(rows), "ipc_list": rows}
 
 
@@ -45,8 +45,8 @@ def _rename(call: CloudCall) -> Data:
 
 def _bind(call: CloudCall) -> Data:
     sn = call.fields["ipc_sn"]
-    if any(ipc.sn == sn for shop in call.state.shops.values() for ipc in shop.ipcs.values()):
-        raise Refused(_ALREADY_BOUND)
+    if any(ipc.sn == sn for shop in call.state.shops.values() for ipc in shop.cameras.values()):
+        raise CallRefused(_ALREADY_BOUND)
     model = "FM010" if sn.startswith(("SS1", "C101")) else "FM020"  # (NOTES: Serial numbers)
     ipc = call.state.bind_camera(call.shop.shop_id, sn=sn, name=sn, model=model)
     return {"ipc_id": ipc.ipc_id}
@@ -54,7 +54,7 @@ def _bind(call: CloudCall) -> Data:
 
 def _add_hook(call: CloudCall) -> Data:
     if any(int(event) in call.state.unavailable_events for event in call.texts("event_list")):
-        raise Refused(_BAD_PARAMETER)
+        raise CallRefused(_BAD_PARAMETER)
     for event in call.texts("event_list"):
         call.state.hooks[call.app_id, int(event)] = call.fields["http_callback"]
     return {}
@@ -66,7 +66,7 @@ def _delete_hook(call: CloudCall) -> Data:
     return {}
 
 
-BEHAVIOURS: Final[Mapping[str, CloudBehaviour]] = {
+HANDLERS: Final[Mapping[str, CloudHandler]] = {
     "device/ipc/getList": _list,
     "device/ipc/getInfo": _info,
     "device/ipc/updateName": _rename,

@@ -17,7 +17,7 @@ EVERY_S: Final = 10.0
 _GROUPS: Final = ((1, "stranger"), (2, "regular"))
 
 
-class Happenings:
+class TrafficGenerator:
     """Lets cameras report what happens before them, and the cloud report it too where the camera is bound to a shop.
 
     What a camera puts into a payload is not public; it is modelled on the cloud's, with fields of its own that
@@ -43,7 +43,7 @@ class Happenings:
     async def _go_on(self) -> None:
         for turn in itertools.count():
             await asyncio.sleep(EVERY_S)
-            able = [camera for camera in self._cameras if camera.present and camera.state.hooks]
+            able = [camera for camera in self._cameras if camera.on_network and camera.state.hooks]
             if able:
                 await self.happen(able[turn % len(able)])
             elif self._cloud is not None:
@@ -77,7 +77,7 @@ class Happenings:
 
     async def _told_by_the_cloud(self, camera: SimulatedCamera, event: int, payload: dict[str, Any]) -> None:
         for shop in self._cloud.state.shops.values() if self._cloud is not None else ():
-            for ipc in shop.ipcs.values():
+            for ipc in shop.cameras.values():
                 if ipc.sn == camera.sn and self._cloud is not None:
                     # The cloud has numbers of its own for faces (NOTES: Camera events).
                     given = {"ipc_id": ipc.ipc_id, **payload}

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
-from gateway.simulator.happenings import Happenings
+from gateway.simulator.traffic import TrafficGenerator
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
 Signed = Callable[..., dict[str, str]]
@@ -80,7 +80,7 @@ async def test_a_camera_reports_what_is_subscribed_only(
     await camera.stop()
     assert await camera.report(MOTION, {}) is None
     await camera.start()
-    camera.state.forget_everything()
+    camera.state.factory_reset()
     assert await camera.report(MOTION, {}) is None
 
 
@@ -149,7 +149,7 @@ async def test_what_happens_before_a_bound_camera_comes_from_both(
     )
     ipc = cloud.state.bind_camera("7948", sn=face_sense.sn, name="Door", model="FM020")
     await ask(cloud, "hook/add", http_callback=listener.url, event_list=[1010, 2001])
-    happenings = Happenings([face_sense, store_sense], cloud)
+    happenings = TrafficGenerator([face_sense, store_sense], cloud)
     await happenings.happen(face_sense)
     here, there = listener.taken
     assert (here["event"], there["event"]) == (FACE, "2001")
