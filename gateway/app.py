@@ -96,7 +96,7 @@ class Gateway:
         account = f"{settings.cloud.url} {settings.cloud.app_id}"
         flow_table = FlowTable(self.database, uptime, account=account)
         self.flow = self._add(CustomerFlow(self.cloud, flow_table, settings.cloud.shop))
-        self.event_log = self._add(await EventLog.open(self.database, uptime, now=self.clock.now))
+        self.event_log = self._add(await EventLog.open(self.database, uptime, self.supervisor, now=self.clock.now))
         self.event_log.subscribe(self.metrics.events)
         self.registry = Registry(CameraTable(self.database), interval_s=settings.discovery.interval_s)
         await self.registry.load()

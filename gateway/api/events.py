@@ -10,7 +10,8 @@ from gateway.api.query import QueryParameter
 from gateway.api.route import RequestContext, Route, respond
 from gateway.api.stream import EventStream
 from gateway.api.tickets import VALID_S, Tickets
-from gateway.events.log import EventFilter, NewEvent, Position
+from gateway.events.cursor import ResumePoint
+from gateway.events.event import EventFilter, NewEvent
 from gateway.protocol import json_text
 
 STREAM = web.AppKey("event_stream", EventStream)
@@ -28,25 +29,25 @@ class EraseBody(Body):
 async def events(context: RequestContext) -> web.StreamResponse:
     """Stream events, or answer a page of them."""
     request, query = context.request, context.query
-    wanted = EventFilter.of(query.get("types", ""), query.get("camera", ""))
+    event_filter = EventFilter.parse(query.get("types", ""), query.get("camera", ""))
     if "text/event-stream" in request.headers.get("Accept", ""):
         # A browser that reconnects sends the header; only its first request has nothing but the query.
         last = request.headers.get("Last-Event-ID") or query.get("after")
         event_log = context.gateway.event_log
-        position = event_log.span.resume(last) if last else Position(event_log.told)
-        return await request.app[STREAM].serve(request, position, wanted, token=context.token)
-    return await _page(context, wanted)
+        resume_point = event_log.range.resume_after(last) if last else ResumePoint(event_log.last_published)
+        return await request.app[STREAM].serve(request, resume_point, event_filter, token=context.token)
+    return await _page(context, event_filter)
 
 
-async def _page(context: RequestContext, wanted: EventFilter) -> web.StreamResponse:
+async def _page(context: RequestContext, event_filter: EventFilter) -> web.StreamResponse:
     query = context.query
-    span = context.gateway.event_log.span
-    position = span.resume(query.get("after", "0"))
-    page = await context.gateway.event_log.page(position.after, wanted, limit=query["limit"])
-    notice = "" if position.notice is None else f',"notice":{json_text.dumps(position.notice._asdict())}'
-    listed = ",".join(event.text() for event in page.events)
+    log_range = context.gateway.event_log.range
+    resume_point = log_range.resume_after(query.get("after", "0"))
+    page = await context.gateway.event_log.read(resume_point.after, event_filter, limit=query["limit"])
+    notice = "" if resume_point.notice is None else f',"notice":{json_text.dumps(resume_point.notice._asdict())}'
+    listed = ",".join(event.to_json() for event in page.events)
     return web.Response(
-        body=f'{{"events":[{listed}],"next":"{span.id(page.upto)}"{notice}}}'.encode(),
+        body=f'{{"events":[{listed}],"next":"{log_range.id(page.upto)}"{notice}}}'.encode(),
         content_type="application/json",
         headers={"Vary": "Accept", "Cache-Control": "no-store"},
     )
@@ -55,7 +56,7 @@ async def _page(context: RequestContext, wanted: EventFilter) -> web.StreamRespo
 async def create_ticket(context: RequestContext) -> web.StreamResponse:
     """Make a ticket for a browser's EventSource."""
     event_log = context.gateway.event_log
-    ticket = Tickets(context.gateway.tokens, event_log.ticket_key).make(context.token, event_log.running_s)
+    ticket = Tickets(context.gateway.tokens, event_log.ticket_key).make(context.token, event_log.uptime_s)
     return respond({"ticket": ticket, "valid_s": VALID_S, "url": f"/api/v1/events?ticket={ticket}"}, 201)
 
 
@@ -64,7 +65,7 @@ async def erase(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, EraseBody)
     count = await context.gateway.event_log.erase_face(body.face_id)
     # The audit line says who and how much; whose data it was is what had to go.
-    await context.gateway.event_log.record(
+    await context.gateway.event_log.append(
         NewEvent("events.erased", "gateway", {"events": count, "by": context.token or "the local socket"})
     )
     return respond({"events": count})

@@ -115,7 +115,7 @@ def _by_ticket(gateway: Gateway, identify: Identify) -> Identify:
         if "ticket" not in request.query or "Authorization" in request.headers:
             return identify(request)
         tickets = Tickets(gateway.tokens, gateway.event_log.ticket_key)
-        return Identity(*tickets.check(request.query["ticket"], gateway.event_log.running_s))
+        return Identity(*tickets.check(request.query["ticket"], gateway.event_log.uptime_s))
 
     return by_ticket_if_any
 

@@ -14,7 +14,9 @@ from typing import Final
 from aiohttp import web
 
 from gateway.api.route import REQUEST_ID
-from gateway.events.log import Event, EventFilter, EventLog, Notice, Position
+from gateway.events.cursor import ResumeNotice, ResumePoint
+from gateway.events.event import Event, EventFilter
+from gateway.events.log import EventLog
 from gateway.protocol import json_text
 from gateway.runtime.logs.request import REQUEST
 
@@ -62,14 +64,14 @@ class EventStream:
     """All readers of one server; an idle stream gets a comment every `heartbeat_s`."""
 
     def __init__(self, event_log: EventLog, *, heartbeat_s: float = HEARTBEAT_S) -> None:
-        self._journal = event_log
+        self._event_log = event_log
         self._heartbeat_s = heartbeat_s
         self._readers: dict[EventFilter, set[_Reader]] = {}
         self._closing = False
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Distribute events while the server runs."""
-        unsubscribe = self._journal.subscribe(self._distribute)
+        unsubscribe = self._event_log.subscribe(self._distribute)
         heart = asyncio.create_task(self._beat())
         try:
             yield
@@ -93,35 +95,35 @@ class EventStream:
             reader.end()
 
     async def serve(
-        self, request: web.Request, position: Position, wanted: EventFilter, *, token: str
+        self, request: web.Request, resume_point: ResumePoint, event_filter: EventFilter, *, token: str
     ) -> web.StreamResponse:
         """Answer a request with the events from a position on, until the reader leaves or its token is revoked."""
         response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: REQUEST.get()})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        hello = f"retry: {_RETRY_MS}\n\n".encode() + (_notice(position.notice) if position.notice else b"")
+        hello = f"retry: {_RETRY_MS}\n\n".encode() + (_notice(resume_point.notice) if resume_point.notice else b"")
         try:
             await response.write(hello)
-            await self._catch_up(response, position.after, wanted)
+            await self._catch_up(response, resume_point.after, event_filter)
             transport = request.transport
             if transport is None or self._closing:
                 return response
             # Between the last look at the journal and this line nothing else ran: no event is missed or seen twice.
             reader = _Reader(transport, token)
-            readers = self._readers.setdefault(wanted, set())
+            readers = self._readers.setdefault(event_filter, set())
             readers.add(reader)
             try:
                 await reader.gone
             finally:
-                self._forget(wanted, reader)
+                self._forget(event_filter, reader)
         except (ConnectionError, TimeoutError):
             if request.transport is not None:
                 request.transport.abort()
         return response
 
-    async def _catch_up(self, response: web.StreamResponse, after: int, wanted: EventFilter) -> None:
-        while after < self._journal.told and not self._closing:
-            page = await self._journal.page(after, wanted, limit=_PAGE)
+    async def _catch_up(self, response: web.StreamResponse, after: int, event_filter: EventFilter) -> None:
+        while after < self._event_log.last_published and not self._closing:
+            page = await self._event_log.read(after, event_filter, limit=_PAGE)
             after = page.upto
             if page.events:
                 async with asyncio.timeout(_STALLED_S):
@@ -129,28 +131,28 @@ class EventStream:
 
     def _distribute(self, events: Sequence[Event]) -> None:
         frames = [(event, _frame(event, live=True)) for event in events]
-        for wanted, readers in list(self._readers.items()):
-            text = b"".join(frame for event, frame in frames if wanted.fits(event))
+        for event_filter, readers in list(self._readers.items()):
+            text = b"".join(frame for event, frame in frames if event_filter.matches(event))
             if text:
-                self._write(wanted, readers, text)
+                self._write(event_filter, readers, text)
 
-    def _write(self, wanted: EventFilter, readers: Iterable[_Reader], text: bytes) -> None:
+    def _write(self, event_filter: EventFilter, readers: Iterable[_Reader], text: bytes) -> None:
         # Framed here once for everybody; the chunked encoding of each response would do it again for each reader.
         chunk = b"%x\r\n%b\r\n" % (len(text), text)
         for reader in [reader for reader in readers if not reader.write(chunk)]:
-            self._forget(wanted, reader)
+            self._forget(event_filter, reader)
 
-    def _forget(self, wanted: EventFilter, reader: _Reader) -> None:
-        readers = self._readers.get(wanted, set())
+    def _forget(self, event_filter: EventFilter, reader: _Reader) -> None:
+        readers = self._readers.get(event_filter, set())
         readers.discard(reader)
         if not readers:
-            self._readers.pop(wanted, None)
+            self._readers.pop(event_filter, None)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat_s)
-            for wanted, readers in list(self._readers.items()):
-                self._write(wanted, readers, b":\n\n")
+            for event_filter, readers in list(self._readers.items()):
+                self._write(event_filter, readers, b":\n\n")
 
     @property
     def readers(self) -> int:
@@ -159,8 +161,8 @@ class EventStream:
 
 
 def _frame(event: Event, *, live: bool = False) -> bytes:
-    return f"id: {event.id}\ndata: {event.text(live=live)}\n\n".encode()
+    return f"id: {event.id}\ndata: {event.to_json(live=live)}\n\n".encode()
 
 
-def _notice(notice: Notice) -> bytes:
+def _notice(notice: ResumeNotice) -> bytes:
     return f"event: notice\ndata: {json_text.dumps(notice._asdict())}\n\n".encode()

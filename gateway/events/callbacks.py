@@ -13,7 +13,8 @@ from gateway import RELEASED_AT
 from gateway.cameras.registry import Registry
 from gateway.errors import Conflict, Fault, InvalidRequest, NotManaged, Unauthorized
 from gateway.events.correlation import EventCorrelation
-from gateway.events.log import EventLog, NewEvent
+from gateway.events.event import NewEvent
+from gateway.events.log import EventLog
 from gateway.protocol.events import Source, read_report
 from gateway.protocol.signing import sign
 
@@ -40,7 +41,7 @@ class Callbacks:
         serial_number: Callable[[str], str | None],
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._journal = event_log
+        self._event_log = event_log
         self._registry = registry
         self._accounts: dict[Source, tuple[str, str]] = {"cloud": cloud, "camera": camera}
         self._now = now
@@ -66,7 +67,7 @@ class Callbacks:
         if (kin := self._kinship.of(source, sn, report)) is not None:
             data["related_to"] = kin
             live = None if live is None else {**live, "related_to": kin}
-        event = await self._journal.record(
+        event = await self._event_log.append(
             NewEvent(report.type, source, data, sn, live, report.personal, report.face_id), digest=_digest(fields)
         )
         if event is not None:

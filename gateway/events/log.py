@@ -1,245 +1,156 @@
-"""The journal: every event that happened in the store, durable and in order, for readers that come and go.
+"""The event log: everything that happened in the store, durable and in order, for readers that come and go.
 
-What `record` returns for is on the disk; subscribers are told after that, in order, and after whoever waited for it.
+An event that `append` returned is on the disk. Subscribers get it after that, in order, and after the caller of
+`append` was woken.
 """
 
 import asyncio
-import contextlib
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
-from gateway.errors import Problem, StateError
-from gateway.events.event import Event, EventFilter, NewEvent, Notice, Position, Span
-from gateway.events.retention_table import Kept, Limits, forget_face, forget_persons, prune
+from gateway.errors import Problem
+from gateway.events import retention_table as retention
+from gateway.events import table
+from gateway.events.bus import EventBus, Subscriber
+from gateway.events.cursor import LogRange
+from gateway.events.event import Event, EventFilter, NewEvent
+from gateway.events.retention_table import RetentionLimits
+from gateway.events.table import EventRow, LogHead, Page
 from gateway.protocol import json_text
-from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from gateway.storage.group_commit import GroupCommit
 from gateway.storage.uptime_table import Uptime
 
-__all__ = ["Event", "EventFilter", "EventLog", "Limits", "NewEvent", "Notice", "Page", "Position", "Span"]
-
-CALLBACKS_KEPT_S: Final = 3600.0
-"""How long a callback is recognised, in running time: longer than its timestamp is accepted."""
-_LOOK_EVERY_S: Final = 3600.0
-_WINDOW: Final = 20_000
-"""How many events one page looks through for the wanted ones: the database has other work, too."""
-_OVERHEAD_BYTES: Final = 120
-
-_log = logging.getLogger(__name__)
-
-
-class Page(NamedTuple):
-    """Events in order, and the number up to which the journal was looked through."""
-
-    events: list[Event]
-    upto: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    draft: NewEvent
-    time_ms: int
-    data: str
-    live: str | None
-    digest: bytes | None
-
-    @property
-    def size(self) -> int:
-        return len(self.data) + _OVERHEAD_BYTES
+RETENTION_INTERVAL_S: Final = 3600.0
+"""How often it is looked for events that are too old."""
 
 
 class EventLog:
-    """The events in the database; made by `open`. Writing raises `StateError` when that fails."""
+    """The event log; made by `open`. Whatever writes raises `StateError` if that fails."""
 
     def __init__(
-        self, database: Database, running: Uptime, now: Callable[[], float], limits: Limits, begun: "_Begun"
+        self,
+        database: Database,
+        uptime: Uptime,
+        supervisor: Supervisor,
+        *,
+        now: Callable[[], float],
+        limits: RetentionLimits,
+        head: LogHead,
     ) -> None:
-        self.epoch = begun.epoch
-        self.ticket_key = begun.ticket_key
+        """Take what `open` has loaded, and keep the log within its limits from now on."""
+        self.epoch = head.epoch
+        """The epoch of all ids."""
+        self.ticket_key = head.ticket_key
         """Signs the tickets with which browsers read the stream."""
-        self.told = begun.kept.next - 1
-        """The number of the last event that subscribers were told of."""
+        self.last_published = head.extent.next - 1
+        """The number of the last event that subscribers have got."""
         self._database = database
-        self._running = running
+        self._uptime = uptime
         self._now = now
         self._limits = limits
-        self._kept = begun.kept
-        self._grown: Kept | None = None
-        self._pruned = begun.kept
-        self._untold: list[Event] = []
-        self._subscribers: list[Callable[[Sequence[Event]], None]] = []
-        self._commit: GroupCommit[_Offer, Event | None] = GroupCommit(
-            database, bulk=self._write, last=self._keep_within_limits, committed=self._committed
+        self._oldest = head.extent.oldest
+        self._pruned_to = head.extent.oldest
+        """The oldest event in the transaction under way; set in the database's thread."""
+        self._unpublished: list[Event] = []
+        self._bus = EventBus()
+        self._commit: GroupCommit[EventRow, Event | None] = GroupCommit(
+            database, bulk=self._store, last=lambda _: None, committed=self._committed
         )
-        self._keeper: asyncio.Task[None] | None = None
+        self._retention = supervisor.start_periodic(
+            "event log retention", self.apply_retention, interval_s=RETENTION_INTERVAL_S, run_at_start=True
+        )
 
     @classmethod
     async def open(
         cls,
         database: Database,
-        running: Uptime,
+        uptime: Uptime,
+        supervisor: Supervisor,
         *,
         now: Callable[[], float] = time.time,
-        limits: Limits = Limits(),  # noqa: B008  immutable
+        limits: RetentionLimits = RetentionLimits(),  # noqa: B008  immutable
     ) -> Self:
-        """Take up the journal; `now` gives the time of events, in Unix seconds."""
-        begun = await database.transact(_begin)
-        event_log = cls(database, running, now, limits, begun)
-        event_log._keeper = asyncio.create_task(event_log._keep())
-        return event_log
+        """Open the log; `now` returns the time of new events in Unix seconds."""
+        head = await database.transact(table.load_head)
+        return cls(database, uptime, supervisor, now=now, limits=limits, head=head)
 
     async def close(self) -> None:
-        """Write what is under way."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        """Store what is on its way."""
+        await self._retention.stop()
         await self._commit.close()
 
     @property
-    def running_s(self) -> float:
-        """The running time in seconds, by which the journal counts ages."""
-        return self._running.now()
+    def uptime_s(self) -> float:
+        """The uptime in seconds, by which the log counts ages."""
+        return self._uptime.now()
 
     @property
-    def span(self) -> Span:
-        """What there is to read now."""
-        return Span(self.epoch, self._kept.oldest, self.told)
+    def range(self) -> LogRange:
+        """The events that readers can get now."""
+        return LogRange(self.epoch, self._oldest, self.last_published)
 
-    def subscribe(self, callback: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
-        """Tell of every event from now on, in order; return what ends that."""
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Pass all events from now on to a subscriber, in order; return what ends that."""
+        return self._bus.subscribe(subscriber)
 
-    async def record(self, draft: NewEvent, *, digest: bytes | None = None) -> Event | None:
-        """Write an event down and return it; None when what has this `digest` was recorded before."""
+    async def append(self, event: NewEvent, *, digest: bytes | None = None) -> Event | None:
+        """Store an event and return it; None if a callback with this `digest` is stored already."""
+        live = None if event.live is None else json_text.dumps(event.live)
         return await self._commit.offer(
-            _Offer(
-                draft,
-                int(self._now() * 1000),
-                json_text.dumps(draft.data),
-                None if draft.live is None else json_text.dumps(draft.live),
-                digest,
+            EventRow(event, int(self._now() * 1000), json_text.dumps(event.data), live, digest)
+        )
+
+    async def read(self, after: int, event_filter: EventFilter, *, limit: int) -> Page:
+        """Return matching published events with numbers greater than `after`, the oldest first."""
+        after, upto = max(after, self._oldest - 1), self.last_published
+        return await self._database.inspect(
+            lambda connection: table.select_events(
+                connection, event_filter, epoch=self.epoch, after=after, upto=upto, limit=limit
             )
         )
-
-    async def page(self, after: int, wanted: EventFilter, *, limit: int) -> Page:
-        """Return the wanted events after the given number that subscribers were told of, the oldest first."""
-        upto = min(self.told, max(after, self._kept.oldest - 1) + _WINDOW)
-        condition, parameters = wanted.condition
-        rows = await self._database.inspect(
-            lambda connection: connection.execute(
-                "SELECT number, time_ms, type, source, camera, data FROM event "  # noqa: S608  our own condition
-                f"WHERE number > ? AND number <= ? AND {condition} ORDER BY number LIMIT ?",
-                (after, upto, *parameters, limit),
-            ).fetchall()
-        )
-        events = [Event(self.epoch, *row) for row in rows]
-        return Page(events, events[-1].number if len(events) == limit else max(after, upto))
 
     async def erase_face(self, face_id: str) -> int:
-        """Erase everything about a face, from the log of the database too; return from how many events."""
-        erased = await self._database.transact(lambda connection: forget_face(connection, face_id))
-        if erased:
+        """Erase everything about a face, from the files of the database too; return from how many events."""
+        count = await self._database.transact(lambda connection: retention.erase_face(connection, face_id))
+        if count:
             await self._database.scrub()
-        return erased
+        return count
 
-    async def expire(self) -> None:
-        """Let go of what is too old. Nothing is written where nothing is."""
-        erased = before = -1
-        while erased:
-            erased = await self._database.transact(
-                lambda connection: forget_persons(connection, self._limits, self._running.now())
-            )
-        while before != self._kept.oldest:
-            before = self._kept.oldest
-            await self._commit.write(lambda _: None)
+    async def apply_retention(self) -> None:
+        """Remove events and erase personal data beyond the limits. Nothing is written if there is none."""
+        while await self._database.transact(
+            lambda connection: retention.erase_old_personal_data(connection, self._limits, self._uptime.now())
+        ):
+            pass
+        before = -1
+        while before != self._oldest:
+            before = self._oldest
+            await self._commit.write(lambda connection: self._store(connection, ()))
 
-    async def _keep(self) -> None:
-        unremoved = FailureLog(_log, "events that are too old cannot be removed")
-        while True:
-            try:
-                await self.expire()
-            except StateError as exc:
-                unremoved.failed(exc)
-            else:
-                unremoved.recovered()
-            await asyncio.sleep(_LOOK_EVERY_S)
+    def _store(self, connection: sqlite3.Connection, rows: Sequence[EventRow]) -> Sequence[Event | Problem | None]:
+        """Insert events and remove what is beyond the limits then. Runs in the database's thread."""
+        uptime_s = self._uptime.now()
+        stored = table.load_extent(connection)
+        events, extent = table.insert_events(connection, rows, stored, epoch=self.epoch, uptime_s=uptime_s)
+        extent = retention.prune(connection, extent, self._limits, uptime_s)
+        if extent != stored:
+            table.save_extent(connection, extent)
+        self._pruned_to = extent.oldest
+        return events
 
-    # In the database's thread
-
-    def _write(self, connection: sqlite3.Connection, offers: Sequence[_Offer]) -> list[Event | Problem | None]:
-        now_s = self._running.now()
-        if any(offer.digest for offer in offers):
-            connection.execute("DELETE FROM callback WHERE taken_s < ?", (now_s - CALLBACKS_KEPT_S,))
-        number, size = self._kept.next, self._kept.size
-        done: list[Event | Problem | None] = []
-        rows = []
-        for offer in offers:
-            if offer.digest is not None and not _is_new(connection, offer.digest, now_s):
-                done.append(None)
-                continue
-            draft = offer.draft
-            done.append(
-                Event(self.epoch, number, offer.time_ms, draft.type, draft.source, draft.camera, offer.data, offer.live)
-            )
-            rows.append(
-                (number, offer.time_ms, draft.type, draft.source, draft.camera, offer.data, draft.face_id,
-                 draft.personal, offer.size, now_s)
-            )  # fmt: skip
-            number, size = number + 1, size + offer.size
-        connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self._grown = Kept(self._kept.oldest, number, size)
-        return done
-
-    def _keep_within_limits(self, connection: sqlite3.Connection) -> None:
-        grown, self._grown = self._grown or self._kept, None
-        self._pruned = prune(connection, grown, self._limits, self._running.now())
-        if self._pruned != self._kept:
-            connection.execute("UPDATE journal SET next_number = ?, bytes = ?", (self._pruned.next, self._pruned.size))
-
-    # In the event loop
-
-    def _committed(self, written: Sequence[tuple[_Offer, Event | None]]) -> None:
-        self._kept = self._pruned
-        self._untold += [event for _, event in written if event is not None]
+    def _committed(self, stored: Sequence[tuple[EventRow, Event | None]]) -> None:
+        self._oldest = self._pruned_to
+        self._unpublished += [event for _, event in stored if event is not None]
         loop = asyncio.get_running_loop()
-        # In the second turn from now: in the next one, whoever recorded these events is woken and answers.
-        loop.call_soon(loop.call_soon, self._tell)
+        # In the second turn of the event loop from now: in the next one, the callers of `append` are woken.
+        loop.call_soon(loop.call_soon, self._publish)
 
-    def _tell(self) -> None:
-        events, self._untold = self._untold, []
-        if not events:
-            return
-        self.told = events[-1].number
-        for callback in self._subscribers.copy():
-            try:
-                callback(events)
-            except Exception:
-                _log.exception("a subscriber failed at the events up to %s", events[-1].id)
-
-
-class _Begun(NamedTuple):
-    epoch: str
-    ticket_key: bytes
-    kept: Kept
-
-
-def _begin(connection: sqlite3.Connection) -> _Begun:
-    """Read where the journal stands; a row that a repair could not save is made anew."""
-    connection.execute("INSERT OR IGNORE INTO journal VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32))")
-    epoch, following, size, key = connection.execute(
-        "SELECT epoch, next_number, bytes, ticket_key FROM journal"
-    ).fetchone()
-    oldest, newest = connection.execute("SELECT min(number), max(number) FROM event").fetchone()
-    following = max(following, (newest or 0) + 1)
-    return _Begun(epoch, key, Kept(following if oldest is None else oldest, following, size))
-
-
-def _is_new(connection: sqlite3.Connection, digest: bytes, now_s: float) -> bool:
-    return connection.execute("INSERT OR IGNORE INTO callback VALUES (?, ?)", (digest, now_s)).rowcount == 1
+    def _publish(self) -> None:
+        events, self._unpublished = self._unpublished, []
+        if events:
+            self.last_published = events[-1].number
+            self._bus.publish(events)

@@ -1,72 +1,75 @@
-"""How long events are kept: bounds of count, bytes and age, a shorter one for what is about persons, and erasure.
+"""Retention: removes the oldest events, and erases personal data.
 
-Everything here runs in the database's thread, inside a transaction. Ages are running time: no clock moves them.
+Every function runs in the database's thread, inside a transaction. Ages are in seconds of uptime: no change of a clock
+moves them.
 """
 
 import json
 import sqlite3
 from typing import Final, NamedTuple
 
+from gateway.events.table import LogExtent
 from gateway.protocol import json_text
 from gateway.protocol.events import erased
 
-_AT_ONCE: Final = 500
-"""How many events one commit removes, so that whoever waits for it does not wait long."""
+MAX_EVENTS_PER_TRANSACTION: Final = 500
+"""How many events one transaction removes or erases, so that nobody waits long for it."""
 
 
-class Limits(NamedTuple):
-    """What the journal holds at most; ages in seconds of running time."""
+class RetentionLimits(NamedTuple):
+    """What the log holds at most."""
 
-    events: int = 1_000_000
-    size: int = 512 * 1024 * 1024
-    age_s: float = 90 * 86400
-    personal_s: float = 7 * 86400
-
-
-class Kept(NamedTuple):
-    """What is there: the number of the oldest event, the next free number, and the bytes of all events."""
-
-    oldest: int
-    next: int
-    size: int
+    max_events: int = 1_000_000
+    """The number of events."""
+    max_bytes: int = 512 * 1024 * 1024
+    """The bytes of all events."""
+    max_age_s: float = 90 * 86400
+    """The age of an event."""
+    max_personal_age_s: float = 7 * 86400
+    """The age of personal data."""
 
 
-def prune(connection: sqlite3.Connection, kept: Kept, limits: Limits, now_s: float) -> Kept:
-    """Remove the oldest events where there are too many, they are too large, or too old; some at a time."""
-    if kept.oldest >= kept.next:
-        return kept
-    too_many = kept.next - kept.oldest - limits.events
+def prune(connection: sqlite3.Connection, extent: LogExtent, limits: RetentionLimits, uptime_s: float) -> LogExtent:
+    """Remove the oldest events beyond the limits, some at a time. Return what the tables hold then."""
+    surplus = extent.next - extent.oldest - limits.max_events
     rows = connection.execute(
-        "SELECT number, size, recorded_s FROM event WHERE number >= ? ORDER BY number LIMIT ?", (kept.oldest, _AT_ONCE)
-    ).fetchall()
-    oldest, size = kept.oldest, kept.size
-    for number, own, recorded_s in rows:
-        if number >= kept.oldest + too_many and size <= limits.size and now_s - recorded_s <= limits.age_s:
-            break
-        oldest, size = number + 1, size - own
-    if oldest == kept.oldest:
-        return kept
-    connection.execute("DELETE FROM event WHERE number < ?", (oldest,))
-    return Kept(oldest, kept.next, max(0, size))
-
-
-def forget_persons(connection: sqlite3.Connection, limits: Limits, now_s: float) -> int:
-    """Erase what is about persons where it is too old; return of how many events, so many at a time."""
-    rows = connection.execute(
-        "SELECT number, data, recorded_s FROM event WHERE personal = 1 ORDER BY number LIMIT ?", (_AT_ONCE,)
+        "SELECT number, size, recorded_s FROM event WHERE number >= ? ORDER BY number LIMIT ?",
+        (extent.oldest, MAX_EVENTS_PER_TRANSACTION),
     )
-    return _erase(connection, [(number, data) for number, data, at_s in rows if now_s - at_s > limits.personal_s])
+    oldest, size = extent.oldest, extent.size
+    for number, event_size, recorded_s in rows:
+        is_surplus = number < extent.oldest + surplus
+        if not is_surplus and size <= limits.max_bytes and uptime_s - recorded_s <= limits.max_age_s:
+            break
+        oldest, size = number + 1, size - event_size
+    rows.close()
+    if oldest == extent.oldest:
+        return extent
+    connection.execute("DELETE FROM event WHERE number < ?", (oldest,))
+    return LogExtent(oldest, extent.next, max(0, size))
 
 
-def forget_face(connection: sqlite3.Connection, face_id: str) -> int:
-    """Erase what is about one face; return of how many events."""
+def erase_old_personal_data(connection: sqlite3.Connection, limits: RetentionLimits, uptime_s: float) -> int:
+    """Erase personal data that is too old, some at a time; return from how many events."""
+    rows = connection.execute(
+        "SELECT number, data, recorded_s FROM event WHERE personal = 1 ORDER BY number LIMIT ?",
+        (MAX_EVENTS_PER_TRANSACTION,),
+    )
+    return _erase(
+        connection,
+        [(number, data) for number, data, recorded_s in rows if uptime_s - recorded_s > limits.max_personal_age_s],
+    )
+
+
+def erase_face(connection: sqlite3.Connection, face_id: str) -> int:
+    """Erase the data of every event about a face; return of how many."""
     return _erase(
         connection, connection.execute("SELECT number, data FROM event WHERE face_id = ?", (face_id,)).fetchall()
     )
 
 
 def _erase(connection: sqlite3.Connection, rows: list[tuple[int, str]]) -> int:
-    """Overwrite the data of events. Their size is left as it was counted: it is a bound, not a measure."""
+    """Overwrite the data of events. Their size stays as it was counted: it is a bound, not a measure."""
     connection.executemany(
         "UPDATE event SET data = ?, face_id = NULL, personal = 0 WHERE number = ?",
         [(json_text.dumps(erased(json.loads(data))), number) for number, data in rows],

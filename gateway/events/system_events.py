@@ -12,7 +12,8 @@ from typing import Any, Final
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Change, Registry
 from gateway.errors import StateError
-from gateway.events.log import EventLog, NewEvent
+from gateway.events.event import NewEvent
+from gateway.events.log import EventLog
 from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, News, QueueBlocked
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.failure_log import FailureLog
@@ -40,7 +41,7 @@ class SystemEvents:
     """
 
     def __init__(self, event_log: EventLog, registry: Registry, clock: PeerClock, folder: Path) -> None:
-        self._journal = event_log
+        self._event_log = event_log
         self._clock = clock
         self._folder = folder
         self._pending: deque[NewEvent] = deque(maxlen=_MOST_PENDING)
@@ -105,7 +106,7 @@ class SystemEvents:
     async def _write_pending(self) -> None:
         while self._pending:
             draft = self._pending[0]
-            await self._journal.record(draft)
+            await self._event_log.append(draft)
             if self._pending and self._pending[0] is draft:
                 self._pending.popleft()
 

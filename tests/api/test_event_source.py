@@ -6,7 +6,7 @@ import pytest
 
 from gateway.api.server import serving
 from gateway.app import Gateway
-from gateway.events.log import NewEvent
+from gateway.events.event import NewEvent
 from gateway.settings import Settings
 from gateway.simulator.ports import find_free_port
 from tests.browser import browsing, why_not
@@ -40,10 +40,10 @@ async def test_an_event_source_reconnects_and_misses_nothing(tmp_path: Path) -> 
 
     async def happen(count: int) -> None:
         for _ in range(count):
-            event = await gateway.event_log.record(NewEvent("a", "gateway", {"n": len(made)}))
+            event = await gateway.event_log.append(NewEvent("a", "gateway", {"n": len(made)}))
             assert event is not None
             made.append(event.id)
-            await gateway.event_log.record(NewEvent("other", "gateway"))
+            await gateway.event_log.append(NewEvent("other", "gateway"))
 
     try:
         async with browsing(tmp_path) as browser:

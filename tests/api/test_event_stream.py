@@ -19,7 +19,8 @@ from gateway.api.stream import MOST_UNSENT_BYTES, EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.app import Gateway
 from gateway.errors import Unauthorized
-from gateway.events.log import EventFilter, NewEvent, Position
+from gateway.events.cursor import ResumePoint
+from gateway.events.event import EventFilter, NewEvent
 from tests.api.test_events import EVENTS, STREAM, Reader
 
 TICKETS = "/api/v1/events/tickets"
@@ -28,7 +29,7 @@ TICKETS = "/api/v1/events/tickets"
 async def happen(gateway: Gateway, count: int, *, kind: str = "a", size: int = 10) -> list[str]:
     """Record so many events; return their ids."""
     drafts = [NewEvent(kind, "gateway", {"text": "x" * size}) for _ in range(count)]
-    events = await asyncio.gather(*map(gateway.event_log.record, drafts))
+    events = await asyncio.gather(*map(gateway.event_log.append, drafts))
     return [event.id for event in events if event is not None]
 
 
@@ -94,8 +95,8 @@ async def test_a_reader_is_told_why_it_does_not_go_on_where_it_was(
     made = await happen(gateway, 6)
     last = {"pruned": made[1], "from_the_future": f"{gateway.event_log.epoch}-99", "new_epoch": "000000-3"}[reason]
     if reason == "pruned":
-        gateway.event_log._limits = gateway.event_log._limits._replace(events=2)
-        await gateway.event_log.expire()
+        gateway.event_log._limits = gateway.event_log._limits._replace(max_events=2)
+        await gateway.event_log.apply_retention()
         made = made[-2:]
     reader = await stream(**{"Last-Event-ID": last})
     notice = await reader.block()
@@ -164,7 +165,7 @@ async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway) -> None:
     app.cleanup_ctx.append(events.running)
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        return await events.serve(request, Position(0), EventFilter(), token="")
+        return await events.serve(request, ResumePoint(0), EventFilter(), token="")
 
     app.router.add_get("/", serve)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -244,7 +245,7 @@ async def test_a_bad_query_is_refused_by_name(pos: Any, query: str, parameter: s
 
 
 async def test_erasing_a_face_leaves_a_line_that_says_so(gateway: Gateway, admin: Any, pos: Any) -> None:
-    await gateway.event_log.record(NewEvent("face.seen", "cloud", {"face_id": "77"}, personal=True, face_id="77"))
+    await gateway.event_log.append(NewEvent("face.seen", "cloud", {"face_id": "77"}, personal=True, face_id="77"))
     assert (await pos("POST", f"{EVENTS}/erase", {"face_id": "77"})).status == 403
     assert (await admin("POST", f"{EVENTS}/erase", {"face_id": "77"})).body == {"events": 1}
     seen, audit = (await pos("GET", EVENTS)).body["events"]

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.api.metrics import from_here
 from gateway.app import Gateway
-from gateway.events.log import NewEvent
+from gateway.events.event import NewEvent
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 
@@ -46,7 +46,7 @@ async def busy(gateway: Gateway, store: SimulatedStore, pos: Any, ours: Simulate
     assert (await pos("POST", "/api/v1/cloud/order/update", order, headers={"Prefer": "wait=5"})).status == 200
     store.cloud.faults.add("status", status=500, times=None)
     assert (await pos("POST", "/api/v1/cloud/device/ipc/getList", {})).status == 502
-    await gateway.event_log.record(NewEvent("vendor.9999", "cloud", {}))
+    await gateway.event_log.append(NewEvent("vendor.9999", "cloud", {}))
 
 
 async def test_they_count_what_happened_and_hold_no_secret(busy: None, session: Any, gateway: Gateway) -> None:

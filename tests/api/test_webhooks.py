@@ -10,7 +10,7 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from gateway.app import Gateway
-from gateway.events.log import NewEvent
+from gateway.events.event import NewEvent
 
 WEBHOOKS = "/api/v1/webhooks"
 
@@ -75,7 +75,7 @@ async def pushing(gateway: Gateway) -> Gateway:
 
 async def happen(gateway: Gateway, *kinds: str) -> None:
     for kind in kinds:
-        await gateway.event_log.record(NewEvent(kind, "gateway", {"kind": kind}))
+        await gateway.event_log.append(NewEvent(kind, "gateway", {"kind": kind}))
 
 
 async def settled(admin: Any, webhook_id: str, **wanted: object) -> Any:

@@ -17,8 +17,10 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.events.log import EventLog, NewEvent
+from gateway.events.event import NewEvent
+from gateway.events.log import EventLog
 from gateway.outbox import HEARTBEAT_S, Outbox
+from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.store import SimulatedStore
 from gateway.storage.database import Database
 from tests.benchmarks.outbox_drain import Cloud
@@ -82,13 +84,15 @@ async def heartbeats(where: Path, count: int) -> Wear:
 async def events(where: Path, count: int, at_once: int) -> Wear:
     database = await Database.open(where / f"events-{at_once}.db")
     outbox = await Outbox.open(database, max_bytes=2**29)
-    event_log = await EventLog.open(database, outbox.running)
+    supervisor = Supervisor()
+    event_log = await EventLog.open(database, outbox.running, supervisor)
 
     async def some() -> None:
-        await asyncio.gather(*(event_log.record(NewEvent("face.seen", "cloud", FACE, None)) for _ in range(at_once)))
+        await asyncio.gather(*(event_log.append(NewEvent("face.seen", "cloud", FACE, None)) for _ in range(at_once)))
 
     found = await _by_itself(database, [some] * (count // at_once))
     await event_log.close()
+    await supervisor.close()
     await outbox.close()
     await database.close()
     return found

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple, Self
 import aiohttp
 
 from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, StateError
-from gateway.events.log import EventFilter, EventLog
+from gateway.events.event import EventFilter
+from gateway.events.log import EventLog
 from gateway.events.webhooks.address import LocalResolver, Reachable
 from gateway.events.webhooks.delivery import SECRET_PREFIX, Delivery
 from gateway.events.webhooks.table import Webhook, WebhookTable
@@ -51,7 +52,7 @@ class Webhooks:
         now: Callable[[], float],
     ) -> None:  # fmt: skip
         self._table = table
-        self._journal = event_log
+        self._event_log = event_log
         self._http = http
         self._reachable = reachable
         self._now = now
@@ -79,7 +80,7 @@ class Webhooks:
         self._reachable.ports = frozenset(ports)
         for delivery in self._deliveries.values():
             delivery.start()
-        self._journal.subscribe(lambda _: self._wake())
+        self._event_log.subscribe(lambda _: self._wake())
         self._keeper = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
@@ -107,15 +108,15 @@ class Webhooks:
         Raises `InvalidRequest` naming what is wrong, and `Conflict` when there are too many.
         """
         self._reachable.check_url(url)
-        EventFilter.of(types, camera)
+        EventFilter.parse(types, camera)
         if len(name) > _MAX_NAME or not name.isprintable():
             raise InvalidRequest([Fault("name", f"must be at most {_MAX_NAME} printable characters")])
         if len(self._deliveries) >= MOST:
             raise Conflict(f"there are {MOST} webhooks already: remove one first")
         secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
         webhook = Webhook(secrets.token_hex(4), name or url[:_MAX_NAME], url, secret, types, camera, int(self._now()))
-        await self._table.add(webhook, self._journal.told)
-        delivery = self._take(webhook, self._journal.told)
+        await self._table.add(webhook, self._event_log.last_published)
+        delivery = self._take(webhook, self._event_log.last_published)
         if self._keeper is not None:
             delivery.start()
         return self.get(webhook.id) | {"secret": secret}
@@ -147,7 +148,7 @@ class Webhooks:
 
     def _take(self, webhook: Webhook, cursor: int) -> Delivery:
         delivery = self._deliveries[webhook.id] = Delivery(
-            webhook, cursor, self._journal, self._http, self._reachable, self._now
+            webhook, cursor, self._event_log, self._http, self._reachable, self._now
         )
         self._stored[webhook.id] = cursor
         return delivery

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 
 from gateway.errors import InvalidRequest, StateError
-from gateway.events.log import Event, EventLog
+from gateway.events.event import Event
+from gateway.events.log import EventLog
 from gateway.events.webhooks.address import Reachable
 from gateway.events.webhooks.table import Webhook
 from gateway.runtime.back_off import BackOff
@@ -106,7 +107,7 @@ class Delivery:
         self.cursor = cursor
         """The number of the last event that was dealt with."""
         self.progress = Progress()
-        self._journal = event_log
+        self._event_log = event_log
         self._http = http
         self._reachable = reachable
         self._now = now
@@ -144,7 +145,7 @@ class Delivery:
             "camera": webhook.camera or None,
             "created_at": utc_text(webhook.created_at),
             "state": "failing" if progress.failures else "ok",
-            "behind": max(0, self._journal.told - self.cursor),
+            "behind": max(0, self._event_log.last_published - self.cursor),
             "delivered": progress.delivered,
             "left_out": progress.left_out,
             "last_delivered_at": None if progress.last_delivered_at is None else utc_text(progress.last_delivered_at),
@@ -153,11 +154,11 @@ class Delivery:
         }
 
     async def _run(self) -> None:
-        wanted = self.webhook.wanted
+        event_filter = self.webhook.filter
         while True:
             self._news.clear()
             try:
-                page = await self._journal.page(self.cursor, wanted, limit=_PAGE)
+                page = await self._event_log.read(self.cursor, event_filter, limit=_PAGE)
             except StateError as exc:
                 self._unread.failed(exc)
                 await asyncio.sleep(_STORE_AGAIN_S)
@@ -167,11 +168,11 @@ class Delivery:
                 await self._deliver(event)
                 self.cursor = event.number
             self.cursor = page.upto
-            if self.cursor >= self._journal.told:
+            if self.cursor >= self._event_log.last_published:
                 await self._news.wait()
 
     async def _deliver(self, event: Event) -> None:
-        body, progress = event.text().encode(), self.progress
+        body, progress = event.to_json().encode(), self.progress
         pauses = BackOff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while True:
             outcome = await attempt(self._http, self.webhook, self._reachable, event.id, body, self._now())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.events.log import EventFilter
+from gateway.events.event import EventFilter
 from gateway.storage.database import Database
 
 
@@ -20,9 +20,9 @@ class Webhook:
     created_at: int
 
     @property
-    def wanted(self) -> EventFilter:
+    def filter(self) -> EventFilter:
         """Which events it wants."""
-        return EventFilter.of(self.types, self.camera)
+        return EventFilter.parse(self.types, self.camera)
 
 
 class WebhookTable:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from gateway.api.server import serving
 from gateway.app import Gateway
-from gateway.events.log import NewEvent
+from gateway.events.event import NewEvent
 from gateway.settings import load_settings
 
 PAYLOAD = {"face_id": "29195", "gender": "male", "age_range": "19-28", "group_id": "8927", "group_type": "regular"}
@@ -77,7 +77,7 @@ async def gateway(port: int, settings: str) -> None:
         async for _ in beats(request):
             data = PAYLOAD | {"sent": time.monotonic_ns()}
             draft = NewEvent("face.seen", "cloud", data, "FS101D8BS00001", personal=True, face_id="29195")
-            tasks.append(asyncio.create_task(opened.event_log.record(draft)))
+            tasks.append(asyncio.create_task(opened.event_log.append(draft)))
         await asyncio.gather(*tasks)
         return web.json_response({"events": len(tasks)})
 

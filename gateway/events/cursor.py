@@ -1,0 +1,66 @@
+"""Cursors: what the log holds, and where a reader resumes that shows the id of the last event that it got."""
+
+import re
+from typing import Final, NamedTuple
+
+from gateway.errors import Fault, InvalidRequest
+
+_ID: Final = re.compile(r"([0-9a-f]{6})-([0-9]{1,18})")
+
+
+class ResumeNotice(NamedTuple):
+    """Why a reader may have missed events, or gets some again."""
+
+    reason: str
+    """For programs: `new_epoch`, `from_the_future` or `pruned`."""
+    detail: str
+    """For people."""
+
+
+class ResumePoint(NamedTuple):
+    """Where a reader resumes."""
+
+    after: int
+    """It gets the events after the one with this number."""
+    notice: ResumeNotice | None = None
+    """Why this is not where it asked to resume; None if it is."""
+
+
+class LogRange(NamedTuple):
+    """The events that readers can get. The log is empty if `newest` is less than `oldest`."""
+
+    epoch: str
+    """The epoch of the log."""
+    oldest: int
+    """The number of the oldest event."""
+    newest: int
+    """The number of the newest event."""
+
+    def id(self, number: int) -> str:
+        """Return the id of the event with this number."""
+        return f"{self.epoch}-{number}"
+
+    def resume_after(self, last_id: str) -> ResumePoint:
+        """Return where a reader resumes that has got the events up to `last_id`; `0` stands for none.
+
+        Raises `InvalidRequest` for an id that no event can have.
+        """
+        if last_id == "0":
+            return ResumePoint(self.oldest - 1)
+        match = _ID.fullmatch(last_id)
+        if match is None:
+            raise InvalidRequest([Fault("after", f"{last_id[:80]!r} is no id of an event; 0 stands for the oldest")])
+        epoch, number = match[1], int(match[2])
+        again = "every event that is kept follows"
+        if epoch != self.epoch:
+            return ResumePoint(
+                self.oldest - 1,
+                ResumeNotice("new_epoch", f"the journal was restored or repaired, its ids have begun anew: {again}"),
+            )
+        if number > self.newest:
+            notice = ResumeNotice("from_the_future", f"there is no event {last_id} yet: {again}")
+            return ResumePoint(self.oldest - 1, notice)
+        if number < self.oldest - 1:
+            lost = f"the events after {last_id} are not kept any more up to {self.id(self.oldest - 1)}"
+            return ResumePoint(self.oldest - 1, ResumeNotice("pruned", f"{lost}: {again}"))
+        return ResumePoint(number)

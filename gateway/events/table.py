@@ -1,0 +1,147 @@
+"""The tables of the event log. Every function runs in the database's thread, inside a transaction or a read."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from gateway.events.event import Event, EventFilter, NewEvent
+
+CALLBACK_MEMORY_S: Final = 3600.0
+"""How long a callback is recognised when it comes again, in seconds of uptime: longer than its timestamp is valid."""
+MAX_ROWS_PER_READ: Final = 20_000
+"""How many rows one read searches for matching events, so that the database can do other work."""
+_ROW_BYTES: Final = 120
+"""What an event takes beside its data, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A new event as it is stored."""
+
+    event: NewEvent
+    """The event."""
+    time_ms: int
+    """When it happened, in Unix milliseconds."""
+    data: str
+    """Its data as JSON."""
+    live: str | None
+    """Its live data as JSON; None if there is none."""
+    digest: bytes | None
+    """Identifies the callback that reported it; None if it is stored in any case."""
+
+    @property
+    def size(self) -> int:
+        """The bytes that it is counted with."""
+        return len(self.data) + _ROW_BYTES
+
+
+class LogExtent(NamedTuple):
+    """What the tables hold."""
+
+    oldest: int
+    """The number of the oldest event; `next` if there is none."""
+    next: int
+    """The number of the next new event."""
+    size: int
+    """The bytes of all events."""
+
+
+class LogHead(NamedTuple):
+    """What the log is opened with."""
+
+    epoch: str
+    """The epoch, part of every id."""
+    ticket_key: bytes
+    """The key that signs tickets of the stream."""
+    extent: LogExtent
+    """What the tables hold."""
+
+
+class Page(NamedTuple):
+    """Events in order, and how far the log was searched for them."""
+
+    events: list[Event]
+    """The events that match."""
+    upto: int
+    """The number of the last event that was looked at: the next page begins after it."""
+
+
+def load_head(connection: sqlite3.Connection) -> LogHead:
+    """Load what the log is opened with. The row of a log that a repair could not save is made anew."""
+    connection.execute("INSERT OR IGNORE INTO journal VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32))")
+    [epoch, ticket_key] = connection.execute("SELECT epoch, ticket_key FROM journal").fetchone()
+    extent = load_extent(connection)
+    [newest] = connection.execute("SELECT max(number) FROM event").fetchone()
+    if newest is not None and newest >= extent.next:
+        extent = extent._replace(next=newest + 1)
+        save_extent(connection, extent)
+    return LogHead(epoch, ticket_key, extent)
+
+
+def load_extent(connection: sqlite3.Connection) -> LogExtent:
+    """Load what the tables hold."""
+    following, size = connection.execute("SELECT next_number, bytes FROM journal").fetchone()
+    [oldest] = connection.execute("SELECT min(number) FROM event").fetchone()
+    return LogExtent(following if oldest is None else oldest, following, size)
+
+
+def save_extent(connection: sqlite3.Connection, extent: LogExtent) -> None:
+    """Save what the tables hold."""
+    connection.execute("UPDATE journal SET next_number = ?, bytes = ?", (extent.next, extent.size))
+
+
+def insert_events(
+    connection: sqlite3.Connection, rows: Sequence[EventRow], extent: LogExtent, *, epoch: str, uptime_s: float
+) -> tuple[list[Event | None], LogExtent]:
+    """Insert events; return each, and what the tables hold then. A repeated callback is not stored: None."""
+    if any(row.digest for row in rows):
+        connection.execute("DELETE FROM callback WHERE taken_s < ?", (uptime_s - CALLBACK_MEMORY_S,))
+    number, size = extent.next, extent.size
+    events: list[Event | None] = []
+    values = []
+    for row in rows:
+        if row.digest is not None and not _remember_callback(connection, row.digest, uptime_s):
+            events.append(None)
+            continue
+        new = row.event
+        events.append(Event(epoch, number, row.time_ms, new.type, new.source, new.camera, row.data, row.live))
+        values.append(
+            (number, row.time_ms, new.type, new.source, new.camera, row.data, new.face_id, new.personal, row.size,
+             uptime_s)
+        )  # fmt: skip
+        number, size = number + 1, size + row.size
+    connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    return events, LogExtent(extent.oldest, number, size)
+
+
+def _remember_callback(connection: sqlite3.Connection, digest: bytes, uptime_s: float) -> bool:
+    """Return whether a callback is new."""
+    return connection.execute("INSERT OR IGNORE INTO callback VALUES (?, ?)", (digest, uptime_s)).rowcount == 1
+
+
+def select_events(
+    connection: sqlite3.Connection, event_filter: EventFilter, *, epoch: str, after: int, upto: int, limit: int
+) -> Page:
+    """Select at most `limit` matching events with numbers greater than `after`, not greater than `upto`."""
+    upto = min(upto, after + MAX_ROWS_PER_READ)
+    condition, parameters = _condition(event_filter)
+    rows = connection.execute(
+        "SELECT number, time_ms, type, source, camera, data FROM event "  # noqa: S608  our own condition
+        f"WHERE number > ? AND number <= ? AND {condition} ORDER BY number LIMIT ?",
+        (after, upto, *parameters, limit),
+    ).fetchall()
+    events = [Event(epoch, *row) for row in rows]
+    return Page(events, events[-1].number if len(events) == limit else max(after, upto))
+
+
+def _condition(event_filter: EventFilter) -> tuple[str, list[str]]:
+    """Return a filter as a condition of SQL, with its parameters."""
+    parts, parameters = ["1"], []
+    if event_filter.types:
+        parts.append(f"({' OR '.join(['type GLOB ?'] * len(event_filter.types))})")
+        parameters += sorted(event_filter.types)
+    if event_filter.camera:
+        parts.append("camera = ?")
+        parameters.append(event_filter.camera)
+    return " AND ".join(parts), parameters
