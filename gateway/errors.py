@@ -67,7 +67,7 @@ class Problem(GatewayError):
         return {}
 
 
-class Fault(NamedTuple):
+class FieldError(NamedTuple):
     """One thing that is wrong with a request: which parameter, and why."""
 
     parameter: str
@@ -79,14 +79,14 @@ class InvalidRequest(Problem):
 
     code, status, title = "invalid_request", 400, "The request is not valid"
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(f"{fault.parameter}: {fault.reason}" for fault in faults))
-        self.faults = tuple(faults)
+    def __init__(self, field_errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{one.parameter}: {one.reason}" for one in field_errors))
+        self.field_errors = tuple(field_errors)
 
     @property
     def members(self) -> Mapping[str, Any]:
-        """The faults, as `errors`."""
-        return {"errors": [fault._asdict() for fault in self.faults]}
+        """The field errors, as `errors`."""
+        return {"errors": [one._asdict() for one in self.field_errors]}
 
 
 class Unauthorized(Problem):

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.errors import Fault, InvalidRequest, TooLarge
+from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.parameters import FilePart
@@ -85,13 +85,15 @@ B = TypeVar("B", bound=Body)
 
 
 async def read_body(request: web.Request, model: type[B]) -> B:
-    """Read and check the body of one of the gateway's own calls. Raises `InvalidRequest` naming every fault."""
+    """Read and check the body of one of the gateway's own calls. Raises `InvalidRequest` naming every field error."""
     document = await read_object(request)
     try:
         return model.model_validate_json(json_text.dumps(document))
     except ValidationError as exc:
-        faults = [Fault(".".join(map(str, one["loc"])), _reason(one["type"], one["msg"])) for one in exc.errors()]
-        raise InvalidRequest(faults) from exc
+        field_errors = [
+            FieldError(".".join(map(str, one["loc"])), _reason(one["type"], one["msg"])) for one in exc.errors()
+        ]
+        raise InvalidRequest(field_errors) from exc
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -102,9 +104,9 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     try:
         document = json_text.loads(raw)
     except (ValueError, RecursionError) as exc:
-        raise InvalidRequest([Fault("body", f"must be a JSON object in UTF-8: {_first_line(exc)}")]) from exc
+        raise InvalidRequest([FieldError("body", f"must be a JSON object in UTF-8: {_first_line(exc)}")]) from exc
     if not isinstance(document, dict):
-        raise InvalidRequest([Fault("body", "must be a JSON object")])
+        raise InvalidRequest([FieldError("body", "must be a JSON object")])
     return document
 
 
@@ -121,7 +123,7 @@ async def read_call(request: web.Request, endpoint: Endpoint, defaults: Mapping[
 
 async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, FilePart]]:
     if not endpoint.takes_file:
-        raise InvalidRequest([Fault("body", f"{endpoint.path} takes no file: send a JSON object")])
+        raise InvalidRequest([FieldError("body", f"{endpoint.path} takes no file: send a JSON object")])
     arguments: dict[str, Any] = {}
     files: dict[str, FilePart] = {}
     limits = {known.name: known.max_bytes for known in endpoint.parameters if known.type == "file"}
@@ -129,9 +131,9 @@ async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str
         async for part in await request.multipart():
             name = part.name if isinstance(part, BodyPartReader) else None
             if not name or not isinstance(part, BodyPartReader):
-                raise InvalidRequest([Fault("body", "every part needs a name")])
+                raise InvalidRequest([FieldError("body", "every part needs a name")])
             if name in arguments or name in files:
-                raise InvalidRequest([Fault(name, "is given twice")])
+                raise InvalidRequest([FieldError(name, "is given twice")])
             data = await _read_part(part, name, limits.get(name) or MAX_BODY_BYTES)
             if name in limits:
                 kind = part.headers.get("Content-Type", "application/octet-stream")
@@ -139,7 +141,7 @@ async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str
             else:
                 arguments[name] = data.decode()
     except (ValueError, AssertionError) as exc:  # aiohttp reports a broken multipart body with either
-        raise InvalidRequest([Fault("body", f"is no valid multipart/form-data: {_first_line(exc)}")]) from exc
+        raise InvalidRequest([FieldError("body", f"is no valid multipart/form-data: {_first_line(exc)}")]) from exc
     return arguments, files
 
 

@@ -17,7 +17,7 @@ from gateway.api.bodies import (
 from gateway.api.route import RequestContext, Route, respond
 from gateway.cameras.capture import capture
 from gateway.cameras.provisioning import Limits, ProvisioningRequest
-from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, NotManaged, Problem
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, NotManaged, Problem
 
 _WHILE_WAITING: Final = Limits(reach_s=0, activate_s=10, verify_s=5)
 """The patience of an activation whose caller waits for the answer."""
@@ -99,7 +99,7 @@ async def activate(context: RequestContext) -> web.StreamResponse:
     """Activate a camera for this account, and answer when it is known what came of it."""
     body = await read_body(context.request, ActivationBody)
     if not body.confirm_erase:
-        raise InvalidRequest([Fault("confirm_erase", "must be true: activation deletes the camera's face groups")])
+        raise InvalidRequest([FieldError("confirm_erase", "must be true: activation deletes the camera's face groups")])
     registry, provisioning = context.gateway.registry, context.gateway.provisioning
     if not registry.get(context.sn).managed:
         raise NotManaged(f"the camera {context.sn} is only found: make it managed before it is activated")

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gateway.api.route import RequestContext, Route, respond
-from gateway.errors import Fault, InvalidRequest, TooLarge
+from gateway.errors import FieldError, InvalidRequest, TooLarge
 
 MOST_BYTES: Final = 1024 * 1024
 _MOST_FIELDS: Final = 64
@@ -28,7 +28,7 @@ async def camera_hook(context: RequestContext) -> web.StreamResponse:
 
 async def _fields(request: web.Request) -> dict[str, str]:
     if request.content_type != "application/x-www-form-urlencoded":
-        raise InvalidRequest([Fault("body", "must be a form (application/x-www-form-urlencoded)")])
+        raise InvalidRequest([FieldError("body", "must be a form (application/x-www-form-urlencoded)")])
     raw = bytearray()
     async for chunk in request.content.iter_any():
         raw += chunk
@@ -40,10 +40,10 @@ async def _fields(request: web.Request) -> dict[str, str]:
             encoding="utf-8", errors="strict",
         )  # fmt: skip
     except ValueError as exc:
-        raise InvalidRequest([Fault("body", "is no form in UTF-8")]) from exc
+        raise InvalidRequest([FieldError("body", "is no form in UTF-8")]) from exc
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise InvalidRequest([Fault("body", "names a field twice")])
+        raise InvalidRequest([FieldError("body", "names a field twice")])
     return fields
 
 

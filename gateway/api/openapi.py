@@ -213,7 +213,7 @@ def _property_schema(parameter: Parameter) -> dict[str, Any]:
 
 def _answer_schema(endpoint: Endpoint) -> dict[str, Any]:
     data: dict[str, Any] = {"type": "object"}
-    for known in endpoint.answer:
+    for known in endpoint.response_fields:
         _place(data, known)
     return {
         "type": "object",

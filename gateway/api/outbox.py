@@ -10,7 +10,7 @@ from gateway.api.auth import allows
 from gateway.api.bodies import ItemBody, read_body
 from gateway.api.query import QueryParameter
 from gateway.api.route import RequestContext, Route, respond
-from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, PeerTimeout, VendorRefused
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
 from gateway.outbox import Entry, describe_submission
 from gateway.outbox.batching import STATES, rebuilt, split
 from gateway.outbox.worker import Submitted
@@ -74,7 +74,7 @@ def _wait(request: web.Request) -> tuple[float, bool]:
 def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= MOST_KEY and key.isprintable()):
-        raise InvalidRequest([Fault("Idempotency-Key", f"must have 1 to {MOST_KEY} printable characters")])
+        raise InvalidRequest([FieldError("Idempotency-Key", f"must have 1 to {MOST_KEY} printable characters")])
     return key
 
 
@@ -121,7 +121,7 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
     )
     shared, items = split(call)
     if len(items) != 1:
-        raise InvalidRequest([Fault("parameters", f"must hold one item, not {len(items)}")])
+        raise InvalidRequest([FieldError("parameters", f"must hold one item, not {len(items)}")])
     await outbox.edit(entry.sequence, shared, items[0])
     return await _shown(context)
 

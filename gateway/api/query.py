@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from multidict import MultiMapping
 
-from gateway.errors import Fault, InvalidRequest
+from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.parameters import InvalidValue, parse_date
 
 
@@ -60,22 +60,24 @@ class QueryParameter(NamedTuple):
 def read_query(given: MultiMapping[str], declared: Sequence[QueryParameter]) -> Mapping[str, Any]:
     """Check the query of a call; return the values that were given, and the usual ones. Raises `InvalidRequest`."""
     known = {one.name for one in declared}
-    faults = [Fault(name, "is not a parameter of this call") for name in dict.fromkeys(given) if name not in known]
+    field_errors = [
+        FieldError(name, "is not a parameter of this call") for name in dict.fromkeys(given) if name not in known
+    ]
     values: dict[str, Any] = {}
     for one in declared:
         texts = given.getall(one.name, [])
         if len(texts) > 1:
-            faults.append(Fault(one.name, "is given twice"))
+            field_errors.append(FieldError(one.name, "is given twice"))
         elif texts:
             try:
                 values[one.name] = one.parse(texts[0])
             except InvalidValue as exc:
-                faults.append(Fault(one.name, exc.reason))
+                field_errors.append(FieldError(one.name, exc.reason))
         elif one.required:
             what = one.description[0].lower() + one.description[1:].rstrip(".")
-            faults.append(Fault(one.name, f"is required: {what}"))
+            field_errors.append(FieldError(one.name, f"is required: {what}"))
         elif one.default is not None:
             values[one.name] = one.default
-    if faults:
-        raise InvalidRequest(faults)
+    if field_errors:
+        raise InvalidRequest(field_errors)
     return values

@@ -6,7 +6,7 @@ from typing import Any, Final
 from gateway.api.outbox import LONGEST_WAIT_S, MOST_KEY, WAIT_S
 from gateway.errors import Conflict, OutboxFull, PeerTimeout, Problem
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.reference import relay_facts
+from gateway.protocol.reference import describe_relay_policy
 
 _REQUEST_HEADERS: Final = (
     {
@@ -61,7 +61,7 @@ def describe(operation: dict[str, Any], endpoint: Endpoint) -> None:
     """Add to the operation of an endpoint what comes from its relay policy, if it has one."""
     if endpoint.relay is None:
         return
-    operation["description"] += "\n\n" + " ".join(relay_facts(endpoint.relay))
+    operation["description"] += "\n\n" + " ".join(describe_relay_policy(endpoint.relay))
     operation["parameters"] = list(_REQUEST_HEADERS)
     answers = operation["responses"]
     answers["200"]["headers"] = _APPLIED

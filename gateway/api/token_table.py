@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, StateError
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.timestamps import utc_text
 from gateway.storage.database import Database
@@ -76,7 +76,7 @@ class TokenTable:
         """
         if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip()):
             reason = f"must be 1 to {MAX_NAME} printable characters, without blanks at the ends"
-            raise InvalidRequest([Fault("name", reason)])
+            raise InvalidRequest([FieldError("name", reason)])
         token = PREFIX + secrets.token_urlsafe(32)
         record = TokenRecord(name, scope, int(self._now()), None)
         digest = _digest(token)

@@ -41,8 +41,8 @@ async def _call_cloud(endpoint: Endpoint, context: RequestContext) -> web.Stream
 
 
 def _passed_on(context: RequestContext, endpoint: Endpoint, answer: VendorResponse) -> web.Response:
-    if endpoint.has_secrets and not allows(context.scope, "admin"):
-        return respond(endpoint.masked(answer.document))
+    if endpoint.has_secret_fields and not allows(context.scope, "admin"):
+        return respond(endpoint.redact(answer.document))
     return web.Response(body=answer.raw, content_type="application/json")
 
 
@@ -61,6 +61,6 @@ ROUTES = (
         "pos",
         described=False,
     ),
-    *map(_route, CATALOGUE.side("cloud")),
+    *map(_route, CATALOGUE.list_endpoints("cloud")),
     Route("POST", "/api/v1/cloud/{path:.+}", "Call an endpoint of the cloud", call_cloud, "pos", described=False),
 )

@@ -10,9 +10,9 @@ from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import CameraSession
 from gateway.errors import CameraUntrusted, Conflict, NotFound, NotManaged, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.envelope import VendorResponse
+from gateway.protocol.return_codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 
 CAMERA_NOT_OURS: Final = 7
 """Not activated, or activated by another app_id (NOTES: Camera return codes)."""
@@ -130,12 +130,12 @@ def require_managed(camera: CameraRecord) -> None:
 
 def refused(camera: CameraRecord, endpoint: Endpoint, answer: VendorResponse) -> VendorRefused:
     """Return the error for an answer whose code is not 0."""
-    meaning = endpoint.meaning(answer.code)
+    meaning = endpoint.describe_code(answer.code)
     return VendorRefused(
         f"the camera {camera.sn} refused {endpoint.path}: code {answer.code}, {meaning}",
         vendor_code=answer.code,
         vendor_meaning=meaning,
-        vendor_answer=endpoint.masked(answer.document),
+        vendor_answer=endpoint.redact(answer.document),
     )
 
 

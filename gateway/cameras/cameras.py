@@ -23,7 +23,7 @@ from gateway.discovery.camera_tls import camera_tls_context
 from gateway.errors import (
     CameraUnreachable,
     Conflict,
-    Fault,
+    FieldError,
     InvalidRequest,
 )
 from gateway.protocol.catalogue import CATALOGUE
@@ -178,7 +178,7 @@ class Cameras:
                 points = []
             if any(point.ssid == ssid and "WEP" in point.key_mgmt.upper() for point in points):
                 raise InvalidRequest(
-                    [Fault("ssid", f"the network {ssid!r} uses WEP, which the camera does not support")]
+                    [FieldError("ssid", f"the network {ssid!r} uses WEP, which the camera does not support")]
                 )
             ours = camera.activation == "activated"
             endpoint, account = (_SIGNED_WIFI, self._way.credentials()) if ours else (_UNSIGNED_WIFI, None)

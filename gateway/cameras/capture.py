@@ -28,7 +28,7 @@ from gateway.discovery.scan import Discovery
 from gateway.errors import Conflict, NotManaged, Problem
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.discovery import HEADER, PORT, BadFrame, decode_frame, encode_frame
+from gateway.protocol.discovery_frames import BROADCAST_PORT, FRAME_HEADER, MalformedFrame, decode_frame, encode_frame
 from gateway.protocol.endpoint import Endpoint
 
 FORMAT: Final = 1
@@ -58,8 +58,8 @@ def reads() -> list[Endpoint]:
     """Return the camera endpoints that take nothing, may be repeated and answer something: they only read."""
     return [
         endpoint
-        for endpoint in CATALOGUE.side("camera")
-        if not endpoint.parameters and endpoint.repeatable and endpoint.answer
+        for endpoint in CATALOGUE.list_endpoints("camera")
+        if not endpoint.parameters and endpoint.repeatable and endpoint.response_fields
     ]
 
 
@@ -120,7 +120,7 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 def _frame(asked: Asked, raw: RawFrame) -> _Frame:
     try:
         kind, payload = decode_frame(raw.data)
-    except BadFrame as exc:
+    except MalformedFrame as exc:
         return _Frame(asked, raw, 0, None, str(exc))
     return _Frame(asked, raw, kind, payload, "")
 
@@ -128,8 +128,8 @@ def _frame(asked: Asked, raw: RawFrame) -> _Frame:
 def _documented() -> Iterable[str]:
     return {
         step.removesuffix("[]")
-        for endpoint in CATALOGUE.side("camera")
-        for known in endpoint.answer
+        for endpoint in CATALOGUE.list_endpoints("camera")
+        for known in endpoint.response_fields
         for step in known.path.split(".")
     }
 
@@ -153,11 +153,11 @@ def _read_record(read: _Read, redactor: Redactor, *, first: bool) -> dict[str, A
 def _frame_record(frame: _Frame, redactor: Redactor, port: int) -> dict[str, Any]:
     answered = {None: None, True: "everyone", False: "host"}[frame.raw.broadcast]
     # In a test frames have another port; what matters is whether the camera answers from the port that was asked.
-    source_port = PORT if frame.raw.port == port else frame.raw.port
+    source_port = BROADCAST_PORT if frame.raw.port == port else frame.raw.port
     how: dict[str, Any] = {"asked": frame.asked, "answered": answered, "source_port": source_port}
     data = frame.raw.data
     if frame.payload is None:
-        header = data[:_HEADER_BYTES].hex() if data.startswith(HEADER) else None  # else it may be anything
+        header = data[:_HEADER_BYTES].hex() if data.startswith(FRAME_HEADER) else None  # else it may be anything
         return {**how, "bytes": len(data), "header": header, "problem": frame.flaw}
     payload = redactor.redact(frame.payload)
     made = encode_frame(frame.kind, payload)

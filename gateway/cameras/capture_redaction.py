@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from gateway.protocol.endpoint import MASK
-from gateway.protocol.models import normal_mac
+from gateway.protocol.endpoint import REDACTED
+from gateway.protocol.mac_address import normalise_mac
 
 Kind = Literal["serial", "mac", "address", "network", "name", "secret"]
 
@@ -85,7 +85,7 @@ class Redactor:
     def redact(self, value: Any, name: str = "", depth: int = 0) -> Any:
         """Return a copy of JSON in which only numbers, the fields' names and what `KEPT` allows are left."""
         if depth > _DEEPEST:
-            return MASK
+            return REDACTED
         if isinstance(value, Mapping):
             secret = REPLACED.get(_plain(name)) == "secret"
             return {
@@ -130,7 +130,7 @@ class Redactor:
         return 0 if secret else number
 
     def _replace(self, kind: Kind | None, text: str) -> str:
-        if kind == "mac" and normal_mac(text):
+        if kind == "mac" and normalise_mac(text):
             return self._mac(text)
         if text not in self._stand_ins:
             self._stand_ins[text] = self._stand_in(kind, text)
@@ -139,7 +139,7 @@ class Redactor:
     def _stand_in(self, kind: Kind | None, text: str) -> str:
         match kind:
             case "secret":
-                return MASK
+                return REDACTED
             case "serial":
                 found = _SERIAL.fullmatch(text)
                 prefix, digits = (found[1], len(found[2])) if found else ("SN", 5)
@@ -155,7 +155,7 @@ class Redactor:
 
     def _mac(self, text: str) -> str:
         """Return a made-up MAC in the same writing: its separators and its case are facts."""
-        made_up = self._macs.setdefault(normal_mac(text), f"02AB{len(self._macs) + 1:08X}")
+        made_up = self._macs.setdefault(normalise_mac(text), f"02AB{len(self._macs) + 1:08X}")
         digits = iter(made_up if text.upper() == text else made_up.lower())
         return "".join(character if character in ":-. " else next(digits) for character in text)
 
@@ -173,12 +173,12 @@ def _is_number(value: Any) -> bool:
 
 
 def _says_nothing(text: str) -> bool:
-    return text in ("", MASK, "0.0.0.0", "::")  # noqa: S104 - an address that a camera has not got
+    return text in ("", REDACTED, "0.0.0.0", "::")  # noqa: S104 - an address that a camera has not got
 
 
 def _writings(text: str) -> set[str]:
     """Return the other ways to write a MAC address."""
-    normal = normal_mac(text)
+    normal = normalise_mac(text)
     separated = {normal.replace(":", separator) for separator in (":", "-", "")} if normal else set()
     return separated | {writing.lower() for writing in separated}
 

@@ -13,7 +13,8 @@ from gateway.errors import CameraUnreachable, CameraUntrusted, Conflict, PeerTim
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
 from gateway.protocol.envelope import VendorResponse
-from gateway.protocol.models import camera_model, normal_mac
+from gateway.protocol.mac_address import normalise_mac
+from gateway.protocol.models import parse_model
 
 GET_INFO: Final = CATALOGUE.get("camera", "device/getInfo").encode({})
 
@@ -101,7 +102,7 @@ class Connector:
         elif camera.activation == "activated":
             raise CameraUntrusted(
                 f"what answers for the camera {camera.sn} does not prove to be it (getInfo: code {answer.code}, "
-                f"{GET_INFO.endpoint.meaning(answer.code)}); if the camera was reset, provision it again"
+                f"{GET_INFO.endpoint.describe_code(answer.code)}); if the camera was reset, provision it again"
             )
 
     async def identified(self, camera: CameraRecord, line: CameraSession, info: VendorResponse) -> None:
@@ -162,8 +163,8 @@ class Connector:
                 await self._registry.note(
                     camera.sn,
                     name=told(answer, "name") or None,
-                    model=camera_model(told(answer, "model_name")),
-                    mac=normal_mac(told(answer, "mac")) or None,
+                    model=parse_model(told(answer, "model_name")),
+                    mac=normalise_mac(told(answer, "mac")) or None,
                     software_version=told(answer, "software_version") or None,
                 )
             case "config/getName":

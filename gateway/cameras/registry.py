@@ -11,7 +11,7 @@ from typing import Final
 from gateway.cameras.presence import Change, PresenceTracker
 from gateway.cameras.record import AddressSeen, CameraRecord, clean_text, is_serial_number
 from gateway.cameras.table import Activation
-from gateway.errors import CameraUntrusted, Conflict, Fault, InvalidRequest, NotFound
+from gateway.errors import CameraUntrusted, Conflict, FieldError, InvalidRequest, NotFound
 
 __all__ = ["Activation", "AddressSeen", "CameraRecord", "Change", "Registry"]
 
@@ -164,11 +164,11 @@ class Registry(PresenceTracker):
 
 
 def _check(sn: str, address: str) -> None:
-    faults = []
+    field_errors = []
     if not is_serial_number(sn):
-        faults.append(Fault("sn", "must be letters, digits and ._-, at most 128 characters"))
+        field_errors.append(FieldError("sn", "must be letters, digits and ._-, at most 128 characters"))
     match = _HOST_PORT.fullmatch(address)
     if match is None or not 0 < int(match[1]) < 65536:
-        faults.append(Fault("address", "must be host:port"))
-    if faults:
-        raise InvalidRequest(faults)
+        field_errors.append(FieldError("address", "must be host:port"))
+    if field_errors:
+        raise InvalidRequest(field_errors)

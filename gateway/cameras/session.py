@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from gateway.cameras.connection import CameraConnection, Garbled, HttpAnswer
 from gateway.errors import RateLimited
-from gateway.protocol.codes import CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.endpoint import Call
-from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_answer
-from gateway.protocol.signing import signed
+from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_response
+from gateway.protocol.return_codes import CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
+from gateway.protocol.signing import add_signature
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.logs.calls import calls_of
 from gateway.runtime.metrics import measured
@@ -105,7 +105,7 @@ class CameraSession:
             raise RuntimeError("a line has to be connected first")
         fields = call.fields
         if account is not None:
-            fields = signed(
+            fields = add_signature(
                 fields,
                 app_id=account.app_id,
                 key=account.key,
@@ -126,7 +126,7 @@ class CameraSession:
         if answer.status != 200:
             raise Garbled(f"{where} answered HTTP status {answer.status}", http_status=answer.status)
         try:
-            return parse_answer(answer.body), moved_s
+            return parse_response(answer.body), moved_s
         except MalformedResponse as exc:
             raise Garbled(f"{where} {exc}") from exc
 

@@ -27,11 +27,11 @@ from gateway.errors import (
     VendorRefused,
 )
 from gateway.protocol import form
-from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Call
-from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_answer
+from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_response
 from gateway.protocol.parameters import FilePart
-from gateway.protocol.signing import signed
+from gateway.protocol.return_codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
+from gateway.protocol.signing import add_signature
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.logs.calls import calls_of
 from gateway.runtime.metrics import OnCall, measured
@@ -105,12 +105,12 @@ class Cloud:
         self.reachable = True
         self.on_answer()
         if answer.code != 0:
-            meaning = call.endpoint.meaning(answer.code)
+            meaning = call.endpoint.describe_code(answer.code)
             raise VendorRefused(
                 f"the cloud refused {call.endpoint.path} with code {answer.code}: {meaning}",
                 vendor_code=answer.code,
                 vendor_meaning=meaning,
-                vendor_answer=call.endpoint.masked(answer.document),
+                vendor_answer=call.endpoint.redact(answer.document),
             )
         return answer
 
@@ -131,7 +131,7 @@ class Cloud:
                 reply = await self._send(call)
                 code = _credential_code(reply)
             if code is not None:
-                raise CloudRejectedCredentials(_rejection(code, call.endpoint.meaning(code)))
+                raise CloudRejectedCredentials(_rejection(code, call.endpoint.describe_code(code)))
         return _parsed(call.endpoint.path, reply)
 
     async def _send(self, call: Call) -> _Reply:
@@ -146,7 +146,7 @@ class Cloud:
             raise CloudUnreachable("the cloud's certificate is not valid at the time that the cloud tells") from exc
 
     async def _post(self, call: Call) -> _Reply:
-        fields = signed(
+        fields = add_signature(
             call.fields,
             app_id=self._settings.app_id,
             key=self._settings.secret_key,
@@ -232,7 +232,7 @@ def _body(fields: Mapping[str, str], files: Mapping[str, FilePart]) -> bytes | a
 def _credential_code(reply: _Reply) -> int | None:
     """Return the code with which the cloud refused the signature, or None: HTTP 401, a code in the body, or both."""
     try:
-        code = parse_answer(reply.body).code
+        code = parse_response(reply.body).code
     except MalformedResponse:
         code = 0
     if code in _CREDENTIAL_CODES:
@@ -262,7 +262,7 @@ def _parsed(path: str, reply: _Reply) -> VendorResponse:
             f"the cloud answered {path} with HTTP status {reply.status}", retry_after_s=_retry_after(reply)
         )
     try:
-        return parse_answer(reply.body)
+        return parse_response(reply.body)
     except MalformedResponse as exc:
         raise CloudUnreachable(f"the cloud {exc} to {path}") from exc
 

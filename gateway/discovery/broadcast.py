@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.discovery.frames import FrameSockets, Heard
-from gateway.protocol.discovery import SEND_AT_S
+from gateway.protocol.discovery_frames import REQUEST_DELAYS_S
 
 
 async def broadcast(frames: FrameSockets, *, until: float, report: Callable[[Heard], None]) -> list[str]:
@@ -16,7 +16,7 @@ async def broadcast(frames: FrameSockets, *, until: float, report: Callable[[Hea
     begin = loop.time()
     failures: list[str] = []
     with frames.listening(lambda heard: report(heard) if heard.is_camera and not heard.remote else None):
-        for at in SEND_AT_S:
+        for at in REQUEST_DELAYS_S:
             if begin + at > until:
                 break
             await asyncio.sleep(begin + at - loop.time())

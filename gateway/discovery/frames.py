@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.discovery.interfaces import Interface, covering
-from gateway.protocol.discovery import MAX_FRAME, Announcement, BadFrame, parse_response, request_frame
-from gateway.protocol.models import camera_model
+from gateway.protocol.discovery_frames import (
+    MAX_FRAME_BYTES,
+    Announcement,
+    MalformedFrame,
+    encode_request,
+    parse_announcement,
+)
+from gateway.protocol.models import parse_model
 
 _EVERYONE = "255.255.255.255"
 _RECEIVE_BUFFER = 1 << 20  # hundreds of cameras may answer within a millisecond
@@ -30,7 +36,7 @@ class Heard:
     @property
     def is_camera(self) -> bool:
         """Whether a camera announced itself: other SUNMI products answer too (NOTES: Discovery replies)."""
-        return camera_model(self.announcement.model) is not None
+        return parse_model(self.announcement.model) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +177,10 @@ class FrameSockets:
             return
         way = interface or local
         try:
-            if len(data) > MAX_FRAME:
-                raise BadFrame(f"{len(data)} bytes are too long")
-            announcement = parse_response(data)
-        except BadFrame:
+            if len(data) > MAX_FRAME_BYTES:
+                raise MalformedFrame(f"{len(data)} bytes are too long")
+            announcement = parse_announcement(data)
+        except MalformedFrame:
             self.bad_frames += 1
             return
         if announcement is not None:  # None: a request, our own or another searcher's
@@ -227,7 +233,7 @@ class _Endpoint(asyncio.DatagramProtocol):
     def send(self, host: str, port: int) -> OSError | None:
         """Send the request; return the error with which the system refused at once."""
         self._error = None
-        self._transport.sendto(request_frame(), (host, port))
+        self._transport.sendto(encode_request(), (host, port))
         return self._error if isinstance(self._error, OSError) else None
 
     def error_received(self, exc: Exception) -> None:

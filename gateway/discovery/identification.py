@@ -6,8 +6,9 @@ from typing import Final
 
 from gateway.discovery.device import DiscoveredDevice, FoundBy
 from gateway.discovery.frames import FrameSockets, Heard, RawFrame
-from gateway.protocol.discovery import BadFrame, is_request
-from gateway.protocol.models import camera_model, normal_mac
+from gateway.protocol.discovery_frames import MalformedFrame, is_request
+from gateway.protocol.mac_address import normalise_mac
+from gateway.protocol.models import parse_model
 
 _ASK_AT_S: Final = (0.0, 0.2, 0.5, 1.0)
 _SILENCE_S: Final = 0.5
@@ -74,7 +75,7 @@ async def overheard(frames: FrameSockets, host: str, *, timeout_s: float, everyo
 def _asks(data: bytes) -> bool:
     try:
         return is_request(data)
-    except BadFrame:
+    except MalformedFrame:
         return False
 
 
@@ -86,8 +87,8 @@ def camera_sighting(heard: Heard, *, port: int, found_by: FoundBy) -> Discovered
         interface=heard.interface,
         found_by=found_by,
         sn=told.sn,
-        mac=normal_mac(told.mac),
-        model=camera_model(told.model) or "",
+        mac=normalise_mac(told.mac),
+        model=parse_model(told.model) or "",
         name=told.name,
         software_version=told.firmware,
         hotspot=told.network.upper() == "AP",

@@ -12,7 +12,7 @@ from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.frames import FrameSockets
 from gateway.discovery.identification import camera_sighting, identify
 from gateway.discovery.interfaces import Interface, covering
-from gateway.protocol.models import camera_model
+from gateway.protocol.models import parse_model
 
 _OWN_TYPE: Final = "_sunmi-ipc._tcp.local."
 _HTTPS_TYPE: Final = "_https._tcp.local."
@@ -77,7 +77,7 @@ def _names_camera(service: AsyncServiceInfo) -> bool:
     if service.type == _OWN_TYPE:
         return True
     texts = {key.lower(): value or "" for key, value in service.decoded_properties.items()}
-    if camera_model(texts.get("model", "")):
+    if parse_model(texts.get("model", "")):
         return True
     return any(_tells_camera(word) for word in _words([service.get_name(), *texts.values()]))
 
@@ -88,4 +88,4 @@ def _words(texts: Iterable[str]) -> Iterable[str]:
 
 def _tells_camera(word: str) -> bool:
     # SS and FS are too short to mean a camera wherever they stand.
-    return (len(word) > 2 and camera_model(word) is not None) or _SERIAL_NUMBER.fullmatch(word) is not None
+    return (len(word) > 2 and parse_model(word) is not None) or _SERIAL_NUMBER.fullmatch(word) is not None

@@ -13,7 +13,7 @@ from gateway.discovery.interfaces import Interface
 from gateway.discovery.scope import MOST_ADDRESSES, ScanScope
 from gateway.doctor.finding import Finding, Subject
 from gateway.doctor.linux import port_holder
-from gateway.protocol.discovery import request_frame
+from gateway.protocol.discovery_frames import encode_request
 from gateway.storage.state_directory import StateDirectory
 
 _LISTEN_S: Final = 1.5
@@ -102,7 +102,7 @@ async def broadcast(subject: Subject) -> list[Finding]:
     async def send(one: Interface) -> _Heard:
         # Bound to the broadcast address, it takes no datagram that is meant for the discovery's own sockets.
         receiver = _bound(one.broadcast if sys.platform == "linux" else "", port)
-        return await _exchange(one, receiver, request_frame(), (one.broadcast, port))
+        return await _exchange(one, receiver, encode_request(), (one.broadcast, port))
 
     return await _on_each(subject, f"a broadcast to UDP port {port}", send)
 

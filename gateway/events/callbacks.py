@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway import RELEASED_AT
 from gateway.cameras.registry import Registry
-from gateway.errors import Conflict, Fault, InvalidRequest, NotManaged, Unauthorized
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotManaged, Unauthorized
 from gateway.events.correlation import EventCorrelation
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
@@ -58,9 +58,9 @@ class Callbacks:
         if camera is not None and not self._registry.get(camera).managed:
             raise NotManaged(f"the camera {camera} is not managed, so its events are not taken: add it first")
         self._check(source, fields)
-        faults = [Fault(name, "is required") for name in ("event", "payload") if not fields.get(name)]
-        if faults:
-            raise InvalidRequest(faults)
+        field_errors = [FieldError(name, "is required") for name in ("event", "payload") if not fields.get(name)]
+        if field_errors:
+            raise InvalidRequest(field_errors)
         report = read_report(fields["event"], fields["payload"], {k: fields[k] for k in _SHOP if fields.get(k)})
         sn = camera or report.camera or self._serial_number(report.ipc_id)
         data, live = dict(report.data), report.live
@@ -85,7 +85,7 @@ class Callbacks:
             raise Unauthorized("the signature of the callback is not right: check app_id and secret_key on both sides")
         stamp = fields.get("timestamp", "")
         if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 11):
-            raise InvalidRequest([Fault("timestamp", "must be Unix seconds")])
+            raise InvalidRequest([FieldError("timestamp", "must be Unix seconds")])
         now = self._now()
         # Before the time is known (a Pi has no clock) nothing can be said of a timestamp, and an event would be lost.
         if now >= RELEASED_AT and abs(int(stamp) - now) > WINDOW_S:

@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-from gateway.errors import Fault, InvalidRequest
+from gateway.errors import FieldError, InvalidRequest
 
 _ID: Final = re.compile(r"([0-9a-f]{6})-([0-9]{1,18})")
 
@@ -49,7 +49,9 @@ class LogRange(NamedTuple):
             return ResumePoint(self.oldest - 1)
         match = _ID.fullmatch(last_id)
         if match is None:
-            raise InvalidRequest([Fault("after", f"{last_id[:80]!r} is no id of an event; 0 stands for the oldest")])
+            raise InvalidRequest(
+                [FieldError("after", f"{last_id[:80]!r} is no id of an event; 0 stands for the oldest")]
+            )
         epoch, number = match[1], int(match[2])
         again = "every event that is kept follows"
         if epoch != self.epoch:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
-from gateway.errors import Fault, InvalidRequest
+from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol import json_text
 from gateway.protocol.events import TYPE_PATTERN, Source
 
@@ -84,7 +84,9 @@ class EventFilter:
         names = frozenset(name.strip() for name in types.split(",") if name.strip())
         for name in names:
             if not TYPE_PATTERN.fullmatch(name.removesuffix(FAMILY_SUFFIX)):
-                raise InvalidRequest([Fault("types", f"{name[:80]!r} is no type such as face.seen, or family face.*")])
+                raise InvalidRequest(
+                    [FieldError("types", f"{name[:80]!r} is no type such as face.seen, or family face.*")]
+                )
         return cls(names, camera)
 
     def matches(self, event: Event) -> bool:

@@ -9,15 +9,15 @@ from gateway.cameras.registry import Registry
 from gateway.cloud.client import Cloud
 from gateway.events.callback_urls import CallbackUrls
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.codes import (
+from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.events import CLOUD_EVENTS, camera_events
+from gateway.protocol.return_codes import (
     CAMERA_CALLBACK_REFUSED,
     CAMERA_SIGNATURE_REFUSED,
     CAMERA_TIME_REFUSED,
-    CLOUD_SHOP_REFUSED,
-    CLOUD_TROUBLE,
+    CLOUD_ACCOUNT_ERROR_CODES,
+    CLOUD_INTERNAL_ERROR_CODES,
 )
-from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.events import CLOUD_EVENTS, camera_events
 from gateway.settings import CloudSettings
 
 CLOUD: Final = "cloud"
@@ -58,7 +58,7 @@ class CloudTarget:
     """The cloud, for the shop of the settings."""
 
     name = CLOUD
-    about_all = CLOUD_SHOP_REFUSED | CLOUD_TROUBLE
+    about_all = CLOUD_ACCOUNT_ERROR_CODES | CLOUD_INTERNAL_ERROR_CODES
     events: Sequence[Event] = CLOUD_EVENTS
 
     def __init__(self, cloud: Cloud, settings: CloudSettings, callback_urls: CallbackUrls) -> None:

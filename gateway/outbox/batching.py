@@ -128,7 +128,7 @@ def content_digest(call: Call) -> bytes:
     structures = {known.name for known in call.endpoint.parameters if known.type in ("array", "object")}
     parts = [call.endpoint.path.encode()]
     for name, value in sorted(call.fields.items()):
-        content = json_text.canonical(json_text.loads(value)) if name in structures else value.encode()
+        content = json_text.dumps_canonical(json_text.loads(value)) if name in structures else value.encode()
         parts += [name.encode(), content]
     for name, part in sorted(call.files.items()):
         parts += [name.encode(), part.data]
@@ -185,7 +185,7 @@ def named(endpoint: Endpoint, document: Any) -> dict[str, str]:
 def fates(endpoint: Endpoint, answer: VendorResponse, items: Sequence[tuple[str, str]]) -> list[Fate]:
     """Return the outcome of each item from a response with code 0. Items are pairs of reference and text."""
     relay = policy(endpoint)
-    meaning = endpoint.meaning(0)
+    meaning = endpoint.describe_code(0)
     if not relay.list_parameter:
         return [Fate("delivered", 0, meaning, answer=answer.raw.decode("utf-8", "replace"))]
     lists = named(endpoint, answer.document)
@@ -207,7 +207,7 @@ def _fate(endpoint: Endpoint, relay: RelayPolicy, listed: str, text: str) -> Fat
     ):
         verdict = "delivered"  # (NOTES: Product updates)
     if verdict == "delivered":
-        return Fate("delivered", 0, endpoint.meaning(0), listed)
+        return Fate("delivered", 0, endpoint.describe_code(0), listed)
     return Fate("refused", 0, f"the vendor names it in {listed}", listed)
 
 

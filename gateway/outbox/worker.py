@@ -23,8 +23,8 @@ from gateway.outbox import Batch, Outbox
 from gateway.outbox.batching import Fate, Member, State, aggregate, fates, named, policy, refused
 from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, Listener, News
 from gateway.outbox.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Doubts
-from gateway.protocol.codes import CLOUD_SHOP_REFUSED, CLOUD_TROUBLE
 from gateway.protocol.endpoint import Call
+from gateway.protocol.return_codes import CLOUD_ACCOUNT_ERROR_CODES, CLOUD_INTERNAL_ERROR_CODES
 from gateway.runtime.back_off import BackOff
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.logs.calls import Origins
@@ -207,7 +207,10 @@ class Relay:
             if exc.vendor_code in policy(batch.endpoint).done_codes:
                 await self._settle(batch, [Fate("delivered")])
                 return ()
-            if exc.vendor_code in CLOUD_TROUBLE and min(map(self._outbox.tries, batch.sequences)) < _TRIES_IN_TROUBLE:
+            if (
+                exc.vendor_code in CLOUD_INTERNAL_ERROR_CODES
+                and min(map(self._outbox.tries, batch.sequences)) < _TRIES_IN_TROUBLE
+            ):
                 self._failed(batch, exc)
                 return ()
             return await self._refused(batch, exc)
@@ -229,7 +232,7 @@ class Relay:
         if bad and len(bad) < len(batch.parcels):
             await self._settle(batch.of(bad), [fate] * len(bad))
             return [batch.of([parcel for parcel in batch.parcels if parcel.reference not in lists])]
-        if len(batch.parcels) > 1 and refusal.vendor_code not in CLOUD_SHOP_REFUSED:
+        if len(batch.parcels) > 1 and refusal.vendor_code not in CLOUD_ACCOUNT_ERROR_CODES:
             return batch.halves()
         await self._settle(batch, [fate] * len(batch.parcels))
         return ()

@@ -1,16 +1,16 @@
-"""Checks the arguments of a call against the parameters of its endpoint, and reports every fault at once."""
+"""Checks the arguments of a call against the parameters of its endpoint, and reports every field error at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.errors import Fault, InvalidRequest, TooLarge
-from gateway.protocol.parameters import FilePart, InvalidValue, Parameter, Span
+from gateway.errors import FieldError, InvalidRequest, TooLarge
+from gateway.protocol.parameters import FilePart, InvalidValue, Parameter, PeriodLimit
 
 
-class ArgumentCheck:
+class ArgumentValidator:
     """The checks of one endpoint. It prepares lookup tables once, so that checking a call is cheap."""
 
-    def __init__(self, parameters: Sequence[Parameter], limits: Sequence[Span]) -> None:
+    def __init__(self, parameters: Sequence[Parameter], limits: Sequence[PeriodLimit]) -> None:
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._limits = limits
         self._required = [parameter.name for parameter in parameters if parameter.required]
@@ -40,10 +40,10 @@ class ArgumentCheck:
     def encode(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> dict[str, str]:
         """Return each argument as text, by name.
 
-        Raises `InvalidRequest` with every fault, or `TooLarge` for a file.
+        Raises `InvalidRequest` with every field error, or `TooLarge` for a file.
         """
-        faults = [
-            Fault(name, "is not a parameter of this endpoint")
+        field_errors = [
+            FieldError(name, "is not a parameter of this endpoint")
             for name in (*arguments, *files)
             if name not in self._parameters
         ]
@@ -55,27 +55,29 @@ class ArgumentCheck:
                 elif (value := arguments.get(name)) is not None:
                     fields[name] = parameter.encode(value)
             except InvalidValue as exc:
-                faults.append(Fault(name + exc.inside, exc.reason))
-        faults += self._missing(arguments, files)
-        if not faults:
-            faults += [fault for limit in self._limits if (fault := limit.check(fields)) is not None]
-        if faults:
-            raise InvalidRequest(faults)
+                field_errors.append(FieldError(name + exc.path, exc.reason))
+        field_errors += self._missing(arguments, files)
+        if not field_errors:
+            field_errors += [field_error for limit in self._limits if (field_error := limit.check(fields)) is not None]
+        if field_errors:
+            raise InvalidRequest(field_errors)
         return fields
 
-    def _missing(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> list[Fault]:
-        """Return a fault for each missing argument.
+    def _missing(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> list[FieldError]:
+        """Return a field error for each missing argument.
 
         Empty values are left out of the signature, so an empty value does not stand in for another argument.
         """
         given = {name for name, value in arguments.items() if value is not None}.union(files)
         filled = {name for name in given if name in files or arguments[name] != ""}
         replaced = {older for newer, older in self._replaces.items() if newer in filled}
-        faults = [Fault(name, "is required") for name in self._required if name not in given and name not in replaced]
+        field_errors = [
+            FieldError(name, "is required") for name in self._required if name not in given and name not in replaced
+        ]
         for members in self._groups:
             if filled.isdisjoint(members):
-                faults.append(Fault(members[0], f"one of {', '.join(members)} is required"))
-        return faults
+                field_errors.append(FieldError(members[0], f"one of {', '.join(members)} is required"))
+        return field_errors
 
 
 def _check_file(parameter: Parameter, part: FilePart) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from gateway.errors import NotFound, TooLarge
 from gateway.protocol import form
-from gateway.protocol.arguments import ArgumentCheck
-from gateway.protocol.parameters import FilePart, Parameter, Span
+from gateway.protocol.arguments import ArgumentValidator
+from gateway.protocol.parameters import FilePart, Parameter, PeriodLimit
 from gateway.protocol.relay_policy import RelayPolicy
 
 Side = Literal["camera", "cloud"]
@@ -18,7 +18,7 @@ Availability = Literal["available", "developing", "unavailable", "listed"]
 Scope = Literal["pos", "installer", "admin"]
 FieldType = Literal["string", "int", "number", "array", "object"]
 
-MASK = "********"
+REDACTED = "********"
 
 _PUBLIC_PARAMETERS_BYTES: Final = 128
 """Size of app_id, timestamp, random and sign in a form, with their names and a reserve."""
@@ -79,7 +79,7 @@ class Endpoint:
     """The least scope that a caller's token needs."""
     parameters: tuple[Parameter, ...] = ()
     """The private parameters; signing adds the public ones."""
-    answer: tuple[ResponseField, ...] = ()
+    response_fields: tuple[ResponseField, ...] = ()
     """The fields below `data` of a response."""
     return_codes: tuple[ReturnCode, ...]
     """The codes that a response may carry, 0 first."""
@@ -87,7 +87,7 @@ class Endpoint:
     """How a call is authorised: signed with the secret key, signed with the activation number, or not at all."""
     availability: Availability = "available"
     """Whether the vendor offers the endpoint already; `listed` means that no page describes it."""
-    limits: tuple[Span, ...] = ()
+    limits: tuple[PeriodLimit, ...] = ()
     """Limits across two parameters."""
     repeatable: bool = False
     """Whether a call may be sent again, with the same effect, when its response was lost."""
@@ -101,7 +101,7 @@ class Endpoint:
     """What a user has to know beside the rest: a contradiction in the vendor's documents, a side effect."""
     takes_file: bool = field(init=False, repr=False, compare=False)
     """Whether a parameter is a file, so that the call travels as multipart/form-data."""
-    _check: ArgumentCheck = field(init=False, repr=False, compare=False)
+    _check: ArgumentValidator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -134,7 +134,7 @@ class Endpoint:
         for wrong, reason in problems:
             if wrong:
                 raise ValueError(f"endpoint {self.path!r}: {reason}")
-        object.__setattr__(self, "_check", ArgumentCheck(self.parameters, self.limits))
+        object.__setattr__(self, "_check", ArgumentValidator(self.parameters, self.limits))
 
     def _can_wait(self, relay: RelayPolicy) -> bool:
         """Tell whether a relay policy fits this endpoint. Calls with secrets are never stored."""
@@ -142,7 +142,7 @@ class Endpoint:
         if relay.list_parameter:
             each = known.get(relay.list_parameter)
             inside = {one.name for one in each.properties} if each is not None and each.type == "array" else None
-            lists = {one.path for one in self.answer if one.type == "array"}
+            lists = {one.path for one in self.response_fields if one.type == "array"}
             if inside is None or self.takes_file or not set(relay.result_lists) <= lists:
                 return False
         else:
@@ -150,7 +150,7 @@ class Endpoint:
         named = {name for key in relay.order_keys for name in key.names}
         return self.side == "cloud" and named <= inside and not any(one.secret for one in self.parameters)
 
-    def meaning(self, code: int) -> str:
+    def describe_code(self, code: int) -> str:
         """Return what a code means for this endpoint. An inferred meaning says so."""
         for known in self.return_codes:
             if known.code == code:
@@ -167,7 +167,7 @@ class Endpoint:
         """Check arguments and turn them into a call.
 
         `arguments` are JSON values or their text. `defaults` apply where the caller gives neither the parameter nor
-        one that replaces it. Raises `InvalidRequest` with every fault, or `TooLarge`.
+        one that replaces it. Raises `InvalidRequest` with every field error, or `TooLarge`.
         """
         files = files or {}
         arguments = self._check.filled(arguments, defaults or {})
@@ -186,17 +186,17 @@ class Endpoint:
         if size > self.max_bytes:
             raise TooLarge(f"{self.path}: the request has {size} bytes; at most {self.max_bytes} are accepted")
 
-    def masked(self, answer: Any) -> Any:
+    def redact(self, answer: Any) -> Any:
         """Return a copy of a response (`code`, `msg`, `data`) with its secret fields masked."""
-        paths = [f"data.{known.path}" for known in self.answer if known.secret]
+        paths = [f"data.{known.path}" for known in self.response_fields if known.secret]
         for path in paths:
-            answer = _masked(answer, path.replace("[]", ".[]").split("."))
+            answer = _redact_path(answer, path.replace("[]", ".[]").split("."))
         return answer
 
     @property
-    def has_secrets(self) -> bool:
+    def has_secret_fields(self) -> bool:
         """Whether a response has fields that only an admin may see."""
-        return any(known.secret for known in self.answer)
+        return any(known.secret for known in self.response_fields)
 
     def describe(self) -> dict[str, Any]:
         """Return the endpoint as JSON for the catalogue."""
@@ -210,7 +210,7 @@ class Endpoint:
             "limits": [limit.describe() for limit in self.limits],
             "answer": [
                 {"path": known.path, "type": known.type, "description": known.description, "secret": known.secret}
-                for known in self.answer
+                for known in self.response_fields
             ],
             "return_codes": [
                 {"code": known.code, "meaning": known.meaning, "inferred": known.inferred}
@@ -241,7 +241,7 @@ class Catalogue:
             if other is None or (other.list_parameter, other.order_keys) != (relay.list_parameter, relay.order_keys):
                 raise ValueError(f"an item cannot go to {relay.redirect_to} instead")
 
-    def side(self, side: Side) -> tuple[Endpoint, ...]:
+    def list_endpoints(self, side: Side) -> tuple[Endpoint, ...]:
         """Return the endpoints of one side, in the order of the vendor's documents."""
         return tuple(endpoint for endpoint in self.endpoints if endpoint.side == side)
 
@@ -254,12 +254,12 @@ class Catalogue:
         return endpoint
 
 
-def _masked(value: Any, steps: list[str]) -> Any:
+def _redact_path(value: Any, steps: list[str]) -> Any:
     if not steps:
-        return MASK if value not in ("", None) else value
+        return REDACTED if value not in ("", None) else value
     step, rest = steps[0], steps[1:]
     if step == "[]":
-        return [_masked(element, rest) for element in value] if isinstance(value, list) else value
+        return [_redact_path(element, rest) for element in value] if isinstance(value, list) else value
     if isinstance(value, dict) and step in value:
-        return {**value, step: _masked(value[step], rest)}
+        return {**value, step: _redact_path(value[step], rest)}
     return value

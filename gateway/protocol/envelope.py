@@ -30,7 +30,7 @@ class VendorResponse:
         return self.document.get("data") or {}
 
 
-def parse_answer(raw: bytes) -> VendorResponse:
+def parse_response(raw: bytes) -> VendorResponse:
     """Parse the body of a response. Raises `MalformedResponse` for anything but a JSON object with an integer code.
 
     `msg` is ignored: the vendor writes both "succeed" and "success" (NOTES: Cloud codes).

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway.protocol import json_text
-from gateway.protocol.models import Model
+from gateway.protocol.models import CameraModel
 
 Source = Literal["cloud", "camera", "gateway"]
 
@@ -58,7 +58,7 @@ class VendorEvent:
     """The documented fields of its payload."""
     personal: bool = False
     """Whether it is about a person."""
-    model: Model | None = None
+    model: CameraModel | None = None
     """The only model whose cameras report it; None for all."""
 
 

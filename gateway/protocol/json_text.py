@@ -40,6 +40,6 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
     return (raw if indent is None else msgspec.json.format(raw, indent=indent)).decode()
 
 
-def canonical(value: Any) -> bytes:
+def dumps_canonical(value: Any) -> bytes:
     """Return JSON that is equal for equal content: members of objects are sorted."""
     return _SORTING.encode(value)

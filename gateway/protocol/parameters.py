@@ -7,14 +7,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from gateway.errors import Fault
+from gateway.errors import FieldError
 from gateway.protocol import json_text
-from gateway.protocol.pictures import picture_size
+from gateway.protocol.pictures import read_picture_size
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
 Format = Literal["date", "timestamp"]
 
-LARGEST: Final = 10**18
+MAX_NUMBER: Final = 10**18
 """Every number is below this. The vendor states no bounds of its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -32,12 +32,12 @@ _JSON_KINDS = {
 
 
 class InvalidValue(ValueError):
-    """A value does not fit its parameter. The text is the reason, `inside` the place within the value: `[2].price`."""
+    """A value does not fit its parameter. The text is the reason, `path` the place within the value: `[2].price`."""
 
-    def __init__(self, reason: str, inside: str = "") -> None:
+    def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.inside = inside
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PictureFormat:
     """A picture that one model of shelf label can show."""
 
     model: str
@@ -118,7 +118,7 @@ class Parameter:
     """Type of an array's elements."""
     properties: tuple["Parameter", ...] = ()
     """Known members of an object. Others pass, because the vendor announces more."""
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[PictureFormat, ...] = ()
     """Pictures that a file may hold; empty for any file."""
     example: int | str | None = None
     """A valid value, for documentation."""
@@ -231,7 +231,7 @@ class Parameter:
             try:
                 self._check_item(element)
             except InvalidValue as exc:
-                raise InvalidValue(exc.reason, f"[{index}]{exc.inside}") from exc
+                raise InvalidValue(exc.reason, f"[{index}]{exc.path}") from exc
 
     def _check_item(self, element: Any) -> None:
         if self.items == "object":
@@ -256,14 +256,14 @@ class Parameter:
             try:
                 known._check(value)
             except InvalidValue as exc:
-                raise InvalidValue(exc.reason, f".{name}{exc.inside}") from exc
+                raise InvalidValue(exc.reason, f".{name}{exc.path}") from exc
 
     def _check(self, value: Any) -> None:
         """Check a member of an object, which is sent unchanged. Raises `InvalidValue`."""
         if self.type in ("array", "object"):
             self._parsed(value)
         elif self.type == "number" and isinstance(value, Decimal):
-            if not -LARGEST < value < LARGEST:
+            if not -MAX_NUMBER < value < MAX_NUMBER:
                 raise InvalidValue("must have at most 18 digits before the point")
             self._check_range(value, str(value))
         else:
@@ -280,7 +280,7 @@ class Parameter:
         if not part.data:
             raise InvalidValue("is empty")
         if self.pictures:
-            size = picture_size(part.data)
+            size = read_picture_size(part.data)
             if size is None:
                 raise InvalidValue("is not a PNG, JPEG, GIF or BMP picture")
             if all((picture.width, picture.height) != size for picture in self.pictures):
@@ -314,7 +314,7 @@ _DESCRIBED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class PeriodLimit:
     """A limit on the time between two parameters."""
 
     start: str
@@ -326,8 +326,8 @@ class Span:
     unit: Literal["seconds", "hours", "days", "weeks", "months"]
     """With `seconds` the parameters are Unix timestamps, otherwise dates (YYYY-MM-DD)."""
 
-    def check(self, fields: Mapping[str, str]) -> Fault | None:
-        """Return the fault in the encoded parameters, or None."""
+    def check(self, fields: Mapping[str, str]) -> FieldError | None:
+        """Return the field error in the encoded parameters, or None."""
         if self.start not in fields or self.end not in fields:
             return None
         if self.unit == "seconds":
@@ -337,8 +337,8 @@ class Span:
             first, last = parse_date(fields[self.start]), parse_date(fields[self.end])
             backwards, too_long = last < first, self._exceeds(first, last)
         if backwards:
-            return Fault(self.end, f"must not be before {self.start}")
-        return Fault(self.end, f"must be at most {self.most} {self.unit} after {self.start}") if too_long else None
+            return FieldError(self.end, f"must not be before {self.start}")
+        return FieldError(self.end, f"must be at most {self.most} {self.unit} after {self.start}") if too_long else None
 
     def _exceeds(self, first: date, last: date) -> bool:
         if self.unit == "months":

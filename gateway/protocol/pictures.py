@@ -1,7 +1,7 @@
 """Reads the size of a picture from the first bytes of its file."""
 
 
-def picture_size(data: bytes) -> tuple[int, int] | None:
+def read_picture_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height of a PNG, GIF, BMP or JPEG picture in pixels, or None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
         return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])

@@ -40,14 +40,14 @@ def render(catalogue: Catalogue) -> str:
     parts = [_INTRODUCTION, *_contents(catalogue)]
     for side, heading in _SIDES:
         parts.append(f"## {heading}")
-        for chapter, endpoints in _chapters(catalogue.side(side)).items():
+        for chapter, endpoints in _chapters(catalogue.list_endpoints(side)).items():
             parts.append(f"### {heading}: {chapter}")
             for endpoint in endpoints:
                 parts += _endpoint(endpoint)
     return "\n\n".join(parts) + "\n"
 
 
-def relay_facts(relay: RelayPolicy) -> Iterator[str]:
+def describe_relay_policy(relay: RelayPolicy) -> Iterator[str]:
     """Yield one Markdown sentence for each rule of a relay policy."""
     items = (
         f"each element of `{relay.list_parameter}` is an item, up to {relay.max_batch_size} in a call"
@@ -94,7 +94,7 @@ def _anchor(endpoint: Endpoint) -> str:
 
 def _contents(catalogue: Catalogue) -> Iterator[str]:
     for side, heading in _SIDES:
-        endpoints = catalogue.side(side)
+        endpoints = catalogue.list_endpoints(side)
         yield f"**{heading}** ({len(endpoints)} endpoints)"
         yield "\n".join(
             f"- {chapter}: " + ", ".join(f"[{one.path}](#{_anchor(one)})" for one in members)
@@ -110,12 +110,12 @@ def _endpoint(endpoint: Endpoint) -> Iterator[str]:
         yield f"Note: {endpoint.note}"
     if endpoint.parameters:
         yield _table(("Parameter", "Type", "Required", "Limits", "Meaning"), _parameters(endpoint.parameters))
-    if endpoint.answer:
+    if endpoint.response_fields:
         yield _table(
             ("Answer field", "Type", "Meaning"),
             (
                 (f"`{one.path}`", one.type, f"{one.description} Secret." if one.secret else one.description)
-                for one in endpoint.answer
+                for one in endpoint.response_fields
             ),
         )
     yield _table(
@@ -131,7 +131,7 @@ def _facts(endpoint: Endpoint) -> Iterator[str]:
     yield f"- Scope `{endpoint.scope}`; {_AUTH[endpoint.auth]}; {_AVAILABILITY[endpoint.availability]}."
     yield f"- {'Safe' if endpoint.repeatable else 'Not safe'} to send again when the answer was lost."
     if endpoint.relay is not None:
-        yield from (f"- {fact}" for fact in relay_facts(endpoint.relay))
+        yield from (f"- {fact}" for fact in describe_relay_policy(endpoint.relay))
     elif endpoint.side == "cloud":
         yield "- Not queued."
     if endpoint.takes_file:

@@ -21,7 +21,9 @@ def sign(parameters: Mapping[str, str], key: str) -> str:
     return digest.hexdigest().upper()
 
 
-def signed(parameters: Mapping[str, str], *, app_id: str, key: str, timestamp: int, random: str) -> dict[str, str]:
+def add_signature(
+    parameters: Mapping[str, str], *, app_id: str, key: str, timestamp: int, random: str
+) -> dict[str, str]:
     """Return the parameters together with the public ones: app_id, timestamp (Unix seconds), random and sign.
 
     `random` is 6 to 10 digits or letters (NOTES: Public parameters).

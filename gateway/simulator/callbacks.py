@@ -8,7 +8,7 @@ from typing import Any, Final
 import aiohttp
 
 from gateway.protocol import form, json_text
-from gateway.protocol.signing import signed
+from gateway.protocol.signing import add_signature
 
 NO_ANSWER: Final = 0
 """What stands for the HTTP status where nobody answered."""
@@ -37,7 +37,7 @@ async def report(
     Whether the vendor tries again is not known, so it is not done. `account` are the app_id and the key that sign.
     """
     app_id, key = account
-    fields = signed(
+    fields = add_signature(
         {**shop, "event": str(event), "payload": json_text.dumps(payload)},
         app_id=app_id,
         key=key,

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
-from gateway.protocol.discovery import Announcement, response_frame
+from gateway.protocol.discovery_frames import Announcement, encode_announcement
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.models import Model
+from gateway.protocol.models import CameraModel
+from gateway.protocol.return_codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.simulator.callbacks import report
 from gateway.simulator.camera_handlers import HANDLERS, MISSING_PARAMETER, Data, check_parameters
 from gateway.simulator.camera_state import CameraState, RestartReason, SimulatedAccessPoint
@@ -50,7 +50,7 @@ class SimulatedCamera:
         self,
         *,
         sn: str,
-        model: Model,
+        model: CameraModel,
         mac: str,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -150,7 +150,7 @@ class SimulatedCamera:
 
     def response_frames(self, *, broadcast: bool) -> Sequence[bytes]:
         """Return the frames that answer a request: one, the same for a `broadcast` and for the camera alone."""
-        return [response_frame(self.announcement())]
+        return [encode_announcement(self.announcement())]
 
     def set_address(self, host: str, port: int) -> None:
         """Say where the camera is when it starts next."""

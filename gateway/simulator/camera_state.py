@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from gateway.protocol.models import Model, normal_mac
+from gateway.protocol.mac_address import normalise_mac
+from gateway.protocol.models import CameraModel
 
 MAX_ZOOM: Final = 500
 MAX_FOCUS: Final = 780
@@ -67,7 +68,7 @@ class CameraState:
     """
 
     sn: str
-    model: Model
+    model: CameraModel
     mac: str
     software_version: str
     default_name: str
@@ -126,7 +127,7 @@ class CameraState:
     @property
     def spaced_mac(self) -> str:
         """The MAC address as the vendor's sample of getInfo prints it, trailing blank included."""
-        return f"{normal_mac(self.mac)} "
+        return f"{normalise_mac(self.mac)} "
 
     def activate(self, app_id: str) -> None:
         """Take an owner; the face groups and subscriptions of before are lost."""

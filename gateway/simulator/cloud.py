@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.return_codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.simulator.callbacks import report
 from gateway.simulator.certificates import CloudCertificateAuthority, Validity, validity_at
 from gateway.simulator.cloud_handlers import HANDLERS
@@ -65,7 +65,7 @@ class SimulatedCloud:
         self._authority = CloudCertificateAuthority(host, self._validity)
         self._stranger: CloudCertificateAuthority | None = None
         self._check = SignatureVerifier()
-        self._lenient = {endpoint.path: without_items(endpoint) for endpoint in CATALOGUE.side("cloud")}
+        self._lenient = {endpoint.path: without_items(endpoint) for endpoint in CATALOGUE.list_endpoints("cloud")}
         self._server = HttpsServer(
             host=host, port=port, context=self._context, service=self.respond, faults=self.faults, clock=clock
         )
@@ -138,7 +138,7 @@ class SimulatedCloud:
             ))  # fmt: skip
         except CallRefused as exc:
             code = exc.code(endpoint)
-            return ServedResponse({"code": code, "msg": endpoint.meaning(code), "data": {}})
+            return ServedResponse({"code": code, "msg": endpoint.describe_code(code), "data": {}})
         self.accepted.append(request)
         return ServedResponse({"code": 0, "msg": "succeed", "data": data})
 

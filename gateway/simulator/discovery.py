@@ -7,7 +7,13 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from gateway.protocol.discovery import MAX_FRAME, PORT, BadFrame, is_request, response_frame
+from gateway.protocol.discovery_frames import (
+    BROADCAST_PORT,
+    MAX_FRAME_BYTES,
+    MalformedFrame,
+    encode_announcement,
+    is_request,
+)
 from gateway.simulator.faults import DiscoveryFaults
 
 _IP_PKTINFO: Final = 8  # Linux; the socket module names it from Python 3.14 on
@@ -44,7 +50,7 @@ class DiscoveryResponder:
         self,
         cameras: Sequence[DiscoverableDevice],
         *,
-        port: int = PORT,
+        port: int = BROADCAST_PORT,
         bind: str = "",
         frame_delay_s: float = 0,
         faults: DiscoveryFaults | None = None,
@@ -112,11 +118,11 @@ class DiscoveryResponder:
     def _read(self, listener: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
-                frame, ancillary, _, asker = listener.recvmsg(MAX_FRAME, 64)
+                frame, ancillary, _, asker = listener.recvmsg(MAX_FRAME_BYTES, 64)
                 self._hear(listener, frame, _destination(ancillary), asker)
 
     def _hear(self, listener: socket.socket, frame: bytes, destination: str | None, asker: tuple[str, int]) -> None:
-        with contextlib.suppress(BadFrame):
+        with contextlib.suppress(MalformedFrame):
             if is_request(frame):
                 self.requests += 1
                 if not self.faults.silent:
@@ -129,7 +135,7 @@ class DiscoveryResponder:
                 sender = self._own.get(camera.host, listener)
                 answers += [(sender, frame) for frame in camera.response_frames(broadcast=destination is None)]
         if destination is None:
-            answers += [(listener, response_frame(stranger)) for stranger in self.faults.strangers]
+            answers += [(listener, encode_announcement(stranger)) for stranger in self.faults.strangers]
         if self._delay_s and self._loop is not None:
             self._loop.call_later(self._delay_s, self._send, answers, asker)
         else:

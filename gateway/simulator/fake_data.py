@@ -11,7 +11,7 @@ _VALUES: Final[Mapping[str, Any]] = {"string": "", "int": 0, "number": 0, "array
 def plausible_data(endpoint: Endpoint, fields: Mapping[str, str]) -> dict[str, Any]:
     """Return data of the declared shape: lists have one element, and a field named like a parameter echoes it."""
     data: dict[str, Any] = {}
-    for known in endpoint.answer:
+    for known in endpoint.response_fields:
         _place(data, known.path.replace("[]", ".[]").split("."), known, fields)
     return data
 

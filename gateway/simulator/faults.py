@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.protocol.discovery import Announcement
+from gateway.protocol.discovery_frames import Announcement
 
 FaultKind = Literal[
     "slow", "drop", "reset_before", "reset_after", "refuse", "status", "garbage", "html", "empty", "endless", "silent"

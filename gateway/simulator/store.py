@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from gateway.errors import StateError
-from gateway.protocol.models import Model
+from gateway.protocol.models import CameraModel
 from gateway.simulator.camera import NETWORKS, SimulatedCamera
 from gateway.simulator.cloud import SHOPS, SimulatedCloud
 from gateway.simulator.discovery import DiscoveryResponder
@@ -22,8 +22,8 @@ APP_ID: Final = "EF3OG8R5B32X0"
 SECRET_KEY: Final = "kdsofkdsnflke9382938k"  # noqa: S105 - the notes' worked example
 MAX_CAMERAS: Final = 100
 _LOOPBACK_BROADCAST: Final = "127.255.255.255"
-_MODELS: Final[Sequence[Model]] = ("FM020", "FM010")
-_SN_PREFIX: Final[dict[Model, str]] = {"FM010": "SS101D8BS", "FM020": "FS101D8BS"}
+_MODELS: Final[Sequence[CameraModel]] = ("FM020", "FM010")
+_SN_PREFIX: Final[dict[CameraModel, str]] = {"FM010": "SS101D8BS", "FM020": "FS101D8BS"}
 
 
 class SimulatedStore:

@@ -43,7 +43,7 @@ def wrong_parameters(
     try:
         endpoint.encode(arguments, files=given)
     except InvalidRequest as exc:
-        return {fault.parameter.partition("[")[0].partition(".")[0] for fault in exc.faults}
+        return {fault.parameter.partition("[")[0].partition(".")[0] for fault in exc.field_errors}
     except TooLarge:
         return {parameter.name for parameter in endpoint.parameters if parameter.type == "file"}
     return ()

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from gateway.api.token_table import PREFIX
-from gateway.protocol.endpoint import MASK
+from gateway.protocol.endpoint import REDACTED
 from gateway.settings import Settings
 
 _SHORTEST: Final = 3
@@ -39,7 +39,7 @@ def masked_settings(settings: Settings) -> dict[str, Any]:
     for name in Settings.model_fields:
         for key, field in type(getattr(settings, name)).model_fields.items():
             if not field.repr and document[name][key]:
-                document[name][key] = MASK
+                document[name][key] = REDACTED
     return document
 
 
@@ -54,9 +54,9 @@ def scrubber(known: Iterable[str]) -> Callable[[str], str]:
 
     def scrub(text: str) -> str:
         if exact is not None:
-            text = exact.sub(MASK, text)
+            text = exact.sub(REDACTED, text)
         for pattern in _PATTERNS:
-            text = pattern.sub(lambda found: (found[1] if found.re.groups else "") + MASK, text)
+            text = pattern.sub(lambda found: (found[1] if found.re.groups else "") + REDACTED, text)
         return text
 
     return scrub

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from gateway.api.hooks import MOST_BYTES
-from gateway.protocol.signing import signed
+from gateway.protocol.signing import add_signature
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import APP_ID, SECRET_KEY
 
@@ -34,7 +34,7 @@ def callback(event: object = 2001, payload: object = FACE, *, key: str = SECRET_
         "timestamp": int(time.time()),
         "random": str(time.monotonic_ns())[-9:],
     } | more
-    return signed({"shop_id": "10096", "event": str(event), "payload": text}, key=key, **given)
+    return add_signature({"shop_id": "10096", "event": str(event), "payload": text}, key=key, **given)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_what_a_callback_needs_is_named(send: Send, kept: Kept, missing: s
     unsigned = {name: fields[name] for name in fields if name not in ("app_id", "timestamp", "random")}
     if blank:
         unsigned[missing] = ""
-    whole = signed(unsigned, app_id=APP_ID, key=SECRET_KEY, timestamp=int(time.time()), random="123456")
+    whole = add_signature(unsigned, app_id=APP_ID, key=SECRET_KEY, timestamp=int(time.time()), random="123456")
     status, problem = await send(whole)
     assert (status, problem["errors"]) == (400, [{"parameter": missing, "reason": "is required"}])
     assert await kept() == []

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from gateway.app import Gateway
-from gateway.protocol.signing import signed
+from gateway.protocol.signing import add_signature
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import APP_ID, SECRET_KEY
 
@@ -26,7 +26,7 @@ def callback(event: object, payload: object, *, key: str = SECRET_KEY, **more: A
     text = payload if isinstance(payload, str) else json.dumps(payload)
     fields = {"shop_id": "10096", "event": str(event), "payload": text}
     given: dict[str, Any] = {"app_id": APP_ID, "timestamp": int(time.time()), "random": str(time.monotonic_ns())[-9:]}
-    return signed(fields, key=key, **given | more)
+    return add_signature(fields, key=key, **given | more)
 
 
 class Hooks:

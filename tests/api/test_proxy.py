@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import MASK
+from gateway.protocol.endpoint import REDACTED
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
-READS = [one.path for one in CATALOGUE.side("camera") if one.auth == "signed" and not one.parameters and one.repeatable]
+READS = [
+    one.path
+    for one in CATALOGUE.list_endpoints("camera")
+    if one.auth == "signed" and not one.parameters and one.repeatable
+]
 
 
 async def test_a_call_passes_and_its_answer_comes_back_unchanged(ours: SimulatedCamera, installer: Any) -> None:
@@ -108,7 +112,7 @@ async def test_the_wifi_password_is_masked_for_all_but_admin(
     shown = await admin("POST", f"{path}/getWifiConf", {})
     assert shown.status == 200, shown.body
     assert shown.body["data"] == {"ssid": WIFI_SSID, "password": WIFI_PASSWORD}
-    assert masked.body["data"] == {"ssid": WIFI_SSID, "password": MASK}
+    assert masked.body["data"] == {"ssid": WIFI_SSID, "password": REDACTED}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ DECLARED = (
 def faults(*pairs: tuple[str, str]) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as caught:
         read_query(MultiDict(pairs), DECLARED)
-    return {fault.parameter: fault.reason for fault in caught.value.faults}
+    return {fault.parameter: fault.reason for fault in caught.value.field_errors}
 
 
 def test_values_are_what_they_stand_for() -> None:

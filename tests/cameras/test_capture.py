@@ -17,8 +17,14 @@ from gateway.discovery.scan import Discovery
 from gateway.errors import CameraUnreachable, CameraUntrusted, NotFound, NotManaged
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.discovery import Announcement, decode_frame, encode_frame, parse_response, response_frame
-from gateway.protocol.endpoint import MASK, ResponseField
+from gateway.protocol.discovery_frames import (
+    Announcement,
+    decode_frame,
+    encode_announcement,
+    encode_frame,
+    parse_announcement,
+)
+from gateway.protocol.endpoint import REDACTED, ResponseField
 from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.camera_state import SimulatedAccessPoint
@@ -142,7 +148,7 @@ def test_every_read_of_the_catalogue_is_asked_and_nothing_that_acts() -> None:
     asked = {endpoint.path for endpoint in captures.reads()}
     assert {"config/getWifiConf", "config/getApList", "config/getApListWithoutAuth", "device/getInfo"} <= asked
     assert {path.partition("/")[2][:3] for path in asked} == {"get"}
-    unasked = {one.path for one in CATALOGUE.side("camera") if one.path not in asked and not one.parameters}
+    unasked = {one.path for one in CATALOGUE.list_endpoints("camera") if one.path not in asked and not one.parameters}
     assert not any(path.partition("/")[2].startswith("get") for path in unasked)
 
 
@@ -157,7 +163,7 @@ async def test_redaction_is_consistent_and_keeps_the_form(studio: Studio) -> Non
     assert (announced["deviceid"], announced["mac"], announced["ip"]) == (
         "FS101D8BS00000", "02AB00000001", "192.0.2.1",
     )  # fmt: skip
-    assert read_of(document, "config/getWifiConf")["answer"]["data"] == {"ssid": "network-1", "password": MASK}
+    assert read_of(document, "config/getWifiConf")["answer"]["data"] == {"ssid": "network-1", "password": REDACTED}
     assert read_of(document, "config/getApList")["answer"]["data"]["ap_list"] == [
         {"ssid": "network-1", "key_mgmt": "WPA-PSK"},
         {"ssid": "network-2", "key_mgmt": "WPA-PSK"},
@@ -271,7 +277,7 @@ async def scripted(studio: Studio, host: str, answers: Callable[[bytes], list[by
 
 
 async def test_frames_come_as_they_are_once_each(studio: Studio) -> None:
-    whole = response_frame(Announcement(sn="FS101D8BS00106", model="FS1"))
+    whole = encode_announcement(Announcement(sn="FS101D8BS00106", model="FS1"))
     flawed = whole[:-1] + bytes([whole[-1] ^ 1])
     device = await scripted(studio, "127.77.0.5", lambda request: [flawed, whole, whole, request])
     try:
@@ -345,7 +351,7 @@ async def test_the_gateway_understands_a_kept_capture(studio: Studio, stem: str)
             if read.get("status") == 200 and read["answer"] and read["answer"]["code"] == 0:
                 answer = await bench.cameras.call(camera.sn, endpoint.encode({}))
                 assert answer.document == read["answer"]
-                assert undeclared(answer.data, endpoint.answer) == []
+                assert undeclared(answer.data, endpoint.response_fields) == []
     record = bench.registry.get(camera.sn)
     assert (record.model, record.activation) == (kept["model"], kept["activation"])
 
@@ -361,7 +367,7 @@ def test_the_codes_of_a_kept_capture_are_declared(stem: str) -> None:
 @pytest.mark.parametrize("stem", KEPT_FILES)
 def test_the_frames_of_a_kept_capture_are_the_vendors(stem: str) -> None:
     kept = json_text.loads(KEPT_FILES[stem])
-    told = [parse_response(bytes.fromhex(frame["frame"])) for frame in kept["frames"] if "frame" in frame]
+    told = [parse_announcement(bytes.fromhex(frame["frame"])) for frame in kept["frames"] if "frame" in frame]
     assert {announcement.sn for announcement in told if announcement} == {kept["sn"]}
 
 

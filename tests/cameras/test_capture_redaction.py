@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.cameras.capture_redaction import KEPT, REPLACED, Redactor
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import MASK
+from gateway.protocol.endpoint import REDACTED
 
 SECRETS = (
     "plenty-of-coffee", "kdsofkdsnflke9382938k", "8000000000000000000042", "FS101D8BS00106", "SunmiStore",
@@ -18,7 +18,9 @@ SECRETS = (
 NAMES = st.sampled_from(
     [*REPLACED, *KEPT, "data", "hd_live_url", "remark", "Password", "secret-key", "wifiPassword", "ap_list"]
 )
-PLAIN = st.none() | st.booleans() | st.integers(-99, 99) | st.sampled_from(["", " ", "NONE", "1.2.6", "text-1", MASK])
+PLAIN = (
+    st.none() | st.booleans() | st.integers(-99, 99) | st.sampled_from(["", " ", "NONE", "1.2.6", "text-1", REDACTED])
+)
 TREES = st.recursive(
     PLAIN | st.sampled_from(SECRETS) | st.sampled_from(SECRETS).map(lambda one: f" {one} "),
     lambda inner: (
@@ -108,7 +110,12 @@ def test_a_stand_in_is_counted_where_it_stands() -> None:
 
 
 def test_every_secret_of_the_catalogue_is_replaced() -> None:
-    secret = {known.path.split(".")[-1] for one in CATALOGUE.side("camera") for known in one.answer if known.secret}
+    secret = {
+        known.path.split(".")[-1]
+        for one in CATALOGUE.list_endpoints("camera")
+        for known in one.response_fields
+        if known.secret
+    }
     assert secret
     assert {REPLACED.get(name) for name in secret} == {"secret"}
 

@@ -484,7 +484,7 @@ async def test_bad_requests(lab: Lab, request_: ProvisioningRequest, parameter: 
     await lab.discover()
     with pytest.raises(InvalidRequest) as caught:
         await lab.provisioning.start(SN, request_)
-    assert [fault.parameter for fault in caught.value.faults] == [parameter]
+    assert [fault.parameter for fault in caught.value.field_errors] == [parameter]
     assert not lab.bench.registry.get(SN).managed
     assert camera.handshakes == 0
 

@@ -18,7 +18,13 @@ import netifaces
 from zeroconf import IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from gateway.protocol.discovery import PORT, Announcement, BadFrame, is_request, response_frame
+from gateway.protocol.discovery_frames import (
+    BROADCAST_PORT,
+    Announcement,
+    MalformedFrame,
+    encode_announcement,
+    is_request,
+)
 from gateway.simulator.certificates import camera_context
 
 AnswersTo = Literal["source", "port", "broadcast"]
@@ -31,7 +37,7 @@ class Device(asyncio.DatagramProtocol):
     host: str
     sn: str = "C201D0000001"
     model: str = "FS1"
-    port: int = PORT
+    port: int = BROADCAST_PORT
     answers_to: AnswersTo = "source"
     mac: str = "0412 24E3 4512"
     network: str = ""
@@ -60,7 +66,7 @@ class Device(asyncio.DatagramProtocol):
         try:
             if not is_request(data):
                 return
-        except BadFrame:
+        except MalformedFrame:
             return
         self.requests.append(addr[0])
         told = Announcement(
@@ -74,7 +80,7 @@ class Device(asyncio.DatagramProtocol):
         )
         host, port = addr
         target = {"source": (host, port), "port": (host, self.port), "broadcast": (self._broadcast, self.port)}
-        answer = response_frame(told) if self.frame is None else self.frame
+        answer = encode_announcement(told) if self.frame is None else self.frame
         self._transports[0].sendto(answer, target[self.answers_to])
 
     @property
@@ -135,7 +141,7 @@ async def play(cameras: Sequence[str], *, port: int, quiet: bool, with_https: bo
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("cameras", nargs="+")
-    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--port", type=int, default=BROADCAST_PORT)
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--no-https", action="store_true")
     parser.add_argument("--mdns", action="store_true")

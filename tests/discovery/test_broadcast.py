@@ -8,7 +8,7 @@ import pytest
 
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import ScanResult
-from gateway.protocol.discovery import Announcement, response_frame
+from gateway.protocol.discovery_frames import Announcement, encode_announcement
 from tests.discovery.conftest import Make
 from tests.discovery.device import AnswersTo, Device
 
@@ -65,9 +65,9 @@ async def test_requests_go_out_at_0_500_and_1000_ms_and_repeated_answers_count_o
         b"",
         b"garbage",
         b"\xff\xff\x33\xff\x01\x02\xff\xff",
-        response_frame(Announcement(sn="C201D0000009", model="FS1"))[:-1] + b"\0",
-        response_frame(Announcement(sn="C201D0000009", model="FS1", name="x" * 1000)),
-        response_frame(Announcement(sn="", model="FS1")),
+        encode_announcement(Announcement(sn="C201D0000009", model="FS1"))[:-1] + b"\0",
+        encode_announcement(Announcement(sn="C201D0000009", model="FS1", name="x" * 1000)),
+        encode_announcement(Announcement(sn="", model="FS1")),
     ],
     ids=["empty", "garbage", "cut off", "wrong checksum", "longer than the vendor's buffer", "without serial number"],
 )

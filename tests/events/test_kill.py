@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.protocol.signing import signed
+from gateway.protocol.signing import add_signature
 from gateway.simulator.certificates import CloudCertificateAuthority
 from gateway.simulator.store import APP_ID, SECRET_KEY
 from tests.outbox.process import GatewayProcess
@@ -43,7 +43,7 @@ class Vendor:
                 await self._report(session, str(next(self._numbers)))
 
     async def _report(self, session: aiohttp.ClientSession, face_id: str) -> None:
-        fields = signed(
+        fields = add_signature(
             {"event": "2001", "payload": json.dumps({"face_id": face_id})},
             app_id=APP_ID,
             key=SECRET_KEY,

@@ -63,7 +63,7 @@ async def test_a_refused_item_is_told_with_code_and_meaning(desk: Desk, simulate
     simulated.faults.add("refuse", path="order/update", code=5047)
     bad = await desk.order("bad", wait_s=10)
     good = await desk.order("good", wait_s=10)
-    meaning = CATALOGUE.get("cloud", "order/update").meaning(5047)
+    meaning = CATALOGUE.get("cloud", "order/update").describe_code(5047)
     assert (bad.state, good.state) == ("refused", "delivered")
     assert desk.news == [ItemRefused(bad.outbox_id, "order/update", 5047, meaning)]
 

@@ -9,11 +9,11 @@ import pytest
 from gateway.errors import NotFound
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import MASK, Catalogue, Endpoint
+from gateway.protocol.endpoint import REDACTED, Catalogue, Endpoint
 from gateway.protocol.parameters import Parameter
 
 ENDPOINTS = [pytest.param(endpoint, id=f"{endpoint.side}:{endpoint.path}") for endpoint in CATALOGUE.endpoints]
-CLOUD = [pytest.param(endpoint, id=endpoint.path) for endpoint in CATALOGUE.side("cloud")]
+CLOUD = [pytest.param(endpoint, id=endpoint.path) for endpoint in CATALOGUE.list_endpoints("cloud")]
 READS = re.compile(r"(^|/)(get|groupBy)[A-Z]\w*$")
 DELETING = {"face/delete", "face/group/delete"}
 PLACES = re.compile(
@@ -119,8 +119,8 @@ def test_its_return_codes(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_its_answer_fields(endpoint: Endpoint) -> None:
-    kinds = {field.path: field.type for field in endpoint.answer}
-    assert len(kinds) == len(endpoint.answer)
+    kinds = {field.path: field.type for field in endpoint.response_fields}
+    assert len(kinds) == len(endpoint.response_fields)
     for path in kinds:
         container, below, _ = path.rpartition("[]")
         if below:
@@ -139,21 +139,21 @@ def test_its_examples_and_defaults_fit(endpoint: Endpoint) -> None:
 def test_passwords_are_secret_and_nothing_else_is(endpoint: Endpoint) -> None:
     for known in every_parameter(endpoint.parameters):
         assert known.secret == ("password" in known.name)
-    for field in endpoint.answer:
+    for field in endpoint.response_fields:
         assert field.secret == ("password" in field.path)
-    assert endpoint.has_secrets == (endpoint.path == "config/getWifiConf")
+    assert endpoint.has_secret_fields == (endpoint.path == "config/getWifiConf")
 
 
 def test_a_secret_is_masked() -> None:
     wifi = CATALOGUE.get("camera", "config/getWifiConf")
     answer = {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": "1234567890"}}
-    assert wifi.masked(answer) == {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": MASK}}
+    assert wifi.redact(answer) == {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": REDACTED}}
     assert answer["data"] == {"ssid": "SUNMI_IPC", "password": "1234567890"}
 
 
 @pytest.mark.parametrize("answer", [{}, {"code": 5}, {"data": []}, {"data": None}, {"data": {"password": ""}}, [], "x"])
 def test_an_answer_without_the_secret_stays_as_it_is(answer: object) -> None:
-    assert CATALOGUE.get("camera", "config/getWifiConf").masked(answer) == answer
+    assert CATALOGUE.get("camera", "config/getWifiConf").redact(answer) == answer
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -162,7 +162,7 @@ def test_its_scope(endpoint: Endpoint) -> None:
     if endpoint.path in DELETING or endpoint.path.startswith("hook/") or endpoint.path.endswith("upgrade"):
         assert endpoint.scope == "admin"
     elif endpoint.side == "camera":
-        assert (endpoint.scope == "pos") == (reads and not endpoint.has_secrets)
+        assert (endpoint.scope == "pos") == (reads and not endpoint.has_secret_fields)
     elif reads or endpoint.path.startswith(("order/", "product/", "passengerFlow/")):
         assert endpoint.scope == "pos"
 
@@ -198,7 +198,7 @@ def test_the_lens_is_slow() -> None:
 
 
 def test_a_number_means_something_else_elsewhere() -> None:
-    assert CATALOGUE.get("cloud", "device/ap/getInfo").meaning(5011) == "invalid model type"
-    assert CATALOGUE.get("cloud", "media/live/start").meaning(5011) == "error in communication with the device"
-    assert CATALOGUE.get("camera", "config/setZoom").meaning(5) == "the signature is wrong (inferred)"
-    assert CATALOGUE.get("camera", "config/setZoom").meaning(4711) == "not documented for this endpoint"
+    assert CATALOGUE.get("cloud", "device/ap/getInfo").describe_code(5011) == "invalid model type"
+    assert CATALOGUE.get("cloud", "media/live/start").describe_code(5011) == "error in communication with the device"
+    assert CATALOGUE.get("camera", "config/setZoom").describe_code(5) == "the signature is wrong (inferred)"
+    assert CATALOGUE.get("camera", "config/setZoom").describe_code(4711) == "not documented for this endpoint"

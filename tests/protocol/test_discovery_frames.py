@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import json_text
-from gateway.protocol.discovery import (
-    MAX_FRAME,
+from gateway.protocol.discovery_frames import (
+    MAX_FRAME_BYTES,
     Announcement,
-    BadFrame,
+    MalformedFrame,
+    encode_announcement,
+    encode_request,
     is_request,
-    parse_response,
-    request_frame,
-    response_frame,
+    parse_announcement,
 )
 
 REQUEST = bytes.fromhex("ffff33ff 01 01 0018 65794a795a584e6c636e5a6c496a6f694d544578496e303d 37947cfe")
@@ -43,13 +43,13 @@ def frame(payload: bytes, *, version: int = 1, kind: int = 2, header: bytes = b"
 
 
 def test_the_request_is_the_test_vector() -> None:
-    assert request_frame() == REQUEST
+    assert encode_request() == REQUEST
     assert is_request(REQUEST)
-    assert parse_response(REQUEST) is None
+    assert parse_announcement(REQUEST) is None
 
 
 def test_a_response_is_laid_out_as_the_vendor_says() -> None:
-    made = response_frame(CAMERA)
+    made = encode_announcement(CAMERA)
     assert made[:6] == bytes.fromhex("ffff33ff0102")
     assert int.from_bytes(made[6:8]) == len(made) - 12
     assert json_text.loads(base64.b64decode(made[8:-4])) == {
@@ -65,36 +65,36 @@ def test_a_response_is_laid_out_as_the_vendor_says() -> None:
         "network": "AP",
     }
     assert int.from_bytes(made[-4:]) == zlib.crc32(made[:-4])
-    assert len(made) <= MAX_FRAME
+    assert len(made) <= MAX_FRAME_BYTES
     assert not is_request(made)
 
 
 def test_a_response_is_understood() -> None:
-    assert parse_response(response_frame(CAMERA)) == CAMERA
+    assert parse_announcement(encode_announcement(CAMERA)) == CAMERA
 
 
 @given(st.builds(Announcement, NAMES.filter(bool), *[NAMES] * 9))
 def test_any_announcement_makes_the_round_trip(announcement: Announcement) -> None:
-    assert parse_response(response_frame(announcement)) == announcement
+    assert parse_announcement(encode_announcement(announcement)) == announcement
 
 
-@pytest.mark.parametrize("whole", [REQUEST, response_frame(CAMERA)], ids=["request", "response"])
+@pytest.mark.parametrize("whole", [REQUEST, encode_announcement(CAMERA)], ids=["request", "response"])
 def test_every_changed_byte_is_noticed(whole: bytes) -> None:
     for index in range(len(whole)):
         for change in (0x01, 0x80, 0xFF):
             spoiled = bytearray(whole)
             spoiled[index] ^= change
-            with pytest.raises(BadFrame):
-                parse_response(bytes(spoiled))
+            with pytest.raises(MalformedFrame):
+                parse_announcement(bytes(spoiled))
 
 
 def test_every_cut_is_noticed() -> None:
-    whole = response_frame(CAMERA)
+    whole = encode_announcement(CAMERA)
     for length in range(len(whole)):
-        with pytest.raises(BadFrame):
-            parse_response(whole[:length])
-    with pytest.raises(BadFrame, match="the length says"):
-        parse_response(whole + b"\0")
+        with pytest.raises(MalformedFrame):
+            parse_announcement(whole[:length])
+    with pytest.raises(MalformedFrame, match="the length says"):
+        parse_announcement(whole + b"\0")
 
 
 @pytest.mark.parametrize(
@@ -119,28 +119,28 @@ def test_every_cut_is_noticed() -> None:
     ],
 )
 def test_a_bad_frame_says_why(bad: bytes, reason: str) -> None:
-    with pytest.raises(BadFrame, match=reason):
-        parse_response(bad)
+    with pytest.raises(MalformedFrame, match=reason):
+        parse_announcement(bad)
 
 
 def test_text_that_is_not_base64_is_refused() -> None:
     body = bytes.fromhex("ffff33ff01020004") + b"e3\n="
-    with pytest.raises(BadFrame, match="not base64"):
-        parse_response(body + struct.pack(">I", zlib.crc32(body)))
+    with pytest.raises(MalformedFrame, match="not base64"):
+        parse_announcement(body + struct.pack(">I", zlib.crc32(body)))
 
 
 def test_unknown_and_odd_members_are_left_aside() -> None:
     payload = b'{"deviceid":" SS101D8BS00083 ","mac":null,"name":7,"model":" SS1 ","colour":"white","network":["AP"]}'
-    assert parse_response(frame(payload)) == Announcement(sn="SS101D8BS00083", model="SS1")
+    assert parse_announcement(frame(payload)) == Announcement(sn="SS101D8BS00083", model="SS1")
 
 
 @given(st.binary(max_size=64))
 def test_any_datagram_is_understood_or_bad(datagram: bytes) -> None:
-    with pytest.raises(BadFrame):
-        parse_response(datagram)
+    with pytest.raises(MalformedFrame):
+        parse_announcement(datagram)
 
 
 @given(st.binary(max_size=64), st.sampled_from([1, 2]))
 def test_any_payload_is_understood_or_bad(payload: bytes, kind: int) -> None:
-    with suppress(BadFrame):
-        parse_response(frame(payload, kind=kind))
+    with suppress(MalformedFrame):
+        parse_announcement(frame(payload, kind=kind))

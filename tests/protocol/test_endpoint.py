@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Fault, InvalidRequest, TooLarge
+from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.catalogue.shop import SHOP
-from gateway.protocol.codes import camera_codes
-from gateway.protocol.endpoint import MASK, Endpoint, ResponseField, ReturnCode
-from gateway.protocol.parameters import FilePart, Parameter, Span
+from gateway.protocol.catalogue.shop import SHOP_PARAMETERS
+from gateway.protocol.endpoint import REDACTED, Endpoint, ResponseField, ReturnCode
+from gateway.protocol.parameters import FilePart, Parameter, PeriodLimit
+from gateway.protocol.return_codes import camera_codes
 
 FACE = {"shop_id": "7948", "group_id": "578968813726", "name": "Mike"}
 LABEL = {"shop_id": "7948", "esl_id": "129200"}
@@ -35,10 +35,10 @@ def picture(data: bytes) -> dict[str, FilePart]:
     return {"pic": FilePart("face.png", "image/png", data)}
 
 
-def faults(endpoint: Endpoint, arguments: dict[str, Any], **more: Any) -> list[Fault]:
+def field_errors(endpoint: Endpoint, arguments: dict[str, Any], **more: Any) -> list[FieldError]:
     with pytest.raises(InvalidRequest) as caught:
         endpoint.encode(arguments, **more)
-    return list(caught.value.faults)
+    return list(caught.value.field_errors)
 
 
 def test_a_good_call_becomes_text() -> None:
@@ -53,34 +53,34 @@ def test_a_call_without_parameters() -> None:
 
 
 def test_every_fault_is_named_at_once() -> None:
-    assert faults(
+    assert field_errors(
         camera("config/setDynamicDetect"), {"motion_level": 4, "weekday": "x", "stop_time": 1441, "zoom": 1}
     ) == [
-        Fault("zoom", "is not a parameter of this endpoint"),
-        Fault("motion_level", "must be at most 3, not 4"),
-        Fault("weekday", "must be an integer"),
-        Fault("stop_time", "must be at most 1440, not 1441"),
-        Fault("audio_level", "is required"),
-        Fault("start_time", "is required"),
+        FieldError("zoom", "is not a parameter of this endpoint"),
+        FieldError("motion_level", "must be at most 3, not 4"),
+        FieldError("weekday", "must be an integer"),
+        FieldError("stop_time", "must be at most 1440, not 1441"),
+        FieldError("audio_level", "is required"),
+        FieldError("start_time", "is required"),
     ]
 
 
 @pytest.mark.parametrize("name", ["zoomm", "Zoom", "app_id", "timestamp", "random", "sign", "sn", "", "__class__"])
 def test_an_unknown_parameter_is_refused_by_name(name: str) -> None:
-    assert Fault(name, "is not a parameter of this endpoint") in faults(
+    assert FieldError(name, "is not a parameter of this endpoint") in field_errors(
         camera("config/setZoom"), {"zoom": 1, name: "x"}
     )
 
 
 def test_an_unknown_file_is_refused_by_name() -> None:
-    assert faults(camera("config/getName"), {}, files=picture(b"x")) == [
-        Fault("pic", "is not a parameter of this endpoint")
+    assert field_errors(camera("config/getName"), {}, files=picture(b"x")) == [
+        FieldError("pic", "is not a parameter of this endpoint")
     ]
 
 
 @pytest.mark.parametrize("arguments", [{}, {"zoom": None}])
 def test_what_is_required_has_to_be_there(arguments: dict[str, Any]) -> None:
-    assert faults(camera("config/setZoom"), arguments) == [Fault("zoom", "is required")]
+    assert field_errors(camera("config/setZoom"), arguments) == [FieldError("zoom", "is required")]
 
 
 def test_null_is_absent() -> None:
@@ -90,7 +90,7 @@ def test_null_is_absent() -> None:
 @pytest.mark.parametrize("ssid", ["咖" * 33, "x" * 33, ""])
 def test_a_bad_ssid_is_refused(ssid: str) -> None:
     for path in ("config/setWifiConf", "config/setWifiConfWithoutAuth"):
-        assert [fault.parameter for fault in faults(camera(path), {"ssid": ssid, "password": ""})] == ["ssid"]
+        assert [one.parameter for one in field_errors(camera(path), {"ssid": ssid, "password": ""})] == ["ssid"]
 
 
 def test_a_blank_password_is_sent() -> None:
@@ -99,7 +99,7 @@ def test_a_blank_password_is_sent() -> None:
 
 
 def test_a_password_is_required_all_the_same() -> None:
-    assert faults(camera("config/setWifiConf"), {"ssid": "WeWork"}) == [Fault("password", "is required")]
+    assert field_errors(camera("config/setWifiConf"), {"ssid": "WeWork"}) == [FieldError("password", "is required")]
 
 
 def test_a_bad_password_is_not_repeated() -> None:
@@ -141,7 +141,7 @@ def test_a_camera_takes_the_bounds(path: str, arguments: dict[str, Any]) -> None
     ],
 )
 def test_a_camera_takes_nothing_beyond_the_bounds(path: str, arguments: dict[str, Any]) -> None:
-    assert [fault.parameter for fault in faults(camera(path), arguments)] == list(arguments)
+    assert [one.parameter for one in field_errors(camera(path), arguments)] == list(arguments)
 
 
 def test_the_shop_is_filled_in() -> None:
@@ -166,8 +166,8 @@ def test_naming_no_shop_is_the_same_as_saying_nothing(named: dict[str, Any]) -> 
 
 
 def test_a_shop_is_needed() -> None:
-    assert faults(cloud("device/ipc/getList"), {}) == [Fault("shop_id", "is required")]
-    assert faults(cloud("device/ipc/getList"), {"sunmi_shop_no": ""}) == [Fault("shop_id", "is required")]
+    assert field_errors(cloud("device/ipc/getList"), {}) == [FieldError("shop_id", "is required")]
+    assert field_errors(cloud("device/ipc/getList"), {"sunmi_shop_no": ""}) == [FieldError("shop_id", "is required")]
 
 
 def test_the_shop_is_not_given_to_a_call_that_takes_none() -> None:
@@ -183,15 +183,15 @@ def test_one_of_a_group_is_enough(label: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("label", [{}, {"esl_code": None}, {"esl_code": ""}, {"esl_code": "", "esl_id": ""}])
 def test_none_of_a_group_is_too_little(label: dict[str, Any]) -> None:
-    assert faults(cloud("device/esl/getInfo"), {"shop_id": "1", **label}) == [
-        Fault("esl_code", "one of esl_code, esl_id is required")
+    assert field_errors(cloud("device/esl/getInfo"), {"shop_id": "1", **label}) == [
+        FieldError("esl_code", "one of esl_code, esl_id is required")
     ]
 
 
 def test_the_groups_differ() -> None:
     assert cloud("device/esl/bind").encode({"shop_id": "1", "esl_sn": "B101194N00002"}).fields["esl_sn"]
-    assert faults(cloud("device/esl/bind"), {"shop_id": "1", "esl_id": "1"})[0].parameter == "esl_id"
-    assert faults(cloud("product/unbindEsl"), {"shop_id": "1", "esl_code": "short"})[0].parameter == "esl_code"
+    assert field_errors(cloud("device/esl/bind"), {"shop_id": "1", "esl_id": "1"})[0].parameter == "esl_id"
+    assert field_errors(cloud("product/unbindEsl"), {"shop_id": "1", "esl_code": "short"})[0].parameter == "esl_code"
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_the_groups_differ() -> None:
     ],
 )
 def test_an_interval_is_limited(action: str, start: str, end: str) -> None:
-    found = faults(
+    found = field_errors(
         cloud(f"passengerFlow/stat/history/{action}"), {"shop_id": "1", "start_time": start, "end_time": end}
     )
-    assert [fault.parameter for fault in found] == ["end_time"]
+    assert [one.parameter for one in found] == ["end_time"]
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_an_interval_within_the_limit(action: str, start: str, end: str) -> None
 def test_recordings_of_an_hour_at_most() -> None:
     arguments = {"shop_id": "1", "ipc_id": "2", "start_time": 1578969264, "end_time": 1578972864}
     assert cloud("media/video/getList").encode(arguments).fields["end_time"] == "1578972864"
-    assert faults(cloud("media/video/getList"), {**arguments, "end_time": "1578972865"}) == [
-        Fault("end_time", "must be at most 3600 seconds after start_time")
+    assert field_errors(cloud("media/video/getList"), {**arguments, "end_time": "1578972865"}) == [
+        FieldError("end_time", "must be at most 3600 seconds after start_time")
     ]
     longer = {**arguments, "end_time": 1579055640}
     assert cloud("media/motionDetection/getList").encode(longer).fields["end_time"] == "1579055640"
@@ -239,9 +239,9 @@ def test_recordings_of_an_hour_at_most() -> None:
 
 def test_pages_of_motion_have_a_hundred_entries_at_most() -> None:
     arguments = {"shop_id": "1", "ipc_id": "2", "start_time": 1, "end_time": 2, "page_num": 0, "page_size": 101}
-    assert faults(cloud("media/motionDetection/getList"), arguments) == [
-        Fault("page_num", "must be at least 1, not 0"),
-        Fault("page_size", "must be 1 to 100, not 101"),
+    assert field_errors(cloud("media/motionDetection/getList"), arguments) == [
+        FieldError("page_num", "must be at least 1, not 0"),
+        FieldError("page_size", "must be 1 to 100, not 101"),
     ]
 
 
@@ -257,17 +257,17 @@ def test_a_picture_that_is_too_large() -> None:
 
 
 def test_a_picture_that_is_missing_empty_or_text() -> None:
-    assert faults(cloud("face/add"), FACE) == [Fault("pic", "is required")]
-    assert faults(cloud("face/add"), FACE, files=picture(b"")) == [Fault("pic", "is empty")]
-    assert faults(cloud("face/add"), {**FACE, "pic": "eA=="}) == [
-        Fault("pic", "must be a file: send the call as multipart/form-data")
+    assert field_errors(cloud("face/add"), FACE) == [FieldError("pic", "is required")]
+    assert field_errors(cloud("face/add"), FACE, files=picture(b"")) == [FieldError("pic", "is empty")]
+    assert field_errors(cloud("face/add"), {**FACE, "pic": "eA=="}) == [
+        FieldError("pic", "must be a file: send the call as multipart/form-data")
     ]
 
 
 def test_a_file_in_place_of_text() -> None:
     part = FilePart("name", "text/plain", b"Mike")
-    found = faults(cloud("face/add"), FACE, files={**picture(b"x"), "name": part})
-    assert found == [Fault("name", "is not a file parameter")]
+    found = field_errors(cloud("face/add"), FACE, files={**picture(b"x"), "name": part})
+    assert found == [FieldError("name", "is not a file parameter")]
 
 
 def test_a_picture_for_a_label() -> None:
@@ -275,7 +275,7 @@ def test_a_picture_for_a_label() -> None:
     wrong = PNG[:16] + (100).to_bytes(4) + PNG[20:]
     assert (
         "is 100 x 104 pixels, which no label shows"
-        in faults(cloud("device/esl/pushImage"), LABEL, files=picture(wrong))[0].reason
+        in field_errors(cloud("device/esl/pushImage"), LABEL, files=picture(wrong))[0].reason
     )
 
 
@@ -313,8 +313,8 @@ def test_an_amount_keeps_its_value(number: str) -> None:
 @pytest.mark.parametrize("number", ["1e18", "-1e999999", "1000000000000000000.0"])
 def test_an_amount_that_is_too_large_is_refused(number: str) -> None:
     orders = json_text.loads(f'[{{"order_no":"1","purchase_amount":{number}}}]')
-    assert faults(cloud("order/update"), {"shop_id": "1", "order_list": orders}) == [
-        Fault("order_list[0].purchase_amount", "must have at most 18 digits before the point")
+    assert field_errors(cloud("order/update"), {"shop_id": "1", "order_list": orders}) == [
+        FieldError("order_list[0].purchase_amount", "must have at most 18 digits before the point")
     ]
 
 
@@ -324,10 +324,12 @@ def test_an_order_is_checked_inside() -> None:
         {"order_type": 1, "product_list": [{"quantity": 1}, {"quantity": "two"}]},
     ]
     endpoint = cloud("order/update")
-    assert faults(endpoint, {"shop_id": "1", "order_list": orders}) == [Fault("order_list[1].order_no", "is required")]
+    assert field_errors(endpoint, {"shop_id": "1", "order_list": orders}) == [
+        FieldError("order_list[1].order_no", "is required")
+    ]
     orders[1]["order_no"] = "2"
-    assert faults(endpoint, {"shop_id": "1", "order_list": orders}) == [
-        Fault("order_list[1].product_list[1].quantity", "must be a number")
+    assert field_errors(endpoint, {"shop_id": "1", "order_list": orders}) == [
+        FieldError("order_list[1].product_list[1].quantity", "must be a number")
     ]
 
 
@@ -343,7 +345,7 @@ def test_an_order_is_checked_inside() -> None:
     ],
 )
 def test_a_product_is_checked_inside(path: str, item: dict[str, Any], place: str) -> None:
-    assert [fault.parameter for fault in faults(cloud(path), {"shop_id": "1", "product_list": [item]})] == [place]
+    assert [one.parameter for one in field_errors(cloud(path), {"shop_id": "1", "product_list": [item]})] == [place]
 
 
 def test_a_product_is_updated_by_its_number_alone() -> None:
@@ -390,8 +392,8 @@ ZOOM = Parameter(name="zoom", type="int")
         ({"parameters": (Parameter(name="a", type="string", one_of="g"),)}, "a group of one"),
         ({"return_codes": camera_codes(1)}, "return code 0 is missing"),
         ({"return_codes": camera_codes(0, 1, 1)}, "a return code is declared twice"),
-        ({"parameters": SHOP[1:]}, "replaces an unknown one"),
-        ({"limits": (Span("a", "b", 1, "days"),)}, "a limit on an unknown parameter"),
+        ({"parameters": SHOP_PARAMETERS[1:]}, "replaces an unknown one"),
+        ({"limits": (PeriodLimit("a", "b", 1, "days"),)}, "a limit on an unknown parameter"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, Any], reason: str) -> None:
@@ -401,14 +403,14 @@ def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, An
 
 def test_secrets_are_masked_at_any_depth() -> None:
     endpoint = declare(
-        answer=(
+        response_fields=(
             ResponseField("key", "string", secret=True),
             ResponseField("networks[].password", "string", secret=True),
             ResponseField("deep.er.password", "string", secret=True),
         )
     )
-    assert endpoint.has_secrets
-    assert endpoint.masked(
+    assert endpoint.has_secret_fields
+    assert endpoint.redact(
         {
             "data": {
                 "key": 5,
@@ -418,16 +420,16 @@ def test_secrets_are_masked_at_any_depth() -> None:
         }
     ) == {
         "data": {
-            "key": MASK,
-            "networks": [{"ssid": "a", "password": MASK}, {"password": ""}, 7],
-            "deep": {"er": {"password": MASK}},
+            "key": REDACTED,
+            "networks": [{"ssid": "a", "password": REDACTED}, {"password": ""}, 7],
+            "deep": {"er": {"password": REDACTED}},
         }
     }
 
 
 def test_a_meaning_says_whether_it_is_inferred() -> None:
     endpoint = declare(return_codes=(ReturnCode(0, "success"), ReturnCode(7, "not activated", True)))
-    assert [endpoint.meaning(code) for code in (0, 7, 8)] == [
+    assert [endpoint.describe_code(code) for code in (0, 7, 8)] == [
         "success",
         "not activated (inferred)",
         "not documented for this endpoint",

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import json_text
-from gateway.protocol.envelope import MalformedResponse, parse_answer
+from gateway.protocol.envelope import MalformedResponse, parse_response
 
 
 def test_an_answer() -> None:
     raw = b'{"code":0,"msg":"succeed","data":{"price":10.00}}'
-    answer = parse_answer(raw)
+    answer = parse_response(raw)
     assert answer.code == 0
     assert answer.data == {"price": Decimal("10.00")}
     assert str(answer.data["price"]) == "10.00"
@@ -33,7 +33,7 @@ def test_an_answer() -> None:
     ],
 )
 def test_a_code_is_read(raw: bytes, code: int) -> None:
-    answer = parse_answer(raw)
+    answer = parse_response(raw)
     assert answer.code == code
     assert answer.data == {}
 
@@ -71,10 +71,10 @@ def test_a_code_is_read(raw: bytes, code: int) -> None:
 )
 def test_garbage_is_named(raw: bytes, what: str) -> None:
     with pytest.raises(MalformedResponse, match=what):
-        parse_answer(raw)
+        parse_response(raw)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_answer_or_garbage(raw: bytes) -> None:
     with suppress(MalformedResponse):
-        parse_answer(raw)
+        parse_response(raw)

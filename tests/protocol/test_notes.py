@@ -8,7 +8,7 @@ import pytest
 
 from gateway import protocol
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.discovery import request_frame
+from gateway.protocol.discovery_frames import encode_request
 from gateway.protocol.reference import render
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,7 +76,7 @@ def test_the_table_of_contents_is_complete() -> None:
 
 def test_the_printed_discovery_request_is_the_one_that_is_sent() -> None:
     [printed] = re.findall(r"^ {4}(ffff33ff[0-9a-f ]+)$", NOTES.read_text(encoding="utf-8"), re.MULTILINE)
-    assert bytes.fromhex(printed) == request_frame()
+    assert bytes.fromhex(printed) == encode_request()
 
 
 def test_nothing_cites_what_is_not_in_the_repository() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import json_text
-from gateway.protocol.parameters import Choice, FilePart, InvalidValue, Parameter, Picture, Span
-from gateway.protocol.pictures import picture_size
+from gateway.protocol.parameters import Choice, FilePart, InvalidValue, Parameter, PeriodLimit, PictureFormat
+from gateway.protocol.pictures import read_picture_size
 
 ZOOM = Parameter(name="zoom", type="int", required=True, min=0, max=500)
 MODE = Parameter(name="mode", type="int", choices=(Choice(0, "off"), Choice(1, "on")))
@@ -45,7 +45,7 @@ ORDERS = Parameter(
     ),
 )
 FILE = Parameter(name="pic", type="file", required=True, max_bytes=100)
-LABEL = Parameter(name="pic", type="file", pictures=(Picture("SL121", 212, 104, ("black", "white")),))
+LABEL = Parameter(name="pic", type="file", pictures=(PictureFormat("SL121", 212, 104, ("black", "white")),))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_number_of_thousands_of_digits_is_refused(parameter: Parameter) -> Non
 
 
 @pytest.mark.parametrize(
-    ("value", "inside"),
+    ("value", "path"),
     [
         (["1"], "[0]"),
         ([{"order_no": "1"}, {}], "[1].order_no"),
@@ -183,10 +183,10 @@ def test_a_number_of_thousands_of_digits_is_refused(parameter: Parameter) -> Non
         ([{"order_no": "1", "order_type": "one"}], "[0].order_type"),
     ],
 )
-def test_a_refusal_names_the_place(value: Any, inside: str) -> None:
+def test_a_refusal_names_the_place(value: Any, path: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         ORDERS.encode(value)
-    assert caught.value.inside == inside
+    assert caught.value.path == path
 
 
 def test_an_object_nested_too_deeply_is_refused() -> None:
@@ -286,7 +286,7 @@ def gif(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("make", [png, jpeg, bmp, gif])
 def test_the_size_of_a_picture_is_read(make: Any) -> None:
-    assert picture_size(make(212, 104)) == (212, 104)
+    assert read_picture_size(make(212, 104)) == (212, 104)
     LABEL.check_file(FilePart("label", "image/png", make(212, 104)))
     with pytest.raises(InvalidValue, match=r"is 104 x 212 pixels, which no label shows \(SL121 212 x 104\)"):
         LABEL.check_file(FilePart("label", "image/png", make(104, 212)))
@@ -297,7 +297,7 @@ def test_the_size_of_a_picture_is_read(make: Any) -> None:
     [b"x", b"<svg/>", png(1, 1)[:-1], jpeg(1, 1)[:9], b"\xff\xd8", b"\xff\xd8" + b"\xff\xe0\xff\xff" * 3, b"GIF89a"],
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
-    assert picture_size(data) is None
+    assert read_picture_size(data) is None
     with pytest.raises(InvalidValue, match="is not a PNG"):
         LABEL.check_file(FilePart("label", "image/png", data))
 
@@ -310,7 +310,7 @@ def test_an_empty_file_is_refused() -> None:
 @given(st.binary(max_size=64))
 def test_any_bytes_are_a_picture_or_none(data: bytes) -> None:
     for head in (b"", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"BM", b"\xff\xd8\xff"):
-        size = picture_size(head + data)
+        size = read_picture_size(head + data)
         assert size is None or len(size) == 2
 
 
@@ -334,7 +334,7 @@ Unit = Literal["seconds", "hours", "days", "weeks", "months"]
     ],
 )
 def test_a_span_within_the_limit(most: int, unit: Unit, start: str, end: str) -> None:
-    assert Span("a", "b", most, unit).check({"a": start, "b": end}) is None
+    assert PeriodLimit("a", "b", most, unit).check({"a": start, "b": end}) is None
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,10 @@ def test_a_span_within_the_limit(most: int, unit: Unit, start: str, end: str) ->
     ],
 )
 def test_a_span_beyond_the_limit(most: int, unit: Unit, start: str, end: str) -> None:
-    assert Span("a", "b", most, unit).check({"a": start, "b": end}) == ("b", f"must be at most {most} {unit} after a")
+    assert PeriodLimit("a", "b", most, unit).check({"a": start, "b": end}) == (
+        "b",
+        f"must be at most {most} {unit} after a",
+    )
 
 
 @pytest.mark.parametrize(
@@ -359,17 +362,17 @@ def test_a_span_beyond_the_limit(most: int, unit: Unit, start: str, end: str) ->
     [("days", "2020-01-02", "2020-01-01"), ("months", "2020-01-02", "2020-01-01"), ("seconds", "2", "1")],
 )
 def test_a_span_backwards(unit: Unit, start: str, end: str) -> None:
-    assert Span("a", "b", 12, unit).check({"a": start, "b": end}) == ("b", "must not be before a")
+    assert PeriodLimit("a", "b", 12, unit).check({"a": start, "b": end}) == ("b", "must not be before a")
 
 
 def test_half_a_span_is_no_span() -> None:
-    assert Span("a", "b", 1, "days").check({"a": "2020-01-01"}) is None
+    assert PeriodLimit("a", "b", 1, "days").check({"a": "2020-01-01"}) is None
 
 
 @given(st.dates(date(1990, 1, 1), date(2090, 1, 1)), st.integers(0, 800), st.integers(1, 24))
 def test_months_grow_with_the_calendar(first: date, days: int, most: int) -> None:
     last = first + timedelta(days=days)
-    wrong = Span("a", "b", most, "months").check({"a": first.isoformat(), "b": last.isoformat()})
+    wrong = PeriodLimit("a", "b", most, "months").check({"a": first.isoformat(), "b": last.isoformat()})
     if days <= most * 28:
         assert wrong is None
     if days > most * 31:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.protocol import catalogue
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.catalogue.shop import ITEMS_PER_CALL
+from gateway.protocol.catalogue.shop import MAX_ITEMS_PER_CALL
 from gateway.protocol.reference import render
 
 PAGE = Path(catalogue.__file__).parent / "REFERENCE.md"
@@ -49,12 +49,15 @@ def test_it_tells_how_the_calls_of_each_endpoint_wait() -> None:
         section.partition("\n")[0]: section
         for section in re.split(r"^#### ", render(CATALOGUE), flags=re.MULTILINE)[1:]
     }
-    for endpoint in CATALOGUE.side("cloud"):
+    for endpoint in CATALOGUE.list_endpoints("cloud"):
         facts = told[endpoint.path]
         assert ("- Queued, priority" in facts) == (endpoint.relay is not None), endpoint.path
         assert ("- Not queued." in facts) == (endpoint.relay is None), endpoint.path
     orders, updates, creates = (told[path] for path in ("order/update", "product/update", "product/create"))
-    assert f"- Queued, priority 1: each element of `order_list` is an item, up to {ITEMS_PER_CALL} in a call." in orders
+    assert (
+        f"- Queued, priority 1: each element of `order_list` is an item, up to {MAX_ITEMS_PER_CALL} in a call."
+        in orders
+    )
     assert "- Order key: the order (`order_no`)." in orders
     assert "- While one waits, each is sent" in orders
     assert "merged into it field by field" in updates

@@ -18,7 +18,7 @@ from gateway.outbox.batching import (
     split,
 )
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.envelope import parse_answer
+from gateway.protocol.envelope import parse_response
 from gateway.protocol.relay_policy import OrderKey, RelayPolicy
 
 SHOP = {"shop_id": "10096"}
@@ -91,7 +91,7 @@ def test_updates_merge_field_by_field_and_an_empty_value_is_none() -> None:
     ],
 )
 def test_what_being_named_means(path: str, lists: dict[str, Any], text: str, state: str, instead: str) -> None:
-    answer = parse_answer(json.dumps({"code": 0, "data": lists}).encode())
+    answer = parse_response(json.dumps({"code": 0, "data": lists}).encode())
     [fate] = fates(CATALOGUE.get("cloud", path), answer, [("1", text)])
     assert (fate.state, fate.instead) == (state, instead)
 

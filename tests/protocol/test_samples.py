@@ -12,7 +12,7 @@ from gateway.errors import InvalidRequest
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.envelope import parse_answer
+from gateway.protocol.envelope import parse_response
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.signing import sign
 
@@ -73,7 +73,7 @@ def test_a_request_that_is_wrong_on_purpose_is_refused(name: str) -> None:
     sample = SAMPLES[name]
     with pytest.raises(InvalidRequest) as caught:
         endpoint_of(sample).encode(private(sample))
-    assert [fault.parameter.partition("[")[0] for fault in caught.value.faults] == [sample["refused"]]
+    assert [one.parameter.partition("[")[0] for one in caught.value.field_errors] == [sample["refused"]]
 
 
 def test_the_worked_activation_verifies() -> None:
@@ -85,10 +85,10 @@ def test_the_worked_activation_verifies() -> None:
 def test_an_answer_holds_only_what_is_declared(name: str) -> None:
     sample = SAMPLES[name]
     endpoint = endpoint_of(sample)
-    answer = parse_answer(json_text.dumps(sample["answer"]).encode())
+    answer = parse_response(json_text.dumps(sample["answer"]).encode())
     assert answer.code in {known.code for known in endpoint.return_codes}
     assert answer.document == json.loads(json_text.dumps(sample["answer"]))
-    declared = {field.path: field.type for field in endpoint.answer}
+    declared = {field.path: field.type for field in endpoint.response_fields}
     for path, value in leaves(answer.data):
         assert path in declared, f"{path} is not declared"
         if value is None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.signing import sign, signed, string_to_sign
+from gateway.protocol.signing import add_signature, sign, string_to_sign
 
 ACTIVATION = {"app_id": "JO83UNV983U9OR", "random": "289192", "sn": "FS101D8BS00106", "timestamp": "1593029283"}
 
@@ -68,7 +68,7 @@ def test_the_text_is_signed_as_it_is(parameters: dict[str, str], text: str) -> N
 
 
 def test_the_public_parameters_are_added() -> None:
-    made = signed(
+    made = add_signature(
         {"sn": "FS101D8BS00106"}, app_id="JO83UNV983U9OR", key="12345678", timestamp=1593029283, random="289192"
     )
     assert made == {**ACTIVATION, "sign": "72CB1C1031D3BA103D2FA1A57E171C2D"}
@@ -88,7 +88,7 @@ def test_the_order_of_the_parameters_does_not_matter(parameters: dict[str, str],
 
 @given(PARAMETERS)
 def test_the_other_side_reads_the_same_from_the_form(parameters: dict[str, str]) -> None:
-    sent = signed(parameters, app_id="JO83UNV983U9OR", key="secret", timestamp=1593029283, random="289192")
+    sent = add_signature(parameters, app_id="JO83UNV983U9OR", key="secret", timestamp=1593029283, random="289192")
     received = dict(parse_qsl(urlencode(sent), keep_blank_values=True))
     assert received == sent
     assert sign(received, "secret") == received["sign"]

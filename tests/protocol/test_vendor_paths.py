@@ -68,7 +68,7 @@ SOURCES = sources()
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_cameras_paths(source: str) -> None:
     printed = SOURCES[source]["camera"]
-    assert set(printed) | FROM_ANOTHER_PAGE == {endpoint.path for endpoint in CATALOGUE.side("camera")}
+    assert set(printed) | FROM_ANOTHER_PAGE == {endpoint.path for endpoint in CATALOGUE.list_endpoints("camera")}
     assert {path: sample for path, sample in printed.items() if path != sample} == MISPRINTED_SAMPLES
 
 
@@ -78,7 +78,7 @@ def test_the_clouds_paths(source: str) -> None:
     assert set(MISPRINTED_PATHS) <= set(printed["cloud"])
     assert set(LISTED_ONLY) == set(printed["listed_only"])
     meant = {MISPRINTED_PATHS.get(path, path) for path in printed["cloud"]} | set(LISTED_ONLY.values())
-    assert meant == {endpoint.path for endpoint in CATALOGUE.side("cloud")}
+    assert meant == {endpoint.path for endpoint in CATALOGUE.list_endpoints("cloud")}
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -279,6 +279,6 @@ async def test_unknown_paths_and_methods(camera: SimulatedCamera, http: aiohttp.
 
 
 def test_every_camera_endpoint_has_a_behaviour() -> None:
-    paths = {endpoint.path for endpoint in CATALOGUE.side("camera")}
+    paths = {endpoint.path for endpoint in CATALOGUE.list_endpoints("camera")}
     assert len(paths) == 29
     assert paths == {*HANDLERS, "device/activate"}

@@ -187,7 +187,7 @@ async def test_pages_of_a_list(cloud: SimulatedCloud, ask: Ask) -> None:
 
 async def test_an_endpoint_without_state_answers_as_declared(cloud: SimulatedCloud, ask: Ask) -> None:
     answer = await ask(cloud, "device/ap/firmware/getList")
-    names = {known.path for known in CATALOGUE.get("cloud", "device/ap/firmware/getList").answer}
+    names = {known.path for known in CATALOGUE.get("cloud", "device/ap/firmware/getList").response_fields}
     assert names == {"total_count", "ap_firmware_list", *(f"ap_firmware_list[].{name}" for name in
                      answer["data"]["ap_firmware_list"][0])}  # fmt: skip
 

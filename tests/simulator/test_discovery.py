@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.protocol.discovery import Announcement
+from gateway.protocol.discovery_frames import Announcement
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.simulator.faults import PRINTER

@@ -157,7 +157,7 @@ async def test_the_product_examples_in_their_order(cloud: SimulatedCloud, ask: P
 
 
 def test_every_behaviour_belongs_to_an_endpoint() -> None:
-    paths = {endpoint.path for endpoint in CATALOGUE.side("cloud")}
+    paths = {endpoint.path for endpoint in CATALOGUE.list_endpoints("cloud")}
     assert set(HANDLERS) <= paths
     without = {
         "face/updatePicture", "device/esl/setRefreshTime", "device/ap/setScanTime", "device/ap/firmware/getList",

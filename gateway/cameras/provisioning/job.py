@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, Self, get_args
 
-from gateway.errors import Fault, InvalidRequest, Problem
+from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.protocol.catalogue import CATALOGUE
 
 StepName = Literal["reach", "networks", "wifi", "rejoin", "activate", "verify"]
@@ -60,22 +60,24 @@ class ProvisioningRequest:
         return self.ssid is self.password is self.activation_number is self.name is None
 
     def check(self) -> None:
-        """Raise `InvalidRequest` with every fault."""
-        faults: list[Fault] = []
+        """Raise `InvalidRequest` with every field error."""
+        field_errors: list[FieldError] = []
         if self.ssid is not None:
-            faults += _faults(_WIFI, {"ssid": self.ssid, "password": self.password or ""})
+            field_errors += _find_field_errors(_WIFI, {"ssid": self.ssid, "password": self.password or ""})
         elif self.password is not None:
-            faults.append(Fault("ssid", "is required with password"))
+            field_errors.append(FieldError("ssid", "is required with password"))
         if self.activation_number is not None:
             number = self.activation_number
             if not 0 < len(number) <= MAX_NUMBER or not number.isprintable() or not number.strip():
-                faults.append(Fault("activation_number", f"must have 1 to {MAX_NUMBER} characters"))
+                field_errors.append(FieldError("activation_number", f"must have 1 to {MAX_NUMBER} characters"))
             if not self.confirm_erase:
-                faults.append(Fault("confirm_erase", "must be true: the activation erases the camera's face groups"))
+                field_errors.append(
+                    FieldError("confirm_erase", "must be true: the activation erases the camera's face groups")
+                )
         if self.name is not None:
-            faults += _faults(_NAME, {"name": self.name})
-        if faults:
-            raise InvalidRequest(faults)
+            field_errors += _find_field_errors(_NAME, {"name": self.name})
+        if field_errors:
+            raise InvalidRequest(field_errors)
 
     def without_secrets(self) -> Self:
         """Return the request as it may be kept once the job has ended."""
@@ -171,14 +173,14 @@ class Job:
 
     def _require_values(self, index: int) -> None:
         gone = "is not kept when a job has ended: start again and give every value that is still needed"
-        faults = []
+        field_errors = []
         if self.had_password and self.request.password is None and index <= STEPS.index("wifi"):
-            faults.append(Fault("password", gone))
+            field_errors.append(FieldError("password", gone))
         pending = self.had_number and self.request.activation_number is None and not self.activation_sent
         if pending and index <= STEPS.index("activate"):
-            faults.append(Fault("activation_number", gone))
-        if faults:
-            raise InvalidRequest(faults)
+            field_errors.append(FieldError("activation_number", gone))
+        if field_errors:
+            raise InvalidRequest(field_errors)
 
     def describe(self) -> dict[str, Any]:
         """Return the job as the local REST interface shows it; there is no secret in it."""
@@ -218,9 +220,9 @@ class Job:
 _STORED: Final = ("via_hotspot", "wifi_address", "activation_sent", "had_password", "had_number")
 
 
-def _faults(endpoint: Any, arguments: dict[str, str]) -> list[Fault]:
+def _find_field_errors(endpoint: Any, arguments: dict[str, str]) -> list[FieldError]:
     try:
         endpoint.encode(arguments)
     except InvalidRequest as exc:
-        return list(exc.faults)
+        return list(exc.field_errors)
     return []

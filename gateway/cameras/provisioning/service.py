@@ -14,7 +14,7 @@ from gateway.cameras.provisioning.table import JobTable
 from gateway.cameras.provisioning.wifi import networks, reach, rejoin, wifi
 from gateway.cameras.record import is_serial_number
 from gateway.cameras.registry import Registry
-from gateway.errors import Conflict, Fault, GatewayError, InvalidRequest, NotFound
+from gateway.errors import Conflict, FieldError, GatewayError, InvalidRequest, NotFound
 
 _ACTIONS: Final[Mapping[StepName, Callable[[Course], Awaitable[str]]]] = {
     "reach": reach,
@@ -120,7 +120,9 @@ class Provisioning:
             if request.ssid is None:
                 raise
             if not is_serial_number(sn):
-                raise InvalidRequest([Fault("sn", "must be letters, digits and ._-, at most 128 characters")]) from None
+                raise InvalidRequest(
+                    [FieldError("sn", "must be letters, digits and ._-, at most 128 characters")]
+                ) from None
 
     async def cancel(self, sn: str) -> Job:
         """Stop a job and remove its secrets. Raises `NotFound`, or `Conflict` when it has ended already."""

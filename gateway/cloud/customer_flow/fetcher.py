@@ -10,7 +10,7 @@ from gateway.cloud.customer_flow.table import Kept
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
-    Fault,
+    FieldError,
     InvalidRequest,
     PeerTimeout,
     Problem,
@@ -59,15 +59,15 @@ def flow_endpoint(name: str) -> Endpoint:
 def chosen_shop(given: Mapping[str, str], defaults: Mapping[str, str]) -> Shop:
     """Return the shop that a caller names, else that of the settings. Raises `InvalidRequest`."""
     given = {name: value for name, value in given.items() if value}
-    faults = [
-        Fault(name, f"must have at most {_MOST_SHOP} characters")
+    field_errors = [
+        FieldError(name, f"must have at most {_MOST_SHOP} characters")
         for name, value in given.items()
         if len(value) > _MOST_SHOP
     ]
     if len(given) > 1:
-        faults.append(Fault("sunmi_shop_no", "stands in for shop_id: give one of them"))
-    if faults:
-        raise InvalidRequest(faults)
+        field_errors.append(FieldError("sunmi_shop_no", "stands in for shop_id: give one of them"))
+    if field_errors:
+        raise InvalidRequest(field_errors)
     [(name, value)] = flow_endpoint("today/getLatest").encode(given, defaults=defaults).fields.items()
     return Shop(name, value)
 

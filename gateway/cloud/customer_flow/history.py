@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple
 from gateway.cloud.customer_flow import reading
 from gateway.cloud.customer_flow.fetcher import Age, Asking, Shop, flow_endpoint, late, unavailable, worst
 from gateway.cloud.customer_flow.table import FlowTable, Kept
-from gateway.errors import Fault, InvalidRequest, Problem, StateError, VendorRefused
+from gateway.errors import FieldError, InvalidRequest, Problem, StateError, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.protocol.parameters import Span
+from gateway.protocol.parameters import PeriodLimit
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.timestamps import utc_text
 
@@ -33,7 +33,7 @@ _TOTALS, _GENDERS, _HOURS, _DAYS, _WEEKS, _MONTHS = (
     for name in ("groupByTag", "groupByGender", "getTrendByHour", "getTrendByDay", "getTrendByWeek", "getTrendByMonth")
 )
 _DEVELOPING: Final = frozenset(one.path for one in (_WEEKS, _MONTHS) if one.availability == "developing")
-_LONGEST: Final = Span("from", "to", _MONTHS.limits[0].most, _MONTHS.limits[0].unit)
+_LONGEST: Final = PeriodLimit("from", "to", _MONTHS.limits[0].most, _MONTHS.limits[0].unit)
 _YEARS: Final = range(2000, 2101)
 _FARTHEST_AHEAD: Final = timedelta(hours=14)
 """Where on earth the day begins first."""
@@ -96,21 +96,23 @@ class History:
         return self._describe(shop, first, last, held, before, problems)
 
     def _check(self, first: date, last: date) -> None:
-        faults = [
-            Fault(name, f"must be a day of the years {_YEARS[0]} to {_YEARS[-1]}")
+        field_errors = [
+            FieldError(name, f"must be a day of the years {_YEARS[0]} to {_YEARS[-1]}")
             for name, day in (("from", first), ("to", last))
             if day.year not in _YEARS
         ]
         wrong = _LONGEST.check({"from": str(first), "to": str(last)})
         if wrong is not None:
-            faults.append(wrong)
+            field_errors.append(wrong)
         clock = self._asking.cloud.clock
-        if not faults and clock.known:
+        if not field_errors and clock.known:
             begun = (datetime.fromtimestamp(clock.now(), UTC) + _FARTHEST_AHEAD).date()
             if last > begun:
-                faults.append(Fault("to", f"lies in the future: the last day that has begun anywhere is {begun}"))
-        if faults:
-            raise InvalidRequest(faults)
+                field_errors.append(
+                    FieldError("to", f"lies in the future: the last day that has begun anywhere is {begun}")
+                )
+        if field_errors:
+            raise InvalidRequest(field_errors)
 
     async def _held(self, shop: Shop, pieces: Sequence[Piece], first: date, last: date) -> dict[Piece, Kept]:
         stored = await self._table.load(shop.key, str(first), str(last))

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
 
-from gateway.errors import Conflict, Fault, InvalidRequest, NotFound, StateError
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
 from gateway.events.event import EventFilter
 from gateway.events.log import EventLog
 from gateway.events.webhooks.address import LocalResolver, Reachable
@@ -110,7 +110,7 @@ class Webhooks:
         self._reachable.check_url(url)
         EventFilter.parse(types, camera)
         if len(name) > _MAX_NAME or not name.isprintable():
-            raise InvalidRequest([Fault("name", f"must be at most {_MAX_NAME} printable characters")])
+            raise InvalidRequest([FieldError("name", f"must be at most {_MAX_NAME} printable characters")])
         if len(self._deliveries) >= MOST:
             raise Conflict(f"there are {MOST} webhooks already: remove one first")
         secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from gateway.errors import Fault, InvalidRequest
+from gateway.errors import FieldError, InvalidRequest
 
 MAX_URL: Final = 2048
 _LOCAL: Final = tuple(
@@ -88,4 +88,4 @@ class LocalResolver(AbstractResolver):
 
 
 def _fault(reason: str) -> InvalidRequest:
-    return InvalidRequest([Fault("url", reason)])
+    return InvalidRequest([FieldError("url", reason)])

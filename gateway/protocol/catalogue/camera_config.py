@@ -2,16 +2,22 @@
 
 from typing import Any
 
-from gateway.protocol.catalogue.answers import meanings, rows, text, texts, whole
-from gateway.protocol.codes import camera_codes
+from gateway.protocol.catalogue.response_fields import (
+    describe_choices,
+    int_field,
+    object_list,
+    string_field,
+    string_list,
+)
 from gateway.protocol.endpoint import Endpoint, ResponseField
 from gateway.protocol.parameters import Choice, Parameter
+from gateway.protocol.return_codes import camera_codes
 
 
 def _read(number: int, action: str, title: str, *answer: ResponseField, **more: Any) -> Endpoint:
     """Declare an endpoint without parameters that only reads."""
     declared = {"scope": "pos", "return_codes": camera_codes(0, 1, 3, 5, 7), "repeatable": True, **more}
-    return _config(number, action, title, answer=answer, **declared)
+    return _config(number, action, title, response_fields=answer, **declared)
 
 
 def _set(number: int, action: str, title: str, *parameters: Parameter, codes: tuple[int, ...], **more: Any) -> Endpoint:
@@ -48,12 +54,17 @@ _WIFI = (
         "The lower bound is WPA's, and the vendor's app keeps to it.",
     ),
 )
-_WIFI_LEAVES = (
+_WIFI_NOTE = (
     "The camera may change networks before it answers, so a lost answer says nothing and sending again only hides it."
 )
 _ACCESS_POINTS = (
-    whole("num", "Number of networks found."),
-    *rows("ap_list", "The networks that the camera sees.", text("ssid", "SSID."), text("key_mgmt", "Encryption.")),
+    int_field("num", "Number of networks found."),
+    *object_list(
+        "ap_list",
+        "The networks that the camera sees.",
+        string_field("ssid", "SSID."),
+        string_field("key_mgmt", "Encryption."),
+    ),
 )
 
 _IR_MODES = (Choice(0, "off"), Choice(1, "on"), Choice(2, "automatic (recommended)"))
@@ -69,16 +80,16 @@ _STOP = "End, in minutes since midnight; before the start means on the next day.
 ENDPOINTS = (
     _set(
         1, "setWifiConf", "Set WIFI Configurations", *_WIFI,
-        codes=(2, 3, 5, 7, 100, 101), repeatable=False, note=_WIFI_LEAVES,
+        codes=(2, 3, 5, 7, 100, 101), repeatable=False, note=_WIFI_NOTE,
     ),
     _set(
         2, "setWifiConfWithoutAuth", "Set WIFI Configurations (without authentication)", *_WIFI,
         codes=(2, 3, 5, 7, 12, 100, 101), auth="none", repeatable=False,
-        note=f"Only before activation. {_WIFI_LEAVES}",
+        note=f"Only before activation. {_WIFI_NOTE}",
     ),
     _read(
         3, "getWifiConf", "Get WIFI Configurations",
-        text("ssid", "SSID."), ResponseField("password", "string", "Password.", secret=True),
+        string_field("ssid", "SSID."), ResponseField("password", "string", "Password.", secret=True),
         scope="installer",
     ),
     _read(4, "getApList", "Get AP List", *_ACCESS_POINTS),
@@ -114,12 +125,12 @@ ENDPOINTS = (
     _set(9, "resetZoomFocus", "Reset Zoom and Focus", codes=(3, 5, 7), timeout_s=18),
     _read(
         10, "getZoomFocusConf", "Get Zoom and Focus Configurations",
-        whole("zoom", "Zoom level."), whole("max_zoom", "Largest zoom level."),
-        whole("focus", "Focus level."), whole("max_focus", "Largest focus level."),
-        whole("focused_x", "Focus point, percent of the width."),
-        whole("focused_y", "Focus point, percent of the height."),
-        whole("focus_x", "The same as focused_x, in the table's spelling."),
-        whole("focus_y", "The same as focused_y, in the table's spelling."),
+        int_field("zoom", "Zoom level."), int_field("max_zoom", "Largest zoom level."),
+        int_field("focus", "Focus level."), int_field("max_focus", "Largest focus level."),
+        int_field("focused_x", "Focus point, percent of the width."),
+        int_field("focused_y", "Focus point, percent of the height."),
+        int_field("focus_x", "The same as focused_x, in the table's spelling."),
+        int_field("focus_y", "The same as focused_y, in the table's spelling."),
         # (NOTES: Focus point)
         note="The sample answers focused_x and focused_y, the table says focus_x and focus_y: accept both.",
     ),
@@ -131,7 +142,7 @@ ENDPOINTS = (
         ),
         codes=(3, 5, 7, 113),
     ),
-    _read(12, "getIrMode", "Get IR Mode", whole("irmode", meanings(_IR_MODES))),
+    _read(12, "getIrMode", "Get IR Mode", int_field("irmode", describe_choices(_IR_MODES))),
     _set(
         13, "setDynamicDetect", "Set Dynamic Detect",
         Parameter(name="motion_level", type="int", required=True, min=0, max=3, description=_MOTION_LEVEL, example=2),
@@ -145,8 +156,8 @@ ENDPOINTS = (
     ),
     _read(
         14, "getDynamicDetect", "Get Dynamic Detect",
-        whole("motion_level", _MOTION_LEVEL), whole("audio_level", _AUDIO_LEVEL), whole("weekday", _WEEKDAY),
-        whole("start_time", _START), whole("stop_time", _STOP),
+        int_field("motion_level", _MOTION_LEVEL), int_field("audio_level", _AUDIO_LEVEL),
+        int_field("weekday", _WEEKDAY), int_field("start_time", _START), int_field("stop_time", _STOP),
     ),
     _set(
         15, "updateName", "Set IPC Name",
@@ -154,7 +165,7 @@ ENDPOINTS = (
         codes=(3, 5, 7, 118),
     ),
     _read(
-        16, "getName", "Get IPC Name", text("name", "Name."),
+        16, "getName", "Get IPC Name", string_field("name", "Name."),
         # (NOTES: Camera name)
         note="The table types the name as int; it is text, as in the sample.",
     ),
@@ -165,7 +176,7 @@ ENDPOINTS = (
         ),
         codes=(3, 5, 7, 119),
     ),
-    _read(18, "getLedSwitch", "Get LED", whole("led_switch", meanings(_SWITCH))),
+    _read(18, "getLedSwitch", "Get LED", int_field("led_switch", describe_choices(_SWITCH))),
     _set(
         19, "setRotation", "Set Rotation",
         Parameter(
@@ -176,9 +187,10 @@ ENDPOINTS = (
         # (NOTES: Rotation)
         note="FM010 turns by 0, 90, 180 and 270 degrees, FM020 by 0 and 180.",
     ),
-    _read(20, "getRotation", "Get Rotation", whole("rotation", "Orientation of the image, in degrees.")),
+    _read(20, "getRotation", "Get Rotation", int_field("rotation", "Orientation of the image, in degrees.")),
     _read(
-        21, "getRotationAngles", "Get Rotation Angles", *texts("angles", "The orientations that this camera has."),
+        21, "getRotationAngles", "Get Rotation Angles",
+        *string_list("angles", "The orientations that this camera has."),
         # (NOTES: Rotation)
         note="The sample posts to config/getRotation: a misprint.",
     ),
@@ -189,7 +201,7 @@ ENDPOINTS = (
     ),
     _read(
         23, "getMemoryCardStatus", "Get SD-card Status",
-        whole("status", "0 no card, 1 not formatted, 2 working, 3 unknown, 4 ejected; treat any other as 3."),
+        int_field("status", "0 no card, 1 not formatted, 2 working, 3 unknown, 4 ejected; treat any other as 3."),
         # (NOTES: Memory card status)
         note="4 is not in the documents; the vendor's app knows it.",
     ),

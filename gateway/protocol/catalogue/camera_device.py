@@ -1,9 +1,9 @@
 """Camera endpoints `device/*`: activation, information, factory reset, reboot."""
 
-from gateway.protocol.catalogue.answers import text
-from gateway.protocol.codes import camera_codes
+from gateway.protocol.catalogue.response_fields import string_field
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.parameters import Parameter
+from gateway.protocol.return_codes import camera_codes
 
 _CODES = camera_codes(0, 1, 2, 3, 5, 7)
 
@@ -34,14 +34,14 @@ ENDPOINTS = (
         title="Get Basic Information",
         source="Device Management, 2",
         scope="pos",
-        answer=(
-            text("sn", "Serial number."),
-            text("model_name", "Model: SS, SS1 or FM010 for one, FS, FS1 or FM020 for the other."),
-            text("name", "Name."),
-            text("software_version", "Firmware."),
-            text("hardware_version", "Hardware."),
-            text("ip", "IP address."),
-            text("mac", "MAC address; may end in a blank."),
+        response_fields=(
+            string_field("sn", "Serial number."),
+            string_field("model_name", "Model: SS, SS1 or FM010 for one, FS, FS1 or FM020 for the other."),
+            string_field("name", "Name."),
+            string_field("software_version", "Firmware."),
+            string_field("hardware_version", "Hardware."),
+            string_field("ip", "IP address."),
+            string_field("mac", "MAC address; may end in a blank."),
         ),
         return_codes=_CODES,
         repeatable=True,

@@ -1,9 +1,9 @@
 """Camera endpoints `hook/*`: events that a camera reports to a callback URL (NOTES: Camera subscriptions)."""
 
-from gateway.protocol.codes import camera_codes
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.events import VENDOR_EVENTS
 from gateway.protocol.parameters import Choice, Parameter
+from gateway.protocol.return_codes import camera_codes
 
 _EVENT_LIST = Parameter(
     name="event_list",

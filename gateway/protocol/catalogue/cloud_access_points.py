@@ -1,22 +1,22 @@
 """Cloud endpoints `device/ap/*`: the radio access points of shelf labels."""
 
-from gateway.protocol.catalogue.answers import rows, text, whole
 from gateway.protocol.catalogue.labels import LABEL_CODES
-from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, SHOP, cloud_endpoint, pages
-from gateway.protocol.codes import GENERAL_CLOUD_CODES, cloud_codes
+from gateway.protocol.catalogue.response_fields import int_field, object_list, string_field
+from gateway.protocol.catalogue.shop import GENERAL_CODES_NOTE, SHOP_PARAMETERS, cloud_endpoint, page_parameters
 from gateway.protocol.parameters import Parameter
+from gateway.protocol.return_codes import GENERAL_CLOUD_CODES, cloud_codes
 
 _AP_ID = Parameter(name="ap_id", type="string", required=True, description="The access point.", example="129200")
 _AP_NAME = "Name of the access point."
 
-_POINT = (
-    text("ap_id", "The access point's identifier."),
-    text("ap_sn", "Its serial number."),
-    text("ap_name", "Its name."),
-    whole("esl_count", "Number of labels that it serves."),
-    whole("status", "0 not activated, 1 online, 2 offline."),
+_ACCESS_POINT_FIELDS = (
+    string_field("ap_id", "The access point's identifier."),
+    string_field("ap_sn", "Its serial number."),
+    string_field("ap_name", "Its name."),
+    int_field("esl_count", "Number of labels that it serves."),
+    int_field("status", "0 not activated, 1 online, 2 offline."),
 )
-_INVALID_POINT = {5300: "invalid AP"}
+_INVALID_ACCESS_POINT = {5300: "invalid AP"}
 
 ENDPOINTS = (
     cloud_endpoint(
@@ -25,16 +25,21 @@ ENDPOINTS = (
         source="Electronic Shelf Label, 5.3.1",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(
                 name="ap_sn", type="string", required=True, description="Serial number.", example="B201E96500001"
             ),
             Parameter(name="ap_name", type="string", description=_AP_NAME, example="Gate 5"),
             Parameter(name="ap_mac", type="string", description="MAC address of the access point."),
         ),
-        answer=(text("ap_id", "The access point's identifier."),),
+        response_fields=(string_field("ap_id", "The access point's identifier."),),
         return_codes=cloud_codes(
-            {**LABEL_CODES, 5023: "invalid parameter", **_INVALID_POINT, 5339: "AP already bound to a shop"}
+            {
+                **LABEL_CODES,
+                5023: "invalid parameter",
+                **_INVALID_ACCESS_POINT,
+                5339: "AP already bound to a shop",
+            }
         ),
     ),
     cloud_endpoint(
@@ -42,18 +47,18 @@ ENDPOINTS = (
         title="Unbind an AP from a shop",
         source="Electronic Shelf Label, 5.3.2",
         scope="installer",
-        parameters=(*SHOP, _AP_ID),
-        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_POINT}),
+        parameters=(*SHOP_PARAMETERS, _AP_ID),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_ACCESS_POINT}),
     ),
     cloud_endpoint(
         path="device/ap/getList",
         title="Get the List of APs from a shop",
         source="Electronic Shelf Label, 5.3.3",
         scope="pos",
-        parameters=(*SHOP, *pages()),
-        answer=(
-            whole("total_count", "Number of access points."),
-            *rows("ap_list", "The access points of this page.", *_POINT),
+        parameters=(*SHOP_PARAMETERS, *page_parameters()),
+        response_fields=(
+            int_field("total_count", "Number of access points."),
+            *object_list("ap_list", "The access points of this page.", *_ACCESS_POINT_FIELDS),
         ),
         return_codes=cloud_codes({**LABEL_CODES, 5020: "invalid parameter"}),
         repeatable=True,
@@ -63,14 +68,14 @@ ENDPOINTS = (
         title="Get the info about a given AP",
         source="Electronic Shelf Label, 5.3.4",
         scope="pos",
-        parameters=(*SHOP, _AP_ID),
-        answer=(
-            *_POINT,
-            text("model_name", "Model."),
-            text("software_version", "Firmware."),
-            whole("connect_time", "Unix time in seconds; the sample has a digit too many."),
+        parameters=(*SHOP_PARAMETERS, _AP_ID),
+        response_fields=(
+            *_ACCESS_POINT_FIELDS,
+            string_field("model_name", "Model."),
+            string_field("software_version", "Firmware."),
+            int_field("connect_time", "Unix time in seconds; the sample has a digit too many."),
         ),
-        return_codes=cloud_codes({**LABEL_CODES, 5011: "invalid model type", **_INVALID_POINT}),
+        return_codes=cloud_codes({**LABEL_CODES, 5011: "invalid model type", **_INVALID_ACCESS_POINT}),
         repeatable=True,
         note="5011 means something else for a camera.",
     ),
@@ -80,11 +85,11 @@ ENDPOINTS = (
         source="Electronic Shelf Label, 5.3.5",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             _AP_ID,
             Parameter(name="ap_name", type="string", required=True, description=_AP_NAME, example="Gate 5"),
         ),
-        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_POINT}),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_ACCESS_POINT}),
         repeatable=True,
     ),
     cloud_endpoint(
@@ -92,8 +97,8 @@ ENDPOINTS = (
         title="Reboot the given AP",
         source="Electronic Shelf Label, 5.3.6",
         scope="admin",
-        parameters=(*SHOP, _AP_ID),
-        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_POINT}),
+        parameters=(*SHOP_PARAMETERS, _AP_ID),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_ACCESS_POINT}),
     ),
     cloud_endpoint(
         path="device/ap/setScanTime",
@@ -102,7 +107,7 @@ ENDPOINTS = (
         scope="installer",
         availability="unavailable",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             _AP_ID,
             Parameter(
                 name="scan_time",
@@ -114,6 +119,6 @@ ENDPOINTS = (
         ),
         return_codes=GENERAL_CLOUD_CODES,
         repeatable=True,
-        note=CODES_STATED_IN_GENERAL,
+        note=GENERAL_CODES_NOTE,
     ),
 )

@@ -1,19 +1,25 @@
 """Cloud endpoints `device/ipc/*`: the cameras of a shop."""
 
-from gateway.protocol.catalogue.answers import rows, text, whole
-from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, IPC_ID, SHOP, STORE_CODES, cloud_endpoint
-from gateway.protocol.codes import GENERAL_CLOUD_CODES, cloud_codes
+from gateway.protocol.catalogue.response_fields import int_field, object_list, string_field
+from gateway.protocol.catalogue.shop import (
+    GENERAL_CODES_NOTE,
+    IPC_ID,
+    SHOP_PARAMETERS,
+    STORE_CODES,
+    cloud_endpoint,
+)
 from gateway.protocol.parameters import Parameter
+from gateway.protocol.return_codes import GENERAL_CLOUD_CODES, cloud_codes
 
 _CAMERA = (
-    text("ipc_id", "Identifier in the cloud."),
-    text("ipc_sn", "Serial number."),
-    text("ipc_name", "Name."),
-    text("model_name", "FM010 or FM020."),
-    text("software_version", "Firmware."),
-    whole("check_version_time", "When the firmware was last compared, Unix time in seconds."),
-    whole("active_status", "0 offline, 1 online."),
-    text("screenshot_url", "A picture of what the camera sees."),
+    string_field("ipc_id", "Identifier in the cloud."),
+    string_field("ipc_sn", "Serial number."),
+    string_field("ipc_name", "Name."),
+    string_field("model_name", "FM010 or FM020."),
+    string_field("software_version", "Firmware."),
+    int_field("check_version_time", "When the firmware was last compared, Unix time in seconds."),
+    int_field("active_status", "0 offline, 1 online."),
+    string_field("screenshot_url", "A picture of what the camera sees."),
 )
 
 ENDPOINTS = (
@@ -22,8 +28,11 @@ ENDPOINTS = (
         title="Acquire the List of Devices",
         source="Cloud API, 4.3.1",
         scope="pos",
-        parameters=SHOP,
-        answer=(whole("total_count", "Number of cameras."), *rows("ipc_list", "The shop's cameras.", *_CAMERA)),
+        parameters=SHOP_PARAMETERS,
+        response_fields=(
+            int_field("total_count", "Number of cameras."),
+            *object_list("ipc_list", "The shop's cameras.", *_CAMERA),
+        ),
         return_codes=cloud_codes(STORE_CODES),
         repeatable=True,
     ),
@@ -32,8 +41,8 @@ ENDPOINTS = (
         title="Acquire the Basic Information of the Device",
         source="Cloud API, 4.3.2",
         scope="pos",
-        parameters=(*SHOP, IPC_ID),
-        answer=_CAMERA,
+        parameters=(*SHOP_PARAMETERS, IPC_ID),
+        response_fields=_CAMERA,
         return_codes=cloud_codes({**STORE_CODES, 5501: "the IPC does not exist"}),
         repeatable=True,
     ),
@@ -43,7 +52,7 @@ ENDPOINTS = (
         source="Cloud API, 4.3.3",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             IPC_ID,
             Parameter(
                 name="ipc_name",
@@ -73,7 +82,7 @@ ENDPOINTS = (
         scope="installer",
         availability="developing",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(
                 name="ipc_sn",
                 type="string",
@@ -85,6 +94,6 @@ ENDPOINTS = (
         return_codes=GENERAL_CLOUD_CODES,
         # (NOTES: Availability)
         note="Said to be under development; the newer documents list it as available. "
-        f"Only its sample tells the parameters. {CODES_STATED_IN_GENERAL}",
+        f"Only its sample tells the parameters. {GENERAL_CODES_NOTE}",
     ),
 )

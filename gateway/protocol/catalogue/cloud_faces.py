@@ -2,11 +2,17 @@
 
 from typing import Final
 
-from gateway.protocol.catalogue.answers import meanings, rows, text, whole
-from gateway.protocol.catalogue.people import AGE_RANGES, GENDER_ANSWERED, GENDERS, GROUP_TYPES
-from gateway.protocol.catalogue.shop import MAX_BODY_BYTES, SHOP, STORE_CODES, cloud_endpoint, pages
-from gateway.protocol.codes import cloud_codes
+from gateway.protocol.catalogue.people import AGE_RANGES, GENDER_DESCRIPTION, GENDERS, GROUP_TYPES
+from gateway.protocol.catalogue.response_fields import describe_choices, int_field, object_list, string_field
+from gateway.protocol.catalogue.shop import (
+    MAX_BODY_BYTES,
+    SHOP_PARAMETERS,
+    STORE_CODES,
+    cloud_endpoint,
+    page_parameters,
+)
 from gateway.protocol.parameters import Parameter
+from gateway.protocol.return_codes import cloud_codes
 
 _MAX_FACES: Final = 30_000
 """Bound for all groups together, and so for each (NOTES: Face library limits)."""
@@ -33,32 +39,32 @@ _FACE_VALUES = tuple(
 _GENDER = Parameter(name="gender", type="int", choices=GENDERS, description="Gender.", example=1)
 _AGE_RANGE = Parameter(name="age_range", type="int", choices=AGE_RANGES, description="Age.", example=4)
 
-_KEYS_ANSWERED = tuple(text(key.name, key.description) for key in _GROUP_KEYS)
-_GROUP_ANSWERED = (
-    text("group_id", "Identifier of the group."),
-    whole("type", f"{meanings(GROUP_TYPES)[:-1]}; 4, a blacklist, is only known to the vendor's app."),
-    whole("count", "Number of faces."),
-    whole("capacity", "How many faces fit."),
-    whole("last_modified_time", "Unix time in seconds; 0 never."),
-    text("group_name", "Name."),
-    text("description", "Description."),
-    *_KEYS_ANSWERED,
+_KEY_FIELDS = tuple(string_field(key.name, key.description) for key in _GROUP_KEYS)
+_GROUP_FIELDS = (
+    string_field("group_id", "Identifier of the group."),
+    int_field("type", f"{describe_choices(GROUP_TYPES)[:-1]}; 4, a blacklist, is only known to the vendor's app."),
+    int_field("count", "Number of faces."),
+    int_field("capacity", "How many faces fit."),
+    int_field("last_modified_time", "Unix time in seconds; 0 never."),
+    string_field("group_name", "Name."),
+    string_field("description", "Description."),
+    *_KEY_FIELDS,
 )
-_FACE_ANSWERED = (
-    text("face_id", "Identifier of the face."),
-    text("group_id", "The group it is in."),
-    text("group_name", "That group's name."),
-    whole("gender", GENDER_ANSWERED),
-    whole("age_range", meanings(AGE_RANGES)),
-    whole("arrival_count", "Number of visits."),
-    whole("create_time", "Unix time in seconds."),
-    whole("last_arrival_time", "Unix time in seconds; 0 never."),
-    text("name", "Name of the person."),
+_FACE_FIELDS = (
+    string_field("face_id", "Identifier of the face."),
+    string_field("group_id", "The group it is in."),
+    string_field("group_name", "That group's name."),
+    int_field("gender", GENDER_DESCRIPTION),
+    int_field("age_range", describe_choices(AGE_RANGES)),
+    int_field("arrival_count", "Number of visits."),
+    int_field("create_time", "Unix time in seconds."),
+    int_field("last_arrival_time", "Unix time in seconds; 0 never."),
+    string_field("name", "Name of the person."),
 )
 
 _NOT_FOUND = {5506: "the data has not been found"}
-_FULL = {5520: "the number of face groups or the face capacity reaches the upper limit"}
-_ELSEWHERE = {5521: "the face information is not in the specified face group"}
+_CAPACITY_REACHED = {5520: "the number of face groups or the face capacity reaches the upper limit"}
+_IN_ANOTHER_GROUP = {5521: "the face information is not in the specified face group"}
 
 ENDPOINTS = (
     cloud_endpoint(
@@ -66,8 +72,8 @@ ENDPOINTS = (
         title="Acquire the List of Face Group",
         source="Cloud API, 5.3.1",
         scope="pos",
-        parameters=SHOP,
-        answer=rows("group_list", "The shop's face groups.", *_GROUP_ANSWERED),
+        parameters=SHOP_PARAMETERS,
+        response_fields=object_list("group_list", "The shop's face groups.", *_GROUP_FIELDS),
         return_codes=cloud_codes(STORE_CODES),
         repeatable=True,
         # (NOTES: Misprints)
@@ -78,8 +84,8 @@ ENDPOINTS = (
         title="Acquire the Information of a Specified Face Group",
         source="Cloud API, 5.3.2",
         scope="pos",
-        parameters=(*SHOP, _GROUP_ID),
-        answer=_GROUP_ANSWERED,
+        parameters=(*SHOP_PARAMETERS, _GROUP_ID),
+        response_fields=_GROUP_FIELDS,
         return_codes=cloud_codes(STORE_CODES),
         repeatable=True,
         note="Whether group_id is required is left blank; nothing else names the group, so it is.",
@@ -90,7 +96,7 @@ ENDPOINTS = (
         source="Cloud API, 5.3.3",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(name="name", type="string", required=True, description="Name of the group.", example="Mike"),
             Parameter(
                 name="type", type="int", required=True, choices=GROUP_TYPES, description="Kind of group.", example=5
@@ -102,7 +108,7 @@ ENDPOINTS = (
             Parameter(name="description", type="string", description="Description."),
             *_GROUP_KEYS,
         ),
-        return_codes=cloud_codes({**STORE_CODES, **_FULL, 5523: "this face group already exists"}),
+        return_codes=cloud_codes({**STORE_CODES, **_CAPACITY_REACHED, 5523: "this face group already exists"}),
         # (NOTES: Faces)
         note="Answers nothing: the new group's identifier is found in face/group/getList by its name.",
     ),
@@ -112,7 +118,7 @@ ENDPOINTS = (
         source="Cloud API, 5.3.4",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             _GROUP_ID,
             Parameter(name="name", type="string", description="Name of the group.", example="Mike"),
             Parameter(name="capacity", type="int", min=1, max=_MAX_FACES, description="How many faces fit."),
@@ -120,7 +126,12 @@ ENDPOINTS = (
             *_GROUP_KEYS,
         ),
         return_codes=cloud_codes(
-            {**STORE_CODES, **_NOT_FOUND, **_FULL, 5525: "the default face library is not allowed to be modified"}
+            {
+                **STORE_CODES,
+                **_NOT_FOUND,
+                **_CAPACITY_REACHED,
+                5525: "the default face library is not allowed to be modified",
+            }
         ),
         repeatable=True,
         # (NOTES: Faces)
@@ -131,7 +142,7 @@ ENDPOINTS = (
         title="Delete a Specified Face Group",
         source="Cloud API, 5.3.5",
         scope="admin",
-        parameters=(*SHOP, _GROUP_ID),
+        parameters=(*SHOP_PARAMETERS, _GROUP_ID),
         return_codes=cloud_codes(
             {
                 **STORE_CODES,
@@ -148,10 +159,10 @@ ENDPOINTS = (
         title="Acquire the Face List of a Specified Face Group",
         source="Cloud API, 5.3.6",
         scope="pos",
-        parameters=(*SHOP, _GROUP_ID, *pages()),
-        answer=(
-            whole("total_num", "Number of faces in the group."),
-            *rows("face_list", "The faces of this page.", *_FACE_ANSWERED, *_KEYS_ANSWERED),
+        parameters=(*SHOP_PARAMETERS, _GROUP_ID, *page_parameters()),
+        response_fields=(
+            int_field("total_num", "Number of faces in the group."),
+            *object_list("face_list", "The faces of this page.", *_FACE_FIELDS, *_KEY_FIELDS),
         ),
         return_codes=cloud_codes({**STORE_CODES, **_NOT_FOUND}),
         repeatable=True,
@@ -163,8 +174,8 @@ ENDPOINTS = (
         title="Acquire the Detailed Information of a Specified Face",
         source="Cloud API, 5.3.7",
         scope="pos",
-        parameters=(*SHOP, _FACE_ID),
-        answer=_FACE_ANSWERED,
+        parameters=(*SHOP_PARAMETERS, _FACE_ID),
+        response_fields=_FACE_FIELDS,
         return_codes=cloud_codes({**STORE_CODES, 5506: "no data found"}),
         repeatable=True,
         note="face_id is described as a group's identifier; it is the face's, as its name and the sample say.",
@@ -175,7 +186,7 @@ ENDPOINTS = (
         source="Cloud API, 5.3.8",
         scope="pos",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             _GROUP_ID,
             Parameter(name="name", type="string", required=True, description="Name of the person.", example="Mike"),
             Parameter(
@@ -185,8 +196,8 @@ ENDPOINTS = (
             _AGE_RANGE,
             *_FACE_VALUES,
         ),
-        answer=(text("face_id", "Identifier of the new face."),),
-        return_codes=cloud_codes({**STORE_CODES, **_FULL}),
+        response_fields=(string_field("face_id", "Identifier of the new face."),),
+        return_codes=cloud_codes({**STORE_CODES, **_CAPACITY_REACHED}),
         note="Sent as multipart/form-data, although the sample's header says otherwise. The picture is "
         "examined later; notification 1100 tells the outcome.",
     ),
@@ -196,7 +207,7 @@ ENDPOINTS = (
         source="Cloud API, 5.3.9",
         scope="pos",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             _GROUP_ID,
             _FACE_ID,
             Parameter(name="name", type="string", description="Name of the person.", example="Mike"),
@@ -204,7 +215,7 @@ ENDPOINTS = (
             _AGE_RANGE,
             *_FACE_VALUES,
         ),
-        return_codes=cloud_codes({**STORE_CODES, **_FULL, **_ELSEWHERE}),
+        return_codes=cloud_codes({**STORE_CODES, **_CAPACITY_REACHED, **_IN_ANOTHER_GROUP}),
         repeatable=True,
     ),
     cloud_endpoint(
@@ -222,7 +233,7 @@ ENDPOINTS = (
         title="Delete Face Information from the Specified Face Group",
         source="Cloud API, 5.3.10",
         scope="admin",
-        parameters=(*SHOP, _GROUP_ID, _FACE_IDS),
+        parameters=(*SHOP_PARAMETERS, _GROUP_ID, _FACE_IDS),
         return_codes=cloud_codes(STORE_CODES),
         # (NOTES: Identifiers)
         note="The identifiers are text in the sample and numbers in the table; text it is.",
@@ -233,7 +244,7 @@ ENDPOINTS = (
         source="Cloud API, 5.3.11",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(
                 name="source_group_id", type="string", required=True, description="The group to move from.",
                 example="578968813726",
@@ -241,7 +252,9 @@ ENDPOINTS = (
             _TARGET_GROUP_ID,
             _FACE_IDS,
         ),
-        return_codes=cloud_codes({**STORE_CODES, **_FULL, **_ELSEWHERE, 5522: "the face library does not exist"}),
+        return_codes=cloud_codes(
+            {**STORE_CODES, **_CAPACITY_REACHED, **_IN_ANOTHER_GROUP, 5522: "the face library does not exist"}
+        ),
     ),
     cloud_endpoint(
         path="face/group/updateMoveStrategy",
@@ -249,7 +262,7 @@ ENDPOINTS = (
         source="Cloud API, 5.3.12",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             _TARGET_GROUP_ID,
             Parameter(
                 name="threshold", type="int", required=True, min=1, example=4,
@@ -264,7 +277,7 @@ ENDPOINTS = (
             {
                 **STORE_CODES,
                 **_NOT_FOUND,
-                **_FULL,
+                **_CAPACITY_REACHED,
                 5525: "the information of the default face group cannot be changed",
             }
         ),

@@ -2,12 +2,12 @@
 
 from typing import Any, Literal
 
-from gateway.protocol.catalogue.answers import meanings, rows, text, whole
 from gateway.protocol.catalogue.people import AGE_RANGES
-from gateway.protocol.catalogue.shop import SHOP, STORE_CODES, cloud_endpoint
-from gateway.protocol.codes import cloud_codes
+from gateway.protocol.catalogue.response_fields import describe_choices, int_field, object_list, string_field
+from gateway.protocol.catalogue.shop import SHOP_PARAMETERS, STORE_CODES, cloud_endpoint
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.parameters import Parameter, Span
+from gateway.protocol.parameters import Parameter, PeriodLimit
+from gateway.protocol.return_codes import cloud_codes
 
 _INTERVAL = tuple(
     Parameter(
@@ -21,33 +21,33 @@ _INTERVAL = tuple(
     for name, end in (("start_time", "first"), ("end_time", "last"))
 )
 
-_AGE = whole("age_range", meanings(AGE_RANGES))
-_REGULAR = whole("regular_count", "Repeat customers.")
-_STRANGER = whole("stranger_count", "New customers.")
-_MEMBER = whole("member_count", "Members.")
-_TOTAL = whole("total_count", "All customers.")
-_UNEXPOSED = whole("unexposed_count", "Customers whose face was not seen; not in every answer.")
+_AGE = int_field("age_range", describe_choices(AGE_RANGES))
+_REGULAR = int_field("regular_count", "Repeat customers.")
+_STRANGER = int_field("stranger_count", "New customers.")
+_MEMBER = int_field("member_count", "Members.")
+_TOTAL = int_field("total_count", "All customers.")
+_UNEXPOSED = int_field("unexposed_count", "Customers whose face was not seen; not in every answer.")
 
-_BY_GENDER = rows(
+_BY_GENDER = object_list(
     "count_list",
     "One row for each age range.",
     _AGE,
-    whole("male_count", "Men."),
-    whole("male_regular_count", "Men who are repeat customers."),
-    whole("male_member_count", "Men who are members."),
-    whole("female_count", "Women."),
-    whole("female_regular_count", "Women who are repeat customers."),
-    whole("female_member_count", "Women who are members."),
+    int_field("male_count", "Men."),
+    int_field("male_regular_count", "Men who are repeat customers."),
+    int_field("male_member_count", "Men who are members."),
+    int_field("female_count", "Women."),
+    int_field("female_regular_count", "Women who are repeat customers."),
+    int_field("female_member_count", "Women who are members."),
 )
 
 
 def _trend(time: str) -> Any:
     kinds = (_TOTAL, _REGULAR, _STRANGER, _MEMBER, _UNEXPOSED)
-    return rows("count_list", "One row for each step of time.", text("time", time), *kinds)
+    return object_list("count_list", "One row for each step of time.", string_field("time", time), *kinds)
 
 
 def _today(number: int, action: str, title: str, **declared: Any) -> Endpoint:
-    return _flow(number, f"today/{action}", title, parameters=SHOP, **declared)
+    return _flow(number, f"today/{action}", title, parameters=SHOP_PARAMETERS, **declared)
 
 
 def _history(
@@ -58,8 +58,10 @@ def _history(
     unit: Literal["hours", "days", "weeks", "months"],
     **declared: Any,
 ) -> Endpoint:
-    limits = (Span("start_time", "end_time", most, unit),)
-    return _flow(number, f"history/{action}", title, parameters=(*SHOP, *_INTERVAL), limits=limits, **declared)
+    limits = (PeriodLimit("start_time", "end_time", most, unit),)
+    return _flow(
+        number, f"history/{action}", title, parameters=(*SHOP_PARAMETERS, *_INTERVAL), limits=limits, **declared
+    )
 
 
 def _flow(number: int, path: str, title: str, **declared: Any) -> Endpoint:
@@ -77,46 +79,46 @@ def _flow(number: int, path: str, title: str, **declared: Any) -> Endpoint:
 ENDPOINTS = (
     _today(
         1, "getLatest", "Acquire the Real-Time Customer Flow of the Current Day",
-        answer=(text("count", "All customers so far, as text."), _UNEXPOSED),
+        response_fields=(string_field("count", "All customers so far, as text."), _UNEXPOSED),
     ),
     _today(
         2, "groupByTag", "Acquire the Customer Flow of the Current Day by New and Repeat Customer and Age Range",
-        answer=rows("count_list", "One row for each age range.", _AGE, _STRANGER, _REGULAR, _MEMBER),
+        response_fields=object_list("count_list", "One row for each age range.", _AGE, _STRANGER, _REGULAR, _MEMBER),
     ),
     _today(
         3, "groupByGender", "Acquire the Customer Flow of the Current Day by Gender and Age",
-        answer=_BY_GENDER,
+        response_fields=_BY_GENDER,
     ),
     _today(
         4, "getTrendByHour", "Acquire the Customer Flow of the Current Day by Hour",
-        answer=rows(
+        response_fields=object_list(
             "count_list", "One row for each hour so far.",
-            text("time", "The hour, YYYY-MM-DD HH:MM."), _TOTAL, _UNEXPOSED,
+            string_field("time", "The hour, YYYY-MM-DD HH:MM."), _TOTAL, _UNEXPOSED,
         ),
     ),
     _history(
         5, "groupByTag", "Acquire the Historical Customer Flow by New and Repeat Customer and Member", 30, "days",
-        answer=(_TOTAL, _REGULAR, _STRANGER, _MEMBER, _UNEXPOSED),
+        response_fields=(_TOTAL, _REGULAR, _STRANGER, _MEMBER, _UNEXPOSED),
     ),
     _history(
         6, "groupByGender", "Acquire the Historical Customer Group Data by Age and Gender", 30, "days",
-        answer=_BY_GENDER,
+        response_fields=_BY_GENDER,
     ),
     _history(
         7, "getTrendByHour", "Acquire the Historical Customer Flow Trend by Hour", 24, "hours",
-        answer=_trend("The hour, YYYY-MM-DD H:MM: hours below 10 have one digit."),
+        response_fields=_trend("The hour, YYYY-MM-DD H:MM: hours below 10 have one digit."),
     ),
     _history(
         8, "getTrendByDay", "Acquire the Historical Customer Flow Trend by Day", 30, "days",
-        answer=_trend("The day, YYYY-MM-DD."),
+        response_fields=_trend("The day, YYYY-MM-DD."),
     ),
     _history(
         9, "getTrendByWeek", "Acquire the Historical Customer Flow Trend by Week", 12, "weeks",
-        answer=_trend("A day of the week, YYYY-MM-DD."), availability="developing",
+        response_fields=_trend("A day of the week, YYYY-MM-DD."), availability="developing",
     ),
     _history(
         10, "getTrendByMonth", "Acquire the Historical Customer Flow Trend by Month", 12, "months",
-        answer=_trend("The month, YYYY-MM."), availability="developing",
+        response_fields=_trend("The month, YYYY-MM."), availability="developing",
         note="Called developing in the list of endpoints, not where it is described.",
     ),
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """Cloud endpoints `hook/*`: events that the cloud reports to a callback URL (NOTES: Cloud events)."""
 
-from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, SHOP, cloud_endpoint
-from gateway.protocol.codes import GENERAL_CLOUD_CODES
+from gateway.protocol.catalogue.shop import GENERAL_CODES_NOTE, SHOP_PARAMETERS, cloud_endpoint
 from gateway.protocol.parameters import Choice, Parameter
+from gateway.protocol.return_codes import GENERAL_CLOUD_CODES
 
 _EVENT_LIST = Parameter(
     name="event_list",
@@ -30,7 +30,7 @@ ENDPOINTS = (
         source="Notification Center, 3.2, and Cloud API, 9.7.1",
         scope="admin",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(
                 name="http_callback",
                 type="string",
@@ -43,16 +43,16 @@ ENDPOINTS = (
         return_codes=GENERAL_CLOUD_CODES,
         repeatable=True,
         note="Which parameters are required is left blank in one chapter and stated in the other. "
-        f"{CODES_STATED_IN_GENERAL}",
+        f"{GENERAL_CODES_NOTE}",
     ),
     cloud_endpoint(
         path="hook/delete",
         title="Cancel event monitoring",
         source="Notification Center, 3.2",
         scope="admin",
-        parameters=(*SHOP, _EVENT_LIST),
+        parameters=(*SHOP_PARAMETERS, _EVENT_LIST),
         return_codes=GENERAL_CLOUD_CODES,
         repeatable=True,
-        note=CODES_STATED_IN_GENERAL,
+        note=GENERAL_CODES_NOTE,
     ),
 )

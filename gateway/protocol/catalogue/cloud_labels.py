@@ -2,28 +2,34 @@
 
 from typing import Final
 
-from gateway.protocol.catalogue.answers import rows, text, whole
 from gateway.protocol.catalogue.labels import (
-    CODE_OR_ID,
     ESL_ID,
     LABEL_BY_CODE_OR_ID,
     LABEL_BY_CODE_OR_SN,
     LABEL_CODES,
-    LABEL_STATUS,
+    LABEL_IDENTIFIER_NOTE,
+    LABEL_STATUS_DESCRIPTION,
 )
-from gateway.protocol.catalogue.shop import CODES_STATED_IN_GENERAL, MAX_BODY_BYTES, SHOP, cloud_endpoint, pages
-from gateway.protocol.codes import GENERAL_CLOUD_CODES, cloud_codes
-from gateway.protocol.parameters import Choice, Parameter, Picture
+from gateway.protocol.catalogue.response_fields import int_field, object_list, string_field
+from gateway.protocol.catalogue.shop import (
+    GENERAL_CODES_NOTE,
+    MAX_BODY_BYTES,
+    SHOP_PARAMETERS,
+    cloud_endpoint,
+    page_parameters,
+)
+from gateway.protocol.parameters import Choice, Parameter, PictureFormat
 from gateway.protocol.relay_policy import OrderKey, RelayPolicy
+from gateway.protocol.return_codes import GENERAL_CLOUD_CODES, cloud_codes
 
 _THREE_COLOURS: Final = ("black", "white", "red")
 
-PICTURES: Final = (
-    Picture("SL121", 212, 104, _THREE_COLOURS),
-    Picture("SL126", 296, 152, _THREE_COLOURS),
-    Picture("SL126+", 296, 152, ("black", "white")),
-    Picture("SL142", 400, 300, _THREE_COLOURS),
-    Picture("SL142+", 400, 300, _THREE_COLOURS),
+PICTURE_FORMATS: Final = (
+    PictureFormat("SL121", 212, 104, _THREE_COLOURS),
+    PictureFormat("SL126", 296, 152, _THREE_COLOURS),
+    PictureFormat("SL126+", 296, 152, ("black", "white")),
+    PictureFormat("SL142", 400, 300, _THREE_COLOURS),
+    PictureFormat("SL142+", 400, 300, _THREE_COLOURS),
 )
 """The pictures that each model of label shows."""
 
@@ -38,11 +44,11 @@ _LED_COLOURS = (
 )
 
 _LABEL = (
-    text("esl_id", "The label's identifier."),
-    text("esl_code", "Its identifier of eight characters."),
-    text("esl_sn", "Its serial number."),
-    text("model_name", "Its model."),
-    whole("status", LABEL_STATUS),
+    string_field("esl_id", "The label's identifier."),
+    string_field("esl_code", "Its identifier of eight characters."),
+    string_field("esl_sn", "Its serial number."),
+    string_field("model_name", "Its model."),
+    int_field("status", LABEL_STATUS_DESCRIPTION),
 )
 _INVALID_LABEL = {5301: "invalid ESL"}
 
@@ -52,8 +58,8 @@ ENDPOINTS = (
         title="Bind an ESL to a shop",
         source="Electronic Shelf Label, 4.3.1",
         scope="installer",
-        parameters=(*SHOP, *LABEL_BY_CODE_OR_SN),
-        answer=(text("esl_id", "The label's identifier."),),
+        parameters=(*SHOP_PARAMETERS, *LABEL_BY_CODE_OR_SN),
+        response_fields=(string_field("esl_id", "The label's identifier."),),
         return_codes=cloud_codes({**LABEL_CODES, **_INVALID_LABEL, 5338: "ESL already bound"}),
     ),
     cloud_endpoint(
@@ -61,8 +67,8 @@ ENDPOINTS = (
         title="Unbind an ESL from a shop",
         source="Electronic Shelf Label, 4.3.2",
         scope="installer",
-        parameters=(*SHOP, ESL_ID),
-        answer=(text("esl_id", "The label's identifier."),),
+        parameters=(*SHOP_PARAMETERS, ESL_ID),
+        response_fields=(string_field("esl_id", "The label's identifier."),),
         return_codes=cloud_codes({**LABEL_CODES, **_INVALID_LABEL}),
         # (NOTES: Misprints)
         note="The description is its neighbour's; the heading is right.",
@@ -72,8 +78,11 @@ ENDPOINTS = (
         title="Get the list of ESLs from a shop",
         source="Electronic Shelf Label, 4.3.3",
         scope="pos",
-        parameters=(*SHOP, *pages()),
-        answer=(whole("total_count", "Number of labels."), *rows("esl_list", "The labels of this page.", *_LABEL)),
+        parameters=(*SHOP_PARAMETERS, *page_parameters()),
+        response_fields=(
+            int_field("total_count", "Number of labels."),
+            *object_list("esl_list", "The labels of this page.", *_LABEL),
+        ),
         return_codes=cloud_codes({**LABEL_CODES, 5020: "invalid parameter"}),
         repeatable=True,
     ),
@@ -82,20 +91,20 @@ ENDPOINTS = (
         title="Get the detail info of a given ESL",
         source="Electronic Shelf Label, 4.3.4",
         scope="pos",
-        parameters=(*SHOP, *LABEL_BY_CODE_OR_ID),
-        answer=(
+        parameters=(*SHOP_PARAMETERS, *LABEL_BY_CODE_OR_ID),
+        response_fields=(
             *_LABEL,
-            text("screen_size_name", "Size of the screen, such as 2.13寸."),
-            text("software_version", "Firmware."),
-            whole("battery", "Charge in percent."),
-            whole("rssi", "Strength of the radio signal in dBm."),
-            whole("connect_time", "Unix time in seconds; the sample has a digit too many."),
-            text("ap_id", "The access point's identifier."),
-            text("ap_sn", "The access point's serial number."),
+            string_field("screen_size_name", "Size of the screen, such as 2.13寸."),
+            string_field("software_version", "Firmware."),
+            int_field("battery", "Charge in percent."),
+            int_field("rssi", "Strength of the radio signal in dBm."),
+            int_field("connect_time", "Unix time in seconds; the sample has a digit too many."),
+            string_field("ap_id", "The access point's identifier."),
+            string_field("ap_sn", "The access point's serial number."),
         ),
         return_codes=cloud_codes({**LABEL_CODES, 5023: "parameter missing", 5502: "invalid ESL"}),
         repeatable=True,
-        note=CODE_OR_ID,
+        note=LABEL_IDENTIFIER_NOTE,
     ),
     cloud_endpoint(
         path="device/esl/pushImage",
@@ -103,14 +112,14 @@ ENDPOINTS = (
         source="Electronic Shelf Label, 4.3.5",
         scope="pos",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             ESL_ID,
             Parameter(
                 name="pic",
                 type="file",
                 required=True,
                 max_bytes=MAX_BODY_BYTES,
-                pictures=PICTURES,
+                pictures=PICTURE_FORMATS,
                 description="The picture, in the size and colours of the label's model.",
             ),
         ),
@@ -135,7 +144,7 @@ ENDPOINTS = (
         source="Electronic Shelf Label, 4.3.6",
         scope="pos",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             ESL_ID,
             Parameter(name="channel", type="int", choices=_LED_COLOURS, default=4, description="Colour of the LED."),
             Parameter(
@@ -153,28 +162,28 @@ ENDPOINTS = (
         scope="installer",
         availability="unavailable",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             *LABEL_BY_CODE_OR_ID,
             Parameter(name="refresh_time", type="int", required=True, min=1, description="The interval in seconds."),
         ),
         return_codes=GENERAL_CLOUD_CODES,
         repeatable=True,
-        note=f"esl_id is typed int here alone; identifiers are text. {CODES_STATED_IN_GENERAL}",
+        note=f"esl_id is typed int here alone; identifiers are text. {GENERAL_CODES_NOTE}",
     ),
     cloud_endpoint(
         path="device/getOverview",
         title="Get the overview of both a shop's ESL and its AP",
         source="Electronic Shelf Label, 4.3.8",
         scope="pos",
-        parameters=SHOP,
-        answer=(
-            whole("ap_total_count", "Number of access points."),
-            whole("esl_total_count", "Number of labels."),
-            whole("esl_pending_count", "Labels that wait for data."),
-            whole("esl_failed_count", "Labels that could not be pushed to."),
+        parameters=SHOP_PARAMETERS,
+        response_fields=(
+            int_field("ap_total_count", "Number of access points."),
+            int_field("esl_total_count", "Number of labels."),
+            int_field("esl_pending_count", "Labels that wait for data."),
+            int_field("esl_failed_count", "Labels that could not be pushed to."),
         ),
         return_codes=GENERAL_CLOUD_CODES,
         repeatable=True,
-        note=f"The description is its neighbour's, which is unavailable; this one is not. {CODES_STATED_IN_GENERAL}",
+        note=f"The description is its neighbour's, which is unavailable; this one is not. {GENERAL_CODES_NOTE}",
     ),
 )

@@ -1,9 +1,9 @@
 """Cloud endpoints `media/*`: live pictures and recordings."""
 
-from gateway.protocol.catalogue.answers import rows, text, whole
-from gateway.protocol.catalogue.shop import IPC_ID, SHOP, STORE_CODES, cloud_endpoint, pages
-from gateway.protocol.codes import cloud_codes
-from gateway.protocol.parameters import Choice, Parameter, Span
+from gateway.protocol.catalogue.response_fields import int_field, object_list, string_field
+from gateway.protocol.catalogue.shop import IPC_ID, SHOP_PARAMETERS, STORE_CODES, cloud_endpoint, page_parameters
+from gateway.protocol.parameters import Choice, Parameter, PeriodLimit
+from gateway.protocol.return_codes import cloud_codes
 
 _RESOLUTION = Parameter(
     name="resolution",
@@ -15,7 +15,7 @@ _RESOLUTION = Parameter(
 )
 
 
-def _moment(name: str, description: str) -> Parameter:
+def _time_parameter(name: str, description: str) -> Parameter:
     return Parameter(
         name=name,
         type="int",
@@ -27,8 +27,8 @@ def _moment(name: str, description: str) -> Parameter:
     )
 
 
-_INTERVAL = (_moment("start_time", "Start"), _moment("end_time", "End"))
-_STREAM = (text("url", "The stream as FLV."), text("hls_url", "The stream as HLS."))
+_INTERVAL = (_time_parameter("start_time", "Start"), _time_parameter("end_time", "End"))
+_STREAM = (string_field("url", "The stream as FLV."), string_field("hls_url", "The stream as HLS."))
 _NO_DEVICE = {
     5011: "error in communication with the device",
     5501: "the IPC does not exist",
@@ -41,8 +41,8 @@ ENDPOINTS = (
         title="Enable Remote Live-Broadcasting",
         source="Cloud API, 7.3.1",
         scope="pos",
-        parameters=(*SHOP, IPC_ID, _RESOLUTION),
-        answer=_STREAM,
+        parameters=(*SHOP_PARAMETERS, IPC_ID, _RESOLUTION),
+        response_fields=_STREAM,
         return_codes=cloud_codes({**STORE_CODES, **_NO_DEVICE}),
     ),
     cloud_endpoint(
@@ -50,7 +50,7 @@ ENDPOINTS = (
         title="End Live",
         source="Cloud API, 7.3.2",
         scope="pos",
-        parameters=(*SHOP, IPC_ID, _RESOLUTION),
+        parameters=(*SHOP_PARAMETERS, IPC_ID, _RESOLUTION),
         return_codes=cloud_codes({**STORE_CODES, **_NO_DEVICE}),
         repeatable=True,
     ),
@@ -59,17 +59,17 @@ ENDPOINTS = (
         title="Acquire the List of Video for Playback",
         source="Cloud API, 7.3.4",
         scope="pos",
-        parameters=(*SHOP, IPC_ID, *_INTERVAL),
-        limits=(Span("start_time", "end_time", 3600, "seconds"),),
-        answer=(
-            whole("total_count", "Number of recordings."),
-            *rows(
+        parameters=(*SHOP_PARAMETERS, IPC_ID, *_INTERVAL),
+        limits=(PeriodLimit("start_time", "end_time", 3600, "seconds"),),
+        response_fields=(
+            int_field("total_count", "Number of recordings."),
+            *object_list(
                 "video_list",
                 "The recordings.",
-                text("ipc_id", "The camera."),
-                text("url", "The recording."),
-                whole("start_time", "Unix time in seconds."),
-                whole("end_time", "Unix time in seconds."),
+                string_field("ipc_id", "The camera."),
+                string_field("url", "The recording."),
+                int_field("start_time", "Unix time in seconds."),
+                int_field("end_time", "Unix time in seconds."),
             ),
         ),
         return_codes=cloud_codes({**STORE_CODES, 5021: "invalid parameter (the time interval overruns the limit)"}),
@@ -80,15 +80,15 @@ ENDPOINTS = (
         title="Acquire the List of Motion Detection Videos",
         source="Cloud API, 7.3.5",
         scope="pos",
-        parameters=(*SHOP, IPC_ID, *_INTERVAL, *pages(max_size=100)),
-        answer=(
-            whole("total_num", "Number of recordings."),
-            *rows(
+        parameters=(*SHOP_PARAMETERS, IPC_ID, *_INTERVAL, *page_parameters(max_size=100)),
+        response_fields=(
+            int_field("total_num", "Number of recordings."),
+            *object_list(
                 "video_list",
                 "The recordings of this page.",
-                text("source", "What was noticed: 1 motion, 2 sound, 3 both."),
-                whole("detect_time", "When, Unix time in seconds."),
-                text("url", "The recording."),
+                string_field("source", "What was noticed: 1 motion, 2 sound, 3 both."),
+                int_field("detect_time", "When, Unix time in seconds."),
+                string_field("url", "The recording."),
             ),
         ),
         return_codes=cloud_codes(STORE_CODES),
@@ -101,8 +101,8 @@ ENDPOINTS = (
         title="Acquire the Monitoring Images in a Specified Time Range",
         source="Cloud API, 7.3.6",
         scope="pos",
-        parameters=(*SHOP, IPC_ID, _moment("time", "When the picture was taken")),
-        answer=(text("snapshot_url", "The picture."),),
+        parameters=(*SHOP_PARAMETERS, IPC_ID, _time_parameter("time", "When the picture was taken")),
+        response_fields=(string_field("snapshot_url", "The picture."),),
         return_codes=cloud_codes(STORE_CODES),
         repeatable=True,
     ),
@@ -111,8 +111,8 @@ ENDPOINTS = (
         title="Acquire the Real-Time Monitoring Image",
         source="Cloud API, 7.3.7",
         scope="pos",
-        parameters=(*SHOP, IPC_ID),
-        answer=(text("snapshot_url", "The picture; it can be fetched for one day."),),
+        parameters=(*SHOP_PARAMETERS, IPC_ID),
+        response_fields=(string_field("snapshot_url", "The picture; it can be fetched for one day."),),
         return_codes=cloud_codes({**STORE_CODES, **_NO_DEVICE, 5515: "the screenshot time overruns the limit"}),
         repeatable=True,
     ),
@@ -122,8 +122,8 @@ ENDPOINTS = (
         source="Cloud API, 7.3.8",
         scope="pos",
         availability="developing",
-        parameters=(*SHOP, IPC_ID, *_INTERVAL),
-        answer=(*_STREAM, text("client_id", "Names the playback, to end it.")),
+        parameters=(*SHOP_PARAMETERS, IPC_ID, *_INTERVAL),
+        response_fields=(*_STREAM, string_field("client_id", "Names the playback, to end it.")),
         return_codes=cloud_codes(
             {
                 5021: "illegal parameter (time interval exceeding limit)",

@@ -1,19 +1,19 @@
 """Cloud endpoints `product/*`: products, and the labels that show them (NOTES: Product lists; Product updates)."""
 
-from gateway.protocol.catalogue.answers import rows, text, texts, whole
 from gateway.protocol.catalogue.labels import (
-    CODE_OR_ID,
     LABEL_BY_CODE_OR_ID,
     LABEL_CODES,
-    LABEL_STATUS,
+    LABEL_IDENTIFIER_NOTE,
+    LABEL_STATUS_DESCRIPTION,
     PRODUCT_ID,
     TEMPLATE_ID,
 )
-from gateway.protocol.catalogue.shop import ITEMS_PER_CALL, SHOP, cloud_endpoint, pages
-from gateway.protocol.codes import cloud_codes
+from gateway.protocol.catalogue.response_fields import int_field, object_list, string_field, string_list
+from gateway.protocol.catalogue.shop import MAX_ITEMS_PER_CALL, SHOP_PARAMETERS, cloud_endpoint, page_parameters
 from gateway.protocol.endpoint import ResponseField
 from gateway.protocol.parameters import Parameter
 from gateway.protocol.relay_policy import OrderKey, RelayPolicy
+from gateway.protocol.return_codes import cloud_codes
 
 _PRICES = (
     ("price", "Current selling price"),
@@ -53,24 +53,28 @@ def _product_list(*, name_required: bool, description: str) -> Parameter:
     )
 
 
-_INVALID_LIST = texts("invalid_list", "Numbers of the products that were refused.")
-_NOT_EXIST_LIST = texts("not_exist_list", "Numbers of the products that did not exist.")
+_INVALID_LIST = string_list("invalid_list", "Numbers of the products that were refused.")
+_NOT_EXIST_LIST = string_list("not_exist_list", "Numbers of the products that did not exist.")
 
 _LABEL_KEY = OrderKey("label", ("esl_id", "esl_code"))
 _PRODUCT_KEY = OrderKey("product", ("id",))
 
 _INVALID_PRODUCT = {5015: "invalid product"}
-_BAD_PARAMETER = {5020: "invalid parameters"}
+_INVALID_PARAMETER = {5020: "invalid parameters"}
 _INVALID_TEMPLATE = {5343: "invalid template"}
-_BAD_IMAGE = {5342: "invalid ESL image", 5006: "OSS error"}
-_CHANGE_CODES = {1: "the list is not valid JSON, or a required field is missing", **LABEL_CODES, **_INVALID_PRODUCT}
+_INVALID_IMAGE = {5342: "invalid ESL image", 5006: "OSS error"}
+_CHANGE_CODES = {
+    1: "the list is not valid JSON, or a required field is missing",
+    **LABEL_CODES,
+    **_INVALID_PRODUCT,
+}
 _FAILURE = {1: "failure; msg tells the reason"}
 _ONE_OR_5XXX = (
     "One document lists 5xxx codes, the other says that failure is 1: a request that cannot be read or lacks a field "
     "gives 1, anything else 5xxx."
 )
-_AGREED = "The vendor agrees the details with each SaaS provider."
-_WHOLE_OR_ITEM = "A list that is malformed gives code 1; one bad product in a good list is named in invalid_list."
+_AGREED_NOTE = "The vendor agrees the details with each SaaS provider."
+_INVALID_LIST_NOTE = "A list that is malformed gives code 1; one bad product in a good list is named in invalid_list."
 
 ENDPOINTS = (
     cloud_endpoint(
@@ -78,56 +82,56 @@ ENDPOINTS = (
         title="Bind a product to an ESL",
         source="Electronic Shelf Label, 8.3.1",
         scope="pos",
-        parameters=(*SHOP, PRODUCT_ID, *LABEL_BY_CODE_OR_ID, TEMPLATE_ID),
+        parameters=(*SHOP_PARAMETERS, PRODUCT_ID, *LABEL_BY_CODE_OR_ID, TEMPLATE_ID),
         return_codes=cloud_codes(
             {
                 **LABEL_CODES,
-                **_BAD_PARAMETER,
+                **_INVALID_PARAMETER,
                 **_INVALID_PRODUCT,
                 **_INVALID_TEMPLATE,
                 5300: "invalid AP",
                 5301: "invalid ESL",
                 5338: "ESL already bound to another shop",
-                **_BAD_IMAGE,
+                **_INVALID_IMAGE,
             }
         ),
         relay=RelayPolicy(order_keys=(_LABEL_KEY, OrderKey("product", ("product_id",))), barrier=True),
-        note=CODE_OR_ID,
+        note=LABEL_IDENTIFIER_NOTE,
     ),
     cloud_endpoint(
         path="product/unbindEsl",
         title="Unbind a product from an ESL",
         source="Electronic Shelf Label, 8.3.2",
         scope="pos",
-        parameters=(*SHOP, *LABEL_BY_CODE_OR_ID),
+        parameters=(*SHOP_PARAMETERS, *LABEL_BY_CODE_OR_ID),
         return_codes=cloud_codes(
             {
                 **LABEL_CODES,
-                **_BAD_PARAMETER,
+                **_INVALID_PARAMETER,
                 5301: "invalid ESL",
                 5320: "ESL not bound",
                 5336: "ESL bound to another shop",
-                **_BAD_IMAGE,
+                **_INVALID_IMAGE,
             }
         ),
         relay=RelayPolicy(order_keys=(_LABEL_KEY,), barrier=True, done_codes=(5320,)),
-        note=CODE_OR_ID,
+        note=LABEL_IDENTIFIER_NOTE,
     ),
     cloud_endpoint(
         path="product/getBindEslList",
         title="Get the list of ESLs",
         source="Electronic Shelf Label, 8.3.3",
         scope="pos",
-        parameters=(*SHOP, PRODUCT_ID),
-        answer=rows(
+        parameters=(*SHOP_PARAMETERS, PRODUCT_ID),
+        response_fields=object_list(
             "esl_list",
             "The labels that show the product.",
-            text("esl_id", "The label's identifier."),
-            text("esl_code", "Its identifier of eight characters."),
-            text("template_id", "The template that it shows."),
-            whole("status", LABEL_STATUS),
+            string_field("esl_id", "The label's identifier."),
+            string_field("esl_code", "Its identifier of eight characters."),
+            string_field("template_id", "The template that it shows."),
+            int_field("status", LABEL_STATUS_DESCRIPTION),
         ),
-        return_codes=cloud_codes({**LABEL_CODES, **_BAD_PARAMETER, 5301: "invalid ESL", **_INVALID_PRODUCT}),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_PARAMETER, 5301: "invalid ESL", **_INVALID_PRODUCT}),
         repeatable=True,
         # (NOTES: Misprints)
         note="The description is its neighbour's; the heading is right.",
@@ -137,15 +141,15 @@ ENDPOINTS = (
         title="Update the template of a product",
         source="Electronic Shelf Label, 8.3.4",
         scope="pos",
-        parameters=(*SHOP, PRODUCT_ID, TEMPLATE_ID),
+        parameters=(*SHOP_PARAMETERS, PRODUCT_ID, TEMPLATE_ID),
         return_codes=cloud_codes(
             {
                 **LABEL_CODES,
-                **_BAD_PARAMETER,
+                **_INVALID_PARAMETER,
                 5005: "file error",
                 **_INVALID_TEMPLATE,
                 **_INVALID_PRODUCT,
-                **_BAD_IMAGE,
+                **_INVALID_IMAGE,
             }
         ),
         relay=RelayPolicy(order_keys=(OrderKey("product", ("product_id",)),), on_newer="replace"),
@@ -156,13 +160,13 @@ ENDPOINTS = (
         title="Get product info",
         source="Electronic Shelf Label, 8.3.5",
         scope="pos",
-        parameters=(*SHOP, PRODUCT_ID),
-        answer=(
-            text("id", "The product's own number."),
-            text("name", "Name."),
-            *(text(name, description) for name, description in _TEXTS),
+        parameters=(*SHOP_PARAMETERS, PRODUCT_ID),
+        response_fields=(
+            string_field("id", "The product's own number."),
+            string_field("name", "Name."),
+            *(string_field(name, description) for name, description in _TEXTS),
             *(ResponseField(name, "number", f"{description}.") for name, description in _PRICES),
-            whole("expire_time", "When it expires."),
+            int_field("expire_time", "When it expires."),
         ),
         return_codes=cloud_codes({**_FAILURE, **LABEL_CODES, 5015: "invalid product id"}),
         repeatable=True,
@@ -174,25 +178,25 @@ ENDPOINTS = (
         source="Electronic Shelf Label, 8.3.6",
         scope="pos",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(name="keyword", type="string", description="What to search for."),
-            *pages(defaults=False),
+            *page_parameters(defaults=False),
         ),
-        answer=(
-            whole("total_count", "Number of products."),
-            *rows(
+        response_fields=(
+            int_field("total_count", "Number of products."),
+            *object_list(
                 "product_list",
                 "The products of this page.",
-                text("id", "The product's own number."),
-                text("name", "Name."),
-                text("seq_num", "Sequence number."),
-                text("bar_code", "Bar code."),
-                text("category_id", "The product's category."),
+                string_field("id", "The product's own number."),
+                string_field("name", "Name."),
+                string_field("seq_num", "Sequence number."),
+                string_field("bar_code", "Bar code."),
+                string_field("category_id", "The product's category."),
                 ResponseField("price", "number", "Current selling price."),
-                whole("modified_time", "When it was changed last."),
+                int_field("modified_time", "When it was changed last."),
             ),
         ),
-        return_codes=cloud_codes({**_FAILURE, **LABEL_CODES, **_BAD_PARAMETER}),
+        return_codes=cloud_codes({**_FAILURE, **LABEL_CODES, **_INVALID_PARAMETER}),
         repeatable=True,
         note=_ONE_OR_5XXX,
     ),
@@ -201,38 +205,38 @@ ENDPOINTS = (
         title="Create New Product",
         source="Product APIs, 3.1.2",
         scope="pos",
-        parameters=(*SHOP, _product_list(name_required=True, description="The new products.")),
-        answer=(*texts("exist_list", "Numbers of the products that existed already."), *_INVALID_LIST),
+        parameters=(*SHOP_PARAMETERS, _product_list(name_required=True, description="The new products.")),
+        response_fields=(*string_list("exist_list", "Numbers of the products that existed already."), *_INVALID_LIST),
         return_codes=cloud_codes(_CHANGE_CODES),
         relay=RelayPolicy(
             list_parameter="product_list",
             order_keys=(_PRODUCT_KEY,),
             barrier=True,
-            max_batch_size=ITEMS_PER_CALL,
+            max_batch_size=MAX_ITEMS_PER_CALL,
             result_lists={"exist_list": "redirected", "invalid_list": "refused"},
             redirect_to="product/update",
         ),
-        note=f"{_AGREED} {_WHOLE_OR_ITEM} The price is optional here and required in the mapping.",
+        note=f"{_AGREED_NOTE} {_INVALID_LIST_NOTE} The price is optional here and required in the mapping.",
     ),
     cloud_endpoint(
         path="product/update",
         title="Update Product",
         source="Product APIs, 3.2.3",
         scope="pos",
-        parameters=(*SHOP, _product_list(name_required=False, description="The products to change, by id.")),
-        answer=(*_NOT_EXIST_LIST, *_INVALID_LIST),
+        parameters=(*SHOP_PARAMETERS, _product_list(name_required=False, description="The products to change, by id.")),
+        response_fields=(*_NOT_EXIST_LIST, *_INVALID_LIST),
         return_codes=cloud_codes(_CHANGE_CODES),
         relay=RelayPolicy(
             list_parameter="product_list",
             order_keys=(_PRODUCT_KEY,),
             on_newer="merge",
-            max_batch_size=ITEMS_PER_CALL,
+            max_batch_size=MAX_ITEMS_PER_CALL,
             result_lists={"not_exist_list": "refused", "invalid_list": "refused"},
             creating_member="name",
         ),
         repeatable=True,
-        note=f"{_AGREED} {_WHOLE_OR_ITEM} Only the properties given are changed. The description says that a product "
-        "that does not exist is only named in not_exist_list; example 6.2.2 says that it is created as well.",
+        note=f"{_AGREED_NOTE} {_INVALID_LIST_NOTE} Only the properties given are changed. The description says that a "
+        "product that does not exist is only named in not_exist_list; example 6.2.2 says that it is created as well.",
     ),
     cloud_endpoint(
         path="product/delete",
@@ -240,7 +244,7 @@ ENDPOINTS = (
         source="Product APIs, 3.2.4",
         scope="pos",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(
                 name="product_key_list",
                 type="array",
@@ -250,15 +254,15 @@ ENDPOINTS = (
                 example="[2]",
             ),
         ),
-        answer=_NOT_EXIST_LIST,
+        response_fields=_NOT_EXIST_LIST,
         return_codes=cloud_codes(_CHANGE_CODES),
         relay=RelayPolicy(
             list_parameter="product_key_list",
             order_keys=(OrderKey("product"),),
             barrier=True,
-            max_batch_size=ITEMS_PER_CALL,
+            max_batch_size=MAX_ITEMS_PER_CALL,
             result_lists={"not_exist_list": "delivered"},
         ),
-        note=f"{_AGREED} Code 1 is not listed for it, but given by its siblings for a list that cannot be read.",
+        note=f"{_AGREED_NOTE} Code 1 is not listed for it, but given by its siblings for a list that cannot be read.",
     ),
 )

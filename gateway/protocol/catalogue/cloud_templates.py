@@ -1,19 +1,19 @@
 """Cloud endpoints `template/*`: the layouts of shelf labels."""
 
-from gateway.protocol.catalogue.answers import meanings, rows, text, whole
 from gateway.protocol.catalogue.labels import LABEL_CODES, TEMPLATE_ID
-from gateway.protocol.catalogue.shop import SHOP, cloud_endpoint, pages
-from gateway.protocol.codes import cloud_codes
+from gateway.protocol.catalogue.response_fields import describe_choices, int_field, object_list, string_field
+from gateway.protocol.catalogue.shop import SHOP_PARAMETERS, cloud_endpoint, page_parameters
 from gateway.protocol.parameters import Choice, Parameter
+from gateway.protocol.return_codes import cloud_codes
 
 _COLOURS = (Choice(1, "black and white"), Choice(2, "black, white and red"))
 _SCREENS = (Choice(1, "2.13 inch"), Choice(2, "2.6 inch"), Choice(3, "4.2 inch"))
 
 _NAME = "Name of the template."
 _JSON = "The template, as JSON text."
-_COLOUR_ANSWERED = whole("template_color", f"{meanings(_COLOURS)} Currently not available.")
-_SCREEN_ANSWERED = whole("template_screen", meanings(_SCREENS))
-_BAD_TEMPLATE = {5005: "file error", 5343: "invalid template"}
+_COLOUR_FIELD = int_field("template_color", f"{describe_choices(_COLOURS)} Currently not available.")
+_SCREEN_FIELD = int_field("template_screen", describe_choices(_SCREENS))
+_INVALID_TEMPLATE = {5005: "file error", 5343: "invalid template"}
 _NAME_TAKEN = {5346: "template name already exists"}
 
 ENDPOINTS = (
@@ -23,7 +23,7 @@ ENDPOINTS = (
         source="Electronic Shelf Label, 7.3.1",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(name="template_name", type="string", required=True, description=_NAME, example="sample"),
             Parameter(
                 name="template_color",
@@ -43,8 +43,8 @@ ENDPOINTS = (
             ),
             Parameter(name="template_json", type="string", required=True, description=_JSON),
         ),
-        answer=(text("template_id", "The template's identifier."),),
-        return_codes=cloud_codes({**LABEL_CODES, **_BAD_TEMPLATE, **_NAME_TAKEN}),
+        response_fields=(string_field("template_id", "The template's identifier."),),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_TEMPLATE, **_NAME_TAKEN}),
     ),
     cloud_endpoint(
         path="template/update",
@@ -52,12 +52,12 @@ ENDPOINTS = (
         source="Electronic Shelf Label, 7.3.2",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             TEMPLATE_ID,
             Parameter(name="template_name", type="string", description=_NAME, example="sample"),
             Parameter(name="template_json", type="string", description=_JSON),
         ),
-        return_codes=cloud_codes({**LABEL_CODES, **_BAD_TEMPLATE, **_NAME_TAKEN}),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_TEMPLATE, **_NAME_TAKEN}),
         repeatable=True,
     ),
     cloud_endpoint(
@@ -65,16 +65,16 @@ ENDPOINTS = (
         title="Get all templates",
         source="Electronic Shelf Label, 7.3.3",
         scope="pos",
-        parameters=(*SHOP, *pages(defaults=False)),
-        answer=(
-            whole("total_count", "Number of templates."),
-            *rows(
+        parameters=(*SHOP_PARAMETERS, *page_parameters(defaults=False)),
+        response_fields=(
+            int_field("total_count", "Number of templates."),
+            *object_list(
                 "template_list",
                 "The templates of this page.",
-                text("template_id", "The template's identifier."),
-                text("template_name", _NAME),
-                _COLOUR_ANSWERED,
-                _SCREEN_ANSWERED,
+                string_field("template_id", "The template's identifier."),
+                string_field("template_name", _NAME),
+                _COLOUR_FIELD,
+                _SCREEN_FIELD,
             ),
         ),
         return_codes=cloud_codes({**LABEL_CODES, 5020: "invalid parameters"}),
@@ -85,16 +85,16 @@ ENDPOINTS = (
         title="Get the detail of a given template",
         source="Electronic Shelf Label, 7.3.4",
         scope="pos",
-        parameters=(*SHOP, TEMPLATE_ID),
-        answer=(
-            text("template_name", _NAME),
-            text("template_color_name", "The colours, such as BW."),
-            text("template_screen_type_name", "The screen, such as 2.6."),
-            text("template_json", _JSON),
-            _COLOUR_ANSWERED,
-            whole("template_screen", f"{meanings(_SCREENS)} Currently not available."),
+        parameters=(*SHOP_PARAMETERS, TEMPLATE_ID),
+        response_fields=(
+            string_field("template_name", _NAME),
+            string_field("template_color_name", "The colours, such as BW."),
+            string_field("template_screen_type_name", "The screen, such as 2.6."),
+            string_field("template_json", _JSON),
+            _COLOUR_FIELD,
+            int_field("template_screen", f"{describe_choices(_SCREENS)} Currently not available."),
         ),
-        return_codes=cloud_codes({**LABEL_CODES, **_BAD_TEMPLATE}),
+        return_codes=cloud_codes({**LABEL_CODES, **_INVALID_TEMPLATE}),
         repeatable=True,
         # (NOTES: Misprints)
         note="The sample's keys 'template_color:' and 'template _screen' are misprints.",
@@ -105,7 +105,7 @@ ENDPOINTS = (
         source="Electronic Shelf Label, 7.3.5",
         scope="installer",
         parameters=(
-            *SHOP,
+            *SHOP_PARAMETERS,
             Parameter(
                 name="template_id_list",
                 type="array",

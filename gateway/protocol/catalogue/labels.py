@@ -21,19 +21,19 @@ ESL_ID: Final = Parameter(
 )
 
 
-def _identifying(name: str, description: str, *, length: int | None = None) -> Parameter:
+def _identifier(name: str, description: str, *, length: int | None = None) -> Parameter:
     return Parameter(
         name=name, type="string", one_of="label", min_length=length, max_length=length, description=description
     )
 
 
-_ESL_CODE = _identifying("esl_code", "The label's identifier of eight characters, printed on it.", length=8)
+_ESL_CODE = _identifier("esl_code", "The label's identifier of eight characters, printed on it.", length=8)
 
-LABEL_BY_CODE_OR_SN: Final = (_ESL_CODE, _identifying("esl_sn", "The label's serial number."))
+LABEL_BY_CODE_OR_SN: Final = (_ESL_CODE, _identifier("esl_sn", "The label's serial number."))
 LABEL_BY_CODE_OR_ID: Final = (
     _ESL_CODE,
-    _identifying("esl_id", "The label's identifier, as device/esl/bind answered it."),
+    _identifier("esl_id", "The label's identifier, as device/esl/bind answered it."),
 )
-CODE_OR_ID: Final = "The table has esl_code and esl_id, although the remark beside them asks for esl_sn."
+LABEL_IDENTIFIER_NOTE: Final = "The table has esl_code and esl_id, although the remark beside them asks for esl_sn."
 
-LABEL_STATUS: Final = "0 not activated, 1 not bound, 2 waiting for data, 3 pushed, 4 push failed."
+LABEL_STATUS_DESCRIPTION: Final = "0 not activated, 1 not bound, 2 waiting for data, 3 pushed, 4 push failed."

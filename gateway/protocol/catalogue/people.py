@@ -5,7 +5,7 @@ from typing import Final
 from gateway.protocol.parameters import Choice
 
 GENDERS: Final = (Choice(1, "male"), Choice(2, "female"))
-GENDER_ANSWERED: Final = "0 unknown, 1 male, 2 female."
+GENDER_DESCRIPTION: Final = "0 unknown, 1 male, 2 female."
 
 AGE_RANGES: Final = (
     Choice(1, "0 to 6 years"),

@@ -9,11 +9,11 @@ from gateway.protocol.parameters import Parameter
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Largest request that the cloud accepts (NOTES: Request size)."""
 
-ITEMS_PER_CALL: Final = 4000
+MAX_ITEMS_PER_CALL: Final = 4000
 """Largest number of orders or products in one call of the outbox. The vendor limits only the size of a request, which
 items of the usual 300 bytes or more reach first."""
 
-SHOP: Final = (
+SHOP_PARAMETERS: Final = (
     Parameter(
         name="shop_id",
         type="string",
@@ -45,10 +45,12 @@ STORE_CODES: Final[Mapping[int, str]] = {
 }
 """Codes that nearly every endpoint of the Cloud API chapter lists."""
 
-CODES_STATED_IN_GENERAL: Final = "Lists no codes of its own; those of the general error list are shown."
+GENERAL_CODES_NOTE: Final = "Lists no codes of its own; those of the general error list are shown."
 
 
-def pages(*, defaults: bool = True, max_size: int | None = None, remark: str = "") -> tuple[Parameter, Parameter]:
+def page_parameters(
+    *, defaults: bool = True, max_size: int | None = None, remark: str = ""
+) -> tuple[Parameter, Parameter]:
     """Declare the two parameters that select a page. The vendor states defaults for some lists only."""
     return (
         Parameter(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-from gateway.protocol.endpoint import MASK
+from gateway.protocol.endpoint import REDACTED
 
 _SHORTEST: Final = 3
 """Shorter values cannot be told from other text."""
@@ -51,7 +51,7 @@ class Secrets:
     def redacted(self, text: str) -> str:
         """Return a text in which the mask stands for every secret."""
         if self._known is not None:
-            text = self._known.sub(MASK, text)
-        text = _TOKENS.sub(MASK, text)
-        text = _BEARER.sub(rf"\1 {MASK}", text)
-        return _NAMED.sub(rf"\1\2{MASK}", text)
+            text = self._known.sub(REDACTED, text)
+        text = _TOKENS.sub(REDACTED, text)
+        text = _BEARER.sub(rf"\1 {REDACTED}", text)
+        return _NAMED.sub(rf"\1\2{REDACTED}", text)

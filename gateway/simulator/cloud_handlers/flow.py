@@ -42,7 +42,7 @@ def _answer(call: CloudCall) -> Data:
     hours = list(_today(call) if "/today/" in call.endpoint.path else _past(call))
     if not hours:
         raise CallRefused(_NO_DATA)
-    names = [known.path for known in call.endpoint.answer]
+    names = [known.path for known in call.endpoint.response_fields]
     columns = [name.removeprefix(_LIST) for name in names if name.startswith(_LIST)]
     if not columns:
         return _counts(names, hours)
@@ -129,5 +129,7 @@ def _counts(names: Iterable[str], hours: Iterable[_Hour], age: int | None = None
 
 
 HANDLERS: Final[Mapping[str, CloudHandler]] = {
-    endpoint.path: _answer for endpoint in CATALOGUE.side("cloud") if endpoint.path.startswith("passengerFlow/")
+    endpoint.path: _answer
+    for endpoint in CATALOGUE.list_endpoints("cloud")
+    if endpoint.path.startswith("passengerFlow/")
 }

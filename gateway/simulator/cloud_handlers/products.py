@@ -83,7 +83,7 @@ def _answered(product: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any
 
 def _info(call: CloudCall) -> Data:
     product = found(call.shop.products, call.fields.get("product_id"), *_NO_PRODUCT)
-    names = [known.path for known in call.endpoint.answer]
+    names = [known.path for known in call.endpoint.response_fields]
     return {**_answered(product, names), "id": call.fields["product_id"]}
 
 

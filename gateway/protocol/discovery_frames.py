@@ -10,20 +10,20 @@ from typing import Any, Final
 
 from gateway.protocol import json_text
 
-PORT: Final = 10001
-MAX_FRAME: Final = 1024
+BROADCAST_PORT: Final = 10001
+MAX_FRAME_BYTES: Final = 1024
 """Largest response, in bytes: the vendor's app receives into a buffer of this size."""
-SEND_AT_S: Final = (0.0, 0.5, 1.0)
+REQUEST_DELAYS_S: Final = (0.0, 0.5, 1.0)
 """When to send a request, in seconds from the start of a scan (NOTES: Discovery schedule)."""
 
-HEADER: Final = b"\xff\xff\x33\xff"
+FRAME_HEADER: Final = b"\xff\xff\x33\xff"
 _PREFIX: Final = struct.Struct(">4sBBH")
 _VERSION: Final = 1
 _REQUEST: Final = 1
 _RESPONSE: Final = 2
 
 
-class BadFrame(ValueError):
+class MalformedFrame(ValueError):
     """A datagram is not a valid frame. The text says why."""
 
 
@@ -38,7 +38,7 @@ class Announcement:
     mac: str = ""
     """MAC address, in whatever notation the device uses."""
     model: str = ""
-    """One of the vendor's names for a model; see `camera_model`."""
+    """One of the vendor's names for a model; see `parse_model`."""
     type: str = ""
     """Class of the device; values are not public."""
     name: str = ""
@@ -53,32 +53,35 @@ class Announcement:
     """`AP` while the device offers its own hotspot; other values are not public."""
 
 
-def request_frame() -> bytes:
+def encode_request() -> bytes:
     """Return the frame that asks every device to announce itself."""
     return encode_frame(_REQUEST, {"reserve": "111"})
 
 
-def response_frame(announcement: Announcement) -> bytes:
+def encode_announcement(announcement: Announcement) -> bytes:
     """Return the frame that a device sends to announce itself."""
     members = {name: getattr(announcement, name) for name in Announcement.__slots__ if name != "sn"}
     return encode_frame(_RESPONSE, {"deviceid": announcement.sn, **members})
 
 
 def is_request(frame: bytes) -> bool:
-    """Tell whether a datagram is a valid request. Raises `BadFrame`."""
+    """Tell whether a datagram is a valid request. Raises `MalformedFrame`."""
     return decode_frame(frame)[0] == _REQUEST
 
 
-def parse_response(frame: bytes) -> Announcement | None:
-    """Return the announcement in a datagram, or None for a request: a sender receives its own. Raises `BadFrame`."""
+def parse_announcement(frame: bytes) -> Announcement | None:
+    """Return the announcement in a datagram, or None for a request: a sender receives its own.
+
+    Raises `MalformedFrame`.
+    """
     kind, payload = decode_frame(frame)
     if kind == _REQUEST:
         return None
     if kind != _RESPONSE:
-        raise BadFrame(f"frame type {kind} is not known")
+        raise MalformedFrame(f"frame type {kind} is not known")
     sn = payload.get("deviceid")
     if not isinstance(sn, str) or not sn.strip():
-        raise BadFrame("the announcement has no deviceid")
+        raise MalformedFrame("the announcement has no deviceid")
     texts = {name: payload.get(name) for name in Announcement.__slots__ if name != "sn"}
     return Announcement(sn=sn.strip(), **{name: text.strip() for name, text in texts.items() if isinstance(text, str)})
 
@@ -86,26 +89,26 @@ def parse_response(frame: bytes) -> Announcement | None:
 def encode_frame(kind: int, payload: Mapping[str, Any]) -> bytes:
     """Return a frame of a type (1 request, 2 response). The payload keeps the order of its members."""
     text = base64.b64encode(json_text.dumps(payload).encode())
-    body = _PREFIX.pack(HEADER, _VERSION, kind, len(text)) + text
+    body = _PREFIX.pack(FRAME_HEADER, _VERSION, kind, len(text)) + text
     return body + struct.pack(">I", zlib.crc32(body))
 
 
 def decode_frame(frame: bytes) -> tuple[int, dict[str, Any]]:
-    """Return the type of a frame and its whole payload. Raises `BadFrame`."""
+    """Return the type of a frame and its whole payload. Raises `MalformedFrame`."""
     if len(frame) < _PREFIX.size + 4:
-        raise BadFrame(f"{len(frame)} bytes are too short")
+        raise MalformedFrame(f"{len(frame)} bytes are too short")
     header, version, kind, length = _PREFIX.unpack_from(frame)
-    if header != HEADER or version != _VERSION:
-        raise BadFrame("another header or version")
+    if header != FRAME_HEADER or version != _VERSION:
+        raise MalformedFrame("another header or version")
     end = _PREFIX.size + length
     if len(frame) != end + 4:
-        raise BadFrame(f"the length says {end + 4} bytes, there are {len(frame)}")
+        raise MalformedFrame(f"the length says {end + 4} bytes, there are {len(frame)}")
     if zlib.crc32(frame[:end]) != int.from_bytes(frame[end:]):
-        raise BadFrame("wrong checksum")
+        raise MalformedFrame("wrong checksum")
     try:
         payload = json_text.loads(base64.b64decode(frame[_PREFIX.size : end], validate=True))
     except (binascii.Error, ValueError, RecursionError) as exc:
-        raise BadFrame("the payload is not base64 of JSON") from exc
+        raise MalformedFrame("the payload is not base64 of JSON") from exc
     if not isinstance(payload, dict):
-        raise BadFrame("the payload is not an object")
+        raise MalformedFrame("the payload is not an object")
     return kind, payload

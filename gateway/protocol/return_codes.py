@@ -54,9 +54,9 @@ CLOUD_SIGN_REFUSED = 5090
 CLOUD_TIME_REFUSED = 5091
 CLOUD_RANDOM_REFUSED = 5092
 
-CLOUD_SHOP_REFUSED = frozenset({5013, 5041})
+CLOUD_ACCOUNT_ERROR_CODES = frozenset({5013, 5041})
 """Codes about the shop or the account: they concern every item of a call."""
-CLOUD_TROUBLE = frozenset({5000})
+CLOUD_INTERNAL_ERROR_CODES = frozenset({5000})
 """Codes for a failure inside the cloud, which the call did not cause."""
 
 _SUCCESS = ReturnCode(0, "success")
