@@ -61,7 +61,7 @@ class Browser:
         answer = await self.tell("Page.navigate", session, url=url)
         if answer.get("errorText"):
             raise BrowserError(answer["errorText"])
-        await asyncio.wait_for(loaded.wait(), 20)
+        await loaded.wait()
         return Page(self, session)
 
     async def tell(self, method: str, session: str | None = None, **parameters: Any) -> Any:
@@ -70,7 +70,7 @@ class Browser:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         command = {"id": number, "method": method, "params": parameters}
         await self._connection.send_json(command if session is None else command | {"sessionId": session})
-        return await asyncio.wait_for(answer, 30)
+        return await answer
 
     async def _read(self) -> None:
         async for message in self._connection:
@@ -147,9 +147,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """End the browser with all its processes, and let the servers of this loop see that their peer is gone."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    for _ in range(1000):
-        if not _lives(process.pid):  # the last of its processes may still hold a connection
-            break
+    while _lives(process.pid):  # the last of its processes may still hold a connection
         await asyncio.sleep(0.01)
     await process.wait()
     for _ in range(20):  # each turn of the loop brings a TLS connection one step nearer to its end
@@ -168,18 +166,17 @@ def _lives(group: int) -> bool:
 
 async def _done(*command: str) -> None:
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    _, errors = await asyncio.wait_for(process.communicate(), 20)
+    _, errors = await process.communicate()
     if process.returncode:
         raise BrowserError(f"{' '.join(command)}: {errors.decode()}")
 
 
 async def _written(file: Path, process: asyncio.subprocess.Process) -> str:
     """Wait until the browser has written where it listens into a file: its port, and on a second line a path."""
-    async with asyncio.timeout(40):
-        while not (text := _text(file)).count("\n"):
-            if process.returncode is not None:
-                raise BrowserError(f"chromium ended with status {process.returncode}")
-            await asyncio.sleep(0.05)
+    while not (text := _text(file)).count("\n"):
+        if process.returncode is not None:
+            raise BrowserError(f"chromium ended with status {process.returncode}")
+        await asyncio.sleep(0.05)
     return text
 
 

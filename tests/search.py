@@ -1,18 +1,14 @@
 """Searching for simulated cameras until they are found: on a busy machine an answer may be late for a short round."""
 
-import asyncio
 from collections.abc import Iterable
 
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
 
-_PATIENCE_S = 30
-
 
 async def find(gateway: Gateway, cameras: Iterable[SimulatedCamera]) -> None:
     """Search by broadcast until all of these cameras are found."""
     missing = {camera.sn for camera in cameras}
-    async with asyncio.timeout(_PATIENCE_S):
-        while missing:
-            result = await gateway.discovery.round(timeout_s=0.2, methods=["broadcast"])
-            missing -= {sighting.sn for sighting in result.sightings}
+    while missing:
+        result = await gateway.discovery.round(timeout_s=0.2, methods=["broadcast"])
+        missing -= {sighting.sn for sighting in result.sightings}

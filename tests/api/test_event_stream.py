@@ -155,8 +155,7 @@ async def test_a_ticket_ends_after_half_a_day_of_running_time(gateway: Gateway, 
 async def test_revoking_a_token_ends_its_streams_at_once(gateway: Gateway, stream: Any, admin: Any) -> None:
     reader = await stream()
     assert (await admin("DELETE", "/api/v1/tokens/till 1")).status == 204
-    async with asyncio.timeout(5):
-        assert await reader.response.content.read() == b""
+    assert await reader.response.content.read() == b""
 
 
 async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway) -> None:
@@ -213,7 +212,7 @@ async def test_an_independent_client_reads_the_stream(gateway: Gateway, session:
     url = session._base_url
 
     def read() -> list[tuple[str, str, Any]]:
-        connection = http.client.HTTPConnection(url.host, url.port, timeout=10)
+        connection = http.client.HTTPConnection(url.host, url.port)
         headers = STREAM | {"Authorization": f"Bearer {pos.token}", "Last-Event-ID": "000000-1"}
         connection.request("GET", EVENTS, headers=headers)
         response = connection.getresponse()

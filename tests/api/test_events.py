@@ -1,6 +1,5 @@
 """Events through the REST API: callbacks in, streams and pages out."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -46,7 +45,7 @@ def hooks(session: aiohttp.ClientSession) -> Hooks:
 
 
 class Reader:
-    """A till that reads the stream; waits at most five seconds for anything."""
+    """A till that reads the stream."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
@@ -54,10 +53,9 @@ class Reader:
     async def block(self) -> dict[str, str]:
         """Return the fields of the next block of the stream; a comment has the empty name."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(5):
-            while line := (await self.response.content.readline()).decode().rstrip("\n"):
-                name, _, value = line.partition(":")
-                fields[name] = value.removeprefix(" ")
+        while line := (await self.response.content.readline()).decode().rstrip("\n"):
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
         return fields
 
     async def event(self) -> Any:

@@ -15,6 +15,7 @@ from gateway.runtime.logs.redaction import Secrets
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.faults import InjectedFault
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from tests.search import find
 
 SECRET_KEY = "QzPlantedSecretKey9382938k"
 P12_PASSWORD = "QzPlantedP12Password"
@@ -57,18 +58,18 @@ async def store(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SimulatedStore
 
 
 async def ended(rest: Any, sn: str) -> str:
-    async with asyncio.timeout(40):
-        while True:
-            state = str((await rest("GET", f"/api/v1/cameras/{sn}/provisioning")).body["state"])
-            if state not in ("running", "waiting"):
-                return state
-            await asyncio.sleep(0.05)
+    while True:
+        state = str((await rest("GET", f"/api/v1/cameras/{sn}/provisioning")).body["state"])
+        if state not in ("running", "waiting"):
+            return state
+        await asyncio.sleep(0.05)
 
 
 async def drive(store: SimulatedStore, gateway: Gateway, ours: SimulatedCamera, rest: Any, admin: Any) -> list[str]:
     """Do all that people and tills do, well and badly; return the secrets that were made on the way."""
     fresh, broken = store.cameras[1:]
     number = store.activation_numbers[fresh.sn]
+    await find(gateway, store.cameras)
     for camera in (fresh, broken):
         assert (await rest("POST", "/api/v1/cameras", {"sn": camera.sn})).status == 201
     # A camera is put to work: with a wrong password, a wrong number, and then well.

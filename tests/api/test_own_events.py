@@ -19,15 +19,14 @@ EVENTS = "/api/v1/events"
 
 @pytest.fixture
 def journal_has(pos: Rest) -> Callable[..., Any]:
-    """Wait, at most ten seconds, until the journal has these types in this order; return their events."""
+    """Wait until the journal has these types in this order; return their events."""
 
     async def look(*kinds: str, types: str = "") -> list[Any]:
-        async with asyncio.timeout(10):
-            while True:
-                events: list[Any] = (await pos("GET", f"{EVENTS}?limit=1000&types={types}")).body["events"]
-                if [event["type"] for event in events][-len(kinds) :] == list(kinds):
-                    return events[-len(kinds) :]
-                await asyncio.sleep(0.02)
+        while True:
+            events: list[Any] = (await pos("GET", f"{EVENTS}?limit=1000&types={types}")).body["events"]
+            if [event["type"] for event in events][-len(kinds) :] == list(kinds):
+                return events[-len(kinds) :]
+            await asyncio.sleep(0.02)
 
     return look
 

@@ -37,7 +37,7 @@ def _shown(port: int, root: bytes) -> x509.Certificate:
     context = ssl.create_default_context(cadata=root.decode())
     context.verify_flags |= 0x200000  # OpenSSL's no-check-time flag
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=5) as raw,
+        socket.create_connection(("127.0.0.1", port)) as raw,
         context.wrap_socket(raw, server_hostname="localhost") as connection,
     ):
         return x509.load_der_x509_certificate(connection.getpeercert(binary_form=True) or b"")
@@ -45,15 +45,13 @@ def _shown(port: int, root: bytes) -> x509.Certificate:
 
 async def until(at: Served, root: bytes, wanted: Callable[[x509.Certificate], bool]) -> x509.Certificate:
     """Connect anew until the certificate is trusted and as wanted."""
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+    while True:
         try:
             certificate = await shown(at, root)
         except ssl.SSLCertVerificationError:
             continue
         if wanted(certificate):
             return certificate
-    raise AssertionError("the certificate did not become as wanted")
 
 
 async def curl(*arguments: str) -> str:
@@ -97,7 +95,7 @@ async def test_a_clock_that_jumps_renews_the_certificate_and_drops_no_connection
         root = await fetched(f"{at.plain}authority.pem")
         first = await shown(at, root)
         till = http.client.HTTPSConnection(
-            "127.0.0.1", at.https_port, timeout=10, context=ssl.create_default_context(cadata=root.decode())
+            "127.0.0.1", at.https_port, context=ssl.create_default_context(cadata=root.decode())
         )
 
         def ask() -> Any:

@@ -69,7 +69,7 @@ async def provision(asked: dict[str, Any]) -> None:
         await provisioning.resume()
     else:
         await provisioning.start(asked["sn"], ProvisioningRequest(**asked["request"]))
-    await asyncio.wait_for(ended.wait(), 60)
+    await ended.wait()
     await provisioning.close()
     await cameras.close()
     await discovery.close()

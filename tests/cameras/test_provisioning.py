@@ -71,12 +71,9 @@ class Lab:
         return f"127.22.0.{self.moves}"
 
     async def until(self, is_so: Callable[[Job], bool], sn: str = SN) -> Job:
-        for _ in range(2000):
-            job = self.provisioning.get(sn)
-            if is_so(job):
-                return job
+        while not is_so(job := self.provisioning.get(sn)):
             await asyncio.sleep(0.005)
-        raise AssertionError(f"still {job.describe()}")
+        return job
 
     async def end(self, sn: str = SN) -> Job:
         return await self.until(lambda job: not job.active, sn)

@@ -20,7 +20,7 @@ async def begin(*words: str) -> asyncio.subprocess.Process:
 
 async def test_once_ends_with_a_summary() -> None:
     process = await begin("--once", "--json")
-    output, errors = await asyncio.wait_for(process.communicate(), 45)
+    output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     summary = json.loads(output)
     assert (summary["discovered"], summary["state"], summary["zoom"], summary["order_code"]) == (3, "done", 200, 0)
@@ -33,18 +33,17 @@ async def test_it_stays_until_ctrl_c_and_the_shown_call_works() -> None:
     process = await begin()
     assert process.stderr is not None
     shown = b""
-    async with asyncio.timeout(45):
-        while b"Ctrl-C" not in shown:
-            line = await process.stderr.readline()
-            assert line, shown.decode()
-            shown += line
+    while b"Ctrl-C" not in shown:
+        line = await process.stderr.readline()
+        assert line, shown.decode()
+        shown += line
     token, url = re.search(r"Bearer (\S+)' (http://127\.0\.0\.1:\d+/)api", shown.decode()).groups()  # type: ignore[union-attr]
     session = aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {token}"})
     async with session as http, http.get("/api/v1/cameras") as response:
         assert len((await response.json())["cameras"]) == 3
     assert listening(process.pid) <= {"127", "0.0.0.0:5353"}, "only loopback, and multicast DNS, which needs its port"
     process.send_signal(signal.SIGINT)
-    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    output, _ = await process.communicate()
     assert process.returncode == 0
     assert output.decode().startswith("demo done")
 

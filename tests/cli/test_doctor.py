@@ -1,6 +1,5 @@
 """The doctor from the command line: with a gateway, without one, with one that hangs, and with wrong settings."""
 
-import asyncio
 import json
 import os
 import signal
@@ -96,7 +95,7 @@ async def test_a_gateway_that_hangs(private: Any) -> None:
     process = await private.begin("run")
     try:
         assert process.stderr is not None
-        await asyncio.wait_for(process.stderr.readline(), 30)
+        await process.stderr.readline()
         os.kill(process.pid, signal.SIGSTOP)
         done = await private("doctor", "--json")
     finally:

@@ -23,7 +23,7 @@ class Manager:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
 
-    async def hear(self, begin: str, within_s: float = 30) -> str:
+    async def hear(self, begin: str, within_s: float = 280) -> str:
         """Wait until something that begins so is told, and return it."""
         self._socket.settimeout(within_s)
         while True:
@@ -52,12 +52,12 @@ async def test_it_is_ready_when_rest_answers(command: Any, manager: Manager) -> 
         # No waiting: what is told must already be true.
         reader, writer = await asyncio.open_connection("127.0.0.1", int(port[1]))
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
-        assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == b"200"
+        assert (await reader.readline()).split()[1] == b"200"
         writer.close()
         await manager.hear("WATCHDOG=1")
         process.send_signal(signal.SIGTERM)
         await manager.hear("STOPPING=1")
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await process.wait() == 0
     finally:
         if process.returncode is None:
             process.kill()
@@ -68,7 +68,7 @@ async def test_a_gateway_that_is_aborted_tells_where_it_was(command: Any, manage
     process = await command.begin("run", NOTIFY_SOCKET=str(manager.path))
     await manager.hear("READY=1")
     process.send_signal(signal.SIGABRT)  # what the watchdog sends
-    _, errors = await asyncio.wait_for(process.communicate(), 20)
+    _, errors = await process.communicate()
     assert process.returncode == -signal.SIGABRT
     assert b"Fatal Python error: Aborted" in errors
     assert b"asyncio/runners.py" in errors
@@ -111,7 +111,6 @@ def test_what_the_service_may_not_read_is_named(tmp_path: Path, closed: str) -> 
         [*unprivileged, sys.executable, "-m", "gateway", "--config", str(file), "run"],
         capture_output=True,
         text=True,
-        timeout=30,
         check=False,
     )
     assert done.returncode == 1

@@ -23,12 +23,11 @@ async def test_whoever_asks_for_the_same_meanwhile_shares_the_round(discovery: M
 
 async def test_another_search_waits_its_turn(discovery: Make) -> None:
     searching = discovery(methods=["broadcast"])
-    async with asyncio.timeout(5):
-        short, long, none = await asyncio.gather(
-            searching.round(timeout_s=0.1),
-            searching.round(timeout_s=0.3),
-            searching.round(timeout_s=0.1, methods=[]),
-        )
+    short, long, none = await asyncio.gather(
+        searching.round(timeout_s=0.1),
+        searching.round(timeout_s=0.3),
+        searching.round(timeout_s=0.1, methods=[]),
+    )
     assert list(short.methods) == list(long.methods) == ["broadcast"]
     assert short is not long
     assert none.methods == {}
@@ -54,14 +53,13 @@ async def test_rounds_are_repeated_and_a_reason_is_logged_once(udp_port: int, ca
         addresses=["127.0.0.21"],
     )
     with caplog.at_level(logging.WARNING, "gateway.discovery"):
-        async with asyncio.timeout(10):
-            server = await https("127.0.0.21", 0)
-            port = server.sockets[0].getsockname()[1]
-            discovery = Discovery(settings, camera_port=port, on_sighting=reported.put_nowait)
-            async with server, Device("127.0.0.21", port=udp_port):
-                await discovery.start()
-                assert [(await reported.get()).sn for _ in range(3)] == ["C201D0000001"] * 3
-                await discovery.close()
+        server = await https("127.0.0.21", 0)
+        port = server.sockets[0].getsockname()[1]
+        discovery = Discovery(settings, camera_port=port, on_sighting=reported.put_nowait)
+        async with server, Device("127.0.0.21", port=udp_port):
+            await discovery.start()
+            assert [(await reported.get()).sn for _ in range(3)] == ["C201D0000001"] * 3
+            await discovery.close()
     assert len([message for message in caplog.messages if "gone0" in message]) == 1
 
 

@@ -246,7 +246,7 @@ async def test_one_target_that_is_slow_delays_no_other(make: Any, until: Any) ->
     began = time.monotonic()
     await until(lambda: other.state.hooks and bench.store.cloud.state.hooks)
     assert time.monotonic() - began < 2.5, "less than the time limit of the slow one"
-    await asyncio.wait_for(bench.cameras.refresh(slow.sn), 10)
+    await bench.cameras.refresh(slow.sn)
 
 
 # A person

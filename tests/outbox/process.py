@@ -14,8 +14,6 @@ from gateway.api.token_table import TokenTable
 from gateway.simulator.ports import find_free_port
 from gateway.storage.database import Database
 
-START_LIMIT_S = 30.0
-
 
 class GatewayProcess:
     """`sunmi-gateway run` with its state in `directory`/state; `cloud_toml` is the section `cloud` of its settings."""
@@ -98,16 +96,14 @@ class GatewayProcess:
 
     async def ready(self) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + START_LIMIT_S
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-            while time.monotonic() < deadline:
+            while True:
                 assert self._process.returncode is None, f"the gateway ended by itself:\n{self.log[-4000:]}"
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                     async with session.get(f"{self.url}/healthz") as answer:
                         if answer.status == 200:
                             return
                 await asyncio.sleep(0.01)
-        raise AssertionError(f"the gateway does not serve after {START_LIMIT_S} s:\n{self.log[-4000:]}")
 
     async def kill(self) -> None:
         """End it as a power cut would: without a chance to do anything. It must still be alive."""
@@ -115,17 +111,17 @@ class GatewayProcess:
         assert self._process.returncode is None, f"the gateway ended by itself:\n{self.log[-4000:]}"
         self.deaths.append(time.monotonic())
         self._process.kill()
-        await asyncio.wait_for(self._process.wait(), 10)
+        await self._process.wait()
 
     async def discard(self) -> None:
         """End it in whatever state it is."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
-            await asyncio.wait_for(self._process.wait(), 10)
+            await self._process.wait()
 
     async def stop(self) -> None:
         """Ask it to end, and see that it does so cleanly."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
-            await asyncio.wait_for(self._process.wait(), 20)
+            await self._process.wait()
             assert self._process.returncode == 0, self.log[-4000:]

@@ -53,7 +53,7 @@ async def test_every_fault_in_turn(cloud: ObservedCloud, gateway: GatewayProcess
                     status, answer = await hand_over(session, one)
                     assert status in (200, 202), (fault, answer)
                     acknowledged.append(one)
-            took_s = await drained(gateway, within_s=30)
+            took_s = await drained(gateway)
             report(f"{fault}: delivered after {took_s:.1f} s")
     found = judge(cloud, acknowledged, gateway.deaths)
     report(f"{found}")
@@ -76,7 +76,7 @@ async def test_a_slow_cloud_makes_nobody_wait_longer_than_he_said(
             assert got == status, answer
             assert at_least_s <= took_s <= at_most_s, (wait, took_s)
             cloud.weather.latency_s = 1.0
-            await drained(gateway, within_s=10)
+            await drained(gateway)
     assert sorted(len(one.orders) for one in cloud.deliveries) == [1, 1, 1]
 
 
@@ -87,7 +87,7 @@ async def test_retry_after_is_honoured(cloud: ObservedCloud, gateway: GatewayPro
         for number, status in enumerate((503, 429)):
             cloud.weather.add("status", status=status, retry_after_s=2)
             assert (await hand_over(session, Version(str(number), 1)))[0] == 202
-            await drained(gateway, within_s=20)
+            await drained(gateway)
             first, second = (visit.at for visit in cloud.weather.visits[-2:])
             assert 1.9 <= second - first <= 5, (status, second - first)
 
@@ -109,7 +109,7 @@ async def test_what_the_cloud_refuses_waits_for_a_person(cloud: ObservedCloud, g
         path = f"/api/v1/outbox/{items[0]['outbox_id']}"
         async with session.post(f"{path}/retry") as response:
             assert response.status in (200, 202), await response.text()
-        await drained(gateway, within_s=10)
+        await drained(gateway)
         async with session.get(path) as response:
             assert (await response.json())["state"] == "delivered"
     judge(cloud, [Version("good", 1), Version("bad", 1)], []).check()
@@ -127,7 +127,7 @@ async def test_a_batch_that_is_refused_as_a_whole_is_split(
             assert (await hand_over(session, version))[0] == 202
         cloud.weather.add("refuse", path="order/update", code=5047, times=3)
         await cloud.rise()
-        await drained(gateway, within_s=30)
+        await drained(gateway)
         async with session.get("/api/v1/outbox", params={"state": "refused"}) as response:
             refused = [item["parameters"] for item in (await response.json())["items"]]
     arrived = {version for one in cloud.deliveries for version in one.orders}
@@ -149,7 +149,7 @@ async def test_wrong_credentials_keep_the_queue(cloud: ObservedCloud, gateway: G
             assert status == 202, answer
         assert cloud.deliveries == []
         cloud.simulated.accounts[app_id] = right
-        await drained(gateway, within_s=40)
+        await drained(gateway)
     judge(cloud, [Version(str(number), 1) for number in range(3)], []).check()
     assert "5090" in gateway.log
     assert right not in gateway.log
@@ -163,7 +163,7 @@ async def test_a_cloud_with_another_time(cloud: ObservedCloud, gateway: GatewayP
         assert (await hand_over(session, Version("before", 1), wait=5))[0] == 200
         cloud.weather.clock_offset_s = offset_s
         assert (await hand_over(session, Version("after", 1), wait=5))[0] == 200
-        await drained(gateway, within_s=10)
+        await drained(gateway)
     judge(cloud, [Version("before", 1), Version("after", 1)], []).check()
 
 
@@ -176,7 +176,7 @@ async def test_a_cloud_that_never_answers(cloud: ObservedCloud, gateway: Gateway
     async with gateway.caller(token) as session:
         for number in (1, 2, 3):
             assert (await hand_over(session, Version("same", number)))[0] == 202
-        await drained(gateway, within_s=40)
+        await drained(gateway)
     judge(cloud, [Version("same", number) for number in (1, 2, 3)], []).check()
 
 
@@ -196,6 +196,6 @@ async def test_the_first_success_starts_the_drain(
         await cloud.rise()
         async with session.post("/api/v1/cloud/product/getList", json={}) as response:
             assert response.status == 200, await response.text()
-        took_s = await drained(gateway, within_s=10)
+        took_s = await drained(gateway)
     report(f"empty {took_s:.2f} s after the first success")
     assert took_s < 1.5

@@ -183,7 +183,7 @@ async def _opened(copy: Path, cloud: ObservedCloud) -> GatewayProcess:
     opened = GatewayProcess(copy, cloud.settings_toml(), cloud.simulated.ca_pem)
     try:
         await opened.start()
-        await drained(opened, within_s=60)
+        await drained(opened)
     except BaseException:
         await opened.discard()
         raise

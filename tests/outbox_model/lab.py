@@ -149,5 +149,5 @@ class Lab:
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WITHIN_S):
-        while not condition():  # noqa: ASYNC110  a person looking at the depth sees no more
+        while not condition():  # a person looking at the depth sees no more
             await asyncio.sleep(0.002)

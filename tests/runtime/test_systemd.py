@@ -15,7 +15,7 @@ import pytest
 from gateway.errors import StateError
 from gateway.runtime.systemd import ServiceManager
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 class Listener:
@@ -152,7 +152,7 @@ def test_a_hang_starves_the_watchdog(listener: Listener, way: str) -> None:
     environment = os.environ | {"NOTIFY_SOCKET": listener.address, "WATCHDOG_USEC": "200000"}
     with subprocess.Popen([sys.executable, "-c", HANGS], env=environment, stdin=subprocess.PIPE, text=True) as process:
         try:
-            assert listener.hear(30) == ["READY=1", "STATUS=It serves"]
+            assert listener.hear() == ["READY=1", "STATUS=It serves"]
             assert listener.hear() == ["WATCHDOG=1"]
             if way == "stopped":
                 process.send_signal(signal.SIGSTOP)

@@ -115,7 +115,7 @@ async def test_a_camera_is_found_where_it_returns(make_camera: Make, post: Post)
     camera = await make_camera(host="127.20.5.1", hotspot=True, on_wifi=lambda camera, ssid: "127.20.5.9")
     async with listening([camera]) as responder:
         await post(camera, "config/setWifiConfWithoutAuth", WIFI)
-        await asyncio.wait_for(camera.wait_until_back(), 5)
+        await camera.wait_until_back()
         for destination in (BROADCAST, "127.20.5.9"):
             answers = await heard(responder, destination, 1)
             assert [(payload["ip"], source) for payload, source in answers] == [("127.20.5.9", "127.20.5.9")]

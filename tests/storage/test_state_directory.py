@@ -75,7 +75,7 @@ def test_another_process_holds_it_until_it_is_killed(tmp_path: Path) -> None:
             StateDirectory.acquire(tmp_path)
         assert str(tmp_path) in str(refused.value)
         holder.kill()
-        holder.wait(timeout=10)
+        holder.wait()
     assert not StateDirectory.is_held(tmp_path)
     StateDirectory.acquire(tmp_path).release()
 
@@ -141,7 +141,6 @@ def test_refuses_a_disk_that_cannot_take_anything(tmp_path: Path, commands: str,
         ["unshare", "--mount", "sh", "-c", script, sys.executable, TRY],
         capture_output=True,
         text=True,
-        timeout=20,
         check=False,
     )
     assert done.returncode == 1

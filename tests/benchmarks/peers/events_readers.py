@@ -49,7 +49,7 @@ async def main(port: int, token: str, count: int, events: int) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     async with asyncio.timeout(120):
-        while min(reader.seen for reader in readers) < events:  # noqa: ASYNC110  the events set the pace
+        while min(reader.seen for reader in readers) < events:  # the events set the pace
             await asyncio.sleep(0.05)
     delays.sort()
     at = {name: delays[int(part * (len(delays) - 1))] / 1e6 for name, part in (("p50", 0.5), ("p99", 0.99))}
