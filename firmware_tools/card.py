@@ -1,108 +1,166 @@
-"""What a firmware card is: the file it carries, for which camera, and the record of it that travels with the card."""
+"""What a firmware card is for, and the record of it that is stored on the card."""
 
+import re
 import struct
 import uuid
 import zlib
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from firmware_tools.errors import InvalidInput
 from firmware_tools.mac import Mac
 
-_DESCRIPTION_GUID = uuid.UUID("6f0c5a3e-2d0b-4a51-9c0e-7b5d1f53c6a1")
+_VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}(?:-(uat|release))?", re.ASCII)
+_SPEC_GUID = uuid.UUID("6f0c5a3e-2d0b-4a51-9c0e-7b5d1f53c6a1")
 _SHA256_GUID = uuid.UUID("b1a4d7f2-93c8-4e6f-8a57-20e9c4d3b65e")
-_DESCRIPTION = struct.Struct("<B6sBBB22s")
-_FORMAT = 1
-LONGEST_VERSION = 22
+_SPEC = struct.Struct("<B6sBBB22s")
+_RECORD_VERSION = 1
 
 
-class CardFile(Enum):
-    """Where the firmware lies on a card, which tells the camera what to do with it (NOTES: Firmware card)."""
+class FirmwarePath(Enum):
+    """Path of the firmware file on a card; it tells the camera what to do with it (NOTES: Firmware card)."""
 
     UPDATE = "firmware/ipc-up.bin"
-    UPDATE_AS_MISPRINTED = "firmware/ip-up.bin"
+    #: As one page of the vendor's documentation misspells it.
+    UPDATE_MISSPELLED = "firmware/ip-up.bin"
     RECOVERY = "up.bin"
 
     @property
     def mode(self) -> str:
-        """`update`, for a camera that runs, or `recovery`, for one whose firmware is corrupt."""
-        return "recovery" if self is CardFile.RECOVERY else "update"
+        """`update`, for a working camera, or `recovery`, for one whose firmware is corrupt."""
+        return "recovery" if self is FirmwarePath.RECOVERY else "update"
 
     @property
     def led_sequence(self) -> str:
-        """What the camera's LED shows when all goes well."""
-        if self is CardFile.RECOVERY:
+        """What the camera's LED shows during a successful update."""
+        if self is FirmwarePath.RECOVERY:
             return "red steady after about 10 s, for about 1 minute; then the camera restarts"
         return "red blinking after about 1 minute, for about 1 minute; then green, then blue"
 
 
-class Model(StrEnum):
-    """A camera model; firmware is not interchangeable between them."""
+class CameraModel(StrEnum):
+    """A camera model; each needs its own firmware."""
 
     FM010 = "FM010"
     FM020 = "FM020"
 
 
-class Channel(StrEnum):
-    """The vendor's environment that a firmware belongs to."""
+class FirmwareChannel(StrEnum):
+    """The vendor's environment that a firmware is built for."""
 
     UAT = "uat"
     RELEASE = "release"
 
 
+_MODEL_NAMES = {
+    "FM010": CameraModel.FM010,
+    "SS": CameraModel.FM010,
+    "SS1": CameraModel.FM010,
+    "FM020": CameraModel.FM020,
+    "FS": CameraModel.FM020,
+    "FS1": CameraModel.FM020,
+}
+
+
 @dataclass(frozen=True, slots=True)
-class Card:
-    """A card as it is wanted."""
+class CardSpec:
+    """What a card is to be."""
 
     mac: Mac
-    file: CardFile = CardFile.UPDATE
-    model: Model | None = None
-    channel: Channel | None = None
+    """MAC address of the camera."""
+    firmware_path: FirmwarePath = FirmwarePath.UPDATE
+    """Where the firmware goes on the card."""
+    model: CameraModel | None = None
+    """The model that the firmware is for, if known."""
+    channel: FirmwareChannel | None = None
+    """The environment that the firmware is for, if known."""
     version: str | None = None
+    """The firmware's version, if known."""
+
+    @classmethod
+    def parse(
+        cls, mac: str, firmware_path: FirmwarePath, *, model: str | None, channel: str | None, version: str | None
+    ) -> "CardSpec":
+        """Parse what the user gave; raise `InvalidInput` for bad or contradictory values. Empty means unknown."""
+        parsed_mac = Mac.parse(mac)
+        parsed_model = None
+        if model:
+            parsed_model = _MODEL_NAMES.get(model.strip().upper())
+            if parsed_model is None:
+                raise InvalidInput(f"model {model!r}: cameras are FM010 (SS, Store Sense) or FM020 (FS, Face Sense)")
+        parsed_channel = None
+        if channel:
+            if channel.strip().lower() not in list(FirmwareChannel):
+                raise InvalidInput(f"channel {channel!r}: firmware is made for uat or release")
+            parsed_channel = FirmwareChannel(channel.strip().lower())
+        if version:
+            match = _VERSION.fullmatch(version.strip())
+            if match is None:
+                raise InvalidInput(f"version {version!r}: the vendor writes versions like 1.2.0-release or 1.2.0-uat")
+            if match[1] and parsed_channel not in (None, match[1]):
+                raise InvalidInput(f"version {version!r} does not belong to the {parsed_channel} channel")
+            parsed_channel = FirmwareChannel(match[1]) if match[1] else parsed_channel
+        return cls(parsed_mac, firmware_path, parsed_model, parsed_channel, version.strip() if version else None)
+
+    @property
+    def installer_notes(self) -> list[str]:
+        """What the installer must check, because the card cannot show it."""
+        model = f"this is for {self.model}" if self.model else "which is not recorded with this card"
+        version = f"this is {self.version}" if self.version else "which is not recorded with this card"
+        requirement = f"of its own model ({model}) and of another version than it runs ({version})"
+        notes = [
+            f"a camera accepts only firmware {requirement}",
+            f"expected LED: {self.firmware_path.led_sequence}",
+        ]
+        if self.firmware_path is FirmwarePath.UPDATE_MISSPELLED:
+            notes.append(
+                "ip-up.bin is the spelling on one page of the vendor's documentation;"
+                " if the camera does not update, use ipc-up.bin"
+            )
+        return notes
 
 
 @dataclass(frozen=True, slots=True)
 class CardRecord:
-    """A card and the SHA-256 of its firmware, kept on the card itself.
+    """What a card was written with, stored on the card itself.
 
-    It lies in the boot region, among the OEM parameters that exFAT reserves for this: no file, invisible to
-    cameras, and guarded by the boot region's checksum.
+    It lies in the boot region, among the OEM parameters that exFAT reserves for such data: cameras do not see it, and
+    the checksum of the boot region protects it.
     """
 
-    card: Card
+    spec: CardSpec
+    """What the card was to be."""
     sha256: bytes
+    """SHA-256 of the firmware."""
 
     @property
-    def serial(self) -> int:
-        """A volume serial number that follows from the content: the same input gives the same card."""
-        return zlib.crc32(self.card.mac.value + self.sha256)
+    def volume_serial(self) -> int:
+        """Serial number of the volume, derived from the content: the same input gives the same card."""
+        return zlib.crc32(self.spec.mac.octets + self.sha256)
 
     def to_oem_parameters(self) -> bytes:
-        """Return the record as two OEM parameters."""
-        card = self.card
-        description = _DESCRIPTION.pack(
-            _FORMAT,
-            card.mac.value,
-            1 + _position(CardFile, card.file),
-            0 if card.model is None else 1 + _position(Model, card.model),
-            0 if card.channel is None else 1 + _position(Channel, card.channel),
-            (card.version or "").encode("ascii"),
+        """Encode the record as two OEM parameters."""
+        spec = self.spec
+        encoded = _SPEC.pack(
+            _RECORD_VERSION,
+            spec.mac.octets,
+            1 + list(FirmwarePath).index(spec.firmware_path),
+            0 if spec.model is None else 1 + list(CameraModel).index(spec.model),
+            0 if spec.channel is None else 1 + list(FirmwareChannel).index(spec.channel),
+            (spec.version or "").encode("ascii"),
         )
-        return _DESCRIPTION_GUID.bytes_le + description + _SHA256_GUID.bytes_le + self.sha256
+        return _SPEC_GUID.bytes_le + encoded + _SHA256_GUID.bytes_le + self.sha256
 
     @classmethod
     def from_oem_parameters(cls, parameters: bytes) -> "CardRecord | None":
-        """Read the record back; None for a card that was made by other means."""
-        if parameters[:16] != _DESCRIPTION_GUID.bytes_le or parameters[48:64] != _SHA256_GUID.bytes_le:
+        """Decode the record; return None for a card that another program made."""
+        if parameters[:16] != _SPEC_GUID.bytes_le or parameters[48:64] != _SHA256_GUID.bytes_le:
             return None
-        version_of_format, mac, file, model, channel, version = _DESCRIPTION.unpack(parameters[16:48])
-        files, models, channels = list(CardFile), [None, *Model], [None, *Channel]
-        if version_of_format != _FORMAT or not (
-            1 <= file <= len(files) and model < len(models) and channel < len(channels)
+        record_version, octets, path, model, channel, version = _SPEC.unpack(parameters[16:48])
+        paths, models, channels = list(FirmwarePath), [None, *CameraModel], [None, *FirmwareChannel]
+        if record_version != _RECORD_VERSION or not (
+            1 <= path <= len(paths) and model < len(models) and channel < len(channels)
         ):
             return None
         text = version.rstrip(b"\0").decode("ascii", "replace") or None
-        return cls(Card(Mac(mac), files[file - 1], models[model], channels[channel], text), parameters[64:96])
-
-
-def _position(kinds: type[Enum], kind: Enum) -> int:
-    return list(kinds).index(kind)
+        return cls(CardSpec(Mac(octets), paths[path - 1], models[model], channels[channel], text), parameters[64:96])

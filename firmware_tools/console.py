@@ -1,4 +1,4 @@
-"""What the commands say: messages and progress on stderr, one JSON document on stdout."""
+"""Output of the commands: messages and progress on stderr, the result on stdout."""
 
 import json
 import sys
@@ -8,48 +8,48 @@ from typing import Any
 
 import click
 
-from firmware_tools.errors import InputRefused
+from firmware_tools.errors import InvalidInput
 
 
 class Console:
-    """Where a command's words go. With `as_json`, stdout carries one JSON document and nothing else."""
+    """The terminal of a command. With `as_json`, stdout carries one JSON document and nothing else."""
 
     def __init__(self, *, as_json: bool, may_ask: bool) -> None:
         self._as_json = as_json
         self._may_ask = may_ask
 
-    def say(self, text: str) -> None:
-        """Tell a person something."""
+    def print_message(self, text: str) -> None:
+        """Print a message on stderr."""
         click.echo(text, err=True)
 
-    def warn(self, text: str) -> None:
-        """Tell a person something to mind."""
+    def print_note(self, text: str) -> None:
+        """Print a note or warning on stderr."""
         click.echo(f"note: {text}", err=True)
 
-    def finish(self, document: dict[str, Any], text: str) -> None:
-        """Give the command's result: the document as JSON, or else the text."""
+    def print_result(self, document: dict[str, Any], text: str) -> None:
+        """Print the result of a command: the document as JSON, or else the text."""
         click.echo(json.dumps(document, indent=2, ensure_ascii=False) if self._as_json else text)
 
-    def finish_badly(self, document: dict[str, Any]) -> None:
-        """Give the result of a command that fails: the document as JSON; the reason follows on stderr."""
+    def print_failed_result(self, document: dict[str, Any]) -> None:
+        """Print the result of a command that fails, as JSON only: the exception raised next is the text."""
         if self._as_json:
-            self.finish(document, "")
+            self.print_result(document, "")
 
     def ask(self, question: str) -> str:
-        """Ask and return the answer; raise `InputRefused` naming the question where nothing may be asked."""
+        """Ask a question and return the reply; raise `InvalidInput` naming the question if asking is not allowed."""
         if not self._may_ask:
-            raise InputRefused(f"--no-input: this would have been asked: {question}")
-        answer: str = click.prompt(question, default="", show_default=False, err=True)
-        return answer.strip()
+            raise InvalidInput(f"--no-input: this would have been asked: {question}")
+        reply: str = click.prompt(question, default="", show_default=False, err=True)
+        return reply.strip()
 
     @contextmanager
     def phase(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a bar with speed and remaining time, if stderr is a terminal."""
+        """Show a progress bar with speed and remaining time, if stderr is a terminal."""
         if not sys.stderr.isatty():
             yield lambda _: None
             return
-        # Imported late: it costs more than many a whole command.
-        from rich.console import Console as Terminal
+        # Imported late: loading `rich` takes longer than many commands.
+        from rich.console import Console as RichConsole
         from rich.progress import (
             BarColumn,
             DownloadColumn,
@@ -65,7 +65,8 @@ class Console:
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
+            TimeRemainingColumn(),
         )
-        with Progress(*columns, TimeRemainingColumn(), console=Terminal(stderr=True)) as bar:
+        with Progress(*columns, console=RichConsole(stderr=True)) as bar:
             task = bar.add_task(title, total=total)
             yield lambda done: bar.advance(task, done)

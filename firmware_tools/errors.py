@@ -1,42 +1,43 @@
-"""Every failure that a person can be told about, as one tree.
+"""Every failure that is reported to the user, as one tree.
 
 ::
 
     CardError
-    ├── InputRefused     what was given is wrong: a MAC, a size, a firmware file, a list; nothing was touched
-    ├── DriveRefused     the drive is not one to write on; it was not opened
-    ├── MediumFailed     a card or file could not be read or written
-    └── CardFaulty       the card is not what it should be
+    ├── InvalidInput   an argument, a firmware file or a card list is wrong
+    ├── DriveRefused   the drive must not be written, or is not the one that was meant
+    ├── IOFailed       a card, a file or a program of the system failed
+    └── CardFault      the card is damaged, incomplete or not a firmware card
 
-Each text is one line: what happened, to what, what to do next.
+Each message is one line: what happened, to what, and what to do next.
 """
 
 
 class CardError(Exception):
-    """The root; its text is one line for a person."""
+    """The root of the tree."""
 
 
-class InputRefused(CardError):
-    """What was given is wrong in itself; nothing was touched."""
+class InvalidInput(CardError):
+    """An argument, a firmware file or a card list is wrong."""
 
 
 class DriveRefused(CardError):
-    """The drive must not be written, or may not be the one that was meant; nothing was written."""
+    """The drive must not be written, or is not the one that was meant; nothing was written."""
 
 
-class MediumFailed(CardError):
-    """Reading or writing a card or an image failed."""
+class IOFailed(CardError):
+    """A card, a file or a program of the system failed."""
 
     @classmethod
-    def during(cls, doing: str, name: str, error: OSError) -> "MediumFailed":
-        """Tell which file or device failed while doing what; the one place where system errors are worded."""
-        return cls(f"{name}: {doing} failed: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}")
+    def from_os_error(cls, operation: str, name: str, error: OSError) -> "IOFailed":
+        """Build the message for a failed operation ("reading") on a file or device, with advice for common causes."""
+        return cls(f"{name}: {operation} failed: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}")
 
 
-class CardFaulty(CardError):
-    """The card or image is not a firmware card as it should be; the text names the first fault."""
+class CardFault(CardError):
+    """The card or image is not a valid firmware card; the message names the first fault."""
 
 
+# By errno, in numbers: some of them have no name on every system.
 _ADVICE = {
     5: "; the card may be damaged or was pulled out",
     6: "; the card was pulled out",

@@ -1,21 +1,21 @@
-"""How far something is: the seam between work and whoever shows its progress."""
+"""Reporting how many bytes of a long operation are done."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
-class Progress(Protocol):
-    """Shows one phase of work at a time."""
+class ProgressReporter(Protocol):
+    """Reports the progress of one phase at a time."""
 
     def phase(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Begin a phase of `total` bytes; call what is given with the number of bytes done since the last call."""
+        """Begin a phase of `total` bytes; the context's value is called with the bytes done since the last call."""
 
 
-class Unseen:
-    """Progress that nobody looks at."""
+class NullProgress:
+    """Reports nothing."""
 
     @contextmanager
     def phase(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show nothing."""
+        """Ignore the progress of a phase."""
         yield lambda _: None

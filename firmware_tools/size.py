@@ -1,41 +1,41 @@
-"""A size in bytes, read from and written for people."""
+"""Sizes in bytes: parsing, formatting, and the limits of a card."""
 
 import re
 
-from firmware_tools.errors import InputRefused
+from firmware_tools.errors import InvalidInput
 
 MIB = 1 << 20
 GIB = 1 << 30
-SMALLEST_CARD = 32 * MIB
-LARGEST_CARD = 2**32 * 512
-"""An MBR counts 512-byte sectors in 32 bits."""
+SECTOR_SIZE = 512
+MIN_CARD_SIZE = 32 * MIB
+MAX_CARD_SIZE = 2**32 * SECTOR_SIZE
+"""A master boot record counts sectors in 32 bits."""
 
 _SIZE = re.compile(r"(\d{1,20})\s*(?:([KMGT])(I?)B|B)?", re.IGNORECASE | re.ASCII)
 
 
 def parse_size(text: str) -> int:
-    """Read `64MiB`, `8GB` or a number of bytes; raise `InputRefused` for anything else."""
+    """Parse `64MiB`, `8GB` or a number of bytes; raise `InvalidInput` for anything else."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise InputRefused(f"size {text!r}: write it like 64MiB, 8GB, or as a number of bytes")
+        raise InvalidInput(f"size {text!r}: write it like 64MiB, 8GB, or as a number of bytes")
     number, unit, binary = match.groups()
-    factor = 1
-    for _ in range(" KMGT".index(unit.upper()) if unit else 0):
-        factor *= 1024 if binary else 1000
+    exponent = " KMGT".index(unit.upper()) if unit else 0
+    factor: int = (1024 if binary else 1000) ** exponent
     return int(number) * factor
 
 
-def check_card_size(size: int) -> int:
-    """Return a card's size rounded down to whole sectors; raise `InputRefused` below 32 MiB or above 2 TiB."""
-    if size < SMALLEST_CARD:
-        raise InputRefused(f"size {show_size(size)}: a card needs at least 32 MiB")
-    if size > LARGEST_CARD:
-        raise InputRefused(f"size {show_size(size)}: a card's partition table reaches no further than 2 TiB")
-    return size // 512 * 512
+def round_card_size(size: int) -> int:
+    """Round a card's size down to whole sectors; raise `InvalidInput` below 32 MiB or above 2 TiB."""
+    if size < MIN_CARD_SIZE:
+        raise InvalidInput(f"size {format_size(size)}: a card needs at least 32 MiB")
+    if size > MAX_CARD_SIZE:
+        raise InvalidInput(f"size {format_size(size)}: a card's partition table reaches no further than 2 TiB")
+    return size // SECTOR_SIZE * SECTOR_SIZE
 
 
-def show_size(size: int) -> str:
-    """Write a size the way it is printed on cards: decimal units, three digits."""
+def format_size(size: int) -> str:
+    """Format a size as it is printed on cards: decimal units, three digits."""
     value, unit = float(size), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < 1000:

@@ -1,1 +1,1 @@
-"""Many cards in one resumable run, and the report that goes with them."""
+"""Many cards in one run that can be resumed, and a report about them."""

@@ -5,49 +5,63 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from firmware_tools.batch.plan import EventFilter
-from firmware_tools.errors import InputRefused, MediumFailed
-from firmware_tools.outcome import card_document
+from firmware_tools.batch.card_list import ListedCard
+from firmware_tools.errors import InvalidInput, IOFailed
+from firmware_tools.json_output import spec_to_json
 
-DONE, FAILED, WAITING = "done", "failed", "waiting"
+_JSON_NAME, _PAGE_NAME = "report.json", "report.html"
+
+
+class CardState(StrEnum):
+    """How far a card of a batch is."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
 
 
 @dataclass(slots=True)
-class Entry:
-    """What became of one card."""
+class ReportEntry:
+    """One card of a batch."""
 
-    wanted: EventFilter
-    state: str = WAITING
+    card: ListedCard
+    """What the card is to be."""
+    state: CardState = CardState.WAITING
+    """How far it is."""
     place: str = ""
-    """The image file or the drive."""
+    """The image file or the drive that it was written to."""
     made_at: str = ""
+    """When it was written and read back, in UTC as ISO 8601."""
     reason: str = ""
+    """Why it failed."""
 
     @property
     def key(self) -> dict[str, Any]:
-        """What has to be alike for a card to count as already made."""
-        return {**card_document(self.wanted.card), "sha256": self.wanted.sha256.hex()}
+        """The JSON fields in which two cards must agree to be the same."""
+        return {**spec_to_json(self.card.spec), "sha256": self.card.sha256.hex()}
 
-    def succeed(self, place: str) -> None:
-        """Note that the card was made and read back."""
-        self.state, self.place, self.reason = DONE, place, ""
+    def mark_done(self, place: str) -> None:
+        """Record that the card was written and read back."""
+        self.state, self.place, self.reason = CardState.DONE, place, ""
         self.made_at = datetime.now(UTC).isoformat(timespec="seconds")
 
-    def fail(self, reason: str) -> None:
-        """Note why the card was not made."""
-        self.state, self.reason = FAILED, reason
+    def mark_failed(self, reason: str) -> None:
+        """Record why the card was not written."""
+        self.state, self.reason = CardState.FAILED, reason
 
-    def to_document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
+        spec, firmware = self.card.spec, self.card.firmware
         return {
-            "line": self.wanted.line,
+            "line": self.card.line,
             **self.key,
-            "firmware": self.wanted.firmware.name,
-            "firmware_size": self.wanted.firmware.size,
-            "led": self.wanted.card.file.led_sequence,
+            "firmware": firmware.name,
+            "firmware_size": firmware.size,
+            "led": spec.firmware_path.led_sequence,
             "state": self.state,
             "place": self.place,
             "made_at": self.made_at,
@@ -56,65 +70,79 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Report:
-    """What became of each card of a list, kept in a folder and saved after each card."""
+class BatchReport:
+    """How far each card of a list is; saved to a folder after each card."""
 
     folder: Path
-    entries: list[Entry]
+    """Where the report is saved."""
+    entries: list[ReportEntry]
+    """The cards, in the order of the list."""
     notes: list[str] = field(default_factory=list)
+    """What the user should know about the list."""
 
     @classmethod
-    def resume(cls, folder: Path, plan: Sequence[EventFilter]) -> "Report":
-        """Begin a report, or go on with the one in the folder; raise `InputRefused` if that cannot be read."""
-        report = cls(folder, [Entry(wanted) for wanted in plan])
-        path = folder / "report.json"
+    def resume(cls, folder: Path, cards: Sequence[ListedCard]) -> "BatchReport":
+        """Create a report, and mark as done the cards that a report in the folder says are done.
+
+        Raises:
+            InvalidInput: the report in the folder cannot be understood.
+            IOFailed: the folder cannot be created, or the report in it cannot be read.
+
+        """
+        report = cls(folder, [ReportEntry(card) for card in cards])
+        path = folder / _JSON_NAME
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            cards = json.loads(path.read_text(encoding="utf-8"))["cards"] if path.exists() else []
+            saved_cards = json.loads(path.read_text(encoding="utf-8"))["cards"] if path.exists() else []
             for entry in report.entries:
-                for card in cards:
-                    if card["state"] == DONE and all(card[name] == value for name, value in entry.key.items()):
-                        entry.state, entry.place, entry.made_at = DONE, card["place"], card["made_at"]
+                for saved in saved_cards:
+                    is_done = saved["state"] == CardState.DONE
+                    if is_done and all(saved[name] == value for name, value in entry.key.items()):
+                        entry.state, entry.place, entry.made_at = CardState.DONE, saved["place"], saved["made_at"]
         except OSError as error:
-            raise MediumFailed.during("opening", str(folder), error) from error
+            raise IOFailed.from_os_error("opening", str(folder), error) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise InputRefused(f"{path}: it is no report of ours; move it away or choose another folder") from error
+            raise InvalidInput(f"{path}: it is no report of ours; move it away or choose another folder") from error
         return report
 
-    def count(self, state: str) -> int:
+    def count(self, state: CardState) -> int:
         """Return how many cards are in this state."""
         return sum(entry.state == state for entry in self.entries)
 
-    def to_document(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
-            "done": self.count(DONE),
-            "failed": self.count(FAILED),
-            "waiting": self.count(WAITING),
+            "done": self.count(CardState.DONE),
+            "failed": self.count(CardState.FAILED),
+            "waiting": self.count(CardState.WAITING),
             "notes": self.notes,
-            "cards": [entry.to_document() for entry in self.entries],
+            "cards": [entry.to_json() for entry in self.entries],
         }
+
+    @property
+    def page_path(self) -> Path:
+        """The page to print."""
+        return self.folder / _PAGE_NAME
 
     def save(self) -> None:
-        """Write both files; each is replaced as a whole."""
-        texts = {
-            "report.json": json.dumps(self.to_document(), indent=2, ensure_ascii=False),
-            "report.html": self.page(),
-        }
-        for name, text in texts.items():
-            path = self.folder / name
-            try:
-                unfinished = path.with_name(f".{name}.incomplete")
-                unfinished.write_text(text, encoding="utf-8")
-                unfinished.replace(path)
-            except OSError as error:
-                raise MediumFailed.during("writing", str(path), error) from error
+        """Write the JSON file and the page; each is replaced as a whole. Raise `IOFailed` if that is not possible."""
+        _replace_file(self.folder / _JSON_NAME, json.dumps(self.to_json(), indent=2, ensure_ascii=False))
+        _replace_file(self.page_path, self.render_page())
 
-    def page(self) -> str:
-        """Return the page to print."""
-        summary = f"{self.count(DONE)} of {len(self.entries)} cards made and read back"
+    def render_page(self) -> str:
+        """Return the page to print, as HTML."""
+        summary = f"{self.count(CardState.DONE)} of {len(self.entries)} cards made and read back"
         notes = "".join(f"<p>Note: {html.escape(note)}</p>" for note in self.notes)
-        return _PAGE.format(summary=summary, notes=notes, labels="\n".join(map(_label, self.entries)))
+        return _PAGE.format(summary=summary, notes=notes, labels="\n".join(map(_render_label, self.entries)))
+
+
+def _replace_file(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.incomplete")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise IOFailed.from_os_error("writing", str(path), error) from error
 
 
 _PAGE = """<!doctype html>
@@ -147,20 +175,20 @@ camera does not update again. A camera accepts only firmware of its own model an
 """
 
 
-def _label(entry: Entry) -> str:
-    card = entry.wanted.card
+def _render_label(entry: ReportEntry) -> str:
+    spec = entry.card.spec
     rows = {
-        "MAC": str(card.mac),
-        "Model": card.model or "not recorded",
-        "Version": card.version or "not recorded",
-        "Channel": card.channel or "not recorded",
-        "File": f"{card.file.value} ({card.file.mode})",
-        "SHA-256": entry.wanted.sha256.hex(),
-        "LED": card.file.led_sequence,
+        "MAC": str(spec.mac),
+        "Model": spec.model or "not recorded",
+        "Version": spec.version or "not recorded",
+        "Channel": spec.channel or "not recorded",
+        "File": f"{spec.firmware_path.value} ({spec.firmware_path.mode})",
+        "SHA-256": entry.card.sha256.hex(),
+        "LED": spec.firmware_path.led_sequence,
         "State": f"{entry.state} {entry.made_at}{entry.reason}",
     }
     cells = "".join(
         f"<dt>{name}</dt><dd>{f'<code>{html.escape(text)}</code>' if name == 'SHA-256' else html.escape(text)}</dd>"
         for name, text in rows.items()
     )
-    return f'<section class="card {entry.state}"><h2>{card.mac.label}</h2><dl>{cells}</dl></section>'
+    return f'<section class="card {entry.state}"><h2>{spec.mac.volume_label}</h2><dl>{cells}</dl></section>'

@@ -1,77 +1,93 @@
-"""Making the cards of a list, one after another; what is made already is not made again."""
+"""Making the cards of a list one after another; a card that is done already is skipped."""
 
 from pathlib import Path
 
-from firmware_tools.batch.report import DONE, WAITING, Entry, Report
+from firmware_tools.batch.report import BatchReport, CardState, ReportEntry
+from firmware_tools.block_device import open_block_device
+from firmware_tools.card_writer import CardWriter, WrittenCard
 from firmware_tools.console import Console
 from firmware_tools.drives.drive import Drive
-from firmware_tools.errors import CardError, CardFaulty, DriveRefused
-from firmware_tools.image import write_image
-from firmware_tools.medium import open_medium
-from firmware_tools.verification import verify_card
-from firmware_tools.workshop import Workshop
+from firmware_tools.errors import CardError, CardFault, DriveRefused
+from firmware_tools.raw_card.image import write_image
+from firmware_tools.raw_card.verification import verify_card
+from firmware_tools.verification import VerificationResult
 
-_SKIP, _REUSE = "s", "r"
+_SKIP_REPLY, _REUSE_REPLY = "s", "r"
 
 
-def make_images(report: Report, size: int, console: Console) -> None:
-    """Write an image for each card into the report's folder and read it back; go on after a failure."""
+def make_images(report: BatchReport, size: int, console: Console) -> None:
+    """Write an image of `size` bytes for each card into the report's folder and read it back; go on after failures."""
     for number, entry in enumerate(report.entries, 1):
-        image = report.folder / f"{entry.wanted.card.mac.label}-{entry.wanted.card.mac.digits}.img"
-        if entry.state == DONE and _still_good(entry, image, console):
-            console.say(f"{number}/{len(report.entries)} {image.name}: made already")
+        mac = entry.card.spec.mac
+        image = report.folder / f"{mac.volume_label}-{mac.hex_digits}.img"
+        title = f"{number}/{len(report.entries)} {image.name}"
+        if entry.state == CardState.DONE and _is_still_good(entry, image, console):
+            console.print_message(f"{title}: made already")
             continue
-        console.say(f"{number}/{len(report.entries)} {image.name}")
+        console.print_message(title)
         try:
-            entry.succeed(_make_image(entry, image, size, console))
+            _make_image(entry, image, size, console)
+            entry.mark_done(image.name)
         except CardError as error:
-            entry.fail(str(error))
-            console.warn(str(error))
+            entry.mark_failed(str(error))
+            console.print_note(str(error))
         report.save()
 
 
-def make_cards(report: Report, workshop: Workshop, reader: Drive, console: Console, *, with_capacity: bool) -> None:
-    """Make the cards in one reader, asking for each; a card that fails is asked for again, or skipped."""
-    last: Entry | None = None
+def make_cards(
+    report: BatchReport, card_writer: CardWriter, reader: Drive, console: Console, *, check_capacity: bool
+) -> None:
+    """Make the cards in one reader, asking for each; a card that fails is asked for again until the user skips it."""
+    previous: ReportEntry | None = None
     for number, entry in enumerate(report.entries, 1):
-        card = entry.wanted.card
-        title = f"{number}/{len(report.entries)} {card.mac.label} for camera {card.mac}"
-        if entry.state == DONE:
-            console.say(f"{title}: made already")
+        spec = entry.card.spec
+        title = f"{number}/{len(report.entries)} {spec.mac.volume_label} for camera {spec.mac}"
+        if entry.state == CardState.DONE:
+            console.print_message(f"{title}: made already")
             continue
         while True:
-            answer = console.ask(f"{title}: insert its card into {reader.name} and press Enter ({_SKIP} skips it)")
-            if answer.lower() == _SKIP:
-                entry.state = WAITING
+            reply = console.ask(f"{title}: insert its card into {reader.name} and press Enter ({_SKIP_REPLY} skips it)")
+            if reply.lower() == _SKIP_REPLY:
+                entry.state = CardState.WAITING
                 break
             try:
-                drive = _card_in(workshop, reader)
-                if last is not None and answer.lower() != _REUSE:
-                    _refuse_same_card(workshop, drive, last)
-                done = workshop.make(
-                    drive,
-                    card,
-                    entry.wanted.firmware,
-                    console=console,
-                    expected_sha256=entry.wanted.sha256,
-                    with_capacity=with_capacity,
-                )
+                drive = _find_inserted_card(card_writer, reader)
+                if previous is not None and reply.lower() != _REUSE_REPLY:
+                    _refuse_previous_card(card_writer, drive, previous)
+                written = _make_card(entry, card_writer, drive, console, check_capacity=check_capacity)
             except CardError as error:
-                entry.fail(str(error))
+                entry.mark_failed(str(error))
                 report.save()
-                console.warn(str(error))
+                console.print_note(str(error))
                 continue
-            workshop.release(done.drive)
-            entry.succeed(reader.name)
-            last = entry
-            console.say(f"{title}: good, {card.file.value} read back; take it out")
+            card_writer.eject(written.drive)
+            entry.mark_done(reader.name)
+            previous = entry
+            console.print_message(f"{title}: good, {spec.firmware_path.value} read back; take it out")
             break
         report.save()
 
 
-def _card_in(workshop: Workshop, reader: Drive) -> Drive:
-    """Return the reader with the card that is in it now; raise `DriveRefused` if it is not to be written."""
-    for drive in workshop.drives():
+def _make_card(
+    entry: ReportEntry, card_writer: CardWriter, drive: Drive, console: Console, *, check_capacity: bool
+) -> WrittenCard:
+    card = entry.card
+    return card_writer.write(
+        drive,
+        card.spec,
+        card.firmware,
+        console=console,
+        expected_sha256=card.sha256,
+        check_capacity=check_capacity,
+    )
+
+
+def _find_inserted_card(card_writer: CardWriter, reader: Drive) -> Drive:
+    """Return the reader with the card that is in it now; raise `DriveRefused` if there is none, or it is not offered.
+
+    The model that a built-in slot reports is that of the card.
+    """
+    for drive in card_writer.list_drives():
         if (drive.path, drive.bus) == (reader.path, reader.bus) and (drive.bus == "mmc" or drive.model == reader.model):
             if drive.refusal:
                 raise DriveRefused(f"{drive.name}: {drive.refusal}")
@@ -79,30 +95,32 @@ def _card_in(workshop: Workshop, reader: Drive) -> Drive:
     raise DriveRefused(f"{reader.name}: there is no card in it")
 
 
-def _refuse_same_card(workshop: Workshop, drive: Drive, last: Entry) -> None:
-    mac = last.wanted.card.mac
-    if workshop.camera_of(drive) in (str(mac), mac.label):
+def _refuse_previous_card(card_writer: CardWriter, drive: Drive, previous: ReportEntry) -> None:
+    """Raise `DriveRefused` if the card in a drive is the one that was just made."""
+    mac = previous.card.spec.mac
+    if card_writer.identify_card(drive) in (str(mac), mac.volume_label):
         raise DriveRefused(
             f"{drive.name}: this is still the card for {mac}, made a moment ago: insert the next one, or answer"
-            f" {_REUSE} to erase this one and use it again"
+            f" {_REUSE_REPLY} to erase this one and use it again"
         )
 
 
-def _make_image(entry: Entry, image: Path, size: int, console: Console) -> str:
-    wanted = entry.wanted
-    write_image(image, size, wanted.card, wanted.firmware, progress=console, expected_sha256=wanted.sha256)
-    with open_medium(image) as medium:
-        findings = verify_card(medium, progress=console, mac=wanted.card.mac, expected_sha256=wanted.sha256)
-    if not findings.good:
-        raise CardFaulty(f"{image}: reading back: {findings.fault}")
-    return image.name
+def _make_image(entry: ReportEntry, image: Path, size: int, console: Console) -> None:
+    card = entry.card
+    write_image(image, size, card.spec, card.firmware, progress=console, expected_sha256=card.sha256)
+    result = _verify_image(entry, image, console)
+    if not result.is_good:
+        raise CardFault(f"{image}: reading back: {result.fault}")
 
 
-def _still_good(entry: Entry, image: Path, console: Console) -> bool:
+def _is_still_good(entry: ReportEntry, image: Path, console: Console) -> bool:
     try:
-        with open_medium(image) as medium:
-            return verify_card(
-                medium, progress=console, mac=entry.wanted.card.mac, expected_sha256=entry.wanted.sha256
-            ).good
+        return _verify_image(entry, image, console).is_good
     except CardError:
         return False
+
+
+def _verify_image(entry: ReportEntry, image: Path, console: Console) -> VerificationResult:
+    card = entry.card
+    with open_block_device(image) as device:
+        return verify_card(device, progress=console, mac=card.spec.mac, expected_sha256=card.sha256)

@@ -4,36 +4,42 @@ from pathlib import Path
 
 import click
 
-from firmware_tools.batch.plan import read_plan, same_labels
-from firmware_tools.batch.report import DONE, Report
+from firmware_tools.batch.card_list import find_shared_labels, read_card_list
+from firmware_tools.batch.report import BatchReport, CardState
 from firmware_tools.batch.run import make_cards, make_images
-from firmware_tools.cli.drives import confirm_erasing, max_size, size_cap
-from firmware_tools.cli.options import with_console
+from firmware_tools.cli.drives import confirm_erasing
+from firmware_tools.cli.options import parse_max_size, with_console, with_max_size
 from firmware_tools.console import Console
 from firmware_tools.drives.drive import find_drive
-from firmware_tools.errors import CardFaulty
-from firmware_tools.size import check_card_size, parse_size
-from firmware_tools.workshop import workshop_here
+from firmware_tools.errors import CardFault
+from firmware_tools.host import create_card_writer
+from firmware_tools.size import parse_size, round_card_size
 
 
 @click.command()
 @click.option("--images", type=click.Path(path_type=Path), metavar="FOLDER", help="Write images into this folder.")
 @click.option("--size", metavar="SIZE", help="Size of the cards that the images are for.")
 @click.option("--drive", "drive_name", metavar="DRIVE", help="Write cards in this drive, one after another.")
-@click.option("--report", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the report goes with --drive.")
+@click.option(
+    "--report",
+    "report_folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where the report goes with --drive.",
+)
 @click.option("--yes-erase", metavar="SERIAL-OR-NAME", help="Erase cards in this drive without asking for its name.")
 @click.option("--check-capacity", is_flag=True, help="First find out whether each card is as large as it claims.")
-@max_size
-@click.argument("list_", metavar="CSV", type=click.Path(path_type=Path))
+@with_max_size
+@click.argument("list_file", metavar="CSV", type=click.Path(path_type=Path))
 @with_console
 def batch(
     console: Console,
     /,
-    list_: Path,
+    list_file: Path,
     images: Path | None,
     size: str | None,
     drive_name: str | None,
-    report: Path | None,
+    report_folder: Path | None,
     yes_erase: str | None,
     check_capacity: bool,
     max_size: str | None,
@@ -41,27 +47,28 @@ def batch(
     """Make all cards of a list with the columns mac, model, firmware. Run it again to go on where it stopped."""
     if (images is None) == (drive_name is None):
         raise click.UsageError("give --images FOLDER, or --drive DRIVE")
-    if images is not None and (size is None or report or yes_erase or check_capacity):
+    if images is not None and (size is None or report_folder or yes_erase or check_capacity):
         raise click.UsageError("--images goes with --size, and not with the options of --drive")
     if drive_name is not None and size is not None:
         raise click.UsageError("--size is for --images; a card in a drive has its size")
-    card_size = check_card_size(parse_size(size)) if size else 0
-    plan = read_plan(list_, console)
-    state = Report.resume(images or report or list_.with_name(f"{list_.stem}-report"), plan)
-    state.notes = same_labels(plan)
-    for note in state.notes:
-        console.warn(note)
+    card_size = round_card_size(parse_size(size)) if size else 0
+    cards = read_card_list(list_file, console)
+    report = BatchReport.resume(images or report_folder or list_file.with_name(f"{list_file.stem}-report"), cards)
+    report.notes = find_shared_labels(cards)
+    for note in report.notes:
+        console.print_note(note)
     if images is not None:
-        make_images(state, card_size, console)
+        make_images(report, card_size, console)
     else:
-        workshop = workshop_here(size_cap(max_size))
-        reader = find_drive(workshop.drives(), drive_name)
+        card_writer = create_card_writer(parse_max_size(max_size))
+        reader = find_drive(card_writer.list_drives(), drive_name)
         confirm_erasing(console, reader, yes_erase)
-        make_cards(state, workshop, reader, console, with_capacity=check_capacity)
-    state.save()
-    document = {"report": str(state.folder / "report.html"), **state.to_document()}
-    if state.count(DONE) < len(plan):
-        console.finish_badly(document)
-        reasons = "; ".join(f"{entry.wanted.card.mac}: {entry.reason}" for entry in state.entries if entry.reason)
-        raise CardFaulty(f"{len(plan) - state.count(DONE)} of {len(plan)} cards were not made: {reasons or 'skipped'}")
-    console.finish(document, f"{len(plan)} cards made and read back; labels to print: {document['report']}")
+        make_cards(report, card_writer, reader, console, check_capacity=check_capacity)
+    report.save()
+    document = {"report": str(report.page_path), **report.to_json()}
+    missing = len(cards) - report.count(CardState.DONE)
+    if missing:
+        console.print_failed_result(document)
+        reasons = "; ".join(f"{entry.card.spec.mac}: {entry.reason}" for entry in report.entries if entry.reason)
+        raise CardFault(f"{missing} of {len(cards)} cards were not made: {reasons or 'skipped'}")
+    console.print_result(document, f"{len(cards)} cards made and read back; labels to print: {document['report']}")

@@ -5,38 +5,41 @@ from typing import Any
 
 import click
 
-from firmware_tools.cleaning import clean_card
-from firmware_tools.cli.options import card_and_firmware, firmware_options, no_device, with_console
+from firmware_tools.block_device import open_block_device
+from firmware_tools.cli.options import load_spec_and_firmware, with_console, with_firmware_options
 from firmware_tools.console import Console
-from firmware_tools.drives.linux import check_device
-from firmware_tools.errors import CardFaulty
-from firmware_tools.fill.filling import clean_mounted, verify_mounted
+from firmware_tools.drives.linux import check_device_allowed
+from firmware_tools.errors import CardFault, InvalidInput
 from firmware_tools.firmware import load_firmware, parse_sha256
-from firmware_tools.image import write_image
+from firmware_tools.host import find_mounted_volume
+from firmware_tools.json_output import verification_to_json, written_card_to_json
 from firmware_tools.mac import Mac
-from firmware_tools.medium import open_medium
-from firmware_tools.outcome import advice, findings_document, written_document
+from firmware_tools.mounted_volume.card_files import remove_mounted_firmware, verify_mounted_card
+from firmware_tools.raw_card.firmware_removal import remove_firmware
+from firmware_tools.raw_card.image import write_image
+from firmware_tools.raw_card.verification import verify_card
 from firmware_tools.size import parse_size
-from firmware_tools.verification import verify_card
-from firmware_tools.workshop import mounted_card
 
 
 @click.command()
-@firmware_options
+@with_firmware_options
 @click.option("--size", required=True, metavar="SIZE", help="Size of the card: 64MiB, 8GB, or bytes.")
 @click.argument("image", type=click.Path(path_type=Path))
 @with_console
 def image(console: Console, /, image: Path, size: str, sha256: str | None, **options: Any) -> None:
     """Write the image of a card into the file IMAGE."""
-    expected = parse_sha256(sha256) if sha256 else None
-    card, firmware = card_and_firmware(**options)
-    no_device(image)
-    written = write_image(image, parse_size(size), card, firmware, progress=console, expected_sha256=expected)
-    notes = advice(card)
+    expected_sha256 = parse_sha256(sha256) if sha256 else None
+    spec, firmware = load_spec_and_firmware(**options)
+    if image.is_block_device():
+        raise InvalidInput(f"{image}: this is a drive; `sunmi-sdcard prepare` writes cards in drives")
+    record = write_image(image, parse_size(size), spec, firmware, progress=console, expected_sha256=expected_sha256)
+    notes = spec.installer_notes
     for note in notes:
-        console.warn(note)
-    document = {"image": str(image), **written_document(written, firmware), "notes": notes}
-    console.finish(document, f"{image}: card {card.mac.label} with {card.file.value}, SHA-256 {document['sha256']}")
+        console.print_note(note)
+    written_sha256 = record.sha256.hex()
+    document = {"image": str(image), **written_card_to_json(spec, firmware, written_sha256), "notes": notes}
+    text = f"{image}: card {spec.mac.volume_label} with {spec.firmware_path.value}, SHA-256 {written_sha256}"
+    console.print_result(document, text)
 
 
 @click.command()
@@ -59,23 +62,25 @@ def verify(
     if firmware_files and sha256:
         raise click.UsageError("give --firmware or --sha256, not both")
     mac = Mac.parse(mac_text) if mac_text else None
-    expected = parse_sha256(sha256) if sha256 else None
+    expected_sha256 = parse_sha256(sha256) if sha256 else None
     if firmware_files:
-        expected = load_firmware(firmware_files).sha256(console)
-    if volume := mounted_card(target):
-        mount = volume.mount or target
-        findings = verify_mounted(mount, volume.label, progress=console, mac=mac, expected_sha256=expected)
+        expected_sha256 = load_firmware(firmware_files).compute_sha256(console)
+    if volume := find_mounted_volume(target):
+        mount_point = volume.mount_point or target
+        result = verify_mounted_card(
+            mount_point, volume.label, progress=console, mac=mac, expected_sha256=expected_sha256
+        )
     else:
-        check_device(target, writing=False)
-        with open_medium(target) as medium:
-            findings = verify_card(medium, progress=console, mac=mac, expected_sha256=expected)
-    for note in findings.notes:
-        console.warn(note)
-    document = {"target": str(target), **findings_document(findings)}
-    if not findings.good:
-        console.finish_badly(document)
-        raise CardFaulty(f"{target}: {findings.fault}")
-    console.finish(document, "{target}: good: {label}, {file}, SHA-256 {sha256}".format(**document))
+        check_device_allowed(target, writable=False)
+        with open_block_device(target) as device:
+            result = verify_card(device, progress=console, mac=mac, expected_sha256=expected_sha256)
+    for note in result.notes:
+        console.print_note(note)
+    document = {"target": str(target), **verification_to_json(result)}
+    if not result.is_good:
+        console.print_failed_result(document)
+        raise CardFault(f"{target}: {result.fault}")
+    console.print_result(document, "{target}: good: {label}, {file}, SHA-256 {sha256}".format(**document))
 
 
 @click.command()
@@ -83,14 +88,14 @@ def verify(
 @with_console
 def clean(console: Console, /, target: Path) -> None:
     """Remove the firmware after the update, so that the camera does not update again."""
-    if volume := mounted_card(target):
-        removed = clean_mounted(volume.mount or target)
+    if volume := find_mounted_volume(target):
+        removed = remove_mounted_firmware(volume.mount_point or target)
     else:
-        check_device(target, writing=True)
-        with open_medium(target, writable=True) as medium:
+        check_device_allowed(target, writable=True)
+        with open_block_device(target, writable=True) as device:
             try:
-                removed = clean_card(medium)
-            except CardFaulty as fault:
-                raise CardFaulty(f"{target}: {fault}; nothing was changed") from fault
+                removed = remove_firmware(device)
+            except CardFault as fault:
+                raise CardFault(f"{target}: {fault}; nothing was changed") from fault
     text = f"{target}: removed {', '.join(removed)}" if removed else f"{target}: there was no firmware to remove"
-    console.finish({"target": str(target), "removed": removed}, text)
+    console.print_result({"target": str(target), "removed": removed}, text)

@@ -4,41 +4,41 @@ from typing import Any
 
 import click
 
-from firmware_tools.cli.options import card_and_firmware, firmware_options, with_console
+from firmware_tools.cli.options import (
+    load_spec_and_firmware,
+    parse_max_size,
+    with_console,
+    with_firmware_options,
+    with_max_size,
+)
 from firmware_tools.console import Console
-from firmware_tools.drives.drive import SIZE_CAP, Drive, confirmed, find_drive
+from firmware_tools.drives.drive import Drive, find_drive
 from firmware_tools.errors import DriveRefused
 from firmware_tools.firmware import parse_sha256
-from firmware_tools.outcome import advice, card_document
-from firmware_tools.size import parse_size, show_size
-from firmware_tools.workshop import workshop_here
-
-max_size = click.option(
-    "--max-size",
-    metavar="SIZE",
-    help=f"Offer no drive larger than this.  [default: {show_size(SIZE_CAP)}]",
-)
+from firmware_tools.host import create_card_writer
+from firmware_tools.json_output import written_card_to_json
+from firmware_tools.size import format_size
 
 
 @click.command("list")
-@max_size
+@with_max_size
 @with_console
 def list_(console: Console, /, max_size: str | None) -> None:
     """Show the drives, and why each is or is not offered for a card."""
-    drives = workshop_here(size_cap(max_size)).drives()
+    drives = create_card_writer(parse_max_size(max_size)).list_drives()
     lines = [
-        f"{drive.name:10} {show_size(drive.size):>8}  {drive.bus:8} {drive.model:24}"
-        f" {'offered' if drive.offered else 'not offered'}: {drive.reason}"
+        f"{drive.name:10} {format_size(drive.size):>8}  {drive.bus:8} {drive.model:24}"
+        f" {'offered' if drive.is_offered else 'not offered'}: {drive.reason}"
         for drive in drives
     ]
-    console.finish({"drives": [drive.to_document() for drive in drives]}, "\n".join(lines) or "there are no drives")
+    console.print_result({"drives": [drive.to_json() for drive in drives]}, "\n".join(lines) or "there are no drives")
 
 
 @click.command()
-@firmware_options
+@with_firmware_options
 @click.option("--yes-erase", metavar="SERIAL-OR-NAME", help="Erase this drive without asking.")
 @click.option("--check-capacity", is_flag=True, help="First find out whether the card is as large as it claims.")
-@max_size
+@with_max_size
 @click.argument("drive_name", metavar="[DRIVE]", required=False)
 @with_console
 def prepare(
@@ -52,43 +52,38 @@ def prepare(
     **options: Any,
 ) -> None:
     """Erase the card in DRIVE and make it a firmware card; DRIVE can be left out if only one is offered."""
-    expected = parse_sha256(sha256) if sha256 else None
-    card, firmware = card_and_firmware(**options)
-    workshop = workshop_here(size_cap(max_size))
-    drive = find_drive(workshop.drives(), drive_name)
+    expected_sha256 = parse_sha256(sha256) if sha256 else None
+    spec, firmware = load_spec_and_firmware(**options)
+    card_writer = create_card_writer(parse_max_size(max_size))
+    drive = find_drive(card_writer.list_drives(), drive_name)
     confirm_erasing(console, drive, yes_erase)
-    made = workshop.make(drive, card, firmware, console=console, expected_sha256=expected, with_capacity=check_capacity)
-    released = workshop.release(made.drive)
-    notes = [*made.notes, *advice(card)]
-    if not released:
+    written = card_writer.write(
+        drive, spec, firmware, console=console, expected_sha256=expected_sha256, check_capacity=check_capacity
+    )
+    is_ejected = card_writer.eject(written.drive)
+    notes = [*written.notes, *spec.installer_notes]
+    if not is_ejected:
         notes.append("the card was not ejected: make sure that nothing has mounted it before you take it out")
     for note in notes:
-        console.warn(note)
+        console.print_note(note)
     document = {
-        "drive": made.drive.to_document(),
-        **card_document(card),
-        "firmware": firmware.name,
-        "firmware_size": firmware.size,
-        "sha256": made.sha256,
+        "drive": written.drive.to_json(),
+        **written_card_to_json(spec, firmware, written.sha256),
         "verified": True,
-        "ejected": released,
+        "ejected": is_ejected,
         "notes": notes,
     }
-    console.finish(document, f"{drive.name}: card {card.mac.label} with {card.file.value}, read back, {made.sha256}")
-
-
-def size_cap(text: str | None) -> int:
-    """Return the largest drive to offer."""
-    return parse_size(text) if text else SIZE_CAP
+    text = f"{drive.name}: card {spec.mac.volume_label} with {spec.firmware_path.value}, read back, {written.sha256}"
+    console.print_result(document, text)
 
 
 def confirm_erasing(console: Console, drive: Drive, yes_erase: str | None) -> None:
-    """Have a person type which drive is meant, or compare what the option says; raise `DriveRefused` otherwise."""
-    wanted = f"{drive.serial} or {drive.name}" if drive.serial else drive.name
+    """Let the user name the drive to erase, by the option or when asked; raise `DriveRefused` for another name."""
+    expected = f"{drive.serial} or {drive.name}" if drive.serial else drive.name
     if yes_erase is None:
-        console.say(f"Everything on {drive.describe()} will be erased.")
-        answer = console.ask(f"Type {wanted} to erase it")
-        if not confirmed(drive, answer):
-            raise DriveRefused(f"{drive.name}: {answer!r} is not {wanted}; nothing was written")
-    elif not confirmed(drive, yes_erase):
-        raise DriveRefused(f"{drive.name}: --yes-erase {yes_erase} is not {wanted}; nothing was written")
+        console.print_message(f"Everything on {drive.describe()} will be erased.")
+        reply = console.ask(f"Type {expected} to erase it")
+        if not drive.is_confirmed_by(reply):
+            raise DriveRefused(f"{drive.name}: {reply!r} is not {expected}; nothing was written")
+    elif not drive.is_confirmed_by(yes_erase):
+        raise DriveRefused(f"{drive.name}: --yes-erase {yes_erase} is not {expected}; nothing was written")

@@ -1,4 +1,4 @@
-"""The group of commands, and what becomes of errors: one line on stderr and an exit status."""
+"""The group of commands. An error becomes one line on stderr and an exit status."""
 
 import signal
 import sys
@@ -25,8 +25,8 @@ for command in (list_, prepare, image, verify, clean, batch):
 
 
 def main() -> NoReturn:
-    """Run a command: exit status 0 done, 1 failed, 2 wrong usage."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Run a command and exit with status 0 (done), 1 (failed) or 2 (wrong usage)."""
+    signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         with sunmi_sdcard.make_context("sunmi-sdcard", sys.argv[1:]) as context:
             sunmi_sdcard.invoke(context)
@@ -36,21 +36,21 @@ def main() -> NoReturn:
         error.show()
         sys.exit(2)
     except CardError as error:
-        _fail(str(error))
+        _exit_failed(str(error))
     except (KeyboardInterrupt, click.Abort):
-        _fail("stopped; a card that was being written is incomplete and plainly so: write it again")
+        _exit_failed("stopped; a card that was being written is incomplete: write it again")
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        _fail(f"{name}{error.strerror or error}")
+        _exit_failed(f"{name}{error.strerror or error}")
     sys.exit(0)
 
 
-def _fail(reason: str) -> NoReturn:
+def _exit_failed(reason: str) -> NoReturn:
     click.echo(f"sunmi-sdcard: {' '.join(reason.split())}", err=True)
     sys.exit(1)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _raise_interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt

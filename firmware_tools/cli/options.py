@@ -1,38 +1,38 @@
-"""Options that several commands share, and what they make of them."""
+"""Options that several commands share, and how they are parsed."""
 
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 
 import click
 
-from firmware_tools.card import Card, CardFile
+from firmware_tools.card import CardSpec, FirmwarePath
 from firmware_tools.console import Console
-from firmware_tools.errors import InputRefused
-from firmware_tools.firmware import Firmware, describe_card, load_firmware
-from firmware_tools.mac import Mac
+from firmware_tools.drives.drive import DEFAULT_MAX_DRIVE_SIZE
+from firmware_tools.firmware import Firmware, load_firmware
+from firmware_tools.size import format_size, parse_size
 
 P = ParamSpec("P")
 
 
 def with_console(command: Callable[Concatenate[Console, P], None]) -> Callable[P, None]:
-    """Give a command `--json`, `--no-input`, and the console that follows from them as its first argument."""
+    """Add the options `--json` and `--no-input` to a command, and pass it the console as its first argument."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
     @click.option("--no-input", is_flag=True, help="Never ask; fail naming the question.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        above = click.get_current_context().find_root().params
-        as_json = bool(kwargs.pop("as_json")) | bool(above.get("as_json"))
-        may_ask = not (bool(kwargs.pop("no_input")) | bool(above.get("no_input")))
-        command(Console(as_json=as_json, may_ask=may_ask), *args, **kwargs)
+        group_options = click.get_current_context().find_root().params
+        as_json = bool(kwargs.pop("as_json")) | bool(group_options.get("as_json"))
+        no_input = bool(kwargs.pop("no_input")) | bool(group_options.get("no_input"))
+        command(Console(as_json=as_json, may_ask=not no_input), *args, **kwargs)
 
     return wrapped
 
 
-def firmware_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say what goes on a card; `card_and_firmware` reads them."""
+def with_firmware_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what goes on a card; `load_spec_and_firmware` parses them."""
     for option in (
         click.option("--version", "version", metavar="VERSION", help="Firmware version, like 1.2.0-release."),
         click.option("--channel", metavar="CHANNEL", help="uat or release."),
@@ -65,7 +65,7 @@ def firmware_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def card_and_firmware(
+def load_spec_and_firmware(
     *,
     mac_text: str,
     firmware_files: tuple[Path, ...],
@@ -74,19 +74,25 @@ def card_and_firmware(
     model: str | None,
     channel: str | None,
     version: str | None,
-    **_: Any,
-) -> tuple[Card, Firmware]:
-    """Turn the options into a card and its firmware; raise `InputRefused` for what is wrong with them."""
+) -> tuple[CardSpec, Firmware]:
+    """Parse the options that say what goes on a card, and load the firmware; raise `InvalidInput` if one is wrong."""
     if mode == "recovery" and file_name is not None:
         raise click.UsageError("--file-name is for --mode update; recovery always takes up.bin")
-    file = CardFile.RECOVERY if mode == "recovery" else CardFile.UPDATE
+    path = FirmwarePath.RECOVERY if mode == "recovery" else FirmwarePath.UPDATE
     if file_name == "ip-up.bin":
-        file = CardFile.UPDATE_AS_MISPRINTED
-    card = describe_card(Card(Mac.parse(mac_text), file), model, channel, version)
-    return card, load_firmware(firmware_files)
+        path = FirmwarePath.UPDATE_MISSPELLED
+    spec = CardSpec.parse(mac_text, path, model=model, channel=channel, version=version)
+    return spec, load_firmware(firmware_files)
 
 
-def no_device(path: Path) -> None:
-    """Raise `InputRefused` for a path that an image file cannot have."""
-    if path.is_block_device():
-        raise InputRefused(f"{path}: this is a drive; `sunmi-sdcard prepare` writes cards in drives")
+with_max_size = click.option(
+    "--max-size",
+    metavar="SIZE",
+    help=f"Offer no drive larger than this.  [default: {format_size(DEFAULT_MAX_DRIVE_SIZE)}]",
+)
+"""Adds the option that says how large a drive may be; `parse_max_size` parses it."""
+
+
+def parse_max_size(text: str | None) -> int:
+    """Return the size in bytes of the largest drive to offer."""
+    return parse_size(text) if text else DEFAULT_MAX_DRIVE_SIZE

@@ -1,1 +1,1 @@
-"""Drives that may hold a card: which there are, which may be written, and taking one over safely."""
+"""Drives that may hold a card: which there are, and which may be written."""

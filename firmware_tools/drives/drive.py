@@ -1,38 +1,43 @@
-"""A drive as the system reports it, and the judgement whether it may be written."""
+"""A drive as the system reports it, and whether a card in it may be written."""
 
 import os
 from dataclasses import dataclass
 from typing import Any
 
 from firmware_tools.errors import DriveRefused
-from firmware_tools.size import GIB, SMALLEST_CARD, show_size
+from firmware_tools.size import GIB, MIN_CARD_SIZE, format_size
 
-SIZE_CAP = 128 * GIB
-"""Larger drives are never offered unless the cap is raised: they are hardly cards."""
+DEFAULT_MAX_DRIVE_SIZE = 128 * GIB
+"""Larger drives are offered only if the user raises the limit: they are hardly cards."""
 WRITE_PROTECTED = "it is write-protected: check the switch on the card"
 
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """A whole disk or card."""
+    """A whole disk, or a reader with the card in it."""
 
     name: str
-    """What a person types: `sdb`, `mmcblk0`, `E:`, `disk4`."""
+    """What the user types: `sdb`, `mmcblk0`, `E:`, `disk4`."""
     path: str
-    """What is opened or given to the system's tools."""
+    """What is opened or passed to the system's tools."""
     size: int
+    """Bytes; 0 without a card."""
     bus: str
+    """How it is connected: `usb`, `mmc`, `sata`."""
     model: str
+    """Name of the product; empty if unknown."""
     serial: str
-    mounts: tuple[str, ...]
+    """Serial number; empty if unknown."""
+    mount_points: tuple[str, ...]
+    """Where its partitions are mounted."""
     refusal: str | None
-    """Why it is not offered; None if it is."""
+    """Why it is not offered; None if it is offered."""
     identity: tuple[object, ...]
-    """All that tells this drive, with the card in it, from another."""
+    """Everything that distinguishes this drive, with the card in it, from another."""
 
     @property
-    def offered(self) -> bool:
-        """Whether a card may be written there."""
+    def is_offered(self) -> bool:
+        """Whether a card in it may be written."""
         return self.refusal is None
 
     @property
@@ -41,12 +46,16 @@ class Drive:
         return self.refusal or "a removable drive of plausible size, not in use by the system"
 
     def describe(self) -> str:
-        """Return a line that lets a person recognise it."""
+        """Return a line by which the user recognises it."""
         serial = f", serial {self.serial}" if self.serial else ""
-        return f"{self.name} ({self.model or 'unnamed'}, {show_size(self.size)}, {self.bus}{serial})"
+        return f"{self.name} ({self.model or 'unnamed'}, {format_size(self.size)}, {self.bus}{serial})"
 
-    def to_document(self) -> dict[str, Any]:
-        """Return its JSON form."""
+    def is_confirmed_by(self, reply: str) -> bool:
+        """Return whether a reply of the user names this drive: its serial number, name or path."""
+        return bool(reply) and reply in (self.serial, self.name, self.path)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
         return {
             "name": self.name,
             "path": self.path,
@@ -54,27 +63,32 @@ class Drive:
             "bus": self.bus,
             "model": self.model,
             "serial": self.serial,
-            "mounts": list(self.mounts),
-            "offered": self.offered,
+            "mounts": list(self.mount_points),
+            "offered": self.is_offered,
             "reason": self.reason,
         }
 
 
-def refuse_by_size(size: int, size_cap: int) -> str | None:
+def find_size_refusal(size: int, max_size: int) -> str | None:
     """Return why a drive of this size cannot be a card, or None."""
     if size == 0:
         return "there is no card in it"
-    if size < SMALLEST_CARD:
-        return f"with {show_size(size)} it is too small"
-    if size > size_cap:
-        return f"with {show_size(size)} it is larger than {show_size(size_cap)}, hardly a card (see --max-size)"
+    if size < MIN_CARD_SIZE:
+        return f"with {format_size(size)} it is too small"
+    if size > max_size:
+        return f"with {format_size(size)} it is larger than {format_size(max_size)}, hardly a card (see --max-size)"
     return None
 
 
-def find_drive(drives: list[Drive], wanted: str | None) -> Drive:
-    """Return the drive of this name or path; without one, the only one offered. Raise `DriveRefused` otherwise."""
-    if wanted is None:
-        offered = [drive for drive in drives if drive.offered]
+def find_drive(drives: list[Drive], name: str | None) -> Drive:
+    """Return the drive of this name or path; without a name, the only drive that is offered.
+
+    Raises:
+        DriveRefused: there is no such drive, it is not offered, or several are offered and none is named.
+
+    """
+    if name is None:
+        offered = [drive for drive in drives if drive.is_offered]
         if len(offered) == 1:
             return offered[0]
         listed = ", ".join(drive.describe() for drive in offered)
@@ -83,15 +97,10 @@ def find_drive(drives: list[Drive], wanted: str | None) -> Drive:
             if offered
             else "no drive with a card was found; `sunmi-sdcard list` tells why each drive is not offered"
         )
-    names = {wanted, os.path.realpath(wanted)} if wanted.startswith("/dev/") else {wanted}  # it may be a link
+    names = {name, os.path.realpath(name)} if name.startswith("/dev/") else {name}  # it may be a link
     for drive in drives:
         if names & {drive.name, drive.path}:
             if drive.refusal:
-                raise DriveRefused(f"{wanted}: {drive.refusal}")
+                raise DriveRefused(f"{name}: {drive.refusal}")
             return drive
-    raise DriveRefused(f"{wanted}: there is no such drive; `sunmi-sdcard list` shows them")
-
-
-def confirmed(drive: Drive, answer: str) -> bool:
-    """Tell whether a person typed what shows that this drive is meant: its serial number or its name."""
-    return bool(answer) and answer in (drive.serial, drive.name, drive.path)
+    raise DriveRefused(f"{name}: there is no such drive; `sunmi-sdcard list` shows them")

@@ -1,7 +1,7 @@
-"""Drives on Linux: what lsblk tells, and taking a drive over so that nobody else has it.
+"""Drives on Linux: listing them with lsblk, opening one exclusively, ejecting.
 
-A built-in card slot is reported exactly like the disk that a Raspberry Pi runs from. So first everything goes that
-the system uses, and only then what looks removable is offered.
+lsblk reports a built-in card slot exactly like the disk that a Raspberry Pi runs from. So first everything that the
+system uses is refused, and then everything that does not look removable.
 """
 
 import json
@@ -13,76 +13,84 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from firmware_tools.drives.drive import SIZE_CAP, WRITE_PROTECTED, Drive, refuse_by_size
-from firmware_tools.errors import DriveRefused, MediumFailed
-from firmware_tools.medium import OpenMedium, open_medium
+from firmware_tools.block_device import OpenBlockDevice, open_block_device
+from firmware_tools.drives.drive import DEFAULT_MAX_DRIVE_SIZE, WRITE_PROTECTED, Drive, find_size_refusal
+from firmware_tools.errors import DriveRefused, IOFailed
+from firmware_tools.size import SECTOR_SIZE
 
 LSBLK_COLUMNS = (
     "NAME,PATH,MAJ:MIN,TYPE,SIZE,RM,HOTPLUG,RO,TRAN,SUBSYSTEMS,VENDOR,MODEL,SERIAL,FSTYPE,LABEL,UUID,PTUUID,"
     "LOG-SEC,MOUNTPOINTS"
 )
-_FOR_REMOVABLE = ("/media/", "/run/media/", "/mnt/")
-_PARTS_OF_LARGER_STORES = {"LVM2_member", "linux_raid_member", "zfs_member", "bcache", "crypto_LUKS", "drbd"}
-Node = Mapping[str, Any]
+_SYSTEM_MOUNT_POINTS = ("/", "/usr", "/var", "/home", "/boot")
+_REMOVABLE_MOUNT_FOLDERS = ("/media/", "/run/media/", "/mnt/")
+_STORAGE_POOL_MEMBERS = {"LVM2_member", "linux_raid_member", "zfs_member", "bcache", "crypto_LUKS", "drbd"}
+_LsblkNode = Mapping[str, Any]
+"""A device as lsblk lists it, with its partitions and what is built on it as `children`."""
 
 
-def list_drives(size_cap: int = SIZE_CAP) -> list[Drive]:
-    """Ask the system for its drives; raise `MediumFailed` if it does not tell."""
+def list_drives(max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> list[Drive]:
+    """List all drives, and decide which are offered; raise `IOFailed` if lsblk fails."""
     try:
         done = subprocess.run(  # noqa: S603 - no shell, fixed arguments
-            [_program("lsblk"), "--json", "--bytes", "--output", LSBLK_COLUMNS],
+            [_find_program("lsblk"), "--json", "--bytes", "--output", LSBLK_COLUMNS],
             capture_output=True,
             text=True,
             timeout=30,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MediumFailed(f"lsblk: it cannot list the drives: {error}") from error
+        raise IOFailed(f"lsblk: it cannot list the drives: {error}") from error
     if done.returncode != 0:
-        raise MediumFailed(f"lsblk: it cannot list the drives: {done.stderr.strip()}")
-    return parse_lsblk(done.stdout, size_cap)
+        raise IOFailed(f"lsblk: it cannot list the drives: {done.stderr.strip()}")
+    return parse_lsblk(done.stdout, max_size)
 
 
-def parse_lsblk(text: str, size_cap: int = SIZE_CAP) -> list[Drive]:
-    """Judge the drives that lsblk lists as JSON."""
+def parse_lsblk(text: str, max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> list[Drive]:
+    """Parse the JSON output of lsblk, and decide which drives are offered."""
     try:
         nodes = [node for node in json.loads(text)["blockdevices"] if node["type"] == "disk"]
-        built_in = {str(node["name"]).removesuffix("boot0") for node in nodes if str(node["name"]).endswith("boot0")}
-        return [_drive(node, size_cap, str(node["name"]) in built_in) for node in nodes]
+        names = [str(node["name"]) for node in nodes]
+        # Only memory that is built in has boot areas: mmcblk0boot0.
+        built_in = {name.removesuffix("boot0") for name in names if name.endswith("boot0")}
+        return [_parse_drive(node, max_size, is_built_in=str(node["name"]) in built_in) for node in nodes]
     except (ValueError, KeyError, TypeError) as error:
-        raise MediumFailed(f"lsblk: its answer cannot be read ({error!r})") from error
+        raise IOFailed(f"lsblk: its answer cannot be read ({error!r})") from error
 
 
-def take(drive: Drive, size_cap: int = SIZE_CAP) -> OpenMedium:
-    """Unmount and open a drive for ourselves alone, and make sure once more that it is the one that was meant.
+def open_exclusively(drive: Drive, max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> OpenBlockDevice:
+    """Unmount a drive and open it for writing, so that nobody else can use it.
+
+    Before and after opening, this checks that it is still the same drive with the same card.
 
     Raises:
-        DriveRefused: it is another drive now, or no longer one to write on.
-        MediumFailed: it cannot be unmounted or opened.
+        DriveRefused: it is another drive or card now, or must not be written any more.
+        IOFailed: it cannot be unmounted or opened.
 
     """
-    _same(drive, size_cap)
-    for mount in drive.mounts:
+    _check_unchanged(drive, max_size)
+    for mount_point in drive.mount_points:
         done = subprocess.run(  # noqa: S603 - no shell; the path comes from the system
-            [_program("umount"), "--", mount], capture_output=True, text=True, timeout=60, check=False
+            [_find_program("umount"), "--", mount_point], capture_output=True, text=True, timeout=60, check=False
         )
         if done.returncode != 0:
-            raise MediumFailed(f"{drive.name}: {mount} cannot be unmounted: {done.stderr.strip()}")
-    medium = open_medium(Path(drive.path), writable=True)
+            raise IOFailed(f"{drive.name}: {mount_point} cannot be unmounted: {done.stderr.strip()}")
+    device = open_block_device(Path(drive.path), writable=True)
     try:
-        status = os.fstat(medium.fileno())
-        number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
-        if not stat.S_ISBLK(status.st_mode) or number not in drive.identity or medium.size != drive.size:
+        status = os.fstat(device.fileno())
+        device_number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+        is_same = stat.S_ISBLK(status.st_mode) and device_number in drive.identity and device.size == drive.size
+        if not is_same:
             raise DriveRefused(f"{drive.name}: it changed while it was being opened; nothing was written")
-        _same(drive, size_cap)
+        _check_unchanged(drive, max_size)
     except BaseException:
-        medium.__exit__(None, None, None)
+        device.close()
         raise
-    return medium
+    return device
 
 
 def eject(drive: Drive) -> bool:
-    """Ask the system to release a drive; tell whether it did. Built-in slots know nothing of ejecting."""
+    """Eject the card in a drive; return whether the system did so. Built-in slots cannot eject."""
     program = shutil.which("eject")
     if program is None or drive.bus == "mmc":
         return False
@@ -90,91 +98,105 @@ def eject(drive: Drive) -> bool:
     return done.returncode == 0
 
 
-def check_device(path: Path, *, writing: bool) -> None:
-    """Raise `DriveRefused` for a block device that must not be opened: any that `list` does not offer.
+def check_device_allowed(path: Path, *, writable: bool) -> None:
+    """Raise `DriveRefused` for a block device that is not offered as a drive.
 
-    Loop devices are files that somebody attached on purpose; and a write-protected card can be read.
+    Exceptions are loop devices, which somebody attached on purpose, and reading a write-protected card.
     """
     if not path.is_block_device():
         return
-    wanted = path.resolve()
-    if wanted.name.startswith("loop"):
+    device_path = path.resolve()
+    if device_path.name.startswith("loop"):
         return
-    drive = next((drive for drive in list_drives() if drive.path == str(wanted)), None)
+    drive = next((drive for drive in list_drives() if drive.path == str(device_path)), None)
     if drive is None:
         raise DriveRefused(f"{path}: this is no whole drive; `sunmi-sdcard list` shows them")
-    if drive.refusal and (writing or drive.refusal != WRITE_PROTECTED):
+    if drive.refusal and (writable or drive.refusal != WRITE_PROTECTED):
         raise DriveRefused(f"{path}: {drive.refusal}")
 
 
-def _same(drive: Drive, size_cap: int) -> None:
-    now = next((other for other in list_drives(size_cap) if other.path == drive.path), None)
-    if now is None or now.identity != drive.identity:
+def _check_unchanged(drive: Drive, max_size: int) -> None:
+    current = next((other for other in list_drives(max_size) if other.path == drive.path), None)
+    if current is None or current.identity != drive.identity:
         raise DriveRefused(f"{drive.name}: the card or drive there is another one now; nothing was written")
-    if now.refusal:
-        raise DriveRefused(f"{drive.name}: {now.refusal}; nothing was written")
+    if current.refusal:
+        raise DriveRefused(f"{drive.name}: {current.refusal}; nothing was written")
 
 
-def _drive(node: Node, size_cap: int, is_built_in: bool) -> Drive:
-    everything = list(_descend(node))
-    mounts = tuple(mount for part in everything for mount in part.get("mountpoints") or () if mount)
-    on_mmc = "mmc" in (node["subsystems"] or "").split(":")
-    words = ((node[key] or "").strip() for key in ("vendor", "model"))
-    identity = tuple(part[key] for part in everything for key in ("path", "maj:min", "size", "uuid", "label", "ptuuid"))
+def _parse_drive(disk: _LsblkNode, max_size: int, *, is_built_in: bool) -> Drive:
+    nodes = list(_walk(disk))
+    mount_points = tuple(point for node in nodes for point in node.get("mountpoints") or () if point)
+    subsystems = (disk["subsystems"] or "unknown").split(":")
+    is_mmc = "mmc" in subsystems
+    names = ((disk[key] or "").strip() for key in ("vendor", "model"))
+    identity = tuple(node[key] for node in nodes for key in ("path", "maj:min", "size", "uuid", "label", "ptuuid"))
     return Drive(
-        name=node["name"],
-        path=node["path"],
-        size=int(node["size"] or 0),
-        bus="mmc" if on_mmc else node["tran"] or (node["subsystems"] or "unknown").split(":")[-1],
-        model=" ".join(word for word in words if word and not word.startswith("0x")),
-        serial=(node["serial"] or "").strip(),
-        mounts=mounts,
-        refusal=_refuse(node, everything, mounts, on_mmc, size_cap, is_built_in),
-        identity=(*identity, node["vendor"], node["model"], node["serial"]),
+        name=disk["name"],
+        path=disk["path"],
+        size=int(disk["size"] or 0),
+        bus="mmc" if is_mmc else disk["tran"] or subsystems[-1],
+        model=" ".join(name for name in names if name and not name.startswith("0x")),
+        serial=(disk["serial"] or "").strip(),
+        mount_points=mount_points,
+        refusal=(
+            _find_mount_refusal(mount_points)
+            or _find_content_refusal(nodes)
+            or _find_hardware_refusal(disk, is_mmc=is_mmc, is_built_in=is_built_in)
+            or find_size_refusal(int(disk["size"] or 0), max_size)
+        ),
+        identity=(*identity, disk["vendor"], disk["model"], disk["serial"]),
     )
 
 
-def _refuse(
-    node: Node, everything: list[Node], mounts: tuple[str, ...], on_mmc: bool, size_cap: int, is_built_in: bool
-) -> str | None:
-    """Return why a drive is not offered; what the system uses comes first."""
-    for mount in mounts:
-        if mount == "[SWAP]":
+def _find_mount_refusal(mount_points: tuple[str, ...]) -> str | None:
+    """Return why a drive is not offered because of where it is mounted, or None."""
+    for mount_point in mount_points:
+        if mount_point == "[SWAP]":
             return "the running system swaps to it"
-        if mount in ("/", "/usr", "/var", "/home") or mount == "/boot" or mount.startswith("/boot/"):
-            return f"the running system is on it ({mount})"
-        if not mount.startswith(_FOR_REMOVABLE):
-            return f"it is mounted at {mount}, where the system expects it"
-    stores = {str(part["fstype"]) for part in everything} & _PARTS_OF_LARGER_STORES
-    if stores:
-        return f"it is part of a larger store ({', '.join(sorted(stores))})"
-    if any(part["type"] not in ("disk", "part") for part in everything):
+        if mount_point in _SYSTEM_MOUNT_POINTS or mount_point.startswith("/boot/"):
+            return f"the running system is on it ({mount_point})"
+        if not mount_point.startswith(_REMOVABLE_MOUNT_FOLDERS):
+            return f"it is mounted at {mount_point}, where the system expects it"
+    return None
+
+
+def _find_content_refusal(nodes: list[_LsblkNode]) -> str | None:
+    """Return why a drive is not offered because of what is built on it, or None."""
+    pools = {str(node["fstype"]) for node in nodes} & _STORAGE_POOL_MEMBERS
+    if pools:
+        return f"it is part of a larger store ({', '.join(sorted(pools))})"
+    if any(node["type"] not in ("disk", "part") for node in nodes):
         return "other devices are built on it"
-    if is_built_in or "boot" in str(node["name"]).removeprefix("mmcblk"):
+    return None
+
+
+def _find_hardware_refusal(disk: _LsblkNode, *, is_mmc: bool, is_built_in: bool) -> str | None:
+    """Return why a drive is not offered because of its hardware, or None."""
+    if is_built_in or "boot" in str(disk["name"]).removeprefix("mmcblk"):
         return "it is memory built into this computer (eMMC), not a card"
-    if not (_true(node["rm"]) or _true(node["hotplug"]) or node["tran"] == "usb" or on_mmc):
+    if not (_is_true(disk["rm"]) or _is_true(disk["hotplug"]) or disk["tran"] == "usb" or is_mmc):
         return "it is not removable"
-    if node["tran"] == "nvme":
+    if disk["tran"] == "nvme":
         return "it is an NVMe disk, not a card"
-    if _true(node["ro"]):
+    if _is_true(disk["ro"]):
         return WRITE_PROTECTED
-    if int(node["log-sec"] or 512) != 512:
-        return f"its sectors have {node['log-sec']} bytes, and SD cards have 512"
-    return refuse_by_size(int(node["size"] or 0), size_cap)
+    if int(disk["log-sec"] or SECTOR_SIZE) != SECTOR_SIZE:
+        return f"its sectors have {disk['log-sec']} bytes, and SD cards have 512"
+    return None
 
 
-def _descend(node: Node) -> Iterator[Node]:
+def _walk(node: _LsblkNode) -> Iterator[_LsblkNode]:
     yield node
     for child in node.get("children") or ():
-        yield from _descend(child)
+        yield from _walk(child)
 
 
-def _true(value: object) -> bool:
+def _is_true(value: object) -> bool:
     return value in (True, 1, "1")  # older versions of lsblk write "0" and "1"
 
 
-def _program(name: str) -> str:
+def _find_program(name: str) -> str:
     path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin:/usr/sbin:/sbin")
     if path is None:
-        raise MediumFailed(f"{name}: this program is missing; install util-linux")
+        raise IOFailed(f"{name}: this program is missing; install util-linux")
     return path

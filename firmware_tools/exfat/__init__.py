@@ -1,1 +1,1 @@
-"""The exFAT file system as its public specification describes it: structures, a layout for cards, a reader."""
+"""The exFAT file system as its public specification describes it: structures, a reader, and checks."""

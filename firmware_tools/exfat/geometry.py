@@ -2,77 +2,87 @@
 
 from dataclasses import dataclass
 
-from firmware_tools.size import GIB, MIB
+from firmware_tools.size import GIB, MIB, SECTOR_SIZE
 
-SECTOR = 512
 FIRST_CLUSTER = 2
-BOOT_SECTORS = 12
-"""One boot region; a backup of the same length follows it."""
-_FAT_SECTOR = 2048
-"""Start of the allocation table inside the partition: the whole MiB before it is ours to wipe."""
+BOOT_REGION_SECTORS = 12
+"""Length of the main boot region; its backup has the same length and follows it."""
+_FAT_START = 2048
+"""First sector of the allocation table on our cards: the MiB before it holds nothing but boot regions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """The measures of one exFAT partition, in sectors of 512 bytes; offsets are bytes from the disk's start."""
+    """One exFAT partition, measured in sectors of 512 bytes. Offsets are bytes from the start of the disk."""
 
-    start: int
-    """The partition's first sector on the disk."""
-    sectors: int
-    fat_sector: int
-    """The rest is counted from the partition's start, as in the boot sector."""
+    partition_start: int
+    """First sector of the partition on the disk."""
+    volume_sectors: int
+    """Sectors of the volume."""
+    fat_start: int
+    """First sector of the file allocation table (FAT), counted from the start of the partition."""
     fat_sectors: int
-    heap_sector: int
-    clusters: int
-    cluster_sectors: int
+    """Sectors of the file allocation table."""
+    heap_start: int
+    """First sector of the first cluster, counted from the start of the partition."""
+    cluster_count: int
+    """Clusters of the volume."""
+    sectors_per_cluster: int
+    """Sectors of a cluster: a power of two."""
 
     @classmethod
     def for_card(cls, size: int) -> "Geometry":
-        """Lay out a card of this many bytes as SD cards expect: boundaries of 4 MiB, or of 16 MiB above 32 GiB."""
-        large = size > 32 * GIB
-        cluster_sectors = 256 if large else 64 if size > 256 * MIB else 8
-        start = 32768 if large else 8192
-        boundary = start  # the cluster heap is aligned like the partition
-        sectors = size // SECTOR - start
-        most_clusters = (sectors - _FAT_SECTOR) // cluster_sectors
-        fat_sectors = -(-(most_clusters + FIRST_CLUSTER) * 4 // SECTOR)
-        heap = -(-(start + _FAT_SECTOR + fat_sectors) // boundary) * boundary - start
-        clusters = (sectors - heap) // cluster_sectors
-        return cls(start, sectors, _FAT_SECTOR, fat_sectors, heap, clusters, cluster_sectors)
+        """Return the geometry of a card of this many bytes.
+
+        Partition and clusters are aligned as SD cards expect it: to 4 MiB, or to 16 MiB above 32 GiB.
+        """
+        is_large = size > 32 * GIB
+        sectors_per_cluster = 256 if is_large else 64 if size > 256 * MIB else 8
+        alignment = (16 * MIB if is_large else 4 * MIB) // SECTOR_SIZE
+        partition_start = alignment
+        volume_sectors = size // SECTOR_SIZE - partition_start
+        max_clusters = (volume_sectors - _FAT_START) // sectors_per_cluster
+        fat_sectors = -(-(max_clusters + FIRST_CLUSTER) * 4 // SECTOR_SIZE)
+        heap_start = -(-(partition_start + _FAT_START + fat_sectors) // alignment) * alignment - partition_start
+        cluster_count = (volume_sectors - heap_start) // sectors_per_cluster
+        return cls(
+            partition_start, volume_sectors, _FAT_START, fat_sectors, heap_start, cluster_count, sectors_per_cluster
+        )
 
     @property
     def cluster_size(self) -> int:
         """Bytes of a cluster."""
-        return self.cluster_sectors * SECTOR
+        return self.sectors_per_cluster * SECTOR_SIZE
 
     @property
     def partition_offset(self) -> int:
-        """The partition's first byte."""
-        return self.start * SECTOR
+        """Offset of the partition."""
+        return self.partition_start * SECTOR_SIZE
 
     @property
     def fat_offset(self) -> int:
-        """The allocation table's first byte."""
-        return (self.start + self.fat_sector) * SECTOR
+        """Offset of the file allocation table."""
+        return (self.partition_start + self.fat_start) * SECTOR_SIZE
 
     @property
     def fat_size(self) -> int:
-        """Bytes of the allocation table."""
-        return self.fat_sectors * SECTOR
+        """Bytes of the file allocation table."""
+        return self.fat_sectors * SECTOR_SIZE
 
     @property
     def bitmap_size(self) -> int:
-        """Bytes of the allocation bitmap: one bit for each cluster."""
-        return -(-self.clusters // 8)
+        """Bytes of the allocation bitmap, which has one bit for each cluster."""
+        return -(-self.cluster_count // 8)
 
     def cluster_offset(self, cluster: int) -> int:
-        """Return the first byte of a cluster; the first cluster has number 2."""
-        return (self.start + self.heap_sector + (cluster - FIRST_CLUSTER) * self.cluster_sectors) * SECTOR
+        """Return the offset of a cluster; the first one has number 2."""
+        sector = self.partition_start + self.heap_start + (cluster - FIRST_CLUSTER) * self.sectors_per_cluster
+        return sector * SECTOR_SIZE
 
     def clusters_for(self, length: int) -> int:
         """Return how many clusters hold this many bytes."""
         return -(-length // self.cluster_size)
 
-    def holds(self, cluster: int) -> bool:
-        """Tell whether the volume has a cluster of this number."""
-        return FIRST_CLUSTER <= cluster < FIRST_CLUSTER + self.clusters
+    def has_cluster(self, cluster: int) -> bool:
+        """Return whether the volume has a cluster of this number."""
+        return FIRST_CLUSTER <= cluster < FIRST_CLUSTER + self.cluster_count

@@ -1,16 +1,19 @@
-"""The specification's recommended up-case table: how exFAT compares names.
+"""The up-case table that the exFAT specification recommends: how names are compared.
 
-Python's own `str.upper` differs from it, and between Python versions; cards carry this table and no other.
+Cards carry this table and no other. `str.upper` is no substitute: it differs from the table, and between versions of
+Python.
 """
 
 import re
 import struct
 
-UPCASE_CHECKSUM = 0xE619D30D
-"""The table's checksum as the specification prints it."""
+from firmware_tools.exfat.checksum import checksum32
 
-# One item for each run of characters that share the distance to their capitals: first character in hex,
-# how many (one if left out), "/2" when only every second one, distance.
+UPCASE_CHECKSUM = 0xE619D30D
+"""The checksum of the table, as printed in the specification."""
+
+# One item for each run of characters at the same distance from their capitals: the first character in hex, "*" and the
+# number of characters (if more than one), "/2" if every second one, and the distance.
 _RUNS = """
 61*26-32 E0*23-32 F8*7-32 FF+121 101*24/2-1 133*3/2-1 13A*8/2-1 14B*23/2-1 17A*3/2-1 180+195 183*2/2-1 188-1 18C-1
 192-1 195+97 199-1 19A+163 19E+130 1A1*3/2-1 1A8-1 1AD-1 1B0-1 1B4*2/2-1 1B9-1 1BD-1 1BF+56 1C6-2 1C9-2 1CC-2
@@ -24,11 +27,13 @@ _RUNS = """
 2D00*38-7264 FF41*26-32
 """
 _RUN = re.compile(r"([0-9A-F]+)(?:\*(\d+))?(?:/(2))?([+-]\d+)")
-_SHORTEST_COMPRESSED_RUN = 512
-"""The specification's table writes out shorter runs of unchanged characters."""
+_CHARACTER_COUNT = 0x10000
+_UNCHANGED_RUN_MARK = 0xFFFF
+_MIN_COMPRESSED_RUN = 512
+"""Shorter runs of unchanged characters are written out in the specification's table."""
 
 
-def _mapping() -> dict[int, int]:
+def _parse_runs() -> dict[int, int]:
     capitals: dict[int, int] = {}
     for item in _RUNS.split():
         match = _RUN.fullmatch(item)
@@ -39,37 +44,30 @@ def _mapping() -> dict[int, int]:
     return capitals
 
 
-def _compressed() -> bytes:
-    units: list[int] = []
+def _build_table() -> bytes:
+    table: list[int] = []
     position = 0
-    for char in [*sorted(_CAPITALS), 0x10000]:
+    for char in [*sorted(_CAPITALS), _CHARACTER_COUNT]:
         unchanged = char - position
-        if unchanged >= _SHORTEST_COMPRESSED_RUN:
-            units += (0xFFFF, unchanged)
+        if unchanged >= _MIN_COMPRESSED_RUN:
+            table += (_UNCHANGED_RUN_MARK, unchanged)
         else:
-            units += range(position, char)
-        if char < 0x10000:
-            units.append(_CAPITALS[char])
+            table += range(position, char)
+        if char < _CHARACTER_COUNT:
+            table.append(_CAPITALS[char])
         position = char + 1
-    return struct.pack(f"<{len(units)}H", *units)
+    return struct.pack(f"<{len(table)}H", *table)
 
 
-def table_checksum(table: bytes) -> int:
-    """Return the checksum that the up-case entry of the root folder carries."""
-    checksum = 0
-    for byte in table:
-        checksum = ((checksum & 1) << 31) + (checksum >> 1) + byte & 0xFFFFFFFF
-    return checksum
+def upcase_name(name: str) -> str:
+    """Return a name in capitals, for comparison as exFAT does it."""
+    encoded = name.encode("utf-16-le")
+    chars = struct.unpack(f"<{len(encoded) // 2}H", encoded)
+    return struct.pack(f"<{len(chars)}H", *(_CAPITALS.get(char, char) for char in chars)).decode("utf-16-le")
 
 
-def upcase(name: str) -> str:
-    """Return the name in capitals, as exFAT compares it."""
-    units = struct.unpack(f"<{len(name.encode('utf-16-le')) // 2}H", name.encode("utf-16-le"))
-    return struct.pack(f"<{len(units)}H", *(_CAPITALS.get(unit, unit) for unit in units)).decode("utf-16-le")
-
-
-_CAPITALS = _mapping()
-UPCASE_TABLE = _compressed()
+_CAPITALS = _parse_runs()
+UPCASE_TABLE = _build_table()
 """The table as it lies on a card: 5,836 bytes."""
-if table_checksum(UPCASE_TABLE) != UPCASE_CHECKSUM:
+if checksum32(UPCASE_TABLE) != UPCASE_CHECKSUM:
     raise ValueError("the up-case table differs from the specification's")

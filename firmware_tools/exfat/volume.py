@@ -1,190 +1,216 @@
-"""Reading an exFAT volume, whoever made it: folders, files, and the clusters that they use."""
+"""Reading an exFAT volume of any origin: folders, files, and the clusters that they use."""
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from firmware_tools.errors import CardFaulty
-from firmware_tools.exfat.boot import BOOT_SIZE, BootRegion
+from firmware_tools.block_device import BlockDevice
+from firmware_tools.errors import CardFault
+from firmware_tools.exfat.boot import BOOT_REGION_SIZE, BootRegion
 from firmware_tools.exfat.entries import (
     BENIGN,
-    BITMAP,
-    ENTRY,
-    FILE,
+    ENTRY_SIZE,
     IN_USE,
-    LABEL,
     SECONDARY,
-    UPCASE,
     Allocation,
-    Item,
-    parse_label,
+    EntryType,
+    FileEntry,
+    parse_label_entry,
 )
-from firmware_tools.exfat.geometry import SECTOR, Geometry
-from firmware_tools.exfat.partition import find_partition
-from firmware_tools.medium import Medium
-from firmware_tools.size import MIB
+from firmware_tools.exfat.fat import END_OF_CHAIN
+from firmware_tools.exfat.geometry import Geometry
+from firmware_tools.exfat.mbr import parse_mbr
+from firmware_tools.size import MIB, SECTOR_SIZE
 
-_LAST_IN_CHAIN = 0xFFFFFFFF
-_LARGEST_FOLDER = 16 * MIB
-_TABLE_WINDOW = 64 << 10
+_MAX_FOLDER_SIZE = 16 * MIB
+_FAT_WINDOW_SIZE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Clusters that lie one after another."""
+class ClusterRun:
+    """Clusters that follow one another."""
 
-    cluster: int
+    first: int
+    """Number of the first cluster."""
     count: int
+    """How many clusters."""
+
+    @property
+    def clusters(self) -> range:
+        """Their numbers."""
+        return range(self.first, self.first + self.count)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file or folder, with its path and the places of its entries (bytes from the disk's start)."""
+class LocatedEntry:
+    """A file or folder on a volume."""
 
     path: str
-    item: Item
-    entries_at: tuple[int, ...]
+    """Path from the root folder."""
+    file: FileEntry
+    """Its set of entries."""
+    entry_offsets: tuple[int, ...]
+    """Where its entries lie, in bytes from the start of the disk."""
+
+
+class _EntrySet(NamedTuple):
+    """A primary entry and its secondary entries, not yet parsed."""
+
+    type: int
+    """Type of the primary entry."""
+    data: bytes
+    """All entries."""
+    offsets: tuple[int, ...]
+    """Where each entry lies, in bytes from the start of the disk."""
 
 
 @dataclass(slots=True)
-class Root:
-    """What only the root folder tells."""
+class RootFolder:
+    """The content of the root folder. A sound volume has one label, bitmap and up-case table; a damaged one may not."""
 
     labels: list[str] = field(default_factory=list)
+    """Volume labels."""
     bitmaps: list[Allocation] = field(default_factory=list)
-    upcases: list[Allocation] = field(default_factory=list)
-    found: list[Found] = field(default_factory=list)
+    """Allocation bitmaps."""
+    upcase_tables: list[Allocation] = field(default_factory=list)
+    """Up-case tables."""
+    entries: list[LocatedEntry] = field(default_factory=list)
+    """Files and folders."""
 
 
-class Volume:
-    """The exFAT volume of a card. Making one checks partition table and boot region (`CardFaulty`)."""
+class ExfatVolume:
+    """The exFAT volume of a card. Opening it checks partition table and boot region, and raises `CardFault`."""
 
-    def __init__(self, medium: Medium) -> None:
-        self.medium = medium
-        self.partition = find_partition(medium.read(0, SECTOR), medium.size // SECTOR)
-        main = medium.read(self.partition.start * SECTOR, BOOT_SIZE)
-        self.boot = BootRegion.parse(main, *self.partition, "boot region")
-        self._table_window = (0, b"")
+    def __init__(self, device: BlockDevice) -> None:
+        self.device = device
+        partition = parse_mbr(device.read(0, SECTOR_SIZE), device.size // SECTOR_SIZE)
+        self.boot_region = BootRegion.parse(device.read(partition.start * SECTOR_SIZE, BOOT_REGION_SIZE), partition)
+        self._fat_window = (0, b"")
 
     @property
     def geometry(self) -> Geometry:
         """Where the parts of the volume lie."""
-        return self.boot.geometry
+        return self.boot_region.geometry
 
-    def table_entry(self, cluster: int) -> int:
-        """Return what the allocation table says of a cluster."""
+    def read_fat_entry(self, cluster: int) -> int:
+        """Return what the allocation table says of a cluster: the next one of its chain."""
         position = cluster * 4
-        start, window = self._table_window
+        start, window = self._fat_window
         if not start <= position < start + len(window):
-            start = position // _TABLE_WINDOW * _TABLE_WINDOW
-            window = self.medium.read(
-                self.geometry.fat_offset + start, min(_TABLE_WINDOW, self.geometry.fat_size - start)
-            )
-            self._table_window = (start, window)
-        value: int = struct.unpack_from("<I", window, position - start)[0]
-        return value
+            start = position // _FAT_WINDOW_SIZE * _FAT_WINDOW_SIZE
+            length = min(_FAT_WINDOW_SIZE, self.geometry.fat_size - start)
+            window = self.device.read(self.geometry.fat_offset + start, length)
+            self._fat_window = (start, window)
+        entry: int = struct.unpack_from("<I", window, position - start)[0]
+        return entry
 
-    def runs(self, name: str, first: int, length: int | None, *, contiguous: bool) -> list[Run]:
-        """Return the clusters of a file or folder, whose length only the root folder does not know."""
-        shape = self.geometry
+    def read_chain(self, name: str, first: int, length: int | None) -> list[ClusterRun]:
+        """Follow a chain in the allocation table; only the root folder has no known length."""
         if length == 0 and first == 0:
             return []
-        needed = None if length is None else shape.clusters_for(length)
-        if not shape.holds(first):
-            raise CardFaulty(f"{name}: it begins outside the volume")
-        if contiguous and needed:
-            if not shape.holds(first + needed - 1):
-                raise CardFaulty(f"{name}: it reaches past the end of the volume")
-            return [Run(first, needed)]
-        runs: list[Run] = []
+        self._check_first_cluster(name, first)
+        runs: list[ClusterRun] = []
         cluster, count = first, 0
-        while cluster != _LAST_IN_CHAIN:
+        while cluster != END_OF_CHAIN:
             count += 1
-            if not shape.holds(cluster) or count > shape.clusters:
-                raise CardFaulty(f"{name}: its chain in the allocation table is broken")
-            if runs and cluster == runs[-1].cluster + runs[-1].count:
-                runs[-1] = Run(runs[-1].cluster, runs[-1].count + 1)
+            if not self.geometry.has_cluster(cluster) or count > self.geometry.cluster_count:
+                raise CardFault(f"{name}: its chain in the allocation table is broken")
+            if runs and cluster == runs[-1].first + runs[-1].count:
+                runs[-1] = ClusterRun(runs[-1].first, runs[-1].count + 1)
             else:
-                runs.append(Run(cluster, 1))
-            cluster = self.table_entry(cluster)
-        if needed is not None and count != needed:
-            raise CardFaulty(f"{name}: its chain in the allocation table has {count} clusters instead of {needed}")
+                runs.append(ClusterRun(cluster, 1))
+            cluster = self.read_fat_entry(cluster)
+        expected = None if length is None else self.geometry.clusters_for(length)
+        if expected is not None and count != expected:
+            raise CardFault(f"{name}: its chain in the allocation table has {count} clusters instead of {expected}")
         return runs
 
-    def runs_of(self, found: Found) -> list[Run]:
-        """Return the clusters of a file or folder that was found."""
-        item = found.item
-        return self.runs(found.path, item.first_cluster, item.length, contiguous=item.contiguous)
+    def find_clusters(self, entry: LocatedEntry) -> list[ClusterRun]:
+        """Return the clusters of a file or folder."""
+        file = entry.file
+        count = self.geometry.clusters_for(file.length)
+        if not file.is_contiguous or not count:
+            return self.read_chain(entry.path, file.first_cluster, file.length)
+        self._check_first_cluster(entry.path, file.first_cluster)
+        if not self.geometry.has_cluster(file.first_cluster + count - 1):
+            raise CardFault(f"{entry.path}: it reaches past the end of the volume")
+        return [ClusterRun(file.first_cluster, count)]
 
-    def content(self, runs: list[Run], length: int, step: int) -> Iterator[bytes]:
-        """Yield `length` bytes from these clusters, `step` at a time."""
+    def read_content(self, runs: list[ClusterRun], length: int, step: int) -> Iterator[bytes]:
+        """Yield `length` bytes from these clusters, at most `step` at a time."""
         for run in runs:
-            offset, left = self.geometry.cluster_offset(run.cluster), run.count * self.geometry.cluster_size
-            while left and length:
-                part = self.medium.read(offset, min(step, left, length))
-                yield part
-                offset, left, length = offset + len(part), left - len(part), length - len(part)
+            offset, remaining = self.geometry.cluster_offset(run.first), run.count * self.geometry.cluster_size
+            while remaining and length:
+                data = self.device.read(offset, min(step, remaining, length))
+                yield data
+                offset, remaining, length = offset + len(data), remaining - len(data), length - len(data)
 
-    def root(self) -> Root:
+    def read_root(self) -> RootFolder:
         """Read the root folder."""
-        root = Root()
-        runs = self.runs("root folder", self.boot.root_cluster, None, contiguous=False)
-        for kind, entries, places in self._entry_sets(runs, "root folder"):
-            if kind == LABEL:
-                root.labels.append(parse_label(entries))
-            elif kind == BITMAP:
-                root.bitmaps.append(Allocation.parse(entries))
-            elif kind == UPCASE:
-                root.upcases.append(Allocation.parse(entries))
+        root = RootFolder()
+        runs = self.read_chain("root folder", self.boot_region.root_cluster, None)
+        for entry_set in self._read_entry_sets(runs, "root folder"):
+            if entry_set.type == EntryType.LABEL:
+                root.labels.append(parse_label_entry(entry_set.data))
+            elif entry_set.type == EntryType.BITMAP:
+                root.bitmaps.append(Allocation.parse(entry_set.data))
+            elif entry_set.type == EntryType.UPCASE_TABLE:
+                root.upcase_tables.append(Allocation.parse(entry_set.data))
             else:
-                self._add_item(root.found, kind, entries, places, "")
+                root.entries += _locate(entry_set, "")
         return root
 
-    def folder(self, folder: Found) -> list[Found]:
-        """Read another folder."""
-        found: list[Found] = []
-        for kind, entries, places in self._entry_sets(self.runs_of(folder), folder.path):
-            self._add_item(found, kind, entries, places, f"{folder.path}/")
-        return found
+    def read_folder(self, folder: LocatedEntry) -> list[LocatedEntry]:
+        """Read a folder below the root folder."""
+        entry_sets = self._read_entry_sets(self.find_clusters(folder), folder.path)
+        return [entry for entry_set in entry_sets for entry in _locate(entry_set, f"{folder.path}/")]
 
-    def _add_item(self, found: list[Found], kind: int, entries: bytes, places: tuple[int, ...], parent: str) -> None:
-        where = parent.rstrip("/") or "root folder"
-        if kind == FILE:
-            item = Item.parse(entries, where)
-            found.append(Found(parent + item.name, item, places))
-        elif not kind & BENIGN:
-            raise CardFaulty(f"{where}: it holds an entry of the unknown type 0x{kind:02X}")
+    def _check_first_cluster(self, name: str, cluster: int) -> None:
+        if not self.geometry.has_cluster(cluster):
+            raise CardFault(f"{name}: it begins outside the volume")
 
-    def _entry_sets(self, runs: list[Run], name: str) -> Iterator[tuple[int, bytes, tuple[int, ...]]]:
-        """Yield type, bytes and places of each entry in use, together with the secondary ones that belong to it."""
-        entries = self._entries(runs, name)
-        for offset, entry in entries:
-            if entry[0] == 0:
+    def _read_entry_sets(self, runs: list[ClusterRun], folder: str) -> Iterator[_EntrySet]:
+        """Yield each primary entry in use, together with its secondary entries."""
+        entries = self._read_entries(runs, folder)
+        for offset, primary in entries:
+            if primary[0] == EntryType.END:
                 break
-            if not entry[0] & IN_USE:
+            if not primary[0] & IN_USE:
                 continue
-            if entry[0] & SECONDARY:
-                raise CardFaulty(f"{name}: a part of an entry stands alone")
-            whole, places = [entry], [offset]
-            if entry[0] not in (LABEL, BITMAP, UPCASE):
-                for _ in range(entry[1]):
-                    offset, following = next(entries, (0, b"\0"))
-                    if following[0] & (IN_USE | SECONDARY) != IN_USE | SECONDARY:
-                        raise CardFaulty(f"{name}: an entry lacks some of its parts")
-                    whole.append(following)
-                    places.append(offset)
-            yield entry[0], b"".join(whole), tuple(places)
+            if primary[0] & SECONDARY:
+                raise CardFault(f"{folder}: a part of an entry stands alone")
+            parts, offsets = [primary], [offset]
+            if primary[0] not in (EntryType.LABEL, EntryType.BITMAP, EntryType.UPCASE_TABLE):
+                for _ in range(primary[1]):
+                    offset, secondary = next(entries, (0, b"\0"))
+                    if secondary[0] & (IN_USE | SECONDARY) != IN_USE | SECONDARY:
+                        raise CardFault(f"{folder}: an entry lacks some of its parts")
+                    parts.append(secondary)
+                    offsets.append(offset)
+            yield _EntrySet(primary[0], b"".join(parts), tuple(offsets))
         for _, entry in entries:
             if entry[0] & IN_USE:
-                raise CardFaulty(f"{name}: there are entries after its end")
+                raise CardFault(f"{folder}: there are entries after its end")
 
-    def _entries(self, runs: list[Run], name: str) -> Iterator[tuple[int, bytes]]:
+    def _read_entries(self, runs: list[ClusterRun], folder: str) -> Iterator[tuple[int, bytes]]:
+        """Yield the offset and the bytes of each entry."""
         size = self.geometry.cluster_size
-        if sum(run.count for run in runs) * size > _LARGEST_FOLDER:
-            raise CardFaulty(f"{name}: it is larger than the folders of a firmware card can be")
+        if sum(run.count for run in runs) * size > _MAX_FOLDER_SIZE:
+            raise CardFault(f"{folder}: it is larger than the folders of a firmware card can be")
         for run in runs:
-            for cluster in range(run.cluster, run.cluster + run.count):
+            for cluster in run.clusters:
                 offset = self.geometry.cluster_offset(cluster)
-                data = self.medium.read(offset, size)
-                for start in range(0, size, ENTRY):
-                    yield offset + start, data[start : start + ENTRY]
+                data = self.device.read(offset, size)
+                for start in range(0, size, ENTRY_SIZE):
+                    yield offset + start, data[start : start + ENTRY_SIZE]
+
+
+def _locate(entry_set: _EntrySet, parent: str) -> Iterator[LocatedEntry]:
+    """Yield the file or folder that a set of entries describes; nothing for a benign one of an unknown type."""
+    folder = parent.rstrip("/") or "root folder"
+    if entry_set.type == EntryType.FILE:
+        file = FileEntry.parse(entry_set.data, folder)
+        yield LocatedEntry(parent + file.name, file, entry_set.offsets)
+    elif not entry_set.type & BENIGN:
+        raise CardFault(f"{folder}: it holds an entry of the unknown type 0x{entry_set.type:02X}")

@@ -21,15 +21,16 @@ MAC = "0C:25:76:0A:1B:2C"
 WRITER = """
 import resource, sys, time
 from pathlib import Path
-from firmware_tools.card import Card
+from firmware_tools.card import CardSpec
 from firmware_tools.firmware import load_firmware
-from firmware_tools.image import write_image
 from firmware_tools.mac import Mac
-from firmware_tools.progress import Unseen
+from firmware_tools.progress import NullProgress
+from firmware_tools.raw_card.image import write_image
 
 began = time.perf_counter()
 firmware = load_firmware([Path(sys.argv[1])])
-write_image(Path(sys.argv[2]), int(sys.argv[3]), Card(Mac.parse(sys.argv[4])), firmware, progress=Unseen())
+spec = CardSpec(Mac.parse(sys.argv[4]))
+write_image(Path(sys.argv[2]), int(sys.argv[3]), spec, firmware, progress=NullProgress())
 print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

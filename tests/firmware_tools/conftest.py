@@ -1,4 +1,4 @@
-"""What the tests of firmware cards share: firmware, images, the command, other people's readers of exFAT."""
+"""Fixtures for firmware cards: a firmware, images, the command, other programs, loop devices."""
 
 import hashlib
 import os
@@ -11,19 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from firmware_tools.card import Card, CardFile
+from firmware_tools.card import CardSpec, FirmwarePath
 from firmware_tools.firmware import load_firmware
-from firmware_tools.image import write_image
 from firmware_tools.mac import Mac
-from firmware_tools.progress import Unseen
+from firmware_tools.progress import NullProgress
+from firmware_tools.raw_card.image import write_image
 
 MAC = "0C:25:76:0A:1B:2C"
 MIB = 1 << 20
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "firmware_tools"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture
-def full() -> bool:
-    """Whether slow proofs run with their full counts."""
+def full_proofs() -> bool:
+    """Return whether slow proofs run with their full counts."""
     return os.environ.get("FULL_PROOFS") == "1"
 
 
@@ -34,7 +37,7 @@ def mac() -> Mac:
 
 @pytest.fixture
 def firmware_file(tmp_path: Path) -> Path:
-    """Bytes that look like nothing in particular, of an odd length."""
+    """Write a firmware of random bytes and odd length."""
     path = tmp_path / "FM010-1.2.0-release.bin"
     path.write_bytes(random.Random(20).randbytes(1_234_567))
     return path
@@ -46,36 +49,42 @@ def firmware_sha256(firmware_file: Path) -> str:
 
 
 @pytest.fixture
-def write(tmp_path: Path, firmware_file: Path) -> Callable[..., Path]:
-    """Write the image of a card: `write(size=…, file=…, firmware=…, name=…, mac=…)`."""
+def make_image(tmp_path: Path, firmware_file: Path) -> Callable[..., Path]:
+    """Write the image of a card: `make_image(size=…, path=…, firmware=…, name=…, mac=…)`."""
 
-    def written(
+    def make(
         size: int = 32 * MIB,
-        file: CardFile = CardFile.UPDATE,
+        path: FirmwarePath = FirmwarePath.UPDATE,
         firmware: Path | None = None,
         name: str = "card.img",
         mac: str = MAC,
     ) -> Path:
         image = tmp_path / name
-        card = Card(Mac.parse(mac), file)
-        write_image(image, size, card, load_firmware([firmware or firmware_file]), progress=Unseen())
+        spec = CardSpec(Mac.parse(mac), path)
+        write_image(image, size, spec, load_firmware([firmware or firmware_file]), progress=NullProgress())
         return image
 
-    return written
+    return make
 
 
 @pytest.fixture
-def sdcard(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run the command in an empty folder: `sdcard("verify", image)`."""
-    here = tmp_path / "here"
-    here.mkdir()
+def working_folder(tmp_path: Path) -> Path:
+    """Make the empty folder in which `run_sdcard` runs the command."""
+    path = tmp_path / "working folder"
+    path.mkdir()
+    return path
 
-    def run(*arguments: object, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+
+@pytest.fixture
+def run_sdcard(working_folder: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run the command: `run_sdcard("verify", image)`."""
+
+    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "firmware_tools", *map(str, arguments)],
-            cwd=here,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            input=stdin,
+            [*COMMAND, *map(str, arguments)],
+            cwd=working_folder,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=50,
@@ -86,8 +95,8 @@ def sdcard(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
 
 
 @pytest.fixture
-def tool() -> Callable[..., str]:
-    """Run another program and return what it prints; skip where it is not installed."""
+def run_tool() -> Callable[..., str]:
+    """Run another program and return what it prints; skip the test if it is not installed."""
 
     def run(name: str, *arguments: object) -> str:
         program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -101,19 +110,19 @@ def tool() -> Callable[..., str]:
 
 
 @pytest.fixture
-def loop_device(tool: Callable[..., str]) -> Iterator[Callable[..., Path]]:
-    """Attach a file of the test as a block device: `loop_device(path, offset=…)`; needs root."""
+def attach_loop_device(run_tool: Callable[..., str]) -> Iterator[Callable[..., Path]]:
+    """Attach a file as a block device: `attach_loop_device(path, "--offset", …)`; skip the test without root."""
     if os.geteuid() != 0:
         pytest.skip("loop devices need root")
     attached: list[str] = []
 
     def attach(path: Path, *options: str) -> Path:
-        attached.append(tool("losetup", "--find", "--show", *options, path).strip())
+        attached.append(run_tool("losetup", "--find", "--show", *options, path).strip())
         return Path(attached[-1])
 
     yield attach
     for device in attached:
-        tool("losetup", "--detach", device)
+        run_tool("losetup", "--detach", device)
 
 
 collect_ignore = [] if os.environ.get("FULL_PROOFS") == "1" else ["test_virtual_machine.py"]

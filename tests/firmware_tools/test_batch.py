@@ -1,4 +1,4 @@
-"""Batches: lists checked as a whole, runs that resume, reports to print."""
+"""Batches: the list of cards, runs that resume, and reports."""
 
 import hashlib
 import json
@@ -9,19 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from firmware_tools.batch.plan import read_plan, same_labels
-from firmware_tools.batch.report import DONE, FAILED, WAITING, Report
+from firmware_tools.batch.card_list import find_shared_labels, read_card_list
+from firmware_tools.batch.report import BatchReport, CardState
 from firmware_tools.batch.run import make_cards, make_images
-from firmware_tools.card import Card
+from firmware_tools.block_device import open_block_device
+from firmware_tools.card import CardSpec
+from firmware_tools.card_writer import WrittenCard
 from firmware_tools.console import Console
 from firmware_tools.drives.drive import Drive
-from firmware_tools.errors import CardError, CardFaulty, InputRefused
+from firmware_tools.errors import CardError, CardFault, InvalidInput
 from firmware_tools.firmware import Firmware
-from firmware_tools.mac import Mac
-from firmware_tools.medium import open_medium
-from firmware_tools.progress import Unseen
-from firmware_tools.verification import verify_card
-from firmware_tools.workshop import Made
+from firmware_tools.progress import NullProgress
+from firmware_tools.raw_card.verification import verify_card
 
 SIZE = 32 << 20
 READER = Drive("sda", "/dev/sda", SIZE, "usb", "Reader", "77", (), None, ())
@@ -29,57 +28,58 @@ QUIET = Console(as_json=True, may_ask=False)
 
 
 @pytest.fixture
-def list_(tmp_path: Path, firmware_file: Path) -> Callable[[str], Path]:
-    """Write a list; FW stands for the firmware's name."""
+def write_list(tmp_path: Path, firmware_file: Path) -> Callable[[str], Path]:
+    """Write a list of cards, in which FW stands for the name of the firmware."""
 
-    def written(text: str) -> Path:
+    def write(text: str) -> Path:
         path = tmp_path / "cards.csv"
         path.write_text(text.replace("FW", firmware_file.name))
         return path
 
-    return written
+    return write
 
 
 THREE = "mac,model,firmware,version\n0c25760a1b2c,FM010,FW,1.2.0-uat\n0C:25:76:0A:1B:2D,SS,FW,\n\nff25760a1b2d,FS,FW,\n"
 
 
-def test_a_list_is_read(list_: Callable[[str], Path], firmware_sha256: str) -> None:
-    plan = read_plan(list_(THREE), Unseen())
-    assert [(wanted.line, str(wanted.card.mac), wanted.card.model) for wanted in plan] == [
+def test_a_card_list_is_read(write_list: Callable[[str], Path], firmware_sha256: str) -> None:
+    cards = read_card_list(write_list(THREE), NullProgress())
+    assert [(card.line, str(card.spec.mac), card.spec.model) for card in cards] == [
         (2, "0C:25:76:0A:1B:2C", "FM010"),
         (3, "0C:25:76:0A:1B:2D", "FM010"),
         (5, "FF:25:76:0A:1B:2D", "FM020"),
     ]
-    assert {wanted.sha256.hex() for wanted in plan} == {firmware_sha256}
-    assert (plan[0].card.version, plan[0].card.channel) == ("1.2.0-uat", "uat")
-    assert same_labels(plan) == [
+    assert {card.sha256.hex() for card in cards} == {firmware_sha256}
+    assert (cards[0].spec.version, cards[0].spec.channel) == ("1.2.0-uat", "uat")
+    assert find_shared_labels(cards) == [
         "0C:25:76:0A:1B:2D and FF:25:76:0A:1B:2D have the same label SUNMI-1B2D: keep their cards apart"
     ]
 
 
-def test_lists_as_spreadsheets_write_them(list_: Callable[[str], Path]) -> None:
-    plan = read_plan(list_('\ufeffMAC; Model ;firmware\r\n"0c25760a1b2c";FM010;"FW"\r\n;;\r\n'), Unseen())
-    assert [wanted.card.mac.label for wanted in plan] == ["SUNMI-1B2C"]
+def test_lists_written_by_spreadsheets_are_read(write_list: Callable[[str], Path]) -> None:
+    path = write_list('\ufeffMAC; Model ;firmware\r\n"0c25760a1b2c";FM010;"FW"\r\n;;\r\n')
+    cards = read_card_list(path, NullProgress())
+    assert [card.spec.mac.volume_label for card in cards] == ["SUNMI-1B2C"]
 
 
-def test_every_wrong_line_is_named(list_: Callable[[str], Path]) -> None:
-    wrong = (
+def test_every_invalid_line_is_named(write_list: Callable[[str], Path]) -> None:
+    lines = (
         "mac,model,firmware,mode,sha256\n0c25760a1b2,FM010,FW,,\n0c25760a1b2c,FM030,FW,,\n0c25760a1b2c,SS,none.bin,,\n"
         "0c25760a1b2c,SS,,,\n0c25760a1b2c,SS,FW,maybe,\n0c25760a1b2c,SS,FW,recovery,\n0c:25:76:0a:1b:2c,SS,FW,,\n"
         f"0c25760a1b2e,SS,FW,,{'0' * 64}\n0c25760a1b2f,SS,FW,,,more\n"
     )
-    with pytest.raises(InputRefused) as refused:
-        read_plan(list_(wrong), Unseen())
+    with pytest.raises(InvalidInput) as refused:
+        read_card_list(write_list(lines), NullProgress())
     text = str(refused.value)
     assert [int(line) for line in re.findall(r"line (\d+):", text)] == [2, 3, 4, 5, 6, 8, 9, 10]
-    for named in ("11 hex digits", "FM010 (SS", "no such file", "no firmware is named", "mode 'maybe'", "in line 7"):
-        assert named in text
+    for fault in ("11 hex digits", "FM010 (SS", "no such file", "no firmware is named", "mode 'maybe'", "in line 7"):
+        assert fault in text
     assert "not the one in the list" in text
     assert "\n" not in text
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("text", "fault"),
     [
         ("", "column mac is missing"),
         ("mac,model\n", "column firmware is missing"),
@@ -88,27 +88,27 @@ def test_every_wrong_line_is_named(list_: Callable[[str], Path]) -> None:
         ("mac,model,firmware\n", "empty"),
     ],
 )
-def test_lists_that_are_none(list_: Callable[[str], Path], text: str, named: str) -> None:
-    with pytest.raises(InputRefused, match=named):
-        read_plan(list_(text), Unseen())
+def test_invalid_lists_are_refused(write_list: Callable[[str], Path], text: str, fault: str) -> None:
+    with pytest.raises(InvalidInput, match=fault):
+        read_card_list(write_list(text), NullProgress())
 
 
-def test_files_that_are_no_list(tmp_path: Path, firmware_file: Path) -> None:
-    for path, named in ((tmp_path / "none.csv", "no such list"), (firmware_file, "UTF-8"), (tmp_path, "directory")):
-        with pytest.raises(CardError, match=named):
-            read_plan(path, Unseen())
+def test_files_that_are_not_lists_are_refused(tmp_path: Path, firmware_file: Path) -> None:
+    for path, fault in ((tmp_path / "none.csv", "no such list"), (firmware_file, "UTF-8"), (tmp_path, "directory")):
+        with pytest.raises(CardError, match=fault):
+            read_card_list(path, NullProgress())
 
 
-def test_images_with_a_report(list_: Callable[[str], Path], tmp_path: Path, firmware_sha256: str) -> None:
-    plan, folder = read_plan(list_(THREE), Unseen()), tmp_path / "out"
-    report = Report.resume(folder, plan)
-    report.notes = same_labels(plan)
+def test_images_and_their_report(write_list: Callable[[str], Path], tmp_path: Path, firmware_sha256: str) -> None:
+    cards, folder = read_card_list(write_list(THREE), NullProgress()), tmp_path / "out"
+    report = BatchReport.resume(folder, cards)
+    report.notes = find_shared_labels(cards)
     make_images(report, SIZE, QUIET)
     names = ["SUNMI-1B2C-0C25760A1B2C.img", "SUNMI-1B2D-0C25760A1B2D.img", "SUNMI-1B2D-FF25760A1B2D.img"]
     assert sorted(path.name for path in folder.iterdir()) == [*names, "report.html", "report.json"]
-    for name, wanted in zip(names, plan, strict=True):
-        with open_medium(folder / name) as medium:
-            assert verify_card(medium, progress=Unseen(), mac=wanted.card.mac).good
+    for name, card in zip(names, cards, strict=True):
+        with open_block_device(folder / name) as device:
+            assert verify_card(device, progress=NullProgress(), mac=card.spec.mac).is_good
     document = json.loads((folder / "report.json").read_text())
     assert (document["done"], document["failed"], document["waiting"]) == (3, 0, 0)
     first = document["cards"][0]
@@ -116,26 +116,28 @@ def test_images_with_a_report(list_: Callable[[str], Path], tmp_path: Path, firm
     assert (first["sha256"], first["state"], first["place"]) == (firmware_sha256, "done", names[0])
 
 
-def test_the_report_can_be_printed(list_: Callable[[str], Path], tmp_path: Path, firmware_sha256: str) -> None:
-    report = Report.resume(tmp_path / "out", read_plan(list_(THREE), Unseen()))
-    report.entries[0].fail("<b>broken</b> & worn out")
+def test_the_report_has_a_page_to_print(
+    write_list: Callable[[str], Path], tmp_path: Path, firmware_sha256: str
+) -> None:
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    report.entries[0].mark_failed("<b>broken</b> & worn out")
     report.save()
     page = (tmp_path / "out" / "report.html").read_text()
 
-    class Labels(HTMLParser):
+    class LabelParser(HTMLParser):
         titles: list[str] = []  # noqa: RUF012
-        inside = False
+        is_in_title = False
 
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            self.inside = tag == "h2"
-            assert tag not in ("script", "link", "img", "b"), "the page needs nothing else and trusts nobody"
+            self.is_in_title = tag == "h2"
+            assert tag not in ("script", "link", "img", "b"), "the page is self-contained, and texts are escaped"
 
         def handle_data(self, data: str) -> None:
-            if self.inside and data.strip():
+            if self.is_in_title and data.strip():
                 self.titles.append(data)
-                self.inside = False
+                self.is_in_title = False
 
-    parser = Labels()
+    parser = LabelParser()
     parser.feed(page)
     assert parser.titles == ["SUNMI-1B2C", "SUNMI-1B2D", "SUNMI-1B2D"]
     for text in ("0C:25:76:0A:1B:2C", "FM010", "1.2.0-uat", firmware_sha256, "red blinking after about 1 minute"):
@@ -143,123 +145,122 @@ def test_the_report_can_be_printed(list_: Callable[[str], Path], tmp_path: Path,
     assert "&lt;b&gt;broken&lt;/b&gt; &amp; worn out" in page
 
 
-def test_a_run_resumes(list_: Callable[[str], Path], tmp_path: Path, firmware_file: Path) -> None:
+def test_a_run_is_resumed(write_list: Callable[[str], Path], tmp_path: Path, firmware_file: Path) -> None:
     folder = tmp_path / "out"
-    make_images(Report.resume(folder, read_plan(list_(THREE), Unseen())), SIZE, QUIET)
+    make_images(BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress())), SIZE, QUIET)
     images = sorted(folder.glob("*.img"))
     before = [image.stat().st_ino for image in images]
     with images[1].open("r+b") as file:
         file.seek(9 << 20)
         file.write(b"damaged")
-    report = Report.resume(folder, read_plan(list_(THREE), Unseen()))
-    assert report.count(DONE) == 3
+    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
+    assert report.count(CardState.DONE) == 3
     make_images(report, SIZE, QUIET)
     after = [image.stat().st_ino for image in images]
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True], "the damaged one only"
     firmware_file.write_bytes(b"a newer firmware")
-    report = Report.resume(folder, read_plan(list_(THREE), Unseen()))
-    assert report.count(WAITING) == 3, "another firmware makes other cards"
+    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
+    assert report.count(CardState.WAITING) == 3, "another firmware makes other cards"
 
 
-def test_a_failure_does_not_end_the_run(list_: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_failure_does_not_end_the_run(write_list: Callable[[str], Path], tmp_path: Path) -> None:
     folder = tmp_path / "out"
     (folder / "SUNMI-1B2C-0C25760A1B2C.img").mkdir(parents=True)
-    report = Report.resume(folder, read_plan(list_(THREE), Unseen()))
+    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
     make_images(report, SIZE, QUIET)
-    assert [entry.state for entry in report.entries] == [FAILED, DONE, DONE]
+    assert [entry.state for entry in report.entries] == [CardState.FAILED, CardState.DONE, CardState.DONE]
     assert "folder" in json.loads((folder / "report.json").read_text())["cards"][0]["reason"]
 
 
-def test_a_report_that_is_not_ours(list_: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_foreign_report_is_refused(write_list: Callable[[str], Path], tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     for text in ("oops", "{}", '{"cards": [{}]}'):
         (folder / "report.json").write_text(text)
-        with pytest.raises(InputRefused, match="no report of ours"):
-            Report.resume(folder, read_plan(list_(THREE), Unseen()))
+        with pytest.raises(InvalidInput, match="no report of ours"):
+            BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
 
 
-class Bench:
-    """A workshop with one reader, into which cards are put from a stack."""
+class SimulatedCardWriter:
+    """A card writer with one reader. A card is named by its content: a MAC address, `blank`, or `worn out`."""
 
-    def __init__(self, cards: list[str | None]) -> None:
-        self.stack = cards
-        self.now: str | None = None
-        self.made: list[str] = []
+    def __init__(self) -> None:
+        self.inserted: str | None = None
+        self.written: list[str] = []
 
-    def drives(self) -> list[Drive]:
-        return [READER] if self.now is not None else []
+    def list_drives(self) -> list[Drive]:
+        return [READER] if self.inserted is not None else []
 
-    def make(
+    def write(
         self,
         drive: Drive,
-        card: Card,
+        spec: CardSpec,
         firmware: Firmware,
         *,
         console: Console,
         expected_sha256: bytes | None = None,
-        with_capacity: bool = False,
-    ) -> Made:
-        if self.now == "worn out":
-            raise CardFaulty("sda: reading back: worn out")
-        self.now = str(card.mac)
-        self.made.append(str(card.mac))
-        return Made(drive, "")
+        check_capacity: bool = False,
+    ) -> WrittenCard:
+        if self.inserted == "worn out":
+            raise CardFault("sda: reading back: worn out")
+        self.inserted = str(spec.mac)
+        self.written.append(str(spec.mac))
+        return WrittenCard(drive, "")
 
-    def camera_of(self, drive: Drive) -> str | None:
-        return self.now
+    def identify_card(self, drive: Drive) -> str | None:
+        return self.inserted
 
-    def release(self, drive: Drive) -> bool:
+    def eject(self, drive: Drive) -> bool:
         return True
 
 
-class Installer(Console):
-    """Somebody who puts the next card of the stack into the reader when asked; None forgets to."""
+class SimulatedUser(Console):
+    """A user who acts when asked: inserts a card; or `forgets` to, `skips` the card, or `reuses` the inserted one."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, card_writer: SimulatedCardWriter, actions: list[str]) -> None:
         super().__init__(as_json=True, may_ask=True)
-        self.bench = bench
+        self.actions = actions
         self.questions: list[str] = []
+        self._card_writer = card_writer
 
     def ask(self, question: str) -> str:
         self.questions.append(question)
-        card = self.bench.stack.pop(0)
-        if card == "skip":
-            return "s"
-        self.bench.now = self.bench.now if card in (None, "reuse") else card
-        return "r" if card == "reuse" else ""
+        action = self.actions.pop(0)
+        if action not in ("forgets", "skips", "reuses"):
+            self._card_writer.inserted = action
+        return {"skips": "s", "reuses": "r"}.get(action, "")
 
 
-def test_cards_one_after_another(list_: Callable[[str], Path], tmp_path: Path) -> None:
-    bench = Bench(["blank", None, "worn out", "blank", "skip"])
-    installer = Installer(bench)
-    report = Report.resume(tmp_path / "out", read_plan(list_(THREE), Unseen()))
-    make_cards(report, bench, READER, installer, with_capacity=False)
-    assert [entry.state for entry in report.entries] == [DONE, DONE, WAITING]
-    assert bench.made == ["0C:25:76:0A:1B:2C", "0C:25:76:0A:1B:2D"]
-    asked = [question.split()[1] for question in installer.questions]
-    assert asked == ["SUNMI-1B2C", "SUNMI-1B2D", "SUNMI-1B2D", "SUNMI-1B2D", "SUNMI-1B2D"]
-    again = Installer(Bench(["blank"]))
-    report = Report.resume(tmp_path / "out", read_plan(list_(THREE), Unseen()))
-    make_cards(report, again.bench, READER, again, with_capacity=False)
-    assert (report.count(DONE), again.bench.made) == (3, ["FF:25:76:0A:1B:2D"])
+def test_cards_are_made_one_after_another(write_list: Callable[[str], Path], tmp_path: Path) -> None:
+    card_writer = SimulatedCardWriter()
+    user = SimulatedUser(card_writer, ["blank", "forgets", "worn out", "blank", "skips"])
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    make_cards(report, card_writer, READER, user, check_capacity=False)
+    assert [entry.state for entry in report.entries] == [CardState.DONE, CardState.DONE, CardState.WAITING]
+    assert card_writer.written == ["0C:25:76:0A:1B:2C", "0C:25:76:0A:1B:2D"]
+    asked_labels = [question.split()[1] for question in user.questions]
+    assert asked_labels == ["SUNMI-1B2C", "SUNMI-1B2D", "SUNMI-1B2D", "SUNMI-1B2D", "SUNMI-1B2D"]
+    card_writer = SimulatedCardWriter()
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    make_cards(report, card_writer, READER, SimulatedUser(card_writer, ["blank"]), check_capacity=False)
+    assert (report.count(CardState.DONE), card_writer.written) == (3, ["FF:25:76:0A:1B:2D"])
 
 
-def test_one_card_for_all_cameras(list_: Callable[[str], Path], tmp_path: Path) -> None:
-    bench = Bench(["blank", None, "reuse", None, "reuse"])
-    report = Report.resume(tmp_path / "out", read_plan(list_(THREE), Unseen()))
-    make_cards(report, bench, READER, Installer(bench), with_capacity=False)
-    assert (report.count(DONE), bench.stack) == (3, [])
+def test_one_card_can_be_used_for_all_cameras(write_list: Callable[[str], Path], tmp_path: Path) -> None:
+    card_writer = SimulatedCardWriter()
+    user = SimulatedUser(card_writer, ["blank", "forgets", "reuses", "forgets", "reuses"])
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    make_cards(report, card_writer, READER, user, check_capacity=False)
+    assert (report.count(CardState.DONE), user.actions) == (3, [])
 
 
-def test_nobody_is_asked_without_input(list_: Callable[[str], Path], tmp_path: Path) -> None:
-    report = Report.resume(tmp_path / "out", read_plan(list_(THREE), Unseen()))
-    with pytest.raises(InputRefused, match=r"--no-input: .*SUNMI-1B2C"):
-        make_cards(report, Bench([]), READER, QUIET, with_capacity=False)
+def test_no_input_asks_nothing(write_list: Callable[[str], Path], tmp_path: Path) -> None:
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    with pytest.raises(InvalidInput, match=r"--no-input: .*SUNMI-1B2C"):
+        make_cards(report, SimulatedCardWriter(), READER, QUIET, check_capacity=False)
 
 
-def test_hashes_of_one_firmware_are_counted_once(list_: Callable[[str], Path], firmware_file: Path) -> None:
-    plan = read_plan(list_(THREE), Unseen())
-    assert plan[0].firmware is plan[2].firmware
-    assert plan[0].sha256 == hashlib.sha256(firmware_file.read_bytes()).digest()
-    assert Mac.parse("0c25760a1b2c") == plan[0].card.mac
+def test_a_firmware_is_loaded_once(write_list: Callable[[str], Path], firmware_file: Path) -> None:
+    cards = read_card_list(write_list(THREE), NullProgress())
+    assert cards[0].firmware is cards[2].firmware
+    assert cards[0].sha256 == hashlib.sha256(firmware_file.read_bytes()).digest()

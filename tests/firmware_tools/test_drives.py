@@ -1,4 +1,4 @@
-"""Which drives are offered: recorded answers of lsblk, PowerShell and diskutil, and this machine's own."""
+"""Which drives are offered: recorded output of lsblk, PowerShell and diskutil, and the drives of this machine."""
 
 import json
 import os
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from firmware_tools.drives.drive import SIZE_CAP, confirmed, find_drive
-from firmware_tools.drives.linux import check_device, list_drives, parse_lsblk, take
-from firmware_tools.errors import DriveRefused, MediumFailed
-from firmware_tools.fill.macos import MacOS
-from firmware_tools.fill.windows import Windows
+from firmware_tools.drives.drive import DEFAULT_MAX_DRIVE_SIZE, find_drive
+from firmware_tools.drives.linux import check_device_allowed, list_drives, open_exclusively, parse_lsblk
+from firmware_tools.errors import DriveRefused, IOFailed
+from firmware_tools.mounted_volume.macos import MacOSTools
+from firmware_tools.mounted_volume.windows import WindowsTools
 
 RECORDINGS = Path(__file__).parent / "recordings"
 
 
-def lsblk(name: str) -> str:
-    return (RECORDINGS / f"lsblk-{name}.json").read_text()
+def read_lsblk(machine: str) -> str:
+    return (RECORDINGS / f"lsblk-{machine}.json").read_text()
 
 
-def powershell(command: Sequence[str]) -> bytes:
+def run_powershell(command: Sequence[str]) -> bytes:
     assert command[0] == "powershell.exe"
     return (RECORDINGS / "powershell-laptop.json").read_bytes()
 
 
-def diskutil(command: Sequence[str]) -> bytes:
-    recorded: dict[str, str] = json.loads((RECORDINGS / "diskutil-macbook.json").read_text())
-    return recorded[" ".join(command)].encode()
+def run_diskutil(command: Sequence[str]) -> bytes:
+    outputs: dict[str, str] = json.loads((RECORDINGS / "diskutil-macbook.json").read_text())
+    return outputs[" ".join(command)].encode()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def diskutil(command: Sequence[str]) -> bytes:
     ],
 )
 def test_only_cards_are_offered(machine: str, offered: list[str]) -> None:
-    assert [drive.name for drive in parse_lsblk(lsblk(machine)) if drive.offered] == offered
+    assert [drive.name for drive in parse_lsblk(read_lsblk(machine)) if drive.is_offered] == offered
 
 
 @pytest.mark.parametrize(
@@ -65,34 +65,35 @@ def test_only_cards_are_offered(machine: str, offered: list[str]) -> None:
         ("odd", "mmcblk1boot0", "built into this computer"),
     ],
 )
-def test_every_refusal_says_why(machine: str, name: str, reason: str) -> None:
-    drive = next(drive for drive in parse_lsblk(lsblk(machine)) if drive.name == name)
+def test_every_refusal_has_a_reason(machine: str, name: str, reason: str) -> None:
+    drive = next(drive for drive in parse_lsblk(read_lsblk(machine)) if drive.name == name)
     assert reason in drive.reason
     with pytest.raises(DriveRefused, match=name):
         find_drive([drive], name)
 
 
-def test_the_cap_can_be_raised() -> None:
-    assert [d.name for d in parse_lsblk(lsblk("laptop"), 4 * 10**12) if d.offered] == ["mmcblk0", "sdb"]
+def test_the_maximum_size_can_be_raised() -> None:
+    drives = parse_lsblk(read_lsblk("laptop"), 4 * 10**12)
+    assert [drive.name for drive in drives if drive.is_offered] == ["mmcblk0", "sdb"]
 
 
-def test_a_drive_is_recognised_by_a_person() -> None:
-    card = parse_lsblk(lsblk("pi-from-card"))[0]
+def test_the_user_can_recognise_and_confirm_a_drive() -> None:
+    card = parse_lsblk(read_lsblk("pi-from-card"))[0]
     assert card.describe() == "sda (Generic MassStorageClass, 31.9 GB, usb, serial 000000001536)"
-    assert [confirmed(card, text) for text in ("sda", "000000001536", "/dev/sda")] == [True] * 3
-    assert not any(confirmed(card, text) for text in ("", "sdb", "yes", "SDA"))
-    assert card.mounts == ("/media/pi/CAMERA",)
+    assert [card.is_confirmed_by(text) for text in ("sda", "000000001536", "/dev/sda")] == [True] * 3
+    assert not any(card.is_confirmed_by(text) for text in ("", "sdb", "yes", "SDA"))
+    assert card.mount_points == ("/media/pi/CAMERA",)
 
 
-def test_another_card_in_the_reader_is_another_identity() -> None:
-    text = lsblk("pi-from-card")
+def test_another_card_in_the_reader_changes_the_identity() -> None:
+    text = read_lsblk("pi-from-card")
     before, after = parse_lsblk(text)[0], parse_lsblk(text.replace("3134-6162", "9999-0000"))[0]
     assert before.identity != after.identity
     assert parse_lsblk(text.replace("/media/pi/CAMERA", "/media/pi/OTHER"))[0].identity == before.identity
 
 
-def test_a_drive_is_found_by_name_or_alone() -> None:
-    drives = parse_lsblk(lsblk("laptop"), 4 * 10**12)
+def test_a_drive_is_found_by_name_or_if_it_is_the_only_one() -> None:
+    drives = parse_lsblk(read_lsblk("laptop"), 4 * 10**12)
     assert find_drive(drives, "/dev/mmcblk0").name == "mmcblk0"
     with pytest.raises(DriveRefused, match="several drives"):
         find_drive(drives, None)
@@ -100,48 +101,52 @@ def test_a_drive_is_found_by_name_or_alone() -> None:
         find_drive(drives, "sdz")
     with pytest.raises(DriveRefused, match="no drive with a card"):
         find_drive([], None)
-    assert find_drive(parse_lsblk(lsblk("pi-from-card")), None).name == "sda"
+    assert find_drive(parse_lsblk(read_lsblk("pi-from-card")), None).name == "sda"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"blockdevices": [{"name": "sda"}]}'])
-def test_answers_that_cannot_be_read(text: str) -> None:
-    with pytest.raises(MediumFailed, match="lsblk"):
+def test_malformed_output_of_lsblk_is_reported(text: str) -> None:
+    with pytest.raises(IOFailed, match="lsblk"):
         parse_lsblk(text)
 
 
-def test_the_disk_of_this_machine_is_not_offered(tool: Callable[..., str]) -> None:
+def test_the_disk_of_this_machine_is_not_offered(run_tool: Callable[..., str]) -> None:
     sources = {line.split()[0] for line in Path("/proc/mounts").read_text().splitlines() if line.split()[1] == "/"}
-    tool("lsblk", "--version")
+    run_tool("lsblk", "--version")
     for drive in list_drives():
-        assert not (drive.offered and "/" in drive.mounts)
-        assert not (drive.offered and any(source.startswith(drive.path) for source in sources))
+        assert not (drive.is_offered and "/" in drive.mount_points)
+        assert not (drive.is_offered and any(source.startswith(drive.path) for source in sources))
 
 
-def test_a_drive_that_is_gone_is_not_opened(tool: Callable[..., str]) -> None:
-    tool("lsblk", "--version")
-    drive = parse_lsblk(lsblk("pi-from-usb"))[1]
+def test_a_drive_that_is_gone_is_not_opened(run_tool: Callable[..., str]) -> None:
+    run_tool("lsblk", "--version")
+    drive = parse_lsblk(read_lsblk("pi-from-usb"))[1]
     with pytest.raises(DriveRefused, match="another one now"):
-        take(drive)
+        open_exclusively(drive)
 
 
-def test_only_whole_offered_drives_are_opened(tmp_path: Path, loop_device: Callable[..., Path]) -> None:
-    check_device(tmp_path, writing=True)
+def test_only_whole_drives_that_are_offered_may_be_opened(
+    tmp_path: Path, attach_loop_device: Callable[..., Path]
+) -> None:
+    check_device_allowed(tmp_path, writable=True)
     image = tmp_path / "image"
     image.write_bytes(bytes(1 << 20))
-    check_device(loop_device(image), writing=True)
+    check_device_allowed(attach_loop_device(image), writable=True)
     if os.geteuid() == 0:
         node = tmp_path / "node"
-        os.mknod(node, 0o600 | 0o060000, os.makedev(259, 4095))  # a device that does not exist
+        os.mknod(node, 0o600 | 0o060000, os.makedev(259, 4095))  # no device has this number
         with pytest.raises(DriveRefused, match="no whole drive"):
-            check_device(node, writing=True)
+            check_device_allowed(node, writable=True)
 
 
-def test_windows_offers_cards_only() -> None:
-    volumes = {volume.drive.path[-1]: volume for volume in Windows(powershell).volumes(SIZE_CAP)}
-    assert {number for number, volume in volumes.items() if volume.drive.offered} == {"1", "2", "6"}
+def test_windows_offers_only_cards() -> None:
+    volumes = {
+        volume.drive.path[-1]: volume for volume in WindowsTools(run_powershell).list_volumes(DEFAULT_MAX_DRIVE_SIZE)
+    }
+    assert {number for number, volume in volumes.items() if volume.drive.is_offered} == {"1", "2", "6"}
     assert (volumes["1"].drive.name, volumes["1"].file_system, volumes["1"].label) == ("E:", "exFAT", "CAMERA")
     assert (volumes["2"].drive.name, volumes["2"].file_system, volumes["2"].drive.bus) == ("F:", "FAT32", "sd")
-    assert (volumes["6"].drive.name, volumes["6"].mount) == ("disk 6", None)
+    assert (volumes["6"].drive.name, volumes["6"].mount_point) == ("disk 6", None)
     reasons = {number: volume.drive.reason for number, volume in volumes.items()}
     assert reasons["0"] == reasons["7"] == "the running system is on it"
     assert "larger" in reasons["3"]
@@ -150,11 +155,11 @@ def test_windows_offers_cards_only() -> None:
     assert "no card" in reasons["8"]
 
 
-def test_macos_offers_cards_only() -> None:
-    volumes = {volume.drive.name: volume for volume in MacOS(diskutil).volumes(SIZE_CAP)}
-    assert {name for name, volume in volumes.items() if volume.drive.offered} == {"disk4"}
+def test_macos_offers_only_cards() -> None:
+    volumes = {volume.drive.name: volume for volume in MacOSTools(run_diskutil).list_volumes(DEFAULT_MAX_DRIVE_SIZE)}
+    assert {name for name, volume in volumes.items() if volume.drive.is_offered} == {"disk4"}
     card = volumes["disk4"]
-    assert (card.mount, card.file_system, card.label) == (Path("/Volumes/CAMERA"), "exfat", "CAMERA")
+    assert (card.mount_point, card.file_system, card.label) == (Path("/Volumes/CAMERA"), "exfat", "CAMERA")
     reasons = {name: volume.drive.reason for name, volume in volumes.items()}
     assert reasons["disk0"] == "the running system is on it"
     assert "write-protected" in reasons["disk5"]
@@ -163,34 +168,38 @@ def test_macos_offers_cards_only() -> None:
     assert "larger store" in reasons["disk8"]
 
 
-def test_systems_that_answer_nonsense() -> None:
-    with pytest.raises(MediumFailed, match="PowerShell"):
-        Windows(lambda _: b"oops").volumes(SIZE_CAP)
-    with pytest.raises(MediumFailed, match="diskutil"):
-        MacOS(lambda _: b"oops").volumes(SIZE_CAP)
+def test_malformed_output_of_powershell_and_diskutil_is_reported() -> None:
+    with pytest.raises(IOFailed, match="PowerShell"):
+        WindowsTools(lambda _: b"oops").list_volumes(DEFAULT_MAX_DRIVE_SIZE)
+    with pytest.raises(IOFailed, match="diskutil"):
+        MacOSTools(lambda _: b"oops").list_volumes(DEFAULT_MAX_DRIVE_SIZE)
 
 
-def test_what_the_systems_are_asked_to_do() -> None:
-    asked: list[str] = []
+def test_commands_for_labelling_and_ejecting() -> None:
+    commands: list[str] = []
 
-    def windows(command: Sequence[str]) -> bytes:
-        asked.append(command[-1])
-        return powershell(command)
+    def record_powershell(command: Sequence[str]) -> bytes:
+        commands.append(command[-1])
+        return run_powershell(command)
 
-    def macos(command: Sequence[str]) -> bytes:
-        asked.append(" ".join(command))
-        return diskutil(command) if "-plist" in command else b""
+    def record_diskutil(command: Sequence[str]) -> bytes:
+        commands.append(" ".join(command))
+        return run_diskutil(command) if "-plist" in command else b""
 
-    for system, name in ((Windows(windows), "E:"), (MacOS(macos), "disk4")):
-        volume = next(volume for volume in system.volumes(SIZE_CAP) if volume.drive.name == name)
-        asked.clear()
-        system.set_label(volume, "SUNMI-1B2C")
-        system.eject(volume)
+    for system_tools, name in ((WindowsTools(record_powershell), "E:"), (MacOSTools(record_diskutil), "disk4")):
+        volume = next(
+            volume for volume in system_tools.list_volumes(DEFAULT_MAX_DRIVE_SIZE) if volume.drive.name == name
+        )
+        commands.clear()
+        system_tools.set_label(volume, "SUNMI-1B2C")
+        system_tools.eject(volume)
         if name == "E:":
-            assert asked[0].startswith("Set-Volume -DriveLetter E -NewFileSystemLabel 'SUNMI-1B2C'")
-            assert "Eject" in asked[2]
-            assert any("right-click drive E:" in step for step in system.format_steps(volume.drive, "SUNMI-1B2C"))
+            assert commands[0].startswith("Set-Volume -DriveLetter E -NewFileSystemLabel 'SUNMI-1B2C'")
+            assert "Eject" in commands[2]
+            assert any(
+                "right-click drive E:" in step for step in system_tools.describe_formatting(volume.drive, "SUNMI-1B2C")
+            )
         else:
-            assert asked == ["diskutil rename /Volumes/CAMERA SUNMI-1B2C", "diskutil eject disk4"]
-            step = system.format_steps(volume.drive, "SUNMI-1B2C")[0]
+            assert commands == ["diskutil rename /Volumes/CAMERA SUNMI-1B2C", "diskutil eject disk4"]
+            step = system_tools.describe_formatting(volume.drive, "SUNMI-1B2C")[0]
             assert step.endswith("diskutil eraseDisk ExFAT SUNMI-1B2C MBR disk4")

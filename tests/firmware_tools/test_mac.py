@@ -1,10 +1,10 @@
-"""MAC addresses in the notations that people write, and the label that follows."""
+"""MAC addresses: the notations that are parsed, and the volume label."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_tools.errors import InputRefused
+from firmware_tools.errors import InvalidInput
 from firmware_tools.mac import Mac
 
 NOTATIONS = [
@@ -21,13 +21,13 @@ NOTATIONS = [
 
 
 @pytest.mark.parametrize("text", NOTATIONS)
-def test_every_common_notation_is_read(text: str) -> None:
+def test_common_notations_are_parsed(text: str) -> None:
     mac = Mac.parse(text)
-    assert (str(mac), mac.digits, mac.label) == ("0C:25:76:0A:1B:2C", "0C25760A1B2C", "SUNMI-1B2C")
+    assert (str(mac), mac.hex_digits, mac.volume_label) == ("0C:25:76:0A:1B:2C", "0C25760A1B2C", "SUNMI-1B2C")
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("text", "fault"),
     [
         ("", "nothing given"),
         ("   ", "nothing given"),
@@ -43,14 +43,14 @@ def test_every_common_notation_is_read(text: str) -> None:
         ("0c25760a1b2c-", "separators"),
     ],
 )
-def test_anything_else_is_refused_and_named(text: str, named: str) -> None:
-    with pytest.raises(InputRefused, match="MAC address") as refused:
+def test_invalid_addresses_are_refused_with_the_fault(text: str, fault: str) -> None:
+    with pytest.raises(InvalidInput, match="MAC address") as refused:
         Mac.parse(text)
-    assert named in str(refused.value)
+    assert fault in str(refused.value)
 
 
 @given(st.binary(min_size=6, max_size=6))
-def test_what_is_written_can_be_read(value: bytes) -> None:
-    mac = Mac(value)
-    assert Mac.parse(str(mac)) == Mac.parse(mac.digits) == mac
-    assert mac.label == f"SUNMI-{value[-2:].hex().upper()}"
+def test_every_address_can_be_parsed_from_its_own_text(octets: bytes) -> None:
+    mac = Mac(octets)
+    assert Mac.parse(str(mac)) == Mac.parse(mac.hex_digits) == mac
+    assert mac.volume_label == f"SUNMI-{octets[-2:].hex().upper()}"

@@ -1,4 +1,4 @@
-"""What verification says of damaged, foreign and unfinished cards."""
+"""Verification finds every fault of damaged, foreign and unfinished cards, and names it."""
 
 import hashlib
 import os
@@ -10,27 +10,28 @@ from pathlib import Path
 
 import pytest
 
-from firmware_tools.card import CardFile
-from firmware_tools.cleaning import clean_card
-from firmware_tools.exfat.boot import BOOT_SIZE
-from firmware_tools.exfat.volume import Volume
+from firmware_tools.block_device import open_block_device
+from firmware_tools.card import FirmwarePath
+from firmware_tools.exfat.boot import BOOT_REGION_SIZE
+from firmware_tools.exfat.volume import ExfatVolume
 from firmware_tools.mac import Mac
-from firmware_tools.medium import open_medium
-from firmware_tools.progress import Unseen
-from firmware_tools.verification import Findings, verify_card
+from firmware_tools.progress import NullProgress
+from firmware_tools.raw_card.firmware_removal import remove_firmware
+from firmware_tools.raw_card.verification import verify_card
+from firmware_tools.verification import VerificationResult
 
 PARTITION = 8192 * 512
 FAT = PARTITION + (1 << 20)
 HEAP = 8 << 20
 CLUSTER = 4096
-BITMAP, UPCASE, ROOT, FOLDER = (HEAP + CLUSTER * index for index in (0, 1, 3, 4))
-"""Where a card of 32 MiB has what."""
+BITMAP, UPCASE_TABLE, ROOT, FOLDER = (HEAP + CLUSTER * index for index in (0, 1, 3, 4))
+"""Offsets on a card of 32 MiB."""
 Change = tuple[int, bytes]
-Mounting = Callable[[Path], AbstractContextManager[Path]]
+MountImage = Callable[[Path], AbstractContextManager[Path]]
 
 
 class CardInMemory:
-    """A card as bytes, some of which can be changed."""
+    """A card in memory, of which bytes can be changed."""
 
     name = "card in memory"
 
@@ -48,25 +49,25 @@ class CardInMemory:
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         self.content[offset : offset + len(data)] = data
 
-    def zero(self, offset: int, length: int) -> None:
+    def write_zeros(self, offset: int, length: int) -> None:
         self.write(offset, bytes(length))
 
     def sync(self) -> None: ...
 
-    def forget(self) -> None: ...
+    def drop_cache(self) -> None: ...
 
-    def verify(self, mac: Mac | None = None, expected: bytes | None = None) -> Findings:
-        return verify_card(self, progress=Unseen(), mac=mac, expected_sha256=expected)
+    def verify(self, mac: Mac | None = None, expected: bytes | None = None) -> VerificationResult:
+        return verify_card(self, progress=NullProgress(), mac=mac, expected_sha256=expected)
 
 
 @pytest.fixture
-def card(write: Callable[..., Path]) -> CardInMemory:
-    return CardInMemory(write().read_bytes())
+def card(make_image: Callable[..., Path]) -> CardInMemory:
+    return CardInMemory(make_image().read_bytes())
 
 
-def without_record(card: CardInMemory) -> None:
-    """Make it a card that other means have written: no record, checksums right."""
-    region = bytearray(card.read(PARTITION, BOOT_SIZE))
+def remove_record(card: CardInMemory) -> None:
+    """Turn a card into one that another program made: without record, but with valid checksums."""
+    region = bytearray(card.read(PARTITION, BOOT_REGION_SIZE))
     region[9 * 512 : 9 * 512 + 480] = bytes(480)
     checksum = 0
     for index, byte in enumerate(region[: 11 * 512]):
@@ -76,27 +77,27 @@ def without_record(card: CardInMemory) -> None:
     card.write(PARTITION, region * 2)
 
 
-def metadata(file: CardFile) -> Iterator[int]:
+def list_metadata_offsets(path: FirmwarePath) -> Iterator[int]:
     yield from range(512)
-    yield from range(PARTITION, PARTITION + 2 * BOOT_SIZE)
+    yield from range(PARTITION, PARTITION + 2 * BOOT_REGION_SIZE)
     yield from range(FAT, FAT + 55 * 512)
-    yield from range(HEAP, FOLDER + (CLUSTER if "/" in file.value else 0))
+    yield from range(HEAP, FOLDER + (CLUSTER if "/" in path.value else 0))
 
 
-def used_metadata() -> Iterator[int]:
-    """Yield what matters on a card of any origin: what a reader looks at to find the file."""
+def list_essential_offsets() -> Iterator[int]:
+    """List the metadata that a reader needs to find the file, on a card of any origin."""
     yield from range(446, 447)
     yield from (450, *range(454, 462), 510, 511)
-    for start in (PARTITION, PARTITION + BOOT_SIZE):
-        yield from (start + index for index in range(BOOT_SIZE) if index not in (106, 107, 112))
+    for start in (PARTITION, PARTITION + BOOT_REGION_SIZE):
+        yield from (start + index for index in range(BOOT_REGION_SIZE) if index not in (106, 107, 112))
     yield from range(FAT, FAT + 6 * 4)
     yield from range(BITMAP, BITMAP + 768)
-    yield from range(UPCASE, UPCASE + 5836)
+    yield from range(UPCASE_TABLE, UPCASE_TABLE + 5836)
     for start, entries in ((ROOT, 6), (FOLDER, 3)):
         yield from range(start, start + 32 * entries)
 
 
-UNUSED_IN_ENTRIES = {
+UNUSED_OFFSETS = {
     *range(ROOT + 22, ROOT + 32),  # the label has no eleventh character; reserved
     *range(ROOT + 33, ROOT + 52),  # flags and reserved bytes of the bitmap's entry
     *range(ROOT + 65, ROOT + 68),  # reserved in the up-case table's entry
@@ -104,50 +105,53 @@ UNUSED_IN_ENTRIES = {
 }
 
 
-def caught(card: CardInMemory, place: int, flip: int, mac: Mac, sha256: bytes | None) -> bool:
-    card.content[place] ^= flip
-    findings = card.verify(mac, sha256)
-    card.content[place] ^= flip
-    return not findings.good
+def is_change_detected(card: CardInMemory, offset: int, bits: int, mac: Mac, sha256: bytes | None = None) -> bool:
+    """Flip bits of one byte, verify the card, and flip them back."""
+    card.content[offset] ^= bits
+    result = card.verify(mac, sha256)
+    card.content[offset] ^= bits
+    return not result.is_good
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("file", [CardFile.UPDATE, CardFile.RECOVERY])
-def test_every_changed_byte_of_the_metadata_is_caught(
-    write: Callable[..., Path], mac: Mac, file: CardFile, full: bool
+@pytest.mark.parametrize("path", [FirmwarePath.UPDATE, FirmwarePath.RECOVERY])
+def test_every_changed_byte_of_the_metadata_is_detected(
+    make_image: Callable[..., Path], mac: Mac, path: FirmwarePath, full_proofs: bool
 ) -> None:
-    image = CardInMemory(write(file=file).read_bytes())
-    assert image.verify(mac).good
-    chance = random.Random(3)
-    places = list(metadata(file))
-    places = places if full else chance.sample(places, 250)
-    missed = [place for place in places if not caught(image, place, chance.randint(1, 255), mac, None)]
-    print(f"{file.value}: {len(places)} bytes of the metadata changed, {len(missed)} not caught")  # noqa: T201
+    card = CardInMemory(make_image(path=path).read_bytes())
+    assert card.verify(mac).is_good
+    generator = random.Random(3)
+    offsets = list(list_metadata_offsets(path))
+    offsets = offsets if full_proofs else generator.sample(offsets, 250)
+    missed = [offset for offset in offsets if not is_change_detected(card, offset, generator.randint(1, 255), mac)]
+    print(f"{path.value}: {len(offsets)} bytes of the metadata changed, {len(missed)} not detected")  # noqa: T201
     assert missed == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_changed_bytes_of_a_foreign_card_are_caught(
-    card: CardInMemory, mac: Mac, firmware_sha256: str, full: bool
+def test_changed_bytes_of_a_foreign_card_are_detected(
+    card: CardInMemory, mac: Mac, firmware_sha256: str, full_proofs: bool
 ) -> None:
-    without_record(card)
+    remove_record(card)
     sha256 = bytes.fromhex(firmware_sha256)
-    assert card.verify(mac, sha256).good
-    chance = random.Random(4)
-    places = [place for place in used_metadata() if place not in UNUSED_IN_ENTRIES]
-    places = places if full else chance.sample(places, 250)
-    missed = [place for place in places if not caught(card, place, 1 << chance.randrange(8), mac, sha256)]
-    print(f"card without record: {len(places)} bytes changed, {len(missed)} not caught")  # noqa: T201
+    assert card.verify(mac, sha256).is_good
+    generator = random.Random(4)
+    offsets = [offset for offset in list_essential_offsets() if offset not in UNUSED_OFFSETS]
+    offsets = offsets if full_proofs else generator.sample(offsets, 250)
+    missed = [
+        offset for offset in offsets if not is_change_detected(card, offset, 1 << generator.randrange(8), mac, sha256)
+    ]
+    print(f"card without record: {len(offsets)} bytes changed, {len(missed)} not detected")  # noqa: T201
     assert missed == []
 
 
-def test_changed_firmware_is_caught(card: CardInMemory, mac: Mac) -> None:
-    chance = random.Random(5)
-    for place in [FOLDER + CLUSTER, FOLDER + CLUSTER + 1_234_566, *chance.choices(range(1_234_567), k=20)]:
-        start = place if place >= FOLDER else FOLDER + CLUSTER + place
-        assert caught(card, start, 1 << chance.randrange(8), mac, None)
+def test_a_changed_firmware_is_detected(card: CardInMemory, mac: Mac) -> None:
+    generator = random.Random(5)
+    firmware = range(FOLDER + CLUSTER, FOLDER + CLUSTER + 1_234_567)
+    for offset in [firmware[0], firmware[-1], *generator.choices(firmware, k=20)]:
+        assert is_change_detected(card, offset, 1 << generator.randrange(8), mac)
 
 
 FAULTS: list[tuple[str, list[Change], str]] = [
@@ -159,21 +163,21 @@ FAULTS: list[tuple[str, list[Change], str]] = [
     ("an empty table", [(446, bytes(16))], "0 partitions"),
     ("a partition too long", [(458, b"\xff\xff\xff\x7f")], "past the end of the card"),
     ("no table at all", [(3, b"EXFAT   ")], "directly on the card"),
-    ("an empty boot region", [(PARTITION, bytes(2 * BOOT_SIZE))], "boot region: incomplete"),
+    ("an empty boot region", [(PARTITION, bytes(2 * BOOT_REGION_SIZE))], "boot region: incomplete"),
     ("another file system", [(PARTITION + 3, b"NTFS    ")], "no exFAT volume"),
     ("a changed boot sector", [(PARTITION + 300, b"x")], "boot region: its checksum"),
-    ("no backup", [(PARTITION + BOOT_SIZE, bytes(BOOT_SIZE))], "backup boot region"),
+    ("no backup", [(PARTITION + BOOT_REGION_SIZE, bytes(BOOT_REGION_SIZE))], "backup boot region"),
     ("a dirty volume", [(PARTITION + 106, b"\x02")], "marked dirty"),
-    ("a failing medium", [(PARTITION + 106, b"\x04")], "use another card"),
+    ("a failing device", [(PARTITION + 106, b"\x04")], "use another card"),
     ("a broken chain of the root", [(FAT + 5 * 4, b"\x07\0\0\0")], "its chain in the allocation table is broken"),
     ("a wrong first entry", [(FAT, b"\0")], "first two entries"),
     ("a lost cluster", [(BITMAP + 700, b"\x10")], "allocation bitmap: it does not mark"),
     ("an unmarked cluster", [(BITMAP, b"\x7f")], "allocation bitmap: it does not mark"),
-    ("a changed up-case table", [(UPCASE + 99, b"\x99")], "up-case table: its checksum"),
+    ("a changed up-case table", [(UPCASE_TABLE + 99, b"\x99")], "up-case table: its checksum"),
     ("a changed name", [(FOLDER + 64 + 2, b"j")], "checksum of an entry"),
     ("a removed file", [(FOLDER, b"\x05"), (FOLDER + 32, b"\x40"), (FOLDER + 64, b"\x41")], "does not mark"),
     ("half an entry", [(FOLDER + 64, b"\x41")], "lacks some of its parts"),
-    ("an entry of its own", [(FOLDER, b"\x05")], "stands alone"),
+    ("a part of an entry alone", [(FOLDER, b"\x05")], "stands alone"),
     ("a critical entry", [(ROOT + 6 * 32, b"\x8f")], "unknown type 0x8F"),
     ("something after the end", [(ROOT + 8 * 32, b"\x85")], "after its end"),
     ("no bitmap", [(ROOT + 32, b"\x01")], "lacks the allocation bitmap"),
@@ -184,19 +188,19 @@ FAULTS: list[tuple[str, list[Change], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "named"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS])
-@pytest.mark.parametrize("recorded", [True, False], ids=["own", "foreign"])
-def test_the_fault_is_named(card: CardInMemory, mac: Mac, changes: list[Change], named: str, recorded: bool) -> None:
-    if not recorded:
-        without_record(card)
-    for place, data in changes:
-        card.write(place, data)
-    findings = card.verify(mac)
-    assert findings.fault is not None
-    assert named in findings.fault
+@pytest.mark.parametrize(("changes", "fault"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS])
+@pytest.mark.parametrize("has_record", [True, False], ids=["own", "foreign"])
+def test_the_fault_is_named(card: CardInMemory, mac: Mac, changes: list[Change], fault: str, has_record: bool) -> None:
+    if not has_record:
+        remove_record(card)
+    for offset, data in changes:
+        card.write(offset, data)
+    result = card.verify(mac)
+    assert result.fault is not None
+    assert fault in result.fault
 
 
-def test_a_card_for_another_camera(card: CardInMemory) -> None:
+def test_a_card_for_another_camera_is_a_fault(card: CardInMemory) -> None:
     fault = card.verify(Mac.parse("0c:25:76:0a:1b:2d")).fault
     assert fault is not None
     assert "SUNMI-1B2D" in fault
@@ -204,94 +208,96 @@ def test_a_card_for_another_camera(card: CardInMemory) -> None:
     assert fault == "MAC address: the card was written for 0C:25:76:0A:1B:2C, not for FF:25:76:0A:1B:2C"
 
 
-def test_the_content_is_compared_with_what_was_expected(card: CardInMemory, firmware_sha256: str) -> None:
-    assert card.verify(expected=bytes.fromhex(firmware_sha256)).good
+def test_the_firmware_is_compared_with_the_expected_one(card: CardInMemory, firmware_sha256: str) -> None:
+    assert card.verify(expected=bytes.fromhex(firmware_sha256)).is_good
     fault = card.verify(expected=bytes(32)).fault
     assert fault is not None
     assert "not the expected 0000" in fault
 
 
-def test_a_card_without_record_needs_something_to_compare_with(card: CardInMemory) -> None:
-    without_record(card)
-    findings = card.verify()
-    assert findings.good
-    assert findings.record is None
-    assert any("compared with nothing" in note for note in findings.notes)
+def test_a_card_without_record_and_expected_sha256_is_noted(card: CardInMemory) -> None:
+    remove_record(card)
+    result = card.verify()
+    assert result.is_good
+    assert result.record is None
+    assert any("compared with nothing" in note for note in result.notes)
 
 
-def test_both_modes_on_one_card(write: Callable[..., Path], mount_fuse: Mounting, firmware_file: Path) -> None:
-    image = write()
-    with mount_fuse(image) as mounted:
-        (mounted / "up.bin").write_bytes(firmware_file.read_bytes())
-    assert named(image, "only one of them")
+def test_firmware_of_both_modes_is_a_fault(
+    make_image: Callable[..., Path], mount_fuse: MountImage, firmware_file: Path
+) -> None:
+    image = make_image()
+    with mount_fuse(image) as mount_point:
+        (mount_point / "up.bin").write_bytes(firmware_file.read_bytes())
+    assert has_fault(image, "only one of them")
 
 
-def test_something_else_on_the_card(write: Callable[..., Path], mount_fuse: Mounting) -> None:
-    image = write()
-    with mount_fuse(image) as mounted:
-        (mounted / "notes.txt").write_text("hello")
-    assert named(image, "notes.txt: it does not belong")
+def test_a_foreign_file_is_a_fault(make_image: Callable[..., Path], mount_fuse: MountImage) -> None:
+    image = make_image()
+    with mount_fuse(image) as mount_point:
+        (mount_point / "notes.txt").write_text("hello")
+    assert has_fault(image, "notes.txt: it does not belong")
 
 
-def test_litter_of_computers_is_only_noted(write: Callable[..., Path], mount_fuse: Mounting) -> None:
-    image = write()
-    with mount_fuse(image) as mounted:
-        (mounted / "System Volume Information").mkdir()
-        (mounted / "System Volume Information" / "WPSettings.dat").write_bytes(b"x" * 12)
-        (mounted / "firmware" / "._ipc-up.bin").write_bytes(b"x" * 4096)
-    with open_medium(image) as medium:
-        findings = verify_card(medium, progress=Unseen())
-    assert findings.good
-    assert len(findings.notes) == 2
+def test_metadata_of_operating_systems_is_only_noted(make_image: Callable[..., Path], mount_fuse: MountImage) -> None:
+    image = make_image()
+    with mount_fuse(image) as mount_point:
+        (mount_point / "System Volume Information").mkdir()
+        (mount_point / "System Volume Information" / "WPSettings.dat").write_bytes(b"x" * 12)
+        (mount_point / "firmware" / "._ipc-up.bin").write_bytes(b"x" * 4096)
+    with open_block_device(image) as device:
+        result = verify_card(device, progress=NullProgress())
+    assert result.is_good
+    assert len(result.notes) == 2
 
 
-def test_a_card_made_by_other_programs(
-    tmp_path: Path, tool: Callable[..., str], mount_fuse: Mounting, firmware_file: Path, mac: Mac
+def test_a_card_made_by_other_programs_can_be_verified_and_cleaned(
+    tmp_path: Path, run_tool: Callable[..., str], mount_fuse: MountImage, firmware_file: Path, mac: Mac
 ) -> None:
     image, volume = tmp_path / "other.img", tmp_path / "volume"
     volume.touch()
     os.truncate(volume, 60 << 20)
-    tool("mkfs.exfat", "-L", mac.label, volume)
+    run_tool("mkfs.exfat", "-L", mac.volume_label, volume)
     sector = bytearray(512)
     struct.pack_into("<4xB3xII", sector, 446, 7, 8192, (60 << 20) // 512)
     sector[510:] = b"\x55\xaa"
     image.write_bytes(bytes(sector).ljust(4 << 20, b"\0") + volume.read_bytes())
     content = firmware_file.read_bytes()
-    with mount_fuse(image) as mounted:
-        (mounted / "firmware").mkdir()
-        (mounted / "firmware" / "ipc-up.bin").write_bytes(content[:500_000])
-        (mounted / "in between").write_bytes(b"x" * 100_000)
-        with (mounted / "firmware" / "ipc-up.bin").open("ab") as file:
+    with mount_fuse(image) as mount_point:
+        (mount_point / "firmware").mkdir()
+        (mount_point / "firmware" / "ipc-up.bin").write_bytes(content[:500_000])
+        (mount_point / "in between").write_bytes(b"x" * 100_000)
+        with (mount_point / "firmware" / "ipc-up.bin").open("ab") as file:
             file.write(content[500_000:])
-        (mounted / "in between").unlink()
-    with open_medium(image, writable=True) as medium:
-        found = Volume(medium)
-        assert not found.folder(found.root().found[0])[0].item.contiguous
-        findings = verify_card(medium, progress=Unseen(), mac=mac, expected_sha256=hashlib.sha256(content).digest())
-        assert (findings.fault, findings.notes) == (None, [])
-        assert clean_card(medium) == ["firmware/ipc-up.bin"]
+        (mount_point / "in between").unlink()
+    with open_block_device(image, writable=True) as device:
+        opened = ExfatVolume(device)
+        assert not opened.read_folder(opened.read_root().entries[0])[0].file.is_contiguous
+        result = verify_card(device, progress=NullProgress(), mac=mac, expected_sha256=hashlib.sha256(content).digest())
+        assert (result.fault, result.notes) == (None, [])
+        assert remove_firmware(device) == ["firmware/ipc-up.bin"]
     volume.write_bytes(image.read_bytes()[4 << 20 :])
-    assert "clean. directories 2, files 0" in tool("fsck.exfat", "-n", volume)
+    assert "clean. directories 2, files 0" in run_tool("fsck.exfat", "-n", volume)
 
 
-def named(image: Path, fault: str) -> bool:
-    with open_medium(image) as medium:
-        findings = verify_card(medium, progress=Unseen())
-    return findings.fault is not None and fault in findings.fault
+def has_fault(image: Path, fault: str) -> bool:
+    with open_block_device(image) as device:
+        result = verify_card(device, progress=NullProgress())
+    return result.fault is not None and fault in result.fault
 
 
 @pytest.fixture
-def mount_fuse(tmp_path: Path, tool: Callable[..., str], loop_device: Callable[..., Path]) -> Mounting:
+def mount_fuse(tmp_path: Path, run_tool: Callable[..., str], attach_loop_device: Callable[..., Path]) -> MountImage:
     """Mount an image with exfat-fuse, an independent writer of exFAT."""
-    mounted = tmp_path / "mounted"
-    mounted.mkdir()
+    mount_point = tmp_path / "mounted"
+    mount_point.mkdir()
 
     @contextmanager
     def mount(image: Path) -> Iterator[Path]:
-        tool("mount.exfat-fuse", loop_device(image, "--offset", str(4 << 20)), mounted)
+        run_tool("mount.exfat-fuse", attach_loop_device(image, "--offset", str(4 << 20)), mount_point)
         try:
-            yield mounted
+            yield mount_point
         finally:
-            tool("umount", mounted)
+            run_tool("umount", mount_point)
 
     return mount

@@ -1,7 +1,7 @@
-"""Real drives: a virtual machine with Debian's kernel, a card slot and USB readers, where cards are made and mounted.
+"""Real drives: a virtual machine with the kernel of Debian, a card slot and USB readers, where cards are written.
 
 Runs with FULL_PROOFS=1 only; SUNMI_PROOF_KERNEL names a folder with an unpacked Debian kernel package. The machine sees
-this computer's files read-only, has no network, and its drives are files of the test.
+the files of this computer read-only, and has no network; its drives are files of the test.
 """
 
 import gzip
@@ -19,17 +19,17 @@ from pathlib import Path
 
 import pytest
 
+from firmware_tools.block_device import open_block_device
 from firmware_tools.drives.linux import LSBLK_COLUMNS
 from firmware_tools.mac import Mac
-from firmware_tools.medium import open_medium
-from firmware_tools.progress import Unseen
-from firmware_tools.verification import Findings, verify_card
+from firmware_tools.progress import NullProgress
+from firmware_tools.raw_card.verification import verify_card
+from firmware_tools.size import MIB
+from firmware_tools.verification import VerificationResult
+from tests.firmware_tools.conftest import MAC, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[2]
-MAC = "0C:25:76:0A:1B:2C"
-MIB = 1 << 20
 MODULES = ["virtio_pci", "9p", "9pnet_virtio", "sdhci-pci", "mmc_block", "xhci-pci", "usb-storage", "sd_mod", "exfat"]
 
 INIT = """#!/bin/busybox sh
@@ -90,29 +90,29 @@ wait $pulled
 """
 
 
-def kernel() -> Path:
+def find_kernel() -> Path:
     folder = os.environ.get("SUNMI_PROOF_KERNEL")
     if not folder:
         pytest.skip("SUNMI_PROOF_KERNEL names no unpacked Debian kernel; packaging/proofs.sh sets it")
     return Path(folder)
 
 
-def initial_files(folder: Path, share: Path) -> Path:
-    """Pack an initial file system: busybox, the modules in the order of their dependencies, and the first script."""
-    modules = next((kernel() / "lib" / "modules").iterdir())
+def pack_initrd(folder: Path, share: Path) -> Path:
+    """Pack the initial file system: busybox, kernel modules in the order of their dependencies, and the init script."""
+    modules = next((find_kernel() / "lib" / "modules").iterdir())
     files = {path.stem.replace("-", "_"): path for path in modules.rglob("*.ko")}
     order: list[Path] = []
 
-    def load(name: str) -> None:
+    def add_module(name: str) -> None:
         path = files[name.replace("-", "_")]
         needed = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
         for other in filter(None, needed[1].decode().split(",") if needed else ()):
-            load(other)
+            add_module(other)
         if path not in order:
             order.append(path)
 
     for name in MODULES:
-        load(name)
+        add_module(name)
     tree = folder / "initial"
     (tree / "bin").mkdir(parents=True)
     (tree / "modules").mkdir()
@@ -132,13 +132,13 @@ def initial_files(folder: Path, share: Path) -> Path:
 
 
 def boot(folder: Path, share: Path, drives: dict[str, Path]) -> None:
-    """Run the machine until it powers itself off; pull out the slow drive when the steps say so."""
-    image = next((kernel() / "boot").glob("vmlinuz-*"))
+    """Run the machine until it powers itself off; unplug the slow drive when the script asks for it."""
+    image = next((find_kernel() / "boot").glob("vmlinuz-*"))
     control = folder / "control"
     command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "1024", "-smp", "2", "-nic", "none"]
     command += ["-display", "none", "-serial", f"file:{folder / 'console.log'}", "-no-reboot"]
     command += ["-qmp", f"unix:{control},server=on,wait=off", "-kernel", str(image)]
-    command += ["-initrd", str(initial_files(folder, share)), "-append", "console=ttyS0 quiet panic=-1"]
+    command += ["-initrd", str(pack_initrd(folder, share)), "-append", "console=ttyS0 quiet panic=-1"]
     for tag, path, options in (("host", "/", ",readonly=on,multidevs=remap"), ("share", share, "")):
         command += ["-fsdev", f"local,id={tag},path={path},security_model=none{options}"]
         command += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
@@ -172,17 +172,17 @@ def unplug(control: Path, device: str) -> None:
             lines.readline()
 
 
-def image(path: Path, size: int) -> Path:
-    """Make a used card."""
+def write_used_card(path: Path, size: int) -> Path:
+    """Write a card of random bytes."""
     with path.open("wb") as file:
         for seed in range(size // MIB):
             file.write(random.Random(seed).randbytes(MIB))
     return path
 
 
-def verified(path: Path) -> Findings:
-    with open_medium(path) as medium:
-        return verify_card(medium, progress=Unseen(), mac=Mac.parse(MAC))
+def verify(path: Path) -> VerificationResult:
+    with open_block_device(path) as device:
+        return verify_card(device, progress=NullProgress(), mac=Mac.parse(MAC))
 
 
 def test_cards_in_real_drives(tmp_path: Path) -> None:
@@ -191,24 +191,24 @@ def test_cards_in_real_drives(tmp_path: Path) -> None:
     firmware = random.Random(30).randbytes(20_000_000)
     (share / "fw.bin").write_bytes(firmware)
     sizes = {"slot": 128 * MIB, "usb": 100 * MIB, "protected": 64 * MIB, "slow": 64 * MIB}
-    drives = {name: image(tmp_path / f"{name}.img", size) for name, size in sizes.items()}
+    drives = {name: write_used_card(tmp_path / f"{name}.img", size) for name, size in sizes.items()}
     protected = hashlib.sha256(drives["protected"].read_bytes()).digest()
     steps = STEPS.format(share=share, root=ROOT, python=sys.executable, mac=MAC, columns=LSBLK_COLUMNS)
     (share / "steps.sh").write_text(steps)
     boot(tmp_path, share, drives)
 
-    def status(step: str) -> int:
+    def read_status(step: str) -> int:
         path = share / f"{step}.status"
         assert path.exists(), f"{step} was not reached:\n{(tmp_path / 'console.log').read_text()[-3000:]}"
         return int(path.read_text())
 
-    def out(step: str) -> str:
+    def read_stdout(step: str) -> str:
         return (share / f"{step}.out").read_text()
 
-    def said(step: str) -> str:
+    def read_stderr(step: str) -> str:
         return (share / f"{step}.err").read_text()
 
-    listed = {drive["name"]: drive for drive in json.loads(out("list"))["drives"]}
+    listed = {drive["name"]: drive for drive in json.loads(read_stdout("list"))["drives"]}
     print(json.dumps(listed, indent=1))  # noqa: T201
     assert {name: drive["offered"] for name, drive in listed.items()} == {
         "mmcblk0": True,
@@ -220,27 +220,27 @@ def test_cards_in_real_drives(tmp_path: Path) -> None:
     assert "write-protected" in listed["sdb"]["reason"]
     sha256 = hashlib.sha256(firmware).hexdigest()
     for drive in ("slot", "usb"):
-        assert status(drive) == 0, said(drive)
-        assert json.loads(out(drive))["verified"] is True
-        assert status(f"{drive}-mount") == 0, said(f"{drive}-mount")
-        assert out(f"{drive}-sum").split()[0] == sha256, "Linux reads the card"
-    assert out("slot-label").strip() == "SUNMI-1B2C"
-    assert status("mounted-clean") == 1
-    assert re.fullmatch(r"sunmi-sdcard: /dev/sda: .*unmount it first\n", said("mounted-clean"))
-    assert (status("unmounts"), out("still-mounted")) == (0, "0\n")
-    assert (status("in-use"), "mounted at /srv/data" in said("in-use")) == (1, True)
-    assert (status("wrong-name"), "--yes-erase sdz is not" in said("wrong-name")) == (1, True)
-    assert (status("unasked"), "--no-input" in said("unasked")) == (1, True)
-    assert json.loads(out("cleaned"))["removed"] == ["firmware/ipc-up.bin"]
-    assert (status("protected"), "write-protected" in said("protected")) == (1, True)
-    assert status("pulled") == 1
-    assert said("pulled").count("\n") == 1, said("pulled")
-    print(said("pulled"))  # noqa: T201
+        assert read_status(drive) == 0, read_stderr(drive)
+        assert json.loads(read_stdout(drive))["verified"] is True
+        assert read_status(f"{drive}-mount") == 0, read_stderr(f"{drive}-mount")
+        assert read_stdout(f"{drive}-sum").split()[0] == sha256, "Linux reads the card"
+    assert read_stdout("slot-label").strip() == "SUNMI-1B2C"
+    assert read_status("mounted-clean") == 1
+    assert re.fullmatch(r"sunmi-sdcard: /dev/sda: .*unmount it first\n", read_stderr("mounted-clean"))
+    assert (read_status("unmounts"), read_stdout("still-mounted")) == (0, "0\n")
+    assert (read_status("in-use"), "mounted at /srv/data" in read_stderr("in-use")) == (1, True)
+    assert (read_status("wrong-name"), "--yes-erase sdz is not" in read_stderr("wrong-name")) == (1, True)
+    assert (read_status("unasked"), "--no-input" in read_stderr("unasked")) == (1, True)
+    assert json.loads(read_stdout("cleaned"))["removed"] == ["firmware/ipc-up.bin"]
+    assert (read_status("protected"), "write-protected" in read_stderr("protected")) == (1, True)
+    assert read_status("pulled") == 1
+    assert read_stderr("pulled").count("\n") == 1, read_stderr("pulled")
+    print(read_stderr("pulled"))  # noqa: T201
 
-    findings = verified(drives["slot"])
-    assert (findings.fault, findings.sha256) == (None, sha256)
-    assert verified(drives["usb"]).fault == "firmware: there is no firmware file on the card"
-    fault = verified(drives["slow"]).fault
+    result = verify(drives["slot"])
+    assert (result.fault, result.sha256) == (None, sha256)
+    assert verify(drives["usb"]).fault == "firmware: there is no firmware file on the card"
+    fault = verify(drives["slow"]).fault
     assert fault is not None
     assert fault.startswith("incomplete: writing this card was broken off")
     assert hashlib.sha256(drives["protected"].read_bytes()).digest() == protected

@@ -1,1 +1,0 @@
-"""Filling a card that the system has formatted: Windows and macOS, where raw writing could cost a laptop's disk."""

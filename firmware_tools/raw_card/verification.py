@@ -1,0 +1,161 @@
+"""Reading a card back and checking that it is a valid firmware card; the first fault is named."""
+
+import hashlib
+from collections.abc import Iterator
+
+from firmware_tools.block_device import CHUNK_SIZE, BlockDevice
+from firmware_tools.card import CardRecord, FirmwarePath
+from firmware_tools.errors import CardFault
+from firmware_tools.exfat.check import check_backup, check_folders
+from firmware_tools.exfat.volume import ExfatVolume, LocatedEntry, RootFolder
+from firmware_tools.mac import Mac
+from firmware_tools.progress import ProgressReporter
+from firmware_tools.raw_card.layout import CardLayout, Region
+from firmware_tools.size import MIB
+from firmware_tools.verification import VerificationResult, is_os_metadata
+
+_FIRMWARE_FOLDER = "firmware"
+
+
+def verify_card(
+    device: BlockDevice, *, progress: ProgressReporter, mac: Mac | None = None, expected_sha256: bytes | None = None
+) -> VerificationResult:
+    """Read a card or an image and check all of it.
+
+    A card that carries our record and no foreign file is moreover compared, byte for byte, with what was written.
+
+    Raises:
+        IOFailed: it cannot be read. A fault of the card is not raised but returned.
+
+    """
+    result = VerificationResult()
+    try:
+        device.drop_cache()
+        _verify(device, result, progress, mac, expected_sha256)
+    except CardFault as fault:
+        result.fault = str(fault)
+    return result
+
+
+def _verify(
+    device: BlockDevice,
+    result: VerificationResult,
+    progress: ProgressReporter,
+    mac: Mac | None,
+    expected_sha256: bytes | None,
+) -> None:
+    """Fill in the result up to the first fault, which is raised."""
+    volume = ExfatVolume(device)
+    volume.boot_region.check_flags()
+    result.record = record = CardRecord.from_oem_parameters(volume.boot_region.oem_parameters)
+    check_backup(volume)
+    root = volume.read_root()
+    folders = check_folders(volume, root)
+    _check_label(result, root, mac)
+    firmware = _find_firmware(result, folders)
+    result.firmware_path, result.firmware_size = FirmwarePath(firmware.path), firmware.file.length
+    if record is not None:
+        _check_record(record, mac, firmware)
+    if not firmware.file.length or firmware.file.valid_length != firmware.file.length:
+        raise CardFault(f"{firmware.path}: the file is empty or was not written to its end")
+    if record is not None and not result.notes:
+        _check_metadata(volume, record, firmware)
+    result.sha256 = _compute_sha256(volume, firmware, progress)
+    _check_sha256(result, firmware, expected_sha256)
+    if result.firmware_path is FirmwarePath.UPDATE_MISSPELLED:
+        result.notes.append(
+            "the file is named ip-up.bin, as one page of the vendor's documentation has it; cameras expect ipc-up.bin"
+        )
+
+
+def _check_label(result: VerificationResult, root: RootFolder, mac: Mac | None) -> None:
+    if len(root.labels) != 1:
+        raise CardFault("volume label: the card has none" if not root.labels else "volume label: the card has two")
+    result.label = label = root.labels[0]
+    recorded_mac = result.record.spec.mac if result.record else None
+    for expected, origin in ((mac, "as given"), (recorded_mac, "as recorded on the card")):
+        if expected is not None and label != expected.volume_label:
+            raise CardFault(
+                f"volume label: it is {label!r}; camera {expected} ({origin}) needs {expected.volume_label}"
+            )
+    if mac is None and recorded_mac is None:
+        digits = label.removeprefix("SUNMI-")
+        if label == digits or len(digits) != 4 or not set(digits) <= set("0123456789ABCDEF"):
+            raise CardFault(f"volume label: it is {label!r}, not SUNMI- and four hex digits in capitals")
+
+
+def _find_firmware(result: VerificationResult, folders: dict[str, list[LocatedEntry]]) -> LocatedEntry:
+    """Return the only firmware file; anything else on the card is a fault, except metadata of a computer's system."""
+    firmware_paths = {path.value for path in FirmwarePath}
+    found: list[LocatedEntry] = []
+    foreign: list[str] = []
+    for entries in folders.values():
+        for entry in entries:
+            top = entry.path.split("/")[0]
+            if is_os_metadata(top) or is_os_metadata(entry.file.name):
+                if entry.path == top or top == _FIRMWARE_FOLDER:
+                    result.notes.append(f"a computer left {entry.path} on the card; cameras do not mind it")
+            elif entry.path in firmware_paths and not entry.file.is_folder:
+                found.append(entry)
+            elif entry.path != _FIRMWARE_FOLDER or not entry.file.is_folder:
+                foreign.append(entry.path)
+    if len(found) > 1:
+        raise CardFault(f"{' and '.join(entry.path for entry in found)}: only one of them may be on a card")
+    if not found and not foreign:
+        raise CardFault("firmware: there is no firmware file on the card")
+    if foreign:
+        raise CardFault(f"{foreign[0]}: it does not belong on a firmware card")
+    if "/" not in found[0].path and _FIRMWARE_FOLDER in folders:
+        raise CardFault("firmware: this folder does not belong on a recovery card")
+    return found[0]
+
+
+def _check_record(record: CardRecord, mac: Mac | None, firmware: LocatedEntry) -> None:
+    if mac is not None and record.spec.mac != mac:
+        raise CardFault(f"MAC address: the card was written for {record.spec.mac}, not for {mac}")
+    if record.spec.firmware_path.value != firmware.path:
+        raise CardFault(f"{firmware.path}: the card was written with {record.spec.firmware_path.value}")
+
+
+def _check_metadata(volume: ExfatVolume, record: CardRecord, firmware: LocatedEntry) -> None:
+    """Compare everything but the firmware with what was written."""
+    file = firmware.file
+    label = record.spec.mac.volume_label
+    layout = CardLayout(volume.geometry, label, firmware.path, file.length, file.timestamp)
+    for region in _build_regions(layout, record):
+        if not _is_unchanged(volume.device, region):
+            raise CardFault(f"{region.name}: it was changed after the card was written; write the card again")
+
+
+def _build_regions(layout: CardLayout, record: CardRecord) -> Iterator[Region]:
+    yield layout.build_partition_table(record)
+    yield from layout.build_boot_regions(record)
+    yield from layout.build_metadata()
+
+
+def _is_unchanged(device: BlockDevice, region: Region) -> bool:
+    for start in range(0, region.length, CHUNK_SIZE):
+        length = min(CHUNK_SIZE, region.length - start)
+        if device.read(region.offset + start, length) != region.data[start : start + length].ljust(length, b"\0"):
+            return False
+    return True
+
+
+def _compute_sha256(volume: ExfatVolume, firmware: LocatedEntry, progress: ProgressReporter) -> str:
+    digest = hashlib.sha256()
+    length = firmware.file.length
+    with progress.phase("Reading back", length) as advance:
+        for chunk in volume.read_content(volume.find_clusters(firmware), length, MIB):
+            digest.update(chunk)
+            advance(len(chunk))
+    return digest.hexdigest()
+
+
+def _check_sha256(result: VerificationResult, firmware: LocatedEntry, expected: bytes | None) -> None:
+    recorded = result.record.sha256 if result.record else None
+    if expected is not None and result.sha256 != expected.hex():
+        raise CardFault(f"{firmware.path}: its SHA-256 is {result.sha256}, not the expected {expected.hex()}")
+    if recorded is not None and result.sha256 != recorded.hex():
+        raise CardFault(f"{firmware.path}: its SHA-256 is {result.sha256}, but {recorded.hex()} was written")
+    if expected is None and recorded is None:
+        result.notes.append("the content was compared with nothing: give --firmware or --sha256")
