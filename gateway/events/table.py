@@ -69,8 +69,8 @@ class Page(NamedTuple):
 
 def load_head(connection: sqlite3.Connection) -> LogHead:
     """Load what the log is opened with. The row of a log that a repair could not save is made anew."""
-    connection.execute("INSERT OR IGNORE INTO journal VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32))")
-    [epoch, ticket_key] = connection.execute("SELECT epoch, ticket_key FROM journal").fetchone()
+    connection.execute("INSERT OR IGNORE INTO event_log VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32))")
+    [epoch, ticket_key] = connection.execute("SELECT epoch, ticket_key FROM event_log").fetchone()
     extent = load_extent(connection)
     [newest] = connection.execute("SELECT max(number) FROM event").fetchone()
     if newest is not None and newest >= extent.next:
@@ -81,14 +81,14 @@ def load_head(connection: sqlite3.Connection) -> LogHead:
 
 def load_extent(connection: sqlite3.Connection) -> LogExtent:
     """Load what the tables hold."""
-    following, size = connection.execute("SELECT next_number, bytes FROM journal").fetchone()
+    following, size = connection.execute("SELECT next_number, bytes FROM event_log").fetchone()
     [oldest] = connection.execute("SELECT min(number) FROM event").fetchone()
     return LogExtent(following if oldest is None else oldest, following, size)
 
 
 def save_extent(connection: sqlite3.Connection, extent: LogExtent) -> None:
     """Save what the tables hold."""
-    connection.execute("UPDATE journal SET next_number = ?, bytes = ?", (extent.next, extent.size))
+    connection.execute("UPDATE event_log SET next_number = ?, bytes = ?", (extent.next, extent.size))
 
 
 def insert_events(
@@ -96,7 +96,7 @@ def insert_events(
 ) -> tuple[list[Event | None], LogExtent]:
     """Insert events; return each, and what the tables hold then. A repeated callback is not stored: None."""
     if any(row.digest for row in rows):
-        connection.execute("DELETE FROM callback WHERE taken_s < ?", (uptime_s - CALLBACK_MEMORY_S,))
+        connection.execute("DELETE FROM callback WHERE accepted_s < ?", (uptime_s - CALLBACK_MEMORY_S,))
     number, size = extent.next, extent.size
     events: list[Event | None] = []
     values = []

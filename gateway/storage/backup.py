@@ -27,7 +27,8 @@ def copy(path: Path, target: Path) -> None:
             source.execute("VACUUM INTO ?", (str(target),))
         with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copied:
             copied.execute("PRAGMA secure_delete = ON")
-            copied.execute("DELETE FROM job")
+            for table in migrations.UNCOPIED_TABLES:
+                copied.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
     except (OSError, sqlite3.Error) as exc:
         raise StateError(f"{path}: cannot be copied to {target}: {exc}") from exc
 

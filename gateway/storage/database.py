@@ -72,13 +72,15 @@ class Database:
         """How many write transactions there were since the database was opened."""
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Open or create the database (0600), check it and bring its schema up to date.
+    async def open(cls, path: Path, known: Sequence[migrations.Migration] | None = None) -> Self:
+        """Open or create the database (0600), check it and bring its schema to the last of the known migrations.
+
+        Those are the migrations of this version of the gateway, unless others are given.
 
         A damaged one is set aside; what can be read of it is saved into a new one, and the log says so.
         Raises `StateError`: unusable file, made by a newer gateway, a migration that failed.
         """
-        known = migrations.packaged()
+        known = migrations.packaged() if known is None else known
         _make_private(path)
         try:
             database = cls(path, await _opened(path, known))
@@ -185,6 +187,7 @@ async def _opened(path: Path, known: Sequence[migrations.Migration]) -> aiosqlit
     try:
         with _told(path):
             connection.row_factory = sqlite3.Row
+            await migrations.check(connection, known, path)
             await _prepare(connection, path)
             await migrations.migrate(connection, known, path)
             # After the migrations, which may have to rebuild tables that others refer to.

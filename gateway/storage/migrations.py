@@ -12,7 +12,12 @@ import aiosqlite
 
 from gateway.errors import StateError
 
+UNCOPIED_TABLES: Final = frozenset({"provisioning_job"})
+"""Tables whose rows go into no copy of a database: they hold passwords, which are deleted when the work ends."""
+
 _FILE: Final = re.compile(r"[0-9]{3}_[a-z_]+\.sql")
+_BEFORE_FIRST_RELEASE: Final = "001_cameras"
+"""A migration that only databases from the development before the first release have had."""
 
 
 class Migration(NamedTuple):
@@ -34,25 +39,35 @@ def copy_before(path: Path, migration: str) -> Path:
     return path.with_name(f"{path.name}.before-{migration}")
 
 
+async def check(connection: aiosqlite.Connection, known: Sequence[Migration], path: Path) -> None:
+    """Raise `StateError` for a database whose schema this version cannot use, and say what to do about it.
+
+    Those are: one that a newer gateway has used, one from before the first release, and one that lacks a migration
+    before its last.
+    """
+    names = [migration.name for migration in known]
+    applied = await _load_applied(connection)
+    if applied != names[: len(applied)]:
+        raise StateError(_describe_mismatch(path, applied, names))
+
+
 async def migrate(connection: aiosqlite.Connection, known: Sequence[Migration], path: Path) -> None:
     """Apply what is missing, all of it in one transaction, and leave the database as it was if any of it fails.
 
-    A database that holds something is copied first; the copy is kept, but for secrets of work under way. `path` is the
-    database's file. Raises `StateError` when a migration fails, when the database has one that this version does not
-    know (a newer gateway has used it), and when one of those before its last is missing.
+    A database that holds something is copied first; the copy is kept, without the rows of `UNCOPIED_TABLES`. `path` is
+    the database's file. Raises `StateError` when a migration fails, and where `check` does.
     """
-    names = [migration.name for migration in known]
-    applied = await _applied(connection)
-    if applied != names[: len(applied)]:
-        raise StateError(_strange(path, applied, names))
-    if applied and len(applied) < len(names):
-        await _copy(connection, copy_before(path, names[len(applied)]))
+    await check(connection, known, path)
+    applied = await _load_applied(connection)
+    missing = known[len(applied) :]
+    if applied and missing:
+        await _copy(connection, copy_before(path, missing[0].name))
     try:
         await connection.execute("BEGIN IMMEDIATE")
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT"
         )
-        for migration in known[len(applied) :]:
+        for migration in missing:
             await _apply(connection, migration, path)
         await connection.commit()
     except BaseException:
@@ -60,14 +75,22 @@ async def migrate(connection: aiosqlite.Connection, known: Sequence[Migration], 
         raise
 
 
-async def _applied(connection: aiosqlite.Connection) -> list[str]:
-    known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
-    if not next(iter(await connection.execute_fetchall(known)))[0]:
+async def _load_applied(connection: aiosqlite.Connection) -> list[str]:
+    if not await _has_table(connection, "migration"):
         return []
     return [row[0] for row in await connection.execute_fetchall("SELECT name FROM migration ORDER BY name")]
 
 
-def _strange(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
+async def _has_table(connection: aiosqlite.Connection, name: str) -> bool:
+    named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return any(await connection.execute_fetchall(named, (name,)))
+
+
+def _describe_mismatch(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
+    if _BEFORE_FIRST_RELEASE in applied:
+        return (
+            f"{path} is from before the first release: move {path.parent} away, and the gateway starts with a new one"
+        )
     unknown = next((name for name in applied if name not in names), None)
     if unknown is None:
         missing = next(name for name in names if name not in applied)
@@ -82,18 +105,18 @@ def _strange(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
 async def _copy(connection: aiosqlite.Connection, copy: Path) -> None:
     """Copy the whole database, as it is now, to a file of its own that only the owner can read."""
     try:
-        _make_private(copy)
+        _create_private(copy)
         await connection.execute("VACUUM INTO ?", (str(copy),))
         async with aiosqlite.connect(copy, isolation_level=None) as copied:
             await copied.execute("PRAGMA secure_delete = ON")
-            # A job holds passwords, which have to be gone from every file when it ends.
-            if list(await copied.execute_fetchall("SELECT 1 FROM sqlite_master WHERE name = 'job'")):
-                await copied.execute("DELETE FROM job")
+            for table in UNCOPIED_TABLES:
+                if await _has_table(copied, table):
+                    await copied.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
     except (OSError, sqlite3.Error) as exc:
         raise StateError(f"{copy}: the copy before a change of the schema cannot be made: {exc}") from exc
 
 
-def _make_private(copy: Path) -> None:
+def _create_private(copy: Path) -> None:
     copy.unlink(missing_ok=True)  # of an attempt that failed later: the database has not changed since
     copy.touch(mode=0o600)
 

@@ -18,7 +18,7 @@ def plain_secrets(path: Path) -> set[str]:
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as opened:
             found = {row[0] for row in opened.execute("SELECT secret FROM webhook")}
-            for (state,) in opened.execute("SELECT state FROM job"):
+            for (state,) in opened.execute("SELECT state FROM provisioning_job"):
                 found |= set(_inside(json.loads(state)))
     except (sqlite3.Error, ValueError) as exc:
         raise StateError(f"{path}: cannot be looked at: {exc}") from exc

@@ -32,9 +32,9 @@ def fill(database: Path, events: int) -> str:
                 for number in range(1, events + 1)
             ),
         )
-        connection.execute("UPDATE journal SET next_number = ?, bytes = ?", (events + 1, events * size))
+        connection.execute("UPDATE event_log SET next_number = ?, bytes = ?", (events + 1, events * size))
         connection.commit()
-        [epoch] = connection.execute("SELECT epoch FROM journal").fetchone()
+        [epoch] = connection.execute("SELECT epoch FROM event_log").fetchone()
     return str(epoch)
 
 

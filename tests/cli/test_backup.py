@@ -125,7 +125,7 @@ async def test_ordinary_tools_read_the_archive(command: Any, tmp_path: Path) -> 
     await command("token", "list")
     (tmp_path / "state" / "authority").mkdir(mode=0o700)
     (tmp_path / "state" / "authority" / "root.key").write_text("the root key")
-    (tmp_path / "state" / "gateway.db.before-002_tokens").write_text("a copy of the past")
+    (tmp_path / "state" / "gateway.db.before-900_future").write_text("a copy of the past")
     file = tmp_path / "backup.tar.gz"
     made = await command("backup", str(file), "--json")
     assert made.status == 0, made.errors

@@ -52,7 +52,7 @@ def plant(command: Any, tmp_path: Path, token: str) -> Path:
     (tmp_path / "state" / "root.key").write_text(PLANTED["the authority's key"])
     job = {"request": {"password": PLANTED["Wi-Fi password"], "activation_number": PLANTED["activation number"]}}
     database = sqlite3.connect(tmp_path / "state" / "gateway.db")
-    database.execute("INSERT INTO job VALUES ('FS101D8BS00002', ?)", (json.dumps(job),))
+    database.execute("INSERT INTO provisioning_job VALUES ('FS101D8BS00002', ?)", (json.dumps(job),))
     hook = ("w1", "till", "http://127.0.0.1:1/", PLANTED["webhook secret"], "", "", 0, 0)
     database.execute("INSERT INTO webhook VALUES (?, ?, ?, ?, ?, ?, ?, ?)", hook)
     database.commit()
@@ -109,7 +109,7 @@ async def test_no_planted_secret_is_in_it(store: SimulatedStore, command: Any, t
     [waiting] = json.loads(texts["outbox.json"])["waiting"]
     assert (waiting["path"], waiting["state"]) == ("order/update", "waiting")
     assert "parameters" not in waiting
-    assert json.loads(texts["database.json"])["rows"]["job"] == 1
+    assert json.loads(texts["database.json"])["rows"]["provisioning_job"] == 1
     assert json.loads(texts["database.json"])["outbox"][0]["items"] == 1
     assert json.loads(texts["status.json"])["outbox"]["depth"] == 1
     assert {one["check"] for one in json.loads(texts["doctor.json"])["findings"]} >= {"settings", "outbox"}

@@ -32,7 +32,7 @@ async def test_damage_is_found_and_not_repaired(gateway: Gateway, doctor: Any) -
     path = gateway.directory.database
     async with gateway.database.write() as connection:
         await connection.executemany(
-            "INSERT INTO job (sn, state) VALUES (?, ?)", [(f"SN{n}", "x" * 500) for n in range(200)]
+            "INSERT INTO provisioning_job (sn, state) VALUES (?, ?)", [(f"SN{n}", "x" * 500) for n in range(200)]
         )
     await gateway.database.scrub()
     await gateway.close()

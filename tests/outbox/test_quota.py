@@ -1,8 +1,6 @@
 """The outbox makes room: content of what is done goes first, oldest first; pruning and the log give the rest back."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from gateway.outbox.quota_table import RETENTION_S
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
 from gateway.protocol.parameters import FilePart
-from gateway.storage import migrations
 from gateway.storage.database import Database
 
 MOST = 2 * 1024 * 1024
@@ -197,26 +194,3 @@ async def test_the_log_of_one_large_write_is_cut_when_it_is_used_again(database:
     assert log_size(database) > 30_000_000
     await database.transact(lambda connection: connection.execute("INSERT INTO large VALUES (zeroblob(1))"))
     assert log_size(database) < 27_000_000
-
-
-async def test_the_migration_knows_what_was_stripped_before(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    known = migrations.packaged()
-    level = next(index for index, one in enumerate(known) if one.name.endswith("outbox_drain"))
-    with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        old.execute("CREATE TABLE migration (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT")
-        for one in known[:level]:
-            old.executescript(one.sql)
-            old.execute("INSERT INTO migration VALUES (?, 0)", (one.name,))
-        for number, state in enumerate(("delivered", "delivered", "waiting"), 1):
-            old.execute(
-                "INSERT INTO item (sequence, submission, state, priority, path, sent_to, shared, order_key, reference, "
-                "size, barrier, created_at, accepted_s, finished_s) "
-                "VALUES (?, ?, ?, 1, 'order/update', 'order/update', '{}', 'order:1:1', '1', 5, 0, 0, 0, 0)",
-                (number, number, state),
-            )
-        old.executemany("INSERT INTO content VALUES (?, '{}')", [(2,), (3,)])
-    database = await Database.open(path)
-    rows = await database.read("SELECT sequence, stripped FROM item ORDER BY sequence")
-    await database.close()
-    assert [tuple(row) for row in rows] == [(1, 1), (2, 0), (3, 0)]

@@ -61,7 +61,7 @@ def _newer(package: Path, folder: Path) -> Path:
         assert version[1] in text
         file.write_text(text.replace(version[1], NEWER))
         os.utime(file, (when, when))
-    schema = code / f"store/schema/{MIGRATION}.sql"
+    schema = code / f"storage/schema/{MIGRATION}.sql"
     schema.write_text("CREATE TABLE proof (number INTEGER) STRICT;\n")
     with (tree / "etc/sunmi-gateway/gateway.toml").open("a") as settings:
         settings.write("# A later version says more.\n")

@@ -173,7 +173,7 @@ async def test_what_can_be_read_of_a_damaged_database_is_saved(
     async with database.write() as connection:
         rows = [(f"token {number:03}", "pos", f"{number:0500}", number) for number in range(200)]
         await connection.executemany("INSERT INTO token VALUES (?, ?, ?, ?, NULL)", rows)
-        await connection.execute("INSERT INTO job VALUES ('SN', '{}')")
+        await connection.execute("INSERT INTO provisioning_job VALUES ('SN', '{}')")
     await database.close()
     content = bytearray(path.read_bytes())
     begin = content.index(b"token 100pos") // 4096 * 4096
@@ -181,7 +181,7 @@ async def test_what_can_be_read_of_a_damaged_database_is_saved(
     path.write_bytes(content)
     database = await Database.open(path)
     names = {row["name"] for row in await database.read("SELECT name FROM token")}
-    jobs = await database.read("SELECT sn FROM job")
+    jobs = await database.read("SELECT sn FROM provisioning_job")
     await database.close()
     assert 150 < len(names) < 200
     assert {"token 000", "token 199"} <= names

@@ -19,17 +19,19 @@ class JobTable:
         """Add or replace the job of a camera; what the state held before is in no file any more."""
         async with self._database.write() as connection:
             await connection.execute(
-                "INSERT INTO job (sn, state) VALUES (?, ?) ON CONFLICT (sn) DO UPDATE SET state = excluded.state",
+                "INSERT INTO provisioning_job (sn, state) VALUES (?, ?) ON CONFLICT (sn) "
+                "DO UPDATE SET state = excluded.state",
                 (sn, json.dumps(state)),
             )
         await self._database.scrub()
 
     async def load_all(self) -> dict[str, dict[str, Any]]:
         """Return the state of every job by serial number."""
-        return {row["sn"]: json.loads(row["state"]) for row in await self._database.read("SELECT sn, state FROM job")}
+        rows = await self._database.read("SELECT sn, state FROM provisioning_job")
+        return {row["sn"]: json.loads(row["state"]) for row in rows}
 
     async def delete(self, sn: str) -> None:
         """Remove the job of a camera, if there is one, and with it every trace of its secrets."""
         async with self._database.write() as connection:
-            await connection.execute("DELETE FROM job WHERE sn = ?", (sn,))
+            await connection.execute("DELETE FROM provisioning_job WHERE sn = ?", (sn,))
         await self._database.scrub()

@@ -46,7 +46,7 @@ class FlowTable:
     async def load(self, shop: str, first: str, last: str) -> list[Kept]:
         """Return what is kept of a shop within these days."""
         rows = await self._database.read(
-            "SELECT path, first_day, last_day, data, final, fetched_at, fetched_s FROM flow "
+            "SELECT path, first_day, last_day, data, final, fetched_at, fetched_s FROM customer_flow "
             "WHERE account = ? AND shop = ? AND first_day >= ? AND last_day <= ?",
             (self._account, shop, first, last),
         )
@@ -69,7 +69,7 @@ class FlowTable:
 
     def _save(self, shop: str, answers: Sequence[Kept], connection: sqlite3.Connection) -> None:
         connection.executemany(
-            "INSERT OR REPLACE INTO flow VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO customer_flow VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     *(self._account, shop, one.path, one.first, one.last, json_text.dumps(one.data)),
@@ -78,10 +78,10 @@ class FlowTable:
                 for one in answers
             ],
         )
-        connection.execute("DELETE FROM flow WHERE fetched_s < ?", (self.running.now() - RETENTION_S,))
+        connection.execute("DELETE FROM customer_flow WHERE fetched_s < ?", (self.running.now() - RETENTION_S,))
         connection.execute(
-            "DELETE FROM flow WHERE rowid IN (SELECT rowid FROM (SELECT rowid, "
-            "sum(length(CAST(data AS BLOB)) + ?) OVER (ORDER BY fetched_s DESC, rowid DESC) AS total FROM flow) "
-            "WHERE total > ?)",
+            "DELETE FROM customer_flow WHERE rowid IN (SELECT rowid FROM (SELECT rowid, "
+            "sum(length(CAST(data AS BLOB)) + ?) OVER (ORDER BY fetched_s DESC, rowid DESC) AS total "
+            "FROM customer_flow) WHERE total > ?)",
             (_ROW_BYTES, self._max_bytes),
         )

@@ -108,7 +108,7 @@ def _save_leaves_of(table: str, leaves: Leaves, old: sqlite3.Connection, new: sq
 
 def renew_epoch(connection: sqlite3.Connection) -> None:
     """Give the journal of a database that was saved or restored a new epoch: its readers have to notice."""
-    connection.execute("UPDATE journal SET epoch = lower(hex(randomblob(3)))")
+    connection.execute("UPDATE event_log SET epoch = lower(hex(randomblob(3)))")
 
 
 class _Rows:

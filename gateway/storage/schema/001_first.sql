@@ -1,0 +1,200 @@
+-- The first schema. Times that end in _at are Unix seconds, as the clock had them; times that end in _s are uptime: the
+-- seconds that the gateway has run, in all its lives, which no change of a clock moves.
+
+----------------------------------------------------------------------------------------------------------------------
+-- Cameras
+
+-- Cameras that were found, and those that a person made ours. Whether one is online now is only in memory.
+CREATE TABLE camera (
+    sn TEXT PRIMARY KEY,               -- serial number
+    managed INTEGER NOT NULL CHECK (managed IN (0, 1)),
+    address TEXT NOT NULL,             -- host:port to try first; empty when none is known
+    mac TEXT NOT NULL,
+    model TEXT NOT NULL,
+    name TEXT NOT NULL,
+    software_version TEXT NOT NULL,
+    activation TEXT NOT NULL CHECK (activation IN ('unknown', 'not_activated', 'activated', 'other_owner')),
+    certificate_sha256 TEXT NOT NULL,  -- the pin; empty when none was learned
+    first_seen INTEGER NOT NULL        -- Unix seconds
+) STRICT;
+
+-- Provisioning under way, one job for each camera. The state may hold a Wi-Fi password or an activation number.
+CREATE TABLE provisioning_job (
+    sn TEXT PRIMARY KEY,               -- serial number of the camera
+    state TEXT NOT NULL                -- JSON
+) STRICT;
+
+----------------------------------------------------------------------------------------------------------------------
+-- Access to the REST API
+
+-- The tokens of callers. A token itself is shown once and not stored.
+CREATE TABLE token (
+    name TEXT PRIMARY KEY,
+    scope TEXT NOT NULL CHECK (scope IN ('pos', 'installer', 'admin')),
+    sha256 TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER               -- up to a day behind
+) STRICT;
+
+----------------------------------------------------------------------------------------------------------------------
+-- Outbox: calls for the cloud
+
+-- The one row: uptime, and the next number of an item. Numbers are never given twice.
+CREATE TABLE running (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seconds REAL NOT NULL,
+    next_sequence INTEGER NOT NULL
+) STRICT;
+INSERT INTO running VALUES (1, 0, 1);
+
+-- One call of one token. Its items have the numbers from its own on, unless `members` lists them.
+CREATE TABLE submission (
+    id INTEGER PRIMARY KEY,
+    token TEXT NOT NULL,               -- name of the token; empty on the local socket
+    idempotency_key TEXT,
+    digest BLOB,                       -- of the whole call; only with a key
+    path TEXT NOT NULL,
+    items INTEGER NOT NULL,            -- how many of its own
+    members TEXT,                      -- JSON array of numbers, where some are repeats of earlier ones
+    accepted_s REAL NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX submission_key ON submission (token, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+-- The state of each item. The row is short, so that a change of state writes little; whether an item is being sent now
+-- is only in memory.
+CREATE TABLE item (
+    sequence INTEGER PRIMARY KEY,
+    submission INTEGER NOT NULL,
+    token TEXT,                        -- name of the token that brought it; empty on the local socket
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'superseded', 'expired', 'refused')),
+    priority INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    sent_to TEXT NOT NULL,             -- the endpoint it goes to: its path, or another that the vendor's answer led to
+    shared TEXT NOT NULL,              -- JSON of the parameters beside the list
+    order_key TEXT NOT NULL,
+    other_keys TEXT,                   -- JSON array
+    reference TEXT NOT NULL,
+    size INTEGER NOT NULL,             -- bytes in a form
+    barrier INTEGER NOT NULL,
+    digest BLOB,                       -- of the content, where that identifies it
+    created_at INTEGER NOT NULL,
+    accepted_s REAL NOT NULL,
+    expires_s REAL,
+    finished_s REAL,
+    stripped INTEGER NOT NULL DEFAULT 0,  -- 1: its content was deleted to make room for others
+    attempts INTEGER NOT NULL DEFAULT 0,
+    listed TEXT NOT NULL DEFAULT '',
+    vendor_code INTEGER,
+    vendor_meaning TEXT NOT NULL DEFAULT '',
+    vendor_answer TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX item_waiting ON item (priority, sequence) WHERE state = 'waiting';
+CREATE INDEX item_expiring ON item (expires_s) WHERE state = 'waiting' AND expires_s IS NOT NULL;
+CREATE INDEX item_refused ON item (sequence) WHERE state = 'refused';
+CREATE INDEX item_finished ON item (stripped, finished_s) WHERE state IN ('delivered', 'superseded', 'expired');
+
+-- The content of an item.
+CREATE TABLE content (
+    sequence INTEGER PRIMARY KEY,
+    text TEXT NOT NULL                 -- JSON
+) STRICT;
+
+-- The files of an item.
+CREATE TABLE file (
+    sequence INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (sequence, name)
+) STRICT;
+
+-- Which items have an order key. An index on `item` would be written with every item, at another place for each till.
+-- This table is written for many items at once; the items that it lacks yet are in memory.
+CREATE TABLE item_of_key (
+    order_key TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (order_key, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE keyed (
+    until INTEGER PRIMARY KEY          -- the items up to this number are in `item_of_key`
+) STRICT, WITHOUT ROWID;
+INSERT INTO keyed VALUES (0);
+CREATE TRIGGER item_gone AFTER DELETE ON item BEGIN
+    DELETE FROM item_of_key WHERE order_key = old.order_key AND sequence = old.sequence;
+END;
+CREATE TRIGGER item_has_other_key AFTER UPDATE OF order_key ON item BEGIN
+    DELETE FROM item_of_key WHERE order_key = old.order_key AND sequence = old.sequence;
+    INSERT OR IGNORE INTO item_of_key VALUES (new.order_key, new.sequence);
+END;
+
+-- A restored outbox: as long as there is a row, nothing is sent, since what waits may be older than what was sent since.
+CREATE TABLE held (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    since INTEGER NOT NULL             -- Unix seconds
+) STRICT;
+
+----------------------------------------------------------------------------------------------------------------------
+-- Events
+
+-- The one row. The epoch is part of every event's id: a new epoch tells readers that the same ids now mean other events.
+CREATE TABLE event_log (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch TEXT NOT NULL,
+    next_number INTEGER NOT NULL,      -- numbers are never given twice in an epoch
+    bytes INTEGER NOT NULL,            -- of all events
+    ticket_key BLOB NOT NULL           -- signs the tickets with which browsers read the stream
+) STRICT;
+INSERT INTO event_log VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32));
+
+-- What happened in the store.
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY,
+    time_ms INTEGER NOT NULL,          -- Unix milliseconds, as the best clock at hand had it
+    type TEXT NOT NULL,
+    source TEXT NOT NULL,
+    camera TEXT,                       -- serial number
+    data TEXT NOT NULL,                -- JSON
+    face_id TEXT,
+    personal INTEGER NOT NULL,         -- 1 until what is about a person was erased
+    size INTEGER NOT NULL,             -- bytes
+    recorded_s REAL NOT NULL
+) STRICT;
+CREATE INDEX event_face ON event (face_id) WHERE face_id IS NOT NULL;
+CREATE INDEX event_personal ON event (number) WHERE personal = 1;
+
+-- Callbacks that were accepted, so that a repeated or replayed one is not stored twice.
+CREATE TABLE callback (
+    digest BLOB PRIMARY KEY,
+    accepted_s REAL NOT NULL
+) STRICT;
+CREATE INDEX callback_age ON callback (accepted_s);
+
+-- Addresses of tills to which events are sent.
+CREATE TABLE webhook (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,              -- signs what is sent, so it is stored as it is
+    types TEXT NOT NULL,               -- event types, separated by commas; empty: all
+    camera TEXT NOT NULL,              -- serial number; empty: all
+    created_at INTEGER NOT NULL,
+    delivered INTEGER NOT NULL         -- number of the last event that was dealt with
+) STRICT;
+
+----------------------------------------------------------------------------------------------------------------------
+-- Customer flow
+
+-- Responses of the cloud, so that they are there while the cloud is away.
+CREATE TABLE customer_flow (
+    account TEXT NOT NULL,             -- address of the cloud and app_id: a shop_id means something in one account only
+    shop TEXT NOT NULL,                -- the parameter and its value: shop_id=10096
+    path TEXT NOT NULL,                -- the endpoint; all of the present day's together under one name
+    first_day TEXT NOT NULL,           -- YYYY-MM-DD; both days empty for the present day
+    last_day TEXT NOT NULL,
+    data TEXT NOT NULL,                -- JSON
+    final INTEGER NOT NULL CHECK (final IN (0, 1)),
+    fetched_at INTEGER NOT NULL,
+    fetched_s REAL NOT NULL,
+    PRIMARY KEY (account, shop, path, first_day, last_day)
+) STRICT;
