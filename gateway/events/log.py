@@ -5,6 +5,7 @@ An event that `append` returned is on the disk. Subscribers get it after that, i
 """
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,11 @@ from gateway.storage.uptime_table import Uptime
 
 RETENTION_INTERVAL_S: Final = 3600.0
 """How often it is looked for events that are too old."""
+
+MAX_REPORTED: Final = 20
+"""How many damaged events are named in the gateway's log."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class EventLog:
@@ -57,6 +63,8 @@ class EventLog:
         """The oldest event in the transaction under way; set in the database's thread."""
         self._unpublished: list[Event] = []
         self._bus = EventBus()
+        self._reported: set[int] = set()
+        """Damaged events that the gateway's log names."""
         self._commit: GroupCommit[EventRow, Event | None] = GroupCommit(
             database, bulk=self._store, last=lambda _: None, committed=self._committed
         )
@@ -105,13 +113,19 @@ class EventLog:
         )
 
     async def read(self, after: int, event_filter: EventFilter, *, limit: int) -> Page:
-        """Return matching published events with numbers greater than `after`, the oldest first."""
+        """Return matching published events with numbers greater than `after`, the oldest first.
+
+        An event whose row is damaged is left out.
+        """
         after, upto = max(after, self._oldest - 1), self.last_published
-        return await self._database.inspect(
+        page = await self._database.inspect(
             lambda connection: table.select_events(
                 connection, event_filter, epoch=self.epoch, after=after, upto=upto, limit=limit
             )
         )
+        for number, reason in page.unreadable.items():
+            self._report_unreadable(number, reason)
+        return page
 
     async def erase_face(self, face_id: str) -> int:
         """Erase everything about a face, from the files of the database too; return from how many events."""
@@ -130,6 +144,12 @@ class EventLog:
         while before != self._oldest:
             before = self._oldest
             await self._commit.write(lambda connection: self._store(connection, ()))
+
+    def _report_unreadable(self, number: int, reason: str) -> None:
+        """Log that a damaged event is left out: once for each event, and not for more than some."""
+        if number not in self._reported and len(self._reported) < MAX_REPORTED:
+            self._reported.add(number)
+            _log.error("the event %s is damaged, so it is left out: %s", self.range.id(number), reason)
 
     def _store(self, connection: sqlite3.Connection, rows: Sequence[EventRow]) -> Sequence[Event | Problem | None]:
         """Insert events and remove what is beyond the limits then. Runs in the database's thread."""

@@ -4,9 +4,9 @@ Every function runs in the database's thread, inside a transaction. Ages are in 
 moves them.
 """
 
-import json
 import sqlite3
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from gateway.events.table import LogExtent
 from gateway.protocol import json_text
@@ -52,7 +52,7 @@ def prune(connection: sqlite3.Connection, extent: LogExtent, limits: RetentionLi
 def erase_old_personal_data(connection: sqlite3.Connection, limits: RetentionLimits, uptime_s: float) -> int:
     """Erase personal data that is too old, some at a time; return from how many events."""
     rows = connection.execute(
-        "SELECT number, data, recorded_s FROM event WHERE personal = 1 ORDER BY number LIMIT ?",
+        "SELECT number, CAST(data AS BLOB), recorded_s FROM event WHERE personal = 1 ORDER BY number LIMIT ?",
         (MAX_EVENTS_PER_TRANSACTION,),
     )
     return _erase(
@@ -63,15 +63,23 @@ def erase_old_personal_data(connection: sqlite3.Connection, limits: RetentionLim
 
 def erase_face(connection: sqlite3.Connection, face_id: str) -> int:
     """Erase the data of every event about a face; return of how many."""
-    return _erase(
-        connection, connection.execute("SELECT number, data FROM event WHERE face_id = ?", (face_id,)).fetchall()
-    )
+    rows = connection.execute("SELECT number, CAST(data AS BLOB) FROM event WHERE face_id = ?", (face_id,))
+    return _erase(connection, rows.fetchall())
 
 
-def _erase(connection: sqlite3.Connection, rows: list[tuple[int, str]]) -> int:
+def _erase(connection: sqlite3.Connection, rows: list[tuple[int, bytes]]) -> int:
     """Overwrite the data of events. Their size stays as it was counted: it is a bound, not a measure."""
     connection.executemany(
         "UPDATE event SET data = ?, face_id = NULL, personal = 0 WHERE number = ?",
-        [(json_text.dumps(erased(json.loads(data))), number) for number, data in rows],
+        [(json_text.dumps(erased(_parse_data(data))), number) for number, data in rows],
     )
     return len(rows)
+
+
+def _parse_data(data: bytes) -> Mapping[str, Any]:
+    """Return the stored data of an event; nothing if its row is damaged."""
+    try:
+        document = json_text.loads(data)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway.events.event import Event, EventFilter, NewEvent
+from gateway.protocol import json_text
+from gateway.protocol.events import TYPE_PATTERN
 
 CALLBACK_MEMORY_S: Final = 3600.0
 """How long a callback is recognised when it comes again, in seconds of uptime: longer than its timestamp is valid."""
 MAX_ROWS_PER_READ: Final = 20_000
 """How many rows one read searches for matching events, so that the database can do other work."""
+MAX_BYTES_PER_READ: Final = 4 * 1024 * 1024
+"""How many bytes of data one read returns, about: an event can be as large as a callback."""
+MAX_TIME_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 _ROW_BYTES: Final = 120
 """What an event takes beside its data, about."""
 
@@ -65,6 +71,8 @@ class Page(NamedTuple):
     """The events that match."""
     upto: int
     """The number of the last event that was looked at: the next page begins after it."""
+    unreadable: dict[int, str]
+    """Events that are left out because their row is damaged: the reason by number."""
 
 
 def load_head(connection: sqlite3.Connection) -> LogHead:
@@ -124,15 +132,45 @@ def select_events(
     connection: sqlite3.Connection, event_filter: EventFilter, *, epoch: str, after: int, upto: int, limit: int
 ) -> Page:
     """Select at most `limit` matching events with numbers greater than `after`, not greater than `upto`."""
-    upto = min(upto, after + MAX_ROWS_PER_READ)
+    upto = max(after, min(upto, after + MAX_ROWS_PER_READ))
     condition, parameters = _condition(event_filter)
+    # Bytes, since SQLite would fail at the first text that is not UTF-8, and with it all the others.
     rows = connection.execute(
-        "SELECT number, time_ms, type, source, camera, data FROM event "  # noqa: S608  our own condition
-        f"WHERE number > ? AND number <= ? AND {condition} ORDER BY number LIMIT ?",
-        (after, upto, *parameters, limit),
-    ).fetchall()
-    events = [Event(epoch, *row) for row in rows]
-    return Page(events, events[-1].number if len(events) == limit else max(after, upto))
+        "SELECT number, time_ms, CAST(type AS BLOB), CAST(source AS BLOB), CAST(camera AS BLOB), CAST(data AS BLOB) "  # noqa: S608  our own condition
+        f"FROM event WHERE number > ? AND number <= ? AND {condition} ORDER BY number",
+        (after, upto, *parameters),
+    )
+    page = Page([], upto, {})
+    size = 0
+    for number, *columns in rows:
+        try:
+            page.events.append(_parse_row(epoch, number, *columns))
+        except ValueError as exc:
+            page.unreadable[number] = str(exc)
+            continue
+        size += len(page.events[-1].data)
+        if len(page.events) == limit or size > MAX_BYTES_PER_READ:
+            page = page._replace(upto=number)
+            break
+    rows.close()
+    return page
+
+
+def _parse_row(
+    epoch: str, number: int, time_ms: int, event_type: bytes, source: bytes, camera: bytes | None, data: bytes
+) -> Event:
+    """Return the event of a row. Raises `ValueError` if it cannot be shown to a reader."""
+    texts = {"type": event_type.decode(), "source": source.decode()}
+    for name, text in texts.items():
+        if not TYPE_PATTERN.fullmatch(text):
+            raise ValueError(f"its {name} is {text[:80]!r}")
+    if not 0 <= time_ms <= MAX_TIME_MS:
+        raise ValueError(f"its time is {time_ms} ms")
+    if not isinstance(json_text.loads(data), dict):
+        raise ValueError("its data is no JSON object")
+    return Event(
+        epoch, number, time_ms, **texts, camera=None if camera is None else camera.decode(), data=data.decode()
+    )
 
 
 def _condition(event_filter: EventFilter) -> tuple[str, list[str]]:
