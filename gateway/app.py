@@ -23,9 +23,9 @@ from gateway.events.callback_urls import CallbackUrls
 from gateway.events.callbacks import Callbacks
 from gateway.events.camera_ids import CloudCameraIds
 from gateway.events.log import EventLog
+from gateway.events.subscription_targets import CameraTarget, CloudTarget
 from gateway.events.subscriptions import Subscriptions
 from gateway.events.system_events import SystemEvents
-from gateway.events.targets import CameraTarget, CloudTarget
 from gateway.events.webhooks import Webhooks
 from gateway.events.webhooks.table import WebhookTable
 from gateway.outbox import Outbox
@@ -101,9 +101,11 @@ class Gateway:
         self.registry = Registry(CameraTable(self.database), interval_s=settings.discovery.interval_s)
         await self.registry.load()
         self._add(self.registry)
-        self.system_events = self._add(SystemEvents(self.event_log, self.registry, self.clock, self.directory.path))
-        self.relay.subscribe(self.system_events.relay_told)
-        camera_ids = self._add(CloudCameraIds(self.cloud, settings.cloud))
+        self.system_events = self._add(
+            SystemEvents(self.event_log, self.registry, self.clock, self.directory.path, self.supervisor)
+        )
+        self.relay.subscribe(self.system_events.add_outbox_event)
+        camera_ids = self._add(CloudCameraIds(self.cloud, settings.cloud, self.supervisor))
         webhook_table = WebhookTable(self.database)
         self.webhooks = self._add(
             await Webhooks.open(webhook_table, self.event_log, own=own_addresses, now=self.clock.now)
@@ -129,6 +131,7 @@ class Gateway:
         self.subscriptions = self._add(
             Subscriptions(
                 self.registry,
+                self.supervisor,
                 cloud=CloudTarget(self.cloud, settings.cloud, self.callback_urls),
                 camera=lambda sn: CameraTarget(sn, self.registry, self.cameras, self.callback_urls),
                 on_cloud_subscribed=camera_ids.refresh,

@@ -12,6 +12,7 @@ from gateway.api.stream import EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.events.cursor import ResumePoint
 from gateway.events.event import EventFilter, NewEvent
+from gateway.events.types import EventsErased
 from gateway.protocol import json_text
 
 STREAM = web.AppKey("event_stream", EventStream)
@@ -65,9 +66,8 @@ async def erase(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, EraseBody)
     count = await context.gateway.event_log.erase_face(body.face_id)
     # The audit line says who and how much; whose data it was is what had to go.
-    await context.gateway.event_log.append(
-        NewEvent("events.erased", "gateway", {"events": count, "by": context.token or "the local socket"})
-    )
+    audit = EventsErased(events=count, by=context.token or "the local socket")
+    await context.gateway.event_log.append(NewEvent.by_gateway(audit))
     return respond({"events": count})
 
 

@@ -16,13 +16,13 @@ _TAKEN: Final = {"code": 0, "msg": "succeed", "data": {}}
 
 async def cloud_hook(context: RequestContext) -> web.StreamResponse:
     """Take what the cloud reports."""
-    await context.gateway.callbacks.take("cloud", await _fields(context.request))
+    await context.gateway.callbacks.receive("cloud", await _fields(context.request))
     return respond(_TAKEN)
 
 
 async def camera_hook(context: RequestContext) -> web.StreamResponse:
     """Take what a camera reports."""
-    await context.gateway.callbacks.take("camera", await _fields(context.request), context.sn)
+    await context.gateway.callbacks.receive("camera", await _fields(context.request), context.sn)
     return respond(_TAKEN)
 
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.api.route import RequestContext, Route, respond
-from gateway.events.targets import CLOUD
+from gateway.events.subscription_targets import CLOUD
 
 
 async def list_hooks(context: RequestContext) -> web.StreamResponse:

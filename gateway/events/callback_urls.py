@@ -1,4 +1,4 @@
-"""Arrival: the addresses at which callbacks reach this gateway, as the cloud and each camera have to be told them."""
+"""Callback URLs: where the cloud and each camera reach this gateway, as they have to be told."""
 
 import contextlib
 import ipaddress
@@ -10,42 +10,46 @@ from gateway.discovery.interfaces import address_towards
 from gateway.errors import Conflict
 from gateway.settings import HookSettings
 
-_EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104  compared, not bound
+_UNSPECIFIED: Final = ("0.0.0.0", "::", "")  # noqa: S104  compared, not bound
 
 
 class CallbackUrls:
-    """Where callbacks arrive. `host` is the address that is listened on, `port` that of plain HTTP, once it is known.
+    """The callback URLs of one gateway."""
 
-    `own` gives this machine's address on the way to a host, and raises `OSError` where there is no way.
-    """
+    def __init__(
+        self, settings: HookSettings, host: str, *, own_address: Callable[[str], str] = address_towards
+    ) -> None:
+        """Take the settings, and the host that the server listens on.
 
-    def __init__(self, settings: HookSettings, host: str, *, own: Callable[[str], str] = address_towards) -> None:
+        `own_address` returns this machine's address on the way to a host, and raises `OSError` if there is no way.
+        """
         self.port: int | None = None
+        """The port of plain HTTP; None before the server listens."""
         self._settings = settings
-        self._host = "" if host in _EVERYWHERE else host
-        self._own = own
+        self._host = "" if host in _UNSPECIFIED else host
+        self._own_address = own_address
 
-    def of_cloud(self) -> str:
-        """Return the address below `hooks.public_url`. Raises `Conflict` where that is not set."""
+    def for_cloud(self) -> str:
+        """Return the URL below `hooks.public_url`. Raises `Conflict` if that is not set."""
         if not self._settings.public_url:
             raise Conflict("the cloud has no way to this gateway: set hooks.public_url in the settings")
         return f"{self._settings.public_url}/hooks/cloud"
 
-    def of_camera(self, camera: CameraRecord) -> str:
-        """Return the address below `hooks.camera_url`, else below that by which this machine reaches the camera.
+    def for_camera(self, camera: CameraRecord) -> str:
+        """Return the URL below `hooks.camera_url`, else below the address by which this machine reaches the camera.
 
-        Raises `Conflict` where no address would lead here.
+        Raises `Conflict` if no URL would lead here.
         """
-        return f"{self._settings.camera_url or self._on_the_way_to(camera)}/hooks/cameras/{camera.sn}"
+        return f"{self._settings.camera_url or self._base_url(camera)}/hooks/cameras/{camera.sn}"
 
-    def _on_the_way_to(self, camera: CameraRecord) -> str:
+    def _base_url(self, camera: CameraRecord) -> str:
         if self.port is None:
             raise Conflict("this gateway takes no callbacks now: `sunmi-gateway run` does, and subscribes by itself")
         host = camera.address.rpartition(":")[0].strip("[]")
         if not host:
             raise Conflict(f"no address of the camera {camera.sn} is known: run discovery")
         try:
-            own = self._host or self._own(host)
+            own = self._host or self._own_address(host)
         except (OSError, UnicodeError) as exc:
             raise Conflict(
                 f"how the camera {camera.sn} at {host} reaches this gateway cannot be told ({exc}): "

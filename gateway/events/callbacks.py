@@ -1,4 +1,4 @@
-"""Callbacks of the vendor: the cloud and the cameras report events; each is checked, written down, and only then told.
+"""Callbacks of the vendor: checks what the cloud and the cameras report, and stores it in the event log.
 
 A callback is signed as every call is (NOTES: Cloud events; Camera events).
 """
@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway import RELEASED_AT
@@ -15,21 +16,19 @@ from gateway.errors import Conflict, FieldError, InvalidRequest, NotManaged, Una
 from gateway.events.correlation import EventCorrelation
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
-from gateway.protocol.events import Source, read_report
+from gateway.protocol.event_type import Source
 from gateway.protocol.signing import sign
+from gateway.protocol.vendor_report import parse_report
 
-WINDOW_S: Final = 300
-"""How far the timestamp of a callback may be off; no document says, so this is the notes' suggestion (section 4)."""
+MAX_CLOCK_DIFFERENCE_S: Final = 300
+"""How far the timestamp of a callback may be off. No document says it; the notes suggest this (section 4)."""
 
-_SHOP: Final = ("shop_id", "sunmi_shop_no")
+_REQUIRED: Final = ("event", "payload")
+_SHOP_KEYS: Final = ("shop_id", "sunmi_shop_no")
 
 
 class Callbacks:
-    """Takes callbacks. `cloud` and `camera` are the app_id and secret key that sign theirs.
-
-    `serial_number` gives the serial number for the cloud's number of a camera, as far as it is known.
-    `now` is the best time at hand in Unix seconds: the cloud's, where that is known.
-    """
+    """Takes callbacks of the cloud and of cameras."""
 
     def __init__(
         self,
@@ -41,57 +40,73 @@ class Callbacks:
         serial_number: Callable[[str], str | None],
         now: Callable[[], float] = time.time,
     ) -> None:
+        """Take app_id and secret key of the cloud's and the cameras' callbacks.
+
+        `serial_number` returns the serial number of a camera by the cloud's id, as far as it is known. `now` returns
+        the best known time in Unix seconds.
+        """
         self._event_log = event_log
         self._registry = registry
         self._accounts: dict[Source, tuple[str, str]] = {"cloud": cloud, "camera": camera}
         self._now = now
-        self._kinship = EventCorrelation()
+        self._correlation = EventCorrelation()
         self._serial_number = serial_number
 
-    async def take(self, source: Source, fields: Mapping[str, str], camera: str | None = None) -> None:
-        """Write down what a callback reports; one that was taken before is good and changes nothing.
+    async def receive(self, source: Source, fields: Mapping[str, str], camera: str | None = None) -> None:
+        """Store what a callback reports. One that is stored already changes nothing.
 
-        `camera` is the serial number in the address that a camera called. Raises `Unauthorized` (signature, time),
-        `InvalidRequest`, `NotFound` and `NotManaged` for a camera that is not ours, `Conflict` without credentials, and
-        `StateError` when it cannot be written.
+        `camera` is the serial number in the URL that a camera called. Raises `Unauthorized` (signature, time),
+        `InvalidRequest`, `NotFound` and `NotManaged` for a camera that is not ours, `Conflict` without credentials,
+        and `StateError` if it cannot be stored.
         """
         if camera is not None and not self._registry.get(camera).managed:
             raise NotManaged(f"the camera {camera} is not managed, so its events are not taken: add it first")
-        self._check(source, fields)
-        field_errors = [FieldError(name, "is required") for name in ("event", "payload") if not fields.get(name)]
-        if field_errors:
-            raise InvalidRequest(field_errors)
-        report = read_report(fields["event"], fields["payload"], {k: fields[k] for k in _SHOP if fields.get(k)})
+        self._authenticate(source, fields)
+        missing = [FieldError(name, "is required") for name in _REQUIRED if not fields.get(name)]
+        if missing:
+            raise InvalidRequest(missing)
+        shop = {name: fields[name] for name in _SHOP_KEYS if fields.get(name)}
+        report = parse_report(fields["event"], fields["payload"], shop)
         sn = camera or report.camera or self._serial_number(report.ipc_id)
-        data, live = dict(report.data), report.live
-        if (kin := self._kinship.of(source, sn, report)) is not None:
-            data["related_to"] = kin
-            live = None if live is None else {**live, "related_to": kin}
-        event = await self._event_log.append(
-            NewEvent(report.type, source, data, sn, live, report.personal, report.face_id), digest=_digest(fields)
+        related_to = self._correlation.take_related(source, sn, report)
+        event = replace(report.event, related_to=related_to)
+        stored = await self._event_log.append(
+            NewEvent(
+                report.type,
+                source,
+                event.data,
+                camera=sn,
+                live=None if report.live_payload is None else replace(event, payload=report.live_payload).data,
+                personal=event.personal,
+                face_id=report.face_id,
+            ),
+            digest=_digest(fields),
         )
-        if event is not None:
-            self._kinship.note(source, sn, report, event.id)
+        if stored is not None:
+            self._correlation.remember(stored.id, source, sn, report)
 
-    def _check(self, source: Source, fields: Mapping[str, str]) -> None:
+    def _authenticate(self, source: Source, fields: Mapping[str, str]) -> None:
         app_id, key = self._accounts[source]
         if not app_id or not key:
             raise Conflict(
                 f"callbacks of the {source} cannot be checked: set the app_id and secret_key in the settings"
             )
-        right = sign(fields, key)
-        known = hmac.compare_digest(fields.get("app_id", "").encode(), app_id.encode())
-        if not hmac.compare_digest(fields.get("sign", "").encode(), right.encode()) or not known:
+        expected = sign(fields, key)
+        app_id_matches = hmac.compare_digest(fields.get("app_id", "").encode(), app_id.encode())
+        if not hmac.compare_digest(fields.get("sign", "").encode(), expected.encode()) or not app_id_matches:
             raise Unauthorized("the signature of the callback is not right: check app_id and secret_key on both sides")
-        stamp = fields.get("timestamp", "")
-        if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 11):
+        timestamp = fields.get("timestamp", "")
+        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 11):
             raise InvalidRequest([FieldError("timestamp", "must be Unix seconds")])
         now = self._now()
         # Before the time is known (a Pi has no clock) nothing can be said of a timestamp, and an event would be lost.
-        if now >= RELEASED_AT and abs(int(stamp) - now) > WINDOW_S:
-            raise Unauthorized(f"the timestamp of the callback is more than {WINDOW_S} s off this gateway's time")
+        if now >= RELEASED_AT and abs(int(timestamp) - now) > MAX_CLOCK_DIFFERENCE_S:
+            raise Unauthorized(
+                f"the timestamp of the callback is more than {MAX_CLOCK_DIFFERENCE_S} s off this gateway's time"
+            )
 
 
 def _digest(fields: Mapping[str, str]) -> bytes:
-    named = "\n".join(fields.get(name, "") for name in ("app_id", "timestamp", "random", "sign"))
-    return hashlib.sha256(named.encode("utf-8", "replace")).digest()
+    """Return what identifies a callback."""
+    identity = "\n".join(fields.get(name, "") for name in ("app_id", "timestamp", "random", "sign"))
+    return hashlib.sha256(identity.encode("utf-8", "replace")).digest()

@@ -1,4 +1,4 @@
-"""Which camera the cloud means: it names cameras by numbers of its own, and events often by nothing else."""
+"""Camera ids: the cloud names cameras by ids of its own, and often an event by nothing else."""
 
 import asyncio
 import logging
@@ -9,52 +9,54 @@ from typing import Any, Final
 from gateway.cloud.client import Cloud
 from gateway.errors import Problem
 from gateway.protocol.catalogue import CATALOGUE
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import CloudSettings
 
-AGAIN_S: Final = 300.0
-"""How long the cloud is not asked again for a number that it did not tell, in seconds."""
+MIN_REFRESH_INTERVAL_S: Final = 300.0
+"""How long the cloud is not asked again about an id that it did not name, in seconds."""
 
 _LIST: Final = CATALOGUE.get("cloud", "device/ipc/getList")
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 
 class CloudCameraIds:
-    """The serial numbers of cameras by the cloud's numbers, as far as the cloud has told."""
+    """The serial numbers of cameras by the cloud's ids, as far as the cloud has named them."""
 
-    def __init__(self, cloud: Cloud, settings: CloudSettings) -> None:
+    def __init__(self, cloud: Cloud, settings: CloudSettings, supervisor: Supervisor) -> None:
+        """Start without ids."""
         self._cloud = cloud
         self._settings = settings
+        self._supervisor = supervisor
         self._known: dict[str, str] = {}
-        self._ask_from = 0.0
-        self._asking: asyncio.Task[None] | None = None
+        self._next_refresh_at = 0.0
+        self._refresh: asyncio.Task[None] | None = None
 
     def serial_number(self, ipc_id: str) -> str | None:
-        """Return the serial number, or None where it is not known; then the cloud is asked, for the next time."""
-        if ipc_id and ipc_id not in self._known and time.monotonic() >= self._ask_from and self._asking is None:
-            self._asking = asyncio.create_task(self.refresh())
+        """Return the serial number, or None if it is not known: then the cloud is asked, for the next time."""
+        is_idle = self._refresh is None or self._refresh.done()
+        if ipc_id and ipc_id not in self._known and is_idle and time.monotonic() >= self._next_refresh_at:
+            self._refresh = self._supervisor.start_job("camera ids", self.refresh())
         return self._known.get(ipc_id)
 
     async def refresh(self) -> None:
-        """Ask the cloud for the shop's cameras; a failure changes nothing."""
-        self._ask_from = time.monotonic() + AGAIN_S
+        """Ask the cloud for the shop's cameras. If it does not answer, nothing changes."""
+        self._next_refresh_at = time.monotonic() + MIN_REFRESH_INTERVAL_S
         try:
-            answer = await self._cloud.call(_LIST.encode({}, defaults=self._settings.shop))
+            response = await self._cloud.call(_LIST.encode({}, defaults=self._settings.shop))
         except Problem as exc:
-            _log.debug("the cloud's numbers of the cameras are not known: %s", exc.detail)
+            _log.debug("the cloud's ids of the cameras are not known: %s", exc.detail)
         else:
-            self._known |= _numbers(answer.data)
-        finally:
-            self._asking = None
+            self._known |= _parse_list(response.data)
 
     async def close(self) -> None:
         """Stop asking."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+        if self._refresh is not None:
+            self._refresh.cancel()
+            await asyncio.wait([self._refresh])
 
 
-def _numbers(data: Any) -> dict[str, str]:
+def _parse_list(data: Any) -> dict[str, str]:
     rows = data.get("ipc_list") if isinstance(data, Mapping) else None
     return {
         str(row["ipc_id"]): row["ipc_sn"].strip()

@@ -1,4 +1,8 @@
-"""Kinship: the cloud and a camera often report the same thing; the later report says which event it likely repeats."""
+"""Event correlation: the cloud and a camera often report the same thing.
+
+No id is shared between the two, so that it is guessed by type, camera, time and traits. The later event names the
+earlier one as `related_to`.
+"""
 
 import time
 from collections import deque
@@ -6,55 +10,58 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.protocol.events import Report, Source
+from gateway.protocol.event_type import Source
+from gateway.protocol.vendor_report import VendorReport
 
-WITHIN_S: Final = 20.0
-"""How long after the one source the other is expected at most, in seconds."""
-
-_MOST: Final = 256
+MAX_INTERVAL_S: Final = 20.0
+"""How long after the one source the other reports the same thing at most, in seconds."""
+MAX_RECENT: Final = 256
+"""How many events are remembered."""
 _TRAITS: Final = ("gender", "age_range", "group_type", "motion_type")
 
 
-@dataclass(slots=True)
-class _Sighting:
+@dataclass(frozen=True, slots=True)
+class _RecentEvent:
+    event_id: str
     source: Source
     camera: str | None
-    report: Report
-    event_id: str
-    at: float
+    report: VendorReport
+    received_at: float
+    """Monotonic seconds."""
 
 
 class EventCorrelation:
-    """Remembers what was reported lately. No id is shared between the sources, so likeness has to do."""
+    """Remembers the events of the last seconds."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Start with none."""
         self._monotonic = monotonic
-        self._recent: deque[_Sighting] = deque(maxlen=_MOST)
+        self._recent: deque[_RecentEvent] = deque(maxlen=MAX_RECENT)
 
-    def note(self, source: Source, camera: str | None, report: Report, event_id: str) -> None:
-        """Remember an event, for one that may follow from the other source."""
-        self._recent.append(_Sighting(source, camera, report, event_id, self._monotonic()))
+    def remember(self, event_id: str, source: Source, camera: str | None, report: VendorReport) -> None:
+        """Remember an event, so that one of the other source can be related to it."""
+        self._recent.append(_RecentEvent(event_id, source, camera, report, self._monotonic()))
 
-    def of(self, source: Source, camera: str | None, report: Report) -> str | None:
-        """Return the id of the event of the other source that this likely repeats; each is repeated once at most."""
-        earliest = self._monotonic() - WITHIN_S
-        for seen in self._recent:
+    def take_related(self, source: Source, camera: str | None, report: VendorReport) -> str | None:
+        """Return the id of the event of the other source that likely reports the same; forget that event."""
+        earliest = self._monotonic() - MAX_INTERVAL_S
+        for recent in self._recent:
             if (
-                seen.at >= earliest
-                and seen.source != source
-                and seen.report.type == report.type
-                and (camera is None or seen.camera is None or seen.camera == camera)
-                and _alike(seen.report, report)
+                recent.received_at >= earliest
+                and recent.source != source
+                and recent.report.type == report.type
+                and (camera is None or recent.camera is None or recent.camera == camera)
+                and _traits_agree(recent.report, report)
             ):
-                self._recent.remove(seen)
-                return seen.event_id
+                self._recent.remove(recent)
+                return recent.event_id
         return None
 
 
-def _alike(one: Report, other: Report) -> bool:
-    """Tell whether no trait that both reports state differs."""
-    return all(
-        one.data[trait] == other.data[trait]
-        for trait in _TRAITS
-        if trait in one.data and trait in other.data and "unknown" not in (one.data[trait], other.data[trait])
-    )
+def _traits_agree(one: VendorReport, other: VendorReport) -> bool:
+    """Return whether no trait differs that both reports know."""
+    for trait in _TRAITS:
+        known = {getattr(report.event, trait, None) for report in (one, other)} - {None, "unknown"}
+        if len(known) > 1:
+            return False
+    return True

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol import json_text
-from gateway.protocol.events import TYPE_PATTERN, Source
+from gateway.protocol.event_type import TYPE_PATTERN, EventType, Source
 
 FAMILY_SUFFIX: Final = ".*"
 """Ends the name of a family of types: `camera.*` stands for every type that begins with `camera.`."""
@@ -31,6 +31,11 @@ class NewEvent:
     """Whether it is about a person: then `data` is erased earlier than other events are removed."""
     face_id: str | None = None
     """The vendor's id of the face, by which a person can have `data` erased."""
+
+    @classmethod
+    def by_gateway(cls, event: EventType, camera: str | None = None) -> Self:
+        """Return an event that the gateway itself reports; `camera` is a serial number."""
+        return cls(event.type, "gateway", event.data, camera)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.events.table import LogExtent
 from gateway.protocol import json_text
-from gateway.protocol.events import erased
+from gateway.protocol.vendor_report import erase_personal_data
 
 MAX_EVENTS_PER_TRANSACTION: Final = 500
 """How many events one transaction removes or erases, so that nobody waits long for it."""
@@ -71,7 +71,7 @@ def _erase(connection: sqlite3.Connection, rows: list[tuple[int, bytes]]) -> int
     """Overwrite the data of events. Their size stays as it was counted: it is a bound, not a measure."""
     connection.executemany(
         "UPDATE event SET data = ?, face_id = NULL, personal = 0 WHERE number = ?",
-        [(json_text.dumps(erased(_parse_data(data))), number) for number, data in rows],
+        [(json_text.dumps(erase_personal_data(_parse_data(data))), number) for number, data in rows],
     )
     return len(rows)
 

@@ -1,297 +1,176 @@
 """Subscriptions: keep the cloud and every camera of ours reporting events to this gateway.
 
-Each is renewed daily, and at once when its address for callbacks has changed. Nobody waits for it, and nothing of it is
-ended but by a person, because the vendor's `hook/delete` may end the subscription of another system, too.
+Each is renewed daily, and at once when its callback URL has changed. Nobody waits for it. Only a person ends one, since
+the vendor's `hook/delete` may end the subscription of another system, too.
 """
 
 import asyncio
 import contextlib
-import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from gateway.cameras.connection import Garbled
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Change, Registry
-from gateway.errors import Conflict, GatewayError, Problem, VendorRefused
-from gateway.events.targets import CLOUD, Event, Target
-from gateway.runtime.timestamps import utc_text
+from gateway.errors import Conflict, GatewayError
+from gateway.events.subscription import MAX_DELAY_S, Subscription
+from gateway.events.subscription_targets import CLOUD, SubscriptionTarget
+from gateway.runtime.supervisor import Service, Supervisor
 
-DAY_S: Final = 86400.0
-RENEW_S: Final = DAY_S
-UNSUPPORTED_AGAIN_S: Final = 7 * DAY_S
-"""How long a camera whose firmware has no hook/add is left alone; an update may bring it."""
-FIRST_PAUSE_S: Final = 15.0
-LONGEST_PAUSE_S: Final = 900.0
-_LOOK_EVERY_S: Final = 30.0
-_AT_ONCE: Final = 4
+CHECK_INTERVAL_S: Final = 30.0
+"""How often it is checked whether a callback URL has changed."""
+MAX_CONCURRENCY: Final = 4
 """How many targets are called at the same time."""
-
-State = Literal["waiting", "subscribed", "failing", "unsupported", "ended", "off"]
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False, slots=True)
-class Subscription:
-    """How one target stands. `try_at` is when it is called next (monotonic seconds), None: not by itself.
-
-    `under_way` says that it is being called, or waits for that, without a person having asked.
-    """
-
-    target: Target
-    try_at: float | None
-    state: State = "waiting"
-    callback: str = ""
-    events: list[Event] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    """What the vendor says of events that it does not report."""
-    since: float | None = None
-    last_error: str = ""
-    failures: int = 0
-    away: bool = False
-    under_way: bool = False
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def busy(self) -> bool:
-        """Whether it is being called."""
-        return self.under_way or self.turn.locked()
-
-    def describe(self) -> dict[str, Any]:
-        """Return it as the local REST interface shows it."""
-        return {
-            "target": self.target.name,
-            "state": self.state,
-            "callback": self.callback or None,
-            "events": self.events,
-            "refused": self.refused,
-            "since": None if self.since is None else utc_text(self.since),
-            "last_error": self.last_error or None,
-            "next_try_in_s": None if self.try_at is None else max(0, round(self.try_at - time.monotonic())),
-        }
 
 
 class Subscriptions:
-    """Every subscription. `camera` makes the target of a serial number; `now` is the time in Unix seconds.
-
-    `on_cloud_subscribed` is waited for whenever the cloud has taken a subscription.
-    """
+    """The subscriptions at the cloud and at every camera of ours."""
 
     def __init__(
         self,
         registry: Registry,
+        supervisor: Supervisor,
         *,
-        cloud: Target,
-        camera: Callable[[str], Target],
+        cloud: SubscriptionTarget,
+        camera: Callable[[str], SubscriptionTarget],
         on_cloud_subscribed: Callable[[], Awaitable[None]],
         now: Callable[[], float] = time.time,
     ) -> None:
+        """Subscribe to nothing before `start`.
+
+        `camera` makes the target of a serial number. `on_cloud_subscribed` is awaited whenever the cloud was
+        subscribed to. `now` returns the time in Unix seconds.
+        """
         self._registry = registry
+        self._supervisor = supervisor
         self._cloud = cloud
         self._camera = camera
         self._now = now
         self._on_cloud_subscribed = on_cloud_subscribed
-        self._entries: dict[str, Subscription] = {}
-        self._news = asyncio.Event()
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
-        self._keeper: asyncio.Task[None] | None = None
-        self._calls: set[asyncio.Task[None]] = set()
-        registry.subscribe(self._camera_changed)
+        self._subscriptions: dict[str, Subscription] = {}
+        self._changed = asyncio.Event()
+        self._slots = asyncio.Semaphore(MAX_CONCURRENCY)
+        self._service: Service | None = None
+        registry.subscribe(self._note_camera_change)
 
     def start(self) -> None:
-        """Begin to subscribe; callbacks can arrive."""
-        self._keeper = asyncio.create_task(self._keep())
+        """Subscribe from now on: callbacks can arrive."""
+        self._service = self._supervisor.start_service("event subscriptions", self._run)
 
     async def close(self) -> None:
         """Stop; what is subscribed stays so."""
-        tasks = [*self._calls, *([self._keeper] if self._keeper is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._service is not None:
+            await self._service.stop()
+        calls = [one.call for one in self._subscriptions.values() if one.call is not None]
+        for call in calls:
+            call.cancel()
+        if calls:
+            await asyncio.wait(calls)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return all of them: the cloud's, then the cameras' by serial number."""
-        self._look()
-        names = sorted(self._entries, key=lambda name: (name != CLOUD, name))
-        return [self._entries[name].describe() for name in names]
+        """Return all of them as REST shows them: the cloud's, then the cameras' by serial number."""
+        self._update()
+        names = sorted(self._subscriptions, key=lambda name: (name != CLOUD, name))
+        return [self._subscriptions[name].describe() for name in names]
 
     async def add(self, name: str) -> dict[str, Any]:
         """Subscribe at the cloud or a camera now, also where a person had ended it; return how it stands.
 
         Raises `NotFound`, `Conflict` for what cannot be subscribed at, and what the call raises.
         """
-        entry = self._entry(name)
-        async with entry.turn:
-            failure = await self._renew(entry)
-        self._news.set()
-        if failure is not None:
-            raise failure
-        return entry.describe()
+        subscription = self._get(name)
+        async with subscription.lock:
+            try:
+                await self._renew(subscription)
+            finally:
+                self._changed.set()
+        return subscription.describe()
 
     async def end(self, name: str) -> dict[str, Any]:
         """End every subscription at the cloud or a camera, and leave it so until `add` or a restart.
 
         Raises as `add`.
         """
-        entry = self._entry(name)
-        async with entry.turn:
-            callback = entry.callback or _callback_if_any(entry.target)
-            await entry.target.delete(entry.events or entry.target.events, callback)
-            entry.state, entry.try_at, entry.last_error, entry.since = "ended", None, "", None
-            entry.events, entry.refused, entry.callback = [], {}, ""
-        return entry.describe()
+        subscription = self._get(name)
+        async with subscription.lock:
+            await subscription.end()
+        return subscription.describe()
 
-    # Who is to be subscribed at
+    # Which targets there are
 
-    def _entry(self, name: str) -> Subscription:
-        self._look()
-        if name not in self._entries:
+    def _get(self, name: str) -> Subscription:
+        self._update()
+        if name not in self._subscriptions:
             camera = self._registry.get(name)
             why = "not activated by this account" if camera.managed else "only found: make it managed first"
             raise Conflict(f"the camera {name} is {why}, so it reports no events to this gateway")
-        return self._entries[name]
+        return self._subscriptions[name]
 
-    def _look(self) -> None:
-        """Take up cameras that have become ours, let go of those that are not, and see whether an address changed."""
+    def _update(self) -> None:
+        """Add cameras that have become ours, drop those that are no more, and see whether a callback URL changed."""
         now = time.monotonic()
-        ours = {camera.sn for camera in self._registry.all() if camera.proves_its_serial_number}
-        known = {camera.sn for camera in self._registry.all()}
-        for name, entry in list(self._entries.items()):
+        known = {camera.sn: camera.proves_its_serial_number for camera in self._registry.all()}
+        for name, subscription in list(self._subscriptions.items()):
             # What a person has ended stays ended as long as the camera is known.
-            if name != CLOUD and name not in ours and not (entry.state == "ended" and name in known):
-                del self._entries[name]
-        if CLOUD not in self._entries:
-            self._entries[CLOUD] = Subscription(self._cloud, now)
-        for sn in ours:
-            if sn not in self._entries:
-                self._entries[sn] = Subscription(self._camera(sn), now)
-        for entry in self._entries.values():
-            if entry.state != "subscribed" or entry.busy or (entry.try_at or 0) <= now:
+            ended = subscription.state == "ended" and name in known
+            if name != CLOUD and not known.get(name) and not ended:
+                del self._subscriptions[name]
+        if CLOUD not in self._subscriptions:
+            self._subscriptions[CLOUD] = Subscription(self._cloud, now)
+        for sn, ours in known.items():
+            if ours and sn not in self._subscriptions:
+                self._subscriptions[sn] = Subscription(self._camera(sn), now)
+        for subscription in self._subscriptions.values():
+            if subscription.state != "subscribed" or subscription.busy or (subscription.try_at or 0) <= now:
                 continue
-            if _callback_if_any(entry.target) not in ("", entry.callback):
-                entry.try_at = now
-                self._news.set()
+            if subscription.known_callback_url() not in ("", subscription.callback_url):
+                subscription.try_at = now
+                self._changed.set()
 
-    def _camera_changed(self, change: Change, camera: CameraRecord) -> None:
-        entry = self._entries.get(camera.sn)
-        if entry is None:
-            self._news.set()  # it may have become ours
+    def _note_camera_change(self, change: Change, camera: CameraRecord) -> None:
+        subscription = self._subscriptions.get(camera.sn)
+        if subscription is None:
+            self._changed.set()  # it may have become ours
         elif change == "offline":
-            entry.away = True
-        # What happens during our own call is its own doing: the camera answers, and tells who it is.
-        elif not entry.busy and entry.state != "ended":
-            back = change == "online" and (entry.away or entry.state != "subscribed")
-            if back or change in ("moved", "activation", "pinned"):
-                entry.try_at = time.monotonic()
-                self._news.set()
+            subscription.was_offline = True
+        # A change during our own call is the call's doing: the camera answers, and says who it is.
+        elif not subscription.busy and subscription.state != "ended":
+            is_back = change == "online" and (subscription.was_offline or subscription.state != "subscribed")
+            if is_back or change in ("moved", "activation", "pinned"):
+                subscription.try_at = time.monotonic()
+                self._changed.set()
 
     # Subscribing
 
-    async def _keep(self) -> None:
+    async def _run(self, service: Service) -> None:
         while True:
-            self._news.clear()
-            self._look()
+            self._changed.clear()
+            self._update()
             now = time.monotonic()
-            for entry in self._entries.values():
-                if entry.try_at is not None and entry.try_at <= now and not entry.busy:
-                    entry.try_at, entry.under_way = None, True
-                    task = asyncio.create_task(self._call(entry))
-                    self._calls.add(task)
-                    task.add_done_callback(self._calls.discard)
-            pauses = [entry.try_at - now for entry in self._entries.values() if entry.try_at is not None]
+            for subscription in self._subscriptions.values():
+                if subscription.try_at is not None and subscription.try_at <= now and not subscription.busy:
+                    subscription.try_at = None
+                    subscription.call = self._supervisor.start_job("event subscription", self._call(subscription))
+            service.heartbeat()
+            delays = [one.try_at - now for one in self._subscriptions.values() if one.try_at is not None]
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min([_LOOK_EVERY_S, *pauses])):
-                    await self._news.wait()
+                async with asyncio.timeout(min([CHECK_INTERVAL_S, *delays])):
+                    await self._changed.wait()
 
-    async def _call(self, entry: Subscription) -> None:
-        failed_before = entry.failures > 0
-        failure = None
+    async def _call(self, subscription: Subscription) -> None:
         try:
-            async with self._at_once, entry.turn:
+            async with self._slots, subscription.lock:
                 # A person may have done it meanwhile, or ended it, or forgotten the camera.
-                if entry.try_at is None and entry.state != "ended" and self._entries.get(entry.target.name) is entry:
-                    failure = await self._renew(entry)
+                is_current = self._subscriptions.get(subscription.target.name) is subscription
+                if subscription.try_at is None and subscription.state != "ended" and is_current:
+                    with contextlib.suppress(GatewayError):  # noted there
+                        await self._renew(subscription)
         finally:
-            entry.under_way = False
-            if entry.try_at is None and entry.state not in ("ended", "off"):
-                entry.try_at = time.monotonic() + LONGEST_PAUSE_S
-            self._news.set()
-        if failed_before and entry.state == "subscribed":
-            _log.info("events are subscribed to at %s again", _named(entry))
-        elif failure is not None and entry.state == "failing":
-            level = logging.DEBUG if failed_before else logging.WARNING
-            _log.log(level, "events are not subscribed to at %s: %s", _named(entry), failure)
+            if subscription.try_at is None and subscription.state not in ("ended", "off"):
+                subscription.try_at = time.monotonic() + MAX_DELAY_S
+            self._changed.set()
 
-    async def _renew(self, entry: Subscription) -> GatewayError | None:
-        """Subscribe, and note what came of it; return what went wrong."""
-        try:
-            callback = entry.target.callback()
-            events, refused = await _subscribed(entry.target, callback)
-        except GatewayError as exc:
-            _note_failure(entry, exc)
-            return exc
-        if entry.state != "subscribed" or (entry.callback, entry.events) != (callback, events):
-            entry.since = self._now()
-        entry.state, entry.callback, entry.events, entry.refused = "subscribed", callback, events, refused
-        entry.failures, entry.last_error, entry.away = 0, "", False
-        entry.try_at = time.monotonic() + RENEW_S * random.uniform(0.9, 1.0)
-        if entry.target is self._cloud:
+    async def _renew(self, subscription: Subscription) -> None:
+        await subscription.renew(self._now())
+        if subscription.target is self._cloud:
             await self._on_cloud_subscribed()
-        return None
-
-
-def _note_failure(entry: Subscription, failure: GatewayError) -> None:
-    """Note why a target is not subscribed at, and when it is called again."""
-    entry.last_error = str(failure)
-    if entry.target.name == CLOUD and not _callback_if_any(entry.target):
-        entry.state, entry.try_at = "off", None  # it takes other settings, and so a restart
-        return
-    if isinstance(failure, Garbled) and failure.http_status == 404:
-        entry.state, entry.failures, pause_s = "unsupported", 0, UNSUPPORTED_AGAIN_S
-    else:
-        entry.state, entry.failures = "failing", entry.failures + 1
-        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(entry.failures - 1, 10))
-    entry.try_at = time.monotonic() + pause_s * random.uniform(0.8, 1.2)
-
-
-async def _subscribed(target: Target, callback: str) -> tuple[list[Event], dict[str, str]]:
-    """Subscribe to all events of a target, or else to each that it takes; return those, and the reasons of the others.
-
-    Raises what the call raises, and for a target that takes none of them its first refusal.
-    """
-    events = list(target.events)
-    try:
-        await target.add(events, callback)
-    except VendorRefused as exc:
-        if len(events) == 1 or exc.vendor_code in target.about_all:
-            raise
-        refusal = exc
-    else:
-        return events, {}
-    taken: list[Event] = []
-    refused: dict[str, str] = {}
-    for event in events:
-        try:
-            await target.add([event], callback)
-        except VendorRefused as exc:
-            refused[str(event)] = exc.detail
-        else:
-            taken.append(event)
-    if not taken:
-        raise refusal
-    return taken, refused
-
-
-def _callback_if_any(target: Target) -> str:
-    try:
-        return target.callback()
-    except Problem:
-        return ""
-
-
-def _named(entry: Subscription) -> str:
-    return "the cloud" if entry.target.name == CLOUD else f"the camera {entry.target.name}"

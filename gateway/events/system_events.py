@@ -1,4 +1,4 @@
-"""The observer: writes down in the journal what the parts of the gateway notice."""
+"""System events: stores what the parts of the gateway report, and watches the clock and the disk."""
 
 import asyncio
 import contextlib
@@ -12,149 +12,165 @@ from typing import Any, Final
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Change, Registry
 from gateway.errors import StateError
+from gateway.events import types
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
 from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, News, QueueBlocked
+from gateway.protocol.event_type import EventType
 from gateway.runtime.clock import PeerClock
-from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.supervisor import Service, Supervisor
 from gateway.runtime.timestamps import utc_text
 from gateway.runtime.token_bucket import TokenBucket
 
-CLOCK_WRONG_S: Final = 60.0
+MAX_CLOCK_OFFSET_S: Final = 60.0
 """From how large a difference to the cloud's time on this machine's clock counts as wrong, in seconds."""
-DISK_LOW_BYTES: Final = 256 * 1024 * 1024
+MIN_FREE_BYTES: Final = 256 * 1024 * 1024
 """Below how many free bytes the disk counts as nearly full; on a small one, below a twentieth of it."""
+CHECK_INTERVAL_S: Final = 60.0
+"""How often clock and disk are checked."""
+MAX_RETRY_DELAY_S: Final = 10.0
+"""How long to wait at most before events that could not be stored are stored again."""
+MAX_PENDING: Final = 1000
+"""How many events may wait to be stored; the oldest of more are lost."""
+_UNMANAGED_PER_S: Final = 1 / 60
+_UNMANAGED_BURST: Final = 1000
 
-_LOOK_EVERY_S: Final = 60.0
-_AGAIN_S: Final = 10.0
-_MOST_PENDING: Final = 1000
-_STRANGERS_PER_S: Final = 1 / 60
-_STRANGERS_IN_A_ROW: Final = 1000
-
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 
 class SystemEvents:
-    """Listens to the parts and records events in the order in which things happened.
+    """Stores events of the gateway itself, in the order in which they happened.
 
-    Anybody on the network can invent cameras; what cameras do that nobody manages is recorded at a bounded rate.
+    Anybody on the network can invent cameras. Events of cameras that are not managed are stored at a limited rate.
     """
 
-    def __init__(self, event_log: EventLog, registry: Registry, clock: PeerClock, folder: Path) -> None:
+    def __init__(
+        self, event_log: EventLog, registry: Registry, clock: PeerClock, folder: Path, supervisor: Supervisor
+    ) -> None:
+        """Store the events of the registry's cameras from now on; `folder` is on the disk that is watched."""
         self._event_log = event_log
         self._clock = clock
         self._folder = folder
-        self._pending: deque[NewEvent] = deque(maxlen=_MOST_PENDING)
-        self._news = asyncio.Event()
-        self._strangers = TokenBucket(_STRANGERS_PER_S, _STRANGERS_IN_A_ROW)
+        self._supervisor = supervisor
+        self._pending: deque[NewEvent] = deque(maxlen=MAX_PENDING)
+        self._added = asyncio.Event()
+        self._unmanaged = TokenBucket(_UNMANAGED_PER_S, _UNMANAGED_BURST)
         self._clock_is_wrong = self._disk_is_low = False
-        self._unwritten = FailureLog(_log, "events cannot be written down, so it is tried again")
-        self._unknown_room = FailureLog(_log, "how full the disk is cannot be told", level=logging.WARNING)
-        self._tasks = [asyncio.create_task(self._write())]
-        registry.subscribe(self._camera_changed)
+        self._services = [supervisor.start_service("system events", self._store_events, max_delay_s=MAX_RETRY_DELAY_S)]
+        registry.subscribe(self._add_camera_event)
 
     def start(self) -> None:
-        """Begin to look at the clock and the disk from time to time."""
-        self._tasks.append(asyncio.create_task(self._look()))
+        """Watch the clock and the disk from now on."""
+        self._services.append(
+            self._supervisor.start_periodic(
+                "clock and disk check", self.check_clock_and_disk, interval_s=CHECK_INTERVAL_S, run_at_start=True
+            )
+        )
 
     async def close(self) -> None:
-        """Write what is pending, if it can be written, and stop."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Store what is pending, if it can be stored, and stop."""
+        for service in self._services:
+            await service.stop()
         with contextlib.suppress(StateError):
-            await self._write_pending()
+            await self._store_pending()
 
-    def note(self, kind: str, data: dict[str, Any], camera: str | None = None) -> None:
-        """Record an event of the gateway's own soon, after all that were noted before."""
-        self._pending.append(NewEvent(kind, "gateway", data, camera))
-        self._news.set()
+    def add(self, event: EventType, camera: str | None = None) -> None:
+        """Store an event soon, after all that were added before; `camera` is a serial number."""
+        self._pending.append(NewEvent.by_gateway(event, camera))
+        self._added.set()
 
-    def relay_told(self, news: News) -> None:
-        """Record what the relay tells."""
-        match news:
+    def add_outbox_event(self, event: News) -> None:
+        """Store an event of the outbox."""
+        match event:
             case ItemRefused():
-                self.note("outbox.refused", asdict(news))
+                self.add(types.OutboxItemRefused(**asdict(event)))
             case QueueBlocked():
-                self.note("outbox.blocked", asdict(news) | {"since": utc_text(news.since)})
+                self.add(types.OutboxBlocked(**asdict(event) | {"since": utc_text(event.since)}))
             case CloudLost():
-                self.note("cloud.lost", asdict(news))
+                self.add(types.CloudConnectionLost(reason=event.reason))
             case CloudBack():
-                self.note("cloud.back", {})
+                self.add(types.CloudConnectionBack())
 
-    def _camera_changed(self, change: Change, camera: CameraRecord) -> None:
-        kind, data = _described(change, camera)
+    def _add_camera_event(self, change: Change, camera: CameraRecord) -> None:
         if not camera.managed:
-            if self._strangers.delay_s() > 0:
+            if self._unmanaged.delay_s() > 0:
                 return
-            self._strangers.take()
-        self.note(kind, data, camera.sn)
+            self._unmanaged.take()
+        self.add(_camera_event(change, camera), camera.sn)
 
-    async def _write(self) -> None:
+    async def _store_events(self, service: Service) -> None:
         while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._pending:
-                try:
-                    await self._write_pending()
-                except StateError as exc:
-                    self._unwritten.failed(exc)
-                    await asyncio.sleep(_AGAIN_S)
-                else:
-                    self._unwritten.recovered()
+            if not self._pending:
+                self._added.clear()
+                service.pause()
+                await self._added.wait()
+                service.expect_turn()
+            await self._store_pending()
+            service.heartbeat()
 
-    async def _write_pending(self) -> None:
+    async def _store_pending(self) -> None:
+        """Store the pending events. Raises `StateError`; an event that cannot be stored at all is dropped."""
         while self._pending:
-            draft = self._pending[0]
-            await self._event_log.append(draft)
-            if self._pending and self._pending[0] is draft:
+            event = self._pending[0]
+            try:
+                await self._event_log.append(event)
+            except StateError:
+                raise
+            except Exception:
+                _log.exception("an event of the type %s cannot be stored, so it is dropped", event.type)
+            if self._pending and self._pending[0] is event:
                 self._pending.popleft()
 
-    def look(self) -> None:
-        """Look at the clock and the disk now."""
-        self._look_at_clock()
-        self._look_at_disk(shutil.disk_usage(self._folder))
+    async def check_clock_and_disk(self) -> None:
+        """Check the clock and the disk now. Raises `StateError` if the disk cannot be checked."""
+        self._check_clock()
+        try:
+            self._check_disk(shutil.disk_usage(self._folder))
+        except OSError as exc:
+            raise StateError(f"how full the disk is cannot be told: {exc}") from exc
 
-    async def _look(self) -> None:
-        while True:
-            try:
-                self.look()
-            except OSError as exc:
-                self._unknown_room.failed(exc)
-            else:
-                self._unknown_room.recovered()
-            await asyncio.sleep(_LOOK_EVERY_S)
-
-    def _look_at_clock(self) -> None:
+    def _check_clock(self) -> None:
         offset_s = self._clock.offset_s
         if offset_s is None:
             return
-        wrong = abs(offset_s) > CLOCK_WRONG_S
-        if wrong != self._clock_is_wrong:
-            self._clock_is_wrong = wrong
-            self.note("clock.wrong" if wrong else "clock.right", {"cloud_ahead_s": round(offset_s)})
+        is_wrong = abs(offset_s) > MAX_CLOCK_OFFSET_S
+        if is_wrong != self._clock_is_wrong:
+            self._clock_is_wrong = is_wrong
+            event = types.ClockWrong if is_wrong else types.ClockRight
+            self.add(event(cloud_ahead_s=round(offset_s)))
 
-    def _look_at_disk(self, disk: Any) -> None:
-        threshold = min(DISK_LOW_BYTES, disk.total // 20)
+    def _check_disk(self, usage: Any) -> None:
+        threshold = min(MIN_FREE_BYTES, usage.total // 20)
         # Some way apart, so that a disk at the threshold is not low and right again all the time.
-        low = disk.free < (threshold * 5 // 4 if self._disk_is_low else threshold)
-        if low != self._disk_is_low:
-            self._disk_is_low = low
-            self.note("disk.low" if low else "disk.ok", {"free_bytes": disk.free, "total_bytes": disk.total})
+        is_low = usage.free < (threshold * 5 // 4 if self._disk_is_low else threshold)
+        if is_low != self._disk_is_low:
+            self._disk_is_low = is_low
+            event = types.DiskLow if is_low else types.DiskOk
+            self.add(event(free_bytes=usage.free, total_bytes=usage.total))
 
 
-def _described(change: Change, camera: CameraRecord) -> tuple[str, dict[str, Any]]:
-    data: dict[str, Any] = {"managed": camera.managed, "address": camera.address or None, "name": camera.name}
+def _camera_event(change: Change, camera: CameraRecord) -> EventType:
+    common: dict[str, Any] = {
+        "managed": camera.managed,
+        "address": camera.address or None,
+        "name": camera.name,
+    }
     match change:
         case "found":
-            return "camera.found", data | {"model": camera.model or None}
+            return types.CameraFound(**common, model=camera.model or None)
+        case "moved":
+            return types.CameraMoved(**common)
+        case "online":
+            return types.CameraOnline(**common)
+        case "offline":
+            return types.CameraOffline(**common)
         case "activation":
-            kind = "camera.activated" if camera.activation == "activated" else "camera.not_activated"
-            return kind, data | {"activation": camera.activation}
+            activated = camera.activation == "activated"
+            event = types.CameraActivated if activated else types.CameraNotActivated
+            return event(**common, activation=camera.activation)
         case "untrusted":
-            shown = {"remembered": camera.certificate_sha256, "shown": camera.shown_sha256}
-            return "camera.certificate_changed", data | shown
+            return types.CameraCertificateChanged(
+                **common, remembered=camera.certificate_sha256, shown=camera.shown_sha256
+            )
         case "pinned":
-            return "camera.trusted", data | {"certificate_sha256": camera.certificate_sha256}
-        case _:
-            return f"camera.{change}", data
+            return types.CameraTrusted(**common, certificate_sha256=camera.certificate_sha256)

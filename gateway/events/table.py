@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from gateway.events.event import Event, EventFilter, NewEvent
 from gateway.protocol import json_text
-from gateway.protocol.events import TYPE_PATTERN
+from gateway.protocol.event_type import TYPE_PATTERN
 
 CALLBACK_MEMORY_S: Final = 3600.0
 """How long a callback is recognised when it comes again, in seconds of uptime: longer than its timestamp is valid."""

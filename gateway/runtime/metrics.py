@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from gateway.errors import Problem
-from gateway.protocol.events import EVENT_TYPES
+from gateway.protocol.event_type import EVENT_TYPES
 
 
 class Recorded(Protocol):

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.events import camera_events
+from gateway.protocol.vendor_events import camera_events
 from gateway.simulator.callbacks import is_callback
 from gateway.simulator.camera_state import MAX_FOCUS, MAX_ZOOM, CameraState, DetectionConfig, Lens, RestartReason
 from gateway.simulator.validation import CallRefused, first_listed, wrong_parameters

@@ -87,11 +87,11 @@ async def test_the_cloud_is_lost_and_back_and_refuses(store: SimulatedStore, pos
 
 
 async def test_a_wrong_clock_is_told_once_and_when_it_is_right_again(gateway: Gateway, journal_has: Any) -> None:
-    gateway.system_events.look()
+    await gateway.system_events.check_clock_and_disk()
     for moved_s in (3600.0, 3600.0, 0.0):
         gateway.cloud.clock.set(time.time() + moved_s)
-        gateway.system_events.look()
-        gateway.system_events.look()
+        await gateway.system_events.check_clock_and_disk()
+        await gateway.system_events.check_clock_and_disk()
     wrong, _ = await journal_has("clock.wrong", "clock.right", types="clock.*")
     assert abs(wrong["data"]["cloud_ahead_s"] - 3600) < 5
 
@@ -102,6 +102,6 @@ async def test_a_full_disk_is_told_once_and_when_there_is_room_again(
     usage = shutil.disk_usage(tmp_path)
     for free in (10**6, 10**6, 10**11):
         monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage._replace(total=10**12, free=free))
-        gateway.system_events.look()
+        await gateway.system_events.check_clock_and_disk()
     low, _ = await journal_has("disk.low", "disk.ok", types="disk.*")
     assert low["data"]["free_bytes"] == 10**6

@@ -14,9 +14,10 @@ from gateway.cloud.client import Cloud
 from gateway.discovery.device import DiscoveredDevice
 from gateway.events.callback_urls import CallbackUrls
 from gateway.events.camera_ids import CloudCameraIds
+from gateway.events.subscription_targets import CameraTarget, CloudTarget
 from gateway.events.subscriptions import Subscriptions
-from gateway.events.targets import CameraTarget, CloudTarget
 from gateway.runtime.clock import PeerClock
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import CameraSettings, CloudSettings, HookSettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
@@ -31,7 +32,7 @@ class Bench:
     registry: Registry
     cameras: Cameras
     cloud: Cloud
-    ipcs: CloudCameraIds
+    camera_ids: CloudCameraIds
     callback_urls: CallbackUrls
     subscriptions: Subscriptions
     own: list[str] = field(default_factory=lambda: ["127.0.0.1"])
@@ -74,6 +75,7 @@ async def make(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Make]:
     """Make the parts, with the settings of hooks that are given."""
     made: list[Bench] = []
     database = await Database.open(tmp_path / "gateway.db")
+    supervisor = Supervisor()
 
     async def assemble(**hooks: str) -> Bench:
         registry = Registry(CameraTable(database))
@@ -88,25 +90,27 @@ async def make(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Make]:
         )  # fmt: skip
         cloud = Cloud(settings, clock)
         own = ["127.0.0.1"]
-        callback_urls = CallbackUrls(HookSettings.model_validate(hooks), "0.0.0.0", own=lambda _: own[0])
-        ipcs = CloudCameraIds(cloud, settings)
+        callback_urls = CallbackUrls(HookSettings.model_validate(hooks), "0.0.0.0", own_address=lambda _: own[0])
+        camera_ids = CloudCameraIds(cloud, settings, supervisor)
         subscriptions = Subscriptions(
             registry,
+            supervisor,
             cloud=CloudTarget(cloud, settings, callback_urls),
             camera=lambda sn: CameraTarget(sn, registry, cameras, callback_urls),
-            on_cloud_subscribed=ipcs.refresh,
+            on_cloud_subscribed=camera_ids.refresh,
         )
-        bench = Bench(store, registry, cameras, cloud, ipcs, callback_urls, subscriptions, own)
+        bench = Bench(store, registry, cameras, cloud, camera_ids, callback_urls, subscriptions, own)
         made.append(bench)
         return bench
 
     yield assemble
     for bench in made:
         await bench.subscriptions.close()
-        await bench.ipcs.close()
+        await bench.camera_ids.close()
         await bench.cameras.close()
         await bench.cloud.close()
         await bench.registry.close()
+    await supervisor.close()
     await database.close()
 
 

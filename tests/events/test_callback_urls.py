@@ -14,7 +14,7 @@ def camera(address: str) -> CameraRecord:
 
 
 def callback_urls(host: str = "0.0.0.0", own: str = "192.168.1.5", **hooks: str) -> CallbackUrls:
-    made = CallbackUrls(HookSettings.model_validate(hooks), host, own=lambda _: own)
+    made = CallbackUrls(HookSettings.model_validate(hooks), host, own_address=lambda _: own)
     made.port = 8080
     return made
 
@@ -30,19 +30,19 @@ def callback_urls(host: str = "0.0.0.0", own: str = "192.168.1.5", **hooks: str)
     ],
 )
 def test_the_address_that_a_camera_is_told(host: str, own: str, address: str, told: str) -> None:
-    assert callback_urls(host, own).of_camera(camera(address)) == told
+    assert callback_urls(host, own).for_camera(camera(address)) == told
 
 
 def test_a_gateway_on_loopback_cannot_be_called_by_a_camera() -> None:
     with pytest.raises(Conflict, match=r"server\.host"):
-        callback_urls("127.0.0.1").of_camera(camera("192.168.1.77:443"))
-    told = callback_urls("127.0.0.1", camera_url="http://10.0.0.1").of_camera(camera("192.168.1.77:443"))
+        callback_urls("127.0.0.1").for_camera(camera("192.168.1.77:443"))
+    told = callback_urls("127.0.0.1", camera_url="http://10.0.0.1").for_camera(camera("192.168.1.77:443"))
     assert told == "http://10.0.0.1/hooks/cameras/SN1", "somebody passes it on"
 
 
 def test_a_camera_without_an_address_has_no_callback() -> None:
     with pytest.raises(Conflict, match="run discovery"):
-        callback_urls().of_camera(camera(""))
+        callback_urls().for_camera(camera(""))
 
 
 @pytest.mark.parametrize("host", ["camera.store", "x" * 70, "a..b", "999.1.1.1"])
@@ -50,7 +50,7 @@ def test_a_name_is_not_looked_up(host: str) -> None:
     made = CallbackUrls(HookSettings(), "0.0.0.0")
     made.port = 8080
     with pytest.raises(Conflict, match=r"hooks\.camera_url"):
-        made.of_camera(camera(f"{host}:443"))
+        made.for_camera(camera(f"{host}:443"))
 
 
 def test_the_systems_routes_tell_this_machines_address() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import CameraUnreachable, Conflict, NotFound, VendorRefused
-from gateway.events import subscriptions
-from gateway.protocol.events import CLOUD_EVENTS
+from gateway.events import subscription, subscriptions
+from gateway.protocol.vendor_events import CLOUD_EVENTS
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 
@@ -99,7 +99,7 @@ async def test_a_camera_url_of_the_settings_is_the_base(make: Any, until: Any) -
 async def test_a_change_of_the_gateways_address_renews(
     bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscriptions, "_LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(subscriptions, "CHECK_INTERVAL_S", 0.02)
     camera = await bench.manage()
     bench.start()
     await until(lambda: camera.state.hooks)
@@ -111,7 +111,7 @@ async def test_a_change_of_the_gateways_address_renews(
 
 
 async def test_it_is_renewed_daily(make: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscriptions, "RENEW_S", 0.05)
+    monkeypatch.setattr(subscription, "RENEWAL_INTERVAL_S", 0.05)
     bench = await make(public_url=PUBLIC)
     camera = await bench.manage()
     bench.start()
@@ -171,8 +171,8 @@ async def test_a_camera_that_was_forgotten_is_let_go_of(bench: Bench, until: Any
 async def test_a_failure_is_tried_again_and_told_once(
     bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "gateway.events.subscriptions")
-    monkeypatch.setattr(subscriptions, "FIRST_PAUSE_S", 0.02)
+    caplog.set_level(logging.INFO, "gateway.events.subscription")
+    monkeypatch.setattr(subscription, "INITIAL_DELAY_S", 0.02)
     camera = await bench.manage()
     camera.faults.add("refuse", path="hook/add", code=1, times=8)
     bench.start()
@@ -194,8 +194,8 @@ async def test_the_pauses_grow_and_end(bench: Bench) -> None:
         pauses.append(state["next_try_in_s"])
     assert state["state"] == "failing"
     assert state["last_error"]
-    assert 11 <= pauses[0] <= 19
-    assert 700 <= pauses[-1] <= 1090
+    assert 7 <= pauses[0] <= 15
+    assert 450 <= pauses[-1] <= 900
 
 
 async def test_old_firmware_is_left_in_peace(bench: Bench, until: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -255,7 +255,7 @@ async def test_one_target_that_is_slow_delays_no_other(make: Any, until: Any) ->
 async def test_what_a_person_ended_stays_ended_until_told(
     make: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscriptions, "_LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(subscriptions, "CHECK_INTERVAL_S", 0.02)
     bench = await make(public_url=PUBLIC)
     camera = await bench.manage()
     bench.start()
@@ -311,21 +311,21 @@ async def test_the_clouds_numbers_are_learned_and_asked_for_once(make: Any, unti
     [known] = store.cloud.state.shops[store.shop_id].cameras.values()
     bench.start()
     await until(lambda: bench.state()["state"] == "subscribed" and "device/ipc/getList" in store.cloud.request_paths)
-    await until(lambda: bench.ipcs.serial_number(known.ipc_id))
-    assert bench.ipcs.serial_number(known.ipc_id) == known.sn
+    await until(lambda: bench.camera_ids.serial_number(known.ipc_id))
+    assert bench.camera_ids.serial_number(known.ipc_id) == known.sn
     asked = store.cloud.request_paths.count("device/ipc/getList")
     late = store.cloud.state.bind_camera(store.shop_id, sn="FS101D8BS00099", name="New", model="FM020")
-    assert bench.ipcs.serial_number(late.ipc_id) is None
+    assert bench.camera_ids.serial_number(late.ipc_id) is None
     await asyncio.sleep(0.2)
     assert store.cloud.request_paths.count("device/ipc/getList") == asked, "it was asked a moment ago"
 
 
 async def test_an_unknown_number_asks_the_cloud(bench: Bench, until: Any, store: SimulatedStore) -> None:
     [known] = store.cloud.state.shops[store.shop_id].cameras.values()
-    assert bench.ipcs.serial_number("") is None
-    assert bench.ipcs.serial_number(known.ipc_id) is None
-    await until(lambda: bench.ipcs.serial_number(known.ipc_id) == known.sn)
+    assert bench.camera_ids.serial_number("") is None
+    assert bench.camera_ids.serial_number(known.ipc_id) is None
+    await until(lambda: bench.camera_ids.serial_number(known.ipc_id) == known.sn)
     for _ in range(20):
-        assert bench.ipcs.serial_number("4711") is None
+        assert bench.camera_ids.serial_number("4711") is None
         await asyncio.sleep(0)
     assert store.cloud.request_paths == ["device/ipc/getList"]

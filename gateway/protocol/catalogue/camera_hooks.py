@@ -1,9 +1,9 @@
 """Camera endpoints `hook/*`: events that a camera reports to a callback URL (NOTES: Camera subscriptions)."""
 
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.events import VENDOR_EVENTS
 from gateway.protocol.parameters import Choice, Parameter
 from gateway.protocol.return_codes import camera_codes
+from gateway.protocol.vendor_events import VENDOR_EVENTS
 
 _EVENT_LIST = Parameter(
     name="event_list",
@@ -11,10 +11,9 @@ _EVENT_LIST = Parameter(
     items="string",
     required=True,
     choices=tuple(
-        Choice(key, event.title + (f" ({event.model} only)" if event.model else ""))
+        Choice(event.camera_name, event.title() + (f" ({event.model} only)" if event.model else ""))
         for event in VENDOR_EVENTS
-        for key in event.keys
-        if isinstance(key, str)
+        if event.camera_name is not None
     ),
     open=True,
     description="The events, by name: the cloud has numbers for them.",
