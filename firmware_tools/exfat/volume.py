@@ -106,7 +106,14 @@ class ExfatVolume:
         return entry
 
     def read_chain(self, name: str, first: int, length: int | None) -> list[ClusterRun]:
-        """Follow a chain in the allocation table; only the root folder has no known length."""
+        """Follow a chain in the allocation table and return its clusters.
+
+        `length` is in bytes; only that of the root folder is not known.
+
+        Raises:
+            CardFault: the chain is broken, or has another length.
+
+        """
         if length == 0 and first == 0:
             return []
         self._check_first_cluster(name, first)
@@ -127,7 +134,7 @@ class ExfatVolume:
         return runs
 
     def find_clusters(self, entry: LocatedEntry) -> list[ClusterRun]:
-        """Return the clusters of a file or folder."""
+        """Return the clusters of a file or folder; raise `CardFault` if they cannot be its clusters."""
         file = entry.file
         count = self.geometry.clusters_for(file.length)
         if not file.is_contiguous or not count:
@@ -147,7 +154,7 @@ class ExfatVolume:
                 offset, remaining, length = offset + len(data), remaining - len(data), length - len(data)
 
     def read_root(self) -> RootFolder:
-        """Read the root folder."""
+        """Read the root folder; raise `CardFault` if it is damaged."""
         root = RootFolder()
         runs = self.read_chain("root folder", self.boot_region.root_cluster, None)
         for entry_set in self._read_entry_sets(runs, "root folder"):
@@ -162,7 +169,7 @@ class ExfatVolume:
         return root
 
     def read_folder(self, folder: LocatedEntry) -> list[LocatedEntry]:
-        """Read a folder below the root folder."""
+        """Read a folder below the root folder; raise `CardFault` if it is damaged."""
         entry_sets = self._read_entry_sets(self.find_clusters(folder), folder.path)
         return [entry for entry_set in entry_sets for entry in _locate(entry_set, f"{folder.path}/")]
 
