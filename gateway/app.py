@@ -28,8 +28,8 @@ from gateway.events.subscriptions import Subscriptions
 from gateway.events.system_events import SystemEvents
 from gateway.events.webhooks import Webhooks
 from gateway.events.webhooks.table import WebhookTable
-from gateway.outbox import Outbox
-from gateway.outbox.worker import Relay
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.worker import OutboxWorker
 from gateway.runtime import logs
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
@@ -37,6 +37,7 @@ from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
+from gateway.storage.uptime_table import Uptime
 
 if TYPE_CHECKING:  # imported where it is used, for the memory that it takes
     from gateway.authority.authority import Authority
@@ -90,13 +91,14 @@ class Gateway:
         self.cloud.on_call = self.metrics.calls("cloud")
         self.database = self._add(await Database.open(self.directory.database))
         self.tokens = self._add(await TokenTable.open(self.database))
-        self.outbox = self._add(await Outbox.open(self.database, max_bytes=settings.outbox.max_bytes))
-        self.relay = self._add(Relay(self.cloud, self.outbox))
-        uptime = self.outbox.running
+        self.uptime = await Uptime.open(self.database, self.supervisor)
+        max_bytes = settings.outbox.max_bytes
+        self.outbox = self._add(await Outbox.open(self.database, self.uptime, self.supervisor, max_bytes=max_bytes))
+        self.outbox_worker = self._add(OutboxWorker(self.cloud, self.outbox, self.supervisor))
         account = f"{settings.cloud.url} {settings.cloud.app_id}"
-        flow_table = FlowTable(self.database, uptime, account=account)
+        flow_table = FlowTable(self.database, self.uptime, account=account)
         self.flow = self._add(CustomerFlow(self.cloud, flow_table, settings.cloud.shop))
-        self.event_log = self._add(await EventLog.open(self.database, uptime, self.supervisor, now=self.clock.now))
+        self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
         self.event_log.subscribe(self.metrics.events)
         self.registry = Registry(CameraTable(self.database), interval_s=settings.discovery.interval_s)
         await self.registry.load()
@@ -104,7 +106,7 @@ class Gateway:
         self.system_events = self._add(
             SystemEvents(self.event_log, self.registry, self.clock, self.directory.path, self.supervisor)
         )
-        self.relay.subscribe(self.system_events.add_outbox_event)
+        self.outbox_worker.subscribe(self.system_events.add_outbox_event)
         camera_ids = self._add(CloudCameraIds(self.cloud, settings.cloud, self.supervisor))
         webhook_table = WebhookTable(self.database)
         self.webhooks = self._add(
@@ -157,7 +159,7 @@ class Gateway:
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
-        self.relay.start()
+        self.outbox_worker.start()
         self.system_events.start()
         self.callback_urls.port = port
         self.subscriptions.start()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await Database.open(tmp_path / "gateway.db")
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def supervisor() -> AsyncIterator[Supervisor]:
+    """Give a supervisor that restarts at once."""
+    supervisor = Supervisor(initial_delay_s=0.001, max_delay_s=0.01)
+    yield supervisor
+    await supervisor.close()
 
 
 @pytest.fixture

@@ -83,12 +83,9 @@ def test_the_protocol_is_pure(file: Path) -> None:
     assert not named & {"asyncio", "socket", "ssl", "time", "random", "secrets", "os", "pathlib", "sqlite3", "aiohttp"}
 
 
-MIXED = {ROOT / "gateway/outbox/__init__.py"}
-
-
 def holds_tables(file: Path) -> bool:
     named = file.stem == "table" or file.stem.endswith("_table")
-    return named or "gateway/storage/" in file.as_posix() or file in MIXED
+    return named or "gateway/storage/" in file.as_posix()
 
 
 def test_sql_stands_in_the_storage_and_in_files_named_for_a_table() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.api.outbox import LONGEST_WAIT_S, MOST_KEY, WAIT_S
+from gateway.api.outbox import DEFAULT_WAIT_S, MAX_KEY_LENGTH, MAX_WAIT_S
 from gateway.errors import Conflict, OutboxFull, PeerTimeout, Problem
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.reference import describe_relay_policy
@@ -13,7 +13,7 @@ _REQUEST_HEADERS: Final = (
         "name": "Prefer",
         "in": "header",
         "description": f"`wait=SECONDS` (RFC 7240): how long to wait for the cloud before the answer is 202, at most "
-        f"{LONGEST_WAIT_S:g}; {WAIT_S:g} if not given. Nobody waits while the cloud is known to be away.",
+        f"{MAX_WAIT_S:g}; {DEFAULT_WAIT_S:g} if not given. Nobody waits while the cloud is known to be away.",
         "schema": {"type": "string"},
         "example": "wait=10",
     },
@@ -22,7 +22,7 @@ _REQUEST_HEADERS: Final = (
         "in": "header",
         "description": "Makes a repeat return what became of the first call with this key, whatever happened between. "
         "Keys of one token are apart from those of others.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": MOST_KEY},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
     },
 )
 _APPLIED: Final = {

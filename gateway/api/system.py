@@ -34,7 +34,7 @@ async def status(context: RequestContext) -> web.StreamResponse:
             "cloud": {"reachable": gateway.cloud.reachable, "clock_offset_s": gateway.cloud.clock.offset_s},
             "cameras": {"known": len(cameras), "online": sum(camera.online for camera in cameras)},
             "outbox": outbox._asdict(),
-            "relay": {"away": gateway.relay.away, "held": gateway.outbox.held},
+            "relay": {"away": gateway.outbox.unreachable, "held": gateway.outbox.held},
         }
     )
 

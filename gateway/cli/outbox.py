@@ -11,7 +11,7 @@ from gateway.cli.client import Api
 from gateway.cli.messages import messages
 from gateway.cli.session import Session, fail, speaks, write_file
 from gateway.cli.tables import members, show, table
-from gateway.outbox.batching import STATES
+from gateway.outbox.model import STATES
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 

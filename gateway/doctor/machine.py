@@ -94,7 +94,7 @@ async def outbox(subject: Subject) -> list[Finding]:
     refused = sum(count.items for count in await gateway.outbox.counts() if count.state == "refused")
     findings = []
     age = f"the oldest for {(age_s or 0) / 3600:.1f} h of running time"
-    evidence = f"{age}; {gateway.relay.away}" if gateway.relay.away else age
+    evidence = f"{age}; {gateway.outbox.unreachable}" if gateway.outbox.unreachable else age
     if age_s is not None and age_s > _LONG_S:
         status: Status = "failed" if age_s > _TOO_LONG_S else "warning"
         advice = "see the findings on the cloud; nothing is lost meanwhile"

@@ -66,7 +66,7 @@ class EventLog:
         self._reported: set[int] = set()
         """Damaged events that the gateway's log names."""
         self._commit: GroupCommit[EventRow, Event | None] = GroupCommit(
-            database, bulk=self._store, last=lambda _: None, committed=self._committed
+            database, supervisor, "event log writer", store=self._store, committed=self._committed
         )
         self._retention = supervisor.start_periodic(
             "event log retention", self.apply_retention, interval_s=RETENTION_INTERVAL_S, run_at_start=True
@@ -108,7 +108,7 @@ class EventLog:
     async def append(self, event: NewEvent, *, digest: bytes | None = None) -> Event | None:
         """Store an event and return it; None if a callback with this `digest` is stored already."""
         live = None if event.live is None else json_text.dumps(event.live)
-        return await self._commit.offer(
+        return await self._commit.add(
             EventRow(event, int(self._now() * 1000), json_text.dumps(event.data), live, digest)
         )
 

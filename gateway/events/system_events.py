@@ -15,7 +15,7 @@ from gateway.errors import StateError
 from gateway.events import types
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
-from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, News, QueueBlocked
+from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, QueueBlocked
 from gateway.protocol.event_type import EventType
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Service, Supervisor
@@ -79,7 +79,7 @@ class SystemEvents:
         self._pending.append(NewEvent.by_gateway(event, camera))
         self._added.set()
 
-    def add_outbox_event(self, event: News) -> None:
+    def add_outbox_event(self, event: OutboxEvent) -> None:
         """Store an event of the outbox."""
         match event:
             case ItemRefused():

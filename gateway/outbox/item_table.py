@@ -1,98 +1,68 @@
-"""The ledger of the outbox: what people and tills see of items and submissions, and what they may do to them."""
+"""Items in the database: listing them, and what a person does to those that were refused."""
 
 import json
 import sqlite3
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from gateway.errors import Conflict, NotFound
-from gateway.outbox.batching import Fate, Item, Member, State, aggregate, parameters, rebuilt
-from gateway.outbox.keys_table import WITH_KEY, Keys
-from gateway.protocol import json_text
-from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.parameters import FilePart
-from gateway.runtime.timestamps import utc_text
+from gateway.outbox.item import OutboxItem
+from gateway.outbox.model import NewItem, Outcome, State
+from gateway.outbox.table import read_members
 
-_PAGE_BYTES: Final = 4 * 1024 * 1024
-"""How much content one page of a list holds at most: an item may have a megabyte."""
-_SELECT: Final = "SELECT item.*, (SELECT text FROM content WHERE content.sequence = item.sequence) AS text FROM item"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An item as it is stored; `state` is `sending` while it is under way. `token` is None if nobody knows whose."""
-
-    sequence: int
-    submission: int
-    token: str | None
-    path: str
-    state: State
-    shared: str
-    text: str | None
-    reference: str
-    order_key: str
-    created_at: int
-    attempts: int
-    fate: Fate
-
-    def describe(self) -> dict[str, Any]:
-        """Return it as the REST interface shows it. Content goes when room is needed; then parameters are null."""
-        endpoint = CATALOGUE.get("cloud", self.path)
-        told = self.state in ("delivered", "refused")
-        return {
-            "outbox_id": str(self.sequence),
-            "path": self.path,
-            "state": self.state,
-            "sequence": self.sequence,
-            "created_at": utc_text(self.created_at),
-            "attempts": self.attempts,
-            "parameters": None if self.text is None else parameters(endpoint, self.shared, self.text),
-            "vendor_code": self.fate.code,
-            "vendor_meaning": self.fate.meaning or None,
-            "vendor_answer": json_text.loads(rebuilt(endpoint, [self.member])) if told else None,
-        }
-
-    @property
-    def member(self) -> Member:
-        """What the answer to its submission is made of."""
-        return Member(self.reference, self.fate)
+_MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+"""How much content one page of a list holds: an item may have a megabyte."""
+_NUMBERS: Final = ("sequence", "submission", "created_at", "attempts", "vendor_code")
+_TEXTS: Final = (
+    "token", "path", "state", "shared", "reference", "order_key", "vendor_meaning", "result_list", "vendor_response",
+)  # fmt: skip
+_SELECT: Final = (
+    f"SELECT {', '.join(_NUMBERS)}, {', '.join(f'CAST({name} AS BLOB) AS {name}' for name in _TEXTS)}, "  # noqa: S608
+    "(SELECT CAST(text AS BLOB) FROM item_content WHERE item_content.sequence = item.sequence) AS text FROM item"
+)
+"""Texts are read as bytes, so that an item with a damaged one can be listed, exported and dropped."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What the memory adds to the disk: the items that are being sent, attempts not yet written down, young keys."""
+class InFlight:
+    """What only the memory knows of items."""
 
-    in_flight: Set[int]
-    tries: dict[int, int]
-    keys: Keys
+    sequences: Set[int]
+    """The items that are being sent."""
+    attempts: Mapping[int, int]
+    """Attempts that are not stored yet, by item."""
 
 
 class Count(NamedTuple):
-    """How many items of an endpoint are in a state, with which of the vendor's codes."""
+    """How many items of an endpoint are in a state."""
 
     path: str
+    """The endpoint."""
     state: State
+    """The state."""
     vendor_code: int | None
+    """The vendor's code, if there was one."""
     items: int
+    """How many."""
 
 
-def counts(connection: sqlite3.Connection) -> list[Count]:
-    """Return how many items there are, by path, state and code; those being sent count as waiting."""
-    grouped = "SELECT path, state, vendor_code, count(*) FROM item GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    return [Count(*row) for row in connection.execute(grouped)]
+def count_items(connection: sqlite3.Connection) -> list[Count]:
+    """Count items by path, state and code. Those that are being sent count as waiting."""
+    grouped = "SELECT CAST(path AS BLOB), state, vendor_code, count(*) FROM item GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    return [Count(_decode(path), *rest) for path, *rest in connection.execute(grouped)]
 
 
-def entries(
+def list_items(
     connection: sqlite3.Connection,
-    view: View,
+    in_flight: InFlight,
     *,
     token: str | None = None,
     state: State | None = None,
     path: str | None = None,
     after: int = 0,
     limit: int = 50,
-) -> tuple[list[Entry], int | None]:
+) -> tuple[list[OutboxItem], int | None]:
     """Return items in the order of acceptance, and the number after which the next page begins, if there is one."""
     conditions: list[str] = ["sequence > ?"]
     values: list[Any] = [after]
@@ -100,156 +70,151 @@ def entries(
         conditions.append(f"state = '{'waiting' if state == 'sending' else state}'")
     if state in ("waiting", "sending"):
         conditions.append(f"sequence {'NOT ' if state == 'waiting' else ''}IN (SELECT value FROM json_each(?))")  # noqa: S608
-        values.append(json.dumps(list(view.in_flight)))
+        values.append(json.dumps(list(in_flight.sequences)))
     for column, wanted in (("path", path), ("token", token)):
         if wanted is not None:
             conditions.append(f"{column} = ?")
             values.append(wanted)
-    found: list[Entry] = []
+    found: list[OutboxItem] = []
     size = 0
     for row in connection.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY sequence", values):
-        if len(found) == limit or size > _PAGE_BYTES:
+        if len(found) == limit or size > _MAX_PAGE_BYTES:
             return found, found[-1].sequence
-        found.append(_entry(row, view))
-        size += len(row["text"] or "")
+        found.append(_read_item(row, in_flight))
+        size += len(row["text"] or b"")
     return found, None
 
 
-def item(connection: sqlite3.Connection, view: View, sequence: int, token: str | None) -> Entry:
+def get_item(connection: sqlite3.Connection, in_flight: InFlight, sequence: int, token: str | None) -> OutboxItem:
     """Return one item. Raises `NotFound`, also for one of another token."""
-    row = connection.execute(f"{_SELECT} WHERE sequence = ?", (sequence,)).fetchone()
-    if row is None or (token is not None and row["token"] != token):
+    found = get_items(connection, in_flight, [sequence])
+    if not found or (token is not None and found[0].token != token):
         raise NotFound(f"the outbox has no item {sequence}; delivered ones are kept for some days")
-    return _entry(row, view)
+    return found[0]
 
 
-def members(connection: sqlite3.Connection, view: View, submission: int, token: str | None) -> list[Entry]:
+def get_submission(
+    connection: sqlite3.Connection, in_flight: InFlight, submission: int, token: str | None
+) -> list[OutboxItem]:
     """Return the items of a submission, in the order of its call. Raises `NotFound`, also for one of another token."""
     row = connection.execute("SELECT token, items, members FROM submission WHERE id = ?", (submission,)).fetchone()
     if row is None or (token is not None and row["token"] != token):
         raise NotFound(f"the outbox has no submission s{submission}; delivered ones are kept for some days")
-    own = range(submission, submission + row["items"])
-    numbers: Sequence[int] = own if row["members"] is None else json.loads(row["members"])
-    return by_number(connection, view, numbers)
+    return get_items(connection, in_flight, read_members(submission, row["items"], row["members"]))
 
 
-def by_number(connection: sqlite3.Connection, view: View, numbers: Sequence[int]) -> list[Entry]:
+def get_items(connection: sqlite3.Connection, in_flight: InFlight, sequences: Sequence[int]) -> list[OutboxItem]:
     """Return the items with these numbers that are there, in that order."""
     rows = connection.execute(
         f"{_SELECT} WHERE sequence IN (SELECT value FROM json_each(?))",  # noqa: S608
-        (json.dumps(list(numbers)),),
+        (json.dumps(list(sequences)),),
     ).fetchall()
-    found = {row["sequence"]: _entry(row, view) for row in rows}
-    return [found[number] for number in numbers if number in found]
+    found = {row["sequence"]: _read_item(row, in_flight) for row in rows}
+    return [found[sequence] for sequence in sequences if sequence in found]
 
 
-def describe_submission(submission: int, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return a submission of several items as the REST interface shows it."""
-    state = aggregate([entry.state for entry in entries])
-    first = entries[0]
-    endpoint = CATALOGUE.get("cloud", first.path)
-    done = state in ("delivered", "refused")
-    refused = next((entry.fate for entry in entries if entry.state == "refused"), None)
-    fate = refused if state == "refused" and refused is not None else first.fate
-    items = [entry.describe() for entry in entries]
-    each = endpoint.relay.list_parameter if endpoint.relay is not None else ""
-    given = [one["parameters"] for one in items if one["parameters"] is not None]
-    return {
-        "outbox_id": f"s{submission}",
-        "path": first.path,
-        "state": state,
-        "sequence": submission,
-        "created_at": utc_text(first.created_at),
-        "attempts": max(entry.attempts for entry in entries),
-        "parameters": {**given[0], each: [element for one in given for element in one[each]]} if given else None,
-        "vendor_code": fate.code if done else None,
-        "vendor_meaning": (fate.meaning or None) if done else None,
-        "vendor_answer": json_text.loads(rebuilt(endpoint, [entry.member for entry in entries])) if done else None,
-        "items": items,
-    }
-
-
-def files(connection: sqlite3.Connection, sequence: int) -> dict[str, FilePart]:
-    """Return the files of an item."""
-    rows = connection.execute("SELECT name, filename, content_type, data FROM file WHERE sequence = ?", (sequence,))
-    return {row[0]: FilePart(row[1], row[2], row[3]) for row in rows}
-
-
-def revive(connection: sqlite3.Connection, view: View, sequences: Sequence[int], now_s: float) -> list[int]:
+def revive_items(
+    connection: sqlite3.Connection, in_flight: InFlight, sequences: Sequence[int], uptime_s: float
+) -> list[int]:
     """Let refused and expired items wait again at their old places; return their numbers. Raises `Conflict`."""
-    found = by_number(connection, view, sequences)
-    for entry in found:
-        _check_dead(connection, view, entry, entry.order_key)
-        if entry.text is None:
+    found = get_items(connection, in_flight, sequences)
+    for item in found:
+        _check_revivable(connection, in_flight, item, item.order_key)
+        if item.text is None:
             raise Conflict(
-                f"item {entry.sequence} has no content any more, which made room for others or was damaged; edit it, "
+                f"item {item.sequence} has no content any more, which made room for others or was damaged; edit it, "
                 "which gives it a new one, or drop it"
             )
-    for entry in found:
-        relay = CATALOGUE.get("cloud", entry.path).relay
-        expires_s = now_s + relay.expires_after_s if relay is not None and relay.expires_after_s is not None else None
+    for item in found:
+        policy = item.queued_endpoint.relay
+        expires_s = None if policy is None or policy.expires_after_s is None else uptime_s + policy.expires_after_s
         connection.execute(
-            "UPDATE item SET state = 'waiting', finished_s = NULL, sent_to = path, expires_s = ?, listed = '', "
-            "vendor_code = NULL, vendor_meaning = '', vendor_answer = '' WHERE sequence = ?",
-            (expires_s, entry.sequence),
+            "UPDATE item SET state = 'waiting', finished_s = NULL, target_path = path, expires_s = ?, "
+            "result_list = '', vendor_code = NULL, vendor_meaning = '', vendor_response = '' WHERE sequence = ?",
+            (expires_s, item.sequence),
         )
-    return [entry.sequence for entry in found]
+    return [item.sequence for item in found]
 
 
-def edit(connection: sqlite3.Connection, view: View, sequence: int, shared: str, new: Item, now_s: float) -> list[int]:
+def edit_item(
+    connection: sqlite3.Connection, in_flight: InFlight, sequence: int, shared: str, new: NewItem, uptime_s: float
+) -> list[int]:
     """Give a refused or expired item new content and let it wait again. Raises `Conflict`."""
-    for entry in by_number(connection, view, [sequence]):
-        _check_dead(connection, view, entry, new.keys[0])
-    others = json.dumps(new.keys[1:]) if len(new.keys) > 1 else None
+    for item in get_items(connection, in_flight, [sequence]):
+        _check_revivable(connection, in_flight, item, new.keys[0])
+    other_keys = json.dumps(new.keys[1:]) if len(new.keys) > 1 else None
     connection.execute(
         "UPDATE item SET shared = ?, order_key = ?, other_keys = ?, reference = ?, size = ?, digest = ?, "
-        "stripped = 0 "
-        "WHERE sequence = ?",
-        (shared, new.keys[0], others, new.reference, new.size, new.digest, sequence),
+        "content_removed = 0 WHERE sequence = ?",
+        (shared, new.keys[0], other_keys, new.reference, new.size, new.digest, sequence),
     )
-    connection.execute("INSERT OR REPLACE INTO content VALUES (?, ?)", (sequence, new.text))
-    return revive(connection, view, [sequence], now_s)
+    connection.execute("INSERT OR REPLACE INTO item_content VALUES (?, ?)", (sequence, new.text))
+    return revive_items(connection, in_flight, [sequence], uptime_s)
 
 
-def drop(connection: sqlite3.Connection, view: View, sequences: Sequence[int]) -> list[int]:
+def drop_items(connection: sqlite3.Connection, in_flight: InFlight, sequences: Sequence[int]) -> list[int]:
     """Remove items that were not delivered; return the numbers of those that waited. Raises `Conflict`."""
-    found = by_number(connection, view, sequences)
-    for entry in found:
-        if entry.state in ("sending", "delivered"):
-            why = "is being sent now; try again" if entry.state == "sending" else "was delivered; it goes by itself"
-            raise Conflict(f"item {entry.sequence} {why}")
-    for entry in found:
-        for table in ("item", "content", "file"):
-            connection.execute(f"DELETE FROM {table} WHERE sequence = ?", (entry.sequence,))  # noqa: S608
+    found = get_items(connection, in_flight, sequences)
+    for item in found:
+        if item.state in ("sending", "delivered"):
+            why = "is being sent now; try again" if item.state == "sending" else "was delivered; it goes by itself"
+            raise Conflict(f"item {item.sequence} {why}")
+    for item in found:
+        for table in ("item", "item_content", "item_file"):
+            connection.execute(f"DELETE FROM {table} WHERE sequence = ?", (item.sequence,))  # noqa: S608
         connection.execute(
             "DELETE FROM submission WHERE id = ? AND members IS NULL AND NOT EXISTS "
             "(SELECT 1 FROM item WHERE sequence >= id AND sequence < id + items)",
-            (entry.submission,),
+            (item.submission,),
         )
-    return [entry.sequence for entry in found if entry.state == "waiting"]
+    return [item.sequence for item in found if item.state == "waiting"]
 
 
-def _check_dead(connection: sqlite3.Connection, view: View, entry: Entry, order_key: str) -> None:
-    """Raise `Conflict` unless it can be sent again: an old item must not undo what a newer one of its key has done."""
-    if entry.state not in ("refused", "expired"):
-        raise Conflict(f"item {entry.sequence} is {entry.state}: only refused and expired ones can be sent again")
+def refuse_items(connection: sqlite3.Connection, reasons: Mapping[int, str], uptime_s: float) -> None:
+    """Store that waiting items can never be sent, and why."""
+    connection.executemany(
+        "UPDATE item SET state = 'refused', finished_s = ?, vendor_code = NULL, vendor_meaning = ?, "
+        "vendor_response = '' WHERE sequence = ?",
+        [(uptime_s, reason, sequence) for sequence, reason in reasons.items()],
+    )
+
+
+def _check_revivable(connection: sqlite3.Connection, in_flight: InFlight, item: OutboxItem, order_key: str) -> None:
+    """Raise `Conflict` unless an item can be sent again: it must not undo what a newer one of its key has done."""
+    if item.state not in ("refused", "expired"):
+        raise Conflict(f"item {item.sequence} is {item.state}: only refused and expired ones can be sent again")
     newer = connection.execute(
-        f"SELECT sequence, state FROM item WHERE {WITH_KEY} AND path = ? AND sequence > ?",  # noqa: S608
-        (*view.keys.sought([order_key]), entry.path, entry.sequence),
+        "SELECT sequence, state FROM item WHERE order_key = ? AND path = ? AND sequence > ?",
+        (order_key, item.path, item.sequence),
     ).fetchall()
     for row in newer:
-        if row["state"] == "delivered" or row["sequence"] in view.in_flight:
+        if row["state"] == "delivered" or row["sequence"] in in_flight.sequences:
             raise Conflict(
-                f"item {entry.sequence} is older than item {row['sequence']} for the same thing, which was sent since "
+                f"item {item.sequence} is older than item {row['sequence']} for the same thing, which was sent since "
                 "and would be undone; drop it, or hand it over as a new call"
             )
 
 
-def _entry(row: sqlite3.Row, view: View) -> Entry:
-    state: State = "sending" if row["state"] == "waiting" and row["sequence"] in view.in_flight else row["state"]
-    fate = Fate(row["state"], row["vendor_code"], row["vendor_meaning"], row["listed"], row["vendor_answer"])
-    return Entry(
-        row["sequence"], row["submission"], row["token"], row["path"], state, row["shared"], row["text"],
-        row["reference"], row["order_key"], row["created_at"],
-        row["attempts"] + view.tries.get(row["sequence"], 0), fate,
-    )  # fmt: skip
+def _read_item(row: sqlite3.Row, in_flight: InFlight) -> OutboxItem:
+    sequence: int = row["sequence"]
+    stored: Any = _decode(row["state"])
+    state: State = "sending" if stored == "waiting" and sequence in in_flight.sequences else stored
+    meaning, result_list, response = map(_decode, (row["vendor_meaning"], row["result_list"], row["vendor_response"]))
+    return OutboxItem(
+        sequence=sequence,
+        submission=row["submission"],
+        token=None if row["token"] is None else _decode(row["token"]),
+        path=_decode(row["path"]),
+        state=state,
+        shared=_decode(row["shared"]),
+        text=None if row["text"] is None else _decode(row["text"]),
+        reference=_decode(row["reference"]),
+        order_key=_decode(row["order_key"]),
+        created_at=row["created_at"],
+        attempts=row["attempts"] + in_flight.attempts.get(sequence, 0),
+        outcome=Outcome(stored, row["vendor_code"], meaning, result_list, response),
+    )
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

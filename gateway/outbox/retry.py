@@ -1,98 +1,106 @@
-"""Items whose last call brought no clear answer: when they may go again, and in how much company."""
+"""Retries: which items failed recently, when they may be sent again, and in batches of which size."""
 
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.outbox import Batch
-from gateway.outbox.relay_events import QueueBlocked
+from gateway.outbox.events import QueueBlocked
+from gateway.outbox.model import Batch
 
-ANY: Final = 1_000_000
-FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 30.0
+UNLIMITED: Final = 1_000_000
+INITIAL_DELAY_S: Final = 0.5
+MAX_DELAY_S: Final = 30.0
 
-_POISON: Final = 2
-"""After how many failures, while the cloud was there for others, an item has to wait by itself."""
-_BLOCKED: Final = 3
-"""After how many of them, the last one all alone, it is told to block what is behind it."""
+_POISON_FAILURES: Final = 2
+"""After how many failures, while the cloud answered others, an item waits by a back-off of its own."""
+_BLOCKING_FAILURES: Final = 3
+"""After how many of them, the last one alone, it is reported to block what is behind it."""
 
 
 @dataclass(slots=True)
-class _Doubt:
-    """An item in doubt; it waits until `again_at` (monotonic seconds).
+class _FailedItem:
+    """An item whose last call brought no clear outcome."""
 
-    It goes in calls of at most `most` items next time, so that one that the cloud chokes on ends up alone. `blamed`
-    counts its failures while the cloud was there for others; the first of all failures was `since` (Unix seconds).
-    """
+    first_failure_at: float
+    """When it first failed, in Unix seconds."""
+    limit: int = UNLIMITED
+    """The largest batch in which it goes next time: smaller each time, so that a poison item ends up alone."""
+    failures: int = 0
+    """How often it failed while the cloud answered others."""
+    retry_at: float = 0.0
+    """When it may be sent again, in monotonic seconds."""
+    reported: bool = False
+    """Whether it was reported to block others."""
 
-    since: float
-    most: int = ANY
-    blamed: int = 0
-    again_at: float = 0.0
-    told: bool = False
 
-
-class Doubts:
-    """All items in doubt, by number."""
+class RetryTracker:
+    """The items that failed recently, by number."""
 
     def __init__(self) -> None:
-        self._by_item: dict[int, _Doubt] = {}
+        self._items: dict[int, _FailedItem] = {}
 
-    def company(self, sequence: int) -> int:
-        """Return in a call of how many items one may go now: 0 if it has to wait."""
-        doubt = self._by_item.get(sequence)
-        if doubt is None:
-            return ANY
-        return 0 if doubt.again_at > time.monotonic() else doubt.most
+    def limit(self, sequence: int) -> int:
+        """Return the largest batch in which an item may be sent now; 0 if it has to wait."""
+        item = self._items.get(sequence)
+        if item is None:
+            return UNLIMITED
+        return 0 if item.retry_at > time.monotonic() else item.limit
 
-    def next_in_s(self) -> float | None:
-        """Return in how many seconds the next of those that have to wait may go, None if there is none."""
+    def next_retry_in_s(self) -> float | None:
+        """Return the seconds until the next waiting item may be sent, None if none waits."""
         now = time.monotonic()
-        return min((doubt.again_at - now for doubt in self._by_item.values() if doubt.again_at > now), default=None)
+        return min((item.retry_at - now for item in self._items.values() if item.retry_at > now), default=None)
 
-    def poisoned(self, batch: Batch) -> bool:
-        """Tell whether a batch is one item that is to blame itself for its failures."""
-        doubt = self._by_item.get(batch.sequences[0])
-        return len(batch.parcels) == 1 and doubt is not None and doubt.blamed >= _POISON
+    def is_poison(self, batch: Batch) -> bool:
+        """Tell whether a batch is a single entry that failed again and again while the cloud answered others."""
+        item = self._items.get(batch.sequences[0])
+        return len(batch.entries) == 1 and item is not None and item.failures >= _POISON_FAILURES
 
-    def failed(self, batch: Batch, *, blame: bool, pause_s: float, since: float) -> QueueBlocked | None:
-        """Let the items of a batch wait for `pause_s`, or longer where `blame`, once more, makes them poison.
+    def failures(self, batch: Batch) -> int:
+        """Return how often the first item of a batch failed while the cloud answered others."""
+        item = self._items.get(batch.sequences[0])
+        return 0 if item is None else item.failures
 
-        Return the news that it blocks others, once, where it has failed alone too often.
+    def record_failure(self, batch: Batch, *, blame: bool, delay_s: float, now: float) -> QueueBlocked | None:
+        """Let the items of a batch wait for `delay_s` seconds, or for a back-off of their own if they are poison.
+
+        With `blame` the failure counts against them. `now` is in Unix seconds. Return the event that the item blocks
+        others, once, after it has failed alone too often.
         """
-        now = time.monotonic()
         for sequence in batch.sequences:
-            doubt = self._by_item.setdefault(sequence, _Doubt(since))
-            doubt.blamed += blame
-            poison = doubt.blamed >= _POISON
-            if poison or len(batch.parcels) > 1:
-                doubt.most = max(1, len(batch.parcels) // 2)
-            own_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**doubt.blamed) if poison else pause_s
-            doubt.again_at = now + own_s
-        first = self._by_item[batch.sequences[0]]
-        if len(batch.parcels) > 1 or first.blamed < _BLOCKED or first.told:
+            item = self._items.setdefault(sequence, _FailedItem(now))
+            item.failures += blame
+            poison = item.failures >= _POISON_FAILURES
+            if poison or len(batch.entries) > 1:
+                item.limit = max(1, len(batch.entries) // 2)
+            own_delay_s = min(MAX_DELAY_S, INITIAL_DELAY_S * 2**item.failures)
+            item.retry_at = time.monotonic() + (own_delay_s if poison else delay_s)
+        first = self._items[batch.sequences[0]]
+        if len(batch.entries) > 1 or first.failures < _BLOCKING_FAILURES or first.reported:
             return None
-        first.told = True
-        return QueueBlocked(str(batch.sequences[0]), batch.endpoint.path, batch.parcels[0].keys[0], first.since)
+        first.reported = True
+        return QueueBlocked(
+            str(batch.sequences[0]), batch.endpoint.path, batch.entries[0].keys[0], first.first_failure_at
+        )
 
-    def part(self, sequences: Iterable[int], since: float) -> None:
-        """Let items that went as one go by themselves next time."""
+    def isolate(self, sequences: Iterable[int], now: float) -> None:
+        """Send each of these items alone next time."""
         for sequence in sequences:
-            self._by_item[sequence] = _Doubt(since, most=1)
+            self._items[sequence] = _FailedItem(now, limit=1)
 
-    def answered(self) -> None:
-        """Let those that nothing is wrong with go at once: the cloud is there again."""
-        for doubt in self._by_item.values():
-            if doubt.blamed < _POISON:
-                doubt.again_at = 0.0
+    def cloud_answered(self) -> None:
+        """Let the items that are not poison be sent at once: the cloud is back."""
+        for item in self._items.values():
+            if item.failures < _POISON_FAILURES:
+                item.retry_at = 0.0
 
-    def settled(self, sequences: Iterable[int]) -> None:
-        """Forget items."""
-        if self._by_item:
+    def forget(self, sequences: Iterable[int]) -> None:
+        """Forget items that have an outcome."""
+        if self._items:
             for sequence in sequences:
-                self._by_item.pop(sequence, None)
+                self._items.pop(sequence, None)
 
     def clear(self) -> None:
-        """Forget all of them."""
-        self._by_item.clear()
+        """Forget all items."""
+        self._items.clear()

@@ -1,67 +1,68 @@
-"""Watching items until they are done, so that a till can be answered with what became of its own."""
+"""Waiting for the outcomes of items, so that a caller gets the outcomes of its own."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
-from gateway.outbox.batching import Fate
+from gateway.outbox.model import Outcome
 
 
-class Watch:
-    """Waits for items to be done; `fates` holds those that are."""
+class Waiter:
+    """Waits until items have their last outcome."""
 
     def __init__(self) -> None:
-        self.fates: dict[int, Fate] = {}
-        self._open: set[int] = set()
-        self._done = asyncio.Event()
+        self.outcomes: dict[int, Outcome] = {}
+        """The outcomes that are known, by item."""
+        self._missing: set[int] = set()
+        self._complete = asyncio.Event()
 
     def expect(self, sequences: Iterable[int]) -> None:
-        """Wait for these too."""
-        self._open.update(sequences)
+        """Wait for these items, too."""
+        self._missing.update(sequences)
 
-    def tell(self, sequence: int, fate: Fate) -> None:
-        """Take note of a last fate."""
-        self.fates[sequence] = fate
-        self._open.discard(sequence)
-        if not self._open:
-            self._done.set()
+    def resolve(self, sequence: int, outcome: Outcome) -> None:
+        """Take the last outcome of an item."""
+        self.outcomes[sequence] = outcome
+        self._missing.discard(sequence)
+        if not self._missing:
+            self._complete.set()
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait until all are done, for at most that long; return whether they are."""
-        if self._open:
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait until all outcomes are known, for at most `timeout_s` seconds. Return whether they are."""
+        if self._missing:
             try:
-                async with asyncio.timeout(seconds):
-                    await self._done.wait()
+                async with asyncio.timeout(timeout_s):
+                    await self._complete.wait()
             except TimeoutError:
                 return False
         return True
 
 
-class Watches:
-    """All watches by the items they wait for."""
+class Waiters:
+    """All waiters, by the items they wait for."""
 
     def __init__(self) -> None:
-        self._by_item: dict[int, list[Watch]] = defaultdict(list)
+        self._by_item: dict[int, list[Waiter]] = defaultdict(list)
 
-    def add(self, watch: Watch, sequences: Iterable[int]) -> None:
-        """Tell the watch of these items when they are done."""
+    def add(self, waiter: Waiter, sequences: Iterable[int]) -> None:
+        """Let a waiter wait for items."""
         numbers = list(sequences)
-        watch.expect(numbers)
+        waiter.expect(numbers)
         for sequence in numbers:
-            self._by_item[sequence].append(watch)
+            self._by_item[sequence].append(waiter)
 
-    def remove(self, watch: Watch, sequences: Iterable[int]) -> None:
-        """Forget a watch."""
+    def remove(self, waiter: Waiter, sequences: Iterable[int]) -> None:
+        """Forget a waiter."""
         for sequence in sequences:
-            watches = self._by_item.get(sequence, [])
-            if watch in watches:
-                watches.remove(watch)
-            if not watches:
+            waiters = self._by_item.get(sequence, [])
+            if waiter in waiters:
+                waiters.remove(waiter)
+            if not waiters:
                 self._by_item.pop(sequence, None)
 
-    def tell(self, sequences: Iterable[int], fate: Fate) -> None:
-        """Pass on the last fate of items."""
+    def resolve(self, sequences: Iterable[int], outcome: Outcome) -> None:
+        """Hand the last outcome of items to whoever waits for them."""
         if self._by_item:
             for sequence in sequences:
-                for watch in self._by_item.pop(sequence, ()):
-                    watch.tell(sequence, fate)
+                for waiter in self._by_item.pop(sequence, ()):
+                    waiter.resolve(sequence, outcome)

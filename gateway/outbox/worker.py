@@ -1,11 +1,11 @@
-"""The relay: sends what the outbox holds to the cloud, as soon and as fast as the cloud lets it."""
+"""The worker of the outbox: sends what waits to the cloud, as soon and as fast as the cloud lets it."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from contextlib import suppress
+from typing import Final
 
 from gateway.cloud.client import Cloud
 from gateway.errors import (
@@ -19,290 +19,284 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
-from gateway.outbox import Batch, Outbox
-from gateway.outbox.batching import Fate, Member, State, aggregate, fates, named, policy, refused
-from gateway.outbox.relay_events import CloudBack, CloudLost, ItemRefused, Listener, News
-from gateway.outbox.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, Doubts
-from gateway.protocol.endpoint import Call
+from gateway.outbox.batching import combine, find_result_lists, policy, read_outcomes, refuse
+from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, Subscriber
+from gateway.outbox.model import Batch, Outcome
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.retry import INITIAL_DELAY_S, MAX_DELAY_S, RetryTracker
 from gateway.protocol.return_codes import CLOUD_ACCOUNT_ERROR_CODES, CLOUD_INTERNAL_ERROR_CODES
 from gateway.runtime.back_off import BackOff
 from gateway.runtime.failure_log import FailureLog
-from gateway.runtime.logs.calls import Origins
+from gateway.runtime.supervisor import Service, Supervisor
 from gateway.runtime.token_bucket import TokenBucket
 
-_AT_ONCE: Final = 4
+_MAX_CONCURRENCY: Final = 4
 """How many calls are under way at the same time."""
 _CALLS_PER_S: Final = 40.0
-_CALLS_IN_A_ROW: Final = 100.0
-"""How many calls may come at once after a pause; from then on there are so many in each second."""
-_STORE_AGAIN_S: Final = 2.0
-_LAST_MOMENT_S: Final = 2.0
-_TRIES_IN_TROUBLE: Final = 4
-"""How often an item is sent again while the cloud says that it has trouble of its own."""
-_ABOUT_ALL: Final = (RateLimited, CloudRejectedCredentials, Conflict)
-"""Failures that no item is to blame for."""
-_AWAY: Final = (CloudUnreachable, PeerTimeout, *_ABOUT_ALL)
+_BURST_CALLS: Final = 100.0
+"""How many calls may be made at once after a pause; from then on there are so many in each second."""
+_MAX_WAIT_S: Final = 60.0
+"""How long the worker waits for work before it reports that it is alive."""
+_STORE_RETRY_INTERVAL_S: Final = 2.0
+_MAX_RESTART_DELAY_S: Final = 30.0
+_CLOSE_TIMEOUT_S: Final = 2.0
+_MAX_TROUBLE_ATTEMPTS: Final = 4
+"""How often an item is sent again while the cloud reports a failure of its own."""
+_MAX_UNFORESEEN_FAILURES: Final = 3
+"""After how many failures that no code foresees an item is refused."""
+_NO_ITEMS_FAULT: Final = (RateLimited, CloudRejectedCredentials, Conflict)
+"""Failures that concern all calls."""
+_UNCLEAR: Final = (CloudUnreachable, PeerTimeout, *_NO_ITEMS_FAULT)
+"""Failures after which a call is made again."""
 
 _log = logging.getLogger(__name__)
 
 
-class Submitted(NamedTuple):
-    """A call that was accepted: what it is called in the outbox, its state, and what became of each of its items."""
+class OutboxWorker:
+    """Sends what the outbox holds."""
 
-    outbox_id: str
-    state: State
-    members: Sequence[Member]
-
-
-class Relay:
-    """Drains the outbox. `away` is why the cloud cannot be reached, from a failed attempt until it answers again."""
-
-    def __init__(self, cloud: Cloud, outbox: Outbox) -> None:
-        self.away: str | None = None
+    def __init__(self, cloud: Cloud, outbox: Outbox, supervisor: Supervisor) -> None:
+        """Take the cloud, the outbox, and the supervisor under which it runs."""
         self._cloud = cloud
         self._outbox = outbox
-        self._wake = asyncio.Event()
+        self._supervisor = supervisor
+        self._service: Service | None = None
+        self._work = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
-        self._dispatcher: asyncio.Task[None] | None = None
-        self._back_off = BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
-        self._try_at = 0.0
-        self._hold_until = 0.0
-        self._pace = TokenBucket(_CALLS_PER_S, _CALLS_IN_A_ROW)
-        self._doubts = Doubts()
-        self._unsettled = FailureLog(_log, "what became of calls cannot be written down, so it is tried again")
-        self._origins = Origins()
-        self._listeners: list[Listener] = []
-        cloud.on_answer = self._answered
-        outbox.on_work = self._wake.set
-        outbox.on_refused = self._item_refused
+        self._back_off = BackOff(INITIAL_DELAY_S, MAX_DELAY_S)
+        self._retry_at = 0.0
+        self._rate_limited_until = 0.0
+        self._bucket = TokenBucket(_CALLS_PER_S, _BURST_CALLS)
+        self._retries = RetryTracker()
+        self._store_failures = FailureLog(_log, "the outcomes of calls cannot be stored, so it is tried again")
+        self._subscribers: list[Subscriber] = []
+        cloud.on_answer = self._cloud_answered
+        outbox.on_work = self._work.set
+        outbox.on_refused = self._publish_refused
 
-    def subscribe(self, listener: Listener) -> None:
-        """Tell the listener of everything that changes from now on."""
-        self._listeners.append(listener)
-
-    def _tell(self, news: News) -> None:
-        for listener in self._listeners:
-            listener(news)
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call a subscriber with every event from now on."""
+        self._subscribers.append(subscriber)
 
     def start(self) -> None:
-        """Begin to send what waits. `submit` does so too."""
-        if self._dispatcher is None:
-            self._dispatcher = asyncio.create_task(self._dispatch())
+        """Begin to send what waits. A second call does nothing."""
+        if self._service is None:
+            self._service = self._supervisor.start_service(
+                "outbox worker", self._run, max_delay_s=_MAX_RESTART_DELAY_S, vital=True
+            )
 
     async def close(self) -> None:
-        """Stop sending. Calls under way are given a moment to end: their outcome is worth knowing."""
-        if self._dispatcher is not None:
-            self._dispatcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._dispatcher
+        """Stop sending. Calls under way get a moment to end: their outcome is worth knowing."""
+        if self._service is not None:
+            await self._service.stop()
         if self._sending:
-            await asyncio.wait(self._sending, timeout=_LAST_MOMENT_S)
+            await asyncio.wait(self._sending, timeout=_CLOSE_TIMEOUT_S)
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
-    async def submit(self, call: Call, *, token: str, key: str | None, wait_s: float) -> Submitted:
-        """Accept a call, and wait for its fate: at most `wait_s` seconds, and not at all while nothing is sent.
-
-        `token` is the name of the caller's token and `key` the idempotency key. Raises `OutboxFull`, and `Conflict` for
-        a key that was used for another call or when the cloud's credentials are not set.
-        """
-        self._cloud.check_credentials()
-        self.start()
-        accepted = await self._outbox.accept(call, token=token, key=key, watched=wait_s > 0 and not self._stopped)
-        self._origins.note(accepted.members)
-        try:
-            if accepted.watch is None or not await accepted.watch.wait(0 if self._stopped else wait_s):
-                return Submitted(accepted.outbox_id, self._outbox.state(accepted.members), ())
-            found = accepted.watch.fates
-            members = [
-                Member(name, found[one]) for name, one in zip(accepted.references, accepted.members, strict=True)
-            ]
-            return Submitted(accepted.outbox_id, aggregate([member.fate.state for member in members]), members)
-        finally:
-            self._outbox.forget(accepted)
-
-    @property
-    def _stopped(self) -> bool:
-        """Whether nothing can be sent now: the cloud is away, or a restored outbox is held back."""
-        return self.away is not None or self._outbox.held
-
-    async def _dispatch(self) -> None:
-        unread = FailureLog(_log, "the outbox cannot be read, so it is tried again")
+    async def _run(self, service: Service) -> None:
         while True:
-            self._wake.clear()
-            try:
-                wait_s = await self._step()
-                unread.recovered()
-            except StateError as exc:
-                unread.failed(exc)
-                wait_s = _STORE_AGAIN_S
-            if wait_s is None or wait_s > 0:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait_s):
-                        await self._wake.wait()
+            self._work.clear()
+            wait_s = await self._take_step()
+            service.heartbeat()
+            if wait_s != 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(_MAX_WAIT_S, wait_s or _MAX_WAIT_S)):
+                        await self._work.wait()
 
-    async def _step(self) -> float | None:
-        """Send one batch if that may be; return in how many seconds to look again, None for when something happens."""
+    async def _take_step(self) -> float | None:
+        """Begin to send one batch, if that is possible now.
+
+        Return in how many seconds to look again: 0 for at once, None for when there is work.
+        """
         expiry_s = self._outbox.next_expiry_in_s()
         if expiry_s == 0:
             await self._outbox.expire()
             return 0
-        if self._outbox.held or len(self._sending) >= (1 if self.away else _AT_ONCE):
+        away = self._outbox.unreachable is not None
+        if self._outbox.held or len(self._sending) >= (1 if away else _MAX_CONCURRENCY):
             return expiry_s
-        if (wait_s := self._wait_s()) > 0:
-            return _sooner(wait_s, expiry_s)
-        batch = await self._outbox.claim(self._company)
-        if batch is None and self.away:
+        if (delay_s := self._next_call_in_s()) > 0:
+            return _earlier(delay_s, expiry_s)
+        batch = await self._outbox.claim(self._limit)
+        if batch is None and away:
             batch = await self._outbox.claim(lambda _: 1)
-        if batch is not None and (wait_s := self._wait_s()) > 0:
-            self._outbox.release(batch, tried=False)  # the cloud went away while this was looked up
-            return _sooner(wait_s, expiry_s)
         if batch is None:
             if not self._sending and not self._outbox.depth:
-                self._doubts.clear()
-            return _sooner(self._doubts.next_in_s(), expiry_s)
-        task = asyncio.create_task(self._carry(batch))
-        self._sending.add(task)
-        task.add_done_callback(self._carried)
+                self._retries.clear()
+            return _earlier(self._retries.next_retry_in_s(), expiry_s)
+        if (delay_s := self._next_call_in_s()) > 0:
+            self._outbox.release(batch, attempted=False)  # the cloud went away while the batch was selected
+            return _earlier(delay_s, expiry_s)
+        self._start_sending(batch)
         return 0
 
-    def _wait_s(self) -> float:
-        """Return in how many seconds the next call may be made."""
+    def _next_call_in_s(self) -> float:
         now = time.monotonic()
-        return max(self._hold_until - now, self._pace.delay_s(), self._try_at - now if self.away else 0.0)
+        retry_s = self._retry_at - now if self._outbox.unreachable is not None else 0.0
+        return max(self._rate_limited_until - now, self._bucket.delay_s(), retry_s)
 
-    def _carried(self, task: asyncio.Task[None]) -> None:
+    def _limit(self, sequence: int) -> int:
+        """Return the largest batch in which an item may go now: alone while the cloud may be away, 0 to wait."""
+        limit = self._retries.limit(sequence)
+        return limit if self._outbox.unreachable is None else min(limit, 1)
+
+    def _start_sending(self, batch: Batch) -> None:
+        task = self._supervisor.start_job("outbox batch", self._send_all(batch))
+        self._sending.add(task)
+        task.add_done_callback(self._finish_sending)
+
+    def _finish_sending(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
-        self._wake.set()
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            _log.error("a call for the cloud failed in a way that nobody foresaw", exc_info=failure)
+        self._work.set()
 
-    def _company(self, sequence: int) -> int:
-        """Tell in how much company an item may go now: 0 if it has to wait, 1 as long as the cloud may be away."""
-        most = self._doubts.company(sequence)
-        return min(most, 1) if self.away else most
-
-    async def _carry(self, batch: Batch) -> None:
-        """Send a batch; in ever smaller parts, where the cloud refuses it as a whole."""
+    async def _send_all(self, batch: Batch) -> None:
+        """Send a batch; in ever smaller parts where the cloud refuses it as a whole."""
         parts = [batch]
         try:
             while parts:
-                await asyncio.sleep(self._pace.delay_s())
-                smaller = await self._send(parts[0])
+                await asyncio.sleep(self._bucket.delay_s())
+                smaller = await self._send_part(parts[0])
                 parts[:1] = smaller
-                if self.away:
+                if self._outbox.unreachable is not None:
                     break
         finally:
             for part in parts:
-                self._outbox.release(part, tried=False)
+                self._outbox.release(part, attempted=False)
+
+    async def _send_part(self, batch: Batch) -> Sequence[Batch]:
+        """Send a batch and settle its items, or return the parts that are to be sent instead.
+
+        An item whose sending fails in a way that nobody foresaw is refused in the end, so that it stops nothing.
+        """
+        try:
+            return await self._send(batch)
+        except Exception as exc:
+            reason = f"{type(exc).__name__}: {exc}"
+            if len(batch.entries) == 1 and self._retries.failures(batch) + 1 >= _MAX_UNFORESEEN_FAILURES:
+                _log.exception("item %s (%s) cannot be sent", batch.sequences[0], batch.endpoint.path)
+                await self._settle(batch, [Outcome("refused", meaning=f"the gateway failed to send it: {reason}")])
+                return ()
+            _log.error("a batch of %s calls of %s failed: %s", len(batch.entries), batch.endpoint.path, reason)
+            self._retry_later(batch, reason, blame=True)
+            return ()
 
     async def _send(self, batch: Batch) -> Sequence[Batch]:
-        """Send a batch and settle what became of its items, or else return the parts that are to be sent instead."""
-        self._pace.take()
-        self._origins.resume(batch.sequences)
+        self._bucket.take()
+        self._outbox.origins.resume(batch.sequences)
         try:
-            answer = await self._cloud.call(batch.call())
+            response = await self._cloud.call(combine(batch))
         except VendorRefused as exc:
-            if exc.vendor_code in policy(batch.endpoint).done_codes:
-                await self._settle(batch, [Fate("delivered")])
-                return ()
-            if (
-                exc.vendor_code in CLOUD_INTERNAL_ERROR_CODES
-                and min(map(self._outbox.tries, batch.sequences)) < _TRIES_IN_TROUBLE
-            ):
-                self._failed(batch, exc)
-                return ()
-            return await self._refused(batch, exc)
+            return await self._handle_refusal(batch, exc)
         except TooLarge as exc:
-            if len(batch.parcels) > 1:
+            if len(batch.entries) > 1:
                 return batch.halves()
-            await self._settle(batch, [Fate("refused", meaning=exc.detail)])
-        except _AWAY as exc:
-            self._failed(batch, exc)
+            await self._settle(batch, [Outcome("refused", meaning=exc.detail)])
+        except _UNCLEAR as exc:
+            self._handle_failure(batch, exc)
         else:
-            texts = [(parcel.reference, parcel.text) for parcel in batch.parcels]
-            await self._settle(batch, fates(batch.endpoint, answer, texts))
+            await self._settle(batch, read_outcomes(batch, response))
         return ()
 
-    async def _refused(self, batch: Batch, refusal: VendorRefused) -> Sequence[Batch]:
-        fate = refused(refusal.vendor_code, refusal.vendor_meaning, refusal.vendor_answer)
-        lists = named(batch.endpoint, refusal.vendor_answer)
-        bad = [parcel for parcel in batch.parcels if parcel.reference in lists]
-        if bad and len(bad) < len(batch.parcels):
-            await self._settle(batch.of(bad), [fate] * len(bad))
-            return [batch.of([parcel for parcel in batch.parcels if parcel.reference not in lists])]
-        if len(batch.parcels) > 1 and refusal.vendor_code not in CLOUD_ACCOUNT_ERROR_CODES:
+    async def _handle_refusal(self, batch: Batch, refusal: VendorRefused) -> Sequence[Batch]:
+        """Settle what a return code refuses, or return the parts that are to be sent apart."""
+        if refusal.vendor_code in policy(batch.endpoint).done_codes:
+            await self._settle(batch, [Outcome("delivered")])
+            return ()
+        attempts = min(map(self._outbox.attempts, batch.sequences))
+        if refusal.vendor_code in CLOUD_INTERNAL_ERROR_CODES and attempts < _MAX_TROUBLE_ATTEMPTS:
+            self._handle_failure(batch, refusal)
+            return ()
+        outcome = refuse(refusal.vendor_code, refusal.vendor_meaning, refusal.vendor_answer)
+        named = find_result_lists(batch.endpoint, refusal.vendor_answer)
+        bad = [entry for entry in batch.entries if entry.reference in named]
+        if bad and len(bad) < len(batch.entries):
+            await self._settle(batch.subset(bad), [outcome] * len(bad))
+            return [batch.subset([entry for entry in batch.entries if entry.reference not in named])]
+        if len(batch.entries) > 1 and refusal.vendor_code not in CLOUD_ACCOUNT_ERROR_CODES:
             return batch.halves()
-        await self._settle(batch, [fate] * len(batch.parcels))
+        await self._settle(batch, [outcome] * len(batch.entries))
         return ()
 
-    async def _settle(self, batch: Batch, outcome: Sequence[Fate]) -> None:
-        """Write down what became of each parcel, however long the disk refuses; merged items are refused one by one."""
-        known: dict[int, Fate] = {}
-        apart = []
-        for parcel, fate in zip(batch.parcels, outcome, strict=True):
-            if fate.state == "refused" and len(parcel.sequences) > 1:
-                apart.append(parcel)
-                continue
-            for sequence in parcel.sequences:
-                known[sequence] = fate
-        if apart:
-            self._doubts.part(batch.of(apart).sequences, self._cloud.clock.now())
-            self._outbox.release(batch.of(apart), tried=True)
-        while known:
+    async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Store the outcome of each entry, however long the disk refuses.
+
+        Merged items that were refused are sent apart: one of them may be good.
+        """
+        settled: dict[int, Outcome] = {}
+        refused = []
+        for entry, outcome in zip(batch.entries, outcomes, strict=True):
+            if outcome.state == "refused" and len(entry.sequences) > 1:
+                refused.append(entry)
+            else:
+                settled.update(dict.fromkeys(entry.sequences, outcome))
+        if refused:
+            self._retries.isolate(batch.subset(refused).sequences, self._cloud.clock.now())
+            self._outbox.release(batch.subset(refused), attempted=True)
+        while settled:
             try:
-                await self._outbox.settle(batch, known)
-                self._unsettled.recovered()
+                await self._outbox.settle(batch, settled)
                 break
             except StateError as exc:
-                self._unsettled.failed(exc)
-                await asyncio.sleep(_STORE_AGAIN_S)
-        self._doubts.settled(known)
+                self._store_failures.failed(exc)
+                await asyncio.sleep(_STORE_RETRY_INTERVAL_S)
+        self._store_failures.recovered()
+        self._retries.forget(settled)
 
-    def _failed(self, batch: Batch, problem: Problem) -> None:
-        """Let a batch wait that brought no clear answer, and with it the rest, since the cloud seems to be away."""
-        now = time.monotonic()
-        wait_s = getattr(problem, "retry_after_s", None)
-        if wait_s is not None:
-            self._hold_until = max(self._hold_until, now + wait_s)
-        was_there, theirs = self.away is None, isinstance(problem, _ABOUT_ALL)
-        poisoned = was_there and not theirs and self._doubts.poisoned(batch)
-        blocked = self._doubts.failed(
-            batch, blame=was_there and not theirs, pause_s=2 * self._back_off.ceiling_s, since=self._cloud.clock.now()
+    def _handle_failure(self, batch: Batch, problem: Problem) -> None:
+        """Let a batch wait that brought no clear outcome, and with it the rest, since the cloud seems to be away."""
+        retry_after_s = getattr(problem, "retry_after_s", None)
+        if retry_after_s is not None:
+            self._rate_limited_until = max(self._rate_limited_until, time.monotonic() + retry_after_s)
+        was_reachable = self._outbox.unreachable is None
+        blame = was_reachable and not isinstance(problem, _NO_ITEMS_FAULT)
+        is_poison = blame and self._retries.is_poison(batch)
+        self._retry_later(batch, problem.detail, blame=blame)
+        if is_poison:  # says nothing of the cloud
+            return
+        self._outbox.unreachable = problem.detail
+        self._retry_at = time.monotonic() + self._back_off.next_delay_s()
+        if was_reachable:
+            level = logging.ERROR if isinstance(problem, CloudRejectedCredentials) else logging.WARNING
+            _log.log(level, "the cloud is away, calls for it wait in the outbox: %s", problem.detail)
+            self._publish(CloudLost(problem.detail))
+
+    def _retry_later(self, batch: Batch, reason: str, *, blame: bool) -> None:
+        blocked = self._retries.record_failure(
+            batch, blame=blame, delay_s=2 * self._back_off.ceiling_s, now=self._cloud.clock.now()
         )
-        self._outbox.release(batch, tried=True)
+        self._outbox.release(batch, attempted=True)
         if blocked is not None:
             _log.warning(
                 "item %s (%s) fails again and again, what is behind it waits: %s",
                 blocked.outbox_id,
                 blocked.path,
-                problem.detail,
+                reason,
             )
-            self._tell(blocked)
-        if poisoned:  # says nothing of the cloud
-            return
-        self.away = problem.detail
-        self._try_at = now + self._back_off.next_delay_s()
-        if was_there:
-            level = logging.ERROR if isinstance(problem, CloudRejectedCredentials) else logging.WARNING
-            _log.log(level, "the cloud is away, calls for it wait in the outbox: %s", problem.detail)
-            self._tell(CloudLost(problem.detail))
+            self._publish(blocked)
 
-    def _answered(self) -> None:
-        """Begin at once when the cloud has answered anybody: nothing waits for a timer then."""
-        if self.away is None:
+    def _cloud_answered(self) -> None:
+        """Send at once when the cloud has answered anybody."""
+        if self._outbox.unreachable is None:
             return
         _log.info("the cloud is back")
-        self.away = None
+        self._outbox.unreachable = None
         self._back_off.reset()
-        self._doubts.answered()
-        self._tell(CloudBack())
-        self._wake.set()
+        self._retries.cloud_answered()
+        self._publish(CloudBack())
+        self._work.set()
 
-    def _item_refused(self, sequence: int, path: str, fate: Fate) -> None:
-        self._tell(ItemRefused(str(sequence), path, fate.code, fate.meaning))
+    def _publish_refused(self, sequence: int, path: str, outcome: Outcome) -> None:
+        self._publish(ItemRefused(str(sequence), path, outcome.code, outcome.meaning))
+
+    def _publish(self, event: OutboxEvent) -> None:
+        for subscriber in self._subscribers:
+            try:
+                subscriber(event)
+            except Exception:
+                _log.exception("a subscriber failed at %s", event)
 
 
-def _sooner(first: float | None, second: float | None) -> float | None:
+def _earlier(first: float | None, second: float | None) -> float | None:
     return min((one for one in (first, second) if one is not None), default=None)

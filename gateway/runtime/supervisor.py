@@ -74,8 +74,10 @@ class _Record:
         self.last_failure: str | None = None
         self.stopped = False
         self.succeeded_at: float | None = None
+        self.idle = False
+        """Whether it waits, with nothing to do."""
         self.alive_at = time.monotonic()
-        """When it last completed a turn, or failed in a foreseen way: either proves that it works."""
+        """When it last began or completed a turn, or failed in a foreseen way: each proves that it works."""
         self._failure_log = FailureLog(_log, f"{kind} {name!r} failed")
 
     @property
@@ -126,16 +128,21 @@ class Service:
 
     def expect_turn(self) -> None:
         """Begin a turn: fail the service if no heartbeat comes within the longest turn."""
+        if self.record.idle:
+            self.record.idle = False
+            self.record.alive_at = time.monotonic()
         if self._deadline is not None:
             self._deadline.reschedule(asyncio.get_running_loop().time() + self._max_turn_s)
 
     def pause(self) -> None:
         """End the watch over the turn, before a wait of unknown length. `expect_turn` begins it again."""
+        self.record.idle = True
         if self._deadline is not None:
             self._deadline.reschedule(None)
 
     async def run(self) -> None:
         """Run it once, until it fails, ends or takes too long. It never returns: ending is a failure."""
+        self.record.idle = False
         try:
             async with asyncio.timeout(self._max_turn_s) as self._deadline:
                 await self._run(self)
@@ -263,7 +270,8 @@ class Supervisor:
         """
         oldest = time.monotonic() - max_silence_s
         records = [service.record for service in self._services.values()]
-        return [record.name for record in records if record.vital and not record.stopped and record.alive_at < oldest]
+        watched = [record for record in records if record.vital and not record.stopped and not record.idle]
+        return [record.name for record in watched if record.alive_at < oldest]
 
     async def close(self) -> None:
         """Stop all services and cancel all jobs."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import StateError
-from gateway.outbox import hold_table
+from gateway.outbox.table import hold
 from gateway.storage import health, migrations
 from gateway.storage.database import Database
 from gateway.storage.recovery import salvage
@@ -70,6 +70,4 @@ async def take_up(path: Path) -> int:
 def _go_on(connection: sqlite3.Connection) -> int:
     """Set every mark that a restored database needs."""
     salvage.renew_epoch(connection)
-    hold_table.hold(connection)
-    [waiting] = connection.execute("SELECT count(*) FROM item WHERE state = 'waiting'").fetchone()
-    return int(waiting)
+    return hold(connection)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.errors import StateError
-from gateway.outbox.item_table import Count, counts
+from gateway.outbox.item_table import Count, count_items
 
 _STEPS: Final = 20000
 """After how many of SQLite's steps the time is looked at."""
@@ -49,7 +49,7 @@ def examine(path: Path, *, limit_s: float) -> Health:
                 damage = None if verdict == "ok" else str(verdict)
                 [schema] = beside.execute("SELECT max(name) FROM migration").fetchone()
                 rows = _rows(beside)
-                outbox = counts(beside) if "item" in rows else ()
+                outbox = count_items(beside) if "item" in rows else ()
                 whole = True
             except sqlite3.DatabaseError as exc:
                 code = getattr(exc, "sqlite_errorcode", 0) & 0xFF

@@ -24,7 +24,7 @@ ORDER = CATALOGUE.get("cloud", "order/update")
 
 async def sell(gateway: Gateway, number: int, wait_s: float = 0) -> str:
     order = ORDER.encode({"order_list": [{"order_no": f"CN{number}"}]}, defaults=gateway.settings.cloud.shop)
-    return (await gateway.relay.submit(order, token="till", key=None, wait_s=wait_s)).state
+    return (await gateway.outbox.submit(order, token="till", wait_s=wait_s)).state
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def restored(store: SimulatedStore, settings: Settings, tmp_path: Path) ->
     done = await restore(tmp_path / "backup.tar.gz", tmp_path / "gateway.toml", replace=False)
     assert (done["held"], done["put_aside"], done["left_out"]) == (2, [], {})
     new = await Gateway.open(settings)
-    new.relay.start()
+    new.outbox_worker.start()
     yield new
     await new.close()
 
@@ -94,10 +94,10 @@ async def test_the_hold_outlives_a_restart(restored: Gateway, settings: Settings
     await restored.close()
     again = await Gateway.open(settings)
     try:
-        again.relay.start()
+        again.outbox_worker.start()
         assert again.outbox.held
         assert await sell(again, 3) == "waiting"
-        await again.outbox.let_go()
+        await again.outbox.release_hold()
     finally:
         await again.close()
     last = await Gateway.open(settings)
@@ -106,9 +106,9 @@ async def test_the_hold_outlives_a_restart(restored: Gateway, settings: Settings
 
 
 async def test_held_items_can_be_dropped_first(restored: Gateway, store: SimulatedStore) -> None:
-    entries, _ = await restored.outbox.entries(token=None, state="waiting", path=None, after=0, limit=50)
+    entries, _ = await restored.outbox.list_items(state="waiting")
     await restored.outbox.drop([entries[0].sequence])
-    await restored.outbox.let_go()
+    await restored.outbox.release_hold()
     assert await sell(restored, 3, wait_s=20) == "delivered"
     texts = [call.fields["order_list"] for call in store.cloud.accepted if call.path == "order/update"]
     assert "CN1" not in str(texts)

@@ -19,10 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
-from gateway.outbox import HEARTBEAT_S, Outbox
+from gateway.outbox.outbox import Outbox
 from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.store import SimulatedStore
 from gateway.storage.database import Database
+from gateway.storage.uptime_table import HEARTBEAT_S, Uptime
 from tests.benchmarks.outbox_drain import Cloud
 from tests.benchmarks.outbox_shop import GatewayFiles, Program, folder, order
 
@@ -73,19 +74,26 @@ def _idle(files: GatewayFiles, seconds: float) -> Wear:
 
 
 async def heartbeats(where: Path, count: int) -> Wear:
+    supervisor = Supervisor()
     database = await Database.open(where / "heart.db")
-    outbox = await Outbox.open(database, max_bytes=2**29)
-    found = await _by_itself(database, [outbox.prune] * count)
+    uptime = await Uptime.open(database, supervisor)
+    outbox = await Outbox.open(database, uptime, supervisor, max_bytes=2**29)
+
+    async def beat() -> None:
+        await database.transact(uptime.store)
+        await outbox.prune()
+
+    found = await _by_itself(database, [beat] * count)
     await outbox.close()
+    await supervisor.close()
     await database.close()
     return found
 
 
 async def events(where: Path, count: int, at_once: int) -> Wear:
-    database = await Database.open(where / f"events-{at_once}.db")
-    outbox = await Outbox.open(database, max_bytes=2**29)
     supervisor = Supervisor()
-    event_log = await EventLog.open(database, outbox.running, supervisor)
+    database = await Database.open(where / f"events-{at_once}.db")
+    event_log = await EventLog.open(database, await Uptime.open(database, supervisor), supervisor)
 
     async def some() -> None:
         await asyncio.gather(*(event_log.append(NewEvent("face.seen", "cloud", FACE, None)) for _ in range(at_once)))
@@ -93,7 +101,6 @@ async def events(where: Path, count: int, at_once: int) -> Wear:
     found = await _by_itself(database, [some] * (count // at_once))
     await event_log.close()
     await supervisor.close()
-    await outbox.close()
     await database.close()
     return found
 

@@ -228,11 +228,11 @@ async def test_today_is_written_seldom_and_only_when_it_changed(open_store: Open
     store.moment.now += timedelta(minutes=10)
     await store.flow.today({})
     assert await store.writes() == written, "it was written a moment ago"
-    store.table.running = Uptime(SAVE_EVERY_S + 1)
+    store.table.uptime = Uptime(SAVE_EVERY_S + 1)
     await store.flow.today({})
     changed = await store.writes()
     assert changed > written
-    store.table.running = Uptime(3 * SAVE_EVERY_S)
+    store.table.uptime = Uptime(3 * SAVE_EVERY_S)
     await store.flow.today({})
     assert await store.writes() == changed, "the numbers are the same"
 

@@ -61,7 +61,7 @@ async def test_newer_numbers_replace_older_ones(database: Database) -> None:
 async def test_age_is_running_time(database: Database) -> None:
     table = FlowTable(database, Uptime(0), account="a")
     await table.save(SHOP, [kept("2024-01-01"), kept("2026-11-01", fetched_s=1000)])
-    table.running = Uptime(RETENTION_S + 500)
+    table.uptime = Uptime(RETENTION_S + 500)
     await table.save(SHOP, [kept("2026-11-02", fetched_s=RETENTION_S + 500)])
     assert await days(table) == ["2026-11-01", "2026-11-02"]
 

@@ -136,7 +136,8 @@ async def test_the_outbox(gateway: Gateway, resident: Any, store: SimulatedStore
     assert (await resident.one("outbox")).status == "ok"
     store.cloud.faults.add("refuse", code=5047)
     order = ORDER.encode({"order_list": [{"order_no": "CN1"}]}, defaults=gateway.settings.cloud.shop)
-    refused = await gateway.relay.submit(order, token="till", key=None, wait_s=10)
+    gateway.outbox_worker.start()
+    refused = await gateway.outbox.submit(order, token="till", wait_s=10)
     assert refused.state == "refused"
     found = await resident.one("outbox")
     assert (found.status, found.what) == ("warning", "1 calls were refused by the cloud")
@@ -146,10 +147,10 @@ async def test_the_outbox(gateway: Gateway, resident: Any, store: SimulatedStore
 async def test_what_waits_for_long(gateway: Gateway, resident: Any, store: SimulatedStore) -> None:
     await store.cloud.stop()
     order = ORDER.encode({"order_list": [{"order_no": "CN1"}]}, defaults=gateway.settings.cloud.shop)
-    await gateway.relay.submit(order, token="till", key=None, wait_s=0)
+    await gateway.outbox.submit(order, token="till")
     for hours, status in ((0, "ok"), (2, "warning"), (30, "failed")):
         async with gateway.database.write() as connection:
-            now_s = gateway.outbox.running.now()
+            now_s = gateway.uptime.now()
             await connection.execute("UPDATE item SET accepted_s = ?", (now_s - hours * 3600,))
         found = await resident.one("outbox")
         assert (found.status, found.what) == (status, "1 calls wait for the cloud")

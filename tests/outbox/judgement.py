@@ -19,13 +19,13 @@ class Judgement:
     unexplained: list[str] = field(default_factory=list)
     disordered: list[str] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
-    arrived: int = 0
+    request_paths: int = 0
     longest_lag_s: float = 0.0
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{count} by {reason}" for reason, count in sorted(self.reasons.items())) or "none"
         return (
-            f"{self.arrived} orders arrived, {len(self.missing)} missing; repeated: {reasons} "
+            f"{self.request_paths} orders arrived, {len(self.missing)} missing; repeated: {reasons} "
             f"(death up to {self.longest_lag_s * 1000:.0f} ms after the call), "
             f"{len(self.unexplained)} without a reason; {len(self.disordered)} out of order"
         )
@@ -50,7 +50,7 @@ def judge(cloud: ObservedCloud, acknowledged: Iterable[Version], deaths: Sequenc
         for version in delivery.orders:
             arrivals[version].append(delivery)
             by_order[version.order_no].append((delivery.visit.number, version.number, delivery))
-    found.arrived = len(arrivals)
+    found.request_paths = len(arrivals)
     found.missing = [version for version in acknowledged if version not in arrivals]
     for version, deliveries in arrivals.items():
         for delivery in deliveries[:-1]:

@@ -44,9 +44,9 @@ async def test_jumps_of_the_system_clock_lose_nothing(
         clock.jump_to(new_year(2026))
     async with gateway.caller(token) as session:
         async with session.get("/api/v1/outbox", params={"limit": "50"}) as response:
-            listed = json.loads(await response.read())["items"]
+            result_list = json.loads(await response.read())["items"]
         # One may just be on its way to the cloud that is away.
-        items = [item for item in listed if item["state"] in ("waiting", "sending")]
+        items = [item for item in result_list if item["state"] in ("waiting", "sending")]
         assert len(items) == 10
         assert [item["sequence"] for item in items] == sorted(item["sequence"] for item in items)
         await cloud.rise()

@@ -106,4 +106,4 @@ async def test_a_disk_that_others_fill(
     found = judge(cloud, acknowledged, [])
     report(f"{refused} of 60 refused; {found}")
     found.check()
-    assert found.arrived == len(acknowledged), "what was refused was not sent"
+    assert found.request_paths == len(acknowledged), "what was refused was not sent"

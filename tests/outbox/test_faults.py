@@ -130,12 +130,12 @@ async def test_a_batch_that_is_refused_as_a_whole_is_split(
         await drained(gateway)
         async with session.get("/api/v1/outbox", params={"state": "refused"}) as response:
             refused = [item["parameters"] for item in (await response.json())["items"]]
-    arrived = {version for one in cloud.deliveries for version in one.orders}
-    report(f"{len(arrived)} of 40 arrived in {len(cloud.deliveries)} calls, refused: {len(refused)}")
+    request_paths = {version for one in cloud.deliveries for version in one.orders}
+    report(f"{len(request_paths)} of 40 arrived in {len(cloud.deliveries)} calls, refused: {len(refused)}")
     # Three refusals can at most be the fate of three single orders; every other one arrives.
-    assert len(arrived) + len(refused) == 40
+    assert len(request_paths) + len(refused) == 40
     assert len(refused) <= 2, "one at least refused many together, which were sent again in parts"
-    judge(cloud, arrived, []).check()
+    judge(cloud, request_paths, []).check()
 
 
 async def test_wrong_credentials_keep_the_queue(cloud: ObservedCloud, gateway: GatewayProcess) -> None:

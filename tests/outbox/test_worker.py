@@ -1,4 +1,4 @@
-"""The relay by itself: a real outbox on one side, a simulated cloud over HTTPS on the other."""
+"""The worker by itself: a real outbox on one side, a simulated cloud over HTTPS on the other."""
 
 import asyncio
 import json
@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from gateway.cloud.client import Cloud
-from gateway.errors import Conflict
-from gateway.outbox import Entry, Outbox
-from gateway.outbox.worker import Relay
+from gateway.outbox.item import OutboxItem
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.worker import OutboxWorker
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
 from gateway.simulator.cloud import SHOPS, SimulatedCloud
 from gateway.simulator.server import ReceivedRequest, ServedResponse
 from gateway.storage.database import Database
+from tests.outbox.opened import OpenedOutbox, all_items
 
 MakeCloud = Callable[..., Cloud]
 SHOP_ID = next(iter(SHOPS))
@@ -45,17 +46,20 @@ async def simulated() -> AsyncIterator[Whimsical]:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(tmp_path / "gateway.db")
+async def opened(tmp_path: Path) -> AsyncIterator[OpenedOutbox]:
+    opened = await OpenedOutbox.open(tmp_path / "gateway.db")
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def outbox(database: Database) -> AsyncIterator[Outbox]:
-    opened = await Outbox.open(database, max_bytes=1 << 30)
-    yield opened
-    await opened.close()
+def database(opened: OpenedOutbox) -> Database:
+    return opened.database
+
+
+@pytest.fixture
+def outbox(opened: OpenedOutbox) -> Outbox:
+    return opened.outbox
 
 
 @pytest.fixture
@@ -64,8 +68,8 @@ async def client(simulated: Whimsical, make_client: MakeCloud) -> Cloud:
 
 
 @pytest.fixture
-async def relay(client: Cloud, outbox: Outbox) -> AsyncIterator[Relay]:
-    made = Relay(client, outbox)
+async def worker(client: Cloud, opened: OpenedOutbox) -> AsyncIterator[OutboxWorker]:
+    made = OutboxWorker(client, opened.outbox, opened.supervisor)
     yield made
     await made.close()
 
@@ -86,23 +90,25 @@ def unchecked(path: str, **lists: object) -> Call:
 
 async def keep(outbox: Outbox, *calls: Call) -> None:
     for one in calls:
-        await outbox.accept(one, token="till", key=None, watched=False)
+        await outbox.submit(one, token="till")
 
 
-async def relayed(relay: Relay, outbox: Outbox, *, left: int = 0) -> list[Entry]:
-    """Let the relay send until no more than so many wait; return what is in the outbox then."""
-    relay.start()
-    while outbox.depth > left:  # as a person watches it
-        await asyncio.sleep(0.01)
-    return (await outbox.entries(token=None, state=None, path=None, after=0, limit=100))[0]
+async def relayed(worker: OutboxWorker, outbox: Outbox, *, left: int = 0) -> list[OutboxItem]:
+    """Let the worker send until no more than so many wait; return what is in the outbox then."""
+    worker.start()
+    async with asyncio.timeout(20):
+        while outbox.depth > left:
+            await asyncio.sleep(0.01)
+    return await all_items(outbox)
 
 
-async def goes_away(relay: Relay) -> None:
-    while relay.away is None:  # as the status page shows it
-        await asyncio.sleep(0.01)
+async def goes_away(outbox: Outbox) -> None:
+    async with asyncio.timeout(5):
+        while outbox.unreachable is None:
+            await asyncio.sleep(0.01)
 
 
-def states(entries: list[Entry]) -> dict[str, str]:
+def states(entries: list[OutboxItem]) -> dict[str, str]:
     return {entry.reference: entry.state for entry in entries}
 
 
@@ -110,17 +116,19 @@ def products(simulated: SimulatedCloud) -> Mapping[str, Mapping[str, Any]]:
     return simulated.state.shops[SHOP_ID].products
 
 
-async def test_many_calls_become_one(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
+async def test_many_calls_become_one(simulated: Whimsical, worker: OutboxWorker, outbox: Outbox) -> None:
     await keep(outbox, *(order(str(number)) for number in range(30)))
-    await relayed(relay, outbox)
+    await relayed(worker, outbox)
     assert simulated.request_paths == ["order/update"]
     assert list(simulated.state.shops[SHOP_ID].orders) == [str(number) for number in range(30)]
 
 
-async def test_only_those_in_the_invalid_list_are_refused(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
+async def test_only_those_in_the_invalid_list_are_refused(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
     bad = unchecked("order/update", order_list=[{"order_no": "bad", "received_amount": []}])
     await keep(outbox, order("A"), bad, order("B"))
-    entries = await relayed(relay, outbox)
+    entries = await relayed(worker, outbox)
     assert states(entries) == {"A": "delivered", "bad": "refused", "B": "delivered"}
     assert simulated.request_paths == ["order/update"], "the answer tells them apart: nothing is sent again"
     [refused] = [entry.describe() for entry in entries if entry.state == "refused"]
@@ -129,51 +137,53 @@ async def test_only_those_in_the_invalid_list_are_refused(simulated: Whimsical, 
 
 
 async def test_a_create_that_finds_the_product_becomes_an_update(
-    simulated: Whimsical, relay: Relay, outbox: Outbox
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:
     await keep(outbox, call("product/create", product_list=[{"id": "1", "name": "Cola", "unit": "l"}]))
-    await relayed(relay, outbox)
+    await relayed(worker, outbox)
     both = [{"id": "1", "name": "Cola light"}, {"id": "2", "name": "Tea"}]
     await keep(outbox, call("product/create", product_list=both))
-    entries = await relayed(relay, outbox)
+    entries = await relayed(worker, outbox)
     assert [entry.state for entry in entries] == ["delivered"] * 3
     assert simulated.request_paths == ["product/create", "product/create", "product/update"]
     assert [one["id"] for one in json.loads(simulated.accepted[-1].fields["product_list"])] == ["1"]
     assert products(simulated)["1"] == {"id": "1", "name": "Cola light", "unit": "l"}
-    assert [entry.fate.listed for entry in entries] == ["", "exist_list", ""]
+    assert [entry.outcome.result_list for entry in entries] == ["", "exist_list", ""]
 
 
 async def test_an_update_of_what_is_not_there_is_refused_unless_it_makes_it(
-    simulated: Whimsical, relay: Relay, outbox: Outbox
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:
     await keep(outbox, call("product/update", product_list=[{"id": "1", "unit": "l"}, {"id": "2", "name": "Tea"}]))
-    assert states(await relayed(relay, outbox)) == {"1": "refused", "2": "delivered"}
+    assert states(await relayed(worker, outbox)) == {"1": "refused", "2": "delivered"}
     assert list(products(simulated)) == ["2"]
 
 
-async def test_a_delete_of_what_is_not_there_is_done(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
+async def test_a_delete_of_what_is_not_there_is_done(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
     await keep(outbox, call("product/delete", product_key_list=["1", "2"]))
-    entries = await relayed(relay, outbox)
+    entries = await relayed(worker, outbox)
     assert states(entries) == {"1": "delivered", "2": "delivered"}
-    assert {entry.fate.listed for entry in entries} == {"not_exist_list"}
+    assert {entry.outcome.result_list for entry in entries} == {"not_exist_list"}
 
 
 async def test_updates_that_were_refused_as_one_are_told_apart(
-    simulated: Whimsical, relay: Relay, outbox: Outbox
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:
     await keep(outbox, *(call("product/update", product_list=[{"id": "1", "unit": unit}]) for unit in ("l", "cl")))
-    entries = await relayed(relay, outbox)
+    entries = await relayed(worker, outbox)
     assert [(entry.state, entry.attempts) for entry in entries] == [("refused", 2), ("refused", 2)]
     sent = [json.loads(one.fields["product_list"]) for one in simulated.accepted]
     assert sent == [[{"id": "1", "unit": "cl"}], [{"id": "1", "unit": "l"}], [{"id": "1", "unit": "cl"}]]
 
 
 async def test_a_refusal_of_a_whole_call_that_names_items_refuses_those(
-    simulated: Whimsical, relay: Relay, outbox: Outbox
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:
     simulated.whims["bad"] = ServedResponse({"code": 1, "msg": "invalid", "data": {"invalid_list": ["bad"]}})
     await keep(outbox, order("A", "B", "bad", "C"))
-    assert states(await relayed(relay, outbox)) == {
+    assert states(await relayed(worker, outbox)) == {
         "A": "delivered",
         "B": "delivered",
         "bad": "refused",
@@ -183,126 +193,123 @@ async def test_a_refusal_of_a_whole_call_that_names_items_refuses_those(
 
 
 async def test_a_refusal_of_a_whole_call_that_names_nobody_is_halved(
-    simulated: Whimsical, relay: Relay, outbox: Outbox
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:
     simulated.whims["bad"] = ServedResponse({"code": 5047, "msg": "invalid", "data": {}})
     names = [*"ABCDEFG", "bad"]
     await keep(outbox, order(*names))
-    assert states(await relayed(relay, outbox)) == dict.fromkeys(names, "delivered") | {"bad": "refused"}
+    assert states(await relayed(worker, outbox)) == dict.fromkeys(names, "delivered") | {"bad": "refused"}
     assert len(simulated.request_paths) == 7, "eight, four and four, two and two, one and one"
 
 
-async def test_a_shop_that_is_refused_is_refused_at_once(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
+async def test_a_shop_that_is_refused_is_refused_at_once(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
     simulated.faults.add("refuse", code=5013, times=None)
     await keep(outbox, order(*"ABCDEFGH"))
-    assert set(states(await relayed(relay, outbox)).values()) == {"refused"}
+    assert set(states(await relayed(worker, outbox)).values()) == {"refused"}
     assert len(simulated.request_paths) == 1, "it concerns all of them alike"
 
 
-async def test_trouble_of_the_clouds_own_refuses_nothing(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
+async def test_trouble_of_the_clouds_own_refuses_nothing(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
     simulated.faults.add("refuse", code=5000)
     await keep(outbox, order("A"))
-    [entry] = await relayed(relay, outbox)
+    [entry] = await relayed(worker, outbox)
     assert (entry.state, entry.attempts) == ("delivered", 2)
 
 
 async def test_an_item_on_which_the_cloud_chokes_blocks_nobody(
-    simulated: Whimsical, relay: Relay, outbox: Outbox
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:
     simulated.whims["poison"] = ServedResponse(None, 500)
     await keep(outbox, order("A"), order("B"), order("poison"), order("C"), order("D"))
-    entries = await relayed(relay, outbox, left=1)
+    entries = await relayed(worker, outbox, left=1)
     names = {name for name, state in states(entries).items() if state == "delivered"}
     assert names == set("ABCD")
     await keep(outbox, order("E"))
-    assert states(await relayed(relay, outbox, left=1))["E"] == "delivered"
+    assert states(await relayed(worker, outbox, left=1))["E"] == "delivered"
     simulated.whims.clear()
-    assert states(await relayed(relay, outbox))["poison"] == "delivered"
+    assert states(await relayed(worker, outbox))["poison"] == "delivered"
 
 
 @pytest.mark.parametrize("status", [503, 429])
 async def test_retry_after_holds_for_every_call(
-    simulated: Whimsical, relay: Relay, outbox: Outbox, client: Cloud, status: int
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, client: Cloud, status: int
 ) -> None:
     simulated.faults.add("status", status=status, retry_after_s=1)
     began = time.monotonic()
     await keep(outbox, order("A"))
-    relay.start()
-    await goes_away(relay)
+    worker.start()
+    await goes_away(outbox)
     await keep(outbox, order("B"), call("product/delete", product_key_list=["1"]))
     await client.call(call("product/getList"))
     assert simulated.request_paths == ["order/update", "product/getList"]
-    await relayed(relay, outbox)
+    await relayed(worker, outbox)
     assert time.monotonic() - began >= 1, "even though the cloud has answered another call since"
     assert sorted(simulated.request_paths[2:]) == ["order/update", "product/delete"]
 
 
 async def test_what_was_looked_up_while_the_cloud_went_away_waits_too(
-    simulated: Whimsical, relay: Relay, outbox: Outbox, database: Database
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, database: Database
 ) -> None:
     simulated.faults.latency_s = 0.1
     simulated.faults.add("status", status=503, retry_after_s=1)
     await keep(outbox, order("A"))
-    relay.start()
-    while not simulated.request_paths:  # as its log shows it
-        await asyncio.sleep(0.01)
+    worker.start()
+    async with asyncio.timeout(5):
+        while not simulated.request_paths:
+            await asyncio.sleep(0.01)
     async with database.write():
-        outbox.on_work()  # the relay looks for more, and the database keeps it waiting
-        await goes_away(relay)
+        outbox.on_work()  # the worker looks for more, and the database keeps it waiting
+        await goes_away(outbox)
     began = time.monotonic()
-    await relayed(relay, outbox)
+    await relayed(worker, outbox)
     assert time.monotonic() - began > 0.8, "it waited for as long as the cloud asked"
     assert simulated.request_paths == ["order/update"] * 2
 
 
 async def test_nobody_waits_while_the_cloud_is_away_and_one_success_starts_all(
-    simulated: Whimsical, relay: Relay, outbox: Outbox, client: Cloud
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, client: Cloud
 ) -> None:
+    worker.start()
     await simulated.stop()
-    first = await relay.submit(order("0"), token="till", key=None, wait_s=0.3)
+    first = await outbox.submit(order("0"), token="till", wait_s=0.3)
     assert first.state in ("waiting", "sending")
-    await goes_away(relay)
+    await goes_away(outbox)
     began = time.monotonic()
     for number in range(1, 6):
-        submitted = await relay.submit(order(str(number)), token="till", key=None, wait_s=30)
+        submitted = await outbox.submit(order(str(number)), token="till", wait_s=30)
         assert submitted.state in ("waiting", "sending")
     assert time.monotonic() - began < 5, "each would have waited for 30 s"
     await simulated.start()
     await client.call(call("product/getList"))
-    assert set(states(await relayed(relay, outbox)).values()) == {"delivered"}
+    assert set(states(await relayed(worker, outbox)).values()) == {"delivered"}
 
 
-async def test_a_submission_is_answered_from_its_own_items(simulated: Whimsical, relay: Relay) -> None:
+async def test_a_submission_is_answered_from_its_own_items(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
+    worker.start()
     simulated.faults.latency_s = 0.1
     mine, theirs = await asyncio.gather(
-        relay.submit(
+        outbox.submit(
             call("product/update", product_list=[{"id": "1", "unit": "l"}, {"id": "2", "name": "Tea"}]),
-            token="till 1", key=None, wait_s=10,
+            token="till 1", wait_s=10,
         ),
-        relay.submit(
-            call("product/update", product_list=[{"id": "3", "unit": "l"}]), token="till 2", key=None, wait_s=10
-        ),
+        outbox.submit(call("product/update", product_list=[{"id": "3", "unit": "l"}]), token="till 2", wait_s=10),
     )  # fmt: skip
-    assert [(one.reference, one.fate.state) for one in mine.members] == [("1", "refused"), ("2", "delivered")]
     assert (mine.state, theirs.state) == ("delivered", "refused")
-    assert [one.reference for one in theirs.members] == ["3"]
+    assert [json.loads(one.response)["data"]["not_exist_list"] for one in (mine, theirs)] == [["1", "2"], ["3"]]
 
 
-async def test_a_superseded_call_is_told_so(simulated: Whimsical, relay: Relay, outbox: Outbox) -> None:
+async def test_a_superseded_call_is_told_so(simulated: Whimsical, worker: OutboxWorker, outbox: Outbox) -> None:
     older, newer = (call("product/updateTemplate", product_id="1", template_id=template) for template in "12")
+    worker.start()
     await simulated.stop()
-    submitted = await relay.submit(older, token="till", key=None, wait_s=0)
-    await goes_away(relay)
-    await relay.submit(newer, token="till", key=None, wait_s=0)
+    submitted = await outbox.submit(older, token="till", wait_s=0)
+    await goes_away(outbox)
+    await outbox.submit(newer, token="till", wait_s=0)
     entry = await outbox.item(int(submitted.outbox_id), None)
     assert entry.state == "superseded"
-
-
-async def test_without_credentials_nothing_is_kept(
-    simulated: Whimsical, make_client: MakeCloud, outbox: Outbox
-) -> None:
-    relay = Relay(make_client(simulated, app_id=""), outbox)
-    with pytest.raises(Conflict, match="credentials"):
-        await relay.submit(order("A"), token="till", key=None, wait_s=0)
-    assert outbox.depth == 0
-    await relay.close()

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.cloud.client import Cloud
-from gateway.outbox import Accepted, Entry, Outbox
 from gateway.outbox.batching import split
-from gateway.outbox.worker import Relay
+from gateway.outbox.item import OutboxItem
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.table import read_members
+from gateway.outbox.worker import OutboxWorker
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
@@ -20,7 +22,8 @@ from gateway.runtime.clock import PeerClock
 from gateway.settings import CloudSettings
 from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
 from gateway.simulator.cloud_state import CloudState, LabelTemplate, ShelfLabel
-from gateway.storage.database import Database
+from gateway.storage.uptime_table import Uptime
+from tests.outbox.opened import OpenedOutbox
 
 SHOP_ID: Final = next(iter(SHOPS))
 LABELS: Final = ("101", "102")
@@ -46,7 +49,8 @@ class Lab:
         self._folder = folder
         self._life = 0
         self.outbox: Outbox
-        self._database: Database
+        self.uptime: Uptime
+        self._opened: OpenedOutbox
         self._client: Cloud
 
     async def open(self) -> None:
@@ -76,15 +80,14 @@ class Lab:
         await self._up()
 
     async def end(self) -> None:
-        await self.outbox.close()
-        await self._database.close()
+        await self._opened.close()
 
     async def restart(self, running_s: float = 0.0) -> None:
         """Close and open everything; in between, the gateway has run for some time in another life."""
         await self.end()
         if running_s:
             with closing(sqlite3.connect(self._path)) as connection, connection:
-                connection.execute("UPDATE running SET seconds = seconds + ?", (running_s,))
+                connection.execute("UPDATE uptime SET seconds = seconds + ?", (running_s,))
         await self._up()
 
     @property
@@ -92,11 +95,23 @@ class Lab:
         return self._folder / f"gateway-{self._life}.db"
 
     async def _up(self) -> None:
-        self._database = await Database.open(self._path)
-        self.outbox = await Outbox.open(self._database, max_bytes=1 << 30)
+        self._opened = await OpenedOutbox.open(self._path)
+        self.outbox, self.uptime = self._opened.outbox, self._opened.uptime
 
-    async def accept(self, path: str, arguments: Mapping[str, Any], token: str, key: str | None) -> Accepted:
-        return await self.outbox.accept(made(path, arguments), token=token, key=key, watched=False)
+    async def submit(
+        self, path: str, arguments: Mapping[str, Any], token: str, key: str | None
+    ) -> tuple[str, list[int]]:
+        """Hand over a call; return its name in the outbox and the numbers of its items."""
+        name = (await self.outbox.submit(made(path, arguments), token=token, idempotency_key=key)).outbox_id
+        if not name.startswith("s"):
+            return name, [int(name)]
+        return name, await self._members(int(name[1:]))
+
+    async def _members(self, submission: int) -> list[int]:
+        """Return all numbers of a submission, also of items that were dropped since."""
+        query = "SELECT items, members FROM submission WHERE id = ?"
+        [row] = await self._opened.database.read(query, (submission,))
+        return read_members(submission, row["items"], row["members"])
 
     async def edit(self, number: int, path: str, arguments: Mapping[str, Any]) -> None:
         shared, [item] = split(made(path, arguments))
@@ -104,35 +119,35 @@ class Lab:
 
     async def drain(self) -> None:
         """Let a relay send until nothing waits."""
-        await self._relayed(lambda relay: _until(lambda: self.outbox.depth == 0))
+        await self._relayed(lambda: _until(lambda: self.outbox.depth == 0))
 
     async def fail_to_drain(self) -> None:
         """Let a relay find out that the cloud is away, if there is anything to send."""
         await self.cloud.stop()
         try:
-            await self._relayed(lambda relay: _until(lambda: self.outbox.depth == 0 or relay.away is not None))
+            await self._relayed(lambda: _until(lambda: self.outbox.depth == 0 or self.outbox.unreachable is not None))
         finally:
             await self.cloud.start()
 
-    async def _relayed(self, wait: Callable[[Relay], Awaitable[None]]) -> None:
-        relay = Relay(self._client, self.outbox)
-        relay.start()
+    async def _relayed(self, wait: Callable[[], Awaitable[None]]) -> None:
+        worker = OutboxWorker(self._client, self.outbox, self._opened.supervisor)
+        worker.start()
         try:
-            await wait(relay)
+            await wait()
             for _ in range(3):  # behind the relay's own last look for work
                 await self.outbox.claim(lambda _: 0)
         finally:
-            await relay.close()
+            await worker.close()
 
-    async def entries(self) -> list[Entry]:
-        found: list[Entry] = []
+    async def entries(self) -> list[OutboxItem]:
+        found: list[OutboxItem] = []
         after: int | None = 0
         while after is not None:
-            page, after = await self.outbox.entries(token=None, state=None, path=None, after=after, limit=500)
+            page, after = await self.outbox.list_items(after=after, limit=500)
             found += page
         return found
 
-    def arrived(self) -> dict[str, list[Any]]:
+    def request_paths(self) -> dict[str, list[Any]]:
         """Return the orders and pictures that the cloud took, by their key, as they came."""
         found: dict[str, list[Any]] = {}
         for request in self.cloud.accepted:

@@ -37,7 +37,7 @@ class Shop:
 
     products: dict[str, dict[str, Any]] = field(default_factory=dict)
     labels: dict[str, tuple[str, str]] = field(default_factory=dict)
-    arrived: dict[str, list[Any]] = field(default_factory=dict)
+    request_paths: dict[str, list[Any]] = field(default_factory=dict)
     """Orders and pictures by their key, as they came."""
 
     def take(self, path: str, keys: tuple[str, ...], value: Any) -> bool:
@@ -62,7 +62,7 @@ class Shop:
                 shown = [one for one, (product, _) in self.labels.items() if product == name]
                 self.labels.update(dict.fromkeys(shown, (name, value["template_id"])))
             case _:
-                self.arrived.setdefault(keys[0], []).append(value)
+                self.request_paths.setdefault(keys[0], []).append(value)
         return True
 
 

@@ -72,7 +72,7 @@ class Machine(RuleBasedStateMachine):
 
     @property
     def now_s(self) -> float:
-        return self.lab.outbox.running.now()
+        return self.lab.uptime.now()
 
     def submit(
         self,
@@ -88,7 +88,7 @@ class Machine(RuleBasedStateMachine):
         repeated = policy.repeated(token, key, call)
         if repeated is False:
             with pytest.raises(Conflict):
-                self.do(self.lab.accept(path, arguments, token, key))
+                self.do(self.lab.submit(path, arguments, token, key))
             return
         known = [policy.known(path, keys[0], value) if key is None else None for keys, value in parts]
         same = {one.submission if one and one.token == token else None for one in known}
@@ -96,8 +96,7 @@ class Machine(RuleBasedStateMachine):
             numbers = [one.number for one in known if one]
             if policy.submissions[whole].members == numbers:
                 repeated = policy.submissions[whole]
-        accepted = self.do(self.lab.accept(path, arguments, token, key))
-        members = list(accepted.members)
+        name, members = self.do(self.lab.submit(path, arguments, token, key))
         if isinstance(repeated, Submission):
             assert members == repeated.members
             return
@@ -106,7 +105,7 @@ class Machine(RuleBasedStateMachine):
         assert [one.number for one in known if one] == [one for one in members if one not in fresh]
         assert fresh == sorted(fresh)
         assert not fresh or fresh[0] > last
-        submission = int(accepted.outbox_id.removeprefix("s"))
+        submission = int(name.removeprefix("s"))
         given = (token, key) if key else None
         policy.submissions[submission] = Submission(fresh, members, now_s, given, call)
         expires_s = now_s + 60 if path == "device/esl/flashLed" else None
@@ -278,15 +277,17 @@ class Machine(RuleBasedStateMachine):
         assert {one.esl_id: (one.product_id, one.template_id) for one in held.labels.values() if one.product_id} == (
             shop.labels
         )
-        arrived, expected = self.lab.arrived(), shop.arrived
+        request_paths, expected = self.lab.request_paths(), shop.request_paths
         if self.repeats:
-            arrived, expected = ({key: once(all_) for key, all_ in found.items()} for found in (arrived, expected))
-        assert arrived == expected
+            request_paths, expected = (
+                {key: once(all_) for key, all_ in found.items()} for found in (request_paths, expected)
+            )
+        assert request_paths == expected
 
 
-def once(arrived: list[Any]) -> list[Any]:
+def once(request_paths: list[Any]) -> list[Any]:
     """Leave out what came twice in a row: its first answer was lost."""
-    return [one for index, one in enumerate(arrived) if not index or arrived[index - 1] != one]
+    return [one for index, one in enumerate(request_paths) if not index or request_paths[index - 1] != one]
 
 
 @pytest.mark.slow

@@ -2,19 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.errors import StateError
 from gateway.runtime.supervisor import Service, Supervisor, TaskReport
-
-
-@pytest.fixture
-async def supervisor() -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(initial_delay_s=0.001, max_delay_s=0.01)
-    yield supervisor
-    await supervisor.close()
 
 
 def only(supervisor: Supervisor) -> TaskReport:

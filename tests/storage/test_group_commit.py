@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from gateway.storage.group_commit import GroupCommit
 
@@ -15,29 +16,29 @@ FLUSH_S = 0.02
 CALLERS = 16
 
 
-class Offered(NamedTuple):
+class Entry(NamedTuple):
     number: int
     size: int = 1
 
 
 class SlowDisk:
-    """Writes nothing, slowly, and keeps how many offers each transaction had."""
+    """Stores nothing, slowly, and keeps how many entries each transaction had."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, supervisor: Supervisor) -> None:
         self.groups: list[int] = []
-        self.commit: GroupCommit[Offered, int] = GroupCommit(
-            database, bulk=self._take, last=lambda _: None, committed=lambda _: None
+        self.commit: GroupCommit[Entry, int] = GroupCommit(
+            database, supervisor, "writer", store=self._store, committed=lambda _: None
         )
 
-    def _take(self, _: sqlite3.Connection, offers: Sequence[Offered]) -> list[int]:
-        self.groups.append(len(offers))
+    def _store(self, _: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
+        self.groups.append(len(entries))
         time.sleep(FLUSH_S)
-        return [one.number for one in offers]
+        return [entry.number for entry in entries]
 
 
 @pytest.fixture
-async def disk(database: Database) -> AsyncIterator[SlowDisk]:
-    disk = SlowDisk(database)
+async def disk(database: Database, supervisor: Supervisor) -> AsyncIterator[SlowDisk]:
+    disk = SlowDisk(database, supervisor)
     yield disk
     await disk.commit.close()
 
@@ -47,7 +48,7 @@ async def test_callers_that_fell_into_two_halves_meet_again(disk: SlowDisk) -> N
         if number % 2:
             await asyncio.sleep(FLUSH_S / 2)  # while the others' transaction is under way
         for _ in range(10):
-            assert await disk.commit.offer(Offered(number)) == number
+            assert await disk.commit.add(Entry(number)) == number
             await asyncio.sleep(0.001)
 
     await asyncio.gather(*map(caller, range(CALLERS)))
@@ -57,8 +58,8 @@ async def test_callers_that_fell_into_two_halves_meet_again(disk: SlowDisk) -> N
 
 
 async def test_nobody_waits_long_for_callers_who_do_not_come_back(disk: SlowDisk) -> None:
-    await asyncio.gather(*(disk.commit.offer(Offered(number)) for number in range(CALLERS)))
+    await asyncio.gather(*(disk.commit.add(Entry(number)) for number in range(CALLERS)))
     began = time.monotonic()
-    await disk.commit.offer(Offered(0))
+    await disk.commit.add(Entry(0))
     assert time.monotonic() - began < 3 * FLUSH_S
     assert disk.groups[-1] == 1

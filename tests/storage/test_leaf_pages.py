@@ -78,15 +78,15 @@ async def test_a_damaged_root_costs_no_row(tmp_path: Path, caplog: pytest.LogCap
     database = await Database.open(path)
     async with database.write() as connection:
         texts = [(number, f'{{"n":{number}}}' * DICE.choice((1, 30, 1500))) for number in range(1, 1200)]
-        await connection.executemany("INSERT INTO content VALUES (?, ?)", texts)
+        await connection.executemany("INSERT INTO item_content VALUES (?, ?)", texts)
         tokens = [(f"token {number}", "pos", f"{number:0500}", number) for number in range(200)]
         await connection.executemany("INSERT INTO token VALUES (?, ?, ?, ?, NULL)", tokens)
         files = [(number, "pic", "a.png", "image/png", DICE.randbytes(9000)) for number in range(50)]
-        await connection.executemany("INSERT INTO file VALUES (?, ?, ?, ?, ?)", files)
+        await connection.executemany("INSERT INTO item_file VALUES (?, ?, ?, ?, ?)", files)
     await database.close()
-    before = {table: rows(path, table) for table in ("content", "token", "file")}
+    before = {table: rows(path, table) for table in ("item_content", "token", "item_file")}
     for table in before:
         spoil(path, root(path, table))
     await (await Database.open(path)).close()
     assert {table: rows(path, table) for table in before} == before
-    assert "content: 1199 rows, damaged in 1 places" in caplog.text
+    assert "item_content: 1199 rows, damaged in 1 places" in caplog.text

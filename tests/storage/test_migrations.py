@@ -23,7 +23,7 @@ REBUILD = Migration(
     INSERT INTO token_new SELECT name, scope, sha256 FROM token;
     DROP TABLE token;
     ALTER TABLE token_new RENAME TO token;
-    DROP TRIGGER item_gone;
+    DROP INDEX item_refused;
     UPDATE migration SET applied_at = 0;
     """,
 )

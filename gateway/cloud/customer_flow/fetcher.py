@@ -148,12 +148,12 @@ def worst(problems: Mapping[str, Problem]) -> Problem:
 class Age:
     """How old what was fetched is."""
 
-    def __init__(self, cloud: Cloud, running: Uptime) -> None:
+    def __init__(self, cloud: Cloud, uptime: Uptime) -> None:
         self._clock = cloud.clock
-        self._running = running
+        self._uptime = uptime
 
     def of(self, kept: Kept) -> float:
         """Return the age in seconds: running time, or more where the clock says that the gateway was off meanwhile."""
-        ran_s = max(0.0, self._running.now() - kept.fetched_s)
+        ran_s = max(0.0, self._uptime.now() - kept.fetched_s)
         passed_s = self._clock.now() - kept.fetched_at
         return round(passed_s if passed_s > ran_s + _OFF_S else ran_s, 1)

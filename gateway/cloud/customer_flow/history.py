@@ -65,7 +65,7 @@ class History:
     def __init__(self, asking: Asking, table: FlowTable) -> None:
         self._asking = asking
         self._table = table
-        self._age = Age(asking.cloud, table.running)
+        self._age = Age(asking.cloud, table.uptime)
         self._tried: OrderedDict[tuple[str, Piece], _Tried] = OrderedDict()
         self._fetches: dict[tuple[str, date, date], asyncio.Task[None]] = {}
         self._unkept = FailureLog(_log, "the customer flow of past days is not kept", level=logging.WARNING)
@@ -181,7 +181,7 @@ class History:
             data=data,
             final=clock.known and clock.now() >= recovered.timestamp(),
             fetched_at=int(clock.now()),
-            fetched_s=self._table.running.now(),
+            fetched_s=self._table.uptime.now(),
         )
         return _Tried(now + RENEW_S, None, kept)
 

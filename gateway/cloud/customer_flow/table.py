@@ -11,7 +11,7 @@ from gateway.storage.database import Database
 from gateway.storage.uptime_table import Uptime
 
 RETENTION_S: Final = 400 * 86400
-"""How long an answer is kept, in running time: a year, to compare with, and some weeks."""
+"""How long an answer is kept, in uptime: a year, to compare with, and some weeks."""
 MAX_BYTES: Final = 8 * 1024 * 1024
 """How much is kept of all shops together: some years of one shop's days, asked for day by day."""
 _ROW_BYTES: Final = 256
@@ -22,7 +22,7 @@ _ROW_BYTES: Final = 256
 class Kept:
     """One answer: `path` with its days (empty for the present one), and whether it can still change.
 
-    `fetched_at` is in Unix seconds, `fetched_s` in seconds of running time.
+    `fetched_at` is in Unix seconds, `fetched_s` in seconds of uptime.
     """
 
     path: str
@@ -37,8 +37,8 @@ class Kept:
 class FlowTable:
     """Customer flow of one account in the database. Every method raises `StateError` when it cannot be used."""
 
-    def __init__(self, database: Database, running: Uptime, *, account: str, max_bytes: int = MAX_BYTES) -> None:
-        self.running = running
+    def __init__(self, database: Database, uptime: Uptime, *, account: str, max_bytes: int = MAX_BYTES) -> None:
+        self.uptime = uptime
         self._database = database
         self._account = account
         self._max_bytes = max_bytes
@@ -78,7 +78,7 @@ class FlowTable:
                 for one in answers
             ],
         )
-        connection.execute("DELETE FROM customer_flow WHERE fetched_s < ?", (self.running.now() - RETENTION_S,))
+        connection.execute("DELETE FROM customer_flow WHERE fetched_s < ?", (self.uptime.now() - RETENTION_S,))
         connection.execute(
             "DELETE FROM customer_flow WHERE rowid IN (SELECT rowid FROM (SELECT rowid, "
             "sum(length(CAST(data AS BLOB)) + ?) OVER (ORDER BY fetched_s DESC, rowid DESC) AS total "

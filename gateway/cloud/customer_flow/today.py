@@ -47,7 +47,7 @@ class Today:
     def __init__(self, asking: Asking, table: FlowTable) -> None:
         self._asking = asking
         self._table = table
-        self._age = Age(asking.cloud, table.running)
+        self._age = Age(asking.cloud, table.uptime)
         self._shops: OrderedDict[str, _Memory] = OrderedDict()
         self._unkept = FailureLog(_log, "the customer flow of today is not kept", level=logging.WARNING)
 
@@ -110,7 +110,7 @@ class Today:
                     data=given,
                     final=False,
                     fetched_at=int(self._asking.cloud.clock.now()),
-                    fetched_s=self._table.running.now(),
+                    fetched_s=self._table.uptime.now(),
                 )
                 await self._save(shop, memory, memory.last)
         finally:

@@ -39,13 +39,20 @@ CREATE TABLE token (
 ----------------------------------------------------------------------------------------------------------------------
 -- Outbox: calls for the cloud
 
--- The one row: uptime, and the next number of an item. Numbers are never given twice.
-CREATE TABLE running (
+-- The one row: the seconds that the gateway has run in all its lives.
+CREATE TABLE uptime (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    seconds REAL NOT NULL,
-    next_sequence INTEGER NOT NULL
+    seconds REAL NOT NULL
 ) STRICT;
-INSERT INTO running VALUES (1, 0, 1);
+INSERT INTO uptime VALUES (1, 0);
+
+-- The one row.
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    next_sequence INTEGER NOT NULL,    -- numbers of items are never given twice
+    held_at INTEGER                    -- Unix seconds; after a restore nothing is sent until a person releases it
+) STRICT;
+INSERT INTO outbox VALUES (1, 1, NULL);
 
 -- One call of one token. Its items have the numbers from its own on, unless `members` lists them.
 CREATE TABLE submission (
@@ -69,7 +76,7 @@ CREATE TABLE item (
     state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'superseded', 'expired', 'refused')),
     priority INTEGER NOT NULL,
     path TEXT NOT NULL,
-    sent_to TEXT NOT NULL,             -- the endpoint it goes to: its path, or another that the vendor's answer led to
+    target_path TEXT NOT NULL,         -- the endpoint it goes to: its path, or another that a response led to
     shared TEXT NOT NULL,              -- JSON of the parameters beside the list
     order_key TEXT NOT NULL,
     other_keys TEXT,                   -- JSON array
@@ -81,57 +88,33 @@ CREATE TABLE item (
     accepted_s REAL NOT NULL,
     expires_s REAL,
     finished_s REAL,
-    stripped INTEGER NOT NULL DEFAULT 0,  -- 1: its content was deleted to make room for others
+    content_removed INTEGER NOT NULL DEFAULT 0,  -- 1: its content was deleted to make room for others
     attempts INTEGER NOT NULL DEFAULT 0,
-    listed TEXT NOT NULL DEFAULT '',
+    result_list TEXT NOT NULL DEFAULT '', -- the list of the response that names it
     vendor_code INTEGER,
     vendor_meaning TEXT NOT NULL DEFAULT '',
-    vendor_answer TEXT NOT NULL DEFAULT ''
+    vendor_response TEXT NOT NULL DEFAULT ''
 ) STRICT;
+CREATE INDEX item_order_key ON item (order_key);
 CREATE INDEX item_waiting ON item (priority, sequence) WHERE state = 'waiting';
 CREATE INDEX item_expiring ON item (expires_s) WHERE state = 'waiting' AND expires_s IS NOT NULL;
 CREATE INDEX item_refused ON item (sequence) WHERE state = 'refused';
-CREATE INDEX item_finished ON item (stripped, finished_s) WHERE state IN ('delivered', 'superseded', 'expired');
+CREATE INDEX item_finished ON item (content_removed, finished_s) WHERE state IN ('delivered', 'superseded', 'expired');
 
 -- The content of an item.
-CREATE TABLE content (
+CREATE TABLE item_content (
     sequence INTEGER PRIMARY KEY,
     text TEXT NOT NULL                 -- JSON
 ) STRICT;
 
 -- The files of an item.
-CREATE TABLE file (
+CREATE TABLE item_file (
     sequence INTEGER NOT NULL,
     name TEXT NOT NULL,
     filename TEXT NOT NULL,
     content_type TEXT NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY (sequence, name)
-) STRICT;
-
--- Which items have an order key. An index on `item` would be written with every item, at another place for each till.
--- This table is written for many items at once; the items that it lacks yet are in memory.
-CREATE TABLE item_of_key (
-    order_key TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    PRIMARY KEY (order_key, sequence)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE keyed (
-    until INTEGER PRIMARY KEY          -- the items up to this number are in `item_of_key`
-) STRICT, WITHOUT ROWID;
-INSERT INTO keyed VALUES (0);
-CREATE TRIGGER item_gone AFTER DELETE ON item BEGIN
-    DELETE FROM item_of_key WHERE order_key = old.order_key AND sequence = old.sequence;
-END;
-CREATE TRIGGER item_has_other_key AFTER UPDATE OF order_key ON item BEGIN
-    DELETE FROM item_of_key WHERE order_key = old.order_key AND sequence = old.sequence;
-    INSERT OR IGNORE INTO item_of_key VALUES (new.order_key, new.sequence);
-END;
-
--- A restored outbox: as long as there is a row, nothing is sent, since what waits may be older than what was sent since.
-CREATE TABLE held (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    since INTEGER NOT NULL             -- Unix seconds
 ) STRICT;
 
 ----------------------------------------------------------------------------------------------------------------------

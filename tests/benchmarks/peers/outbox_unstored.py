@@ -7,18 +7,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from gateway.cli.main import main
-from gateway.outbox import Accepted, Outbox
-from gateway.outbox.intake_table import Offer
+from gateway.outbox.outbox import Outbox, SubmissionStatus
+from gateway.outbox.submission import Submission
 from gateway.protocol.endpoint import Call
 
 _numbers = itertools.count(1)
 
 
-async def accept(self: Outbox, call: Call, *, token: str, key: str | None, watched: bool) -> Accepted:
-    items = Offer.of(call, token=token, key=key, watch=None).items
-    members = [next(_numbers) for _ in items]
-    return Accepted(str(members[0]), members, [item.reference for item in items], None)
+async def submit(
+    self: Outbox, call: Call, *, token: str, idempotency_key: str | None = None, wait_s: float = 0.0
+) -> SubmissionStatus:
+    items = Submission.from_call(call, token=token, idempotency_key=idempotency_key, waiter=None).items
+    numbers = [next(_numbers) for _ in items]
+    return SubmissionStatus(str(numbers[0]), "waiting")
 
 
-Outbox.accept = accept  # type: ignore[method-assign]
+Outbox.submit = submit  # type: ignore[method-assign]
 main()

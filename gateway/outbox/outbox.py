@@ -1,0 +1,378 @@
+"""The outbox: what is accepted is on the disk, and stays there until it has arrived.
+
+`submit` returns when a call is on the disk. `claim` hands out the next batch, `settle` stores the outcomes of its
+items. Only the memory knows what is in flight: after a crash, everything without an outcome waits again.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple, Self, TypeVar
+
+from gateway.errors import DiskFull, OutboxFull, Problem, StateError
+from gateway.outbox import item_table, quota_table, table
+from gateway.outbox.batching import aggregate_states, rebuild_response
+from gateway.outbox.item import OutboxItem
+from gateway.outbox.model import Batch, ItemOutcome, Limit, NewItem, Outcome, State
+from gateway.outbox.queue import Queue, Unreadable
+from gateway.outbox.queue_table import Claimed, claim_batch, group_outcomes, load_files, store_outcomes
+from gateway.outbox.submission import Submission, SubmissionResult
+from gateway.outbox.submission_table import SubmissionWriter
+from gateway.outbox.waiter import Waiter, Waiters
+from gateway.protocol.endpoint import Call
+from gateway.protocol.parameters import FilePart
+from gateway.runtime.logs.calls import Origins
+from gateway.runtime.supervisor import Supervisor
+from gateway.storage.database import Database
+from gateway.storage.group_commit import GroupCommit
+from gateway.storage.uptime_table import Uptime
+
+MAINTENANCE_INTERVAL_S: Final = 600.0
+"""How often finished items are pruned."""
+_QUIET_S: Final = 10.0
+"""How long nothing has been accepted when the database's log is emptied: that holds up everything else."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionStatus:
+    """What is known of a submission when its caller is answered."""
+
+    outbox_id: str
+    """Its name in the REST API."""
+    state: State
+    """Its state."""
+    outcome: Outcome | None = None
+    """The outcome of its first item, once all have one."""
+    response: str = ""
+    """The response in the vendor's shape, as JSON, once all items are delivered or refused."""
+
+
+class Stats(NamedTuple):
+    """How much waits."""
+
+    depth: int
+    """How many items wait or are being sent."""
+    oldest_age_s: float | None
+    """Since when the oldest waits, in seconds of uptime."""
+
+
+class Outbox:
+    """The outbox in the database; made by `open`. Writing raises `StateError` when that fails."""
+
+    def __init__(
+        self, database: Database, uptime: Uptime, supervisor: Supervisor, stored: table.StoredState, max_bytes: int
+    ) -> None:
+        self.depth = stored.depth
+        """How many items wait or are being sent."""
+        self.held = stored.held
+        """Whether nothing is sent until a person releases it."""
+        self.unreachable: str | None = None
+        """Why the cloud cannot be reached, from a failed attempt until it answers again."""
+        self.on_work: Callable[[], None] = lambda: None
+        """Called when something may have become ready to be sent."""
+        self.on_refused: Callable[[int, str, Outcome], None] = lambda _sequence, _path, _outcome: None
+        """Called with number, endpoint and outcome of a refused item, once that is on the disk."""
+        self.origins = Origins()
+        """The requests that brought the items."""
+        self._database = database
+        self._uptime = uptime
+        self._next_sequence = stored.next_sequence
+        self._next_expiry_s = stored.next_expiry_s
+        self._queue = Queue()
+        self._quota = quota_table.StorageQuota(database.path, max_bytes)
+        self._attempts: dict[int, int] = {}
+        self._in_flight = item_table.InFlight(self._queue.in_flight, self._attempts)
+        self._waiters = Waiters()
+        self._claiming = asyncio.Lock()
+        self._accepted_at = 0.0
+        self._commit: GroupCommit[Submission, SubmissionResult] = GroupCommit(
+            database, supervisor, "outbox writer", store=self._store, committed=self._accept
+        )
+        self._maintenance = supervisor.start_periodic(
+            "outbox maintenance", self.prune, interval_s=MAINTENANCE_INTERVAL_S, max_turn_s=600
+        )
+
+    @classmethod
+    async def open(cls, database: Database, uptime: Uptime, supervisor: Supervisor, *, max_bytes: int) -> Self:
+        """Take up the outbox where the last life of the gateway left it."""
+        stored = await database.transact(table.load_state)
+        uptime.advance_to(stored.accepted_s)
+        return cls(database, uptime, supervisor, stored, max_bytes)
+
+    async def close(self) -> None:
+        """Store what is under way."""
+        await self._maintenance.stop()
+        with suppress(StateError):
+            await self._write(lambda _: None)
+        await self._commit.close()
+
+    async def submit(
+        self, call: Call, *, token: str, idempotency_key: str | None = None, wait_s: float = 0.0
+    ) -> SubmissionStatus:
+        """Store a call, then wait for its outcome: at most `wait_s` seconds, and not at all while nothing is sent.
+
+        `token` is the name of the caller's token. A repeat returns what became of the first one. Raises `OutboxFull`,
+        and `Conflict` for a key that was used for another call.
+        """
+        waiter = Waiter() if wait_s > 0 and not self._paused else None
+        submission = Submission.from_call(call, token=token, idempotency_key=idempotency_key, waiter=waiter)
+        try:
+            result = await self._commit.add(submission)
+        except DiskFull as exc:
+            raise OutboxFull(f"there is no room left to keep calls for the cloud: {exc}") from exc
+        self.origins.note(result.items)
+        try:
+            waiter = await self._watch_repeated(result, waiter)
+            if waiter is None or not await waiter.wait(0 if self._paused else wait_s):
+                return SubmissionStatus(result.outbox_id, self._open_state(result.items))
+        finally:
+            if waiter is not None:
+                self._waiters.remove(waiter, result.items)
+        return _final_status(submission, result, waiter.outcomes)
+
+    @property
+    def _paused(self) -> bool:
+        """Whether nothing can be sent now: the cloud is away, or a restored outbox is held."""
+        return self.unreachable is not None or self.held
+
+    def _open_state(self, sequences: Sequence[int]) -> State:
+        return "waiting" if self._queue.in_flight.isdisjoint(sequences) else "sending"
+
+    async def _watch_repeated(self, result: SubmissionResult, waiter: Waiter | None) -> Waiter | None:
+        """Let a waiter know the outcomes of items that were submitted before; a repeat gets them without waiting."""
+        repeated = [sequence for sequence in result.items if sequence not in result.new]
+        if not repeated:
+            return waiter
+        if waiter is None:
+            waiter = Waiter()
+            self._waiters.add(waiter, result.new)
+        self._waiters.add(waiter, repeated)
+        found = {item.sequence: item for item in await self.items(repeated)}
+        for sequence in repeated:
+            if sequence not in found:
+                waiter.resolve(sequence, Outcome("expired", meaning="it was dropped by a person"))
+            elif found[sequence].state not in ("waiting", "sending"):
+                waiter.resolve(sequence, found[sequence].outcome)
+        return waiter
+
+    def attempts(self, sequence: int) -> int:
+        """Return how often an item was sent since attempts were last stored."""
+        return self._attempts.get(sequence, 0)
+
+    async def claim(self, limit: Limit) -> Batch | None:
+        """Return the next batch, or None if nothing can be sent now.
+
+        Its items are in flight until it is settled or released. `limit` returns the largest batch in which an item may
+        go. Items that can never be sent are refused.
+        """
+        while True:
+            batch, unreadable = await self._claim_once(limit)
+            if unreadable:
+                await self._refuse(unreadable)
+            if batch is not None or not unreadable:
+                return batch
+
+    async def _claim_once(self, limit: Limit) -> Claimed:
+        async with self._claiming:
+            self._queue.begin_selection()
+            try:
+                select = partial(claim_batch, queue=self._queue, limit=limit, uptime_s=self._uptime.now())
+                return await self._database.inspect(select)
+            finally:
+                self._queue.end_selection()
+
+    async def _refuse(self, unreadable: Sequence[Unreadable]) -> None:
+        reasons = dict(unreadable)
+        await self._write(partial(item_table.refuse_items, reasons=reasons, uptime_s=self._uptime.now()))
+        paths = {item.sequence: item.path for item in await self.items(list(reasons))}
+        for sequence, reason in unreadable:
+            outcome = Outcome("refused", meaning=reason)
+            self._end([sequence], outcome)
+            self.on_refused(sequence, paths.get(sequence, ""), outcome)
+
+    async def settle(self, batch: Batch, outcomes: Mapping[int, Outcome]) -> None:
+        """Store the outcomes of items of a batch, and end their flight."""
+        groups = group_outcomes(outcomes, self._attempts)
+        await self._write(partial(store_outcomes, groups=groups, uptime_s=self._uptime.now()))
+        self._queue.release(batch.with_items(outcomes))
+        for outcome, _, sequences in groups:
+            if outcome.state == "waiting":
+                self._forget_attempts(sequences)
+            else:
+                self._end(sequences, outcome)
+            if outcome.state == "refused":
+                for sequence in sequences:
+                    self.on_refused(sequence, batch.endpoint.path, outcome)
+        self.on_work()
+
+    def release(self, batch: Batch, *, attempted: bool) -> None:
+        """Let a batch wait again; `attempted` counts an attempt."""
+        if attempted:
+            for sequence in batch.sequences:
+                self._attempts[sequence] = self.attempts(sequence) + 1
+        self._queue.release(batch)
+
+    def next_expiry_in_s(self) -> float | None:
+        """Return in how many seconds `expire` has something to do, or None."""
+        return None if self._next_expiry_s is None else max(0.0, self._next_expiry_s - self._uptime.now())
+
+    async def expire(self) -> None:
+        """End the items that have become worthless."""
+        job = partial(table.expire, in_flight=self._queue.in_flight, uptime_s=self._uptime.now())
+        expired, self._next_expiry_s = await self._write(job)
+        self._end(expired, Outcome("expired"))
+
+    async def release_hold(self) -> None:
+        """Send what a restored outbox holds back."""
+        await self._write(table.release_hold)
+        self.held = False
+        self.on_work()
+
+    async def stats(self) -> Stats:
+        """Return how much waits, and for how long."""
+        oldest_s = await self._database.inspect(table.find_oldest) if self.depth else None
+        return Stats(self.depth, None if oldest_s is None else round(max(0.0, self._uptime.now() - oldest_s), 1))
+
+    async def counts(self) -> list[item_table.Count]:
+        """Return how many items of each endpoint are in each state."""
+        return await self._database.inspect(item_table.count_items)
+
+    async def list_items(
+        self,
+        *,
+        token: str | None = None,
+        state: State | None = None,
+        path: str | None = None,
+        after: int = 0,
+        limit: int = 50,
+    ) -> tuple[list[OutboxItem], int | None]:
+        """Return a page of items and the number after which the next one begins; None as `token` is everybody's."""
+        job = partial(
+            item_table.list_items,
+            in_flight=self._in_flight, token=token, state=state, path=path, after=after, limit=limit,
+        )  # fmt: skip
+        return await self._database.inspect(job)
+
+    async def item(self, sequence: int, token: str | None = None) -> OutboxItem:
+        """Return one item. Raises `NotFound`."""
+        job = partial(item_table.get_item, in_flight=self._in_flight, sequence=sequence, token=token)
+        return await self._database.inspect(job)
+
+    async def items(self, sequences: Sequence[int]) -> list[OutboxItem]:
+        """Return the items with these numbers that are there."""
+        return await self._database.inspect(
+            partial(item_table.get_items, in_flight=self._in_flight, sequences=sequences)
+        )
+
+    async def submission(self, number: int, token: str | None = None) -> list[OutboxItem]:
+        """Return the items of a submission. Raises `NotFound`."""
+        job = partial(item_table.get_submission, in_flight=self._in_flight, submission=number, token=token)
+        return await self._database.inspect(job)
+
+    async def files(self, sequence: int) -> dict[str, FilePart]:
+        """Return the files of an item."""
+        return await self._database.inspect(partial(load_files, sequence=sequence))
+
+    async def retry(self, sequences: Sequence[int]) -> None:
+        """Let refused or expired items wait again. Raises `Conflict`."""
+        await self._revive(partial(item_table.revive_items, sequences=sequences))
+
+    async def edit(self, sequence: int, shared: str, new: NewItem) -> None:
+        """Give a refused or expired item new content and let it wait again. Raises `Conflict`."""
+        await self._revive(partial(item_table.edit_item, sequence=sequence, shared=shared, new=new))
+
+    async def drop(self, sequences: Sequence[int]) -> None:
+        """Remove items that were not delivered. Raises `Conflict`."""
+        waited = await self._write(partial(item_table.drop_items, in_flight=self._in_flight, sequences=sequences))
+        self._end(waited, Outcome("expired"))
+
+    async def prune(self) -> None:
+        """Remove what was finished long ago, and give the space back to the disk."""
+        while await self._write(partial(quota_table.prune, uptime_s=self._uptime.now())):
+            pass
+        while await self._database.inspect(quota_table.shrink):
+            pass
+        if time.monotonic() - self._accepted_at > _QUIET_S:
+            await self._database.scrub()
+
+    async def _revive(self, job: Callable[..., list[int]]) -> None:
+        uptime_s = self._uptime.now()
+        revived = await self._write(partial(job, in_flight=self._in_flight, uptime_s=uptime_s))
+        self.depth += len(revived)
+        if self._next_expiry_s is None:
+            self._next_expiry_s = uptime_s  # `expire` finds out when that is
+        self._queue.revisit(revived)
+        self.on_work()
+
+    def _end(self, sequences: Sequence[int], outcome: Outcome) -> None:
+        """Take note that waiting items have their last outcome."""
+        self.depth -= len(sequences)
+        self._forget_attempts(sequences)
+        self._waiters.resolve(sequences, outcome)
+
+    def _forget_attempts(self, sequences: Iterable[int]) -> None:
+        if self._attempts:
+            for sequence in sequences:
+                self._attempts.pop(sequence, None)
+
+    async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Do a job in the next transaction, which also stores the uptime; new items tell it by themselves."""
+
+        def write(connection: sqlite3.Connection) -> T:
+            done = job(connection)
+            self._uptime.store(connection)
+            table.save_next_sequence(connection, self._next_sequence)
+            return done
+
+        return await self._commit.write(write)
+
+    def _store(
+        self, connection: sqlite3.Connection, submissions: Sequence[Submission]
+    ) -> Sequence[SubmissionResult | Problem]:
+        """Store the submissions of one transaction, in the database's thread."""
+        free_bytes = self._quota.reserve(connection, sum([submission.size for submission in submissions]))
+        writer = SubmissionWriter(
+            connection,
+            submissions,
+            next_sequence=self._next_sequence,
+            free_bytes=free_bytes,
+            uptime_s=self._uptime.now(),
+            in_flight=self._queue.in_flight,
+        )
+        results = writer.store()
+        self._next_sequence = writer.next_sequence
+        return results
+
+    def _accept(self, accepted: Sequence[tuple[Submission, SubmissionResult]]) -> None:
+        """Take note of submissions that are on the disk, before anything can happen to their items."""
+        for submission, result in accepted:
+            self.depth += len(result.new)
+            if submission.waiter is not None:
+                self._waiters.add(submission.waiter, result.new)
+            if result.superseded:
+                self._end(result.superseded, Outcome("superseded"))
+            expires_after_s = submission.policy.expires_after_s
+            if result.new and expires_after_s is not None and self._next_expiry_s is None:
+                self._next_expiry_s = self._uptime.now() + expires_after_s
+        if accepted:
+            self._accepted_at = time.monotonic()
+            self.on_work()
+
+
+def _final_status(
+    submission: Submission, result: SubmissionResult, outcomes: Mapping[int, Outcome]
+) -> SubmissionStatus:
+    """Return the status of a submission all of whose items have their last outcome."""
+    references = [item.reference for item in submission.items]
+    items = [ItemOutcome(name, outcomes[one]) for name, one in zip(references, result.items, strict=True)]
+    state = aggregate_states([item.outcome.state for item in items])
+    if state not in ("delivered", "refused"):
+        first = next((item.outcome for item in items if item.outcome.meaning), items[0].outcome)
+        return SubmissionStatus(result.outbox_id, state, first)
+    return SubmissionStatus(result.outbox_id, state, items[0].outcome, rebuild_response(submission.policy, items))

@@ -1,0 +1,222 @@
+"""The queue: which waiting items are sent next, and together."""
+
+import json
+from collections.abc import Sequence, Set
+from typing import Final, NamedTuple
+
+from gateway.errors import NotFound
+from gateway.outbox.batching import MAX_BATCH_BYTES, merges, policy
+from gateway.outbox.model import Batch, BatchEntry, Limit
+from gateway.outbox.table import MAX_PRIORITY
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import Endpoint
+
+_MIN_PAGE: Final = 16
+_MAX_PAGE: Final = 2000
+"""How many rows are read at once: few at first, since many batches have one item."""
+_MAX_SCANNED: Final = 5 * _MAX_PAGE
+"""How many rows are looked at to fill one batch."""
+
+
+class Unreadable(NamedTuple):
+    """An item that can never be sent."""
+
+    sequence: int
+    """Its number."""
+    reason: str
+    """What is wrong with it."""
+
+
+class QueuedItem(NamedTuple):
+    """A waiting item, as far as the queue needs it."""
+
+    sequence: int
+    """Its number."""
+    target_path: str
+    """The endpoint to which it goes."""
+    shared: str
+    """The parameters that it shares with the other items of its call, as JSON."""
+    order_key: str
+    """What it changes; items with the same key are sent one after the other."""
+    other_keys: str | None
+    """What else it changes, as a JSON array."""
+    reference: str
+    """The identifier by which the vendor's responses name it."""
+    size: int
+    """Its length in a form, in bytes."""
+    barrier: int
+    """Whether nothing is merged across it."""
+    expires_s: float | None
+    """The uptime at which it becomes worthless."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Everything it changes, the order key first. Raises ValueError if the stored text cannot be read."""
+        if self.other_keys is None:
+            return (self.order_key,)
+        others = json.loads(self.other_keys)
+        if not isinstance(others, list) or not all(isinstance(key, str) for key in others):
+            raise ValueError("not a list of texts")
+        return (self.order_key, *others)
+
+
+class Queue:
+    """The items in flight, and where to look for the next ones.
+
+    Items are considered by priority and number. A key is blocked for everything behind the first item that has it, so
+    the items of each key are sent in the order of their acceptance, one at a time.
+    """
+
+    def __init__(self) -> None:
+        self.in_flight: set[int] = set()
+        """The items that are being sent."""
+        self._blocked_keys: set[str] = set()
+        self._starts = [0] * (MAX_PRIORITY + 1)
+        self._found_starts = list(self._starts)
+        self._selecting = False
+        self._released: list[Batch] = []
+        self._revisited: list[int] = []
+
+    @property
+    def starts(self) -> list[int]:
+        """By priority: no item with a smaller number can be sent."""
+        return self._starts
+
+    def begin_selection(self) -> None:
+        """Begin to select a batch in the database's thread: releases wait until `end_selection`."""
+        self._selecting = True
+        self._found_starts = list(self._starts)
+
+    def end_selection(self) -> None:
+        """End the selection, and do what waited for it."""
+        self._selecting = False
+        self._starts = list(self._found_starts)
+        for batch in self._released:
+            self.release(batch)
+        self.revisit(self._revisited)
+        self._released.clear()
+        self._revisited.clear()
+
+    def revisit(self, sequences: Sequence[int]) -> None:
+        """Consider these items again."""
+        if self._selecting:
+            self._revisited += sequences
+        elif sequences:
+            self._starts = [min(start, *sequences) for start in self._starts]
+
+    def claim(self, batch: Batch) -> None:
+        """Take the items of a batch in flight."""
+        for entry in batch.entries:
+            self._blocked_keys.update(entry.keys)
+            self.in_flight.update(entry.sequences)
+
+    def release(self, batch: Batch) -> None:
+        """End the flight of a batch: its items have an outcome, or wait again."""
+        if self._selecting:
+            self._released.append(batch)
+            return
+        for entry in batch.entries:
+            self._blocked_keys.difference_update(entry.keys)
+            self.in_flight.difference_update(entry.sequences)
+        self.revisit(batch.sequences)
+
+    def select(self, priority: int, limit: Limit, uptime_s: float) -> "Selection":
+        """Begin to select a batch from the items of a priority."""
+        return Selection(self.in_flight, self._blocked_keys, limit, uptime_s)
+
+    def note_start(self, priority: int, sequence: int) -> None:
+        """Begin the next selection of a priority at this number."""
+        self._found_starts[priority] = sequence
+
+
+class Selection:
+    """Goes through waiting items in their order and selects those that can be sent together."""
+
+    def __init__(self, in_flight: Set[int], blocked_keys: Set[str], limit: Limit, uptime_s: float) -> None:
+        self.batch: Batch | None = None
+        """What is selected so far."""
+        self.first_left: int | None = None
+        """The first item that was left for later."""
+        self.unreadable: list[Unreadable] = []
+        """Items that can never be sent."""
+        self._in_flight = in_flight
+        self._blocked_keys = blocked_keys
+        self._limit = limit
+        self._uptime_s = uptime_s
+        self._passed_keys: set[str] = set()
+        self._entries: dict[str, BatchEntry] = {}
+        self._max_entries = 0
+        self._size = 0
+        self._scanned = 0
+        self._full = False
+
+    @property
+    def page_size(self) -> int:
+        """About how many more items fit."""
+        if not self._scanned:
+            return _MIN_PAGE
+        mean = self._size // len(self._entries) if self._entries else 0
+        return min(_MAX_PAGE, (MAX_BATCH_BYTES - self._size) // mean + _MIN_PAGE) if mean else _MAX_PAGE
+
+    def consider(self, item: QueuedItem) -> bool:
+        """Select an item or leave it; return whether to go on."""
+        self._scanned += 1
+        if item.sequence in self._in_flight or (item.expires_s is not None and item.expires_s <= self._uptime_s):
+            return True
+        try:
+            keys, endpoint = item.keys, find_endpoint(item.target_path)
+        except ValueError as exc:
+            self.unreadable.append(Unreadable(item.sequence, f"it cannot be sent: {exc}"))
+            return True
+        if not self._selects(item, keys, endpoint):
+            self._passed_keys.update(keys)
+            if self.first_left is None:
+                self.first_left = item.sequence
+        return not (self._full or (self.batch is not None and self._scanned >= _MAX_SCANNED))
+
+    def _selects(self, item: QueuedItem, keys: tuple[str, ...], endpoint: Endpoint) -> bool:
+        if not (self._blocked_keys.isdisjoint(keys) and self._passed_keys.isdisjoint(keys)):
+            return False
+        limit = self._limit(item.sequence)
+        if not limit:
+            return False
+        if self.batch is None:
+            self.batch = Batch(endpoint, item.shared, [])
+            self._max_entries = policy(endpoint).max_batch_size
+        elif endpoint is not self.batch.endpoint or item.shared != self.batch.shared:
+            return False
+        entry = self._entries.get(item.order_key)
+        if entry is not None:
+            return self._merges(item, entry, limit)
+        self._max_entries = min(self._max_entries, limit)
+        if self._entries and (len(self._entries) >= self._max_entries or not self._fits(item)):
+            self._full = True
+            return False
+        self._size += item.size
+        entry = self._entries[item.order_key] = BatchEntry(keys, item.reference, [item.sequence])
+        self.batch.entries.append(entry)
+        return True
+
+    def _merges(self, item: QueuedItem, entry: BatchEntry, limit: int) -> bool:
+        """Add an item to the entry with the same order key, if they are merged."""
+        if self.batch is None or item.barrier or min(limit, self._max_entries) == 1 or not merges(self.batch.endpoint):
+            return False
+        if not self._fits(item):
+            self._full = True
+            return False
+        self._size += item.size
+        entry.sequences.append(item.sequence)
+        return True
+
+    def _fits(self, item: QueuedItem) -> bool:
+        return self._size + item.size <= MAX_BATCH_BYTES
+
+
+def find_endpoint(path: str) -> Endpoint:
+    """Return the endpoint of queued calls with this path. Raises ValueError if there is none any more."""
+    try:
+        endpoint = CATALOGUE.get("cloud", path)
+    except NotFound:
+        raise ValueError(f"this version of the gateway knows no endpoint {path!r}") from None
+    policy(endpoint)
+    return endpoint

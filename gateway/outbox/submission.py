@@ -1,0 +1,73 @@
+"""A submission: one call of one token, split into items."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Self
+
+from gateway.outbox.batching import content_digest, policy, split
+from gateway.outbox.model import NewItem
+from gateway.outbox.waiter import Waiter
+from gateway.protocol.endpoint import Call
+from gateway.protocol.parameters import FilePart
+from gateway.protocol.relay_policy import RelayPolicy
+
+_ROW_BYTES: Final = 400
+"""About what an item takes in the database beside its content."""
+
+
+class Submission(NamedTuple):
+    """A call that is handed over to the outbox."""
+
+    path: str
+    """The endpoint."""
+    policy: RelayPolicy
+    """The endpoint's relay policy."""
+    token: str
+    """The name of the caller's token; empty for commands."""
+    idempotency_key: str | None
+    """The key that makes a repeat recognisable."""
+    digest: bytes | None
+    """Digest of the whole call; only with a key."""
+    shared: str
+    """The parameters that the items share, as JSON."""
+    items: Sequence[NewItem]
+    """The items, in the order of the call."""
+    files: Mapping[str, FilePart]
+    """The files, by parameter."""
+    size: int
+    """About how many bytes it takes in the database."""
+    waiter: Waiter | None
+    """Waits for the outcomes of its items."""
+
+    @classmethod
+    def from_call(cls, call: Call, *, token: str, idempotency_key: str | None, waiter: Waiter | None) -> Self:
+        """Split a call into items."""
+        shared, items = split(call)
+        digest = content_digest(call) if idempotency_key is not None else None
+        size = sum([len(item.text) + _ROW_BYTES for item in items]) + sum(map(len, _contents(call)))
+        endpoint = call.endpoint
+        return cls(
+            endpoint.path, policy(endpoint), token, idempotency_key, digest, shared, items, call.files, size, waiter
+        )
+
+
+class SubmissionResult(NamedTuple):
+    """What an accepted submission became."""
+
+    submission: int
+    """Its number: that of its first new item, if it has any."""
+    items: Sequence[int]
+    """The numbers of its items, in the order of the call."""
+    new: Sequence[int]
+    """Those that are new; the others were submitted before."""
+    superseded: Sequence[int] = ()
+    """Older items that the new ones replace."""
+
+    @property
+    def outbox_id(self) -> str:
+        """The name of the submission in the REST API: that of its item if it has only one of its own."""
+        is_single = len(self.items) == 1 and self.items[0] == self.submission
+        return str(self.submission) if is_single else f"s{self.submission}"
+
+
+def _contents(call: Call) -> list[bytes]:
+    return [part.data for part in call.files.values()]

@@ -1,0 +1,249 @@
+"""Storing submissions: many of them in one transaction, and recognising those that were submitted before."""
+
+import functools
+import json
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from typing import Any, Final, NamedTuple
+
+from gateway.errors import Conflict, OutboxFull, Problem
+from gateway.outbox.batching import contradict, has_same_content
+from gateway.outbox.model import NewItem
+from gateway.outbox.submission import Submission, SubmissionResult
+from gateway.outbox.table import end_items, read_members
+
+_ITEM_COLUMNS: Final = (
+    "sequence, submission, state, priority, path, target_path, shared, order_key, other_keys, reference, size, "
+    "barrier, digest, created_at, accepted_s, expires_s, token"
+)
+_SUBMISSION_COLUMNS: Final = "id, token, idempotency_key, digest, path, items, members, accepted_s"
+_MAX_ROWS: Final = 32
+"""How many rows one statement inserts. SQLite keeps the statement of each number of rows prepared."""
+
+
+class _KnownItem(NamedTuple):
+    """An item that was submitted before."""
+
+    digest: bytes
+    sequence: int
+    submission: int
+    token: str | None
+
+
+class SubmissionWriter:
+    """Stores the submissions of one transaction. It runs in the database's thread.
+
+    All of them are looked up and inserted with a few statements: each statement costs a change of threads while the
+    event loop is busy.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        submissions: Sequence[Submission],
+        *,
+        next_sequence: int,
+        free_bytes: int,
+        uptime_s: float,
+        in_flight: Container[int],
+    ) -> None:
+        """Take the submissions, the next free number, how many bytes they may take, and the items being sent."""
+        self.next_sequence = next_sequence
+        self._connection = connection
+        self._submissions = submissions
+        self._free_bytes = free_bytes
+        self._uptime_s = uptime_s
+        self._in_flight = in_flight
+        self._created_at = int(time.time())
+        self._known_keys = self._load_known_keys()
+        self._known_items = self._load_known_items()
+        self._stored: dict[int, list[int]] = {}
+        self._submission_rows: list[tuple[Any, ...]] = []
+        self._item_rows: list[tuple[Any, ...]] = []
+        self._content_rows: list[tuple[Any, ...]] = []
+
+    def store(self) -> list[SubmissionResult | Problem]:
+        """Store those that are new and for which there is room; return the result of each."""
+        results: list[SubmissionResult | Problem] = []
+        for submission in self._submissions:
+            try:
+                results.append(self._store_one(submission))
+            except Problem as exc:
+                results.append(exc)
+        self._insert()
+        return results
+
+    def _store_one(self, submission: Submission) -> SubmissionResult:
+        key = submission.idempotency_key
+        if key is not None and (known := self._known_keys.get((submission.token, key))) is not None:
+            digest, result = known
+            if digest and submission.digest and contradict(digest, submission.digest):
+                raise Conflict(
+                    f"the Idempotency-Key {key!r} was used for another call before; use a new key for a new call"
+                )
+            return result
+        if key is None and (repeated := self._find_repeated(submission)) is not None:
+            return repeated
+        if submission.size > self._free_bytes:
+            raise OutboxFull("there is no room left to keep calls for the cloud; free space on the disk, or wait")
+        self._free_bytes -= submission.size
+        return self._add(submission)
+
+    def _find_known(self, item: NewItem) -> _KnownItem | None:
+        """Return the item with the same order key and content, if the content identifies it."""
+        for known in self._known_items.get(item.keys[0], ()):
+            if known.digest == item.digest or has_same_content(self._text(known.sequence), item.text):
+                return known
+        return None
+
+    def _text(self, sequence: int) -> str:
+        found = next((text for number, text in self._content_rows if number == sequence), None)
+        if found is None:
+            row = self._connection.execute("SELECT text FROM item_content WHERE sequence = ?", (sequence,)).fetchone()
+            found = row[0] if row is not None else ""
+        return found
+
+    def _find_repeated(self, submission: Submission) -> SubmissionResult | None:
+        """Return the result of the submission that this one repeats as a whole, if the caller may see that one."""
+        sequences: list[int] = []
+        earlier: int | None = None
+        for item in submission.items:
+            known = self._find_known(item)
+            if known is None or known.token != submission.token or known.submission != (earlier or known.submission):
+                return None
+            earlier = known.submission
+            sequences.append(known.sequence)
+        if earlier is None:
+            return None
+        stored = self._stored.get(earlier)
+        items = _load_members(self._connection, earlier) if stored is None else stored
+        return SubmissionResult(earlier, items, ()) if items == sequences else None
+
+    def _add(self, submission: Submission) -> SubmissionResult:
+        number = sequence = self.next_sequence
+        items: list[int] = []
+        for item in submission.items:
+            known = self._find_known(item) if submission.idempotency_key is None else None
+            if known is not None:
+                items.append(known.sequence)
+                continue
+            self._add_item(submission, item, sequence, number)
+            items.append(sequence)
+            sequence += 1
+        new = range(number, sequence)
+        self.next_sequence = max(sequence, number + 1)
+        self._add_submission(submission, number, new, items)
+        superseded = self._supersede(submission, number) if submission.policy.on_newer == "replace" else ()
+        self._stored[number] = items
+        return SubmissionResult(number, items, new, superseded)
+
+    def _add_submission(self, submission: Submission, number: int, new: Sequence[int], items: list[int]) -> None:
+        """Add the submission itself. One without a key that has a single new item is what that item says."""
+        key = submission.idempotency_key
+        if key is not None:
+            self._known_keys[submission.token, key] = (submission.digest, SubmissionResult(number, items, ()))
+        elif len(new) == 1 and len(items) == 1:
+            return
+        members = None if items == list(new) else json.dumps(items)
+        self._submission_rows.append(
+            (number, submission.token, key, submission.digest, submission.path, len(new), members, self._uptime_s)
+        )
+
+    def _add_item(self, submission: Submission, item: NewItem, sequence: int, number: int) -> None:
+        policy = submission.policy
+        expires_s = None if policy.expires_after_s is None else self._uptime_s + policy.expires_after_s
+        other_keys = json.dumps(item.keys[1:]) if len(item.keys) > 1 else None
+        self._item_rows.append((
+            sequence, number, "waiting", policy.priority, submission.path, submission.path, submission.shared,
+            item.keys[0], other_keys, item.reference, item.size, int(policy.barrier), item.digest, self._created_at,
+            self._uptime_s, expires_s, submission.token,
+        ))  # fmt: skip
+        self._content_rows.append((sequence, item.text))
+        if item.digest is not None:
+            self._known_items[item.keys[0]].append(_KnownItem(item.digest, sequence, number, submission.token))
+        if submission.files:
+            self._connection.executemany(
+                "INSERT INTO item_file VALUES (?, ?, ?, ?, ?)",
+                [
+                    (sequence, name, part.filename, part.content_type, part.data)
+                    for name, part in submission.files.items()
+                ],
+            )
+
+    def _supersede(self, submission: Submission, newest: int) -> list[int]:
+        """End the items that the new one replaces: waiting, not being sent, and behind the last barrier."""
+        self._insert()
+        order_key = submission.items[0].keys[0]
+        barrier = (
+            "SELECT coalesce(max(sequence), 0) FROM item WHERE order_key = ? AND state = 'waiting' AND barrier "
+            "AND sequence < ?"
+        )
+        [after] = self._connection.execute(barrier, (order_key, newest)).fetchone()
+        replaced = (
+            "SELECT sequence FROM item WHERE order_key = ? AND path = ? AND state = 'waiting' "
+            "AND sequence > ? AND sequence < ?"
+        )
+        rows = self._connection.execute(replaced, (order_key, submission.path, after, newest)).fetchall()
+        superseded = [row[0] for row in rows if row[0] not in self._in_flight]
+        end_items(self._connection, "superseded", superseded, self._uptime_s)
+        return superseded
+
+    def _insert(self) -> None:
+        _insert_rows(self._connection, "submission", _SUBMISSION_COLUMNS, self._submission_rows)
+        _insert_rows(self._connection, "item", _ITEM_COLUMNS, self._item_rows)
+        _insert_rows(self._connection, "item_content", "sequence, text", self._content_rows)
+        for rows in (self._submission_rows, self._item_rows, self._content_rows):
+            rows.clear()
+
+    def _load_known_keys(self) -> dict[tuple[str, str], tuple[bytes | None, SubmissionResult]]:
+        wanted = [(one.token, one.idempotency_key) for one in self._submissions if one.idempotency_key is not None]
+        if not wanted:
+            return {}
+        rows = self._connection.execute(
+            "SELECT token, idempotency_key, digest, id FROM submission WHERE idempotency_key IS NOT NULL AND "
+            "(token, idempotency_key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
+            (json.dumps(wanted),),
+        ).fetchall()
+        return {
+            (token, key): (digest, SubmissionResult(number, _load_members(self._connection, number), ()))
+            for token, key, digest, number in rows
+        }
+
+    def _load_known_items(self) -> defaultdict[str, list[_KnownItem]]:
+        """Return the items with the same order keys, where the content identifies them; the newest first."""
+        found: defaultdict[str, list[_KnownItem]] = defaultdict(list)
+        wanted = [
+            item.keys[0]
+            for submission in self._submissions
+            if submission.idempotency_key is None
+            for item in submission.items
+            if item.digest is not None
+        ]
+        if wanted:
+            rows = self._connection.execute(
+                "SELECT order_key, digest, sequence, submission, token FROM item "
+                "WHERE order_key IN (SELECT value FROM json_each(?)) AND digest IS NOT NULL ORDER BY sequence DESC",
+                (json.dumps(wanted),),
+            )
+            for row in rows:
+                found[row[0]].append(_KnownItem(*row[1:]))
+        return found
+
+
+def _load_members(connection: sqlite3.Connection, submission: int) -> list[int]:
+    row = connection.execute("SELECT items, members FROM submission WHERE id = ?", (submission,)).fetchone()
+    return [submission] if row is None else read_members(submission, *row)  # no row: a single item without a key
+
+
+def _insert_rows(connection: sqlite3.Connection, table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    for start in range(0, len(rows), _MAX_ROWS):
+        some = rows[start : start + _MAX_ROWS]
+        connection.execute(_insertion(table, columns, len(some)), [value for row in some for value in row])
+
+
+@functools.cache
+def _insertion(table: str, columns: str, count: int) -> str:
+    row = f"({', '.join('?' * len(columns.split(',')))})"
+    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608

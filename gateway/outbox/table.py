@@ -1,0 +1,104 @@
+"""The outbox's own state in the database: its next number, how much waits and until when, and whether it is held."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Container, Sequence
+from typing import NamedTuple
+
+from gateway.outbox.model import State
+from gateway.protocol.relay_policy import PRIORITIES
+
+MAX_PRIORITY = max(PRIORITIES.values())
+
+
+class StoredState(NamedTuple):
+    """Where the last life of the gateway left the outbox."""
+
+    next_sequence: int
+    """The next free number."""
+    depth: int
+    """How many items wait."""
+    next_expiry_s: float | None
+    """The uptime at which the first of them expires."""
+    accepted_s: float
+    """The uptime at which the newest item was accepted; 0 without one."""
+    held: bool
+    """Whether nothing is sent until a person releases it."""
+
+
+def load_state(connection: sqlite3.Connection) -> StoredState:
+    """Read the state, also of a database that was recovered in part."""
+    connection.execute("INSERT OR IGNORE INTO outbox (id, next_sequence) VALUES (1, 1)")
+    next_sequence, held_at = connection.execute("SELECT next_sequence, held_at FROM outbox").fetchone()
+    newest = connection.execute("SELECT sequence + 1, accepted_s FROM item ORDER BY sequence DESC LIMIT 1").fetchone()
+    behind = connection.execute("SELECT id + items + 1 FROM submission ORDER BY id DESC LIMIT 1").fetchone()
+    [depth] = connection.execute("SELECT count(*) FROM item WHERE state = 'waiting'").fetchone()
+    number, accepted_s = newest or (1, 0.0)
+    next_sequence = max(next_sequence, number, behind[0] if behind is not None else 1)
+    return StoredState(next_sequence, depth, _next_expiry(connection), accepted_s, held_at is not None)
+
+
+def save_next_sequence(connection: sqlite3.Connection, next_sequence: int) -> None:
+    """Store the next free number: numbers are never given twice, also when all items are gone."""
+    connection.execute("UPDATE outbox SET next_sequence = ?", (next_sequence,))
+
+
+def hold(connection: sqlite3.Connection) -> int:
+    """Hold everything back if anything waits, since newer values may have been sent; return how many items wait."""
+    connection.execute("INSERT OR IGNORE INTO outbox (id, next_sequence) VALUES (1, 1)")
+    [waiting] = connection.execute("SELECT count(*) FROM item WHERE state = 'waiting'").fetchone()
+    if waiting:
+        connection.execute("UPDATE outbox SET held_at = ?", (int(time.time()),))
+    return int(waiting)
+
+
+def release_hold(connection: sqlite3.Connection) -> None:
+    """Hold nothing back any more."""
+    connection.execute("UPDATE outbox SET held_at = NULL")
+
+
+def find_oldest(connection: sqlite3.Connection) -> float | None:
+    """Return the uptime at which the oldest waiting item was accepted."""
+    first = "SELECT accepted_s FROM item WHERE state = 'waiting' AND priority = ? ORDER BY sequence LIMIT 1"
+    rows = [connection.execute(first, (priority,)).fetchone() for priority in range(MAX_PRIORITY + 1)]
+    return min((row[0] for row in rows if row is not None), default=None)
+
+
+def expire(
+    connection: sqlite3.Connection, in_flight: Container[int], uptime_s: float
+) -> tuple[list[int], float | None]:
+    """End the items that have become worthless; return their numbers, and the uptime at which to look again.
+
+    An item that is being sent is left alone, and looked at again a second later.
+    """
+    rows = connection.execute(
+        "SELECT sequence FROM item WHERE state = 'waiting' AND expires_s <= ?", (uptime_s,)
+    ).fetchall()
+    expired = [row[0] for row in rows if row[0] not in in_flight]
+    end_items(connection, "expired", expired, uptime_s)
+    return expired, uptime_s + 1 if len(expired) < len(rows) else _next_expiry(connection)
+
+
+def end_items(connection: sqlite3.Connection, state: State, sequences: Sequence[int], uptime_s: float) -> None:
+    """Give waiting items a last state that no response of the vendor caused, and remove their files."""
+    listed = json.dumps(list(sequences))
+    connection.execute(
+        "UPDATE item SET state = ?, finished_s = ? WHERE sequence IN (SELECT value FROM json_each(?))",
+        (state, uptime_s, listed),
+    )
+    connection.execute("DELETE FROM item_file WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))
+
+
+def read_members(submission: int, items: int, members: str | None) -> list[int]:
+    """Return the numbers of a submission's items: its own, unless it has a list that can be read."""
+    try:
+        return list(range(submission, submission + items)) if members is None else list(map(int, json.loads(members)))
+    except (ValueError, TypeError):
+        return list(range(submission, submission + items))
+
+
+def _next_expiry(connection: sqlite3.Connection) -> float | None:
+    query = "SELECT min(expires_s) FROM item WHERE state = 'waiting' AND expires_s IS NOT NULL"
+    [expiry_s] = connection.execute(query).fetchone()
+    return None if expiry_s is None else float(expiry_s)
