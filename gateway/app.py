@@ -110,7 +110,9 @@ class Gateway:
         camera_ids = self._add(CloudCameraIds(self.cloud, settings.cloud, self.supervisor))
         webhook_table = WebhookTable(self.database)
         self.webhooks = self._add(
-            await Webhooks.open(webhook_table, self.event_log, own=own_addresses, now=self.clock.now)
+            await Webhooks.open(
+                webhook_table, self.event_log, self.supervisor, own_addresses=own_addresses, now=self.clock.now
+            )
         )
         self.callbacks = Callbacks(
             self.event_log,

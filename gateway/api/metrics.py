@@ -66,7 +66,7 @@ class _State(Collector):
 
     def _webhooks(self) -> Family:
         family = GaugeMetricFamily("sunmi_gateway_webhooks", "Tills that events are pushed to.", labels=("state",))
-        states = Tally(webhook["state"] for webhook in self._gateway.webhooks.all())
+        states = Tally(webhook["state"] for webhook in self._gateway.webhooks.describe_all())
         for state in ("ok", "failing"):
             family.add_metric((state,), states[state])
         return family

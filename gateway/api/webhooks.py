@@ -18,7 +18,7 @@ class WebhookBody(Body):
 
 async def list_webhooks(context: RequestContext) -> web.StreamResponse:
     """List the webhooks and how their deliveries go."""
-    return respond({"webhooks": context.gateway.webhooks.all()})
+    return respond({"webhooks": context.gateway.webhooks.describe_all()})
 
 
 async def add_webhook(context: RequestContext) -> web.StreamResponse:
@@ -30,7 +30,7 @@ async def add_webhook(context: RequestContext) -> web.StreamResponse:
 
 async def show_webhook(context: RequestContext) -> web.StreamResponse:
     """Show a webhook and how its delivery goes."""
-    return respond(context.gateway.webhooks.get(context.request.match_info["id"]))
+    return respond(context.gateway.webhooks.describe(context.request.match_info["id"]))
 
 
 async def remove_webhook(context: RequestContext) -> web.StreamResponse:

@@ -207,6 +207,12 @@ class Supervisor:
         service.start(self._keep_running(service))
         return service
 
+    async def remove_service(self, service: Service) -> None:
+        """Stop a service for good and report it no more: what it served is gone."""
+        await service.stop()
+        if self._services.get(service.name) is service:
+            del self._services[service.name]
+
     def start_periodic(
         self,
         name: str,

@@ -153,7 +153,11 @@ async def test_a_webhook_outlives_a_restart_with_what_it_missed(pushing: Gateway
     await pushing.webhooks.close()
     await happen(pushing, "b")
     again = await type(pushing.webhooks).open(
-        pushing.webhooks._table, pushing.event_log, own=lambda: {"127.0.0.1"}, now=pushing.cloud.clock.now
+        pushing.webhooks._table,
+        pushing.event_log,
+        pushing.supervisor,
+        own_addresses=lambda: {"127.0.0.1"},
+        now=pushing.cloud.clock.now,
     )
     again.start([8080])
     try:
@@ -195,7 +199,7 @@ async def test_a_name_that_leads_to_the_gateway_is_found_out_when_it_is_looked_u
     gateway.webhooks.start([port])
     made = await admin("POST", WEBHOOKS, {"url": f"http://localhost.:{port + 1}/"})
     assert made.status == 201
-    gateway.webhooks._reachable.ports = frozenset({port + 1})
+    gateway.webhooks._policy.ports = frozenset({port + 1})
     answer = await admin("POST", f"{WEBHOOKS}/{made.body['webhook_id']}/test", {})
     assert "this gateway itself" in answer.body["error"]
 

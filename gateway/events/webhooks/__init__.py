@@ -1,11 +1,9 @@
-"""Push: events for tills that cannot hold a stream, sent to webhooks on the store's network.
+"""Webhooks: send events to tills that cannot hold a stream.
 
-Each webhook has a delivery of its own that reads the journal: one slow till never delays another, and what a till
-missed while it was off arrives when it is back, as long as the journal keeps it.
+Each webhook has a delivery of its own that reads the event log. A slow till never delays another, and what a till
+missed while it was off arrives when it is back, as long as the log holds it.
 """
 
-import asyncio
-import base64
 import contextlib
 import logging
 import secrets
@@ -18,158 +16,197 @@ import aiohttp
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
 from gateway.events.event import EventFilter
 from gateway.events.log import EventLog
-from gateway.events.webhooks.address import LocalResolver, Reachable
-from gateway.events.webhooks.delivery import SECRET_PREFIX, Delivery
+from gateway.events.types import WebhookTest
+from gateway.events.webhooks.address import AddressPolicy, LocalResolver
+from gateway.events.webhooks.attempt import create_secret, sign_body
+from gateway.events.webhooks.delivery import Delivery
 from gateway.events.webhooks.table import Webhook, WebhookTable
 from gateway.protocol import json_text
-from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.supervisor import Service, Supervisor
 from gateway.runtime.timestamps import utc_text
 
-__all__ = ["Tested", "Webhooks"]
+__all__ = ["WebhookTestOutcome", "Webhooks"]
 
-MOST: Final = 64
-_MAX_NAME: Final = 64
-_STORE_EVERY_S: Final = 30.0
-"""How often it is stored how far the deliveries have got; what a crash takes from that is delivered again."""
+MAX_WEBHOOKS: Final = 64
+MAX_NAME_LENGTH: Final = 64
+SAVE_INTERVAL_S: Final = 30.0
+"""How often it is stored how far the deliveries are. After a crash, the events of that time are delivered again."""
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 
-class Tested(NamedTuple):
-    """What became of a test: whether it arrived, the HTTP status, the reason, and how long it took, in ms."""
+class WebhookTestOutcome(NamedTuple):
+    """The outcome of a test event."""
 
     delivered: bool
+    """Whether it arrived."""
     status: int | None
+    """The HTTP status; None if there was no response."""
     error: str | None
+    """Why it did not arrive."""
     duration_ms: int
+    """How long it took, in milliseconds."""
 
 
 class Webhooks:
     """All webhooks; made by `open`. Nothing is delivered before `start`."""
 
     def __init__(
-        self, table: WebhookTable, event_log: EventLog, http: aiohttp.ClientSession, reachable: Reachable,
+        self,
+        table: WebhookTable,
+        event_log: EventLog,
+        supervisor: Supervisor,
+        policy: AddressPolicy,
         now: Callable[[], float],
-    ) -> None:  # fmt: skip
+    ) -> None:
+        """Start without webhooks; `now` returns the time in Unix seconds."""
+        connector = aiohttp.TCPConnector(resolver=LocalResolver(policy, MAX_WEBHOOKS), limit=0, use_dns_cache=False)
+        self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         self._table = table
         self._event_log = event_log
-        self._http = http
-        self._reachable = reachable
+        self._supervisor = supervisor
+        self._policy = policy
         self._now = now
         self._deliveries: dict[str, Delivery] = {}
-        self._stored: dict[str, int] = {}
-        self._keeper: asyncio.Task[None] | None = None
-        self._unstored = FailureLog(_log, "how far webhooks have got cannot be stored")
+        self._saved: dict[str, int] = {}
+        """The stored cursors."""
+        self._damaged: set[str] = set()
+        """Stored webhooks that cannot be used."""
+        self._service: Service | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     @classmethod
     async def open(
-        cls, table: WebhookTable, event_log: EventLog, *, own: Callable[[], Collection[str]], now: Callable[[], float]
+        cls,
+        table: WebhookTable,
+        event_log: EventLog,
+        supervisor: Supervisor,
+        *,
+        own_addresses: Callable[[], Collection[str]],
+        now: Callable[[], float],
     ) -> Self:
-        """Load the webhooks. `own` tells the gateway's own addresses, `now` the best time at hand in Unix seconds."""
-        known = await table.load_all()
-        reachable = Reachable(own)
-        connector = aiohttp.TCPConnector(resolver=LocalResolver(reachable), limit=0, use_dns_cache=False)
-        http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        push = cls(table, event_log, http, reachable, now)
-        for webhook, cursor in known:
-            push._take(webhook, cursor)
-        return push
+        """Load the webhooks. `now` returns the best known time in Unix seconds."""
+        stored = await table.load_all()
+        webhooks = cls(table, event_log, supervisor, AddressPolicy(own_addresses), now)
+        for webhook, cursor in stored:
+            webhooks._load(webhook, cursor)
+        return webhooks
 
     def start(self, ports: Collection[int]) -> None:
-        """Begin to deliver. `ports` are those on which the gateway serves."""
-        self._reachable.ports = frozenset(ports)
+        """Deliver from now on. `ports` are those that the gateway serves."""
+        self._policy.ports = frozenset(ports)
         for delivery in self._deliveries.values():
-            delivery.start()
-        self._event_log.subscribe(lambda _: self._wake())
-        self._keeper = asyncio.create_task(self._keep())
+            delivery.start(self._supervisor)
+        self._unsubscribe = self._event_log.subscribe(lambda _: self._wake())
+        self._service = self._supervisor.start_periodic(
+            "webhook cursors", self._save_cursors, interval_s=SAVE_INTERVAL_S
+        )
 
     async def close(self) -> None:
-        """Stop, and store how far everything has got."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        """Stop, and store how far the deliveries are."""
+        self._unsubscribe()
+        if self._service is not None:
+            await self._service.stop()
         for delivery in self._deliveries.values():
-            await delivery.close()
+            await delivery.stop()
         with contextlib.suppress(StateError):
-            await self._store()
+            await self._save_cursors()
         await self._http.close()
 
-    def all(self) -> list[dict[str, Any]]:
-        """Describe every webhook, the oldest first."""
+    def describe_all(self) -> list[dict[str, Any]]:
+        """Return all webhooks as REST shows them, the oldest first."""
         return [delivery.describe() for delivery in self._deliveries.values()]
 
-    def get(self, webhook_id: str) -> dict[str, Any]:
-        """Describe one. Raises `NotFound`."""
-        return self._delivery(webhook_id).describe()
+    def describe(self, webhook_id: str) -> dict[str, Any]:
+        """Return a webhook as REST shows it. Raises `NotFound`."""
+        return self._get(webhook_id).describe()
 
     async def add(self, url: str, *, name: str, types: str, camera: str) -> dict[str, Any]:
-        """Push what happens from now on to an address; return the webhook with its secret, shown this once.
+        """Send the events from now on to a URL; return the webhook with its secret, which is shown this once.
 
-        Raises `InvalidRequest` naming what is wrong, and `Conflict` when there are too many.
+        Raises `InvalidRequest` and, if there are too many, `Conflict`.
         """
-        self._reachable.check_url(url)
+        self._policy.check_url(url)
         EventFilter.parse(types, camera)
-        if len(name) > _MAX_NAME or not name.isprintable():
-            raise InvalidRequest([FieldError("name", f"must be at most {_MAX_NAME} printable characters")])
-        if len(self._deliveries) >= MOST:
-            raise Conflict(f"there are {MOST} webhooks already: remove one first")
-        secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-        webhook = Webhook(secrets.token_hex(4), name or url[:_MAX_NAME], url, secret, types, camera, int(self._now()))
-        await self._table.add(webhook, self._event_log.last_published)
-        delivery = self._take(webhook, self._event_log.last_published)
-        if self._keeper is not None:
-            delivery.start()
-        return self.get(webhook.id) | {"secret": secret}
+        if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            raise InvalidRequest([FieldError("name", f"must be at most {MAX_NAME_LENGTH} printable characters")])
+        if len(self._deliveries) >= MAX_WEBHOOKS:
+            raise Conflict(f"there are {MAX_WEBHOOKS} webhooks already: remove one first")
+        cursor = self._event_log.last_published
+        webhook = Webhook(
+            id=secrets.token_hex(4),
+            name=name or url[:MAX_NAME_LENGTH],
+            url=url,
+            secret=create_secret(),
+            types=types,
+            camera=camera,
+            created_at=int(self._now()),
+        )
+        await self._table.add(webhook, cursor)
+        delivery = self._add_delivery(webhook, cursor)
+        if self._service is not None:
+            delivery.start(self._supervisor)
+        return delivery.describe() | {"secret": webhook.secret}
 
     async def remove(self, webhook_id: str) -> None:
-        """Push no more to a webhook and forget it. Raises `NotFound`."""
-        delivery = self._delivery(webhook_id)
+        """Forget a webhook, and send nothing to it any more. Raises `NotFound`."""
+        delivery = None if webhook_id in self._damaged else self._get(webhook_id)
         await self._table.delete(webhook_id)
-        del self._deliveries[webhook_id]
-        await delivery.close()
+        self._damaged.discard(webhook_id)
+        self._deliveries.pop(webhook_id, None)
+        if delivery is not None:
+            await delivery.remove(self._supervisor)
 
-    async def test(self, webhook_id: str) -> Tested:
-        """Push a test event at once, which is not in the journal, and tell what became of it. Raises `NotFound`."""
-        delivery = self._delivery(webhook_id)
+    async def test(self, webhook_id: str) -> WebhookTestOutcome:
+        """Send a test event at once, which is not stored. Raises `NotFound`."""
+        delivery = self._get(webhook_id)
+        event = WebhookTest(webhook_id=webhook_id)
         event_id = f"test-{secrets.token_hex(4)}"
         document = {
-            "id": event_id, "time": utc_text(self._now()), "type": "webhook.test", "source": "gateway", "camera": None,
-            "data": {"webhook_id": webhook_id},
-        }  # fmt: skip
+            "id": event_id,
+            "time": utc_text(self._now()),
+            "type": event.type,
+            "source": "gateway",
+            "camera": None,
+            "data": event.data,
+        }
         began = time.monotonic()
-        outcome = await delivery.test(event_id, json_text.dumps(document).encode())
-        took_ms = round(1000 * (time.monotonic() - began))
-        return Tested(outcome.failure is None, outcome.status, outcome.failure, took_ms)
+        outcome = await delivery.send_now(event_id, json_text.dumps(document).encode())
+        duration_ms = round(1000 * (time.monotonic() - began))
+        return WebhookTestOutcome(outcome.failure is None, outcome.status, outcome.failure, duration_ms)
 
-    def _delivery(self, webhook_id: str) -> Delivery:
+    def _get(self, webhook_id: str) -> Delivery:
         if webhook_id not in self._deliveries:
             raise NotFound(f"there is no webhook {webhook_id!r}: see the list of webhooks")
         return self._deliveries[webhook_id]
 
-    def _take(self, webhook: Webhook, cursor: int) -> Delivery:
-        delivery = self._deliveries[webhook.id] = Delivery(
-            webhook, cursor, self._event_log, self._http, self._reachable, self._now
-        )
-        self._stored[webhook.id] = cursor
+    def _load(self, webhook: Webhook, cursor: int) -> None:
+        """Take a stored webhook. One that is damaged is reported, and gets nothing."""
+        try:
+            _ = webhook.filter
+            sign_body(webhook.secret, "", 0, b"")
+        except (InvalidRequest, ValueError) as exc:
+            self._damaged.add(webhook.id)
+            _log.error(
+                "the webhook %s is damaged, so it gets nothing; remove it, and add it again: %s", webhook.id, exc
+            )
+            return
+        # After a repair of the database, a cursor can be greater than the number of every event.
+        self._add_delivery(webhook, min(cursor, self._event_log.last_published))
+
+    def _add_delivery(self, webhook: Webhook, cursor: int) -> Delivery:
+        delivery = Delivery(webhook, cursor, self._event_log, self._http, self._policy, self._now)
+        self._deliveries[webhook.id] = delivery
+        self._saved[webhook.id] = cursor
         return delivery
 
     def _wake(self) -> None:
         for delivery in self._deliveries.values():
             delivery.wake()
 
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(_STORE_EVERY_S)
-            try:
-                await self._store()
-            except StateError as exc:
-                self._unstored.failed(exc)
-            else:
-                self._unstored.recovered()
-
-    async def _store(self) -> None:
-        got = {one: delivery.cursor for one, delivery in self._deliveries.items()}
-        news = {one: number for one, number in got.items() if self._stored.get(one) != number}
-        if news:
-            await self._table.save_delivered(news)
-            self._stored |= news
+    async def _save_cursors(self) -> None:
+        cursors = {webhook_id: delivery.cursor for webhook_id, delivery in self._deliveries.items()}
+        changed = {webhook_id: cursor for webhook_id, cursor in cursors.items() if self._saved[webhook_id] != cursor}
+        if changed:
+            await self._table.save_cursors(changed)
+            self._saved |= changed

@@ -1,91 +1,125 @@
-"""Where events may be pushed: to hosts of the store's own network, and never to the gateway itself."""
+"""Addresses of webhooks: hosts of the store's own network, and never the gateway itself."""
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.errors import FieldError, InvalidRequest
 
-MAX_URL: Final = 2048
-_LOCAL: Final = tuple(
+MAX_URL_LENGTH: Final = 2048
+_LOCAL_NETWORKS: Final = tuple(
     ipaddress.ip_network(network)
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "::1/128",
                     "fc00::/7", "fe80::/10")
 )  # fmt: skip
 
 
-class Forbidden(OSError):
-    """A name that leads to where nothing is pushed; the text tells where."""
+class AddressNotAllowed(OSError):
+    """A name stands for an address to which no events are sent. The text says which."""
 
 
-class Reachable:
-    """Judges addresses. `own` tells the gateway's own addresses now, `ports` are those that it serves."""
+class AddressPolicy:
+    """Decides to which addresses events are sent."""
 
-    def __init__(self, own: Callable[[], Collection[str]], ports: Collection[int] = ()) -> None:
-        self._own = own
+    def __init__(self, own_addresses: Callable[[], Collection[str]], ports: Collection[int] = ()) -> None:
+        """Take what returns the gateway's own addresses, and the ports that it serves."""
         self.ports = frozenset(ports)
+        """The ports that the gateway serves."""
+        self._own_addresses = own_addresses
 
     def check_url(self, url: str) -> None:
-        """Raise `InvalidRequest` naming what is wrong with the address of a webhook.
+        """Raise `InvalidRequest` if no events are sent to a URL.
 
-        A host name is judged whenever it is looked up, see `LocalResolver`; an IP address here.
+        An IP address is checked here, a host name whenever it is looked up: see `LocalResolver`.
         """
         try:
             parts = urlsplit(url)
             port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError:
-            raise _fault("is no URL") from None
+            raise _invalid_url("is no URL") from None
         host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or not host or len(url) > MAX_URL or not url.isprintable():
-            raise _fault("must be an http:// or https:// address of a till, such as http://192.168.1.20:8000/events")
+        if parts.scheme not in ("http", "https") or not host or len(url) > MAX_URL_LENGTH or not url.isprintable():
+            raise _invalid_url(
+                "must be an http:// or https:// address of a till, such as http://192.168.1.20:8000/events"
+            )
         if parts.username or parts.password or parts.fragment:
-            raise _fault("must hold no user, password or fragment")
-        if (reason := self.flaw(host, port)) is not None:
-            raise _fault(reason)
+            raise _invalid_url("must hold no user, password or fragment")
+        if (reason := self.find_objection(host, port)) is not None:
+            raise _invalid_url(reason)
 
-    def flaw(self, host: str, port: int) -> str | None:
-        """Return why nothing is pushed to an IP address, None where it is; for a name, as far as that tells."""
+    def find_objection(self, host: str, port: int) -> str | None:
+        """Return why no events are sent to an IP address, or None if they are. Of names, only `localhost` is known."""
         try:
             address = ipaddress.ip_address(host.partition("%")[0])
         except ValueError:
-            return self._own_flaw(host, port) if host.rstrip(".").lower() == "localhost" else None
+            return self._find_own_port(host, port) if host.rstrip(".").lower() == "localhost" else None
         address = getattr(address, "ipv4_mapped", None) or address
-        if not any(address.version == network.version and address in network for network in _LOCAL):
+        if not any(address.version == network.version and address in network for network in _LOCAL_NETWORKS):
             return f"{host} is not in the store's network: events are pushed to private addresses only"
-        if address.is_loopback or str(address) in self._own():
-            return self._own_flaw(host, port)
+        if address.is_loopback or str(address) in self._own_addresses():
+            return self._find_own_port(host, port)
         return None
 
-    def _own_flaw(self, host: str, port: int) -> str | None:
+    def _find_own_port(self, host: str, port: int) -> str | None:
         return f"{host}:{port} is this gateway itself" if port in self.ports else None
 
 
 class LocalResolver(AbstractResolver):
-    """Looks names up, and lets only addresses pass to which events may be pushed: names can change what they mean."""
+    """Looks up names, and returns only addresses to which events are sent: a name can change what it stands for.
 
-    def __init__(self, reachable: Reachable) -> None:
-        self._reachable = reachable
-        self._resolver = ThreadedResolver()
+    It has threads of its own, one for each name at most. A name server that does not answer occupies the thread of its
+    name, and no other name waits for it.
+    """
+
+    def __init__(self, policy: AddressPolicy, max_names: int) -> None:
+        """Look up so many different names at the same time."""
+        self._policy = policy
+        self._threads = ThreadPoolExecutor(max_names, thread_name_prefix="webhook-names")
+        self._lookups: dict[tuple[str, int, int], asyncio.Future[list[ResolveResult]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises `Forbidden` when there is none to which events may be pushed."""
-        found = await self._resolver.resolve(host, port, family)
-        flaws = {one["host"]: self._reachable.flaw(one["host"], port) for one in found}
-        if all(flaws.values()):
-            raise Forbidden(f"{host}: {'; '.join(filter(None, flaws.values())) or 'has no address'}")
-        return [one for one in found if flaws[one["host"]] is None]
+        """Return the addresses of a name. Raises `AddressNotAllowed` if events are sent to none of them."""
+        found = await self._look_up(host, port, family)
+        objections = {one["host"]: self._policy.find_objection(one["host"], port) for one in found}
+        if all(objections.values()):
+            reasons = "; ".join(filter(None, objections.values())) or "has no address"
+            raise AddressNotAllowed(f"{host}: {reasons}")
+        return [one for one in found if objections[one["host"]] is None]
 
     async def close(self) -> None:
-        """Close the resolver."""
-        await self._resolver.close()
+        """Wait for no lookup."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _look_up(self, host: str, port: int, family: int) -> list[ResolveResult]:
+        key = (host, port, family)
+        lookup = self._lookups.get(key)
+        if lookup is None:
+            loop = asyncio.get_running_loop()
+            lookup = self._lookups[key] = loop.run_in_executor(self._threads, _get_addresses, host, port, family)
+            lookup.add_done_callback(lambda _: self._lookups.pop(key, None))
+        return await asyncio.shield(lookup)
 
 
-def _fault(reason: str) -> InvalidRequest:
+def _get_addresses(host: str, port: int, family: int) -> list[ResolveResult]:
+    """Ask the system for the addresses of a name. Runs in a thread; raises `OSError`."""
+    numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    results: list[ResolveResult] = []
+    for found, _, protocol, _, address in socket.getaddrinfo(host, port, family, socket.SOCK_STREAM):
+        # With the zone of an address that is link-local.
+        numeric_host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+        results.append(
+            ResolveResult(hostname=host, host=numeric_host, port=port, family=found, proto=protocol, flags=numeric)
+        )
+    return results
+
+
+def _invalid_url(reason: str) -> InvalidRequest:
     return InvalidRequest([FieldError("url", reason)])

@@ -1,0 +1,169 @@
+"""Webhooks on a real database: what is damaged, fails or is slow stops and delays no other."""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from gateway.events.event import NewEvent
+from gateway.events.log import EventLog
+from gateway.events.webhooks import Webhooks
+from gateway.events.webhooks.table import WebhookTable
+from gateway.runtime.supervisor import Supervisor
+from gateway.storage.database import Database
+from gateway.storage.uptime_table import Uptime
+from tests.api.test_webhooks import Till
+
+Until = Callable[[Callable[[], object]], Awaitable[None]]
+
+
+class Store(NamedTuple):
+    """An event log, and the webhooks that read it."""
+
+    database: Database
+    events: EventLog
+    supervisor: Supervisor
+    webhooks: Webhooks
+
+    async def happen(self, *types: str) -> None:
+        for name in types:
+            await self.events.append(NewEvent(name, "gateway", {}))
+
+    async def restart(self) -> "Store":
+        """Close the webhooks, and open them again."""
+        await self.webhooks.close()
+        return self._replace(webhooks=await open_webhooks(self.database, self.events, self.supervisor))
+
+    async def change(self, sql: str, *parameters: object) -> None:
+        async with self.database.write() as connection:
+            await connection.execute(sql, parameters)
+
+    def services(self) -> set[str]:
+        return {report.name for report in self.supervisor.reports()}
+
+
+async def open_webhooks(database: Database, events: EventLog, supervisor: Supervisor) -> Webhooks:
+    webhooks = await Webhooks.open(
+        WebhookTable(database), events, supervisor, own_addresses=lambda: {"127.0.0.1"}, now=lambda: 1_800_000_000.0
+    )
+    webhooks.start([8080])
+    return webhooks
+
+
+async def add(webhooks: Webhooks, url: str, *, types: str = "") -> dict[str, Any]:
+    return await webhooks.add(url, name="", types=types, camera="")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    database = await Database.open(tmp_path / "gateway.db")
+    supervisor = Supervisor(initial_delay_s=0.01)
+    events = await EventLog.open(database, Uptime(0.0), supervisor)
+    made = Store(database, events, supervisor, await open_webhooks(database, events, supervisor))
+    yield made
+    await supervisor.close()
+    await made.webhooks.close()
+    await events.close()
+    await database.close()
+
+
+@pytest.fixture
+async def till() -> AsyncIterator[Till]:
+    one = Till()
+    await one.start()
+    yield one
+    await one.stop()
+
+
+async def test_a_damaged_event_is_skipped(store: Store, till: Till, caplog: pytest.LogCaptureFixture) -> None:
+    till.status = 503
+    await add(store.webhooks, till.url)
+    await store.happen("a", "b", "c")
+    await till.got(1)
+    await store.webhooks.close()
+    await store.change("UPDATE event SET data = '{' WHERE type = 'b'")
+    till.status = 204
+    again = await store.restart()
+    assert [one["type"] for one in (await till.got(3))[1:]] == ["a", "c"]
+    await again.webhooks.close()
+    reports = [one for one in caplog.records if "is damaged" in one.getMessage()]
+    assert len(reports) == 1
+
+
+@pytest.mark.parametrize("damage", ["secret = 'whsec_?'", "types = 'no type!'"])
+async def test_a_damaged_webhook_is_reported_and_can_be_removed(
+    store: Store, till: Till, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    bad = await add(store.webhooks, till.url)
+    await add(store.webhooks, till.url)
+    await store.change(f"UPDATE webhook SET {damage} WHERE id = ?", bad["webhook_id"])  # noqa: S608  ours
+    again = await store.restart()
+    await store.happen("a")
+    assert [one["type"] for one in await till.got(1)] == ["a"]
+    assert [one.levelno for one in caplog.records if bad["webhook_id"] in one.getMessage()] == [logging.ERROR]
+    await again.webhooks.remove(bad["webhook_id"])
+    assert len(await store.database.read("SELECT * FROM webhook")) == 1
+    await again.webhooks.close()
+
+
+async def test_a_cursor_after_the_last_event_loses_no_event(store: Store, till: Till) -> None:
+    await add(store.webhooks, till.url)
+    await store.webhooks.close()
+    await store.change("UPDATE webhook SET delivered = 4711")
+    again = await store.restart()
+    await store.happen("a", "b")
+    assert [one["type"] for one in await till.got(2)] == ["a", "b"]
+    await again.webhooks.close()
+
+
+async def test_a_delivery_whose_events_cannot_be_read_goes_on_when_they_can(
+    store: Store, till: Till, until: Until
+) -> None:
+    made = await add(store.webhooks, till.url)
+    await store.change("ALTER TABLE event RENAME COLUMN camera TO camera_before")
+    store.webhooks._wake()
+    name = f"webhook {made['webhook_id']}"
+    await until(lambda: next(one for one in store.supervisor.reports() if one.name == name).state == "failing")
+    await store.change("ALTER TABLE event RENAME COLUMN camera_before TO camera")
+    await store.happen("a")
+    assert [one["type"] for one in await till.got(1)] == ["a"]
+
+
+async def test_a_removed_webhook_leaves_no_service(store: Store, till: Till) -> None:
+    made = await add(store.webhooks, till.url)
+    assert f"webhook {made['webhook_id']}" in store.services()
+    await store.webhooks.remove(made["webhook_id"])
+    assert f"webhook {made['webhook_id']}" not in store.services()
+
+
+async def test_names_that_are_not_found_delay_no_other(
+    store: Store, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+    system = socket.getaddrinfo
+
+    def look_up(host: Any, *rest: Any, **named: Any) -> Any:
+        """Answer as a system whose name server is away."""
+        if str(host).startswith("lost"):
+            answered.wait(60)
+            raise socket.gaierror("no answer")
+        return system("127.0.0.1" if host == "till.store" else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        for number in range(60):
+            await add(store.webhooks, f"http://lost{number}.store/")
+        await store.happen("a")
+        await asyncio.sleep(0.1)
+        await add(store.webhooks, f"http://till.store:{till.port}/events")
+        await store.happen("b")
+        async with asyncio.timeout(5):
+            assert [one["type"] for one in await till.got(1)] == ["b"]
+        assert threading.active_count() < 100
+    finally:
+        answered.set()
