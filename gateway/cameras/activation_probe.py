@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from gateway.cameras.connection import Garbled
+from gateway.cameras.connection import MalformedCameraResponse
 from gateway.cameras.connector import GET_INFO, Connector
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
@@ -88,7 +88,7 @@ class Evidence:
         await self._way.connect(camera, line, deadline, prove=False)
         try:
             answer = await self._way.exchange(camera, line, _UNSIGNED_LIST.encode({}), None, deadline, prove=False)
-        except Garbled as exc:
+        except MalformedCameraResponse as exc:
             if exc.http_status != 404:
                 raise
             code = None

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from pathlib import Path
-from typing import NamedTuple
 
 from gateway.cameras.activation_probe import (
     AccessPoint,
@@ -14,7 +13,13 @@ from gateway.cameras.activation_probe import (
     refused,
     require_managed,
 )
-from gateway.cameras.connection import CameraConnection, Dropped, Garbled, HttpAnswer, Late, OutcomeUnknown
+from gateway.cameras.connection import (
+    CallOutcomeUnknown,
+    CameraConnectionLost,
+    CameraResponseTimeout,
+    HttpResponse,
+    MalformedCameraResponse,
+)
 from gateway.cameras.connector import GET_INFO, Connector
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
@@ -33,19 +38,11 @@ from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import OnCall, measured
 from gateway.settings import CameraSettings
 
-__all__ = ["AccessPoint", "ActivationUnknown", "Cameras", "NoAccessPointList", "Observed", "OtherOwner"]
+__all__ = ["AccessPoint", "ActivationUnknown", "Cameras", "NoAccessPointList", "OtherOwner"]
 
 _UNSIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConfWithoutAuth")
 _SIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConf")
 _ACTIVATE = CATALOGUE.get("camera", "device/activate")
-
-
-class Observed(NamedTuple):
-    """What came for a call, as it came; `kept_connection`: over a connection that was opened for a call before."""
-
-    http: HttpAnswer
-    kept_connection: bool
-    tls_version: str
 
 
 class ActivationUnknown(CameraUnreachable):
@@ -111,8 +108,8 @@ class Cameras:
             await self._way.noted(camera, call, answer)
         return answer
 
-    async def observe(self, sn: str, call: Call) -> Observed:
-        """Make a call that only reads, to a managed camera, and return whatever came over HTTP, refusals included.
+    async def call_raw(self, sn: str, call: Call) -> HttpResponse:
+        """Make a call that only reads, to a managed camera, and return the HTTP response as it came, also a refusal.
 
         Raises as `call` where nothing came that is HTTP.
         """
@@ -120,20 +117,18 @@ class Cameras:
         account = self._way.credentials() if call.endpoint.auth == "signed" else None
         line = self._line(sn)
         async with line.turn():
-            before = _opened(line)
             deadline = self._deadline(call.endpoint)
             await self._way.connect(camera, line, deadline)
-            tls_version = line.connection.tls_version if line.connection is not None else ""
             try:
                 answer = await self._way.exchange(camera, line, call, account, deadline)
-            except Garbled:
+            except MalformedCameraResponse:
                 if line.latest is None:
                     raise
             else:
                 if answer.code == 0:
                     await self._way.noted(camera, call, answer)
             assert line.latest is not None  # noqa: S101 - an exchange leaves it
-            return Observed(line.latest, _opened(line) == before, tls_version)
+            return line.latest
 
     def require_credentials(self) -> None:
         """Raise `Conflict` naming the settings when there is nothing to sign calls with."""
@@ -186,7 +181,7 @@ class Cameras:
             await self._way.connect(camera, line, deadline)
             try:
                 answer = await self._way.exchange(camera, line, endpoint.encode(arguments), account, deadline)
-            except (Dropped, Late):
+            except (CameraConnectionLost, CameraResponseTimeout):
                 return False
             finally:
                 line.close()  # the camera leaves this address, or will close the connection itself
@@ -228,7 +223,7 @@ class Cameras:
                 answer = await self._way.exchange(
                     camera, line, call, Account(app_id, activation_number), self._deadline(_ACTIVATE)
                 )
-            except OutcomeUnknown as exc:
+            except CallOutcomeUnknown as exc:
                 raise ActivationUnknown(
                     f"the activation of the camera {sn} was sent, but its answer was lost ({exc}); "
                     "it is not sent again, look at the camera's activation state"
@@ -273,8 +268,3 @@ class Cameras:
 
     def _deadline(self, endpoint: Endpoint) -> float:
         return asyncio.get_running_loop().time() + max(endpoint.timeout_s or 0, self._timeout_s)
-
-
-def _opened(line: CameraSession) -> tuple[CameraConnection | None, int]:
-    """Return what changes whenever the line connects anew."""
-    return line.connection, line.connection.handshakes if line.connection is not None else 0

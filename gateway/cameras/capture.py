@@ -18,9 +18,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway import __version__
-from gateway.cameras.cameras import Cameras, Observed
+from gateway.cameras.cameras import Cameras
 from gateway.cameras.capture_redaction import Redactor
-from gateway.cameras.connection import OutcomeUnknown
+from gateway.cameras.connection import CallOutcomeUnknown, HttpResponse
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Registry
 from gateway.discovery.frames import RawFrame
@@ -41,7 +41,7 @@ Asked = Literal["host", "everyone"]
 
 class _Read(NamedTuple):
     endpoint: Endpoint
-    observed: Observed | None
+    response: HttpResponse | None
     problem: Problem | None
     document: dict[str, Any] | None
 
@@ -101,12 +101,12 @@ async def capture(sn: str, *, cameras: Cameras, registry: Registry, discovery: D
 
 async def _read(sn: str, endpoint: Endpoint, cameras: Cameras) -> _Read:
     try:
-        observed = await cameras.observe(sn, endpoint.encode({}))
+        response = await cameras.call_raw(sn, endpoint.encode({}))
     except NotManaged:
         raise
-    except (OutcomeUnknown, Conflict) as problem:  # a conflict: there are no credentials
+    except (CallOutcomeUnknown, Conflict) as problem:  # a conflict: there are no credentials
         return _Read(endpoint, None, problem, None)
-    return _Read(endpoint, observed, None, _json_object(observed.http.body))
+    return _Read(endpoint, response, None, _json_object(response.body))
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
@@ -135,18 +135,18 @@ def _documented() -> Iterable[str]:
 
 
 def _tls(camera: CameraRecord, made: Sequence[_Read]) -> dict[str, Any]:
-    versions = (read.observed.tls_version for read in made if read.observed is not None)
+    versions = (read.response.tls_version for read in made if read.response is not None)
     return {"version": next(versions, None), "certificate_sha256": camera.certificate_sha256}
 
 
 def _read_record(read: _Read, redactor: Redactor, *, first: bool) -> dict[str, Any]:
     asked: dict[str, Any] = {"path": read.endpoint.path, "auth": read.endpoint.auth}
-    if read.observed is None:
+    if read.response is None:
         return {**asked, "problem": read.problem.code if read.problem is not None else None}
-    http = read.observed.http
+    http = read.response
     how: dict[str, Any] = {"status": http.status, "date": http.date is not None, "keep_alive": http.keep_alive}
     if not first:  # the first one's connection depends on what was called before the capture
-        how["kept_connection"] = read.observed.kept_connection
+        how["kept_connection"] = http.reused_connection
     return {**asked, **how, "answer": redactor.redact(read.document)}
 
 

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.cameras.connection import Dropped, OutcomeUnknown, shown_certificate
+from gateway.cameras.connection import CallOutcomeUnknown, CameraConnectionLost, fetch_certificate_sha256
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import Account, CameraSession
@@ -54,7 +54,7 @@ class Connector:
         connection = line.connection
         if (
             connection is not None
-            and connection.connected
+            and connection.is_open
             and connection.address == camera.verified_address == camera.address
             and connection.pin == camera.certificate_sha256
         ):
@@ -95,7 +95,7 @@ class Connector:
     async def _prove(self, camera: CameraRecord, line: CameraSession, deadline: float) -> None:
         try:
             answer = await line.exchange(GET_INFO, self.credentials(), deadline=deadline)
-        except OutcomeUnknown as exc:  # of this question, not of the call that is to follow
+        except CallOutcomeUnknown as exc:  # of this question, not of the call that is to follow
             raise CameraUnreachable(exc.detail) from exc
         if answer.code == 0:
             await self.identified(camera, line, answer)
@@ -137,7 +137,7 @@ class Connector:
         """
         try:
             answer = await self._watched(camera, line, call, account, deadline)
-        except Dropped:
+        except CameraConnectionLost:
             if not call.endpoint.repeatable:
                 raise
             await self.connect(camera, line, deadline, prove=prove)
@@ -186,7 +186,7 @@ class Connector:
 
     async def _handshake(self, address: str, timeout_s: float) -> str:
         host, _, port = address.rpartition(":")
-        return await shown_certificate(host, int(port), self._context, max(0.0, timeout_s))
+        return await fetch_certificate_sha256(host, int(port), self._context, max(0.0, timeout_s))
 
 
 def told(answer: VendorResponse, name: str) -> str:

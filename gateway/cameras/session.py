@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from gateway.cameras.connection import CameraConnection, Garbled, HttpAnswer
+from gateway.cameras.connection import CameraConnection, HttpResponse, MalformedCameraResponse
 from gateway.errors import RateLimited
 from gateway.protocol.endpoint import Call
 from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_response
@@ -43,7 +43,7 @@ class CameraSession:
         self.sn = sn
         self.clock = PeerClock(fallback)
         self.connection: CameraConnection | None = None
-        self.latest: HttpAnswer | None = None
+        self.latest: HttpResponse | None = None
         """What came for the call that was sent last, also where it is no vendor answer; None where nothing came."""
         self._context = context
         self._log_call = calls_of("camera", sn)
@@ -124,11 +124,11 @@ class CameraSession:
         moved_s = self._learn(answer.date)
         where = f"the camera {self.sn} at {self.connection.address}"
         if answer.status != 200:
-            raise Garbled(f"{where} answered HTTP status {answer.status}", http_status=answer.status)
+            raise MalformedCameraResponse(f"{where} answered HTTP status {answer.status}", http_status=answer.status)
         try:
             return parse_response(answer.body), moved_s
         except MalformedResponse as exc:
-            raise Garbled(f"{where} {exc}") from exc
+            raise MalformedCameraResponse(f"{where} {exc}") from exc
 
     def _learn(self, date: str | None) -> float:
         if date is None or date == self._date:

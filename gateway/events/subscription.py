@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from gateway.cameras.connection import Garbled
+from gateway.cameras.connection import MalformedCameraResponse
 from gateway.errors import GatewayError, Problem, VendorRefused
 from gateway.events.subscription_targets import CLOUD, EventKey, SubscriptionTarget
 from gateway.runtime.back_off import BackOff
@@ -102,7 +102,7 @@ class Subscription:
         self.last_error = str(failure)
         if self.target.name == CLOUD and not self.known_callback_url():
             self.state, self.try_at = "off", None  # it takes other settings, and so a restart
-        elif isinstance(failure, Garbled) and failure.http_status == 404:
+        elif isinstance(failure, MalformedCameraResponse) and failure.http_status == 404:
             self.state = "unsupported"
             self.try_at = time.monotonic() + UNSUPPORTED_RETRY_INTERVAL_S * random.uniform(0.8, 1.2)
         else:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from gateway.cameras.connection import CameraConnection, shown_certificate
+from gateway.cameras.connection import CameraConnection, fetch_certificate_sha256
 from gateway.discovery.camera_tls import camera_tls_context, fingerprint
 from gateway.errors import SettingsError
 
@@ -67,7 +67,7 @@ async def test_the_vendors_sha1_certificate_is_shown(serve: Any, vendor_like: Pa
     tls = vendor_like_server(vendor_like, insist=False)
     tls.minimum_version = tls.maximum_version = version
     async with serve(script, tls=tls) as camera:
-        shown = await shown_certificate(camera.host, camera.port, camera_tls_context(None, ""), 5)
+        shown = await fetch_certificate_sha256(camera.host, camera.port, camera_tls_context(None, ""), 5)
     pem = (vendor_like / "ipc-https.pem").read_text()
     assert shown == fingerprint(ssl.PEM_cert_to_DER_cert(pem))
 
@@ -85,7 +85,7 @@ async def test_an_old_client_certificate_is_accepted(
     tls = vendor_like_server(vendor_like, insist=True)
     tls.minimum_version = tls.maximum_version = version
     async with serve(script, tls=tls) as camera:
-        pin = await shown_certificate(camera.host, camera.port, context, 5)
+        pin = await fetch_certificate_sha256(camera.host, camera.port, context, 5)
         connection = CameraConnection(camera.host, camera.port, context, pin=pin)
         got = await connection.post("/", b"", timeout_s=5)
         connection.close()

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from gateway.cameras.connection import (
-    MAX_ANSWER,
+    MAX_RESPONSE_BYTES,
+    CallOutcomeUnknown,
     CameraConnection,
-    Dropped,
-    Garbled,
-    Late,
-    OutcomeUnknown,
-    shown_certificate,
+    CameraConnectionLost,
+    CameraResponseTimeout,
+    MalformedCameraResponse,
+    fetch_certificate_sha256,
 )
 from gateway.discovery.camera_tls import camera_tls_context
 from gateway.errors import CameraUnreachable, CameraUntrusted, PeerTimeout
@@ -104,31 +104,42 @@ async def test_a_camera_that_closes_without_saying_so_is_called_anew(
     async with serve(script) as camera:
         connection = connect(camera)
         await connection.post(PATH, b"", timeout_s=5)
-        await until(lambda: not connection.connected)
+        await until(lambda: not connection.is_open)
         assert (await connection.post(PATH, b"", timeout_s=5)).body == b"{}"
         connection.close()
     assert camera.connections == 2
 
 
-WHOLE = {
+KEPT_OPEN = {
     "chunked": b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"cod\r\n5\r\ne":0}\r\n0\r\n\r\n',
+    "after 100 Continue": b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"code":0}',
+    "bare line feeds": b'HTTP/1.1 200 OK\nContent-Length: 10\n\n{"code":0}',
+    "mixed line ends": b'HTTP/1.1 200 OK\r\nServer: x\nContent-Length: 10\n\r\n{"code":0}',
+    "a blank before the colon": b'HTTP/1.1 200 OK\r\nContent-Length : 10\r\n\r\n{"code":0}',
+    "a folded header": b'HTTP/1.1 200 OK\r\nServer: a\r\n  b\r\nContent-Length: 10\r\n\r\n{"code":0}',
+    "control bytes in a header": b'HTTP/1.1 200 OK\r\nServer: \x01\x7f\r\nContent-Length: 10\r\n\r\n{"code":0}',
+    "padded chunk sizes": b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na \r\n{"code":0}\r\n0  \r\n\r\n',
+}
+CLOSED = {
     "until the connection ends": b'HTTP/1.1 200 OK\r\n\r\n{"code":0}',
     "HTTP/1.0": b'HTTP/1.0 200 OK\r\nServer: GoAhead\r\n\r\n{"code":0}',
-    "after 100 Continue": b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"code":0}',
     "more than its length": b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"code":0}HTTP/1.1 200 OK\r\n\r\n',
     "more after close": b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{"code":0}garbage',
 }
+WHOLE = KEPT_OPEN | CLOSED
 
 
 @pytest.mark.parametrize("split", [False, True], ids=["at once", "byte by byte"])
-@pytest.mark.parametrize("text", WHOLE.values(), ids=WHOLE)
-async def test_bodies_of_every_framing(serve: Serve, connect: Any, text: bytes, split: bool) -> None:
+@pytest.mark.parametrize("name", WHOLE)
+async def test_bodies_of_every_framing(serve: Serve, connect: Any, name: str, split: bool) -> None:
+    text = WHOLE[name]
+
     async def script(visit: Any) -> None:
         while True:
             await visit.request()
             for part in [text[n : n + 1] for n in range(len(text))] if split else [text]:
                 await visit.say(part)
-            if b"chunked" not in text and b"100 Continue" not in text:
+            if name in CLOSED:
                 return
 
     async with serve(script) as camera:
@@ -140,6 +151,7 @@ async def test_bodies_of_every_framing(serve: Serve, connect: Any, text: bytes, 
         connection.close()
     assert first.body == second.body == b'{"code":0}'
     assert first.status == second.status == 200
+    assert second.reused_connection == (name in KEPT_OPEN and not split)
 
 
 async def test_a_redirect_is_an_answer_and_is_not_followed(serve: Serve, connect: Any) -> None:
@@ -163,8 +175,8 @@ GARBLED = {
     "an upgrade": b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nabc",
     "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n",
     "a bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-    "a body without end": b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_ANSWER + 1),
-    "a head without end": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * (MAX_ANSWER // 6 + 1),
+    "a body without end": b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_RESPONSE_BYTES + 1),
+    "a head without end": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * (MAX_RESPONSE_BYTES // 6 + 1),
 }
 
 
@@ -176,7 +188,7 @@ async def test_garbage_is_named(serve: Serve, connect: Any, text: bytes) -> None
         await visit.request()  # stays connected
 
     async with serve(script) as camera:
-        with pytest.raises(Garbled, match=rf"the camera at 127\.0\.0\.1:{camera.port} answered"):
+        with pytest.raises(MalformedCameraResponse, match=rf"the camera at 127\.0\.0\.1:{camera.port} answered"):
             await connect(camera).post(PATH, b"", timeout_s=10)
 
 
@@ -200,10 +212,10 @@ async def test_a_dropped_connection_leaves_the_outcome_unknown(
             visit.reset()
 
     async with serve(script) as camera:
-        with pytest.raises(Dropped, match=reason if not reset else "dropped") as caught:
+        with pytest.raises(CameraConnectionLost, match=reason if not reset else "dropped") as caught:
             await connect(camera).post(PATH, b"", timeout_s=5)
     assert isinstance(caught.value, CameraUnreachable)
-    assert isinstance(caught.value, OutcomeUnknown)
+    assert isinstance(caught.value, CallOutcomeUnknown)
     assert len(camera.requests) == 1
 
 
@@ -218,7 +230,7 @@ async def test_the_time_limit_holds_for_the_whole_answer(serve: Serve, connect: 
 
     async with serve(script) as camera:
         started = time.monotonic()
-        with pytest.raises(Late) as caught:
+        with pytest.raises(CameraResponseTimeout) as caught:
             await connect(camera).post(PATH, b"", timeout_s=0.3)
     assert 0.25 < time.monotonic() - started < 2
     assert caught.value.status == 504
@@ -263,7 +275,7 @@ async def test_bytes_that_nobody_asked_for_end_the_connection(
     async with serve(script) as camera:
         connection = connect(camera)
         assert (await connection.post(PATH, b"", timeout_s=5)).body == b"wanted"
-        await until(lambda: not connection.connected)
+        await until(lambda: not connection.is_open)
         assert (await connection.post(PATH, b"", timeout_s=5)).body == b"second"
         connection.close()
 
@@ -292,7 +304,7 @@ async def test_a_bare_handshake_sends_nothing(serve: Serve, identity: Any, until
         heard.extend(await visit.reader.read())
 
     async with serve(script) as camera:
-        assert await shown_certificate(camera.host, camera.port, CONTEXT, 5) == identity.sha256
+        assert await fetch_certificate_sha256(camera.host, camera.port, CONTEXT, 5) == identity.sha256
         await until(lambda: bool(camera.finished))
     assert not heard
 
@@ -309,7 +321,7 @@ async def test_plain_http_is_no_camera(serve: Serve) -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(CameraUnreachable, match="does not speak TLS") as caught:
             await CameraConnection("127.0.0.1", port, CONTEXT, pin="").post(PATH, b"", timeout_s=5)
-    assert not isinstance(caught.value, OutcomeUnknown)
+    assert not isinstance(caught.value, CallOutcomeUnknown)
 
 
 async def test_nothing_listens() -> None:
@@ -317,7 +329,7 @@ async def test_nothing_listens() -> None:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(CameraUnreachable, match=r"nothing listens at 127\.0\.0\.1") as caught:
             await CameraConnection("127.0.0.1", taken.getsockname()[1], CONTEXT, pin="").post(PATH, b"", timeout_s=5)
-    assert not isinstance(caught.value, OutcomeUnknown)
+    assert not isinstance(caught.value, CallOutcomeUnknown)
 
 
 async def test_a_handshake_that_never_ends_is_a_timeout_with_nothing_sent() -> None:
@@ -326,13 +338,13 @@ async def test_a_handshake_that_never_ends_is_a_timeout_with_nothing_sent() -> N
         silent.listen()
         with pytest.raises(PeerTimeout, match=r"within 0\.2 s") as caught:
             await CameraConnection("127.0.0.1", silent.getsockname()[1], CONTEXT, pin="").post(PATH, b"", timeout_s=0.2)
-    assert not isinstance(caught.value, OutcomeUnknown)
+    assert not isinstance(caught.value, CallOutcomeUnknown)
 
 
 @pytest.mark.parametrize("host", ["x" * 70, "a..b", "127.0.0.1.1.1.1"])
 async def test_no_address_at_all(host: str) -> None:
     with pytest.raises(CameraUnreachable):
-        await shown_certificate(host, 443, CONTEXT, 5)
+        await fetch_certificate_sha256(host, 443, CONTEXT, 5)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -363,7 +375,7 @@ async def test_a_camera_that_insists_on_a_client_certificate(
                 PATH, b"", timeout_s=5
             )
         await served
-    assert not isinstance(caught.value, OutcomeUnknown)
+    assert not isinstance(caught.value, CallOutcomeUnknown)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
