@@ -146,9 +146,9 @@ async def _watch(
             while {one["state"] for one in (await api.get("hooks"))["hooks"]} != {"subscribed"}:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             now = (await api.get("events?after=0&limit=1000"))["next"]
-            happenings = TrafficGenerator([door, fresh], store.cloud)
-            await happenings.visit(door)
-            await happenings.motion(fresh)
+            traffic = TrafficGenerator([door, fresh], store.cloud)
+            await traffic.show_face(door)
+            await traffic.show_motion(fresh)
             query = f"events?types=face.seen,motion.detected&after={now}"
             async with contextlib.aclosing(api.stream(query)) as stream:
                 async for _, event in stream:
@@ -179,7 +179,7 @@ async def _stay(gateway: Gateway, store: SimulatedStore, url: str, settings_file
     messages.print(f".venv/bin/sunmi-gateway --config {settings_file} cameras list", soft_wrap=True)
     messages.print(f".venv/bin/sunmi-gateway --config {settings_file} events tail", soft_wrap=True)
     messages.print("Ctrl-C ends the demo.")
-    async with TrafficGenerator(store.cameras, store.cloud).going_on():
+    async with TrafficGenerator(store.cameras, store.cloud).running():
         await stop.wait()
 
 

@@ -1,62 +1,35 @@
 """Commands that simulate cameras and the cloud, for integrators who have no hardware."""
 
 import contextlib
-import dataclasses
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, TypeVar
 
 import click
 
+from gateway.cli import simulator_files
+from gateway.cli.fault_option import FaultCommand, Injector, fault_option, inject
 from gateway.cli.messages import messages
 from gateway.cli.run import stop_signal
 from gateway.cli.session import Session, finish
 from gateway.cli.tables import members
+from gateway.errors import StateError
 from gateway.settings import ServerSettings
+from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.discovery import DiscoveryResponder
-from gateway.simulator.faults import FaultInjection, FaultKind
-from gateway.simulator.store import MAX_CAMERAS, WIFI_PASSWORD, WIFI_SSID, SimulatedStore
+from gateway.simulator.faults import FaultInjection
+from gateway.simulator.store import CA_FILE_NAME, MAX_CAMERAS, WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 from gateway.simulator.traffic import TrafficGenerator
 
-_SWITCHES = tuple(known.name for known in dataclasses.fields(FaultInjection) if known.name != "queue")
-_NUMBERS: dict[str, Callable[[str], object]] = {
-    "path": str, "times": int, "seconds": float, "code": int, "status": int, "retry_after_s": int,
-}  # fmt: skip
+T = TypeVar("T")
+Server = TypeVar("Server", SimulatedCamera, SimulatedCloud, DiscoveryResponder)
 
-
-class FaultOption(click.ParamType[Callable[[FaultInjection], None]]):
-    """A fault as `KIND[:name=value,…]`, or a switch as `NAME[:value]`."""
-
-    name = "fault"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Callable[[FaultInjection], None]:
-        """Return what sets the fault."""
-        kind, _, text = str(value).partition(":")
-        try:
-            if kind in _SWITCHES:
-                return lambda faults: setattr(faults, kind, _switch(kind, text))
-            known: FaultKind | None = next((one for one in get_args(FaultKind) if one == kind), None)
-            if known is None:
-                raise ValueError(f"is none of {', '.join((*get_args(FaultKind), *_SWITCHES))}")
-            pairs = dict(pair.split("=", 1) for pair in text.split(",") if pair)
-            given: dict[str, Any] = {name: _NUMBERS[name](one) for name, one in pairs.items()}
-            FaultInjection().add(known, **given)
-            return lambda faults: faults.add(known, **given)
-        except (ValueError, KeyError) as exc:
-            self.fail(f"{value!r}: {exc}", param, ctx)
-
-
-_fault = click.option(
-    "--fault",
-    "faults",
-    multiple=True,
-    type=FaultOption(),
-    help="Misbehave: slow:seconds=3,times=2 or refuse:code=5,path=config/setZoom or close_after_answer; repeatable.",
-)
+_FOLDER: Final = simulator_files.default_directory()
+_EXAMPLE_ACCOUNT: Final = {"JO83UNV983U9OR": "demo-secret"}
+"""The account of the vendor's worked example of an activation may activate the simulated camera, too."""
 
 
 @click.group()
@@ -64,47 +37,55 @@ def simulate() -> None:
     """Simulated cameras and cloud: camera, cloud, store."""
 
 
-@simulate.command()
+_faults = fault_option("--fault", "faults", "Inject a fault, as slow:seconds=3,times=2; repeatable.")
+_app_id = click.option("--app-id", default=APP_ID, show_default=True)
+_secret_key = click.option("--secret-key", default=SECRET_KEY, show_default=True)
+
+
+@simulate.command(cls=FaultCommand)
 @click.option("--sn", default="FS101D8BS00106", show_default=True)
 @click.option("--model", type=click.Choice(["FM010", "FM020"]), default="FM020", show_default=True)
 @click.option("--mac", default="04:12:24:E3:45:12", show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address it answers at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address where it serves HTTPS.")
 @click.option("--port", default=0, help="Its HTTPS port; 0 takes a free one.")
-@click.option("--broadcast-port", default=10001, show_default=True, help="Where it hears discovery.")
-@click.option("--app-id", default="JO83UNV983U9OR", show_default=True)
-@click.option("--secret-key", default="demo-secret", show_default=True)
+@click.option("--broadcast-port", default=10001, show_default=True, help="The UDP port of discovery.")
+@_app_id
+@_secret_key
 @click.option("--activation-number", default="12345678", show_default=True)
 @click.option("--activated", is_flag=True, help="Already activated by that app_id.")
-@_fault
+@_faults
 @click.pass_obj
-def camera(
-    session: Session, /, faults: tuple[Callable[[FaultInjection], None], ...], broadcast_port: int, **given: Any
-) -> None:
+def camera(session: Session, /, faults: Sequence[Injector], broadcast_port: int, **given: Any) -> None:
     """Simulate one camera until Ctrl-C."""
 
     async def work() -> None:
-        simulated = SimulatedCamera(**given, faults=_set(faults))
+        simulated = SimulatedCamera(**given, other_accounts=_EXAMPLE_ACCOUNT, faults=inject(faults, FaultInjection()))
         responder = DiscoveryResponder([simulated], port=broadcast_port)
         async with contextlib.AsyncExitStack() as stack:
-            await simulated.start()
-            stack.push_async_callback(simulated.stop)
-            await responder.start()
-            stack.push_async_callback(responder.stop)
+            with _named_listen_errors():
+                await stack.enter_async_context(_running(simulated))
+                await stack.enter_async_context(_running(responder))
             shown = {name: given[name] for name in ("sn", "model", "app_id", "secret_key", "activation_number")}
             document = {"address": simulated.address, "broadcast_port": broadcast_port, **shown}
-            await _until_stopped(session, document, TrafficGenerator([simulated]))
+            await _run_until_stopped(session, document, TrafficGenerator([simulated]))
 
     finish(session, work())
 
 
-@simulate.command()
+@simulate.command(cls=FaultCommand)
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=0, help="0 takes a free one.")
-@click.option("--app-id", default="JO83UNV983U9OR", show_default=True)
-@click.option("--secret-key", default="demo-secret", show_default=True)
-@click.option("--shop-id", default="10096", show_default=True)
-@click.option("--ca-file", type=click.Path(path_type=Path), default=Path("simulated-cloud-ca.pem"), show_default=True)
-@_fault
+@click.option("--port", default=0, help="0 takes the port of the last run, or a free one.")
+@_app_id
+@_secret_key
+@click.option("--shop-id", default=SHOP_ID, show_default=True)
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=_FOLDER / CA_FILE_NAME,
+    show_default=True,
+    help="The certificate that a client needs to trust the cloud; the key is kept beside it.",
+)
+@_faults
 @click.pass_obj
 def cloud(
     session: Session,
@@ -114,99 +95,137 @@ def cloud(
     secret_key: str,
     shop_id: str,
     ca_file: Path,
-    faults: tuple[Callable[[FaultInjection], None], ...],
+    faults: Sequence[Injector],
 ) -> None:
-    """Simulate the cloud until Ctrl-C; its trust root is written to a file."""
+    """Simulate the cloud until Ctrl-C. It keeps its certificate authority and its port for the next run."""
+    ca_path = ca_file.absolute()
 
     async def work() -> None:
-        simulated = SimulatedCloud(
-            host=host,
-            port=port,
-            accounts={app_id: secret_key},
-            shops={shop_id: shop_id.rjust(12, "1")},
-            faults=_set(faults),
-        )
-        await simulated.start()
-        try:
-            _write(ca_file, simulated.ca_pem)
-            shown = {"base_url": simulated.base_url, "ca_file": str(ca_file)}
-            account = {"app_id": app_id, "secret_key": secret_key, "shop_id": shop_id}
-            await _until_stopped(session, shown | account, TrafficGenerator([], simulated))
-        finally:
-            await simulated.stop()
+        authority = simulator_files.load_authority(ca_path)
 
-    finish(session, work())
-
-
-@simulate.command()
-@click.option("--cameras", "count", default=3, show_default=True, type=click.IntRange(1, MAX_CAMERAS))
-@click.option("--directory", type=click.Path(path_type=Path, file_okay=False), default=Path("simulated-store"))
-@click.option("--cloud-fault", "cloud_faults", multiple=True, type=FaultOption(), help="As --fault, for the cloud.")
-@_fault
-@click.pass_obj
-def store(
-    session: Session,
-    count: int,
-    directory: Path,
-    cloud_faults: tuple[Callable[[FaultInjection], None], ...],
-    faults: tuple[Callable[[FaultInjection], None], ...],
-) -> None:
-    """Simulate a whole store until Ctrl-C, with a settings file for a gateway in it."""
-    directory.mkdir(parents=True, exist_ok=True)
-
-    async def work() -> None:
-        async with SimulatedStore(cameras=count) as simulated:
-            for one in cloud_faults:
-                one(simulated.cloud.faults)
-            for camera_faults in (simulated_camera.faults for simulated_camera in simulated.cameras):
-                for one in faults:
-                    one(camera_faults)
-            file = _write(directory / "gateway.toml", simulated.settings_toml(directory) + _own(directory))
-            messages.print(f"sunmi-gateway --config {file} run", markup=False)
-            await _until_stopped(
-                session,
-                {
-                    "settings": str(file),
-                    "cloud": simulated.cloud.base_url,
-                    "cameras": {one.sn: one.address for one in simulated.cameras},
-                    "activation_numbers": simulated.activation_numbers,
-                    "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
-                },
-                TrafficGenerator(simulated.cameras, simulated.cloud),
+        def create(ports: Mapping[str, int]) -> contextlib.AbstractAsyncContextManager[SimulatedCloud]:
+            return _running(
+                SimulatedCloud(
+                    host=host,
+                    port=port or ports.get("cloud", 0),
+                    accounts={app_id: secret_key},
+                    shops={shop_id: f"1{shop_id:0>11}"},
+                    faults=inject(faults, FaultInjection()),
+                    authority=authority,
+                )
             )
 
+        async with contextlib.AsyncExitStack() as stack:
+            simulated = await _start(stack, create, simulator_files.load_ports(ca_path.parent))
+            simulator_files.save_ports(ca_path.parent, {"cloud": simulated.port})
+            document = {
+                "base_url": simulated.base_url,
+                "ca_file": str(ca_path),
+                "app_id": app_id,
+                "secret_key": secret_key,
+                "shop_id": shop_id,
+            }
+            await _run_until_stopped(session, document, TrafficGenerator([], simulated))
+
     finish(session, work())
 
 
-async def _until_stopped(session: Session, document: dict[str, Any], happenings: TrafficGenerator) -> None:
+@simulate.command(cls=FaultCommand)
+@click.option("--cameras", "count", default=3, show_default=True, type=click.IntRange(1, MAX_CAMERAS))
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_FOLDER,
+    show_default=True,
+    help="Where the settings and the state of the gateway are kept.",
+)
+@fault_option("--cloud-fault", "cloud_faults", "Inject a fault into the cloud.")
+@fault_option("--fault", "faults", "Inject a fault into every camera, as slow:seconds=3,times=2; repeatable.")
+@click.pass_obj
+def store(
+    session: Session, count: int, directory: Path, cloud_faults: Sequence[Injector], faults: Sequence[Injector]
+) -> None:
+    """Simulate a whole store until Ctrl-C, with a settings file for a gateway in it.
+
+    It keeps the settings file, the ports and the cloud's certificate authority for the next run.
+    """
+    folder = directory.absolute()
+
+    async def work() -> None:
+        authority = simulator_files.load_authority(folder / CA_FILE_NAME)
+
+        def create(ports: Mapping[str, int]) -> SimulatedStore:
+            return SimulatedStore(
+                cameras=count,
+                authority=authority,
+                cloud_port=ports.get("cloud", 0),
+                camera_port=ports.get("cameras", 0),
+                broadcast_port=ports.get("broadcast", 0),
+            )
+
+        async with contextlib.AsyncExitStack() as stack:
+            simulated = await _start(stack, create, simulator_files.load_ports(folder))
+            ports = {
+                "cloud": simulated.cloud.port, "cameras": simulated.camera_port, "broadcast": simulated.broadcast_port,
+            }  # fmt: skip
+            simulator_files.save_ports(folder, ports)
+            inject(cloud_faults, simulated.cloud.faults)
+            for one in simulated.cameras:
+                inject(faults, one.faults)
+            settings_file = folder / "gateway.toml"
+            simulator_files.write_settings(settings_file, simulated.settings_toml(folder) + _own_settings(folder))
+            messages.print(f"sunmi-gateway --config {settings_file} run", markup=False, soft_wrap=True)
+            document = {
+                "settings": str(settings_file),
+                "cloud": simulated.cloud.base_url,
+                "cameras": {one.sn: one.address for one in simulated.cameras},
+                "activation_numbers": simulated.activation_numbers,
+                "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
+            }
+            await _run_until_stopped(session, document, TrafficGenerator(simulated.cameras, simulated.cloud))
+
+    finish(session, work())
+
+
+async def _start(
+    stack: contextlib.AsyncExitStack,
+    create: Callable[[Mapping[str, int]], contextlib.AbstractAsyncContextManager[T]],
+    last_ports: Mapping[str, int],
+) -> T:
+    """Start a server on the ports of the last run, or on free ones if another program has one of those."""
+    if last_ports:
+        with contextlib.suppress(OSError):
+            return await stack.enter_async_context(create(last_ports))
+    with _named_listen_errors():
+        return await stack.enter_async_context(create({}))
+
+
+@contextlib.asynccontextmanager
+async def _running(server: Server) -> AsyncIterator[Server]:
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@contextlib.contextmanager
+def _named_listen_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise StateError(f"the simulated server cannot listen: {exc.strerror or exc}") from exc
+
+
+async def _run_until_stopped(session: Session, document: dict[str, Any], traffic: TrafficGenerator) -> None:
     stop = stop_signal()
     session.emit(document, members)
     messages.print("Ctrl-C ends the simulation.")
-    async with happenings.going_on():
+    async with traffic.running():
         await stop.wait()
 
 
-def _write(file: Path, text: str) -> Path:
-    file.touch(mode=0o600)
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
-def _own(directory: Path) -> str:
-    storage = f'\n[storage]\ndirectory = "{(directory / "state").resolve()}"\n'
+def _own_settings(folder: Path) -> str:
+    """Return the settings of the gateway itself: its state is kept in the folder, the cloud reaches it on loopback."""
+    storage = f"\n[storage]\ndirectory = {json.dumps(str(folder / 'state'))}\n"
     return storage + f'\n[hooks]\npublic_url = "http://127.0.0.1:{ServerSettings().port}"\n'
-
-
-def _set(settings: tuple[Callable[[FaultInjection], None], ...]) -> FaultInjection:
-    faults = FaultInjection()
-    for one in settings:
-        one(faults)
-    return faults
-
-
-def _switch(name: str, text: str) -> float | bool:
-    if name.endswith("_s"):
-        return float(text)
-    if text not in ("", "true", "false"):
-        raise ValueError("is true or false")
-    return text != "false"

@@ -1,4 +1,4 @@
-"""How simulated cameras and the simulated cloud report events: a signed form, posted to the subscribed address."""
+"""How simulated cameras and the simulated cloud report events: a signed form, posted to the callback URL."""
 
 import random
 import re
@@ -10,20 +10,20 @@ import aiohttp
 from gateway.protocol import form, json_text
 from gateway.protocol.signing import add_signature
 
-NO_ANSWER: Final = 0
-"""What stands for the HTTP status where nobody answered."""
+NO_RESPONSE: Final = 0
+"""Stands for the HTTP status where there was no response."""
 
 _URL: Final = re.compile(r"https?://[^/\s]+(/\S*)?")
 _TIMEOUT_S: Final = 5.0
 
 
-def is_callback(url: str) -> bool:
+def is_callback_url(url: str) -> bool:
     """Tell whether events can be posted to an address."""
     return _URL.fullmatch(url) is not None
 
 
-async def report(
-    callback: str,
+async def post_event(
+    callback_url: str,
     event: int | str,
     payload: Mapping[str, Any],
     shop: Mapping[str, str],
@@ -32,9 +32,10 @@ async def report(
     now: float,
     host: str | None = None,
 ) -> int:
-    """Post an event once, from the address `host`; return the HTTP status of the answer, or `NO_ANSWER`.
+    """Post an event once. Return the HTTP status of the response, or `NO_RESPONSE`.
 
-    Whether the vendor tries again is not known, so it is not done. `account` are the app_id and the key that sign.
+    Whether the vendor tries again is not known. `account` is the app_id and the key that sign, `now` the timestamp in
+    Unix seconds, `host` the local address to post from.
     """
     app_id, key = account
     fields = add_signature(
@@ -50,9 +51,9 @@ async def report(
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-            session.post(callback, data=form.encode(fields), headers=headers, allow_redirects=False) as answer,
+            session.post(callback_url, data=form.encode(fields), headers=headers, allow_redirects=False) as response,
         ):
-            await answer.read()
-            return answer.status
+            await response.read()
+            return response.status
     except (aiohttp.ClientError, OSError, TimeoutError):
-        return NO_ANSWER
+        return NO_RESPONSE

@@ -1,7 +1,6 @@
-"""A simulated camera: the vendor's HTTPS service with a memory, which leaves and returns as a real one does."""
+"""A simulated camera: the vendor's HTTPS service with a memory. It leaves the network and comes back as a real one."""
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,40 +9,47 @@ from typing import Any, Final
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.discovery_frames import Announcement, encode_announcement
-from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.endpoint import Catalogue, Endpoint
 from gateway.protocol.models import CameraModel
 from gateway.protocol.return_codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
-from gateway.simulator.callbacks import report
-from gateway.simulator.camera_handlers import HANDLERS, MISSING_PARAMETER, Data, check_parameters
+from gateway.runtime.supervisor import Supervisor
+from gateway.simulator.callbacks import post_event
+from gateway.simulator.camera_handlers import HANDLERS, MISSING_PARAMETER, ResponseData, check_parameters
 from gateway.simulator.camera_state import CameraState, RestartReason, SimulatedAccessPoint
 from gateway.simulator.certificates import camera_context
-from gateway.simulator.fake_data import plausible_data
+from gateway.simulator.fake_data import generate_fake_data
 from gateway.simulator.faults import FaultInjection
 from gateway.simulator.server import HttpsServer, ReceivedRequest, ServedResponse
 from gateway.simulator.signatures import SignatureVerifier
 from gateway.simulator.validation import CallRefused
 
-NETWORKS: Final = (
+DEFAULT_ACCESS_POINTS: Final = (
     SimulatedAccessPoint("SunmiStore", "WPA-PSK"),
     SimulatedAccessPoint("Cafe Guests", "NONE"),
     SimulatedAccessPoint("OldRouter", "WEP"),
 )
+DEFAULT_RESTART_S: Final = 0.3
 _ACTIVATED: Final = 4
 _NOT_ACTIVATED: Final = 7
 _WRONG_SN: Final = 8
-_WRONG_NUMBER: Final = 9
+_WRONG_ACTIVATION_NUMBER: Final = 9
 _UNKNOWN_ACCOUNT: Final = 10
 _NO_INTERNET: Final = 11
 
 
 class SimulatedCamera:
-    """One camera. Behaves as the vendor documents; codes follow inferred meanings (NOTES: Camera return codes).
+    """One camera. It behaves as the vendor documents; its return codes follow inferred meanings.
 
-    `app_id` and `secret_key` are the account that owns it, or may activate it; `other_accounts` (app_id to secret key)
-    may activate it too. `hotspot` tells a factory-new camera without a cable from one on Ethernet. `wifi_networks` are
-    those in reach and `wifi_passwords` the right password of each; an open one has none, and WEP is never joined.
-    After a Wi-Fi change the camera is away for `rejoin_s`, after a reboot or reset for `reboot_s`. `on_wifi` is asked
-    for the address at which it returns when it has joined a network. With `https` false only discovery knows it.
+    (NOTES: Camera return codes.) Arguments that the state does not describe:
+
+    - `app_id`, `secret_key`: the account that owns the camera, or may activate it.
+    - `other_accounts`: the secret keys of other accounts that may activate it, by app_id.
+    - `activated`: whether the account owns it from the start.
+    - `hotspot`: whether it is a factory-new camera without a cable, not one on Ethernet.
+    - `wifi_passwords`: the right password of each network, by SSID. An open one has none; WEP is never joined.
+    - `rejoin_s`, `reboot_s`: how long it is away after a change of Wi-Fi, and after a reboot or reset.
+    - `on_wifi`: returns the address at which it comes back when it has joined a network.
+    - `https`: false for a camera that responds to discovery only.
     """
 
     def __init__(
@@ -59,7 +65,7 @@ class SimulatedCamera:
         activation_number: str,
         name: str = "",
         activated: bool = False,
-        wifi_networks: Sequence[SimulatedAccessPoint] = NETWORKS,
+        wifi_networks: Sequence[SimulatedAccessPoint] = DEFAULT_ACCESS_POINTS,
         wifi_passwords: Mapping[str, str] | None = None,
         hotspot: bool = False,
         internet: bool = True,
@@ -67,10 +73,11 @@ class SimulatedCamera:
         other_accounts: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         faults: FaultInjection | None = None,
-        rejoin_s: float = 0.3,
-        reboot_s: float = 0.3,
+        rejoin_s: float = DEFAULT_RESTART_S,
+        reboot_s: float = DEFAULT_RESTART_S,
         on_wifi: "Callable[[SimulatedCamera, str], str] | None" = None,
         https: bool = True,
+        catalogue: Catalogue = CATALOGUE,
     ) -> None:
         self.faults = faults if faults is not None else FaultInjection()
         self.state = CameraState(
@@ -83,22 +90,24 @@ class SimulatedCamera:
         self.requests: list[ReceivedRequest] = []
         """Every call that was read, accepted or not."""
         self.on_start: list[Callable[[], None]] = []
-        """Called whenever the camera appears at an address."""
+        """Called when the camera has come to the network, perhaps at another address."""
         self.rejoin_s = rejoin_s
         self.reboot_s = reboot_s
         self.on_wifi = on_wifi
         self._wifi_passwords = dict(wifi_passwords or {})
         self._accounts = {**(other_accounts or {}), app_id: secret_key}
         self._activation_number = activation_number
-        self._check = SignatureVerifier()
+        self._signatures = SignatureVerifier()
+        self._catalogue = catalogue
         self._https = https
-        self._present = False
-        self._away: asyncio.Task[None] | None = None
+        self._on_network = False
+        self._supervisor = Supervisor()
+        self._restart_job: asyncio.Task[None] | None = None
         self._server = HttpsServer(
             host=host,
             port=port,
-            context=self._context,
-            service=self.respond,
+            select_context=self._select_context,
+            handler=self.respond,
             faults=self.faults,
             clock=clock,
         )
@@ -120,12 +129,12 @@ class SimulatedCamera:
 
     @property
     def on_network(self) -> bool:
-        """Whether the camera is on the network just now."""
-        return self._present
+        """Whether the camera is on the network now."""
+        return self._on_network
 
     @property
     def request_paths(self) -> Sequence[str]:
-        """The path of every call whose head arrived, also of those that a fault swallowed."""
+        """The path of every request, also of those that a fault swallowed."""
         return self._server.request_paths
 
     @property
@@ -149,53 +158,52 @@ class SimulatedCamera:
         )
 
     def response_frames(self, *, broadcast: bool) -> Sequence[bytes]:
-        """Return the frames that answer a request: one, the same for a `broadcast` and for the camera alone."""
+        """Return the frames that respond to a request: one, the same for a `broadcast` and for the camera alone."""
         return [encode_announcement(self.announcement())]
 
     def set_address(self, host: str, port: int) -> None:
-        """Say where the camera is when it starts next."""
+        """Set where the camera is when it starts next."""
         self._server.host, self._server.port = host, port
 
     async def start(self) -> None:
-        """Switch on. Raises OSError when the address cannot be had."""
+        """Switch on. Raises OSError if the address cannot be had."""
         if self._https:
             await self._server.start()
-        self._present = True
+        self._on_network = True
         self.state.ip = self.host
-        for tell in self.on_start:
-            tell()
+        for callback in self.on_start:
+            callback()
 
     async def stop(self) -> None:
-        """Switch off; what it remembers stays."""
-        away, self._away = self._away, None
-        if away is not None:
-            away.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError):  # `settled` tells that it could not return
-                await away
-        await self._leave()
+        """Switch off. The memory stays."""
+        await self._supervisor.close()
+        self._restart_job = None
+        await self._leave_network()
 
-    async def _leave(self) -> None:
-        self._present = False
+    async def _leave_network(self) -> None:
+        self._on_network = False
         await self._server.stop()
 
     async def wait_until_back(self) -> None:
-        """Wait until a camera that left is back."""
-        if self._away is not None:
-            await asyncio.shield(self._away)
+        """Wait until a camera that left the network is back. Raises OSError if it could not return."""
+        if self._restart_job is not None:
+            await asyncio.shield(self._restart_job)
 
     async def report(self, event: str, payload: Mapping[str, Any]) -> int | None:
         """Report an event to the subscribed address, signed for the owner at the camera's own time.
 
-        Returns the HTTP status of the answer (0: nobody answered), or None when nothing was sent: nobody has subscribed
+        Return the HTTP status of the response (0: there was none), or None if nothing was sent: nobody has subscribed
         to the event, or the camera is not on the network.
         """
-        callback = self.state.hooks.get(event)
-        if callback is None or not self._present:
+        callback_url = self.state.hooks.get(event)
+        if callback_url is None or not self._on_network:
             return None
         account = self.state.owner, self._accounts[self.state.owner]
-        return await report(callback, event, payload, {}, account=account, now=self._server.now(), host=self.host)
+        return await post_event(
+            callback_url, event, payload, {}, account=account, now=self._server.now(), host=self.host
+        )
 
-    def _context(self) -> ssl.SSLContext:
+    def _select_context(self) -> ssl.SSLContext:
         return camera_context(
             changed=self.faults.changed_certificate, client_certificate=self.faults.client_certificate
         )
@@ -204,19 +212,19 @@ class SimulatedCamera:
         """Handle a call and return the response."""
         self.requests.append(request)
         try:
-            endpoint = CATALOGUE.get("camera", request.path)
+            endpoint = self._catalogue.get("camera", request.path)
         except NotFound:
             return ServedResponse(None, 404)
         try:
-            data = self._data(endpoint, request.fields)
+            data = self._handle(endpoint, request.fields)
         except CallRefused as exc:
             return ServedResponse({"code": exc.codes[0]})
-        why, self.state.pending_restart = self.state.pending_restart, None
-        if why is not None:
-            self._away = asyncio.get_running_loop().create_task(self._depart(why))
+        reason, self.state.pending_restart = self.state.pending_restart, None
+        if reason is not None:
+            self._restart_job = self._supervisor.start_job(f"restart of camera {self.sn}", self._restart(reason))
         return ServedResponse({"code": 0} if data is None else {"code": 0, "data": data})
 
-    def _data(self, endpoint: Endpoint, fields: Mapping[str, str]) -> Data:
+    def _handle(self, endpoint: Endpoint, fields: Mapping[str, str]) -> ResponseData:
         match endpoint.auth:
             case "activation":
                 self._activate(endpoint, fields)
@@ -225,19 +233,20 @@ class SimulatedCamera:
                 if self.state.activated:
                     raise CallRefused(CAMERA_ALREADY_ACTIVATED)
             case "signed":
-                self._check_signature(fields)
+                self._verify_signature(fields)
         check_parameters(endpoint, fields)
-        behaviour = HANDLERS.get(endpoint.path)
-        if behaviour is not None:
-            return behaviour(self.state, fields)
-        return plausible_data(endpoint, fields) or None
+        handler = HANDLERS.get(endpoint.path)
+        if handler is not None:
+            return handler(self.state, fields)
+        return generate_fake_data(endpoint, fields) or None
 
-    def _check_signature(self, fields: Mapping[str, str]) -> None:
+    def _verify_signature(self, fields: Mapping[str, str]) -> None:
         if not self.state.activated or fields.get("app_id", self.state.owner) != self.state.owner:
             raise CallRefused(_NOT_ACTIVATED)
-        flaw = self._check.flaw(fields, key=self._accounts[self.state.owner], now=self._server.now())
-        if flaw is not None:
-            raise CallRefused(CAMERA_SIGNATURE_REFUSED if flaw == "sign" else CAMERA_TIME_REFUSED)
+        key = self._accounts[self.state.owner]
+        invalid = self._signatures.find_invalid(fields, key=key, now=self._server.now())
+        if invalid is not None:
+            raise CallRefused(CAMERA_SIGNATURE_REFUSED if invalid == "sign" else CAMERA_TIME_REFUSED)
 
     def _activate(self, endpoint: Endpoint, fields: Mapping[str, str]) -> None:
         if self.state.activated:
@@ -249,32 +258,32 @@ class SimulatedCamera:
             raise CallRefused(_UNKNOWN_ACCOUNT)
         if fields.get("sn") != self.state.sn:
             raise CallRefused(_WRONG_SN)
-        flaw = self._check.flaw(fields, key=self._activation_number, now=self._server.now())
-        if flaw is not None:
-            raise CallRefused(_WRONG_NUMBER if flaw == "sign" else CAMERA_TIME_REFUSED)
-        if not self.state.online:
+        invalid = self._signatures.find_invalid(fields, key=self._activation_number, now=self._server.now())
+        if invalid is not None:
+            raise CallRefused(_WRONG_ACTIVATION_NUMBER if invalid == "sign" else CAMERA_TIME_REFUSED)
+        if not self.state.reaches_cloud:
             raise CallRefused(_NO_INTERNET)
         self.state.activate(fields["app_id"])
 
-    async def _depart(self, why: RestartReason) -> None:
-        await self._leave()
-        if why == "reset":
+    async def _restart(self, reason: RestartReason) -> None:
+        await self._leave_network()
+        if reason == "reset":
             self.state.factory_reset()
-        await asyncio.sleep(self.rejoin_s if why == "wifi" else self.reboot_s)
-        if why == "wifi":
-            self._join()
+        await asyncio.sleep(self.rejoin_s if reason == "wifi" else self.reboot_s)
+        if reason == "wifi":
+            self._join_wifi()
         await self.start()
 
-    def _join(self) -> None:
-        settings = self.state.settings
-        kind = next((point.key_mgmt for point in self.state.access_points if point.ssid == settings.ssid), None)
-        right = kind == "NONE" or (
-            kind == "WPA-PSK" and self._wifi_passwords.get(settings.ssid) == settings.password != ""
+    def _join_wifi(self) -> None:
+        config = self.state.config
+        key_mgmt = next((point.key_mgmt for point in self.state.access_points if point.ssid == config.ssid), None)
+        right = key_mgmt == "NONE" or (
+            key_mgmt == "WPA-PSK" and self._wifi_passwords.get(config.ssid) == config.password != ""
         )
         if not right:
-            settings.ssid = settings.password = ""
+            config.ssid = config.password = ""
             self.state.hotspot = not self.state.cable
             return
         self.state.hotspot = False
         if self.on_wifi is not None:
-            self.set_address(self.on_wifi(self, settings.ssid), self._server.port)
+            self.set_address(self.on_wifi(self, config.ssid), self._server.port)

@@ -1,74 +1,78 @@
-"""What each endpoint does to a simulated camera's state, and what it answers (NOTES: Camera subscriptions)."""
+"""The handlers of a simulated camera's endpoints: each changes the camera's state and returns the response's data."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.vendor_events import camera_events
-from gateway.simulator.callbacks import is_callback
-from gateway.simulator.camera_state import MAX_FOCUS, MAX_ZOOM, CameraState, DetectionConfig, Lens, RestartReason
-from gateway.simulator.validation import CallRefused, first_listed, wrong_parameters
+from gateway.simulator.callbacks import is_callback_url
+from gateway.simulator.camera_state import MAX_FOCUS, MAX_ZOOM, CameraState, DetectionConfig, Lens
+from gateway.simulator.validation import CallRefused, choose_code, find_invalid_parameters
 
 Fields = Mapping[str, str]
-Data = Mapping[str, Any] | None
-CameraHandler = Callable[[CameraState, Fields], Data]
+"""The parameters of a call, as text."""
+ResponseData = Mapping[str, Any] | None
+"""The data of a response; None for a response without."""
+CameraHandler = Callable[[CameraState, Fields], ResponseData]
 
-_MODEL_NAMES: Final = {"FM010": "SS", "FM020": "FS"}
-_PARAMETER_CODES: Final = {
+MISSING_PARAMETER: Final = 2
+_NO_CARD: Final = 220
+_INVALID_PARAMETER_CODES: Final = {
     "ssid": 100, "password": 101, "zoom": 110, "focus": 111, "focus_x": 112, "focus_y": 112, "irmode": 113,
     "motion_level": 114, "audio_level": 115, "weekday": 116, "start_time": 117, "stop_time": 117, "name": 118,
     "led_switch": 119, "rotation": 120, "event_list": 310, "http_callback": 311,
 }  # fmt: skip
-"""The code for a bad value, by parameter (NOTES: Camera return codes)."""
-MISSING_PARAMETER: Final = 2
-_NO_CARD: Final = 220
+"""The return code for an invalid value, by parameter (NOTES: Camera return codes)."""
+_MODEL_NAMES: Final = {"FM010": "SS", "FM020": "FS"}
+_DETECTION_FIELDS: Final = tuple(known.name for known in dataclasses.fields(DetectionConfig))
 
 
 def check_parameters(endpoint: Endpoint, fields: Fields) -> None:
     """Raise `CallRefused` for the first parameter that is missing or malformed."""
-    wrong = wrong_parameters(endpoint, fields)
+    invalid = find_invalid_parameters(endpoint, fields)
     for parameter in endpoint.parameters:
-        if parameter.name in wrong:
-            own = _PARAMETER_CODES.get(parameter.name, MISSING_PARAMETER)
-            order = (own, MISSING_PARAMETER) if parameter.name in fields else (MISSING_PARAMETER, own)
-            raise CallRefused(first_listed(endpoint, order))
+        if parameter.name in invalid:
+            own = _INVALID_PARAMETER_CODES.get(parameter.name, MISSING_PARAMETER)
+            codes = (own, MISSING_PARAMETER) if parameter.name in fields else (MISSING_PARAMETER, own)
+            raise CallRefused(choose_code(endpoint, codes))
 
 
-def _join_wifi(state: CameraState, fields: Fields) -> None:
-    state.settings.ssid, state.settings.password = fields["ssid"], fields.get("password", "")
+def _set_wifi(state: CameraState, fields: Fields) -> None:
+    state.config.ssid, state.config.password = fields["ssid"], fields.get("password", "")
     state.pending_restart = "wifi"
 
 
-def _wifi(state: CameraState, _: Fields) -> Data:
-    return {"ssid": state.settings.ssid, "password": state.settings.password}
+def _get_wifi(state: CameraState, _: Fields) -> ResponseData:
+    return {"ssid": state.config.ssid, "password": state.config.password}
 
 
-def _access_points(state: CameraState, _: Fields) -> Data:
-    seen = [{"ssid": point.ssid, "key_mgmt": point.key_mgmt} for point in state.access_points]
-    return {"num": len(seen), "ap_list": seen}
+def _list_access_points(state: CameraState, _: Fields) -> ResponseData:
+    rows = [{"ssid": point.ssid, "key_mgmt": point.key_mgmt} for point in state.access_points]
+    return {"num": len(rows), "ap_list": rows}
 
 
 def _set_zoom(state: CameraState, fields: Fields) -> None:
-    state.settings.lens.zoom = int(fields["zoom"])
+    state.config.lens.zoom = int(fields["zoom"])
 
 
-def _focus(state: CameraState, fields: Fields) -> None:
-    state.settings.lens.focus = int(fields["focus"])
+def _set_focus(state: CameraState, fields: Fields) -> None:
+    state.config.lens.focus = int(fields["focus"])
 
 
-def _focus_itself(state: CameraState, fields: Fields) -> None:
-    lens = state.settings.lens
+def _auto_focus(state: CameraState, fields: Fields) -> None:
+    lens = state.config.lens
     lens.focused_x, lens.focused_y = int(fields["focus_x"]), int(fields["focus_y"])
     lens.focus = MAX_FOCUS * lens.zoom // MAX_ZOOM
 
 
 def _reset_lens(state: CameraState, _: Fields) -> None:
-    state.settings.lens = Lens()
+    state.config.lens = Lens()
 
 
-def _lens(state: CameraState, _: Fields) -> Data:
-    lens = state.settings.lens
+def _get_lens(state: CameraState, _: Fields) -> ResponseData:
+    lens = state.config.lens
     # `focused_x`, not `focus_x`: as in the sample, against the table (NOTES: Focus point).
     return {
         "zoom": lens.zoom, "max_zoom": MAX_ZOOM, "max_focus": MAX_FOCUS, "focus": lens.focus,
@@ -77,30 +81,50 @@ def _lens(state: CameraState, _: Fields) -> Data:
 
 
 def _set_ir_mode(state: CameraState, fields: Fields) -> None:
-    state.settings.irmode = int(fields["irmode"])
+    state.config.irmode = int(fields["irmode"])
 
 
-def _set_detect(state: CameraState, fields: Fields) -> None:
-    state.settings.detect = DetectionConfig(**{name: int(fields[name]) for name in DetectionConfig.__slots__})
+def _get_ir_mode(state: CameraState, _: Fields) -> ResponseData:
+    return {"irmode": state.config.irmode}
 
 
-def _detect(state: CameraState, _: Fields) -> Data:
-    return {name: getattr(state.settings.detect, name) for name in DetectionConfig.__slots__}
+def _set_detection(state: CameraState, fields: Fields) -> None:
+    state.config.detection = DetectionConfig(**{name: int(fields[name]) for name in _DETECTION_FIELDS})
+
+
+def _get_detection(state: CameraState, _: Fields) -> ResponseData:
+    return dataclasses.asdict(state.config.detection)
 
 
 def _set_name(state: CameraState, fields: Fields) -> None:
-    state.settings.name = fields["name"]
+    state.config.name = fields["name"]
+
+
+def _get_name(state: CameraState, _: Fields) -> ResponseData:
+    return {"name": state.name}
 
 
 def _set_led(state: CameraState, fields: Fields) -> None:
-    state.settings.led_switch = int(fields["led_switch"])
+    state.config.led_switch = int(fields["led_switch"])
+
+
+def _get_led(state: CameraState, _: Fields) -> ResponseData:
+    return {"led_switch": state.config.led_switch}
 
 
 def _set_rotation(state: CameraState, fields: Fields) -> None:
     rotation = int(fields["rotation"])
-    if rotation not in state.angles:
-        raise CallRefused(_PARAMETER_CODES["rotation"])
-    state.settings.rotation = rotation
+    if rotation not in state.rotation_angles:
+        raise CallRefused(_INVALID_PARAMETER_CODES["rotation"])
+    state.config.rotation = rotation
+
+
+def _get_rotation(state: CameraState, _: Fields) -> ResponseData:
+    return {"rotation": state.config.rotation}
+
+
+def _list_rotation_angles(state: CameraState, _: Fields) -> ResponseData:
+    return {"angles": [str(angle) for angle in state.rotation_angles]}
 
 
 def _format_card(state: CameraState, _: Fields) -> None:
@@ -109,7 +133,11 @@ def _format_card(state: CameraState, _: Fields) -> None:
     state.card_status = 2
 
 
-def _info(state: CameraState, _: Fields) -> Data:
+def _get_card_status(state: CameraState, _: Fields) -> ResponseData:
+    return {"status": state.card_status}
+
+
+def _get_info(state: CameraState, _: Fields) -> ResponseData:
     return {
         "sn": state.sn,
         "model_name": _MODEL_NAMES[state.model],
@@ -117,16 +145,24 @@ def _info(state: CameraState, _: Fields) -> Data:
         "software_version": state.software_version,
         "hardware_version": state.hardware_version,
         "ip": state.ip,
-        "mac": state.spaced_mac,
+        "mac": state.printed_mac,
     }
+
+
+def _reset(state: CameraState, _: Fields) -> None:
+    state.pending_restart = "reset"
+
+
+def _reboot(state: CameraState, _: Fields) -> None:
+    state.pending_restart = "reboot"
 
 
 def _add_hook(state: CameraState, fields: Fields) -> None:
     events = json_text.loads(fields["event_list"])
     if not events or not set(events) <= set(camera_events(state.model)):
-        raise CallRefused(_PARAMETER_CODES["event_list"])
-    if not is_callback(fields["http_callback"]):
-        raise CallRefused(_PARAMETER_CODES["http_callback"])
+        raise CallRefused(_INVALID_PARAMETER_CODES["event_list"])
+    if not is_callback_url(fields["http_callback"]):
+        raise CallRefused(_INVALID_PARAMETER_CODES["http_callback"])
     state.hooks |= dict.fromkeys(events, fields["http_callback"])
 
 
@@ -135,41 +171,34 @@ def _delete_hook(state: CameraState, fields: Fields) -> None:
         state.hooks.pop(event, None)
 
 
-def _leave(why: RestartReason) -> CameraHandler:
-    def leave(state: CameraState, _: Fields) -> None:
-        state.pending_restart = why
-
-    return leave
-
-
 HANDLERS: Final[Mapping[str, CameraHandler]] = {
-    "config/setWifiConf": _join_wifi,
-    "config/setWifiConfWithoutAuth": _join_wifi,
-    "config/getWifiConf": _wifi,
-    "config/getApList": _access_points,
-    "config/getApListWithoutAuth": _access_points,
+    "config/setWifiConf": _set_wifi,
+    "config/setWifiConfWithoutAuth": _set_wifi,
+    "config/getWifiConf": _get_wifi,
+    "config/getApList": _list_access_points,
+    "config/getApListWithoutAuth": _list_access_points,
     "config/setZoom": _set_zoom,
-    "config/manualFocus": _focus,
-    "config/autoFocus": _focus_itself,
+    "config/manualFocus": _set_focus,
+    "config/autoFocus": _auto_focus,
     "config/resetZoomFocus": _reset_lens,
-    "config/getZoomFocusConf": _lens,
+    "config/getZoomFocusConf": _get_lens,
     "config/setIrMode": _set_ir_mode,
-    "config/getIrMode": lambda state, _: {"irmode": state.settings.irmode},
-    "config/setDynamicDetect": _set_detect,
-    "config/getDynamicDetect": _detect,
+    "config/getIrMode": _get_ir_mode,
+    "config/setDynamicDetect": _set_detection,
+    "config/getDynamicDetect": _get_detection,
     "config/updateName": _set_name,
-    "config/getName": lambda state, _: {"name": state.name},
+    "config/getName": _get_name,
     "config/setLedSwitch": _set_led,
-    "config/getLedSwitch": lambda state, _: {"led_switch": state.settings.led_switch},
+    "config/getLedSwitch": _get_led,
     "config/setRotation": _set_rotation,
-    "config/getRotation": lambda state, _: {"rotation": state.rotation},
-    "config/getRotationAngles": lambda state, _: {"angles": [str(angle) for angle in state.angles]},
+    "config/getRotation": _get_rotation,
+    "config/getRotationAngles": _list_rotation_angles,
     "config/formatMemoryCard": _format_card,
-    "config/getMemoryCardStatus": lambda state, _: {"status": state.card_status},
-    "device/getInfo": _info,
-    "device/reset": _leave("reset"),
-    "device/reboot": _leave("reboot"),
+    "config/getMemoryCardStatus": _get_card_status,
+    "device/getInfo": _get_info,
+    "device/reset": _reset,
+    "device/reboot": _reboot,
     "hook/add": _add_hook,
     "hook/delete": _delete_hook,
 }
-"""By path; activation is the camera's own, because it needs the accounts."""
+"""By path. An endpoint that is not here responds with fake data; `SimulatedCamera` handles the activation itself."""

@@ -1,4 +1,4 @@
-"""What a simulated camera knows and remembers, and what its factory state is."""
+"""The memory of a simulated camera, and its factory settings."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
@@ -11,33 +11,46 @@ MAX_FOCUS: Final = 780
 DEFAULT_GROUPS: Final = ("stranger", "regular")
 """The face groups that an activation makes (NOTES: Default face groups)."""
 
+RestartReason = Literal["wifi", "reset", "reboot"]
+"""Why a camera leaves the network for a moment."""
+
 
 class SimulatedAccessPoint(NamedTuple):
-    """A Wi-Fi network that the camera sees: `key_mgmt` is WPA-PSK, NONE or WEP."""
+    """A Wi-Fi network in reach of a simulated camera."""
 
     ssid: str
     key_mgmt: str
+    """How it is protected: WPA-PSK, NONE or WEP."""
 
 
 @dataclass(slots=True)
 class Lens:
-    """Zoom, focus and focus point, in the camera's own units and in percent."""
+    """The state of the lens."""
 
     zoom: int = 0
+    """0 to `MAX_ZOOM`."""
     focus: int = 0
+    """0 to `MAX_FOCUS`."""
     focused_x: int = 50
+    """The focus point from the left, in percent."""
     focused_y: int = 50
+    """The focus point from the top, in percent."""
 
 
 @dataclass(slots=True)
 class DetectionConfig:
-    """When and how readily motion and sound raise an alarm; times in minutes of the day."""
+    """When motion and sound raise an alarm, as the vendor's setDynamicDetect sets it."""
 
     motion_level: int = 2
+    """The sensitivity to motion."""
     audio_level: int = 2
+    """The sensitivity to sound."""
     weekday: int = 128
+    """The days of the week as bits; 128 for always (NOTES: Detection period)."""
     start_time: int = 0
+    """The begin, in minutes of the day."""
     stop_time: int = 1440
+    """The end, in minutes of the day."""
 
 
 @dataclass(slots=True)
@@ -45,49 +58,65 @@ class CameraConfig:
     """What a factory reset puts back."""
 
     name: str
+    """The name that a person gave the camera."""
     lens: Lens = field(default_factory=Lens)
-    detect: DetectionConfig = field(default_factory=DetectionConfig)
+    """Zoom and focus."""
+    detection: DetectionConfig = field(default_factory=DetectionConfig)
+    """When motion and sound raise an alarm."""
     irmode: int = 2
+    """Night vision, as the vendor numbers its modes."""
     led_switch: int = 1
+    """1 if the LED is on."""
     rotation: int = 0
+    """The rotation of the image in degrees."""
     ssid: str = ""
+    """The Wi-Fi network to join; empty for none."""
     password: str = field(default="", repr=False)
-
-
-RestartReason = Literal["wifi", "reset", "reboot"]
+    """Its password."""
 
 
 @dataclass(slots=True)
 class CameraState:
-    """A camera's memory.
-
-    `owner` is the app_id that activated it. `hotspot` says that it offers its own Wi-Fi network, `cable` that it is on
-    Ethernet, `internet` that the network it is on leads to the cloud. `card_status` is 0 to 3 as the camera tells it;
-    `groups` are the names of its face groups, `hooks` the subscribed addresses by event. `pending_restart` is why it
-    is about to leave the network, if it is.
-    """
+    """The memory of a camera."""
 
     sn: str
+    """The serial number."""
     model: CameraModel
+    """The model."""
     mac: str
+    """The MAC address."""
     software_version: str
+    """The version of the firmware."""
     default_name: str
+    """The name of a factory-new camera."""
     access_points: tuple[SimulatedAccessPoint, ...]
+    """The Wi-Fi networks in reach."""
     hotspot: bool
+    """Whether the camera offers its own Wi-Fi network."""
     cable: bool
+    """Whether the camera is on Ethernet."""
     internet: bool = True
+    """Whether the store's network leads to the cloud."""
     hardware_version: str = "1.0.0"
+    """The version of the hardware."""
     ip: str = ""
+    """The IP address."""
     owner: str = ""
+    """The app_id that activated the camera; empty before."""
     card_status: int = 2
+    """The memory card: 0 missing, 1 not formatted, 2 working, 3 unknown."""
     groups: list[str] = field(default_factory=list)
+    """The names of its face groups."""
     hooks: dict[str, str] = field(default_factory=dict)
-    settings: CameraConfig = field(init=False)
+    """The callback URL of each event that somebody has subscribed to."""
+    config: CameraConfig = field(init=False)
+    """What a factory reset puts back."""
     pending_restart: RestartReason | None = None
+    """Why the camera leaves the network after the present call, if it does."""
 
     def __post_init__(self) -> None:
         """Begin with factory settings."""
-        self.settings = CameraConfig(self.default_name)
+        self.config = CameraConfig(self.default_name)
 
     @property
     def activated(self) -> bool:
@@ -95,49 +124,44 @@ class CameraState:
         return self.owner != ""
 
     @property
-    def online(self) -> bool:
+    def reaches_cloud(self) -> bool:
         """Whether the camera reaches the cloud."""
         return self.internet and (self.cable or self.wifi != "")
 
     @property
     def wifi(self) -> str:
-        """The SSID of the Wi-Fi network that the camera is on, or nothing."""
-        return "" if self.hotspot else self.settings.ssid
+        """The SSID of the Wi-Fi network that the camera is on; empty for none."""
+        return "" if self.hotspot else self.config.ssid
 
     @property
     def name(self) -> str:
         """The camera's name."""
-        return self.settings.name
+        return self.config.name
 
     @property
     def zoom(self) -> int:
         """The zoom level."""
-        return self.settings.lens.zoom
+        return self.config.lens.zoom
 
     @property
-    def rotation(self) -> int:
-        """The rotation of the image in degrees."""
-        return self.settings.rotation
-
-    @property
-    def angles(self) -> tuple[int, ...]:
-        """The rotations that the model offers (NOTES: Rotation)."""
+    def rotation_angles(self) -> tuple[int, ...]:
+        """The rotations that the model offers, in degrees (NOTES: Rotation)."""
         return (0, 90, 180, 270) if self.model == "FM010" else (0, 180)
 
     @property
-    def spaced_mac(self) -> str:
-        """The MAC address as the vendor's sample of getInfo prints it, trailing blank included."""
+    def printed_mac(self) -> str:
+        """The MAC address as the vendor's sample of getInfo prints it, with a blank behind it."""
         return f"{normalise_mac(self.mac)} "
 
     def activate(self, app_id: str) -> None:
-        """Take an owner; the face groups and subscriptions of before are lost."""
+        """Take an owner. Face groups and subscriptions are lost."""
         self.owner = app_id
         self.hooks.clear()
         self.groups = list(DEFAULT_GROUPS)
 
     def factory_reset(self) -> None:
-        """Go back to the factory state; face groups lie on the memory card and stay."""
+        """Go back to the factory state. Face groups stay: they lie on the memory card."""
         self.owner = ""
         self.hooks.clear()
-        self.settings = CameraConfig(self.default_name)
+        self.config = CameraConfig(self.default_name)
         self.hotspot = True

@@ -1,4 +1,4 @@
-"""What the simulated cloud remembers: shops with their devices, faces, products and orders."""
+"""The memory of the simulated cloud: shops with their devices, faces, products and orders."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +9,12 @@ from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.parameters import FilePart
 from gateway.simulator.validation import CallRefused
 
-NO_SHOP: Final = (5041, 5013)
 MAX_GROUPS: Final = 10
 MAX_FACES: Final = 30000
 """Of all groups of a shop together (NOTES: Face library limits)."""
 CUSTOM_FIELDS: Final = range(1, 6)
+"""The numbers of a face's custom fields."""
+_SHOP_NOT_FOUND: Final = (5041, 5013)
 
 _Row = TypeVar("_Row")
 
@@ -23,23 +24,35 @@ class BoundCamera:
     """A camera that is bound to a shop."""
 
     ipc_id: str
+    """The camera's id at the cloud."""
     sn: str
+    """The serial number."""
     name: str
+    """The name that a person gave it at the cloud."""
     model: str
+    """The model."""
     software_version: str = "1.2.6"
+    """The version of the firmware."""
 
 
 @dataclass(slots=True)
 class FaceGroup:
-    """A face group; `type` is 1 new, 2 repeat customers, 3 shop assistants, 5 custom."""
+    """A face group."""
 
     group_id: str
+    """The group's id."""
     type: int
+    """1 new customers, 2 repeat customers, 3 shop assistants, 5 custom."""
     name: str
+    """The name."""
     capacity: int = 1000
+    """How many faces it may have."""
     description: str = ""
+    """What a person wrote about it."""
     modified: int = 0
+    """When it was changed last, in Unix seconds."""
     keys: dict[str, str] = field(default_factory=dict)
+    """The names of its custom fields, by parameter."""
 
 
 @dataclass(slots=True)
@@ -47,63 +60,95 @@ class Face:
     """A face in a group."""
 
     face_id: str
+    """The face's id."""
     group_id: str
+    """The group that it is in."""
     name: str
+    """The person's name."""
     created: int
+    """When it was added, in Unix seconds."""
     gender: int = 0
+    """The vendor's number; 0 unknown."""
     age_range: int = 0
+    """The vendor's number; 0 unknown."""
     values: dict[str, str] = field(default_factory=dict)
+    """The values of its custom fields, by parameter."""
 
 
 @dataclass(slots=True)
 class ShelfLabel:
-    """An electronic shelf label; `status` is 2 waiting for data, 3 pushed. It may show a product with a template."""
+    """An electronic shelf label."""
 
     esl_id: str
+    """The label's id."""
     code: str
+    """The printed code."""
     sn: str
+    """The serial number."""
     status: int = 2
+    """2 waiting for data, 3 pushed, 4 failed."""
     product_id: str = ""
+    """The product that it shows; empty for none."""
     template_id: str = ""
+    """The template by which it shows the product."""
 
 
 @dataclass(slots=True)
 class LabelAccessPoint:
-    """An access point of labels."""
+    """An access point of shelf labels."""
 
     ap_id: str
+    """The access point's id."""
     sn: str
+    """The serial number."""
     name: str
+    """The name."""
     mac: str = ""
+    """The MAC address."""
 
 
 @dataclass(slots=True)
 class LabelTemplate:
-    """How a label looks."""
+    """The layout of a shelf label."""
 
     template_id: str
+    """The template's id."""
     name: str
+    """The name."""
     colour: int
+    """The vendor's number of the colours."""
     screen: int
-    text: str
+    """The vendor's number of the screen size."""
+    layout: str
+    """The layout as it was sent."""
 
 
 @dataclass(slots=True)
 class SimulatedShop:
-    """Everything of one shop, each kind by its identifier; orders and products as they were sent."""
+    """Everything of one shop, each kind by its id."""
 
     shop_id: str
+    """The shop's id."""
     cameras: dict[str, BoundCamera] = field(default_factory=dict)
+    """The bound cameras."""
     groups: dict[str, FaceGroup] = field(default_factory=dict)
+    """The face groups."""
     faces: dict[str, Face] = field(default_factory=dict)
-    move_strategy: tuple[str, int, int] | None = None
+    """The faces of all groups."""
     labels: dict[str, ShelfLabel] = field(default_factory=dict)
-    points: dict[str, LabelAccessPoint] = field(default_factory=dict)
+    """The shelf labels."""
+    access_points: dict[str, LabelAccessPoint] = field(default_factory=dict)
+    """The access points of the labels."""
     templates: dict[str, LabelTemplate] = field(default_factory=dict)
+    """The templates of the labels."""
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The orders as they were sent."""
     products: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The products as they were sent."""
     product_times: dict[str, int] = field(default_factory=dict)
-    streams: set[str] = field(default_factory=set)
+    """When each product was changed last, in Unix seconds."""
+    playbacks: set[str] = field(default_factory=set)
+    """The client ids of the playbacks that were started."""
 
 
 class CloudState:
@@ -112,74 +157,83 @@ class CloudState:
     def __init__(self, shops: Mapping[str, str]) -> None:
         self.shops = {shop_id: SimulatedShop(shop_id) for shop_id in shops}
         self.hooks: dict[tuple[str, int], str] = {}
-        """The callback address by app_id and event."""
+        """The callback URL by app_id and event."""
         self.unavailable_events: set[int] = set()
         """Events that nobody can subscribe to; the documents call 4100 currently unavailable, not what that means."""
-        self.numbers = dict(shops)
-        self._by_number = {number: self.shops[shop_id] for shop_id, number in shops.items()}
+        self.sunmi_shop_nos = dict(shops)
+        """The newer key of each shop, by shop_id."""
+        self._by_sunmi_shop_no = {number: self.shops[shop_id] for shop_id, number in shops.items()}
         self._last_id = 129199
         for shop in self.shops.values():
-            for kind, name in ((1, "stranger"), (2, "regular"), (3, "employee")):
+            for group_type, name in ((1, "stranger"), (2, "regular"), (3, "employee")):
                 group_id = self.new_id()
-                shop.groups[group_id] = FaceGroup(group_id, kind, name)
+                shop.groups[group_id] = FaceGroup(group_id, group_type, name)
 
     def new_id(self) -> str:
-        """Return an identifier that was never given before."""
+        """Return an id that was never given before."""
         self._last_id += 1
         return str(self._last_id)
 
-    def shop(self, fields: Mapping[str, str]) -> SimulatedShop:
+    def find_shop(self, fields: Mapping[str, str]) -> SimulatedShop:
         """Return the shop that a call names by either key. Raises `CallRefused`."""
-        shop = self.shops.get(fields.get("shop_id", "")) or self._by_number.get(fields.get("sunmi_shop_no", ""))
+        shop = self.shops.get(fields.get("shop_id", ""))
+        shop = shop or self._by_sunmi_shop_no.get(fields.get("sunmi_shop_no", ""))
         if shop is None:
-            raise CallRefused(*NO_SHOP)
+            raise CallRefused(*_SHOP_NOT_FOUND)
         return shop
 
     def bind_camera(
         self, shop_id: str, *, sn: str, name: str, model: str, software_version: str = "1.2.6"
     ) -> BoundCamera:
-        """Make a camera known to a shop."""
-        ipc = BoundCamera(self.new_id(), sn, name, model, software_version)
-        self.shops[shop_id].cameras[ipc.ipc_id] = ipc
-        return ipc
+        """Bind a camera to a shop."""
+        camera = BoundCamera(self.new_id(), sn, name, model, software_version)
+        self.shops[shop_id].cameras[camera.ipc_id] = camera
+        return camera
 
 
 @dataclass(frozen=True, slots=True)
 class CloudCall:
-    """One checked call: who calls, the parameters as text, the files, and the cloud's time in Unix seconds."""
+    """One call whose parameters were checked."""
 
     state: CloudState
+    """The cloud's memory."""
     endpoint: Endpoint
+    """The endpoint that is called."""
     app_id: str
+    """Who calls."""
     fields: Mapping[str, str]
+    """The parameters, as text."""
     files: Mapping[str, FilePart]
+    """The files, by parameter."""
     now: int
+    """The cloud's time in Unix seconds."""
 
     @property
     def shop(self) -> SimulatedShop:
         """The shop that the call names."""
-        return self.state.shop(self.fields)
+        return self.state.find_shop(self.fields)
 
-    def texts(self, name: str) -> list[str]:
+    def read_list(self, name: str) -> list[str]:
         """Return a list parameter, its elements as text."""
         return [str(element) for element in json_text.loads(self.fields[name])]
 
-    def page(self, rows: Iterable[_Row]) -> Sequence[_Row]:
+    def select_page(self, rows: Iterable[_Row]) -> Sequence[_Row]:
         """Return the rows of the page that the call asks for."""
         number, size = int(self.fields.get("page_num") or 1), int(self.fields.get("page_size") or 10)
         return list(rows)[(number - 1) * size : number * size]
 
-    def changes(self, names: Iterable[str]) -> dict[str, str]:
+    def select_given(self, names: Iterable[str]) -> dict[str, str]:
         """Return those of the named parameters that are given and not empty."""
         return {name: self.fields[name] for name in names if self.fields.get(name)}
 
 
-Data = Mapping[str, Any]
-CloudHandler = Callable[[CloudCall], Data]
+ResponseData = Mapping[str, Any]
+"""The data of a response."""
+CloudHandler = Callable[[CloudCall], ResponseData]
 
 
-def found(rows: Mapping[str, _Row], key: str | None, *codes: int) -> _Row:
-    """Return the row with this identifier. Raises `CallRefused` with the codes."""
+def find_row(rows: Mapping[str, _Row], key: str | None, *codes: int) -> _Row:
+    """Return the row with this id. Raises `CallRefused` with the codes."""
     row = rows.get(key or "")
     if row is None:
         raise CallRefused(*codes)

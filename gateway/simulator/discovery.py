@@ -1,4 +1,4 @@
-"""Simulated cameras answering the vendor's discovery frames over real UDP."""
+"""Simulated cameras that respond to the vendor's discovery frames over UDP."""
 
 import asyncio
 import contextlib
@@ -18,81 +18,82 @@ from gateway.simulator.faults import DiscoveryFaults
 
 _IP_PKTINFO: Final = 8  # Linux; the socket module names it from Python 3.14 on
 _PKTINFO: Final = struct.Struct("@I4s4s")
-_EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - the wildcard hears broadcasts; the simulator opens no other service on it
+_ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - needed to receive broadcasts; nothing else of the simulator listens there
 
 
 class DiscoverableDevice(Protocol):
-    """What answers discovery: a simulated or a replayed camera."""
+    """What responds to discovery: a simulated or a replayed camera."""
 
     on_start: list[Callable[[], None]]
+    """Called when the device has come to the network, perhaps at another address."""
 
     @property
     def host(self) -> str:
-        """The IP address at which it is, or was before it left."""
+        """The IP address of the device, or its last one."""
 
     @property
     def on_network(self) -> bool:
-        """Whether it is on the network just now."""
+        """Whether the device is on the network now."""
 
     def response_frames(self, *, broadcast: bool) -> Sequence[bytes]:
-        """Return the frames that answer a request to it alone, or a `broadcast`."""
+        """Return the frames that respond to a request to the device alone, or to a `broadcast`."""
 
 
 class DiscoveryResponder:
-    """Answers request frames for `cameras` that are present, each from its own address, by unicast to the asker.
+    """Responds to request frames for devices, each from its own address, by unicast to the sender.
 
-    A broadcast is answered by all of them, a frame to one camera's address by that camera alone. `bind` "" hears
-    broadcasts on every interface. `port` 0 takes a free one. `frame_delay_s` delays every answer. Cameras that move are
-    followed; the sequence may grow, call `follow` then.
+    All devices on the network respond to a broadcast; to a frame for one address, the device there does. Devices that
+    move are followed. `devices` may grow; call `follow_devices` then. `bind_address` is where broadcasts are received,
+    "" for every interface. `port` 0 takes a free one. `response_delay_s` delays every response.
     """
 
     def __init__(
         self,
-        cameras: Sequence[DiscoverableDevice],
+        devices: Sequence[DiscoverableDevice],
         *,
         port: int = BROADCAST_PORT,
-        bind: str = "",
-        frame_delay_s: float = 0,
+        bind_address: str = "",
+        response_delay_s: float = 0,
         faults: DiscoveryFaults | None = None,
     ) -> None:
-        self.cameras = cameras
+        self.devices = devices
         self.port = port
         self.faults = faults if faults is not None else DiscoveryFaults()
-        self.requests = 0
-        """How many request frames were heard."""
-        self._bind = bind or _EVERY_ADDRESS
-        self._delay_s = frame_delay_s
-        self._wildcard: socket.socket | None = None
-        self._own: dict[str, socket.socket] = {}
+        self.request_count = 0
+        """How many request frames were received."""
+        self._bind_address = bind_address or _ANY_ADDRESS
+        self._response_delay_s = response_delay_s
+        self._broadcast_socket: socket.socket | None = None
+        self._device_sockets: dict[str, socket.socket] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
-        """Begin to listen. Raises OSError when the port cannot be had."""
+        """Begin to listen. Raises OSError if the port cannot be had."""
         self._loop = asyncio.get_running_loop()
-        self._wildcard = self._listen(self._bind, self.port)
-        self.port = self._wildcard.getsockname()[1]
-        self.follow()
+        self._broadcast_socket = self._listen(self._bind_address, self.port)
+        self.port = self._broadcast_socket.getsockname()[1]
+        self.follow_devices()
 
     async def stop(self) -> None:
         """Stop listening."""
-        for camera in self.cameras:
+        for device in self.devices:
             with contextlib.suppress(ValueError):
-                camera.on_start.remove(self.follow)
-        for listener in (*self._own.values(), *([self._wildcard] if self._wildcard else [])):
+                device.on_start.remove(self.follow_devices)
+        for listener in (*self._device_sockets.values(), *([self._broadcast_socket] if self._broadcast_socket else [])):
             self._close(listener)
-        self._own.clear()
-        self._wildcard = self._loop = None
+        self._device_sockets.clear()
+        self._broadcast_socket = self._loop = None
 
-    def follow(self) -> None:
-        """Listen at the addresses where the cameras are now."""
-        for camera in self.cameras:
-            if self.follow not in camera.on_start:
-                camera.on_start.append(self.follow)
-        hosts = {camera.host for camera in self.cameras} - {_EVERY_ADDRESS, "", self._bind}
-        for host in set(self._own) - hosts:
-            self._close(self._own.pop(host))
-        for host in hosts - set(self._own):
-            self._own[host] = self._listen(host, self.port)
+    def follow_devices(self) -> None:
+        """Listen at the addresses where the devices are now."""
+        for device in self.devices:
+            if self.follow_devices not in device.on_start:
+                device.on_start.append(self.follow_devices)
+        hosts = {device.host for device in self.devices} - {_ANY_ADDRESS, "", self._bind_address}
+        for host in set(self._device_sockets) - hosts:
+            self._close(self._device_sockets.pop(host))
+        for host in hosts - set(self._device_sockets):
+            self._device_sockets[host] = self._listen(host, self.port)
 
     def _listen(self, host: str, port: int) -> socket.socket:
         assert self._loop is not None, "start first"  # noqa: S101 - a fact for the type checker
@@ -107,7 +108,7 @@ class DiscoveryResponder:
         except OSError:
             listener.close()
             raise
-        self._loop.add_reader(listener.fileno(), self._read, listener)
+        self._loop.add_reader(listener.fileno(), self._receive, listener)
         return listener
 
     def _close(self, listener: socket.socket) -> None:
@@ -115,43 +116,45 @@ class DiscoveryResponder:
             self._loop.remove_reader(listener.fileno())
         listener.close()
 
-    def _read(self, listener: socket.socket) -> None:
+    def _receive(self, listener: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
-                frame, ancillary, _, asker = listener.recvmsg(MAX_FRAME_BYTES, 64)
-                self._hear(listener, frame, _destination(ancillary), asker)
+                frame, ancillary, _, sender = listener.recvmsg(MAX_FRAME_BYTES, 64)
+                self._handle_frame(listener, frame, _unicast_destination(ancillary), sender)
 
-    def _hear(self, listener: socket.socket, frame: bytes, destination: str | None, asker: tuple[str, int]) -> None:
+    def _handle_frame(
+        self, listener: socket.socket, frame: bytes, destination: str | None, sender: tuple[str, int]
+    ) -> None:
         with contextlib.suppress(MalformedFrame):
             if is_request(frame):
-                self.requests += 1
+                self.request_count += 1
                 if not self.faults.silent:
-                    self._answer(listener, destination, asker)
+                    self._respond(listener, destination, sender)
 
-    def _answer(self, listener: socket.socket, destination: str | None, asker: tuple[str, int]) -> None:
-        answers: list[tuple[socket.socket, bytes]] = []
-        for camera in self.cameras:
-            if camera.on_network and (destination is None or camera.host in (destination, _EVERY_ADDRESS)):
-                sender = self._own.get(camera.host, listener)
-                answers += [(sender, frame) for frame in camera.response_frames(broadcast=destination is None)]
+    def _respond(self, listener: socket.socket, destination: str | None, sender: tuple[str, int]) -> None:
+        responses: list[tuple[socket.socket, bytes]] = []
+        for device in self.devices:
+            if device.on_network and (destination is None or device.host in (destination, _ANY_ADDRESS)):
+                own_socket = self._device_sockets.get(device.host, listener)
+                responses += [(own_socket, frame) for frame in device.response_frames(broadcast=destination is None)]
         if destination is None:
-            answers += [(listener, encode_announcement(stranger)) for stranger in self.faults.strangers]
-        if self._delay_s and self._loop is not None:
-            self._loop.call_later(self._delay_s, self._send, answers, asker)
+            responses += [(listener, encode_announcement(other)) for other in self.faults.other_devices]
+        if self._response_delay_s and self._loop is not None:
+            self._loop.call_later(self._response_delay_s, self._send, responses, sender)
         else:
-            self._send(answers, asker)
+            self._send(responses, sender)
 
-    def _send(self, answers: Sequence[tuple[socket.socket, bytes]], asker: tuple[str, int]) -> None:
-        for sender, frame in answers:
-            # A camera may have moved, and closed its socket, since it was asked; an asker may be gone.
+    def _send(self, responses: Sequence[tuple[socket.socket, bytes]], receiver: tuple[str, int]) -> None:
+        for own_socket, frame in responses:
+            # The device may have moved since, which closed its socket; the receiver may be gone.
             with contextlib.suppress(OSError):
                 if self.faults.corrupt_first:
-                    sender.sendto(frame[:-1] + bytes([frame[-1] ^ 0xFF]), asker)
+                    own_socket.sendto(frame[:-1] + bytes([frame[-1] ^ 0xFF]), receiver)
                 for _ in range(self.faults.copies):
-                    sender.sendto(frame, asker)
+                    own_socket.sendto(frame, receiver)
 
 
-def _destination(ancillary: Sequence[tuple[int, int, bytes]]) -> str | None:
+def _unicast_destination(ancillary: Sequence[tuple[int, int, bytes]]) -> str | None:
     """Return the unicast address that a datagram was sent to, or None for a broadcast."""
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:

@@ -1,63 +1,95 @@
-"""Misbehaviour on demand: what a simulated camera, cloud or discovery responder is told to do wrong."""
+"""Fault injection: what a simulated camera, cloud or discovery responder is told to do wrong.
 
-from dataclasses import dataclass, field
-from typing import Literal
+Each fault is declared once, here: its name, its effect and its parameters. The command line reads its options and
+prints its help by these declarations.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from gateway.protocol.discovery_frames import Announcement
 
 FaultKind = Literal[
     "slow", "drop", "reset_before", "reset_after", "refuse", "status", "garbage", "html", "empty", "endless", "silent"
 ]
-"""What goes wrong with one call.
+"""What goes wrong with one call; `FAULT_KINDS` describes each."""
 
-`slow` answers after `seconds`; `drop` closes the connection before the body is read; `reset_before` and `reset_after`
-reset it once the call was read, before or after it took effect; `refuse` answers the vendor's `code`; `status` answers
-the HTTP `status`, with the vendor's `code` as its body if one is given and `Retry-After` if `retry_after_s` is given;
-`garbage`, `html`, `empty` and `endless` are bodies that are no vendor answer; `silent` never answers.
-"""
+
+class FaultDescription(NamedTuple):
+    """How a kind of fault is explained to people."""
+
+    effect: str
+    """What the simulated server does."""
+    parameters: Sequence[str] = ()
+    """The fields of `InjectedFault` that this kind has beside those of every kind."""
+
+
+FAULT_KINDS: Final[Mapping[FaultKind, FaultDescription]] = {
+    "slow": FaultDescription("sends the response late", ("seconds",)),
+    "drop": FaultDescription("closes the connection before it has read the request"),
+    "reset_before": FaultDescription("resets the connection before the request takes effect"),
+    "reset_after": FaultDescription("resets the connection after the request took effect"),
+    "refuse": FaultDescription("refuses the call with a return code of the vendor", ("code",)),
+    "status": FaultDescription("sends a failing HTTP status", ("status", "code", "retry_after_s")),
+    "garbage": FaultDescription("sends bytes that are not JSON"),
+    "html": FaultDescription("sends a web page, as the login page of a guest network"),
+    "empty": FaultDescription("sends an empty body"),
+    "endless": FaultDescription("sends a body that never ends"),
+    "silent": FaultDescription("never sends a response"),
+}
+COMMON_PARAMETERS: Final = ("path", "times")
+"""The parameters of every kind."""
 
 
 @dataclass(slots=True)
 class InjectedFault:
-    """One thing that goes wrong with the next `times` calls of `path`; None is every call, "" every path."""
+    """One thing that goes wrong with some calls. Raises ValueError for a fault that would do nothing."""
 
     kind: FaultKind
-    path: str = ""
-    times: int | None = 1
-    seconds: float = 0
-    code: int = 0
-    status: int = 0
-    retry_after_s: int | None = None
+    path: Annotated[str, "the only endpoint whose calls are concerned; without it, all"] = ""
+    times: Annotated[int | None, "how many calls are concerned; 1 unless given"] = 1
+    """None for every call."""
+    seconds: Annotated[float, "the delay"] = 0
+    code: Annotated[int, "the vendor's return code in the body"] = 0
+    """0 for a body without one."""
+    status: Annotated[int, "the HTTP status, 400 to 599"] = 0
+    retry_after_s: Annotated[int | None, "the value of the header Retry-After"] = None
+    """None for no such header."""
 
     def __post_init__(self) -> None:
         """Refuse a fault that would do nothing."""
+        if self.kind not in FAULT_KINDS:
+            raise ValueError(f"{self.kind!r} is not a fault; there are {', '.join(FAULT_KINDS)}")
         if self.kind == "slow" and self.seconds <= 0:
-            raise ValueError("a slow answer needs seconds above 0")
+            raise ValueError("slow needs seconds above 0")
         if self.kind == "refuse" and self.code == 0:
-            raise ValueError("a refusal needs a code other than 0")
+            raise ValueError("refuse needs a code other than 0")
         if self.kind == "status" and not 400 <= self.status <= 599:
-            raise ValueError(f"a failing HTTP status is 400 to 599, not {self.status}")
+            raise ValueError(f"status needs a status of 400 to 599, not {self.status}")
         if self.times is not None and self.times < 1:
-            raise ValueError(f"a fault happens at least once, not {self.times} times")
+            raise ValueError(f"times is at least 1, not {self.times}")
 
 
 @dataclass(slots=True)
 class FaultInjection:
-    """What one server does wrong; may be changed at any time.
+    """What one server does wrong. It may be changed at any time.
 
-    The switches hold for every call: `latency_s` delays each answer, `clock_offset_s` is how far the server's clock is
-    ahead of the truth, `send_date` false leaves the `Date` header out, `changed_certificate` shows another certificate
-    (connections that showed the former one are cut), `close_after_answer` ends the connection after every answer,
-    `client_certificate` refuses the TLS handshake without the old-style client certificate (cameras only).
+    The switches hold for every call; the faults in `queue` for the calls that they name.
     """
 
-    latency_s: float = 0
-    clock_offset_s: float = 0
-    send_date: bool = True
-    changed_certificate: bool = False
-    close_after_answer: bool = False
-    client_certificate: bool = False
+    latency_s: Annotated[float, "delays every response by so many seconds"] = 0
+    clock_offset_s: Annotated[float, "sets the server's clock ahead by so many seconds"] = 0
+    send_date: Annotated[bool, "leaves out the header Date"] = True
+    changed_certificate: Annotated[bool, "shows another certificate, and cuts connections that saw the former one"] = (
+        False
+    )
+    close_after_answer: Annotated[bool, "closes the connection after every response"] = False
+    client_certificate: Annotated[bool, "demands the old-style client certificate in the handshake; cameras only"] = (
+        False
+    )
     queue: list[InjectedFault] = field(default_factory=list)
+    """Faults of single calls; the first that fits a call is taken."""
 
     def add(
         self,
@@ -70,11 +102,11 @@ class FaultInjection:
         status: int = 0,
         retry_after_s: int | None = None,
     ) -> None:
-        """Queue a fault, to happen before those queued later. Raises ValueError for a senseless one."""
+        """Queue a fault behind those that wait. Raises ValueError for one that would do nothing."""
         self.queue.append(InjectedFault(kind, path, times, seconds, code, status, retry_after_s))
 
     def take(self, path: str) -> InjectedFault | None:
-        """Return the fault that happens to this call, if any, and count it."""
+        """Return the fault of this call, if it has one, and count it."""
         for fault in self.queue:
             if fault.path in ("", path):
                 if fault.times is not None:
@@ -85,29 +117,58 @@ class FaultInjection:
         return None
 
     def clear(self) -> None:
-        """Behave again: empty the queue and put every switch back."""
+        """Empty the queue and put every switch back."""
         self.queue.clear()
-        self.latency_s = self.clock_offset_s = 0
-        self.send_date = True
-        self.changed_certificate = self.close_after_answer = self.client_certificate = False
+        for switch in SWITCHES.values():
+            setattr(self, switch.name, switch.default)
+
+
+class FaultSetting(NamedTuple):
+    """A parameter of a fault, or a switch, as it is declared."""
+
+    name: str
+    type: type[str] | type[int] | type[float] | type[bool]
+    """The type of its value."""
+    description: str
+    """Its meaning and unit."""
+    default: Any
+    """Its value where none is given."""
+
+
+def _read_settings(declared: type[InjectedFault] | type[FaultInjection]) -> dict[str, FaultSetting]:
+    """Return the annotated fields of a dataclass, by name."""
+    defaults = {known.name: known.default for known in fields(declared)}
+    settings: dict[str, FaultSetting] = {}
+    for name, hint in get_type_hints(declared, include_extras=True).items():
+        if get_origin(hint) is Annotated:
+            value_type, description = get_args(hint)
+            optional = get_args(value_type)  # of X | None
+            settings[name] = FaultSetting(name, optional[0] if optional else value_type, description, defaults[name])
+    return settings
+
+
+PARAMETERS: Final = _read_settings(InjectedFault)
+"""The parameters of faults, by name."""
+SWITCHES: Final = _read_settings(FaultInjection)
+"""The switches, by name."""
 
 
 @dataclass(slots=True)
 class DiscoveryFaults:
-    """What a discovery responder does wrong.
-
-    `silent` answers nothing, `corrupt_first` sends a frame with a wrong checksum before each answer, `copies` is how
-    often each answer is sent, `strangers` are other SUNMI products that answer a broadcast too.
-    """
+    """What a discovery responder does wrong."""
 
     silent: bool = False
+    """Whether it sends no response."""
     corrupt_first: bool = False
+    """Whether a frame with a wrong checksum comes before each response."""
     copies: int = 1
-    strangers: tuple[Announcement, ...] = ()
+    """How often each response is sent."""
+    other_devices: tuple[Announcement, ...] = ()
+    """Products of the vendor that are no cameras, and respond to a broadcast too."""
 
 
-PRINTER = Announcement(
+PRINTER: Final = Announcement(
     sn="N411D98B00007", mac="0412247A0001", model="NT311", type="PRINTER", name="Kitchen", factory="SUNMI",
     firmware="2.3.1", network="STA",
 )  # fmt: skip
-"""A stranger for `DiscoveryFaults.strangers`: a printer of the vendor's that answers discovery."""
+"""A printer of the vendor, for `DiscoveryFaults.other_devices`."""

@@ -1,4 +1,4 @@
-"""Free TCP ports of loopback for what is simulated: such as stay free while nobody listens on them."""
+"""Free TCP ports of loopback that stay free while the server that has one is stopped."""
 
 import contextlib
 import random
@@ -8,17 +8,15 @@ from typing import Final
 
 from gateway.errors import StateError
 
-_TRIES: Final = 20
+_MAX_ATTEMPTS: Final = 20
 _PORTS: Final = range(15_000, 32_000)
+"""Below the ports that the system gives to outgoing connections: none of those can take one first."""
 
 
 def find_free_port(hosts: Sequence[str] = ("127.0.0.1",)) -> int:
-    """Return a TCP port that is free at all of these addresses. Raises `StateError` when none was found.
-
-    It is none of those that the system gives to outgoing connections, one of which might take it first.
-    """
+    """Return a TCP port that is free at all of these addresses. Raises `StateError` if none was found."""
     reason = ""
-    for _ in range(_TRIES):
+    for _ in range(_MAX_ATTEMPTS):
         port = random.choice(_PORTS)
         try:
             with contextlib.ExitStack() as opened:

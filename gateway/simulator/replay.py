@@ -1,4 +1,4 @@
-"""A captured camera, served again: it answers what the capture says, over HTTPS and to discovery frames."""
+"""A replayed camera: it sends the responses of a capture, over HTTPS and to discovery frames."""
 
 import ssl
 import time
@@ -11,12 +11,12 @@ from gateway.simulator.server import HttpsServer, ReceivedRequest, ServedRespons
 
 
 class ReplayedCamera:
-    """Serves a capture (format 1, see `gateway.cameras.capture`); hand it to a `DiscoveryResponder` for its frames.
+    """Serves a capture (format 1, see `gateway.cameras.capture`). A `DiscoveryResponder` serves its frames.
 
-    It checks nothing: whoever calls a captured path gets the answer again, with the status, with or without `Date`, and
-    with the connection kept open or not, as recorded. A call that was never answered is not answered again, and any
-    other path is 404. The certificate is the simulated cameras'. Frames all come from the discovery port, to the asker.
-    Raises ValueError for another format.
+    It checks nothing. A captured path has the captured response, with its status, with or without the header `Date`,
+    and with the connection kept open or not. A call that had no response has none again. Any other path is 404.
+    The certificate is that of the simulated cameras. Frames are sent from the discovery port to the sender of the
+    request. Raises ValueError for another format.
     """
 
     def __init__(self, capture: Mapping[str, Any], *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -24,9 +24,10 @@ class ReplayedCamera:
             raise ValueError(f"a capture of format {capture.get('format')!r} cannot be replayed, only of format 1")
         self.sn: str = capture["sn"]
         self.on_start: list[Callable[[], None]] = []
-        """Called whenever the camera appears at an address."""
-        answered = [read for read in capture["reads"] if "status" in read]
-        self._reads: dict[str, Mapping[str, Any]] = {read["path"]: read for read in answered}
+        """Called when the camera was switched on."""
+        self._reads: dict[str, Mapping[str, Any]] = {
+            read["path"]: read for read in capture["reads"] if "status" in read
+        }
         self._frames: Sequence[Mapping[str, Any]] = [frame for frame in capture["frames"] if "frame" in frame]
         self._faults = FaultInjection()
         for read in capture["reads"]:
@@ -38,8 +39,8 @@ class ReplayedCamera:
         self._server = HttpsServer(
             host=host,
             port=port,
-            context=_context,
-            service=self.respond,
+            select_context=_select_context,
+            handler=self.respond,
             faults=self._faults,
             clock=time.time,
         )
@@ -60,15 +61,15 @@ class ReplayedCamera:
         return self._server.serving
 
     def response_frames(self, *, broadcast: bool) -> Sequence[bytes]:
-        """Return the frames that answered a request to the camera alone, or a `broadcast`."""
+        """Return the frames that responded to a request to the camera alone, or a `broadcast`."""
         asked = "everyone" if broadcast else "host"
         return [bytes.fromhex(frame["frame"]) for frame in self._frames if frame["asked"] == asked]
 
     async def start(self) -> None:
-        """Switch on. Raises OSError when the address cannot be had."""
+        """Switch on. Raises OSError if the address cannot be had."""
         await self._server.start()
-        for tell in self.on_start:
-            tell()
+        for callback in self.on_start:
+            callback()
 
     async def stop(self) -> None:
         """Switch off."""
@@ -79,10 +80,10 @@ class ReplayedCamera:
         read = self._reads.get(request.path)
         if read is None:
             return ServedResponse(None, 404)
-        # The server looks at these when it sends this very answer.
+        # The server reads these when it sends this response.
         self._faults.send_date, self._faults.close_after_answer = read["date"], not read["keep_alive"]
         return ServedResponse(read["answer"], read["status"])
 
 
-def _context() -> ssl.SSLContext:
+def _select_context() -> ssl.SSLContext:
     return camera_context(changed=False, client_certificate=False)

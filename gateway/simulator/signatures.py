@@ -1,4 +1,4 @@
-"""How a simulated camera or cloud checks the public parameters of a call."""
+"""How a simulated camera or cloud verifies the public parameters of a call."""
 
 import re
 from collections.abc import Mapping
@@ -7,24 +7,26 @@ from typing import Final, Literal
 from gateway.protocol.signing import sign
 
 PublicParameter = Literal["timestamp", "random", "sign"]
+"""A public parameter that may be refused; `app_id` is looked up by whoever verifies."""
 
-WINDOW_S: Final = 300
-"""How far a timestamp may be off, in seconds; no document says, so this is the notes' suggestion (section 4)."""
+MAX_CLOCK_DIFFERENCE_S: Final = 300
+"""How far a timestamp may be off; an assumption, as no document states it."""
 
-_TIMESTAMP = re.compile(r"[0-9]{10}")
-_RANDOM = re.compile(r"[0-9A-Za-z]{6,10}")
+_TIMESTAMP: Final = re.compile(r"[0-9]{10}")
+_RANDOM: Final = re.compile(r"[0-9A-Za-z]{6,10}")
 
 
 class SignatureVerifier:
-    """Checks signatures, and remembers for the window which calls it has seen."""
+    """Verifies signatures, and refuses a call that it has seen before."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str, str], float] = {}
+        """When each call was seen, by app_id, random and timestamp; the oldest first."""
 
-    def flaw(self, fields: Mapping[str, str], *, key: str | None, now: float) -> PublicParameter | None:
-        """Return what is wrong with the public parameters: `random` also stands for a call that came before.
+    def find_invalid(self, fields: Mapping[str, str], *, key: str | None, now: float) -> PublicParameter | None:
+        """Return the public parameter that is invalid, or None. A repeated call has an invalid `random`.
 
-        `key` is None for an app_id that is not known: then the signature cannot be right. `now` is the server's time.
+        `key` is None for an unknown app_id: no signature is valid then. `now` is the server's time in Unix seconds.
         """
         timestamp, random = fields.get("timestamp", ""), fields.get("random", "")
         if not _TIMESTAMP.fullmatch(timestamp):
@@ -33,18 +35,18 @@ class SignatureVerifier:
             return "random"
         if key is None or fields.get("sign") != sign(fields, key):
             return "sign"
-        if abs(int(timestamp) - now) > WINDOW_S:
+        if abs(int(timestamp) - now) > MAX_CLOCK_DIFFERENCE_S:
             return "timestamp"
-        self._forget(now)
+        self._forget_old_calls(now)
         call = (fields.get("app_id", ""), random, timestamp)
         if call in self._seen:
             return "random"
         self._seen[call] = now
         return None
 
-    def _forget(self, now: float) -> None:
+    def _forget_old_calls(self, now: float) -> None:
         while self._seen:
             oldest = next(iter(self._seen))
-            if self._seen[oldest] > now - 2 * WINDOW_S:
+            if self._seen[oldest] > now - 2 * MAX_CLOCK_DIFFERENCE_S:
                 return
             del self._seen[oldest]

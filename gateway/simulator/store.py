@@ -1,4 +1,4 @@
-"""A simulated store: cameras and a cloud on loopback, and the settings by which a gateway uses them."""
+"""A simulated store: cameras and a cloud on loopback, and the settings with which a gateway uses them."""
 
 import contextlib
 import json
@@ -11,26 +11,29 @@ from typing import Final, Self
 
 from gateway.errors import StateError
 from gateway.protocol.models import CameraModel
-from gateway.simulator.camera import NETWORKS, SimulatedCamera
-from gateway.simulator.cloud import SHOPS, SimulatedCloud
+from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID
+from gateway.simulator.camera import DEFAULT_ACCESS_POINTS, SimulatedCamera
+from gateway.simulator.cloud import SimulatedCloud
+from gateway.simulator.cloud_authority import CloudCertificateAuthority
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.simulator.ports import find_free_port
 
-WIFI_SSID: Final = NETWORKS[0].ssid
+WIFI_SSID: Final = DEFAULT_ACCESS_POINTS[0].ssid
 WIFI_PASSWORD: Final = "plenty-of-coffee"  # noqa: S105 - of a network that does not exist
-APP_ID: Final = "EF3OG8R5B32X0"
-SECRET_KEY: Final = "kdsofkdsnflke9382938k"  # noqa: S105 - the notes' worked example
 MAX_CAMERAS: Final = 100
 _LOOPBACK_BROADCAST: Final = "127.255.255.255"
+CA_FILE_NAME: Final = "simulated-cloud-ca.pem"
+"""The file of the certificate that a gateway needs to trust the cloud."""
 _MODELS: Final[Sequence[CameraModel]] = ("FM020", "FM010")
 _SN_PREFIX: Final[dict[CameraModel, str]] = {"FM010": "SS101D8BS", "FM020": "FS101D8BS"}
 
 
 class SimulatedStore:
-    """A store with `cameras` cameras: the first activated by this account and on Ethernet, the others factory-new.
+    """A store: its first camera is on Ethernet and activated by the account, the others are factory-new.
 
-    All cameras serve the same port at addresses 127.20.0.x of their own, and one that joins Wi-Fi moves to another
-    address, as DHCP would have it. Ports are free ones unless given. `https` false leaves the cameras to discovery.
+    All cameras serve the same port, each at an address 127.20.0.x of its own. One that joins Wi-Fi moves to another
+    address, as DHCP would have it. A port that is 0 is a free one. With `https` false the cameras respond to discovery
+    only. `authority` issues the cloud's certificate; a new one unless given.
 
         async with SimulatedStore(cameras=3) as store:
             Path("gateway.toml").write_text(store.settings_toml(directory))
@@ -46,24 +49,25 @@ class SimulatedStore:
         broadcast_port: int = 0,
         cloud_port: int = 0,
         https: bool = True,
+        authority: CloudCertificateAuthority | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not 1 <= cameras <= MAX_CAMERAS:
             raise ValueError(f"a simulated store has 1 to {MAX_CAMERAS} cameras, not {cameras}")
         self.app_id = app_id
         self.secret_key = secret_key
-        self.shop_id, self.sunmi_shop_no = next(iter(SHOPS.items()))
+        self.shop_id = SHOP_ID
         self.camera_port = camera_port
-        self.cloud = SimulatedCloud(port=cloud_port, accounts={app_id: secret_key}, clock=clock)
-        self._next_address = 0
+        self.cloud = SimulatedCloud(port=cloud_port, accounts={app_id: secret_key}, clock=clock, authority=authority)
+        self._address_count = 0
         self._clock = clock
         self._https = https
-        self._count = cameras
+        self._camera_count = cameras
         self.activation_numbers: dict[str, str] = {}
         """The activation number of each factory-new camera, by serial number."""
         self.cameras: list[SimulatedCamera] = []
-        # Bound to loopback's broadcast address, it hears nothing from any other network.
-        self.responder = DiscoveryResponder(self.cameras, port=broadcast_port, bind=_LOOPBACK_BROADCAST)
+        # At loopback's broadcast address it receives nothing from any other network.
+        self.responder = DiscoveryResponder(self.cameras, port=broadcast_port, bind_address=_LOOPBACK_BROADCAST)
 
     @property
     def broadcast_port(self) -> int:
@@ -103,8 +107,8 @@ class SimulatedStore:
         return {camera.sn: camera for camera in self.cameras}[sn]
 
     async def _start_cameras(self) -> None:
-        for number in range(1, self._count + 1):
-            camera = self._make(number)
+        for number in range(1, self._camera_count + 1):
+            camera = self._create_camera(number)
             self.cameras.append(camera)
             if camera.state.activated:
                 state = camera.state
@@ -118,7 +122,7 @@ class SimulatedStore:
             camera.set_address(camera.host, self.camera_port)
             await camera.start()
 
-    def _make(self, number: int) -> SimulatedCamera:
+    def _create_camera(self, number: int) -> SimulatedCamera:
         model = _MODELS[(number - 1) % len(_MODELS)]
         sn = f"{_SN_PREFIX[model]}{number:05}"
         activated = number == 1
@@ -129,7 +133,7 @@ class SimulatedStore:
             sn=sn,
             model=model,
             mac=f"04:12:24:E3:{number // 256:02X}:{number % 256:02X}",
-            host=self._new_address(),
+            host=self._assign_address(),
             app_id=self.app_id,
             secret_key=self.secret_key,
             activation_number=activation_number,
@@ -137,23 +141,20 @@ class SimulatedStore:
             hotspot=not activated,
             wifi_passwords={WIFI_SSID: WIFI_PASSWORD},
             clock=self._clock,
-            on_wifi=self._move,
+            on_wifi=lambda camera, ssid: self._assign_address(),
             https=self._https,
         )
 
-    def _move(self, camera: SimulatedCamera, ssid: str) -> str:
-        return self._new_address()
-
-    def _new_address(self) -> str:
-        self._next_address += 1
-        return f"127.20.{self._next_address // 250}.{self._next_address % 250 + 1}"
+    def _assign_address(self) -> str:
+        self._address_count += 1
+        return f"127.20.{self._address_count // 250}.{self._address_count % 250 + 1}"
 
     def settings_toml(self, directory: Path) -> str:
         """Return the sections `cloud`, `cameras` and `discovery` of a gateway's settings for this store.
 
-        Writes the certificate of the cloud's authority into `directory`.
+        This writes the file that they name, the certificate of the cloud's authority, into `directory`.
         """
-        ca_file = directory / "simulated-cloud-ca.pem"
+        ca_file = directory / CA_FILE_NAME
         ca_file.write_text(self.cloud.ca_pem)
         sections: dict[str, dict[str, object]] = {
             "cloud": {

@@ -1,6 +1,5 @@
-"""What happens in a simulated store: now and then somebody comes in, or something moves, before a camera."""
+"""The traffic generator of a simulated store: now and then a face or a motion is seen by a camera."""
 
-import asyncio
 import contextlib
 import itertools
 import random
@@ -8,92 +7,84 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
 
-EVERY_S: Final = 10.0
-"""How long nothing happens between two events, in seconds."""
-
+TRAFFIC_INTERVAL_S: Final = 10.0
 _GROUPS: Final = ((1, "stranger"), (2, "regular"))
+"""The type and the name of the face groups that are seen."""
 
 
 class TrafficGenerator:
-    """Lets cameras report what happens before them, and the cloud report it too where the camera is bound to a shop.
+    """Lets cameras report events; the cloud reports them too where the camera is bound to a shop.
 
-    What a camera puts into a payload is not public; it is modelled on the cloud's, with fields of its own that
-    no document names (NOTES: Camera events).
+    The payload of a camera's event is not public. It is modelled on the cloud's, with further fields that no document
+    names (NOTES: Camera events).
     """
 
     def __init__(self, cameras: Sequence[SimulatedCamera], cloud: SimulatedCloud | None = None) -> None:
         self._cameras = cameras
         self._cloud = cloud
-        self._visitors = itertools.count(29195)
+        self._turns = itertools.count()
+        self._face_ids = itertools.count(29195)
 
     @contextlib.asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
-        """Let something happen every `EVERY_S` seconds, by turns at every camera that somebody listens to."""
-        task = asyncio.create_task(self._go_on())
+    async def running(self) -> AsyncIterator[None]:
+        """Generate an event every `TRAFFIC_INTERVAL_S` seconds while the block runs."""
+        supervisor = Supervisor()
+        supervisor.start_periodic("traffic generator", self.generate_event, interval_s=TRAFFIC_INTERVAL_S)
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await supervisor.close()
 
-    async def _go_on(self) -> None:
-        for turn in itertools.count():
-            await asyncio.sleep(EVERY_S)
-            able = [camera for camera in self._cameras if camera.on_network and camera.state.hooks]
-            if able:
-                await self.happen(able[turn % len(able)])
-            elif self._cloud is not None:
-                await self._heard_of_elsewhere(self._cloud)
+    async def generate_event(self) -> None:
+        """Let one camera see something: the next of those that somebody has subscribed to.
 
-    async def happen(self, camera: SimulatedCamera) -> None:
-        """Let a camera notice what it can: a face if it knows faces, else motion."""
-        if camera.state.model == "FM020":
-            await self.visit(camera)
-        else:
-            await self.motion(camera)
+        Where there is none, the cloud reports a face from a camera that is not simulated.
+        """
+        subscribed = [camera for camera in self._cameras if camera.on_network and camera.state.hooks]
+        if subscribed:
+            camera = subscribed[next(self._turns) % len(subscribed)]
+            await (self.show_face(camera) if camera.state.model == "FM020" else self.show_motion(camera))
+        elif self._cloud is not None:
+            shop_id = next(iter(self._cloud.state.shops))
+            await self._cloud.report(2001, {"ipc_id": "928", "group_id": "8927", **self._generate_face()}, shop_id)
 
-    async def visit(self, camera: SimulatedCamera) -> None:
-        """Let somebody come in."""
-        face = self._face()
-        of_its_own = {
+    async def show_face(self, camera: SimulatedCamera) -> None:
+        """Let a camera see a face."""
+        face = self._generate_face()
+        only_camera = {
             "sn": camera.sn,
             "capture_time": int(time.time()),
             "face_rect": {"x": 812, "y": 224, "width": 96, "height": 118},
         }
-        await camera.report("face_recog_event", {**face, **of_its_own})
-        await self._told_by_the_cloud(camera, 2001, {**face, "group_id": "8927"})
+        await camera.report("face_recog_event", {**face, **only_camera})
+        # The cloud has face ids of its own (NOTES: Camera events).
+        only_cloud = {"face_id": str(next(self._face_ids)), "group_id": "8927"}
+        await self._report_by_cloud(camera, 2001, {**face, **only_cloud})
 
-    async def motion(self, camera: SimulatedCamera) -> None:
-        """Let something move."""
+    async def show_motion(self, camera: SimulatedCamera) -> None:
+        """Let a camera see a motion."""
         motion = {"sn": camera.sn, "name": camera.state.name, "motion_type": 1}
-        level = camera.state.settings.detect.motion_level
+        level = camera.state.config.detection.motion_level
         await camera.report("dynamic_detect_event", {**motion, "motion_level": level})
-        of_the_cloud = {"model_name": camera.state.model, "video_url": f"https://cloud.invalid/VIDEO/{camera.sn}"}
-        await self._told_by_the_cloud(camera, 1010, motion | of_the_cloud)
+        only_cloud = {"model_name": camera.state.model, "video_url": f"https://cloud.invalid/VIDEO/{camera.sn}"}
+        await self._report_by_cloud(camera, 1010, {**motion, **only_cloud})
 
-    async def _told_by_the_cloud(self, camera: SimulatedCamera, event: int, payload: dict[str, Any]) -> None:
-        for shop in self._cloud.state.shops.values() if self._cloud is not None else ():
-            for ipc in shop.cameras.values():
-                if ipc.sn == camera.sn and self._cloud is not None:
-                    # The cloud has numbers of its own for faces (NOTES: Camera events).
-                    given = {"ipc_id": ipc.ipc_id, **payload}
-                    if "face_id" in given:
-                        given["face_id"] = str(next(self._visitors))
-                    await self._cloud.report(event, given, shop.shop_id)
+    async def _report_by_cloud(self, camera: SimulatedCamera, event: int, payload: dict[str, Any]) -> None:
+        if self._cloud is None:
+            return
+        for shop in self._cloud.state.shops.values():
+            for bound in shop.cameras.values():
+                if bound.sn == camera.sn:
+                    await self._cloud.report(event, {"ipc_id": bound.ipc_id, **payload}, shop.shop_id)
 
-    async def _heard_of_elsewhere(self, cloud: SimulatedCloud) -> None:
-        """Report a face from a camera that is simulated nowhere."""
-        shop_id = next(iter(cloud.state.shops))
-        await cloud.report(2001, {"ipc_id": "928", "group_id": "8927", **self._face()}, shop_id)
-
-    def _face(self) -> dict[str, Any]:
+    def _generate_face(self) -> dict[str, Any]:
         group_type, group_name = random.choice(_GROUPS)
         return {
-            "face_id": str(next(self._visitors)),
+            "face_id": str(next(self._face_ids)),
             "gender": random.choice((1, 2)),
             "age_range": random.randint(1, 8),
             "group_name": group_name,

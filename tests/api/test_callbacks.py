@@ -14,8 +14,8 @@ import pytest
 
 from gateway.api.hooks import MOST_BYTES
 from gateway.protocol.signing import add_signature
+from gateway.simulator.account import APP_ID, SECRET_KEY
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.store import APP_ID, SECRET_KEY
 
 EVENTS = "/api/v1/events"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -142,7 +142,7 @@ async def test_wifi_is_set(store: SimulatedStore, installer: Any) -> None:
     answer = await installer("PUT", f"/api/v1/cameras/{camera.sn}/wifi", {"ssid": WIFI_SSID, "password": WIFI_PASSWORD})
     assert answer.status == 200, answer.body
     await camera.wait_until_back()
-    assert (camera.state.wifi, camera.state.settings.password) == (WIFI_SSID, WIFI_PASSWORD)
+    assert (camera.state.wifi, camera.state.config.password) == (WIFI_SSID, WIFI_PASSWORD)
 
 
 async def test_wifi_of_a_camera_that_drops_the_connection(store: SimulatedStore, installer: Any) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.protocol.signing import add_signature
+from gateway.simulator.account import APP_ID, SECRET_KEY
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.store import APP_ID, SECRET_KEY
 
 EVENTS = "/api/v1/events"
 STREAM = {"Accept": "text/event-stream"}

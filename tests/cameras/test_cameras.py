@@ -69,7 +69,7 @@ async def test_what_a_camera_tells_of_itself_is_remembered(bench: Bench) -> None
     assert (record.name, record.model, record.mac, record.software_version) == (
         "Door", "FM020", "04:12:24:E3:45:12", "1.2.6",
     )  # fmt: skip
-    camera.state.settings.name = "Window"
+    camera.state.config.name = "Window"
     await bench.cameras.call(camera.sn, call("config/getName"))
     assert bench.registry.get(camera.sn).name == "Window"
 

@@ -71,7 +71,7 @@ class Studio:
         )
         usual = {"activated": True, "name": "Margot's till", "wifi_networks": networks}
         camera: SimulatedCamera = await self.bench.simulate(**{**MODELS[model], **usual, **options})
-        camera.state.settings.ssid, camera.state.settings.password = SECRET_SSID, SECRET_PASSWORD
+        camera.state.config.ssid, camera.state.config.password = SECRET_SSID, SECRET_PASSWORD
         return await self.bench.manage(camera)  # type: ignore[no-any-return]
 
     async def capture(self, sn: str, cameras: Cameras | None = None) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.simulator.store import SECRET_KEY, SimulatedStore
+from gateway.simulator.account import SECRET_KEY
+from gateway.simulator.store import SimulatedStore
 
 
 def order(number: int, amount: str = "1") -> str:

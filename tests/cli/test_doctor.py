@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.doctor.table import CHECKS
-from gateway.simulator.store import SECRET_KEY, SimulatedStore
+from gateway.simulator.account import SECRET_KEY
+from gateway.simulator.store import SimulatedStore
 
 
 def by_check(document: Any) -> dict[str, list[dict[str, str]]]:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from gateway.settings import load_settings
-from gateway.simulator.store import SECRET_KEY, SimulatedStore
+from gateway.simulator.account import SECRET_KEY
+from gateway.simulator.store import SimulatedStore
 
 MODE = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
 

@@ -8,7 +8,8 @@ import pytest
 from gateway.cloud.client import Cloud
 from gateway.runtime.clock import PeerClock
 from gateway.settings import CloudSettings
-from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
+from gateway.simulator.account import ACCOUNTS, SHOPS
+from gateway.simulator.cloud import SimulatedCloud
 
 MakeCloud = Callable[..., Cloud]
 

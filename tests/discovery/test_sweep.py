@@ -6,7 +6,7 @@ import pytest
 
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.sweep import is_vendors
-from gateway.simulator.certificates import CloudCertificateAuthority
+from gateway.simulator.cloud_authority import LASTING_VALIDITY, CloudCertificateAuthority
 from tests.discovery.conftest import Make
 from tests.discovery.device import Device, https
 
@@ -35,7 +35,7 @@ async def test_the_vendors_certificate_alone_makes_it_unidentified(
 async def test_another_https_server_is_no_camera_unless_a_person_says_so(
     discovery: Make, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
-    other = CloudCertificateAuthority("127.0.0.21").context
+    other = CloudCertificateAuthority.create().issue("127.0.0.21", LASTING_VALIDITY)
     async with await https("127.0.0.21", tcp_port, other):
         await discovery(methods=["sweep"], known=("127.0.0.21",)).round(timeout_s=0.8)
         assert seen == []

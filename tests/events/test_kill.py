@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from gateway.protocol.signing import add_signature
-from gateway.simulator.certificates import CloudCertificateAuthority
-from gateway.simulator.store import APP_ID, SECRET_KEY
+from gateway.simulator.account import APP_ID, SECRET_KEY
+from gateway.simulator.cloud_authority import CloudCertificateAuthority
 from tests.outbox.process import GatewayProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -104,7 +104,7 @@ async def at_work(*workers: Vendor | Till) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path / "gateway", CLOUD, CloudCertificateAuthority("127.0.0.1", None).ca_pem)
+    process = GatewayProcess(tmp_path / "gateway", CLOUD, CloudCertificateAuthority.create().ca_pem)
     yield process
     await process.discard()
 

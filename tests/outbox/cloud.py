@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
+from gateway.simulator.account import ACCOUNTS, SHOPS
+from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.faults import FaultInjection, InjectedFault
 from gateway.simulator.server import ReceivedRequest
 

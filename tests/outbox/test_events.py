@@ -12,7 +12,8 @@ from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent
 from gateway.outbox.outbox import Outbox, SubmissionStatus
 from gateway.outbox.worker import OutboxWorker
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.simulator.cloud import SHOPS, SimulatedCloud
+from gateway.simulator.account import SHOPS
+from gateway.simulator.cloud import SimulatedCloud
 from tests.outbox.opened import OpenedOutbox
 
 SHOP = next(iter(SHOPS))

@@ -14,7 +14,8 @@ from gateway.outbox.worker import OutboxWorker
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
 from gateway.runtime.supervisor import Supervisor
-from gateway.simulator.cloud import SHOPS, SimulatedCloud
+from gateway.simulator.account import SHOPS
+from gateway.simulator.cloud import SimulatedCloud
 from tests.cloud.conftest import MakeCloud
 from tests.outbox.opened import OpenedOutbox, all_items, submit
 from tests.waiting import until

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.simulator.cloud import SHOPS
+from gateway.simulator.account import SHOP_ID
 from tests.outbox.cloud import ObservedCloud, Version
 from tests.outbox.day import Report, drained, end_of_day
 from tests.outbox.process import GatewayProcess
@@ -19,8 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
-
-SHOP_ID = next(iter(SHOPS))
 
 
 def products(cloud: ObservedCloud) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,8 @@ from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
-from gateway.simulator.cloud import SHOPS, SimulatedCloud
+from gateway.simulator.account import SHOPS
+from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.server import ReceivedRequest, ServedResponse
 from gateway.storage.database import Database
 from tests.outbox.opened import OpenedOutbox, all_items

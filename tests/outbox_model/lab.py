@@ -20,7 +20,8 @@ from gateway.protocol.endpoint import Call
 from gateway.protocol.parameters import FilePart
 from gateway.runtime.clock import PeerClock
 from gateway.settings import CloudSettings
-from gateway.simulator.cloud import ACCOUNTS, SHOPS, SimulatedCloud
+from gateway.simulator.account import ACCOUNTS, SHOPS
+from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.cloud_state import CloudState, LabelTemplate, ShelfLabel
 from gateway.storage.uptime_table import Uptime
 from tests.outbox.opened import OpenedOutbox

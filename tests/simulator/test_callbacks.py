@@ -149,8 +149,8 @@ async def test_what_happens_before_a_bound_camera_comes_from_both(
     )
     ipc = cloud.state.bind_camera("7948", sn=face_sense.sn, name="Door", model="FM020")
     await ask(cloud, "hook/add", http_callback=listener.url, event_list=[1010, 2001])
-    happenings = TrafficGenerator([face_sense, store_sense], cloud)
-    await happenings.happen(face_sense)
+    traffic = TrafficGenerator([face_sense, store_sense], cloud)
+    await traffic.show_face(face_sense)
     here, there = listener.taken
     assert (here["event"], there["event"]) == (FACE, "2001")
     seen, told = json.loads(here["payload"]), json.loads(there["payload"])
@@ -158,7 +158,7 @@ async def test_what_happens_before_a_bound_camera_comes_from_both(
     assert seen["face_id"] != told["face_id"], "camera and cloud share no id"
     assert {name: seen[name] for name in ("gender", "age_range")} == {n: told[n] for n in ("gender", "age_range")}
     assert seen["face_rect"]
-    await happenings.motion(face_sense)
+    await traffic.show_motion(face_sense)
     assert [one["event"] for one in listener.taken[2:]] == [MOTION, "1010"]
-    await happenings.happen(store_sense)
+    await traffic.show_motion(store_sense)
     assert len(listener.taken) == 4, "nobody has subscribed to it, and it is bound to no shop"

@@ -7,9 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.camera_handlers import HANDLERS
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
 Signed = Callable[..., dict[str, str]]
@@ -278,7 +276,12 @@ async def test_unknown_paths_and_methods(camera: SimulatedCamera, http: aiohttp.
         assert response.status == 405
 
 
-def test_every_camera_endpoint_has_a_behaviour() -> None:
-    paths = {endpoint.path for endpoint in CATALOGUE.list_endpoints("camera")}
-    assert len(paths) == 29
-    assert paths == {*HANDLERS, "device/activate"}
+async def test_a_camera_that_cannot_come_back_is_reported(
+    make_camera: Make, post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera = await make_camera(hotspot=True, on_wifi=lambda camera, ssid: "192.0.2.1")
+    await post(camera, "config/setWifiConfWithoutAuth", {"ssid": "Open Air", "password": ""})
+    with pytest.raises(OSError, match="cannot assign"):
+        await camera.wait_until_back()
+    assert not camera.on_network
+    assert f"restart of camera {camera.sn}" in caplog.text

@@ -100,7 +100,7 @@ async def test_bad_frames_are_not_answered(make_camera: Make) -> None:
     async with listening([camera]) as responder:
         for frame in [b"", b"hello", REQUEST[:-1] + b"\x00", REQUEST + b"x"]:
             assert await ask(responder, "127.0.0.1", 0, frame) == []
-        assert responder.requests == 0
+        assert responder.request_count == 0
         assert len(await heard(responder, "127.0.0.1", 1)) == 1
 
 
@@ -134,7 +134,7 @@ async def test_faults_of_discovery(make_camera: Make) -> None:
         assert zlib.crc32(corrupt[0][:-4]) != int.from_bytes(corrupt[0][-4:])
         assert [read_frame(frame)["deviceid"] for frame, _ in good] == [camera.sn, camera.sn]
         responder.faults.corrupt_first, responder.faults.copies = False, 1
-        responder.faults.strangers = (PRINTER, Announcement(sn="R1", model="W1", type="ROUTER"))
+        responder.faults.other_devices = (PRINTER, Announcement(sn="R1", model="W1", type="ROUTER"))
         models = [payload["model"] for payload, _ in await heard(responder, BROADCAST, 3)]
         assert models == ["FM020", "NT311", "W1"]
 

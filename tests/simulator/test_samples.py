@@ -10,7 +10,6 @@ import pytest
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
-from gateway.simulator.cloud_handlers import HANDLERS
 from gateway.simulator.cloud_state import BoundCamera, Face, FaceGroup, LabelAccessPoint, LabelTemplate, ShelfLabel
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
@@ -119,9 +118,9 @@ def furnish(cloud: SimulatedCloud) -> None:
         for group_id in ("578968814328", "578968817476", "578968813726", "578968813727"):
             shop.groups[group_id] = FaceGroup(group_id, 5, f"group {group_id}")
         shop.faces["578968751459"] = Face("578968751459", "578968813726", "lll", 1579591542, 1, 6)
-        shop.streams.add("SAAS-OpenAPI_1211497245552152576")
+        shop.playbacks.add("SAAS-OpenAPI_1211497245552152576")
     shop = cloud.state.shops["7948"]
-    shop.points["1000"] = LabelAccessPoint("1000", "B201E96500001", "Gate 5")
+    shop.access_points["1000"] = LabelAccessPoint("1000", "B201E96500001", "Gate 5")
     shop.labels["129200"] = ShelfLabel("129200", "SKDI39DN", "B101194N00002", 2, "1", "100")
     shop.templates["100"] = LabelTemplate("100", "sample", 1, 1, "...")
     shop.products["1"] = {"id": "1", "name": "Cola"}
@@ -154,13 +153,3 @@ async def test_the_product_examples_in_their_order(cloud: SimulatedCloud, ask: P
     assert products["1"]["name"] == "可口可乐/灌装"
     assert products["1"]["price"] == "3.5"
     assert "2" not in products
-
-
-def test_every_behaviour_belongs_to_an_endpoint() -> None:
-    paths = {endpoint.path for endpoint in CATALOGUE.list_endpoints("cloud")}
-    assert set(HANDLERS) <= paths
-    without = {
-        "face/updatePicture", "device/esl/setRefreshTime", "device/ap/setScanTime", "device/ap/firmware/getList",
-        "device/ap/firmware/upgrade", "device/esl/firmware/getList", "device/esl/firmware/upgrade",
-    }  # fmt: skip
-    assert paths - set(HANDLERS) == without, "these answer by their declaration alone"

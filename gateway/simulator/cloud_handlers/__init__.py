@@ -1,4 +1,4 @@
-"""What each cloud endpoint does to the simulated cloud's state and answers, one file per chapter of the documents."""
+"""The handlers of the simulated cloud's endpoints, one file for each chapter of the vendor's documents."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,4 +14,4 @@ HANDLERS: Final[Mapping[str, CloudHandler]] = {
     **media.HANDLERS,
     **products.HANDLERS,
 }
-"""By path; an endpoint that is not here answers what its declared fields suggest."""
+"""By path. An endpoint that is not here responds with fake data."""

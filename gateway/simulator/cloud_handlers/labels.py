@@ -6,204 +6,212 @@ from typing import Any, Final
 from gateway.simulator.cloud_state import (
     CloudCall,
     CloudHandler,
-    Data,
     LabelAccessPoint,
     LabelTemplate,
+    ResponseData,
     ShelfLabel,
-    found,
+    find_row,
 )
 from gateway.simulator.validation import CallRefused
 
-_NO_LABEL: Final = (5301, 5502, 5020)
-_LABEL_BOUND: Final = 5338
-_NO_POINT: Final = (5300, 5020)
-_POINT_BOUND: Final = 5339
-NO_TEMPLATE: Final = (5343, 5020)
+_LABEL_NOT_FOUND: Final = (5301, 5502, 5020)
+_LABEL_ALREADY_BOUND: Final = 5338
+_ACCESS_POINT_NOT_FOUND: Final = (5300, 5020)
+_ACCESS_POINT_ALREADY_BOUND: Final = 5339
+TEMPLATE_NOT_FOUND: Final = (5343, 5020)
 _NAME_TAKEN: Final = 5346
-_WAITING, _PUSHED, _FAILED = 2, 3, 4
-_COLOURS: Final = {1: "BW", 2: "BWR"}
-_SCREENS: Final = {1: "2.13", 2: "2.6", 3: "4.2"}
+_WAITING: Final = 2
+PUSHED: Final = 3
+_FAILED: Final = 4
+_COLOUR_NAMES: Final = {1: "BW", 2: "BWR"}
+_SCREEN_NAMES: Final = {1: "2.13", 2: "2.6", 3: "4.2"}
 
 
-def label(call: CloudCall) -> ShelfLabel:
-    """Return the label that a call names by its identifier or its code. Raises `CallRefused`."""
+def find_label(call: CloudCall) -> ShelfLabel:
+    """Return the label that a call names by its id or its code. Raises `CallRefused`."""
     code, esl_id = call.fields.get("esl_code"), call.fields.get("esl_id")
-    for one in call.shop.labels.values():
-        if (esl_id and one.esl_id == esl_id) or (not esl_id and code and one.code == code):
-            return one
-    raise CallRefused(*_NO_LABEL)
+    for label in call.shop.labels.values():
+        if (esl_id and label.esl_id == esl_id) or (not esl_id and code and label.code == code):
+            return label
+    raise CallRefused(*_LABEL_NOT_FOUND)
 
 
-def _bind_label(call: CloudCall) -> Data:
+def _bind_label(call: CloudCall) -> ResponseData:
     code, sn = call.fields.get("esl_code", ""), call.fields.get("esl_sn", "")
-    known = [one for shop in call.state.shops.values() for one in shop.labels.values()]
-    if any((code and one.code == code) or (sn and one.sn == sn) for one in known):
-        raise CallRefused(_LABEL_BOUND)
+    known = [label for shop in call.state.shops.values() for label in shop.labels.values()]
+    if any((code and label.code == code) or (sn and label.sn == sn) for label in known):
+        raise CallRefused(_LABEL_ALREADY_BOUND)
     esl_id = call.state.new_id()
-    made = ShelfLabel(esl_id, code or f"SL{esl_id:0>6}", sn or f"B101194N{esl_id[-5:]:0>5}")
-    call.shop.labels[esl_id] = made
+    label = ShelfLabel(esl_id, code or f"SL{esl_id:0>6}", sn or f"B101194N{esl_id[-5:]:0>5}")
+    call.shop.labels[esl_id] = label
     return {"esl_id": esl_id}
 
 
-def _unbind_label(call: CloudCall) -> Data:
-    esl_id = label(call).esl_id
+def _unbind_label(call: CloudCall) -> ResponseData:
+    esl_id = find_label(call).esl_id
     del call.shop.labels[esl_id]
     return {"esl_id": esl_id}
 
 
-def _label_row(one: ShelfLabel) -> dict[str, Any]:
+def _build_label_row(label: ShelfLabel) -> dict[str, Any]:
     return {
-        "esl_id": one.esl_id,
-        "esl_code": one.code,
-        "esl_sn": one.sn,
+        "esl_id": label.esl_id,
+        "esl_code": label.code,
+        "esl_sn": label.sn,
         "model_name": "SL121+",
-        "status": one.status,
+        "status": label.status,
     }
 
 
-def _labels(call: CloudCall) -> Data:
+def _list_labels(call: CloudCall) -> ResponseData:
     rows = call.shop.labels.values()
-    return {"total_count": len(rows), "esl_list": [_label_row(one) for one in call.page(rows)]}
+    return {"total_count": len(rows), "esl_list": [_build_label_row(label) for label in call.select_page(rows)]}
 
 
-def _label_info(call: CloudCall) -> Data:
-    point = next(iter(call.shop.points.values()), LabelAccessPoint("", "", ""))
+def _get_label(call: CloudCall) -> ResponseData:
+    access_point = next(iter(call.shop.access_points.values()), LabelAccessPoint("", "", ""))
     return {
-        **_label_row(label(call)),
+        **_build_label_row(find_label(call)),
         "screen_size_name": "2.13寸",
         "software_version": "1.0.1",
         "battery": 90,
         "rssi": -23,
         "connect_time": call.now,
-        "ap_id": point.ap_id,
-        "ap_sn": point.sn,
+        "ap_id": access_point.ap_id,
+        "ap_sn": access_point.sn,
     }
 
 
-def _push(call: CloudCall) -> Data:
-    label(call).status = _PUSHED
+def _push_image(call: CloudCall) -> ResponseData:
+    find_label(call).status = PUSHED
     return {}
 
 
-def _flash(call: CloudCall) -> Data:
-    label(call)
+def _flash_led(call: CloudCall) -> ResponseData:
+    find_label(call)
     return {}
 
 
-def _overview(call: CloudCall) -> Data:
-    states = [one.status for one in call.shop.labels.values()]
+def _get_overview(call: CloudCall) -> ResponseData:
+    statuses = [label.status for label in call.shop.labels.values()]
     return {
-        "ap_total_count": len(call.shop.points),
-        "esl_total_count": len(states),
-        "esl_pending_count": states.count(_WAITING),
-        "esl_failed_count": states.count(_FAILED),
+        "ap_total_count": len(call.shop.access_points),
+        "esl_total_count": len(statuses),
+        "esl_pending_count": statuses.count(_WAITING),
+        "esl_failed_count": statuses.count(_FAILED),
     }
 
 
-def _point(call: CloudCall) -> LabelAccessPoint:
-    return found(call.shop.points, call.fields.get("ap_id"), *_NO_POINT)
+def _find_access_point(call: CloudCall) -> LabelAccessPoint:
+    return find_row(call.shop.access_points, call.fields.get("ap_id"), *_ACCESS_POINT_NOT_FOUND)
 
 
-def _bind_point(call: CloudCall) -> Data:
+def _bind_access_point(call: CloudCall) -> ResponseData:
     sn = call.fields["ap_sn"]
-    if any(one.sn == sn for shop in call.state.shops.values() for one in shop.points.values()):
-        raise CallRefused(_POINT_BOUND)
-    made = LabelAccessPoint(call.state.new_id(), sn, call.fields.get("ap_name") or sn, call.fields.get("ap_mac", ""))
-    call.shop.points[made.ap_id] = made
-    return {"ap_id": made.ap_id}
+    if any(access_point.sn == sn for shop in call.state.shops.values() for access_point in shop.access_points.values()):
+        raise CallRefused(_ACCESS_POINT_ALREADY_BOUND)
+    access_point = LabelAccessPoint(
+        call.state.new_id(), sn, call.fields.get("ap_name") or sn, call.fields.get("ap_mac", "")
+    )
+    call.shop.access_points[access_point.ap_id] = access_point
+    return {"ap_id": access_point.ap_id}
 
 
-def _unbind_point(call: CloudCall) -> Data:
-    del call.shop.points[_point(call).ap_id]
+def _unbind_access_point(call: CloudCall) -> ResponseData:
+    del call.shop.access_points[_find_access_point(call).ap_id]
     return {}
 
 
-def _point_row(call: CloudCall, one: LabelAccessPoint) -> dict[str, Any]:
+def _build_access_point_row(call: CloudCall, access_point: LabelAccessPoint) -> dict[str, Any]:
     return {
-        "ap_id": one.ap_id,
-        "ap_sn": one.sn,
-        "ap_name": one.name,
+        "ap_id": access_point.ap_id,
+        "ap_sn": access_point.sn,
+        "ap_name": access_point.name,
         "esl_count": len(call.shop.labels),
         "status": 1,
     }
 
 
-def _points(call: CloudCall) -> Data:
-    rows = call.shop.points.values()
-    return {"total_count": len(rows), "ap_list": [_point_row(call, one) for one in call.page(rows)]}
+def _list_access_points(call: CloudCall) -> ResponseData:
+    rows = call.shop.access_points.values()
+    return {
+        "total_count": len(rows),
+        "ap_list": [_build_access_point_row(call, access_point) for access_point in call.select_page(rows)],
+    }
 
 
-def _point_info(call: CloudCall) -> Data:
-    row = _point_row(call, _point(call))
+def _get_access_point(call: CloudCall) -> ResponseData:
+    row = _build_access_point_row(call, _find_access_point(call))
     return {**row, "model_name": "SLAP1", "software_version": "1.0.1", "connect_time": call.now}
 
 
-def _rename_point(call: CloudCall) -> Data:
-    _point(call).name = call.fields["ap_name"]
+def _rename_access_point(call: CloudCall) -> ResponseData:
+    _find_access_point(call).name = call.fields["ap_name"]
     return {}
 
 
-def _reboot_point(call: CloudCall) -> Data:
-    _point(call)
+def _reboot_access_point(call: CloudCall) -> ResponseData:
+    _find_access_point(call)
     return {}
 
 
-def _check_name(call: CloudCall, besides: LabelTemplate | None = None) -> None:
+def _check_template_name(call: CloudCall, excluded: LabelTemplate | None = None) -> None:
     name = call.fields.get("template_name")
-    if any(one.name == name and one is not besides for one in call.shop.templates.values()):
+    if any(template.name == name and template is not excluded for template in call.shop.templates.values()):
         raise CallRefused(_NAME_TAKEN)
 
 
-def _template(call: CloudCall) -> LabelTemplate:
-    return found(call.shop.templates, call.fields.get("template_id"), *NO_TEMPLATE)
+def _find_template(call: CloudCall) -> LabelTemplate:
+    return find_row(call.shop.templates, call.fields.get("template_id"), *TEMPLATE_NOT_FOUND)
 
 
-def _create_template(call: CloudCall) -> Data:
-    _check_name(call)
+def _create_template(call: CloudCall) -> ResponseData:
+    _check_template_name(call)
     colour, screen = int(call.fields["template_color"]), int(call.fields["template_screen"])
-    made = LabelTemplate(
+    template = LabelTemplate(
         call.state.new_id(), call.fields["template_name"], colour, screen, call.fields["template_json"]
     )
-    call.shop.templates[made.template_id] = made
-    return {"template_id": made.template_id}
+    call.shop.templates[template.template_id] = template
+    return {"template_id": template.template_id}
 
 
-def _update_template(call: CloudCall) -> Data:
-    one = _template(call)
-    _check_name(call, besides=one)
-    changes = call.changes(("template_name", "template_json"))
-    one.name, one.text = changes.get("template_name", one.name), changes.get("template_json", one.text)
+def _update_template(call: CloudCall) -> ResponseData:
+    template = _find_template(call)
+    _check_template_name(call, excluded=template)
+    changes = call.select_given(("template_name", "template_json"))
+    template.name = changes.get("template_name", template.name)
+    template.layout = changes.get("template_json", template.layout)
     return {}
 
 
-def _templates(call: CloudCall) -> Data:
+def _list_templates(call: CloudCall) -> ResponseData:
     rows = call.shop.templates.values()
     page = [
         {
-            "template_id": one.template_id,
-            "template_name": one.name,
-            "template_color": one.colour,
-            "template_screen": one.screen,
+            "template_id": template.template_id,
+            "template_name": template.name,
+            "template_color": template.colour,
+            "template_screen": template.screen,
         }
-        for one in call.page(rows)
+        for template in call.select_page(rows)
     ]
     return {"total_count": len(rows), "template_list": page}
 
 
-def _template_info(call: CloudCall) -> Data:
-    one = _template(call)
+def _get_template(call: CloudCall) -> ResponseData:
+    template = _find_template(call)
     return {
-        "template_name": one.name,
-        "template_color_name": _COLOURS.get(one.colour, ""),
-        "template_screen_type_name": _SCREENS.get(one.screen, ""),
-        "template_json": one.text,
-        "template_color": one.colour,
-        "template_screen": one.screen,
+        "template_name": template.name,
+        "template_color_name": _COLOUR_NAMES.get(template.colour, ""),
+        "template_screen_type_name": _SCREEN_NAMES.get(template.screen, ""),
+        "template_json": template.layout,
+        "template_color": template.colour,
+        "template_screen": template.screen,
     }
 
 
-def _delete_templates(call: CloudCall) -> Data:
-    for template_id in call.texts("template_id_list"):
+def _delete_templates(call: CloudCall) -> ResponseData:
+    for template_id in call.read_list("template_id_list"):
         call.shop.templates.pop(template_id, None)
     return {}
 
@@ -211,20 +219,20 @@ def _delete_templates(call: CloudCall) -> Data:
 HANDLERS: Final[Mapping[str, CloudHandler]] = {
     "device/esl/bind": _bind_label,
     "device/esl/unbind": _unbind_label,
-    "device/esl/getList": _labels,
-    "device/esl/getInfo": _label_info,
-    "device/esl/pushImage": _push,
-    "device/esl/flashLed": _flash,
-    "device/getOverview": _overview,
-    "device/ap/bind": _bind_point,
-    "device/ap/unbind": _unbind_point,
-    "device/ap/getList": _points,
-    "device/ap/getInfo": _point_info,
-    "device/ap/updateName": _rename_point,
-    "device/ap/reboot": _reboot_point,
+    "device/esl/getList": _list_labels,
+    "device/esl/getInfo": _get_label,
+    "device/esl/pushImage": _push_image,
+    "device/esl/flashLed": _flash_led,
+    "device/getOverview": _get_overview,
+    "device/ap/bind": _bind_access_point,
+    "device/ap/unbind": _unbind_access_point,
+    "device/ap/getList": _list_access_points,
+    "device/ap/getInfo": _get_access_point,
+    "device/ap/updateName": _rename_access_point,
+    "device/ap/reboot": _reboot_access_point,
     "template/create": _create_template,
     "template/update": _update_template,
-    "template/getList": _templates,
-    "template/getInfo": _template_info,
+    "template/getList": _list_templates,
+    "template/getInfo": _get_template,
     "template/delete": _delete_templates,
 }

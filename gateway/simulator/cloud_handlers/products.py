@@ -6,24 +6,23 @@ from typing import Any, Final
 
 from gateway.protocol import json_text
 from gateway.protocol.parameters import InvalidValue
-from gateway.simulator.cloud_handlers.labels import NO_TEMPLATE, label
-from gateway.simulator.cloud_state import CloudCall, CloudHandler, Data, found
+from gateway.simulator.cloud_handlers.labels import PUSHED, TEMPLATE_NOT_FOUND, find_label
+from gateway.simulator.cloud_state import CloudCall, CloudHandler, ResponseData, find_row
 from gateway.simulator.validation import GENERAL_FAILURE, CallRefused
 
-_NO_PRODUCT: Final = (5015, 5020)
+_PRODUCT_NOT_FOUND: Final = (5015, 5020)
 _NOT_BOUND: Final = (5320, 5301)
-_NUMBERS: Final = ("price", "promote_price", "member_price", "expire_time")
-_PUSHED: Final = 3
+_NUMBER_FIELDS: Final = ("price", "promote_price", "member_price", "expire_time")
 
 
-def _items(call: CloudCall, name: str, key: str) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
-    """Return the good items of a list by their key, and the keys of the bad ones.
+def _split_items(call: CloudCall, name: str, key: str) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """Return the valid items of a list by their key, and the keys of the invalid ones.
 
-    An item without its key cannot be named in an answer: the whole call fails (examples 6.1.4 and 6.2.4).
+    An item without its key cannot be named in a response: the whole call is refused (examples 6.1.4 and 6.2.4).
     """
     parameter = next(known for known in call.endpoint.parameters if known.name == name)
-    good: list[tuple[str, dict[str, Any]]] = []
-    bad: list[str] = []
+    valid: list[tuple[str, dict[str, Any]]] = []
+    invalid: list[str] = []
     for item in json_text.loads(call.fields[name]):
         item_key = str(item.get(key) or "") if isinstance(item, dict) else ""
         if not item_key:
@@ -31,30 +30,30 @@ def _items(call: CloudCall, name: str, key: str) -> tuple[list[tuple[str, dict[s
         try:
             parameter.encode([item])
         except InvalidValue:
-            bad.append(item_key)
+            invalid.append(item_key)
         else:
-            good.append((item_key, item))
-    return good, bad
+            valid.append((item_key, item))
+    return valid, invalid
 
 
-def _create(call: CloudCall) -> Data:
-    good, bad = _items(call, "product_list", "id")
-    existed = [product_id for product_id, item in good if not _keep(call, product_id, item, create=True)]
-    return {"exist_list": existed, "invalid_list": bad}
+def _create_products(call: CloudCall) -> ResponseData:
+    valid, invalid = _split_items(call, "product_list", "id")
+    existing = [product_id for product_id, item in valid if not _store_product(call, product_id, item, create=True)]
+    return {"exist_list": existing, "invalid_list": invalid}
 
 
-def _update(call: CloudCall) -> Data:
-    good, bad = _items(call, "product_list", "id")
+def _update_products(call: CloudCall) -> ResponseData:
+    valid, invalid = _split_items(call, "product_list", "id")
     products = call.shop.products
-    new = [product_id for product_id, item in good if product_id not in products]
-    for product_id, item in good:
+    new = [product_id for product_id, item in valid if product_id not in products]
+    for product_id, item in valid:
         # Example 6.2.2 creates a product that does not exist, though the description says otherwise.
         if product_id in products or item.get("name"):
-            _keep(call, product_id, item, create=product_id not in products)
-    return {"not_exist_list": list(dict.fromkeys(new)), "invalid_list": bad}
+            _store_product(call, product_id, item, create=product_id not in products)
+    return {"not_exist_list": list(dict.fromkeys(new)), "invalid_list": invalid}
 
 
-def _keep(call: CloudCall, product_id: str, item: Mapping[str, Any], *, create: bool) -> bool:
+def _store_product(call: CloudCall, product_id: str, item: Mapping[str, Any], *, create: bool) -> bool:
     products = call.shop.products
     if create == (product_id in products):
         return False
@@ -64,93 +63,93 @@ def _keep(call: CloudCall, product_id: str, item: Mapping[str, Any], *, create: 
     return True
 
 
-def _delete(call: CloudCall) -> Data:
-    keys = call.texts("product_key_list")
+def _delete_products(call: CloudCall) -> ResponseData:
+    keys = call.read_list("product_key_list")
     missing = [key for key in keys if call.shop.products.pop(key, None) is None]
     return {"not_exist_list": missing}
 
 
-def _answered(product: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    answered: dict[str, Any] = {}
+def _build_row(product: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
     for name in names:
         value = product.get(name)
-        if name in _NUMBERS:
-            answered[name] = 0 if value is None else Decimal(str(value))
+        if name in _NUMBER_FIELDS:
+            row[name] = 0 if value is None else Decimal(str(value))
         else:
-            answered[name] = "" if value is None else value
-    return answered
+            row[name] = "" if value is None else value
+    return row
 
 
-def _info(call: CloudCall) -> Data:
-    product = found(call.shop.products, call.fields.get("product_id"), *_NO_PRODUCT)
+def _get_product(call: CloudCall) -> ResponseData:
+    product = find_row(call.shop.products, call.fields.get("product_id"), *_PRODUCT_NOT_FOUND)
     names = [known.path for known in call.endpoint.response_fields]
-    return {**_answered(product, names), "id": call.fields["product_id"]}
+    return {**_build_row(product, names), "id": call.fields["product_id"]}
 
 
-def _list(call: CloudCall) -> Data:
+def _list_products(call: CloudCall) -> ResponseData:
     keyword = call.fields.get("keyword", "")
     rows = [
         {
-            **_answered(product, ("name", "seq_num", "bar_code", "category_id", "price")),
+            **_build_row(product, ("name", "seq_num", "bar_code", "category_id", "price")),
             "id": product_id,
             "modified_time": call.shop.product_times[product_id],
         }
         for product_id, product in call.shop.products.items()
         if keyword in str(product.get("name", ""))
     ]
-    return {"total_count": len(rows), "product_list": call.page(rows)}
+    return {"total_count": len(rows), "product_list": call.select_page(rows)}
 
 
-def _bind(call: CloudCall) -> Data:
-    found(call.shop.products, call.fields.get("product_id"), *_NO_PRODUCT)
-    found(call.shop.templates, call.fields.get("template_id"), *NO_TEMPLATE)
-    one = label(call)
-    one.product_id, one.template_id, one.status = call.fields["product_id"], call.fields["template_id"], _PUSHED
+def _bind_label(call: CloudCall) -> ResponseData:
+    find_row(call.shop.products, call.fields.get("product_id"), *_PRODUCT_NOT_FOUND)
+    find_row(call.shop.templates, call.fields.get("template_id"), *TEMPLATE_NOT_FOUND)
+    label = find_label(call)
+    label.product_id, label.template_id, label.status = call.fields["product_id"], call.fields["template_id"], PUSHED
     return {}
 
 
-def _unbind(call: CloudCall) -> Data:
-    one = label(call)
-    if not one.product_id:
+def _unbind_label(call: CloudCall) -> ResponseData:
+    label = find_label(call)
+    if not label.product_id:
         raise CallRefused(*_NOT_BOUND)
-    one.product_id = one.template_id = ""
+    label.product_id = label.template_id = ""
     return {}
 
 
-def _bound(call: CloudCall) -> Data:
-    found(call.shop.products, call.fields.get("product_id"), *_NO_PRODUCT)
+def _list_bound_labels(call: CloudCall) -> ResponseData:
+    find_row(call.shop.products, call.fields.get("product_id"), *_PRODUCT_NOT_FOUND)
     rows = [
-        {"esl_id": one.esl_id, "esl_code": one.code, "template_id": one.template_id, "status": one.status}
-        for one in call.shop.labels.values()
-        if one.product_id == call.fields["product_id"]
+        {"esl_id": label.esl_id, "esl_code": label.code, "template_id": label.template_id, "status": label.status}
+        for label in call.shop.labels.values()
+        if label.product_id == call.fields["product_id"]
     ]
     return {"esl_list": rows}
 
 
-def _change_template(call: CloudCall) -> Data:
-    found(call.shop.products, call.fields.get("product_id"), *_NO_PRODUCT)
-    found(call.shop.templates, call.fields.get("template_id"), *NO_TEMPLATE)
-    for one in call.shop.labels.values():
-        if one.product_id == call.fields["product_id"]:
-            one.template_id = call.fields["template_id"]
+def _set_template(call: CloudCall) -> ResponseData:
+    find_row(call.shop.products, call.fields.get("product_id"), *_PRODUCT_NOT_FOUND)
+    find_row(call.shop.templates, call.fields.get("template_id"), *TEMPLATE_NOT_FOUND)
+    for label in call.shop.labels.values():
+        if label.product_id == call.fields["product_id"]:
+            label.template_id = call.fields["template_id"]
     return {}
 
 
-def _orders(call: CloudCall) -> Data:
-    good, bad = _items(call, "order_list", "order_no")
-    call.shop.orders.update(good)
-    return {"invalid_list": bad}
+def _store_orders(call: CloudCall) -> ResponseData:
+    valid, invalid = _split_items(call, "order_list", "order_no")
+    call.shop.orders.update(valid)
+    return {"invalid_list": invalid}
 
 
 HANDLERS: Final[Mapping[str, CloudHandler]] = {
-    "product/create": _create,
-    "product/update": _update,
-    "product/delete": _delete,
-    "product/getInfo": _info,
-    "product/getList": _list,
-    "product/bindEsl": _bind,
-    "product/unbindEsl": _unbind,
-    "product/getBindEslList": _bound,
-    "product/updateTemplate": _change_template,
-    "order/update": _orders,
+    "product/create": _create_products,
+    "product/update": _update_products,
+    "product/delete": _delete_products,
+    "product/getInfo": _get_product,
+    "product/getList": _list_products,
+    "product/bindEsl": _bind_label,
+    "product/unbindEsl": _unbind_label,
+    "product/getBindEslList": _list_bound_labels,
+    "product/updateTemplate": _set_template,
+    "order/update": _store_orders,
 }
