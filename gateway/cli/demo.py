@@ -1,4 +1,4 @@
-"""The demo: a whole store simulated on loopback, and a gateway that puts a new camera to work in it, step by step."""
+"""The demo: a store simulated on loopback, and a gateway that puts a new camera to work in it, step by step."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,7 @@ from gateway.cli.client import Api
 from gateway.cli.messages import messages
 from gateway.cli.run import port_of, stop_signal
 from gateway.cli.session import Session, finish
+from gateway.cli.simulator_files import write_settings
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
@@ -29,11 +30,9 @@ _ORDER: Final = {
     "purchase_amount": "12.80",
     "product_list": [{"name": "可口可乐/罐装", "seq_num": "cola58476", "quantity": 4, "present_price": "3.20"}],
 }
-
-
-_EXPECTED: Final = ["face.seen", "face.seen", "motion.detected"]
-"""What a till hears: the face by the camera and by the cloud, then what moved."""
-_PATIENCE_S: Final = 15.0
+_EXPECTED_EVENTS: Final = ["face.seen", "face.seen", "motion.detected"]
+"""The events that the till receives: a face, from the camera and from the cloud, then a motion."""
+_EVENTS_TIMEOUT_S: Final = 15.0
 
 
 class DemoError(GatewayError):
@@ -44,37 +43,36 @@ class DemoError(GatewayError):
 @click.option("--once", is_flag=True, help="End after the run, with a one-line summary.")
 @click.pass_obj
 def demo(session: Session, once: bool) -> None:
-    """Show the whole way of a new camera, with no hardware: everything is simulated on loopback."""
-    finish(session, _demo(session, once))
+    """Show how a new camera is put to work, without hardware: everything is simulated on loopback."""
+    finish(session, _run_demo(session, once))
 
 
-async def _demo(session: Session, once: bool) -> None:
+async def _run_demo(session: Session, once: bool) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sunmi-demo-") as directory:
         async with SimulatedStore(cameras=3) as store:
             settings_file = Path(directory) / "gateway.toml"
-            # The simulated cloud has to be told where callbacks go before anything listens there.
-            port = find_free_port(["127.0.0.1"])
+            # The settings name the port for callbacks of the cloud before the gateway listens there.
+            port = find_free_port()
             server = f'\n[server]\nhost = "127.0.0.1"\nport = {port}\n'
             hooks = f'\n[hooks]\npublic_url = "http://127.0.0.1:{port}"\n'
             storage = f'\n[storage]\ndirectory = "{directory}/state"\n'
-            settings_file.write_text(store.settings_toml(Path(directory)) + server + hooks + storage, encoding="utf-8")
-            settings_file.chmod(0o600)
+            write_settings(settings_file, store.settings_toml(Path(directory)) + server + hooks + storage)
             gateway = await Gateway.open(load_settings(settings_file))
             try:
                 async with serving(gateway) as urls:
                     await gateway.start(port=port_of(urls[0]), https_port=0)
-                    summary = await _walk(gateway, store, urls[0])
+                    summary = await _run_steps(gateway, store, urls[0])
                     summary["seconds"] = round(time.monotonic() - began, 1)
-                    session.emit(summary, lambda shown: click.echo(_sentence(shown)))
+                    session.emit(summary, lambda shown: click.echo(_summarise(shown)))
                     if not once:
-                        await _stay(gateway, store, urls[0], settings_file)
+                        await _run_until_stopped(gateway, store, urls[0], settings_file)
             finally:
                 await gateway.close()
 
 
-async def _walk(gateway: Gateway, store: SimulatedStore, url: str) -> dict[str, Any]:
-    """Go the whole way through the REST API, as an installer and a till would."""
+async def _run_steps(gateway: Gateway, store: SimulatedStore, url: str) -> dict[str, Any]:
+    """Run every step through the REST API, as an installer and a till would."""
     messages.rule("A simulated store")
     messages.print(f"{len(store.cameras)} cameras and a cloud, all on loopback. The gateway: [bold]{url}[/bold]")
     async with socket_session(gateway.socket) as http:
@@ -83,27 +81,27 @@ async def _walk(gateway: Gateway, store: SimulatedStore, url: str) -> dict[str, 
         found = await api.post("discovery", {"timeout_s": 1.5})
         for camera in found["cameras"]:
             messages.print(f"found {camera['sn']} {camera['model']} at {camera['address']} ({camera['activation']})")
-        fresh = next(camera for camera in store.cameras if not camera.state.activated)
-        messages.rule(f"2  Put {fresh.sn} to work: Wi-Fi without authentication, then activation")
-        job = await _provision(api, store, fresh.sn)
+        new_camera = next(camera for camera in store.cameras if not camera.state.activated)
+        messages.rule(f"2  Put {new_camera.sn} to work: Wi-Fi without authentication, then activation")
+        job = await _provision(api, store, new_camera.sn)
         messages.rule("3  Change its configuration")
-        await api.post(f"cameras/{fresh.sn}/openapi/config/setZoom", {"zoom": 200})
-        lens = await api.post(f"cameras/{fresh.sn}/openapi/config/getZoomFocusConf", {})
+        await api.post(f"cameras/{new_camera.sn}/openapi/config/setZoom", {"zoom": 200})
+        lens = await api.post(f"cameras/{new_camera.sn}/openapi/config/getZoomFocusConf", {})
         messages.print(f"zoom is now {lens['data']['zoom']} of {lens['data']['max_zoom']}")
         messages.rule("4  Relay an order to the cloud")
-        answer = await api.post("cloud/order/update", {"order_list": [_ORDER]})
-        messages.print(f"order {_ORDER['order_no']} relayed, the cloud answered {answer}", markup=False)
-        name = await api.post(f"cameras/{fresh.sn}/openapi/config/getName", {})
-        messages.rule("5  Events: somebody comes in, something moves, and a till hears of it")
-        events = await _watch(api, store, store.cameras[0], fresh)
+        response = await api.post("cloud/order/update", {"order_list": [_ORDER]})
+        messages.print(f"order {_ORDER['order_no']} relayed, the cloud responded {response}", markup=False)
+        name = await api.post(f"cameras/{new_camera.sn}/openapi/config/getName", {})
+        messages.rule("5  Events: somebody comes in, something moves, and a till receives the events")
+        events = await _watch_events(api, store, store.cameras[0], new_camera)
     return {
         "discovered": len(found["cameras"]),
-        "provisioned": fresh.sn,
+        "provisioned": new_camera.sn,
         "state": job["state"],
         "name": name["data"]["name"],
         "zoom": lens["data"]["zoom"],
         "order": _ORDER["order_no"],
-        "order_code": answer["code"],
+        "order_code": response["code"],
         "events": [event["type"] for event in events],
     }
 
@@ -135,42 +133,42 @@ async def _provision(api: Api, store: SimulatedStore, sn: str) -> dict[str, Any]
     return job
 
 
-async def _watch(
-    api: Api, store: SimulatedStore, door: SimulatedCamera, fresh: SimulatedCamera
+async def _watch_events(
+    api: Api, store: SimulatedStore, door_camera: SimulatedCamera, new_camera: SimulatedCamera
 ) -> list[dict[str, Any]]:
-    """Read the stream as a till does, while a face is seen at the door and something moves before the new camera."""
-    await api.post("cameras", {"sn": door.sn})
+    """Read the stream as a till does, while one camera sees a face and the new one a motion."""
+    await api.post("cameras", {"sn": door_camera.sn})
     events: list[dict[str, Any]] = []
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_EVENTS_TIMEOUT_S):
             while {one["state"] for one in (await api.get("hooks"))["hooks"]} != {"subscribed"}:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             now = (await api.get("events?after=0&limit=1000"))["next"]
-            traffic = TrafficGenerator([door, fresh], store.cloud)
-            await traffic.show_face(door)
-            await traffic.show_motion(fresh)
+            traffic = TrafficGenerator([door_camera, new_camera], store.cloud)
+            await traffic.show_face(door_camera)
+            await traffic.show_motion(new_camera)
             query = f"events?types=face.seen,motion.detected&after={now}"
             async with contextlib.aclosing(api.stream(query)) as stream:
                 async for _, event in stream:
                     events.append(event)
-                    messages.print(_told(event), markup=False)
-                    if len(events) == len(_EXPECTED):
+                    messages.print(_format_event(event), markup=False)
+                    if len(events) == len(_EXPECTED_EVENTS):
                         break
     except TimeoutError as exc:
-        raise DemoError(f"the demo's till heard of {len(events)} events within {_PATIENCE_S:.0f} s") from exc
-    if [event["type"] for event in events] != _EXPECTED:
-        raise DemoError(f"the demo's till heard of other events than happened: {events}")
+        raise DemoError(f"the till received {len(events)} events within {_EVENTS_TIMEOUT_S:.0f} s") from exc
+    if [event["type"] for event in events] != _EXPECTED_EVENTS:
+        raise DemoError(f"the till received other events than the cameras reported: {events}")
     return events
 
 
-def _told(event: dict[str, Any]) -> str:
+def _format_event(event: dict[str, Any]) -> str:
     data = event["data"]
-    what = f"{data['gender']}, {data['age_range']}, {data['group_type']}" if "gender" in data else data["motion_type"]
-    kin = " (likely the same face)" if "related_to" in data else ""
-    return f"{event['type']} by the {event['source']}, camera {event['camera']}: {what}{kin}"
+    seen = f"{data['gender']}, {data['age_range']}, {data['group_type']}" if "gender" in data else data["motion_type"]
+    correlation = " (likely the same face)" if "related_to" in data else ""
+    return f"{event['type']} by the {event['source']}, camera {event['camera']}: {seen}{correlation}"
 
 
-async def _stay(gateway: Gateway, store: SimulatedStore, url: str, settings_file: Path) -> None:
+async def _run_until_stopped(gateway: Gateway, store: SimulatedStore, url: str, settings_file: Path) -> None:
     token = await gateway.tokens.create("demo", "admin")
     stop = stop_signal()
     messages.rule("Now yours")
@@ -183,9 +181,9 @@ async def _stay(gateway: Gateway, store: SimulatedStore, url: str, settings_file
         await stop.wait()
 
 
-def _sentence(summary: dict[str, Any]) -> str:
+def _summarise(summary: dict[str, Any]) -> str:
     return (
         f"demo done in {summary['seconds']} s: {summary['discovered']} cameras discovered, {summary['provisioned']} "
         f"on Wi-Fi, activated and zoomed to {summary['zoom']}, order {summary['order']} relayed, "
-        f"{len(summary['events'])} events heard"
+        f"{len(summary['events'])} events received"
     )
