@@ -38,7 +38,7 @@ def sign_by_hand(fields: Mapping[str, str], key: str) -> str:
 
 @pytest.fixture
 def lenient_context() -> ssl.SSLContext:
-    """Make a client that takes whatever certificate a camera shows."""
+    """Make a client context that accepts every certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -73,13 +73,13 @@ def signed() -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def post(http: aiohttp.ClientSession) -> Call:
-    """POST a form to a camera and return its JSON answer."""
+    """POST a form to a camera and return the JSON response."""
 
     async def call(camera: SimulatedCamera, path: str, fields: Mapping[str, str] | None = None) -> dict[str, Any]:
         async with http.post(f"https://{camera.address}/openapi/{path}", data=fields or {}) as response:
             assert response.status == 200, await response.text()
-            answer: dict[str, Any] = await response.json()
-            return answer
+            document: dict[str, Any] = await response.json()
+            return document
 
     return call
 
@@ -140,7 +140,7 @@ async def cloud(make_cloud: Callable[..., Awaitable[SimulatedCloud]]) -> Simulat
 
 @pytest.fixture
 def ask(http: aiohttp.ClientSession, signed: Callable[..., dict[str, str]]) -> Call:
-    """Call the cloud as an account of the samples, in shop 7948 unless another is given; return its JSON answer."""
+    """Call the cloud as an account of the samples, in shop 7948 unless another is given; return the JSON response."""
 
     async def call(
         cloud: SimulatedCloud, path: str, files: Mapping[str, bytes] | None = None, /, **given: Any
@@ -157,7 +157,7 @@ def ask(http: aiohttp.ClientSession, signed: Callable[..., dict[str, str]]) -> C
                 data.add_field(name, io.BytesIO(content), filename=f"{name}.png", content_type="image/png")
         async with http.post(f"{cloud.base_url}/{path}", data=data) as response:
             assert response.status == 200, await response.text()
-            answer: dict[str, Any] = await response.json()
-            return answer
+            document: dict[str, Any] = await response.json()
+            return document
 
     return call

@@ -1,4 +1,4 @@
-"""Simulated cameras and the simulated cloud report events as the vendor's do: signed, as a form, to who subscribed."""
+"""Simulated cameras and the simulated cloud report events as the vendor's do: as a signed form."""
 
 import json
 import time
@@ -21,58 +21,58 @@ FACE = "face_recog_event"
 MOTION = "dynamic_detect_event"
 
 
-class Listener:
-    """A plain HTTP server of somebody who has subscribed."""
+class CallbackServer:
+    """An HTTP server that has subscribed to events."""
 
     def __init__(self) -> None:
-        self.taken: list[dict[str, str]] = []
+        self.received: list[dict[str, str]] = []
         self.peers: list[str] = []
         self.status = 200
         self.url = ""
 
-    async def take(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         assert request.content_type == "application/x-www-form-urlencoded"
-        self.taken.append({name: str(value) for name, value in (await request.post()).items()})
+        self.received.append({name: str(value) for name, value in (await request.post()).items()})
         self.peers.append(request.remote or "")
         return web.json_response({"code": 0}, status=self.status)
 
 
 @pytest.fixture
-async def listener() -> AsyncIterator[Listener]:
-    heard = Listener()
+async def callback_server() -> AsyncIterator[CallbackServer]:
+    server = CallbackServer()
     app = web.Application()
-    app.router.add_post("/hook", heard.take)
+    app.router.add_post("/hook", server.receive)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    heard.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield heard
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield server
     await runner.cleanup()
 
 
 async def test_a_camera_reports_signed_at_its_own_time(
-    make_camera: Make, post: Post, signed: Signed, sign: Sign, listener: Listener
+    make_camera: Make, post: Post, signed: Signed, sign: Sign, callback_server: CallbackServer
 ) -> None:
     camera = await make_camera(activated=True, host="127.20.9.9", clock=lambda: time.time() + 100)
-    body = signed({"event_list": json.dumps([FACE, MOTION]), "http_callback": listener.url})
+    body = signed({"event_list": json.dumps([FACE, MOTION]), "http_callback": callback_server.url})
     assert await post(camera, "hook/add", body) == {"code": 0}
     assert await camera.report(FACE, {"face_id": "1", "名": "é&=+"}) == 200
-    [fields] = listener.taken
-    assert listener.peers == ["127.20.9.9"]
+    [fields] = callback_server.received
+    assert callback_server.peers == ["127.20.9.9"]
     assert fields["sign"] == sign(fields, "kdsofkdsnflke9382938k")
     assert (fields["app_id"], fields["event"]) == ("JO83UNV983U9OR", FACE)
     assert abs(int(fields["timestamp"]) - time.time() - 100) < 5
     assert json.loads(fields["payload"]) == {"face_id": "1", "名": "é&=+"}
-    listener.status = 503
+    callback_server.status = 503
     assert await camera.report(FACE, {}) == 503
-    assert len(listener.taken) == 2, "whether the vendor tries again is not known, so it does not"
+    assert len(callback_server.received) == 2, "whether the vendor tries again is not known, so it does not"
 
 
-async def test_a_camera_reports_what_is_subscribed_only(
-    camera: SimulatedCamera, post: Post, signed: Signed, listener: Listener
+async def test_a_camera_reports_subscribed_events_only(
+    camera: SimulatedCamera, post: Post, signed: Signed, callback_server: CallbackServer
 ) -> None:
     assert await camera.report(FACE, {}) is None
-    both = {"event_list": json.dumps([FACE, MOTION]), "http_callback": listener.url}
+    both = {"event_list": json.dumps([FACE, MOTION]), "http_callback": callback_server.url}
     await post(camera, "hook/add", signed(both))
     assert await post(camera, "hook/delete", signed({"event_list": json.dumps([FACE])})) == {"code": 0}
     assert await camera.report(FACE, {}) is None
@@ -84,7 +84,7 @@ async def test_a_camera_reports_what_is_subscribed_only(
     assert await camera.report(MOTION, {}) is None
 
 
-async def test_nobody_answers(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+async def test_a_callback_without_response(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
     body = {"event_list": json.dumps([FACE]), "http_callback": "http://127.0.0.1:1/hook"}
     assert await post(camera, "hook/add", signed(body)) == {"code": 0}
     assert await camera.report(FACE, {}) == 0
@@ -120,13 +120,13 @@ async def test_a_subscription_needs_the_owners_signature(camera: SimulatedCamera
 
 
 async def test_the_cloud_reports_with_the_shops_keys(
-    cloud: SimulatedCloud, ask: Post, sign: Sign, listener: Listener
+    cloud: SimulatedCloud, ask: Post, sign: Sign, callback_server: CallbackServer
 ) -> None:
     assert await cloud.report(2001, {}, "7948") == []
-    assert (await ask(cloud, "hook/add", http_callback=listener.url, event_list=[2001]))["code"] == 0
+    assert (await ask(cloud, "hook/add", http_callback=callback_server.url, event_list=[2001]))["code"] == 0
     assert await cloud.report(1010, {}, "7948") == []
     assert await cloud.report(2001, {"face_id": "29195"}, "7948") == [200]
-    [fields] = listener.taken
+    [fields] = callback_server.received
     assert fields["sign"] == sign(fields, "tokenlty123")
     assert (fields["shop_id"], fields["sunmi_shop_no"], fields["event"]) == ("7948", "100000007948", "2001")
     assert json.loads(fields["payload"]) == {"face_id": "29195"}
@@ -139,19 +139,19 @@ async def test_the_cloud_refuses_an_event_that_is_unavailable(cloud: SimulatedCl
         assert answer["code"] == code
 
 
-async def test_what_happens_before_a_bound_camera_comes_from_both(
-    make_camera: Make, cloud: SimulatedCloud, post: Post, ask: Post, signed: Signed, listener: Listener
+async def test_events_of_a_bound_camera_are_reported_by_camera_and_cloud(
+    make_camera: Make, cloud: SimulatedCloud, post: Post, ask: Post, signed: Signed, callback_server: CallbackServer
 ) -> None:
     face_sense = await make_camera(activated=True)
     store_sense = await make_camera(activated=True, sn="SS101D8BS00107", model="FM010")
     await post(
-        face_sense, "hook/add", signed({"event_list": json.dumps([FACE, MOTION]), "http_callback": listener.url})
+        face_sense, "hook/add", signed({"event_list": json.dumps([FACE, MOTION]), "http_callback": callback_server.url})
     )
     ipc = cloud.state.bind_camera("7948", sn=face_sense.sn, name="Door", model="FM020")
-    await ask(cloud, "hook/add", http_callback=listener.url, event_list=[1010, 2001])
+    await ask(cloud, "hook/add", http_callback=callback_server.url, event_list=[1010, 2001])
     traffic = TrafficGenerator([face_sense, store_sense], cloud)
     await traffic.show_face(face_sense)
-    here, there = listener.taken
+    here, there = callback_server.received
     assert (here["event"], there["event"]) == (FACE, "2001")
     seen, told = json.loads(here["payload"]), json.loads(there["payload"])
     assert told["ipc_id"] == ipc.ipc_id
@@ -159,6 +159,6 @@ async def test_what_happens_before_a_bound_camera_comes_from_both(
     assert {name: seen[name] for name in ("gender", "age_range")} == {n: told[n] for n in ("gender", "age_range")}
     assert seen["face_rect"]
     await traffic.show_motion(face_sense)
-    assert [one["event"] for one in listener.taken[2:]] == [MOTION, "1010"]
+    assert [one["event"] for one in callback_server.received[2:]] == [MOTION, "1010"]
     await traffic.show_motion(store_sense)
-    assert len(listener.taken) == 4, "nobody has subscribed to it, and it is bound to no shop"
+    assert len(callback_server.received) == 4, "nobody has subscribed to it, and it is bound to no shop"

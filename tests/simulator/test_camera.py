@@ -1,4 +1,4 @@
-"""A simulated camera behaves as the vendor's documents say: state, codes, order of life."""
+"""A simulated camera behaves as the vendor's documents say: state, return codes, life cycle."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -122,7 +122,7 @@ async def test_the_public_parameters_are_checked(camera: SimulatedCamera, post: 
         ("config/setWifiConf", {"password": "1234567890"}, 2),
     ],
 )
-async def test_bad_values_get_the_endpoint_s_own_code(
+async def test_invalid_values_have_a_code_of_the_endpoint(
     camera: SimulatedCamera, post: Post, signed: Signed, path: str, fields: dict[str, str], code: int
 ) -> None:
     assert await post(camera, path, signed(fields)) == {"code": code}
@@ -138,7 +138,7 @@ async def test_bad_values_get_the_endpoint_s_own_code(
         ("stop_time", "-1", 117),
     ],
 )
-async def test_dynamic_detection_names_what_is_wrong(
+async def test_each_invalid_detection_value_has_its_own_code(
     camera: SimulatedCamera, post: Post, signed: Signed, name: str, value: str, code: int
 ) -> None:
     good = {"motion_level": "1", "audio_level": "1", "weekday": "128", "start_time": "1260", "stop_time": "540"}
@@ -203,7 +203,7 @@ async def test_a_memory_card_is_formatted(camera: SimulatedCamera, post: Post, s
     assert (await post(camera, "config/getMemoryCardStatus", signed()))["data"] == {"status": 2}
 
 
-async def test_a_reset_forgets_everything(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+async def test_a_reset_restores_the_factory_state(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
     await post(camera, "config/updateName", signed({"name": "front door"}))
     address = camera.address
     assert await post(camera, "device/reset", signed()) == {"code": 0}
@@ -216,7 +216,7 @@ async def test_a_reset_forgets_everything(camera: SimulatedCamera, post: Post, s
     assert (await post(camera, "config/getApListWithoutAuth"))["code"] == 0
 
 
-async def test_a_reboot_is_survived(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+async def test_settings_survive_a_reboot(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
     await post(camera, "config/updateName", signed({"name": "front door"}))
     begun = camera.handshakes
     assert await post(camera, "device/reboot", signed()) == {"code": 0}

@@ -1,4 +1,4 @@
-"""The cameras' certificate is like the vendor's (NOTES: Camera certificate); careful clients accept the cloud's."""
+"""The cameras' certificate is like the vendor's (NOTES: Camera certificate); a verifying client accepts the cloud's."""
 
 import asyncio
 import ssl
@@ -19,7 +19,7 @@ from gateway.simulator.cloud import SimulatedCloud
 Make = Callable[..., Awaitable[SimulatedCamera]]
 
 
-async def shown(camera: SimulatedCamera, context: ssl.SSLContext) -> bytes:
+async def read_certificate(camera: SimulatedCamera, context: ssl.SSLContext) -> bytes:
     host, port = camera.address.rsplit(":", 1)
     _, writer = await asyncio.open_connection(host, int(port), ssl=context)
     certificate: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
@@ -31,8 +31,8 @@ async def shown(camera: SimulatedCamera, context: ssl.SSLContext) -> bytes:
 async def test_cameras_share_a_certificate_like_the_vendor_s(
     make_camera: Make, lenient_context: ssl.SSLContext
 ) -> None:
-    raw = await shown(await make_camera(), lenient_context)
-    assert raw == await shown(await make_camera(sn="SS101D8BS00083", model="FM010"), lenient_context)
+    raw = await read_certificate(await make_camera(), lenient_context)
+    assert raw == await read_certificate(await make_camera(sn="SS101D8BS00083", model="FM010"), lenient_context)
     certificate = x509.load_der_x509_certificate(raw)
     assert "CN=ipc-https" in certificate.subject.rfc4514_string()
     assert set(certificate.issuer.rfc4514_string().split(",")) == {"CN=SunmiCA", "OU=wbu-ipc", "O=sunmi"}
@@ -45,32 +45,32 @@ async def test_cameras_share_a_certificate_like_the_vendor_s(
         certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
 
 
-async def test_a_careful_client_refuses_a_camera(camera: SimulatedCamera) -> None:
+async def test_a_verifying_client_refuses_a_camera(camera: SimulatedCamera) -> None:
     with pytest.raises(ssl.SSLError):
-        await shown(camera, ssl.create_default_context())
+        await read_certificate(camera, ssl.create_default_context())
 
 
 async def test_a_changed_certificate(
     camera: SimulatedCamera, lenient_context: ssl.SSLContext, http: aiohttp.ClientSession
 ) -> None:
-    before = await shown(camera, lenient_context)
+    before = await read_certificate(camera, lenient_context)
     url = f"https://{camera.address}/openapi/config/getName"
     async with http.post(url) as response:
         assert response.status == 200
     camera.faults.changed_certificate = True
     with pytest.raises((aiohttp.ClientConnectionError, ConnectionResetError)):  # the connection of before is cut
         await http.post(url, allow_redirects=False)
-    assert await shown(camera, lenient_context) != before
+    assert await read_certificate(camera, lenient_context) != before
     camera.faults.clear()
-    assert await shown(camera, lenient_context) == before
+    assert await read_certificate(camera, lenient_context) == before
 
 
-async def test_insisting_on_the_client_certificate(
+async def test_a_camera_demands_the_client_certificate(
     camera: SimulatedCamera, lenient_context: ssl.SSLContext, tmp_path: Path
 ) -> None:
     camera.faults.client_certificate = True
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        await shown(camera, lenient_context)
+        await read_certificate(camera, lenient_context)
     key, certificate, _ = pkcs12.load_key_and_certificates(
         CLIENT_CERTIFICATE.read_bytes(), CLIENT_CERTIFICATE_PASSWORD.encode()
     )
@@ -81,7 +81,7 @@ async def test_insisting_on_the_client_certificate(
     text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     pem.write_bytes(text + certificate.public_bytes(Encoding.PEM))
     lenient_context.load_cert_chain(pem)
-    assert await shown(camera, lenient_context)
+    assert await read_certificate(camera, lenient_context)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

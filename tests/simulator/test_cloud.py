@@ -74,7 +74,7 @@ async def test_a_shop_is_named_by_either_key(cloud: SimulatedCloud, ask: Ask) ->
         ("order/update", {"order_list": [{"order_type": 1}]}, 1),
     ],
 )
-async def test_refusals_carry_the_endpoint_s_own_code(
+async def test_refusals_have_a_code_of_the_endpoint(
     cloud: SimulatedCloud, ask: Ask, path: str, fields: dict[str, Any], code: int
 ) -> None:
     answer = await ask(cloud, path, **fields)
@@ -83,7 +83,7 @@ async def test_refusals_carry_the_endpoint_s_own_code(
     assert cloud.accepted == []
 
 
-async def test_orders_are_kept_and_bad_ones_named(cloud: SimulatedCloud, ask: Ask) -> None:
+async def test_orders_are_stored_and_invalid_ones_listed(cloud: SimulatedCloud, ask: Ask) -> None:
     orders = [
         {"order_no": "CN1", "order_type": 1, "received_amount": 3.20, "table": "7"},
         {"order_no": "CN2", "received_amount": "much"},
@@ -147,7 +147,7 @@ async def test_faces_and_their_groups(cloud: SimulatedCloud, ask: Ask) -> None:
     assert (await ask(cloud, "face/group/delete", group_id=gold))["code"] == 0
 
 
-async def test_a_picture_is_needed_and_looked_at(cloud: SimulatedCloud, ask: Ask) -> None:
+async def test_a_picture_is_required_and_checked(cloud: SimulatedCloud, ask: Ask) -> None:
     esl_id = (await ask(cloud, "device/esl/bind", esl_sn="B101194N00002"))["data"]["esl_id"]
     assert (await ask(cloud, "device/esl/pushImage", esl_id=esl_id))["code"] == 5020
     assert (await ask(cloud, "device/esl/pushImage", {"pic": b"no picture"}, esl_id=esl_id))["code"] == 5005
@@ -185,7 +185,7 @@ async def test_pages_of_a_list(cloud: SimulatedCloud, ask: Ask) -> None:
     assert (await ask(cloud, "product/getList", keyword="Product 7"))["data"]["total_count"] == 1
 
 
-async def test_an_endpoint_without_state_answers_as_declared(cloud: SimulatedCloud, ask: Ask) -> None:
+async def test_an_endpoint_without_handler_responds_as_declared(cloud: SimulatedCloud, ask: Ask) -> None:
     answer = await ask(cloud, "device/ap/firmware/getList")
     names = {known.path for known in CATALOGUE.get("cloud", "device/ap/firmware/getList").response_fields}
     assert names == {"total_count", "ap_firmware_list", *(f"ap_firmware_list[].{name}" for name in

@@ -1,4 +1,4 @@
-"""Simulated cameras answer the vendor's discovery frames over real UDP (NOTES: Discovery frames)."""
+"""Simulated cameras respond to the vendor's discovery frames over real UDP (NOTES: Discovery frames)."""
 
 import asyncio
 import base64
@@ -21,11 +21,11 @@ WIFI = {"ssid": "WeWork", "password": "1234567890"}
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
 Make = Callable[..., Awaitable[SimulatedCamera]]
-Heard = tuple[dict[str, Any], str]
+DiscoveryResponse = tuple[dict[str, Any], str]
 
 
 def read_frame(frame: bytes) -> dict[str, Any]:
-    """Take a response apart as the notes' table says."""
+    """Read a response frame by the table in the notes."""
     assert frame[:6] == bytes.fromhex("ffff33ff 01 02")
     length = int.from_bytes(frame[6:8])
     assert len(frame) == 8 + length + 4 <= 1024
@@ -35,7 +35,7 @@ def read_frame(frame: bytes) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def listening(cameras: Sequence[SimulatedCamera]) -> AsyncIterator[DiscoveryResponder]:
+async def running_responder(cameras: Sequence[SimulatedCamera]) -> AsyncIterator[DiscoveryResponder]:
     responder = DiscoveryResponder(cameras, port=0)
     await responder.start()
     try:
@@ -44,35 +44,37 @@ async def listening(cameras: Sequence[SimulatedCamera]) -> AsyncIterator[Discove
         await responder.stop()
 
 
-async def ask(responder: DiscoveryResponder, destination: str, expected: int, frame: bytes = REQUEST) -> list[Any]:
-    """Send a request; return what came, `expected` datagrams or what there was within 0.2 s after them."""
+async def send_request(
+    responder: DiscoveryResponder, destination: str, expected: int, frame: bytes = REQUEST
+) -> list[Any]:
+    """Send a request. Return the `expected` datagrams, and those that follow within 0.2 s."""
     loop = asyncio.get_running_loop()
-    answers: list[Any] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        asker.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        asker.setblocking(False)
-        asker.bind(("127.0.0.1", 0))
-        asker.sendto(frame, (destination, responder.port))
+    responses: list[Any] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sender.setblocking(False)
+        sender.bind(("127.0.0.1", 0))
+        sender.sendto(frame, (destination, responder.port))
         try:
             while True:
-                patience = 5 if len(answers) < expected else 0.2
-                data, source = await asyncio.wait_for(loop.sock_recvfrom(asker, 2048), patience)
-                answers.append((data, source[0]))
+                timeout_s = 5 if len(responses) < expected else 0.2
+                data, source = await asyncio.wait_for(loop.sock_recvfrom(sender, 2048), timeout_s)
+                responses.append((data, source[0]))
         except TimeoutError:
-            return answers
+            return responses
 
 
-async def heard(responder: DiscoveryResponder, destination: str, expected: int) -> list[Heard]:
-    return [(read_frame(frame), source) for frame, source in await ask(responder, destination, expected)]
+async def discover(responder: DiscoveryResponder, destination: str, expected: int) -> list[DiscoveryResponse]:
+    return [(read_frame(frame), source) for frame, source in await send_request(responder, destination, expected)]
 
 
-async def test_a_broadcast_is_answered_by_all_from_their_own_addresses(make_camera: Make) -> None:
+async def test_all_cameras_respond_to_a_broadcast_from_their_own_addresses(make_camera: Make) -> None:
     face = await make_camera(host="127.20.5.1", https=False)
     store = await make_camera(host="127.20.5.2", https=False, sn="SS101D8BS00083", model="FM010", hotspot=True)
-    async with listening([face, store]) as responder:
-        answers = await heard(responder, BROADCAST, 2)
-    by_sn = {payload["deviceid"]: (payload, source) for payload, source in answers}
-    assert len(answers) == 2
+    async with running_responder([face, store]) as responder:
+        responses = await discover(responder, BROADCAST, 2)
+    by_sn = {payload["deviceid"]: (payload, source) for payload, source in responses}
+    assert len(responses) == 2
     payload, source = by_sn["SS101D8BS00083"]
     assert source == payload["ip"] == "127.20.5.2"
     assert payload["network"] == "AP"
@@ -85,64 +87,64 @@ async def test_a_broadcast_is_answered_by_all_from_their_own_addresses(make_came
     assert by_sn["FS101D8BS00106"][0]["network"] != "AP"
 
 
-async def test_a_frame_to_one_address_is_answered_by_that_camera_alone(make_camera: Make) -> None:
+async def test_one_camera_responds_to_a_frame_for_its_address(make_camera: Make) -> None:
     face = await make_camera(host="127.20.5.1", https=False)
     store = await make_camera(host="127.20.5.2", https=False, sn="SS101D8BS00083", model="FM010")
-    async with listening([face, store]) as responder:
-        answers = await heard(responder, "127.20.5.2", 1)
-        assert [(payload["deviceid"], source) for payload, source in answers] == [("SS101D8BS00083", "127.20.5.2")]
-        assert await heard(responder, "127.20.5.3", 0) == [], "nobody is there"
-        assert await heard(responder, "127.0.0.1", 0) == []
+    async with running_responder([face, store]) as responder:
+        responses = await discover(responder, "127.20.5.2", 1)
+        assert [(payload["deviceid"], source) for payload, source in responses] == [("SS101D8BS00083", "127.20.5.2")]
+        assert await discover(responder, "127.20.5.3", 0) == [], "nobody is there"
+        assert await discover(responder, "127.0.0.1", 0) == []
 
 
-async def test_bad_frames_are_not_answered(make_camera: Make) -> None:
+async def test_malformed_frames_have_no_response(make_camera: Make) -> None:
     camera = await make_camera(https=False)
-    async with listening([camera]) as responder:
+    async with running_responder([camera]) as responder:
         for frame in [b"", b"hello", REQUEST[:-1] + b"\x00", REQUEST + b"x"]:
-            assert await ask(responder, "127.0.0.1", 0, frame) == []
+            assert await send_request(responder, "127.0.0.1", 0, frame) == []
         assert responder.request_count == 0
-        assert len(await heard(responder, "127.0.0.1", 1)) == 1
+        assert len(await discover(responder, "127.0.0.1", 1)) == 1
 
 
-async def test_a_camera_that_is_away_is_silent(make_camera: Make, post: Post) -> None:
+async def test_a_camera_off_the_network_does_not_respond(make_camera: Make, post: Post) -> None:
     camera = await make_camera(host="127.20.5.1", hotspot=True, rejoin_s=60)
-    async with listening([camera]) as responder:
+    async with running_responder([camera]) as responder:
         await post(camera, "config/setWifiConfWithoutAuth", WIFI)
-        assert await heard(responder, BROADCAST, 0) == []
+        assert await discover(responder, BROADCAST, 0) == []
 
 
 async def test_a_camera_is_found_where_it_returns(make_camera: Make, post: Post) -> None:
     camera = await make_camera(host="127.20.5.1", hotspot=True, on_wifi=lambda camera, ssid: "127.20.5.9")
-    async with listening([camera]) as responder:
+    async with running_responder([camera]) as responder:
         await post(camera, "config/setWifiConfWithoutAuth", WIFI)
         await camera.wait_until_back()
         for destination in (BROADCAST, "127.20.5.9"):
-            answers = await heard(responder, destination, 1)
-            assert [(payload["ip"], source) for payload, source in answers] == [("127.20.5.9", "127.20.5.9")]
-        assert await heard(responder, "127.20.5.1", 0) == []
+            responses = await discover(responder, destination, 1)
+            assert [(payload["ip"], source) for payload, source in responses] == [("127.20.5.9", "127.20.5.9")]
+        assert await discover(responder, "127.20.5.1", 0) == []
 
 
 async def test_faults_of_discovery(make_camera: Make) -> None:
     camera = await make_camera(https=False)
-    async with listening([camera]) as responder:
+    async with running_responder([camera]) as responder:
         responder.faults.silent = True
-        assert await ask(responder, BROADCAST, 0) == []
+        assert await send_request(responder, BROADCAST, 0) == []
         responder.faults.silent = False
         responder.faults.corrupt_first = True
         responder.faults.copies = 2
-        corrupt, *good = await ask(responder, BROADCAST, 3)
+        corrupt, *good = await send_request(responder, BROADCAST, 3)
         assert zlib.crc32(corrupt[0][:-4]) != int.from_bytes(corrupt[0][-4:])
         assert [read_frame(frame)["deviceid"] for frame, _ in good] == [camera.sn, camera.sn]
         responder.faults.corrupt_first, responder.faults.copies = False, 1
         responder.faults.other_devices = (PRINTER, Announcement(sn="R1", model="W1", type="ROUTER"))
-        models = [payload["model"] for payload, _ in await heard(responder, BROADCAST, 3)]
+        models = [payload["model"] for payload, _ in await discover(responder, BROADCAST, 3)]
         assert models == ["FM020", "NT311", "W1"]
 
 
-async def test_fifty_cameras_answer_at_once(make_camera: Make) -> None:
+async def test_fifty_cameras_respond_within_two_seconds(make_camera: Make) -> None:
     cameras = [await make_camera(sn=f"FS{number:012}", host=f"127.20.6.{number}", https=False) for number in range(50)]
-    async with listening(cameras) as responder:
+    async with running_responder(cameras) as responder:
         begun = asyncio.get_running_loop().time()
-        answers = await heard(responder, BROADCAST, 50)
+        responses = await discover(responder, BROADCAST, 50)
         assert asyncio.get_running_loop().time() - begun < 2
-    assert {payload["deviceid"] for payload, _ in answers} == {camera.sn for camera in cameras}
+    assert {payload["deviceid"] for payload, _ in responses} == {camera.sn for camera in cameras}

@@ -1,4 +1,4 @@
-"""Faults on demand, as a client meets them."""
+"""Injected faults as a client sees them."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ Signed = Callable[..., dict[str, str]]
 RENAME = "config/updateName"
 
 
-async def test_a_slow_answer(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+async def test_a_slow_response(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
     camera.faults.add("slow", seconds=0.2)
     begun = time.monotonic()
     assert (await post(camera, "config/getName", signed()))["code"] == 0
@@ -26,7 +26,7 @@ async def test_a_slow_answer(camera: SimulatedCamera, post: Post, signed: Signed
 
 
 @pytest.mark.parametrize(("kind", "done"), [("drop", False), ("reset_before", False), ("reset_after", True)])
-async def test_a_connection_that_ends_without_an_answer(
+async def test_a_connection_that_ends_without_a_response(
     camera: SimulatedCamera, post: Post, signed: Signed, kind: FaultKind, done: bool
 ) -> None:
     camera.faults.add(kind, path=RENAME)
@@ -56,7 +56,9 @@ async def test_an_http_status(camera: SimulatedCamera, http: aiohttp.ClientSessi
 
 
 @pytest.mark.parametrize("kind", ["garbage", "html", "empty"])
-async def test_a_body_that_is_no_answer(camera: SimulatedCamera, http: aiohttp.ClientSession, kind: FaultKind) -> None:
+async def test_a_body_that_is_no_vendor_response(
+    camera: SimulatedCamera, http: aiohttp.ClientSession, kind: FaultKind
+) -> None:
     camera.faults.add(kind)
     async with http.post(f"https://{camera.address}/openapi/config/getName") as response:
         assert response.status == 200
@@ -75,7 +77,7 @@ async def test_an_endless_body(camera: SimulatedCamera, http: aiohttp.ClientSess
         response.close()
 
 
-async def test_no_answer_at_all(camera: SimulatedCamera, http: aiohttp.ClientSession) -> None:
+async def test_no_response_at_all(camera: SimulatedCamera, http: aiohttp.ClientSession) -> None:
     camera.faults.add("silent")
     with pytest.raises(asyncio.TimeoutError):
         await http.post(f"https://{camera.address}/openapi/config/getName", timeout=aiohttp.ClientTimeout(total=0.2))
@@ -101,7 +103,7 @@ async def test_no_date(camera: SimulatedCamera, http: aiohttp.ClientSession) -> 
         assert "Date" not in response.headers
 
 
-async def test_kept_connections_and_closed_ones(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+async def test_connections_are_kept_or_closed(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
     for _ in range(3):
         await post(camera, "config/getName", signed())
     assert camera.handshakes == 1
@@ -111,7 +113,7 @@ async def test_kept_connections_and_closed_ones(camera: SimulatedCamera, post: P
     assert camera.handshakes == 3
 
 
-async def test_good_again(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+async def test_faults_are_cleared(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
     camera.faults.add("refuse", code=1, times=None)
     camera.faults.clock_offset_s = 5000
     camera.faults.clear()
@@ -128,6 +130,6 @@ async def test_good_again(camera: SimulatedCamera, post: Post, signed: Signed) -
         {"kind": "drop", "times": 0},
     ],
 )
-def test_a_senseless_fault_is_refused(fault: dict[str, Any]) -> None:
+def test_a_fault_without_effect_is_refused(fault: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"needs|is 400|at least"):
         InjectedFault(**fault)

@@ -1,4 +1,4 @@
-"""The simulated cloud's customer flow: its ten answers tell of the same customers, the same every time."""
+"""The simulated cloud's customer flow: all endpoints count the same customers, at every call."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ def total(data: Any, *names: str) -> int:
 
 
 @pytest.mark.parametrize("day", ["2024-11-04", "2024-11-09"])
-async def test_every_history_answer_has_the_same_customers(cloud: SimulatedCloud, ask: Post, day: str) -> None:
+async def test_every_history_endpoint_counts_the_same_customers(cloud: SimulatedCloud, ask: Post, day: str) -> None:
     one = {"start_time": day, "end_time": day}
     totals = await flow(cloud, ask, "history/groupByTag", **one)
     hours = await flow(cloud, ask, "history/getTrendByHour", **one)
@@ -41,14 +41,14 @@ async def test_every_history_answer_has_the_same_customers(cloud: SimulatedCloud
     assert hours == await flow(cloud, ask, "history/getTrendByHour", **one)
 
 
-async def test_steps_of_every_length_add_up(cloud: SimulatedCloud, ask: Post) -> None:
+async def test_periods_of_every_length_have_the_same_total(cloud: SimulatedCloud, ask: Post) -> None:
     whole = (await flow(cloud, ask, "history/groupByTag", **PAST))["total_count"]
     for step in ("Day", "Week", "Month"):
         assert total(await flow(cloud, ask, f"history/getTrendBy{step}", **PAST), "total_count") == whole, step
 
 
-def at(now: int, name: str, **given: str) -> Any:
-    """Return what an endpoint tells at a time."""
+def call_at(now: int, name: str, **given: str) -> Any:
+    """Return the data of an endpoint's response at a time."""
     endpoint = CATALOGUE.get("cloud", f"passengerFlow/stat/{name}")
     state = CloudState({"7948": "100000007948"})
     return HANDLERS[endpoint.path](CloudCall(state, endpoint, "", {"shop_id": "7948", **given}, {}, now))
@@ -60,9 +60,9 @@ def test_the_present_day_only_grows_and_becomes_history() -> None:
     latest = 0
     for minute in range(0, 1440, 13):
         now = int((begin + timedelta(minutes=minute)).timestamp())
-        latest = int(at(now, "today/getLatest")["count"])
-        hours, tags = at(now, "today/getTrendByHour"), at(now, "today/groupByTag")
-        genders = at(now, "today/groupByGender")
+        latest = int(call_at(now, "today/getLatest")["count"])
+        hours, tags = call_at(now, "today/getTrendByHour"), call_at(now, "today/groupByTag")
+        genders = call_at(now, "today/groupByGender")
         assert len(hours["count_list"]) == minute // 60 + 1
         assert total(hours, "total_count") == total(tags, *KINDS) == latest
         assert total(genders, "male_count", "female_count") == latest
@@ -76,7 +76,7 @@ def test_the_present_day_only_grows_and_becomes_history() -> None:
         before = cells
     day = {"start_time": "2024-11-04", "end_time": "2024-11-04"}
     tomorrow = int((begin + timedelta(hours=30)).timestamp())
-    assert latest <= at(tomorrow, "history/groupByTag", **day)["total_count"] <= latest + 10
+    assert latest <= call_at(tomorrow, "history/groupByTag", **day)["total_count"] <= latest + 10
 
 
 async def test_a_day_that_is_not_over_has_no_history(cloud: SimulatedCloud, ask: Post) -> None:

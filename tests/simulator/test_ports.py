@@ -6,7 +6,7 @@ from gateway.errors import StateError
 from gateway.simulator.ports import find_free_port
 
 
-def test_a_port_is_free_at_all_addresses_and_not_given_away_by_the_system() -> None:
+def test_a_port_is_free_at_all_addresses_and_not_ephemeral() -> None:
     port = find_free_port(["127.0.0.1", "127.0.0.2"])
     assert port < 32_000
     for host in ("127.0.0.1", "127.0.0.2"):
@@ -14,6 +14,6 @@ def test_a_port_is_free_at_all_addresses_and_not_given_away_by_the_system() -> N
             taken.bind((host, port))
 
 
-def test_why_there_is_none_is_told() -> None:
+def test_the_reason_for_no_free_port_is_named() -> None:
     with pytest.raises(StateError, match=r"at 192\.0\.2\.1: Cannot assign requested address"):
         find_free_port(["192.0.2.1"])

@@ -1,4 +1,4 @@
-"""The vendor's printed samples: each request, sent to the simulators, gets an answer of the printed shape."""
+"""The vendor's printed samples: each request, sent to the simulators, gets a response of the printed shape."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -63,15 +63,15 @@ UNPRINTED_REQUESTS: dict[str, dict[str, Any]] = {
     "template/getInfo": {"template_id": "100"},
     "template/update": {"template_id": "100", "template_name": "newer"},
 }
-"""What to send where the documents print an answer only."""
+"""What to send where the documents print a response only."""
 
 
-NOT_PRINTED = {"device/esl/firmware/getList": ["esl_firmware_list"]}
-"""What is answered beyond the print: here the right name beside its neighbour's (NOTES: Misprints)."""
+UNPRINTED_FIELDS = {"device/esl/firmware/getList": ["esl_firmware_list"]}
+"""Fields of a response that are not printed: here the right name beside its neighbour's (NOTES: Misprints)."""
 
 
 def shape(value: Any) -> Any:
-    """Reduce an answer to its names and JSON kinds; one row stands for all rows of a list."""
+    """Reduce a response to its names and JSON kinds; one row stands for all rows of a list."""
     if isinstance(value, dict):
         return {name: shape(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -79,18 +79,20 @@ def shape(value: Any) -> Any:
     return "number" if isinstance(value, int | float) else type(value).__name__
 
 
-def agrees(printed: Any, answered: Any) -> bool:
-    """Compare shapes; where the vendor left a value out, anything does, and an empty list agrees with every list."""
+def has_shape_of(printed: Any, returned: Any) -> bool:
+    """Compare shapes. A value that the vendor left out has any shape, an empty list the shape of every list."""
     if printed == "NoneType":
         return True
-    if isinstance(printed, dict) and isinstance(answered, dict):
-        return printed.keys() == answered.keys() and all(agrees(printed[name], answered[name]) for name in printed)
-    if isinstance(printed, list) and isinstance(answered, list):
-        return not printed or not answered or agrees(printed[0], answered[0])
-    return bool(printed == answered)
+    if isinstance(printed, dict) and isinstance(returned, dict):
+        return printed.keys() == returned.keys() and all(
+            has_shape_of(printed[name], returned[name]) for name in printed
+        )
+    if isinstance(printed, list) and isinstance(returned, list):
+        return not printed or not returned or has_shape_of(printed[0], returned[0])
+    return bool(printed == returned)
 
 
-def without_public(request: dict[str, Any]) -> dict[str, Any]:
+def remove_public_parameters(request: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in request.items() if name not in PUBLIC}
 
 
@@ -104,14 +106,14 @@ async def test_camera_sample(make_camera: Make, post: Post, signed: Signed, name
         camera, fields = await make_camera(hotspot=True), request
     else:
         camera = await make_camera(activated=True, model="FM010")
-        fields = signed(without_public(request))
+        fields = signed(remove_public_parameters(request))
     answer = await post(camera, path, fields)
-    assert agrees(shape(sample["answer"]), shape(answer)), (sample["answer"], answer)
+    assert has_shape_of(shape(sample["answer"]), shape(answer)), (sample["answer"], answer)
     assert answer["code"] == sample["answer"]["code"]
 
 
-def furnish(cloud: SimulatedCloud) -> None:
-    """Put into the cloud what the samples speak of, under the identifiers that they print."""
+def add_sample_data(cloud: SimulatedCloud) -> None:
+    """Add to the cloud what the samples name, with the ids that they print."""
     for shop in cloud.state.shops.values():
         for ipc_id in ("549755805878", "549755805835"):
             shop.cameras[ipc_id] = BoundCamera(ipc_id, f"C101P982{ipc_id[-5:]}", "小松松大魔王", "FM010")
@@ -131,21 +133,21 @@ def furnish(cloud: SimulatedCloud) -> None:
 async def test_cloud_sample(cloud: SimulatedCloud, ask: Post, name: str) -> None:
     sample = CLOUD[name]
     endpoint = CATALOGUE.get("cloud", sample["endpoint"]["path"])
-    furnish(cloud)
-    request = without_public(sample.get("request") or UNPRINTED_REQUESTS.get(endpoint.path, {}))
+    add_sample_data(cloud)
+    request = remove_public_parameters(sample.get("request") or UNPRINTED_REQUESTS.get(endpoint.path, {}))
     files = {one.name: PICTURE for one in endpoint.parameters if one.type == "file"}
     answer = await ask(cloud, endpoint.path, files, **request)
     printed = sample.get("answer", {"code": 0, "msg": "succeed", "data": answer["data"]})
     assert answer["code"] == printed["code"], answer
-    for name in NOT_PRINTED.get(endpoint.path, ()):
+    for name in UNPRINTED_FIELDS.get(endpoint.path, ()):
         del answer["data"][name]
-    assert agrees(shape(printed), shape(answer)), (printed, answer)
+    assert has_shape_of(shape(printed), shape(answer)), (printed, answer)
 
 
 async def test_the_product_examples_in_their_order(cloud: SimulatedCloud, ask: Post) -> None:
     for name in PRODUCT_STORY:
         sample = SAMPLES[name]
-        answer = await ask(cloud, sample["endpoint"]["path"], **without_public(sample["request"]))
+        answer = await ask(cloud, sample["endpoint"]["path"], **remove_public_parameters(sample["request"]))
         assert answer["code"] == sample["answer"]["code"], name
         if answer["code"] == 0:
             assert answer == sample["answer"], name

@@ -47,7 +47,7 @@ async def test_a_camera_is_put_on_wifi_and_activated(post: Post, signed: Signed)
         assert store.camera(camera.sn).state.wifi == WIFI_SSID
 
 
-async def test_the_settings_lead_a_gateway_to_the_store(tmp_path: Path, signed: Signed) -> None:
+async def test_a_gateway_reaches_the_store_with_its_settings(tmp_path: Path, signed: Signed) -> None:
     async with SimulatedStore(cameras=1) as store:
         settings = tomllib.loads(store.settings_toml(tmp_path))
         assert settings["cameras"] == {"port": store.camera_port}
@@ -63,7 +63,7 @@ async def test_the_settings_lead_a_gateway_to_the_store(tmp_path: Path, signed: 
         assert [row["ipc_sn"] for row in answer["data"]["ipc_list"]] == [store.cameras[0].sn]
 
 
-async def test_two_stores_live_side_by_side() -> None:
+async def test_two_stores_run_at_once() -> None:
     async with SimulatedStore(cameras=2) as one, SimulatedStore(cameras=2) as other:
         assert one.camera_port != other.camera_port
         assert one.broadcast_port != other.broadcast_port
@@ -76,13 +76,13 @@ async def test_a_store_that_cannot_start_leaves_nothing_behind() -> None:
             await SimulatedStore(cameras=1, camera_port=port).__aenter__()
 
 
-async def test_elsewhere_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_other_systems_are_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(StateError, match="only Linux"):
         await SimulatedStore().__aenter__()
 
 
 @pytest.mark.parametrize("cameras", [0, 101])
-def test_a_store_has_a_sensible_size(cameras: int) -> None:
+def test_the_number_of_cameras_is_limited(cameras: int) -> None:
     with pytest.raises(ValueError, match="1 to 100"):
         SimulatedStore(cameras=cameras)
