@@ -66,7 +66,7 @@ class Gateway:
 
         Raises `StateError` if the directory is held by another gateway or cannot be used, and `SettingsError`.
         """
-        logs.hide(settings.secrets)
+        logs.add_secrets(settings.secrets)
         gateway = cls(settings, supervisor or Supervisor())
         try:
             await gateway._assemble()

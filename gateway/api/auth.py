@@ -13,14 +13,14 @@ from gateway.protocol.endpoint import Scope
 _RANK: Final[dict[Scope, int]] = {"pos": 0, "installer": 1, "admin": 2}
 
 
-def allows(scope: Scope, needed: Scope) -> bool:
+def scope_covers(scope: Scope, needed: Scope) -> bool:
     """Tell whether a token's scope covers what a route or endpoint needs."""
     return _RANK[scope] >= _RANK[needed]
 
 
-def require(scope: Scope, needed: Scope) -> None:
+def require_scope(scope: Scope, needed: Scope) -> None:
     """Raise `Forbidden` unless the scope covers what is needed."""
-    if not allows(scope, needed):
+    if not scope_covers(scope, needed):
         raise Forbidden(f"this needs a token of scope {needed}; the one shown has scope {scope}")
 
 
@@ -31,16 +31,16 @@ class Identity(NamedTuple):
     scope: Scope
 
 
-Identify = Callable[[web.Request], Identity]
+Authenticator = Callable[[web.Request], Identity]
 """Tells who calls. Raises `Unauthorized`."""
 
 _OWNER: Final = Identity("", "admin")
 
 
-def by_token(tokens: TokenTable) -> Identify:
+def token_authenticator(tokens: TokenTable) -> Authenticator:
     """Return what tells callers from the network by their tokens."""
 
-    def identify(request: web.Request) -> Identity:
+    def authenticate(request: web.Request) -> Identity:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise Unauthorized(
@@ -52,22 +52,22 @@ def by_token(tokens: TokenTable) -> Identify:
         tokens.touch(record.name)
         return Identity(record.name, record.scope)
 
-    return identify
+    return authenticate
 
 
-def by_socket(_: web.Request) -> Identity:
+def authenticate_socket(_: web.Request) -> Identity:
     """Tell who calls on the Unix socket: this machine's user, whom its file permissions let in."""
     return _OWNER
 
 
-def by_key(key: str) -> Identify:
+def key_authenticator(key: str) -> Authenticator:
     """Return what tells commands by a key that only this process knows, where there are no Unix sockets."""
     wanted = f"Bearer {key}".encode()
 
-    def identify(request: web.Request) -> Identity:
+    def authenticate(request: web.Request) -> Identity:
         shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(shown, wanted):
             raise Unauthorized("only commands of this gateway are taken here")
         return _OWNER
 
-    return identify
+    return authenticate

@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 from gateway.api import authority_page
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 from gateway.app import Gateway
 from gateway.authority.names import present_names
 from gateway.errors import NotFound
@@ -24,7 +24,7 @@ PAGE = "/authority"
 
 async def show_authority(context: RequestContext) -> web.StreamResponse:
     """Tell the authority's fingerprint, the names and addresses that it certifies, and where its page is."""
-    return respond(_describe(context.gateway))
+    return json_response(_describe(context.gateway))
 
 
 async def authority_install_page(context: RequestContext) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from gateway.api.bodies import (
     WifiBody,
     read_body,
 )
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 from gateway.cameras.capture import capture
 from gateway.cameras.provisioning import Limits, ProvisioningRequest
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, NotManaged, Problem
@@ -29,7 +29,7 @@ async def discover(context: RequestContext) -> web.StreamResponse:
     gateway = context.gateway
     result = await gateway.discovery.round(timeout_s=body.timeout_s, methods=body.methods)
     serial_numbers = dict.fromkeys(sighting.sn for sighting in result.sightings)
-    return respond(
+    return json_response(
         {
             "cameras": [gateway.registry.get(sn).describe() for sn in serial_numbers],
             "unidentified": [
@@ -50,7 +50,7 @@ async def discover(context: RequestContext) -> web.StreamResponse:
 
 async def list_cameras(context: RequestContext) -> web.StreamResponse:
     """List every camera, found and managed."""
-    return respond({"cameras": [camera.describe() for camera in context.gateway.registry.all()]})
+    return json_response({"cameras": [camera.describe() for camera in context.gateway.registry.all()]})
 
 
 async def add_camera(context: RequestContext) -> web.StreamResponse:
@@ -63,12 +63,12 @@ async def add_camera(context: RequestContext) -> web.StreamResponse:
     await gateway.registry.manage(body.sn, address)
     with contextlib.suppress(Problem):  # it may be switched off; what it tells now or later is remembered
         await gateway.cameras.activation_evidence(body.sn)
-    return respond(gateway.registry.get(body.sn).describe(), 201)
+    return json_response(gateway.registry.get(body.sn).describe(), 201)
 
 
 async def show_camera(context: RequestContext) -> web.StreamResponse:
     """Show one camera."""
-    return respond(context.gateway.registry.get(context.sn).describe())
+    return json_response(context.gateway.registry.get(context.sn).describe())
 
 
 async def forget_camera(context: RequestContext) -> web.StreamResponse:
@@ -82,7 +82,7 @@ async def forget_camera(context: RequestContext) -> web.StreamResponse:
 async def access_points(context: RequestContext) -> web.StreamResponse:
     """List the Wi-Fi networks that a camera sees."""
     seen = await context.gateway.cameras.access_points(context.sn)
-    return respond({"access_points": [{"ssid": one.ssid, "key_mgmt": one.key_mgmt} for one in seen]})
+    return json_response({"access_points": [{"ssid": one.ssid, "key_mgmt": one.key_mgmt} for one in seen]})
 
 
 async def set_wifi(context: RequestContext) -> web.StreamResponse:
@@ -90,9 +90,9 @@ async def set_wifi(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, WifiBody)
     answered = await context.gateway.cameras.set_wifi(context.sn, body.ssid, body.password)
     if answered:
-        return respond({"ssid": body.ssid, "answered": True})
+        return json_response({"ssid": body.ssid, "answered": True})
     detail = "the connection dropped after the request went out, as it may; look whether the camera comes back"
-    return respond({"ssid": body.ssid, "answered": False, "detail": detail}, 202)
+    return json_response({"ssid": body.ssid, "answered": False, "detail": detail}, 202)
 
 
 async def activate(context: RequestContext) -> web.StreamResponse:
@@ -110,32 +110,32 @@ async def activate(context: RequestContext) -> web.StreamResponse:
         raise job.problem or Conflict(job.detail)
     if job.entry("activate").state == "skipped":
         raise Conflict(f"the camera {context.sn}: {job.entry('activate').detail}")
-    return respond(registry.get(context.sn).describe())
+    return json_response(registry.get(context.sn).describe())
 
 
 async def start_provisioning(context: RequestContext) -> web.StreamResponse:
     """Start, or resume, the job that puts a camera to work."""
     body = await read_body(context.request, ProvisioningBody)
     job = await context.gateway.provisioning.start(context.sn, ProvisioningRequest(**body.model_dump()))
-    return respond(job.describe(), 202, {"Location": f"/api/v1/cameras/{context.sn}/provisioning"})
+    return json_response(job.describe(), 202, {"Location": f"/api/v1/cameras/{context.sn}/provisioning"})
 
 
 async def show_provisioning(context: RequestContext) -> web.StreamResponse:
     """Show how far the job is."""
-    return respond(context.gateway.provisioning.get(context.sn).describe())
+    return json_response(context.gateway.provisioning.get(context.sn).describe())
 
 
 async def cancel_provisioning(context: RequestContext) -> web.StreamResponse:
     """Cancel the job; what the camera already took stays."""
     await context.gateway.provisioning.cancel(context.sn)
-    return respond(context.gateway.provisioning.get(context.sn).describe())
+    return json_response(context.gateway.provisioning.get(context.sn).describe())
 
 
 async def trust(context: RequestContext) -> web.StreamResponse:
     """Trust the certificate that a camera shows now, if it is the one that a person saw."""
     body = await read_body(context.request, TrustBody)
     await context.gateway.cameras.trust(context.sn, body.certificate_sha256.replace(":", "").lower())
-    return respond(context.gateway.registry.get(context.sn).describe())
+    return json_response(context.gateway.registry.get(context.sn).describe())
 
 
 async def capture_camera(context: RequestContext) -> web.StreamResponse:
@@ -144,7 +144,7 @@ async def capture_camera(context: RequestContext) -> web.StreamResponse:
     document = await capture(
         context.sn, cameras=gateway.cameras, registry=gateway.registry, discovery=gateway.discovery
     )
-    return respond(document)
+    return json_response(document)
 
 
 _CAMERA = "/api/v1/cameras/{sn}"
@@ -156,7 +156,7 @@ ROUTES = (
         "POST", "/api/v1/cameras", "Make a camera managed", add_camera, "installer", CameraBody, {201: "The camera."}
     ),
     Route("GET", _CAMERA, "Show one camera", show_camera, "pos"),
-    Route("DELETE", _CAMERA, "Forget a camera", forget_camera, "installer", answers={204: "Forgotten."}),
+    Route("DELETE", _CAMERA, "Forget a camera", forget_camera, "installer", responses={204: "Forgotten."}),
     Route("GET", f"{_CAMERA}/access-points", "List the Wi-Fi networks that it sees", access_points, "installer"),
     Route(
         "PUT",

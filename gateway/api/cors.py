@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway.api.problems import problem_response
-from gateway.api.route import traced
+from gateway.api.route import trace_request
 from gateway.errors import Forbidden
 
 _REQUEST_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, X-Request-Id"
@@ -56,4 +56,4 @@ def allow_origins(app: web.Application, origins: Collection[str], methods: Colle
         return web.Response(status=204, headers=headers)
 
     app.on_response_prepare.append(mark)
-    app.router.add_route(hdrs.METH_OPTIONS, "/{path:.*}", traced(preflight))
+    app.router.add_route(hdrs.METH_OPTIONS, "/{path:.*}", trace_request(preflight))

@@ -52,7 +52,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     headers = {one["name"]: one["schema"] | one for one in operation.get("parameters", ()) if one["in"] == "header"}
     tables = f"<p>Headers</p>{_table({'properties': headers})}" if headers else ""
     tables += "".join(f"<p>Body: <code>{escape(kind)}</code></p>{_table(one['schema'])}" for kind, one in body.items())
-    answers = "".join(
+    responses = "".join(
         f"<tr><td>{escape(code)}</td><td>{escape(answer.get('description', 'A failure.'))}</td></tr>"
         for code, answer in operation["responses"].items()
     )
@@ -61,7 +61,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         f'<summary><span class="method">{escape(method.upper())}</span> '
         f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>"
         f"<p>{escape(operation['description'])}</p>{tables}"
-        f"<table><tr><th>Status</th><th>Meaning</th></tr>{answers}</table></details>"
+        f"<table><tr><th>Status</th><th>Meaning</th></tr>{responses}</table></details>"
     )
 
 

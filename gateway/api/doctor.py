@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 
 
 async def doctor(context: RequestContext) -> web.StreamResponse:
@@ -12,7 +12,7 @@ async def doctor(context: RequestContext) -> web.StreamResponse:
     from gateway.doctor.table import CHECKS
 
     findings = await examine(Subject(context.gateway.settings, context.gateway), CHECKS)
-    return respond({"findings": [finding.describe() for finding in findings]})
+    return json_response({"findings": [finding.describe() for finding in findings]})
 
 
 ROUTES = (Route("POST", "/api/v1/doctor", "Find out why something does not work", doctor, "admin"),)

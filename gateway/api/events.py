@@ -7,7 +7,7 @@ from pydantic import Field
 
 from gateway.api.bodies import Body, read_body
 from gateway.api.query import QueryParameter
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 from gateway.api.stream import EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.events.cursor import ResumePoint
@@ -58,7 +58,7 @@ async def create_ticket(context: RequestContext) -> web.StreamResponse:
     """Make a ticket for a browser's EventSource."""
     event_log = context.gateway.event_log
     ticket = Tickets(context.gateway.tokens, event_log.ticket_key).make(context.token, event_log.uptime_s)
-    return respond({"ticket": ticket, "valid_s": VALID_S, "url": f"/api/v1/events?ticket={ticket}"}, 201)
+    return json_response({"ticket": ticket, "valid_s": VALID_S, "url": f"/api/v1/events?ticket={ticket}"}, 201)
 
 
 async def erase(context: RequestContext) -> web.StreamResponse:
@@ -68,7 +68,7 @@ async def erase(context: RequestContext) -> web.StreamResponse:
     # The audit line says who and how much; whose data it was is what had to go.
     audit = EventsErased(events=count, by=context.token or "the local socket")
     await context.gateway.event_log.append(NewEvent.by_gateway(audit))
-    return respond({"events": count})
+    return json_response({"events": count})
 
 
 _FILTERS = (
@@ -83,8 +83,8 @@ ROUTES = (
         "What happens in the store: a stream of server-sent events, or a page for pollers",
         events,
         "pos",
-        by_ticket=True,
-        answers={
+        accepts_ticket=True,
+        responses={
             200: "With `Accept: text/event-stream` the stream, from now on or after `Last-Event-ID`; "
             "else a page `{events, next}`, the oldest first, `next` being the `after` of the next page."
         },
@@ -103,7 +103,7 @@ ROUTES = (
         "Make a ticket with which a browser's EventSource may read the events for 12 hours",
         create_ticket,
         "pos",
-        answers={201: "`{ticket, valid_s, url}`"},
+        responses={201: "`{ticket, valid_s, url}`"},
     ),
     Route(
         "POST",

@@ -5,19 +5,19 @@ from typing import Final
 from aiohttp import web
 
 from gateway.api.query import QueryParameter
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 
 
 async def flow_today(context: RequestContext) -> web.StreamResponse:
     """Answer how many customers came today, and of which kind."""
-    return respond(await context.gateway.flow.today(context.query))
+    return json_response(await context.gateway.flow.today(context.query))
 
 
 async def flow_history(context: RequestContext) -> web.StreamResponse:
     """Answer how many customers came on past days, and of which kind."""
     shop = dict(context.query)
     first = shop.pop("from")
-    return respond(await context.gateway.flow.history(shop, first, shop.pop("to", first)))
+    return json_response(await context.gateway.flow.history(shop, first, shop.pop("to", first)))
 
 
 _SHOP: Final = (
@@ -51,7 +51,7 @@ _HISTORY: Final = (
 
 ROUTES = (
     Route("GET", "/api/v1/flow/today", "Customer flow of the present day", flow_today, "pos",
-          query=_SHOP, answers={200: _TODAY}),
+          query=_SHOP, responses={200: _TODAY}),
     Route("GET", "/api/v1/flow/history", "Customer flow of past days", flow_history, "pos",
-          query=(*_DAYS, *_SHOP), answers={200: _HISTORY}),
+          query=(*_DAYS, *_SHOP), responses={200: _HISTORY}),
 )  # fmt: skip

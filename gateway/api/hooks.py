@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 from gateway.errors import FieldError, InvalidRequest, TooLarge
 
 MOST_BYTES: Final = 1024 * 1024
@@ -17,13 +17,13 @@ _TAKEN: Final = {"code": 0, "msg": "succeed", "data": {}}
 async def cloud_hook(context: RequestContext) -> web.StreamResponse:
     """Take what the cloud reports."""
     await context.gateway.callbacks.receive("cloud", await _fields(context.request))
-    return respond(_TAKEN)
+    return json_response(_TAKEN)
 
 
 async def camera_hook(context: RequestContext) -> web.StreamResponse:
     """Take what a camera reports."""
     await context.gateway.callbacks.receive("camera", await _fields(context.request), context.sn)
-    return respond(_TAKEN)
+    return json_response(_TAKEN)
 
 
 async def _fields(request: web.Request) -> dict[str, str]:
@@ -54,7 +54,7 @@ ROUTES = (
         "Where the cloud reports events, signed by the vendor's rules",
         cloud_hook,
         None,
-        answers=_WRITTEN,
+        responses=_WRITTEN,
     ),
     Route(
         "POST",
@@ -62,6 +62,6 @@ ROUTES = (
         "Where a camera reports events, signed by the vendor's rules",
         camera_hook,
         None,
-        answers=_WRITTEN,
+        responses=_WRITTEN,
     ),
 )

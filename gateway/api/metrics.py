@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from gateway import __version__
-from gateway.api.auth import by_token
+from gateway.api.auth import token_authenticator
 from gateway.api.events import STREAM
 from gateway.api.route import RequestContext, Route
 from gateway.app import Gateway
@@ -76,7 +76,7 @@ async def metrics(context: RequestContext) -> web.StreamResponse:
     """Answer every metric in Prometheus' text format; a caller from elsewhere than loopback needs a token."""
     gateway, request = context.gateway, context.request
     if not from_here(request.remote or ""):
-        by_token(gateway.tokens)(request)
+        token_authenticator(gateway.tokens)(request)
     present = CollectorRegistry(auto_describe=False)
     readers = request.app[STREAM].readers
     present.register(_State(gateway, await gateway.outbox.stats(), readers))
@@ -105,6 +105,6 @@ ROUTES = (
         "Metrics for Prometheus; from loopback without a token",
         metrics,
         None,
-        answers={200: "Prometheus' text format. From elsewhere than loopback any token is needed."},
+        responses={200: "Prometheus' text format. From elsewhere than loopback any token is needed."},
     ),
 )

@@ -50,7 +50,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the whole document for these routes and the catalogue."""
     paths: dict[str, Any] = {}
     for route in routes:
-        if route.described:
+        if route.documented:
             paths.setdefault(route.path, {})[route.method.lower()] = _own(route)
     for endpoint in CATALOGUE.endpoints:
         paths[vendor_path(endpoint)] = {"post": _vendor(endpoint)}
@@ -95,7 +95,7 @@ def _own(route: Route) -> dict[str, Any]:
         "operationId": route.handler.__name__,
         "summary": route.summary,
         "description": _scope_text(route.scope),
-        "responses": {str(code): {"description": text} for code, text in route.answers.items()},
+        "responses": {str(code): {"description": text} for code, text in route.responses.items()},
     }
     operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
     names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.api.auth import allows
+from gateway.api.auth import scope_covers
 from gateway.api.bodies import ItemBody, read_body
 from gateway.api.query import QueryParameter
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
 from gateway.outbox.batching import split
 from gateway.outbox.item import OutboxItem, describe_submission
@@ -91,7 +91,7 @@ async def list_items(context: RequestContext) -> web.StreamResponse:
         limit=query["limit"],
     )
     following_text = None if following is None else str(following)
-    return respond({"items": [item.describe() for item in items], "next": following_text})
+    return json_response({"items": [item.describe() for item in items], "next": following_text})
 
 
 async def show_item(context: RequestContext) -> web.StreamResponse:
@@ -131,7 +131,7 @@ async def release(context: RequestContext) -> web.StreamResponse:
     outbox = context.gateway.outbox
     released = outbox.depth if outbox.held else 0
     await outbox.release_hold()
-    return respond({"released": released})
+    return json_response({"released": released})
 
 
 async def drop_item(context: RequestContext) -> web.StreamResponse:
@@ -145,7 +145,7 @@ async def drop_item(context: RequestContext) -> web.StreamResponse:
 
 def _visible(context: RequestContext) -> str | None:
     """Return the token whose items the caller may see, or None for those of all."""
-    return None if allows(context.scope, "installer") else context.token
+    return None if scope_covers(context.scope, "installer") else context.token
 
 
 async def _named(context: RequestContext) -> tuple[int | None, Sequence[OutboxItem]]:
@@ -166,7 +166,7 @@ async def _named(context: RequestContext) -> tuple[int | None, Sequence[OutboxIt
 async def _shown(context: RequestContext, status: int = 200) -> web.Response:
     submission, items = await _named(context)
     shown: dict[str, Any] = items[0].describe() if submission is None else describe_submission(submission, items)
-    return respond(shown, status)
+    return json_response(shown, status)
 
 
 _QUERY: Final = (
@@ -184,7 +184,7 @@ ROUTES = (
           query=_QUERY),
     Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos"),
     Route("PUT", "/api/v1/outbox/{outbox_id}", "Correct a refused item and send it again", edit_item, "pos", ItemBody),
-    Route("DELETE", "/api/v1/outbox/{outbox_id}", "Drop an item", drop_item, "pos", answers={204: "Dropped."}),
+    Route("DELETE", "/api/v1/outbox/{outbox_id}", "Drop an item", drop_item, "pos", responses={204: "Dropped."}),
     Route("POST", "/api/v1/outbox/{outbox_id}/retry", "Send a refused item again", retry_item, "pos",
-          answers={202: "It waits again."}),
+          responses={202: "It waits again."}),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.errors import Problem, RateLimited, Unauthorized
 from gateway.protocol import json_text
-from gateway.runtime.logs.request import REQUEST
+from gateway.runtime.logs.request import REQUEST_ID
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _headers(problem: Problem) -> dict[str, str]:
 
 def _respond(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
     given = {name: value for name, value in headers.items() if value}
-    if request_id := REQUEST.get():
+    if request_id := REQUEST_ID.get():
         document["request_id"] = request_id
     try:
         body = json_text.dumps(document).encode()

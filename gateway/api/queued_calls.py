@@ -63,15 +63,15 @@ def describe(operation: dict[str, Any], endpoint: Endpoint) -> None:
         return
     operation["description"] += "\n\n" + " ".join(describe_relay_policy(endpoint.relay))
     operation["parameters"] = list(_REQUEST_HEADERS)
-    answers = operation["responses"]
-    answers["200"]["headers"] = _APPLIED
-    answers["202"] = {
+    responses = operation["responses"]
+    responses["200"]["headers"] = _APPLIED
+    responses["202"] = {
         "description": "It is kept and will be sent. The cloud has not answered yet.",
         "headers": {**_LOCATION, **_APPLIED},
         "content": {"application/json": {"schema": _ACCEPTED}},
     }
     for problem, text in _PROBLEMS.items():
-        answers[str(problem.status)] = {
+        responses[str(problem.status)] = {
             "description": text,
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }

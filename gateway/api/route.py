@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from gateway.api.auth import Identify, Identity, require
+from gateway.api.auth import Authenticator, Identity, require_scope
 from gateway.api.bodies import Body
 from gateway.api.problems import problem_response
 from gateway.api.query import QueryParameter, read_query
@@ -19,7 +19,7 @@ from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.logs.request import begin_request
 
-REQUEST_ID: Final = "X-Request-Id"
+REQUEST_ID_HEADER: Final = "X-Request-Id"
 """The header that names a request, in the request and in its answer."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -59,38 +59,38 @@ class Route:
     handler: Handler
     scope: Scope | None
     body: type[Body] | None = None
-    answers: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
+    responses: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
     query: tuple[QueryParameter, ...] = ()
-    by_ticket: bool = False
+    accepts_ticket: bool = False
     """Whether a ticket in the query does instead of a token."""
-    described: bool = True
+    documented: bool = True
     """Whether the OpenAPI document shows it; the generic vendor routes are shown once per endpoint instead."""
 
-    def bound(self, gateway: Gateway, identify: Identify) -> WebHandler:
+    def bind(self, gateway: Gateway, authenticate: Authenticator) -> WebHandler:
         """Return the handler for aiohttp: guarded by the scope, its failures answered as problems."""
         needed, handler, declared = self.scope, self.handler, self.query
-        if self.by_ticket:
-            identify = _by_ticket(gateway, identify)
+        if self.accepts_ticket:
+            authenticate = _accept_tickets(gateway, authenticate)
 
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
                 if needed is None:
                     return await handler(RequestContext(gateway, request, "pos"))
-                who = identify(request)
-                require(who.scope, needed)
+                who = authenticate(request)
+                require_scope(who.scope, needed)
                 query = read_query(request.query, declared) if declared else _NOTHING
                 return await handler(RequestContext(gateway, request, who.scope, who.name, query))
             except Exception as exc:
                 return problem_response(request, exc)
 
-        return traced(serve)
+        return trace_request(serve)
 
 
-def traced(serve: WebHandler) -> WebHandler:
+def trace_request(serve: WebHandler) -> WebHandler:
     """Return a handler that gives each request its id, which the answer and the log lines that it causes show."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        request_id = begin_request(request.headers.get(REQUEST_ID))
+        request_id = begin_request(request.headers.get(REQUEST_ID_HEADER))
         if not _log.isEnabledFor(logging.DEBUG):
             response = await serve(request)
         else:
@@ -104,23 +104,23 @@ def traced(serve: WebHandler) -> WebHandler:
             }
             _log.debug("answered", extra={"fields": fields})
         if not response.prepared:
-            response.headers[REQUEST_ID] = request_id
+            response.headers[REQUEST_ID_HEADER] = request_id
         return response
 
     return handle
 
 
-def _by_ticket(gateway: Gateway, identify: Identify) -> Identify:
+def _accept_tickets(gateway: Gateway, authenticate: Authenticator) -> Authenticator:
     def by_ticket_if_any(request: web.Request) -> Identity:
         if "ticket" not in request.query or "Authorization" in request.headers:
-            return identify(request)
+            return authenticate(request)
         tickets = Tickets(gateway.tokens, gateway.event_log.ticket_key)
         return Identity(*tickets.check(request.query["ticket"], gateway.event_log.uptime_s))
 
     return by_ticket_if_any
 
 
-def respond(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with a JSON document."""
     body = json_text.dumps(document).encode()
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")

@@ -26,14 +26,14 @@ from gateway.api import (
     vendor,
     webhooks,
 )
-from gateway.api.auth import Identify, by_key, by_socket, by_token
+from gateway.api.auth import Authenticator, authenticate_socket, key_authenticator, token_authenticator
 from gateway.api.bodies import MAX_BODY_BYTES
 from gateway.api.cors import allow_origins
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.problems import problem_response
-from gateway.api.route import Route, traced
+from gateway.api.route import Route, trace_request
 from gateway.api.stream import EventStream
-from gateway.api.tls import https_context
+from gateway.api.tls import serve_certificate
 from gateway.app import Gateway
 from gateway.errors import Forbidden, StateError
 from gateway.settings import ServerSettings
@@ -57,14 +57,16 @@ _PLAIN_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
 """What plain HTTP still serves where the settings do not allow it in general: what begins like this."""
 
 
-def application(gateway: Gateway, identify: Identify, settings: ServerSettings | None = None) -> web.Application:
-    """Make the web application of a gateway; `identify` tells who calls, `settings` are for callers on the network."""
+def make_application(
+    gateway: Gateway, authenticate: Authenticator, settings: ServerSettings | None = None
+) -> web.Application:
+    """Make the web application of a gateway. `settings` are for callers on the network."""
     # A middleware costs a tenth of what accepting an order does.
     middlewares = () if settings is None or settings.allow_plain_http else (_only_encrypted,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[system.DOCUMENT] = lambda: openapi.document(ROUTES)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.bound(gateway, identify))
+        app.router.add_route(route.method, route.path, route.bind(gateway, authenticate))
     if settings is not None and settings.cors_origins:
         allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_nothing_there)
     app.router.add_route("*", "/{path:.*}", _nothing_there)
@@ -76,34 +78,34 @@ def application(gateway: Gateway, identify: Identify, settings: ServerSettings |
 
 
 @contextlib.asynccontextmanager
-async def serving(gateway: Gateway) -> AsyncIterator[list[str]]:
+async def serve(gateway: Gateway) -> AsyncIterator[list[str]]:
     """Serve tills where the settings say, and commands on the Unix socket where the system has those.
 
     Yields the base URLs. Raises `StateError` naming what could not be listened on, and `SettingsError`.
     """
     async with contextlib.AsyncExitStack() as stack:
         if HAS_UNIX_SOCKETS:
-            await stack.enter_async_context(serving_commands(gateway))
+            await stack.enter_async_context(serve_commands(gateway))
         settings = gateway.settings.server
-        app = application(gateway, by_token(gateway.tokens), settings)
+        app = make_application(gateway, token_authenticator(gateway.tokens), settings)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        context = await stack.enter_async_context(https_context(gateway)) if settings.https_port else None
+        context = await stack.enter_async_context(serve_certificate(gateway)) if settings.https_port else None
         urls = await _listen_on_network(runner, settings, context)
         gateway.directory.announce(urls[0])
         yield urls
 
 
 @contextlib.asynccontextmanager
-async def serving_commands(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
+async def serve_commands(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve commands of this machine's user alone, with every right; yield a client session.
 
     On the Unix socket the file's permissions are the token. Where there are none, it is loopback and a key that only
     this process knows.
     """
     key = secrets.token_urlsafe(32)
-    app = application(gateway, by_socket if HAS_UNIX_SOCKETS else by_key(key))
+    app = make_application(gateway, authenticate_socket if HAS_UNIX_SOCKETS else key_authenticator(key))
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
     await runner.setup()
     try:
@@ -152,13 +154,13 @@ async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamR
     return await _refused_plain(request)
 
 
-@traced
+@trace_request
 async def _refused_plain(request: web.Request) -> web.StreamResponse:
     refusal = Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
     return problem_response(request, refusal)
 
 
-@traced
+@trace_request
 async def _nothing_there(request: web.Request) -> web.StreamResponse:
     """Answer what no route takes, telling an unknown path from one that has other methods."""
     methods: set[str] = set()

@@ -13,12 +13,12 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.route import REQUEST_ID
+from gateway.api.route import REQUEST_ID_HEADER
 from gateway.events.cursor import ResumeNotice, ResumePoint
 from gateway.events.event import Event, EventFilter
 from gateway.events.log import EventLog
 from gateway.protocol import json_text
-from gateway.runtime.logs.request import REQUEST
+from gateway.runtime.logs.request import REQUEST_ID
 
 HEARTBEAT_S: Final = 15.0
 """How often an idle stream gets a comment, so that both ends notice a dead connection."""
@@ -98,7 +98,7 @@ class EventStream:
         self, request: web.Request, resume_point: ResumePoint, event_filter: EventFilter, *, token: str
     ) -> web.StreamResponse:
         """Answer a request with the events from a position on, until the reader leaves or its token is revoked."""
-        response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID: REQUEST.get()})
+        response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID_HEADER: REQUEST_ID.get()})
         response.enable_chunked_encoding()
         await response.prepare(request)
         hello = f"retry: {_RETRY_MS}\n\n".encode() + (_notice(resume_point.notice) if resume_point.notice else b"")

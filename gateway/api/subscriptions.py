@@ -2,33 +2,33 @@
 
 from aiohttp import web
 
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 from gateway.events.subscription_targets import CLOUD
 
 
 async def list_hooks(context: RequestContext) -> web.StreamResponse:
     """List every subscription and how it stands."""
-    return respond({"hooks": context.gateway.subscriptions.describe()})
+    return json_response({"hooks": context.gateway.subscriptions.describe()})
 
 
 async def hook_cloud(context: RequestContext) -> web.StreamResponse:
     """Subscribe at the cloud now."""
-    return respond(await context.gateway.subscriptions.add(CLOUD))
+    return json_response(await context.gateway.subscriptions.add(CLOUD))
 
 
 async def hook_camera(context: RequestContext) -> web.StreamResponse:
     """Subscribe at a camera now."""
-    return respond(await context.gateway.subscriptions.add(context.sn))
+    return json_response(await context.gateway.subscriptions.add(context.sn))
 
 
 async def unhook_cloud(context: RequestContext) -> web.StreamResponse:
     """End what is subscribed at the cloud."""
-    return respond(await context.gateway.subscriptions.end(CLOUD))
+    return json_response(await context.gateway.subscriptions.end(CLOUD))
 
 
 async def unhook_camera(context: RequestContext) -> web.StreamResponse:
     """End what is subscribed at a camera."""
-    return respond(await context.gateway.subscriptions.end(context.sn))
+    return json_response(await context.gateway.subscriptions.end(context.sn))
 
 
 _SHOWN = "`{target, state, callback, events, refused, since, last_error, next_try_in_s}`"
@@ -45,21 +45,23 @@ ROUTES = (
         "Whom this gateway has asked to report events: the cloud, and its cameras",
         list_hooks,
         "installer",
-        answers={
+        responses={
             200: f"`{{hooks: […]}}`, each {_SHOWN}. `target` is `cloud` or a serial number; `state` is `waiting`, "
             "`subscribed`, `failing` (it is tried again), `unsupported` (by the camera's firmware), `ended` (by a "
             "person) or `off` (`last_error` names the setting)."
         },
     ),
-    Route("PUT", "/api/v1/hooks/cloud", "Subscribe at the cloud now", hook_cloud, "admin", answers=_ADDED),
-    Route("DELETE", "/api/v1/hooks/cloud", "End all subscriptions at the cloud", unhook_cloud, "admin", answers=_ENDED),
-    Route("PUT", "/api/v1/hooks/cameras/{sn}", "Subscribe at a camera now", hook_camera, "admin", answers=_ADDED),
+    Route("PUT", "/api/v1/hooks/cloud", "Subscribe at the cloud now", hook_cloud, "admin", responses=_ADDED),
+    Route(
+        "DELETE", "/api/v1/hooks/cloud", "End all subscriptions at the cloud", unhook_cloud, "admin", responses=_ENDED
+    ),
+    Route("PUT", "/api/v1/hooks/cameras/{sn}", "Subscribe at a camera now", hook_camera, "admin", responses=_ADDED),
     Route(
         "DELETE",
         "/api/v1/hooks/cameras/{sn}",
         "End all subscriptions at a camera",
         unhook_camera,
         "admin",
-        answers=_ENDED,
+        responses=_ENDED,
     ),
 )

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.api import docs
 from gateway.api.bodies import TokenBody, read_body
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Scope
 
@@ -19,7 +19,7 @@ DOCUMENT: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("openapi")
 
 async def healthz(_: RequestContext) -> web.StreamResponse:
     """Answer that the gateway serves."""
-    return respond({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
 async def status(context: RequestContext) -> web.StreamResponse:
@@ -27,7 +27,7 @@ async def status(context: RequestContext) -> web.StreamResponse:
     gateway = context.gateway
     cameras = gateway.registry.all()
     outbox = await gateway.outbox.stats()
-    return respond(
+    return json_response(
         {
             "version": __version__,
             "uptime_s": round(time.monotonic() - gateway.started_at, 1),
@@ -41,12 +41,12 @@ async def status(context: RequestContext) -> web.StreamResponse:
 
 async def catalogue(_: RequestContext) -> web.StreamResponse:
     """List every vendor endpoint with its parameters, return codes and scope."""
-    return respond({"endpoints": [endpoint.describe() for endpoint in CATALOGUE.endpoints]})
+    return json_response({"endpoints": [endpoint.describe() for endpoint in CATALOGUE.endpoints]})
 
 
 async def openapi_json(context: RequestContext) -> web.StreamResponse:
     """Return the OpenAPI document."""
-    return respond(context.request.app[DOCUMENT]())
+    return json_response(context.request.app[DOCUMENT]())
 
 
 async def docs_page(context: RequestContext) -> web.StreamResponse:
@@ -58,12 +58,12 @@ async def create_token(context: RequestContext) -> web.StreamResponse:
     """Make a token; this is the only time that it is shown."""
     body = await read_body(context.request, TokenBody)
     token = await context.gateway.tokens.create(body.name, cast("Scope", body.scope))
-    return respond({"name": body.name, "scope": body.scope, "token": token}, 201)
+    return json_response({"name": body.name, "scope": body.scope, "token": token}, 201)
 
 
 async def list_tokens(context: RequestContext) -> web.StreamResponse:
     """List the tokens, without the tokens themselves."""
-    return respond({"tokens": [record.describe() for record in context.gateway.tokens.all()]})
+    return json_response({"tokens": [record.describe() for record in context.gateway.tokens.all()]})
 
 
 async def revoke_token(context: RequestContext) -> web.StreamResponse:
@@ -80,5 +80,5 @@ ROUTES = (
     Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos"),
     Route("POST", "/api/v1/tokens", "Make a token", create_token, "admin", TokenBody, {201: "The token, shown once."}),
     Route("GET", "/api/v1/tokens", "List the tokens", list_tokens, "admin"),
-    Route("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_token, "admin", answers={204: "Revoked."}),
+    Route("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_token, "admin", responses={204: "Revoked."}),
 )

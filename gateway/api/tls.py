@@ -24,7 +24,7 @@ _LOOK_EVERY_S: Final = 2.0
 
 
 @contextlib.asynccontextmanager
-async def https_context(gateway: Gateway) -> AsyncIterator[ssl.SSLContext]:
+async def serve_certificate(gateway: Gateway) -> AsyncIterator[ssl.SSLContext]:
     """Yield a context that shows the shop's own certificate, or one that the gateway's authority issues.
 
     While it is in use it follows the files, or the names, addresses and time; connections that are open stay open.

@@ -4,7 +4,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.bodies import Body, read_body
-from gateway.api.route import RequestContext, Route, respond
+from gateway.api.route import RequestContext, Route, json_response
 
 
 class WebhookBody(Body):
@@ -18,19 +18,19 @@ class WebhookBody(Body):
 
 async def list_webhooks(context: RequestContext) -> web.StreamResponse:
     """List the webhooks and how their deliveries go."""
-    return respond({"webhooks": context.gateway.webhooks.describe_all()})
+    return json_response({"webhooks": context.gateway.webhooks.describe_all()})
 
 
 async def add_webhook(context: RequestContext) -> web.StreamResponse:
     """Push events to a till from now on."""
     body = await read_body(context.request, WebhookBody)
     made = await context.gateway.webhooks.add(body.url, name=body.name, types=",".join(body.types), camera=body.camera)
-    return respond(made, 201, {"Location": f"/api/v1/webhooks/{made['webhook_id']}"})
+    return json_response(made, 201, {"Location": f"/api/v1/webhooks/{made['webhook_id']}"})
 
 
 async def show_webhook(context: RequestContext) -> web.StreamResponse:
     """Show a webhook and how its delivery goes."""
-    return respond(context.gateway.webhooks.describe(context.request.match_info["id"]))
+    return json_response(context.gateway.webhooks.describe(context.request.match_info["id"]))
 
 
 async def remove_webhook(context: RequestContext) -> web.StreamResponse:
@@ -41,7 +41,7 @@ async def remove_webhook(context: RequestContext) -> web.StreamResponse:
 
 async def test_webhook(context: RequestContext) -> web.StreamResponse:
     """Push a test event now, and tell what became of it."""
-    return respond((await context.gateway.webhooks.test(context.request.match_info["id"]))._asdict())
+    return json_response((await context.gateway.webhooks.test(context.request.match_info["id"]))._asdict())
 
 
 ROUTES = (
@@ -56,13 +56,15 @@ ROUTES = (
         {201: "The webhook; its `secret`, by which the till checks signatures, is shown this once."},
     ),
     Route("GET", "/api/v1/webhooks/{id}", "Show a webhook and how its delivery goes", show_webhook, "admin"),
-    Route("DELETE", "/api/v1/webhooks/{id}", "Push no more to a till", remove_webhook, "admin", answers={204: "Done."}),
+    Route(
+        "DELETE", "/api/v1/webhooks/{id}", "Push no more to a till", remove_webhook, "admin", responses={204: "Done."}
+    ),
     Route(
         "POST",
         "/api/v1/webhooks/{id}/test",
         "Push a test event now",
         test_webhook,
         "admin",
-        answers={200: "`{delivered, status, error, duration_ms}`: what became of it."},
+        responses={200: "`{delivered, status, error, duration_ms}`: what became of it."},
     ),
 )

@@ -35,7 +35,7 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import VendorResponse
 from gateway.runtime.clock import PeerClock
-from gateway.runtime.metrics import OnCall, measured
+from gateway.runtime.metrics import OnCall, measure_call
 from gateway.settings import CameraSettings
 
 __all__ = ["AccessPoint", "ActivationUnknown", "Cameras", "NoAccessPointList", "OtherOwner"]
@@ -92,7 +92,7 @@ class Cameras:
         camera = self._managed(sn)
         account = self._way.credentials() if endpoint.auth == "signed" else None
         line = self._line(sn)
-        with measured(endpoint.path, self.on_call):
+        with measure_call(endpoint.path, self.on_call):
             return await self._call(camera, line, call, account)
 
     async def _call(

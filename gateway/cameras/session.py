@@ -15,8 +15,8 @@ from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_r
 from gateway.protocol.return_codes import CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.signing import add_signature
 from gateway.runtime.clock import PeerClock
-from gateway.runtime.logs.calls import calls_of
-from gateway.runtime.metrics import measured
+from gateway.runtime.logs.calls import call_logger
+from gateway.runtime.metrics import measure_call
 
 MAX_WAITING: Final = 32
 """How many calls may wait for one camera; they are small devices and slow at times."""
@@ -46,7 +46,7 @@ class CameraSession:
         self.latest: HttpResponse | None = None
         """What came for the call that was sent last, also where it is no vendor answer; None where nothing came."""
         self._context = context
-        self._log_call = calls_of("camera", sn)
+        self._log_call = call_logger("camera", sn)
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._date: str | None = None
@@ -93,7 +93,7 @@ class CameraSession:
         A camera that refused the time or the signature, and told another time with it, gets the call signed anew.
         Raises as `CameraConnection.post`.
         """
-        with measured(call.endpoint.path, self._log_call):
+        with measure_call(call.endpoint.path, self._log_call):
             answer, moved_s = await self._send(call, account, deadline)
             time_refused = answer.code in (CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED)
             if account is not None and time_refused and abs(moved_s) >= _CLOCK_MOVED_S:

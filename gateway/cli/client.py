@@ -98,12 +98,12 @@ async def connected(settings: Settings) -> AsyncIterator[Api]:
 async def _assembled(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session to a gateway that is assembled for this command alone."""
     # Imported here: a command that speaks to a gateway that runs starts in half the time without all of it.
-    from gateway.api.server import serving_commands
+    from gateway.api.server import serve_commands
     from gateway.app import Gateway
 
     gateway = await Gateway.open(settings)
     try:
-        async with serving_commands(gateway) as session:
+        async with serve_commands(gateway) as session:
             yield session
     finally:
         await gateway.close()

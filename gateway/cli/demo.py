@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from gateway.api.local_socket import socket_session
-from gateway.api.server import serving
+from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.client import Api
 from gateway.cli.messages import messages
@@ -60,7 +60,7 @@ async def _run_demo(session: Session, once: bool) -> None:
             write_settings(settings_file, store.settings_toml(Path(directory)) + server + hooks + storage)
             gateway = await Gateway.open(load_settings(settings_file))
             try:
-                async with serving(gateway) as urls:
+                async with serve(gateway) as urls:
                     await gateway.start(port=port_of(urls[0]), https_port=0)
                     summary = await _run_steps(gateway, store, urls[0])
                     summary["seconds"] = round(time.monotonic() - began, 1)

@@ -59,7 +59,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
 
     Exit status: 0 done, 1 failed, 2 wrong usage.
     """
-    logs.set_up("warning")
+    logs.configure("warning")
     context.obj = Session(config, json, no_input)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from gateway.api.local_socket import socket_session
-from gateway.api.server import serving
+from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.session import Session, finish
 from gateway.runtime import logs
@@ -24,7 +24,7 @@ _OBJECTS: Final = 10_000
 @click.pass_obj
 def run(session: Session, log_level: logs.Level) -> None:
     """Run the gateway until it is told to stop."""
-    logs.set_up(log_level)
+    logs.configure(log_level)
     # The watchdog ends a gateway that hangs with SIGABRT: then the log tells where it hung.
     faulthandler.enable()
     finish(session, _serve(session))
@@ -37,7 +37,7 @@ async def _serve(session: Session) -> None:
     async with manager.patience():
         gateway = await Gateway.open(settings)
     try:
-        async with serving(gateway) as urls:
+        async with serve(gateway) as urls:
             serves = f"serves on {' '.join(urls)}"
             click.echo(f"sunmi-gateway {serves}", err=True)
             async with manager.ready(lambda: _answers(gateway), f"It {serves}"):

@@ -33,8 +33,8 @@ from gateway.protocol.parameters import FilePart
 from gateway.protocol.return_codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
 from gateway.protocol.signing import add_signature
 from gateway.runtime.clock import PeerClock
-from gateway.runtime.logs.calls import calls_of
-from gateway.runtime.metrics import OnCall, measured
+from gateway.runtime.logs.calls import call_logger
+from gateway.runtime.metrics import OnCall, measure_call
 from gateway.settings import CloudSettings
 
 _MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
@@ -46,7 +46,7 @@ _RETRY_AFTER_S: Final = 30
 _CREDENTIAL_CODES: Final = frozenset({CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED, CLOUD_RANDOM_REFUSED})
 
 _log = logging.getLogger(__name__)
-_LOG_CALL: Final = calls_of("cloud")
+_LOG_CALL: Final = call_logger("cloud")
 
 
 class _Reply(NamedTuple):
@@ -93,7 +93,7 @@ class Cloud:
         `TooLarge`, `RateLimited`, and `Conflict` when app_id or secret key are not set.
         """
         self.check_credentials()
-        with measured(call.endpoint.path, self.on_call), measured(call.endpoint.path, _LOG_CALL):
+        with measure_call(call.endpoint.path, self.on_call), measure_call(call.endpoint.path, _LOG_CALL):
             return await self._call(call)
 
     async def _call(self, call: Call) -> VendorResponse:

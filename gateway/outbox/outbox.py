@@ -25,7 +25,7 @@ from gateway.outbox.submission_table import SubmissionWriter
 from gateway.outbox.waiter import Waiter, Waiters
 from gateway.protocol.endpoint import Call
 from gateway.protocol.parameters import FilePart
-from gateway.runtime.logs.calls import Origins
+from gateway.runtime.logs.calls import RequestOrigins
 from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from gateway.storage.group_commit import GroupCommit
@@ -78,7 +78,7 @@ class Outbox:
         """Called when something may have become ready to be sent."""
         self.on_refused: Callable[[int, str, Outcome], None] = lambda _sequence, _path, _outcome: None
         """Called with number, endpoint and outcome of a refused item, once that is on the disk."""
-        self.origins = Origins()
+        self.origins = RequestOrigins()
         """The requests that brought the items."""
         self._database = database
         self._uptime = uptime

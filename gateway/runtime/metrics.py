@@ -67,7 +67,7 @@ class Metrics:
 
 
 @contextmanager
-def measured(endpoint: str, on_call: OnCall) -> Iterator[None]:
+def measure_call(endpoint: str, on_call: OnCall) -> Iterator[None]:
     """Tell `on_call` how the block went and how long it took."""
     began = perf_counter()
     result = "cancelled"

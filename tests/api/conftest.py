@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.api.server import serving
+from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
@@ -61,7 +61,7 @@ async def gateway(store: SimulatedStore, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.fixture
 async def session(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
-    async with serving(gateway) as urls, aiohttp.ClientSession(urls[0]) as http:
+    async with serve(gateway) as urls, aiohttp.ClientSession(urls[0]) as http:
         yield http
 
 

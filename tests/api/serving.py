@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.api.server import serving
+from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.settings import Settings
 
@@ -36,7 +36,7 @@ async def served(tmp_path: Path, *, cloud: Any = None, **server: object) -> Asyn
     )
     gateway = await Gateway.open(settings)
     try:
-        async with serving(gateway) as urls:
+        async with serve(gateway) as urls:
             yield Served(gateway, urls[0], urls[1] if len(urls) > 1 else "")
     finally:
         await gateway.close()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.server import serving
+from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.events.event import NewEvent
 from gateway.settings import Settings
@@ -47,7 +47,7 @@ async def test_an_event_source_reconnects_and_misses_nothing(tmp_path: Path) -> 
 
     try:
         async with browsing(tmp_path) as browser:
-            async with serving(gateway) as [url, *_]:
+            async with serve(gateway) as [url, *_]:
                 await happen(3)
                 page = await browser.open(f"{url}docs")
                 ticket = await page.run(f"""
@@ -60,7 +60,7 @@ async def test_an_event_source_reconnects_and_misses_nothing(tmp_path: Path) -> 
                 await happen(2)
                 assert len((await page.run(WAIT % 5))["seen"]) == 5
             await happen(4)  # while nobody serves
-            async with serving(gateway):
+            async with serve(gateway):
                 await happen(2)
                 shown = await page.run(WAIT % 11)
             assert shown["seen"] == [[event_id, number] for number, event_id in enumerate(made)]

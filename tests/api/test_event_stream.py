@@ -14,7 +14,7 @@ import pytest
 import sseclient
 from aiohttp import web
 
-from gateway.api.server import serving
+from gateway.api.server import serve
 from gateway.api.stream import MOST_UNSENT_BYTES, EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.app import Gateway
@@ -180,7 +180,7 @@ async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway) -> None:
 async def test_stopping_the_gateway_ends_the_streams_without_waiting(gateway: Gateway) -> None:
     token = await gateway.tokens.create("till", "pos")
     async with contextlib.AsyncExitStack() as server, contextlib.AsyncExitStack() as stack:
-        urls = await server.enter_async_context(serving(gateway))
+        urls = await server.enter_async_context(serve(gateway))
         http = await stack.enter_async_context(aiohttp.ClientSession(urls[0]))
         headers = STREAM | {"Authorization": f"Bearer {token}"}
         response = await stack.enter_async_context(http.get(EVENTS, headers=headers))

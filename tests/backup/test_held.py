@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.api.server import serving_commands
+from gateway.api.server import serve_commands
 from gateway.app import Gateway
 from gateway.backup.make import make
 from gateway.backup.restore import restore
@@ -68,7 +68,7 @@ async def get(session: aiohttp.ClientSession, path: str) -> Any:
 
 
 async def test_what_waited_is_held_until_it_is_released(restored: Gateway, store: SimulatedStore) -> None:
-    async with serving_commands(restored) as session:
+    async with serve_commands(restored) as session:
         assert (await get(session, "/api/v1/status"))["relay"] == {"away": None, "held": True}
         assert await sell(restored, 3, wait_s=30) == "waiting", "nobody waits for what is held"
         listing = {"shop_id": store.shop_id}

@@ -32,7 +32,7 @@ async def test_a_command_works_by_itself(settings: Settings) -> None:
 async def test_a_running_gateway_is_named(settings: Settings) -> None:
     gateway = await Gateway.open(settings)
     try:
-        async with server.serving(gateway) as urls:
+        async with server.serve(gateway) as urls:
             with pytest.raises(StateError, match=urls[0]):
                 async with client.connected(settings):
                     pass

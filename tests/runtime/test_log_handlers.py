@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.logs import REQUEST, begin_request
+from gateway.runtime.logs import REQUEST_ID, begin_request
 from gateway.runtime.logs.handlers import Journal, Terminal, leads_to_journal
-from gateway.runtime.logs.redaction import Secrets
+from gateway.runtime.logs.redaction import Redactor
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def log() -> Iterator[logging.Logger]:
 @pytest.fixture
 def terminal(log: logging.Logger) -> io.StringIO:
     stream = io.StringIO()
-    log.addHandler(Terminal(Secrets(), stream))
+    log.addHandler(Terminal(Redactor(), stream))
     return stream
 
 
@@ -54,7 +54,7 @@ def read(datagram: bytes) -> dict[str, str]:
 
 
 def test_a_terminal_shows_names_and_values(log: logging.Logger, terminal: io.StringIO) -> None:
-    REQUEST.set("")
+    REQUEST_ID.set("")
     log.warning("the cloud is away: %s", "no route", extra={"fields": {"attempt": 3, "camera": ""}})
     line = terminal.getvalue()
     assert line.startswith("time=20")
@@ -94,7 +94,7 @@ def test_a_line_names_the_request_that_caused_it(log: logging.Logger, terminal: 
     lines = terminal.getvalue().splitlines()
     assert lines[0].endswith("request_id=till-7:0001")
     assert len({line.partition("request_id=")[2] for line in lines}) == len(lines)
-    REQUEST.set("")
+    REQUEST_ID.set("")
 
 
 def test_what_cannot_be_worded_is_still_told(log: logging.Logger, terminal: io.StringIO) -> None:
@@ -111,7 +111,7 @@ def test_a_closed_terminal_harms_nothing(
 
 
 def test_the_journal_gets_fields(log: logging.Logger, journal: socket.socket) -> None:
-    log.addHandler(Journal(Secrets(), journal.getsockname()))
+    log.addHandler(Journal(Redactor(), journal.getsockname()))
     begin_request("r-1")
     log.warning("the camera is gone", extra={"fields": {"camera": "FM020D8B00001", "duration_ms": 12.5}})
     fields = read(journal.recv(65536))
@@ -128,11 +128,11 @@ def test_the_journal_gets_fields(log: logging.Logger, journal: socket.socket) ->
     assert fields["PRIORITY"] == "3"
     assert fields["MESSAGE"].startswith("it failed\nbadly\nTraceback")
     assert fields["TRACE"].endswith("ValueError: on two\nlines")
-    REQUEST.set("")
+    REQUEST_ID.set("")
 
 
 def test_the_largest_line_fits(log: logging.Logger, journal: socket.socket) -> None:
-    log.addHandler(Journal(Secrets(), journal.getsockname()))
+    log.addHandler(Journal(Redactor(), journal.getsockname()))
     log.info("%s", "ä" * 100_000, extra={"fields": {"more": "\N{ELEPHANT}" * 100_000}})
     fields = read(journal.recv(1024 * 1024))
     assert len(fields["MESSAGE"]) == len(fields["MORE"]) == 16_384
@@ -140,7 +140,7 @@ def test_the_largest_line_fits(log: logging.Logger, journal: socket.socket) -> N
 
 def test_a_journal_that_is_away_delays_nobody_and_is_told_what_it_missed(log: logging.Logger, tmp_path: Path) -> None:
     path = str(tmp_path / "late")
-    log.addHandler(Journal(Secrets(), path))
+    log.addHandler(Journal(Redactor(), path))
     log.info("nobody listens")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(path)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from gateway.runtime.logs.handlers import Terminal
-from gateway.runtime.logs.redaction import Secrets
+from gateway.runtime.logs.redaction import Redactor
 
 TOKEN = "sgw_Rk9vYmFyQmF6UXV4_1234567890-abcdefghijklmnop"
 WEBHOOK = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -17,9 +17,9 @@ KEY = 'kd/s "QZQZ\\k+ü%'
 
 
 @pytest.fixture
-def secrets() -> Secrets:
-    known = Secrets()
-    known.hide([KEY, "", "ab"])
+def secrets() -> Redactor:
+    known = Redactor()
+    known.add_secrets([KEY, "", "ab"])
     return known
 
 
@@ -28,8 +28,8 @@ def secrets() -> Secrets:
     [KEY, f"signed with {KEY}.", repr(KEY), repr(KEY.encode()), json.dumps({"x": KEY}), urlencode({"x": KEY}),
      json.dumps(KEY, ensure_ascii=False)],
 )  # fmt: skip
-def test_known_values_are_hidden_however_they_are_written(secrets: Secrets, text: str) -> None:
-    shown = secrets.redacted(text)
+def test_known_values_are_hidden_however_they_are_written(secrets: Redactor, text: str) -> None:
+    shown = secrets.redact(text)
     assert "********" in shown
     assert "QZQZ" not in shown
 
@@ -43,8 +43,8 @@ def test_known_values_are_hidden_however_they_are_written(secrets: Secrets, text
      r'body: "{\"password\":\"hush-hush\"}"', "client_certificate_password=hush-hush",
      "-----BEGIN PRIVATE KEY-----\nMIIEvQ\nhush\n-----END PRIVATE KEY-----", "-----BEGIN EC PRIVATE KEY-----\nhush"],
 )  # fmt: skip
-def test_what_looks_like_a_secret_is_hidden(secrets: Secrets, text: str) -> None:
-    shown = secrets.redacted(text)
+def test_what_looks_like_a_secret_is_hidden(secrets: Redactor, text: str) -> None:
+    shown = secrets.redact(text)
     assert "********" in shown
     for part in (TOKEN, TICKET, WEBHOOK, "hush", "abcdefghijklmnop", "80000000", "0A1B2C3D", "MIIEvQ"):
         assert part not in shown
@@ -56,11 +56,11 @@ def test_what_looks_like_a_secret_is_hidden(secrets: Secrets, text: str) -> None
      "check cloud.app_id, cloud.secret_key and cloud.environment", "designed: yes", "path=/api/v1/tokens status=200",
      "C201D0000001 at 192.168.1.5:443", "certificate " + "0123456789abcdef" * 4, "monkey=5"],
 )  # fmt: skip
-def test_what_is_no_secret_is_left_alone(secrets: Secrets, text: str) -> None:
-    assert secrets.redacted(text) == text
+def test_what_is_no_secret_is_left_alone(secrets: Redactor, text: str) -> None:
+    assert secrets.redact(text) == text
 
 
-def test_no_part_of_a_line_gets_past(secrets: Secrets) -> None:
+def test_no_part_of_a_line_gets_past(secrets: Redactor) -> None:
     stream = io.StringIO()
     log = logging.Logger("gateway.test")
     log.addHandler(Terminal(secrets, stream))

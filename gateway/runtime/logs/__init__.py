@@ -10,18 +10,18 @@ from types import TracebackType
 from typing import Final, Literal, get_args
 
 from gateway.runtime.logs.handlers import Journal, Terminal, leads_to_journal
-from gateway.runtime.logs.redaction import Secrets
-from gateway.runtime.logs.request import REQUEST, begin_request
+from gateway.runtime.logs.redaction import Redactor
+from gateway.runtime.logs.request import REQUEST_ID, begin_request
 
-__all__ = ["LEVELS", "REQUEST", "Level", "begin_request", "hide", "set_up"]
+__all__ = ["LEVELS", "REQUEST_ID", "Level", "begin_request", "hide", "set_up"]
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
-_secrets: Final = Secrets()
+_secrets: Final = Redactor()
 
 
-def set_up(level: Level) -> None:
+def configure(level: Level) -> None:
     """Log from now on what is at least as grave as `level`; of other libraries at least `info`.
 
     To the journal where standard error leads there, else to standard error.
@@ -36,9 +36,9 @@ def set_up(level: Level) -> None:
     sys.excepthook = _uncaught
 
 
-def hide(values: Iterable[str]) -> None:
+def add_secrets(values: Iterable[str]) -> None:
     """Let these values appear in no log line, whoever writes it and however."""
-    _secrets.hide(values)
+    _secrets.add_secrets(values)
 
 
 def _uncaught(kind: type[BaseException], failure: BaseException, trace: TracebackType | None) -> None:

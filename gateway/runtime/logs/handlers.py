@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from gateway.runtime.logs.redaction import Secrets
-from gateway.runtime.logs.request import REQUEST
+from gateway.runtime.logs.redaction import Redactor
+from gateway.runtime.logs.request import REQUEST_ID
 
 JOURNAL: Final = "/run/systemd/journal/socket"
 
@@ -32,7 +32,7 @@ def leads_to_journal(stream: TextIO) -> bool:
 class _Handler(logging.Handler):
     """Makes fields of a record, each without secrets; what a handler writes is made of nothing else."""
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: Redactor) -> None:
         super().__init__()
         self._secrets = secrets
 
@@ -43,17 +43,17 @@ class _Handler(logging.Handler):
         except Exception as exc:
             message = f"{record.msg!r} cannot be worded: {type(exc).__name__}"
         given: Mapping[str, Any] = getattr(record, "fields", {})
-        found: dict[str, Any] = {"message": message, "request_id": REQUEST.get(), **given}
+        found: dict[str, Any] = {"message": message, "request_id": REQUEST_ID.get(), **given}
         if record.exc_info and record.exc_info[0] is not None:
             found["trace"] = logging.Formatter().formatException(record.exc_info)
-        texts = {name: self._secrets.redacted(str(value)) for name, value in found.items() if value not in ("", None)}
+        texts = {name: self._secrets.redact(str(value)) for name, value in found.items() if value not in ("", None)}
         return {name: text[:_MOST_CHARACTERS] for name, text in texts.items()}
 
 
 class Terminal(_Handler):
     """Writes lines such as `time=… level=warning logger=gateway.app message="…"`; a trace follows, indented."""
 
-    def __init__(self, secrets: Secrets, stream: TextIO) -> None:
+    def __init__(self, secrets: Redactor, stream: TextIO) -> None:
         super().__init__(secrets)
         self._stream = stream
 
@@ -81,7 +81,7 @@ class Journal(_Handler):
     It never waits for the journal: what does not get there at once is counted, and told with the next line.
     """
 
-    def __init__(self, secrets: Secrets, path: str = JOURNAL) -> None:
+    def __init__(self, secrets: Redactor, path: str = JOURNAL) -> None:
         super().__init__(secrets)
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

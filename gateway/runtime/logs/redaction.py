@@ -31,14 +31,14 @@ _NAMED: Final = re.compile(
 """A name and a value as in forms, JSON, Python's own writing and settings files."""
 
 
-class Secrets:
+class Redactor:
     """Knows values that must not be read, and the look of others."""
 
     def __init__(self) -> None:
         self._values: set[str] = set()
         self._known: re.Pattern[str] | None = None
 
-    def hide(self, values: Iterable[str]) -> None:
+    def add_secrets(self, values: Iterable[str]) -> None:
         """Hide these values too, in every usual writing."""
         for value in values:
             if len(value) >= _SHORTEST:
@@ -48,7 +48,7 @@ class Secrets:
         longest_first = sorted(self._values, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
-    def redacted(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return a text in which the mask stands for every secret."""
         if self._known is not None:
             text = self._known.sub(REDACTED, text)

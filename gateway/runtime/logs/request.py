@@ -6,7 +6,7 @@ import secrets
 from contextvars import ContextVar
 from typing import Final
 
-REQUEST: Final[ContextVar[str]] = ContextVar("request_id", default="")
+REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request that is worked on, empty for what the gateway does by itself."""
 
 _GIVEN: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}")
@@ -20,5 +20,5 @@ def begin_request(given: str | None) -> str:
     That is 1 to 64 letters, digits and `._:/+=-`. Another is made up, unique in all lives of all gateways.
     """
     request_id = given if given is not None and _GIVEN.fullmatch(given) else f"{_begin}-{next(_number):x}"
-    REQUEST.set(request_id)
+    REQUEST_ID.set(request_id)
     return request_id

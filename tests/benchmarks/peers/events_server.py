@@ -12,7 +12,7 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from gateway.api.server import serving
+from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.events.event import NewEvent
 from gateway.settings import load_settings
@@ -86,7 +86,7 @@ async def gateway(port: int, settings: str) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port + 1).start()
-    async with serving(opened):
+    async with serve(opened):
         await asyncio.Event().wait()
 
 
