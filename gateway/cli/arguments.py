@@ -11,7 +11,7 @@ import click
 from gateway.protocol.endpoint import Endpoint
 
 
-def vendor_body(endpoint: Endpoint, pairs: tuple[str, ...]) -> dict[str, Any] | aiohttp.FormData:
+def build_body(endpoint: Endpoint, pairs: tuple[str, ...]) -> dict[str, Any] | aiohttp.FormData:
     """Return the body of a vendor call; everything after the first `=` belongs to the value.
 
     Raises `click.UsageError` for an argument that is no pair, is given twice, or names a file that cannot be read.

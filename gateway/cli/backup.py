@@ -6,43 +6,43 @@ import click
 
 from gateway.backup.make import make
 from gateway.backup.restore import restore as bring_back
+from gateway.cli.command import CommandContext, run_command
 from gateway.cli.messages import messages
-from gateway.cli.session import Session, finish
-from gateway.cli.tables import members
+from gateway.cli.tables import print_members
 from gateway.settings import load_settings, settings_path, settings_path_to_write
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
-def backup(session: Session, file: Path) -> None:
+def backup(context: CommandContext, file: Path) -> None:
     """Put settings and state into a new file (.tar.gz), also while the gateway runs.
 
     The file holds every secret: the account's key, tokens, certificates with their keys. Keep it as safe as those.
     """
 
     async def work() -> None:
-        path = settings_path(session.config)
+        path = settings_path(context.config)
         made = make(load_settings(path), path, file)
-        session.emit({name: value for name, value in made.items() if session.json or name != "files"}, members)
+        context.emit({name: value for name, value in made.items() if context.json or name != "files"}, print_members)
         _say(f"{file} holds secrets: keep it where only you can read it.")
 
-    finish(session, work())
+    run_command(context, work())
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Put other settings and another state that are there aside.")
 @click.pass_obj
-def restore(session: Session, file: Path, replace: bool) -> None:
+def restore(context: CommandContext, file: Path, replace: bool) -> None:
     """Bring settings and state back from a backup, while no gateway runs.
 
     Calls that waited for the cloud when the backup was made are held back until `outbox release`.
     """
 
     async def work() -> None:
-        done = await bring_back(file, settings_path_to_write(session.config), replace=replace)
-        session.emit(done, members)
+        done = await bring_back(file, settings_path_to_write(context.config), replace=replace)
+        context.emit(done, print_members)
         for key, path in done["left_out"].items():
             _say(
                 f"{key}: {path} is not beside the settings and was not written; it is sunmi-gateway/files/{key} inside"
@@ -53,7 +53,7 @@ def restore(session: Session, file: Path, replace: bool) -> None:
                 "(sunmi-gateway outbox list --state waiting), then sunmi-gateway outbox release"
             )
 
-    finish(session, work())
+    run_command(context, work())
 
 
 def _say(text: str) -> None:

@@ -14,7 +14,7 @@ from gateway.settings import Settings
 from gateway.storage.state_directory import StateDirectory
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """The gateway answered with a problem; `document` is what it answered."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -22,7 +22,7 @@ class Refused(Exception):
         self.document = document
 
 
-class Api:
+class ApiClient:
     """A gateway's REST API as the commands see it."""
 
     def __init__(self, session: aiohttp.ClientSession, where: Path, *, running: bool = True) -> None:
@@ -42,12 +42,12 @@ class Api:
     async def stream(self, path: str) -> AsyncGenerator[tuple[str, Any], None]:
         """Read a stream of server-sent events: the kind of each (`message` unless told) and its JSON document.
 
-        Ends when the gateway ends it. Raises `Refused` and `StateError`.
+        Ends when the gateway ends it. Raises `ApiError` and `StateError`.
         """
         try:
             async with self._session.get(f"/api/v1/{path}", headers={"Accept": "text/event-stream"}) as response:
                 if response.status >= 400:
-                    raise Refused(json_text.loads(await response.read()))
+                    raise ApiError(json_text.loads(await response.read()))
                 kind = "message"
                 while line := (await response.content.readline()).decode():
                     name, _, value = line.rstrip("\n").partition(": ")
@@ -61,7 +61,7 @@ class Api:
             raise StateError(f"the gateway that holds {self._where} does not answer any more: {exc}") from exc
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None = None) -> Any:
-        """Call a path below /api/v1/ and return the JSON answer. Raises `Refused` and `StateError`."""
+        """Call a path below /api/v1/ and return the JSON answer. Raises `ApiError` and `StateError`."""
         is_json = isinstance(body, Mapping)
         headers = {"Content-Type": "application/json"} if is_json else {}
         data = json_text.dumps(body).encode() if is_json else body
@@ -72,12 +72,12 @@ class Api:
             raise StateError(f"the gateway that holds {self._where} does not answer: {exc}") from exc
         document = json_text.loads(raw) if raw else None
         if response.status >= 400:
-            raise Refused(document or {})
+            raise ApiError(document or {})
         return document
 
 
 @contextlib.asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Api]:
+async def connect_api(settings: Settings) -> AsyncIterator[ApiClient]:
     """Yield the API of the gateway that holds the state directory, else of one assembled here and now."""
     directory = settings.state_directory
     async with contextlib.AsyncExitStack() as stack:
@@ -91,7 +91,7 @@ async def connected(settings: Settings) -> AsyncIterator[Api]:
                 f"a gateway runs on {directory}, and this system has no Unix sockets for commands: "
                 f"call its REST API at {StateDirectory.announced(directory)} with a token"
             )
-        yield Api(session, directory, running=running)
+        yield ApiClient(session, directory, running=running)
 
 
 @contextlib.asynccontextmanager

@@ -2,11 +2,11 @@
 
 import click
 
-from gateway.cli.arguments import vendor_body
-from gateway.cli.client import Api
+from gateway.cli.arguments import build_body
+from gateway.cli.client import ApiClient
+from gateway.cli.command import CommandContext, with_api
 from gateway.cli.messages import messages
-from gateway.cli.session import Session, speaks
-from gateway.cli.tables import pretty
+from gateway.cli.tables import print_json
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
 
@@ -19,15 +19,15 @@ def cloud() -> None:
 @cloud.command()
 @click.argument("path")
 @click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
-@speaks
-async def call(session: Session, api: Api, path: str, arguments: tuple[str, ...]) -> None:
+@with_api
+async def call(context: CommandContext, api: ApiClient, path: str, arguments: tuple[str, ...]) -> None:
     """Call any endpoint of the cloud, such as order/update order_list='[{"order_no": "1"}]'."""
     try:
         known = CATALOGUE.get("cloud", path)
     except NotFound as exc:
         raise click.UsageError(f"{exc} (sunmi-gateway catalogue)") from exc
-    answer = await api.post(f"cloud/{known.path}", vendor_body(known, arguments))
-    session.emit(answer, pretty)
+    answer = await api.post(f"cloud/{known.path}", build_body(known, arguments))
+    context.emit(answer, print_json)
     if "outbox_id" in answer:
         where = f"sunmi-gateway outbox show {answer['outbox_id']}"
         messages.print(f"kept in the outbox until the cloud has taken it: {where}", markup=False)

@@ -12,10 +12,10 @@ import click
 from gateway.api.local_socket import socket_session
 from gateway.api.server import serve
 from gateway.app import Gateway
-from gateway.cli.client import Api
+from gateway.cli.client import ApiClient
+from gateway.cli.command import CommandContext, run_command
 from gateway.cli.messages import messages
 from gateway.cli.run import port_of, stop_signal
-from gateway.cli.session import Session, finish
 from gateway.cli.simulator_files import write_settings
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
@@ -42,12 +42,12 @@ class DemoError(GatewayError):
 @click.command()
 @click.option("--once", is_flag=True, help="End after the run, with a one-line summary.")
 @click.pass_obj
-def demo(session: Session, once: bool) -> None:
+def demo(context: CommandContext, once: bool) -> None:
     """Show how a new camera is put to work, without hardware: everything is simulated on loopback."""
-    finish(session, _run_demo(session, once))
+    run_command(context, _run_demo(context, once))
 
 
-async def _run_demo(session: Session, once: bool) -> None:
+async def _run_demo(context: CommandContext, once: bool) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sunmi-demo-") as directory:
         async with SimulatedStore(cameras=3) as store:
@@ -64,7 +64,7 @@ async def _run_demo(session: Session, once: bool) -> None:
                     await gateway.start(port=port_of(urls[0]), https_port=0)
                     summary = await _run_steps(gateway, store, urls[0])
                     summary["seconds"] = round(time.monotonic() - began, 1)
-                    session.emit(summary, lambda shown: click.echo(_summarise(shown)))
+                    context.emit(summary, lambda shown: click.echo(_summarise(shown)))
                     if not once:
                         await _run_until_stopped(gateway, store, urls[0], settings_file)
             finally:
@@ -76,7 +76,7 @@ async def _run_steps(gateway: Gateway, store: SimulatedStore, url: str) -> dict[
     messages.rule("A simulated store")
     messages.print(f"{len(store.cameras)} cameras and a cloud, all on loopback. The gateway: [bold]{url}[/bold]")
     async with socket_session(gateway.socket) as http:
-        api = Api(http, gateway.directory.path)
+        api = ApiClient(http, gateway.directory.path)
         messages.rule("1  Discover")
         found = await api.post("discovery", {"timeout_s": 1.5})
         for camera in found["cameras"]:
@@ -106,7 +106,7 @@ async def _run_steps(gateway: Gateway, store: SimulatedStore, url: str) -> dict[
     }
 
 
-async def _provision(api: Api, store: SimulatedStore, sn: str) -> dict[str, Any]:
+async def _provision(api: ApiClient, store: SimulatedStore, sn: str) -> dict[str, Any]:
     job: dict[str, Any] = await api.post(
         f"cameras/{sn}/provisioning",
         {
@@ -134,7 +134,7 @@ async def _provision(api: Api, store: SimulatedStore, sn: str) -> dict[str, Any]
 
 
 async def _watch_events(
-    api: Api, store: SimulatedStore, door_camera: SimulatedCamera, new_camera: SimulatedCamera
+    api: ApiClient, store: SimulatedStore, door_camera: SimulatedCamera, new_camera: SimulatedCamera
 ) -> list[dict[str, Any]]:
     """Read the stream as a till does, while one camera sees a face and the new one a motion."""
     await api.post("cameras", {"sn": door_camera.sn})

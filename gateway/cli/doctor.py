@@ -10,8 +10,8 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from gateway.cli.client import Refused, connected
-from gateway.cli.session import Session, finish
+from gateway.cli.client import ApiError, connect_api
+from gateway.cli.command import CommandContext, run_command
 from gateway.doctor.finding import Finding, Subject, examine
 from gateway.doctor.table import CHECKS
 from gateway.errors import GatewayError, SettingsError
@@ -25,24 +25,24 @@ _COLOURS: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped
 
 @click.command()
 @click.pass_obj
-def doctor(session: Session) -> None:
+def doctor(context: CommandContext) -> None:
     """Find out why it does not work: settings, clock, cloud, network, cameras, database, disk, outbox.
 
     Works with and without a running gateway. Exit status 1 if a check failed.
     """
 
     async def work() -> None:
-        document = {"findings": await examination(session)}
-        session.emit(document, _render)
+        document = {"findings": await collect_findings(context)}
+        context.emit(document, _render)
         if any(one["status"] == "failed" for one in document["findings"]):
             sys.exit(1)
 
-    finish(session, work())
+    run_command(context, work())
 
 
-async def examination(session: Session) -> list[dict[str, Any]]:
+async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
     """Return all findings: on the settings, on the gateway, and what that gateway finds, or else this process."""
-    path = settings_path(session.config)
+    path = settings_path(context.config)
     try:
         settings = load_settings(path)
     except SettingsError as exc:
@@ -52,13 +52,13 @@ async def examination(session: Session) -> list[dict[str, Any]]:
     held = False
     try:
         held = StateDirectory.is_held(settings.state_directory)
-        async with asyncio.timeout(_PATIENCE_S), connected(settings) as api:
+        async with asyncio.timeout(_PATIENCE_S), connect_api(settings) as api:
             async with asyncio.timeout(_SIGN_OF_LIFE_S):
                 await api.get("status")
             found = (await api.post("doctor", {}))["findings"]
             what = "a gateway runs" if held else "no gateway runs on this state directory now"
             gateway = Finding("ok" if held else "skipped", what, str(settings.state_directory))
-    except (GatewayError, Refused, TimeoutError) as exc:
+    except (GatewayError, ApiError, TimeoutError) as exc:
         reason = str(exc) or "it took too long"
         what, advice = "no gateway can start with these settings", "correct what it names, then look again"
         if held:

@@ -5,11 +5,11 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.cli.client import Api
+from gateway.cli.client import ApiClient
+from gateway.cli.command import CommandContext, with_api
 from gateway.cli.hooks import hook, hooks, unhook
 from gateway.cli.messages import messages
-from gateway.cli.session import Session, speaks
-from gateway.cli.tables import show
+from gateway.cli.tables import print_line
 from gateway.protocol import json_text
 
 
@@ -27,12 +27,12 @@ for _command in (hooks, hook, unhook):
 @click.option("--types", help="Only these types, separated by commas: face.seen, or a family: 'camera.*'.")
 @click.option("--camera", metavar="SN", help="Only events of this camera.")
 @click.option("--no-follow", is_flag=True, help="End when everything that is kept was shown; begins with the oldest.")
-@speaks
-async def tail(session: Session, api: Api, /, no_follow: bool, **given: str | None) -> None:
+@with_api
+async def tail(context: CommandContext, api: ApiClient, /, no_follow: bool, **given: str | None) -> None:
     """Show events as they happen, one a line; with --json one JSON document a line."""
     query = {name: value for name, value in given.items() if value}
     if no_follow or not api.running:
-        await _kept(session, api, query)
+        await _kept(context, api, query)
         if not no_follow:
             messages.print("no gateway runs here, so nothing more will happen: these are the events that were kept")
         return
@@ -40,22 +40,22 @@ async def tail(session: Session, api: Api, /, no_follow: bool, **given: str | No
         if kind == "notice":
             messages.print(document["detail"], markup=False)
         else:
-            _print(session, document)
+            _print(context, document)
 
 
-async def _kept(session: Session, api: Api, query: dict[str, str]) -> None:
+async def _kept(context: CommandContext, api: ApiClient, query: dict[str, str]) -> None:
     query = {"after": "0", "limit": "1000"} | query
     while True:
         page = await api.get(f"events?{urlencode(query)}")
         for event in page["events"]:
-            _print(session, event)
+            _print(context, event)
         if page["next"] == query["after"] or (not page["events"] and query["after"] != "0"):
             return
         query["after"] = page["next"]
 
 
-def _print(session: Session, event: dict[str, Any]) -> None:
-    session.emit(event, lambda one: show(_line(one)))
+def _print(context: CommandContext, event: dict[str, Any]) -> None:
+    context.emit(event, lambda one: print_line(_line(one)))
 
 
 def _line(event: dict[str, Any]) -> str:

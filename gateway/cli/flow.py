@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.cli.client import Api
+from gateway.cli.client import ApiClient
+from gateway.cli.command import CommandContext, with_api
 from gateway.cli.messages import messages
-from gateway.cli.session import Session, speaks
-from gateway.cli.tables import bars, show, table
+from gateway.cli.tables import print_bars, print_line, print_table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,44 +33,46 @@ def flow() -> None:
 
 @flow.command()
 @_of_a_shop
-@speaks
-async def today(session: Session, api: Api, /, **shop: str | None) -> None:
+@with_api
+async def today(context: CommandContext, api: ApiClient, /, **shop: str | None) -> None:
     """Draw the present day by the hour."""
-    await _answer(session, api, "today", shop)
+    await _answer(context, api, "today", shop)
 
 
 @flow.command()
 @click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="The first day, YYYY-MM-DD.")
 @click.option("--to", "last", type=_DAY, metavar="DAY", help="The last day; the first one if not given.")
 @_of_a_shop
-@speaks
-async def history(session: Session, api: Api, /, first: datetime, last: datetime | None, **shop: str | None) -> None:
+@with_api
+async def history(
+    context: CommandContext, api: ApiClient, /, first: datetime, last: datetime | None, **shop: str | None
+) -> None:
     """Draw past days: one by the hour, more by the day."""
     days: dict[str, str | None] = {"from": f"{first:%Y-%m-%d}", "to": f"{last or first:%Y-%m-%d}"}
-    await _answer(session, api, "history", shop | days)
+    await _answer(context, api, "history", shop | days)
 
 
-async def _answer(session: Session, api: Api, kind: str, query: dict[str, str | None]) -> None:
+async def _answer(context: CommandContext, api: ApiClient, kind: str, query: dict[str, str | None]) -> None:
     given = {name: value for name, value in query.items() if value is not None}
     answer = await api.get(f"flow/{kind}?{urlencode(given)}")
-    session.emit(answer, _draw)
+    context.emit(answer, _draw)
     for one in answer["unavailable"]:
         messages.print(f"{one['endpoint']}: {one['detail']}", markup=False, soft_wrap=True)
 
 
 def _draw(answer: Any) -> None:
     days = answer["date"] or "today" if "date" in answer else _range(answer["from"], answer["to"])
-    show(f"shop {answer['shop_id'] or answer['sunmi_shop_no']}, {days}: {_sentence(answer)}")
-    show(_origin(answer))
+    print_line(f"shop {answer['shop_id'] or answer['sunmi_shop_no']}, {days}: {_sentence(answer)}")
+    print_line(_origin(answer))
     steps: list[Any] = next((answer[name] for name in _STEPS if answer.get(name)), [])
     if steps:
-        show("")
-        bars([(str(step["time"]).rpartition(" ")[2], step["total"]) for step in steps])
+        print_line("")
+        print_bars([(str(step["time"]).rpartition(" ")[2], step["total"]) for step in steps])
     if answer["ages"]:
-        show("")
+        print_line("")
         told = [{**row, **{one: (row[one] or {}).get("total") for one in ("men", "women")}} for row in answer["ages"]]
         columns = {heading: name for heading, name in _AGES.items() if any(row[name] is not None for row in told)}
-        table(told, columns)
+        print_table(told, columns)
 
 
 def _range(first: str, last: str) -> str:

@@ -6,10 +6,10 @@ from typing import Final, Literal, NamedTuple, TextIO
 
 import click
 
+from gateway.cli.command import CommandContext, fail, run_command
 from gateway.cli.messages import messages
-from gateway.cli.session import Session, fail, finish
 from gateway.cli.settings_file import CloudDraft
-from gateway.cli.tables import members
+from gateway.cli.tables import print_members
 from gateway.cloud.client import Cloud
 from gateway.errors import CloudRejectedCredentials, Problem, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
@@ -55,7 +55,7 @@ class _Judged(NamedTuple):
 @click.option("--unchecked", is_flag=True, help="Go on where the cloud cannot be reached to check the answers.")
 @click.pass_obj
 def init(
-    session: Session,
+    context: CommandContext,
     environment: str | None,
     app_id: str | None,
     secret_file: TextIO | None,
@@ -70,14 +70,16 @@ def init(
     """
     secret = secret_file.read().strip() if secret_file is not None else None
     given = {"environment": environment, "app_id": app_id, "secret_key": secret, "shop_id": shop_id}
-    finish(session, _Interview(session, given, overwrite=overwrite, unchecked=unchecked).hold())
+    run_command(context, _Interview(context, given, overwrite=overwrite, unchecked=unchecked).hold())
 
 
 class _Interview:
     """Fills the draft of a settings file with answers, given or asked, each of which the cloud has confirmed."""
 
-    def __init__(self, session: Session, given: Mapping[str, str | None], *, overwrite: bool, unchecked: bool) -> None:
-        self._session = session
+    def __init__(
+        self, context: CommandContext, given: Mapping[str, str | None], *, overwrite: bool, unchecked: bool
+    ) -> None:
+        self._context = context
         self._given = {key: one or os.environ.get(f"{_VARIABLES}{key.upper()}") for key, one in given.items()}
         self._overwrite = overwrite
         self._unchecked = unchecked
@@ -85,7 +87,7 @@ class _Interview:
 
     async def hold(self) -> None:
         """Ask, check and write. Fails where an answer is missing or wrong and nobody can be asked."""
-        self._draft = CloudDraft(settings_path_to_write(self._session.config))
+        self._draft = CloudDraft(settings_path_to_write(self._context.config))
         self._may_overwrite()
         self._answer("environment")
         while True:
@@ -104,7 +106,7 @@ class _Interview:
         path = self._draft.path
         if not self._draft.exists or self._overwrite:
             return
-        if not self._session.may_ask:
+        if not self._context.can_prompt:
             fail(f"{path} exists: --overwrite changes the account in it and leaves the rest as it is")
         if not click.confirm(f"{path} exists. Change the account in it (the rest stays)?", err=True):
             fail(f"{path} was left as it is")
@@ -125,7 +127,7 @@ class _Interview:
         known = self._draft[key]
         if hidden and (known or self._draft["secret_key_file"]):
             known = _KEPT
-        if not self._session.may_ask:
+        if not self._context.can_prompt:
             if not known:
                 fail(f"{_OPTIONS[key]} is missing: {_QUESTIONS[key]}")
             return known
@@ -158,7 +160,7 @@ class _Interview:
         if judged.verdict == "accepted":
             return True
         if judged.verdict == "refused":
-            if not self._session.may_ask:
+            if not self._context.can_prompt:
                 fail(f"nothing was written: {judged.reason}")
             messages.print(judged.reason, markup=False)
             return False
@@ -166,7 +168,7 @@ class _Interview:
             self._checked = False
             return True
         self._checked = False
-        if not self._session.may_ask:
+        if not self._context.can_prompt:
             fail(f"nothing was written, because the answers cannot be checked: {judged.reason}; --unchecked goes on")
         messages.print(f"The answers cannot be checked: {judged.reason}", markup=False)
         if not click.confirm("Write them unchecked?", err=True):
@@ -176,6 +178,6 @@ class _Interview:
     def _tell(self) -> None:
         draft = self._draft
         document = {"settings": str(draft.path)} | {key: draft[key] for key in ("environment", "app_id", "shop_id")}
-        self._session.emit(document | {"checked": self._checked}, members)
+        self._context.emit(document | {"checked": self._checked}, print_members)
         if not self._checked:
             messages.print("The cloud could not be reached to check this: `sunmi-gateway doctor` does so later.")

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from gateway import __version__
-from gateway.cli.session import Session
+from gateway.cli.command import CommandContext
 from gateway.runtime import logs
 
 _ANYWHERE: Final = ("--json", "--no-input")
@@ -60,7 +60,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
     Exit status: 0 done, 1 failed, 2 wrong usage.
     """
     logs.configure("warning")
-    context.obj = Session(config, json, no_input)
+    context.obj = CommandContext(config, json, no_input)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

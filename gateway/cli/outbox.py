@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.cli.arguments import vendor_body
-from gateway.cli.client import Api
+from gateway.cli.arguments import build_body
+from gateway.cli.client import ApiClient
+from gateway.cli.command import CommandContext, fail, with_api, write_file
 from gateway.cli.messages import messages
-from gateway.cli.session import Session, fail, speaks, write_file
-from gateway.cli.tables import members, show, table
+from gateway.cli.tables import print_line, print_members, print_table
 from gateway.outbox.model import STATES
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -37,66 +37,68 @@ def outbox() -> None:
 @click.option("--path", help="Only this endpoint, such as order/update.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _PAGE))
 @click.option("--after", help="Go on after this, the `next` of the page before.")
-@speaks
-async def list_items(session: Session, api: Api, /, limit: int, **given: str | None) -> None:
+@with_api
+async def list_items(context: CommandContext, api: ApiClient, /, limit: int, **given: str | None) -> None:
     """List what is in the outbox, in the order of acceptance."""
     query = {name: value for name, value in given.items() if value} | {"limit": str(limit)}
     page = await api.get(f"outbox?{urlencode(query)}")
-    session.emit(page, lambda shown: table(shown["items"], _COLUMNS))
+    context.emit(page, lambda shown: print_table(shown["items"], _COLUMNS))
     if page["next"]:
         messages.print(f"there are more: --after {page['next']}")
 
 
 @outbox.command("show")
 @click.argument("outbox_id", metavar="ID")
-@speaks
-async def show_item(session: Session, api: Api, outbox_id: str) -> None:
+@with_api
+async def show_item(context: CommandContext, api: ApiClient, outbox_id: str) -> None:
     """Show one item, or a call with its items."""
-    session.emit(await api.get(f"outbox/{outbox_id}"), members)
+    context.emit(await api.get(f"outbox/{outbox_id}"), print_members)
 
 
 @outbox.command()
 @click.argument("outbox_id", metavar="ID")
-@speaks
-async def retry(session: Session, api: Api, outbox_id: str) -> None:
+@with_api
+async def retry(context: CommandContext, api: ApiClient, outbox_id: str) -> None:
     """Send a refused or expired item again."""
-    session.emit(await api.post(f"outbox/{outbox_id}/retry", {}), members)
+    context.emit(await api.post(f"outbox/{outbox_id}/retry", {}), print_members)
 
 
 @outbox.command()
 @click.argument("outbox_id", metavar="ID")
 @click.argument("arguments", nargs=-1, required=True, metavar="NAME=VALUE...")
-@speaks
-async def edit(session: Session, api: Api, outbox_id: str, arguments: tuple[str, ...]) -> None:
+@with_api
+async def edit(context: CommandContext, api: ApiClient, outbox_id: str, arguments: tuple[str, ...]) -> None:
     """Replace the parameters of a refused item, which is then sent again."""
     item = await api.get(f"outbox/{outbox_id}")
-    parameters = vendor_body(CATALOGUE.get("cloud", item["path"]), arguments)
+    parameters = build_body(CATALOGUE.get("cloud", item["path"]), arguments)
     if not isinstance(parameters, dict):
         fail("a file cannot be replaced: drop the item and call again")
-    session.emit(await api.call("PUT", f"outbox/{outbox_id}", {"parameters": parameters}), members)
+    context.emit(await api.call("PUT", f"outbox/{outbox_id}", {"parameters": parameters}), print_members)
 
 
 @outbox.command()
 @click.argument("outbox_id", metavar="ID")
-@speaks
-async def drop(session: Session, api: Api, outbox_id: str) -> None:
+@with_api
+async def drop(context: CommandContext, api: ApiClient, outbox_id: str) -> None:
     """Remove an item that was not delivered."""
     await api.call("DELETE", f"outbox/{outbox_id}")
-    session.emit({"outbox_id": outbox_id, "dropped": True}, lambda _: show(f"{outbox_id}: dropped"))
+    context.emit({"outbox_id": outbox_id, "dropped": True}, lambda _: print_line(f"{outbox_id}: dropped"))
 
 
 @outbox.command()
-@speaks
-async def release(session: Session, api: Api) -> None:
+@with_api
+async def release(context: CommandContext, api: ApiClient) -> None:
     """Send what a restored outbox holds back; list it first, and drop what is out of date."""
-    session.emit(await api.post("outbox/release", {}), lambda done: show(f"{done['released']} calls are sent now"))
+    context.emit(
+        await api.post("outbox/release", {}), lambda done: print_line(f"{done['released']} calls are sent now")
+    )
 
 
 @outbox.command()
 @click.option("--state", type=click.Choice(STATES))
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The file; default: standard output.")
-@speaks
-async def export(session: Session, api: Api, state: str | None, output: Path | None) -> None:
+@with_api
+async def export(context: CommandContext, api: ApiClient, state: str | None, output: Path | None) -> None:
     """Write all items, with their parameters, as one JSON document."""
     items: list[Any] = []
     query = {"limit": str(_PAGE)} | ({"state": state} if state else {})
@@ -106,7 +108,7 @@ async def export(session: Session, api: Api, state: str | None, output: Path | N
         if not page["next"]:
             break
         query["after"] = page["next"]
-    text = json_text.dumps({"items": items}, indent=None if session.json else 2)
+    text = json_text.dumps({"items": items}, indent=None if context.json else 2)
     if output is None:
         click.echo(text)
         return
@@ -115,7 +117,7 @@ async def export(session: Session, api: Api, state: str | None, output: Path | N
 
 
 @outbox.command()
-@speaks
-async def stats(session: Session, api: Api) -> None:
+@with_api
+async def stats(context: CommandContext, api: ApiClient) -> None:
     """Tell how much waits, and for how long."""
-    session.emit((await api.get("status"))["outbox"], members)
+    context.emit((await api.get("status"))["outbox"], print_members)

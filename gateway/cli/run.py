@@ -11,7 +11,7 @@ import click
 from gateway.api.local_socket import socket_session
 from gateway.api.server import serve
 from gateway.app import Gateway
-from gateway.cli.session import Session, finish
+from gateway.cli.command import CommandContext, run_command
 from gateway.runtime import logs
 from gateway.runtime.systemd import ServiceManager
 
@@ -22,16 +22,16 @@ _OBJECTS: Final = 10_000
 @click.command()
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="What to log.")
 @click.pass_obj
-def run(session: Session, log_level: logs.Level) -> None:
+def run(context: CommandContext, log_level: logs.Level) -> None:
     """Run the gateway until it is told to stop."""
     logs.configure(log_level)
     # The watchdog ends a gateway that hangs with SIGABRT: then the log tells where it hung.
     faulthandler.enable()
-    finish(session, _serve(session))
+    run_command(context, _serve(context))
 
 
-async def _serve(session: Session) -> None:
-    settings = session.settings()
+async def _serve(context: CommandContext) -> None:
+    settings = context.settings()
     stop = stop_signal()
     manager = ServiceManager.from_environment()
     async with manager.patience():

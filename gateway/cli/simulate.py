@@ -9,11 +9,11 @@ from typing import Any, Final, TypeVar
 import click
 
 from gateway.cli import simulator_files
+from gateway.cli.command import CommandContext, run_command
 from gateway.cli.fault_option import FaultCommand, Injector, fault_option, inject
 from gateway.cli.messages import messages
 from gateway.cli.run import stop_signal
-from gateway.cli.session import Session, finish
-from gateway.cli.tables import members
+from gateway.cli.tables import print_members
 from gateway.errors import StateError
 from gateway.settings import ServerSettings
 from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID
@@ -55,7 +55,7 @@ _secret_key = click.option("--secret-key", default=SECRET_KEY, show_default=True
 @click.option("--activated", is_flag=True, help="Already activated by that app_id.")
 @_faults
 @click.pass_obj
-def camera(session: Session, /, faults: Sequence[Injector], broadcast_port: int, **given: Any) -> None:
+def camera(context: CommandContext, /, faults: Sequence[Injector], broadcast_port: int, **given: Any) -> None:
     """Simulate one camera until Ctrl-C."""
 
     async def work() -> None:
@@ -67,9 +67,9 @@ def camera(session: Session, /, faults: Sequence[Injector], broadcast_port: int,
                 await stack.enter_async_context(_running(responder))
             shown = {name: given[name] for name in ("sn", "model", "app_id", "secret_key", "activation_number")}
             document = {"address": simulated.address, "broadcast_port": broadcast_port, **shown}
-            await _run_until_stopped(session, document, TrafficGenerator([simulated]))
+            await _run_until_stopped(context, document, TrafficGenerator([simulated]))
 
-    finish(session, work())
+    run_command(context, work())
 
 
 @simulate.command(cls=FaultCommand)
@@ -88,7 +88,7 @@ def camera(session: Session, /, faults: Sequence[Injector], broadcast_port: int,
 @_faults
 @click.pass_obj
 def cloud(
-    session: Session,
+    context: CommandContext,
     host: str,
     port: int,
     app_id: str,
@@ -125,9 +125,9 @@ def cloud(
                 "secret_key": secret_key,
                 "shop_id": shop_id,
             }
-            await _run_until_stopped(session, document, TrafficGenerator([], simulated))
+            await _run_until_stopped(context, document, TrafficGenerator([], simulated))
 
-    finish(session, work())
+    run_command(context, work())
 
 
 @simulate.command(cls=FaultCommand)
@@ -143,7 +143,7 @@ def cloud(
 @fault_option("--fault", "faults", "Inject a fault into every camera, as slow:seconds=3,times=2; repeatable.")
 @click.pass_obj
 def store(
-    session: Session, count: int, directory: Path, cloud_faults: Sequence[Injector], faults: Sequence[Injector]
+    context: CommandContext, count: int, directory: Path, cloud_faults: Sequence[Injector], faults: Sequence[Injector]
 ) -> None:
     """Simulate a whole store until Ctrl-C, with a settings file for a gateway in it.
 
@@ -182,9 +182,9 @@ def store(
                 "activation_numbers": simulated.activation_numbers,
                 "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
             }
-            await _run_until_stopped(session, document, TrafficGenerator(simulated.cameras, simulated.cloud))
+            await _run_until_stopped(context, document, TrafficGenerator(simulated.cameras, simulated.cloud))
 
-    finish(session, work())
+    run_command(context, work())
 
 
 async def _start(
@@ -217,9 +217,9 @@ def _named_listen_errors() -> Iterator[None]:
         raise StateError(f"the simulated server cannot listen: {exc.strerror or exc}") from exc
 
 
-async def _run_until_stopped(session: Session, document: dict[str, Any], traffic: TrafficGenerator) -> None:
+async def _run_until_stopped(context: CommandContext, document: dict[str, Any], traffic: TrafficGenerator) -> None:
     stop = stop_signal()
-    session.emit(document, members)
+    context.emit(document, print_members)
     messages.print("Ctrl-C ends the simulation.")
     async with traffic.running():
         await stop.wait()

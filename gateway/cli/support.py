@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.client import Refused, connected
-from gateway.cli.doctor import examination
+from gateway.cli.client import ApiError, connect_api
+from gateway.cli.command import CommandContext, run_command
+from gateway.cli.doctor import collect_findings
 from gateway.cli.messages import messages
-from gateway.cli.session import Session, finish
-from gateway.cli.tables import members
+from gateway.cli.tables import print_members
 from gateway.errors import GatewayError, SettingsError
 from gateway.settings import ENVIRONMENT_PREFIX, Settings, load_settings, settings_path
 from gateway.storage import health
@@ -33,7 +33,7 @@ _STATES: Final = ("waiting", "refused", "expired")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="A log, instead of the service's journal.")
 @click.pass_obj
-def support_bundle(session: Session, file: Path, log: Path | None) -> None:
+def support_bundle(context: CommandContext, file: Path, log: Path | None) -> None:
     """Pack what somebody else needs to help into a new file (.tar.gz), without secrets and without content.
 
     Settings, the doctor's findings, status, versions, log, cameras, and what became of calls for the cloud.
@@ -41,8 +41,8 @@ def support_bundle(session: Session, file: Path, log: Path | None) -> None:
 
     async def work() -> None:
         parts: dict[str, Any] = {"versions.json": bundle.versions(), "log.txt": bundle.log_tail(log)}
-        parts["doctor.json"] = {"findings": await examination(session)}
-        path = settings_path(session.config)
+        parts["doctor.json"] = {"findings": await collect_findings(context)}
+        path = settings_path(context.config)
         known = _in_file(path) | _in_environment()
         try:
             settings = load_settings(path)
@@ -54,13 +54,13 @@ def support_bundle(session: Session, file: Path, log: Path | None) -> None:
             parts["database.json"] = _database(settings, known)
             parts |= await _from_gateway(settings)
         names = bundle.write(file, parts, scrubber(known))
-        session.emit({"bundle": str(file), "files": names}, members)
+        context.emit({"bundle": str(file), "files": names}, print_members)
         messages.print(
             f"{file} holds no secrets; it names cameras, addresses and the account. Look into it before you send it.",
             markup=False, soft_wrap=True,
         )  # fmt: skip
 
-    finish(session, work())
+    run_command(context, work())
 
 
 def _in_file(path: Path | None) -> set[str]:
@@ -94,12 +94,12 @@ def _database(settings: Settings, known: set[str]) -> dict[str, Any]:
 async def _from_gateway(settings: Settings) -> dict[str, Any]:
     """Return what a gateway tells of itself, or why it does not."""
     try:
-        async with asyncio.timeout(_PATIENCE_S), connected(settings) as api:
+        async with asyncio.timeout(_PATIENCE_S), connect_api(settings) as api:
             items = {state: (await api.get(f"outbox?state={state}&limit=500"))["items"] for state in _STATES}
             return {
                 "status.json": await api.get("status"),
                 "cameras.json": await api.get("cameras"),
                 "outbox.json": {state: list(map(bundle.without_content, some)) for state, some in items.items()},
             }
-    except (GatewayError, Refused, TimeoutError) as exc:
+    except (GatewayError, ApiError, TimeoutError) as exc:
         return {"status.json": {"error": str(exc) or "the gateway that runs does not answer"}}

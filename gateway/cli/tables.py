@@ -12,12 +12,12 @@ from gateway.protocol import json_text
 _console = Console(highlight=False, markup=False, emoji=False)
 
 
-def show(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line."""
     _console.print(text, soft_wrap=True)
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+def print_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
     """Print rows as a table; `columns` maps the heading to the member that it shows."""
     drawn = Table(box=None, pad_edge=False)
     for heading in columns:
@@ -27,7 +27,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None
     _console.print(drawn)
 
 
-def bars(steps: Sequence[tuple[str, int | None]]) -> None:
+def print_bars(steps: Sequence[tuple[str, int | None]]) -> None:
     """Draw a number for each label as a bar, as wide as the terminal allows; None has no bar."""
     most = max((number for _, number in steps if number is not None), default=0)
     drawn = Table(box=None, pad_edge=False, show_header=False)
@@ -44,16 +44,16 @@ def bars(steps: Sequence[tuple[str, int | None]]) -> None:
     _console.print(drawn)
 
 
-def members(document: Mapping[str, Any]) -> None:
+def print_members(document: Mapping[str, Any]) -> None:
     """Print the members of one object, a line each."""
     width = max((len(name) for name in document), default=0)
     for name, value in document.items():
-        show(f"{name.ljust(width)}  {_cell(value)}")
+        print_line(f"{name.ljust(width)}  {_cell(value)}")
 
 
-def pretty(document: Any) -> None:
+def print_json(document: Any) -> None:
     """Print a vendor's answer."""
-    show(json_text.dumps(document))
+    print_line(json_text.dumps(document))
 
 
 def _cell(value: Any) -> str:

@@ -2,9 +2,9 @@
 
 import click
 
-from gateway.cli.client import Api
-from gateway.cli.session import Session, speaks
-from gateway.cli.tables import show, table
+from gateway.cli.client import ApiClient
+from gateway.cli.command import CommandContext, with_api
+from gateway.cli.tables import print_line, print_table
 
 
 @click.group()
@@ -15,24 +15,24 @@ def token() -> None:
 @token.command()
 @click.option("--scope", type=click.Choice(["pos", "installer", "admin"]), required=True)
 @click.option("--name", required=True, help="Who will hold it; names are unique.")
-@speaks
-async def create(session: Session, api: Api, scope: str, name: str) -> None:
+@with_api
+async def create(context: CommandContext, api: ApiClient, scope: str, name: str) -> None:
     """Make a token and print it; it is not shown again."""
-    session.emit(await api.post("tokens", {"scope": scope, "name": name}), lambda made: show(made["token"]))
+    context.emit(await api.post("tokens", {"scope": scope, "name": name}), lambda made: print_line(made["token"]))
 
 
 @token.command("list")
-@speaks
-async def list_tokens(session: Session, api: Api) -> None:
+@with_api
+async def list_tokens(context: CommandContext, api: ApiClient) -> None:
     """List the tokens, without the tokens themselves."""
     columns = {"NAME": "name", "SCOPE": "scope", "CREATED": "created_at", "LAST USED": "last_used_at"}
-    session.emit(await api.get("tokens"), lambda document: table(document["tokens"], columns))
+    context.emit(await api.get("tokens"), lambda document: print_table(document["tokens"], columns))
 
 
 @token.command()
 @click.argument("name")
-@speaks
-async def revoke(session: Session, api: Api, name: str) -> None:
+@with_api
+async def revoke(context: CommandContext, api: ApiClient, name: str) -> None:
     """Revoke a token; it stops working at once."""
     await api.call("DELETE", f"tokens/{name}")
-    session.emit({"name": name, "revoked": True}, lambda _: show(f"{name}: revoked"))
+    context.emit({"name": name, "revoked": True}, lambda _: print_line(f"{name}: revoked"))

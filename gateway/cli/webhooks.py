@@ -2,10 +2,10 @@
 
 import click
 
-from gateway.cli.client import Api
+from gateway.cli.client import ApiClient
+from gateway.cli.command import CommandContext, fail, with_api
 from gateway.cli.messages import messages
-from gateway.cli.session import Session, fail, speaks
-from gateway.cli.tables import members, show, table
+from gateway.cli.tables import print_line, print_members, print_table
 
 _COLUMNS = {
     "ID": "webhook_id",
@@ -24,10 +24,10 @@ def webhooks() -> None:
 
 
 @webhooks.command("list")
-@speaks
-async def list_webhooks(session: Session, api: Api) -> None:
+@with_api
+async def list_webhooks(context: CommandContext, api: ApiClient) -> None:
     """List the webhooks and how their deliveries go."""
-    session.emit(await api.get("webhooks"), lambda document: table(document["webhooks"], _COLUMNS))
+    context.emit(await api.get("webhooks"), lambda document: print_table(document["webhooks"], _COLUMNS))
 
 
 @webhooks.command()
@@ -35,38 +35,38 @@ async def list_webhooks(session: Session, api: Api) -> None:
 @click.option("--name", default="", help="What people call it.")
 @click.option("--types", default="", help="Only these types, separated by commas: face.seen, or a family: 'camera.*'.")
 @click.option("--camera", default="", metavar="SN", help="Only events of this camera.")
-@speaks
-async def add(session: Session, api: Api, url: str, name: str, types: str, camera: str) -> None:
+@with_api
+async def add(context: CommandContext, api: ApiClient, url: str, name: str, types: str, camera: str) -> None:
     """Push events to a till's address from now on. Its secret is shown this once."""
     names = [one for one in types.split(",") if one]
     made = await api.post("webhooks", {"url": url, "name": name, "types": names, "camera": camera})
-    session.emit(made, members)
+    context.emit(made, print_members)
     messages.print("the till checks the header webhook-signature with this secret (Standard Webhooks)")
 
 
 @webhooks.command("show")
 @click.argument("webhook_id", metavar="ID")
-@speaks
-async def show_webhook(session: Session, api: Api, webhook_id: str) -> None:
+@with_api
+async def show_webhook(context: CommandContext, api: ApiClient, webhook_id: str) -> None:
     """Show a webhook and how its delivery goes."""
-    session.emit(await api.get(f"webhooks/{webhook_id}"), members)
+    context.emit(await api.get(f"webhooks/{webhook_id}"), print_members)
 
 
 @webhooks.command()
 @click.argument("webhook_id", metavar="ID")
-@speaks
-async def test(session: Session, api: Api, webhook_id: str) -> None:
+@with_api
+async def test(context: CommandContext, api: ApiClient, webhook_id: str) -> None:
     """Push a test event now, and tell what became of it."""
     outcome = await api.post(f"webhooks/{webhook_id}/test", {})
-    session.emit(outcome, members)
+    context.emit(outcome, print_members)
     if not outcome["delivered"]:
         fail(f"the test did not arrive: {outcome['error']}")
 
 
 @webhooks.command()
 @click.argument("webhook_id", metavar="ID")
-@speaks
-async def remove(session: Session, api: Api, webhook_id: str) -> None:
+@with_api
+async def remove(context: CommandContext, api: ApiClient, webhook_id: str) -> None:
     """Push no more to a till."""
     await api.call("DELETE", f"webhooks/{webhook_id}")
-    session.emit({"webhook_id": webhook_id, "removed": True}, lambda _: show(f"{webhook_id}: removed"))
+    context.emit({"webhook_id": webhook_id, "removed": True}, lambda _: print_line(f"{webhook_id}: removed"))

@@ -25,7 +25,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 async def test_a_command_works_by_itself(settings: Settings) -> None:
-    async with client.connected(settings) as api:
+    async with client.connect_api(settings) as api:
         assert (await api.get("tokens")) == {"tokens": []}
 
 
@@ -34,7 +34,7 @@ async def test_a_running_gateway_is_named(settings: Settings) -> None:
     try:
         async with server.serve(gateway) as urls:
             with pytest.raises(StateError, match=urls[0]):
-                async with client.connected(settings):
+                async with client.connect_api(settings):
                     pass
     finally:
         await gateway.close()

@@ -2,15 +2,15 @@
 
 import pytest
 
-from gateway.cli.tables import members, show, table
+from gateway.cli.tables import print_line, print_members, print_table
 
 ODD = "d8:AB:00 :smile: [bold]till[/bold]"
 
 
 def test_texts_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    show(ODD)
-    members({"name": ODD})
-    table([{"name": ODD}], {"NAME": "name"})
+    print_line(ODD)
+    print_members({"name": ODD})
+    print_table([{"name": ODD}], {"NAME": "name"})
     assert [line.removeprefix("name").strip() for line in capsys.readouterr().out.splitlines()] == [
         ODD,
         ODD,

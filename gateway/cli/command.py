@@ -10,7 +10,7 @@ from typing import Any, Concatenate, NoReturn, ParamSpec
 
 import click
 
-from gateway.cli.client import Api, Refused, connected
+from gateway.cli.client import ApiClient, ApiError, connect_api
 from gateway.errors import GatewayError
 from gateway.protocol import json_text
 from gateway.settings import Settings, load_settings, settings_path
@@ -19,7 +19,7 @@ P = ParamSpec("P")
 
 
 @dataclass
-class Session:
+class CommandContext:
     """One run of the command: which settings file, whether to print JSON, whether a person may be asked."""
 
     config: str | None
@@ -38,13 +38,13 @@ class Session:
             render(document)
 
     @property
-    def may_ask(self) -> bool:
+    def can_prompt(self) -> bool:
         """Whether a person may be asked."""
         return not self.no_input and sys.stdin.isatty()
 
     def ask(self, question: str) -> None:
         """Wait until a person has done something. Fails, naming it, where nobody may be asked."""
-        if not self.may_ask:
+        if not self.can_prompt:
             fail(f"a person is needed: {question}")
         click.echo(question, err=True)
         click.prompt("Press Enter", default="", show_default=False, err=True)
@@ -64,31 +64,31 @@ def write_file(file: Path, text: str) -> None:
         fail(f"{file} cannot be written: {exc.strerror}")
 
 
-def speaks(
-    command: Callable[Concatenate[Session, Api, P], Coroutine[Any, Any, None]],
+def with_api(
+    command: Callable[Concatenate[CommandContext, ApiClient, P], Coroutine[Any, Any, None]],
 ) -> Callable[P, None]:
-    """Turn a coroutine that takes a session and the API into a click command."""
+    """Turn a coroutine that takes the context and an API client into a function for click."""
 
     @functools.wraps(command)
     @click.pass_context
-    def run(context: click.Context, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        session: Session = context.obj
+    def run(click_context: click.Context, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        context: CommandContext = click_context.obj
 
         async def work() -> None:
-            async with connected(session.settings()) as api:
-                await command(session, api, *args, **kwargs)
+            async with connect_api(context.settings()) as api:
+                await command(context, api, *args, **kwargs)
 
-        finish(session, work())
+        run_command(context, work())
 
     return run
 
 
-def finish(session: Session, work: Coroutine[Any, Any, None]) -> None:
+def run_command(context: CommandContext, work: Coroutine[Any, Any, None]) -> None:
     """Run a command's work to its end, wording every failure."""
     try:
         asyncio.run(work)
-    except Refused as exc:
-        if session.json:
+    except ApiError as exc:
+        if context.json:
             click.echo(json_text.dumps(exc.document))
         fail(str(exc))
     except GatewayError as exc:
