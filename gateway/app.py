@@ -13,7 +13,7 @@ from gateway.cameras.provisioning import Provisioning
 from gateway.cameras.provisioning.table import JobTable
 from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.cloud.customer_flow import CustomerFlow
 from gateway.cloud.customer_flow.table import FlowTable
 from gateway.discovery.advertisement import Advertisement, own_digits
@@ -87,8 +87,8 @@ class Gateway:
         self._parts.callback(self.directory.release)
         self.clock = PeerClock()
         self.metrics = Metrics()
-        self.cloud = self._add(Cloud(settings.cloud, self.clock))
-        self.cloud.on_call = self.metrics.calls("cloud")
+        self.cloud = self._add(CloudClient(settings.cloud, self.clock))
+        self.cloud.on_call = self.metrics.call_counter("cloud")
         self.database = self._add(await Database.open(self.directory.database))
         self.tokens = self._add(await TokenTable.open(self.database))
         self.uptime = await Uptime.open(self.database, self.supervisor)
@@ -99,7 +99,7 @@ class Gateway:
         flow_table = FlowTable(self.database, self.uptime, account=account)
         self.flow = self._add(CustomerFlow(self.cloud, flow_table, settings.cloud.shop))
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
-        self.event_log.subscribe(self.metrics.events)
+        self.event_log.subscribe(self.metrics.count_events)
         self.registry = Registry(CameraTable(self.database), interval_s=settings.discovery.interval_s)
         await self.registry.load()
         self._add(self.registry)
@@ -130,7 +130,7 @@ class Gateway:
                 cloud_clock=self.clock,
             )
         )
-        self.cameras.on_call = self.metrics.calls("camera")
+        self.cameras.on_call = self.metrics.call_counter("camera")
         self.callback_urls = CallbackUrls(settings.hooks, settings.server.host)
         self.subscriptions = self._add(
             Subscriptions(

@@ -20,7 +20,7 @@ CLOUD_URLS = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
-NAMED_FILES = (
+FILE_SETTINGS = (
     ("server", "tls_certificate"),
     ("server", "tls_private_key"),
     ("cloud", "secret_key_file"),
@@ -204,7 +204,7 @@ class Settings(_Section):
         return self.cloud.app_id, self.cloud.secret_key
 
 
-def settings_path(given: str | None) -> Path | None:
+def find_settings_file(given: str | None) -> Path | None:
     """Return the settings file to read: the given one, $SUNMI_GATEWAY_CONFIG, the system's, the user's, or None.
 
     A file that was named but does not exist is returned all the same, so that reading it says so.
@@ -215,9 +215,9 @@ def settings_path(given: str | None) -> Path | None:
     return next((path for path in (SYSTEM_FILE, _user_file()) if path.exists()), None)
 
 
-def settings_path_to_write(given: str | None) -> Path:
+def find_settings_file_to_write(given: str | None) -> Path:
     """Return the settings file to write: the one to read if there is one, else the system's (root) or the user's."""
-    found = settings_path(given)
+    found = find_settings_file(given)
     if found is not None:
         return found
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0

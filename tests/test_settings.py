@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import SettingsError
-from gateway.settings import Settings, load_settings, settings_path
+from gateway.settings import Settings, find_settings_file, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -148,10 +148,10 @@ def test_the_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_where_the_settings_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert settings_path("given.toml") == Path("given.toml")
+    assert find_settings_file("given.toml") == Path("given.toml")
     user = tmp_path / "sunmi-gateway" / "gateway.toml"
     user.parent.mkdir()
     user.touch()
-    assert settings_path(None) == user
+    assert find_settings_file(None) == user
     monkeypatch.setenv("SUNMI_GATEWAY_CONFIG", "named.toml")
-    assert settings_path(None) == Path("named.toml")
+    assert find_settings_file(None) == Path("named.toml")

@@ -13,7 +13,7 @@ from gateway.backup import archive
 from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
 from gateway.errors import StateError
 from gateway.runtime.timestamps import utc_text
-from gateway.settings import NAMED_FILES, Settings
+from gateway.settings import FILE_SETTINGS, Settings
 from gateway.storage import backup as database
 from gateway.storage.state_directory import PASSING, StateDirectory
 
@@ -50,7 +50,7 @@ def _gathered(
     sources = {}
     named = {}
     wanted = {SETTINGS: settings_file} if settings_file is not None else {}
-    for section, key in NAMED_FILES:
+    for section, key in FILE_SETTINGS:
         path = getattr(getattr(settings, section), key)
         if path and not Path(path).resolve().is_relative_to(directory.resolve()):
             named[f"{section}.{key}"] = path

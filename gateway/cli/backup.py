@@ -9,7 +9,7 @@ from gateway.backup.restore import restore as bring_back
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.messages import messages
 from gateway.cli.tables import print_members
-from gateway.settings import load_settings, settings_path, settings_path_to_write
+from gateway.settings import find_settings_file, find_settings_file_to_write, load_settings
 
 
 @click.command()
@@ -22,7 +22,7 @@ def backup(context: CommandContext, file: Path) -> None:
     """
 
     async def work() -> None:
-        path = settings_path(context.config)
+        path = find_settings_file(context.config)
         made = make(load_settings(path), path, file)
         context.emit({name: value for name, value in made.items() if context.json or name != "files"}, print_members)
         _say(f"{file} holds secrets: keep it where only you can read it.")
@@ -41,7 +41,7 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
     """
 
     async def work() -> None:
-        done = await bring_back(file, settings_path_to_write(context.config), replace=replace)
+        done = await bring_back(file, find_settings_file_to_write(context.config), replace=replace)
         context.emit(done, print_members)
         for key, path in done["left_out"].items():
             _say(

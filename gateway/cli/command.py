@@ -13,7 +13,7 @@ import click
 from gateway.cli.client import ApiClient, ApiError, connect_api
 from gateway.errors import GatewayError
 from gateway.protocol import json_text
-from gateway.settings import Settings, load_settings, settings_path
+from gateway.settings import Settings, find_settings_file, load_settings
 
 P = ParamSpec("P")
 
@@ -28,7 +28,7 @@ class CommandContext:
 
     def settings(self) -> Settings:
         """Read the settings. Raises `SettingsError`."""
-        return load_settings(settings_path(self.config))
+        return load_settings(find_settings_file(self.config))
 
     def emit(self, document: Any, render: Callable[[Any], object]) -> None:
         """Print a result: as one JSON document, or as `render` shows it to a person."""

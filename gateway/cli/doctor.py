@@ -15,7 +15,7 @@ from gateway.cli.command import CommandContext, run_command
 from gateway.doctor.finding import Finding, Subject, examine
 from gateway.doctor.table import CHECKS
 from gateway.errors import GatewayError, SettingsError
-from gateway.settings import Settings, load_settings, settings_path
+from gateway.settings import Settings, find_settings_file, load_settings
 from gateway.storage.state_directory import StateDirectory
 
 _PATIENCE_S: Final = 60.0
@@ -42,7 +42,7 @@ def doctor(context: CommandContext) -> None:
 
 async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
     """Return all findings: on the settings, on the gateway, and what that gateway finds, or else this process."""
-    path = settings_path(context.config)
+    path = find_settings_file(context.config)
     try:
         settings = load_settings(path)
     except SettingsError as exc:

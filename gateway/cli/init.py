@@ -10,11 +10,11 @@ from gateway.cli.command import CommandContext, fail, run_command
 from gateway.cli.messages import messages
 from gateway.cli.settings_file import CloudDraft
 from gateway.cli.tables import print_members
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.errors import CloudRejectedCredentials, Problem, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.clock import PeerClock
-from gateway.settings import CLOUD_URLS, ENVIRONMENT_PREFIX, parse_settings, settings_path_to_write
+from gateway.settings import CLOUD_URLS, ENVIRONMENT_PREFIX, find_settings_file_to_write, parse_settings
 
 _QUESTIONS: Final = {
     "environment": f"Environment of the SUNMI store cloud ({', '.join(CLOUD_URLS)})",
@@ -87,7 +87,7 @@ class _Interview:
 
     async def hold(self) -> None:
         """Ask, check and write. Fails where an answer is missing or wrong and nobody can be asked."""
-        self._draft = CloudDraft(settings_path_to_write(self._context.config))
+        self._draft = CloudDraft(find_settings_file_to_write(self._context.config))
         self._may_overwrite()
         self._answer("environment")
         while True:
@@ -140,7 +140,7 @@ class _Interview:
     async def _judge(self, shop: Mapping[str, str]) -> _Judged:
         """Make a signed call that only reads, at the cloud that the draft and the environment choose."""
         settings = parse_settings(self._draft.text, str(self._draft.path)).cloud
-        cloud = Cloud(settings, PeerClock(), timeout_s=_PATIENCE_S)
+        cloud = CloudClient(settings, PeerClock(), timeout_s=_PATIENCE_S)
         try:
             await cloud.call(_CAMERAS.encode(shop))
         except CloudRejectedCredentials as exc:

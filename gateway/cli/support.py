@@ -14,7 +14,7 @@ from gateway.cli.doctor import collect_findings
 from gateway.cli.messages import messages
 from gateway.cli.tables import print_members
 from gateway.errors import GatewayError, SettingsError
-from gateway.settings import ENVIRONMENT_PREFIX, Settings, load_settings, settings_path
+from gateway.settings import ENVIRONMENT_PREFIX, Settings, find_settings_file, load_settings
 from gateway.storage import health
 from gateway.storage.state_directory import StateDirectory
 from gateway.support import bundle
@@ -42,7 +42,7 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
     async def work() -> None:
         parts: dict[str, Any] = {"versions.json": bundle.versions(), "log.txt": bundle.log_tail(log)}
         parts["doctor.json"] = {"findings": await collect_findings(context)}
-        path = settings_path(context.config)
+        path = find_settings_file(context.config)
         known = _in_file(path) | _in_environment()
         try:
             settings = load_settings(path)

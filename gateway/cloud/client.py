@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from gateway import RELEASED_AT
-from gateway.cloud.tls import CertificateDateError, cloud_context
+from gateway.cloud.tls import CertificateDateError, make_tls_context
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
@@ -55,7 +55,7 @@ class _Reply(NamedTuple):
     body: bytes
 
 
-class Cloud:
+class CloudClient:
     """The cloud of one account. `clock` holds the time that the cloud tells, `reachable` the outcome of the last call.
 
     A call takes at most `timeout_s` seconds, one that carries a file or much else at most a minute.
@@ -66,14 +66,14 @@ class Cloud:
     def __init__(self, settings: CloudSettings, clock: PeerClock, *, timeout_s: float = 15) -> None:
         self.clock = clock
         self.reachable: bool | None = None
-        self.on_answer: Callable[[], None] = lambda: None
+        self.on_response: Callable[[], None] = lambda: None
         """Called when the cloud has answered, whatever it said: it is there."""
         self.on_call: OnCall = lambda endpoint, result, seconds: None
         """Told of every call, how it ended and how long it took."""
         self._settings = settings
         self._url = settings.url
         self._timeout_s = timeout_s
-        self._context = cloud_context(settings.ca_file, clock.now)
+        self._context = make_tls_context(settings.ca_file, clock.now)
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -103,7 +103,7 @@ class Cloud:
             self.reachable = False
             raise
         self.reachable = True
-        self.on_answer()
+        self.on_response()
         if answer.code != 0:
             meaning = call.endpoint.describe_code(answer.code)
             raise VendorRefused(
@@ -171,7 +171,7 @@ class Cloud:
         The connection sends no secret and checks all but the dates. The time is taken only if it is no earlier than
         this program's release and lies within the validity of the chain that was shown.
         """
-        context = cloud_context(self._settings.ca_file, None)
+        context = make_tls_context(self._settings.ca_file, None)
         parts = urlsplit(self._url)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
             reply = await _request(session, "HEAD", f"{parts.scheme}://{parts.netloc}/", None, _CONNECT_TIMEOUT_S)

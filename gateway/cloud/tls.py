@@ -29,14 +29,14 @@ class CertificateDateError(ssl.SSLCertVerificationError):
 class _DatedConnection(ssl.SSLObject):
     """A connection that checks the chain's dates as the last step of its handshake."""
 
-    context: "CloudContext"
+    context: "CloudTlsContext"
 
     def do_handshake(self) -> None:
         super().do_handshake()
         self.context.check(_validity(self))
 
 
-class CloudContext(ssl.SSLContext):
+class CloudTlsContext(ssl.SSLContext):
     """A client context whose certificates must be valid at `now()`; without `now` their dates are only noted.
 
     `validity` is that of the chain seen last.
@@ -52,12 +52,12 @@ class CloudContext(ssl.SSLContext):
             raise CertificateDateError("the certificate is not valid at this time")
 
 
-def cloud_context(ca_file: str, now: Callable[[], float] | None) -> CloudContext:
+def make_tls_context(ca_file: str, now: Callable[[], float] | None) -> CloudTlsContext:
     """Make a context that trusts the system's roots and those in `ca_file` (PEM), judging dates at `now()`.
 
     Raises `SettingsError` if the file cannot be used.
     """
-    context = CloudContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = CloudTlsContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslobject_class = _DatedConnection
     context.now = now

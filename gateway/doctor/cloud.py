@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway import RELEASED_AT
-from gateway.cloud.client import Cloud
-from gateway.cloud.tls import Validity, cloud_context
+from gateway.cloud.client import CloudClient
+from gateway.cloud.tls import Validity, make_tls_context
 from gateway.doctor.finding import Finding, Subject
 from gateway.errors import CloudRejectedCredentials, Problem, SettingsError, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
@@ -130,7 +130,7 @@ async def _signed(subject: Subject) -> Problem | SettingsError | None:
     async def ask() -> Problem | SettingsError | None:
         settings = subject.settings.cloud
         try:
-            cloud = Cloud(settings, PeerClock(), timeout_s=8)
+            cloud = CloudClient(settings, PeerClock(), timeout_s=8)
         except SettingsError as exc:
             return exc
         try:
@@ -153,7 +153,7 @@ async def _greet(settings: CloudSettings) -> _Greeted | Finding:
     where = _where(settings)
     host, _, port = where.rpartition(":")
     try:
-        context = cloud_context(settings.ca_file, None)
+        context = make_tls_context(settings.ca_file, None)
         async with asyncio.timeout(_GREETING_S):
             reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
             try:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.errors import Problem
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.supervisor import Supervisor
@@ -23,7 +23,7 @@ _log: Final = logging.getLogger(__name__)
 class CloudCameraIds:
     """The serial numbers of cameras by the cloud's ids, as far as the cloud has named them."""
 
-    def __init__(self, cloud: Cloud, settings: CloudSettings, supervisor: Supervisor) -> None:
+    def __init__(self, cloud: CloudClient, settings: CloudSettings, supervisor: Supervisor) -> None:
         """Start without ids."""
         self._cloud = cloud
         self._settings = settings

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 from gateway.cameras.activation_probe import CAMERA_NOT_OURS
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.events.callback_urls import CallbackUrls
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
@@ -61,7 +61,7 @@ class CloudTarget:
     general_refusals = CLOUD_ACCOUNT_ERROR_CODES | CLOUD_INTERNAL_ERROR_CODES
     events: Sequence[EventKey] = CLOUD_EVENTS
 
-    def __init__(self, cloud: Cloud, settings: CloudSettings, callback_urls: CallbackUrls) -> None:
+    def __init__(self, cloud: CloudClient, settings: CloudSettings, callback_urls: CallbackUrls) -> None:
         """Take what calls the cloud, and what knows its callback URL."""
         self._cloud = cloud
         self._settings = settings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 class OutboxWorker:
     """Sends what the outbox holds."""
 
-    def __init__(self, cloud: Cloud, outbox: Outbox, supervisor: Supervisor) -> None:
+    def __init__(self, cloud: CloudClient, outbox: Outbox, supervisor: Supervisor) -> None:
         """Take the cloud, the outbox, and the supervisor under which it runs."""
         self._cloud = cloud
         self._outbox = outbox
@@ -70,7 +70,7 @@ class OutboxWorker:
         self._retries = RetryTracker()
         self._store_failures = FailureLog(_log, "the outcomes of calls cannot be stored, so it is tried again")
         self._subscribers: list[Subscriber] = []
-        cloud.on_answer = self._cloud_answered
+        cloud.on_response = self._cloud_answered
         outbox.on_work = self._work.set
         outbox.on_refused = self._publish_refused
 

@@ -15,7 +15,7 @@ from gateway.errors import Problem
 from gateway.protocol.event_type import EVENT_TYPES
 
 
-class Recorded(Protocol):
+class CountedEvent(Protocol):
     """An event of the journal."""
 
     @property
@@ -51,18 +51,18 @@ class Metrics:
             "sunmi_gateway_events", "Events recorded in the journal.", ("source", "type"), registry=self.registry
         )
 
-    def calls(self, side: Side) -> OnCall:
+    def call_counter(self, side: Side) -> OnCall:
         """Return what counts the calls of one side."""
 
-        def called(endpoint: str, result: str, seconds: float) -> None:
+        def count_call(endpoint: str, result: str, seconds: float) -> None:
             self._calls.labels(side, endpoint, result).inc()
             self._latency.labels(side, endpoint).observe(seconds)
 
-        return called
+        return count_call
 
-    def events(self, recorded: Iterable[Recorded]) -> None:
+    def count_events(self, events: Iterable[CountedEvent]) -> None:
         """Count events. Types that nobody documented count together: anything could be invented."""
-        for event in recorded:
+        for event in events:
             self._events.labels(event.source, event.type if event.type in EVENT_TYPES else "other").inc()
 
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from gateway.app import Gateway
-from gateway.runtime.logs.handlers import Terminal
+from gateway.runtime.logs.handlers import LogfmtHandler
 from gateway.runtime.logs.redaction import Redactor
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.faults import InjectedFault
@@ -138,7 +138,7 @@ async def test_a_request_is_found_in_all_that_it_causes(
     everything: Everything, store: SimulatedStore, ours: SimulatedCamera, admin: Any, pos: Any
 ) -> None:
     shown = io.StringIO()
-    terminal = Terminal(Redactor(), shown)
+    terminal = LogfmtHandler(Redactor(), shown)
     logging.getLogger("gateway").addHandler(terminal)
     try:
         named = {"headers": {"X-Request-Id": "till-1.17"}}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
@@ -21,7 +21,7 @@ from gateway.protocol.endpoint import Call
 from gateway.protocol.parameters import FilePart
 from gateway.simulator.cloud import SimulatedCloud
 
-MakeCloud = Callable[..., Cloud]
+MakeClient = Callable[..., CloudClient]
 SHOP = {"shop_id": "10096"}
 
 
@@ -33,7 +33,7 @@ def order(number: str = "CN0000938") -> Call:
     return call("order/update", order_list=[{"order_no": number, "purchase_amount": "10.00"}])
 
 
-async def test_a_call_is_signed_and_answered(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
+async def test_a_call_is_signed_and_answered(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     client = make_client(simulated)
     answer = await client.call(order())
     assert answer.code == 0
@@ -43,7 +43,7 @@ async def test_a_call_is_signed_and_answered(simulated: SimulatedCloud, make_cli
     assert simulated.accepted[0].fields["shop_id"] == "10096"
 
 
-async def test_a_file_travels_as_multipart(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
+async def test_a_file_travels_as_multipart(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     client = make_client(simulated)
     groups = (await client.call(call("face/group/getList"))).data["group_list"]
     picture = FilePart("face.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(100))
@@ -56,7 +56,7 @@ async def test_a_file_travels_as_multipart(simulated: SimulatedCloud, make_clien
     assert simulated.accepted[-1].files["pic"].data == picture.data
 
 
-async def test_a_refusal_tells_code_and_meaning(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
+async def test_a_refusal_tells_code_and_meaning(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     simulated.faults.add("refuse", code=5047)
     with pytest.raises(VendorRefused) as caught:
         await make_client(simulated).call(order())
@@ -65,7 +65,7 @@ async def test_a_refusal_tells_code_and_meaning(simulated: SimulatedCloud, make_
     assert "order/update" in caught.value.detail
 
 
-async def test_a_wrong_secret_is_named_and_not_shown(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
+async def test_a_wrong_secret_is_named_and_not_shown(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     client = make_client(simulated, secret_key="wrong-secret-of-ours")
     with pytest.raises(CloudRejectedCredentials) as caught:
         await client.call(order())
@@ -77,7 +77,7 @@ async def test_a_wrong_secret_is_named_and_not_shown(simulated: SimulatedCloud, 
 @pytest.mark.parametrize("code", [5090, 5091, 5092])
 @pytest.mark.parametrize("status", [200, 401])
 async def test_a_refused_signature_may_come_with_either_status(
-    simulated: SimulatedCloud, make_client: MakeCloud, code: int, status: int
+    simulated: SimulatedCloud, make_client: MakeClient, code: int, status: int
 ) -> None:
     if status == 200:
         simulated.faults.add("refuse", code=code, times=None)
@@ -87,7 +87,7 @@ async def test_a_refused_signature_may_come_with_either_status(
         await make_client(simulated).call(order())
 
 
-async def test_missing_credentials_send_nothing(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
+async def test_missing_credentials_send_nothing(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     with pytest.raises(Conflict, match=r"cloud\.app_id"):
         await make_client(simulated, app_id="").call(order())
     assert simulated.request_paths == []
@@ -113,7 +113,7 @@ async def test_missing_credentials_send_nothing(simulated: SimulatedCloud, make_
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
 async def test_what_a_failing_cloud_becomes(
-    simulated: SimulatedCloud, make_client: MakeCloud, fault: dict[str, object], expected: type[Exception], words: str
+    simulated: SimulatedCloud, make_client: MakeClient, fault: dict[str, object], expected: type[Exception], words: str
 ) -> None:
     simulated.faults.add(**fault)  # type: ignore[arg-type]
     client = make_client(simulated, timeout_s=2)
@@ -130,7 +130,7 @@ async def test_what_a_failing_cloud_becomes(
 
 
 async def test_a_read_is_repeated_after_a_reset_and_an_order_is_not(
-    simulated: SimulatedCloud, make_client: MakeCloud
+    simulated: SimulatedCloud, make_client: MakeClient
 ) -> None:
     client = make_client(simulated)
     simulated.faults.add("reset_before", path="face/group/getList")
@@ -141,7 +141,7 @@ async def test_a_read_is_repeated_after_a_reset_and_an_order_is_not(
     assert simulated.request_paths.count("order/update") == 1
 
 
-async def test_a_cloud_that_is_away(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
+async def test_a_cloud_that_is_away(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     client = make_client(simulated)
     await simulated.stop()
     with pytest.raises(CloudUnreachable, match="no connection"):
@@ -149,21 +149,21 @@ async def test_a_cloud_that_is_away(simulated: SimulatedCloud, make_client: Make
     assert client.reachable is False
 
 
-async def test_an_untrusted_certificate_gets_nothing(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
+async def test_an_untrusted_certificate_gets_nothing(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     simulated.faults.changed_certificate = True
     with pytest.raises(CloudUnreachable, match="not trusted"):
         await make_client(simulated).call(order())
     assert simulated.request_paths == []
 
 
-async def test_a_redirect_is_not_followed(make_client: MakeCloud, simulated: SimulatedCloud) -> None:
+async def test_a_redirect_is_not_followed(make_client: MakeClient, simulated: SimulatedCloud) -> None:
     """The path is one that the cloud does not have: it answers 404, and nothing else is tried."""
     client = make_client(simulated, base_url=simulated.base_url + "/elsewhere")
     with pytest.raises(CloudUnreachable, match="HTTP status 404"):
         await client.call(order())
 
 
-async def test_many_calls_share_connections(simulated: SimulatedCloud, make_client: MakeCloud) -> None:
+async def test_many_calls_share_connections(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     client = make_client(simulated)
     for number in range(10):
         await client.call(order(f"CN{number}"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.cloud.customer_flow import CustomerFlow
 from gateway.cloud.customer_flow.history import FINAL_AFTER
 from gateway.cloud.customer_flow.table import FlowTable
@@ -21,7 +21,7 @@ from gateway.simulator.cloud import SimulatedCloud
 from gateway.storage.database import Database
 from gateway.storage.uptime_table import Uptime
 
-MakeCloud = Callable[..., Cloud]
+MakeClient = Callable[..., CloudClient]
 SHOP = {"shop_id": "10096"}
 TODAY = {f"passengerFlow/stat/today/{name}" for name in ("getLatest", "groupByTag", "groupByGender", "getTrendByHour")}
 HISTORY = "passengerFlow/stat/history/"
@@ -86,7 +86,7 @@ async def simulated(moment: Moment) -> AsyncIterator[SimulatedCloud]:
 
 @pytest.fixture
 async def open_store(
-    simulated: SimulatedCloud, make_client: MakeCloud, moment: Moment, tmp_path: Path
+    simulated: SimulatedCloud, make_client: MakeClient, moment: Moment, tmp_path: Path
 ) -> AsyncIterator[Open]:
     """Begin a life of the gateway on the same database; the one before ends. Numbers are fetched each time."""
     lives: list[tuple[CustomerFlow, Database]] = []
@@ -355,7 +355,7 @@ async def test_a_cloud_that_asks_for_fewer_calls_gets_none(open_store: Open) -> 
     assert store.asked() == Counter()
 
 
-async def test_a_timeout_is_told_as_one(open_store: Open, make_client: MakeCloud) -> None:
+async def test_a_timeout_is_told_as_one(open_store: Open, make_client: MakeClient) -> None:
     store = await open_store()
     store.cloud.faults.add("silent", times=None)
     flow = CustomerFlow(make_client(store.cloud, timeout_s=0.3, clock=store.moment.client_clock()), store.table, SHOP)
@@ -364,7 +364,7 @@ async def test_a_timeout_is_told_as_one(open_store: Open, make_client: MakeCloud
     await flow.close()
 
 
-async def test_without_credentials_nothing_is_asked(open_store: Open, make_client: MakeCloud) -> None:
+async def test_without_credentials_nothing_is_asked(open_store: Open, make_client: MakeClient) -> None:
     store = await open_store()
     flow = CustomerFlow(make_client(store.cloud, secret_key=""), store.table, SHOP)
     with pytest.raises(Conflict, match="credentials"):

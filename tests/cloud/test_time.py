@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from gateway import RELEASED_AT
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.errors import CloudRejectedCredentials, CloudUnreachable
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.clock import PeerClock
 from gateway.simulator.cloud import SimulatedCloud
 from tests.system_clock import SystemClock, needs_faketime
 
-MakeCloud = Callable[..., Cloud]
+MakeClient = Callable[..., CloudClient]
 CALL = CATALOGUE.get("cloud", "passengerFlow/stat/today/getLatest").encode({"shop_id": "10096"})
 DAY = 86400.0
 TRUE = datetime.fromtimestamp(RELEASED_AT, UTC) + timedelta(days=100)
@@ -56,7 +56,7 @@ def slow_clock() -> PeerClock:
 
 
 async def test_a_stale_signature_is_made_anew_with_the_clouds_time(
-    simulated: SimulatedCloud, make_client: MakeCloud, true_clock: PeerClock
+    simulated: SimulatedCloud, make_client: MakeClient, true_clock: PeerClock
 ) -> None:
     simulated.faults.clock_offset_s = 21 * DAY
     client = make_client(simulated, clock=true_clock)
@@ -68,7 +68,7 @@ async def test_a_stale_signature_is_made_anew_with_the_clouds_time(
 
 
 async def test_calls_under_way_together_all_take_the_clouds_time(
-    simulated: SimulatedCloud, make_client: MakeCloud, true_clock: PeerClock
+    simulated: SimulatedCloud, make_client: MakeClient, true_clock: PeerClock
 ) -> None:
     simulated.faults.clock_offset_s = 21 * DAY
     client = make_client(simulated, clock=true_clock)
@@ -77,7 +77,7 @@ async def test_calls_under_way_together_all_take_the_clouds_time(
 
 
 async def test_a_cloud_without_date_cannot_correct_the_clock(
-    simulated: SimulatedCloud, make_client: MakeCloud, true_clock: PeerClock
+    simulated: SimulatedCloud, make_client: MakeClient, true_clock: PeerClock
 ) -> None:
     simulated.faults.clock_offset_s = 21 * DAY
     simulated.faults.send_date = False
@@ -86,7 +86,7 @@ async def test_a_cloud_without_date_cannot_correct_the_clock(
 
 
 async def test_a_certificate_that_seems_not_yet_valid(
-    simulated: SimulatedCloud, make_client: MakeCloud, slow_clock: PeerClock
+    simulated: SimulatedCloud, make_client: MakeClient, slow_clock: PeerClock
 ) -> None:
     client = make_client(simulated, clock=slow_clock)
     assert (await client.call(CALL)).code == 0
@@ -94,7 +94,7 @@ async def test_a_certificate_that_seems_not_yet_valid(
     assert [request.path for request in simulated.accepted] == [CALL.endpoint.path]
 
 
-async def test_a_certificate_that_has_truly_expired(make_client: MakeCloud, true_clock: PeerClock) -> None:
+async def test_a_certificate_that_has_truly_expired(make_client: MakeClient, true_clock: PeerClock) -> None:
     cloud = SimulatedCloud(
         clock=clock_at(TRUE).now, certificate_validity=(TRUE - timedelta(days=60), TRUE - timedelta(days=1))
     )
@@ -107,7 +107,7 @@ async def test_a_certificate_that_has_truly_expired(make_client: MakeCloud, true
         await cloud.stop()
 
 
-async def test_a_time_before_the_release_is_not_believed(make_client: MakeCloud, true_clock: PeerClock) -> None:
+async def test_a_time_before_the_release_is_not_believed(make_client: MakeClient, true_clock: PeerClock) -> None:
     """An attacker with an old certificate and an old time is refused."""
     cloud = SimulatedCloud(clock=lambda: RELEASED_AT - 30 * DAY)
     await cloud.start()
@@ -120,7 +120,7 @@ async def test_a_time_before_the_release_is_not_believed(make_client: MakeCloud,
 
 
 async def test_a_stranger_cannot_tell_the_time(
-    simulated: SimulatedCloud, make_client: MakeCloud, slow_clock: PeerClock
+    simulated: SimulatedCloud, make_client: MakeClient, slow_clock: PeerClock
 ) -> None:
     client = make_client(simulated, clock=slow_clock)
     simulated.faults.changed_certificate = True
@@ -131,7 +131,7 @@ async def test_a_stranger_cannot_tell_the_time(
 
 
 async def test_no_secret_travels_while_the_time_is_asked(
-    simulated: SimulatedCloud, make_client: MakeCloud, slow_clock: PeerClock
+    simulated: SimulatedCloud, make_client: MakeClient, slow_clock: PeerClock
 ) -> None:
     simulated.faults.send_date = False
     with pytest.raises(CloudUnreachable):
@@ -142,12 +142,12 @@ async def test_no_secret_travels_while_the_time_is_asked(
 _PROCESS = """
 import asyncio, json, sys
 from gateway.runtime.clock import PeerClock
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import CloudSettings
 
 async def main() -> None:
-    cloud = Cloud(CloudSettings.model_validate(json.loads(sys.argv[1])), PeerClock())
+    cloud = CloudClient(CloudSettings.model_validate(json.loads(sys.argv[1])), PeerClock())
     answer = await cloud.call(CATALOGUE.get("cloud", sys.argv[2]).encode({"shop_id": "10096"}))
     await cloud.close()
     print(json.dumps({"code": answer.code, "offset_s": cloud.clock.offset_s}))

@@ -10,7 +10,7 @@ import pytest
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.discovery.device import DiscoveredDevice
 from gateway.events.callback_urls import CallbackUrls
 from gateway.events.camera_ids import CloudCameraIds
@@ -31,7 +31,7 @@ class Bench:
     store: SimulatedStore
     registry: Registry
     cameras: Cameras
-    cloud: Cloud
+    cloud: CloudClient
     camera_ids: CloudCameraIds
     callback_urls: CallbackUrls
     subscriptions: Subscriptions
@@ -88,7 +88,7 @@ async def make(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Make]:
             base_url=store.cloud.base_url, app_id=store.app_id, secret_key=store.secret_key, shop_id=store.shop_id,
             ca_file=str(ca_file),
         )  # fmt: skip
-        cloud = Cloud(settings, clock)
+        cloud = CloudClient(settings, clock)
         own = ["127.0.0.1"]
         callback_urls = CallbackUrls(HookSettings.model_validate(hooks), "0.0.0.0", own_address=lambda _: own[0])
         camera_ids = CloudCameraIds(cloud, settings, supervisor)

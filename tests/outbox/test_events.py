@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, QueueBlocked
 from gateway.outbox.outbox import Outbox, SubmissionStatus
 from gateway.outbox.worker import OutboxWorker
@@ -49,7 +49,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(simulated: SimulatedCloud, make_client: Callable[..., Cloud], tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(
+    simulated: SimulatedCloud, make_client: Callable[..., CloudClient], tmp_path: Path
+) -> AsyncIterator[Desk]:
     opened = await OpenedOutbox.open(tmp_path / "gateway.db")
     worker = OutboxWorker(make_client(simulated), opened.outbox, opened.supervisor)
     worker.start()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.errors import Conflict
 from gateway.outbox.worker import OutboxWorker
 from gateway.protocol.catalogue import CATALOGUE
@@ -16,7 +16,7 @@ from gateway.protocol.endpoint import Call
 from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.account import SHOPS
 from gateway.simulator.cloud import SimulatedCloud
-from tests.cloud.conftest import MakeCloud
+from tests.cloud.conftest import MakeClient
 from tests.outbox.opened import OpenedOutbox, all_items, submit
 from tests.waiting import until
 
@@ -55,7 +55,7 @@ def damage(path: Path, statement: str, sequence: int = 1) -> None:
 class Shop:
     """A shop whose outbox is damaged between two lives of the gateway."""
 
-    def __init__(self, path: Path, client: Cloud) -> None:
+    def __init__(self, path: Path, client: CloudClient) -> None:
         self.path = path
         self.client = client
         self.life: OpenedOutbox
@@ -83,7 +83,7 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(simulated: SimulatedCloud, make_client: MakeCloud, tmp_path: Path) -> AsyncIterator[Shop]:
+async def shop(simulated: SimulatedCloud, make_client: MakeClient, tmp_path: Path) -> AsyncIterator[Shop]:
     shop = Shop(tmp_path / "gateway.db", make_client(simulated))
     await shop.open()
     yield shop
@@ -150,9 +150,9 @@ async def test_a_submission_whose_members_do_not_parse_is_still_recognised(shop:
 
 
 async def test_an_item_that_fails_in_a_way_nobody_foresaw_is_refused_in_the_end(
-    simulated: SimulatedCloud, make_client: MakeCloud, tmp_path: Path
+    simulated: SimulatedCloud, make_client: MakeClient, tmp_path: Path
 ) -> None:
-    class BrokenAtB(Cloud):
+    class BrokenAtB(CloudClient):
         """A client with a bug that one order meets."""
 
         async def call(self, call: Call) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
@@ -21,7 +21,7 @@ from gateway.simulator.server import ReceivedRequest, ServedResponse
 from gateway.storage.database import Database
 from tests.outbox.opened import OpenedOutbox, all_items
 
-MakeCloud = Callable[..., Cloud]
+MakeClient = Callable[..., CloudClient]
 SHOP_ID = next(iter(SHOPS))
 
 
@@ -64,12 +64,12 @@ def outbox(opened: OpenedOutbox) -> Outbox:
 
 
 @pytest.fixture
-async def client(simulated: Whimsical, make_client: MakeCloud) -> Cloud:
+async def client(simulated: Whimsical, make_client: MakeClient) -> CloudClient:
     return make_client(simulated)
 
 
 @pytest.fixture
-async def worker(client: Cloud, opened: OpenedOutbox) -> AsyncIterator[OutboxWorker]:
+async def worker(client: CloudClient, opened: OpenedOutbox) -> AsyncIterator[OutboxWorker]:
     made = OutboxWorker(client, opened.outbox, opened.supervisor)
     yield made
     await made.close()
@@ -237,7 +237,7 @@ async def test_an_item_on_which_the_cloud_chokes_blocks_nobody(
 
 @pytest.mark.parametrize("status", [503, 429])
 async def test_retry_after_holds_for_every_call(
-    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, client: Cloud, status: int
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, client: CloudClient, status: int
 ) -> None:
     simulated.faults.add("status", status=status, retry_after_s=1)
     began = time.monotonic()
@@ -272,7 +272,7 @@ async def test_what_was_looked_up_while_the_cloud_went_away_waits_too(
 
 
 async def test_nobody_waits_while_the_cloud_is_away_and_one_success_starts_all(
-    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, client: Cloud
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, client: CloudClient
 ) -> None:
     worker.start()
     await simulated.stop()

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.outbox.batching import split
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.outbox import Outbox
@@ -52,7 +52,7 @@ class Lab:
         self.outbox: Outbox
         self.uptime: Uptime
         self._opened: OpenedOutbox
-        self._client: Cloud
+        self._client: CloudClient
 
     async def open(self) -> None:
         await self.cloud.start()
@@ -62,7 +62,7 @@ class Lab:
         settings = CloudSettings(
             base_url=self.cloud.base_url, ca_file=str(ca_file), app_id=app_id, secret_key=secret_key, shop_id=SHOP_ID
         )
-        self._client = Cloud(settings, PeerClock(), timeout_s=5)
+        self._client = CloudClient(settings, PeerClock(), timeout_s=5)
 
     async def close(self) -> None:
         await self._client.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.runtime.logs import REQUEST_ID, begin_request
-from gateway.runtime.logs.handlers import Journal, Terminal, leads_to_journal
+from gateway.runtime.logs.handlers import JournalHandler, LogfmtHandler, is_journal
 from gateway.runtime.logs.redaction import Redactor
 
 
@@ -27,7 +27,7 @@ def log() -> Iterator[logging.Logger]:
 @pytest.fixture
 def terminal(log: logging.Logger) -> io.StringIO:
     stream = io.StringIO()
-    log.addHandler(Terminal(Redactor(), stream))
+    log.addHandler(LogfmtHandler(Redactor(), stream))
     return stream
 
 
@@ -111,7 +111,7 @@ def test_a_closed_terminal_harms_nothing(
 
 
 def test_the_journal_gets_fields(log: logging.Logger, journal: socket.socket) -> None:
-    log.addHandler(Journal(Redactor(), journal.getsockname()))
+    log.addHandler(JournalHandler(Redactor(), journal.getsockname()))
     begin_request("r-1")
     log.warning("the camera is gone", extra={"fields": {"camera": "FM020D8B00001", "duration_ms": 12.5}})
     fields = read(journal.recv(65536))
@@ -132,7 +132,7 @@ def test_the_journal_gets_fields(log: logging.Logger, journal: socket.socket) ->
 
 
 def test_the_largest_line_fits(log: logging.Logger, journal: socket.socket) -> None:
-    log.addHandler(Journal(Redactor(), journal.getsockname()))
+    log.addHandler(JournalHandler(Redactor(), journal.getsockname()))
     log.info("%s", "ä" * 100_000, extra={"fields": {"more": "\N{ELEPHANT}" * 100_000}})
     fields = read(journal.recv(1024 * 1024))
     assert len(fields["MESSAGE"]) == len(fields["MORE"]) == 16_384
@@ -140,7 +140,7 @@ def test_the_largest_line_fits(log: logging.Logger, journal: socket.socket) -> N
 
 def test_a_journal_that_is_away_delays_nobody_and_is_told_what_it_missed(log: logging.Logger, tmp_path: Path) -> None:
     path = str(tmp_path / "late")
-    log.addHandler(Journal(Redactor(), path))
+    log.addHandler(JournalHandler(Redactor(), path))
     log.info("nobody listens")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(path)
@@ -163,8 +163,8 @@ def test_systemd_says_whether_there_is_a_journal(tmp_path: Path, monkeypatch: py
     with (tmp_path / "stream").open("w") as stream, (tmp_path / "other").open("w") as other:
         status = os.fstat(stream.fileno())
         monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
-        assert leads_to_journal(stream)
-        assert not leads_to_journal(other)
-        assert not leads_to_journal(io.StringIO())
+        assert is_journal(stream)
+        assert not is_journal(other)
+        assert not is_journal(io.StringIO())
         monkeypatch.delenv("JOURNAL_STREAM")
-        assert not leads_to_journal(stream)
+        assert not is_journal(stream)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway.runtime.logs.handlers import Terminal
+from gateway.runtime.logs.handlers import LogfmtHandler
 from gateway.runtime.logs.redaction import Redactor
 
 TOKEN = "sgw_Rk9vYmFyQmF6UXV4_1234567890-abcdefghijklmnop"
@@ -63,7 +63,7 @@ def test_what_is_no_secret_is_left_alone(secrets: Redactor, text: str) -> None:
 def test_no_part_of_a_line_gets_past(secrets: Redactor) -> None:
     stream = io.StringIO()
     log = logging.Logger("gateway.test")
-    log.addHandler(Terminal(secrets, stream))
+    log.addHandler(LogfmtHandler(secrets, stream))
     try:
         try:
             raise KeyError(KEY)

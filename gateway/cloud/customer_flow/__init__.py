@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.cloud.customer_flow.fetcher import PATIENCE_S, PAUSE_S, Asking, chosen_shop
 from gateway.cloud.customer_flow.history import History
 from gateway.cloud.customer_flow.table import FlowTable
@@ -22,7 +22,7 @@ class CustomerFlow:
 
     def __init__(
         self,
-        cloud: Cloud,
+        cloud: CloudClient,
         table: FlowTable,
         shop: Mapping[str, str],
         *,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from gateway.cloud.client import Cloud
+from gateway.cloud.client import CloudClient
 from gateway.cloud.customer_flow.table import Kept
 from gateway.errors import (
     CloudRejectedCredentials,
@@ -79,7 +79,7 @@ class Asking:
     who can have remembered ones.
     """
 
-    def __init__(self, cloud: Cloud, *, pause_s: float = PAUSE_S, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, cloud: CloudClient, *, pause_s: float = PAUSE_S, patience_s: float = PATIENCE_S) -> None:
         self.cloud = cloud
         self.pause_s = pause_s
         self.patience_s = patience_s
@@ -148,7 +148,7 @@ def worst(problems: Mapping[str, Problem]) -> Problem:
 class Age:
     """How old what was fetched is."""
 
-    def __init__(self, cloud: Cloud, uptime: Uptime) -> None:
+    def __init__(self, cloud: CloudClient, uptime: Uptime) -> None:
         self._clock = cloud.clock
         self._uptime = uptime
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Literal, get_args
 
-from gateway.runtime.logs.handlers import Journal, Terminal, leads_to_journal
+from gateway.runtime.logs.handlers import JournalHandler, LogfmtHandler, is_journal
 from gateway.runtime.logs.redaction import Redactor
 from gateway.runtime.logs.request import REQUEST_ID, begin_request
 
@@ -26,7 +26,7 @@ def configure(level: Level) -> None:
 
     To the journal where standard error leads there, else to standard error.
     """
-    handler = Journal(_secrets) if leads_to_journal(sys.stderr) else Terminal(_secrets, sys.stderr)
+    handler = JournalHandler(_secrets) if is_journal(sys.stderr) else LogfmtHandler(_secrets, sys.stderr)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(threshold, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("gateway").setLevel(threshold)

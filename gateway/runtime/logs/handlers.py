@@ -20,7 +20,7 @@ _MOST_CHARACTERS: Final = 16_384
 _PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
-def leads_to_journal(stream: TextIO) -> bool:
+def is_journal(stream: TextIO) -> bool:
     """Tell whether what is written to a stream ends up in systemd's journal (systemd.exec, "$JOURNAL_STREAM")."""
     try:
         status = os.fstat(stream.fileno())
@@ -50,7 +50,7 @@ class _Handler(logging.Handler):
         return {name: text[:_MOST_CHARACTERS] for name, text in texts.items()}
 
 
-class Terminal(_Handler):
+class LogfmtHandler(_Handler):
     """Writes lines such as `time=… level=warning logger=gateway.app message="…"`; a trace follows, indented."""
 
     def __init__(self, secrets: Redactor, stream: TextIO) -> None:
@@ -75,7 +75,7 @@ class Terminal(_Handler):
         """Do nothing: the usual way is to print the record, secrets and all, to where nothing can be written."""
 
 
-class Journal(_Handler):
+class JournalHandler(_Handler):
     """Sends datagrams of fields to systemd's journal (its "Native Journal Protocol").
 
     It never waits for the journal: what does not get there at once is counted, and told with the next line.
