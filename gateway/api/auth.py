@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens, their scopes, and the commands of this machine's user, who may do everything."""
+"""Authentication of callers: by bearer token from the network, or as this machine's user."""
 
 import hmac
 from collections.abc import Callable
@@ -21,24 +21,26 @@ def scope_covers(scope: Scope, needed: Scope) -> bool:
 def require_scope(scope: Scope, needed: Scope) -> None:
     """Raise `Forbidden` unless the scope covers what is needed."""
     if not scope_covers(scope, needed):
-        raise Forbidden(f"this needs a token of scope {needed}; the one shown has scope {scope}")
+        raise Forbidden(f"this needs a token of scope {needed}; this token has scope {scope}")
 
 
 class Identity(NamedTuple):
-    """Who calls: the name of the token, empty for a command of this machine's user, and what it allows."""
+    """An authenticated caller."""
 
     name: str
+    """The name of the token; empty for a command of this machine's user."""
     scope: Scope
+    """What the caller may do."""
 
 
 Authenticator = Callable[[web.Request], Identity]
-"""Tells who calls. Raises `Unauthorized`."""
+"""Returns the caller of a request. Raises `Unauthorized`."""
 
-_OWNER: Final = Identity("", "admin")
+_LOCAL_USER: Final = Identity("", "admin")
 
 
 def token_authenticator(tokens: TokenTable) -> Authenticator:
-    """Return what tells callers from the network by their tokens."""
+    """Return an authenticator for callers from the network, who send a bearer token."""
 
     def authenticate(request: web.Request) -> Identity:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -56,18 +58,21 @@ def token_authenticator(tokens: TokenTable) -> Authenticator:
 
 
 def authenticate_socket(_: web.Request) -> Identity:
-    """Tell who calls on the Unix socket: this machine's user, whom its file permissions let in."""
-    return _OWNER
+    """Return the caller on the Unix socket: this machine's user, since nobody else may open it."""
+    return _LOCAL_USER
 
 
 def key_authenticator(key: str) -> Authenticator:
-    """Return what tells commands by a key that only this process knows, where there are no Unix sockets."""
-    wanted = f"Bearer {key}".encode()
+    """Return an authenticator for commands, by a key that only this process knows.
+
+    It is for systems without Unix sockets.
+    """
+    expected = f"Bearer {key}".encode()
 
     def authenticate(request: web.Request) -> Identity:
-        shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(shown, wanted):
-            raise Unauthorized("only commands of this gateway are taken here")
-        return _OWNER
+        received = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(received, expected):
+            raise Unauthorized("only commands of this gateway may call here")
+        return _LOCAL_USER
 
     return authenticate

@@ -1,4 +1,4 @@
-"""How tills come to trust the HTTPS port: the root of the gateway's authority, and a page that tells how to install it.
+"""The root certificate of the gateway's authority, and a page that explains how to install it on tills.
 
 All of it is public and served over plain HTTP too, since it is needed before HTTPS can be trusted.
 """
@@ -23,41 +23,39 @@ PAGE = "/authority"
 
 
 async def show_authority(context: RequestContext) -> web.StreamResponse:
-    """Tell the authority's fingerprint, the names and addresses that it certifies, and where its page is."""
+    """Return the authority's fingerprint, the names and addresses that it certifies, and the address of its page."""
     return json_response(_describe(context.gateway))
 
 
 async def authority_install_page(context: RequestContext) -> web.StreamResponse:
-    """Return the page that tells how to install the root."""
-    return web.Response(text=authority_page.page(_describe(context.gateway)), content_type="text/html")
+    """Return the page that explains how to install the root."""
+    return web.Response(text=authority_page.render(_describe(context.gateway)), content_type="text/html")
 
 
 async def authority_der(context: RequestContext) -> web.StreamResponse:
-    """Return the root as DER, with the type upon which browsers and phones offer to install it."""
-    return web.Response(body=_authority(context.gateway).root_der, content_type="application/x-x509-ca-cert")
+    """Return the root as DER, with the content type for which browsers and phones offer to install it."""
+    return web.Response(body=_require_authority(context.gateway).root_der, content_type="application/x-x509-ca-cert")
 
 
 async def authority_pem(context: RequestContext) -> web.StreamResponse:
-    """Return the root as PEM, to be saved."""
+    """Return the root as a PEM file to save."""
     headers = {"Content-Disposition": 'attachment; filename="authority.pem"'}
-    body = _authority(context.gateway).root_pem
+    body = _require_authority(context.gateway).root_pem
     return web.Response(body=body, headers=headers, content_type="application/x-pem-file")
 
 
-def _authority(gateway: Gateway) -> "Authority":
+def _require_authority(gateway: Gateway) -> "Authority":
     if gateway.authority is None:
-        own = bool(gateway.settings.server.tls_certificate)
-        reason = (
-            "uses a certificate of the shop's own (server.tls_certificate)" if own else "is off (server.https_port)"
-        )
+        has_own = bool(gateway.settings.server.tls_certificate)
+        reason = "uses the shop's own certificate (server.tls_certificate)" if has_own else "is off (server.https_port)"
         raise NotFound(f"the gateway has no authority of its own: HTTPS {reason}")
     return gateway.authority
 
 
 def _describe(gateway: Gateway) -> dict[str, Any]:
-    authority = _authority(gateway)
-    names, others = authority.cover(present_names(gateway.settings, gateway.advertisement.host))
-    served = URL(StateDirectory.announced(gateway.directory.path)).port or gateway.settings.server.port
+    authority = _require_authority(gateway)
+    names, uncovered = authority.cover(present_names(gateway.settings, gateway.advertisement.host))
+    http_port = URL(StateDirectory.announced(gateway.directory.path)).port or gateway.settings.server.port
     leaf = authority.leaf
     return {
         "name": authority.name,
@@ -65,11 +63,11 @@ def _describe(gateway: Gateway) -> dict[str, Any]:
         "expires_at": utc_text(authority.expires_at.timestamp()),
         "names": names.hosts,
         "addresses": names.addresses,
-        "not_covered": others,
+        "not_covered": uncovered,
         "leaf_expires_at": utc_text(leaf.certificate.not_valid_after_utc.timestamp()) if leaf is not None else None,
         "urls": [_url("https", host, gateway.settings.server.https_port) for host in (*names.hosts, *names.addresses)],
-        # By address: some phones that shall open it know no .local names.
-        "page": _url("http", (*names.addresses, *names.hosts)[0], served) + PAGE.removeprefix("/"),
+        # By address first, since some phones cannot resolve .local names.
+        "page": _url("http", (*names.addresses, *names.hosts)[0], http_port) + PAGE.removeprefix("/"),
         "file": str(authority.path),
     }
 

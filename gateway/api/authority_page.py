@@ -1,4 +1,4 @@
-"""The page that tells how a device comes to trust the gateway's HTTPS, on every system; it loads nothing."""
+"""The page that explains how to make a device trust the gateway's HTTPS. It loads nothing from elsewhere."""
 
 import textwrap
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 
-def page(authority: Mapping[str, Any]) -> str:
-    """Return the page for an authority as the REST API describes it."""
-    import segno  # here, because the page is seldom asked for, and it takes memory
+def render(authority: Mapping[str, Any]) -> str:
+    """Return the page as HTML. `authority` is what `GET /api/v1/authority` returns."""
+    import segno  # here, since it takes memory and the page is rarely needed
 
     template = Template(files("gateway.api").joinpath("authority.html").read_text(encoding="utf-8"))
     return template.substitute(
         name=escape(authority["name"]),
-        fingerprint=fingerprint_text(authority["certificate_sha256"]),
+        fingerprint=format_fingerprint(authority["certificate_sha256"]),
         port=urlsplit(authority["urls"][0]).port or 443,
         links="".join(f'<li><a href="{escape(url)}">{escape(url)}</a></li>' for url in authority["urls"]),
         page=escape(authority["page"]),
@@ -24,7 +24,7 @@ def page(authority: Mapping[str, Any]) -> str:
     )
 
 
-def fingerprint_text(digits: str) -> str:
-    """Return a fingerprint as systems show it to people: pairs of capitals, in two lines."""
+def format_fingerprint(digits: str) -> str:
+    """Return a SHA-256 fingerprint as systems show it: pairs of upper-case digits, in two lines."""
     pairs = textwrap.wrap(digits.upper(), 2)
     return ":".join(pairs[:16]) + ":\n" + ":".join(pairs[16:])

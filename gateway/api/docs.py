@@ -1,4 +1,4 @@
-"""The reference as one HTML page, made from the OpenAPI document; it loads nothing from anywhere."""
+"""The API reference as one HTML page, made from the OpenAPI document. It loads nothing from elsewhere."""
 
 from html import escape
 from typing import Any
@@ -20,12 +20,12 @@ pre { background: #f5f5f5; overflow: auto; padding: .6rem }
 """
 
 
-def page(document: dict[str, Any]) -> str:
-    """Return the page for an OpenAPI document."""
+def render(document: dict[str, Any]) -> str:
+    """Return the reference of an OpenAPI document as HTML."""
     sections = []
     for tag in document["tags"]:
         operations = [
-            _operation(method, path, operation)
+            _render_operation(method, path, operation)
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
             if tag["name"] in operation["tags"]
@@ -47,29 +47,31 @@ def page(document: dict[str, Any]) -> str:
     )
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+def _render_operation(method: str, path: str, operation: dict[str, Any]) -> str:
     body = operation.get("requestBody", {}).get("content", {})
     headers = {one["name"]: one["schema"] | one for one in operation.get("parameters", ()) if one["in"] == "header"}
-    tables = f"<p>Headers</p>{_table({'properties': headers})}" if headers else ""
-    tables += "".join(f"<p>Body: <code>{escape(kind)}</code></p>{_table(one['schema'])}" for kind, one in body.items())
-    responses = "".join(
-        f"<tr><td>{escape(code)}</td><td>{escape(answer.get('description', 'A failure.'))}</td></tr>"
-        for code, answer in operation["responses"].items()
+    tables = f"<p>Headers</p>{_render_parameters({'properties': headers})}" if headers else ""
+    tables += "".join(
+        f"<p>Body: <code>{escape(kind)}</code></p>{_render_parameters(one['schema'])}" for kind, one in body.items()
+    )
+    rows = "".join(
+        f"<tr><td>{escape(code)}</td><td>{escape(response.get('description', 'A failure.'))}</td></tr>"
+        for code, response in operation["responses"].items()
     )
     return (
         f'<details id="{escape(operation["operationId"])}">'
         f'<summary><span class="method">{escape(method.upper())}</span> '
         f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>"
         f"<p>{escape(operation['description'])}</p>{tables}"
-        f"<table><tr><th>Status</th><th>Meaning</th></tr>{responses}</table></details>"
+        f"<table><tr><th>Status</th><th>Meaning</th></tr>{rows}</table></details>"
     )
 
 
-def _table(schema: dict[str, Any]) -> str:
+def _render_parameters(schema: dict[str, Any]) -> str:
     required = set(schema.get("required", ()))
     rows = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(one))}</td>"
-        f"<td>{'yes' if name in required else ''}</td><td>{escape(_limits(one))}</td></tr>"
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(_describe_type(one))}</td>"
+        f"<td>{'yes' if name in required else ''}</td><td>{escape(_describe_parameter(one))}</td></tr>"
         for name, one in schema.get("properties", {}).items()
     )
     if not rows:
@@ -77,14 +79,14 @@ def _table(schema: dict[str, Any]) -> str:
     return f"<table><tr><th>Parameter</th><th>Type</th><th>Required</th><th>Meaning</th></tr>{rows}</table>"
 
 
-def _kind(schema: dict[str, Any]) -> str:
+def _describe_type(schema: dict[str, Any]) -> str:
     if "contentMediaType" in schema:
         return "file"
     kind = schema.get("type") or " or ".join(str(one.get("type")) for one in schema.get("anyOf", ()))
-    return f"array of {_kind(schema['items'])}" if kind == "array" and "items" in schema else str(kind)
+    return f"array of {_describe_type(schema['items'])}" if kind == "array" and "items" in schema else str(kind)
 
 
-def _limits(schema: dict[str, Any]) -> str:
+def _describe_parameter(schema: dict[str, Any]) -> str:
     words = {"minimum": "from", "maximum": "to", "minLength": "at least", "maxLength": "at most", "default": "default"}
     limits = [f"{word} {schema[name]}" for name, word in words.items() if schema.get(name) is not None]
     return " ".join(

@@ -6,8 +6,8 @@ from gateway.api.route import RequestContext, Route, json_response
 
 
 async def doctor(context: RequestContext) -> web.StreamResponse:
-    """Make every check; this takes some seconds and calls cameras and the cloud."""
-    # Here, because it is seldom asked for, and takes memory.
+    """Run every check. This takes some seconds, and calls cameras and the cloud."""
+    # Imported here, since it takes memory and is rarely needed.
     from gateway.doctor.finding import Subject, examine
     from gateway.doctor.table import CHECKS
 

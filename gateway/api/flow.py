@@ -1,4 +1,4 @@
-"""Customer flow at hand: the present day and past days of a shop, with the internet up or down."""
+"""Customer flow of a shop: today and past days, also while the internet is down."""
 
 from typing import Final
 
@@ -9,12 +9,12 @@ from gateway.api.route import RequestContext, Route, json_response
 
 
 async def flow_today(context: RequestContext) -> web.StreamResponse:
-    """Answer how many customers came today, and of which kind."""
+    """Return how many customers came today, by kind."""
     return json_response(await context.gateway.flow.today(context.query))
 
 
 async def flow_history(context: RequestContext) -> web.StreamResponse:
-    """Answer how many customers came on past days, and of which kind."""
+    """Return how many customers came on past days, by kind."""
     shop = dict(context.query)
     first = shop.pop("from")
     return json_response(await context.gateway.flow.history(shop, first, shop.pop("to", first)))

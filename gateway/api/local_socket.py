@@ -1,4 +1,4 @@
-"""The Unix socket for commands of this machine's user: whether there are any here, and a session to one."""
+"""Client sessions over the Unix socket that a gateway serves for the commands of this machine's user."""
 
 import socket
 import sys
@@ -8,9 +8,10 @@ from typing import Final
 import aiohttp
 
 HAS_UNIX_SOCKETS: Final = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
+"""Whether this system has Unix sockets that aiohttp supports."""
 
 
 def socket_session(path: Path) -> aiohttp.ClientSession:
-    """Return a client session to the gateway whose Unix socket this is."""
+    """Return a client session to the gateway that serves on this socket."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     return aiohttp.ClientSession("http://gateway", connector=aiohttp.UnixConnector(path=str(path)), timeout=timeout)

@@ -1,4 +1,4 @@
-"""Calls that wait for the cloud: how a queued call is answered, and what may be done to what waits."""
+"""Queued calls for the cloud, and the outbox that holds them, over REST."""
 
 import re
 from collections.abc import Sequence
@@ -19,38 +19,42 @@ from gateway.protocol import json_text
 from gateway.protocol.endpoint import Call
 
 DEFAULT_WAIT_S: Final = 2.0
-"""How long a caller waits for the cloud who does not say."""
+"""How long a caller waits for the cloud, unless it says."""
 MAX_WAIT_S: Final = 30.0
+"""How long a caller can wait for the cloud."""
 MAX_KEY_LENGTH: Final = 255
 """How many characters an idempotency key may have."""
 
-_WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9}(?:\.\d{1,3})?)\"?", re.IGNORECASE)
-_ID: Final = re.compile(r"(s?)([1-9][0-9]{0,17})")
+_WAIT_PREFERENCE: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9}(?:\.\d{1,3})?)\"?", re.IGNORECASE)
+_OUTBOX_ID: Final = re.compile(r"(s?)([1-9][0-9]{0,17})")
 _MAX_PAGE: Final = 500
 
 
 async def queue_call(context: RequestContext, call: Call) -> web.Response:
-    """Store a call for the cloud and answer its outcome if that is known in time, else where to ask for it."""
+    """Queue a call for the cloud. Respond with its outcome if that is known in time, else with where to find it."""
     gateway = context.gateway
     gateway.cloud.check_credentials()
     gateway.outbox_worker.start()
-    wait_s, applied = _wait(context.request)
+    wait_s, preferred = _parse_wait(context.request)
     status = await gateway.outbox.submit(
-        call, token=context.token, idempotency_key=_idempotency_key(context.request), wait_s=wait_s
+        call, token=context.token, idempotency_key=_parse_idempotency_key(context.request), wait_s=wait_s
     )
-    headers = {"Preference-Applied": f"wait={wait_s:g}"} if applied else {}
-    return _answer(context.request.path, status, headers)
+    headers = {"Preference-Applied": f"wait={wait_s:g}"} if preferred else {}
+    return _make_response(context.request.path, status, headers)
 
 
-def _answer(path: str, status: SubmissionStatus, headers: dict[str, str]) -> web.Response:
-    """Answer in the vendor's shape if all items are done, else with 202. Raises `VendorRefused` if all are refused."""
+def _make_response(path: str, status: SubmissionStatus, headers: dict[str, str]) -> web.Response:
+    """Return the vendor's response if all items are done, else 202.
+
+    Raises `VendorRefused` if all are refused, and `PeerTimeout` if they expired.
+    """
     name, outcome = path.removeprefix("/api/v1/cloud/"), status.outcome
     if outcome is None or status.state == "superseded":
         body = f'{{"outbox_id":"{status.outbox_id}","state":"{status.state}"}}'
         headers["Location"] = f"/api/v1/outbox/{status.outbox_id}"
         return web.Response(body=body.encode(), status=202, headers=headers, content_type="application/json")
     if status.state == "expired":
-        raise PeerTimeout(f"{name} was not sent: {outcome.meaning or 'it had no worth any more'}")
+        raise PeerTimeout(f"{name} was not sent: {outcome.meaning or 'it has expired'}")
     if status.state == "refused":
         code = 0 if outcome.code is None else outcome.code
         raise VendorRefused(
@@ -63,16 +67,16 @@ def _answer(path: str, status: SubmissionStatus, headers: dict[str, str]) -> web
     return web.Response(body=status.response.encode(), headers=headers, content_type="application/json")
 
 
-def _wait(request: web.Request) -> tuple[float, bool]:
-    """Return for how many seconds the caller waits, and whether that is what it prefers (RFC 7240)."""
+def _parse_wait(request: web.Request) -> tuple[float, bool]:
+    """Return how many seconds to wait for the cloud, and whether the caller asked for that (`Prefer`, RFC 7240)."""
     for text in request.headers.getall("Prefer", ()):
         for preference in text.split(","):
-            if found := _WAIT.fullmatch(preference.partition(";")[0].strip()):
-                return min(float(found[1]), MAX_WAIT_S), True
+            if match := _WAIT_PREFERENCE.fullmatch(preference.partition(";")[0].strip()):
+                return min(float(match[1]), MAX_WAIT_S), True
     return DEFAULT_WAIT_S, False
 
 
-def _idempotency_key(request: web.Request) -> str | None:
+def _parse_idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         raise InvalidRequest([FieldError("Idempotency-Key", f"must have 1 to {MAX_KEY_LENGTH} printable characters")])
@@ -83,38 +87,38 @@ async def list_items(context: RequestContext) -> web.StreamResponse:
     """List items in the order of acceptance, a page at a time."""
     query = context.query
     path = query.get("path")
-    items, following = await context.gateway.outbox.list_items(
-        token=_visible(context),
+    items, next_sequence = await context.gateway.outbox.list_items(
+        token=_visible_token(context),
         state=query.get("state"),
         path=None if path is None else path.strip("/").removeprefix("openapi/"),
         after=query["after"],
         limit=query["limit"],
     )
-    following_text = None if following is None else str(following)
-    return json_response({"items": [item.describe() for item in items], "next": following_text})
+    next_text = None if next_sequence is None else str(next_sequence)
+    return json_response({"items": [item.describe() for item in items], "next": next_text})
 
 
 async def show_item(context: RequestContext) -> web.StreamResponse:
     """Show an item, or a submission with its items."""
-    return await _shown(context)
+    return await _describe_items(context)
 
 
 async def retry_item(context: RequestContext) -> web.StreamResponse:
-    """Let a refused or expired item be sent again; of a submission, all that are."""
-    _, items = await _named(context)
-    chosen = [item.sequence for item in items if item.state in ("refused", "expired")]
-    # With nothing to choose from, the conflict says why.
-    await context.gateway.outbox.retry(chosen or [item.sequence for item in items])
-    return await _shown(context, 202)
+    """Send a refused or expired item again; of a submission, all that are."""
+    _, items = await _find_items(context)
+    failed = [item.sequence for item in items if item.state in ("refused", "expired")]
+    # If none is, `retry` raises a conflict that says why.
+    await context.gateway.outbox.retry(failed or [item.sequence for item in items])
+    return await _describe_items(context, 202)
 
 
 async def edit_item(context: RequestContext) -> web.StreamResponse:
-    """Correct a refused item, which is then sent again."""
+    """Replace the parameters of a refused item, which is then sent again."""
     outbox = context.gateway.outbox
     body = await read_body(context.request, ItemBody)
-    submission, items = await _named(context)
+    submission, items = await _find_items(context)
     if submission is not None:
-        raise Conflict("edit the items of the call one by one; it shows their outbox_id")
+        raise Conflict("the items of a call are edited one by one: use the outbox_id of an item")
     item = items[0]
     call = item.queued_endpoint.encode(
         body.parameters, files=await outbox.files(item.sequence), defaults=context.gateway.settings.cloud.shop
@@ -123,11 +127,11 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
     if len(edited) != 1:
         raise InvalidRequest([FieldError("parameters", f"must hold one item, not {len(edited)}")])
     await outbox.edit(item.sequence, shared, edited[0])
-    return await _shown(context)
+    return await _describe_items(context)
 
 
 async def release(context: RequestContext) -> web.StreamResponse:
-    """Let a restored outbox go: what waits is sent from now on."""
+    """Release a restored outbox: what waits is sent from now on."""
     outbox = context.gateway.outbox
     released = outbox.depth if outbox.held else 0
     await outbox.release_hold()
@@ -136,37 +140,37 @@ async def release(context: RequestContext) -> web.StreamResponse:
 
 async def drop_item(context: RequestContext) -> web.StreamResponse:
     """Remove an item that was not delivered; of a submission, all that were not."""
-    submission, items = await _named(context)
+    submission, items = await _find_items(context)
     if submission is not None:
         items = [item for item in items if item.state != "delivered"]
     await context.gateway.outbox.drop([item.sequence for item in items])
     return web.Response(status=204)
 
 
-def _visible(context: RequestContext) -> str | None:
-    """Return the token whose items the caller may see, or None for those of all."""
+def _visible_token(context: RequestContext) -> str | None:
+    """Return the token whose items the caller may see; None if it may see those of all."""
     return None if scope_covers(context.scope, "installer") else context.token
 
 
-async def _named(context: RequestContext) -> tuple[int | None, Sequence[OutboxItem]]:
-    """Return the submission that the path names, if it names one, and the items. Raises `NotFound`."""
+async def _find_items(context: RequestContext) -> tuple[int | None, Sequence[OutboxItem]]:
+    """Return the items that the path names, and their submission if it names one. Raises `NotFound`."""
     outbox_id = context.request.match_info["outbox_id"]
-    found = _ID.fullmatch(outbox_id)
-    if found is None:
+    match = _OUTBOX_ID.fullmatch(outbox_id)
+    if match is None:
         raise NotFound(f"the outbox has nothing called {outbox_id!r}")
-    number = int(found[2])
-    if not found[1]:
-        return None, [await context.gateway.outbox.item(number, _visible(context))]
-    items = await context.gateway.outbox.submission(number, _visible(context))
+    number = int(match[2])
+    if not match[1]:
+        return None, [await context.gateway.outbox.item(number, _visible_token(context))]
+    items = await context.gateway.outbox.submission(number, _visible_token(context))
     if not items:
         raise NotFound(f"the items of {outbox_id} are gone")
     return number, items
 
 
-async def _shown(context: RequestContext, status: int = 200) -> web.Response:
-    submission, items = await _named(context)
-    shown: dict[str, Any] = items[0].describe() if submission is None else describe_submission(submission, items)
-    return json_response(shown, status)
+async def _describe_items(context: RequestContext, status: int = 200) -> web.Response:
+    submission, items = await _find_items(context)
+    document: dict[str, Any] = items[0].describe() if submission is None else describe_submission(submission, items)
+    return json_response(document, status)
 
 
 _QUERY: Final = (

@@ -1,4 +1,4 @@
-"""Every failure of the REST API as `application/problem+json` (RFC 9457)."""
+"""Failures of the REST API as `application/problem+json` (RFC 9457)."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
-    """Return the members of the document that describes a problem."""
+    """Return the document that describes a problem."""
     return {
         "type": f"urn:sunmi-gateway:problem:{problem.code}",
         "title": problem.title,
@@ -27,36 +27,38 @@ def problem_document(problem: Problem) -> dict[str, Any]:
 
 
 def problem_response(request: web.Request, failure: Exception) -> web.Response:
-    """Return the answer to a request that failed; an unforeseen failure is logged, and nothing of its inside told.
+    """Return the response to a request that failed. An unexpected failure is logged; the response tells no details.
 
-    What is no failure, such as a redirection, is raised again.
+    Raises an HTTPException that is no failure, such as a redirect, again.
     """
     if isinstance(failure, Problem):
-        return _respond(failure.status, problem_document(failure), _headers(failure))
+        return _make_response(failure.status, problem_document(failure), _headers(failure))
     if isinstance(failure, web.HTTPException):
         if failure.status < 400:
             raise failure
-        return _respond(failure.status, _plain_document(failure, request), {"Allow": failure.headers.get("Allow", "")})
+        return _make_response(
+            failure.status, _http_error_document(failure, request), {"Allow": failure.headers.get("Allow", "")}
+        )
     _log.error("%s %s failed", request.method, request.path, exc_info=failure)
     document = {
         "type": "urn:sunmi-gateway:problem:internal_error",
         "title": "The gateway failed",
         "status": 500,
-        "detail": "the gateway failed in a way that nobody foresaw; its log tells where",
+        "detail": "the gateway failed unexpectedly; its log holds the details",
         "code": "internal_error",
     }
-    return _respond(500, document, {})
+    return _make_response(500, document, {})
 
 
-def _plain_document(exc: web.HTTPException, request: web.Request) -> dict[str, Any]:
-    """Describe what aiohttp refused by itself: an unknown path or method, a body that is too large."""
-    known = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+def _http_error_document(exc: web.HTTPException, request: web.Request) -> dict[str, Any]:
+    """Describe a failure that aiohttp found: an unknown path or method, a body that is too large."""
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     details = {
         404: f"there is nothing at {request.path}; /docs lists what there is",
         405: f"{request.method} is not possible at {request.path}; /docs lists what is",
         413: "the body is larger than any call may be",
     }
-    code = known.get(exc.status, "invalid_request")
+    code = codes.get(exc.status, "invalid_request")
     return {
         "type": f"urn:sunmi-gateway:problem:{code}",
         "title": HTTPStatus(exc.status).phrase,
@@ -76,17 +78,12 @@ def _headers(problem: Problem) -> dict[str, str]:
             return {}
 
 
-def _respond(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
+def _make_response(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
     given = {name: value for name, value in headers.items() if value}
     if request_id := REQUEST_ID.get():
         document["request_id"] = request_id
     try:
         body = json_text.dumps(document).encode()
-    except UnicodeEncodeError:  # what was sent, in a header or the path, is repeated here
+    except UnicodeEncodeError:  # the detail may repeat bytes of a header or path that are no UTF-8
         body = json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
-    return web.Response(
-        status=status,
-        headers=given,
-        body=body,
-        content_type="application/problem+json",
-    )
+    return web.Response(status=status, headers=given, body=body, content_type="application/problem+json")

@@ -1,4 +1,4 @@
-"""One route of the local REST API as data: from it follow the guard, the registration and the OpenAPI document."""
+"""The routes of the local REST API as data. Authentication, registration and the OpenAPI document follow from it."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,24 +20,26 @@ from gateway.protocol.endpoint import Scope
 from gateway.runtime.logs.request import begin_request
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
-"""The header that names a request, in the request and in its answer."""
+"""The header that names a request, in the request and in its response."""
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_QUERY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _log = logging.getLogger(__name__)
 
 
 class RequestContext(NamedTuple):
-    """One authenticated request: the gateway it speaks to, what its token allows, and the token's name.
-
-    The name is empty on the Unix socket. `query` holds the values of the parameters that the route declares.
-    """
+    """An authenticated request."""
 
     gateway: Gateway
+    """The gateway that handles it."""
     request: web.Request
+    """The request as received."""
     scope: Scope
+    """What the caller may do."""
     token: str = ""
-    query: Mapping[str, Any] = _NOTHING
+    """The name of the caller's token; empty on the Unix socket."""
+    query: Mapping[str, Any] = _NO_QUERY
+    """The values of the query parameters that the route declares."""
 
     @property
     def sn(self) -> str:
@@ -51,51 +53,59 @@ WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method and path, what it does, the scope it needs (None: no token), its body and its answers by status."""
+    """A method and a path of the API, and what handles them."""
 
     method: str
+    """The HTTP method."""
     path: str
+    """The path, with aiohttp's placeholders."""
     summary: str
+    """What it does, in one line of the reference."""
     handler: Handler
+    """What responds to a request. Its name is the operation id of the OpenAPI document, which clients rely on."""
     scope: Scope | None
+    """The scope that the caller needs; None if it needs no token."""
     body: type[Body] | None = None
+    """The JSON body that it takes."""
     responses: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
+    """The successful responses: what each means, by status."""
     query: tuple[QueryParameter, ...] = ()
+    """The query parameters that it takes."""
     accepts_ticket: bool = False
-    """Whether a ticket in the query does instead of a token."""
+    """Whether the query may hold a ticket instead of a token."""
     documented: bool = True
-    """Whether the OpenAPI document shows it; the generic vendor routes are shown once per endpoint instead."""
+    """Whether the OpenAPI document lists it. It lists the vendor's endpoints one by one instead of their routes."""
 
     def bind(self, gateway: Gateway, authenticate: Authenticator) -> WebHandler:
-        """Return the handler for aiohttp: guarded by the scope, its failures answered as problems."""
+        """Return the handler for aiohttp. It authenticates the caller, and responds to failures with problems."""
         needed, handler, declared = self.scope, self.handler, self.query
         if self.accepts_ticket:
             authenticate = _accept_tickets(gateway, authenticate)
 
-        async def serve(request: web.Request) -> web.StreamResponse:
+        async def handle(request: web.Request) -> web.StreamResponse:
             try:
                 if needed is None:
                     return await handler(RequestContext(gateway, request, "pos"))
-                who = authenticate(request)
-                require_scope(who.scope, needed)
-                query = read_query(request.query, declared) if declared else _NOTHING
-                return await handler(RequestContext(gateway, request, who.scope, who.name, query))
+                caller = authenticate(request)
+                require_scope(caller.scope, needed)
+                query = read_query(request.query, declared) if declared else _NO_QUERY
+                return await handler(RequestContext(gateway, request, caller.scope, caller.name, query))
             except Exception as exc:
                 return problem_response(request, exc)
 
-        return trace_request(serve)
+        return trace_request(handle)
 
 
-def trace_request(serve: WebHandler) -> WebHandler:
-    """Return a handler that gives each request its id, which the answer and the log lines that it causes show."""
+def trace_request(handler: WebHandler) -> WebHandler:
+    """Decorate a handler: its response and the log lines of a request get the request's id."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request_id = begin_request(request.headers.get(REQUEST_ID_HEADER))
         if not _log.isEnabledFor(logging.DEBUG):
-            response = await serve(request)
+            response = await handler(request)
         else:
             began = perf_counter()
-            response = await serve(request)
+            response = await handler(request)
             fields = {
                 "method": request.method,
                 "path": request.path,
@@ -111,16 +121,16 @@ def trace_request(serve: WebHandler) -> WebHandler:
 
 
 def _accept_tickets(gateway: Gateway, authenticate: Authenticator) -> Authenticator:
-    def by_ticket_if_any(request: web.Request) -> Identity:
+    def authenticate_with_ticket(request: web.Request) -> Identity:
         if "ticket" not in request.query or "Authorization" in request.headers:
             return authenticate(request)
         tickets = Tickets(gateway.tokens, gateway.event_log.ticket_key)
         return Identity(*tickets.check(request.query["ticket"], gateway.event_log.uptime_s))
 
-    return by_ticket_if_any
+    return authenticate_with_ticket
 
 
 def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer with a JSON document."""
+    """Return a response with a JSON document."""
     body = json_text.dumps(document).encode()
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")

@@ -1,4 +1,4 @@
-"""Serving the local REST API: plain HTTP, HTTPS, and the Unix socket for commands."""
+"""The servers of the local REST API: plain HTTP, HTTPS, and the Unix socket for commands."""
 
 import contextlib
 import os
@@ -23,6 +23,7 @@ from gateway.api import (
     outbox,
     subscriptions,
     system,
+    tokens,
     vendor,
     webhooks,
 )
@@ -40,6 +41,7 @@ from gateway.settings import ServerSettings
 
 ROUTES: Final[tuple[Route, ...]] = (
     *system.ROUTES,
+    *tokens.ROUTES,
     *authority.ROUTES,
     *metrics.ROUTES,
     *cameras.ROUTES,
@@ -53,23 +55,23 @@ ROUTES: Final[tuple[Route, ...]] = (
     *vendor.ROUTES,
 )
 
-_PLAIN_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
-"""What plain HTTP still serves where the settings do not allow it in general: what begins like this."""
+_PLAIN_HTTP_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
+"""The beginnings of paths that plain HTTP serves even where `server.allow_plain_http` is off."""
 
 
 def make_application(
     gateway: Gateway, authenticate: Authenticator, settings: ServerSettings | None = None
 ) -> web.Application:
-    """Make the web application of a gateway. `settings` are for callers on the network."""
-    # A middleware costs a tenth of what accepting an order does.
-    middlewares = () if settings is None or settings.allow_plain_http else (_only_encrypted,)
+    """Return the web application of a gateway. `settings` are those of the network; None for the local socket."""
+    # Only where it is needed: a middleware adds a tenth to the cost of accepting an order.
+    middlewares = () if settings is None or settings.allow_plain_http else (_require_https,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[system.DOCUMENT] = lambda: openapi.document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bind(gateway, authenticate))
     if settings is not None and settings.cors_origins:
-        allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_nothing_there)
-    app.router.add_route("*", "/{path:.*}", _nothing_there)
+        allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_respond_not_found)
+    app.router.add_route("*", "/{path:.*}", _respond_not_found)
     stream = app[events.STREAM] = EventStream(gateway.event_log)
     gateway.tokens.on_revoked.append(stream.end)
     app.cleanup_ctx.append(stream.running)
@@ -79,9 +81,9 @@ def make_application(
 
 @contextlib.asynccontextmanager
 async def serve(gateway: Gateway) -> AsyncIterator[list[str]]:
-    """Serve tills where the settings say, and commands on the Unix socket where the system has those.
+    """Serve tills at the addresses of the settings, and commands on the Unix socket if the system has those.
 
-    Yields the base URLs. Raises `StateError` naming what could not be listened on, and `SettingsError`.
+    Yields the base URLs. Raises `StateError` naming the address that cannot be listened on, and `SettingsError`.
     """
     async with contextlib.AsyncExitStack() as stack:
         if HAS_UNIX_SOCKETS:
@@ -99,10 +101,10 @@ async def serve(gateway: Gateway) -> AsyncIterator[list[str]]:
 
 @contextlib.asynccontextmanager
 async def serve_commands(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve commands of this machine's user alone, with every right; yield a client session.
+    """Serve the commands of this machine's user, with every right, and yield a client session.
 
-    On the Unix socket the file's permissions are the token. Where there are none, it is loopback and a key that only
-    this process knows.
+    The file permissions of the Unix socket keep others out. A system without Unix sockets serves on loopback and
+    demands a key that only this process knows.
     """
     key = secrets.token_urlsafe(32)
     app = make_application(gateway, authenticate_socket if HAS_UNIX_SOCKETS else key_authenticator(key))
@@ -129,40 +131,40 @@ async def _listen_on_network(
     runner: web.AppRunner, settings: ServerSettings, context: ssl.SSLContext | None
 ) -> list[str]:
     urls = []
-    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
     if context is not None:
         site = web.TCPSite(runner, settings.host, settings.https_port, ssl_context=context)
         await _listen(site, f"{settings.host}:{settings.https_port} (server.https_port)")
-        urls.append(f"https://{shown}:{settings.https_port}/")
+        urls.append(f"https://{host}:{settings.https_port}/")
     site = web.TCPSite(runner, settings.host, settings.port)
     await _listen(site, f"{settings.host}:{settings.port} (server.port)")
     port = runner.addresses[-1][1]
-    return [f"http://{shown}:{port}/", *urls]
+    return [f"http://{host}:{port}/", *urls]
 
 
-async def _listen(site: web.BaseSite, where: str) -> None:
+async def _listen(site: web.BaseSite, address: str) -> None:
     try:
         await site.start()
     except OSError as exc:
-        raise StateError(f"cannot listen on {where}: {os.strerror(exc.errno) if exc.errno else exc}") from exc
+        raise StateError(f"cannot listen on {address}: {os.strerror(exc.errno) if exc.errno else exc}") from exc
 
 
 @web.middleware
-async def _only_encrypted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.secure or request.path.startswith(_PLAIN_PATHS):
+async def _require_https(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.secure or request.path.startswith(_PLAIN_HTTP_PATHS):
         return await handler(request)
-    return await _refused_plain(request)
+    return await _refuse_plain_http(request)
 
 
 @trace_request
-async def _refused_plain(request: web.Request) -> web.StreamResponse:
-    refusal = Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
-    return problem_response(request, refusal)
+async def _refuse_plain_http(request: web.Request) -> web.StreamResponse:
+    forbidden = Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
+    return problem_response(request, forbidden)
 
 
 @trace_request
-async def _nothing_there(request: web.Request) -> web.StreamResponse:
-    """Answer what no route takes, telling an unknown path from one that has other methods."""
+async def _respond_not_found(request: web.Request) -> web.StreamResponse:
+    """Respond to what no route takes: 405 for a path that has other methods, else 404."""
     methods: set[str] = set()
     for resource in request.app.router.resources():
         if resource is not request.match_info.route.resource:

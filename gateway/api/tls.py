@@ -1,83 +1,69 @@
-"""The TLS context of the HTTPS port: what it shows is kept current while tills are connected."""
+"""The certificate of the HTTPS port. It is renewed while connections are open."""
 
-import asyncio
 import contextlib
 import functools
-import logging
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.app import Gateway
 from gateway.authority.names import present_names
 from gateway.discovery.camera_tls import load_chain
-from gateway.errors import SettingsError
+from gateway.errors import SettingsError, StateError
 
 if TYPE_CHECKING:
     from gateway.authority.authority import Authority
 
-_log = logging.getLogger(__name__)
-
-_LOOK_EVERY_S: Final = 2.0
+_RENEWAL_INTERVAL_S: Final = 2.0
+"""How often names, addresses, time and files are looked at. Nothing is sent or written as long as they stay."""
 
 
 @contextlib.asynccontextmanager
 async def serve_certificate(gateway: Gateway) -> AsyncIterator[ssl.SSLContext]:
-    """Yield a context that shows the shop's own certificate, or one that the gateway's authority issues.
+    """Yield a TLS context with the shop's own certificate, or one that the gateway's authority issues.
 
-    While it is in use it follows the files, or the names, addresses and time; connections that are open stay open.
-    Raises `SettingsError` naming the file that cannot be used.
+    While it is in use the certificate is renewed; open connections stay open.
+    Raises `SettingsError` naming the file that cannot be used, and `StateError`.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    renew: Callable[[], None]
+    renew: Callable[[], Awaitable[None]]
     if gateway.authority is not None:
         renew = functools.partial(_issue, gateway, gateway.authority, context)
     else:
         settings = gateway.settings.server
-        renew = _OwnFiles(Path(settings.tls_certificate), Path(settings.tls_private_key), context).load
-    renew()
-    keeping = asyncio.create_task(_keep(renew))
+        renew = _CertificateFiles(Path(settings.tls_certificate), Path(settings.tls_private_key), context).load
+    await renew()
+    service = gateway.supervisor.start_periodic("HTTPS certificate renewal", renew, interval_s=_RENEWAL_INTERVAL_S)
     try:
         yield context
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        await gateway.supervisor.remove_service(service)
 
 
-async def _keep(renew: Callable[[], None]) -> None:
-    trouble = ""
-    while True:
-        await asyncio.sleep(_LOOK_EVERY_S)
-        try:
-            renew()
-            trouble = ""
-        except (SettingsError, OSError, ssl.SSLError) as exc:
-            if str(exc) != trouble:
-                trouble = str(exc)
-                _log.warning("the HTTPS port keeps its certificate, since there is no new one: %s", trouble)
-
-
-def _issue(gateway: Gateway, authority: "Authority", context: ssl.SSLContext) -> None:
+async def _issue(gateway: Gateway, authority: "Authority", context: ssl.SSLContext) -> None:
     names = present_names(gateway.settings, gateway.advertisement.host)
-    authority.renew(names, gateway.cloud.clock.now(), functools.partial(load_chain, context))
+    try:
+        authority.renew(names, gateway.cloud.clock.now(), functools.partial(load_chain, context))
+    except (OSError, ssl.SSLError) as exc:
+        raise StateError(f"no new certificate can be used for HTTPS: {exc}") from exc
 
 
-class _OwnFiles:
-    """A certificate of the shop's own, loaded again when its files change: such a one is renewed by other programs."""
+class _CertificateFiles:
+    """A certificate of the shop's own, which another program renews."""
 
     def __init__(self, certificate: Path, key: Path, context: ssl.SSLContext) -> None:
         self._certificate, self._key, self._context = certificate, key, context
         self._loaded: list[tuple[int, int, int]] = []
 
-    def load(self) -> None:
-        """Load the files unless they are those that were loaded last. Raises `SettingsError`."""
+    async def load(self) -> None:
+        """Load the files if they changed. Raises `SettingsError`."""
         try:
-            found = [_mark(file.stat()) for file in (self._certificate, self._key)]
+            found = [_file_version(file.stat()) for file in (self._certificate, self._key)]
             if found == self._loaded:
                 return
-            # First into a context that nobody uses: a certificate whose key is not written yet would spoil the other.
+            # A certificate whose key is not written yet would spoil the context that is in use: try another one first.
             for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._context):
                 # With no password given, OpenSSL would ask on the terminal for that of an encrypted key.
                 context.load_cert_chain(self._certificate, self._key, password="")
@@ -89,5 +75,5 @@ class _OwnFiles:
         self._loaded = found
 
 
-def _mark(status: os.stat_result) -> tuple[int, int, int]:
+def _file_version(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_mtime_ns, status.st_size

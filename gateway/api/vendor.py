@@ -1,4 +1,4 @@
-"""Calls that are passed on to the vendor: the whole API of a camera, and the whole API of the cloud."""
+"""Calls that are passed on to the vendor: every endpoint of cameras and of the cloud."""
 
 import functools
 
@@ -15,17 +15,16 @@ from gateway.protocol.envelope import VendorResponse
 
 
 async def call_camera(context: RequestContext) -> web.StreamResponse:
-    """Pass a call on to a managed camera and answer what it answers."""
+    """Pass a call on to a managed camera and return its response."""
     names = context.request.match_info
     endpoint = CATALOGUE.get("camera", f"{names['type']}/{names['action']}")
     require_scope(context.scope, endpoint.scope)
     call = await read_call(context.request, endpoint, {})
-    answer = await context.gateway.cameras.call(context.sn, call)
-    return _passed_on(context, endpoint, answer)
+    return _pass_on(context, endpoint, await context.gateway.cameras.call(context.sn, call))
 
 
 async def call_cloud(context: RequestContext) -> web.StreamResponse:
-    """Pass a call on to the cloud and answer what it answers."""
+    """Pass a call on to the cloud and return its response, or queue it."""
     endpoint = CATALOGUE.get("cloud", context.request.match_info["path"])
     require_scope(context.scope, endpoint.scope)
     return await _call_cloud(endpoint, context)
@@ -37,17 +36,17 @@ async def _call_cloud(endpoint: Endpoint, context: RequestContext) -> web.Stream
     call = await read_call(context.request, endpoint, context.gateway.settings.cloud.shop)
     if endpoint.relay is not None:
         return await queue_call(context, call)
-    return _passed_on(context, endpoint, await context.gateway.cloud.call(call))
+    return _pass_on(context, endpoint, await context.gateway.cloud.call(call))
 
 
-def _passed_on(context: RequestContext, endpoint: Endpoint, answer: VendorResponse) -> web.Response:
+def _pass_on(context: RequestContext, endpoint: Endpoint, response: VendorResponse) -> web.Response:
     if endpoint.has_secret_fields and not scope_covers(context.scope, "admin"):
-        return json_response(endpoint.redact(answer.document))
-    return web.Response(body=answer.raw, content_type="application/json")
+        return json_response(endpoint.redact(response.document))
+    return web.Response(body=response.raw, content_type="application/json")
 
 
-def _route(endpoint: Endpoint) -> Route:
-    """Make the route of one endpoint of the cloud: found by its path alone, it is faster than the general one."""
+def _make_route(endpoint: Endpoint) -> Route:
+    """Return the route of one endpoint of the cloud. A fixed path is matched faster than the general one."""
     handler = functools.partial(_call_cloud, endpoint)
     return Route("POST", f"/api/v1/cloud/{endpoint.path}", endpoint.title, handler, endpoint.scope, documented=False)
 
@@ -61,6 +60,6 @@ ROUTES = (
         "pos",
         documented=False,
     ),
-    *map(_route, CATALOGUE.list_endpoints("cloud")),
+    *map(_make_route, CATALOGUE.list_endpoints("cloud")),
     Route("POST", "/api/v1/cloud/{path:.+}", "Call an endpoint of the cloud", call_cloud, "pos", documented=False),
 )

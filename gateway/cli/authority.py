@@ -6,7 +6,7 @@ from typing import Any
 import click
 import segno
 
-from gateway.api.authority_page import fingerprint_text
+from gateway.api.authority_page import format_fingerprint
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
 from gateway.cli.tables import print_line, print_members
@@ -24,7 +24,7 @@ def _show(document: dict[str, Any]) -> None:
     texts = {one: document[one] for one in shown}
     print_members({one: ", ".join(value) if isinstance(value, list) else value for one, value in texts.items()})
     print_line("\nThe fingerprint (SHA-256), to be compared with what a till shows:")
-    print_line(fingerprint_text(document["certificate_sha256"]))
+    print_line(format_fingerprint(document["certificate_sha256"]))
     print_line(f"\nOpen {document['page']} on the till:")
     if sys.stdout.isatty():
         segno.make(document["page"], error="m", micro=False).terminal(sys.stdout, compact=True)

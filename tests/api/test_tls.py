@@ -136,7 +136,7 @@ async def test_a_certificate_of_ones_own_is_loaded_again_when_it_changed(
     async with served(tmp_path, **server) as at:
         assert (await shown(at, first[0])).subject.rfc4514_string() == "CN=own"
         certificate.write_bytes(second[0])  # a renewal that is half done: its key is still the old one
-        await until(at, first[0], lambda _: "keeps its certificate" in caplog.text)
+        await until(at, first[0], lambda _: "HTTPS certificate renewal" in caplog.text)
         assert (await shown(at, first[0])).subject.rfc4514_string() == "CN=own"
         key.write_bytes(second[1])
         await until(at, second[0], lambda one: one.subject.rfc4514_string() == "CN=next")

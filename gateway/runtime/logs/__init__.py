@@ -42,4 +42,4 @@ def add_secrets(values: Iterable[str]) -> None:
 
 
 def _uncaught(kind: type[BaseException], failure: BaseException, trace: TracebackType | None) -> None:
-    logging.getLogger("gateway").critical("ended by a failure that nobody foresaw", exc_info=(kind, failure, trace))
+    logging.getLogger("gateway").critical("ended by an unexpected failure", exc_info=(kind, failure, trace))
