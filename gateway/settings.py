@@ -1,33 +1,39 @@
-"""Settings: one TOML file, under environment variables, checked at the start."""
+"""Settings: one TOML file and environment variables over it, checked at the start.
+
+`packaging/debian/gateway.toml` documents each setting; a test holds it complete.
+"""
 
 import json
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Any, Final, Literal, get_origin
 from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.errors import SettingsError
+from gateway.protocol.endpoint import REDACTED
 
-ENVIRONMENT_PREFIX = "SUNMI_GATEWAY__"
-SYSTEM_FILE = Path("/etc/sunmi-gateway/gateway.toml")
-CLOUD_URLS = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://store.sunmi.com/openapi"}
+ENVIRONMENT_PREFIX: Final = "SUNMI_GATEWAY__"
+"""A variable that sets a setting is called this, the section, `__` and the key."""
+SYSTEM_FILE: Final = Path("/etc/sunmi-gateway/gateway.toml")
+CLOUD_URLS: Final = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://store.sunmi.com/openapi"}
+"""The base of every cloud endpoint, by environment."""
 
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
-FILE_SETTINGS = (
+FILE_SETTINGS: Final = (
     ("server", "tls_certificate"),
     ("server", "tls_private_key"),
     ("cloud", "secret_key_file"),
     ("cloud", "ca_file"),
     ("cameras", "client_certificate"),
 )
-"""The settings, by section and key, that name a file which the gateway reads."""
+"""Section and key of each setting that names a file for the gateway to read."""
 
 Method = Literal["broadcast", "mdns", "sweep"]
 
@@ -49,19 +55,19 @@ class ServerSettings(_Section):
 
     @field_validator("cors_origins")
     @classmethod
-    def _exact_origins(cls, value: list[str]) -> list[str]:
+    def _check_origins(cls, value: list[str]) -> list[str]:
         for origin in value:
             if origin in ("*", "null"):
                 raise ValueError(f"{origin!r} would let any page call the gateway; list the tills' origins one by one")
             if not _ORIGIN.fullmatch(origin) or origin.endswith(_DEFAULT_PORTS.get(origin.partition(":")[0], " ")):
                 raise ValueError(
-                    f"{origin!r} is no origin as browsers send it: scheme://host or scheme://host:port in lower case, "
-                    "without a path, a slash at the end, or the scheme's usual port"
+                    f"{origin!r} is not a web origin: write scheme://host or scheme://host:port in lower case, "
+                    "without a path, a slash at the end, or the scheme's default port"
                 )
         return value
 
     @model_validator(mode="after")
-    def _certificate_has_key(self) -> "ServerSettings":
+    def _check_pair(self) -> "ServerSettings":
         if bool(self.tls_certificate) != bool(self.tls_private_key):
             raise ValueError("tls_certificate and tls_private_key belong together: give both or neither")
         return self
@@ -87,13 +93,13 @@ class CloudSettings(_Section):
 
     @field_validator("base_url")
     @classmethod
-    def _https(cls, value: str) -> str:
+    def _check_base_url(cls, value: str) -> str:
         if value and not value.startswith("https://"):
             raise ValueError("must begin with https://")
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _one_secret(self) -> "CloudSettings":
+    def _check_one_secret(self) -> "CloudSettings":
         if self.secret_key and self.secret_key_file:
             raise ValueError("give secret_key or secret_key_file, not both")
         return self
@@ -131,7 +137,7 @@ class DiscoverySettings(_Section):
 
     @field_validator("addresses")
     @classmethod
-    def _host_and_port(cls, value: list[str]) -> list[str]:
+    def _check_addresses(cls, value: list[str]) -> list[str]:
         for address in value:
             host, _, port = address.partition(":")
             if not host or (":" in address and not (port.isdigit() and 0 < int(port) < 65536)):
@@ -153,15 +159,15 @@ class HookSettings(_Section):
 
     @field_validator("public_url", "camera_url")
     @classmethod
-    def _base_url(cls, value: str) -> str:
+    def _check_url(cls, value: str) -> str:
         if not value:
             return value
         try:
             parts = urlsplit(value)
-            right = bool(parts.hostname) and parts.port != 0
+            has_host = bool(parts.hostname) and parts.port != 0
         except ValueError:
-            right = False
-        if not right or parts.scheme not in ("http", "https") or any(c.isspace() for c in value):
+            has_host = False
+        if not has_host or parts.scheme not in ("http", "https") or any(c.isspace() for c in value):
             raise ValueError("must be a URL such as https://shop.example or http://192.168.1.5:8080")
         if parts.username is not None or parts.query or parts.fragment:
             raise ValueError("must be a URL without user name, ? and #: the path of the hook is added to it")
@@ -169,7 +175,7 @@ class HookSettings(_Section):
 
 
 class Settings(_Section):
-    """All settings. Use `load_settings`, which reads the file and the environment, and words the errors."""
+    """All settings. `load_settings` reads them from the file and the environment."""
 
     server: ServerSettings = ServerSettings()
     storage: StorageSettings = StorageSettings()
@@ -187,14 +193,17 @@ class Settings(_Section):
 
     @property
     def secrets(self) -> list[str]:
-        """Every value that nobody may read: those of the fields that `repr` leaves out."""
-        sections = [getattr(self, name) for name in Settings.model_fields]
-        return [
-            getattr(section, name)
-            for section in sections
-            for name, field in type(section).model_fields.items()
-            if not field.repr and getattr(section, name)
-        ]
+        """The values of the secret settings that are set."""
+        values = [getattr(getattr(self, section), key) for section, key in SECRET_SETTINGS]
+        return [value for value in values if value]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as JSON, with each secret that is set redacted."""
+        document = self.model_dump(mode="json")
+        for section, key in SECRET_SETTINGS:
+            if document[section][key]:
+                document[section][key] = REDACTED
+        return document
 
     @property
     def camera_credentials(self) -> tuple[str, str]:
@@ -204,10 +213,19 @@ class Settings(_Section):
         return self.cloud.app_id, self.cloud.secret_key
 
 
+SECRET_SETTINGS: Final = tuple(
+    (section, key)
+    for section, settings in Settings()
+    for key, field in type(settings).model_fields.items()
+    if not field.repr
+)
+"""Section and key of each setting that holds a secret: those that `repr` leaves out."""
+
+
 def find_settings_file(given: str | None) -> Path | None:
     """Return the settings file to read: the given one, $SUNMI_GATEWAY_CONFIG, the system's, the user's, or None.
 
-    A file that was named but does not exist is returned all the same, so that reading it says so.
+    A file that is named is returned even if it does not exist, so that reading it fails.
     """
     named = given or os.environ.get("SUNMI_GATEWAY_CONFIG")
     if named:
@@ -242,9 +260,9 @@ def load_settings(path: Path | None) -> Settings:
 
 
 def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settings:
-    """Check the text of a settings file under the environment. Raises `SettingsError`, which names `where`.
+    """Check the text of a settings file, with the environment over it. Raises `SettingsError`, which names `where`.
 
-    Without the secret, the file is not read that `cloud.secret_key_file` names.
+    The file of `cloud.secret_key_file` is read only `with_secret`.
     """
     try:
         document = tomllib.loads(text)
@@ -254,12 +272,12 @@ def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settin
     try:
         settings = Settings(**document)
     except ValidationError as exc:
-        raise SettingsError(f"{where}: {_worded(exc)}") from exc
-    return _with_secret_file(settings, where) if with_secret else settings
+        raise SettingsError(f"{where}: {_describe_errors(exc)}") from exc
+    return _read_secret_file(settings, where) if with_secret else settings
 
 
 def _apply_environment(document: dict[str, Any]) -> None:
-    """Let variables win over what the file says. Raises `SettingsError` for one that is no setting."""
+    """Overwrite settings of the file with those of the environment. Raises `SettingsError` for an unknown variable."""
     sections = {name: field.annotation for name, field in Settings.model_fields.items()}
     for variable, text in os.environ.items():
         if not variable.upper().startswith(ENVIRONMENT_PREFIX):
@@ -268,20 +286,20 @@ def _apply_environment(document: dict[str, Any]) -> None:
         known = sections.get(section)
         if not (isinstance(known, type) and issubclass(known, _Section) and key in known.model_fields):
             raise SettingsError(f"the environment: {variable} is not a setting")
-        value = _list(variable, text) if get_origin(known.model_fields[key].annotation) is list else text
+        value = _parse_list(variable, text) if get_origin(known.model_fields[key].annotation) is list else text
         table = document.setdefault(section, {})
-        if isinstance(table, dict):  # otherwise the check of the file says so
+        if isinstance(table, dict):  # else the check of the document fails
             table[key] = value
 
 
-def _list(variable: str, text: str) -> Any:
+def _parse_list(variable: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as exc:
         raise SettingsError(f'the environment: {variable} must be a JSON array such as ["eth0"]: {exc}') from exc
 
 
-def _with_secret_file(settings: Settings, where: str) -> Settings:
+def _read_secret_file(settings: Settings, where: str) -> Settings:
     file = settings.cloud.secret_key_file
     if not file:
         return settings
@@ -296,7 +314,7 @@ def _with_secret_file(settings: Settings, where: str) -> Settings:
     return settings.model_copy(update={"cloud": cloud})
 
 
-def _worded(error: ValidationError) -> str:
+def _describe_errors(error: ValidationError) -> str:
     reasons = []
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"])

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from gateway import __version__
 from gateway.cameras.cameras import Cameras
-from gateway.cameras.capture_redaction import Redactor
+from gateway.cameras.capture_redaction import CaptureRedactor
 from gateway.cameras.connection import CallOutcomeUnknown, HttpResponse
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Registry
@@ -82,7 +82,7 @@ async def capture(sn: str, *, cameras: Cameras, registry: Registry, discovery: D
         for asked in ("host", "everyone")
         for raw in await discovery.frames(camera.address, timeout_s=_LISTEN_S, everyone=asked == "everyone")
     ]
-    redactor = Redactor(_documented())
+    redactor = CaptureRedactor(_documented())
     redactor.learn({"sn": sn})
     for document in [*(read.document for read in made), *(frame.payload for frame in frames)]:
         redactor.learn(document)
@@ -139,7 +139,7 @@ def _tls(camera: CameraRecord, made: Sequence[_Read]) -> dict[str, Any]:
     return {"version": next(versions, None), "certificate_sha256": camera.certificate_sha256}
 
 
-def _read_record(read: _Read, redactor: Redactor, *, first: bool) -> dict[str, Any]:
+def _read_record(read: _Read, redactor: CaptureRedactor, *, first: bool) -> dict[str, Any]:
     asked: dict[str, Any] = {"path": read.endpoint.path, "auth": read.endpoint.auth}
     if read.response is None:
         return {**asked, "problem": read.problem.code if read.problem is not None else None}
@@ -150,7 +150,7 @@ def _read_record(read: _Read, redactor: Redactor, *, first: bool) -> dict[str, A
     return {**asked, **how, "answer": redactor.redact(read.document)}
 
 
-def _frame_record(frame: _Frame, redactor: Redactor, port: int) -> dict[str, Any]:
+def _frame_record(frame: _Frame, redactor: CaptureRedactor, port: int) -> dict[str, Any]:
     answered = {None: None, True: "everyone", False: "host"}[frame.raw.broadcast]
     # In a test frames have another port; what matters is whether the camera answers from the port that was asked.
     source_port = BROADCAST_PORT if frame.raw.port == port else frame.raw.port

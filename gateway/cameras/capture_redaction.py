@@ -53,7 +53,7 @@ _TELLING: Final = 4
 _DEEPEST: Final = 32
 
 
-class Redactor:
+class CaptureRedactor:
     """Redacts the documents of one capture, all of which have to be learned before the first one is redacted.
 
     `fields` are the names that the vendor documents; another name is replaced too where it may be a value.

@@ -14,18 +14,17 @@ from gateway.cli.doctor import collect_findings
 from gateway.cli.messages import messages
 from gateway.cli.tables import print_members
 from gateway.errors import GatewayError, SettingsError
-from gateway.settings import ENVIRONMENT_PREFIX, Settings, find_settings_file, load_settings
+from gateway.runtime.redaction import Redactor
+from gateway.settings import ENVIRONMENT_PREFIX, SECRET_SETTINGS, Settings, find_settings_file, load_settings
 from gateway.storage import health
 from gateway.storage.state_directory import StateDirectory
 from gateway.support import bundle
-from gateway.support.scrub import masked_settings, scrubber, setting_secrets
 from gateway.support.stored_secrets_table import plain_secrets
 
-_IN_FILE: Final = re.compile(
-    r"^\s*(?:\w+\.)?(?:secret_key|client_certificate_password)\s*=\s*(['\"]+)(.*)\1", re.MULTILINE
-)
-_CHECK_S: Final = 15.0
-_PATIENCE_S: Final = 30.0
+_SECRET_KEYS: Final = "|".join(sorted({key for _, key in SECRET_SETTINGS}))
+_SECRET_LINE: Final = re.compile(rf"^\s*(?:\w+\.)?(?:{_SECRET_KEYS})\s*=\s*(['\"]+)(.*)\1", re.MULTILINE)
+_MAX_DATABASE_CHECK_S: Final = 15.0
+_TIMEOUT_S: Final = 30.0
 _STATES: Final = ("waiting", "refused", "expired")
 
 
@@ -43,17 +42,17 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
         parts: dict[str, Any] = {"versions.json": bundle.versions(), "log.txt": bundle.log_tail(log)}
         parts["doctor.json"] = {"findings": await collect_findings(context)}
         path = find_settings_file(context.config)
-        known = _in_file(path) | _in_environment()
+        secrets = _find_secrets_in_file(path) | _find_secrets_in_environment()
         try:
             settings = load_settings(path)
         except SettingsError as exc:
             parts["settings.json"] = {"file": str(path), "error": str(exc)}
         else:
-            known |= setting_secrets(settings)
-            parts["settings.json"] = {"file": str(path), "settings": masked_settings(settings)}
-            parts["database.json"] = _database(settings, known)
-            parts |= await _from_gateway(settings)
-        names = bundle.write(file, parts, scrubber(known))
+            secrets |= set(settings.secrets)
+            parts["settings.json"] = {"file": str(path), "settings": settings.describe()}
+            parts["database.json"] = _examine_database(settings, secrets)
+            parts |= await _ask_gateway(settings)
+        names = bundle.write(file, parts, Redactor(secrets))
         context.emit({"bundle": str(file), "files": names}, print_members)
         messages.print(
             f"{file} holds no secrets; it names cameras, addresses and the account. Look into it before you send it.",
@@ -63,38 +62,38 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
     run_command(context, work())
 
 
-def _in_file(path: Path | None) -> set[str]:
-    """Return the secrets that stand in a settings file, whether or not it can be used."""
+def _find_secrets_in_file(path: Path | None) -> set[str]:
+    """Return the secrets in a settings file, even if it is not valid."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace") if path is not None else ""
     except OSError:
         return set()
-    return {found[2] for found in _IN_FILE.finditer(text)}
+    return {match[2] for match in _SECRET_LINE.finditer(text)}
 
 
-def _in_environment() -> set[str]:
+def _find_secrets_in_environment() -> set[str]:
     """Return the secrets among the settings of the environment."""
-    names = {name for name in os.environ if name.upper().startswith(ENVIRONMENT_PREFIX)}
-    return {os.environ[name] for name in names if name.upper().endswith(("SECRET_KEY", "PASSWORD"))}
+    names = {f"{ENVIRONMENT_PREFIX}{section}__{key}".upper() for section, key in SECRET_SETTINGS}
+    return {value for name, value in os.environ.items() if name.upper() in names}
 
 
-def _database(settings: Settings, known: set[str]) -> dict[str, Any]:
-    """Return the database's health, and add the secrets in it to those that are known."""
+def _examine_database(settings: Settings, secrets: set[str]) -> dict[str, Any]:
+    """Return the health of the database, and add the secrets in it to `secrets`."""
     path = StateDirectory.database_in(settings.state_directory)
     if not path.exists():
         return {"file": str(path), "exists": False}
     try:
-        known |= plain_secrets(path)
-        found = health.examine(path, limit_s=_CHECK_S)
+        secrets |= plain_secrets(path)
+        result = health.examine(path, limit_s=_MAX_DATABASE_CHECK_S)
     except GatewayError as exc:
         return {"file": str(path), "error": str(exc)}
-    return {"file": str(path), **found._asdict(), "outbox": [count._asdict() for count in found.outbox]}
+    return {"file": str(path), **result._asdict(), "outbox": [count._asdict() for count in result.outbox]}
 
 
-async def _from_gateway(settings: Settings) -> dict[str, Any]:
-    """Return what a gateway tells of itself, or why it does not."""
+async def _ask_gateway(settings: Settings) -> dict[str, Any]:
+    """Return status, cameras and outbox of the gateway, or why it does not respond."""
     try:
-        async with asyncio.timeout(_PATIENCE_S), connect_api(settings) as api:
+        async with asyncio.timeout(_TIMEOUT_S), connect_api(settings) as api:
             items = {state: (await api.get(f"outbox?state={state}&limit=500"))["items"] for state in _STATES}
             return {
                 "status.json": await api.get("status"),
@@ -102,4 +101,4 @@ async def _from_gateway(settings: Settings) -> dict[str, Any]:
                 "outbox.json": {state: list(map(bundle.without_content, some)) for state, some in items.items()},
             }
     except (GatewayError, ApiError, TimeoutError) as exc:
-        return {"status.json": {"error": str(exc) or "the gateway that runs does not answer"}}
+        return {"status.json": {"error": str(exc) or "the running gateway does not respond"}}

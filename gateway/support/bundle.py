@@ -10,15 +10,15 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from gateway import __version__
 from gateway.errors import StateError
 from gateway.protocol import json_text
+from gateway.runtime.redaction import Redactor
 from gateway.storage.private_file import made_private
-from gateway.support.scrub import scrubbed
 
 _FOLDER: Final = "sunmi-gateway-support/"
 _TAIL_BYTES: Final = 1024 * 1024
@@ -64,8 +64,8 @@ def log_tail(file: Path | None) -> str:
     return done.stdout[-_TAIL_BYTES:].decode("utf-8", "replace")
 
 
-def write(target: Path, parts: Mapping[str, Any], scrub: Callable[[str], str]) -> list[str]:
-    """Write the parts by file name, a text as it is and all else as JSON, each scrubbed; return the names.
+def write(target: Path, parts: Mapping[str, Any], redactor: Redactor) -> list[str]:
+    """Write the parts by file name, redacted: a text as it is and all else as JSON; return the names.
 
     Raises `StateError`, also where the file exists.
     """
@@ -74,7 +74,8 @@ def write(target: Path, parts: Mapping[str, Any], scrub: Callable[[str], str]) -
     try:
         with made_private(target) as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
             for name, part in parts.items():
-                text = scrub(part) if isinstance(part, str) else json_text.dumps(scrubbed(part, scrub), indent=2)
+                redacted = redactor.redact_document(part)
+                text = redacted if isinstance(redacted, str) else json_text.dumps(redacted, indent=2)
                 content = text.encode("utf-8", "replace")
                 entry = tarfile.TarInfo(_FOLDER + name)
                 entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())

@@ -136,17 +136,17 @@ def test_an_origin(origin: str) -> None:
         ("null", "any page"),
         ("https://till.shop.example/", "slash"),
         ("https://till.shop.example/till", "path"),
-        ("https://till.shop.example:443", "usual port"),
-        ("http://till.shop.example:80", "usual port"),
+        ("https://till.shop.example:443", "default port"),
+        ("http://till.shop.example:80", "default port"),
         ("HTTPS://till.shop.example", "lower case"),
         ("https://Till.shop.example", "lower case"),
         ("till.shop.example", "scheme"),
-        ("https://*.shop.example", "no origin"),
-        ("https://user@shop.example", "no origin"),
-        ("https://bücher.example", "no origin"),
-        ("", "no origin"),
+        ("https://*.shop.example", "not a web origin"),
+        ("https://user@shop.example", "not a web origin"),
+        ("https://bücher.example", "not a web origin"),
+        ("", "not a web origin"),
     ],
 )
-def test_what_is_no_origin_is_refused_with_the_reason(origin: str, reason: str) -> None:
+def test_what_is_not_a_web_origin_is_refused_with_the_reason(origin: str, reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         ServerSettings(cors_origins=[origin])

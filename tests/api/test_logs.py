@@ -11,7 +11,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.runtime.logs.handlers import LogfmtHandler
-from gateway.runtime.logs.redaction import Redactor
+from gateway.runtime.redaction import Redactor
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.faults import InjectedFault
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore

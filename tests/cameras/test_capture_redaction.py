@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cameras.capture_redaction import KEPT, REPLACED, Redactor
+from gateway.cameras.capture_redaction import KEPT, REPLACED, CaptureRedactor
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import REDACTED
@@ -34,7 +34,7 @@ TREES = st.recursive(
 
 @given(TREES)
 def test_a_known_secret_is_nowhere(tree: Any) -> None:
-    redactor = Redactor(())
+    redactor = CaptureRedactor(())
     documents = [{"password": list(SECRETS)}, tree]
     for document in documents:
         redactor.learn(document)
@@ -46,7 +46,7 @@ def test_a_known_secret_is_nowhere(tree: Any) -> None:
 @given(TREES)
 def test_redacting_again_changes_nothing(tree: Any) -> None:
     def redacted(document: Any) -> Any:
-        redactor = Redactor(())
+        redactor = CaptureRedactor(())
         redactor.learn(document)
         return redactor.redact(document)
 
@@ -65,7 +65,7 @@ def test_redacting_again_changes_nothing(tree: Any) -> None:
     )
 )
 def test_unknown_text_is_nowhere_either(tree: Any) -> None:
-    text = json_text.dumps(Redactor(()).redact(tree))
+    text = json_text.dumps(CaptureRedactor(()).redact(tree))
     assert [secret for secret in SECRETS if secret in text] == []
 
 
@@ -74,7 +74,7 @@ def test_unknown_text_is_replaced_and_numbers_keep_their_digits() -> None:
         '{"code":"0","msg":"succeed","data":{"z":1.50,"a":"rtsp://192.168.1.4/0123/live","b":null,"uptime":86400,'
         '"wifi_psk":12345678,"ipc_id":42,"password":{"old":1234,"new":["x"]},"gw":"10.0.0.1","eth":"04-12-24-e3-45-12"}}'
     )
-    redactor = Redactor(())
+    redactor = CaptureRedactor(())
     redactor.learn(document)
     assert json_text.dumps(redactor.redact(document)) == (
         '{"code":"0","msg":"succeed","data":{"z":1.50,"a":"text-1","b":null,"uptime":86400,'
@@ -99,14 +99,14 @@ def test_unknown_text_is_replaced_and_numbers_keep_their_digits() -> None:
     ],
 )
 def test_text_is_kept_in_its_form_only(name: str, text: str, stays: bool) -> None:
-    redactor = Redactor(())
+    redactor = CaptureRedactor(())
     assert (redactor.redact({name: text}) == {name: text}) is stays
 
 
 def test_a_stand_in_is_counted_where_it_stands() -> None:
     once = {"type": "text-1", "remark": "text-2"}
-    assert Redactor(()).redact({"type": "a strange kind", "remark": "hello"}) == once
-    assert Redactor(()).redact(once) == once
+    assert CaptureRedactor(()).redact({"type": "a strange kind", "remark": "hello"}) == once
+    assert CaptureRedactor(()).redact(once) == once
 
 
 def test_every_secret_of_the_catalogue_is_replaced() -> None:
@@ -124,6 +124,6 @@ def test_nesting_has_an_end() -> None:
     document: Any = "deep"
     for _ in range(300):
         document = {"a": [document]}
-    redactor = Redactor(())
+    redactor = CaptureRedactor(())
     redactor.learn(document)
     assert "deep" not in json_text.dumps(redactor.redact(document))

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.runtime.logs import REQUEST_ID, begin_request
 from gateway.runtime.logs.handlers import JournalHandler, LogfmtHandler, is_journal
-from gateway.runtime.logs.redaction import Redactor
+from gateway.runtime.redaction import Redactor
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Final, Literal, get_args
 
 from gateway.runtime.logs.handlers import JournalHandler, LogfmtHandler, is_journal
-from gateway.runtime.logs.redaction import Redactor
 from gateway.runtime.logs.request import REQUEST_ID, begin_request
+from gateway.runtime.redaction import Redactor
 
 __all__ = ["LEVELS", "REQUEST_ID", "Level", "begin_request", "hide", "set_up"]
 

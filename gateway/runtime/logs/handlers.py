@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from gateway.runtime.logs.redaction import Redactor
 from gateway.runtime.logs.request import REQUEST_ID
+from gateway.runtime.redaction import Redactor
 
 JOURNAL: Final = "/run/systemd/journal/socket"
 
