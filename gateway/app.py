@@ -10,7 +10,7 @@ from gateway.api.token_table import TokenTable
 from gateway.authority.names import present_names
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.provisioning import Provisioning
-from gateway.cameras.provisioning.table import JobTable
+from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
 from gateway.cloud.client import CloudClient
@@ -100,7 +100,7 @@ class Gateway:
         self.flow = self._add(CustomerFlow(self.cloud, flow_table, settings.cloud.shop))
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
         self.event_log.subscribe(self.metrics.count_events)
-        self.registry = Registry(CameraTable(self.database), interval_s=settings.discovery.interval_s)
+        self.registry = Registry(CameraTable(self.database), self.supervisor, interval_s=settings.discovery.interval_s)
         await self.registry.load()
         self._add(self.registry)
         self.system_events = self._add(
@@ -146,14 +146,21 @@ class Gateway:
             Discovery(
                 settings.discovery,
                 camera_port=settings.cameras.port,
-                on_sighting=self.registry.see,
+                on_sighting=self.registry.record_device,
                 known_addresses=lambda: [camera.address for camera in self.registry.all() if camera.address],
-                on_round_end=self.registry.expire,
-                tls=self.cameras.tls,
+                on_round_end=self.registry.expire_unseen,
+                tls=self.cameras.tls_context,
             )
         )
-        jobs = JobTable(self.database)
-        self.provisioning = self._add(Provisioning(self.cameras, self.registry, jobs, discover=self.discovery.round))
+        self.provisioning = self._add(
+            Provisioning(
+                self.cameras,
+                self.registry,
+                ProvisioningJobTable(self.database),
+                self.supervisor,
+                scan=self.discovery.round,
+            )
+        )
         digits = self.directory.digits(lambda: own_digits(settings.discovery.interfaces))
         self.advertisement = Advertisement(settings.discovery, digits=digits, version=__version__)
         self.authority = _authority(settings, self.directory, self.advertisement.host)

@@ -1,4 +1,4 @@
-"""The cameras of the store: finding, managing, trusting them, and putting them to work."""
+"""REST calls for the cameras of the store: finding, managing, trusting and provisioning them."""
 
 import contextlib
 from typing import Final
@@ -16,11 +16,11 @@ from gateway.api.bodies import (
 )
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.cameras.capture import capture
-from gateway.cameras.provisioning import Limits, ProvisioningRequest
+from gateway.cameras.provisioning import ProvisioningRequest, StepTimeouts
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, NotManaged, Problem
 
-_WHILE_WAITING: Final = Limits(reach_s=0, activate_s=10, verify_s=5)
-"""The patience of an activation whose caller waits for the answer."""
+_ACTIVATION_TIMEOUTS: Final = StepTimeouts(reach_s=0, activate_s=10, verify_s=5)
+"""The timeouts of an activation whose caller waits for the outcome."""
 
 
 async def discover(context: RequestContext) -> web.StreamResponse:
@@ -62,7 +62,7 @@ async def add_camera(context: RequestContext) -> web.StreamResponse:
         address = f"{address}:{gateway.settings.cameras.port}"
     await gateway.registry.manage(body.sn, address)
     with contextlib.suppress(Problem):  # it may be switched off; what it tells now or later is remembered
-        await gateway.cameras.activation_evidence(body.sn)
+        await gateway.cameras.probe_activation(body.sn)
     return json_response(gateway.registry.get(body.sn).describe(), 201)
 
 
@@ -81,7 +81,7 @@ async def forget_camera(context: RequestContext) -> web.StreamResponse:
 
 async def access_points(context: RequestContext) -> web.StreamResponse:
     """List the Wi-Fi networks that a camera sees."""
-    seen = await context.gateway.cameras.access_points(context.sn)
+    seen = await context.gateway.cameras.list_access_points(context.sn)
     return json_response({"access_points": [{"ssid": one.ssid, "key_mgmt": one.key_mgmt} for one in seen]})
 
 
@@ -104,12 +104,12 @@ async def activate(context: RequestContext) -> web.StreamResponse:
     if not registry.get(context.sn).managed:
         raise NotManaged(f"the camera {context.sn} is only found: make it managed before it is activated")
     request = ProvisioningRequest(activation_number=body.activation_number, confirm_erase=True)
-    await provisioning.start(context.sn, request, limits=_WHILE_WAITING)
-    job = await provisioning.ended(context.sn)
+    await provisioning.start(context.sn, request, timeouts=_ACTIVATION_TIMEOUTS)
+    job = await provisioning.wait_until_ended(context.sn)
     if job.state != "done":
         raise job.problem or Conflict(job.detail)
-    if job.entry("activate").state == "skipped":
-        raise Conflict(f"the camera {context.sn}: {job.entry('activate').detail}")
+    if job.get_step("activate").state == "skipped":
+        raise Conflict(f"the camera {context.sn}: {job.get_step('activate').detail}")
     return json_response(registry.get(context.sn).describe())
 
 

@@ -1,4 +1,4 @@
-"""How a camera stands, by its own word: activated or not, by whom, and which Wi-Fi networks it sees."""
+"""The activation probe: by a camera's own responses, is it activated, by whom, and which Wi-Fi networks does it see."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -22,103 +22,112 @@ _SIGNED_LIST = CATALOGUE.get("camera", "config/getApList")
 
 
 class AccessPoint(NamedTuple):
-    """A Wi-Fi network as a camera sees it; `key_mgmt` is NONE, WPA-PSK or whatever else the camera says."""
+    """A Wi-Fi network as a camera sees it."""
 
     ssid: str
+    """The network's name."""
     key_mgmt: str
+    """NONE, WPA-PSK or whatever else the camera says."""
 
 
-class NoAccessPointList(NotFound):
+class AccessPointListUnsupported(NotFound):
     """The camera's firmware is too old to list Wi-Fi networks before activation (NOTES: Older firmware)."""
 
 
-class OtherOwner(Conflict):
+class ActivatedByOtherAccount(Conflict):
     """The camera is activated by another account, or this account's secret key is wrong."""
 
 
-class Evidence:
-    """Asks cameras about themselves. The caller holds the line's turn; `deadline` tells when a call has to end."""
+class ActivationProbe:
+    """Asks cameras for their activation state. The caller has reserved the session."""
 
-    def __init__(self, registry: Registry, way: Connector, deadline: Callable[[Endpoint], float]) -> None:
+    def __init__(self, registry: Registry, connector: Connector, deadline: Callable[[Endpoint], float]) -> None:
+        """Take a function that returns the time of the event loop by which a call has to end."""
         self._registry = registry
-        self._way = way
+        self._connector = connector
         self._deadline = deadline
 
-    async def activation(self, camera: CameraRecord, line: CameraSession) -> Activation:
-        """Find out and remember how a managed camera stands. Raises as `Cameras.call`."""
+    async def probe(self, camera: CameraRecord, session: CameraSession) -> Activation:
+        """Find out the activation state of a managed camera, and store it. Raises the same as `Cameras.call`."""
         if camera.activation == "activated":
-            # One that proves to be this camera outranks anything that merely shows the shared certificate.
+            # A camera that proves its identity outranks anything that merely shows the shared certificate.
             try:
-                await self._way.connect(camera, line, self._deadline(GET_INFO.endpoint))
-                answer = await self._way.exchange(
-                    camera, line, GET_INFO, self._way.credentials(), self._deadline(GET_INFO.endpoint)
-                )
-                if answer.code == 0:
-                    await self._way.identified(camera, line, answer)
+                await self._connector.connect(camera, session, self._deadline(GET_INFO.endpoint))
+                credentials, deadline = self._connector.require_credentials(), self._deadline(GET_INFO.endpoint)
+                response = await self._connector.exchange(camera, session, GET_INFO, credentials, deadline)
+                if response.code == 0:
+                    await self._connector.confirm_identity(camera, session, response)
                     return "activated"
             except CameraUntrusted:
                 pass  # it may have been reset
-        return (await self.unsigned(camera, line))[0]
+        return (await self.probe_unsigned(camera, session))[0]
 
-    async def access_points(self, camera: CameraRecord, line: CameraSession) -> list[AccessPoint]:
-        """Return the networks that the camera sees. Raises as `Cameras.access_points`."""
+    async def list_access_points(self, camera: CameraRecord, session: CameraSession) -> list[AccessPoint]:
+        """Return the networks that the camera sees. Raises the same as `Cameras.list_access_points`."""
         if camera.activation != "activated":
-            activation, points = await self.unsigned(camera, line)
-            if points is not None:
-                return points
+            activation, access_points = await self.probe_unsigned(camera, session)
+            if access_points is not None:
+                return access_points
             if activation == "other_owner":
-                raise not_ours(camera)
+                raise other_owner_error(camera)
             if activation != "activated":
-                raise NoAccessPointList(
+                raise AccessPointListUnsupported(
                     f"the firmware of the camera {camera.sn} does not list Wi-Fi networks before activation: "
                     "type the network's name"
                 )
         require_managed(camera)
-        account = self._way.credentials()
+        credentials = self._connector.require_credentials()
         deadline = self._deadline(_SIGNED_LIST)
-        await self._way.connect(camera, line, deadline)
-        answer = await self._way.exchange(camera, line, _SIGNED_LIST.encode({}), account, deadline)
-        if answer.code != 0:
-            raise refused(camera, _SIGNED_LIST, answer)
-        return _listed(answer)
+        await self._connector.connect(camera, session, deadline)
+        response = await self._connector.exchange(camera, session, _SIGNED_LIST.encode({}), credentials, deadline)
+        if response.code != 0:
+            raise refusal_error(camera, _SIGNED_LIST, response)
+        return _parse_access_points(response)
 
-    async def unsigned(self, camera: CameraRecord, line: CameraSession) -> tuple[Activation, list[AccessPoint] | None]:
-        """Find out the activation, and the networks on the way; needs no proof of who answers beyond the pin."""
+    async def probe_unsigned(
+        self, camera: CameraRecord, session: CameraSession
+    ) -> tuple[Activation, list[AccessPoint] | None]:
+        """Find out the activation state, and the networks if the camera lists them. The pin is enough proof for that.
+
+        Raises the same as `Cameras.call`.
+        """
         deadline = self._deadline(_UNSIGNED_LIST)
-        await self._way.connect(camera, line, deadline, prove=False)
+        await self._connector.connect(camera, session, deadline, verify=False)
+        call = _UNSIGNED_LIST.encode({})
         try:
-            answer = await self._way.exchange(camera, line, _UNSIGNED_LIST.encode({}), None, deadline, prove=False)
+            response = await self._connector.exchange(camera, session, call, None, deadline, verify=False)
         except MalformedCameraResponse as exc:
             if exc.http_status != 404:
                 raise
             code = None
         else:
-            code = answer.code
+            code = response.code
             if code == 0:
-                await self._way.settled(camera, line, "not_activated")
-                return "not_activated", _listed(answer)
+                await self._connector.store_activation(camera, session, "not_activated")
+                return "not_activated", _parse_access_points(response)
         if code not in (None, CAMERA_ALREADY_ACTIVATED, CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS):
-            raise refused(camera, _UNSIGNED_LIST, answer)
+            raise refusal_error(camera, _UNSIGNED_LIST, response)
         if not camera.managed:
             if code is None:
                 return "unknown", None
             raise NotManaged(
                 f"the camera {camera.sn} is activated: make it managed, only then is it called with signatures"
             )
-        return await self._whose(camera, line, certain=code == CAMERA_ALREADY_ACTIVATED), None
+        return await self._probe_owner(camera, session, is_activated=code == CAMERA_ALREADY_ACTIVATED), None
 
-    async def _whose(self, camera: CameraRecord, line: CameraSession, *, certain: bool) -> Activation:
-        """Tell by a signed call whether the camera is ours; `certain` that it is activated by somebody."""
+    async def _probe_owner(self, camera: CameraRecord, session: CameraSession, *, is_activated: bool) -> Activation:
+        """Find out by a signed call whether the camera belongs to this account."""
         deadline = self._deadline(GET_INFO.endpoint)
-        answer = await self._way.exchange(camera, line, GET_INFO, self._way.credentials(), deadline, prove=False)
-        if answer.code == 0:
-            await self._way.identified(camera, line, answer)
+        credentials = self._connector.require_credentials()
+        response = await self._connector.exchange(camera, session, GET_INFO, credentials, deadline, verify=False)
+        if response.code == 0:
+            await self._connector.confirm_identity(camera, session, response)
             return "activated"
-        if answer.code not in (CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS):
-            raise refused(camera, GET_INFO.endpoint, answer)
-        if not certain:
+        if response.code not in (CAMERA_SIGNATURE_REFUSED, CAMERA_NOT_OURS):
+            raise refusal_error(camera, GET_INFO.endpoint, response)
+        if not is_activated:
             return "unknown"
-        await self._registry.note(camera.sn, activation="other_owner")
+        await self._registry.update(camera.sn, activation="other_owner")
         return "other_owner"
 
 
@@ -128,30 +137,31 @@ def require_managed(camera: CameraRecord) -> None:
         raise NotManaged(f"the camera {camera.sn} is only found: make it managed first, then it is called with secrets")
 
 
-def refused(camera: CameraRecord, endpoint: Endpoint, answer: VendorResponse) -> VendorRefused:
-    """Return the error for an answer whose code is not 0."""
-    meaning = endpoint.describe_code(answer.code)
+def refusal_error(camera: CameraRecord, endpoint: Endpoint, response: VendorResponse) -> VendorRefused:
+    """Return the error for a response whose code is not 0."""
+    meaning = endpoint.describe_code(response.code)
     return VendorRefused(
-        f"the camera {camera.sn} refused {endpoint.path}: code {answer.code}, {meaning}",
-        vendor_code=answer.code,
+        f"the camera {camera.sn} refused {endpoint.path}: code {response.code}, {meaning}",
+        vendor_code=response.code,
         vendor_meaning=meaning,
-        vendor_answer=endpoint.redact(answer.document),
+        vendor_answer=endpoint.redact(response.document),
     )
 
 
-def not_ours(camera: CameraRecord) -> OtherOwner:
+def other_owner_error(camera: CameraRecord) -> ActivatedByOtherAccount:
     """Return the error for a camera that is activated by another account."""
-    return OtherOwner(
+    return ActivatedByOtherAccount(
         f"the camera {camera.sn} is activated by another account, or the secret key in the settings is wrong; "
         "its owner has to reset it before this account can activate it"
     )
 
 
-def _listed(answer: VendorResponse) -> list[AccessPoint]:
-    listed = answer.data.get("ap_list") if isinstance(answer.data, Mapping) else None
-    points = [
-        AccessPoint(point["ssid"], str(point.get("key_mgmt", "")))
-        for point in (listed if isinstance(listed, list) else [])
-        if isinstance(point, Mapping) and isinstance(point.get("ssid"), str)
+def _parse_access_points(response: VendorResponse) -> list[AccessPoint]:
+    """Return the networks of a response, each once. Entries that are none are left out."""
+    listed = response.data.get("ap_list") if isinstance(response.data, Mapping) else None
+    access_points = [
+        AccessPoint(entry["ssid"], str(entry.get("key_mgmt", "")))
+        for entry in (listed if isinstance(listed, list) else [])
+        if isinstance(entry, Mapping) and isinstance(entry.get("ssid"), str)
     ]
-    return list(dict.fromkeys(points))
+    return list(dict.fromkeys(access_points))

@@ -1,4 +1,4 @@
-"""Calling cameras: who may be called, where, with what proof of who answers, and what the answers tell about them."""
+"""Calling cameras: who may be called, where, with what proof of identity, and what the responses say about them."""
 
 import asyncio
 import ssl
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from gateway.cameras.activation_probe import (
     AccessPoint,
-    Evidence,
-    NoAccessPointList,
-    OtherOwner,
-    not_ours,
-    refused,
+    AccessPointListUnsupported,
+    ActivatedByOtherAccount,
+    ActivationProbe,
+    other_owner_error,
+    refusal_error,
     require_managed,
 )
 from gateway.cameras.connection import (
@@ -23,14 +23,9 @@ from gateway.cameras.connection import (
 from gateway.cameras.connector import GET_INFO, Connector
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
-from gateway.cameras.session import Account, CameraSession
+from gateway.cameras.session import CameraSession, Credentials
 from gateway.discovery.camera_tls import camera_tls_context
-from gateway.errors import (
-    CameraUnreachable,
-    Conflict,
-    FieldError,
-    InvalidRequest,
-)
+from gateway.errors import CameraUnreachable, Conflict, FieldError, InvalidRequest
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import VendorResponse
@@ -38,48 +33,54 @@ from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import OnCall, measure_call
 from gateway.settings import CameraSettings
 
-__all__ = ["AccessPoint", "ActivationUnknown", "Cameras", "NoAccessPointList", "OtherOwner"]
+__all__ = [
+    "AccessPoint",
+    "AccessPointListUnsupported",
+    "ActivatedByOtherAccount",
+    "ActivationOutcomeUnknown",
+    "Cameras",
+]
 
 _UNSIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConfWithoutAuth")
 _SIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConf")
 _ACTIVATE = CATALOGUE.get("camera", "device/activate")
 
 
-class ActivationUnknown(CameraUnreachable):
-    """The activation request went out and no usable answer came: only the camera knows whether it is activated.
+class ActivationOutcomeUnknown(CameraUnreachable):
+    """The activation request went out and no usable response came: only the camera knows whether it is activated.
 
-    It must not be sent again; `Cameras.activation_evidence` may settle it.
+    It must not be sent again. `Cameras.probe_activation` may find out.
     """
 
 
 class Cameras:
-    """Every call to every camera, one at a time per camera.
-
-    `credentials` are the app_id and secret key. Until a camera has told its time, `cloud_clock` is gone by. Raises
-    `SettingsError` when the client certificate cannot be used.
-    """
+    """Every call to every camera, one at a time per camera."""
 
     def __init__(
         self, registry: Registry, *, settings: CameraSettings, credentials: tuple[str, str], cloud_clock: PeerClock
     ) -> None:
+        """Take app_id and secret key, and the clock that is used until a camera has sent its time.
+
+        Raises `SettingsError` if the client certificate cannot be used.
+        """
         self._registry = registry
         self._timeout_s = settings.timeout_s
         self._cloud_clock = cloud_clock
         certificate = Path(settings.client_certificate) if settings.client_certificate else None
         self._context = camera_tls_context(certificate, settings.client_certificate_password)
-        self._way = Connector(registry, self._context, Account(*credentials))
-        self._evidence = Evidence(registry, self._way, self._deadline)
-        self._lines: dict[str, CameraSession] = {}
+        self._connector = Connector(registry, self._context, Credentials(*credentials))
+        self._probe = ActivationProbe(registry, self._connector, self._deadline)
+        self._sessions: dict[str, CameraSession] = {}
         self.on_call: OnCall = lambda endpoint, result, seconds: None
-        """Told of every call, how it ended and how long it took."""
+        """Called after each call with its endpoint, how it ended and how long it took."""
 
     @property
-    def tls(self) -> ssl.SSLContext:
+    def tls_context(self) -> ssl.SSLContext:
         """The context of connections to cameras."""
         return self._context
 
     async def call(self, sn: str, call: Call) -> VendorResponse:
-        """Call an endpoint of a managed camera and return its answer, whose code is 0.
+        """Call an endpoint of a managed camera and return its response, whose code is 0.
 
         Raises `NotFound`, `NotManaged`, `Conflict` (an activation; no credentials), `RateLimited`, `VendorRefused` for
         any other code, `CameraUnreachable`, `CameraUntrusted` or `PeerTimeout`.
@@ -89,182 +90,193 @@ class Cameras:
             raise Conflict(
                 "device/activate erases the camera's face groups: use /activation, which asks to confirm that"
             )
-        camera = self._managed(sn)
-        account = self._way.credentials() if endpoint.auth == "signed" else None
-        line = self._line(sn)
+        camera = self._get_managed(sn)
+        credentials = self._credentials_for(endpoint)
+        session = self._get_session(sn)
         with measure_call(endpoint.path, self.on_call):
-            return await self._call(camera, line, call, account)
+            return await self._call(camera, session, call, credentials)
 
     async def _call(
-        self, camera: CameraRecord, line: CameraSession, call: Call, account: Account | None
+        self, camera: CameraRecord, session: CameraSession, call: Call, credentials: Credentials | None
     ) -> VendorResponse:
         endpoint = call.endpoint
-        async with line.turn():
+        async with session.reserve():
             deadline = self._deadline(endpoint)
-            await self._way.connect(camera, line, deadline, fresh=not endpoint.repeatable)
-            answer = await self._way.exchange(camera, line, call, account, deadline)
-            if answer.code != 0:
-                raise refused(camera, endpoint, answer)
-            await self._way.noted(camera, call, answer)
-        return answer
+            await self._connector.connect(camera, session, deadline, fresh=not endpoint.repeatable)
+            response = await self._connector.exchange(camera, session, call, credentials, deadline)
+            if response.code != 0:
+                raise refusal_error(camera, endpoint, response)
+            await self._connector.store_details(camera, call, response)
+        return response
 
     async def call_raw(self, sn: str, call: Call) -> HttpResponse:
         """Make a call that only reads, to a managed camera, and return the HTTP response as it came, also a refusal.
 
-        Raises as `call` where nothing came that is HTTP.
+        Raises the same as `call` if nothing came that is HTTP.
         """
-        camera = self._managed(sn)
-        account = self._way.credentials() if call.endpoint.auth == "signed" else None
-        line = self._line(sn)
-        async with line.turn():
+        camera = self._get_managed(sn)
+        credentials = self._credentials_for(call.endpoint)
+        session = self._get_session(sn)
+        async with session.reserve():
             deadline = self._deadline(call.endpoint)
-            await self._way.connect(camera, line, deadline)
+            await self._connector.connect(camera, session, deadline)
             try:
-                answer = await self._way.exchange(camera, line, call, account, deadline)
+                response = await self._connector.exchange(camera, session, call, credentials, deadline)
             except MalformedCameraResponse:
-                if line.latest is None:
+                if session.last_response is None:
                     raise
             else:
-                if answer.code == 0:
-                    await self._way.noted(camera, call, answer)
-            assert line.latest is not None  # noqa: S101 - an exchange leaves it
-            return line.latest
+                if response.code == 0:
+                    await self._connector.store_details(camera, call, response)
+            assert session.last_response is not None  # noqa: S101 - an exchange leaves it
+            return session.last_response
 
     def require_credentials(self) -> None:
-        """Raise `Conflict` naming the settings when there is nothing to sign calls with."""
-        self._way.credentials()
+        """Raise `Conflict` naming the settings if there is nothing to sign calls with."""
+        self._connector.require_credentials()
 
     async def refresh(self, sn: str) -> None:
-        """Ask a managed camera who it is, and remember it. Raises as `call`."""
+        """Ask a managed camera who it is, and store that. Raises the same as `call`."""
         await self.call(sn, GET_INFO)
 
     def clock_offset_s(self, sn: str) -> float | None:
-        """Return how many seconds a camera's clock is ahead of this machine's; None where it has not told its time."""
-        line = self._lines.get(sn)
-        return None if line is None else line.clock.offset_s
+        """Return by how many seconds a camera's clock is ahead of this machine's; None if it has sent no time."""
+        session = self._sessions.get(sn)
+        return None if session is None else session.clock.offset_s
 
     # Wi-Fi
 
-    async def access_points(self, sn: str) -> list[AccessPoint]:
+    async def list_access_points(self, sn: str) -> list[AccessPoint]:
         """Return the Wi-Fi networks that a camera sees: unsigned before its activation, signed after.
 
-        A camera that nobody manages is asked without a signature only: there is no secret in that. Raises as `call`,
-        and `NoAccessPointList` where its firmware has no such list before activation: the name has to be typed then.
+        A camera that nobody manages is asked without a signature only: there is no secret in that. Raises the same as
+        `call`, and `AccessPointListUnsupported` if its firmware has no such list before activation. Then the network's
+        name has to be typed.
         """
         camera = self._registry.get(sn)
-        line = self._line(sn)
-        async with line.turn():
-            return await self._evidence.access_points(camera, line)
+        session = self._get_session(sn)
+        async with session.reserve():
+            return await self._probe.list_access_points(camera, session)
 
     async def set_wifi(self, sn: str, ssid: str, password: str) -> bool:
-        """Tell a managed camera to join a Wi-Fi network; a blank password is for an open one.
+        """Tell a managed camera to join a Wi-Fi network. A blank password is for an open one.
 
-        Returns True when it answered that it will, False when it was gone before it answered, as it may. Raises as
-        `call`, and `InvalidRequest` also where the camera says that the network uses WEP.
+        Returns True if it answered that it will, False if the connection ended before, as it may. Raises the same as
+        `call`, and `InvalidRequest` also if the camera says that the network uses WEP.
         """
         arguments = {"ssid": ssid, "password": password}
         _SIGNED_WIFI.encode(arguments)
-        camera = self._managed(sn)
-        line = self._line(sn)
-        async with line.turn():
-            try:
-                points = await self._evidence.access_points(camera, line)
-            except NoAccessPointList:
-                points = []
-            if any(point.ssid == ssid and "WEP" in point.key_mgmt.upper() for point in points):
-                raise InvalidRequest(
-                    [FieldError("ssid", f"the network {ssid!r} uses WEP, which the camera does not support")]
-                )
-            ours = camera.activation == "activated"
-            endpoint, account = (_SIGNED_WIFI, self._way.credentials()) if ours else (_UNSIGNED_WIFI, None)
+        camera = self._get_managed(sn)
+        session = self._get_session(sn)
+        async with session.reserve():
+            await self._refuse_wep(camera, session, ssid)
+            endpoint = _SIGNED_WIFI if camera.activation == "activated" else _UNSIGNED_WIFI
+            credentials = self._credentials_for(endpoint)
             deadline = self._deadline(endpoint)
-            await self._way.connect(camera, line, deadline)
+            await self._connector.connect(camera, session, deadline)
             try:
-                answer = await self._way.exchange(camera, line, endpoint.encode(arguments), account, deadline)
+                response = await self._connector.exchange(
+                    camera, session, endpoint.encode(arguments), credentials, deadline
+                )
             except (CameraConnectionLost, CameraResponseTimeout):
                 return False
             finally:
-                line.close()  # the camera leaves this address, or will close the connection itself
-            if answer.code != 0:
-                raise refused(camera, endpoint, answer)
+                session.close()  # the camera leaves this address, or will close the connection itself
+            if response.code != 0:
+                raise refusal_error(camera, endpoint, response)
         return True
+
+    async def _refuse_wep(self, camera: CameraRecord, session: CameraSession, ssid: str) -> None:
+        try:
+            access_points = await self._probe.list_access_points(camera, session)
+        except AccessPointListUnsupported:
+            return
+        if any(one.ssid == ssid and "WEP" in one.key_mgmt.upper() for one in access_points):
+            raise InvalidRequest(
+                [FieldError("ssid", f"the network {ssid!r} uses WEP, which the camera does not support")]
+            )
 
     # Activation
 
-    async def activation_evidence(self, sn: str) -> Activation:
-        """Ask a managed camera itself how it stands, and remember it.
+    async def probe_activation(self, sn: str) -> Activation:
+        """Ask a managed camera itself for its activation state, and store it.
 
-        The unsigned list of networks answers 0 before activation and 12 after; then a signed `getInfo` tells ours from
-        another account's (NOTES: Calls before activation). `unknown` is an answer that allows no conclusion. Raises as
-        `call`.
+        The unsigned list of networks answers 0 before activation and 12 after. Then a signed `getInfo` tells this
+        account's camera from another account's (NOTES: Calls before activation). `unknown` is a response that allows
+        no conclusion. Raises the same as `call`.
         """
-        camera = self._managed(sn)
-        line = self._line(sn)
-        async with line.turn():
-            return await self._evidence.activation(camera, line)
+        camera = self._get_managed(sn)
+        session = self._get_session(sn)
+        async with session.reserve():
+            return await self._probe.probe(camera, session)
 
     async def activate(self, sn: str, activation_number: str) -> None:
-        """Activate a managed camera, which erases its face groups. The request is never sent twice for a lost answer.
+        """Activate a managed camera, which erases its face groups. The request is never sent twice.
 
-        The caller records that it is about to be sent. Raises as `call`, `Conflict` for a camera that is activated
-        already, and `ActivationUnknown` when the answer was lost.
+        The caller records before that it is about to be sent. Raises the same as `call`, `Conflict` for a camera that
+        is activated already, and `ActivationOutcomeUnknown` if the response was lost.
         """
-        camera = self._managed(sn)
-        app_id, _ = self._way.credentials()
+        camera = self._get_managed(sn)
+        app_id = self._connector.require_credentials().app_id
         call = _ACTIVATE.encode({"sn": sn})
-        line = self._line(sn)
-        async with line.turn():
-            activation, _ = await self._evidence.unsigned(camera, line)  # tells the camera's time too
+        session = self._get_session(sn)
+        async with session.reserve():
+            activation, _ = await self._probe.probe_unsigned(camera, session)  # learns the camera's time, too
             if activation == "activated":
                 raise Conflict(f"the camera {sn} is activated by this account already")
             if activation == "other_owner":
-                raise not_ours(camera)
+                raise other_owner_error(camera)
+            credentials = Credentials(app_id, activation_number)
             try:
-                answer = await self._way.exchange(
-                    camera, line, call, Account(app_id, activation_number), self._deadline(_ACTIVATE)
-                )
+                response = await self._connector.exchange(camera, session, call, credentials, self._deadline(_ACTIVATE))
             except CallOutcomeUnknown as exc:
-                raise ActivationUnknown(
+                raise ActivationOutcomeUnknown(
                     f"the activation of the camera {sn} was sent, but its answer was lost ({exc}); "
                     "it is not sent again, look at the camera's activation state"
                 ) from exc
-            if answer.code != 0:
-                raise refused(camera, _ACTIVATE, answer)
-            await self._registry.note(sn, activation="activated")
+            if response.code != 0:
+                raise refusal_error(camera, _ACTIVATE, response)
+            await self._registry.update(sn, activation="activated")
 
     # Trust
 
-    async def shown(self, sn: str) -> str:
-        """Return the SHA-256 of the certificate that a camera shows now, in a bare handshake. Raises as `call`."""
-        return await self._way.shown(self._registry.get(sn), self._timeout_s)
+    async def fetch_certificate_sha256(self, sn: str) -> str:
+        """Return the SHA-256 of the certificate that a camera shows now, in a bare handshake.
+
+        Raises the same as `call`.
+        """
+        return await self._connector.fetch_certificate_sha256(self._registry.get(sn), self._timeout_s)
 
     async def trust(self, sn: str, certificate_sha256: str) -> None:
-        """Take the certificate that a camera shows now for its pin, if it is the one that the person saw.
+        """Take the certificate that a camera shows now as its pin, if it is the one that the person saw.
 
-        Raises `Conflict` when it is another one, else as `shown`.
+        Raises `Conflict` if it is another one, and the same as `fetch_certificate_sha256`.
         """
-        line = self._line(sn)
-        async with line.turn():
-            await self._registry.trust(sn, certificate_sha256, await self.shown(sn))
-            line.close()
+        session = self._get_session(sn)
+        async with session.reserve():
+            await self._registry.trust(sn, certificate_sha256, await self.fetch_certificate_sha256(sn))
+            session.close()
 
     async def close(self) -> None:
         """Drop all connections."""
-        for line in self._lines.values():
-            line.close()
+        for session in self._sessions.values():
+            session.close()
         await asyncio.sleep(0)
 
-    def _managed(self, sn: str) -> CameraRecord:
+    def _get_managed(self, sn: str) -> CameraRecord:
         camera = self._registry.get(sn)
         require_managed(camera)
         return camera
 
-    def _line(self, sn: str) -> CameraSession:
-        line = self._lines.get(sn)
-        if line is None:
+    def _credentials_for(self, endpoint: Endpoint) -> Credentials | None:
+        return self._connector.require_credentials() if endpoint.auth == "signed" else None
+
+    def _get_session(self, sn: str) -> CameraSession:
+        session = self._sessions.get(sn)
+        if session is None:
             self._registry.get(sn)
-            line = self._lines[sn] = CameraSession(sn, self._context, self._cloud_clock)
-        return line
+            session = self._sessions[sn] = CameraSession(sn, self._context, self._cloud_clock)
+        return session
 
     def _deadline(self, endpoint: Endpoint) -> float:
         return asyncio.get_running_loop().time() + max(endpoint.timeout_s or 0, self._timeout_s)

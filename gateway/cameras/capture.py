@@ -1,17 +1,18 @@
-"""A capture: what a camera answers to every read, and its discovery frames, redacted and in a form to be replayed.
+"""A capture: a camera's responses to all calls that only read, and its discovery frames, redacted and replayable.
 
-It is there to turn what is inferred about cameras into facts. Beside the answers it tells how they came: the HTTP
-status, whether there was a `Date`, whether connections stay open, whether a frame to the camera alone is answered at
-all, and whether the answer goes to the asker or to everyone. Format 1::
+It turns what is inferred about cameras into facts. With each response it records how that came: the HTTP status,
+whether there was a `Date`, and whether the connection stays open. Of frames it records whether the camera answers one
+that was sent to it alone, and whether the answer goes to one host or to everyone. Format 1::
 
     {format, gateway, sn, model, software_version, activation,
      tls: {version, certificate_sha256},
      reads: [{path, auth, status, date, keep_alive, kept_connection, answer} or {path, auth, problem}],
      frames: [{asked, answered, source_port, version, type, length, payload, frame} or {…, bytes, header, problem}]}
 
-`keep_alive` is what an answer says of its connection, and `kept_connection` whether the call went over one that was
-open already. `answer` is the whole body, null where it is no JSON object. `problem` is the code of a failure that left
-nothing to record. `asked` and `answered` are "host" or "everyone". `frame` is the redacted frame in hexadecimal digits.
+`keep_alive` is what a response says of its connection. `kept_connection` is whether the call went over a connection
+that was open already. `answer` is the whole body, or null if that is no JSON object. `problem` is the code of a failure
+that left nothing to record. `asked` and `answered` are "host" or "everyone". `frame` is the redacted frame in
+hexadecimal digits.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,29 +34,39 @@ from gateway.protocol.endpoint import Endpoint
 
 FORMAT: Final = 1
 _LISTEN_S: Final = 3.0
-"""How long the camera's frames are waited for, as long as the vendor's app does (NOTES: Discovery schedule)."""
-_HEADER_BYTES: Final = 8
+"""How long to wait for the camera's frames, as long as the vendor's app does (NOTES: Discovery schedule)."""
+_HEADER_LENGTH: Final = 8
 
-Asked = Literal["host", "everyone"]
+Recipient = Literal["host", "everyone"]
 
 
 class _Read(NamedTuple):
+    """One call that only reads, and what came of it."""
+
     endpoint: Endpoint
     response: HttpResponse | None
     problem: Problem | None
+    """The failure that left no response."""
     document: dict[str, Any] | None
+    """The body, if it is a JSON object."""
 
 
 class _Frame(NamedTuple):
-    asked: Asked
+    """One frame that the camera sent."""
+
+    asked: Recipient
+    """To whom the request had gone."""
     raw: RawFrame
     kind: int
+    """The frame's type."""
     payload: dict[str, Any] | None
+    """The decoded payload, None if the frame is malformed."""
     flaw: str
+    """Why it is malformed."""
 
 
-def reads() -> list[Endpoint]:
-    """Return the camera endpoints that take nothing, may be repeated and answer something: they only read."""
+def list_read_endpoints() -> list[Endpoint]:
+    """Return the camera endpoints that take no parameter, may be repeated and return something: they only read."""
     return [
         endpoint
         for endpoint in CATALOGUE.list_endpoints("camera")
@@ -64,38 +75,38 @@ def reads() -> list[Endpoint]:
 
 
 def file_name(document: dict[str, Any]) -> str:
-    """Return under which name a capture is kept: model and firmware, as `FM020-1.2.6.json`."""
+    """Return the file name of a capture: model and firmware, such as `FM020-1.2.6.json`."""
     return f"{document['model'] or 'unknown'}-{document['software_version'] or 'unknown'}.json"
 
 
 async def capture(sn: str, *, cameras: Cameras, registry: Registry, discovery: Discovery) -> dict[str, Any]:
-    """Ask a managed camera everything that can be read, and its discovery frames; return the redacted record, JSON.
+    """Make all calls that only read, collect the discovery frames, and return the redacted record as JSON.
 
-    A call that is refused, or to which nothing useful comes, is part of the record; without credentials the signed ones
-    are not made. Raises `NotFound`, `NotManaged`, `RateLimited`, and `CameraUnreachable`, `CameraUntrusted` or
-    `PeerTimeout` where no connection can be had: a camera that is not there cannot be captured.
+    A call that is refused or fails is part of the record. Without credentials no signed call is made. Raises
+    `NotFound`, `NotManaged`, `RateLimited`, and `CameraUnreachable`, `CameraUntrusted` or `PeerTimeout` if there is no
+    connection at all.
     """
-    made = [await _read(sn, endpoint, cameras) for endpoint in reads()]
+    results = [await _read(sn, endpoint, cameras) for endpoint in list_read_endpoints()]
     camera = registry.get(sn)
     frames = [
-        _frame(asked, raw)
+        _decode_frame(asked, raw)
         for asked in ("host", "everyone")
         for raw in await discovery.frames(camera.address, timeout_s=_LISTEN_S, everyone=asked == "everyone")
     ]
-    redactor = CaptureRedactor(_documented())
+    redactor = CaptureRedactor(_documented_fields())
     redactor.learn({"sn": sn})
-    for document in [*(read.document for read in made), *(frame.payload for frame in frames)]:
+    for document in [*(read.document for read in results), *(frame.payload for frame in frames)]:
         redactor.learn(document)
     return {
         "format": FORMAT,
         "gateway": __version__,
-        "sn": redactor.text(sn, "sn"),
-        "model": redactor.text(camera.model, "model"),
-        "software_version": redactor.text(camera.software_version, "software_version"),
+        "sn": redactor.redact_text(sn, "sn"),
+        "model": redactor.redact_text(camera.model, "model"),
+        "software_version": redactor.redact_text(camera.software_version, "software_version"),
         "activation": camera.activation,
-        "tls": _tls(camera, made),
-        "reads": [_read_record(read, redactor, first=index == 0) for index, read in enumerate(made)],
-        "frames": [_frame_record(frame, redactor, discovery.port) for frame in frames],
+        "tls": _describe_tls(camera, results),
+        "reads": [_describe_read(read, redactor, first=index == 0) for index, read in enumerate(results)],
+        "frames": [_describe_frame(frame, redactor, discovery.port) for frame in frames],
     }
 
 
@@ -106,10 +117,10 @@ async def _read(sn: str, endpoint: Endpoint, cameras: Cameras) -> _Read:
         raise
     except (CallOutcomeUnknown, Conflict) as problem:  # a conflict: there are no credentials
         return _Read(endpoint, None, problem, None)
-    return _Read(endpoint, response, None, _json_object(response.body))
+    return _Read(endpoint, response, None, _parse_object(response.body))
 
 
-def _json_object(body: bytes) -> dict[str, Any] | None:
+def _parse_object(body: bytes) -> dict[str, Any] | None:
     try:
         document = json_text.loads(body)
     except (ValueError, RecursionError):
@@ -117,7 +128,7 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _frame(asked: Asked, raw: RawFrame) -> _Frame:
+def _decode_frame(asked: Recipient, raw: RawFrame) -> _Frame:
     try:
         kind, payload = decode_frame(raw.data)
     except MalformedFrame as exc:
@@ -125,7 +136,7 @@ def _frame(asked: Asked, raw: RawFrame) -> _Frame:
     return _Frame(asked, raw, kind, payload, "")
 
 
-def _documented() -> Iterable[str]:
+def _documented_fields() -> Iterable[str]:
     return {
         step.removesuffix("[]")
         for endpoint in CATALOGUE.list_endpoints("camera")
@@ -134,39 +145,38 @@ def _documented() -> Iterable[str]:
     }
 
 
-def _tls(camera: CameraRecord, made: Sequence[_Read]) -> dict[str, Any]:
-    versions = (read.response.tls_version for read in made if read.response is not None)
+def _describe_tls(camera: CameraRecord, results: Sequence[_Read]) -> dict[str, Any]:
+    versions = (read.response.tls_version for read in results if read.response is not None)
     return {"version": next(versions, None), "certificate_sha256": camera.certificate_sha256}
 
 
-def _read_record(read: _Read, redactor: CaptureRedactor, *, first: bool) -> dict[str, Any]:
-    asked: dict[str, Any] = {"path": read.endpoint.path, "auth": read.endpoint.auth}
+def _describe_read(read: _Read, redactor: CaptureRedactor, *, first: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {"path": read.endpoint.path, "auth": read.endpoint.auth}
     if read.response is None:
-        return {**asked, "problem": read.problem.code if read.problem is not None else None}
+        return {**record, "problem": read.problem.code if read.problem is not None else None}
     http = read.response
-    how: dict[str, Any] = {"status": http.status, "date": http.date is not None, "keep_alive": http.keep_alive}
+    record |= {"status": http.status, "date": http.date is not None, "keep_alive": http.keep_alive}
     if not first:  # the first one's connection depends on what was called before the capture
-        how["kept_connection"] = http.reused_connection
-    return {**asked, **how, "answer": redactor.redact(read.document)}
+        record["kept_connection"] = http.reused_connection
+    return {**record, "answer": redactor.redact(read.document)}
 
 
-def _frame_record(frame: _Frame, redactor: CaptureRedactor, port: int) -> dict[str, Any]:
+def _describe_frame(frame: _Frame, redactor: CaptureRedactor, port: int) -> dict[str, Any]:
     answered = {None: None, True: "everyone", False: "host"}[frame.raw.broadcast]
-    # In a test frames have another port; what matters is whether the camera answers from the port that was asked.
+    # In a test frames have another port. What matters is whether the camera answers from the port that was asked.
     source_port = BROADCAST_PORT if frame.raw.port == port else frame.raw.port
-    how: dict[str, Any] = {"asked": frame.asked, "answered": answered, "source_port": source_port}
+    record: dict[str, Any] = {"asked": frame.asked, "answered": answered, "source_port": source_port}
     data = frame.raw.data
     if frame.payload is None:
-        header = data[:_HEADER_BYTES].hex() if data.startswith(FRAME_HEADER) else None  # else it may be anything
-        return {**how, "bytes": len(data), "header": header, "problem": frame.flaw}
+        header = data[:_HEADER_LENGTH].hex() if data.startswith(FRAME_HEADER) else None  # else it may be anything
+        return {**record, "bytes": len(data), "header": header, "problem": frame.flaw}
     payload = redactor.redact(frame.payload)
-    made = encode_frame(frame.kind, payload)
-    length = int.from_bytes(made[6:_HEADER_BYTES])
+    encoded = encode_frame(frame.kind, payload)
     return {
-        **how,
+        **record,
         "version": data[4],
         "type": frame.kind,
-        "length": length,
+        "length": int.from_bytes(encoded[6:_HEADER_LENGTH]),
         "payload": payload,
-        "frame": made.hex(),
+        "frame": encoded.hex(),
     }

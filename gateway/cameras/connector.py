@@ -1,4 +1,4 @@
-"""The way to a camera: which of its addresses answers, and what proves that it is this camera that answers there."""
+"""The connector: at which of its addresses a camera answers, and what proves that it is this camera."""
 
 import asyncio
 import ssl
@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.cameras.connection import CallOutcomeUnknown, CameraConnectionLost, fetch_certificate_sha256
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
-from gateway.cameras.session import Account, CameraSession
+from gateway.cameras.session import CameraSession, Credentials
 from gateway.errors import CameraUnreachable, CameraUntrusted, Conflict, PeerTimeout, Problem
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
@@ -20,38 +20,44 @@ GET_INFO: Final = CATALOGUE.get("camera", "device/getInfo").encode({})
 
 
 class Connector:
-    """Connects lines to cameras. The caller holds the line's turn; deadlines are times of the event loop.
+    """Connects sessions to cameras. The caller has reserved the session; deadlines are times of the event loop.
 
-    The pin is compared at every connection. It is the same for all cameras of the vendor, so one that is activated has
-    to answer a signed `getInfo` with its serial number too, once at every new address, before it gets anything else.
+    The pin is compared at each connection. It is the same for all cameras of the vendor. So an activated camera also
+    has to answer a signed `getInfo` with its serial number, once at each new address, before it gets anything else.
     """
 
-    def __init__(self, registry: Registry, context: ssl.SSLContext, account: Account) -> None:
+    def __init__(self, registry: Registry, context: ssl.SSLContext, credentials: Credentials) -> None:
         self._registry = registry
         self._context = context
-        self._account = account
+        self._credentials = credentials
 
-    def credentials(self) -> Account:
-        """Return what calls are signed with. Raises `Conflict` telling which setting to fill in."""
-        if not all(self._account):
+    def require_credentials(self) -> Credentials:
+        """Return what calls are signed with. Raises `Conflict` naming the settings to fill in."""
+        if not all(self._credentials):
             raise Conflict(
                 "cameras need the account's credentials: fill in cloud.app_id and cloud.secret_key, "
                 "or cameras.app_id and cameras.secret_key"
             )
-        return self._account
+        return self._credentials
 
     async def connect(
-        self, camera: CameraRecord, line: CameraSession, deadline: float, *, prove: bool = True, fresh: bool = False
+        self,
+        camera: CameraRecord,
+        session: CameraSession,
+        deadline: float,
+        *,
+        verify: bool = True,
+        fresh: bool = False,
     ) -> None:
-        """Be connected to the camera, at its preferred address or else at another one where it was seen.
+        """Connect to the camera, at its preferred address or else at another one where it was seen.
 
-        Without `prove` the pin is enough, and the address does not become the preferred one. `fresh` uses no connection
-        kept from before. Raises `CameraUntrusted`, `CameraUnreachable`, `PeerTimeout` or, when there is nothing to sign
-        with, `Conflict`.
+        Without `verify` the pin is enough, and the address does not become the preferred one. `fresh` drops the
+        connection that is open. Raises `CameraUntrusted`, `CameraUnreachable`, `PeerTimeout`, or `Conflict` if there
+        are no credentials.
         """
         if fresh:
-            line.close()
-        connection = line.connection
+            session.close()
+        connection = session.connection
         if (
             connection is not None
             and connection.is_open
@@ -59,125 +65,128 @@ class Connector:
             and connection.pin == camera.certificate_sha256
         ):
             return
-        failure = _nowhere(camera)
-        addresses = camera.candidates()
+        failure = _no_address(camera)
+        addresses = camera.candidate_addresses()
         for index, address in enumerate(addresses):
             now = asyncio.get_running_loop().time()
+            share = now + (deadline - now) / (len(addresses) - index)
             try:
-                await self._try(camera, line, address, now + (deadline - now) / (len(addresses) - index), prove=prove)
+                await self._connect_to(camera, session, address, share, verify=verify)
             except CameraUntrusted as exc:
                 if exc.certificate_sha256 is not None:
-                    self._registry.distrust(camera.sn, exc.certificate_sha256)
+                    self._registry.record_untrusted_certificate(camera.sn, exc.certificate_sha256)
                 failure = failure if isinstance(failure, CameraUntrusted) else exc
             except (CameraUnreachable, PeerTimeout) as exc:
                 failure = failure if index else exc
             else:
                 return
-            line.close()
-            self._registry.missed(camera.sn, address)
+            session.close()
+            self._registry.record_failure(camera.sn, address)
         raise failure
 
-    async def _try(
-        self, camera: CameraRecord, line: CameraSession, address: str, deadline: float, *, prove: bool
+    async def _connect_to(
+        self, camera: CameraRecord, session: CameraSession, address: str, deadline: float, *, verify: bool
     ) -> None:
         pin = camera.certificate_sha256
         if not pin:
             pin = await self._handshake(address, deadline - asyncio.get_running_loop().time())
             if camera.managed:
                 await self._registry.pin(camera.sn, pin)
-        await line.connect(address, pin, deadline=deadline)
-        if not prove or not camera.managed or camera.verified_address == address:
+        await session.connect(address, pin, deadline=deadline)
+        if not verify or not camera.managed or camera.verified_address == address:
             return
-        if camera.activation == "activated" or (camera.activation == "unknown" and all(self._account)):
-            await self._prove(camera, line, deadline)
+        if camera.activation == "activated" or (camera.activation == "unknown" and all(self._credentials)):
+            await self._verify_identity(camera, session, deadline)
         await self._registry.prefer(camera.sn, address)
 
-    async def _prove(self, camera: CameraRecord, line: CameraSession, deadline: float) -> None:
+    async def _verify_identity(self, camera: CameraRecord, session: CameraSession, deadline: float) -> None:
         try:
-            answer = await line.exchange(GET_INFO, self.credentials(), deadline=deadline)
-        except CallOutcomeUnknown as exc:  # of this question, not of the call that is to follow
+            response = await session.exchange(GET_INFO, self.require_credentials(), deadline=deadline)
+        except CallOutcomeUnknown as exc:  # of this call, not of the one that follows
             raise CameraUnreachable(exc.detail) from exc
-        if answer.code == 0:
-            await self.identified(camera, line, answer)
+        if response.code == 0:
+            await self.confirm_identity(camera, session, response)
         elif camera.activation == "activated":
             raise CameraUntrusted(
-                f"what answers for the camera {camera.sn} does not prove to be it (getInfo: code {answer.code}, "
-                f"{GET_INFO.endpoint.describe_code(answer.code)}); if the camera was reset, provision it again"
+                f"what answers for the camera {camera.sn} does not prove to be it (getInfo: code {response.code}, "
+                f"{GET_INFO.endpoint.describe_code(response.code)}); if the camera was reset, provision it again"
             )
 
-    async def identified(self, camera: CameraRecord, line: CameraSession, info: VendorResponse) -> None:
-        """Take the answer of a signed `getInfo` for proof of who it is. Raises `CameraUntrusted` for another camera."""
-        sn = told(info, "sn")
+    async def confirm_identity(self, camera: CameraRecord, session: CameraSession, info: VendorResponse) -> None:
+        """Take a signed `getInfo` as the proof of identity. Raises `CameraUntrusted` for another camera."""
+        sn = read_text(info, "sn")
         if sn != camera.sn:
-            line.close()
+            session.close()
             raise CameraUntrusted(f"what answers for the camera {camera.sn} is the camera {sn!r}: run discovery")
-        await self.noted(camera, GET_INFO, info)
-        await self.settled(camera, line, "activated")
+        await self.store_details(camera, GET_INFO, info)
+        await self.store_activation(camera, session, "activated")
 
-    async def settled(self, camera: CameraRecord, line: CameraSession, activation: Activation) -> None:
-        """Remember the activation, and the address at which the camera showed all that it can show."""
-        await self._registry.note(camera.sn, activation=activation)
-        if camera.managed and line.connection is not None and camera.verified_address != line.connection.address:
-            await self._registry.prefer(camera.sn, line.connection.address)
+    async def store_activation(self, camera: CameraRecord, session: CameraSession, activation: Activation) -> None:
+        """Store the activation state, and the address at which the camera gave all the proof that it can give."""
+        await self._registry.update(camera.sn, activation=activation)
+        if camera.managed and session.connection is not None:
+            address = session.connection.address
+            if camera.verified_address != address:
+                await self._registry.prefer(camera.sn, address)
 
     async def exchange(
         self,
         camera: CameraRecord,
-        line: CameraSession,
+        session: CameraSession,
         call: Call,
-        account: Account | None,
+        credentials: Credentials | None,
         deadline: float,
         *,
-        prove: bool = True,
+        verify: bool = True,
     ) -> VendorResponse:
-        """Send a call over the connected line; note whether the camera lives. Raises as `CameraSession.exchange`.
+        """Send a call over the connected session, and record whether the camera answered.
 
-        A call that may be repeated is sent once more, signed anew, when the connection dropped: one that was kept open
-        may have died long ago, and the camera may be elsewhere by now. `prove` is as in `connect`.
+        If the connection is lost, a repeatable call is signed and sent once more: a kept connection may have ended
+        long ago, and the camera may have another address by now. `verify` is as in `connect`. Raises the same as
+        `CameraSession.exchange`.
         """
         try:
-            answer = await self._watched(camera, line, call, account, deadline)
+            return await self._exchange_once(camera, session, call, credentials, deadline)
         except CameraConnectionLost:
             if not call.endpoint.repeatable:
                 raise
-            await self.connect(camera, line, deadline, prove=prove)
-            answer = await self._watched(camera, line, call, account, deadline)
-        return answer
+        await self.connect(camera, session, deadline, verify=verify)
+        return await self._exchange_once(camera, session, call, credentials, deadline)
 
-    async def _watched(
-        self, camera: CameraRecord, line: CameraSession, call: Call, account: Account | None, deadline: float
+    async def _exchange_once(
+        self, camera: CameraRecord, session: CameraSession, call: Call, credentials: Credentials | None, deadline: float
     ) -> VendorResponse:
-        address = line.connection.address if line.connection is not None else ""
+        address = session.connection.address if session.connection is not None else ""
         try:
-            answer = await line.exchange(call, account, deadline=deadline)
+            response = await session.exchange(call, credentials, deadline=deadline)
         except (CameraUnreachable, PeerTimeout):
-            self._registry.missed(camera.sn, address)
+            self._registry.record_failure(camera.sn, address)
             raise
-        self._registry.reached(camera.sn, address)
-        return answer
+        self._registry.record_success(camera.sn, address)
+        return response
 
-    async def noted(self, camera: CameraRecord, call: Call, answer: VendorResponse) -> None:
-        """Remember what a successful answer tells about the camera."""
+    async def store_details(self, camera: CameraRecord, call: Call, response: VendorResponse) -> None:
+        """Store what a successful response says about the camera."""
         match call.endpoint.path:
             case "device/getInfo":
-                await self._registry.note(
+                await self._registry.update(
                     camera.sn,
-                    name=told(answer, "name") or None,
-                    model=parse_model(told(answer, "model_name")),
-                    mac=normalise_mac(told(answer, "mac")) or None,
-                    software_version=told(answer, "software_version") or None,
+                    name=read_text(response, "name") or None,
+                    model=parse_model(read_text(response, "model_name")),
+                    mac=normalise_mac(read_text(response, "mac")) or None,
+                    software_version=read_text(response, "software_version") or None,
                 )
             case "config/getName":
-                await self._registry.note(camera.sn, name=told(answer, "name"))
+                await self._registry.update(camera.sn, name=read_text(response, "name"))
             case "config/updateName":
-                await self._registry.note(camera.sn, name=call.fields["name"])
+                await self._registry.update(camera.sn, name=call.fields["name"])
             case "device/reset":
-                await self._registry.note(camera.sn, activation="not_activated")
+                await self._registry.update(camera.sn, activation="not_activated")
 
-    async def shown(self, camera: CameraRecord, timeout_s: float) -> str:
+    async def fetch_certificate_sha256(self, camera: CameraRecord, timeout_s: float) -> str:
         """Return the SHA-256 of the certificate that the camera shows now, in a bare handshake."""
-        failure = _nowhere(camera)
-        for address in camera.candidates():
+        failure = _no_address(camera)
+        for address in camera.candidate_addresses():
             try:
                 return await self._handshake(address, timeout_s)
             except (CameraUnreachable, PeerTimeout) as exc:
@@ -189,11 +198,11 @@ class Connector:
         return await fetch_certificate_sha256(host, int(port), self._context, max(0.0, timeout_s))
 
 
-def told(answer: VendorResponse, name: str) -> str:
-    """Return a text of an answer's data, trimmed, or nothing."""
-    value: Any = answer.data.get(name) if isinstance(answer.data, Mapping) else None
+def read_text(response: VendorResponse, name: str) -> str:
+    """Return a text of the response's data without blanks around it, or an empty text."""
+    value: Any = response.data.get(name) if isinstance(response.data, Mapping) else None
     return value.strip() if isinstance(value, str) else ""
 
 
-def _nowhere(camera: CameraRecord) -> Problem:
+def _no_address(camera: CameraRecord) -> Problem:
     return CameraUnreachable(f"no address of the camera {camera.sn} is known: run discovery")

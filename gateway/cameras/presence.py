@@ -1,7 +1,7 @@
-"""Presence: where cameras were seen, and whether they are there now.
+"""The presence tracker: where cameras were seen, and whether they are there now.
 
-All of it is what frames and calls suggest, in memory, and none of it is proof: a sighting adds addresses and signs of
-life. It changes neither trust nor management, nor at which address a managed camera is called first.
+All of it is what frames and calls suggest, in memory, and none of it is proof. A discovered device adds addresses and
+makes a camera online. It changes neither trust nor management, nor at which address a managed camera is called first.
 """
 
 import logging
@@ -10,184 +10,198 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Literal
 
-from gateway.cameras.record import MISSES_UNTIL_GONE, AddressSeen, CameraRecord, clean_text, is_serial_number
+from gateway.cameras.record import MAX_FAILURES, CameraAddress, CameraRecord, clean_text, is_serial_number
 from gateway.cameras.table import CameraTable
 from gateway.cameras.write_behind import WriteBehind
 from gateway.discovery.device import DiscoveredDevice
+from gateway.runtime.supervisor import Supervisor
 
-Change = Literal["found", "moved", "online", "offline", "pinned", "untrusted", "activation"]
+CameraChange = Literal["found", "moved", "online", "offline", "pinned", "untrusted", "activation"]
 
-MAX_FOUND: Final = 1024
-"""How many cameras that nobody manages are remembered; anybody on the network can invent some."""
+MAX_UNMANAGED: Final = 1024
+"""How many cameras that nobody manages are kept. Anybody on the network can invent some."""
 MAX_UNIDENTIFIED: Final = 1024
-INTERVALS_UNTIL_GONE: Final = 3
-"""For how many discovery intervals a camera may stay unseen before it counts as gone."""
+"""How many devices without a serial number are kept."""
+MAX_MISSED_INTERVALS: Final = 3
+"""After how many discovery intervals without being seen a camera counts as gone."""
 
-_INTERVAL_WITHOUT_TIMER_S: Final = 60.0
+_DEFAULT_INTERVAL_S: Final = 60.0
+"""The interval by which addresses become stale if discovery runs only when asked."""
 
 _log = logging.getLogger(__name__)
 
 
 class PresenceTracker:
-    """The part of the registry that discovery and calls feed; use `gateway.cameras.registry.Registry`.
+    """The part of the registry that discovery and calls feed. Use `gateway.cameras.registry.Registry`.
 
-    `interval_s` is the time between discovery rounds, in seconds; with 0 there are rounds only when asked for, and
-    no camera counts as gone because it was not seen. Ages are taken from `monotonic`: the clock of a Pi jumps.
+    Ages are measured by `monotonic`, since the clock of a Raspberry Pi jumps.
     """
 
     def __init__(
         self,
         table: CameraTable,
+        supervisor: Supervisor,
         *,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         interval_s: float = 60,
     ) -> None:
+        """Take the time between discovery scans, in seconds.
+
+        With 0, scans are made only when asked for, and no camera goes offline because it was not seen.
+        """
         self._table = table
         self._now = now
         self._monotonic = monotonic
-        self._timed = interval_s > 0
-        self._gone_after_s = INTERVALS_UNTIL_GONE * (interval_s or _INTERVAL_WITHOUT_TIMER_S)
+        self._is_periodic = interval_s > 0
+        self._max_age_s = MAX_MISSED_INTERVALS * (interval_s or _DEFAULT_INTERVAL_S)
         self._cameras: dict[str, CameraRecord] = {}
-        self._subscribers: list[Callable[[Change, CameraRecord], None]] = []
-        self._store = WriteBehind(table, self._cameras)
+        self._subscribers: list[Callable[[CameraChange, CameraRecord], None]] = []
+        self._store = WriteBehind(table, self._cameras, supervisor)
         self.unidentified: dict[str, DiscoveredDevice] = {}
-        """What answers somewhere without saying who it is, by address."""
+        """Devices that answer somewhere without saying who they are, by address."""
 
-    def subscribe(self, callback: Callable[[Change, CameraRecord], None]) -> None:
-        """Call back at every change, at once and in order; a callback that fails hinders nobody."""
+    def subscribe(self, callback: Callable[[CameraChange, CameraRecord], None]) -> None:
+        """Call back at each change, at once and in order. A callback that fails is logged."""
         self._subscribers.append(callback)
 
-    # What discovery saw
+    # Discovery
 
-    def see(self, sighting: DiscoveredDevice) -> CameraRecord | None:
-        """Take a sighting; return the camera that it is of, or None when nobody knows. Changes are stored soon."""
-        if not is_serial_number(sighting.sn):
-            return self._see_unidentified(sighting)
-        self.unidentified.pop(sighting.address, None)
-        camera = self._cameras.get(sighting.sn)
-        changes: list[Change] = []
+    def record_device(self, device: DiscoveredDevice) -> CameraRecord | None:
+        """Take a discovered device. Return its camera, or None if nobody knows which it is."""
+        if not is_serial_number(device.sn):
+            return self._record_unidentified(device)
+        self.unidentified.pop(device.address, None)
+        camera = self._cameras.get(device.sn)
+        changes: list[CameraChange] = []
         if camera is None:
             self._make_room()
-            camera = self._cameras[sighting.sn] = CameraRecord(sn=sighting.sn, first_seen=int(self._now()))
-            self._store.later(camera.sn)
+            camera = self._cameras[device.sn] = CameraRecord(sn=device.sn, first_seen=int(self._now()))
+            self._store.mark_changed(camera.sn)
             changes.append("found")
-        self._take_claims(camera, sighting)
-        self._give(sighting.address, camera)
+        self._apply_claims(camera, device)
+        self._assign_address(device.address, camera)
         old = camera.addresses.get(camera.address)
-        entry = camera.note_address(sighting.address, sighting.interface, sighting.found_by)
-        entry.interface, entry.found_by = sighting.interface, sighting.found_by
-        if not camera.managed and camera.address != sighting.address and (old is None or self._is_gone(old)):
+        entry = camera.ensure_address(device.address, device.interface, device.found_by)
+        entry.interface, entry.found_by = device.interface, device.found_by
+        if not camera.managed and camera.address != device.address and (old is None or self._is_stale(old)):
             if camera.address:
                 changes.append("moved")
-            camera.address, camera.verified_address = sighting.address, ""
-            self._store.later(camera.sn)
-        self._emit(camera, *changes)
-        self._sign_of_life(camera, entry)
+            camera.address, camera.verified_address = device.address, ""
+            self._store.mark_changed(camera.sn)
+        self._notify(camera, *changes)
+        self._mark_online(camera, entry)
         return camera
 
-    def _see_unidentified(self, sighting: DiscoveredDevice) -> CameraRecord | None:
-        holders = self._holders(sighting.address)
+    def _record_unidentified(self, device: DiscoveredDevice) -> CameraRecord | None:
+        holders = self._cameras_at(device.address)
         if holders:
-            camera = max(holders, key=lambda holder: holder.addresses[sighting.address].seen_at or 0.0)
-            self._sign_of_life(camera, camera.addresses[sighting.address])
+            camera = max(holders, key=lambda holder: holder.addresses[device.address].seen_at or 0.0)
+            self._mark_online(camera, camera.addresses[device.address])
             return camera
-        self.unidentified.pop(sighting.address, None)
+        self.unidentified.pop(device.address, None)
         if len(self.unidentified) >= MAX_UNIDENTIFIED:
             del self.unidentified[next(iter(self.unidentified))]
-        self.unidentified[sighting.address] = replace(
-            sighting,
+        self.unidentified[device.address] = replace(
+            device,
             sn="",
-            mac=clean_text(sighting.mac),
-            model=clean_text(sighting.model),
-            name=clean_text(sighting.name),
-            software_version=clean_text(sighting.software_version),
+            mac=clean_text(device.mac),
+            model=clean_text(device.model),
+            name=clean_text(device.name),
+            software_version=clean_text(device.software_version),
         )
         return None
 
-    def _take_claims(self, camera: CameraRecord, sighting: DiscoveredDevice) -> None:
-        camera.hotspot = sighting.hotspot
-        for what in ("mac", "model", "name", "software_version"):
-            claim = clean_text(getattr(sighting, what))
-            present = getattr(camera, what)
+    def _apply_claims(self, camera: CameraRecord, device: DiscoveredDevice) -> None:
+        camera.hotspot = device.hotspot
+        for name in ("mac", "model", "name", "software_version"):
+            claim = clean_text(getattr(device, name))
+            present = getattr(camera, name)
             # What a managed camera said over its own, pinned connection outranks what frames say.
             if claim and claim != present and not (camera.managed and present):
-                setattr(camera, what, claim)
-                self._store.later(camera.sn)
+                setattr(camera, name, claim)
+                self._store.mark_changed(camera.sn)
 
     def _make_room(self) -> None:
-        found = [camera for camera in self._cameras.values() if not camera.managed]
-        if len(found) >= MAX_FOUND:
-            self._drop(min(found, key=lambda camera: (camera.seen_at or 0.0, camera.first_seen)))
+        unmanaged = [camera for camera in self._cameras.values() if not camera.managed]
+        if len(unmanaged) >= MAX_UNMANAGED:
+            self._remove(min(unmanaged, key=lambda camera: (camera.seen_at or 0.0, camera.first_seen)))
 
-    # Whose address it is, and who is alive
+    # Whose address it is
 
-    def _give(self, address: str, camera: CameraRecord, *, proved: bool = False) -> None:
-        """Let an address belong to the camera that was seen there last."""
-        for other in self._holders(address):
+    def _assign_address(self, address: str, camera: CameraRecord, *, verified: bool = False) -> None:
+        """Let an address belong to the camera that was seen there last, and take it from the others.
+
+        A camera that can prove its serial number keeps the address as one to try, unless the other is `verified`: a
+        forged frame must not cut it off.
+        """
+        for other in self._cameras_at(address):
             if other is camera:
                 continue
             if other.verified_address == address:
                 other.verified_address = ""
-            # One that can prove its number keeps the address as a place to try: a forged frame must not cut it off.
-            if other.proves_its_serial_number and not proved:
-                continue
-            del other.addresses[address]
-            if other.address != address:
-                continue
-            others = other.candidates()[1:]
-            other.address = ""
-            if others and not other.managed:
-                other.address = others[0]
-                self._emit(other, "moved")
-            self._store.later(other.sn)
+            if verified or not other.can_prove_serial_number:
+                self._take_address(address, other)
 
-    def _holders(self, address: str) -> list[CameraRecord]:
+    def _take_address(self, address: str, camera: CameraRecord) -> None:
+        del camera.addresses[address]
+        if camera.address != address:
+            return
+        camera.address = ""
+        others = camera.candidate_addresses()
+        if others and not camera.managed:
+            camera.address = others[0]
+            self._notify(camera, "moved")
+        self._store.mark_changed(camera.sn)
+
+    def _cameras_at(self, address: str) -> list[CameraRecord]:
         return [camera for camera in self._cameras.values() if address in camera.addresses]
 
-    def _is_gone(self, seen: AddressSeen) -> bool:
-        unseen = seen.seen_at is None or self._monotonic() - seen.seen_at > self._gone_after_s
-        return unseen or seen.misses >= MISSES_UNTIL_GONE
+    # Who is online
 
-    def _sign_of_life(self, camera: CameraRecord, entry: AddressSeen) -> None:
+    def _is_stale(self, seen: CameraAddress) -> bool:
+        unseen = seen.seen_at is None or self._monotonic() - seen.seen_at > self._max_age_s
+        return unseen or seen.failures >= MAX_FAILURES
+
+    def _mark_online(self, camera: CameraRecord, entry: CameraAddress) -> None:
         camera.last_seen = entry.last_seen = self._now()
         camera.seen_at = entry.seen_at = self._monotonic()
-        entry.misses = 0
+        entry.failures = 0
         if not camera.online:
             camera.online = True
-            self._emit(camera, "online")
+            self._notify(camera, "online")
 
-    def reached(self, sn: str, address: str) -> None:
-        """Note that a camera answered a call at an address."""
+    def record_success(self, sn: str, address: str) -> None:
+        """Record that a camera answered a call at an address."""
         camera = self._cameras.get(sn)
         if camera is not None and address in camera.addresses:
-            self._sign_of_life(camera, camera.addresses[address])
+            self._mark_online(camera, camera.addresses[address])
 
-    def missed(self, sn: str, address: str) -> None:
-        """Note that a camera did not answer at an address; it is offline after three times at every address it has."""
+    def record_failure(self, sn: str, address: str) -> None:
+        """Record that a camera did not answer at an address. After some failures at all addresses it is offline."""
         camera = self._cameras.get(sn)
         if camera is None or address not in camera.addresses:
             return
-        camera.addresses[address].misses += 1
-        if all(seen.misses >= MISSES_UNTIL_GONE for seen in camera.addresses.values()):
-            self._offline(camera)
+        camera.addresses[address].failures += 1
+        if all(seen.failures >= MAX_FAILURES for seen in camera.addresses.values()):
+            self._mark_offline(camera)
 
-    def expire(self) -> None:
-        """Note which cameras were not seen for three discovery intervals; to be called after every round."""
-        for camera in list(self._cameras.values()) if self._timed else ():
-            if camera.seen_at is not None and self._monotonic() - camera.seen_at > self._gone_after_s:
-                self._offline(camera)
+    def expire_unseen(self) -> None:
+        """Mark cameras offline that were not seen for some discovery intervals. To be called after each scan."""
+        for camera in list(self._cameras.values()) if self._is_periodic else ():
+            if camera.seen_at is not None and self._monotonic() - camera.seen_at > self._max_age_s:
+                self._mark_offline(camera)
 
-    def _offline(self, camera: CameraRecord) -> None:
+    def _mark_offline(self, camera: CameraRecord) -> None:
         if camera.online:
             camera.online = False
-            self._emit(camera, "offline")
+            self._notify(camera, "offline")
 
-    def _drop(self, camera: CameraRecord) -> None:
+    def _remove(self, camera: CameraRecord) -> None:
         del self._cameras[camera.sn]
-        self._store.later(camera.sn)
+        self._store.mark_changed(camera.sn)
 
-    def _emit(self, camera: CameraRecord, *changes: Change) -> None:
+    def _notify(self, camera: CameraRecord, *changes: CameraChange) -> None:
         for change in changes:
             for callback in self._subscribers:
                 try:

@@ -1,19 +1,20 @@
 """The record of one camera: who it is, where it was seen, how it is trusted."""
 
 import re
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Self
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
-from gateway.cameras.table import Activation, StoredCamera
 from gateway.discovery.device import FoundBy
 from gateway.runtime.timestamps import utc_text
 
-MISSES_UNTIL_GONE: Final = 3
-"""How often in a row a camera may fail to answer at an address before it counts as gone from there."""
-MAX_TEXT: Final = 128
-"""How many characters are kept of anything that a camera, or what claims to be one, says of itself."""
+Activation = Literal["unknown", "not_activated", "activated", "other_owner"]
+
+MAX_FAILURES: Final = 3
+"""After how many failed calls in a row a camera counts as gone from an address."""
+MAX_TEXT_LENGTH: Final = 128
+"""How many characters are kept of a text that a camera, or what claims to be one, says of itself."""
 MAX_ADDRESSES: Final = 8
-"""How many addresses of one camera are remembered: two interfaces, and some that it had before."""
+"""How many addresses of one camera are kept: two interfaces, and some that it had before."""
 
 _SERIAL_NUMBER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 
@@ -24,82 +25,97 @@ def is_serial_number(text: str) -> bool:
 
 
 def clean_text(text: str) -> str:
-    """Return a text from the network without control characters, and not longer than `MAX_TEXT`."""
-    return "".join(character for character in text[: 4 * MAX_TEXT] if character.isprintable()).strip()[:MAX_TEXT]
+    """Return a text from the network without control characters, and not longer than `MAX_TEXT_LENGTH`."""
+    printable = "".join(character for character in text[: 4 * MAX_TEXT_LENGTH] if character.isprintable())
+    return printable.strip()[:MAX_TEXT_LENGTH]
 
 
 @dataclass(slots=True)
-class AddressSeen:
-    """One address of a camera, `host:port`, and when it was last seen or reached there.
-
-    `found_by` is "address" for an address that a person or the stored state named. `seen_at` is the same moment as
-    `last_seen`, on the monotonic clock; both are None when the camera was not seen there since the gateway started.
-    """
+class CameraAddress:
+    """One address of a camera."""
 
     address: str
+    """`host:port`."""
     interface: str
+    """The network interface where it was seen; empty if unknown."""
     found_by: FoundBy
+    """The discovery method that saw it last; "address" if a person or the stored state named it."""
     last_seen: float | None = None
+    """When it was last seen or reached there, in Unix seconds. None if not since the gateway started."""
     seen_at: float | None = field(default=None, repr=False)
-    misses: int = field(default=0, repr=False)
+    """The same moment on the monotonic clock."""
+    failures: int = field(default=0, repr=False)
+    """How many calls in a row have failed there."""
 
 
 @dataclass(slots=True, kw_only=True)
-class CameraRecord:
-    """What is known of a camera. Unknown texts are empty, times are Unix seconds.
-
-    `address` is the one to try first, empty when none is known. `verified_address` is the one at which the pin and,
-    once activated, the serial number were proved since the gateway started, empty when there was no such proof.
-    `shown_sha256` is another certificate than the pin that something at its address has shown, until a person decides.
-    """
+class StoredCamera:
+    """What is stored of a camera: each field is a column of the table `camera`. Unknown texts are empty."""
 
     sn: str
-    first_seen: int
+    """The serial number, which is the camera's identity."""
     managed: bool = False
+    """Whether a person said that it is ours."""
     address: str = ""
-    addresses: dict[str, AddressSeen] = field(default_factory=dict)
+    """The address to try first, `host:port`."""
     mac: str = ""
+    """The MAC address, normalised."""
     model: str = ""
+    """FM010 or FM020."""
     name: str = ""
+    """The name that was given to it."""
     software_version: str = ""
-    online: bool = False
+    """The version of its firmware."""
     activation: Activation = "unknown"
+    """The activation state, as far as there is proof."""
     certificate_sha256: str = ""
+    """The pin: the SHA-256 of the trusted certificate."""
+    first_seen: int
+    """When it became known, in Unix seconds."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CameraRecord(StoredCamera):
+    """All that is known of a camera: what is stored, and whether and where it answers."""
+
+    addresses: dict[str, CameraAddress] = field(default_factory=dict)
+    """All its addresses, by `host:port`."""
+    online: bool = False
+    """Whether it was seen or reached lately."""
     last_seen: float | None = None
-    shown_sha256: str = ""
-    hotspot: bool = False
-    verified_address: str = ""
+    """When it was last seen or reached, in Unix seconds."""
     seen_at: float | None = field(default=None, repr=False)
+    """The same moment on the monotonic clock."""
+    hotspot: bool = False
+    """Whether it offers its own Wi-Fi network."""
+    verified_address: str = ""
+    """Where it proved the pin and, if activated, its serial number since the gateway started."""
+    untrusted_sha256: str = ""
+    """Another certificate than the pin, shown at one of its addresses. A person has to decide about it."""
 
-    @classmethod
-    def from_stored(cls, stored: StoredCamera) -> Self:
-        """Begin with what is stored; nothing was seen yet."""
-        camera = cls(**asdict(stored))
-        if camera.address:
-            camera.addresses[camera.address] = AddressSeen(camera.address, "", "address")
-        return camera
-
-    def to_stored(self) -> StoredCamera:
-        """Return what is to be stored: who it is and how it is reached and trusted, not whether it answers."""
-        return StoredCamera(**{column.name: getattr(self, column.name) for column in fields(StoredCamera)})
+    def __post_init__(self) -> None:
+        """Make the stored address one of its addresses."""
+        if self.address:
+            self.ensure_address(self.address, "", "address")
 
     @property
-    def proves_its_serial_number(self) -> bool:
-        """Whether it can show at any address who it is: it is ours, and answers a signed call with its number."""
+    def can_prove_serial_number(self) -> bool:
+        """Whether it can prove its identity at any address: it is ours, and its `getInfo` is signed by its account."""
         return self.managed and self.activation == "activated"
 
-    def candidates(self) -> list[str]:
+    def candidate_addresses(self) -> list[str]:
         """Return the addresses to try: the preferred one, then the most recently seen."""
         others = (seen for seen in self.addresses.values() if seen.address != self.address)
         recent = sorted(others, key=lambda seen: seen.seen_at or 0.0, reverse=True)
         return [self.address] * bool(self.address) + [seen.address for seen in recent]
 
-    def note_address(self, address: str, interface: str, found_by: FoundBy) -> AddressSeen:
-        """Return the entry of an address, made if need be; the oldest of too many is forgotten."""
+    def ensure_address(self, address: str, interface: str, found_by: FoundBy) -> CameraAddress:
+        """Return the entry of an address, made if need be. Of too many, the one seen longest ago is dropped."""
         if address not in self.addresses:
-            for superfluous in self.candidates()[MAX_ADDRESSES - 1 :]:
+            others = [other for other in self.candidate_addresses() if other != address]
+            for superfluous in others[MAX_ADDRESSES - 1 :]:
                 del self.addresses[superfluous]
-            self.addresses[address] = AddressSeen(address, interface, found_by)
+            self.addresses[address] = CameraAddress(address, interface, found_by)
         return self.addresses[address]
 
     def describe(self) -> dict[str, Any]:
@@ -108,7 +124,7 @@ class CameraRecord:
             "sn": self.sn,
             "managed": self.managed,
             "address": self.address or None,
-            "addresses": [_described(self.addresses[address]) for address in self.candidates()],
+            "addresses": [_describe_address(self.addresses[address]) for address in self.candidate_addresses()],
             "mac": self.mac or None,
             "model": self.model or None,
             "name": self.name,
@@ -116,18 +132,18 @@ class CameraRecord:
             "online": self.online,
             "activation": self.activation,
             "certificate_sha256": self.certificate_sha256 or None,
-            "last_seen": _time(self.last_seen),
+            "last_seen": _format_time(self.last_seen),
         }
 
 
-def _described(seen: AddressSeen) -> dict[str, Any]:
+def _describe_address(seen: CameraAddress) -> dict[str, Any]:
     return {
         "address": seen.address,
         "interface": seen.interface or None,
         "found_by": seen.found_by,
-        "last_seen": _time(seen.last_seen),
+        "last_seen": _format_time(seen.last_seen),
     }
 
 
-def _time(unix_s: float | None) -> str | None:
+def _format_time(unix_s: float | None) -> str | None:
     return None if unix_s is None else utc_text(unix_s)

@@ -1,67 +1,53 @@
-"""Writing behind: changes of cameras are gathered for a moment and stored together, off the caller's path."""
+"""Write-behind: changes of cameras are collected for some seconds and stored together."""
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Mapping
 from typing import Final
 
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.table import CameraTable
-from gateway.errors import StateError
+from gateway.runtime.supervisor import Service, Supervisor
 
-GATHER_S: Final = 5.0
-"""How long changes that discovery brought may wait, in seconds; a crash loses no more than discovery brings again."""
-RETRY_S: Final = 30.0
-
-_log = logging.getLogger(__name__)
+STORE_INTERVAL_S: Final = 5.0
+"""How long a change may wait, in seconds. A crash loses no more than discovery brings again."""
 
 
 class WriteBehind:
-    """Stores cameras of a mapping by serial number: those that changed, and that some are not in it any more."""
+    """Stores those cameras of a mapping that have changed, and deletes those that are no longer in it."""
 
-    def __init__(self, table: CameraTable, cameras: Mapping[str, CameraRecord]) -> None:
+    def __init__(self, table: CameraTable, cameras: Mapping[str, CameraRecord], supervisor: Supervisor) -> None:
         self._table = table
         self._cameras = cameras
-        self._touched: set[str] = set()
+        self._supervisor = supervisor
+        self._changed: set[str] = set()
         self._flushing = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._service: Service | None = None
 
-    def later(self, sn: str) -> None:
-        """Store a camera, or that it is gone, within `GATHER_S`; a failure is logged and tried again."""
-        self._touched.add(sn)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._store_soon())
+    def start(self) -> None:
+        """Store changes from now on. A failure is reported by the supervisor, and the changes are tried again."""
+        self._service = self._supervisor.start_periodic("camera storage", self.flush, interval_s=STORE_INTERVAL_S)
+
+    def mark_changed(self, sn: str) -> None:
+        """Have a camera stored soon, or deleted if it is no longer there."""
+        self._changed.add(sn)
 
     async def flush(self) -> None:
-        """Store all that has changed until now. Raises `StateError`; what was not stored stays to be stored."""
+        """Store all changes until now. Raises `StateError`; what was not stored is kept for the next time."""
         async with self._flushing:
-            touched, self._touched = self._touched, set()
-            present = [self._cameras[sn].to_stored() for sn in touched if sn in self._cameras]
-            gone = [sn for sn in touched if sn not in self._cameras]
+            changed, self._changed = self._changed, set()
+            present = [self._cameras[sn] for sn in changed if sn in self._cameras]
+            removed = [sn for sn in changed if sn not in self._cameras]
             try:
                 if present:
                     await self._table.save(*present)
-                if gone:
-                    await self._table.delete(*gone)
+                if removed:
+                    await self._table.delete(*removed)
             except BaseException:
-                self._touched |= touched
+                self._changed |= changed
                 raise
 
     async def close(self) -> None:
-        """Store what is left. Raises `StateError`."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        """Stop, and store what is left. Raises `StateError`."""
+        if self._service is not None:
+            await self._service.stop()
         await self.flush()
-
-    async def _store_soon(self) -> None:
-        wait, level = GATHER_S, logging.ERROR
-        while self._touched:
-            await asyncio.sleep(wait)
-            try:
-                await self.flush()
-            except StateError as exc:
-                _log.log(level, "Changes of cameras could not be stored, trying again every %g s: %s", RETRY_S, exc)
-                wait, level = RETRY_S, logging.DEBUG

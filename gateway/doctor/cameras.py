@@ -93,7 +93,9 @@ async def _ask(subject: Subject, camera: CameraRecord) -> GatewayError | None:
         async with asyncio.timeout(_EACH_S):
             if camera.activation == "activated":
                 await cameras.refresh(camera.sn)
-            elif (shown := await cameras.shown(camera.sn)) != camera.certificate_sha256 and camera.certificate_sha256:
+            elif (
+                shown := await cameras.fetch_certificate_sha256(camera.sn)
+            ) != camera.certificate_sha256 and camera.certificate_sha256:
                 return CameraUntrusted("it shows another certificate than the remembered one", certificate_sha256=shown)
     except TimeoutError:
         return GatewayError(f"no answer within {_EACH_S:.0f} s")

@@ -79,7 +79,9 @@ async def client_isolation(subject: Subject) -> list[Finding]:
     """See on each network whether hosts reach each other, or only the router, as many an access point has it."""
     result = await subject.round()
     answered = [sighting.address.rpartition(":")[0] for sighting in (*result.sightings, *result.unidentified)]
-    known = [address.rpartition(":")[0] for one in subject.parts.registry.all() for address in one.candidates()]
+    known = [
+        address.rpartition(":")[0] for one in subject.parts.registry.all() for address in one.candidate_addresses()
+    ]
     used = [one for one in ScanScope.now(subject.settings.discovery).interfaces if not one.is_loopback]
     if not used:
         return [Finding("skipped", "discovery uses no network but this machine's own")]

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from gateway.cameras.record import CameraRecord
-from gateway.cameras.registry import Change, Registry
+from gateway.cameras.registry import CameraChange, Registry
 from gateway.errors import Conflict, GatewayError
 from gateway.events.subscription import MAX_DELAY_S, Subscription
 from gateway.events.subscription_targets import CLOUD, SubscriptionTarget
@@ -109,7 +109,7 @@ class Subscriptions:
     def _update(self) -> None:
         """Add cameras that have become ours, drop those that are no more, and see whether a callback URL changed."""
         now = time.monotonic()
-        known = {camera.sn: camera.proves_its_serial_number for camera in self._registry.all()}
+        known = {camera.sn: camera.can_prove_serial_number for camera in self._registry.all()}
         for name, subscription in list(self._subscriptions.items()):
             # What a person has ended stays ended as long as the camera is known.
             ended = subscription.state == "ended" and name in known
@@ -127,7 +127,7 @@ class Subscriptions:
                 subscription.try_at = now
                 self._changed.set()
 
-    def _note_camera_change(self, change: Change, camera: CameraRecord) -> None:
+    def _note_camera_change(self, change: CameraChange, camera: CameraRecord) -> None:
         subscription = self._subscriptions.get(camera.sn)
         if subscription is None:
             self._changed.set()  # it may have become ours

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.cameras.record import CameraRecord
-from gateway.cameras.registry import Change, Registry
+from gateway.cameras.registry import CameraChange, Registry
 from gateway.errors import StateError
 from gateway.events import types
 from gateway.events.event import NewEvent
@@ -91,7 +91,7 @@ class SystemEvents:
             case CloudBack():
                 self.add(types.CloudConnectionBack())
 
-    def _add_camera_event(self, change: Change, camera: CameraRecord) -> None:
+    def _add_camera_event(self, change: CameraChange, camera: CameraRecord) -> None:
         if not camera.managed:
             if self._unmanaged.delay_s() > 0:
                 return
@@ -149,7 +149,7 @@ class SystemEvents:
             self.add(event(free_bytes=usage.free, total_bytes=usage.total))
 
 
-def _camera_event(change: Change, camera: CameraRecord) -> EventType:
+def _camera_event(change: CameraChange, camera: CameraRecord) -> EventType:
     common: dict[str, Any] = {
         "managed": camera.managed,
         "address": camera.address or None,
@@ -170,7 +170,7 @@ def _camera_event(change: Change, camera: CameraRecord) -> EventType:
             return event(**common, activation=camera.activation)
         case "untrusted":
             return types.CameraCertificateChanged(
-                **common, remembered=camera.certificate_sha256, shown=camera.shown_sha256
+                **common, remembered=camera.certificate_sha256, shown=camera.untrusted_sha256
             )
         case "pinned":
             return types.CameraTrusted(**common, certificate_sha256=camera.certificate_sha256)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.cameras.table import Activation
+from gateway.cameras.record import Activation
 from gateway.protocol.event_type import EventType
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.cameras.table import CameraTable, StoredCamera
+from gateway.cameras.record import StoredCamera
+from gateway.cameras.table import CameraTable
 from gateway.simulator.ports import find_free_port
 from gateway.storage.database import Database
 from tests.benchmarks.outbox_shop import PEERS, GatewayFiles, Program, folder

@@ -20,6 +20,7 @@ from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
 from gateway.discovery.device import DiscoveredDevice
 from gateway.runtime.clock import PeerClock
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import CameraSettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.storage.database import Database
@@ -192,6 +193,7 @@ class Bench:
     cameras: Cameras
     clock: PeerClock
     database: Database
+    supervisor: Supervisor
     simulated: list[SimulatedCamera]
     folder: Path
 
@@ -213,9 +215,9 @@ class Bench:
         self.simulated.append(camera)
         return camera
 
-    def see(self, camera: SimulatedCamera, address: str = "") -> None:
+    def record_device(self, camera: SimulatedCamera, address: str = "") -> None:
         """Let discovery have seen a camera."""
-        self.registry.see(
+        self.registry.record_device(
             DiscoveredDevice(
                 address=address or camera.address,
                 interface="lo",
@@ -228,7 +230,7 @@ class Bench:
 
     async def manage(self, camera: SimulatedCamera) -> SimulatedCamera:
         """Let a camera have been found and made managed."""
-        self.see(camera)
+        self.record_device(camera)
         await self.registry.manage(camera.sn)
         return camera
 
@@ -246,13 +248,14 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """Start with no camera; everything is stopped at the end."""
     database = await Database.open(tmp_path / "gateway.db")
-    registry = Registry(CameraTable(database))
+    supervisor = Supervisor(initial_delay_s=0.01)
+    registry = Registry(CameraTable(database), supervisor)
     await registry.load()
     clock = PeerClock()
     cameras = Cameras(
         registry, settings=CameraSettings(timeout_s=3), credentials=(APP_ID, SECRET_KEY), cloud_clock=clock
     )
-    bench = Bench(registry, cameras, clock, database, [], tmp_path)
+    bench = Bench(registry, cameras, clock, database, supervisor, [], tmp_path)
     try:
         yield bench
     finally:
@@ -260,4 +263,5 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         for camera in bench.simulated:
             await camera.stop()
         await registry.close()
+        await supervisor.close()
         await database.close()

@@ -1,8 +1,8 @@
 """A gateway's provisioning in a process of its own, for tests that kill it.
 
-Takes one JSON argument: `folder`, `sn`, `camera_port`, `broadcast_port`, `interfaces`, `app_id`, `secret_key`, `limits`
-where they differ from those below, and `request`, which is null to resume what the database holds. Writes every
-published change of the job as a line of JSON.
+Takes one JSON argument: `folder`, `sn`, `camera_port`, `broadcast_port`, `interfaces`, `app_id`, `secret_key`,
+`timeouts` where they differ from those below, and `request`, which is null to resume what the database holds. Writes
+every published change of the job as a line of JSON.
 """
 
 import asyncio
@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cameras.cameras import Cameras
-from gateway.cameras.provisioning import Job, Limits, Provisioning, ProvisioningRequest
-from gateway.cameras.provisioning.table import JobTable
+from gateway.cameras.provisioning import Provisioning, ProvisioningJob, ProvisioningRequest, StepTimeouts
+from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import Discovery
 from gateway.runtime.clock import PeerClock
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.storage.database import Database
 
-LIMITS = {
+TIMEOUTS = {
     "reach_s": 5, "networks_s": 5, "rejoin_s": 10, "leave_s": 3, "activate_s": 3, "verify_s": 5, "probe_s": 0.1,
     "person_s": 20,
 }  # fmt: skip
@@ -30,18 +31,19 @@ LIMITS = {
 
 async def provision(asked: dict[str, Any]) -> None:
     database = await Database.open(Path(asked["folder"]) / "gateway.db")
-    registry = Registry(CameraTable(database))
+    supervisor = Supervisor()
+    registry = Registry(CameraTable(database), supervisor)
     await registry.load()
 
-    def see(sighting: DiscoveredDevice) -> None:
-        registry.see(sighting)
+    def record_device(sighting: DiscoveredDevice) -> None:
+        registry.record_device(sighting)
 
     discovery = Discovery(
         DiscoverySettings(
             methods=["broadcast"], interfaces=asked["interfaces"], broadcast_port=asked["broadcast_port"]
         ),
         camera_port=asked["camera_port"],
-        on_sighting=see,
+        on_sighting=record_device,
     )
     cameras = Cameras(
         registry,
@@ -52,16 +54,17 @@ async def provision(asked: dict[str, Any]) -> None:
     provisioning = Provisioning(
         cameras,
         registry,
-        JobTable(database),
-        discover=lambda: discovery.round(timeout_s=0.2),
-        limits=Limits(**(LIMITS | asked.get("limits", {}))),
+        ProvisioningJobTable(database),
+        supervisor,
+        scan=lambda: discovery.round(timeout_s=0.2),
+        timeouts=StepTimeouts(**(TIMEOUTS | asked.get("timeouts", {}))),
     )
     ended = asyncio.Event()
 
-    def tell(job: Job) -> None:
+    def tell(job: ProvisioningJob) -> None:
         sys.stdout.write(json.dumps(job.describe()) + "\n")
         sys.stdout.flush()
-        if not job.active:
+        if not job.is_active:
             ended.set()
 
     provisioning.subscribe(tell)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.cameras.cameras import AccessPoint, ActivationUnknown, NoAccessPointList
-from gateway.cameras.session import MAX_WAITING
+from gateway.cameras.cameras import AccessPoint, AccessPointListUnsupported, ActivationOutcomeUnknown
+from gateway.cameras.session import MAX_WAITING_CALLS
 from gateway.errors import (
     CameraUnreachable,
     CameraUntrusted,
@@ -84,12 +84,12 @@ async def test_unknown_and_merely_found_cameras_are_not_called(bench: Bench) -> 
     camera = await bench.simulate(activated=True)
     with pytest.raises(NotFound, match="discovery"):
         await bench.cameras.call(camera.sn, call("config/getName"))
-    bench.see(camera)
+    bench.record_device(camera)
     for refused in (
         bench.cameras.call(camera.sn, call("config/getName")),
         bench.cameras.set_wifi(camera.sn, *WIFI),
         bench.cameras.activate(camera.sn, NUMBER),
-        bench.cameras.activation_evidence(camera.sn),
+        bench.cameras.probe_activation(camera.sn),
         bench.cameras.refresh(camera.sn),
     ):
         with pytest.raises(NotManaged):
@@ -244,7 +244,7 @@ async def test_one_call_at_a_time_and_not_too_many_waiting(bench: Bench) -> None
     camera.faults.add("slow", seconds=0.3)
     waiting = [
         asyncio.create_task(bench.cameras.call(camera.sn, call("config/setZoom", zoom=zoom)))
-        for zoom in range(MAX_WAITING)
+        for zoom in range(MAX_WAITING_CALLS)
     ]
     await asyncio.sleep(0.1)
     with pytest.raises(RateLimited, match="try again") as caught:
@@ -252,7 +252,7 @@ async def test_one_call_at_a_time_and_not_too_many_waiting(bench: Bench) -> None
     assert caught.value.retry_after_s > 0
     assert len(camera.request_paths) == 3  # the proof, the refresh, and the one under way
     await asyncio.gather(busy, *waiting)
-    assert camera.state.zoom == MAX_WAITING - 1  # in the order of the calls
+    assert camera.state.zoom == MAX_WAITING_CALLS - 1  # in the order of the calls
     assert camera.handshakes == 2
 
 
@@ -279,7 +279,7 @@ async def test_a_changed_certificate_stops_all_calls_until_trusted(bench: Bench)
     await bench.cameras.refresh(camera.sn)
     arrived = len(camera.request_paths)
     camera.faults.changed_certificate = True
-    shown = await bench.cameras.shown(camera.sn)
+    shown = await bench.cameras.fetch_certificate_sha256(camera.sn)
     for path in ("config/getName", "device/reboot"):
         with pytest.raises(CameraUntrusted) as caught:
             await bench.cameras.call(camera.sn, call(path))
@@ -300,7 +300,7 @@ async def test_a_camera_that_moved_is_called_there_once_it_has_proved_itself(ben
     await camera.stop()
     camera.set_address("127.21.0.9", 0)
     await camera.start()
-    bench.see(camera)
+    bench.record_device(camera)
     arrived = len(camera.request_paths)
     await bench.cameras.call(camera.sn, call("config/setZoom", zoom=5))
     assert list(camera.request_paths)[arrived:] == ["device/getInfo", "config/setZoom"]
@@ -312,7 +312,7 @@ async def test_a_liar_at_a_new_address_hears_no_secret(bench: Bench) -> None:
     await bench.cameras.refresh(camera.sn)
     liar = await bench.simulate("FS101D8BS00666", activated=True, host="127.21.0.6")
     await camera.stop()
-    bench.see(camera, liar.address)
+    bench.record_device(camera, liar.address)
     with pytest.raises(CameraUntrusted, match="is the camera 'FS101D8BS00666'"):
         await bench.cameras.call(camera.sn, call("config/setWifiConf", ssid=WIFI[0], password=WIFI[1]))
     assert list(liar.request_paths) == ["device/getInfo"]
@@ -322,7 +322,7 @@ async def test_a_liar_at_a_new_address_hears_no_secret(bench: Bench) -> None:
 async def test_a_liar_beside_the_camera_changes_nothing(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     liar = await bench.simulate("FS101D8BS00666", host="127.21.0.6")
-    bench.see(camera, liar.address)
+    bench.record_device(camera, liar.address)
     await bench.cameras.refresh(camera.sn)
     assert liar.handshakes == 0
 
@@ -348,10 +348,10 @@ NETWORKS = [
 @pytest.mark.parametrize("managed", [False, True])
 async def test_access_points_before_activation_need_no_signature(bench: Bench, managed: bool) -> None:
     camera = await bench.simulate()
-    bench.see(camera)
+    bench.record_device(camera)
     if managed:
         await bench.registry.manage(camera.sn)
-    assert await bench.cameras.access_points(camera.sn) == NETWORKS
+    assert await bench.cameras.list_access_points(camera.sn) == NETWORKS
     assert camera.request_paths == ["config/getApListWithoutAuth"]
     assert not camera.requests[0].fields
     assert bench.registry.get(camera.sn).activation == "not_activated"
@@ -359,29 +359,29 @@ async def test_access_points_before_activation_need_no_signature(bench: Bench, m
 
 async def test_access_points_after_activation_are_signed(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
-    assert await bench.cameras.access_points(camera.sn) == NETWORKS
-    assert await bench.cameras.access_points(camera.sn) == NETWORKS
+    assert await bench.cameras.list_access_points(camera.sn) == NETWORKS
+    assert await bench.cameras.list_access_points(camera.sn) == NETWORKS
     assert camera.request_paths.count("config/getApListWithoutAuth") == 1  # its state is known then
 
 
 async def test_an_activated_camera_that_nobody_manages_is_not_asked_with_signatures(bench: Bench) -> None:
     camera = await bench.simulate(activated=True)
-    bench.see(camera)
+    bench.record_device(camera)
     with pytest.raises(NotManaged, match="is activated"):
-        await bench.cameras.access_points(camera.sn)
+        await bench.cameras.list_access_points(camera.sn)
     assert not bench.registry.get(camera.sn).certificate_sha256
 
 
 async def test_firmware_without_the_unsigned_list(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate())
     camera.faults.add("status", path="config/getApListWithoutAuth", status=404, times=None)
-    with pytest.raises(NoAccessPointList, match="type the network's name"):
-        await bench.cameras.access_points(camera.sn)
-    assert await bench.cameras.activation_evidence(camera.sn) == "unknown"
+    with pytest.raises(AccessPointListUnsupported, match="type the network's name"):
+        await bench.cameras.list_access_points(camera.sn)
+    assert await bench.cameras.probe_activation(camera.sn) == "unknown"
     assert await bench.cameras.set_wifi(camera.sn, *WIFI)
     await camera.wait_until_back()
     await bench.cameras.activate(camera.sn, NUMBER)
-    assert await bench.cameras.access_points(camera.sn) == NETWORKS
+    assert await bench.cameras.list_access_points(camera.sn) == NETWORKS
 
 
 @pytest.mark.parametrize("activated", [False, True])
@@ -427,10 +427,10 @@ async def test_bad_wifi_never_reaches_the_camera(bench: Bench, ssid: str, passwo
 
 async def test_activation(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate())
-    assert await bench.cameras.activation_evidence(camera.sn) == "not_activated"
+    assert await bench.cameras.probe_activation(camera.sn) == "not_activated"
     await bench.cameras.activate(camera.sn, NUMBER)
     assert camera.state.activated
-    assert await bench.cameras.activation_evidence(camera.sn) == "activated"
+    assert await bench.cameras.probe_activation(camera.sn) == "activated"
     assert bench.registry.get(camera.sn).activation == "activated"
     with pytest.raises(Conflict, match="already"):
         await bench.cameras.activate(camera.sn, NUMBER)
@@ -446,8 +446,8 @@ async def test_activation_of_a_camera_with_a_wrong_clock(bench: Bench) -> None:
 
 async def test_another_accounts_camera(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(app_id="SOMEBODY", secret_key="else", activated=True))
-    assert await bench.cameras.activation_evidence(camera.sn) == "other_owner"
-    for refused in (bench.cameras.activate(camera.sn, NUMBER), bench.cameras.access_points(camera.sn)):
+    assert await bench.cameras.probe_activation(camera.sn) == "other_owner"
+    for refused in (bench.cameras.activate(camera.sn, NUMBER), bench.cameras.list_access_points(camera.sn)):
         with pytest.raises(Conflict, match="another account"):
             await refused
     assert "device/activate" not in camera.request_paths
@@ -465,12 +465,12 @@ async def test_a_lost_answer_is_never_followed_by_another_request(bench: Bench, 
     camera = await bench.manage(await bench.simulate())
     cameras = bench.calls(CameraSettings(timeout_s=0.5))
     camera.faults.add(kind, path="device/activate")
-    with pytest.raises(ActivationUnknown) as caught:
+    with pytest.raises(ActivationOutcomeUnknown) as caught:
         await cameras.activate(camera.sn, NUMBER)
     assert NUMBER not in str(caught.value)
     assert camera.request_paths.count("device/activate") == 1
     took_effect = kind == "reset_after"
-    assert await cameras.activation_evidence(camera.sn) == ("activated" if took_effect else "not_activated")
+    assert await cameras.probe_activation(camera.sn) == ("activated" if took_effect else "not_activated")
     await cameras.close()
 
 
@@ -481,10 +481,10 @@ async def test_a_reset_camera_shows_that_it_is_not_activated_any_more(bench: Ben
     await camera.stop()
     camera.set_address("127.21.0.9", 0)
     await camera.start()
-    bench.see(camera)
+    bench.record_device(camera)
     with pytest.raises(CameraUntrusted, match="provision it again"):
         await bench.cameras.call(camera.sn, call("config/getName"))
-    assert await bench.cameras.activation_evidence(camera.sn) == "not_activated"
+    assert await bench.cameras.probe_activation(camera.sn) == "not_activated"
     assert bench.registry.get(camera.sn).address == camera.address
 
 

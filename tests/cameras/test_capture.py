@@ -145,7 +145,7 @@ async def test_a_capture_tells_what_was_asked_and_how_it_was_answered(studio: St
 
 
 def test_every_read_of_the_catalogue_is_asked_and_nothing_that_acts() -> None:
-    asked = {endpoint.path for endpoint in captures.reads()}
+    asked = {endpoint.path for endpoint in captures.list_read_endpoints()}
     assert {"config/getWifiConf", "config/getApList", "config/getApListWithoutAuth", "device/getInfo"} <= asked
     assert {path.partition("/")[2][:3] for path in asked} == {"get"}
     unasked = {one.path for one in CATALOGUE.list_endpoints("camera") if one.path not in asked and not one.parameters}
@@ -243,7 +243,7 @@ async def test_a_camera_that_is_not_there_or_not_ours_is_not_captured(studio: St
     with pytest.raises(NotFound):
         await studio.capture("FS101D8BS99999")
     found = await studio.bench.simulate()
-    studio.bench.see(found)
+    studio.bench.record_device(found)
     with pytest.raises(NotManaged):
         await studio.capture(found.sn)
     gone = await studio.simulate("FM010")

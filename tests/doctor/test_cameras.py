@@ -25,7 +25,7 @@ async def cameras(gateway: Gateway, store: SimulatedStore) -> list[SimulatedCame
     await find(gateway, store.cameras)
     for camera in store.cameras:
         await gateway.registry.manage(camera.sn)
-        await gateway.cameras.activation_evidence(camera.sn)
+        await gateway.cameras.probe_activation(camera.sn)
     return store.cameras
 
 

@@ -37,9 +37,9 @@ class Bench:
     subscriptions: Subscriptions
     own: list[str] = field(default_factory=lambda: ["127.0.0.1"])
 
-    def see(self, camera: SimulatedCamera) -> None:
+    def record_device(self, camera: SimulatedCamera) -> None:
         """Let discovery have seen a camera."""
-        self.registry.see(
+        self.registry.record_device(
             DiscoveredDevice(
                 address=camera.address, interface="lo", found_by="broadcast", sn=camera.sn, model=camera.state.model
             )
@@ -48,9 +48,9 @@ class Bench:
     async def manage(self, number: int = 0) -> SimulatedCamera:
         """Let a camera of the store be found, managed and known as it stands."""
         camera = self.store.cameras[number]
-        self.see(camera)
+        self.record_device(camera)
         await self.registry.manage(camera.sn)
-        await self.cameras.activation_evidence(camera.sn)
+        await self.cameras.probe_activation(camera.sn)
         return camera
 
     def start(self) -> None:
@@ -78,7 +78,7 @@ async def make(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Make]:
     supervisor = Supervisor()
 
     async def assemble(**hooks: str) -> Bench:
-        registry = Registry(CameraTable(database))
+        registry = Registry(CameraTable(database), supervisor)
         clock = PeerClock()
         account = (store.app_id, store.secret_key)
         cameras = Cameras(registry, settings=CameraSettings(timeout_s=3), credentials=account, cloud_clock=clock)

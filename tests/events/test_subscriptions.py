@@ -52,7 +52,7 @@ async def test_every_camera_of_ours_is_subscribed_for_what_its_model_reports(ben
 
 async def test_cameras_that_are_not_ours_are_left_alone(bench: Bench, until: Any) -> None:
     found, managed = bench.store.cameras
-    bench.see(found)
+    bench.record_device(found)
     await bench.manage(1)
     assert not managed.state.activated
     bench.start()
@@ -135,10 +135,10 @@ async def test_a_camera_that_was_away_is_subscribed_again(bench: Bench, until: A
     await camera.stop()
     record = bench.registry.get(camera.sn)
     while record.online:
-        bench.registry.missed(camera.sn, record.address)
+        bench.registry.record_failure(camera.sn, record.address)
     camera.state.hooks.clear()  # what a real one remembers across a restart is not known
     await camera.start()
-    bench.see(camera)
+    bench.record_device(camera)
     await until(lambda: camera.state.hooks)
 
 
@@ -150,7 +150,7 @@ async def test_a_camera_that_moved_is_subscribed_again(bench: Bench, until: Any)
     camera.state.hooks.clear()
     camera.set_address("127.20.7.7", bench.store.camera_port)
     await camera.start()
-    bench.see(camera)
+    bench.record_device(camera)
     await bench.cameras.refresh(camera.sn)
     await until(lambda: camera.state.hooks)
 
@@ -270,8 +270,8 @@ async def test_what_a_person_ended_stays_ended_until_told(
     assert sent["http_callback"].endswith(camera.sn)
     record = bench.registry.get(camera.sn)
     while record.online:
-        bench.registry.missed(camera.sn, record.address)
-    bench.see(camera)
+        bench.registry.record_failure(camera.sn, record.address)
+    bench.record_device(camera)
     bench.own[0] = "127.9.9.9"
     await asyncio.sleep(0.2)  # ten looks
     assert camera.state.hooks == bench.store.cloud.state.hooks == {}

@@ -1,16 +1,17 @@
-"""What every step of provisioning uses: looking for the camera, asking how it stands, waiting for a person."""
+"""The provisioning context: what every step uses to find the camera, ask for its state, and wait for a person."""
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from gateway.cameras.cameras import Cameras, OtherOwner
-from gateway.cameras.provisioning.job import Job, Reason, StepFailed
+from gateway.cameras.cameras import ActivatedByOtherAccount, Cameras
+from gateway.cameras.provisioning.job import ProvisioningJob, Reason, StepFailed
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.discovery.device import DiscoveredDevice
+from gateway.discovery.scan import ScanResult
 from gateway.errors import (
     CameraUnreachable,
     CameraUntrusted,
@@ -25,106 +26,114 @@ from gateway.errors import (
 
 HOTSPOT_NETWORK: Final = ipaddress.ip_network("192.168.200.0/24")
 """The network of every camera's own hotspot (NOTES: Camera hotspot)."""
-AWAY: Final = (CameraUnreachable, PeerTimeout, RateLimited)
-"""What a call raises when another try may succeed."""
-
-
-class Round(Protocol):
-    """What a discovery round has seen."""
-
-    @property
-    def sightings(self) -> Sequence[DiscoveredDevice]:
-        """Everything that said who it is."""
+RETRYABLE_ERRORS: Final = (CameraUnreachable, PeerTimeout, RateLimited)
+"""What a call raises if another try may succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long the steps take at most, in seconds.
-
-    `probe_s` is the time between two looks for a camera. `leave_s` is how long a camera may take to leave its hotspot:
-    only one that is there after that, or that has come back, did not join. `person_s` is how long a person may take.
-    """
+class StepTimeouts:
+    """How long the steps take at most, in seconds."""
 
     reach_s: float = 30
+    """To reach the camera, and to reach it again for its Wi-Fi settings."""
     networks_s: float = 20
+    """Until the camera sees the Wi-Fi network."""
     rejoin_s: float = 150
+    """Until the camera is found on the store's network."""
     leave_s: float = 20
+    """Until the camera leaves its hotspot. Only one that is still or again there after that did not join."""
     activate_s: float = 60
+    """To activate, and to find out the outcome of an activation."""
     verify_s: float = 30
+    """Until the camera answers a signed call."""
     probe_s: float = 5
+    """Between two probes of the camera."""
     person_s: float = 3600
+    """Until a person has done what was asked for."""
 
 
-class Course:
-    """One job on its way. `changed` stores and publishes the job; what it raises ends the job."""
+class ProvisioningContext:
+    """One job under way, and the means to do its steps."""
 
     def __init__(
         self,
-        job: Job,
+        job: ProvisioningJob,
         cameras: Cameras,
         registry: Registry,
-        discover: Callable[[], Awaitable[Round]],
-        limits: Limits,
-        changed: Callable[[Job], Awaitable[None]],
+        scan: Callable[[], Awaitable[ScanResult]],
+        timeouts: StepTimeouts,
+        save: Callable[[ProvisioningJob], Awaitable[None]],
     ) -> None:
+        """Take a function that scans the network, and one that stores and publishes the job.
+
+        What `save` raises ends the job.
+        """
         self.job = job
         self.cameras = cameras
         self.registry = registry
-        self.limits = limits
-        self.changed = changed
-        self.trouble = named(CameraUnreachable(f"the camera {job.sn} was not found: is it on this network, and on?"))
+        self.timeouts = timeouts
+        self.save = save
+        self.last_failure = make_step_failure(
+            CameraUnreachable(f"the camera {job.sn} was not found: is it on this network, and on?")
+        )
         """Why the camera did not answer the last time."""
-        self._discover = discover
+        self._scan = scan
 
     @property
     def camera(self) -> CameraRecord:
-        """What is known of the camera. Raises `NotFound`."""
+        """The camera's record. Raises `NotFound`."""
         return self.registry.get(self.job.sn)
 
-    def known(self) -> CameraRecord | None:
-        """Return what is known of the camera, if anything."""
+    def find_record(self) -> CameraRecord | None:
+        """Return the camera's record, if there is one."""
         try:
             return self.camera
         except NotFound:
             return None
 
-    async def look(self) -> list[DiscoveredDevice]:
-        """Make a discovery round and return where the camera was seen in it."""
+    async def scan(self) -> list[DiscoveredDevice]:
+        """Scan the network and return where the camera was seen. The registry has it by then."""
         try:
-            found = await self._discover()
+            result = await self._scan()
         except GatewayError:
             return []
-        return [sighting for sighting in found.sightings if sighting.sn == self.job.sn]
+        return [device for device in result.sightings if device.sn == self.job.sn]
 
-    async def evidence(self) -> Activation | None:
-        """Ask the camera how it stands; None, with the trouble noted, when it does not answer as itself."""
+    async def probe_activation(self) -> Activation | None:
+        """Ask the camera for its activation state. Return None, and set `last_failure`, if it does not answer.
+
+        Raises `StepFailed` if its certificate has changed.
+        """
         try:
-            return await self.cameras.activation_evidence(self.job.sn)
-        except (*AWAY, CameraUntrusted, VendorRefused) as exc:
-            self.trouble = named(exc)
-        if self.trouble.reason == "certificate_changed":
-            raise self.trouble
+            return await self.cameras.probe_activation(self.job.sn)
+        except (*RETRYABLE_ERRORS, CameraUntrusted, VendorRefused) as exc:
+            self.last_failure = make_step_failure(exc)
+        if self.last_failure.reason == "certificate_changed":
+            raise self.last_failure
         return None
 
     async def answers(self) -> bool:
-        """Tell whether the camera answers. Raises `StepFailed` when it belongs to another account."""
-        activation = await self.evidence()
+        """Tell whether the camera answers. Raises `StepFailed` if it belongs to another account."""
+        activation = await self.probe_activation()
         if activation == "other_owner":
-            raise self._not_ours()
+            raise self._other_owner_failure()
         return activation is not None
 
-    async def evidence_before(self, deadline: float) -> Activation:
-        """Ask the camera how it stands until it answers. Raises `StepFailed` at the deadline, and for another owner."""
-        while (activation := await self.evidence()) is None:
-            if now() >= deadline:
-                raise self.trouble
-            await self.look()
+    async def wait_for_activation_state(self, deadline: float) -> Activation:
+        """Ask the camera for its activation state until it answers.
+
+        Raises `StepFailed` at the deadline, and if the camera belongs to another account.
+        """
+        while (activation := await self.probe_activation()) is None:
+            if loop_time() >= deadline:
+                raise self.last_failure
+            await self.scan()
             await self.pause()
         if activation == "other_owner":
-            raise self._not_ours()
+            raise self._other_owner_failure()
         return activation
 
-    def _not_ours(self) -> StepFailed:
+    def _other_owner_failure(self) -> StepFailed:
         return StepFailed(
             "other_owner",
             f"the camera {self.job.sn} is activated by another account, or the secret key in the settings is wrong; "
@@ -132,23 +141,23 @@ class Course:
         )
 
     async def pause(self) -> bool:
-        """Wait until it is time for the next look; True when a person said: go on."""
+        """Wait until the next probe is due. Return True at once if a person requested to resume."""
         try:
-            async with asyncio.timeout(self.limits.probe_s):
-                await self.job.nudged.wait()
+            async with asyncio.timeout(self.timeouts.probe_s):
+                await self.job.resume_requested.wait()
         except TimeoutError:
             return False
-        self.job.nudged.clear()
+        self.job.resume_requested.clear()
         return True
 
     async def wait_for_person(self, reason: Reason, advice: str) -> None:
-        """Let the job be waiting until a person says that it may go on; the camera is looked for meanwhile."""
+        """Let the job wait for a person. Meanwhile the step still looks for the camera."""
         self.job.state, self.job.reason, self.job.detail = "waiting", reason, advice
-        self.job.entry(self.job.step).detail = advice
-        await self.changed(self.job)
+        self.job.get_step(self.job.step).detail = advice
+        await self.save(self.job)
 
 
-def named(error: GatewayError) -> StepFailed:
+def make_step_failure(error: GatewayError) -> StepFailed:
     """Return the failure of a step that an error amounts to."""
     reason: Reason
     match error:
@@ -156,7 +165,7 @@ def named(error: GatewayError) -> StepFailed:
             reason = "certificate_changed" if shown is not None else "wrong_serial_number"
         case VendorRefused():
             reason = "refused"
-        case OtherOwner():
+        case ActivatedByOtherAccount():
             reason = "other_owner"
         case Conflict():
             reason = "no_credentials"
@@ -167,8 +176,8 @@ def named(error: GatewayError) -> StepFailed:
     return StepFailed(reason, str(error), error if isinstance(error, Problem) else None)
 
 
-def in_hotspot(camera: CameraRecord) -> bool:
-    """Whether the address may be any camera's: then only a sighting tells whose it is."""
+def is_at_hotspot_address(camera: CameraRecord) -> bool:
+    """Whether the address may be any camera's. Then only a scan tells whose it is."""
     host = camera.address.rpartition(":")[0]
     try:
         return camera.hotspot or ipaddress.ip_address(host) in HOTSPOT_NETWORK
@@ -176,6 +185,6 @@ def in_hotspot(camera: CameraRecord) -> bool:
         return camera.hotspot
 
 
-def now() -> float:
-    """Return the time of the event loop, by which limits are kept."""
+def loop_time() -> float:
+    """Return the time of the event loop, in which deadlines are given."""
     return asyncio.get_running_loop().time()

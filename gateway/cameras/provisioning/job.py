@@ -1,4 +1,4 @@
-"""A provisioning job: what was asked for, how far it has come, and the document that survives a crash."""
+"""The provisioning job of one camera: the request, its progress, and the document that survives a crash."""
 
 import asyncio
 from dataclasses import dataclass, field, fields, replace
@@ -34,7 +34,7 @@ Reason = Literal[
 ]
 
 STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
-MAX_NUMBER: Final = 64
+MAX_ACTIVATION_NUMBER_LENGTH: Final = 64
 """How many characters an activation number may have; the vendor's have 8 to 24 (NOTES: Public parameters)."""
 
 _WIFI = CATALOGUE.get("camera", "config/setWifiConf")
@@ -43,20 +43,22 @@ _NAME = CATALOGUE.get("camera", "config/updateName")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningRequest:
-    """What is to be done with a camera; None leaves it as it is. A blank password is for an open network.
-
-    `confirm_erase` is the person's word that the activation may erase the camera's face groups.
-    """
+    """What to do with a camera. None leaves it as it is."""
 
     ssid: str | None = None
+    """The Wi-Fi network to join."""
     password: str | None = field(default=None, repr=False)
+    """The password of that network; blank if it is open."""
     activation_number: str | None = field(default=None, repr=False)
+    """The number to activate the camera with."""
     confirm_erase: bool = False
+    """Whether a person confirmed that the activation may erase the camera's face groups."""
     name: str | None = None
+    """The name to give to the camera."""
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing is asked for, which means: go on."""
+    def is_empty(self) -> bool:
+        """Whether nothing is asked for, which means: resume."""
         return self.ssid is self.password is self.activation_number is self.name is None
 
     def check(self) -> None:
@@ -68,8 +70,10 @@ class ProvisioningRequest:
             field_errors.append(FieldError("ssid", "is required with password"))
         if self.activation_number is not None:
             number = self.activation_number
-            if not 0 < len(number) <= MAX_NUMBER or not number.isprintable() or not number.strip():
-                field_errors.append(FieldError("activation_number", f"must have 1 to {MAX_NUMBER} characters"))
+            if not 0 < len(number) <= MAX_ACTIVATION_NUMBER_LENGTH or not number.isprintable() or not number.strip():
+                field_errors.append(
+                    FieldError("activation_number", f"must have 1 to {MAX_ACTIVATION_NUMBER_LENGTH} characters")
+                )
             if not self.confirm_erase:
                 field_errors.append(
                     FieldError("confirm_erase", "must be true: the activation erases the camera's face groups")
@@ -80,59 +84,67 @@ class ProvisioningRequest:
             raise InvalidRequest(field_errors)
 
     def without_secrets(self) -> Self:
-        """Return the request as it may be kept once the job has ended."""
+        """Return the request as it may be kept after the job has ended."""
         return replace(self, password=None, activation_number=None)
 
 
 @dataclass(slots=True)
 class Step:
-    """One step, and what came of it."""
+    """One step of a job."""
 
     name: StepName
     state: StepState = "pending"
     detail: str = ""
+    """The outcome, for people."""
 
 
 class StepFailed(Exception):
-    """A step cannot go on; `reason` is for machines, the text for people. `problem` is what it came of, if any."""
+    """A step has failed, and the job with it."""
 
     def __init__(self, reason: Reason, detail: str, problem: Problem | None = None) -> None:
+        """Take the reason for machines, the detail for people, and the problem that caused the failure, if any."""
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.problem = problem
 
 
-class Skipped(Exception):
-    """A step has nothing to do; the text says why."""
+class StepSkipped(Exception):
+    """A step has nothing to do. The text says why."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Job:
-    """One camera's job. It is published, and stored while it is under way, at every change of step."""
+class ProvisioningJob:
+    """One camera's job. It is published at each change of step, and stored while it is under way."""
 
     sn: str
+    """The camera's serial number."""
     request: ProvisioningRequest
     state: JobState = "running"
     step: StepName = "reach"
+    """The present step, or the last one."""
     steps: list[Step] = field(default_factory=lambda: [Step(name) for name in STEPS])
     reason: Reason | None = None
+    """Why it waits or has failed, for machines."""
     detail: str = ""
+    """The same, for people."""
     problem: Problem | None = None
-    """What made it fail, for who waits for its end."""
+    """The problem that made it fail, if any."""
     via_hotspot: bool = False
-    """The camera was reached through its own hotspot."""
+    """Whether the camera was reached through its own hotspot."""
     wifi_address: str = ""
-    """Where the camera was when it was told to join the Wi-Fi network."""
+    """The camera's address when it was told to join the Wi-Fi network."""
     activation_sent: bool = False
-    """An activation may have gone out, and its outcome is not known: it must not be sent again."""
+    """Whether an activation may have gone out with an unknown outcome. Then it must not be sent again."""
     had_password: bool = False
+    """Whether the request held a password when the job began."""
     had_number: bool = False
-    nudged: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
-    """A person said: go on."""
+    """Whether the request held an activation number when the job began."""
+    resume_requested: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set when a person requests to resume a waiting job, or to probe at once."""
 
     @classmethod
-    def begin(cls, sn: str, request: ProvisioningRequest) -> Self:
+    def create(cls, sn: str, request: ProvisioningRequest) -> Self:
         """Return a new job."""
         return cls(
             sn=sn,
@@ -142,25 +154,25 @@ class Job:
         )
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         """Whether the job is under way."""
         return self.state in ("running", "waiting")
 
-    def entry(self, name: StepName) -> Step:
+    def get_step(self, name: StepName) -> Step:
         """Return a step."""
         return self.steps[STEPS.index(name)]
 
-    def go_on(self) -> None:
-        """Take a person's word that the job may go on."""
+    def request_resume(self) -> None:
+        """Let the job resume, as a person requests."""
         if self.state == "waiting":
             self.state, self.reason, self.detail = "running", None, ""
-            self.entry(self.step).detail = ""
-        self.nudged.set()
+            self.get_step(self.step).detail = ""
+        self.resume_requested.set()
 
-    def resume(self) -> None:
-        """Turn back to the step that was cut off or failed, or to finding the camera where Wi-Fi is not done yet.
+    def restart(self) -> None:
+        """Go back to the step that was interrupted or failed, or to the first one if Wi-Fi is not done yet.
 
-        Raises `InvalidRequest` when it needs values that went away when the job ended.
+        Raises `InvalidRequest` if that needs values that were deleted when the job ended.
         """
         failed = "wifi" if self.reason == "wrong_wifi_password" else self.step
         index = STEPS.index(failed)
@@ -183,7 +195,7 @@ class Job:
             raise InvalidRequest(field_errors)
 
     def describe(self) -> dict[str, Any]:
-        """Return the job as the local REST interface shows it; there is no secret in it."""
+        """Return the job as the local REST interface shows it. It holds no secret."""
         return {
             "sn": self.sn,
             "state": self.state,
@@ -194,7 +206,7 @@ class Job:
         }
 
     def to_document(self) -> dict[str, Any]:
-        """Return what is stored while the job is under way, secrets included."""
+        """Return what is stored while the job is under way. It holds secrets."""
         request = {known.name: getattr(self.request, known.name) for known in fields(self.request)}
         return {
             "request": request,
@@ -204,8 +216,11 @@ class Job:
         }
 
     @classmethod
-    def from_document(cls, sn: str, document: dict[str, Any]) -> Self:
-        """Return a stored job as it is to go on. Raises ValueError, TypeError or KeyError for a broken document."""
+    def from_document(cls, sn: str, document: Any) -> Self:
+        """Return a stored job, ready to run.
+
+        Raises `ValueError`, `TypeError`, `KeyError` or `InvalidRequest` for a malformed document.
+        """
         job = cls(
             sn=sn,
             request=ProvisioningRequest(**document["request"]),
@@ -213,7 +228,7 @@ class Job:
             steps=[Step(*entry) for entry in document["steps"]],
             **{name: document[name] for name in _STORED},
         )
-        job.resume()
+        job.restart()
         return job
 
 

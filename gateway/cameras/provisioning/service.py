@@ -1,111 +1,133 @@
-"""The provisioning jobs of all cameras: started, stored, resumed, cancelled and told about."""
+"""The provisioning jobs of all cameras: started, stored, resumed, cancelled and published."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.provisioning.activation import activate, verify
-from gateway.cameras.provisioning.context import Course, Limits, Round, named
-from gateway.cameras.provisioning.job import STEPS, Job, ProvisioningRequest, Reason, Skipped, StepFailed, StepName
-from gateway.cameras.provisioning.table import JobTable
-from gateway.cameras.provisioning.wifi import networks, reach, rejoin, wifi
+from gateway.cameras.provisioning.context import ProvisioningContext, StepTimeouts, make_step_failure
+from gateway.cameras.provisioning.job import (
+    STEPS,
+    ProvisioningJob,
+    ProvisioningRequest,
+    Reason,
+    StepFailed,
+    StepName,
+    StepSkipped,
+)
+from gateway.cameras.provisioning.table import ProvisioningJobTable
+from gateway.cameras.provisioning.wifi import check_network, join_wifi, reach_camera, wait_for_rejoin
 from gateway.cameras.record import is_serial_number
 from gateway.cameras.registry import Registry
+from gateway.discovery.scan import ScanResult
 from gateway.errors import Conflict, FieldError, GatewayError, InvalidRequest, NotFound
+from gateway.runtime.supervisor import Supervisor
 
-_ACTIONS: Final[Mapping[StepName, Callable[[Course], Awaitable[str]]]] = {
-    "reach": reach,
-    "networks": networks,
-    "wifi": wifi,
-    "rejoin": rejoin,
+_ACTIONS: Final[Mapping[StepName, Callable[[ProvisioningContext], Awaitable[str]]]] = {
+    "reach": reach_camera,
+    "networks": check_network,
+    "wifi": join_wifi,
+    "rejoin": wait_for_rejoin,
     "activate": activate,
     "verify": verify,
 }
-"""Each returns what came of it, or raises `Skipped`, `StepFailed` or an error that `named` gives a reason."""
+"""Each returns its outcome for people, or raises `StepSkipped`, `StepFailed` or a `GatewayError`."""
 
 _log = logging.getLogger(__name__)
 
 
 class Provisioning:
-    """All jobs. One that is under way is in the store with its secrets; when it ends it leaves the store.
-
-    `discover` makes a discovery round, whose sightings the registry has taken when it returns.
-    """
+    """All jobs. One that is under way is in the database, with its secrets. When it ends it is deleted there."""
 
     def __init__(
         self,
         cameras: Cameras,
         registry: Registry,
-        jobs: JobTable,
+        table: ProvisioningJobTable,
+        supervisor: Supervisor,
         *,
-        discover: Callable[[], Awaitable[Round]],
-        limits: Limits | None = None,
+        scan: Callable[[], Awaitable[ScanResult]],
+        timeouts: StepTimeouts | None = None,
     ) -> None:
+        """Take a function that scans the network. When it returns, the registry has the devices."""
         self._cameras = cameras
         self._registry = registry
-        self._table = jobs
-        self._discover = discover
-        self._limits = limits or Limits()
-        self._jobs: dict[str, Job] = {}
+        self._table = table
+        self._supervisor = supervisor
+        self._scan = scan
+        self._timeouts = timeouts or StepTimeouts()
+        self._jobs: dict[str, ProvisioningJob] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._starting = asyncio.Lock()
-        self._subscribers: list[Callable[[Job], None]] = []
+        self._subscribers: list[Callable[[ProvisioningJob], None]] = []
 
-    def subscribe(self, callback: Callable[[Job], None]) -> None:
-        """Call back at every change of a job; a callback that fails hinders nobody."""
+    def subscribe(self, callback: Callable[[ProvisioningJob], None]) -> None:
+        """Call back at each change of a job. A callback that fails is logged."""
         self._subscribers.append(callback)
 
-    def get(self, sn: str) -> Job:
+    def get(self, sn: str) -> ProvisioningJob:
         """Return the job of a camera, the last one if it has ended. Raises `NotFound`."""
         if sn not in self._jobs:
             raise NotFound(f"no provisioning of a camera {sn!r} is under way")
         return self._jobs[sn]
 
-    async def start(self, sn: str, request: ProvisioningRequest, *, limits: Limits | None = None) -> Job:
-        """Start a job, which makes the camera managed; with an empty request, go on with the one that there is.
+    async def start(
+        self, sn: str, request: ProvisioningRequest, *, timeouts: StepTimeouts | None = None
+    ) -> ProvisioningJob:
+        """Start a job, which makes the camera managed. An empty request resumes the job that there is.
 
-        A new job may have `limits` of its own. A camera that is not known is looked for first; where Wi-Fi is to be set
-        it may even be in its box still. Raises `InvalidRequest`, `NotFound`, `Conflict` (another job is under way; no
+        A new job may have `timeouts` of its own. An unknown camera is looked for first; if Wi-Fi is to be set it may
+        even be in its box still. Raises `InvalidRequest`, `NotFound`, `Conflict` (another job is under way; no
         credentials) or `StateError`.
         """
         request.check()
         async with self._starting:
-            return await self._start(sn, request, limits)
+            return await self._start(sn, request, timeouts)
 
-    async def _start(self, sn: str, request: ProvisioningRequest, limits: Limits | None) -> Job:
+    async def _start(self, sn: str, request: ProvisioningRequest, timeouts: StepTimeouts | None) -> ProvisioningJob:
         job = self._jobs.get(sn)
-        if job is not None and job.active:
-            if not request.empty and request != job.request:
+        if job is not None and job.is_active:
+            if not request.is_empty and request != job.request:
                 raise Conflict(f"the camera {sn} is being provisioned with other values: cancel that first")
-            if request.empty:
-                job.go_on()
+            if request.is_empty:
+                job.request_resume()
                 self._publish(job)
             return job
-        if job is not None and request.empty and job.state in ("failed", "cancelled"):
-            job.resume()
+        if job is not None and request.is_empty and job.state in ("failed", "cancelled"):
+            job.restart()
             return await self._launch(job)
-        left_over = None if job is not None else await self._left_over(sn)
-        if left_over is not None and (request.empty or request == left_over.request):
-            return await self._launch(left_over)
+        interrupted = None if job is not None else await self._load_interrupted(sn)
+        if interrupted is not None and (request.is_empty or request == interrupted.request):
+            return await self._launch(interrupted)
         await self._manage(sn, request)
-        job = Job.begin(sn, request)
-        job.activation_sent = left_over is not None and left_over.activation_sent
-        return await self._launch(job, limits)
+        job = ProvisioningJob.create(sn, request)
+        job.activation_sent = interrupted is not None and interrupted.activation_sent
+        return await self._launch(job, timeouts)
 
-    async def ended(self, sn: str) -> Job:
+    async def wait_until_ended(self, sn: str) -> ProvisioningJob:
         """Wait until the job of a camera has ended, and return it. Raises `NotFound`."""
         task = self._tasks.get(sn)
         if task is not None:
             await asyncio.wait({task})
         return self.get(sn)
 
-    async def _left_over(self, sn: str) -> Job | None:
-        """Return the stored job of a camera that a crash cut off and that nothing has resumed."""
-        document = (await self._table.load_all()).get(sn)
-        return None if document is None else Job.from_document(sn, document)
+    async def _load_interrupted(self, sn: str) -> ProvisioningJob | None:
+        """Return the stored job of a camera that a crash interrupted and that nothing has resumed."""
+        documents = await self._table.load_all()
+        return await self._parse(sn, documents[sn]) if sn in documents else None
+
+    async def _parse(self, sn: str, document: Any) -> ProvisioningJob | None:
+        """Return a stored job. One that is malformed is logged and deleted, since it may hold secrets."""
+        try:
+            return ProvisioningJob.from_document(sn, document)
+        except (KeyError, TypeError, ValueError, InvalidRequest) as exc:
+            reason = type(exc).__name__  # its text may hold a secret
+            _log.error("The stored provisioning of the camera %s cannot be read and is deleted: %s", sn, reason)
+            await self._table.delete(sn)
+            return None
 
     async def _manage(self, sn: str, request: ProvisioningRequest) -> None:
         if request.activation_number is not None:
@@ -113,7 +135,7 @@ class Provisioning:
         with contextlib.suppress(NotFound):
             await self._registry.manage(sn)
             return
-        await self._discover()
+        await self._scan()
         try:
             await self._registry.manage(sn)
         except NotFound:
@@ -124,78 +146,80 @@ class Provisioning:
                     [FieldError("sn", "must be letters, digits and ._-, at most 128 characters")]
                 ) from None
 
-    async def cancel(self, sn: str) -> Job:
-        """Stop a job and remove its secrets. Raises `NotFound`, or `Conflict` when it has ended already."""
+    async def cancel(self, sn: str) -> ProvisioningJob:
+        """Stop a job and delete its secrets. Raises `NotFound`, or `Conflict` if it has ended already."""
         job = self.get(sn)
-        if not job.active:
+        if not job.is_active:
             raise Conflict(f"the provisioning of the camera {sn} has ended already")
         await self._stop(sn)
-        if job.active:
+        if job.is_active:
             await self._end(job, "cancelled", "cancelled", "a person stopped it")
         return job
 
     async def resume(self) -> None:
-        """Go on with the jobs that a crash or a restart cut off. To be called once."""
+        """Resume the jobs that a crash or a restart interrupted. To be called once."""
         for sn, document in (await self._table.load_all()).items():
-            try:
-                job = Job.from_document(sn, document)
-            except (KeyError, TypeError, ValueError, InvalidRequest):
-                _log.error("The stored provisioning of the camera %s cannot be read and is dropped", sn)
-                await self._table.delete(sn)
-            else:
-                await self._launch(job)
+            job = await self._parse(sn, document)
+            if job is not None:
+                self._jobs[sn] = job
+                self._run_in_background(job, self._timeouts)
 
     async def close(self) -> None:
-        """Stop working; jobs under way stay in the store, to be resumed."""
+        """Stop the jobs. Those under way stay in the database, to be resumed."""
         for sn in list(self._tasks):
             await self._stop(sn)
 
     async def _stop(self, sn: str) -> None:
         task = self._tasks.pop(sn, None)
-        if task is not None:
+        if task is not None and not task.done():
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})
 
-    async def _launch(self, job: Job, limits: Limits | None = None) -> Job:
+    async def _launch(self, job: ProvisioningJob, timeouts: StepTimeouts | None = None) -> ProvisioningJob:
         self._jobs[job.sn] = job
-        await self._changed(job)
-        self._tasks[job.sn] = asyncio.create_task(self._run(job, limits or self._limits), name=f"provisioning {job.sn}")
+        await self._save(job)
+        self._run_in_background(job, timeouts or self._timeouts)
         return job
 
-    async def _run(self, job: Job, limits: Limits) -> None:
-        course = Course(job, self._cameras, self._registry, self._discover, limits, self._changed)
+    def _run_in_background(self, job: ProvisioningJob, timeouts: StepTimeouts) -> None:
+        self._tasks[job.sn] = self._supervisor.start_job("camera provisioning", self._run(job, timeouts))
+
+    async def _run(self, job: ProvisioningJob, timeouts: StepTimeouts) -> None:
+        context = ProvisioningContext(job, self._cameras, self._registry, self._scan, timeouts, self._save)
         try:
             for name in STEPS[STEPS.index(job.step) :]:
-                entry = job.entry(name)
-                job.step, entry.state = name, "running"
-                await self._changed(job)
-                try:
-                    entry.detail = await _ACTIONS[name](course)
-                    entry.state = "done"
-                except Skipped as why:
-                    entry.state, entry.detail = "skipped", str(why)
-                job.state, job.reason, job.detail = "running", None, ""
+                await self._run_step(context, name)
             await self._end(job, "done", None, "")
         except StepFailed as exc:
             await self._fail(job, exc)
         except GatewayError as exc:
-            await self._fail(job, named(exc))
+            await self._fail(job, make_step_failure(exc))
         except Exception:
-            _log.exception("The provisioning of the camera %s broke at %s", job.sn, job.step)
             await self._fail(job, StepFailed("internal", "the gateway made a mistake; its log tells more"))
+            raise  # the supervisor logs and reports it
 
-    async def _fail(self, job: Job, failure: StepFailed) -> None:
-        entry = job.entry(job.step)
-        entry.state, entry.detail = "failed", failure.detail
+    async def _run_step(self, context: ProvisioningContext, name: StepName) -> None:
+        job, step = context.job, context.job.get_step(name)
+        job.step, step.state = name, "running"
+        await self._save(job)
+        try:
+            step.detail = await _ACTIONS[name](context)
+            step.state = "done"
+        except StepSkipped as exc:
+            step.state, step.detail = "skipped", str(exc)
+        job.state, job.reason, job.detail = "running", None, ""
+
+    async def _fail(self, job: ProvisioningJob, failure: StepFailed) -> None:
+        step = job.get_step(job.step)
+        step.state, step.detail = "failed", failure.detail
         job.problem = failure.problem
         await self._end(job, "failed", failure.reason, failure.detail)
 
     async def _end(
-        self, job: Job, state: Literal["done", "failed", "cancelled"], reason: Reason | None, detail: str
+        self, job: ProvisioningJob, state: Literal["done", "failed", "cancelled"], reason: Reason | None, detail: str
     ) -> None:
         job.request = job.request.without_secrets()
-        job.nudged.clear()
+        job.resume_requested.clear()
         try:
             await self._table.delete(job.sn)
         except GatewayError:
@@ -203,11 +227,11 @@ class Provisioning:
         job.state, job.reason, job.detail = state, reason, detail
         self._publish(job)
 
-    async def _changed(self, job: Job) -> None:
+    async def _save(self, job: ProvisioningJob) -> None:
         await self._table.save(job.sn, job.to_document())
         self._publish(job)
 
-    def _publish(self, job: Job) -> None:
+    def _publish(self, job: ProvisioningJob) -> None:
         for callback in self._subscribers:
             try:
                 callback(job)
