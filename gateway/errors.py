@@ -1,12 +1,12 @@
-"""Every failure that the gateway reports, as one tree.
+"""The exceptions of the gateway, as one tree.
 
 ::
 
     GatewayError
     ├── SettingsError              the start is refused: a setting is wrong
-    ├── StateError                 the state directory cannot be used: the start is refused, or a write failed
-    │   └── DiskFull               there is no room for what was to be written
-    └── Problem                    answered to a caller, and said by a command
+    ├── StateError                 the state directory or its database cannot be used
+    │   └── DiskFull               the disk has no space left
+    └── Problem                    reported to the caller of the REST API, and by commands
         ├── InvalidRequest         400 invalid_request
         ├── Unauthorized           401 unauthorized
         ├── Forbidden              403 forbidden
@@ -23,8 +23,9 @@
         ├── PeerTimeout            504 timeout
         └── OutboxFull             507 outbox_full
 
-Other libraries' exceptions are translated at one place per boundary: `gateway.cameras.connection` for cameras and
-`gateway.cloud.client` for the cloud.
+The exceptions of other libraries are translated in one place for each boundary: in `gateway.cameras.connection` for
+cameras, and in `gateway.cloud.client` for the cloud. Some packages subclass these for their own callers, such as
+`gateway.cameras.connection.CameraConnectionLost`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,34 +33,35 @@ from typing import Any, ClassVar, NamedTuple
 
 
 class GatewayError(Exception):
-    """The root: something that a person or a caller can be told about."""
+    """The root of all failures that the gateway foresees and reports."""
 
 
 class SettingsError(GatewayError):
-    """A settings file or variable is wrong; the text names the file, the key and the reason."""
+    """A setting is not valid. The text names the file or the variable, the key and the reason."""
 
 
 class StateError(GatewayError):
-    """The state directory or its database cannot be used; the text says why and what to do."""
+    """The state directory or its database cannot be used. The text says why, and what to do."""
 
 
 class DiskFull(StateError):
-    """There is no room left on the disk that holds the state."""
+    """The disk of the state directory has no space left."""
 
 
 class Problem(GatewayError):
-    """A failure with a machine-readable code, rendered as `application/problem+json` (RFC 9457).
-
-    `detail` tells in one sentence what happened, to what, and what to do next. It never holds a secret.
-    """
+    """A failure that the REST API reports as `application/problem+json` (RFC 9457)."""
 
     code: ClassVar[str]
+    """The machine-readable code."""
     status: ClassVar[int]
+    """The HTTP status."""
     title: ClassVar[str]
+    """What kind of failure it is, in a few words."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+        """What happened to what, and what to do next, in one sentence without secrets."""
 
     @property
     def members(self) -> Mapping[str, Any]:
@@ -68,14 +70,16 @@ class Problem(GatewayError):
 
 
 class FieldError(NamedTuple):
-    """One thing that is wrong with a request: which parameter, and why."""
+    """What is wrong with one parameter of a request."""
 
     parameter: str
+    """The parameter, or the place inside it."""
     reason: str
+    """What is wrong, as in `must have at most 64 characters`."""
 
 
 class InvalidRequest(Problem):
-    """The request is wrong in itself; nothing was sent anywhere."""
+    """The request is not valid. Nothing was sent to a camera or the cloud."""
 
     code, status, title = "invalid_request", 400, "The request is not valid"
 
@@ -90,19 +94,19 @@ class InvalidRequest(Problem):
 
 
 class Unauthorized(Problem):
-    """The caller showed no token, or one that is not known."""
+    """The caller sent no token, or an unknown one."""
 
     code, status, title = "unauthorized", 401, "A valid token is needed"
 
 
 class Forbidden(Problem):
-    """The caller's token has too small a scope."""
+    """The caller may not do this: the token's scope does not cover it, or the settings forbid it."""
 
     code, status, title = "forbidden", 403, "The token's scope does not allow this"
 
 
 class NotFound(Problem):
-    """Nothing is known by that name."""
+    """There is nothing of that name."""
 
     code, status, title = "not_found", 404, "Not found"
 
@@ -114,7 +118,7 @@ class Conflict(Problem):
 
 
 class NotManaged(Conflict):
-    """The camera is only found; a person has to make it ours first."""
+    """The camera was only found. A person has to add it first."""
 
     code, title = "not_managed", "The camera is not managed"
 
@@ -138,7 +142,7 @@ class VendorRefused(Problem):
 
     @property
     def members(self) -> Mapping[str, Any]:
-        """What the vendor said: its code, the code's meaning for this endpoint, and its whole answer."""
+        """The vendor's code, its meaning for this endpoint, and the whole response."""
         return {
             "vendor_code": self.vendor_code,
             "vendor_meaning": self.vendor_meaning,
@@ -147,62 +151,62 @@ class VendorRefused(Problem):
 
 
 class RateLimited(Problem):
-    """Too many requests; `retry_after_s` tells in how many seconds to try again."""
+    """There are too many requests: the cloud asks for fewer, or too many calls wait for a camera."""
 
     code, status, title = "rate_limited", 429, "Too many requests"
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+        """In how many seconds to try again."""
 
 
 class CameraUnreachable(Problem):
-    """The camera does not answer, or not in the way a camera does."""
+    """The camera does not respond, or not as a camera does."""
 
     code, status, title = "camera_unreachable", 502, "The camera cannot be reached"
 
 
 class CameraUntrusted(Problem):
-    """The camera shows another certificate than the remembered one, or is not the camera it should be."""
+    """The camera has another certificate than the pinned one, or another serial number than expected."""
 
     code, status, title = "camera_untrusted", 502, "The camera is not trusted"
 
     def __init__(self, detail: str, *, certificate_sha256: str | None = None) -> None:
         super().__init__(detail)
         self.certificate_sha256 = certificate_sha256
+        """The SHA-256 of the certificate that the camera has now; None if it is not the reason."""
 
     @property
     def members(self) -> Mapping[str, Any]:
-        """The certificate that was shown, for a person to compare."""
+        """The certificate that the camera has now, for a person to compare."""
         return {} if self.certificate_sha256 is None else {"certificate_sha256": self.certificate_sha256}
 
 
 class CloudUnreachable(Problem):
-    """The cloud does not answer, or answers with a server error or garbage.
-
-    `retry_after_s` is in how many seconds it asks to be tried again, where it said so.
-    """
+    """The cloud does not respond, or with a server error or a malformed response."""
 
     code, status, title = "cloud_unreachable", 502, "The cloud cannot be reached"
 
     def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+        """In how many seconds to try again; None if the cloud does not say."""
 
 
 class CloudRejectedCredentials(Problem):
-    """The cloud refused the signature: app_id or secret_key are wrong."""
+    """The cloud rejected the signature: app_id or secret_key are wrong."""
 
     code, status, title = "cloud_rejected_credentials", 502, "The cloud rejected the gateway's credentials"
 
 
 class PeerTimeout(Problem):
-    """A camera or the cloud took longer than the time allowed."""
+    """A camera or the cloud did not respond in time, or a queued call expired."""
 
     code, status, title = "timeout", 504, "No answer in time"
 
 
 class OutboxFull(Problem):
-    """There is no room to keep a call for the cloud; nothing of it was accepted."""
+    """The outbox has no space for a call. Nothing of it was accepted."""
 
     code, status, title = "outbox_full", 507, "The outbox is full"

@@ -1,7 +1,7 @@
-"""Metrics that grow as things happen: calls of the vendor by endpoint, result and latency; events; commits.
+"""Counters and histograms of the gateway: calls of the vendor by endpoint, result and latency, and events.
 
-Names follow Prometheus' conventions: base units, `_total` for what only grows. What can be read from the gateway's
-state at any moment (cameras, outbox, clock) is not here but in `gateway.api.metrics`.
+Names follow Prometheus' conventions. Gauges, which are read from the gateway's state (cameras, outbox, clock), are in
+`gateway.api.metrics`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,26 +16,26 @@ from gateway.protocol.event_type import EVENT_TYPES
 
 
 class CountedEvent(Protocol):
-    """An event of the journal."""
+    """An event, as far as it is counted."""
 
     @property
     def source(self) -> str:
-        """Where it comes from."""
+        """The source."""
 
     @property
     def type(self) -> str:
-        """What happened."""
+        """The type."""
 
 
 Side = Literal["camera", "cloud"]
 OnCall = Callable[[str, str, float], None]
-"""Told of every call: its endpoint's path, `ok` or the code of the problem, and the seconds that it took."""
+"""Takes each call: the endpoint's path, `ok` or the code of the problem, and the duration in seconds."""
 
-LATENCY_S: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BUCKETS_S: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """The growing metrics of one gateway, in a registry of their own."""
+    """The counters of one gateway, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -45,14 +45,14 @@ class Metrics:
         )  # fmt: skip
         self._latency = Histogram(
             "sunmi_gateway_call_duration_seconds", "How long calls to cameras and to the cloud took.",
-            ("side", "endpoint"), buckets=LATENCY_S, registry=self.registry,
+            ("side", "endpoint"), buckets=_BUCKETS_S, registry=self.registry,
         )  # fmt: skip
         self._events = Counter(
             "sunmi_gateway_events", "Events recorded in the journal.", ("source", "type"), registry=self.registry
         )
 
     def call_counter(self, side: Side) -> OnCall:
-        """Return what counts the calls of one side."""
+        """Return a function that counts the calls of one side."""
 
         def count_call(endpoint: str, result: str, seconds: float) -> None:
             self._calls.labels(side, endpoint, result).inc()
@@ -61,14 +61,14 @@ class Metrics:
         return count_call
 
     def count_events(self, events: Iterable[CountedEvent]) -> None:
-        """Count events. Types that nobody documented count together: anything could be invented."""
+        """Count events. All unknown types count as one, since a report can name any type."""
         for event in events:
             self._events.labels(event.source, event.type if event.type in EVENT_TYPES else "other").inc()
 
 
 @contextmanager
 def measure_call(endpoint: str, on_call: OnCall) -> Iterator[None]:
-    """Tell `on_call` how the block went and how long it took."""
+    """Report the result and duration of the block to `on_call`."""
     began = perf_counter()
     result = "cancelled"
     try:

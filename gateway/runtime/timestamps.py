@@ -1,4 +1,4 @@
-"""Times as people and JSON see them; the database keeps seconds of the Unix epoch."""
+"""Timestamps in JSON. The database keeps Unix seconds."""
 
 from datetime import UTC, datetime
 

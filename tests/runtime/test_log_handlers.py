@@ -97,9 +97,9 @@ def test_a_line_names_the_request_that_caused_it(log: logging.Logger, terminal: 
     REQUEST_ID.set("")
 
 
-def test_what_cannot_be_worded_is_still_told(log: logging.Logger, terminal: io.StringIO) -> None:
+def test_a_message_that_cannot_be_formatted_is_still_logged(log: logging.Logger, terminal: io.StringIO) -> None:
     log.info("%d of %d", "one")
-    assert "cannot be worded" in terminal.getvalue()
+    assert "cannot be formatted" in terminal.getvalue()
 
 
 def test_a_closed_terminal_harms_nothing(

@@ -1,6 +1,6 @@
-"""Logs: a line of fields for each thing that happened, without secrets, with the request that caused it.
+"""Logging: lines of fields, with secrets redacted and with the id of the request that caused them.
 
-Under systemd the fields go to the journal as such; elsewhere they are written to standard error as `key=value`.
+Under systemd the fields go to the journal; elsewhere they are written to standard error as `key=value` (logfmt).
 """
 
 import logging
@@ -18,28 +18,28 @@ __all__ = ["LEVELS", "REQUEST_ID", "Level", "begin_request", "hide", "set_up"]
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
-_secrets: Final = Redactor()
+_redactor: Final = Redactor()
 
 
 def configure(level: Level) -> None:
-    """Log from now on what is at least as grave as `level`; of other libraries at least `info`.
+    """Log from this level on; other libraries never below `info`.
 
-    To the journal where standard error leads there, else to standard error.
+    Logs to the journal if standard error leads there, else to standard error.
     """
-    handler = JournalHandler(_secrets) if is_journal(sys.stderr) else LogfmtHandler(_secrets, sys.stderr)
+    handler = JournalHandler(_redactor) if is_journal(sys.stderr) else LogfmtHandler(_redactor, sys.stderr)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(threshold, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("gateway").setLevel(threshold)
     logging.captureWarnings(capture=True)
-    # It logs a trace for every request that is no HTTP, which anybody on the network can send as often as he likes.
+    # It logs a traceback for each request that is not HTTP, and anybody on the network can send those.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    sys.excepthook = _uncaught
+    sys.excepthook = _log_uncaught
 
 
 def add_secrets(values: Iterable[str]) -> None:
-    """Let these values appear in no log line, whoever writes it and however."""
-    _secrets.add_secrets(values)
+    """Redact these values in every log line from now on."""
+    _redactor.add_secrets(values)
 
 
-def _uncaught(kind: type[BaseException], failure: BaseException, trace: TracebackType | None) -> None:
+def _log_uncaught(kind: type[BaseException], failure: BaseException, trace: TracebackType | None) -> None:
     logging.getLogger("gateway").critical("ended by an unexpected failure", exc_info=(kind, failure, trace))
