@@ -1,1 +1,1 @@
-"""The SUNMI store open platform: the client that speaks to it, and its TLS."""
+"""The SUNMI store cloud: its client, TLS, and customer flow."""

@@ -1,8 +1,8 @@
-"""TLS towards the cloud, with certificates judged at the corrected time instead of the system's.
+"""TLS to the cloud. Certificates are checked at the corrected time instead of the system's.
 
-A Raspberry Pi that starts without a clock sees every certificate as not yet valid. So OpenSSL verifies the chain and
-the host name but not the dates (its no-check-time flag), and the dates of the verified chain are checked here, right
-after the handshake and before anything is sent.
+To a Raspberry Pi that starts without a clock, every certificate is not yet valid. So OpenSSL verifies the chain and the
+host name but not the dates (its no-check-time flag). The dates of the verified chain are checked here, right after the
+handshake and before anything is sent.
 """
 
 import ssl
@@ -16,18 +16,20 @@ _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl mod
 
 
 class Validity(NamedTuple):
-    """When a whole chain is valid, in Unix seconds: from its latest beginning to its earliest end."""
+    """When every certificate of a chain is valid."""
 
     begin: float
+    """The latest beginning, in Unix seconds."""
     end: float
+    """The earliest end, in Unix seconds."""
 
 
 class CertificateDateError(ssl.SSLCertVerificationError):
-    """The chain is trusted, but not valid at the time that the gateway believes it is."""
+    """The chain is trusted, but not valid at the corrected time."""
 
 
 class _DatedConnection(ssl.SSLObject):
-    """A connection that checks the chain's dates as the last step of its handshake."""
+    """A connection that checks the dates of the chain as the last step of its handshake."""
 
     context: "CloudTlsContext"
 
@@ -37,23 +39,22 @@ class _DatedConnection(ssl.SSLObject):
 
 
 class CloudTlsContext(ssl.SSLContext):
-    """A client context whose certificates must be valid at `now()`; without `now` their dates are only noted.
-
-    `validity` is that of the chain seen last.
-    """
+    """A client context that checks the dates of certificates by a given clock."""
 
     now: Callable[[], float] | None = None
+    """The clock, in Unix seconds; None to check no dates."""
     validity: Validity | None = None
+    """When the chain of the last connection is valid."""
 
     def check(self, validity: Validity) -> None:
-        """Note the validity of a chain, and raise `CertificateDateError` if it does not hold now."""
+        """Remember the validity of a chain. Raises `CertificateDateError` if it is not valid now."""
         self.validity = validity
         if self.now is not None and not validity.begin <= self.now() <= validity.end:
             raise CertificateDateError("the certificate is not valid at this time")
 
 
 def make_tls_context(ca_file: str, now: Callable[[], float] | None) -> CloudTlsContext:
-    """Make a context that trusts the system's roots and those in `ca_file` (PEM), judging dates at `now()`.
+    """Return a context that trusts the system's roots and those in `ca_file` (PEM), and checks dates at `now()`.
 
     Raises `SettingsError` if the file cannot be used.
     """
@@ -72,7 +73,7 @@ def make_tls_context(ca_file: str, now: Callable[[], float] | None) -> CloudTlsC
 
 
 def _validity(connection: Any) -> Validity:
-    # OpenSSL has decoded the chain already; `cryptography` would do so again, for 9 MB of memory.
+    # Python before 3.13 has no public way to the chain; and to decode it again, `cryptography` takes 9 MB of memory.
     chain = [one.get_info() for one in connection._sslobj.get_verified_chain()]
     return Validity(
         max(ssl.cert_time_to_seconds(one["notBefore"]) for one in chain),

@@ -67,8 +67,8 @@ class Metrics:
 
 
 @contextmanager
-def measure_call(endpoint: str, on_call: OnCall) -> Iterator[None]:
-    """Report the result and duration of the block to `on_call`."""
+def measure_call(endpoint: str, *observers: OnCall) -> Iterator[None]:
+    """Report the result and duration of the block to each observer."""
     began = perf_counter()
     result = "cancelled"
     try:
@@ -81,4 +81,6 @@ def measure_call(endpoint: str, on_call: OnCall) -> Iterator[None]:
         result = "internal_error"
         raise
     finally:
-        on_call(endpoint, result, perf_counter() - began)
+        duration_s = perf_counter() - began
+        for observe in observers:
+            observe(endpoint, result, duration_s)
