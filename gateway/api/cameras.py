@@ -24,7 +24,7 @@ _ACTIVATION_TIMEOUTS: Final = StepTimeouts(reach_s=0, activate_s=10, verify_s=5)
 
 
 async def discover(context: RequestContext) -> web.StreamResponse:
-    """Look for cameras now, and answer when the round is over."""
+    """Look for cameras now, and answer when the scan is over."""
     body = await read_body(context.request, DiscoveryBody)
     gateway = context.gateway
     result = await gateway.discovery.round(timeout_s=body.timeout_s, methods=body.methods)
@@ -61,7 +61,7 @@ async def add_camera(context: RequestContext) -> web.StreamResponse:
     if address is not None and ":" not in address:
         address = f"{address}:{gateway.settings.cameras.port}"
     await gateway.registry.manage(body.sn, address)
-    with contextlib.suppress(Problem):  # it may be switched off; what it tells now or later is remembered
+    with contextlib.suppress(Problem):  # it may be switched off, and is asked again later
         await gateway.cameras.probe_activation(body.sn)
     return json_response(gateway.registry.get(body.sn).describe(), 201)
 
@@ -96,7 +96,7 @@ async def set_wifi(context: RequestContext) -> web.StreamResponse:
 
 
 async def activate(context: RequestContext) -> web.StreamResponse:
-    """Activate a camera for this account, and answer when it is known what came of it."""
+    """Activate a camera for this account, and answer when the outcome is known."""
     body = await read_body(context.request, ActivationBody)
     if not body.confirm_erase:
         raise InvalidRequest([FieldError("confirm_erase", "must be true: activation deletes the camera's face groups")])
@@ -139,7 +139,7 @@ async def trust(context: RequestContext) -> web.StreamResponse:
 
 
 async def capture_camera(context: RequestContext) -> web.StreamResponse:
-    """Record what a camera answers to every read and how it announces itself, without secrets or identities."""
+    """Record a camera's responses to all calls that read and its discovery frames, without secrets or identities."""
     gateway = context.gateway
     document = await capture(
         context.sn, cameras=gateway.cameras, registry=gateway.registry, discovery=gateway.discovery

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.errors import SettingsError
 
-if TYPE_CHECKING:  # imported where it is used: a gateway that needs no certificate of its own is spared 9 MB of memory
+if TYPE_CHECKING:  # imported where it is used: a gateway without a certificate of its own needs 9 MB less
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
@@ -19,11 +19,13 @@ _SETTING = "cameras.client_certificate"
 
 
 class ClientCertificate(NamedTuple):
-    """What cameras may ask a gateway to show: a certificate, its key, and those that issued it."""
+    """The certificate that cameras may ask a gateway to show."""
 
     key: "PrivateKeyTypes"
+    """The private key."""
     certificate: "x509.Certificate"
-    others: "list[x509.Certificate]"
+    issuers: "list[x509.Certificate]"
+    """The certificates that lead to its root."""
 
 
 def fingerprint(certificate_der: bytes) -> str:
@@ -32,13 +34,13 @@ def fingerprint(certificate_der: bytes) -> str:
 
 
 def camera_tls_context(client_certificate: Path | None, password: str) -> ssl.SSLContext:
-    """Return the TLS context for cameras, never to be shared with the cloud's.
+    """Return the TLS context for cameras. It is never shared with the cloud's.
 
-    It verifies neither chain nor host name: all cameras show one certificate that names none of them, so whoever
-    connects must compare the pin. Security level 0 is for that certificate, signed with SHA-1, and for client
-    certificates like it. All TLS versions are admitted, because it is not known which ones cameras speak
-    (NOTES: Camera certificate).
-    `client_certificate` is the vendor's PKCS#12 file. Raises `SettingsError` naming it when it cannot be used.
+    It verifies neither chain nor host name, because all cameras show one certificate that names none of them. Whoever
+    connects has to compare the pin. Security level 0 is for that certificate, which is signed with SHA-1, and for
+    client certificates like it. All TLS versions are allowed, because it is not known which ones cameras speak
+    (NOTES: Camera certificate). `client_certificate` is the vendor's PKCS#12 file. Raises `SettingsError` naming it if
+    it cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -59,26 +61,26 @@ def read_client_certificate(file: Path, password: str) -> ClientCertificate:
     except OSError as exc:
         raise SettingsError(f"{_SETTING}: {file} cannot be read: {exc.strerror}") from exc
     try:
-        key, certificate, others = pkcs12.load_key_and_certificates(container, password.encode() or None)
+        key, certificate, issuers = pkcs12.load_key_and_certificates(container, password.encode() or None)
     except (ValueError, TypeError) as exc:
         raise SettingsError(
             f"{_SETTING}: {file} cannot be opened: it is no PKCS#12 file, or {_SETTING}_password is wrong"
         ) from exc
     if key is None or certificate is None:
         raise SettingsError(f"{_SETTING}: {file} holds no certificate with its private key")
-    return ClientCertificate(key, certificate, others)
+    return ClientCertificate(key, certificate, issuers)
 
 
 def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str) -> None:
-    key, certificate, others = read_client_certificate(file, password)
+    key, certificate, issuers = read_client_certificate(file, password)
     try:
-        load_chain(context, key, (certificate, *others))
+        load_chain(context, key, (certificate, *issuers))
     except (OSError, ssl.SSLError) as exc:
         raise SettingsError(f"{_SETTING}: {file} cannot be used for TLS: {exc}") from exc
 
 
 def load_chain(context: ssl.SSLContext, key: "PrivateKeyTypes", chain: "Sequence[x509.Certificate]") -> None:
-    """Have a context show a certificate, the first, with its key and those that lead to its root.
+    """Let a context show the first certificate of the chain, with its key and the others, which lead to its root.
 
     A context that is in use shows it from the next connection on. Raises `OSError` and `ssl.SSLError`.
     """
@@ -86,7 +88,7 @@ def load_chain(context: ssl.SSLContext, key: "PrivateKeyTypes", chain: "Sequence
 
     passphrase = secrets.token_bytes(32).hex()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode()))
-    pem += b"".join(one.public_bytes(Encoding.PEM) for one in chain)
+    pem += b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
     # The ssl module reads only files. This one is readable by its owner alone, and its key is encrypted all the same.
     descriptor, name = tempfile.mkstemp(prefix="sunmi-gateway-", suffix=".pem")
     try:

@@ -1,4 +1,4 @@
-"""Scripted servers that say, byte by byte, what a test tells them to, and simulated cameras over a real database."""
+"""Scripted servers that say what a test tells them to; simulated cameras; a registry with clocks that a test sets."""
 
 import asyncio
 import datetime
@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.cameras.cameras import Cameras
-from gateway.cameras.registry import Registry
+from gateway.cameras.registry import CameraRecord, Registry
 from gateway.cameras.table import CameraTable
-from gateway.discovery.device import DiscoveredDevice
+from gateway.discovery.device import DiscoveredDevice, FoundBy
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import CameraSettings
@@ -265,3 +265,74 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         await registry.close()
         await supervisor.close()
         await database.close()
+
+
+SS, FS, OTHER = "SS101D8BS00087", "FS101D8BS00106", "SS101D8BS00099"
+ETHERNET, WIFI, HOTSPOT = "10.0.0.7:443", "10.0.0.8:443", "192.168.200.1:443"
+PIN, OTHER_PIN = "ab" * 32, "cd" * 32
+START = 1_763_766_878
+
+Reload = Callable[[], Awaitable[Registry]]
+Changes = list[tuple[str, str]]
+
+
+class Clocks:
+    """The two clocks of a registry, moved by the test."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.jumped = 0.0
+
+    def unix(self) -> float:
+        return START + self.passed + self.jumped
+
+    def monotonic(self) -> float:
+        return 500 + self.passed
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+@pytest.fixture
+async def registry(database: Database, clocks: Clocks) -> AsyncIterator[Registry]:
+    made = Registry(CameraTable(database), Supervisor(), now=clocks.unix, monotonic=clocks.monotonic, interval_s=60)
+    await made.load()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def changes(registry: Registry) -> Changes:
+    """Collect the changes of the registry."""
+    collected: Changes = []
+    registry.subscribe(lambda change, camera: collected.append((change, camera.sn)))
+    return collected
+
+
+@pytest.fixture
+def stored(database: Database, registry: Registry) -> Reload:
+    """Load what is stored into another registry."""
+
+    async def load() -> Registry:
+        await registry.flush()
+        again = Registry(CameraTable(database), Supervisor())
+        await again.load()
+        await again.close()
+        return again
+
+    return load
+
+
+def discovered(sn: str, address: str, found_by: FoundBy = "broadcast", **claims: object) -> DiscoveredDevice:
+    values: dict[str, object] = {"interface": "eth0", "mac": "0C:25:76:AA:BB:CC", "model": "FM010", **claims}
+    return DiscoveredDevice(sn=sn, address=address, found_by=found_by, **values)  # type: ignore[arg-type]
+
+
+def discover(
+    registry: Registry, sn: str, address: str, found_by: FoundBy = "broadcast", **claims: object
+) -> CameraRecord:
+    camera = registry.record_device(discovered(sn, address, found_by, **claims))
+    assert camera is not None
+    return camera

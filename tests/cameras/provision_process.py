@@ -35,8 +35,8 @@ async def provision(asked: dict[str, Any]) -> None:
     registry = Registry(CameraTable(database), supervisor)
     await registry.load()
 
-    def record_device(sighting: DiscoveredDevice) -> None:
-        registry.record_device(sighting)
+    def record_device(device: DiscoveredDevice) -> None:
+        registry.record_device(device)
 
     discovery = Discovery(
         DiscoverySettings(

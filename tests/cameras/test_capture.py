@@ -343,9 +343,9 @@ async def test_the_gateway_understands_a_kept_capture(studio: Studio, stem: str)
     bench = studio.bench
     async with studio.replaying(kept) as camera:
         if camera.response_frames(broadcast=False):
-            sighting = await studio.discovery.identify(camera.address)
-            assert sighting is not None
-            assert (sighting.sn, sighting.model) == (kept["sn"], kept["model"])
+            device = await studio.discovery.identify(camera.address)
+            assert device is not None
+            assert (device.sn, device.model) == (kept["sn"], kept["model"])
         for read in kept["reads"]:
             endpoint = CATALOGUE.get("camera", read["path"])
             if read.get("status") == 200 and read["answer"] and read["answer"]["code"] == 0:
