@@ -97,7 +97,7 @@ class Gateway:
         self.outbox_worker = self._add(OutboxWorker(self.cloud, self.outbox, self.supervisor))
         account = f"{settings.cloud.url} {settings.cloud.app_id}"
         flow_table = FlowTable(self.database, self.uptime, account=account)
-        self.flow = self._add(CustomerFlow(self.cloud, flow_table, settings.cloud.shop))
+        self.flow = self._add(CustomerFlow(self.cloud, flow_table, self.supervisor, default_shop=settings.cloud.shop))
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
         self.event_log.subscribe(self.metrics.count_events)
         self.registry = Registry(CameraTable(self.database), self.supervisor, interval_s=settings.discovery.interval_s)

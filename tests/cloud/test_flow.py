@@ -1,4 +1,4 @@
-"""Customer flow at hand: merged from a simulated cloud over real HTTPS, shared, remembered in a real database."""
+"""Customer flow: fetched from a simulated cloud over real HTTPS, shared by callers, and cached in a real database."""
 
 import asyncio
 from collections import Counter
@@ -12,11 +12,12 @@ import pytest
 
 from gateway.cloud.client import CloudClient
 from gateway.cloud.customer_flow import CustomerFlow
-from gateway.cloud.customer_flow.history import FINAL_AFTER
+from gateway.cloud.customer_flow.queries import FINAL_AFTER
 from gateway.cloud.customer_flow.table import FlowTable
-from gateway.cloud.customer_flow.today import OLDEST_S, SAVE_EVERY_S
+from gateway.cloud.customer_flow.today import MAX_AGE_S, SAVE_INTERVAL_S
 from gateway.errors import CloudUnreachable, Conflict, InvalidRequest, PeerTimeout, RateLimited, VendorRefused
 from gateway.runtime.clock import PeerClock
+from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.storage.database import Database
 from gateway.storage.uptime_table import Uptime
@@ -55,6 +56,7 @@ class Store:
     table: FlowTable
     cloud: SimulatedCloud
     moment: Moment
+    supervisor: Supervisor
 
     def asked(self) -> Counter[str]:
         """Return how often each endpoint answered so far."""
@@ -89,22 +91,26 @@ async def open_store(
     simulated: SimulatedCloud, make_client: MakeClient, moment: Moment, tmp_path: Path
 ) -> AsyncIterator[Open]:
     """Begin a life of the gateway on the same database; the one before ends. Numbers are fetched each time."""
-    lives: list[tuple[CustomerFlow, Database]] = []
+    lives: list[tuple[CustomerFlow, Supervisor, Database]] = []
 
     async def end() -> None:
         while lives:
-            flow, database = lives.pop()
+            flow, supervisor, database = lives.pop()
             await flow.close()
+            await supervisor.close()
             await database.close()
 
-    async def begin(*, running_s: float = 0, pause_s: float = 0, patience_s: float = 5) -> Store:
+    async def begin(*, running_s: float = 0, min_interval_s: float = 0, max_wait_s: float = 5) -> Store:
         await end()
         database = await Database.open(tmp_path / "gateway.db")
         table = FlowTable(database, Uptime(running_s), account="account")
         client = make_client(simulated, clock=moment.client_clock())
-        flow = CustomerFlow(client, table, SHOP, pause_s=pause_s, patience_s=patience_s)
-        lives.append((flow, database))
-        return Store(flow=flow, table=table, cloud=simulated, moment=moment)
+        supervisor = Supervisor()
+        flow = CustomerFlow(
+            client, table, supervisor, default_shop=SHOP, min_interval_s=min_interval_s, max_wait_s=max_wait_s
+        )
+        lives.append((flow, supervisor, database))
+        return Store(flow=flow, table=table, cloud=simulated, moment=moment, supervisor=supervisor)
 
     yield begin
     await end()
@@ -114,7 +120,7 @@ def codes(answer: dict[str, Any]) -> dict[str, str]:
     return {one["endpoint"]: one["code"] for one in answer["unavailable"]}
 
 
-async def test_the_four_answers_of_today_are_one(open_store: Open) -> None:
+async def test_the_four_responses_of_today_are_merged(open_store: Open) -> None:
     store = await open_store()
     answer = await store.flow.today({})
     assert store.asked() == Counter(TODAY)
@@ -129,7 +135,7 @@ async def test_the_four_answers_of_today_are_one(open_store: Open) -> None:
 
 
 async def test_callers_at_the_same_time_share_one_fetch(open_store: Open) -> None:
-    store = await open_store(pause_s=60)
+    store = await open_store(min_interval_s=60)
     store.cloud.faults.latency_s = 0.2
     answers = await asyncio.gather(*(store.flow.today({}) for _ in range(20)))
     assert store.asked() == Counter(TODAY)
@@ -140,15 +146,15 @@ async def test_callers_at_the_same_time_share_one_fetch(open_store: Open) -> Non
 
 
 async def test_after_the_pause_it_is_fetched_again(open_store: Open) -> None:
-    store = await open_store(pause_s=0.3)
+    store = await open_store(min_interval_s=0.3)
     await store.flow.today({})
     while (await store.flow.today({}))["source"] == "cache":  # asked as a till would
         await asyncio.sleep(0.02)
     assert set(store.asked().values()) == {2}
 
 
-async def test_a_caller_that_leaves_takes_nothing_from_the_others(open_store: Open) -> None:
-    store = await open_store(pause_s=60)
+async def test_a_fetch_goes_on_when_one_of_its_callers_leaves(open_store: Open) -> None:
+    store = await open_store(min_interval_s=60)
     store.cloud.faults.latency_s = 0.3
     leaving = asyncio.create_task(store.flow.today({}))
     staying = asyncio.create_task(store.flow.today({}))
@@ -158,7 +164,7 @@ async def test_a_caller_that_leaves_takes_nothing_from_the_others(open_store: Op
     assert store.asked() == Counter(TODAY)
 
 
-async def test_today_is_remembered_without_the_cloud(open_store: Open) -> None:
+async def test_today_is_cached_while_the_cloud_is_away(open_store: Open) -> None:
     store = await open_store(running_s=1000)
     fetched = await store.flow.today({})
     await store.cloud.stop()
@@ -177,12 +183,12 @@ async def test_yesterdays_numbers_are_not_todays(open_store: Open) -> None:
     store = await open_store()
     await store.flow.today({})
     await store.cloud.stop()
-    store = await open_store(running_s=OLDEST_S + 10)
+    store = await open_store(running_s=MAX_AGE_S + 10)
     with pytest.raises(CloudUnreachable):
         await store.flow.today({})
 
 
-async def test_with_nothing_remembered_the_reason_is_told(open_store: Open) -> None:
+async def test_without_cached_numbers_the_problem_is_raised(open_store: Open) -> None:
     store = await open_store()
     await store.cloud.stop()
     with pytest.raises(CloudUnreachable):
@@ -191,7 +197,7 @@ async def test_with_nothing_remembered_the_reason_is_told(open_store: Open) -> N
         await store.history()
 
 
-async def test_what_one_endpoint_refuses_is_null_and_told(open_store: Open) -> None:
+async def test_what_one_endpoint_refuses_is_null_and_reported(open_store: Open) -> None:
     store = await open_store()
     store.cloud.faults.add("refuse", path="passengerFlow/stat/today/groupByGender", code=5000)
     answer = await store.flow.today({})
@@ -211,8 +217,8 @@ async def test_a_shop_that_the_cloud_refuses_has_no_numbers(open_store: Open) ->
         await store.flow.today({})
 
 
-async def test_a_slow_cloud_is_not_waited_for_when_numbers_are_remembered(open_store: Open) -> None:
-    store = await open_store(patience_s=0.1)
+async def test_a_slow_cloud_is_not_waited_for_when_there_are_cached_numbers(open_store: Open) -> None:
+    store = await open_store(max_wait_s=0.1)
     await store.flow.today({})
     store.cloud.faults.latency_s = 1
     answer = await store.flow.today({})
@@ -221,18 +227,18 @@ async def test_a_slow_cloud_is_not_waited_for_when_numbers_are_remembered(open_s
         await asyncio.sleep(0.02)
 
 
-async def test_today_is_written_seldom_and_only_when_it_changed(open_store: Open) -> None:
+async def test_today_is_stored_rarely_and_only_when_it_changed(open_store: Open) -> None:
     store = await open_store()
     await store.flow.today({})
     written = await store.writes()
     store.moment.now += timedelta(minutes=10)
     await store.flow.today({})
     assert await store.writes() == written, "it was written a moment ago"
-    store.table.uptime = Uptime(SAVE_EVERY_S + 1)
+    store.table.uptime = Uptime(SAVE_INTERVAL_S + 1)
     await store.flow.today({})
     changed = await store.writes()
     assert changed > written
-    store.table.uptime = Uptime(3 * SAVE_EVERY_S)
+    store.table.uptime = Uptime(3 * SAVE_INTERVAL_S)
     await store.flow.today({})
     assert await store.writes() == changed, "the numbers are the same"
 
@@ -302,7 +308,7 @@ async def test_only_days_that_are_missing_are_asked_for(open_store: Open) -> Non
     assert (last.fields["start_time"], last.fields["end_time"]) == ("2026-11-11", "2026-11-12")
 
 
-async def test_known_days_are_given_without_the_cloud(open_store: Open) -> None:
+async def test_cached_days_are_returned_while_the_cloud_is_away(open_store: Open) -> None:
     store = await open_store()
     known = await store.history(DAY, DAY + timedelta(days=1))
     await store.cloud.stop()
@@ -326,7 +332,7 @@ async def test_a_long_range_is_asked_in_pieces(open_store: Open) -> None:
 
 
 async def test_what_is_being_developed_holds_up_nothing(open_store: Open) -> None:
-    store = await open_store(pause_s=60)
+    store = await open_store(min_interval_s=60)
     store.cloud.faults.add("status", path=HISTORY + "getTrendByWeek", status=404, times=None)
     answer = await store.history(DAY - timedelta(days=7), DAY)
     assert codes(answer) == {HISTORY + "getTrendByWeek": "cloud_unreachable"}
@@ -335,7 +341,7 @@ async def test_what_is_being_developed_holds_up_nothing(open_store: Open) -> Non
 
 
 async def test_a_cloud_that_is_away_is_left_alone_for_a_while(open_store: Open) -> None:
-    store = await open_store(pause_s=60)
+    store = await open_store(min_interval_s=60)
     await store.cloud.stop()
     with pytest.raises(CloudUnreachable):
         await store.flow.today({})
@@ -355,10 +361,11 @@ async def test_a_cloud_that_asks_for_fewer_calls_gets_none(open_store: Open) -> 
     assert store.asked() == Counter()
 
 
-async def test_a_timeout_is_told_as_one(open_store: Open, make_client: MakeClient) -> None:
+async def test_a_timeout_is_reported_as_one(open_store: Open, make_client: MakeClient) -> None:
     store = await open_store()
     store.cloud.faults.add("silent", times=None)
-    flow = CustomerFlow(make_client(store.cloud, timeout_s=0.3, clock=store.moment.client_clock()), store.table, SHOP)
+    client = make_client(store.cloud, timeout_s=0.3, clock=store.moment.client_clock())
+    flow = CustomerFlow(client, store.table, store.supervisor, default_shop=SHOP)
     with pytest.raises(PeerTimeout):
         await flow.today({})
     await flow.close()
@@ -366,13 +373,14 @@ async def test_a_timeout_is_told_as_one(open_store: Open, make_client: MakeClien
 
 async def test_without_credentials_nothing_is_asked(open_store: Open, make_client: MakeClient) -> None:
     store = await open_store()
-    flow = CustomerFlow(make_client(store.cloud, secret_key=""), store.table, SHOP)
+    client = make_client(store.cloud, secret_key="")
+    flow = CustomerFlow(client, store.table, store.supervisor, default_shop=SHOP)
     with pytest.raises(Conflict, match="credentials"):
         await flow.today({})
     await flow.close()
 
 
-async def test_days_that_no_answer_can_cover_are_refused(open_store: Open) -> None:
+async def test_days_that_no_response_can_cover_are_refused(open_store: Open) -> None:
     store = await open_store()
     refused = {
         (date(2026, 11, 2), date(2026, 11, 1)): "to: must not be before from",
@@ -388,8 +396,8 @@ async def test_days_that_no_answer_can_cover_are_refused(open_store: Open) -> No
         await store.history(NOON.date(), NOON.date() + timedelta(days=2))
 
 
-async def test_shops_are_checked_and_kept_apart(open_store: Open) -> None:
-    store = await open_store(pause_s=60)
+async def test_shops_are_checked_and_kept_apart(open_store: Open, make_client: MakeClient) -> None:
+    store = await open_store(min_interval_s=60)
     newer = await store.flow.today({"sunmi_shop_no": "100000010096"})
     assert (newer["shop_id"], newer["sunmi_shop_no"]) == (None, "100000010096")
     assert (await store.flow.today({"shop_id": "", "sunmi_shop_no": ""}))["shop_id"] == "10096"
@@ -398,10 +406,10 @@ async def test_shops_are_checked_and_kept_apart(open_store: Open) -> None:
     with pytest.raises(InvalidRequest, match="shop_id: must have at most 64 characters"):
         await store.flow.today({"shop_id": "7" * 65})
     with pytest.raises(InvalidRequest, match="shop_id: is required"):
-        await CustomerFlow(store.flow._asking.cloud, store.table, {}).today({})
+        await CustomerFlow(make_client(store.cloud), store.table, store.supervisor, default_shop={}).today({})
 
 
-async def test_a_wrong_clock_changes_neither_what_is_kept_nor_what_is_given(open_store: Open) -> None:
+async def test_a_wrong_clock_changes_nothing_that_is_cached(open_store: Open) -> None:
     store = await open_store()
     fetched = await store.history()
     await store.cloud.stop()
@@ -413,7 +421,7 @@ async def test_a_wrong_clock_changes_neither_what_is_kept_nor_what_is_given(open
 
 
 async def test_callers_of_the_same_days_share_one_fetch(open_store: Open) -> None:
-    store = await open_store(pause_s=60)
+    store = await open_store(min_interval_s=60)
     store.cloud.faults.latency_s = 0.2
     answers = await asyncio.gather(*(store.history() for _ in range(10)))
     assert set(store.asked().values()) == {1}

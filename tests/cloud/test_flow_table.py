@@ -1,25 +1,25 @@
-"""What is kept of customer flow: answers by account, shop and days, bounded in age and size."""
+"""The stored responses of customer flow: by account, shop and days, bounded in age and size."""
 
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from gateway.cloud.customer_flow.table import RETENTION_S, FlowTable, Kept
+from gateway.cloud.customer_flow.table import RETENTION_S, CachedResponse, FlowTable
 from gateway.storage.database import Database
 from gateway.storage.uptime_table import Uptime
 
 SHOP = "shop_id=10096"
 
 
-def kept(day: str, data: Any = None, *, fetched_s: float = 0, final: bool = True) -> Kept:
-    return Kept(
-        path="p", first=day, last=day, data=data or {"total_count": 3}, final=final, fetched_at=1795000000,
+def kept(day: str, data: Any = None, *, fetched_s: float = 0, final: bool = True) -> CachedResponse:
+    return CachedResponse(
+        path="p", first_day=day, last_day=day, data=data or {"total_count": 3}, final=final, fetched_at=1795000000,
         fetched_s=fetched_s,
     )  # fmt: skip
 
 
 async def days(table: FlowTable, shop: str = SHOP) -> list[str]:
-    return sorted(one.first for one in await table.load(shop, "2000-01-01", "2100-12-31"))
+    return sorted(one.first_day for one in await table.load(shop, "2000-01-01", "2100-12-31"))
 
 
 async def test_what_is_kept_survives_a_restart(tmp_path: Path) -> None:
@@ -36,9 +36,9 @@ async def test_what_is_kept_survives_a_restart(tmp_path: Path) -> None:
 
 async def test_only_days_within_the_range_are_found(database: Database) -> None:
     table = FlowTable(database, Uptime(0), account="a")
-    present = Kept(path="today", data={}, final=False, fetched_at=1, fetched_s=0)
+    present = CachedResponse(path="today", data={}, final=False, fetched_at=1, fetched_s=0)
     await table.save(SHOP, [kept("2026-11-01"), kept("2026-11-02"), kept("2026-11-03"), present])
-    assert [one.first for one in await table.load(SHOP, "2026-11-02", "2026-11-02")] == ["2026-11-02"]
+    assert [one.first_day for one in await table.load(SHOP, "2026-11-02", "2026-11-02")] == ["2026-11-02"]
     assert await table.load(SHOP, "", "") == [present]
 
 
@@ -58,7 +58,19 @@ async def test_newer_numbers_replace_older_ones(database: Database) -> None:
     assert (one.data, one.final) == ({"total_count": 4}, True)
 
 
-async def test_age_is_running_time(database: Database) -> None:
+async def test_damaged_responses_are_left_out(database: Database) -> None:
+    table = FlowTable(database, Uptime(0), account="a")
+    await table.save(SHOP, [kept(f"2026-11-0{number}") for number in range(1, 5)])
+    async with database.write() as connection:
+        await connection.execute("UPDATE customer_flow SET data = '{\"count' WHERE first_day = '2026-11-01'")
+        await connection.execute("UPDATE customer_flow SET data = CAST(x'ff22' AS TEXT) WHERE first_day = '2026-11-02'")
+        await connection.execute("UPDATE customer_flow SET path = CAST(x'ff' AS TEXT) WHERE first_day = '2026-11-03'")
+    assert await days(table) == ["2026-11-04"]
+    await table.save(SHOP, [kept("2026-11-01")])
+    assert await days(table) == ["2026-11-01", "2026-11-04"]
+
+
+async def test_age_is_uptime(database: Database) -> None:
     table = FlowTable(database, Uptime(0), account="a")
     await table.save(SHOP, [kept("2024-01-01"), kept("2026-11-01", fetched_s=1000)])
     table.uptime = Uptime(RETENTION_S + 500)

@@ -1,53 +1,59 @@
-"""Customer flow at hand: what the ten endpoints of the cloud tell, merged and kept."""
+"""Customer flow: how many customers came to a shop, merged from ten endpoints of the cloud, and cached."""
 
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from gateway.cloud.client import CloudClient
-from gateway.cloud.customer_flow.fetcher import PATIENCE_S, PAUSE_S, Asking, chosen_shop
+from gateway.cloud.customer_flow.cache import ResponseCache
+from gateway.cloud.customer_flow.fetcher import MAX_WAIT_S, MIN_INTERVAL_S, Fetcher
 from gateway.cloud.customer_flow.history import History
+from gateway.cloud.customer_flow.shop import choose_shop
 from gateway.cloud.customer_flow.table import FlowTable
 from gateway.cloud.customer_flow.today import Today
+from gateway.runtime.supervisor import Supervisor
 
 __all__ = ["CustomerFlow"]
 
 
 class CustomerFlow:
-    """How many customers came, and of which kind. `shop` holds the keys of the shop that is meant if none is named.
-
-    The cloud is asked for changing numbers every `pause_s` seconds at most; a caller who can have remembered ones waits
-    `patience_s` for new ones.
-    """
+    """The customer flow of the shops of one account."""
 
     def __init__(
         self,
         cloud: CloudClient,
         table: FlowTable,
-        shop: Mapping[str, str],
+        supervisor: Supervisor,
         *,
-        pause_s: float = PAUSE_S,
-        patience_s: float = PATIENCE_S,
+        default_shop: Mapping[str, str],
+        min_interval_s: float = MIN_INTERVAL_S,
+        max_wait_s: float = MAX_WAIT_S,
     ) -> None:
-        self._asking = Asking(cloud, pause_s=pause_s, patience_s=patience_s)
-        self._shop = shop
-        self._today = Today(self._asking, table)
-        self._history = History(self._asking, table)
+        """Take the shop to use if a caller names none, as parameters of a call.
+
+        Numbers that change are fetched at most every `min_interval_s` seconds. A caller waits at most `max_wait_s`
+        seconds for new numbers if there are cached ones.
+        """
+        self._fetcher = Fetcher(cloud, supervisor, min_interval_s=min_interval_s, max_wait_s=max_wait_s)
+        self._default_shop = default_shop
+        cache = ResponseCache(table, cloud.clock)
+        self._today = Today(self._fetcher, cache)
+        self._history = History(self._fetcher, cache)
 
     async def close(self) -> None:
-        """Stop asking."""
-        await self._asking.close()
+        """Cancel what is being fetched."""
+        await self._fetcher.close()
 
     async def today(self, shop: Mapping[str, str]) -> dict[str, Any]:
-        """Return the present day of a shop, named by one of its keys, as JSON.
+        """Return the customer flow of today as JSON. `shop` holds `shop_id` or `sunmi_shop_no`.
 
-        Raises `InvalidRequest` and, where nothing is remembered either, what the cloud's client raises.
+        Raises `InvalidRequest`, and what `CloudClient.call` raises if nothing is cached either.
         """
-        return await self._today.get(chosen_shop(shop, self._shop))
+        return await self._today.get(choose_shop(shop, self._default_shop))
 
     async def history(self, shop: Mapping[str, str], first: date, last: date) -> dict[str, Any]:
-        """Return the days from `first` to `last` of a shop, named by one of its keys, as JSON.
+        """Return the customer flow from the first to the last day as JSON. `shop` is as in `today`.
 
-        Raises `InvalidRequest` and, where nothing is kept either, what the cloud's client raises.
+        Raises `InvalidRequest`, and what `CloudClient.call` raises if nothing is cached either.
         """
-        return await self._history.get(chosen_shop(shop, self._shop), first, last)
+        return await self._history.get(choose_shop(shop, self._default_shop), first, last)

@@ -1,159 +1,109 @@
-"""Asking the cloud for customer flow: several endpoints at once, none of them while it is known to be away."""
+"""Fetching customer flow from the cloud: several endpoints at once, and none while the cloud is away."""
 
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final
 
 from gateway.cloud.client import CloudClient
-from gateway.cloud.customer_flow.table import Kept
 from gateway.errors import (
     CloudRejectedCredentials,
     CloudUnreachable,
-    FieldError,
-    InvalidRequest,
     PeerTimeout,
     Problem,
     RateLimited,
     VendorRefused,
 )
-from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import Call, Endpoint
-from gateway.storage.uptime_table import Uptime
+from gateway.protocol.endpoint import Call
+from gateway.runtime.clock import PeerClock
+from gateway.runtime.supervisor import Supervisor
 
-PAUSE_S: Final = 15.0
-"""The present day's numbers change at most this often (NOTES: Customer flow)."""
-PATIENCE_S: Final = 2.0
-"""How long a caller waits for the cloud where remembered numbers can be given instead; the cloud is asked on."""
+MIN_INTERVAL_S: Final = 15.0
+"""How often the vendor changes the numbers of today at most (NOTES: Customer flow)."""
+MAX_WAIT_S: Final = 2.0
+"""How long a caller waits for new numbers if there are cached ones. The fetch goes on."""
 
-_AT_ONCE: Final = 4
-_MOST_SHOP: Final = 64
-_OFF_S: Final = 5.0
-"""By how much the clock and the running time differ for other reasons than that the gateway was off."""
-_AWAY: Final = CloudUnreachable | PeerTimeout | CloudRejectedCredentials
-
-T = TypeVar("T")
+_MAX_CONCURRENCY: Final = 4
+_UNAVAILABLE: Final = CloudUnreachable | PeerTimeout | CloudRejectedCredentials
 
 
-class Shop(NamedTuple):
-    """A shop as a call names it: one of the two keys, and its value."""
+class Fetcher:
+    """Calls the cloud, and makes a pause when it is away or asks for fewer requests."""
 
-    name: str
-    value: str
+    def __init__(self, cloud: CloudClient, supervisor: Supervisor, *, min_interval_s: float, max_wait_s: float) -> None:
+        """Set the intervals as in `CustomerFlow`. The pause is at least `min_interval_s` long, too."""
+        self.min_interval_s = min_interval_s
+        self._cloud = cloud
+        self._supervisor = supervisor
+        self._max_wait_s = max_wait_s
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENCY)
+        self._paused_until = 0.0
+        self._pause_reason: Problem | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
 
     @property
-    def key(self) -> str:
-        """The shop under which answers are kept."""
-        return f"{self.name}={self.value}"
-
-    def describe(self) -> dict[str, str | None]:
-        """Return both keys as JSON, the one that was not used as null."""
-        return {"shop_id": None, "sunmi_shop_no": None, self.name: self.value}
-
-
-def flow_endpoint(name: str) -> Endpoint:
-    """Return an endpoint of the customer flow: `today/getLatest`."""
-    return CATALOGUE.get("cloud", f"passengerFlow/stat/{name}")
-
-
-def chosen_shop(given: Mapping[str, str], defaults: Mapping[str, str]) -> Shop:
-    """Return the shop that a caller names, else that of the settings. Raises `InvalidRequest`."""
-    given = {name: value for name, value in given.items() if value}
-    field_errors = [
-        FieldError(name, f"must have at most {_MOST_SHOP} characters")
-        for name, value in given.items()
-        if len(value) > _MOST_SHOP
-    ]
-    if len(given) > 1:
-        field_errors.append(FieldError("sunmi_shop_no", "stands in for shop_id: give one of them"))
-    if field_errors:
-        raise InvalidRequest(field_errors)
-    [(name, value)] = flow_endpoint("today/getLatest").encode(given, defaults=defaults).fields.items()
-    return Shop(name, value)
-
-
-class Asking:
-    """Asks the cloud, a few calls at a time. When it is away, nothing is asked for a while.
-
-    `pause_s` is how often numbers that change are asked for at most, `patience_s` how long a caller waits for new ones
-    who can have remembered ones.
-    """
-
-    def __init__(self, cloud: CloudClient, *, pause_s: float = PAUSE_S, patience_s: float = PATIENCE_S) -> None:
-        self.cloud = cloud
-        self.pause_s = pause_s
-        self.patience_s = patience_s
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._closed_until = 0.0
-        self._closed_by: Problem | None = None
-        self._under_way: set[asyncio.Task[Any]] = set()
+    def clock(self) -> PeerClock:
+        """The cloud's clock."""
+        return self._cloud.clock
 
     async def close(self) -> None:
-        """Stop what is under way."""
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        """Cancel the running jobs."""
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
 
-    def share(self, fetch: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begin a fetch that several callers may wait for: it ends with the gateway, not with a caller."""
-        task = asyncio.create_task(fetch)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return task
+    def start(self, fetch: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a job that several callers can wait for. It goes on when a caller leaves."""
+        job = self._supervisor.start_job("customer flow", fetch)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+        return job
 
-    async def ask(self, calls: Sequence[Call]) -> list[Any]:
-        """Return for each call what is below `data` of the answer, or the `Problem` that it met."""
-        if self._closed_by is not None and time.monotonic() < self._closed_until:
-            return [self._closed_by] * len(calls)
-        answers = await asyncio.gather(*map(self._one, calls))
-        self._judge(calls, answers)
-        return list(answers)
+    async def wait(self, job: asyncio.Task[None], *, has_cached: bool) -> bool:
+        """Wait for a job, not for long if there are cached numbers. Return whether it is done; raise what it raised."""
+        await asyncio.wait({job}, timeout=self._max_wait_s if has_cached else None)
+        if job.done():
+            job.result()
+        return job.done()
 
-    async def _one(self, call: Call) -> Any:
-        async with self._turns:
+    def timeout_problem(self) -> PeerTimeout:
+        """Return the reason for cached numbers when `wait` did not see the end of a job."""
+        return PeerTimeout(f"the cloud has not responded within {self._max_wait_s:g} s; the call goes on")
+
+    async def fetch(self, calls: Sequence[Call]) -> list[Any]:
+        """Return for each call the `data` of the response, or the `Problem` that the call raised."""
+        if self._pause_reason is not None and time.monotonic() < self._paused_until:
+            return [self._pause_reason] * len(calls)
+        results = await asyncio.gather(*map(self._call, calls))
+        self._pause_if_needed(calls, results)
+        return list(results)
+
+    async def _call(self, call: Call) -> Any:
+        async with self._slots:
             try:
-                return (await self.cloud.call(call)).data
+                return (await self._cloud.call(call)).data
             except Problem as problem:
                 return problem
 
-    def _judge(self, calls: Sequence[Call], answers: Sequence[Any]) -> None:
-        """Close for a while if the cloud asks for that, or is away: one that is being developed proves nothing."""
-        waits = [answer.retry_after_s for answer in answers if isinstance(answer, RateLimited)]
-        told = [
-            answer for call, answer in zip(calls, answers, strict=True) if call.endpoint.availability == "available"
+    def _pause_if_needed(self, calls: Sequence[Call], results: Sequence[Any]) -> None:
+        delays = [result.retry_after_s for result in results if isinstance(result, RateLimited)]
+        # An endpoint that the vendor still develops proves nothing about the cloud.
+        telling = [
+            result for call, result in zip(calls, results, strict=True) if call.endpoint.availability == "available"
         ]
-        away = bool(told) and all(isinstance(answer, _AWAY) for answer in told)
-        if waits or away:
-            self._closed_by = next(answer for answer in answers if isinstance(answer, RateLimited | _AWAY))
-            self._closed_until = time.monotonic() + max([self.pause_s, *waits])
+        is_away = bool(telling) and all(isinstance(result, _UNAVAILABLE) for result in telling)
+        if delays or is_away:
+            self._pause_reason = next(result for result in results if isinstance(result, RateLimited | _UNAVAILABLE))
+            self._paused_until = time.monotonic() + max([self.min_interval_s, *delays])
 
 
-def late(patience_s: float) -> PeerTimeout:
-    """Return the reason why remembered numbers are given before it is known whether there are new ones."""
-    return PeerTimeout(f"the cloud has not answered within {patience_s:g} s; it is still being asked")
-
-
-def unavailable(problems: Mapping[str, Problem]) -> list[dict[str, str]]:
-    """Return as JSON which endpoints, by path, gave nothing now, and why."""
+def describe_problems(problems: Mapping[str, Problem]) -> list[dict[str, str]]:
+    """Return as JSON which endpoints, by path, gave nothing, and why."""
     return [
         {"endpoint": path, "code": problem.code, "detail": problem.detail} for path, problem in sorted(problems.items())
     ]
 
 
-def worst(problems: Mapping[str, Problem]) -> Problem:
-    """Return the problem that explains most: that the cloud cannot be reached rather than what it refused."""
+def choose_problem(problems: Mapping[str, Problem]) -> Problem:
+    """Return the problem that explains most: an unreachable cloud rather than a refusal."""
     return min(problems.values(), key=lambda problem: isinstance(problem, VendorRefused))
-
-
-class Age:
-    """How old what was fetched is."""
-
-    def __init__(self, cloud: CloudClient, uptime: Uptime) -> None:
-        self._clock = cloud.clock
-        self._uptime = uptime
-
-    def of(self, kept: Kept) -> float:
-        """Return the age in seconds: running time, or more where the clock says that the gateway was off meanwhile."""
-        ran_s = max(0.0, self._uptime.now() - kept.fetched_s)
-        passed_s = self._clock.now() - kept.fetched_at
-        return round(passed_s if passed_s > ran_s + _OFF_S else ran_s, 1)
