@@ -1,4 +1,4 @@
-"""Calling simulated cameras: signatures, clocks, faults, trust, Wi-Fi and activation."""
+"""Calling simulated cameras: signatures, clocks, faults, trust."""
 
 import asyncio
 import time
@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway.cameras.cameras import AccessPoint, AccessPointListUnsupported, ActivationOutcomeUnknown
 from gateway.cameras.session import MAX_WAITING_CALLS
 from gateway.errors import (
     CameraUnreachable,
     CameraUntrusted,
     Conflict,
-    GatewayError,
-    InvalidRequest,
     NotFound,
     NotManaged,
     PeerTimeout,
@@ -24,9 +21,8 @@ from gateway.errors import (
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import CameraSettings
 from gateway.simulator.certificates import CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_PASSWORD
+from tests.cameras.conftest import NUMBER, Bench
 
-Bench = Any  # the fixture of conftest.py, which cannot be imported
-NUMBER = "8000000000000000000042"
 WIFI = ("SunmiStore", "plenty-of-coffee")
 
 
@@ -176,7 +172,7 @@ UNREACHABLE = {
 
 
 @pytest.mark.parametrize(("kind", "options"), UNREACHABLE.values(), ids=UNREACHABLE)
-async def test_a_camera_that_answers_nonsense(bench: Bench, kind: Any, options: dict[str, int]) -> None:
+async def test_a_camera_that_answers_nonsense(bench: Bench, kind: Any, options: dict[str, Any]) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     await bench.cameras.refresh(camera.sn)
     camera.faults.add(kind, **options)
@@ -334,167 +330,3 @@ async def test_an_unreachable_camera_says_where_it_was_tried(bench: Bench) -> No
         with pytest.raises(CameraUnreachable, match=rf"nothing listens at {camera.address}"):
             await bench.cameras.call(camera.sn, call("config/getName"))
     assert not bench.registry.get(camera.sn).online
-
-
-# Wi-Fi
-
-NETWORKS = [
-    AccessPoint("SunmiStore", "WPA-PSK"),
-    AccessPoint("Cafe Guests", "NONE"),
-    AccessPoint("OldRouter", "WEP"),
-]
-
-
-@pytest.mark.parametrize("managed", [False, True])
-async def test_access_points_before_activation_need_no_signature(bench: Bench, managed: bool) -> None:
-    camera = await bench.simulate()
-    bench.record_device(camera)
-    if managed:
-        await bench.registry.manage(camera.sn)
-    assert await bench.cameras.list_access_points(camera.sn) == NETWORKS
-    assert camera.request_paths == ["config/getApListWithoutAuth"]
-    assert not camera.requests[0].fields
-    assert bench.registry.get(camera.sn).activation == "not_activated"
-
-
-async def test_access_points_after_activation_are_signed(bench: Bench) -> None:
-    camera = await bench.manage(await bench.simulate(activated=True))
-    assert await bench.cameras.list_access_points(camera.sn) == NETWORKS
-    assert await bench.cameras.list_access_points(camera.sn) == NETWORKS
-    assert camera.request_paths.count("config/getApListWithoutAuth") == 1  # its state is known then
-
-
-async def test_an_activated_camera_that_nobody_manages_is_not_asked_with_signatures(bench: Bench) -> None:
-    camera = await bench.simulate(activated=True)
-    bench.record_device(camera)
-    with pytest.raises(NotManaged, match="is activated"):
-        await bench.cameras.list_access_points(camera.sn)
-    assert not bench.registry.get(camera.sn).certificate_sha256
-
-
-async def test_firmware_without_the_unsigned_list(bench: Bench) -> None:
-    camera = await bench.manage(await bench.simulate())
-    camera.faults.add("status", path="config/getApListWithoutAuth", status=404, times=None)
-    with pytest.raises(AccessPointListUnsupported, match="type the network's name"):
-        await bench.cameras.list_access_points(camera.sn)
-    assert await bench.cameras.probe_activation(camera.sn) == "unknown"
-    assert await bench.cameras.set_wifi(camera.sn, *WIFI)
-    await camera.wait_until_back()
-    await bench.cameras.activate(camera.sn, NUMBER)
-    assert await bench.cameras.list_access_points(camera.sn) == NETWORKS
-
-
-@pytest.mark.parametrize("activated", [False, True])
-async def test_wifi_is_set_unsigned_before_activation_and_signed_after(bench: Bench, activated: bool) -> None:
-    camera = await bench.manage(await bench.simulate(activated=activated))
-    assert await bench.cameras.set_wifi(camera.sn, *WIFI)
-    await camera.wait_until_back()
-    assert camera.state.wifi == WIFI[0]
-    wifi = next(request for request in camera.requests if "password" in request.fields)
-    assert ("sign" in wifi.fields) is activated
-
-
-@pytest.mark.parametrize("fault", [("reset_after", {}), ("silent", {})])
-async def test_a_camera_that_is_gone_before_it_answers(bench: Bench, fault: tuple[Any, dict[str, Any]]) -> None:
-    camera = await bench.manage(await bench.simulate())
-    camera.faults.add(fault[0], path="config/setWifiConfWithoutAuth")
-    cameras = bench.calls(CameraSettings(timeout_s=0.5))
-    assert await cameras.set_wifi(camera.sn, *WIFI) is False
-    assert camera.request_paths.count("config/setWifiConfWithoutAuth") == 1
-    await cameras.close()
-
-
-BAD_WIFI = {
-    "a long name": ("x" * 33, "password"),
-    "no name": ("", "password"),
-    "a short password": ("SunmiStore", "1234567"),
-    "a long password": ("SunmiStore", "x" * 65),
-    "WEP": ("OldRouter", "password"),
-}
-
-
-@pytest.mark.parametrize(("ssid", "password"), BAD_WIFI.values(), ids=BAD_WIFI)
-async def test_bad_wifi_never_reaches_the_camera(bench: Bench, ssid: str, password: str) -> None:
-    camera = await bench.manage(await bench.simulate())
-    with pytest.raises(InvalidRequest) as caught:
-        await bench.cameras.set_wifi(camera.sn, ssid, password)
-    assert "password" not in str(caught.value.__cause__)
-    assert "config/setWifiConfWithoutAuth" not in camera.request_paths
-
-
-# Activation
-
-
-async def test_activation(bench: Bench) -> None:
-    camera = await bench.manage(await bench.simulate())
-    assert await bench.cameras.probe_activation(camera.sn) == "not_activated"
-    await bench.cameras.activate(camera.sn, NUMBER)
-    assert camera.state.activated
-    assert await bench.cameras.probe_activation(camera.sn) == "activated"
-    assert bench.registry.get(camera.sn).activation == "activated"
-    with pytest.raises(Conflict, match="already"):
-        await bench.cameras.activate(camera.sn, NUMBER)
-    assert camera.request_paths.count("device/activate") == 1
-
-
-async def test_activation_of_a_camera_with_a_wrong_clock(bench: Bench) -> None:
-    camera = await bench.manage(await bench.simulate())
-    camera.faults.clock_offset_s = -600_000_000
-    await bench.cameras.activate(camera.sn, NUMBER)
-    assert camera.request_paths.count("device/activate") == 1  # the unsigned list told its time
-
-
-async def test_another_accounts_camera(bench: Bench) -> None:
-    camera = await bench.manage(await bench.simulate(app_id="SOMEBODY", secret_key="else", activated=True))
-    assert await bench.cameras.probe_activation(camera.sn) == "other_owner"
-    for refused in (bench.cameras.activate(camera.sn, NUMBER), bench.cameras.list_access_points(camera.sn)):
-        with pytest.raises(Conflict, match="another account"):
-            await refused
-    assert "device/activate" not in camera.request_paths
-
-
-async def test_a_wrong_number_is_a_refusal(bench: Bench) -> None:
-    camera = await bench.manage(await bench.simulate())
-    with pytest.raises(VendorRefused, match="code 9") as caught:
-        await bench.cameras.activate(camera.sn, "12345678")
-    assert "12345678" not in str(caught.value.members)
-
-
-@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "silent", "garbage", "empty", "drop"])
-async def test_a_lost_answer_is_never_followed_by_another_request(bench: Bench, kind: Any) -> None:
-    camera = await bench.manage(await bench.simulate())
-    cameras = bench.calls(CameraSettings(timeout_s=0.5))
-    camera.faults.add(kind, path="device/activate")
-    with pytest.raises(ActivationOutcomeUnknown) as caught:
-        await cameras.activate(camera.sn, NUMBER)
-    assert NUMBER not in str(caught.value)
-    assert camera.request_paths.count("device/activate") == 1
-    took_effect = kind == "reset_after"
-    assert await cameras.probe_activation(camera.sn) == ("activated" if took_effect else "not_activated")
-    await cameras.close()
-
-
-async def test_a_reset_camera_shows_that_it_is_not_activated_any_more(bench: Bench) -> None:
-    camera = await bench.manage(await bench.simulate(activated=True))
-    await bench.cameras.refresh(camera.sn)
-    camera.state.factory_reset()
-    await camera.stop()
-    camera.set_address("127.21.0.9", 0)
-    await camera.start()
-    bench.record_device(camera)
-    with pytest.raises(CameraUntrusted, match="provision it again"):
-        await bench.cameras.call(camera.sn, call("config/getName"))
-    assert await bench.cameras.probe_activation(camera.sn) == "not_activated"
-    assert bench.registry.get(camera.sn).address == camera.address
-
-
-async def test_no_error_tells_a_secret(bench: Bench) -> None:
-    camera = await bench.manage(await bench.simulate())
-    camera.faults.add("refuse", path="config/setWifiConfWithoutAuth", code=101)
-    for failing in (bench.cameras.set_wifi(camera.sn, *WIFI), bench.cameras.activate(camera.sn, "4711471147114711")):
-        with pytest.raises(GatewayError) as caught:
-            await failing
-        told = f"{caught.value!r} {caught.value.members}"  # type: ignore[attr-defined]
-        assert WIFI[1] not in told
-        assert "4711471147114711" not in told
-    assert "kdsofkdsnflke9382938k" not in repr(vars(bench.cameras))

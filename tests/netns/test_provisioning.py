@@ -12,7 +12,7 @@ from tests.netns.lab import Host, Lab, Process
 pytestmark = pytest.mark.netns
 
 SSID, PASSWORD = "SunmiStore", "plenty-of-coffee"
-LIMITS = {"reach_s": 1.0, "rejoin_s": 15, "leave_s": 2, "probe_s": 0.2, "person_s": 20}
+TIMEOUTS = {"reach_s": 1.0, "rejoin_s": 15, "leave_s": 2, "probe_s": 0.2, "person_s": 20}
 
 
 class Laptop:
@@ -34,9 +34,9 @@ class Laptop:
     def provision(self, sn: str, **request: Any) -> Process:
         asked = {
             "folder": str(self.folder), "sn": sn, "camera_port": 443, "broadcast_port": 10001, "interfaces": [],
-            "app_id": "EF3OG8R5B32X0", "secret_key": "kdsofkdsnflke9382938k", "limits": LIMITS, "request": request,
+            "app_id": "EF3OG8R5B32X0", "secret_key": "kdsofkdsnflke9382938k", "timeouts": TIMEOUTS, "request": request,
         }  # fmt: skip
-        return self.host.start(sys.executable, "-m", "tests.cameras.provision_process", json.dumps(asked))
+        return self.host.start(sys.executable, "-m", "tests.cameras.provisioning.process", json.dumps(asked))
 
 
 @pytest.fixture

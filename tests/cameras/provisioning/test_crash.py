@@ -14,8 +14,8 @@ import pytest
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.discovery import DiscoveryResponder
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = Path(__file__).with_name("provision_process.py")
+ROOT = Path(__file__).parents[3]
+SCRIPT = Path(__file__).with_name("process.py")
 SN = "FS101D8BS00106"
 APP_ID, SECRET_KEY, NUMBER = "EF3OG8R5B32X0", "kdsofkdsnflke9382938k", "8000000000000000000042"
 SSID, PASSWORD = "SunmiStore", "plenty-of-coffee"

@@ -1,0 +1,221 @@
+"""Every reason for which a provisioning can fail."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.cameras.provisioning import ProvisioningRequest
+from gateway.errors import Conflict, InvalidRequest
+from gateway.simulator.camera_state import SimulatedAccessPoint
+from tests.cameras.provisioning.conftest import (
+    ACTIVATION,
+    ALL_DONE,
+    NOTHING,
+    PASSWORD,
+    SN,
+    SSID,
+    WHOLE,
+    WIFI,
+    Lab,
+    outcome,
+)
+
+
+async def test_not_reachable(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    await lab.scan()
+    await camera.stop()
+    job = await lab.fails(ACTIVATION, "reach", "not_reachable")
+    assert camera.address in job.detail
+
+
+async def test_network_not_seen(lab: Lab) -> None:
+    await lab.camera()
+    await lab.scan()
+    job = await lab.fails(ProvisioningRequest(ssid="Elsewhere", password=PASSWORD), "networks", "network_not_seen")
+    assert "'SunmiStore'" in job.detail
+
+
+async def test_a_network_that_appears_in_a_later_scan(lab: Lab) -> None:
+    camera = await lab.camera(wifi_networks=())
+    await lab.scan()
+    await lab.provisioning.start(SN, WIFI)
+    await asyncio.sleep(0.1)
+    camera.state.access_points = (SimulatedAccessPoint(SSID, "WPA-PSK"),)
+    assert (await lab.end()).state == "done"
+
+
+async def test_wep(lab: Lab) -> None:
+    await lab.camera()
+    await lab.scan()
+    await lab.fails(ProvisioningRequest(ssid="OldRouter", password=PASSWORD), "networks", "wep_not_supported")
+
+
+async def test_no_password_for_a_network_that_needs_one(lab: Lab) -> None:
+    await lab.camera()
+    await lab.scan()
+    await lab.fails(ProvisioningRequest(ssid=SSID), "networks", "wrong_wifi_password")
+
+
+@pytest.mark.parametrize("away_s", [0.15, 0.001], ids=["seen leaving", "back at once"])
+async def test_wrong_wifi_password(lab: Lab, away_s: float) -> None:
+    await lab.camera(rejoin_s=away_s)
+    await lab.scan()
+    request = ProvisioningRequest(ssid=SSID, password="not-this-one")
+    job = await lab.fails(request, "rejoin", "wrong_wifi_password")
+    assert "not-this-one" not in str(job.describe())
+    with pytest.raises(InvalidRequest, match="password: is not kept"):
+        await lab.provisioning.start(SN, NOTHING)
+    assert (await lab.run(WHOLE)).state == "done"
+
+
+async def test_a_password_that_the_camera_refuses(lab: Lab) -> None:
+    camera = await lab.camera()
+    camera.faults.add("refuse", path="config/setWifiConfWithoutAuth", code=101)
+    await lab.scan()
+    await lab.fails(WIFI, "wifi", "wrong_wifi_password")
+
+
+async def test_wrong_activation_number(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    await lab.scan()
+    request = ProvisioningRequest(activation_number="4711471147114711", confirm_erase=True)
+    job = await lab.fails(request, "activate", "wrong_activation_number")
+    assert "4711471147114711" not in str(job.describe())
+    assert camera.request_paths.count("device/activate") == 1
+    with pytest.raises(InvalidRequest, match="activation_number: is not kept"):
+        await lab.provisioning.start(SN, NOTHING)
+    assert (await lab.run(ACTIVATION)).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(8, "wrong_serial_number"), (10, "app_id_rejected"), (1, "refused"), (2, "refused")]
+)
+async def test_other_refusals_of_an_activation(lab: Lab, code: int, reason: str) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.add("refuse", path="device/activate", code=code)
+    await lab.scan()
+    job = await lab.fails(ACTIVATION, "activate", reason)
+    assert f"code {code}" in job.detail
+
+
+async def test_another_camera_at_the_address(lab: Lab) -> None:
+    other = await lab.bench.simulate("SS101D8BS00001", activated=True)
+    lab.visible = lambda camera: False
+    await lab.bench.registry.manage(SN, other.address)
+    job = await lab.fails(ACTIVATION, "reach", "wrong_serial_number")
+    assert "SS101D8BS00001" in job.detail
+
+
+async def test_no_internet_is_tried_again_until_the_limit(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False, internet=False)
+    await lab.scan()
+    await lab.fails(ACTIVATION, "activate", "no_internet")
+    assert camera.request_paths.count("device/activate") > 2
+
+
+async def test_internet_that_comes_late(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False, internet=False)
+    await lab.scan()
+    await lab.provisioning.start(SN, ACTIVATION)
+    await lab.until(lambda job: camera.request_paths.count("device/activate") >= 1)
+    camera.state.internet = True
+    assert (await lab.end()).state == "done"
+
+
+async def test_another_owner(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False, app_id="SOMEBODY", secret_key="else", activated=True)
+    await lab.scan()
+    await lab.fails(WHOLE, "reach", "other_owner")
+    assert "device/activate" not in camera.request_paths
+
+
+async def test_a_changed_certificate(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False, activated=True)
+    await lab.scan()
+    assert (await lab.run(NOTHING)).state == "done"
+    camera.faults.changed_certificate = True
+    await lab.fails(ACTIVATION, "reach", "certificate_changed")
+    await lab.bench.cameras.trust(SN, await lab.bench.cameras.fetch_certificate_sha256(SN))
+    assert (await lab.run(ACTIVATION)).state == "done"
+
+
+async def test_a_name_needs_activation(lab: Lab) -> None:
+    await lab.camera(hotspot=False)
+    await lab.scan()
+    await lab.fails(ProvisioningRequest(name="Door"), "verify", "not_activated")
+
+
+async def test_credentials_are_asked_for_before_anything_is_done(lab: Lab) -> None:
+    camera = await lab.camera()
+    await lab.scan()
+    cameras = lab.bench.calls(credentials=("", ""))
+    provisioning = lab.make(cameras=cameras)
+    with pytest.raises(Conflict, match=r"cloud\.app_id"):
+        await provisioning.start(SN, WHOLE)
+    assert camera.handshakes == 0
+    await provisioning.start(SN, WIFI)
+    lab.provisioning = provisioning
+    assert (await lab.end()).state == "done"
+    await provisioning.close()
+    await cameras.close()
+
+
+async def test_credentials_that_are_missing_for_an_activated_camera(lab: Lab) -> None:
+    await lab.camera(hotspot=False, activated=True)
+    await lab.scan()
+    cameras = lab.bench.calls(credentials=("", ""))
+    lab.provisioning = lab.make(cameras=cameras)
+    await lab.fails(WIFI, "reach", "no_credentials")
+    await lab.provisioning.close()
+    await cameras.close()
+
+
+async def test_a_camera_forgotten_meanwhile(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    await lab.scan()
+    camera.faults.latency_s = 0.1
+    lab.visible = lambda camera: False
+    await lab.provisioning.start(SN, ACTIVATION)
+    await lab.bench.registry.forget(SN)
+    job = await lab.end()
+    assert (job.state, job.reason) == ("failed", "not_reachable")
+
+
+# An activation is sent once
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before", "silent", "garbage"])
+async def test_an_activation_whose_answer_is_lost_is_sent_once(lab: Lab, kind: Any) -> None:
+    camera = await lab.camera()
+    camera.faults.add(kind, path="device/activate")
+    await lab.scan()
+    job = await lab.run(WHOLE)
+    if kind == "reset_after":
+        assert outcome(job) == ALL_DONE
+        assert "the answer had been lost" in job.get_step("activate").detail
+    else:
+        assert (job.state, job.step, job.reason) == ("failed", "activate", "activation_unknown")
+    assert camera.request_paths.count("device/activate") == 1
+
+
+async def test_a_person_decides_about_an_unknown_activation(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.add("silent", path="device/activate")
+    await lab.scan()
+    await lab.fails(ACTIVATION, "activate", "activation_unknown")
+    await lab.fails(NOTHING, "activate", "activation_unknown")  # asked again, not sent again
+    assert camera.request_paths.count("device/activate") == 1
+    camera.state.activate("EF3OG8R5B32X0")  # it had been slow
+    assert (await lab.run(NOTHING)).state == "done"
+    assert camera.request_paths.count("device/activate") == 1
+
+
+async def test_a_person_sends_an_activation_again(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.add("reset_before", path="device/activate")
+    await lab.scan()
+    await lab.fails(ACTIVATION, "activate", "activation_unknown")
+    assert (await lab.run(ACTIVATION)).state == "done"
+    assert camera.request_paths.count("device/activate") == 2
