@@ -9,7 +9,7 @@ import segno
 from gateway.api.authority_page import format_fingerprint
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
-from gateway.cli.tables import print_line, print_members
+from gateway.cli.output import print_line, print_members
 
 
 @click.command()

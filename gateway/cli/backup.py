@@ -7,8 +7,7 @@ import click
 from gateway.backup.make import make
 from gateway.backup.restore import restore as bring_back
 from gateway.cli.command import CommandContext, run_command
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_members
+from gateway.cli.output import print_members, print_message
 from gateway.settings import find_settings_file, find_settings_file_to_write, load_settings
 
 
@@ -25,7 +24,7 @@ def backup(context: CommandContext, file: Path) -> None:
         path = find_settings_file(context.config)
         made = make(load_settings(path), path, file)
         context.emit({name: value for name, value in made.items() if context.json or name != "files"}, print_members)
-        _say(f"{file} holds secrets: keep it where only you can read it.")
+        print_message(f"{file} holds secrets: keep it where only you can read it.")
 
     run_command(context, work())
 
@@ -44,17 +43,13 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
         done = await bring_back(file, find_settings_file_to_write(context.config), replace=replace)
         context.emit(done, print_members)
         for key, path in done["left_out"].items():
-            _say(
+            print_message(
                 f"{key}: {path} is not beside the settings and was not written; it is sunmi-gateway/files/{key} inside"
             )
         if done["held"]:
-            _say(
+            print_message(
                 f"{done['held']} calls for the cloud are held back, since newer ones may have been sent: look at them "
                 "(sunmi-gateway outbox list --state waiting), then sunmi-gateway outbox release"
             )
 
     run_command(context, work())
-
-
-def _say(text: str) -> None:
-    messages.print(text, markup=False, soft_wrap=True)

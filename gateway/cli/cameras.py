@@ -11,8 +11,7 @@ from gateway.cameras.capture import file_name
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api, write_file
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_json, print_line, print_members, print_table
+from gateway.cli.output import print_json, print_line, print_members, print_message, print_table
 from gateway.errors import NotFound
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -43,7 +42,7 @@ async def discover(context: CommandContext, api: ApiClient, timeout_s: float, me
             print_line(f"unidentified: {one['address']} (sunmi-gateway cameras add SN --address {one['address']})")
         for name, method in document["methods"].items():
             if method["error"]:
-                messages.print(f"{name}: {method['error']}", markup=False)
+                print_message(f"{name}: {method['error']}")
 
     context.emit(result, render)
 
@@ -158,7 +157,7 @@ def _show_progress(job: dict[str, Any], shown: set[tuple[str, str]]) -> None:
         mark = (step["name"], f"{step['state']} {step['detail'] or ''}".strip())
         if step["state"] != "pending" and mark not in shown:
             shown.add(mark)
-            messages.print(f"{mark[0]:<10} {mark[1]}", markup=False)
+            print_message(f"{mark[0]:<10} {mark[1]}")
 
 
 def _detail(job: dict[str, Any]) -> str:
@@ -188,7 +187,7 @@ async def call(context: CommandContext, api: ApiClient, sn: str, endpoint: str, 
 @with_api
 async def capture(context: CommandContext, api: ApiClient, sn: str, output: Path | None) -> None:
     """Record, redacted, what a camera answers to every read and how it announces itself."""
-    messages.print(f"asking {sn} everything that it tells; this may take minutes if it is slow", markup=False)
+    print_message(f"asking {sn} everything that it tells; this may take minutes if it is slow")
     document = await api.post(f"cameras/{sn}/capture", {})
     if context.json:
         context.emit(document, print_json)

@@ -5,8 +5,7 @@ import click
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_json
+from gateway.cli.output import print_json, print_message
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
 
@@ -30,4 +29,4 @@ async def call(context: CommandContext, api: ApiClient, path: str, arguments: tu
     context.emit(answer, print_json)
     if "outbox_id" in answer:
         where = f"sunmi-gateway outbox show {answer['outbox_id']}"
-        messages.print(f"kept in the outbox until the cloud has taken it: {where}", markup=False)
+        print_message(f"kept in the outbox until the cloud has taken it: {where}")

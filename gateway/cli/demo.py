@@ -14,7 +14,7 @@ from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, run_command
-from gateway.cli.messages import messages
+from gateway.cli.output import messages
 from gateway.cli.run import port_of, stop_signal
 from gateway.cli.simulator_files import write_settings
 from gateway.errors import GatewayError

@@ -8,8 +8,7 @@ import click
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
 from gateway.cli.hooks import hook, hooks, unhook
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_line
+from gateway.cli.output import print_line, print_message
 from gateway.protocol import json_text
 
 
@@ -34,11 +33,11 @@ async def tail(context: CommandContext, api: ApiClient, /, no_follow: bool, **gi
     if no_follow or not api.running:
         await _kept(context, api, query)
         if not no_follow:
-            messages.print("no gateway runs here, so nothing more will happen: these are the events that were kept")
+            print_message("no gateway runs here, so nothing more will happen: these are the events that were kept")
         return
     async for kind, document in api.stream(f"events?{urlencode(query)}"):
         if kind == "notice":
-            messages.print(document["detail"], markup=False)
+            print_message(document["detail"])
         else:
             _print(context, document)
 

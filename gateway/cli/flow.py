@@ -9,8 +9,7 @@ import click
 
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_bars, print_line, print_table
+from gateway.cli.output import print_bars, print_line, print_message, print_table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,7 +56,7 @@ async def _answer(context: CommandContext, api: ApiClient, kind: str, query: dic
     answer = await api.get(f"flow/{kind}?{urlencode(given)}")
     context.emit(answer, _draw)
     for one in answer["unavailable"]:
-        messages.print(f"{one['endpoint']}: {one['detail']}", markup=False, soft_wrap=True)
+        print_message(f"{one['endpoint']}: {one['detail']}")
 
 
 def _draw(answer: Any) -> None:

@@ -7,8 +7,7 @@ import click
 
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_members, print_table
+from gateway.cli.output import print_members, print_message, print_table
 
 _COLUMNS = {
     "TARGET": "target",
@@ -49,7 +48,7 @@ async def unhook(context: CommandContext, api: ApiClient, target: str, yes: bool
         if not click.confirm(f"{what} Go on?", err=True):
             fail("nothing was changed")
     _emit(context, await api.call("DELETE", _path(target)))
-    messages.print("the gateway subscribes again when told to (`events hook`), or when it is started again")
+    print_message("the gateway subscribes again when told to (`events hook`), or when it is started again")
 
 
 def _path(target: str) -> str:

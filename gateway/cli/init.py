@@ -7,9 +7,8 @@ from typing import Final, Literal, NamedTuple, TextIO
 import click
 
 from gateway.cli.command import CommandContext, fail, run_command
-from gateway.cli.messages import messages
+from gateway.cli.output import print_members, print_message
 from gateway.cli.settings_file import CloudDraft
-from gateway.cli.tables import print_members
 from gateway.cloud.client import CloudClient
 from gateway.errors import CloudRejectedCredentials, Problem, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
@@ -162,7 +161,7 @@ class _Interview:
         if judged.verdict == "refused":
             if not self._context.can_prompt:
                 fail(f"nothing was written: {judged.reason}")
-            messages.print(judged.reason, markup=False)
+            print_message(judged.reason)
             return False
         if not self._checked or self._unchecked:
             self._checked = False
@@ -170,7 +169,7 @@ class _Interview:
         self._checked = False
         if not self._context.can_prompt:
             fail(f"nothing was written, because the answers cannot be checked: {judged.reason}; --unchecked goes on")
-        messages.print(f"The answers cannot be checked: {judged.reason}", markup=False)
+        print_message(f"The answers cannot be checked: {judged.reason}")
         if not click.confirm("Write them unchecked?", err=True):
             fail("nothing was written")
         return True
@@ -180,4 +179,4 @@ class _Interview:
         document = {"settings": str(draft.path)} | {key: draft[key] for key in ("environment", "app_id", "shop_id")}
         self._context.emit(document | {"checked": self._checked}, print_members)
         if not self._checked:
-            messages.print("The cloud could not be reached to check this: `sunmi-gateway doctor` does so later.")
+            print_message("The cloud could not be reached to check this: `sunmi-gateway doctor` does so later.")

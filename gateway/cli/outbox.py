@@ -9,8 +9,7 @@ import click
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api, write_file
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_line, print_members, print_table
+from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.outbox.model import STATES
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -44,7 +43,7 @@ async def list_items(context: CommandContext, api: ApiClient, /, limit: int, **g
     page = await api.get(f"outbox?{urlencode(query)}")
     context.emit(page, lambda shown: print_table(shown["items"], _COLUMNS))
     if page["next"]:
-        messages.print(f"there are more: --after {page['next']}")
+        print_message(f"there are more: --after {page['next']}")
 
 
 @outbox.command("show")
@@ -113,7 +112,7 @@ async def export(context: CommandContext, api: ApiClient, state: str | None, out
         click.echo(text)
         return
     write_file(output, text)
-    messages.print(f"{len(items)} items written to {output}", markup=False)
+    print_message(f"{len(items)} items written to {output}")
 
 
 @outbox.command()

@@ -3,7 +3,7 @@
 import click
 
 from gateway.cli.command import CommandContext
-from gateway.cli.tables import print_line, print_table
+from gateway.cli.output import print_line, print_table
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.reference import render
 from gateway.protocol.signing import sign as signature

@@ -11,9 +11,8 @@ import click
 from gateway.cli import simulator_files
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.fault_option import FaultCommand, Injector, fault_option, inject
-from gateway.cli.messages import messages
+from gateway.cli.output import messages, print_members
 from gateway.cli.run import stop_signal
-from gateway.cli.tables import print_members
 from gateway.errors import StateError
 from gateway.settings import ServerSettings
 from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID

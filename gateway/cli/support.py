@@ -11,8 +11,7 @@ import click
 from gateway.cli.client import ApiError, connect_api
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.doctor import collect_findings
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_members
+from gateway.cli.output import print_members, print_message
 from gateway.errors import GatewayError, SettingsError
 from gateway.runtime.redaction import Redactor
 from gateway.settings import ENVIRONMENT_PREFIX, SECRET_SETTINGS, Settings, find_settings_file, load_settings
@@ -54,10 +53,9 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
             parts |= await _ask_gateway(settings)
         names = bundle.write(file, parts, Redactor(secrets))
         context.emit({"bundle": str(file), "files": names}, print_members)
-        messages.print(
-            f"{file} holds no secrets; it names cameras, addresses and the account. Look into it before you send it.",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+        print_message(
+            f"{file} holds no secrets; it names cameras, addresses and the account. Look into it before you send it."
+        )
 
     run_command(context, work())
 

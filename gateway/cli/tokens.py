@@ -4,7 +4,7 @@ import click
 
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
-from gateway.cli.tables import print_line, print_table
+from gateway.cli.output import print_line, print_table
 
 
 @click.group()

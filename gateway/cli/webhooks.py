@@ -4,8 +4,7 @@ import click
 
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api
-from gateway.cli.messages import messages
-from gateway.cli.tables import print_line, print_members, print_table
+from gateway.cli.output import print_line, print_members, print_message, print_table
 
 _COLUMNS = {
     "ID": "webhook_id",
@@ -41,7 +40,7 @@ async def add(context: CommandContext, api: ApiClient, url: str, name: str, type
     names = [one for one in types.split(",") if one]
     made = await api.post("webhooks", {"url": url, "name": name, "types": names, "camera": camera})
     context.emit(made, print_members)
-    messages.print("the till checks the header webhook-signature with this secret (Standard Webhooks)")
+    print_message("the till checks the header webhook-signature with this secret (Standard Webhooks)")
 
 
 @webhooks.command("show")

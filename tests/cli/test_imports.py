@@ -7,7 +7,7 @@ _NOT_NEEDED = (
     "rich",
     "cryptography",
     "gateway.simulator",
-    "gateway.cli.tables",
+    "gateway.cli.output",
     "gateway.doctor",
     "gateway.backup",
     "segno",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cli.tables import print_line, print_members, print_table
+from gateway.cli.output import print_line, print_members, print_table
 
 ODD = "d8:AB:00 :smile: [bold]till[/bold]"
 

@@ -1,0 +1,75 @@
+"""Printing for people: results to standard output, messages and progress to standard error."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from rich.bar import Bar
+from rich.console import Console
+from rich.table import Table
+
+from gateway.protocol import json_text
+
+_results: Final = Console(highlight=False, markup=False, emoji=False)
+messages: Final = Console(stderr=True, highlight=False, emoji=False)
+"""Standard error. Texts from elsewhere are printed by `print_message`, which interprets no markup."""
+
+
+def print_line(text: str) -> None:
+    """Print a line."""
+    _results.print(text, soft_wrap=True)
+
+
+def print_message(text: str) -> None:
+    """Print a line to standard error."""
+    messages.print(text, markup=False, soft_wrap=True)
+
+
+def print_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+    """Print rows as a table. `columns` maps each heading to the member of a row below it."""
+    grid = Table(box=None, pad_edge=False)
+    for heading in columns:
+        grid.add_column(heading, overflow="fold")
+    for row in rows:
+        grid.add_row(*(_format_cell(row.get(member)) for member in columns.values()))
+    _results.print(grid)
+
+
+def print_bars(steps: Sequence[tuple[str, int | None]]) -> None:
+    """Print a number for each label as a bar, as wide as the terminal allows. None has no bar."""
+    maximum = max((number for _, number in steps if number is not None), default=0)
+    grid = Table(box=None, pad_edge=False, show_header=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(ratio=1)
+    width = min(60, max(10, _results.width - 24))
+    for label, number in steps:
+        if _results.options.ascii_only:
+            bar: Bar | str = "#" * round(width * (number or 0) / max(maximum, 1))
+        else:
+            bar = Bar(max(maximum, 1), 0, number or 0, width=width)
+        grid.add_row(label, _format_cell(number), bar)
+    _results.print(grid)
+
+
+def print_members(document: Mapping[str, Any]) -> None:
+    """Print each member of an object in a line."""
+    width = max((len(name) for name in document), default=0)
+    for name, value in document.items():
+        print_line(f"{name.ljust(width)}  {_format_cell(value)}")
+
+
+def print_json(document: Any) -> None:
+    """Print a JSON document."""
+    print_line(json_text.dumps(document))
+
+
+def _format_cell(value: Any) -> str:
+    match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case _:
+            return json_text.dumps(value)
