@@ -1,1 +1,1 @@
-"""The command `sunmi-gateway`: every command speaks REST, to a running gateway or to one made for the moment."""
+"""The command `sunmi-gateway`. Its commands use the REST API of a running gateway, or of one made for the command."""

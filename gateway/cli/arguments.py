@@ -1,9 +1,9 @@
-"""Arguments of vendor calls on a command line: `name=value`, and `name=@file` for a file."""
+"""Arguments of vendor calls: `name=value`, and `name=@file` for a file."""
 
 import io
 import mimetypes
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import click
@@ -11,12 +11,12 @@ import click
 from gateway.protocol.endpoint import Endpoint
 
 
-def build_body(endpoint: Endpoint, pairs: tuple[str, ...]) -> dict[str, Any] | aiohttp.FormData:
-    """Return the body of a vendor call; everything after the first `=` belongs to the value.
+def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """Return values by name. Everything after the first `=` belongs to the value.
 
-    Raises `click.UsageError` for an argument that is no pair, is given twice, or names a file that cannot be read.
+    Raises `click.UsageError` for an argument that is not a pair, and for a name that is given twice.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
@@ -24,13 +24,19 @@ def build_body(endpoint: Endpoint, pairs: tuple[str, ...]) -> dict[str, Any] | a
         if name in values:
             raise click.UsageError(f"{name} is given twice")
         values[name] = value
+    return values
+
+
+def build_body(endpoint: Endpoint, pairs: Sequence[str]) -> dict[str, str] | aiohttp.FormData:
+    """Return the body of a vendor call. Raises `click.UsageError` for bad pairs, and a file that cannot be read."""
+    values = parse_pairs(pairs)
     files = [known.name for known in endpoint.parameters if known.type == "file" and known.name in values]
     if not files:
         return values
     form = aiohttp.FormData()
     for name, value in values.items():
         if name in files:
-            path = _file(name, value)
+            path = _find_file(name, value)
             kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
             form.add_field(name, io.BytesIO(path.read_bytes()), filename=path.name, content_type=kind)
         else:
@@ -38,7 +44,7 @@ def build_body(endpoint: Endpoint, pairs: tuple[str, ...]) -> dict[str, Any] | a
     return form
 
 
-def _file(name: str, value: str) -> Path:
+def _find_file(name: str, value: str) -> Path:
     path = Path(value.removeprefix("@"))
     if not value.startswith("@"):
         raise click.UsageError(f"{name} is a file: give {name}=@FILE")

@@ -16,13 +16,13 @@ from gateway.cli.output import print_line, print_members
 @with_api
 async def authority(context: CommandContext, api: ApiClient) -> None:
     """Show the authority that certifies the HTTPS port: its fingerprint, names, and the page to open on a till."""
-    context.emit(await api.get("authority"), _show)
+    context.emit(await api.get("authority"), _render)
 
 
-def _show(document: dict[str, Any]) -> None:
-    shown = ("name", "expires_at", "file", "leaf_expires_at", "names", "addresses", "not_covered")
-    texts = {one: document[one] for one in shown}
-    print_members({one: ", ".join(value) if isinstance(value, list) else value for one, value in texts.items()})
+def _render(document: dict[str, Any]) -> None:
+    names = ("name", "expires_at", "file", "leaf_expires_at", "names", "addresses", "not_covered")
+    members = {name: document[name] for name in names}
+    print_members({name: ", ".join(value) if isinstance(value, list) else value for name, value in members.items()})
     print_line("\nThe fingerprint (SHA-256), to be compared with what a till shows:")
     print_line(format_fingerprint(document["certificate_sha256"]))
     print_line(f"\nOpen {document['page']} on the till:")

@@ -1,11 +1,11 @@
-"""Commands that put settings and state into one file, and bring them back."""
+"""Commands that back up settings and state into one file, and restore them."""
 
 from pathlib import Path
 
 import click
 
-from gateway.backup.make import make
-from gateway.backup.restore import restore as bring_back
+from gateway.backup.make import make as make_backup
+from gateway.backup.restore import restore as restore_backup
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.output import print_members, print_message
 from gateway.settings import find_settings_file, find_settings_file_to_write, load_settings
@@ -15,15 +15,15 @@ from gateway.settings import find_settings_file, find_settings_file_to_write, lo
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
 def backup(context: CommandContext, file: Path) -> None:
-    """Put settings and state into a new file (.tar.gz), also while the gateway runs.
+    """Back up settings and state into a new file (.tar.gz), also while the gateway runs.
 
     The file holds every secret: the account's key, tokens, certificates with their keys. Keep it as safe as those.
     """
 
     async def work() -> None:
         path = find_settings_file(context.config)
-        made = make(load_settings(path), path, file)
-        context.emit({name: value for name, value in made.items() if context.json or name != "files"}, print_members)
+        members = make_backup(load_settings(path), path, file)
+        context.emit({name: value for name, value in members.items() if context.json or name != "files"}, print_members)
         print_message(f"{file} holds secrets: keep it where only you can read it.")
 
     run_command(context, work())
@@ -31,16 +31,16 @@ def backup(context: CommandContext, file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="Put other settings and another state that are there aside.")
+@click.option("--replace", is_flag=True, help="Move aside settings and state that are already there.")
 @click.pass_obj
 def restore(context: CommandContext, file: Path, replace: bool) -> None:
-    """Bring settings and state back from a backup, while no gateway runs.
+    """Restore settings and state from a backup, while no gateway runs.
 
     Calls that waited for the cloud when the backup was made are held back until `outbox release`.
     """
 
     async def work() -> None:
-        done = await bring_back(file, find_settings_file_to_write(context.config), replace=replace)
+        done = await restore_backup(file, find_settings_file_to_write(context.config), replace=replace)
         context.emit(done, print_members)
         for key, path in done["left_out"].items():
             print_message(

@@ -1,7 +1,6 @@
-"""Commands for cameras: finding, managing, calling them, and putting them to work."""
+"""Commands for cameras: discovery, management, calls and provisioning."""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ async def access_points(context: CommandContext, api: ApiClient, sn: str) -> Non
 @click.option("--password", default="", help="Leave out for an open network.")
 @with_api
 async def wifi(context: CommandContext, api: ApiClient, sn: str, ssid: str, password: str) -> None:
-    """Tell a camera the Wi-Fi network to join."""
+    """Set the Wi-Fi network that a camera joins."""
     body = {"ssid": ssid, "password": password}
     context.emit(await api.call("PUT", f"cameras/{sn}/wifi", body), print_members)
 
@@ -107,7 +106,7 @@ async def activate(
     context: CommandContext, api: ApiClient, sn: str, activation_number: str, confirm_erase: bool
 ) -> None:
     """Activate a camera for this account; this deletes its face groups."""
-    body = {"activation_number": activation_number, "confirm_erase": _confirmed(context, confirm_erase)}
+    body = {"activation_number": activation_number, "confirm_erase": _confirm_erase(context, confirm_erase)}
     context.emit(await api.post(f"cameras/{sn}/activation", body), print_members)
 
 
@@ -122,42 +121,42 @@ async def activate(
 async def provision(
     context: CommandContext, api: ApiClient, /, sn: str, confirm_erase: bool, **given: str | None
 ) -> None:
-    """Put a camera to work: Wi-Fi, activation and name in one go."""
+    """Provision a camera: Wi-Fi, activation and name in one go."""
     body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if "activation_number" in body:
-        body["confirm_erase"] = _confirmed(context, confirm_erase)
+        body["confirm_erase"] = _confirm_erase(context, confirm_erase)
     path = f"cameras/{sn}/provisioning"
     job = await api.post(path, body)
-    shown: set[tuple[str, str]] = set()
+    printed: set[tuple[str, str]] = set()
     while job["state"] in ("running", "waiting"):
         if job["state"] == "waiting":
-            await _let_person_act(context, api, path, job)
+            await _wait_for_person(context, api, path, job)
             job = await api.post(path, {})
         else:
-            _show_progress(job, shown)
+            _print_progress(job, printed)
         await asyncio.sleep(0.2)
         job = await api.get(path)
-    _show_progress(job, shown)
+    _print_progress(job, printed)
     context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
     if job["state"] != "done":
         fail(f"{sn}: step {job['step']} {job['state']}: {job['reason']}: {_detail(job)}")
 
 
-async def _let_person_act(context: CommandContext, api: ApiClient, path: str, job: dict[str, Any]) -> None:
-    """Ask the person to change the laptop's network; where nobody may be asked, end the job and say at which step."""
+async def _wait_for_person(context: CommandContext, api: ApiClient, path: str, job: dict[str, Any]) -> None:
+    """Ask a person to change the laptop's network. Cancels the job if nobody can be prompted."""
     try:
-        await asyncio.to_thread(context.ask, f"step {job['step']}: {job['reason']}: {_detail(job)}")
+        await asyncio.to_thread(context.wait_for_person, f"step {job['step']}: {job['reason']}: {_detail(job)}")
     except SystemExit:
         await api.call("DELETE", path)
         raise
 
 
-def _show_progress(job: dict[str, Any], shown: set[tuple[str, str]]) -> None:
+def _print_progress(job: dict[str, Any], printed: set[tuple[str, str]]) -> None:
     for step in job["steps"]:
-        mark = (step["name"], f"{step['state']} {step['detail'] or ''}".strip())
-        if step["state"] != "pending" and mark not in shown:
-            shown.add(mark)
-            print_message(f"{mark[0]:<10} {mark[1]}")
+        name, progress = step["name"], f"{step['state']} {step['detail'] or ''}".strip()
+        if step["state"] != "pending" and (name, progress) not in printed:
+            printed.add((name, progress))
+            print_message(f"{name:<10} {progress}")
 
 
 def _detail(job: dict[str, Any]) -> str:
@@ -186,8 +185,8 @@ async def call(context: CommandContext, api: ApiClient, sn: str, endpoint: str, 
 )
 @with_api
 async def capture(context: CommandContext, api: ApiClient, sn: str, output: Path | None) -> None:
-    """Record, redacted, what a camera answers to every read and how it announces itself."""
-    print_message(f"asking {sn} everything that it tells; this may take minutes if it is slow")
+    """Record, redacted, how a camera responds to every read and how it announces itself."""
+    print_message(f"reading everything from {sn}; this takes minutes if the camera is slow")
     document = await api.post(f"cameras/{sn}/capture", {})
     if context.json:
         context.emit(document, print_json)
@@ -215,7 +214,7 @@ async def forget(context: CommandContext, api: ApiClient, sn: str) -> None:
     context.emit({"sn": sn, "forgotten": True}, lambda _: print_line(f"{sn}: forgotten"))
 
 
-def _confirmed(context: CommandContext, given: bool) -> bool:
-    if not given and not context.no_input and sys.stdin.isatty():
+def _confirm_erase(context: CommandContext, given: bool) -> bool:
+    if not given and context.can_prompt:
         return click.confirm("Activation deletes the camera's face groups. Go on?", err=True)
     return given

@@ -1,4 +1,4 @@
-"""The REST client of the commands: to the gateway that holds the state directory, else to one assembled in-process."""
+"""The REST client of the commands: for the gateway that holds the state directory, else for one made in-process."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -15,53 +15,55 @@ from gateway.storage.state_directory import StateDirectory
 
 
 class ApiError(Exception):
-    """The gateway answered with a problem; `document` is what it answered."""
+    """The gateway responded with a problem document."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         super().__init__(str(document.get("detail", "the gateway failed")))
         self.document = document
+        """The problem document."""
 
 
 class ApiClient:
-    """A gateway's REST API as the commands see it."""
+    """A client of a gateway's REST API."""
 
-    def __init__(self, session: aiohttp.ClientSession, where: Path, *, running: bool = True) -> None:
+    def __init__(self, session: aiohttp.ClientSession, directory: Path, *, running: bool = True) -> None:
+        """Take a session to the gateway that holds the state directory."""
         self.running = running
-        """Whether a gateway runs by itself, rather than one that was assembled for this command."""
+        """Whether a gateway runs, rather than one that was made for this command."""
         self._session = session
-        self._where = where
+        self._directory = directory
 
     async def get(self, path: str) -> Any:
-        """GET a path below /api/v1/."""
+        """GET a path below `/api/v1/`."""
         return await self.call("GET", path)
 
     async def post(self, path: str, body: Mapping[str, Any] | aiohttp.FormData) -> Any:
-        """POST a JSON object or a form to a path below /api/v1/."""
+        """POST a JSON object or a form to a path below `/api/v1/`."""
         return await self.call("POST", path, body)
 
     async def stream(self, path: str) -> AsyncGenerator[tuple[str, Any], None]:
-        """Read a stream of server-sent events: the kind of each (`message` unless told) and its JSON document.
+        """Yield server-sent events: the event name (`message` by default) and the JSON document of each.
 
-        Ends when the gateway ends it. Raises `ApiError` and `StateError`.
+        Ends when the gateway ends the stream. Raises `ApiError` and `StateError`.
         """
         try:
             async with self._session.get(f"/api/v1/{path}", headers={"Accept": "text/event-stream"}) as response:
                 if response.status >= 400:
                     raise ApiError(json_text.loads(await response.read()))
-                kind = "message"
+                event = "message"
                 while line := (await response.content.readline()).decode():
                     name, _, value = line.rstrip("\n").partition(": ")
                     if name == "event":
-                        kind = value
+                        event = value
                     elif name == "data":
-                        yield kind, json_text.loads(value)
+                        yield event, json_text.loads(value)
                     elif not name:
-                        kind = "message"
+                        event = "message"
         except (aiohttp.ClientError, OSError) as exc:
-            raise StateError(f"the gateway that holds {self._where} does not answer any more: {exc}") from exc
+            raise StateError(f"the gateway that holds {self._directory} does not respond any more: {exc}") from exc
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None = None) -> Any:
-        """Call a path below /api/v1/ and return the JSON answer. Raises `ApiError` and `StateError`."""
+        """Call a path below `/api/v1/` and return the JSON of the response. Raises `ApiError` and `StateError`."""
         is_json = isinstance(body, Mapping)
         headers = {"Content-Type": "application/json"} if is_json else {}
         data = json_text.dumps(body).encode() if is_json else body
@@ -69,7 +71,7 @@ class ApiClient:
             async with self._session.request(method, f"/api/v1/{path}", data=data, headers=headers) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as exc:
-            raise StateError(f"the gateway that holds {self._where} does not answer: {exc}") from exc
+            raise StateError(f"the gateway that holds {self._directory} does not respond: {exc}") from exc
         document = json_text.loads(raw) if raw else None
         if response.status >= 400:
             raise ApiError(document or {})
@@ -78,12 +80,12 @@ class ApiClient:
 
 @contextlib.asynccontextmanager
 async def connect_api(settings: Settings) -> AsyncIterator[ApiClient]:
-    """Yield the API of the gateway that holds the state directory, else of one assembled here and now."""
+    """Yield a client of the gateway that holds the state directory, else of one made in this process."""
     directory = settings.state_directory
     async with contextlib.AsyncExitStack() as stack:
         running = StateDirectory.is_held(directory)
         if not running:
-            session = await stack.enter_async_context(_assembled(settings))
+            session = await stack.enter_async_context(_make_gateway(settings))
         elif HAS_UNIX_SOCKETS:
             session = await stack.enter_async_context(socket_session(StateDirectory.socket_in(directory)))
         else:
@@ -95,9 +97,9 @@ async def connect_api(settings: Settings) -> AsyncIterator[ApiClient]:
 
 
 @contextlib.asynccontextmanager
-async def _assembled(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield a session to a gateway that is assembled for this command alone."""
-    # Imported here: a command that speaks to a gateway that runs starts in half the time without all of it.
+async def _make_gateway(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+    """Yield a session to a gateway that is made for this command."""
+    # Imported here: without it, a command for a running gateway starts in half the time.
     from gateway.api.server import serve_commands
     from gateway.app import Gateway
 

@@ -25,8 +25,8 @@ async def call(context: CommandContext, api: ApiClient, path: str, arguments: tu
         known = CATALOGUE.get("cloud", path)
     except NotFound as exc:
         raise click.UsageError(f"{exc} (sunmi-gateway catalogue)") from exc
-    answer = await api.post(f"cloud/{known.path}", build_body(known, arguments))
-    context.emit(answer, print_json)
-    if "outbox_id" in answer:
-        where = f"sunmi-gateway outbox show {answer['outbox_id']}"
-        print_message(f"kept in the outbox until the cloud has taken it: {where}")
+    response = await api.post(f"cloud/{known.path}", build_body(known, arguments))
+    context.emit(response, print_json)
+    if "outbox_id" in response:
+        command = f"sunmi-gateway outbox show {response['outbox_id']}"
+        print_message(f"kept in the outbox until the cloud has accepted it: {command}")

@@ -1,4 +1,4 @@
-"""What every command shares: the settings, how to print, and how to fail."""
+"""What all commands share: their context, the REST API, and how they end."""
 
 import asyncio
 import functools
@@ -20,18 +20,21 @@ P = ParamSpec("P")
 
 @dataclass
 class CommandContext:
-    """One run of the command: which settings file, whether to print JSON, whether a person may be asked."""
+    """The options that every command has."""
 
     config: str | None
+    """The settings file; None for the default one."""
     json: bool
+    """Whether to print one JSON document instead of text."""
     no_input: bool
+    """Whether never to prompt."""
 
     def settings(self) -> Settings:
         """Read the settings. Raises `SettingsError`."""
         return load_settings(find_settings_file(self.config))
 
     def emit(self, document: Any, render: Callable[[Any], object]) -> None:
-        """Print a result: as one JSON document, or as `render` shows it to a person."""
+        """Print a result: as JSON with `--json`, else by `render`."""
         if self.json:
             click.echo(json_text.dumps(document))
         else:
@@ -39,25 +42,25 @@ class CommandContext:
 
     @property
     def can_prompt(self) -> bool:
-        """Whether a person may be asked."""
+        """Whether a person can be prompted."""
         return not self.no_input and sys.stdin.isatty()
 
-    def ask(self, question: str) -> None:
-        """Wait until a person has done something. Fails, naming it, where nobody may be asked."""
+    def wait_for_person(self, task: str) -> None:
+        """Wait until a person has done a task. Fails if nobody can be prompted."""
         if not self.can_prompt:
-            fail(f"a person is needed: {question}")
-        click.echo(question, err=True)
+            fail(f"a person is needed: {task}")
+        click.echo(task, err=True)
         click.prompt("Press Enter", default="", show_default=False, err=True)
 
 
 def fail(reason: str) -> NoReturn:
-    """End the command with the reason in one line on standard error, and status 1."""
+    """Print the reason in one line to standard error, and exit with status 1."""
     click.echo(f"sunmi-gateway: {' '.join(reason.split())}", err=True)
     sys.exit(1)
 
 
 def write_file(file: Path, text: str) -> None:
-    """Write a result to a file, or fail naming it."""
+    """Write a result to a file. Fails if it cannot be written."""
     try:
         file.write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
@@ -84,7 +87,7 @@ def with_api(
 
 
 def run_command(context: CommandContext, work: Coroutine[Any, Any, None]) -> None:
-    """Run a command's work to its end, wording every failure."""
+    """Run a command. Prints its failure and exits with status 1 if it has one."""
     try:
         asyncio.run(work)
     except ApiError as exc:

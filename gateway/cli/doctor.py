@@ -18,8 +18,8 @@ from gateway.errors import GatewayError, SettingsError
 from gateway.settings import Settings, find_settings_file, load_settings
 from gateway.storage.state_directory import StateDirectory
 
-_PATIENCE_S: Final = 60.0
-_SIGN_OF_LIFE_S: Final = 5.0
+_TIMEOUT_S: Final = 60.0
+_STATUS_TIMEOUT_S: Final = 5.0
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
 
 
@@ -41,19 +41,21 @@ def doctor(context: CommandContext) -> None:
 
 
 async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
-    """Return all findings: on the settings, on the gateway, and what that gateway finds, or else this process."""
+    """Return the findings on the settings and on the gateway, and those of the gateway, else of this process."""
     path = find_settings_file(context.config)
     try:
         settings = load_settings(path)
     except SettingsError as exc:
-        advice = "correct it; every setting is in the README, and `sunmi-gateway init` writes a first file"
+        advice = (
+            "correct it; packaging/debian/gateway.toml explains each setting, `sunmi-gateway init` writes a first file"
+        )
         return [Finding("failed", str(exc), what_to_do=advice, check="settings").describe()]
-    on_settings = [one._replace(check="settings").describe() for one in _on_settings(path, settings)]
+    settings_findings = [one._replace(check="settings").describe() for one in _check_settings_files(path, settings)]
     held = False
     try:
         held = StateDirectory.is_held(settings.state_directory)
-        async with asyncio.timeout(_PATIENCE_S), connect_api(settings) as api:
-            async with asyncio.timeout(_SIGN_OF_LIFE_S):
+        async with asyncio.timeout(_TIMEOUT_S), connect_api(settings) as api:
+            async with asyncio.timeout(_STATUS_TIMEOUT_S):
                 await api.get("status")
             found = (await api.post("doctor", {}))["findings"]
             what = "a gateway runs" if held else "no gateway runs on this state directory now"
@@ -62,13 +64,13 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
         reason = str(exc) or "it took too long"
         what, advice = "no gateway can start with these settings", "correct what it names, then look again"
         if held:
-            what, advice = "a gateway runs, but does not answer", "restart it: systemctl restart sunmi-gateway"
+            what, advice = "a gateway runs, but does not respond", "restart it: systemctl restart sunmi-gateway"
         gateway = Finding("failed", what, reason, advice)
         found = [one.describe() for one in await examine(Subject(settings, None), CHECKS)]
-    return [*on_settings, gateway._replace(check="gateway").describe(), *found]
+    return [*settings_findings, gateway._replace(check="gateway").describe(), *found]
 
 
-def _on_settings(path: Path | None, settings: Settings) -> list[Finding]:
+def _check_settings_files(path: Path | None, settings: Settings) -> list[Finding]:
     if path is None:
         return [Finding("warning", "there is no settings file", what_to_do="run `sunmi-gateway init`")]
     findings = []
@@ -86,8 +88,8 @@ def _render(document: dict[str, Any]) -> None:
         status = one["status"]
         console.print(f"[{_COLOURS[status]}]{status.ljust(8)}[/] {one['check'].ljust(18)} ", end="")
         console.print(one["what"], markup=False, soft_wrap=True)
-        for mark, member in (("  ", "evidence"), ("->", "what_to_do")):
+        for prefix, member in (("  ", "evidence"), ("->", "what_to_do")):
             if one[member]:
-                console.print(f"{' ' * 25} {mark} {one[member]}", markup=False, soft_wrap=True)
+                console.print(f"{' ' * 25} {prefix} {one[member]}", markup=False, soft_wrap=True)
     counts = {status: sum(one["status"] == status for one in document["findings"]) for status in _COLOURS}
     console.print(", ".join(f"{count} {status}" for status, count in counts.items()))

@@ -1,4 +1,4 @@
-"""Commands for customer flow: the trend of a day or of some days, drawn in the terminal."""
+"""Commands for customer flow: the numbers of a day or of some days, drawn in the terminal."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,10 +19,10 @@ _STEPS: Final = ("hours", "days", "weeks", "months")
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
 
-def _of_a_shop(command: Command) -> Command:
-    named = click.option("--shop-id", metavar="ID", help="The shop, if not that of the settings.")
-    newer = click.option("--sunmi-shop-no", metavar="NO", help="The platform's newer key of the shop, instead.")
-    return named(newer(command))
+def _shop_options(command: Command) -> Command:
+    shop_id = click.option("--shop-id", metavar="ID", help="The shop; default: that of the settings.")
+    shop_no = click.option("--sunmi-shop-no", metavar="NO", help="The platform's newer key of the shop, instead.")
+    return shop_id(shop_no(command))
 
 
 @click.group()
@@ -31,65 +31,65 @@ def flow() -> None:
 
 
 @flow.command()
-@_of_a_shop
+@_shop_options
 @with_api
 async def today(context: CommandContext, api: ApiClient, /, **shop: str | None) -> None:
     """Draw the present day by the hour."""
-    await _answer(context, api, "today", shop)
+    await _print_flow(context, api, "today", shop)
 
 
 @flow.command()
 @click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="The first day, YYYY-MM-DD.")
 @click.option("--to", "last", type=_DAY, metavar="DAY", help="The last day; the first one if not given.")
-@_of_a_shop
+@_shop_options
 @with_api
 async def history(
     context: CommandContext, api: ApiClient, /, first: datetime, last: datetime | None, **shop: str | None
 ) -> None:
     """Draw past days: one by the hour, more by the day."""
     days: dict[str, str | None] = {"from": f"{first:%Y-%m-%d}", "to": f"{last or first:%Y-%m-%d}"}
-    await _answer(context, api, "history", shop | days)
+    await _print_flow(context, api, "history", shop | days)
 
 
-async def _answer(context: CommandContext, api: ApiClient, kind: str, query: dict[str, str | None]) -> None:
+async def _print_flow(context: CommandContext, api: ApiClient, kind: str, query: dict[str, str | None]) -> None:
     given = {name: value for name, value in query.items() if value is not None}
-    answer = await api.get(f"flow/{kind}?{urlencode(given)}")
-    context.emit(answer, _draw)
-    for one in answer["unavailable"]:
+    document = await api.get(f"flow/{kind}?{urlencode(given)}")
+    context.emit(document, _draw)
+    for one in document["unavailable"]:
         print_message(f"{one['endpoint']}: {one['detail']}")
 
 
-def _draw(answer: Any) -> None:
-    days = answer["date"] or "today" if "date" in answer else _range(answer["from"], answer["to"])
-    print_line(f"shop {answer['shop_id'] or answer['sunmi_shop_no']}, {days}: {_sentence(answer)}")
-    print_line(_origin(answer))
-    steps: list[Any] = next((answer[name] for name in _STEPS if answer.get(name)), [])
+def _draw(document: Any) -> None:
+    days = document["date"] or "today" if "date" in document else _format_range(document["from"], document["to"])
+    print_line(f"shop {document['shop_id'] or document['sunmi_shop_no']}, {days}: {_summarise(document)}")
+    print_line(_describe_source(document))
+    steps: list[Any] = next((document[name] for name in _STEPS if document.get(name)), [])
     if steps:
         print_line("")
         print_bars([(str(step["time"]).rpartition(" ")[2], step["total"]) for step in steps])
-    if answer["ages"]:
+    if document["ages"]:
         print_line("")
-        told = [{**row, **{one: (row[one] or {}).get("total") for one in ("men", "women")}} for row in answer["ages"]]
-        columns = {heading: name for heading, name in _AGES.items() if any(row[name] is not None for row in told)}
-        print_table(told, columns)
+        rows = [{**row, **{one: (row[one] or {}).get("total") for one in ("men", "women")}} for row in document["ages"]]
+        columns = {heading: name for heading, name in _AGES.items() if any(row[name] is not None for row in rows)}
+        print_table(rows, columns)
 
 
-def _range(first: str, last: str) -> str:
+def _format_range(first: str, last: str) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _sentence(answer: Any) -> str:
-    total = answer["total"]
-    kinds = [f"{answer[name]} {words}" for name, words in _KINDS.items() if answer[name] is not None]
+def _summarise(document: Any) -> str:
+    total = document["total"]
+    kinds = [f"{document[name]} {text}" for name, text in _KINDS.items() if document[name] is not None]
     customers = "total not known" if total is None else f"{total} customer{'' if total == 1 else 's'}"
     return f"{customers} ({', '.join(kinds)})" if kinds else customers
 
 
-def _origin(answer: Any) -> str:
-    if answer["source"] == "cloud":
+def _describe_source(document: Any) -> str:
+    if document["source"] == "cloud":
         return "just fetched from the cloud"
-    age_s, origin = answer["age_s"], "remembered" if answer["source"] == "cache" else "remembered in part"
+    age_s, source = document["age_s"], "cached" if document["source"] == "cache" else "partly cached"
     for seconds, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if age_s >= 2 * seconds:
-            return f"{origin}, fetched {age_s // seconds:.0f} {unit} ago"
-    return f"{origin}, fetched {age_s:.0f} s ago"
+            return f"{source}, fetched {age_s // seconds:.0f} {unit} ago"
+    return f"{source}, fetched {age_s:.0f} s ago"

@@ -1,4 +1,4 @@
-"""The command that asks for the account and the shop, proves them to the cloud, and writes the settings file."""
+"""The command that asks for the account and the shop, verifies them with the cloud, and writes the settings file."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import click
 
 from gateway.cli.command import CommandContext, fail, run_command
 from gateway.cli.output import print_members, print_message
-from gateway.cli.settings_file import CloudDraft
+from gateway.cli.settings_file import CloudSection
 from gateway.cloud.client import CloudClient
 from gateway.errors import CloudRejectedCredentials, Problem, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
@@ -27,22 +27,23 @@ _OPTIONS: Final = {
     "secret_key": "--secret-file",
     "shop_id": "--shop-id",
 }
-_RIVALS: Final = {"secret_key": ["secret_key_file"], "shop_id": ["sunmi_shop_no"]}
-"""What the file may not say beside an answer."""
-_KEPT: Final = "\0"
-"""Stands in for the secret key that the file holds already."""
-_VARIABLES: Final = f"{ENVIRONMENT_PREFIX}CLOUD__"
+_EXCLUSIVE_KEYS: Final = {"secret_key": ["secret_key_file"], "shop_id": ["sunmi_shop_no"]}
+"""The keys that the file may not have beside another one."""
+_UNCHANGED: Final = "\0"
+"""Stands for the secret key that is already in the file."""
+_VARIABLE_PREFIX: Final = f"{ENVIRONMENT_PREFIX}CLOUD__"
 _ANY_SHOP: Final = "0"
-"""Stands in for a shop that is not known yet: a refusal of it comes after the signature was accepted."""
-_PATIENCE_S: Final = 8.0
-_CAMERAS: Final = CATALOGUE.get("cloud", "device/ipc/getList")
-
-Verdict = Literal["accepted", "refused", "unknown"]
+"""Stands for a shop that is not known yet. The cloud refuses it only after it has accepted the signature."""
+_TIMEOUT_S: Final = 8.0
+_TEST_ENDPOINT: Final = CATALOGUE.get("cloud", "device/ipc/getList")
 
 
-class _Judged(NamedTuple):
-    verdict: Verdict
+class _Verification(NamedTuple):
+    """What the cloud says of the answers."""
+
+    result: Literal["accepted", "refused", "unknown"]
     reason: str = ""
+    """Why they are refused, or why it is unknown."""
 
 
 @click.command()
@@ -69,114 +70,119 @@ def init(
     """
     secret = secret_file.read().strip() if secret_file is not None else None
     given = {"environment": environment, "app_id": app_id, "secret_key": secret, "shop_id": shop_id}
-    run_command(context, _Interview(context, given, overwrite=overwrite, unchecked=unchecked).hold())
+    run_command(context, _Wizard(context, given, overwrite=overwrite, unchecked=unchecked).run())
 
 
-class _Interview:
-    """Fills the draft of a settings file with answers, given or asked, each of which the cloud has confirmed."""
+class _Wizard:
+    """Asks for what the options do not give, verifies the answers with the cloud, and writes them."""
 
     def __init__(
         self, context: CommandContext, given: Mapping[str, str | None], *, overwrite: bool, unchecked: bool
     ) -> None:
         self._context = context
-        self._given = {key: one or os.environ.get(f"{_VARIABLES}{key.upper()}") for key, one in given.items()}
+        self._given = {key: one or os.environ.get(f"{_VARIABLE_PREFIX}{key.upper()}") for key, one in given.items()}
         self._overwrite = overwrite
         self._unchecked = unchecked
         self._checked = True
 
-    async def hold(self) -> None:
-        """Ask, check and write. Fails where an answer is missing or wrong and nobody can be asked."""
-        self._draft = CloudDraft(find_settings_file_to_write(self._context.config))
-        self._may_overwrite()
-        self._answer("environment")
+    async def run(self) -> None:
+        """Ask, verify and write. Fails if an answer is missing or wrong and nobody can be prompted."""
+        self._section = CloudSection(find_settings_file_to_write(self._context.config))
+        self._confirm_overwrite()
+        self._ask("environment")
         while True:
-            self._answer("app_id")
-            self._answer("secret_key")
-            if self._settled(await self._judge({"shop_id": _ANY_SHOP})):
+            self._ask("app_id")
+            self._ask("secret_key")
+            if self._is_accepted(await self._verify({"shop_id": _ANY_SHOP})):
                 break
         while True:
-            self._answer("shop_id")
-            if self._settled(await self._judge({"shop_id": self._draft["shop_id"]})):
+            self._ask("shop_id")
+            if self._is_accepted(await self._verify({"shop_id": self._section["shop_id"]})):
                 break
-        self._draft.write()
-        self._tell()
+        self._section.write()
+        self._report()
 
-    def _may_overwrite(self) -> None:
-        path = self._draft.path
-        if not self._draft.exists or self._overwrite:
+    def _confirm_overwrite(self) -> None:
+        path = self._section.path
+        if not self._section.exists or self._overwrite:
             return
         if not self._context.can_prompt:
             fail(f"{path} exists: --overwrite changes the account in it and leaves the rest as it is")
         if not click.confirm(f"{path} exists. Change the account in it (the rest stays)?", err=True):
             fail(f"{path} was left as it is")
 
-    def _answer(self, key: str) -> None:
-        """Put an answer into the draft: the given one the first time, else what a person says."""
-        value = self._given.pop(key, None) or self._asked(key)
+    def _ask(self, key: str) -> None:
+        """Set a key: the first time to what an option gives, else to what a person enters."""
+        value = self._given.pop(key, None) or self._prompt(key)
         while not value or (key == "environment" and value not in CLOUD_URLS):
-            value = self._asked(key)
-        if value == _KEPT:
+            value = self._prompt(key)
+        if value == _UNCHANGED:
             return
-        for rival in _RIVALS.get(key, ()):
-            del self._draft[rival]
-        self._draft[key] = value
+        for other in _EXCLUSIVE_KEYS.get(key, ()):
+            del self._section[other]
+        self._section[key] = value
 
-    def _asked(self, key: str) -> str:
-        hidden = key == "secret_key"
-        known = self._draft[key]
-        if hidden and (known or self._draft["secret_key_file"]):
-            known = _KEPT
+    def _prompt(self, key: str) -> str:
+        is_secret = key == "secret_key"
+        current = self._section[key]
+        if is_secret and (current or self._section["secret_key_file"]):
+            current = _UNCHANGED
         if not self._context.can_prompt:
-            if not known:
+            if not current:
                 fail(f"{_OPTIONS[key]} is missing: {_QUESTIONS[key]}")
-            return known
-        question = f"{_QUESTIONS[key]}, or Enter for the present one" if known == _KEPT else _QUESTIONS[key]
+            return current
+        question = f"{_QUESTIONS[key]}, or Enter for the present one" if current == _UNCHANGED else _QUESTIONS[key]
         answer: str = click.prompt(
-            question, default=known or None, hide_input=hidden, show_default=not hidden, err=True, value_proc=str.strip
+            question,
+            default=current or None,
+            hide_input=is_secret,
+            show_default=not is_secret,
+            err=True,
+            value_proc=str.strip,
         )
-        return answer or known
+        return answer or current
 
-    async def _judge(self, shop: Mapping[str, str]) -> _Judged:
-        """Make a signed call that only reads, at the cloud that the draft and the environment choose."""
-        settings = parse_settings(self._draft.text, str(self._draft.path)).cloud
-        cloud = CloudClient(settings, PeerClock(), timeout_s=_PATIENCE_S)
+    async def _verify(self, shop: Mapping[str, str]) -> _Verification:
+        """Make a signed call that only reads, with the settings as they would be written."""
+        settings = parse_settings(self._section.text, str(self._section.path)).cloud
+        cloud = CloudClient(settings, PeerClock(), timeout_s=_TIMEOUT_S)
         try:
-            await cloud.call(_CAMERAS.encode(shop))
+            await cloud.call(_TEST_ENDPOINT.encode(shop))
         except CloudRejectedCredentials as exc:
-            return _Judged("refused", f"app_id or secret key are wrong, or belong to another environment ({exc})")
+            return _Verification("refused", f"app_id or secret key are wrong, or belong to another environment ({exc})")
         except VendorRefused as exc:
             if shop["shop_id"] == _ANY_SHOP:
-                return _Judged("accepted")
-            return _Judged("refused", f"shop_id {shop['shop_id']}: {exc}")
+                return _Verification("accepted")
+            return _Verification("refused", f"shop_id {shop['shop_id']}: {exc}")
         except Problem as exc:
-            return _Judged("unknown", exc.detail)
+            return _Verification("unknown", exc.detail)
         finally:
             await cloud.close()
-        return _Judged("accepted")
+        return _Verification("accepted")
 
-    def _settled(self, judged: _Judged) -> bool:
-        """Tell whether to go on with an answer. Fails where it was refused and nobody can give another one."""
-        if judged.verdict == "accepted":
+    def _is_accepted(self, verification: _Verification) -> bool:
+        """Tell whether to go on with an answer. Fails if it is refused and nobody can be prompted for another one."""
+        if verification.result == "accepted":
             return True
-        if judged.verdict == "refused":
+        if verification.result == "refused":
             if not self._context.can_prompt:
-                fail(f"nothing was written: {judged.reason}")
-            print_message(judged.reason)
+                fail(f"nothing was written: {verification.reason}")
+            print_message(verification.reason)
             return False
         if not self._checked or self._unchecked:
             self._checked = False
             return True
         self._checked = False
         if not self._context.can_prompt:
-            fail(f"nothing was written, because the answers cannot be checked: {judged.reason}; --unchecked goes on")
-        print_message(f"The answers cannot be checked: {judged.reason}")
+            fail(f"nothing was written; the answers cannot be checked: {verification.reason}; --unchecked writes them")
+        print_message(f"The answers cannot be checked: {verification.reason}")
         if not click.confirm("Write them unchecked?", err=True):
             fail("nothing was written")
         return True
 
-    def _tell(self) -> None:
-        draft = self._draft
-        document = {"settings": str(draft.path)} | {key: draft[key] for key in ("environment", "app_id", "shop_id")}
+    def _report(self) -> None:
+        section = self._section
+        document = {"settings": str(section.path)} | {key: section[key] for key in ("environment", "app_id", "shop_id")}
         self._context.emit(document | {"checked": self._checked}, print_members)
         if not self._checked:
             print_message("The cloud could not be reached to check this: `sunmi-gateway doctor` does so later.")

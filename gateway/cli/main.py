@@ -1,4 +1,4 @@
-"""The command line: its groups, the options that every command has, and its exit status."""
+"""The command line: its commands, and the options that all of them have."""
 
 import importlib
 import sys
@@ -11,7 +11,8 @@ from gateway import __version__
 from gateway.cli.command import CommandContext
 from gateway.runtime import logs
 
-_ANYWHERE: Final = ("--json", "--no-input")
+_GLOBAL_FLAGS: Final = ("--json", "--no-input")
+"""Flags that may stand after any command."""
 _MODULES: Final = {
     "authority": ("authority",),
     "backup": ("backup", "restore"),
@@ -30,12 +31,12 @@ _MODULES: Final = {
     "tokens": ("token",),
     "webhooks": ("webhooks",),
 }
-"""Where each command is: the module's name in this package, and what it is called there."""
+"""The commands by module of this package, by the names of their functions."""
 _COMMANDS: Final = {name.replace("_", "-"): (module, name) for module, names in _MODULES.items() for name in names}
 
 
-class _Commands(click.Group):
-    """Imports a command when it is used: the gateway itself needs neither tables nor a simulated store in memory."""
+class _LazyGroup(click.Group):
+    """Imports a command when it is used. The gateway itself needs neither tables nor a simulated store in memory."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -48,9 +49,11 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sunmi-gateway")
-@click.option("--config", metavar="FILE", help="The settings file, instead of $SUNMI_GATEWAY_CONFIG or the usual ones.")
+@click.option(
+    "--config", metavar="FILE", help="The settings file, instead of $SUNMI_GATEWAY_CONFIG or the default ones."
+)
 @click.option("--json", is_flag=True, help="Print one JSON document and nothing else. May stand after any command.")
 @click.option("--no-input", is_flag=True, help="Never ask; fail naming the question. May stand after any command.")
 @click.pass_context
@@ -67,6 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     end = given.index("--") if "--" in given else len(given)
-    words = [word for word in given[:end] if word not in _ANYWHERE]
-    flags = [flag for flag in _ANYWHERE if flag in given[:end]]
+    words = [word for word in given[:end] if word not in _GLOBAL_FLAGS]
+    flags = [flag for flag in _GLOBAL_FLAGS if flag in given[:end]]
     cli.main([*flags, *words, *given[end:]], prog_name="sunmi-gateway")

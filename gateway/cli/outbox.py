@@ -1,4 +1,4 @@
-"""Commands for the outbox: what waits for the cloud, what it refused, and what becomes of that."""
+"""Commands for the outbox: calls that wait for the cloud, and those that it refused."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _COLUMNS = {
     "CODE": "vendor_code",
     "MEANING": "vendor_meaning",
 }
-_PAGE = 500
+_MAX_PAGE = 500
 
 
 @click.group()
@@ -34,8 +34,8 @@ def outbox() -> None:
 @outbox.command("list")
 @click.option("--state", type=click.Choice(STATES))
 @click.option("--path", help="Only this endpoint, such as order/update.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _PAGE))
-@click.option("--after", help="Go on after this, the `next` of the page before.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _MAX_PAGE))
+@click.option("--after", help="Only items after this one: `next` of the page before.")
 @with_api
 async def list_items(context: CommandContext, api: ApiClient, /, limit: int, **given: str | None) -> None:
     """List what is in the outbox, in the order of acceptance."""
@@ -100,7 +100,7 @@ async def release(context: CommandContext, api: ApiClient) -> None:
 async def export(context: CommandContext, api: ApiClient, state: str | None, output: Path | None) -> None:
     """Write all items, with their parameters, as one JSON document."""
     items: list[Any] = []
-    query = {"limit": str(_PAGE)} | ({"state": state} if state else {})
+    query = {"limit": str(_MAX_PAGE)} | ({"state": state} if state else {})
     while True:
         page = await api.get(f"outbox?{urlencode(query)}")
         items += page["items"]
@@ -118,5 +118,5 @@ async def export(context: CommandContext, api: ApiClient, state: str | None, out
 @outbox.command()
 @with_api
 async def stats(context: CommandContext, api: ApiClient) -> None:
-    """Tell how much waits, and for how long."""
+    """Show how many items wait, and for how long."""
     context.emit((await api.get("status"))["outbox"], print_members)

@@ -1,7 +1,8 @@
-"""Commands that need no gateway: the catalogue, and signatures worked out."""
+"""Commands that need no gateway: listing the catalogue, and computing signatures."""
 
 import click
 
+from gateway.cli.arguments import parse_pairs
 from gateway.cli.command import CommandContext
 from gateway.cli.output import print_line, print_table
 from gateway.protocol.catalogue import CATALOGUE
@@ -29,11 +30,6 @@ def catalogue(context: CommandContext, markdown: bool) -> None:
 @click.pass_obj
 def sign(context: CommandContext, key: str, arguments: tuple[str, ...]) -> None:
     """Work out a signature: print the string that is signed, and the signature."""
-    parameters = {}
-    for pair in arguments:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"{pair!r} is not name=value")
-        parameters[name] = value
+    parameters = parse_pairs(arguments)
     document = {"string_to_sign": string_to_sign(parameters, key), "sign": signature(parameters, key)}
     context.emit(document, lambda made: print_line(f"{made['string_to_sign']}\n{made['sign']}"))

@@ -1,7 +1,7 @@
-"""The settings file as commands write it: comments and other keys stay, and nobody else can read it."""
+"""Editing the settings file: comments and other keys stay, and only the owner can read it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -9,22 +9,22 @@ from tomlkit.exceptions import TOMLKitError
 from gateway.errors import SettingsError
 from gateway.storage.private_file import write_private
 
-_BEGIN = (
+_NEW_FILE: Final = (
     "# Settings of the SUNMI store gateway. They hold secrets: keep this file readable by its owner alone.\n\n[cloud]\n"
 )
 
 
-class CloudDraft:
-    """The section `cloud` of a settings file that is being changed; nothing is written before `write`.
-
-    Raises `SettingsError` for a file that cannot be read or is no TOML.
-    """
+class CloudSection:
+    """The section `cloud` of a settings file. Changes are written by `write`."""
 
     def __init__(self, path: Path) -> None:
+        """Load the file if it exists. Raises `SettingsError` if it cannot be read or is not valid TOML."""
         self.path = path
+        """The settings file."""
         self.exists = path.exists()
+        """Whether the file existed before."""
         try:
-            text = path.read_text(encoding="utf-8") if self.exists else _BEGIN
+            text = path.read_text(encoding="utf-8") if self.exists else _NEW_FILE
             self._document = tomlkit.parse(text)
         except OSError as exc:
             raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
@@ -37,7 +37,7 @@ class CloudDraft:
             raise SettingsError(f"{path}: cloud: must be a section")
 
     def __getitem__(self, key: str) -> str:
-        """Return what the file says of a key, or nothing."""
+        """Return the value of a key; empty if it is missing."""
         return str(self._cloud.get(key, ""))
 
     def __setitem__(self, key: str, value: str) -> None:
@@ -48,7 +48,7 @@ class CloudDraft:
 
     @property
     def text(self) -> str:
-        """The whole file as it will be."""
+        """The whole file, with the changes."""
         return tomlkit.dumps(self._document)
 
     def write(self) -> None:

@@ -1,4 +1,4 @@
-"""The command that packs what somebody else needs to help, without secrets."""
+"""The command that packs a support bundle: what somebody else needs to help, without secrets."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Commands for the tokens with which tills and installers call the gateway."""
+"""Commands for the tokens of tills and installers."""
 
 import click
 
@@ -17,7 +17,7 @@ def token() -> None:
 @click.option("--name", required=True, help="Who will hold it; names are unique.")
 @with_api
 async def create(context: CommandContext, api: ApiClient, scope: str, name: str) -> None:
-    """Make a token and print it; it is not shown again."""
+    """Create a token and print it; it is not shown again."""
     context.emit(await api.post("tokens", {"scope": scope, "name": name}), lambda made: print_line(made["token"]))
 
 

@@ -1,4 +1,4 @@
-"""Commands for webhooks: tills that events are pushed to."""
+"""Commands for webhooks: tills that receive events."""
 
 import click
 
@@ -55,7 +55,7 @@ async def show_webhook(context: CommandContext, api: ApiClient, webhook_id: str)
 @click.argument("webhook_id", metavar="ID")
 @with_api
 async def test(context: CommandContext, api: ApiClient, webhook_id: str) -> None:
-    """Push a test event now, and tell what became of it."""
+    """Push a test event now, and show the outcome."""
     outcome = await api.post(f"webhooks/{webhook_id}/test", {})
     context.emit(outcome, print_members)
     if not outcome["delivered"]:

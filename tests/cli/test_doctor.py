@@ -104,7 +104,7 @@ async def test_a_gateway_that_hangs(private: Any) -> None:
         await process.communicate()
     assert done.status == 1
     found = by_check(done.json)
-    assert "does not answer" in found["gateway"][0]["what"]
+    assert "does not respond" in found["gateway"][0]["what"]
     assert found["credentials"][0]["status"] == "ok"
     assert found["database"][0]["status"] == "ok"
 

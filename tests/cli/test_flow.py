@@ -35,7 +35,7 @@ async def test_a_program_gets_what_rest_answers(running: str, command: Any) -> N
     assert (await command("flow", "today", "--json")).json["unavailable"] == []
 
 
-async def test_past_days_are_drawn_and_kept_without_a_service(store: SimulatedStore, command: Any) -> None:
+async def test_past_days_are_drawn_and_cached_without_a_service(store: SimulatedStore, command: Any) -> None:
     words = ("flow", "history", "--from", str(DAY), "--to", str(DAY + timedelta(days=2)))
     shown = await command(*words)
     assert shown.status == 0, shown.errors
@@ -47,7 +47,7 @@ async def test_past_days_are_drawn_and_kept_without_a_service(store: SimulatedSt
     await store.cloud.stop()
     kept = await command(*words, "--json")
     assert (kept.status, kept.json["source"], kept.json["days"]) == (0, "cache", fetched["days"])
-    assert "remembered, fetched" in (await command(*words)).output
+    assert "cached, fetched" in (await command(*words)).output
     assert len(store.cloud.accepted) == asked
     hours = await command("flow", "history", "--from", str(DAY))
     assert hours.status == 0
