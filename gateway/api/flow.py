@@ -31,21 +31,21 @@ _DAYS: Final = (
 
 _MEMBERS: Final = (
     "`total`, `new`, `repeat` and `members` count customers, `face_not_seen` those whose face was not seen; null is "
-    "what the cloud does not tell. Times are the shop's: `2026-11-21 09:00`. `ages` has a row for each age range: "
+    "what the cloud does not count. Times are the shop's: `2026-11-21 09:00`. `ages` has a row for each age range: "
     "`age` in words, the kinds, and `men` and `women` with theirs. `source` is `cloud` if the numbers were fetched for "
-    "this answer, `cache` if they are remembered{mixed}; `fetched_at` is when, `age_s` how many seconds ago, {oldest}. "
+    "this response, `cache` if they are cached{mixed}; `fetched_at` is when, `age_s` how many seconds ago, {oldest}. "
     "`unavailable` lists the vendor's endpoints that gave nothing now: `endpoint`, `code` and `detail`, as a problem "
     "has them. What the others gave is there all the same; the call fails only where there are no numbers at all."
 )
 _TODAY: Final = (
     "The present day of one shop: `hours` is its trend, `date` the day. Numbers are fetched at most every 15 seconds, "
-    "and remembered ones given for up to a day while the cloud is away. "
+    "and cached ones returned for up to a day while the cloud is away. "
     + _MEMBERS.format(mixed="", oldest="for all of them alike")
 )
 _HISTORY: Final = (
     "Past days of one shop: `days` has a row for each day, `hours` is for a single day, `weeks` and `months` for that "
     "many days and where the vendor offers them. Over more than 30 days the vendor counts no totals and no ages. The "
-    "vendor tells of a day on the next one; two days later it is `final`, kept, and not asked for again. "
+    "vendor adds a day on the next one; two days later it is `final`, and not fetched again. "
     + _MEMBERS.format(mixed=", `mixed` if some are", oldest="for the oldest of them")
 )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.authority.authority import Authority
 
 _RENEWAL_INTERVAL_S: Final = 2.0
-"""How often names, addresses, time and files are looked at. Nothing is sent or written as long as they stay."""
+"""How often names, addresses, time and files are checked. While they stay, this costs nothing else."""
 
 
 @contextlib.asynccontextmanager

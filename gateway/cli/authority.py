@@ -23,7 +23,7 @@ def _render(document: dict[str, Any]) -> None:
     names = ("name", "expires_at", "file", "leaf_expires_at", "names", "addresses", "not_covered")
     members = {name: document[name] for name in names}
     print_members({name: ", ".join(value) if isinstance(value, list) else value for name, value in members.items()})
-    print_line("\nThe fingerprint (SHA-256), to be compared with what a till shows:")
+    print_line("\nThe fingerprint (SHA-256), to compare with the one on a till:")
     print_line(format_fingerprint(document["certificate_sha256"]))
     print_line(f"\nOpen {document['page']} on the till:")
     if sys.stdout.isatty():

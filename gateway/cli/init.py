@@ -39,7 +39,7 @@ _TEST_ENDPOINT: Final = CATALOGUE.get("cloud", "device/ipc/getList")
 
 
 class _Verification(NamedTuple):
-    """What the cloud says of the answers."""
+    """Whether the cloud accepts the answers."""
 
     result: Literal["accepted", "refused", "unknown"]
     reason: str = ""
@@ -51,8 +51,8 @@ class _Verification(NamedTuple):
 @click.option("--app-id")
 @click.option("--secret-file", type=click.File(), help="Holds the secret key; - is standard input.")
 @click.option("--shop-id")
-@click.option("--overwrite", is_flag=True, help="Change a settings file that exists; what else it says stays.")
-@click.option("--unchecked", is_flag=True, help="Go on where the cloud cannot be reached to check the answers.")
+@click.option("--overwrite", is_flag=True, help="Change an existing settings file; its other keys stay.")
+@click.option("--unchecked", is_flag=True, help="Write the settings even if the cloud cannot be reached to check them.")
 @click.pass_obj
 def init(
     context: CommandContext,
@@ -63,10 +63,10 @@ def init(
     overwrite: bool,
     unchecked: bool,
 ) -> None:
-    """Write the settings file: asks for environment, account and shop, and checks them with the cloud.
+    """Write the settings file: asks for environment, account and shop, and verifies them with the cloud.
 
-    What an option gives is not asked. The secret key never stands on the command line: it comes from --secret-file,
-    from $SUNMI_GATEWAY__CLOUD__SECRET_KEY, or is asked.
+    Prompts for what no option gives. The secret key is never on the command line: it comes from --secret-file, from
+    $SUNMI_GATEWAY__CLOUD__SECRET_KEY, or from a prompt.
     """
     secret = secret_file.read().strip() if secret_file is not None else None
     given = {"environment": environment, "app_id": app_id, "secret_key": secret, "shop_id": shop_id}

@@ -145,7 +145,7 @@ class CloudClient:
         try:
             return await self._post(call)
         except CertificateDateError as exc:
-            raise CloudUnreachable("the cloud's certificate is not valid at the time that the cloud tells") from exc
+            raise CloudUnreachable("the cloud's certificate is not valid by the cloud's own clock") from exc
 
     async def _post(self, call: Call) -> _HttpResponse:
         fields = add_signature(
@@ -183,7 +183,7 @@ class CloudClient:
         if not clock.known or validity is None or clock.now() < RELEASED_AT:
             raise CloudUnreachable("this machine's clock is wrong, and the cloud sends no plausible time")
         if not validity.begin <= clock.now() <= validity.end:
-            raise CloudUnreachable("the cloud's certificate is not valid at the time that the cloud tells")
+            raise CloudUnreachable("the cloud's certificate is not valid by the cloud's own clock")
         _log.warning("this machine's clock is wrong; the cloud's time is used instead")
         self.clock.set(clock.now())
 
@@ -209,7 +209,7 @@ async def _request(
                 raise CloudUnreachable(f"the cloud's response has more than {_MAX_RESPONSE_BYTES} bytes")
             return _HttpResponse(response.status, response.headers, content)
     except (TimeoutError, aiohttp.ServerTimeoutError) as exc:
-        raise PeerTimeout(f"the cloud did not answer within {timeout_s:.0f} s") from exc
+        raise PeerTimeout(f"the cloud did not respond within {timeout_s:.0f} s") from exc
     except aiohttp.ClientConnectorCertificateError as exc:
         if isinstance(exc.certificate_error, CertificateDateError):
             raise exc.certificate_error from exc
@@ -260,9 +260,8 @@ def _parse(path: str, response: _HttpResponse) -> VendorResponse:
             "the cloud asks for fewer requests", retry_after_s=_DEFAULT_RETRY_AFTER_S if wait_s is None else wait_s
         )
     if response.status != 200:
-        raise CloudUnreachable(
-            f"the cloud answered {path} with HTTP status {response.status}", retry_after_s=_parse_retry_after(response)
-        )
+        reason = f"the cloud responded to {path} with HTTP status {response.status}"
+        raise CloudUnreachable(reason, retry_after_s=_parse_retry_after(response))
     try:
         return parse_response(response.body)
     except MalformedResponse as exc:

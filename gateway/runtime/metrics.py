@@ -40,7 +40,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._calls = Counter(
-            "sunmi_gateway_calls", "Calls to cameras and to the cloud, by how they ended.",
+            "sunmi_gateway_calls", "Calls to cameras and to the cloud, by result.",
             ("side", "endpoint", "result"), registry=self.registry,
         )  # fmt: skip
         self._latency = Histogram(
@@ -48,7 +48,7 @@ class Metrics:
             ("side", "endpoint"), buckets=_BUCKETS_S, registry=self.registry,
         )  # fmt: skip
         self._events = Counter(
-            "sunmi_gateway_events", "Events recorded in the journal.", ("source", "type"), registry=self.registry
+            "sunmi_gateway_events", "Events recorded in the event log.", ("source", "type"), registry=self.registry
         )
 
     def call_counter(self, side: Side) -> OnCall:

@@ -1,4 +1,4 @@
-"""The shop whose customer flow is asked for."""
+"""The shop of a query of customer flow."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
