@@ -100,7 +100,7 @@ async def test_a_certificate_that_has_truly_expired(make_client: MakeClient, tru
     )
     await cloud.start()
     try:
-        with pytest.raises(CloudUnreachable, match="not valid at the time"):
+        with pytest.raises(CloudUnreachable, match="not valid by the cloud's own clock"):
             await make_client(cloud, clock=true_clock).call(CALL)
         assert cloud.accepted == []
     finally:
