@@ -81,11 +81,10 @@ class TokenTable:
         record = TokenRecord(name, scope, int(self._now()), None)
         digest = _digest(token)
         try:
-            async with self._database.write() as connection:
-                await connection.execute(
-                    "INSERT INTO token (name, scope, sha256, created_at) VALUES (?, ?, ?, ?)",
-                    (name, scope, digest, record.created_at),
-                )
+            await self._database.execute(
+                "INSERT INTO token (name, scope, sha256, created_at) VALUES (?, ?, ?, ?)",
+                (name, scope, digest, record.created_at),
+            )
         except sqlite3.IntegrityError as exc:
             raise Conflict(f"A token named {name!r} exists already: choose another name, or revoke that one") from exc
         self._by_name[name] = record
@@ -105,8 +104,7 @@ class TokenTable:
         """Make a token worthless, at once. Raises `NotFound`."""
         if name not in self._by_name:
             raise NotFound(f"There is no token named {name!r}: see the list of tokens")
-        async with self._database.write() as connection:
-            await connection.execute("DELETE FROM token WHERE name = ?", (name,))
+        await self._database.execute("DELETE FROM token WHERE name = ?", (name,))
         self._by_name.pop(name, None)
         self._tried_use.pop(name, None)
         self._name_by_hash = {digest: owner for digest, owner in self._name_by_hash.items() if owner != name}
@@ -146,10 +144,9 @@ class TokenTable:
             _log.error("The last use of the token %r could not be stored: %s", name, exc)
 
     async def _write_use(self, uses: Mapping[str, int]) -> None:
-        async with self._database.write() as connection:
-            await connection.executemany(
-                "UPDATE token SET last_used_at = ? WHERE name = ?", [(used, name) for name, used in uses.items()]
-            )
+        await self._database.executemany(
+            "UPDATE token SET last_used_at = ? WHERE name = ?", [(used, name) for name, used in uses.items()]
+        )
 
 
 @functools.lru_cache(maxsize=64)

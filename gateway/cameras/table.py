@@ -31,10 +31,8 @@ class CameraTable:
     async def save(self, *cameras: StoredCamera) -> None:
         """Add or replace cameras, all of them or none."""
         rows = [_read_columns(camera) for camera in cameras]
-        async with self._database.write() as connection:
-            await connection.executemany(_UPSERT, rows)
+        await self._database.executemany(_UPSERT, rows)
 
     async def delete(self, *sns: str) -> None:
         """Remove cameras, all of them or none. Unknown ones are ignored."""
-        async with self._database.write() as connection:
-            await connection.executemany("DELETE FROM camera WHERE sn = ?", [(sn,) for sn in sns])
+        await self._database.executemany("DELETE FROM camera WHERE sn = ?", [(sn,) for sn in sns])

@@ -131,7 +131,7 @@ class EventLog:
         """Erase everything about a face, from the files of the database too; return from how many events."""
         count = await self._database.transact(lambda connection: retention.erase_face(connection, face_id))
         if count:
-            await self._database.scrub()
+            await self._database.checkpoint()
         return count
 
     async def apply_retention(self) -> None:

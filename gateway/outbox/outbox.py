@@ -299,7 +299,7 @@ class Outbox:
         while await self._database.inspect(quota_table.shrink):
             pass
         if time.monotonic() - self._accepted_at > _QUIET_S:
-            await self._database.scrub()
+            await self._database.checkpoint()
 
     async def _revive(self, job: Callable[..., list[int]]) -> None:
         uptime_s = self._uptime.now()

@@ -9,7 +9,6 @@ from gateway.errors import StateError
 from gateway.outbox.table import hold
 from gateway.storage import health, migrations
 from gateway.storage.database import Database
-from gateway.storage.recovery import salvage
 
 _CHECK_S: Final = 300.0
 _WAIT_S: Final = 10.0
@@ -44,7 +43,7 @@ def schema(path: Path) -> list[str]:
 
 def unknown(applied: list[str]) -> list[str]:
     """Return those migrations that this version of the gateway does not know."""
-    known = {migration.name for migration in migrations.packaged()}
+    known = {migration.name for migration in migrations.load_packaged()}
     return [name for name in applied if name not in known]
 
 
@@ -69,5 +68,5 @@ async def take_up(path: Path) -> int:
 
 def _go_on(connection: sqlite3.Connection) -> int:
     """Set every mark that a restored database needs."""
-    salvage.renew_epoch(connection)
+    migrations.mark_rewound(connection)
     return hold(connection)

@@ -1,5 +1,6 @@
 """Migrations: the numbered files of `schema/`, each applied once, in order, and recorded with what it changed."""
 
+import contextlib
 import re
 import sqlite3
 import time
@@ -8,13 +9,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import aiosqlite
-
 from gateway.errors import StateError
 
 UNCOPIED_TABLES: Final = frozenset({"provisioning_job"})
 """Tables whose rows go into no copy of a database: they hold passwords, which are deleted when the work ends."""
 
+_FOLDER: Final = resources.files("gateway.storage") / "schema"
 _FILE: Final = re.compile(r"[0-9]{3}_[a-z_]+\.sql")
 _BEFORE_FIRST_RELEASE: Final = "001_cameras"
 """A migration that only databases from the development before the first release have had."""
@@ -27,10 +27,9 @@ class Migration(NamedTuple):
     sql: str
 
 
-def packaged() -> list[Migration]:
+def load_packaged() -> list[Migration]:
     """Return the migrations that this version of the gateway knows, oldest first."""
-    folder = resources.files("gateway.storage") / "schema"
-    files = sorted((file for file in folder.iterdir() if _FILE.fullmatch(file.name)), key=lambda file: file.name)
+    files = sorted((file for file in _FOLDER.iterdir() if _FILE.fullmatch(file.name)), key=lambda file: file.name)
     return [Migration(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in files]
 
 
@@ -39,51 +38,56 @@ def copy_before(path: Path, migration: str) -> Path:
     return path.with_name(f"{path.name}.before-{migration}")
 
 
-async def check(connection: aiosqlite.Connection, known: Sequence[Migration], path: Path) -> None:
+def check(connection: sqlite3.Connection, known: Sequence[Migration], path: Path) -> None:
     """Raise `StateError` for a database whose schema this version cannot use, and say what to do about it.
 
     Those are: one that a newer gateway has used, one from before the first release, and one that lacks a migration
     before its last.
     """
+    check_names(load_applied(connection), known, path)
+
+
+def check_names(applied: Sequence[str], known: Sequence[Migration], path: Path) -> None:
+    """Do what `check` does, by the names of the migrations that the database has had."""
     names = [migration.name for migration in known]
-    applied = await _load_applied(connection)
-    if applied != names[: len(applied)]:
+    if list(applied) != names[: len(applied)]:
         raise StateError(_describe_mismatch(path, applied, names))
 
 
-async def migrate(connection: aiosqlite.Connection, known: Sequence[Migration], path: Path) -> None:
+def migrate(connection: sqlite3.Connection, known: Sequence[Migration], path: Path) -> None:
     """Apply what is missing, all of it in one transaction, and leave the database as it was if any of it fails.
 
     A database that holds something is copied first; the copy is kept, without the rows of `UNCOPIED_TABLES`. `path` is
     the database's file. Raises `StateError` when a migration fails, and where `check` does.
     """
-    await check(connection, known, path)
-    applied = await _load_applied(connection)
+    check(connection, known, path)
+    applied = load_applied(connection)
     missing = known[len(applied) :]
     if applied and missing:
-        await _copy(connection, copy_before(path, missing[0].name))
+        _copy(connection, copy_before(path, missing[0].name))
     try:
-        await connection.execute("BEGIN IMMEDIATE")
-        await connection.execute(
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT"
         )
         for migration in missing:
-            await _apply(connection, migration, path)
-        await connection.commit()
+            _apply(connection, migration, path)
+        connection.commit()
     except BaseException:
-        await connection.rollback()
+        connection.rollback()
         raise
 
 
-async def _load_applied(connection: aiosqlite.Connection) -> list[str]:
-    if not await _has_table(connection, "migration"):
+def load_applied(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of the migrations that a database has had, oldest first."""
+    if not _has_table(connection, "migration"):
         return []
-    return [row[0] for row in await connection.execute_fetchall("SELECT name FROM migration ORDER BY name")]
+    return [row[0] for row in connection.execute("SELECT name FROM migration ORDER BY name")]
 
 
-async def _has_table(connection: aiosqlite.Connection, name: str) -> bool:
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
     named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-    return any(await connection.execute_fetchall(named, (name,)))
+    return any(connection.execute(named, (name,)))
 
 
 def _describe_mismatch(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
@@ -102,16 +106,16 @@ def _describe_mismatch(path: Path, applied: Sequence[str], names: Sequence[str])
     return f"{path}: a newer gateway has used it (its schema is at {applied[-1]}); {advice}"
 
 
-async def _copy(connection: aiosqlite.Connection, copy: Path) -> None:
+def _copy(connection: sqlite3.Connection, copy: Path) -> None:
     """Copy the whole database, as it is now, to a file of its own that only the owner can read."""
     try:
         _create_private(copy)
-        await connection.execute("VACUUM INTO ?", (str(copy),))
-        async with aiosqlite.connect(copy, isolation_level=None) as copied:
-            await copied.execute("PRAGMA secure_delete = ON")
+        connection.execute("VACUUM INTO ?", (str(copy),))
+        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as copied:
+            copied.execute("PRAGMA secure_delete = ON")
             for table in UNCOPIED_TABLES:
-                if await _has_table(copied, table):
-                    await copied.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
+                if _has_table(copied, table):
+                    copied.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
     except (OSError, sqlite3.Error) as exc:
         raise StateError(f"{copy}: the copy before a change of the schema cannot be made: {exc}") from exc
 
@@ -121,20 +125,26 @@ def _create_private(copy: Path) -> None:
     copy.touch(mode=0o600)
 
 
-async def _apply(connection: aiosqlite.Connection, migration: Migration, path: Path) -> None:
+def mark_rewound(connection: sqlite3.Connection) -> None:
+    """Leave the marks by which everybody notices that the database's content may have gone back in time."""
+    for statement in _split(_FOLDER.joinpath("rewound.sql").read_text(encoding="utf-8")):
+        connection.execute(statement)
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration, path: Path) -> None:
     failed = f"{path}: the schema could not be brought to {migration.name}, nothing was changed"
     try:
-        for statement in _statements(migration.sql):
-            await connection.execute(statement)
-        violations = list(await connection.execute_fetchall("PRAGMA foreign_key_check"))
-        await connection.execute("INSERT INTO migration VALUES (?, ?)", (migration.name, int(time.time())))
+        for statement in _split(migration.sql):
+            connection.execute(statement)
+        violations = connection.execute("PRAGMA foreign_key_check").fetchall()
+        connection.execute("INSERT INTO migration VALUES (?, ?)", (migration.name, int(time.time())))
     except sqlite3.Error as exc:
         raise StateError(f"{failed}: {exc}") from exc
     if violations:
         raise StateError(f"{failed}: rows of {violations[0][0]} refer to rows that do not exist")
 
 
-def _statements(sql: str) -> Iterator[str]:
+def _split(sql: str) -> Iterator[str]:
     """Cut a script into statements; a semicolon inside a text, a comment or a trigger ends none."""
     begun = ""
     for piece in sql.split(";"):

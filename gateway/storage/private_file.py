@@ -34,9 +34,20 @@ def made_private(target: Path) -> Iterator[IO[bytes]]:
         if target.exists():
             take_over(made, target.stat())
         made.replace(target)
+        sync_folder(target.parent)
     finally:
         with contextlib.suppress(OSError):
             made.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names of a folder's files to the disk, where the system can do that. Raises `OSError`."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def take_over(made: Path, old: os.stat_result) -> None:

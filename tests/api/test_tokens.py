@@ -7,6 +7,7 @@ import pytest
 from gateway.api.token_table import TokenRecord, TokenTable
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.storage.database import Database
+from tests.storage.databases import refused_writes
 
 FileBytes = Callable[[], dict[str, bytes]]
 START = 1_763_766_878
@@ -34,7 +35,7 @@ async def stored_use(database: Database, name: str) -> int | None:
 async def settled(database: Database) -> None:
     """Wait until what is being written in passing is written."""
     await asyncio.sleep(0)
-    await database.read("SELECT 1")
+    await database.inspect(lambda connection: connection.execute("SELECT 1").fetchall())
 
 
 async def test_a_token_is_found_and_only_its_hash_is_stored(
@@ -137,15 +138,14 @@ async def test_a_use_that_cannot_be_stored_is_reported_and_harms_nobody(
 ) -> None:
     tokens = await TokenTable.open(database, now=clock)
     token = await tokens.create("till", "pos")
-    await database.read("PRAGMA query_only = ON")
-    for second in range(3):
-        clock.time = START + second
-        tokens.touch("till")
-        await settled(database)
+    async with refused_writes(database):
+        for second in range(3):
+            clock.time = START + second
+            tokens.touch("till")
+            await settled(database)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "'till' could not be stored" in caplog.text
     assert token not in caplog.text
     assert tokens.find(token) is not None
-    await database.read("PRAGMA query_only = OFF")
     await tokens.close()
     assert await stored_use(database, "till") == START + 2

@@ -43,8 +43,7 @@ class Machine:
         database = await Database.open(directory.database)
         tokens = await TokenTable.open(database)
         await tokens.create("till 1", "pos")
-        async with database.write() as connection:
-            await connection.execute("INSERT INTO provisioning_job VALUES ('SN', ?)", (WIFI_PASSWORD,))
+        await database.execute("INSERT INTO provisioning_job VALUES ('SN', ?)", (WIFI_PASSWORD,))
         await tokens.close()
         await database.close()
         directory.release()

@@ -23,6 +23,7 @@ from tests.cameras.conftest import (
     Reload,
     discover,
 )
+from tests.storage.databases import refused_writes
 
 Written = Callable[[], Awaitable[list[tuple[str, int, int]]]]
 
@@ -81,11 +82,10 @@ async def test_a_decision_that_cannot_be_stored_is_told_and_kept_for_later(
 ) -> None:
     discover(registry, SS, ETHERNET)
     await registry.flush()
-    await database.read("PRAGMA query_only = ON")
-    with pytest.raises(StateError, match="cannot be written"):
-        await registry.manage(SS)
-    assert registry.get(SS).managed
-    await database.read("PRAGMA query_only = OFF")
+    async with refused_writes(database):
+        with pytest.raises(StateError, match="cannot be written"):
+            await registry.manage(SS)
+        assert registry.get(SS).managed
     assert (await stored()).get(SS).managed
 
 
@@ -96,10 +96,9 @@ async def test_discovered_devices_are_stored_soon_and_one_failure_is_made_up_for
     supervisor = Supervisor(initial_delay_s=0.01)
     registry = Registry(CameraTable(database), supervisor)
     await registry.load()
-    await database.read("PRAGMA query_only = ON")
-    discover(registry, SS, ETHERNET)
-    await storing(supervisor, "failing", failures=1)
-    await database.read("PRAGMA query_only = OFF")
+    async with refused_writes(database):
+        discover(registry, SS, ETHERNET)
+        await storing(supervisor, "failing", failures=1)
     while [camera.sn for camera in await CameraTable(database).load_all()] != [SS]:
         await asyncio.sleep(0.005)
     await storing(supervisor, "running", failures=1)
@@ -113,16 +112,16 @@ async def test_storage_that_fails_for_ever_is_reported_once_and_keeps_nothing_el
     supervisor = Supervisor(initial_delay_s=0.01)
     registry = Registry(CameraTable(database), supervisor)
     await registry.load()
-    await database.read("PRAGMA query_only = ON")
-    discover(registry, SS, ETHERNET)
-    report = await storing(supervisor, "failing", failures=5)
-    assert "cannot be written" in (report.last_failure or "")
-    assert discover(registry, FS, WIFI).online
-    assert len(registry.all()) == 2
-    assert [record.levelname for record in caplog.records].count("ERROR") == 1
-    with pytest.raises(StateError):
-        await registry.close()
-    assert (await storing(supervisor, "stopped", failures=5)).last_failure
+    async with refused_writes(database):
+        discover(registry, SS, ETHERNET)
+        report = await storing(supervisor, "failing", failures=5)
+        assert "cannot be written" in (report.last_failure or "")
+        assert discover(registry, FS, WIFI).online
+        assert len(registry.all()) == 2
+        assert [record.levelname for record in caplog.records].count("ERROR") == 1
+        with pytest.raises(StateError):
+            await registry.close()
+        assert (await storing(supervisor, "stopped", failures=5)).last_failure
 
 
 async def test_closing_stores_what_is_left(database: Database, clocks: Clocks) -> None:

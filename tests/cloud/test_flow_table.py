@@ -61,10 +61,9 @@ async def test_newer_numbers_replace_older_ones(database: Database) -> None:
 async def test_damaged_responses_are_left_out(database: Database) -> None:
     table = FlowTable(database, Uptime(0), account="a")
     await table.save(SHOP, [kept(f"2026-11-0{number}") for number in range(1, 5)])
-    async with database.write() as connection:
-        await connection.execute("UPDATE customer_flow SET data = '{\"count' WHERE first_day = '2026-11-01'")
-        await connection.execute("UPDATE customer_flow SET data = CAST(x'ff22' AS TEXT) WHERE first_day = '2026-11-02'")
-        await connection.execute("UPDATE customer_flow SET path = CAST(x'ff' AS TEXT) WHERE first_day = '2026-11-03'")
+    await database.execute("UPDATE customer_flow SET data = '{\"count' WHERE first_day = '2026-11-01'")
+    await database.execute("UPDATE customer_flow SET data = CAST(x'ff22' AS TEXT) WHERE first_day = '2026-11-02'")
+    await database.execute("UPDATE customer_flow SET path = CAST(x'ff' AS TEXT) WHERE first_day = '2026-11-03'")
     assert await days(table) == ["2026-11-04"]
     await table.save(SHOP, [kept("2026-11-01")])
     assert await days(table) == ["2026-11-01", "2026-11-04"]

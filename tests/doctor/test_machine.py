@@ -30,11 +30,10 @@ async def test_no_database_yet(doctor: Any) -> None:
 
 async def test_damage_is_found_and_not_repaired(gateway: Gateway, doctor: Any) -> None:
     path = gateway.directory.database
-    async with gateway.database.write() as connection:
-        await connection.executemany(
-            "INSERT INTO provisioning_job (sn, state) VALUES (?, ?)", [(f"SN{n}", "x" * 500) for n in range(200)]
-        )
-    await gateway.database.scrub()
+    await gateway.database.executemany(
+        "INSERT INTO provisioning_job (sn, state) VALUES (?, ?)", [(f"SN{n}", "x" * 500) for n in range(200)]
+    )
+    await gateway.database.checkpoint()
     await gateway.close()
     content = bytearray(path.read_bytes())
     content[20 * 4096 : 24 * 4096] = b"\xa5" * 4 * 4096
@@ -149,9 +148,8 @@ async def test_what_waits_for_long(gateway: Gateway, resident: Any, store: Simul
     order = ORDER.encode({"order_list": [{"order_no": "CN1"}]}, defaults=gateway.settings.cloud.shop)
     await gateway.outbox.submit(order, token="till")
     for hours, status in ((0, "ok"), (2, "warning"), (30, "failed")):
-        async with gateway.database.write() as connection:
-            now_s = gateway.uptime.now()
-            await connection.execute("UPDATE item SET accepted_s = ?", (now_s - hours * 3600,))
+        now_s = gateway.uptime.now()
+        await gateway.database.execute("UPDATE item SET accepted_s = ?", (now_s - hours * 3600,))
         found = await resident.one("outbox")
         assert (found.status, found.what) == (status, "1 calls wait for the cloud")
 

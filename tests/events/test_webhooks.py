@@ -40,8 +40,7 @@ class Store(NamedTuple):
         return self._replace(webhooks=await open_webhooks(self.database, self.events, self.supervisor))
 
     async def change(self, sql: str, *parameters: object) -> None:
-        async with self.database.write() as connection:
-            await connection.execute(sql, parameters)
+        await self.database.execute(sql, parameters)
 
     def services(self) -> set[str]:
         return {report.name for report in self.supervisor.reports()}

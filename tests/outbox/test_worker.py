@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -262,9 +263,12 @@ async def test_what_was_looked_up_while_the_cloud_went_away_waits_too(
     async with asyncio.timeout(5):
         while not simulated.request_paths:
             await asyncio.sleep(0.01)
-    async with database.write():
-        outbox.on_work()  # the worker looks for more, and the database keeps it waiting
-        await goes_away(outbox)
+    release = threading.Event()
+    holding = asyncio.ensure_future(database.inspect(lambda _: release.wait(10)))
+    outbox.on_work()  # the worker looks for more, and the database keeps it waiting
+    await goes_away(outbox)
+    release.set()
+    await holding
     began = time.monotonic()
     await relayed(worker, outbox)
     assert time.monotonic() - began > 0.8, "it waited for as long as the cloud asked"

@@ -10,10 +10,10 @@ import pytest
 
 from gateway.errors import StateError
 from gateway.storage.database import Database
-from gateway.storage.migrations import UNCOPIED_TABLES, Migration, copy_before, packaged
-from tests.storage.schema_files import apply, create_sample, read_content, read_schema, split_statements
+from gateway.storage.migrations import UNCOPIED_TABLES, Migration, copy_before, load_packaged
+from tests.storage.databases import apply, create_sample, read_content, read_schema, split_statements
 
-KNOWN = packaged()
+KNOWN = load_packaged()
 NEWEST = KNOWN[-1].name
 FUTURE = Migration("900_future", "CREATE TABLE future (x);\nDELETE FROM camera;\n")
 REBUILD = Migration(
@@ -65,16 +65,16 @@ async def test_every_migration_is_recorded_once(database: Database) -> None:
 
 async def test_a_fresh_and_a_migrated_database_have_the_same_schema(path: Path, tmp_path: Path) -> None:
     newer = [*KNOWN, FUTURE, REBUILD]
-    await apply(path, newer)
+    apply(path, newer)
     for level in range(len(newer)):
         old = tmp_path / f"{level}.db"
-        await apply(old, newer[:level])
-        await apply(old, newer)
+        apply(old, newer[:level])
+        apply(old, newer)
         assert read_schema(old) == read_schema(path)
 
 
 async def test_statements_are_cut_where_sqlite_ends_them(path: Path) -> None:
-    await apply(path, [TRICKY])
+    apply(path, [TRICKY])
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("INSERT INTO a DEFAULT VALUES")
         assert connection.execute("SELECT x FROM log").fetchall() == [("one; two",), ("END;",)]
@@ -90,11 +90,11 @@ async def test_statements_are_cut_where_sqlite_ends_them(path: Path) -> None:
     ],
 )
 async def test_a_failing_migration_leaves_the_database_as_it_was(path: Path, broken: str) -> None:
-    await apply(path, [TRICKY])
+    apply(path, [TRICKY])
     before = read_content(path), read_schema(path)
     good = Migration("002_good", "CREATE TABLE good (x);")
     with pytest.raises(StateError, match="003_broken, nothing was changed") as failed:
-        await apply(path, [TRICKY, good, Migration("003_broken", broken)])
+        apply(path, [TRICKY, good, Migration("003_broken", broken)])
     assert str(path) in str(failed.value)
     assert (read_content(path), read_schema(path)) == before
 
@@ -104,7 +104,7 @@ async def test_a_failure_at_any_statement_leaves_a_new_database_empty(path: Path
     index = KNOWN.index(migration)
     for broken in _break_at_every_statement(migration):
         with pytest.raises(StateError, match=f"{migration.name}, nothing was changed"):
-            await apply(path, [*KNOWN[:index], broken])
+            apply(path, [*KNOWN[:index], broken])
         assert read_schema(path) == []
 
 
@@ -113,7 +113,7 @@ async def test_a_failure_at_any_statement_leaves_every_row(sample: Path, earlier
     before = read_content(sample), read_schema(sample)
     for broken in _break_at_every_statement(REBUILD):
         with pytest.raises(StateError, match=f"{REBUILD.name}, nothing was changed"):
-            await apply(sample, [*KNOWN, *earlier, broken])
+            apply(sample, [*KNOWN, *earlier, broken])
         assert (read_content(sample), read_schema(sample)) == before
     await (await Database.open(sample)).close()
     assert (read_content(sample), read_schema(sample)) == before
@@ -134,7 +134,7 @@ def _break_at_every_statement(migration: Migration) -> list[Migration]:
 async def test_a_migration_may_not_leave_references_to_nothing(path: Path) -> None:
     sql = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p); INSERT INTO c VALUES (7);"
     with pytest.raises(StateError, match="rows of c refer to rows that do not exist"):
-        await apply(path, [Migration("001_orphan", sql)])
+        apply(path, [Migration("001_orphan", sql)])
     assert read_schema(path) == []
 
 
@@ -143,7 +143,7 @@ async def test_a_copy_is_made_before_a_migration_and_opens(sample: Path, tmp_pat
     before, schema = read_content(sample, without=uncopied), read_schema(sample)
     await (await Database.open(sample)).close()
     assert _copies(tmp_path) == [], "nothing was changed"
-    await apply(sample, [*KNOWN, FUTURE, REBUILD])
+    apply(sample, [*KNOWN, FUTURE, REBUILD])
     [copy] = _copies(tmp_path)
     assert copy == tmp_path / "gateway.db.before-900_future"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -157,17 +157,17 @@ async def test_a_copy_is_made_before_a_migration_and_opens(sample: Path, tmp_pat
 async def test_a_record_of_migrations_with_a_gap_is_told(path: Path) -> None:
     middle = Migration("899_middle", "CREATE TABLE middle (x);")
     newer = [*KNOWN, middle, FUTURE]
-    await apply(path, newer)
+    apply(path, newer)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DELETE FROM migration WHERE name = ?", (middle.name,))
     with pytest.raises(StateError, match=r"899_middle is missing from its record of migrations.*restore a backup"):
-        await apply(path, newer)
+        apply(path, newer)
 
 
 async def test_an_older_gateway_refuses_a_newer_schema_and_names_the_copy(sample: Path) -> None:
     [uncopied] = UNCOPIED_TABLES
     before = read_content(sample, without=uncopied)
-    await apply(sample, [*KNOWN, FUTURE])
+    apply(sample, [*KNOWN, FUTURE])
     after = read_content(sample), read_schema(sample)
     copy = copy_before(sample, FUTURE.name)
     with pytest.raises(StateError, match=r"a newer gateway has used it.*900_future") as refused:
@@ -180,7 +180,7 @@ async def test_an_older_gateway_refuses_a_newer_schema_and_names_the_copy(sample
 
 
 async def test_a_damaged_database_of_a_newer_gateway_is_refused_too(path: Path) -> None:
-    await apply(path, [*KNOWN, FUTURE])
+    apply(path, [*KNOWN, FUTURE])
     _spoil(path)
     with pytest.raises(StateError, match="a newer gateway has used it"):
         await Database.open(path)
@@ -190,7 +190,7 @@ async def test_a_damaged_database_of_a_newer_gateway_is_refused_too(path: Path) 
 async def test_a_database_from_before_the_first_release_is_refused_as_such(
     path: Path, tmp_path: Path, file_bytes: Callable[[], dict[str, bytes]], damaged: bool
 ) -> None:
-    await apply(path, [Migration("001_cameras", "CREATE TABLE camera (sn TEXT PRIMARY KEY);"), *KNOWN[1:]])
+    apply(path, [Migration("001_cameras", "CREATE TABLE camera (sn TEXT PRIMARY KEY);"), *KNOWN[1:]])
     if damaged:
         _spoil(path)
     before = file_bytes()

@@ -12,14 +12,14 @@ import pytest
 from gateway.app import Gateway
 from gateway.settings import Settings
 from gateway.storage.database import Database
-from gateway.storage.migrations import packaged
-from tests.storage.schema_files import create_sample, read_content, read_schema
+from gateway.storage.migrations import load_packaged
+from tests.storage.databases import create_sample, read_content, read_schema
 
 RELEASED: list[str] = []
 """The last migration of each released schema, oldest first."""
 
 FOLDER = Path(__file__).with_name("released")
-NAMES = [migration.name for migration in packaged()]
+NAMES = [migration.name for migration in load_packaged()]
 EVERY = pytest.mark.parametrize("old", sorted({*RELEASED, NAMES[-1]}), indirect=True)
 
 
@@ -53,7 +53,7 @@ def test_it_has_rows_in_every_table(old: Path) -> None:
 async def test_a_released_migration_is_never_changed(old: Path, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     level = NAMES.index(request.node.callspec.params["old"]) + 1
     made = tmp_path / "made.db"
-    await (await Database.open(made, packaged()[:level])).close()
+    await (await Database.open(made, load_packaged()[:level])).close()
     assert read_schema(made) == read_schema(old)
 
 

@@ -17,13 +17,12 @@ class ProvisioningJobTable:
 
     async def save(self, sn: str, state: dict[str, Any]) -> None:
         """Add or replace the job of a camera. What the state held before is removed from the files."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                "INSERT INTO provisioning_job (sn, state) VALUES (?, ?) ON CONFLICT (sn) "
-                "DO UPDATE SET state = excluded.state",
-                (sn, json.dumps(state)),
-            )
-        await self._database.scrub()
+        await self._database.execute(
+            "INSERT INTO provisioning_job (sn, state) VALUES (?, ?) ON CONFLICT (sn) "
+            "DO UPDATE SET state = excluded.state",
+            (sn, json.dumps(state)),
+        )
+        await self._database.checkpoint()
 
     async def load_all(self) -> dict[str, Any]:
         """Return the state of each job, by serial number. It is None where the stored text is no JSON."""
@@ -32,9 +31,8 @@ class ProvisioningJobTable:
 
     async def delete(self, sn: str) -> None:
         """Remove the job of a camera, if there is one, and every trace of its secrets."""
-        async with self._database.write() as connection:
-            await connection.execute("DELETE FROM provisioning_job WHERE sn = ?", (sn,))
-        await self._database.scrub()
+        await self._database.execute("DELETE FROM provisioning_job WHERE sn = ?", (sn,))
+        await self._database.checkpoint()
 
 
 def _parse(text: str) -> Any:

@@ -62,26 +62,23 @@ class WebhookTable:
 
     async def add(self, webhook: Webhook, cursor: int) -> None:
         """Add a webhook that gets the events after the one with this number."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                "INSERT INTO webhook (id, name, url, secret, types, camera, created_at, delivered) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    webhook.id, webhook.name, webhook.url, webhook.secret, webhook.types, webhook.camera,
-                    webhook.created_at, cursor,
-                ),
-            )  # fmt: skip
+        await self._database.execute(
+            "INSERT INTO webhook (id, name, url, secret, types, camera, created_at, delivered) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                webhook.id, webhook.name, webhook.url, webhook.secret, webhook.types, webhook.camera,
+                webhook.created_at, cursor,
+            ),
+        )  # fmt: skip
 
     async def delete(self, webhook_id: str) -> None:
         """Delete a webhook, its secret included."""
-        async with self._database.write() as connection:
-            await connection.execute("DELETE FROM webhook WHERE id = ?", (webhook_id,))
-        await self._database.scrub()
+        await self._database.execute("DELETE FROM webhook WHERE id = ?", (webhook_id,))
+        await self._database.checkpoint()
 
     async def save_cursors(self, cursors: Mapping[str, int]) -> None:
         """Store how far deliveries are: the number of the last event of each webhook."""
-        async with self._database.write() as connection:
-            await connection.executemany(
-                "UPDATE webhook SET delivered = ? WHERE id = ?",
-                [(cursor, webhook_id) for webhook_id, cursor in cursors.items()],
-            )
+        await self._database.executemany(
+            "UPDATE webhook SET delivered = ? WHERE id = ?",
+            [(cursor, webhook_id) for webhook_id, cursor in cursors.items()],
+        )

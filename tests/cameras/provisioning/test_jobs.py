@@ -181,8 +181,7 @@ async def test_a_malformed_stored_job_is_deleted_and_the_others_are_resumed(
     await lab.scan()
     await lab.provisioning.start(SN, ACTIVATION)
     await lab.provisioning.close()
-    async with lab.bench.database.write() as connection:
-        await connection.execute("INSERT INTO provisioning_job (sn, state) VALUES ('BAD', ?)", (state,))
+    await lab.bench.database.execute("INSERT INTO provisioning_job (sn, state) VALUES ('BAD', ?)", (state,))
     lab.provisioning = lab.make()
     await lab.provisioning.resume()
     assert "The stored provisioning of the camera BAD cannot be read" in caplog.text

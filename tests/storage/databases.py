@@ -1,12 +1,11 @@
 """Databases of tests: their content and schema, their migrations, and a database with rows in every table."""
 
+import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-
-import aiosqlite
 
 from gateway.storage.database import Database
 from gateway.storage.migrations import Migration, migrate
@@ -21,10 +20,20 @@ async def create_sample(path: Path) -> None:
         connection.executescript(SAMPLE_ROWS.read_text(encoding="utf-8"))
 
 
-async def apply(path: Path, migrations: Sequence[Migration]) -> None:
+@contextlib.asynccontextmanager
+async def refused_writes(database: Database) -> AsyncIterator[None]:
+    """Let every write fail for the length of the block, as on a file system that has become read-only."""
+    await database.inspect(lambda connection: connection.execute("PRAGMA query_only = ON"))
+    try:
+        yield
+    finally:
+        await database.inspect(lambda connection: connection.execute("PRAGMA query_only = OFF"))
+
+
+def apply(path: Path, migrations: Sequence[Migration]) -> None:
     """Bring a database to these migrations, as a version of the gateway does that knows no others."""
-    async with aiosqlite.connect(path, isolation_level=None) as connection:
-        await migrate(connection, migrations, path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, migrations, path)
 
 
 def read_content(path: Path, *, without: str = "") -> dict[str, list[dict[str, Any]]]:

@@ -1,0 +1,112 @@
+"""Copying the rows that can be read from a damaged file into a new database with the same tables."""
+
+import mmap
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.storage.recovery.page_map import PAGE_BYTES, PageMap
+from gateway.storage.recovery.page_tables import PageTables
+from gateway.storage.recovery.readable_rows import ReadableRows, read_page
+
+_LEAF: Final = 0x0D
+"""The first byte of a page that holds rows of a table."""
+
+# What has no rowid follows from the other tables, and is made anew.
+_TABLES: Final = (
+    "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT wr "
+    "AND name NOT LIKE 'sqlite%' AND name != 'migration' ORDER BY name"
+)
+
+
+@dataclass(slots=True)
+class TableReport:
+    """What was recovered of a table."""
+
+    table: str
+    rows: int = 0
+    gaps: int = 0
+    """In how many places it was damaged."""
+
+    def __str__(self) -> str:
+        """Return it as a part of a sentence."""
+        return f"{self.table}: {self.rows} rows{f', damaged in {self.gaps} places' if self.gaps else ''}"
+
+
+def copy_rows(damaged: Path, roots: Mapping[str, int], new: sqlite3.Connection) -> list[TableReport]:
+    """Copy every row that can be read into `new`, within its transaction; return what was recovered of each table.
+
+    The damaged file has no log, and its tables begin at the pages `roots`. Raises `OSError` and `sqlite3.Error`.
+    """
+    targets = [_Target(new, table) for (table,) in new.execute(_TABLES).fetchall()]
+    if damaged.stat().st_size >= PAGE_BYTES:
+        with PageTables(damaged) as page_tables:
+            for target in targets:
+                target.copy_tree(page_tables, roots.get(target.report.table))
+            incomplete = {
+                roots[one.report.table]: one for one in targets if one.report.gaps and one.report.table in roots
+            }
+            for root, pages in _find_leaves(damaged, incomplete).items():
+                incomplete[root].copy_leaves(page_tables, pages)
+    return [target.report for target in targets]
+
+
+class _Target:
+    """A table that is filled."""
+
+    def __init__(self, new: sqlite3.Connection, table: str) -> None:
+        self.report = TableReport(table)
+        self._new = new
+        columns = new.execute(f"PRAGMA table_info({table})").fetchall()
+        self._declaration = _declare(columns)
+        self._insert = f"INTO {table} VALUES ({', '.join('?' * len(columns))})"
+
+    def copy_tree(self, page_tables: PageTables, root: int | None) -> None:
+        """Copy the rows that are found from the first page of the damaged table on."""
+        found = [] if root is None else [root]
+        for connection, table in page_tables.open(self._declaration, found):
+            rows = ReadableRows(connection, table)
+            for row in rows:
+                self._copy(row, "REPLACE")
+            self.report.gaps += rows.gaps
+            return
+        self.report.gaps += 1  # the first page is unknown, or behind the end of the file
+
+    def copy_leaves(self, page_tables: PageTables, pages: Sequence[int]) -> None:
+        """Copy the rows of these pages, to some of which nothing leads, since a page above them is damaged."""
+        for connection, table in page_tables.open(self._declaration, pages):
+            for row in read_page(connection, table):
+                self._copy(row, "IGNORE")
+
+    def _copy(self, row: tuple[Any, ...], conflict: str) -> None:
+        try:
+            self.report.rows += self._new.execute(f"INSERT OR {conflict} {self._insert}", row).rowcount
+        except sqlite3.IntegrityError:  # bytes that look like a row but break a rule
+            self.report.gaps += 1
+
+
+def _declare(columns: Sequence[sqlite3.Row]) -> str:
+    """Return what SQLite has to know of columns to read them: which one is the rowid, and what older rows lack."""
+    keys = [column["name"] for column in columns if column["pk"]]
+    declarations = []
+    for index, column in enumerate(columns):
+        declaration = f"c{index}"
+        if keys == [column["name"]] and column["type"] == "INTEGER":
+            declaration += " INTEGER PRIMARY KEY"
+        if column["dflt_value"] is not None:
+            declaration += f" DEFAULT {column['dflt_value']}"
+        declarations.append(declaration)
+    return ",".join(declarations)
+
+
+def _find_leaves(damaged: Path, roots: Mapping[int, object]) -> dict[int, list[int]]:
+    """Return the pages that hold rows of these tables, by first page of the table."""
+    if not roots:
+        return {}
+    with damaged.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = PageMap(content).find_pages(roots)
+        return {
+            root: [page for page in pages if content[(page - 1) * PAGE_BYTES] == _LEAF] for root, pages in found.items()
+        }

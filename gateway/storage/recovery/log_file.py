@@ -1,0 +1,60 @@
+"""Writing the log of a damaged database back into it, so that the file alone has all that is known."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import StateError
+from gateway.storage.recovery.page_map import PAGE_BYTES
+from gateway.storage.recovery.page_tables import build_first_page, write_first_page
+
+_HEADER_BYTES: Final = 32
+_FRAME_HEADER_BYTES: Final = 24
+_SALTS: Final = slice(16, 24)
+"""Where the header says which frames belong to it."""
+_FRAME_SALTS: Final = slice(8, 16)
+_FRAME_PAGES: Final = slice(4, 8)
+"""Where the last frame of a transaction says how many pages the database has."""
+
+
+def write_log_back(damaged: Path) -> None:
+    """Write the log of a database that nobody has open back into it. Raises `OSError` and `StateError`."""
+    log = damaged.with_name(f"{damaged.name}-wal")
+    error = _close_last(damaged)
+    if log.exists() and error == sqlite3.SQLITE_NOTADB:
+        write_first_page(damaged, build_first_page(with_log=True))
+        _close_last(damaged)
+    if log.exists():
+        _lengthen(damaged, log)
+        _close_last(damaged)
+    if log.exists():
+        raise StateError(
+            f"{damaged}: its log cannot be written back; free some space on the disk, and close programs that use it"
+        )
+
+
+def _close_last(damaged: Path) -> int:
+    """Open the database, read, and close it: the last connection to close writes the log back, even if reading failed.
+
+    Return the code of SQLite's error, or 0.
+    """
+    with contextlib.closing(sqlite3.connect(damaged)) as connection:
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.DatabaseError as exc:
+            return exc.sqlite_errorcode & 0xFF
+    return 0
+
+
+def _lengthen(damaged: Path, log: Path) -> None:
+    """Give a file that was cut off its length again: SQLite writes no log back into a file that is much too short."""
+    pages = 0
+    with log.open("rb") as stream:
+        salts = stream.read(_HEADER_BYTES)[_SALTS]
+        while len(header := stream.read(_FRAME_HEADER_BYTES)) == _FRAME_HEADER_BYTES and header[_FRAME_SALTS] == salts:
+            pages = int.from_bytes(header[_FRAME_PAGES], "big") or pages
+            stream.seek(PAGE_BYTES, os.SEEK_CUR)
+    if pages * PAGE_BYTES > damaged.stat().st_size:
+        os.truncate(damaged, pages * PAGE_BYTES)

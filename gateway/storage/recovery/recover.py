@@ -1,0 +1,109 @@
+"""The steps of a recovery, in an order that survives an interruption after each of them.
+
+1. `gateway.db` becomes `gateway.db.recovering`, with its log.
+2. The rows that can be read are copied to `gateway.db.recovered`.
+3. `gateway.db.recovered` becomes `gateway.db`.
+4. Passwords are erased from `gateway.db.recovering`.
+5. `gateway.db.recovering` becomes `gateway.db.corrupt-1`, or the next free number.
+"""
+
+import contextlib
+import mmap
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway.storage import migrations
+from gateway.storage.migrations import Migration
+from gateway.storage.private_file import next_free, sync_folder
+from gateway.storage.recovery.copy_rows import TableReport, copy_rows
+from gateway.storage.recovery.log_file import write_log_back
+from gateway.storage.recovery.page_map import PAGE_BYTES, PageMap
+from gateway.storage.recovery.schema_copy import SchemaCopy
+
+_SIDES: Final = ("", "-wal", "-shm")
+"""What SQLite adds to the name of a database for the files that belong to it."""
+
+Create = Callable[[Path, Sequence[Migration]], sqlite3.Connection]
+
+
+def is_interrupted(path: Path) -> bool:
+    """Tell whether a recovery of this database was begun and not finished."""
+    return _recovering(path).exists()
+
+
+def recover(path: Path, known: Sequence[Migration], *, create: Create) -> str:
+    """Put the readable rows of a damaged database, which nobody has open, into a new one; return what was done.
+
+    `create` makes a new database with the given migrations. Raises `OSError`, `sqlite3.Error` and `StateError`; then
+    nothing is lost, and the next call begins again.
+    """
+    copy = SchemaCopy.load(path)
+    if copy is not None:
+        migrations.check_names(copy.migrations, known, path)
+    damaged = _recovering(path)
+    is_rebuilt = damaged.exists() and path.exists()
+    if not is_rebuilt:
+        _set_aside(path, damaged)
+        write_log_back(damaged)
+    schema = _read_schema(damaged) or copy or SchemaCopy([migration.name for migration in known], {})
+    if is_rebuilt:
+        report = "an earlier start recovered what can be read"
+    else:
+        reports = _rebuild(path, damaged, schema, known, create)
+        report = f"recovered into a new one: {'; '.join(map(str, reports))}"
+    _erase(damaged, [schema.root_pages[table] for table in migrations.UNCOPIED_TABLES & schema.root_pages.keys()])
+    aside = next_free(path.with_name(f"{path.name}.corrupt"))
+    damaged.rename(aside)
+    return f"{report}; the damaged file is kept as {aside}"
+
+
+def _recovering(path: Path) -> Path:
+    return path.with_name(f"{path.name}.recovering")
+
+
+def _set_aside(path: Path, damaged: Path) -> None:
+    for side in _SIDES:
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + side).rename(damaged.with_name(damaged.name + side))
+
+
+def _rebuild(
+    path: Path, damaged: Path, schema: SchemaCopy, known: Sequence[Migration], create: Create
+) -> list[TableReport]:
+    new = path.with_name(f"{path.name}.recovered")
+    for side in _SIDES:
+        new.with_name(new.name + side).unlink(missing_ok=True)
+    with contextlib.closing(create(new, known[: len(schema.migrations)])) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        reports = copy_rows(damaged, schema.root_pages, connection)
+        connection.commit()
+        migrations.migrate(connection, known, path)
+        connection.execute("BEGIN IMMEDIATE")
+        migrations.mark_rewound(connection)
+        connection.commit()
+    new.replace(path)
+    sync_folder(path.parent)
+    return reports
+
+
+def _read_schema(damaged: Path) -> SchemaCopy | None:
+    """Read the schema that a damaged database has itself; None if it has none of ours."""
+    with contextlib.closing(
+        sqlite3.connect(f"{damaged.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    ) as connection:
+        try:
+            schema = SchemaCopy.read(connection)
+        except sqlite3.Error:
+            return None
+    return schema if schema.migrations else None
+
+
+def _erase(damaged: Path, roots: Sequence[int]) -> None:
+    """Overwrite all pages of these tables: they hold secrets that would outlive the work that they are for."""
+    with damaged.open("r+b") as stream, mmap.mmap(stream.fileno(), 0) as content:
+        for pages in PageMap(content).find_pages(roots).values():
+            for page in pages:
+                content[(page - 1) * PAGE_BYTES : page * PAGE_BYTES] = bytes(PAGE_BYTES)
+        content.flush()
