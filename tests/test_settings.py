@@ -1,4 +1,4 @@
-"""Settings: one file under the environment, and refusals that name file, key and reason."""
+"""Settings: the file, the environment over it, and errors that name file, key and reason."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_the_file_is_read(tmp_path: Path) -> None:
     assert settings.discovery.interfaces == ["lo"]
 
 
-def test_where_hooks_arrive(tmp_path: Path) -> None:
+def test_callback_urls_lose_their_last_slash(tmp_path: Path) -> None:
     file = write(tmp_path, '[hooks]\npublic_url = "https://shop.example/sunmi/"\ncamera_url = "http://10.0.0.1:81"\n')
     hooks = load_settings(file).hooks
     assert (hooks.public_url, hooks.camera_url) == ("https://shop.example/sunmi", "http://10.0.0.1:81")
@@ -102,7 +102,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_settings(tmp_path / "gateway.toml")
 
 
-def test_the_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+def test_the_secret_can_be_in_a_file_of_its_own(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("kdsofkdsnflke9382938k\n", encoding="utf-8")
     settings = load_settings(write(tmp_path, f'[cloud]\napp_id = "2039dds"\nsecret_key_file = "{secret}"\n'))
@@ -119,7 +119,7 @@ def test_an_unusable_secret_file_is_named(tmp_path: Path, content: str | None) -
         load_settings(write(tmp_path, f'[cloud]\nsecret_key_file = "{secret}"\n'))
 
 
-def test_secrets_do_not_show(tmp_path: Path) -> None:
+def test_repr_shows_no_secrets(tmp_path: Path) -> None:
     text = '[cloud]\nsecret_key = "hush"\n[cameras]\nsecret_key = "hush"\nclient_certificate_password = "hush"\n'
     assert "hush" not in repr(load_settings(write(tmp_path, text)))
 
@@ -146,7 +146,7 @@ def test_the_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert load_settings(None).state_directory == Path("/srv/state")
 
 
-def test_where_the_settings_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_settings_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert find_settings_file("given.toml") == Path("given.toml")
     user = tmp_path / "sunmi-gateway" / "gateway.toml"

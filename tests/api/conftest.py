@@ -17,8 +17,8 @@ from tests.search import find
 
 
 @dataclass(frozen=True)
-class VendorResponse:
-    """An HTTP answer: status, headers, and the JSON document."""
+class Response:
+    """An HTTP response: status, headers, and the JSON document."""
 
     status: int
     headers: Any
@@ -32,14 +32,14 @@ class Rest:
         self.session = session
         self.token = token
 
-    async def __call__(self, method: str, path: str, body: object = None, **given: Any) -> VendorResponse:
+    async def __call__(self, method: str, path: str, body: object = None, **given: Any) -> Response:
         headers = {"Authorization": f"Bearer {self.token}"} | given.pop("headers", {})
         if body is not None:
             given["json"] = body
         async with self.session.request(method, path, headers=headers, **given) as response:
             raw = await response.read()
             document = await response.json(content_type=None) if raw else None
-            return VendorResponse(response.status, response.headers, document)
+            return Response(response.status, response.headers, document)
 
 
 @pytest.fixture

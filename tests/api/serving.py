@@ -13,7 +13,7 @@ from gateway.settings import Settings
 
 @dataclass(frozen=True)
 class Served:
-    """The gateway, and its base URLs; `encrypted` is empty where HTTPS is off."""
+    """The gateway, and its base URLs; `encrypted` is empty if HTTPS is off."""
 
     gateway: Gateway
     plain: str

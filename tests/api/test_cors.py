@@ -1,4 +1,4 @@
-"""Pages of other origins: preflights, answers, failures and streams; and which origins can be configured."""
+"""Cross-origin requests: preflights, responses, failures and streams; and which origins can be configured."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -61,14 +61,14 @@ async def test_a_preflight_from_the_internet_into_the_lan(http: aiohttp.ClientSe
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "http://till.shop.example", f"{TILL}:8443", f"{TILL}.evil.example", "null", ""]
 )
-async def test_other_origins_get_an_answer_that_no_page_may_read(http: aiohttp.ClientSession, origin: str) -> None:
+async def test_pages_of_other_origins_cannot_read_the_response(http: aiohttp.ClientSession, origin: str) -> None:
     async with http.get("/healthz", headers={"Origin": origin}) as response:
         assert response.status == 200
         assert response.headers["Vary"] == "Origin"
         assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
-async def test_answers_and_failures_can_be_read(at: Served, http: aiohttp.ClientSession) -> None:
+async def test_responses_and_failures_can_be_read(at: Served, http: aiohttp.ClientSession) -> None:
     token = await at.gateway.tokens.create("till 1", "pos")
     for headers, path, status in (
         ({"Authorization": f"Bearer {token}"}, "/api/v1/status", 200),
@@ -83,12 +83,12 @@ async def test_answers_and_failures_can_be_read(at: Served, http: aiohttp.Client
             assert exposed == {"location", "preference-applied", "retry-after", "x-request-id"}
 
 
-async def test_options_without_a_preflight_is_no_call(http: aiohttp.ClientSession) -> None:
+async def test_options_that_is_no_preflight_is_refused(http: aiohttp.ClientSession) -> None:
     async with http.options("/healthz", headers={"Origin": TILL}) as response:
         assert response.status == 405
 
 
-async def test_without_origins_nothing_is_answered(tmp_path: Path) -> None:
+async def test_without_origins_preflights_are_refused(tmp_path: Path) -> None:
     async with served(tmp_path) as at, aiohttp.ClientSession(at.plain) as http:
         async with http.options("/healthz", headers=PREFLIGHT) as response:
             assert response.status == 405
@@ -97,7 +97,7 @@ async def test_without_origins_nothing_is_answered(tmp_path: Path) -> None:
             assert "Vary" not in response.headers
 
 
-async def test_a_streams_headers_are_there_before_its_end() -> None:
+async def test_the_headers_are_sent_with_the_beginning_of_a_stream() -> None:
     async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Vary": "Accept"})
         await response.prepare(request)
@@ -125,7 +125,7 @@ async def test_a_streams_headers_are_there_before_its_end() -> None:
     ["https://till.shop.example", "http://localhost:5173", "https://192.168.1.9:8443", "http://[fd00::1]:80808"[:-1],
      "capacitor://localhost", "chrome-extension://abcdefgh", "https://xn--bcher-kva.example"],
 )  # fmt: skip
-def test_an_origin(origin: str) -> None:
+def test_a_web_origin_is_accepted(origin: str) -> None:
     assert ServerSettings(cors_origins=[origin]).cors_origins == [origin]
 
 

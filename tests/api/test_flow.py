@@ -1,4 +1,4 @@
-"""Customer flow through the REST API: as a till asks for it, with the cloud there and away, and refusals."""
+"""Customer flow through the REST API: with the cloud and without it, and refusals."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ async def test_the_cloud_is_away(store: SimulatedStore, pos: Any) -> None:
         (f"today?shop_id={'1' * 65}", "shop_id", "must have at most 64 characters"),
     ],
 )
-async def test_what_is_wrong_is_named(pos: Any, query: str, parameter: str, reason: str) -> None:
+async def test_a_wrong_parameter_is_named(pos: Any, query: str, parameter: str, reason: str) -> None:
     answer = await pos("GET", f"/api/v1/flow/{query}")
     assert (answer.status, answer.body["code"]) == (400, "invalid_request")
     [fault] = answer.body["errors"]
@@ -79,7 +79,7 @@ async def test_a_token_is_needed(session: Any) -> None:
             assert response.status == 401
 
 
-async def test_it_is_described(pos: Any) -> None:
+async def test_the_document_describes_every_member(pos: Any) -> None:
     document = (await pos("GET", "/openapi.json")).body
     validate(document)
     operation = document["paths"]["/api/v1/flow/history"]["get"]

@@ -1,4 +1,4 @@
-"""What the whole gateway logs: everything that happens, at debug level, and no secret; and nothing when all is well."""
+"""The log of the whole gateway: everything at debug level, no secrets, and nothing while all is well."""
 
 import asyncio
 import io
@@ -25,8 +25,8 @@ ORDER = {"order_no": "1", "order_type": 1, "purchase_amount": 5, "received_amoun
          "order_time": 1593029283}  # fmt: skip
 
 
-class Everything(logging.Handler):
-    """Keeps what reaches the root, as it is before anything is hidden: message, fields, trace and all."""
+class RecordingHandler(logging.Handler):
+    """Keeps all records that reach the root, unredacted: message, fields and traceback."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -39,9 +39,9 @@ class Everything(logging.Handler):
 
 
 @pytest.fixture
-def everything() -> Iterator[Everything]:
-    """Log all that anybody logs, the libraries included."""
-    root, kept = logging.getLogger(), Everything()
+def everything() -> Iterator[RecordingHandler]:
+    """Log everything, also what libraries log."""
+    root, kept = logging.getLogger(), RecordingHandler()
     level = root.level
     root.addHandler(kept)
     root.setLevel(logging.DEBUG)
@@ -66,7 +66,7 @@ async def ended(rest: Any, sn: str) -> str:
 
 
 async def drive(store: SimulatedStore, gateway: Gateway, ours: SimulatedCamera, rest: Any, admin: Any) -> list[str]:
-    """Do all that people and tills do, well and badly; return the secrets that were made on the way."""
+    """Do everything that people and tills do, with and without failures. Return the secrets that were created."""
     fresh, broken = store.cameras[1:]
     number = store.activation_numbers[fresh.sn]
     await find(gateway, store.cameras)
@@ -116,7 +116,12 @@ async def drive(store: SimulatedStore, gateway: Gateway, ours: SimulatedCamera, 
 
 
 async def test_no_secret_reaches_a_log(
-    everything: Everything, store: SimulatedStore, gateway: Gateway, ours: SimulatedCamera, installer: Any, admin: Any
+    everything: RecordingHandler,
+    store: SimulatedStore,
+    gateway: Gateway,
+    ours: SimulatedCamera,
+    installer: Any,
+    admin: Any,
 ) -> None:
     gateway.webhooks.start([1])
     made = await drive(store, gateway, ours, installer, admin)
@@ -135,7 +140,7 @@ async def test_no_secret_reaches_a_log(
 
 
 async def test_a_request_is_found_in_all_that_it_causes(
-    everything: Everything, store: SimulatedStore, ours: SimulatedCamera, admin: Any, pos: Any
+    everything: RecordingHandler, store: SimulatedStore, ours: SimulatedCamera, admin: Any, pos: Any
 ) -> None:
     shown = io.StringIO()
     terminal = LogfmtHandler(Redactor(), shown)
@@ -168,7 +173,7 @@ async def test_a_request_is_found_in_all_that_it_causes(
 
 
 async def test_nothing_is_logged_while_all_is_well(
-    everything: Everything, gateway: Gateway, store: SimulatedStore, ours: SimulatedCamera, pos: Any
+    everything: RecordingHandler, gateway: Gateway, store: SimulatedStore, ours: SimulatedCamera, pos: Any
 ) -> None:
     await gateway.start(port=1, https_port=0)
     for _ in range(3):

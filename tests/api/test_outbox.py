@@ -1,4 +1,4 @@
-"""Queued calls through the REST API: answers, repeats, refusals, and what a person may do."""
+"""Queued calls through the REST API: responses, repeats, refusals, and what a person can do."""
 
 import asyncio
 from typing import Any
@@ -22,13 +22,13 @@ async def drained(gateway: Gateway) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_the_answer_is_the_vendors_when_it_comes_in_time(store: SimulatedStore, pos: Any) -> None:
+async def test_the_response_is_the_vendors_if_it_comes_in_time(store: SimulatedStore, pos: Any) -> None:
     answer = await pos("POST", PATH, orders("1"), headers={"Prefer": "wait=5"})
     assert (answer.status, answer.headers["Preference-Applied"]) == (200, "wait=5")
     assert answer.body == {"code": 0, "msg": "succeed", "data": {"invalid_list": []}}
 
 
-async def test_what_waits_is_named_and_arrives(store: SimulatedStore, gateway: Gateway, pos: Any, admin: Any) -> None:
+async def test_a_waiting_item_is_delivered(store: SimulatedStore, gateway: Gateway, pos: Any, admin: Any) -> None:
     store.cloud.faults.latency_s = 0.3
     answer = await pos("POST", PATH, orders("1", "2"), headers=NOW)
     assert (answer.status, answer.body["state"]) == (202, "waiting")
@@ -42,7 +42,7 @@ async def test_what_waits_is_named_and_arrives(store: SimulatedStore, gateway: G
     assert (await admin("GET", f"/api/v1/outbox/{one['outbox_id']}")).body == one
 
 
-async def test_a_key_makes_a_repeat_return_the_first_fate(store: SimulatedStore, pos: Any) -> None:
+async def test_a_key_makes_a_repeat_return_the_first_outcome(store: SimulatedStore, pos: Any) -> None:
     key = {"Idempotency-Key": "k", "Prefer": "wait=5"}
     first = await pos("POST", PATH, orders("1"), headers=key)
     again = await pos("POST", PATH, orders("1"), headers=key)
@@ -52,7 +52,7 @@ async def test_a_key_makes_a_repeat_return_the_first_fate(store: SimulatedStore,
     assert len(store.cloud.accepted) == 1
 
 
-async def test_without_a_key_the_content_of_an_order_tells_a_repeat(store: SimulatedStore, pos: Any) -> None:
+async def test_without_a_key_an_order_with_the_same_content_is_a_repeat(store: SimulatedStore, pos: Any) -> None:
     wait = {"Prefer": "wait=5"}
     for more, calls in (({"a": 1, "b": 2}, 1), ({"b": 2, "a": 1}, 1), ({"a": 1, "b": 3}, 2)):
         answer = await pos("POST", PATH, orders("1", **more), headers=wait)
@@ -60,7 +60,7 @@ async def test_without_a_key_the_content_of_an_order_tells_a_repeat(store: Simul
 
 
 @pytest.mark.parametrize("named", [True, False])
-async def test_refused_ones_wait_for_a_person(store: SimulatedStore, gateway: Gateway, pos: Any, named: bool) -> None:
+async def test_refused_items_wait_for_a_person(store: SimulatedStore, gateway: Gateway, pos: Any, named: bool) -> None:
     """All refused is a failure, some refused is not."""
     body = {"product_list": [{"id": "1", "price": "2"}, *([{"id": "2", "name": "Cola"}] if named else [])]}
     answer = await pos("POST", "/api/v1/cloud/product/update", body, headers={"Prefer": "wait=5"})
@@ -80,7 +80,7 @@ async def test_refused_ones_wait_for_a_person(store: SimulatedStore, gateway: Ga
     assert (await pos("DELETE", where)).status == 409
 
 
-async def test_a_till_sees_only_its_own(gateway: Gateway, pos: Any, installer: Any) -> None:
+async def test_a_till_sees_only_its_own_items(gateway: Gateway, pos: Any, installer: Any) -> None:
     await installer("POST", PATH, orders("1"), headers={"Prefer": "wait=5"})
     assert (await pos("GET", "/api/v1/outbox")).body == {"items": [], "next": None}
     [item] = (await installer("GET", "/api/v1/outbox")).body["items"]
@@ -88,7 +88,7 @@ async def test_a_till_sees_only_its_own(gateway: Gateway, pos: Any, installer: A
         assert (await pos(method, f"/api/v1/outbox/{item['outbox_id']}{path}")).status == 404
 
 
-async def test_while_the_cloud_is_away_nobody_waits(store: SimulatedStore, gateway: Gateway, pos: Any) -> None:
+async def test_while_the_cloud_is_away_no_caller_waits(store: SimulatedStore, gateway: Gateway, pos: Any) -> None:
     await store.cloud.stop()
     for number in range(3):
         answer = await pos("POST", PATH, orders(str(number)), headers={"Prefer": "wait=1"})
@@ -107,13 +107,13 @@ async def test_while_the_cloud_is_away_nobody_waits(store: SimulatedStore, gatew
 
 
 @pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=x", "after=-1", "colour=red"])
-async def test_a_wrong_question_is_named(pos: Any, query: str) -> None:
+async def test_a_wrong_query_parameter_is_named(pos: Any, query: str) -> None:
     answer = await pos("GET", f"/api/v1/outbox?{query}")
     assert (answer.status, answer.body["code"]) == (400, "invalid_request")
     assert answer.body["errors"][0]["parameter"] == query.partition("=")[0]
 
 
-async def test_an_unbinding_whose_answer_was_lost_is_delivered(store: SimulatedStore, installer: Any, pos: Any) -> None:
+async def test_an_unbinding_with_a_lost_response_is_delivered(store: SimulatedStore, installer: Any, pos: Any) -> None:
     wait = {"Prefer": "wait=20"}
     store.cloud.state.shops[store.shop_id].templates["201"] = LabelTemplate("201", "A template", 1, 1, "{}")
     label = (await installer("POST", "/api/v1/cloud/device/esl/bind", {"esl_code": "SKDI39DN"})).body["data"]["esl_id"]

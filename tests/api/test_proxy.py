@@ -1,4 +1,4 @@
-"""Every camera endpoint through the REST API: what passes, and what never reaches the camera."""
+"""Calls of cameras through the REST API: what is passed on, and what never reaches the camera."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ READS = [
 ]
 
 
-async def test_a_call_passes_and_its_answer_comes_back_unchanged(ours: SimulatedCamera, installer: Any) -> None:
+async def test_a_call_is_passed_on_and_its_response_returned_unchanged(ours: SimulatedCamera, installer: Any) -> None:
     path = f"/api/v1/cameras/{ours.sn}/openapi/config"
     changed = await installer("POST", f"{path}/setZoom", {"zoom": 200})
     assert (changed.status, changed.body["code"]) == (200, 0)
@@ -26,7 +26,7 @@ async def test_a_call_passes_and_its_answer_comes_back_unchanged(ours: Simulated
 
 
 @pytest.mark.parametrize("endpoint", READS)
-async def test_every_read_passes(ours: SimulatedCamera, admin: Any, endpoint: str) -> None:
+async def test_every_read_is_passed_on(ours: SimulatedCamera, admin: Any, endpoint: str) -> None:
     answer = await admin("POST", f"/api/v1/cameras/{ours.sn}/openapi/{endpoint}", {})
     assert (answer.status, answer.body["code"]) == (200, 0)
 
@@ -102,7 +102,7 @@ async def test_scopes(ours: SimulatedCamera, pos: Any, installer: Any) -> None:
     assert "config/setZoom" not in ours.request_paths
 
 
-async def test_the_wifi_password_is_masked_for_all_but_admin(
+async def test_the_wifi_password_is_redacted_for_all_but_admin(
     ours: SimulatedCamera, store: SimulatedStore, installer: Any, admin: Any
 ) -> None:
     path = f"/api/v1/cameras/{ours.sn}/openapi/config"
@@ -130,7 +130,7 @@ async def test_the_wifi_password_is_masked_for_all_but_admin(
     ],
     ids=lambda value: str(value.get("kind")) if isinstance(value, dict) else "",
 )
-async def test_what_a_failing_camera_becomes(
+async def test_each_failure_of_a_camera_is_a_problem(
     ours: SimulatedCamera, admin: Any, fault: dict[str, Any], status: int, code: str
 ) -> None:
     ours.faults.add(**fault)

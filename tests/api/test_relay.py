@@ -1,4 +1,4 @@
-"""Every cloud endpoint through the REST API: what passes, and what never reaches the cloud."""
+"""Calls of the cloud through the REST API: what is passed on, and what never reaches the cloud."""
 
 import io
 import json
@@ -13,7 +13,7 @@ ORDER = {"order_no": "CN0000938", "received_amount": "12.80"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (212).to_bytes(4) + (104).to_bytes(4) + bytes(32)
 
 
-async def test_an_order_is_relayed_with_the_shop_filled_in(store: SimulatedStore, pos: Any) -> None:
+async def test_an_order_is_sent_with_the_default_shop(store: SimulatedStore, pos: Any) -> None:
     answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]})
     assert (answer.status, answer.body["code"]) == (200, 0)
     assert store.cloud.accepted[0].path == "order/update"
@@ -65,7 +65,7 @@ async def test_more_than_a_megabyte_is_refused(store: SimulatedStore, pos: Any) 
     assert store.cloud.request_paths == []
 
 
-async def test_a_file_is_relayed(store: SimulatedStore, pos: Any, installer: Any) -> None:
+async def test_a_file_is_passed_on(store: SimulatedStore, pos: Any, installer: Any) -> None:
     bound = await installer("POST", "/api/v1/cloud/device/esl/bind", {"esl_code": "SKDI39DN"})
     assert bound.status == 200, bound.body
     form = aiohttp.FormData()
@@ -122,7 +122,7 @@ async def test_scopes(store: SimulatedStore, pos: Any, installer: Any) -> None:
     ],
     ids=lambda value: str(value.get("kind")) if isinstance(value, dict) else "",
 )
-async def test_what_a_failing_cloud_becomes(
+async def test_each_failure_of_the_cloud_is_a_problem(
     store: SimulatedStore, pos: Any, fault: dict[str, Any], status: int, code: str
 ) -> None:
     store.cloud.faults.add(**fault, times=2)  # a read is sent again where the connection broke

@@ -1,4 +1,4 @@
-"""Where the REST API is served: HTTPS, plain HTTP that is switched off, and what cannot be listened on."""
+"""The servers of the REST API: HTTPS, plain HTTP that is switched off, and ports that cannot be used."""
 
 import socket
 import ssl
@@ -24,7 +24,7 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
-async def test_https_with_a_certificate_of_ones_own(tmp_path: Path, certificate: tuple[str, str]) -> None:
+async def test_https_with_the_shops_own_certificate(tmp_path: Path, certificate: tuple[str, str]) -> None:
     trusting = ssl.create_default_context(cafile=certificate[0])
     server = {"https_port": find_free_port(), "tls_certificate": certificate[0], "tls_private_key": certificate[1]}
     async with served(tmp_path, allow_plain_http=False, **server) as at, aiohttp.ClientSession() as http:

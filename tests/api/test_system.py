@@ -1,4 +1,4 @@
-"""Health, status, tokens, catalogue and documentation."""
+"""Health, status, tokens, the catalogue, and the documentation of the API."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ async def test_health_needs_no_token(session: aiohttp.ClientSession) -> None:
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic eDp5"}])
-async def test_everything_else_needs_one(session: aiohttp.ClientSession, header: dict[str, str]) -> None:
+async def test_every_other_route_needs_a_token(session: aiohttp.ClientSession, header: dict[str, str]) -> None:
     for route in ROUTES:
         if route.scope is None:
             continue

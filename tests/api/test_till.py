@@ -1,4 +1,4 @@
-"""A till that is a browser: Chromium trusts the gateway by its root, and calls it from a page of another origin."""
+"""A till in a browser: Chromium trusts the gateway by its root, and calls it from a page of another origin."""
 
 import json
 import ssl
@@ -102,7 +102,7 @@ WAIT_FOR_TOLD = """
 """
 
 
-async def test_a_browser_without_the_root_is_told_so(tmp_path: Path) -> None:
+async def test_a_browser_without_the_root_says_so(tmp_path: Path) -> None:
     async with served(tmp_path, https_port=find_free_port()) as at, browsing(tmp_path) as browser:
         with pytest.raises(BrowserError, match="ERR_CERT_AUTHORITY_INVALID"):
             await browser.open(at.encrypted)

@@ -1,4 +1,4 @@
-"""HTTPS as tills see it: trusted with the authority's root, kept current without a restart, and the page about it."""
+"""HTTPS for tills: trusted with the authority's root, renewed without a restart, and the page about it."""
 
 import asyncio
 import http.client
@@ -29,7 +29,7 @@ async def fetched(url: str) -> bytes:
 
 
 async def shown(at: Served, root: bytes) -> x509.Certificate:
-    """Return the certificate that a new connection is shown, and trusts but for its dates."""
+    """Return the certificate of a new connection, which is trusted except for its dates."""
     return await asyncio.to_thread(_shown, at.https_port, root)
 
 
@@ -44,7 +44,7 @@ def _shown(port: int, root: bytes) -> x509.Certificate:
 
 
 async def until(at: Served, root: bytes, wanted: Callable[[x509.Certificate], bool]) -> x509.Certificate:
-    """Connect anew until the certificate is trusted and as wanted."""
+    """Connect again until the certificate is trusted and as expected."""
     while True:
         try:
             certificate = await shown(at, root)
@@ -127,7 +127,7 @@ def own(folder: Path, name: str, *more: str) -> tuple[bytes, bytes]:
     return certificate.read_bytes(), key.read_bytes()
 
 
-async def test_a_certificate_of_ones_own_is_loaded_again_when_it_changed(
+async def test_the_shops_own_certificate_is_loaded_again_when_it_changed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     certificate, key = tmp_path / "own.crt", tmp_path / "own.key"
@@ -146,7 +146,7 @@ async def test_a_certificate_of_ones_own_is_loaded_again_when_it_changed(
     assert not (tmp_path / "state" / "authority.pem").exists()
 
 
-async def test_a_key_with_a_password_stops_the_start_and_asks_nobody(tmp_path: Path) -> None:
+async def test_a_key_with_a_password_stops_the_start_without_a_prompt(tmp_path: Path) -> None:
     own(tmp_path, "locked", "-passout", "pass:secret")
     server = {"tls_certificate": str(tmp_path / "locked.crt"), "tls_private_key": str(tmp_path / "locked.key")}
     with pytest.raises(SettingsError, match=r"locked\.key cannot be used"):
@@ -154,7 +154,7 @@ async def test_a_key_with_a_password_stops_the_start_and_asks_nobody(tmp_path: P
             pass
 
 
-async def test_plain_http_that_is_switched_off_still_leads_to_trust(tmp_path: Path) -> None:
+async def test_plain_http_that_is_switched_off_still_serves_the_authority(tmp_path: Path) -> None:
     async with served(tmp_path, https_port=find_free_port(), allow_plain_http=False) as at:
         page = (await fetched(f"{at.plain}authority")).decode()
         der = await fetched(f"{at.plain}authority.crt")
@@ -173,7 +173,7 @@ async def test_plain_http_that_is_switched_off_still_leads_to_trust(tmp_path: Pa
 
 
 def sha256(der: bytes) -> str:
-    """Return a fingerprint as OpenSSL's command tells it."""
+    """Return a fingerprint as OpenSSL's command prints it."""
     command = ["openssl", "x509", "-inform", "DER", "-noout", "-fingerprint", "-sha256"]
     told = subprocess.run(command, input=der, check=True, capture_output=True).stdout.decode()
     return told.strip().partition("=")[2].replace(":", "").lower()

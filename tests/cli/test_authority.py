@@ -19,7 +19,7 @@ TODAY = datetime.fromtimestamp(RELEASED_AT, UTC) + timedelta(days=100)
 
 @pytest.fixture
 def secure(command: Commands) -> Commands:
-    """Have the gateway serve HTTPS."""
+    """Let the gateway serve HTTPS."""
     text = command.config.read_text(encoding="utf-8").replace(
         "[server]\n", f"[server]\nhttps_port = {find_free_port()}\n"
     )

@@ -1,4 +1,4 @@
-"""A dead Pi is replaced: backup of a gateway at work, restore on another machine, and the held queue let go."""
+"""Replacing a dead Pi: backup of a running gateway, restore on another machine, and release of the held queue."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ def order(number: int, amount: str = "1") -> str:
     return f'order_list=[{{"order_no":"CN{number}","received_amount":{amount}}}]'
 
 
-def bury(tmp_path: Path) -> None:
-    """Let the old machine be gone, with all that it had."""
+def delete_machine(tmp_path: Path) -> None:
+    """Delete everything that the old machine had."""
     (tmp_path / "state").rename(tmp_path / "old-state")
     (tmp_path / "gateway.toml").rename(tmp_path / "old-gateway.toml")
 
@@ -50,7 +50,7 @@ async def test_a_dead_pi_is_replaced(store: SimulatedStore, command: Any, tmp_pa
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     old.kill()
     await old.communicate()
-    bury(tmp_path)
+    delete_machine(tmp_path)
 
     done = await command("restore", str(file), "--json")
     assert done.status == 0, done.errors
@@ -156,7 +156,7 @@ async def test_a_running_gateway_is_not_restored_over(running: str, command: Any
 
 
 @pytest.mark.parametrize("words", [("backup", "/nowhere/backup.tar.gz"), ("restore", "/nowhere/backup.tar.gz")])
-async def test_a_file_that_cannot_be_had_is_named(command: Any, words: tuple[str, str]) -> None:
+async def test_a_file_that_cannot_be_used_is_named(command: Any, words: tuple[str, str]) -> None:
     await command("token", "list")
     done = await command(*words)
     assert (done.status, done.errors.count("\n")) == (1, 1)

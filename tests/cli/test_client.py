@@ -1,4 +1,4 @@
-"""How commands reach a gateway where the system has no Unix sockets."""
+"""Commands on a system without Unix sockets."""
 
 from pathlib import Path
 

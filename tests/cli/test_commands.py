@@ -11,7 +11,7 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 
-async def test_the_installers_way_without_a_service(store: SimulatedStore, command: Any) -> None:
+async def test_an_installer_needs_no_service(store: SimulatedStore, command: Any) -> None:
     found = await command("discover", "--json")
     assert found.status == 0, found.errors
     assert {camera["sn"] for camera in found.json["cameras"]} == {camera.sn for camera in store.cameras}
@@ -26,7 +26,7 @@ async def test_the_installers_way_without_a_service(store: SimulatedStore, comma
     assert WIFI_SSID in [point["ssid"] for point in points.json["access_points"]]
 
 
-async def test_commands_speak_to_the_gateway_that_runs(running: str, store: SimulatedStore, command: Any) -> None:
+async def test_commands_use_the_running_gateway(running: str, store: SimulatedStore, command: Any) -> None:
     token = (await command("token", "create", "--scope", "pos", "--name", "till 1")).output.strip()
     header = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(running) as http:
@@ -56,7 +56,7 @@ async def test_provisioning_in_one_command(store: SimulatedStore, command: Any) 
     assert number not in done.output + done.errors
 
 
-async def test_a_failure_is_named_with_its_step(store: SimulatedStore, command: Any) -> None:
+async def test_a_failed_step_is_named(store: SimulatedStore, command: Any) -> None:
     sn = next(iter(store.activation_numbers))
     store.camera(sn).state.cable, store.camera(sn).state.hotspot = True, False
     failed = await command(

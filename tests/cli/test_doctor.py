@@ -32,7 +32,7 @@ def private(command: Any) -> Any:
     return command
 
 
-async def test_without_a_gateway_every_check_is_made(private: Any) -> None:
+async def test_without_a_gateway_every_check_is_run(private: Any) -> None:
     done = await private("doctor", "--json")
     assert done.status == 0, done.output
     found = by_check(done.json)
@@ -43,7 +43,7 @@ async def test_without_a_gateway_every_check_is_made(private: Any) -> None:
     assert SECRET_KEY not in done.output + done.errors
 
 
-async def test_the_running_gateway_is_asked(running: str, private: Any, store: SimulatedStore) -> None:
+async def test_the_running_gateway_runs_the_checks(running: str, private: Any, store: SimulatedStore) -> None:
     await store.cloud.stop()
     done = await private("doctor", "--json")
     assert done.status == 1
@@ -53,7 +53,7 @@ async def test_the_running_gateway_is_asked(running: str, private: Any, store: S
     assert failed(found) == {"cloud_tls"}
 
 
-async def test_a_person_reads_what_to_do(private: Any) -> None:
+async def test_advice_is_printed_for_a_person(private: Any) -> None:
     done = await private("doctor", SUNMI_GATEWAY__CLOUD__SECRET_KEY="wrong-key")
     assert done.status == 1
     [line] = [line for line in done.output.splitlines() if line.startswith("failed")]

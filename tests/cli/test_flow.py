@@ -1,4 +1,4 @@
-"""Customer flow in the terminal: drawn for a person, as REST answers it for a program."""
+"""Customer flow in the terminal: drawn for a person, and as JSON for a program."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ async def test_today_is_drawn(running: str, store: SimulatedStore, command: Any)
     assert any("19 to 28 years" in line for line in lines)
 
 
-async def test_a_program_gets_what_rest_answers(running: str, command: Any) -> None:
+async def test_json_is_the_response_of_the_rest_api(running: str, command: Any) -> None:
     await command("flow", "history", "--from", str(DAY))
     printed = await command("flow", "history", "--from", str(DAY), "--json")
     token = (await command("token", "create", "--scope", "pos", "--name", "till 1")).output.strip()
@@ -61,7 +61,7 @@ async def test_a_terminal_without_unicode_gets_plain_bars(store: SimulatedStore,
     assert len(lines) > 12
 
 
-async def test_what_cannot_be_is_refused(store: SimulatedStore, command: Any) -> None:
+async def test_wrong_arguments_are_refused(store: SimulatedStore, command: Any) -> None:
     wrong = await command("flow", "history", "--from", "yesterday")
     assert (wrong.status, wrong.output) == (2, "")
     backwards = await command("flow", "history", "--from", "2020-01-02", "--to", "2020-01-01", "--json")

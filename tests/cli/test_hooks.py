@@ -1,4 +1,4 @@
-"""Commands for hooks: asking a person before others' subscriptions end, and saying what comes of it."""
+"""Commands for hooks: confirmation before others' subscriptions end, and the list."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from gateway.simulator.store import SimulatedStore
 PUBLIC = {"SUNMI_GATEWAY__HOOKS__PUBLIC_URL": "http://shop.invalid"}
 
 
-async def test_hooks_are_ended_only_when_a_person_says_so(store: SimulatedStore, command: Any) -> None:
+async def test_subscriptions_are_ended_only_after_a_confirmation(store: SimulatedStore, command: Any) -> None:
     added = await command("events", "hook", "cloud", "--json", **PUBLIC)
     assert added.status == 0, added.errors
     assert added.json["callback"] == "http://shop.invalid/hooks/cloud"
@@ -22,7 +22,7 @@ async def test_hooks_are_ended_only_when_a_person_says_so(store: SimulatedStore,
     assert not store.cloud.state.hooks
 
 
-async def test_the_list_says_what_is_missing(command: Any) -> None:
+async def test_the_list_shows_what_is_missing(command: Any) -> None:
     listed = await command("events", "hooks", "--json")
     assert [one["target"] for one in listed.json["hooks"]] == ["cloud"]
     failed = await command("events", "hook", "cloud")

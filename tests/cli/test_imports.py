@@ -1,4 +1,4 @@
-"""What the gateway keeps in memory: nothing that only other commands need."""
+"""The running gateway imports nothing that only other commands need."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The first command of an installer: it asks, proves the answers to the cloud, and writes the settings file."""
+"""The command `init`: it prompts, verifies the answers with the cloud, and writes the settings file."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ class Installer:
 
 
 async def echo_is_off(terminal: int) -> None:
-    """Wait until what is typed is not shown."""
+    """Wait until the terminal does not echo."""
     while termios.tcgetattr(terminal)[3] & termios.ECHO:
         await asyncio.sleep(0.01)
 
@@ -147,7 +147,7 @@ async def test_what_the_cloud_refuses_is_not_written(
     assert not init.config.exists()
 
 
-async def test_offline_it_goes_on_only_when_told(store: SimulatedStore, init: Installer) -> None:
+async def test_unchecked_settings_are_written_only_with_the_option(store: SimulatedStore, init: Installer) -> None:
     await store.cloud.stop()
     status, _, errors = await init(*options(store), given=SECRET_KEY)
     assert status == 1
@@ -161,7 +161,7 @@ async def test_offline_it_goes_on_only_when_told(store: SimulatedStore, init: In
     assert init.config.exists()
 
 
-async def test_an_existing_file_is_changed_only_when_told_and_keeps_the_rest(
+async def test_an_existing_file_is_changed_only_with_the_option_and_keeps_its_other_keys(
     store: SimulatedStore, init: Installer
 ) -> None:
     init.config.parent.mkdir()
@@ -221,7 +221,7 @@ async def test_an_unusable_file_is_named(init: Installer, store: SimulatedStore)
     assert str(init.config) in errors
 
 
-async def test_a_cloud_that_swallows_connections_does_not_hang_it(init: Installer, store: SimulatedStore) -> None:
+async def test_a_cloud_that_never_responds_does_not_hang_it(init: Installer, store: SimulatedStore) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url: dict[str, Any] = {"SUNMI_GATEWAY__CLOUD__BASE_URL": f"https://127.0.0.1:{silent.getsockname()[1]}"}
         status, _, errors = await init(*options(store), given=SECRET_KEY, **url)

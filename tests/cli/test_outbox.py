@@ -1,4 +1,4 @@
-"""The outbox from the command line: what waits, what was refused, and what becomes of that."""
+"""The outbox from the command line: waiting and refused items, and what a person does with them."""
 
 import json
 from pathlib import Path

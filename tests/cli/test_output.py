@@ -1,4 +1,4 @@
-"""What a terminal shows is what was given: names, MAC addresses and fingerprints are no markup."""
+"""Printing: names, MAC addresses and fingerprints are never taken for markup."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from gateway.cli.output import print_line, print_members, print_table
 ODD = "d8:AB:00 :smile: [bold]till[/bold]"
 
 
-def test_texts_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_are_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     print_line(ODD)
     print_members({"name": ODD})
     print_table([{"name": ODD}], {"NAME": "name"})

@@ -1,4 +1,4 @@
-"""The support bundle: it tells much, and no secret that was planted anywhere is in it."""
+"""The support bundle: what it holds, and that no secret is in it."""
 
 import json
 import sqlite3
@@ -41,7 +41,7 @@ def toml(text: str) -> str:
 
 
 def plant(command: Any, tmp_path: Path, token: str) -> Path:
-    """Put secrets wherever there is a place for one; return a log that holds them all."""
+    """Put secrets into every place that can hold one; return a log that holds them all."""
     text = command.config.read_text()
     text = text.replace("[cameras]\n", f'[cameras]\napp_id = "CAM"\nsecret_key = {toml(PLANTED["camera secret"])}\n')
     text = text.replace("[cameras]\n", f"[cameras]\nclient_certificate_password = {toml(PLANTED['p12 password'])}\n")

@@ -33,7 +33,7 @@ def order(number: str = "CN0000938") -> Call:
     return call("order/update", order_list=[{"order_no": number, "purchase_amount": "10.00"}])
 
 
-async def test_a_call_is_signed_and_answered(simulated: SimulatedCloud, make_client: MakeClient) -> None:
+async def test_a_call_is_signed(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     client = make_client(simulated)
     answer = await client.call(order())
     assert answer.code == 0
@@ -43,7 +43,7 @@ async def test_a_call_is_signed_and_answered(simulated: SimulatedCloud, make_cli
     assert simulated.accepted[0].fields["shop_id"] == "10096"
 
 
-async def test_a_file_travels_as_multipart(simulated: SimulatedCloud, make_client: MakeClient) -> None:
+async def test_a_file_is_sent_as_multipart(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     client = make_client(simulated)
     groups = (await client.call(call("face/group/getList"))).data["group_list"]
     picture = FilePart("face.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(100))
@@ -56,7 +56,7 @@ async def test_a_file_travels_as_multipart(simulated: SimulatedCloud, make_clien
     assert simulated.accepted[-1].files["pic"].data == picture.data
 
 
-async def test_a_refusal_tells_code_and_meaning(simulated: SimulatedCloud, make_client: MakeClient) -> None:
+async def test_a_refusal_has_code_and_meaning(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     simulated.faults.add("refuse", code=5047)
     with pytest.raises(VendorRefused) as caught:
         await make_client(simulated).call(order())
@@ -112,7 +112,7 @@ async def test_missing_credentials_send_nothing(simulated: SimulatedCloud, make_
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
-async def test_what_a_failing_cloud_becomes(
+async def test_each_failure_of_the_cloud_is_an_exception(
     simulated: SimulatedCloud, make_client: MakeClient, fault: dict[str, object], expected: type[Exception], words: str
 ) -> None:
     simulated.faults.add(**fault)  # type: ignore[arg-type]
@@ -149,7 +149,7 @@ async def test_a_cloud_that_is_away(simulated: SimulatedCloud, make_client: Make
     assert client.reachable is False
 
 
-async def test_an_untrusted_certificate_gets_nothing(simulated: SimulatedCloud, make_client: MakeClient) -> None:
+async def test_nothing_is_sent_to_an_untrusted_certificate(simulated: SimulatedCloud, make_client: MakeClient) -> None:
     simulated.faults.changed_certificate = True
     with pytest.raises(CloudUnreachable, match="not trusted"):
         await make_client(simulated).call(order())

@@ -32,8 +32,8 @@ TIME_LIMIT_S = 300
 """No test runs longer, so no age is further from what it should be."""
 
 
-class Moment:
-    """The clock of cloud and machine, which stands still until it is set; the real one is never read."""
+class SettableClock:
+    """The clock of cloud and machine. It stands still until it is set; the real one is never read."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -42,7 +42,7 @@ class Moment:
         return self.now.timestamp()
 
     def client_clock(self) -> PeerClock:
-        """Return the clock of a client whose machine is right, and which no peer has told the time yet."""
+        """Return the clock of a client whose machine is right, and which no peer has corrected yet."""
         machine = PeerClock()
         machine.set(self())
         return PeerClock(fallback=machine)
@@ -55,11 +55,11 @@ class Store:
     flow: CustomerFlow
     table: FlowTable
     cloud: SimulatedCloud
-    moment: Moment
+    moment: SettableClock
     supervisor: Supervisor
 
     def asked(self) -> Counter[str]:
-        """Return how often each endpoint answered so far."""
+        """Return how often each endpoint has responded so far."""
         return Counter(request.path for request in self.cloud.accepted)
 
     async def writes(self) -> int:
@@ -74,12 +74,12 @@ Open = Callable[..., Awaitable[Store]]
 
 
 @pytest.fixture
-def moment() -> Moment:
-    return Moment()
+def moment() -> SettableClock:
+    return SettableClock()
 
 
 @pytest.fixture
-async def simulated(moment: Moment) -> AsyncIterator[SimulatedCloud]:
+async def simulated(moment: SettableClock) -> AsyncIterator[SimulatedCloud]:
     cloud = SimulatedCloud(clock=moment)
     await cloud.start()
     yield cloud
@@ -88,9 +88,9 @@ async def simulated(moment: Moment) -> AsyncIterator[SimulatedCloud]:
 
 @pytest.fixture
 async def open_store(
-    simulated: SimulatedCloud, make_client: MakeClient, moment: Moment, tmp_path: Path
+    simulated: SimulatedCloud, make_client: MakeClient, moment: SettableClock, tmp_path: Path
 ) -> AsyncIterator[Open]:
-    """Begin a life of the gateway on the same database; the one before ends. Numbers are fetched each time."""
+    """Start the gateway again on the same database. Numbers are fetched each time."""
     lives: list[tuple[CustomerFlow, Supervisor, Database]] = []
 
     async def end() -> None:
@@ -256,7 +256,7 @@ async def test_a_day_is_merged_from_its_endpoints(open_store: Open) -> None:
     assert (answer["weeks"], answer["months"], answer["ages"][0]["new"]) == (None, None, None)
 
 
-async def test_a_final_day_is_asked_for_once(open_store: Open) -> None:
+async def test_a_final_day_is_fetched_once(open_store: Open) -> None:
     store = await open_store()
     fetched = await store.history()
     asked, written = store.asked(), await store.writes()
@@ -292,7 +292,7 @@ async def test_a_day_is_final_when_the_next_one_is_over_everywhere(open_store: O
     assert store.asked() == asked
 
 
-async def test_only_days_that_are_missing_are_asked_for(open_store: Open) -> None:
+async def test_only_missing_days_are_fetched(open_store: Open) -> None:
     store = await open_store()
     await store.history(date(2026, 11, 3), date(2026, 11, 6))
     answer = await store.history(date(2026, 11, 1), date(2026, 11, 10))
@@ -318,7 +318,7 @@ async def test_cached_days_are_returned_while_the_cloud_is_away(open_store: Open
     assert codes(answer)[HISTORY + "getTrendByDay"] == "cloud_unreachable"
 
 
-async def test_a_long_range_is_asked_in_pieces(open_store: Open) -> None:
+async def test_a_long_range_is_split(open_store: Open) -> None:
     store = await open_store()
     answer = await store.history(date(2026, 5, 1), date(2026, 7, 20))
     assert store.asked() == Counter(
@@ -331,7 +331,7 @@ async def test_a_long_range_is_asked_in_pieces(open_store: Open) -> None:
     assert codes(answer) == too_long
 
 
-async def test_what_is_being_developed_holds_up_nothing(open_store: Open) -> None:
+async def test_an_endpoint_in_development_delays_nothing(open_store: Open) -> None:
     store = await open_store(min_interval_s=60)
     store.cloud.faults.add("status", path=HISTORY + "getTrendByWeek", status=404, times=None)
     answer = await store.history(DAY - timedelta(days=7), DAY)
@@ -371,7 +371,7 @@ async def test_a_timeout_is_reported_as_one(open_store: Open, make_client: MakeC
     await flow.close()
 
 
-async def test_without_credentials_nothing_is_asked(open_store: Open, make_client: MakeClient) -> None:
+async def test_without_credentials_nothing_is_sent(open_store: Open, make_client: MakeClient) -> None:
     store = await open_store()
     client = make_client(store.cloud, secret_key="")
     flow = CustomerFlow(client, store.table, store.supervisor, default_shop=SHOP)

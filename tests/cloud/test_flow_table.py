@@ -22,7 +22,7 @@ async def days(table: FlowTable, shop: str = SHOP) -> list[str]:
     return sorted(one.first_day for one in await table.load(shop, "2000-01-01", "2100-12-31"))
 
 
-async def test_what_is_kept_survives_a_restart(tmp_path: Path) -> None:
+async def test_responses_survive_a_restart(tmp_path: Path) -> None:
     given = kept("2026-11-20", {"total_count": "7", "share": Decimal("0.50"), "text": "小松"}, fetched_s=5.5)
     database = await Database.open(tmp_path / "gateway.db")
     await FlowTable(database, Uptime(0), account="a").save(SHOP, [given])

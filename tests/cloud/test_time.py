@@ -28,7 +28,7 @@ TIME_LIMIT_S = 300
 
 
 def clock_at(moment: datetime) -> PeerClock:
-    """Return a clock that says this time now."""
+    """Return a clock that has this time now."""
     clock = PeerClock()
     clock.set(moment.timestamp())
     return clock
@@ -45,7 +45,7 @@ async def simulated() -> AsyncIterator[SimulatedCloud]:
 
 @pytest.fixture
 def true_clock() -> PeerClock:
-    """Return the clock of a client whose machine has the true time, and which no peer has told the time yet."""
+    """Return the clock of a client whose machine has the true time, and which no peer has corrected yet."""
     return PeerClock(fallback=clock_at(TRUE))
 
 
@@ -55,7 +55,7 @@ def slow_clock() -> PeerClock:
     return PeerClock(fallback=clock_at(TRUE - timedelta(days=21)))
 
 
-async def test_a_stale_signature_is_made_anew_with_the_clouds_time(
+async def test_a_stale_signature_is_replaced_by_one_with_the_clouds_time(
     simulated: SimulatedCloud, make_client: MakeClient, true_clock: PeerClock
 ) -> None:
     simulated.faults.clock_offset_s = 21 * DAY
@@ -67,7 +67,7 @@ async def test_a_stale_signature_is_made_anew_with_the_clouds_time(
     assert len(simulated.request_paths) == 3, "what was learned stays"
 
 
-async def test_calls_under_way_together_all_take_the_clouds_time(
+async def test_concurrent_calls_all_use_the_clouds_time(
     simulated: SimulatedCloud, make_client: MakeClient, true_clock: PeerClock
 ) -> None:
     simulated.faults.clock_offset_s = 21 * DAY
@@ -107,7 +107,7 @@ async def test_a_certificate_that_has_truly_expired(make_client: MakeClient, tru
         await cloud.stop()
 
 
-async def test_a_time_before_the_release_is_not_believed(make_client: MakeClient, true_clock: PeerClock) -> None:
+async def test_a_time_before_the_release_is_not_accepted(make_client: MakeClient, true_clock: PeerClock) -> None:
     """An attacker with an old certificate and an old time is refused."""
     cloud = SimulatedCloud(clock=lambda: RELEASED_AT - 30 * DAY)
     await cloud.start()
@@ -119,7 +119,7 @@ async def test_a_time_before_the_release_is_not_believed(make_client: MakeClient
         await cloud.stop()
 
 
-async def test_a_stranger_cannot_tell_the_time(
+async def test_a_server_that_is_not_trusted_cannot_set_the_time(
     simulated: SimulatedCloud, make_client: MakeClient, slow_clock: PeerClock
 ) -> None:
     client = make_client(simulated, clock=slow_clock)
@@ -130,7 +130,7 @@ async def test_a_stranger_cannot_tell_the_time(
     assert simulated.request_paths == []
 
 
-async def test_no_secret_travels_while_the_time_is_asked(
+async def test_no_secret_is_sent_while_the_time_is_learned(
     simulated: SimulatedCloud, make_client: MakeClient, slow_clock: PeerClock
 ) -> None:
     simulated.faults.send_date = False

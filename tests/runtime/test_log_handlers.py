@@ -1,4 +1,4 @@
-"""Log lines as a terminal shows them and as systemd's journal takes them."""
+"""Log lines as logfmt and as datagrams of systemd's journal."""
 
 import contextlib
 import io
@@ -74,7 +74,7 @@ def test_nobody_can_forge_a_line(log: logging.Logger, terminal: io.StringIO) -> 
     assert '\\"\\\\ntime' in lines[0]
 
 
-def test_a_trace_follows_its_line(log: logging.Logger, terminal: io.StringIO) -> None:
+def test_a_traceback_follows_its_line(log: logging.Logger, terminal: io.StringIO) -> None:
     try:
         raise ValueError("why")
     except ValueError:
@@ -138,7 +138,7 @@ def test_the_largest_line_fits(log: logging.Logger, journal: socket.socket) -> N
     assert len(fields["MESSAGE"]) == len(fields["MORE"]) == 16_384
 
 
-def test_a_journal_that_is_away_delays_nobody_and_is_told_what_it_missed(log: logging.Logger, tmp_path: Path) -> None:
+def test_lines_that_the_journal_missed_are_counted(log: logging.Logger, tmp_path: Path) -> None:
     path = str(tmp_path / "late")
     log.addHandler(JournalHandler(Redactor(), path))
     log.info("nobody listens")
@@ -159,7 +159,7 @@ def test_a_journal_that_is_away_delays_nobody_and_is_told_what_it_missed(log: lo
         assert int(read(listening.recv(65536))["LINES_LOST_BEFORE"]) > 1000
 
 
-def test_systemd_says_whether_there_is_a_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_to_the_journal_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "stream").open("w") as stream, (tmp_path / "other").open("w") as other:
         status = os.fstat(stream.fileno())
         monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
