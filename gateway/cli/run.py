@@ -8,13 +8,15 @@ from typing import Final
 
 import click
 
-from gateway.api.local_socket import socket_session
+from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.command import CommandContext, run_command
 from gateway.runtime import logs
-from gateway.runtime.systemd import ServiceManager
+from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
 
+_HEALTH_INTERVAL_S: Final = 30.0
+_HEALTH_TIMEOUT_S: Final = 10.0
 _OBJECTS: Final = 10_000
 """How many objects may come to be before garbage in circles is looked for."""
 
@@ -34,13 +36,14 @@ async def _serve(context: CommandContext) -> None:
     settings = context.settings()
     stop = stop_signal()
     manager = ServiceManager.from_environment()
-    async with manager.patience():
+    async with manager.extend_start():
         gateway = await Gateway.open(settings)
     try:
         async with serve(gateway) as urls:
             serves = f"serves on {' '.join(urls)}"
             click.echo(f"sunmi-gateway {serves}", err=True)
-            async with manager.ready(lambda: _answers(gateway), f"It {serves}"):
+            async with manager.ready(lambda: _request_health(gateway), f"It {serves}"):
+                _watch(gateway, manager)
                 await gateway.start(port=port_of(urls[0]), https_port=settings.server.https_port)
                 # What is there now stays, and requests leave hardly any garbage in circles: to look through both for it
                 # again and again costs a seventh of the time.
@@ -52,8 +55,21 @@ async def _serve(context: CommandContext) -> None:
         await gateway.close()
 
 
-async def _answers(gateway: Gateway) -> None:
-    """Ask the gateway for its health, as a command would. Raises if it does not answer."""
+def _watch(gateway: Gateway, manager: ServiceManager) -> None:
+    """Request the gateway's health again and again, and feed the watchdog as long as the vital services work."""
+    if HAS_UNIX_SOCKETS:
+        gateway.supervisor.start_periodic(
+            "api",
+            lambda: _request_health(gateway),
+            interval_s=_HEALTH_INTERVAL_S,
+            max_turn_s=_HEALTH_TIMEOUT_S,
+            vital=True,
+        )
+    Watchdog(manager, gateway.supervisor, RestartLimit(gateway.directory.watchdog)).start()
+
+
+async def _request_health(gateway: Gateway) -> None:
+    """Request the gateway's health, as a command would. Raises if it does not answer."""
     async with socket_session(gateway.socket) as own, own.get("/healthz") as answer:
         answer.raise_for_status()
 

@@ -92,7 +92,7 @@ class Outbox:
         self._claiming = asyncio.Lock()
         self._accepted_at = 0.0
         self._commit: GroupCommit[Submission, SubmissionResult] = GroupCommit(
-            database, supervisor, "outbox writer", store=self._store, committed=self._accept
+            database, supervisor, "outbox writer", store=self._store, committed=self._accept, vital=True
         )
         self._maintenance = supervisor.start_periodic(
             "outbox maintenance", self.prune, interval_s=MAINTENANCE_INTERVAL_S, max_turn_s=600

@@ -1,40 +1,50 @@
-"""What the gateway tells the system's service manager: that it is ready, that it is alive, that it stops.
+"""The system's service manager: the gateway reports that it is ready, alive and stopping, and is restarted if it hangs.
 
 The protocol is that of sd_notify(3): datagrams of assignments to the Unix socket named by $NOTIFY_SOCKET. Without one,
-as on a laptop, nothing is told.
+as on a laptop, nothing is sent.
 """
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Final, Self
 
 from gateway.errors import StateError
+from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.supervisor import Supervisor
 
-_BEAT_S: Final = 10.0
-"""How often a start that takes long says that it goes on."""
+MAX_SILENCE_S: Final = 180.0
+"""How long a vital service may go without a success before the watchdog restarts the gateway."""
+MIN_RESTART_INTERVAL_S: Final = 3600.0
+"""How long the watchdog waits after a restart before it causes the next one."""
 
-_PATIENCE_S: Final = 30
-"""How much longer the service manager is asked to wait each time; a start that hangs is ended after this."""
-
-_READY_WITHIN_S: Final = 10.0
+_EXTEND_INTERVAL_S: Final = 10.0
+"""How often a long start asks for more time."""
+_EXTENSION_S: Final = 30
+"""How much more time it asks for; a start that hangs is ended after that."""
+_READY_TIMEOUT_S: Final = 10.0
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 _log = logging.getLogger(__name__)
 
 Check = Callable[[], Awaitable[None]]
-"""Asks the gateway something as a caller would; raises if it does not answer."""
+"""Makes a request as a caller would; raises if it is not answered."""
 
 
 class ServiceManager:
     """The service manager that started this process, if any did; made by `from_environment`."""
 
     def __init__(self, address: str = "", watchdog_s: float | None = None) -> None:
-        """Take the address of the notify socket, and how often the watchdog must hear from us, in seconds."""
+        """Take the address of the notify socket, and within how many seconds the watchdog expects a message."""
+        self.watchdog_s = watchdog_s if address else None
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        self._watchdog_s = watchdog_s
+        self._failure_log = FailureLog(_log, "the service manager cannot be notified", level=logging.WARNING)
 
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str] = os.environ) -> Self:
@@ -44,82 +54,121 @@ class ServiceManager:
         ours = environment.pop("WATCHDOG_PID", "") in ("", str(os.getpid()))
         return cls(address, int(microseconds) / 1e6 if ours and microseconds.isdigit() else None)
 
-    def tell(self, *assignments: str) -> None:
-        """Send assignments such as `READY=1`. What cannot be sent is logged: it must not stop a gateway that works."""
+    def notify(self, *assignments: str) -> None:
+        """Send assignments such as `READY=1`, without waiting. A failure is logged: it must not stop the gateway."""
         if not self._address:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
+                notify.setblocking(False)  # a manager that reads nothing must not hold up the event loop
                 notify.sendto("\n".join(assignments).encode(), self._address)
         except OSError as exc:
-            _log.warning("the service manager cannot be told %s: %s", ", ".join(assignments), exc)
+            self._failure_log.failed(f"{', '.join(assignments)}: {exc}")
+        else:
+            self._failure_log.recovered()
 
     @contextlib.asynccontextmanager
-    async def patience(self) -> AsyncIterator[None]:
-        """Have a long start waited for, such as the check of a large database on a slow card.
+    async def extend_start(self) -> AsyncIterator[None]:
+        """Ask for more time during a long start, such as the check of a large database on a slow card.
 
         It goes on for as long as the event loop turns, so that a start that hangs is still ended.
         """
-        async with self._repeating(_BEAT_S, self._extend):
-            yield
-
-    @contextlib.asynccontextmanager
-    async def ready(self, check: Check, status: str) -> AsyncIterator[None]:
-        """Say that the gateway is ready once it answers `check`; feed the watchdog for as long as it does.
-
-        The check goes through the event loop, so that a loop that hangs starves the watchdog, which restarts us. Says
-        that it stops when the block is left. Raises `StateError` if the check fails at once.
-        """
         if not self._address:
             yield
             return
-        try:
-            await asyncio.wait_for(check(), _READY_WITHIN_S)
-        except Exception as exc:
-            raise StateError(f"the gateway does not answer its own request: {exc or type(exc).__name__}") from exc
-        self.tell("READY=1", f"STATUS={status}")
-        async with self._watched(check):
-            yield
-        self.tell("STOPPING=1", "STATUS=Stopping")
-
-    @contextlib.asynccontextmanager
-    async def _watched(self, check: Check) -> AsyncIterator[None]:
-        if self._watchdog_s is None:
-            yield
-            return
-        every_s = self._watchdog_s / 2
-
-        async def feed() -> None:
-            try:
-                await asyncio.wait_for(check(), every_s)
-            except Exception as exc:
-                _log.error("the gateway does not answer its own request: %s", str(exc) or type(exc).__name__)
-            else:
-                self.tell("WATCHDOG=1")
-
-        async with self._repeating(every_s, feed):
-            yield
-
-    async def _extend(self) -> None:
-        self.tell(f"EXTEND_TIMEOUT_USEC={_PATIENCE_S * 1_000_000}")
-
-    @contextlib.asynccontextmanager
-    async def _repeating(self, every_s: float, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Do `work` now and every so often, as long as the block lasts; nothing where there is nobody to tell."""
-
-        async def repeat() -> None:
-            while True:
-                begun = asyncio.get_running_loop().time()
-                await work()
-                await asyncio.sleep(max(0.0, begun + every_s - asyncio.get_running_loop().time()))
-
-        if not self._address:
-            yield
-            return
-        task = asyncio.create_task(repeat())
+        extending = asyncio.create_task(self._extend())
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            extending.cancel()
+            await asyncio.wait([extending])
+
+    async def _extend(self) -> None:
+        while True:
+            self.notify(f"EXTEND_TIMEOUT_USEC={_EXTENSION_S * 1_000_000}")
+            await asyncio.sleep(_EXTEND_INTERVAL_S)
+
+    @contextlib.asynccontextmanager
+    async def ready(self, check: Check, status: str) -> AsyncIterator[None]:
+        """Report that the gateway is ready once it answers `check`, and that it stops when the block is left.
+
+        Raises `StateError` if the check fails.
+        """
+        if self._address:
+            try:
+                await asyncio.wait_for(check(), _READY_TIMEOUT_S)
+            except Exception as exc:
+                raise StateError(f"the gateway does not answer its own request: {exc or type(exc).__name__}") from exc
+        self.notify("READY=1", f"STATUS={status}")
+        yield
+        self.notify("STOPPING=1", "STATUS=Stopping")
+
+
+class RestartLimit:
+    """Allows a restart by the watchdog once an hour, across restarts of the gateway."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the file that remembers the last restart."""
+        self._path = path
+
+    def allow(self) -> bool:
+        """Return whether a restart is allowed now, and remember it. It is not if it cannot be remembered."""
+        boot = _read_boot_id()
+        now_s = time.monotonic()  # on Linux the seconds since the boot: the same for the next process
+        try:
+            last = json.loads(self._path.read_text(encoding="utf-8"))
+            if last["boot"] == boot and now_s - float(last["at_s"]) < MIN_RESTART_INTERVAL_S:
+                return False
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # there was none that can be read
+        try:
+            self._path.write_text(json.dumps({"boot": boot, "at_s": now_s}), encoding="utf-8")
+        except OSError as exc:
+            _log.warning("%s: a restart by the watchdog cannot be remembered: %s", self._path, exc.strerror)
+            return False
+        return True
+
+
+class Watchdog:
+    """Feeds the service manager's watchdog for as long as the vital services work.
+
+    A restart helps against a vital service that hangs or fails for a reason nobody foresaw. It does not help against
+    a full disk, wrong settings, peers or the network, and it must not happen again and again.
+    """
+
+    def __init__(self, manager: ServiceManager, supervisor: Supervisor, limit: RestartLimit) -> None:
+        """Take the service manager, the supervisor of the services, and the limit of restarts."""
+        self._manager = manager
+        self._supervisor = supervisor
+        self._limit = limit
+        self._starving = False
+        self._silence_log = FailureLog(_log, "vital services do not work, though the gateway was restarted for that")
+
+    def start(self) -> None:
+        """Feed the watchdog at half of its interval, under the supervisor; do nothing where there is no watchdog."""
+        if self._manager.watchdog_s is not None:
+            interval_s = self._manager.watchdog_s / 2
+            self._supervisor.start_periodic("systemd watchdog", self.feed, interval_s=interval_s, run_at_start=True)
+
+    async def feed(self) -> None:
+        """Feed the watchdog, unless a vital service has been silent for minutes and a restart is allowed."""
+        silent = self._supervisor.silent_vital_services(MAX_SILENCE_S)
+        if not silent:
+            self._starving = False
+            self._silence_log.recovered()
+        elif self._starving:
+            return
+        elif self._limit.allow():
+            self._starving = True
+            _log.error("vital services do not work (%s): the service manager restarts the gateway", ", ".join(silent))
+            return
+        else:
+            self._silence_log.failed(", ".join(silent))
+        self._manager.notify("WATCHDOG=1")
+
+
+def _read_boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

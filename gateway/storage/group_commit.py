@@ -41,11 +41,13 @@ class GroupCommit(Generic[EntryT, ResultT]):
         *,
         store: Callable[[sqlite3.Connection, Sequence[EntryT]], Sequence[ResultT | Problem]],
         committed: Callable[[Sequence[tuple[EntryT, ResultT]]], None],
+        vital: bool = False,
     ) -> None:
         """Take what stores the entries of a transaction, and what is called when they are on the disk.
 
         `store` runs in the database's thread, like the jobs. It returns the result of each entry, or its problem.
-        `committed` runs in the event loop, before anything else can happen to the entries. `name` is the service's.
+        `committed` runs in the event loop, before anything else can happen to the entries. `name` is the
+        service's, which may be `vital`.
         """
         self._database = database
         self._store = store
@@ -54,7 +56,7 @@ class GroupCommit(Generic[EntryT, ResultT]):
         self._jobs: list[tuple[Job, asyncio.Future[Any]]] = []
         self._wanted = asyncio.Event()
         self._flush_s = 0.0
-        self._service = supervisor.start_service(name, self._run, vital=True)
+        self._service = supervisor.start_service(name, self._run, vital=vital)
 
     async def add(self, entry: EntryT) -> ResultT:
         """Store an entry together with others and return its result.

@@ -41,7 +41,7 @@ else:
         raise StateError(f"{path} belongs to {name}; run this as that user: sudo -u {name} sunmi-gateway …")
 
 
-PASSING: Final = frozenset({"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe"})
+PASSING: Final = frozenset({"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog"})
 """Files of a state directory that belong to the process that holds it, and are no state."""
 
 _LOCK_FILE: Final = "gateway.lock"
@@ -130,6 +130,11 @@ class StateDirectory:
     def database_in(path: Path) -> Path:
         """Return the database file of a state directory."""
         return path / "gateway.db"
+
+    @property
+    def watchdog(self) -> Path:
+        """The file that remembers the last restart by the watchdog."""
+        return self.path / "gateway.watchdog"
 
     @property
     def socket(self) -> Path:

@@ -13,9 +13,17 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StateError
-from gateway.runtime.systemd import ServiceManager
+from gateway.runtime import systemd
+from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
+from tests.waiting import until
 
 WITHIN_S = 60.0
+
+
+@pytest.fixture
+def limit(tmp_path: Path) -> RestartLimit:
+    return RestartLimit(tmp_path / "gateway.watchdog")
 
 
 class Listener:
@@ -57,18 +65,19 @@ def test_the_environment_is_taken_and_left_to_no_child(listener: Listener) -> No
     environment = {"NOTIFY_SOCKET": listener.address, "WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1", "PATH": "/bin"}
     manager = ServiceManager.from_environment(environment)
     assert environment == {"PATH": "/bin"}
-    manager.tell("READY=1", "STATUS=It serves")
+    manager.notify("READY=1", "STATUS=It serves")
     assert listener.hear() == ["READY=1", "STATUS=It serves"]
 
 
-async def test_ready_alive_stopping(listener: Listener) -> None:
+async def test_ready_alive_stopping(listener: Listener, supervisor: Supervisor, limit: RestartLimit) -> None:
     environment = {"NOTIFY_SOCKET": listener.address, "WATCHDOG_USEC": "100000", "WATCHDOG_PID": str(os.getpid())}
     manager = ServiceManager.from_environment(environment)
-    async with manager.patience():
+    async with manager.extend_start():
         assert await asyncio.to_thread(listener.hear) == ["EXTEND_TIMEOUT_USEC=30000000"]
     async with manager.ready(answers, "It serves"):
         assert await asyncio.to_thread(listener.hear) == ["READY=1", "STATUS=It serves"]
         begun = time.monotonic()
+        Watchdog(manager, supervisor, limit).start()
         for _ in range(5):
             assert await asyncio.to_thread(listener.hear) == ["WATCHDOG=1"]
         assert time.monotonic() - begun >= 4 * 0.05 - 0.02  # at half of what the watchdog allows, not more often
@@ -78,11 +87,12 @@ async def test_ready_alive_stopping(listener: Listener) -> None:
     assert told[-1] == ["STOPPING=1", "STATUS=Stopping"]
 
 
-async def test_a_watchdog_of_another_process_is_not_fed(listener: Listener) -> None:
+async def test_a_watchdog_of_another_process_is_not_fed(
+    listener: Listener, supervisor: Supervisor, limit: RestartLimit
+) -> None:
     environment = {"NOTIFY_SOCKET": listener.address, "WATCHDOG_USEC": "20000", "WATCHDOG_PID": "1"}
-    async with ServiceManager.from_environment(environment).ready(answers, "It serves"):
-        assert listener.hear() == ["READY=1", "STATUS=It serves"]
-        assert await asyncio.to_thread(listener.hear, 0.2) is None
+    Watchdog(ServiceManager.from_environment(environment), supervisor, limit).start()
+    assert supervisor.reports() == []
 
 
 async def test_never_ready_without_an_answer(listener: Listener) -> None:
@@ -96,23 +106,88 @@ async def test_never_ready_without_an_answer(listener: Listener) -> None:
     assert listener.hear(0.1) is None
 
 
-async def test_no_answer_starves_the_watchdog(listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
-    healthy = True
+class Vital:
+    """A vital service that can hang."""
 
-    async def check() -> None:
-        if not healthy:
-            await asyncio.sleep(3600)
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.hangs = False
+        self.turns = 0
+        supervisor.start_periodic("api", self.work, interval_s=0.001, max_turn_s=0.05, vital=True)
 
-    async with ServiceManager(listener.address, 0.1).ready(check, "It serves"):
-        assert await asyncio.to_thread(listener.hear) == ["READY=1", "STATUS=It serves"]
-        assert await asyncio.to_thread(listener.hear) == ["WATCHDOG=1"]
-        healthy = False
-        await asyncio.sleep(0.06)
-        listener.drain()
-        assert await asyncio.to_thread(listener.hear, 0.3) is None
-        healthy = True
-        assert await asyncio.to_thread(listener.hear) == ["WATCHDOG=1"]
-    assert "the gateway does not answer its own request" in caplog.text
+    async def work(self) -> None:
+        self.turns += 1
+        if self.hangs:
+            await asyncio.Event().wait()
+
+
+async def test_a_vital_service_that_hangs_starves_the_watchdog(
+    listener: Listener,
+    supervisor: Supervisor,
+    limit: RestartLimit,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(systemd, "MAX_SILENCE_S", 0.3)
+    service = Vital(supervisor)
+    Watchdog(ServiceManager(listener.address, 0.02), supervisor, limit).start()
+    assert await asyncio.to_thread(listener.hear) == ["WATCHDOG=1"]
+    service.hangs = True
+    await until(lambda: "vital services do not work (api)" in caplog.text)
+    listener.drain()
+    assert await asyncio.to_thread(listener.hear, 0.3) is None
+    service.hangs = False
+    assert await asyncio.to_thread(listener.hear) == ["WATCHDOG=1"]
+
+
+async def test_the_watchdog_restarts_once_an_hour_at_most(
+    listener: Listener,
+    supervisor: Supervisor,
+    limit: RestartLimit,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert limit.allow(), "as the life before did"
+    monkeypatch.setattr(systemd, "MAX_SILENCE_S", 0.1)
+    Vital(supervisor).hangs = True
+    Watchdog(ServiceManager(listener.address, 0.02), supervisor, limit).start()
+    await until(lambda: "though the gateway was restarted for that: api" in caplog.text)
+    listener.drain()
+    assert await asyncio.to_thread(listener.hear) == ["WATCHDOG=1"]
+
+
+async def test_a_foreseen_failure_of_a_vital_service_restarts_nothing(
+    listener: Listener, supervisor: Supervisor, limit: RestartLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "MAX_SILENCE_S", 0.5)
+    failures = 0
+
+    async def fail() -> None:
+        nonlocal failures
+        failures += 1
+        raise StateError("the disk is full")
+
+    supervisor.start_periodic("database", fail, interval_s=0.01, run_at_start=True, vital=True)
+    watchdog = Watchdog(ServiceManager(listener.address, 60), supervisor, limit)
+    begun = time.monotonic()
+    while time.monotonic() < begun + 1:
+        await asyncio.sleep(0.02)
+        await watchdog.feed()
+        assert listener.hear() == ["WATCHDOG=1"]
+    assert failures > 3
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"boot": "another", "at_s": 1e12}', '{"boot": 1}'])
+def test_a_restart_of_another_boot_or_a_damaged_file_limits_nothing(tmp_path: Path, kept: str) -> None:
+    path = tmp_path / "gateway.watchdog"
+    path.write_text(kept)
+    limit = RestartLimit(path)
+    assert limit.allow()
+    assert not limit.allow()
+    assert not RestartLimit(path).allow(), "in the next life, too"
+
+
+def test_a_restart_that_cannot_be_remembered_is_not_allowed(tmp_path: Path) -> None:
+    assert not RestartLimit(tmp_path / "missing" / "gateway.watchdog").allow()
 
 
 async def test_nobody_to_tell() -> None:
@@ -120,25 +195,29 @@ async def test_nobody_to_tell() -> None:
         pytest.fail("nobody asked whether it is ready")
 
     manager = ServiceManager.from_environment({"WATCHDOG_USEC": "1000"})
-    async with manager.patience(), manager.ready(never, "It serves"):
-        manager.tell("READY=1")
+    async with manager.extend_start(), manager.ready(never, "It serves"):
+        manager.notify("READY=1")
         assert len(asyncio.all_tasks()) == 1
 
 
 async def test_a_manager_that_is_gone_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with ServiceManager(str(tmp_path / "gone"), 1.0).ready(answers, "It serves"):
         pass
-    assert "the service manager cannot be told READY=1" in caplog.text
+    assert "the service manager cannot be notified: READY=1" in caplog.text
 
 
 HANGS = """
 import asyncio, sys, time
-from gateway.runtime.systemd import ServiceManager
+from pathlib import Path
+from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
 
 async def answers(): pass
 
 async def main():
-    async with ServiceManager.from_environment().ready(answers, "It serves"):
+    manager = ServiceManager.from_environment()
+    async with manager.ready(answers, "It serves"):
+        Watchdog(manager, Supervisor(), RestartLimit(Path("/nowhere"))).start()
         while not sys.stdin.closed:
             if await asyncio.to_thread(sys.stdin.readline) == "hang\\n":
                 time.sleep(3600)
