@@ -16,14 +16,7 @@ _log = logging.getLogger(__name__)
 
 def problem_document(problem: Problem) -> dict[str, Any]:
     """Return the document that describes a problem."""
-    return {
-        "type": f"urn:sunmi-gateway:problem:{problem.code}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": problem.code,
-        **problem.members,
-    }
+    return {**_make_document(problem.code, problem.title, problem.status, problem.detail), **problem.members}
 
 
 def problem_response(request: web.Request, failure: Exception) -> web.Response:
@@ -40,14 +33,8 @@ def problem_response(request: web.Request, failure: Exception) -> web.Response:
             failure.status, _http_error_document(failure, request), {"Allow": failure.headers.get("Allow", "")}
         )
     _log.error("%s %s failed", request.method, request.path, exc_info=failure)
-    document = {
-        "type": "urn:sunmi-gateway:problem:internal_error",
-        "title": "The gateway failed",
-        "status": 500,
-        "detail": "the gateway failed unexpectedly; its log holds the details",
-        "code": "internal_error",
-    }
-    return _make_response(500, document, {})
+    detail = "the gateway failed unexpectedly; its log holds the details"
+    return _make_response(500, _make_document("internal_error", "The gateway failed", 500, detail), {})
 
 
 def _http_error_document(exc: web.HTTPException, request: web.Request) -> dict[str, Any]:
@@ -59,11 +46,15 @@ def _http_error_document(exc: web.HTTPException, request: web.Request) -> dict[s
         413: "the body is larger than any call may be",
     }
     code = codes.get(exc.status, "invalid_request")
+    return _make_document(code, HTTPStatus(exc.status).phrase, exc.status, details.get(exc.status, exc.reason))
+
+
+def _make_document(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
     return {
         "type": f"urn:sunmi-gateway:problem:{code}",
-        "title": HTTPStatus(exc.status).phrase,
-        "status": exc.status,
-        "detail": details.get(exc.status, exc.reason),
+        "title": title,
+        "status": status,
+        "detail": detail,
         "code": code,
     }
 
@@ -79,11 +70,11 @@ def _headers(problem: Problem) -> dict[str, str]:
 
 
 def _make_response(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
-    given = {name: value for name, value in headers.items() if value}
+    headers = {name: value for name, value in headers.items() if value}
     if request_id := REQUEST_ID.get():
         document["request_id"] = request_id
     try:
         body = json_text.dumps(document).encode()
     except UnicodeEncodeError:  # the detail may repeat bytes of a header or path that are no UTF-8
         body = json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
-    return web.Response(status=status, headers=given, body=body, content_type="application/problem+json")
+    return web.Response(status=status, headers=headers, body=body, content_type="application/problem+json")
