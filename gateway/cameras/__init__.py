@@ -1,1 +1,1 @@
-"""The store's network: finding cameras, knowing them, calling them and putting new ones to work."""
+"""Cameras: what is known of them, calling them over pinned connections, and provisioning them."""

@@ -74,7 +74,7 @@ async def test_calls_at_addresses_that_it_does_not_have_say_nothing_about_a_came
 
 async def test_a_camera_goes_offline_once(registry: Registry, changes: Changes, clocks: Clocks) -> None:
     discover(registry, SS, ETHERNET)
-    clocks.passed += 181
+    clocks.passed += 600
     registry.expire_unseen()
     registry.expire_unseen()
     assert changes == [("found", SS), ("online", SS), ("offline", SS)]

@@ -78,6 +78,7 @@ async def test_a_camera_that_has_proved_itself_takes_the_address_from_all_others
     assert registry.get(SS).candidate_addresses() == []
     assert registry.get(SS).verified_address == ""
     assert registry.unidentified == {}
+    await registry.prefer(FS, f"{WIFI[:4]}{WIFI[4:]}")  # the same text, another object
     assert changes == [("moved", FS), ("online", FS), ("moved", FS), ("moved", FS)]
 
 
@@ -96,6 +97,7 @@ async def test_the_first_address_of_a_camera_is_no_move(registry: Registry, chan
         (SS, "10.0.0.7"),
         (SS, "10.0.0.7:0"),
         (SS, "10.0.0.7:65536"),
+        (SS, "10.0.0.7:99999"),
         (SS, "10.0.0.7:443/x"),
         (SS, "user@10.0.0.7:443"),
         (SS, "a b:443"),
