@@ -265,6 +265,12 @@ async def test_a_found_camera_moves_when_it_is_gone_from_where_it_was(
     assert changes == [("found", SS), ("online", SS), *[("moved", SS)] * 3]
 
 
+async def test_a_found_camera_that_was_away_for_long_moves_at_once(registry: Registry, clocks: Clocks) -> None:
+    discover(registry, SS, ETHERNET)
+    clocks.passed += 600
+    assert discover(registry, SS, WIFI).address == WIFI
+
+
 async def test_a_found_camera_that_comes_back_to_where_it_was_has_not_moved(
     registry: Registry, changes: Changes, clocks: Clocks
 ) -> None:
