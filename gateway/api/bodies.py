@@ -1,14 +1,15 @@
-"""Reading what callers send: JSON objects checked by pydantic, vendor arguments, and files."""
+"""Request bodies: JSON objects checked by pydantic, the arguments of vendor calls, and files."""
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from aiohttp import BodyPartReader, web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from gateway.api.validation import RequestModel, invalid_request
 from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.protocol import json_text
-from gateway.protocol.endpoint import Call, Endpoint
+from gateway.protocol.endpoint import Call, Endpoint, Scope
 from gateway.protocol.parameters import FilePart
 from gateway.settings import Method
 
@@ -16,10 +17,8 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """No body is larger: 1 MB of parameters grows when every character is escaped in JSON."""
 
 
-class Body(BaseModel):
-    """A body of the gateway's own calls: unknown members are refused by name."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)  # most are never needed
+class Body(RequestModel):
+    """The JSON body of one of the gateway's own calls."""
 
 
 class DiscoveryBody(Body):
@@ -78,7 +77,7 @@ class TokenBody(Body):
     """A new token."""
 
     name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
-    scope: str = Field(pattern="^(pos|installer|admin)$")
+    scope: Scope
 
 
 B = TypeVar("B", bound=Body)
@@ -90,10 +89,7 @@ async def read_body(request: web.Request, model: type[B]) -> B:
     try:
         return model.model_validate_json(json_text.dumps(document))
     except ValidationError as exc:
-        field_errors = [
-            FieldError(".".join(map(str, one["loc"])), _reason(one["type"], one["msg"])) for one in exc.errors()
-        ]
-        raise InvalidRequest(field_errors) from exc
+        raise invalid_request(model, exc) from exc
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -152,10 +148,6 @@ async def _read_part(part: BodyPartReader, name: str, limit: int) -> bytes:
         if len(data) > limit:
             raise TooLarge(f"{name}: the file has more than the {limit} bytes that are accepted")
     return bytes(data)
-
-
-def _reason(kind: str, message: str) -> str:
-    return {"extra_forbidden": "is not a parameter of this call", "missing": "is required"}.get(kind, message)
 
 
 def _first_line(exc: BaseException) -> str:

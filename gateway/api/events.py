@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.bodies import Body, read_body
-from gateway.api.query import QueryParameter
+from gateway.api.query import Query, WholeNumber, read_query
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.api.stream import EventStream
 from gateway.api.tickets import VALID_S, Tickets
@@ -17,8 +17,24 @@ from gateway.protocol import json_text
 
 STREAM = web.AppKey("event_stream", EventStream)
 
-MOST: Final = 1000
-_USUAL: Final = 100
+MAX_PAGE: Final = 1000
+"""Largest number of events in a page."""
+
+
+class EventsQuery(Query):
+    """Which events are read."""
+
+    after: str | None = Field(
+        default=None, description="Go on after the event with this id; `0` stands for the oldest that is kept."
+    )
+    types: str | None = Field(
+        default=None, description="Only these types, separated by commas: `face.seen`, or a family: `camera.*`."
+    )
+    camera: str | None = Field(default=None, description="Only events of the camera with this serial number.")
+    limit: WholeNumber = Field(default=100, ge=1, le=MAX_PAGE, description="How many events a page has at most.")
+    ticket: str | None = Field(
+        default=None, description="Instead of the header, for a browser's EventSource: see `/api/v1/events/tickets`."
+    )
 
 
 class EraseBody(Body):
@@ -29,22 +45,22 @@ class EraseBody(Body):
 
 async def events(context: RequestContext) -> web.StreamResponse:
     """Stream events, or answer a page of them."""
-    request, query = context.request, context.query
-    event_filter = EventFilter.parse(query.get("types", ""), query.get("camera", ""))
+    request = context.request
+    query = read_query(request.query, EventsQuery)
+    event_filter = EventFilter.parse(query.types or "", query.camera or "")
     if "text/event-stream" in request.headers.get("Accept", ""):
         # A browser that reconnects sends the header; only its first request has nothing but the query.
-        last = request.headers.get("Last-Event-ID") or query.get("after")
+        last = request.headers.get("Last-Event-ID") or query.after
         event_log = context.gateway.event_log
         resume_point = event_log.range.resume_after(last) if last else ResumePoint(event_log.last_published)
         return await request.app[STREAM].serve(request, resume_point, event_filter, token=context.token)
-    return await _page(context, event_filter)
+    return await _page(context, query, event_filter)
 
 
-async def _page(context: RequestContext, event_filter: EventFilter) -> web.StreamResponse:
-    query = context.query
+async def _page(context: RequestContext, query: EventsQuery, event_filter: EventFilter) -> web.StreamResponse:
     log_range = context.gateway.event_log.range
-    resume_point = log_range.resume_after(query.get("after", "0"))
-    page = await context.gateway.event_log.read(resume_point.after, event_filter, limit=query["limit"])
+    resume_point = log_range.resume_after("0" if query.after is None else query.after)
+    page = await context.gateway.event_log.read(resume_point.after, event_filter, limit=query.limit)
     notice = "" if resume_point.notice is None else f',"notice":{json_text.dumps(resume_point.notice._asdict())}'
     listed = ",".join(event.to_json() for event in page.events)
     return web.Response(
@@ -71,11 +87,6 @@ async def erase(context: RequestContext) -> web.StreamResponse:
     return json_response({"events": count})
 
 
-_FILTERS = (
-    QueryParameter("types", "Only these types, separated by commas: `face.seen`, or a family: `camera.*`."),
-    QueryParameter("camera", "Only events of the camera with this serial number."),
-)
-
 ROUTES = (
     Route(
         "GET",
@@ -88,14 +99,7 @@ ROUTES = (
             200: "With `Accept: text/event-stream` the stream, from now on or after `Last-Event-ID`; "
             "else a page `{events, next}`, the oldest first, `next` being the `after` of the next page."
         },
-        query=(
-            QueryParameter("after", "Go on after the event with this id; `0` stands for the oldest that is kept."),
-            *_FILTERS,
-            QueryParameter("limit", "How many events a page has at most.", numbers=range(1, MOST + 1), default=_USUAL),
-            QueryParameter(
-                "ticket", "Instead of the header, for a browser's EventSource: see `/api/v1/events/tickets`."
-            ),
-        ),
+        query=EventsQuery,
     ),
     Route(
         "POST",

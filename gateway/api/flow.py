@@ -3,31 +3,48 @@
 from typing import Final
 
 from aiohttp import web
+from pydantic import Field
 
-from gateway.api.query import QueryParameter
+from gateway.api.query import Day, Query, read_query
 from gateway.api.route import RequestContext, Route, json_response
+
+
+class ShopQuery(Query):
+    """Whose customers are counted."""
+
+    shop_id: str | None = Field(default=None, description="The shop; that of the settings if none is named.")
+    sunmi_shop_no: str | None = Field(
+        default=None, description="The platform's newer key of a shop, instead of shop_id."
+    )
+
+    @property
+    def shop(self) -> dict[str, str]:
+        """The parameters that name the shop."""
+        return self.model_dump(include={"shop_id", "sunmi_shop_no"}, exclude_none=True)
+
+
+class HistoryQuery(ShopQuery):
+    """Whose customers are counted, and on which days."""
+
+    first: Day = Field(alias="from", description="The first day, YYYY-MM-DD, in the shop's own time.")
+    last: Day | None = Field(
+        default=None,
+        alias="to",
+        description="The last day, at most 12 months after the first; the first one if not given.",
+    )
 
 
 async def flow_today(context: RequestContext) -> web.StreamResponse:
     """Return how many customers came today, by kind."""
-    return json_response(await context.gateway.flow.today(context.query))
+    query = read_query(context.request.query, ShopQuery)
+    return json_response(await context.gateway.flow.today(query.shop))
 
 
 async def flow_history(context: RequestContext) -> web.StreamResponse:
     """Return how many customers came on past days, by kind."""
-    shop = dict(context.query)
-    first = shop.pop("from")
-    return json_response(await context.gateway.flow.history(shop, first, shop.pop("to", first)))
+    query = read_query(context.request.query, HistoryQuery)
+    return json_response(await context.gateway.flow.history(query.shop, query.first, query.last or query.first))
 
-
-_SHOP: Final = (
-    QueryParameter("shop_id", "The shop; that of the settings if none is named."),
-    QueryParameter("sunmi_shop_no", "The platform's newer key of a shop, instead of shop_id."),
-)
-_DAYS: Final = (
-    QueryParameter("from", "The first day, YYYY-MM-DD, in the shop's own time.", required=True, day=True),
-    QueryParameter("to", "The last day, at most 12 months after the first; the first one if not given.", day=True),
-)
 
 _MEMBERS: Final = (
     "`total`, `new`, `repeat` and `members` count customers, `face_not_seen` those whose face was not seen; null is "
@@ -51,7 +68,7 @@ _HISTORY: Final = (
 
 ROUTES = (
     Route("GET", "/api/v1/flow/today", "Customer flow of the present day", flow_today, "pos",
-          query=_SHOP, responses={200: _TODAY}),
+          query=ShopQuery, responses={200: _TODAY}),
     Route("GET", "/api/v1/flow/history", "Customer flow of past days", flow_history, "pos",
-          query=(*_DAYS, *_SHOP), responses={200: _HISTORY}),
+          query=HistoryQuery, responses={200: _HISTORY}),
 )  # fmt: skip

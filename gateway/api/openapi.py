@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.api import queued_calls
+from gateway.api.query import describe_query
 from gateway.api.route import Route
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint, ResponseField
@@ -103,7 +104,8 @@ def _own(route: Route) -> dict[str, Any]:
         _SN if name == "sn" else {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in names
     ]
-    given += [one.describe() for one in route.query]
+    if route.query is not None:
+        given += describe_query(route.query)
     if given:
         operation["parameters"] = given
     if route.body is not None:

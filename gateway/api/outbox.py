@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
+from pydantic import Field
 
 from gateway.api.auth import scope_covers
 from gateway.api.bodies import ItemBody, read_body
-from gateway.api.query import QueryParameter
+from gateway.api.query import Query, WholeNumber, read_query
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
 from gateway.outbox.batching import split
 from gateway.outbox.item import OutboxItem, describe_submission
-from gateway.outbox.model import STATES
+from gateway.outbox.model import State
 from gateway.outbox.outbox import SubmissionStatus
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Call
@@ -83,16 +84,26 @@ def _parse_idempotency_key(request: web.Request) -> str | None:
     return key
 
 
+class ItemsQuery(Query):
+    """Which items of the outbox are listed."""
+
+    state: State | None = Field(default=None, description="Only items in this state.")
+    path: str | None = Field(default=None, description="Only items of this endpoint.")
+    limit: WholeNumber = Field(default=50, ge=1, le=_MAX_PAGE, description="How many items a page has at most.")
+    after: WholeNumber = Field(
+        default=0, ge=0, le=10**18, description="Only items behind this one: `next` of the page before."
+    )
+
+
 async def list_items(context: RequestContext) -> web.StreamResponse:
     """List items in the order of acceptance, a page at a time."""
-    query = context.query
-    path = query.get("path")
+    query = read_query(context.request.query, ItemsQuery)
     items, next_sequence = await context.gateway.outbox.list_items(
         token=_visible_token(context),
-        state=query.get("state"),
-        path=None if path is None else path.strip("/").removeprefix("openapi/"),
-        after=query["after"],
-        limit=query["limit"],
+        state=query.state,
+        path=None if query.path is None else query.path.strip("/").removeprefix("openapi/"),
+        after=query.after,
+        limit=query.limit,
     )
     next_text = None if next_sequence is None else str(next_sequence)
     return json_response({"items": [item.describe() for item in items], "next": next_text})
@@ -173,19 +184,10 @@ async def _describe_items(context: RequestContext, status: int = 200) -> web.Res
     return json_response(document, status)
 
 
-_QUERY: Final = (
-    QueryParameter("state", "Only items in this state.", choices=STATES),
-    QueryParameter("path", "Only items of this endpoint."),
-    QueryParameter("limit", "How many items a page has at most.", numbers=range(1, _MAX_PAGE + 1), default=50),
-    QueryParameter(
-        "after", "Only items behind this one: `next` of the page before.", numbers=range(10**18 + 1), default=0
-    ),
-)
-
 ROUTES = (
     Route("POST", "/api/v1/outbox/release", "Send what a restored outbox holds back", release, "admin"),
     Route("GET", "/api/v1/outbox", "Calls that wait for the cloud, and what became of them", list_items, "pos",
-          query=_QUERY),
+          query=ItemsQuery),
     Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos"),
     Route("PUT", "/api/v1/outbox/{outbox_id}", "Correct a refused item and send it again", edit_item, "pos", ItemBody),
     Route("DELETE", "/api/v1/outbox/{outbox_id}", "Drop an item", drop_item, "pos", responses={204: "Dropped."}),

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -12,7 +11,7 @@ from aiohttp import web
 from gateway.api.auth import Authenticator, Identity, require_scope
 from gateway.api.bodies import Body
 from gateway.api.problems import problem_response
-from gateway.api.query import QueryParameter, read_query
+from gateway.api.query import Query
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
 from gateway.protocol import json_text
@@ -21,8 +20,6 @@ from gateway.runtime.logs.request import begin_request
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 """The header that names a request, in the request and in its response."""
-
-_NO_QUERY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +35,6 @@ class RequestContext(NamedTuple):
     """What the caller may do."""
     token: str = ""
     """The name of the caller's token; empty on the Unix socket."""
-    query: Mapping[str, Any] = _NO_QUERY
-    """The values of the query parameters that the route declares."""
 
     @property
     def sn(self) -> str:
@@ -69,8 +64,8 @@ class Route:
     """The JSON body that it takes."""
     responses: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
     """The successful responses: what each means, by status."""
-    query: tuple[QueryParameter, ...] = ()
-    """The query parameters that it takes."""
+    query: type[Query] | None = None
+    """The query parameters that it takes; the handler reads them."""
     accepts_ticket: bool = False
     """Whether the query may hold a ticket instead of a token."""
     documented: bool = True
@@ -78,7 +73,7 @@ class Route:
 
     def bind(self, gateway: Gateway, authenticate: Authenticator) -> WebHandler:
         """Return the handler for aiohttp. It authenticates the caller, and responds to failures with problems."""
-        needed, handler, declared = self.scope, self.handler, self.query
+        needed, handler = self.scope, self.handler
         if self.accepts_ticket:
             authenticate = _accept_tickets(gateway, authenticate)
 
@@ -88,8 +83,7 @@ class Route:
                     return await handler(RequestContext(gateway, request, "pos"))
                 caller = authenticate(request)
                 require_scope(caller.scope, needed)
-                query = read_query(request.query, declared) if declared else _NO_QUERY
-                return await handler(RequestContext(gateway, request, caller.scope, caller.name, query))
+                return await handler(RequestContext(gateway, request, caller.scope, caller.name))
             except Exception as exc:
                 return problem_response(request, exc)
 

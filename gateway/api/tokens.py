@@ -1,18 +1,15 @@
 """Tokens over REST: create, list, revoke."""
 
-from typing import cast
-
 from aiohttp import web
 
 from gateway.api.bodies import TokenBody, read_body
 from gateway.api.route import RequestContext, Route, json_response
-from gateway.protocol.endpoint import Scope
 
 
 async def create_token(context: RequestContext) -> web.StreamResponse:
     """Create a token. Only this response shows it."""
     body = await read_body(context.request, TokenBody)
-    token = await context.gateway.tokens.create(body.name, cast("Scope", body.scope))
+    token = await context.gateway.tokens.create(body.name, body.scope)
     return json_response({"name": body.name, "scope": body.scope, "token": token}, 201)
 
 

@@ -1,0 +1,36 @@
+"""What callers send to the gateway's own calls, as pydantic models, and the reasons for which it is refused."""
+
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gateway.errors import FieldError, InvalidRequest
+
+_SUBJECT = re.compile(r"^\w+ should ")
+"""How pydantic begins most messages: `Input should be a valid string`."""
+
+
+class RequestModel(BaseModel):
+    """Data that a caller sends: unknown members are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)  # most are never needed
+
+
+def invalid_request(model: type[RequestModel], exc: ValidationError) -> InvalidRequest:
+    """Return the refusal that names every field error of a model."""
+    return InvalidRequest([FieldError(".".join(map(str, one["loc"])), _reason(model, one)) for one in exc.errors()])
+
+
+def _reason(model: type[RequestModel], error: Any) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            return "is not a parameter of this call"
+        case "missing":
+            described = {field.alias or name: field.description for name, field in model.model_fields.items()}
+            meaning = described.get(error["loc"][0]) or ""
+            return f"is required: {meaning[:1].lower()}{meaning[1:].rstrip('.')}" if meaning else "is required"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case _:
+            return _SUBJECT.sub("must ", error["msg"])
