@@ -14,7 +14,7 @@ from gateway.runtime.logs.request import REQUEST_ID
 _log = logging.getLogger(__name__)
 
 
-def problem_document(problem: Problem) -> dict[str, Any]:
+def _problem_document(problem: Problem) -> dict[str, Any]:
     """Return the document that describes a problem."""
     return {**_make_document(problem.code, problem.title, problem.status, problem.detail), **problem.members}
 
@@ -25,7 +25,7 @@ def problem_response(request: web.Request, failure: Exception) -> web.Response:
     Raises an HTTPException that is no failure, such as a redirect, again.
     """
     if isinstance(failure, Problem):
-        return _make_response(failure.status, problem_document(failure), _headers(failure))
+        return _make_response(failure.status, _problem_document(failure), _headers(failure))
     if isinstance(failure, web.HTTPException):
         if failure.status < 400:
             raise failure
