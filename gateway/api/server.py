@@ -60,7 +60,7 @@ _PLAIN_HTTP_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
 
 
 def make_application(
-    gateway: Gateway, authenticate: Authenticator, settings: ServerSettings | None = None
+    gateway: Gateway, authenticate: Authenticator, stream: EventStream, settings: ServerSettings | None = None
 ) -> web.Application:
     """Return the web application of a gateway. `settings` are those of the network; None for the local socket."""
     # Only where it is needed: a middleware adds a tenth to the cost of accepting an order.
@@ -72,10 +72,8 @@ def make_application(
     if settings is not None and settings.cors_origins:
         allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_respond_not_found)
     app.router.add_route("*", "/{path:.*}", _respond_not_found)
-    stream = app[events.STREAM] = EventStream(gateway.event_log)
-    gateway.tokens.on_revoked.append(stream.end)
-    app.cleanup_ctx.append(stream.running)
-    app.on_shutdown.append(stream.close)
+    app[events.STREAM] = stream
+    app.on_shutdown.append(lambda _: stream.close())
     return app
 
 
@@ -86,10 +84,11 @@ async def serve(gateway: Gateway) -> AsyncIterator[list[str]]:
     Yields the base URLs. Raises `StateError` naming the address that cannot be listened on, and `SettingsError`.
     """
     async with contextlib.AsyncExitStack() as stack:
+        stream = await stack.enter_async_context(_open_stream(gateway))
         if HAS_UNIX_SOCKETS:
-            await stack.enter_async_context(serve_commands(gateway))
+            await stack.enter_async_context(_serve_commands(gateway, stream))
         settings = gateway.settings.server
-        app = make_application(gateway, token_authenticator(gateway.tokens), settings)
+        app = make_application(gateway, token_authenticator(gateway.tokens), stream, settings)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -106,8 +105,25 @@ async def serve_commands(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSessio
     The file permissions of the Unix socket keep others out. A system without Unix sockets serves on loopback and
     demands a key that only this process knows.
     """
+    async with _open_stream(gateway) as stream, _serve_commands(gateway, stream) as session:
+        yield session
+
+
+@contextlib.asynccontextmanager
+async def _open_stream(gateway: Gateway) -> AsyncIterator[EventStream]:
+    stream = EventStream(gateway.event_log, gateway.supervisor)
+    gateway.tokens.on_revoked.append(stream.end)
+    try:
+        yield stream
+    finally:
+        gateway.tokens.on_revoked.remove(stream.end)
+        await stream.close()
+
+
+@contextlib.asynccontextmanager
+async def _serve_commands(gateway: Gateway, stream: EventStream) -> AsyncIterator[aiohttp.ClientSession]:
     key = secrets.token_urlsafe(32)
-    app = make_application(gateway, authenticate_socket if HAS_UNIX_SOCKETS else key_authenticator(key))
+    app = make_application(gateway, authenticate_socket if HAS_UNIX_SOCKETS else key_authenticator(key), stream)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
     await runner.setup()
     try:

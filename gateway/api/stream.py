@@ -1,14 +1,15 @@
 """The event stream: server-sent events (WHATWG HTML, "Server-sent events") to any number of readers.
 
-A reader first gets what it missed, from the journal, at its own pace. Once it has caught up, every event is encoded
-once and written straight to the connections of all that want it. A reader whose connection does not take it is dropped:
-it resumes from the journal, and nobody waits for it.
+A reader first gets what it missed from the event log, at its own pace. Once it has caught up, new events are encoded
+once for all readers with the same filter, and written to the connections of all in turn. What a connection does not
+take at once goes into the queue of its reader. A reader whose queue is full is dropped: it resumes from the event log,
+and nobody waits for it.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -19,14 +20,20 @@ from gateway.events.event import Event, EventFilter
 from gateway.events.log import EventLog
 from gateway.protocol import json_text
 from gateway.runtime.logs.request import REQUEST_ID
+from gateway.runtime.supervisor import Service, Supervisor
 
-HEARTBEAT_S: Final = 15.0
-"""How often an idle stream gets a comment, so that both ends notice a dead connection."""
-MOST_UNSENT_BYTES: Final = 256 * 1024
-"""How much may wait in a connection before its reader is dropped."""
-_PAGE: Final = 200
-_STALLED_S: Final = 30.0
+HEARTBEAT_INTERVAL_S: Final = 15.0
+"""How often every stream gets a comment, so that both ends notice a dead connection."""
+MAX_QUEUED_BYTES: Final = 256 * 1024
+"""How much a reader may leave in its queue before it is dropped."""
+PAGE_SIZE: Final = 200
+"""How many events a reader that catches up gets at once."""
+MAX_STALL_S: Final = 30.0
+"""How long a reader that catches up may take for a page."""
+_CHUNK_OVERHEAD: Final = 16
+"""What the chunked encoding adds to a text at most, in bytes."""
 _RETRY_MS: Final = 2000
+_HEARTBEAT: Final = b":\n\n"
 _HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -35,134 +42,209 @@ _HEADERS: Final = {
 }
 
 
-@dataclass(eq=False, slots=True)
 class _Reader:
-    """A reader that has caught up; `gone` is done when it is to end."""
+    """One reader."""
 
-    transport: asyncio.Transport
-    token: str
-    gone: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    def __init__(self, request: web.Request, token: str) -> None:
+        self.response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID_HEADER: REQUEST_ID.get()})
+        self.token = token
+        self.ended = False
+        self._request = request
+        self._queue: list[bytes] = []
+        self._queued_bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+        """What `write_queue` waits for; None while it is writing."""
 
-    def write(self, chunk: bytes) -> bool:
-        """Write to the connection; return whether the reader is still there."""
-        if self.transport.is_closing():
-            self.end()
-        elif self.transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
-            self.transport.abort()
-            self.end()
-        else:
-            self.transport.write(chunk)
-            return True
-        return False
+    def can_write(self, size: int) -> bool:
+        """Return whether so many bytes can be written at once: nothing is queued, and the connection has room.
+
+        A connection with more than the low-water mark in its buffer may be paused. With less, it takes what stays
+        below the high-water mark, and no write waits.
+        """
+        transport = self._request.transport
+        if transport is None or self._waiter is None or self._waiter.done():
+            return False
+        low, high = transport.get_write_buffer_limits()
+        return transport.get_write_buffer_size() <= low and size < high - low
+
+    def enqueue(self, text: bytes) -> None:
+        """Queue a text that cannot be written at once. A reader whose queue is full is dropped."""
+        if self._queued_bytes > MAX_QUEUED_BYTES:
+            self.drop()
+        elif not self.ended:
+            self._queue.append(text)
+            self._queued_bytes += len(text)
+            self._wake()
+
+    async def write_queue(self) -> None:
+        """Write what is queued, at the pace of the connection, until the stream ends. Raises `ConnectionError`."""
+        while not self.ended:
+            if self._queue:
+                texts, self._queue, self._queued_bytes = self._queue, [], 0
+                await self.response.write(b"".join(texts))
+            else:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+                self._waiter = None
 
     def end(self) -> None:
-        if not self.gone.done():
-            self.gone.set_result(None)
+        """End the stream."""
+        self.ended = True
+        self._wake()
+
+    def drop(self) -> None:
+        """End the stream and break the connection off."""
+        self.end()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class EventStream:
-    """All readers of one server; an idle stream gets a comment every `heartbeat_s`."""
+    """All readers of one server."""
 
-    def __init__(self, event_log: EventLog, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self, event_log: EventLog, supervisor: Supervisor, *, heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S
+    ) -> None:
+        """Pass new events on from now on."""
         self._event_log = event_log
-        self._heartbeat_s = heartbeat_s
-        self._readers: dict[EventFilter, set[_Reader]] = {}
+        self._connected: set[_Reader] = set()
+        """All readers."""
+        self._live: dict[EventFilter, set[_Reader]] = {}
+        """The readers that have caught up."""
+        self._unsent: deque[tuple[Collection[_Reader], bytes]] = deque()
+        self._added = asyncio.Event()
         self._closing = False
-
-    async def running(self, _: web.Application) -> AsyncIterator[None]:
-        """Distribute events while the server runs."""
-        unsubscribe = self._event_log.subscribe(self._distribute)
-        heart = asyncio.create_task(self._beat())
-        try:
-            yield
-        finally:
-            unsubscribe()
-            heart.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await heart
-
-    async def close(self, _: web.Application) -> None:
-        """End every stream; readers come back later."""
-        self._closing = True
-        self._end(lambda _: True)
-
-    def end(self, token: str) -> None:
-        """End the streams of a token that was revoked."""
-        self._end(lambda reader: reader.token == token)
-
-    def _end(self, which: Callable[[_Reader], bool]) -> None:
-        for reader in [reader for readers in self._readers.values() for reader in readers if which(reader)]:
-            reader.end()
-
-    async def serve(
-        self, request: web.Request, resume_point: ResumePoint, event_filter: EventFilter, *, token: str
-    ) -> web.StreamResponse:
-        """Answer a request with the events from a position on, until the reader leaves or its token is revoked."""
-        response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID_HEADER: REQUEST_ID.get()})
-        response.enable_chunked_encoding()
-        await response.prepare(request)
-        hello = f"retry: {_RETRY_MS}\n\n".encode() + (_notice(resume_point.notice) if resume_point.notice else b"")
-        try:
-            await response.write(hello)
-            await self._catch_up(response, resume_point.after, event_filter)
-            transport = request.transport
-            if transport is None or self._closing:
-                return response
-            # Between the last look at the journal and this line nothing else ran: no event is missed or seen twice.
-            reader = _Reader(transport, token)
-            readers = self._readers.setdefault(event_filter, set())
-            readers.add(reader)
-            try:
-                await reader.gone
-            finally:
-                self._forget(event_filter, reader)
-        except (ConnectionError, TimeoutError):
-            if request.transport is not None:
-                request.transport.abort()
-        return response
-
-    async def _catch_up(self, response: web.StreamResponse, after: int, event_filter: EventFilter) -> None:
-        while after < self._event_log.last_published and not self._closing:
-            page = await self._event_log.read(after, event_filter, limit=_PAGE)
-            after = page.upto
-            if page.events:
-                async with asyncio.timeout(_STALLED_S):
-                    await response.write(b"".join(_frame(event) for event in page.events))
-
-    def _distribute(self, events: Sequence[Event]) -> None:
-        frames = [(event, _frame(event, live=True)) for event in events]
-        for event_filter, readers in list(self._readers.items()):
-            text = b"".join(frame for event, frame in frames if event_filter.matches(event))
-            if text:
-                self._write(event_filter, readers, text)
-
-    def _write(self, event_filter: EventFilter, readers: Iterable[_Reader], text: bytes) -> None:
-        # Framed here once for everybody; the chunked encoding of each response would do it again for each reader.
-        chunk = b"%x\r\n%b\r\n" % (len(text), text)
-        for reader in [reader for reader in readers if not reader.write(chunk)]:
-            self._forget(event_filter, reader)
-
-    def _forget(self, event_filter: EventFilter, reader: _Reader) -> None:
-        readers = self._readers.get(event_filter, set())
-        readers.discard(reader)
-        if not readers:
-            self._readers.pop(event_filter, None)
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._heartbeat_s)
-            for event_filter, readers in list(self._readers.items()):
-                self._write(event_filter, readers, b":\n\n")
+        self._unsubscribe = event_log.subscribe(self._distribute)
+        self._writer = supervisor.start_service("event stream", self._write)
+        self._heartbeat = supervisor.start_periodic(
+            "event stream heartbeat", self._send_heartbeat, interval_s=heartbeat_interval_s
+        )
 
     @property
     def readers(self) -> int:
         """How many readers there are that have caught up."""
-        return sum(map(len, self._readers.values()))
+        return sum(map(len, self._live.values()))
+
+    async def close(self) -> None:
+        """End every stream. Readers come back later."""
+        self._closing = True
+        self._unsubscribe()
+        self._end_all()
+        await self._heartbeat.stop()
+        await self._writer.stop()
+
+    def end(self, token: str) -> None:
+        """End the streams of a token that was revoked."""
+        for reader in self._connected:
+            if reader.token == token:
+                reader.end()
+
+    async def serve(
+        self, request: web.Request, resume_point: ResumePoint, event_filter: EventFilter, *, token: str
+    ) -> web.StreamResponse:
+        """Stream events from a point on, until the reader leaves or its token is revoked."""
+        reader = _Reader(request, token)
+        self._connected.add(reader)
+        try:
+            reader.response.enable_chunked_encoding()
+            await reader.response.prepare(request)
+            notice = _format_notice(resume_point.notice) if resume_point.notice else b""
+            await reader.response.write(f"retry: {_RETRY_MS}\n\n".encode() + notice)
+            await self._catch_up(reader, resume_point.after, event_filter)
+            # Nothing else runs between the last look at the log and here: no event is missed or sent twice.
+            with self._add_live(reader, event_filter):
+                await reader.write_queue()
+        except (ConnectionError, TimeoutError):
+            reader.drop()
+        finally:
+            reader.end()
+            self._connected.discard(reader)
+        return reader.response
+
+    async def _catch_up(self, reader: _Reader, after: int, event_filter: EventFilter) -> None:
+        while after < self._event_log.last_published and not reader.ended and not self._closing:
+            page = await self._event_log.read(after, event_filter, limit=PAGE_SIZE)
+            after = page.upto
+            if page.events:
+                async with asyncio.timeout(MAX_STALL_S):
+                    await reader.response.write(b"".join(_format_event(event) for event in page.events))
+        if self._closing:
+            reader.end()
+
+    @contextlib.contextmanager
+    def _add_live(self, reader: _Reader, event_filter: EventFilter) -> Iterator[None]:
+        readers = self._live.setdefault(event_filter, set())
+        readers.add(reader)
+        try:
+            yield
+        finally:
+            readers.discard(reader)
+            if not readers and self._live.get(event_filter) is readers:
+                del self._live[event_filter]
+
+    def _distribute(self, events: Sequence[Event]) -> None:
+        with self._ending_streams_on_failure():
+            texts = [(event, _format_event(event, live=True)) for event in events]
+            for event_filter, readers in self._live.items():
+                if wanted := b"".join(text for event, text in texts if event_filter.matches(event)):
+                    self._send(readers, wanted)
+
+    async def _send_heartbeat(self) -> None:
+        for readers in self._live.values():
+            self._send(readers, _HEARTBEAT)
+
+    def _send(self, readers: Collection[_Reader], text: bytes) -> None:
+        """Send a text to those who are readers now: who comes later has got it from the log."""
+        self._unsent.append((tuple(readers), text))
+        self._added.set()
+
+    async def _write(self, service: Service) -> None:
+        while True:
+            self._added.clear()
+            while self._unsent:
+                readers, text = self._unsent.popleft()
+                with self._ending_streams_on_failure():
+                    await self._write_to_all(readers, text)
+                service.heartbeat()
+            service.pause()
+            await self._added.wait()
+            service.expect_turn()
+
+    @staticmethod
+    async def _write_to_all(readers: Iterable[_Reader], text: bytes) -> None:
+        """Write a text to every reader. It waits for none: what a connection does not take at once is queued."""
+        size = len(text) + _CHUNK_OVERHEAD
+        for reader in readers:
+            if reader.can_write(size):
+                try:
+                    await reader.response.write(text)
+                except ConnectionError:
+                    reader.end()
+            else:
+                reader.enqueue(text)
+
+    @contextlib.contextmanager
+    def _ending_streams_on_failure(self) -> Iterator[None]:
+        """Let readers resume from the log after a failure, so that they miss nothing."""
+        try:
+            yield
+        except Exception:
+            self._unsent.clear()
+            self._end_all()
+            raise
+
+    def _end_all(self) -> None:
+        for reader in self._connected:
+            reader.end()
 
 
-def _frame(event: Event, *, live: bool = False) -> bytes:
+def _format_event(event: Event, *, live: bool = False) -> bytes:
     return f"id: {event.id}\ndata: {event.to_json(live=live)}\n\n".encode()
 
 
-def _notice(notice: ResumeNotice) -> bytes:
+def _format_notice(notice: ResumeNotice) -> bytes:
     return f"event: notice\ndata: {json_text.dumps(notice._asdict())}\n\n".encode()

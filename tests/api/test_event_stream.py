@@ -15,7 +15,7 @@ import sseclient
 from aiohttp import web
 
 from gateway.api.server import serve
-from gateway.api.stream import MOST_UNSENT_BYTES, EventStream
+from gateway.api.stream import MAX_QUEUED_BYTES, EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.app import Gateway
 from gateway.errors import Unauthorized
@@ -46,13 +46,13 @@ async def stream(pos: Any) -> AsyncIterator[Any]:
         yield read
 
 
-def slow_reader(address: tuple[str, int], token: str) -> socket.socket:
+def slow_reader(address: tuple[str, int], token: str, query: str = "") -> socket.socket:
     """Ask for the stream, and read nothing of it."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(address)
-    head = f"GET {EVENTS} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer {token}\r\n\r\n"
-    connection.sendall(head.encode())
+    head = f"GET {EVENTS}{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: text/event-stream\r\n"
+    connection.sendall(f"{head}Authorization: Bearer {token}\r\n\r\n".encode())
     return connection
 
 
@@ -66,8 +66,9 @@ def read_to_the_end(connection: socket.socket) -> int:
     return count
 
 
+@pytest.mark.parametrize("size", [300, MAX_QUEUED_BYTES // 10, MAX_QUEUED_BYTES + 100_000])
 async def test_a_reader_that_does_not_read_is_dropped_and_hurts_nobody(
-    gateway: Gateway, session: Any, pos: Any, stream: Any
+    gateway: Gateway, session: Any, pos: Any, stream: Any, size: int
 ) -> None:
     url = session._base_url
     good = await stream()
@@ -79,11 +80,14 @@ async def test_a_reader_that_does_not_read_is_dropped_and_hurts_nobody(
             head += piece
         made: list[str] = []
         got: list[str] = []
-        for _ in range(40):
-            made += await happen(gateway, 10, size=MOST_UNSENT_BYTES // 10)
-            got += [(await good.event())["id"] for _ in range(10)]
+        sent = 0
+        while sent < 40 * MAX_QUEUED_BYTES:
+            count = max(1, MAX_QUEUED_BYTES // size)
+            made += await happen(gateway, count, size=size)
+            got += [(await good.event())["id"] for _ in range(count)]
+            sent += count * size
         assert got == made
-        assert await asyncio.to_thread(read_to_the_end, slow) < sum(map(len, made)) + 400 * MOST_UNSENT_BYTES // 10
+        assert await asyncio.to_thread(read_to_the_end, slow) < sent
     late = await stream(**{"Last-Event-ID": made[-3]})
     assert [(await late.event())["id"] for _ in range(2)] == made[-2:]
 
@@ -158,10 +162,34 @@ async def test_revoking_a_token_ends_its_streams_at_once(gateway: Gateway, strea
     assert await reader.response.content.read() == b""
 
 
+async def test_revoking_a_token_ends_a_stream_that_catches_up(
+    gateway: Gateway, session: Any, pos: Any, admin: Any
+) -> None:
+    await happen(gateway, 300, size=100_000)
+    url = session._base_url
+    with slow_reader((url.host, url.port), pos.token, "?after=0") as slow:
+        while not await asyncio.to_thread(slow.recv, 2048):
+            pass
+        assert (await admin("DELETE", "/api/v1/tokens/till 1")).status == 204
+        assert await asyncio.to_thread(read_to_the_end, slow) < 300 * 100_000
+
+
+async def test_a_failure_of_the_stream_costs_no_event(gateway: Gateway, stream: Any) -> None:
+    reader = await stream()
+    [before] = await happen(gateway, 1)
+    assert (await reader.event())["id"] == before
+    now, gateway.event_log._now = gateway.event_log._now, lambda: 1e15  # a year that no text can name
+    await happen(gateway, 1)
+    gateway.event_log._now = now
+    assert await reader.response.content.read() == b""
+    [after] = await happen(gateway, 1)
+    again = await stream(**{"Last-Event-ID": before})
+    assert (await again.event())["id"] == after, "the event between them cannot be shown"
+
+
 async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway) -> None:
-    events = EventStream(gateway.event_log, heartbeat_s=0.05)
+    events = EventStream(gateway.event_log, gateway.supervisor, heartbeat_interval_s=0.05)
     app = web.Application()
-    app.cleanup_ctx.append(events.running)
 
     async def serve(request: web.Request) -> web.StreamResponse:
         return await events.serve(request, ResumePoint(0), EventFilter(), token="")
@@ -173,7 +201,7 @@ async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway) -> None:
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{runner.addresses[0][1]}/") as response:
         reader = Reader(response)
         assert [set(await reader.block()) for _ in range(3)] == [{"retry"}, {""}, {""}]
-    await events.close(app)
+    await events.close()
     await runner.cleanup()
 
 
