@@ -106,7 +106,7 @@ class Gateway:
         self.system_events = self._add(
             SystemEvents(self.event_log, self.registry, self.clock, self.directory.path, self.supervisor)
         )
-        self.outbox_worker.subscribe(self.system_events.add_outbox_event)
+        self.outbox_worker.subscribe(self.system_events.add)
         camera_ids = self._add(CloudCameraIds(self.cloud, settings.cloud, self.supervisor))
         webhook_table = WebhookTable(self.database)
         self.webhooks = self._add(

@@ -32,8 +32,10 @@ def render(document: dict[str, Any]) -> str:
         ]
         title, text = escape(tag["name"].capitalize()), escape(tag["description"])
         sections.append(f'<h2 id="{escape(tag["name"])}">{title}</h2><p>{text}</p>{"".join(operations)}')
+    sections.append(_render_events(document["components"]["schemas"]["Event"]))
     info = document["info"]
-    contents = " · ".join(f'<a href="#{escape(tag["name"])}">{escape(tag["name"])}</a>' for tag in document["tags"])
+    names = [*(tag["name"] for tag in document["tags"]), "events"]
+    contents = " · ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in names)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -67,6 +69,18 @@ def _render_operation(method: str, path: str, operation: dict[str, Any]) -> str:
     )
 
 
+def _render_events(schema: dict[str, Any]) -> str:
+    types = "".join(
+        f'<details id="{escape(one["title"])}"><summary><code>{escape(one["title"])}</code> '
+        f"{escape(one['description'])}</summary>{_render_parameters(one['properties']['data'])}</details>"
+        for one in schema["anyOf"]
+    )
+    return (
+        f'<h2 id="events">Events</h2><p>{escape(schema["description"])} Its members:</p>'
+        f"{_render_parameters(schema)}<p>The members of <code>data</code>, by type:</p>{types}"
+    )
+
+
 def _render_parameters(schema: dict[str, Any]) -> str:
     required = set(schema.get("required", ()))
     rows = "".join(
@@ -82,7 +96,9 @@ def _render_parameters(schema: dict[str, Any]) -> str:
 def _describe_type(schema: dict[str, Any]) -> str:
     if "contentMediaType" in schema:
         return "file"
-    kind = schema.get("type") or " or ".join(str(one.get("type")) for one in schema.get("anyOf", ()))
+    kind = schema.get("type") or [str(one.get("type")) for one in schema.get("anyOf", ())]
+    if isinstance(kind, list):
+        return " or ".join(kind)
     return f"array of {_describe_type(schema['items'])}" if kind == "array" and "items" in schema else str(kind)
 
 

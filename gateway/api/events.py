@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.bodies import Body, read_body
+from gateway.api.event_schemas import type_families
 from gateway.api.query import Query, WholeNumber, read_query
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.api.stream import EventStream
@@ -28,7 +29,9 @@ class EventsQuery(Query):
         default=None, description="Go on after the event with this id; `0` stands for the oldest that is kept."
     )
     types: str | None = Field(
-        default=None, description="Only these types, separated by commas: `face.seen`, or a family: `camera.*`."
+        default=None,
+        description="Only these types, separated by commas: `face.seen`, or a family: "
+        f"{', '.join(f'`{family}`' for family in type_families())}.",
     )
     camera: str | None = Field(default=None, description="Only events of the camera with this serial number.")
     limit: WholeNumber = Field(default=100, ge=1, le=MAX_PAGE, description="How many events a page has at most.")
@@ -97,7 +100,8 @@ ROUTES = (
         accepts_ticket=True,
         responses={
             200: "With `Accept: text/event-stream` the stream, from now on or after `Last-Event-ID`; "
-            "else a page `{events, next}`, the oldest first, `next` being the `after` of the next page."
+            "else a page `{events, next}`, the oldest first, `next` being the `after` of the next page. What an event "
+            "is: see the schema `Event`."
         },
         query=EventsQuery,
     ),

@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.api import queued_calls
+from gateway.api.event_schemas import event_schema
 from gateway.api.query import describe_query
 from gateway.api.route import Route
 from gateway.protocol.catalogue import CATALOGUE
@@ -38,6 +39,25 @@ _PROBLEM = {
     },
 }
 
+_EVENT_DELIVERY = {
+    "summary": "An event for a till, as a webhook sends it",
+    "description": "Signed as the Standard Webhooks specification says. An event comes again until the till answers "
+    "with a 2xx status.",
+    "parameters": [
+        {"name": name, "in": "header", "required": True, "description": description, "schema": {"type": "string"}}
+        for name, description in (
+            ("webhook-id", "The id of the event, the same for each attempt."),
+            ("webhook-timestamp", "When it was sent, in Unix seconds."),
+            ("webhook-signature", "The signature over id, timestamp and body."),
+        )
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Event"}}},
+    },
+    "responses": {"2XX": {"description": "The till has it."}},
+}
+
 _SN = {
     "name": "sn",
     "in": "path",
@@ -69,9 +89,10 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             {"name": "cloud", "description": "Every endpoint of the cloud, passed on."},
         ],
         "paths": paths,
+        "webhooks": {"event": {"post": _EVENT_DELIVERY}},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Problem": _PROBLEM},
+            "schemas": {"Problem": _PROBLEM, "Event": event_schema()},
             "responses": {
                 "Problem": {
                     "description": "A failure.",

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import shutil
 from collections import deque
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,11 +14,9 @@ from gateway.errors import StateError
 from gateway.events import types
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
-from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, QueueBlocked
 from gateway.protocol.event_type import EventType
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Service, Supervisor
-from gateway.runtime.timestamps import utc_text
 from gateway.runtime.token_bucket import TokenBucket
 
 MAX_CLOCK_OFFSET_S: Final = 60.0
@@ -78,18 +75,6 @@ class SystemEvents:
         """Store an event soon, after all that were added before; `camera` is a serial number."""
         self._pending.append(NewEvent.by_gateway(event, camera))
         self._added.set()
-
-    def add_outbox_event(self, event: OutboxEvent) -> None:
-        """Store an event of the outbox."""
-        match event:
-            case ItemRefused():
-                self.add(types.OutboxItemRefused(**asdict(event)))
-            case QueueBlocked():
-                self.add(types.OutboxBlocked(**asdict(event) | {"since": utc_text(event.since)}))
-            case CloudLost():
-                self.add(types.CloudConnectionLost(reason=event.reason))
-            case CloudBack():
-                self.add(types.CloudConnectionBack())
 
     def _add_camera_event(self, change: CameraChange, camera: CameraRecord) -> None:
         if not camera.managed:

@@ -1,4 +1,4 @@
-"""Events that the gateway itself reports, one class for each."""
+"""Events that the gateway itself reports, one class for each; those of the outbox are declared there."""
 
 from dataclasses import dataclass
 
@@ -89,55 +89,6 @@ class CameraNotActivated(CameraEvent):
 
     activation: Activation
     """`unknown`, `not_activated` or `other_owner`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutboxItemRefused(EventType):
-    """The cloud refused a queued item for good; a person has to look at it."""
-
-    type = "outbox.refused"
-
-    outbox_id: str
-    """The item."""
-    path: str
-    """Its endpoint."""
-    vendor_code: int | None
-    """The vendor's code; null where the vendor gave none."""
-    meaning: str
-    """What the code means, or why it was refused."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutboxBlocked(EventType):
-    """An item has been failing while the cloud answers others."""
-
-    type = "outbox.blocked"
-
-    outbox_id: str
-    """The item."""
-    path: str
-    """Its endpoint."""
-    order_key: str
-    """What it changes; what has the same order key waits behind it."""
-    since: str
-    """When it first failed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CloudConnectionLost(EventType):
-    """The cloud cannot be reached; calls for it wait."""
-
-    type = "cloud.lost"
-
-    reason: str
-    """Why it cannot be reached."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CloudConnectionBack(EventType):
-    """The cloud answers again."""
-
-    type = "cloud.back"
 
 
 @dataclass(frozen=True, kw_only=True)

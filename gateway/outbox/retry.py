@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.outbox.events import QueueBlocked
 from gateway.outbox.model import Batch
+from gateway.runtime.timestamps import utc_text
 
 UNLIMITED: Final = 1_000_000
 INITIAL_DELAY_S: Final = 0.5
@@ -81,7 +82,7 @@ class RetryTracker:
             return None
         first.reported = True
         return QueueBlocked(
-            str(batch.sequences[0]), batch.endpoint.path, batch.entries[0].keys[0], first.first_failure_at
+            str(batch.sequences[0]), batch.endpoint.path, batch.entries[0].keys[0], utc_text(first.first_failure_at)
         )
 
     def isolate(self, sequences: Iterable[int], now: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ async def test_an_item_that_fails_while_others_pass_is_told_to_block(desk: Desk,
     [blocked] = [one for one in desk.events if isinstance(one, QueueBlocked)]
     assert (blocked.outbox_id, blocked.path) == (poison.outbox_id, "order/update")
     assert blocked.order_key.endswith("poison")
-    assert began - 5 <= blocked.since <= time.time() + 5
+    assert began - 5 <= datetime.fromisoformat(blocked.since).timestamp() <= time.time() + 5
     simulated.faults.queue.clear()
     desk.events.clear()
     await desk.happens(lambda: not desk.outbox.depth, within_s=60)
