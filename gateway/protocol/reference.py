@@ -28,7 +28,7 @@ _INTRODUCTION: Final = """\
 # Vendor endpoints
 
 Every endpoint of the vendor that the gateway knows, generated from the catalogue by
-`sunmi-gateway catalogue --markdown`: do not edit this page. Parameters are private ones; `app_id`, `timestamp`,
+`packaging/generate.sh`: do not edit this page. Parameters are private ones; `app_id`, `timestamp`,
 `random` and `sign` are added when a call is signed. Answer fields are those below `data`. *Inferred* marks what no
 document says. *Scope* is the least that a token needs: `pos`, `installer` or `admin`. *Source* names the
 vendor's page and the section on it. *Queued* calls are kept in the outbox until the cloud has taken them: by their

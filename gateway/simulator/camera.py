@@ -40,7 +40,7 @@ _NO_INTERNET: Final = 11
 class SimulatedCamera:
     """One camera. It behaves as the vendor documents; its return codes follow inferred meanings.
 
-    (NOTES: Camera return codes.) Arguments that the state does not describe:
+    (NOTES: Camera return codes). Arguments that the state does not describe:
 
     - `app_id`, `secret_key`: the account that owns the camera, or may activate it.
     - `other_accounts`: the secret keys of other accounts that may activate it, by app_id.

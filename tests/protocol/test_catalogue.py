@@ -2,24 +2,20 @@
 
 import json
 import re
-from collections import Counter
 
 import pytest
 
 from gateway.errors import NotFound
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import REDACTED, Catalogue, Endpoint
+from gateway.protocol.endpoint import REDACTED, Catalogue, Endpoint, Side
 from gateway.protocol.parameters import Parameter
 
 ENDPOINTS = [pytest.param(endpoint, id=f"{endpoint.side}:{endpoint.path}") for endpoint in CATALOGUE.endpoints]
 CLOUD = [pytest.param(endpoint, id=endpoint.path) for endpoint in CATALOGUE.list_endpoints("cloud")]
 READS = re.compile(r"(^|/)(get|groupBy)[A-Z]\w*$")
 DELETING = {"face/delete", "face/group/delete"}
-PLACES = re.compile(
-    r"(Basic Configurations|Device Management|Cloud API|Order APIs|Notification Center|Product APIs), [0-9]"
-    r"|Electronic Shelf Label, [0-9]|Message Channel$"
-)
+PLACES = re.compile(r"[A-Z][A-Za-z ]+(, [0-9]|$)")
 """Where an endpoint is described: the vendor's page and the section on it."""
 
 
@@ -27,40 +23,42 @@ def every_parameter(parameters: tuple[Parameter, ...]) -> list[Parameter]:
     return [one for known in parameters for one in (known, *every_parameter(known.properties))]
 
 
-def test_its_size() -> None:
-    assert Counter(endpoint.side for endpoint in CATALOGUE.endpoints) == {"camera": 29, "cloud": 71}
-    assert Counter(endpoint.availability for endpoint in CATALOGUE.endpoints) == {
-        "available": 90,
-        "developing": 5,
-        "unavailable": 4,
-        "listed": 1,
-    }
+@pytest.mark.parametrize(
+    ("side", "path", "availability"),
+    [
+        ("cloud", "device/ipc/bind", "developing"),
+        ("cloud", "media/playback/start", "developing"),
+        ("cloud", "media/playback/stop", "developing"),
+        ("cloud", "passengerFlow/stat/history/getTrendByWeek", "developing"),
+        ("cloud", "passengerFlow/stat/history/getTrendByMonth", "developing"),
+        ("cloud", "device/esl/setRefreshTime", "unavailable"),
+        ("cloud", "device/ap/setScanTime", "unavailable"),
+        ("cloud", "device/ap/firmware/upgrade", "unavailable"),
+        ("cloud", "device/esl/firmware/upgrade", "unavailable"),
+        ("cloud", "face/updatePicture", "listed"),
+        ("camera", "device/getInfo", "available"),
+    ],
+)
+def test_what_the_vendor_holds_back(side: Side, path: str, availability: str) -> None:
+    assert CATALOGUE.get(side, path).availability == availability
 
 
-def test_what_the_vendor_holds_back() -> None:
-    assert {one.path for one in CATALOGUE.endpoints if one.availability == "developing"} == {
-        "device/ipc/bind",
-        "media/playback/start",
-        "media/playback/stop",
-        "passengerFlow/stat/history/getTrendByWeek",
-        "passengerFlow/stat/history/getTrendByMonth",
-    }
-    assert {one.path for one in CATALOGUE.endpoints if one.availability == "unavailable"} == {
-        "device/esl/setRefreshTime",
-        "device/ap/setScanTime",
-        "device/ap/firmware/upgrade",
-        "device/esl/firmware/upgrade",
-    }
-    assert CATALOGUE.get("cloud", "face/updatePicture").availability == "listed"
+@pytest.mark.parametrize(
+    ("path", "auth"),
+    [
+        ("config/setWifiConfWithoutAuth", "none"),
+        ("config/getApListWithoutAuth", "none"),
+        ("device/activate", "activation"),
+        ("config/setWifiConf", "signed"),
+    ],
+)
+def test_how_a_call_is_authorised(path: str, auth: str) -> None:
+    assert CATALOGUE.get("camera", path).auth == auth
 
 
-def test_who_authorises_a_call() -> None:
-    other = {one.path: one.auth for one in CATALOGUE.endpoints if one.auth != "signed"}
-    assert other == {
-        "config/setWifiConfWithoutAuth": "none",
-        "config/getApListWithoutAuth": "none",
-        "device/activate": "activation",
-    }
+@pytest.mark.parametrize("endpoint", CLOUD)
+def test_every_cloud_call_is_signed(endpoint: Endpoint) -> None:
+    assert endpoint.auth == "signed"
 
 
 @pytest.mark.parametrize("path", ["device/ipc/getList", "/device/ipc/getList", "openapi/device/ipc/getList/"])
@@ -141,7 +139,7 @@ def test_passwords_are_secret_and_nothing_else_is(endpoint: Endpoint) -> None:
         assert known.secret == ("password" in known.name)
     for field in endpoint.response_fields:
         assert field.secret == ("password" in field.path)
-    assert endpoint.has_secret_fields == (endpoint.path == "config/getWifiConf")
+    assert endpoint.has_secret_fields == any(field.secret for field in endpoint.response_fields)
 
 
 def test_a_secret_is_masked() -> None:
@@ -184,17 +182,22 @@ def test_a_cloud_call_names_its_shop_and_is_bounded(endpoint: Endpoint) -> None:
 
 
 def test_which_calls_carry_files() -> None:
-    assert {one.path for one in CATALOGUE.endpoints if one.takes_file} == {"face/add", "device/esl/pushImage"}
+    assert {"face/add", "device/esl/pushImage"} <= {one.path for one in CATALOGUE.endpoints if one.takes_file}
 
 
-def test_the_lens_is_slow() -> None:
-    assert {one.path: one.timeout_s for one in CATALOGUE.endpoints if one.timeout_s is not None} == {
-        "config/setZoom": 18,
-        "config/resetZoomFocus": 18,
-        "config/manualFocus": 13,
-        "config/autoFocus": 13,
-        "config/formatMemoryCard": 15,
-    }
+@pytest.mark.parametrize(
+    ("path", "timeout_s"),
+    [
+        ("config/setZoom", 18),
+        ("config/resetZoomFocus", 18),
+        ("config/manualFocus", 13),
+        ("config/autoFocus", 13),
+        ("config/formatMemoryCard", 15),
+        ("config/getName", None),
+    ],
+)
+def test_the_lens_is_slow(path: str, timeout_s: float | None) -> None:
+    assert CATALOGUE.get("camera", path).timeout_s == timeout_s
 
 
 def test_a_number_means_something_else_elsewhere() -> None:

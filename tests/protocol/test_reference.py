@@ -13,7 +13,7 @@ PAGE = Path(catalogue.__file__).parent / "REFERENCE.md"
 
 def test_the_committed_page_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(CATALOGUE), (
-        "the catalogue has changed; run: sunmi-gateway catalogue --markdown > gateway/protocol/catalogue/REFERENCE.md"
+        "the catalogue has changed: run bash packaging/generate.sh"
     )
 
 

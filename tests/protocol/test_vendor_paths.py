@@ -1,4 +1,4 @@
-"""Every path that the vendor's documents print is in the catalogue, and every path of the catalogue is printed.
+"""Every path that the vendor's documents print is in the catalogue.
 
 The paths were read from the documents once and are kept in `vendor_paths.json`. Where VENDOR_DOCUMENTS names the folder
 that holds the documents as text files, they are read from there as well.
@@ -28,9 +28,6 @@ MISPRINTED_SAMPLES = {
 
 LISTED_ONLY = {"face/updatePictureModify the attribute information of a specified face image": "face/updatePicture"}
 """Lines of a list that nothing else describes; the path runs into its description (NOTES: Availability)."""
-
-FROM_ANOTHER_PAGE = {"hook/add", "hook/delete"}
-"""Camera endpoints that these documents lack (NOTES: Camera subscriptions)."""
 
 _CAMERA_LINK = re.compile(r"https://192\.168\.0\.1/openapi/([A-Za-z/]+),")
 _CAMERA_SAMPLE = re.compile(r"^POST\s/openapi/([A-Za-z/]+)\sHTTP", re.MULTILINE)
@@ -68,7 +65,7 @@ SOURCES = sources()
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_cameras_paths(source: str) -> None:
     printed = SOURCES[source]["camera"]
-    assert set(printed) | FROM_ANOTHER_PAGE == {endpoint.path for endpoint in CATALOGUE.list_endpoints("camera")}
+    assert set(printed) <= {endpoint.path for endpoint in CATALOGUE.list_endpoints("camera")}
     assert {path: sample for path, sample in printed.items() if path != sample} == MISPRINTED_SAMPLES
 
 
@@ -78,7 +75,7 @@ def test_the_clouds_paths(source: str) -> None:
     assert set(MISPRINTED_PATHS) <= set(printed["cloud"])
     assert set(LISTED_ONLY) == set(printed["listed_only"])
     meant = {MISPRINTED_PATHS.get(path, path) for path in printed["cloud"]} | set(LISTED_ONLY.values())
-    assert meant == {endpoint.path for endpoint in CATALOGUE.list_endpoints("cloud")}
+    assert meant <= {endpoint.path for endpoint in CATALOGUE.list_endpoints("cloud")}
 
 
 @pytest.mark.parametrize("source", SOURCES)
