@@ -90,7 +90,7 @@ class Gateway:
         self.cloud = self._add(CloudClient(settings.cloud, self.clock))
         self.cloud.on_call = self.metrics.call_counter("cloud")
         self.database = self._add(await Database.open(self.directory.database))
-        self.tokens = self._add(await TokenTable.open(self.database))
+        self.tokens = self._add(await TokenTable.open(self.database, self.supervisor))
         self.uptime = await Uptime.open(self.database, self.supervisor)
         max_bytes = settings.outbox.max_bytes
         self.outbox = self._add(await Outbox.open(self.database, self.uptime, self.supervisor, max_bytes=max_bytes))
@@ -161,13 +161,14 @@ class Gateway:
                 scan=self.discovery.round,
             )
         )
-        digits = self.directory.digits(lambda: own_digits(settings.discovery.interfaces))
+        digits = self.directory.load_host_suffix(lambda: own_digits(settings.discovery.interfaces))
         self.advertisement = Advertisement(settings.discovery, digits=digits, version=__version__)
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
+        self.database.start(self.supervisor)
         self.outbox_worker.start()
         self.system_events.start()
         self.callback_urls.port = port

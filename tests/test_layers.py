@@ -15,7 +15,7 @@ ALLOWED = {
     "gateway.protocol": {"gateway", "gateway.errors"},
     "gateway.runtime": {"gateway", "gateway.errors", "gateway.protocol"},
     "gateway.settings": FOUNDATION,
-    "gateway.storage": FOUNDATION | {"gateway.outbox"},
+    "gateway.storage": FOUNDATION,
     "gateway.simulator": FOUNDATION,
     "gateway.discovery": PARTS,
     "gateway.cameras": PARTS | {"gateway.discovery"},
@@ -24,7 +24,7 @@ ALLOWED = {
     "gateway.events": PARTS | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox"},
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.outbox"},
-    "gateway.support": PARTS | {"gateway.api"},
+    "gateway.support": PARTS,
     "gateway.app": PARTS
     | {
         "gateway.authority",

@@ -55,7 +55,7 @@ def _require_authority(gateway: Gateway) -> "Authority":
 def _describe(gateway: Gateway) -> dict[str, Any]:
     authority = _require_authority(gateway)
     names, uncovered = authority.cover(present_names(gateway.settings, gateway.advertisement.host))
-    http_port = URL(StateDirectory.announced(gateway.directory.path)).port or gateway.settings.server.port
+    http_port = URL(StateDirectory.load_address(gateway.directory.path)).port or gateway.settings.server.port
     leaf = authority.leaf
     return {
         "name": authority.name,

@@ -94,7 +94,7 @@ async def serve(gateway: Gateway) -> AsyncIterator[list[str]]:
         stack.push_async_callback(runner.cleanup)
         context = await stack.enter_async_context(serve_certificate(gateway)) if settings.https_port else None
         urls = await _listen_on_network(runner, settings, context)
-        gateway.directory.announce(urls[0])
+        gateway.directory.save_address(urls[0])
         yield urls
 
 

@@ -25,7 +25,7 @@ class Tickets:
 
     def make(self, token: str, now_s: float) -> str:
         """Return a ticket of the token with this name. Raises `Conflict` for the local socket, which has none."""
-        if self._tokens.named(token) is None:
+        if self._tokens.find_by_name(token) is None:
             raise Conflict("a ticket is made with a token: call this with one that `sunmi-gateway token create` made")
         return self._signed(token, int(now_s) + VALID_S)
 
@@ -37,7 +37,7 @@ class Tickets:
             right = self._signed(token, int(ends))
         except ValueError as exc:
             raise _refusal() from exc
-        known = self._tokens.named(token)
+        known = self._tokens.find_by_name(token)
         if not hmac.compare_digest(right.encode(), ticket.encode("utf-8", "replace")) or known is None:
             raise _refusal()
         if now_s > int(ends):
@@ -46,7 +46,7 @@ class Tickets:
         return record.name, record.scope
 
     def _signed(self, token: str, ends: int) -> str:
-        known = self._tokens.named(token)
+        known = self._tokens.find_by_name(token)
         encoded = base64.urlsafe_b64encode(f"{ends}:{token}".encode()).decode().rstrip("=")
         # With its hash, so that another token of the same name does not revive a ticket.
         signed = f"{encoded}:{known[1] if known else ''}"

@@ -1,40 +1,45 @@
-"""Tokens of callers: only their hashes are kept, and looking one up costs no query."""
+"""Tokens of callers: only their hashes are stored, and looking one up needs no query."""
 
-import asyncio
 import functools
 import hashlib
-import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.protocol.endpoint import Scope
+from gateway.runtime.supervisor import Service, Supervisor
 from gateway.runtime.timestamps import utc_text
 from gateway.storage.database import Database
 
-PREFIX: Final = "sgw_"
-MAX_NAME: Final = 64
-WRITE_USE_EVERY_S: Final = 86400
-"""How old the stored time of a token's last use may grow, in seconds: flash cards wear."""
+MAX_NAME_LENGTH: Final = 64
+STORE_USE_INTERVAL_S: Final = 86400
+"""How old the stored time of a token's last use may become, in seconds: flash cards wear."""
 
-_log = logging.getLogger(__name__)
+CHECK_INTERVAL_S: Final = 60.0
+"""How often it is checked whether a stored time is too old."""
+
+_PREFIX: Final = "sgw_"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """What is known of a token, times in Unix seconds; the token itself is not."""
+    """What is known of a token; the token itself is not."""
 
     name: str
+    """The name that a person gave it; unique."""
     scope: Scope
+    """What its holder may do."""
     created_at: int
+    """When it was created, in Unix seconds."""
     last_used_at: int | None
+    """When it was used last, in Unix seconds; None before its first use."""
 
     def describe(self) -> dict[str, Any]:
-        """Return it as the local REST interface shows it."""
+        """Return it as the REST API shows it."""
         used = None if self.last_used_at is None else utc_text(self.last_used_at)
         return {
             "name": self.name,
@@ -45,110 +50,120 @@ class TokenRecord:
 
 
 class TokenTable:
-    """All tokens, in memory and in the database; made by `open`. Writing raises `StateError` when that fails."""
+    """All tokens, in memory and in the database; made by `open`. Writing raises `StateError` if it fails."""
 
     def __init__(self, database: Database, now: Callable[[], float]) -> None:
+        """Take the database, and the clock in Unix seconds."""
         self._database = database
         self._now = now
-        self._by_name: dict[str, TokenRecord] = {}
-        self._name_by_hash: dict[str, str] = {}
-        self._tried_use: dict[str, int] = {}
-        self._writing: set[asyncio.Task[None]] = set()
+        self._records: dict[str, TokenRecord] = {}
+        """By the token's hash."""
+        self._hashes: dict[str, str] = {}
+        """By the token's name."""
+        self._stored_uses: dict[str, int | None] = {}
+        """The stored times of last use, by the token's hash."""
+        self._service: Service | None = None
         self.on_revoked: list[Callable[[str], None]] = []
-        """Called with the name of a token that was revoked just now."""
+        """Called with the name of a token that has just been revoked."""
 
     @classmethod
-    async def open(cls, database: Database, *, now: Callable[[], float] = time.time) -> Self:
-        """Load all tokens; `now` gives the time in Unix seconds."""
+    async def open(cls, database: Database, supervisor: Supervisor, *, now: Callable[[], float] = time.time) -> Self:
+        """Load all tokens, and store the times of last use from now on; `now` is the clock in Unix seconds."""
         table = cls(database, now)
-        for row in await database.read("SELECT name, scope, sha256, created_at, last_used_at FROM token"):
-            record = TokenRecord(row["name"], row["scope"], row["created_at"], row["last_used_at"])
-            table._by_name[record.name] = record
-            table._name_by_hash[row["sha256"]] = record.name
-            if record.last_used_at is not None:
-                table._tried_use[record.name] = record.last_used_at
+        for name, scope, sha256, created_at, last_used_at in await database.read(
+            "SELECT CAST(name AS BLOB), scope, CAST(sha256 AS BLOB), created_at, last_used_at FROM token"
+        ):
+            # A damaged name only looks strange: the hash tells which token it is.
+            record = TokenRecord(name.decode(errors="replace"), scope, created_at, last_used_at)
+            table._add(record, sha256.decode(errors="replace"))
+        table._service = supervisor.start_periodic("token uses", table.store_uses, interval_s=CHECK_INTERVAL_S)
         return table
 
     async def create(self, name: str, scope: Scope) -> str:
-        """Make a token and return it, the only time that it is seen.
+        """Create a token and return it, the only time that it is seen.
 
-        Raises `Conflict` when the name is taken and `InvalidRequest` when it is none.
+        Raises `Conflict` if the name is taken and `InvalidRequest` if it is not valid.
         """
-        if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip()):
-            reason = f"must be 1 to {MAX_NAME} printable characters, without blanks at the ends"
+        if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and name == name.strip()):
+            reason = f"must be 1 to {MAX_NAME_LENGTH} printable characters, without blanks at the ends"
             raise InvalidRequest([FieldError("name", reason)])
-        token = PREFIX + secrets.token_urlsafe(32)
+        token = _PREFIX + secrets.token_urlsafe(32)
         record = TokenRecord(name, scope, int(self._now()), None)
-        digest = _digest(token)
+        sha256 = _hash(token)
         try:
             await self._database.execute(
                 "INSERT INTO token (name, scope, sha256, created_at) VALUES (?, ?, ?, ?)",
-                (name, scope, digest, record.created_at),
+                (name, scope, sha256, record.created_at),
             )
         except sqlite3.IntegrityError as exc:
             raise Conflict(f"A token named {name!r} exists already: choose another name, or revoke that one") from exc
-        self._by_name[name] = record
-        self._name_by_hash[digest] = name
+        self._add(record, sha256)
         return token
 
     def all(self) -> list[TokenRecord]:
         """Return every token, sorted by name."""
-        return sorted(self._by_name.values(), key=lambda record: record.name)
+        return sorted(self._records.values(), key=lambda record: record.name)
 
-    def named(self, name: str) -> tuple[TokenRecord, str] | None:
+    def find(self, token: str) -> TokenRecord | None:
+        """Return what is known of a token, or None."""
+        return self._records.get(_hash(token))
+
+    def find_by_name(self, name: str) -> tuple[TokenRecord, str] | None:
         """Return what is known of the token with this name, and its hash, which no later token has; or None."""
-        digest = next((digest for digest, owner in self._name_by_hash.items() if owner == name), None)
-        return None if digest is None else (self._by_name[name], digest)
+        sha256 = self._hashes.get(name)
+        return None if sha256 is None else (self._records[sha256], sha256)
 
     async def revoke(self, name: str) -> None:
-        """Make a token worthless, at once. Raises `NotFound`."""
-        if name not in self._by_name:
+        """Revoke a token at once. Raises `NotFound`."""
+        sha256 = self._hashes.get(name)
+        if sha256 is None:
             raise NotFound(f"There is no token named {name!r}: see the list of tokens")
-        await self._database.execute("DELETE FROM token WHERE name = ?", (name,))
-        self._by_name.pop(name, None)
-        self._tried_use.pop(name, None)
-        self._name_by_hash = {digest: owner for digest, owner in self._name_by_hash.items() if owner != name}
+        await self._database.execute("DELETE FROM token WHERE sha256 = ?", (sha256,))
+        self._records.pop(sha256, None)
+        self._stored_uses.pop(sha256, None)
+        if self._hashes.get(name) == sha256:
+            del self._hashes[name]
         for callback in self.on_revoked:
             callback(name)
 
-    def find(self, token: str) -> TokenRecord | None:
-        """Return what is known of a token that a caller shows, or None."""
-        name = self._name_by_hash.get(_digest(token))
-        return None if name is None else self._by_name[name]
-
     def touch(self, name: str) -> None:
-        """Note that a token was used now. Written once a day at most, and when the table is closed."""
-        record, used = self._by_name.get(name), int(self._now())
-        if record is None or record.last_used_at == used:
-            return
-        self._by_name[name] = replace(record, last_used_at=used)
-        tried = self._tried_use.get(name)
-        if tried is None or used - tried >= WRITE_USE_EVERY_S:
-            self._tried_use[name] = used
-            task = asyncio.create_task(self._write_use_in_passing(name, used))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+        """Note that a token is used now. The time is stored at most once a day, and when the table is closed."""
+        sha256 = self._hashes.get(name)
+        if sha256 is not None:
+            self._records[sha256] = replace(self._records[sha256], last_used_at=int(self._now()))
+
+    async def store_uses(self) -> None:
+        """Store the times of last use where what is stored is a day older, or nothing."""
+        old = []
+        for sha256, record in self._records.items():
+            used, stored = record.last_used_at, self._stored_uses[sha256]
+            if used is not None and (stored is None or used - stored >= STORE_USE_INTERVAL_S):
+                old.append(sha256)
+        await self._store(old)
 
     async def close(self) -> None:
-        """Write the times of last use that are only in memory."""
-        await asyncio.gather(*self._writing)
-        uses = {record.name: record.last_used_at for record in self._by_name.values()}
-        news = {name: used for name, used in uses.items() if used is not None and used != self._tried_use.get(name)}
-        if news:
-            await self._write_use(news)
-
-    async def _write_use_in_passing(self, name: str, used: int) -> None:
-        try:
-            await self._write_use({name: used})
-        except StateError as exc:
-            _log.error("The last use of the token %r could not be stored: %s", name, exc)
-
-    async def _write_use(self, uses: Mapping[str, int]) -> None:
-        await self._database.executemany(
-            "UPDATE token SET last_used_at = ? WHERE name = ?", [(used, name) for name, used in uses.items()]
+        """Store the times of last use that are only in memory."""
+        if self._service is not None:
+            await self._service.stop()
+        await self._store(
+            [sha256 for sha256, record in self._records.items() if record.last_used_at != self._stored_uses[sha256]]
         )
+
+    def _add(self, record: TokenRecord, sha256: str) -> None:
+        self._records[sha256] = record
+        self._hashes[record.name] = sha256
+        self._stored_uses[sha256] = record.last_used_at
+
+    async def _store(self, hashes: Collection[str]) -> None:
+        uses = {sha256: self._records[sha256].last_used_at for sha256 in hashes}
+        if uses:
+            await self._database.executemany(
+                "UPDATE token SET last_used_at = ? WHERE sha256 = ?", [(used, sha256) for sha256, used in uses.items()]
+            )
+            # A token may have been revoked meanwhile.
+            self._stored_uses.update({sha256: used for sha256, used in uses.items() if sha256 in self._records})
 
 
 @functools.lru_cache(maxsize=64)
-def _digest(token: str) -> str:
+def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -22,32 +22,34 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from gateway.errors import StateError
-from gateway.storage.private_file import made_private
+from gateway.storage.private_file import open_replacement
 
 FORMAT: Final = 1
 SETTINGS: Final = "settings/gateway.toml"
 STATE: Final = "state/"
 FILES: Final = "files/"
-MOST_TEXT: Final = 16 * 1024 * 1024
-"""How large a member may be that is read into memory."""
+MAX_TEXT_BYTES: Final = 16 * 1024 * 1024
+"""The largest size of a member that is read into memory."""
 
 _FOLDER: Final = "sunmi-gateway/"
 _MANIFEST: Final = "manifest.json"
-_PIECE: Final = 1024 * 1024
+_CHUNK_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an archive says of itself. `schema` are the database's migrations, `named` the paths of files by setting.
-
-    `members` has the SHA-256 of each member by its name.
-    """
+    """What an archive says of itself."""
 
     version: str
+    """The gateway's version that made it."""
     created_at: str
+    """When it was made, as the REST API shows times."""
     schema: list[str]
+    """Names of the migrations that the database has had."""
     named: dict[str, str]
+    """Paths of the files that settings name, by `section.key`."""
     members: dict[str, str]
+    """The SHA-256 of each member, by its name."""
 
 
 def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> None:
@@ -56,44 +58,44 @@ def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> None
     Raises `OSError`.
     """
     document = {"format": FORMAT, **dataclasses.asdict(manifest)}
-    with made_private(target) as stream, tarfile.open(fileobj=stream, mode="w:gz", compresslevel=6) as archive:
+    with open_replacement(target) as stream, tarfile.open(fileobj=stream, mode="w:gz", compresslevel=6) as archive:
         text = json.dumps(document, indent=2).encode()
-        archive.addfile(_entry(_MANIFEST, len(text)), io.BytesIO(text))
+        archive.addfile(_make_entry(_MANIFEST, len(text)), io.BytesIO(text))
         for name, source in sources.items():
             with source.open("rb") as content:
-                archive.addfile(_entry(name, source.stat().st_size), content)
+                archive.addfile(_make_entry(name, source.stat().st_size), content)
 
 
-def digest(source: IO[bytes]) -> str:
+def compute_sha256(source: IO[bytes]) -> str:
     """Return the SHA-256 of what is left to read."""
     state = hashlib.sha256()
-    while piece := source.read(_PIECE):
-        state.update(piece)
+    while chunk := source.read(_CHUNK_BYTES):
+        state.update(chunk)
     return state.hexdigest()
 
 
-def verified(file: Path) -> tuple[Manifest, str | None]:
+def verify(file: Path) -> tuple[Manifest, str | None]:
     """Read a whole archive; return its manifest and the text of its settings.
 
     Raises `StateError` where it is damaged, none of ours, or made by a newer gateway.
     """
     settings = None
-    with _opened(file) as archive:
+    with _open_archive(file) as archive:
         members = iter(archive)
         first = next(members, None)
-        if first is None or first.name != _FOLDER + _MANIFEST or first.size > MOST_TEXT:
+        if first is None or first.name != _FOLDER + _MANIFEST or first.size > MAX_TEXT_BYTES:
             raise StateError(f"{file} is no backup of a gateway: it does not begin with {_FOLDER}{_MANIFEST}")
-        manifest = _manifest(file, _content(archive, first).read())
+        manifest = _parse_manifest(file, _open_member(archive, first).read())
         missing = dict(manifest.members)
         for member in members:
             name = member.name.removeprefix(_FOLDER)
             if not member.isreg() or missing.pop(name, None) is None:
                 raise StateError(f"{file} is damaged: {member.name} does not belong into it")
-            content = _content(archive, member)
+            content = _open_member(archive, member)
             if name == SETTINGS:
-                text = content.read(MOST_TEXT)
+                text = content.read(MAX_TEXT_BYTES)
                 settings, content = text.decode("utf-8", "replace"), io.BytesIO(text)
-            if digest(content) != manifest.members[name]:
+            if compute_sha256(content) != manifest.members[name]:
                 raise StateError(f"{file} is damaged: the checksum of {member.name} is wrong; take another backup")
     if missing:
         raise StateError(f"{file} is damaged: {_FOLDER}{next(iter(missing))} is missing; take another backup")
@@ -107,7 +109,7 @@ def extract(file: Path, inside: str, folder: Path) -> None:
 
     Raises `StateError` and `OSError`.
     """
-    with _opened(file) as archive:
+    with _open_archive(file) as archive:
         for member in archive:
             name = member.name.removeprefix(_FOLDER)
             if not name.startswith(inside):
@@ -115,14 +117,14 @@ def extract(file: Path, inside: str, folder: Path) -> None:
             target = folder / (name.removeprefix(inside) or PurePosixPath(inside).name)
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-                source = _content(archive, member)
-                while piece := source.read(_PIECE):
-                    stream.write(piece)
+                source = _open_member(archive, member)
+                while chunk := source.read(_CHUNK_BYTES):
+                    stream.write(chunk)
                 stream.flush()
                 os.fsync(stream.fileno())
 
 
-def _manifest(file: Path, text: bytes) -> Manifest:
+def _parse_manifest(file: Path, text: bytes) -> Manifest:
     try:
         document: dict[str, Any] = json.loads(text)
         if document["format"] != FORMAT:
@@ -144,14 +146,14 @@ def _is_safe(name: str) -> bool:
     )  # fmt: skip
 
 
-def _entry(name: str, size: int) -> tarfile.TarInfo:
+def _make_entry(name: str, size: int) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(_FOLDER + name)
     entry.size, entry.mode, entry.mtime = size, 0o600, int(time.time())
     return entry
 
 
 @contextlib.contextmanager
-def _opened(file: Path) -> Iterator[tarfile.TarFile]:
+def _open_archive(file: Path) -> Iterator[tarfile.TarFile]:
     """Open the archive. Raises `OSError` where the file cannot be read, `StateError` where it is no archive."""
     try:
         with tarfile.open(file, mode="r:gz") as archive:
@@ -160,7 +162,7 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
         raise StateError(f"{file} is damaged, or no .tar.gz: {exc}; take another backup") from exc
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+def _open_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     content = archive.extractfile(member)
     if content is None:
         raise tarfile.TarError(f"{member.name} is no file")

@@ -1,8 +1,10 @@
 """Restoring a backup: nothing that is there is lost, and a person decides when old calls are sent."""
 
+import asyncio
 import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -10,26 +12,32 @@ from typing import Any, Final
 from gateway.backup import archive
 from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
 from gateway.errors import StateError
+from gateway.outbox.table import hold
 from gateway.settings import load_settings, parse_settings
-from gateway.storage import backup as database
-from gateway.storage.private_file import next_free, take_over, write_private
-from gateway.storage.state_directory import PASSING, StateDirectory
+from gateway.storage import health, migrations
+from gateway.storage.database import Database
+from gateway.storage.private_file import copy_rights, find_free_name, write_private
+from gateway.storage.state_directory import PROCESS_FILES, StateDirectory
 
 _STAGE: Final = "restoring"
+"""The folder in the state directory into which the archive's state is extracted."""
 _REPLACED: Final = "replaced"
+"""How the folders and files of what was replaced begin or end."""
+_MAX_CHECK_S: Final = 300.0
 
 
-async def restore(file: Path, settings_file: Path, *, replace: bool) -> dict[str, Any]:
-    """Bring settings and state back; return where they are, how many calls are held back, and what was put aside.
+async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> dict[str, Any]:
+    """Restore settings and state; return where they are, how many calls are held, and what was moved aside.
 
     Raises `StateError`, and nothing is changed then: a gateway runs, the archive is damaged or newer than this version,
-    or other settings or another state are there and `replace` was not said. What is replaced is kept beside.
+    or `replace` is false where other settings or another state exist. What is replaced is moved aside.
     """
     try:
-        manifest, text = archive.verified(file)
+        manifest, text = archive.verify(file)
     except OSError as exc:
         raise StateError(f"{file} cannot be read: {exc.strerror or exc}") from exc
-    if newer := database.unknown(manifest.schema):
+    known = {migration.name for migration in migrations.load_packaged()}
+    if newer := [name for name in manifest.schema if name not in known]:
         raise StateError(
             f"{file} was made by version {manifest.version}, whose database this version does not know "
             f"({newer[0]}): install that version or a later one"
@@ -54,28 +62,22 @@ class _Restoration:
         self._directory = directory
         self._settings_file = settings_file
         self._replace = replace
-        self._aside: list[str] = []
-        self._left: dict[str, str] = {}
+        self._moved_aside: list[str] = []
+        self._left_out: dict[str, str] = {}
+        """Files that were not restored: their paths, by setting."""
 
     async def run(self) -> dict[str, Any]:
-        old = [one for one in self._directory.iterdir() if one.name not in PASSING and not _is_ours(one.name)]
-        if old and not self._replace:
-            raise StateError(
-                f"{self._directory} holds a state already; --replace puts it aside, into the folder {_REPLACED}-1 there"
-            )
-        begun = (self._directory / f"{_REPLACED}-1").exists()
-        if old and not begun and not (self._directory / "gateway.db").exists():
-            raise StateError(f"{self._directory} holds files of something else than a gateway; name another directory")
+        old = self._find_old_state()
         with tempfile.TemporaryDirectory(prefix="sunmi-gateway-") as folder:
-            texts = self._texts(Path(folder))
+            files = self._read_files(Path(folder))
         stage = self._directory / _STAGE
         shutil.rmtree(stage, ignore_errors=True)
         try:
             stage.mkdir(mode=0o700)
             archive.extract(self._file, STATE, stage)
-            held = await database.take_up(stage / "gateway.db")
-            self._write(texts)
-            self._exchange(old, stage)
+            held = await _prepare_database(stage / "gateway.db")
+            self._write_files(files)
+            self._replace_state(old, stage)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
         return {
@@ -84,31 +86,48 @@ class _Restoration:
             "settings": str(self._settings_file) if SETTINGS in self._manifest.members else None,
             "directory": str(self._directory),
             "held": held,
-            "put_aside": self._aside,
-            "left_out": self._left,
+            "put_aside": self._moved_aside,
+            "left_out": self._left_out,
         }
 
-    def _texts(self, folder: Path) -> dict[Path, bytes]:
-        """Return what the settings file and the files that it names shall be. Raises `StateError` for others there.
+    def _find_old_state(self) -> list[Path]:
+        """Return what has to be moved aside. Raises `StateError` where that is not allowed."""
+        old = [
+            file
+            for file in self._directory.iterdir()
+            if file.name not in PROCESS_FILES and file.name != _STAGE and not file.name.startswith(f"{_REPLACED}-")
+        ]
+        if old and not self._replace:
+            raise StateError(
+                f"{self._directory} holds a state already; --replace puts it aside, into the folder {_REPLACED}-1 there"
+            )
+        was_interrupted = (self._directory / f"{_REPLACED}-1").exists()
+        if old and not was_interrupted and not (self._directory / "gateway.db").exists():
+            raise StateError(f"{self._directory} holds files of something else than a gateway; name another directory")
+        return old
 
-        A file is brought back only beside the settings: an archive does not choose what it overwrites elsewhere.
+    def _read_files(self, folder: Path) -> dict[Path, bytes]:
+        """Return the new content of the settings file and of the files that it names, where they differ.
+
+        A file is restored only beside the settings: an archive does not choose what it overwrites elsewhere. Raises
+        `StateError` where other files exist and may not be replaced.
         """
         archive.extract(self._file, FILES, folder)
-        texts = {}
+        files = {}
         if SETTINGS in self._manifest.members:
             archive.extract(self._file, SETTINGS, folder)
-            texts[self._settings_file] = (folder / Path(SETTINGS).name).read_bytes()
+            files[self._settings_file] = (folder / Path(SETTINGS).name).read_bytes()
         home = self._settings_file.absolute().parent
-        for key, named in self._manifest.named.items():
+        for setting, named in self._manifest.named.items():
             path = Path(named)
-            content = (folder / key).read_bytes()
+            content = (folder / setting).read_bytes()
             if path.exists() and path.read_bytes() == content:
                 continue
             if path.is_absolute() and ".." not in path.parts and path.is_relative_to(home):
-                texts[path] = content
+                files[path] = content
             else:
-                self._left[key] = named
-        changed = {path: text for path, text in texts.items() if not (path.exists() and path.read_bytes() == text)}
+                self._left_out[setting] = named
+        changed = {path: text for path, text in files.items() if not (path.exists() and path.read_bytes() == text)}
         for path in changed:
             if path.exists() and not self._replace:
                 raise StateError(
@@ -116,36 +135,55 @@ class _Restoration:
                 )
         return changed
 
-    def _write(self, texts: dict[Path, bytes]) -> None:
-        for path, text in texts.items():
+    def _write_files(self, files: dict[Path, bytes]) -> None:
+        for path, content in files.items():
             if path.exists():
-                kept = next_free(path.with_name(f"{path.name}.{_REPLACED}"))
-                write_private(kept, path.read_bytes())
-                take_over(kept, path.stat())
-                self._aside.append(str(kept))
-            write_private(path, text)
+                aside = find_free_name(path.with_name(f"{path.name}.{_REPLACED}"))
+                write_private(aside, path.read_bytes())
+                copy_rights(path.stat(), aside)
+                self._moved_aside.append(str(aside))
+            write_private(path, content)
 
-    def _exchange(self, old: list[Path], stage: Path) -> None:
-        """Put the old state aside and the restored one in its place, all of it the owner's of the directory."""
+    def _replace_state(self, old: list[Path], stage: Path) -> None:
+        """Move the old state aside and the restored one to its place. All of it belongs to the directory's owner."""
         if old:
-            aside = next_free(self._directory / _REPLACED)
+            aside = find_free_name(self._directory / _REPLACED)
             aside.mkdir(mode=0o700)
-            self._own(aside)
-            for one in old:
-                one.rename(aside / one.name)
-            self._aside.append(str(aside))
-        for one in [*stage.rglob("*"), *(self._directory / name for name in PASSING)]:
+            self._give_to_owner(aside)
+            for file in old:
+                file.rename(aside / file.name)
+            self._moved_aside.append(str(aside))
+        for file in [*stage.rglob("*"), *(self._directory / name for name in PROCESS_FILES)]:
             with contextlib.suppress(FileNotFoundError):
-                self._own(one)
-        # The database last: without one, an interrupted restoration is plain to see.
-        for one in sorted(stage.iterdir(), key=lambda one: one.name == "gateway.db"):
-            one.rename(self._directory / one.name)
+                self._give_to_owner(file)
+        # The database last: a directory without one tells that the restoration was interrupted.
+        for file in sorted(stage.iterdir(), key=lambda file: file.name == "gateway.db"):
+            file.rename(self._directory / file.name)
 
-    def _own(self, path: Path) -> None:
-        owner, now = self._directory.stat(), path.lstat()
-        if (owner.st_uid, owner.st_gid) != (now.st_uid, now.st_gid):
+    def _give_to_owner(self, path: Path) -> None:
+        owner, own = self._directory.stat(), path.lstat()
+        if (owner.st_uid, owner.st_gid) != (own.st_uid, own.st_gid):
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-def _is_ours(name: str) -> bool:
-    return name == _STAGE or name.startswith(f"{_REPLACED}-")
+async def _prepare_database(path: Path) -> int:
+    """Bring a restored database to this version's schema and hold its calls; return how many calls wait.
+
+    Raises `StateError`, also for a damaged database.
+    """
+    found = await asyncio.to_thread(health.examine, path, limit_s=_MAX_CHECK_S)
+    if found.damage is not None:
+        raise StateError(f"the database in the archive is damaged ({found.damage})")
+    database = await Database.open(path)
+    try:
+        waiting = await database.transact(_mark_restored)
+    finally:
+        await database.close()
+    for copy in path.parent.glob(f"{path.name}.before-*"):
+        copy.unlink()
+    return waiting
+
+
+def _mark_restored(connection: sqlite3.Connection) -> int:
+    migrations.mark_rewound(connection)
+    return hold(connection)

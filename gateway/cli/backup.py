@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from gateway.backup.make import make as make_backup
-from gateway.backup.restore import restore as restore_backup
+from gateway.backup.create import create_backup
+from gateway.backup.restore import restore_backup
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.output import print_members, print_message
 from gateway.settings import find_settings_file, find_settings_file_to_write, load_settings
@@ -22,7 +22,7 @@ def backup(context: CommandContext, file: Path) -> None:
 
     async def work() -> None:
         path = find_settings_file(context.config)
-        members = make_backup(load_settings(path), path, file)
+        members = create_backup(load_settings(path), path, file)
         context.emit({name: value for name, value in members.items() if context.json or name != "files"}, print_members)
         print_message(f"{file} holds secrets: keep it where only you can read it.")
 

@@ -91,7 +91,7 @@ async def connect_api(settings: Settings) -> AsyncIterator[ApiClient]:
         else:
             raise StateError(
                 f"a gateway runs on {directory}, and this system has no Unix sockets for commands: "
-                f"call its REST API at {StateDirectory.announced(directory)} with a token"
+                f"call its REST API at {StateDirectory.load_address(directory)} with a token"
             )
         yield ApiClient(session, directory, running=running)
 

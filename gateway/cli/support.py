@@ -13,12 +13,14 @@ from gateway.cli.command import CommandContext, run_command
 from gateway.cli.doctor import collect_findings
 from gateway.cli.output import print_members, print_message
 from gateway.errors import GatewayError, SettingsError
+from gateway.outbox.item_table import Count, count_items
 from gateway.runtime.redaction import Redactor
 from gateway.settings import ENVIRONMENT_PREFIX, SECRET_SETTINGS, Settings, find_settings_file, load_settings
 from gateway.storage import health
+from gateway.storage.read_only import open_read_only
 from gateway.storage.state_directory import StateDirectory
 from gateway.support import bundle
-from gateway.support.stored_secrets_table import plain_secrets
+from gateway.support.stored_secrets_table import load_stored_secrets
 
 _SECRET_KEYS: Final = "|".join(sorted({key for _, key in SECRET_SETTINGS}))
 _SECRET_LINE: Final = re.compile(rf"^\s*(?:\w+\.)?(?:{_SECRET_KEYS})\s*=\s*(['\"]+)(.*)\1", re.MULTILINE)
@@ -38,7 +40,7 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
     """
 
     async def work() -> None:
-        parts: dict[str, Any] = {"versions.json": bundle.versions(), "log.txt": bundle.log_tail(log)}
+        parts: dict[str, Any] = {"versions.json": bundle.collect_versions(), "log.txt": bundle.read_log(log)}
         parts["doctor.json"] = {"findings": await collect_findings(context)}
         path = find_settings_file(context.config)
         secrets = _find_secrets_in_file(path) | _find_secrets_in_environment()
@@ -51,7 +53,7 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
             parts["settings.json"] = {"file": str(path), "settings": settings.describe()}
             parts["database.json"] = _examine_database(settings, secrets)
             parts |= await _ask_gateway(settings)
-        names = bundle.write(file, parts, Redactor(secrets))
+        names = bundle.write_bundle(file, parts, Redactor(secrets))
         context.emit({"bundle": str(file), "files": names}, print_members)
         print_message(
             f"{file} holds no secrets; it names cameras, addresses and the account. Look into it before you send it."
@@ -81,11 +83,15 @@ def _examine_database(settings: Settings, secrets: set[str]) -> dict[str, Any]:
     if not path.exists():
         return {"file": str(path), "exists": False}
     try:
-        secrets |= plain_secrets(path)
+        secrets |= load_stored_secrets(path)
         result = health.examine(path, limit_s=_MAX_DATABASE_CHECK_S)
+        counts: list[Count] = []
+        if result.complete:
+            with open_read_only(path) as connection:
+                counts = count_items(connection)
     except GatewayError as exc:
         return {"file": str(path), "error": str(exc)}
-    return {"file": str(path), **result._asdict(), "outbox": [count._asdict() for count in result.outbox]}
+    return {"file": str(path), **result._asdict(), "outbox": [count._asdict() for count in counts]}
 
 
 async def _ask_gateway(settings: Settings) -> dict[str, Any]:
@@ -96,7 +102,7 @@ async def _ask_gateway(settings: Settings) -> dict[str, Any]:
             return {
                 "status.json": await api.get("status"),
                 "cameras.json": await api.get("cameras"),
-                "outbox.json": {state: list(map(bundle.without_content, some)) for state, some in items.items()},
+                "outbox.json": {state: list(map(bundle.remove_content, some)) for state, some in items.items()},
             }
     except (GatewayError, ApiError, TimeoutError) as exc:
         return {"status.json": {"error": str(exc) or "the running gateway does not respond"}}

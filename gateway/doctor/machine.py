@@ -33,7 +33,7 @@ async def database(subject: Subject) -> list[Finding]:
     if found.damage is not None:
         advice = "start the gateway again, which saves what can be read; then replace the card or disk"
         findings.append(Finding("failed", f"{path} is damaged", found.damage, advice))
-    elif found.whole:
+    elif found.complete:
         findings.append(Finding("ok", f"{path} is sound", size))
     else:
         findings.append(Finding("skipped", f"{path} is too large to be looked through now", size))

@@ -58,7 +58,7 @@ async def interfaces(subject: Subject) -> list[Finding]:
 async def server_ports(subject: Subject) -> list[Finding]:
     """See whether the ports for tills are served, or else can be had."""
     settings = subject.settings.server
-    served = StateDirectory.announced(subject.settings.state_directory)
+    served = StateDirectory.load_address(subject.settings.state_directory)
     if served and subject.gateway is not None:
         return [Finding("ok", f"tills are served at {served}")]
     findings = []

@@ -93,7 +93,7 @@ def _open(path: Path, known: Sequence[Migration]) -> sqlite3.Connection:
         )
         try:
             connection.row_factory = sqlite3.Row
-            migrations.check(connection, known, path)
+            migrations.check(migrations.load_applied(connection), known, path)
             _prepare(connection, path)
             migrations.migrate(connection, known, path)
             # After the migrations, which may have to rebuild tables that others refer to.

@@ -12,11 +12,16 @@ from typing import Any, Final, Self, TypeVar
 import aiosqlite
 
 from gateway.errors import StateError
+from gateway.runtime.supervisor import Service, Supervisor
 from gateway.storage import migrations, recovery
 from gateway.storage.connection import BUSY_TIMEOUT_S, open_connection, translate_errors
 from gateway.storage.migrations import Migration
 
+CHECK_INTERVAL_S: Final = 30.0
+"""How often it is proved that the database works."""
+
 _READER_CACHE_KIB: Final = 512
+"""The size of the reading connection's cache: it reads little."""
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 T = TypeVar("T")
@@ -42,6 +47,7 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._closed = False
+        self._service: Service | None = None
         self.commits = 0
         """How many write transactions there were since the database was opened."""
 
@@ -71,6 +77,15 @@ class Database:
             await database.close()
             raise
         return database
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Prove again and again that both threads work, until the database is closed: everything depends on them."""
+        self._service = supervisor.start_periodic("database", self._check, interval_s=CHECK_INTERVAL_S, vital=True)
+
+    async def _check(self) -> None:
+        query = "SELECT count(*) FROM migration"
+        await self.inspect(lambda connection: connection.execute(query).fetchone())
+        await self.read(query)
 
     async def _save_schema(self) -> None:
         """Save what a recovery needs; a disk without room for it is no reason not to start."""
@@ -131,6 +146,8 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        if self._service is not None:
+            await self._service.stop()
         with translate_errors(self.path):
             await self._reader.close()
             # Last, since the last connection to close empties the log.

@@ -1,68 +1,84 @@
-"""The database's health, looked at from beside: whoever writes it is not held up."""
+"""The health of a database, examined from outside while it may be in use."""
 
 import contextlib
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.errors import StateError
-from gateway.outbox.item_table import Count, count_items
+from gateway.storage.read_only import open_read_only
 
-_STEPS: Final = 20000
-"""After how many of SQLite's steps the time is looked at."""
+_STEPS_BETWEEN_CHECKS: Final = 20000
+"""After how many of SQLite's steps the time is checked."""
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Health(NamedTuple):
-    """What is known of a database file. `damage` is None where none was found; `whole` tells that all was looked at."""
+    """What is known of a database file."""
 
     damage: str | None
-    whole: bool
+    """The damage that was found; None where none was."""
+    complete: bool
+    """Whether everything was examined within the time."""
     bytes: int
+    """The size of the file."""
     log_bytes: int
+    """The size of the log in front of it."""
     schema: str
+    """The last migration that it has had; empty where that was not read."""
     rows: Mapping[str, int]
-    outbox: Sequence[Count]
+    """How many rows each table has."""
     set_aside: tuple[str, ...]
-    """Damaged files that were put beside it, by name."""
+    """Names of the damaged files that recoveries have set aside."""
+
+
+class _Findings:
+    """What an examination has found so far."""
+
+    def __init__(self) -> None:
+        self.damage: str | None = None
+        self.complete = False
+        self.schema = ""
+        self.rows: dict[str, int] = {}
+
+    def examine(self, connection: sqlite3.Connection) -> None:
+        try:
+            [verdict] = connection.execute("PRAGMA quick_check(1)").fetchone()
+            self.damage = None if verdict == "ok" else str(verdict)
+            self.schema = connection.execute("SELECT max(name) FROM migration").fetchone()[0] or ""
+            self.rows = _count_rows(connection)
+            self.complete = True
+        except sqlite3.DatabaseError as exc:
+            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+            if code in _DAMAGE:
+                self.damage = str(exc)
+            elif code != sqlite3.SQLITE_INTERRUPT:
+                raise
 
 
 def examine(path: Path, *, limit_s: float) -> Health:
-    """Check a database that may be in use, in a thread of one's own, for at most `limit_s` seconds.
+    """Check a database for at most `limit_s` seconds; this blocks the calling thread.
 
-    Raises `StateError` where it cannot be opened.
+    Raises `StateError` where the database cannot be opened.
     """
     end = time.monotonic() + limit_s
-    aside = tuple(sorted(one.name for one in path.parent.glob(f"{path.name}.corrupt-*") if one.suffix[-1].isdigit()))
-    damage, schema, rows = None, "", {}
-    outbox: Sequence[Count] = ()
-    whole = False
+    findings = _Findings()
     try:
-        size = path.stat().st_size
-        log = path.with_name(path.name + "-wal")
-        log_size = log.stat().st_size if log.exists() else 0
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2)) as beside:
-            beside.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
-            try:
-                [verdict] = beside.execute("PRAGMA quick_check(1)").fetchone()
-                damage = None if verdict == "ok" else str(verdict)
-                [schema] = beside.execute("SELECT max(name) FROM migration").fetchone()
-                rows = _rows(beside)
-                outbox = count_items(beside) if "item" in rows else ()
-                whole = True
-            except sqlite3.DatabaseError as exc:
-                code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-                if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                    damage = str(exc)
-                elif code != sqlite3.SQLITE_INTERRUPT:
-                    raise
-    except (OSError, sqlite3.Error) as exc:
-        raise StateError(f"{path}: cannot be looked at: {exc}") from exc
-    return Health(damage, whole, size, log_size, schema or "", rows, outbox, aside)
+        size, log_size = path.stat().st_size, 0
+        with contextlib.suppress(FileNotFoundError):
+            log_size = path.with_name(f"{path.name}-wal").stat().st_size
+    except OSError as exc:
+        raise StateError(f"{path}: cannot be read: {exc.strerror}") from exc
+    with open_read_only(path) as connection:
+        connection.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CHECKS)
+        findings.examine(connection)
+    set_aside = tuple(sorted(file.name for file in path.parent.glob(f"{path.name}.corrupt-*")))
+    return Health(findings.damage, findings.complete, size, log_size, findings.schema, findings.rows, set_aside)
 
 
-def _rows(connection: sqlite3.Connection) -> dict[str, int]:
+def _count_rows(connection: sqlite3.Connection) -> dict[str, int]:
     named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
     tables = [name for (name,) in connection.execute(named)]
     return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608

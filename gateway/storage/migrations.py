@@ -38,17 +38,19 @@ def copy_before(path: Path, migration: str) -> Path:
     return path.with_name(f"{path.name}.before-{migration}")
 
 
-def check(connection: sqlite3.Connection, known: Sequence[Migration], path: Path) -> None:
-    """Raise `StateError` for a database whose schema this version cannot use, and say what to do about it.
+def load_applied(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of the migrations that a database has had, oldest first."""
+    if not _has_table(connection, "migration"):
+        return []
+    return [row[0] for row in connection.execute("SELECT name FROM migration ORDER BY name")]
 
-    Those are: one that a newer gateway has used, one from before the first release, and one that lacks a migration
-    before its last.
+
+def check(applied: Sequence[str], known: Sequence[Migration], path: Path) -> None:
+    """Raise `StateError` where this version cannot use a database that has had these migrations; say what to do.
+
+    That is so after a newer gateway has used it, if it is from before the first release, and if its record of
+    migrations has a gap.
     """
-    check_names(load_applied(connection), known, path)
-
-
-def check_names(applied: Sequence[str], known: Sequence[Migration], path: Path) -> None:
-    """Do what `check` does, by the names of the migrations that the database has had."""
     names = [migration.name for migration in known]
     if list(applied) != names[: len(applied)]:
         raise StateError(_describe_mismatch(path, applied, names))
@@ -60,8 +62,8 @@ def migrate(connection: sqlite3.Connection, known: Sequence[Migration], path: Pa
     A database that holds something is copied first; the copy is kept, without the rows of `UNCOPIED_TABLES`. `path` is
     the database's file. Raises `StateError` when a migration fails, and where `check` does.
     """
-    check(connection, known, path)
     applied = load_applied(connection)
+    check(applied, known, path)
     missing = known[len(applied) :]
     if applied and missing:
         _copy(connection, copy_before(path, missing[0].name))
@@ -76,13 +78,6 @@ def migrate(connection: sqlite3.Connection, known: Sequence[Migration], path: Pa
     except BaseException:
         connection.rollback()
         raise
-
-
-def load_applied(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of the migrations that a database has had, oldest first."""
-    if not _has_table(connection, "migration"):
-        return []
-    return [row[0] for row in connection.execute("SELECT name FROM migration ORDER BY name")]
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:
@@ -111,13 +106,18 @@ def _copy(connection: sqlite3.Connection, copy: Path) -> None:
     try:
         _create_private(copy)
         connection.execute("VACUUM INTO ?", (str(copy),))
-        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as copied:
-            copied.execute("PRAGMA secure_delete = ON")
-            for table in UNCOPIED_TABLES:
-                if _has_table(copied, table):
-                    copied.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
+        delete_uncopied(copy)
     except (OSError, sqlite3.Error) as exc:
         raise StateError(f"{copy}: the copy before a change of the schema cannot be made: {exc}") from exc
+
+
+def delete_uncopied(copy: Path) -> None:
+    """Delete the rows of `UNCOPIED_TABLES` from a copy of a database. Raises `sqlite3.Error`."""
+    with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        for table in UNCOPIED_TABLES:
+            if _has_table(connection, table):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
 
 
 def _create_private(copy: Path) -> None:

@@ -41,18 +41,21 @@ else:
         raise StateError(f"{path} belongs to {name}; run this as that user: sudo -u {name} sunmi-gateway …")
 
 
-PASSING: Final = frozenset({"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog"})
+PROCESS_FILES: Final = frozenset(
+    {"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog"}
+)
 """Files of a state directory that belong to the process that holds it, and are no state."""
 
 _LOCK_FILE: Final = "gateway.lock"
 _ADDRESS_FILE: Final = "gateway.address"
-_DIGITS_FILE: Final = "gateway.digits"
-_DIGITS: Final = re.compile(r"[0-9a-f]{4}")
-_TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
-_TRIES: Final = 5
-_BETWEEN_TRIES_S: Final = 0.02
+_HOST_SUFFIX_FILE: Final = "gateway.suffix"
+_HOST_SUFFIX: Final = re.compile(r"[0-9a-f]{4}")
+_LOCK_HELD: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+"""Errors that say that another process holds the lock."""
+_MAX_ATTEMPTS: Final = 5
+_RETRY_INTERVAL_S: Final = 0.02
 _PROBE_BYTES: Final = 65536
-"""Room for SQLite's shared memory file (32 KiB) and a first few pages of its log."""
+"""How much is written to see whether there is room: SQLite's shared memory (32 KiB) and the first pages of its log."""
 
 _READ_ONLY: Final = "it cannot be written to; give the gateway's user write access to it, or name another directory"
 _NO_DIRECTORY: Final = "it is not a directory; name another one in storage.directory"
@@ -69,9 +72,10 @@ _REASONS: Final = {
 
 
 class StateDirectory:
-    """A state directory that this process holds; made by `acquire`. The lock goes with the process, however it ends."""
+    """A state directory that this process holds; made by `acquire`. The lock ends with the process."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
+        """Take the directory, and the descriptor of its locked file."""
         self.path = path
         self._descriptor = descriptor
 
@@ -79,8 +83,8 @@ class StateDirectory:
     def acquire(cls, path: Path, *, gives_to_owner: bool = False) -> Self:
         """Create the directory (0700) if it is missing, and lock it.
 
-        Root is kept out of another user's directory, unless the caller `gives_to_owner` all that it leaves there.
-        Raises `StateError` naming the directory and the reason: held by another gateway, another user's, not a
+        Root may not use another user's directory, unless the caller gives all files to the owner (`gives_to_owner`).
+        Raises `StateError` with the directory and the reason: held by another gateway, another user's, not a
         directory, not writable, full.
         """
         try:
@@ -89,9 +93,9 @@ class StateDirectory:
                 _refuse_root(path)
             descriptor = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
-            raise _refused(path, exc) from exc
+            raise _make_error(path, exc) from exc
         try:
-            if not _locked(descriptor):
+            if not _acquire_lock(descriptor):
                 raise StateError(
                     f"{path}: another gateway holds this state directory; stop it, or name another directory in "
                     "storage.directory"
@@ -99,7 +103,7 @@ class StateDirectory:
             _write_probe(path)
         except OSError as exc:
             os.close(descriptor)
-            raise _refused(path, exc) from exc
+            raise _make_error(path, exc) from exc
         except BaseException:
             os.close(descriptor)
             raise
@@ -107,7 +111,7 @@ class StateDirectory:
 
     @staticmethod
     def is_held(path: Path) -> bool:
-        """Tell whether a gateway runs on this directory. Raises `StateError` when that cannot be told."""
+        """Return whether a gateway runs on this directory. Raises `StateError` where that cannot be found out."""
         try:
             descriptor = os.open(path / _LOCK_FILE, os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
@@ -117,7 +121,7 @@ class StateDirectory:
                 f"{path}: cannot tell whether a gateway runs there: {exc.strerror}; try as its user"
             ) from exc
         try:
-            return not _locked(descriptor, tries=2)
+            return not _acquire_lock(descriptor, attempts=2)
         finally:
             os.close(descriptor)
 
@@ -146,46 +150,46 @@ class StateDirectory:
         """Return the Unix socket of the gateway that runs on a directory."""
         return path / "gateway.sock"
 
-    def digits(self, first: Callable[[], str]) -> str:
-        """Return the digits that tell this gateway from others in names; `first` gives them for a new directory.
+    def load_host_suffix(self, create: Callable[[], str]) -> str:
+        """Return the four digits that distinguish this gateway's host name; `create` makes those of a new directory.
 
-        They are kept, because certificates name them: also where an interface comes late, and on another machine that
-        takes over the directory. A file that holds something else is no reason not to start. Raises `StateError`.
+        They are stored because certificates name the host: they stay the same if an interface comes late, and on
+        another machine that takes over the directory. A damaged file is replaced. Raises `StateError`.
         """
-        file = self.path / _DIGITS_FILE
+        file = self.path / _HOST_SUFFIX_FILE
         try:
-            kept = file.read_bytes().decode("ascii", "replace").strip() if file.exists() else ""
-            if not _DIGITS.fullmatch(kept):
-                kept = first()
-                write_private(file, kept.encode())
+            suffix = file.read_bytes().decode("ascii", "replace").strip() if file.exists() else ""
+            if not _HOST_SUFFIX.fullmatch(suffix):
+                suffix = create()
+                write_private(file, suffix.encode())
         except OSError as exc:
-            raise _refused(file, exc) from exc
-        return kept
+            raise _make_error(file, exc) from exc
+        return suffix
 
-    def announce(self, address: str) -> None:
-        """Note the address at which the REST API of this holder is, for commands that cannot use the socket."""
+    def save_address(self, address: str) -> None:
+        """Save the address of this gateway's REST API, for commands that cannot use the socket."""
         (self.path / _ADDRESS_FILE).write_text(address, encoding="utf-8")
 
     @staticmethod
-    def announced(path: Path) -> str:
-        """Return the address that the directory's holder has noted, or nothing."""
+    def load_address(path: Path) -> str:
+        """Return the address that the gateway on a directory has saved, or an empty text."""
         try:
             return (path / _ADDRESS_FILE).read_text(encoding="utf-8")
         except OSError:
             return ""
 
     def release(self) -> None:
-        """Let another process have the directory. The lock file stays: removing it would let two processes in."""
+        """Unlock the directory. The lock file stays: without it, two processes could hold the directory."""
         (self.path / _ADDRESS_FILE).unlink(missing_ok=True)
         os.close(self._descriptor)
 
 
-def _locked(descriptor: int, tries: int = _TRIES) -> bool:
-    # A command that asks `is_held` has the lock for an instant: one refusal does not yet mean that a gateway runs.
-    for _ in range(tries - 1):
+def _acquire_lock(descriptor: int, attempts: int = _MAX_ATTEMPTS) -> bool:
+    # `is_held` has the lock for an instant: one failure does not mean yet that a gateway runs.
+    for _ in range(attempts - 1):
         if _try_lock(descriptor):
             return True
-        time.sleep(_BETWEEN_TRIES_S)
+        time.sleep(_RETRY_INTERVAL_S)
     return _try_lock(descriptor)
 
 
@@ -193,7 +197,7 @@ def _try_lock(descriptor: int) -> bool:
     try:
         _lock(descriptor)
     except OSError as exc:
-        if exc.errno in _TAKEN:
+        if exc.errno in _LOCK_HELD:
             return False
         raise
     return True
@@ -208,6 +212,6 @@ def _write_probe(path: Path) -> None:
             probe.unlink()
 
 
-def _refused(path: Path, error: OSError) -> StateError:
+def _make_error(path: Path, error: OSError) -> StateError:
     reason = _REASONS.get(error.errno or 0) or f"{error.strerror}"
     return StateError(f"{path}: cannot be used as the state directory: {reason}")

@@ -18,19 +18,19 @@ from gateway import __version__
 from gateway.errors import StateError
 from gateway.protocol import json_text
 from gateway.runtime.redaction import Redactor
-from gateway.storage.private_file import made_private
+from gateway.storage.private_file import open_replacement
 
 _FOLDER: Final = "sunmi-gateway-support/"
-_TAIL_BYTES: Final = 1024 * 1024
-_JOURNAL: Final = ("journalctl", "--unit=sunmi-gateway", "--lines=5000", "--no-pager", "--output=short-iso")
-_JOURNAL_S: Final = 15
-_ITEM: Final = ("outbox_id", "path", "state", "sequence", "created_at", "attempts", "vendor_code")
+_MAX_LOG_BYTES: Final = 1024 * 1024
+_READ_JOURNAL: Final = ("journalctl", "--unit=sunmi-gateway", "--lines=5000", "--no-pager", "--output=short-iso")
+_JOURNAL_TIMEOUT_S: Final = 15
+_ITEM_MEMBERS: Final = ("outbox_id", "path", "state", "sequence", "created_at", "attempts", "vendor_code")
 
 
-def versions() -> dict[str, Any]:
-    """Return the versions of all that takes part."""
-    required = importlib.metadata.requires("sunmi-gateway") or []
-    names = sorted({re.split(r"[^A-Za-z0-9_.-]", one)[0] for one in required})
+def collect_versions() -> dict[str, Any]:
+    """Return the versions of the gateway, of what it stands on, and of its packages."""
+    requirements = importlib.metadata.requires("sunmi-gateway") or []
+    names = sorted({re.split(r"[^A-Za-z0-9_.-]", one)[0] for one in requirements})
     return {
         "gateway": __version__,
         "python": sys.version,
@@ -43,28 +43,31 @@ def versions() -> dict[str, Any]:
     }
 
 
-def without_content(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what became of an item of the outbox, without what is in it."""
-    return {name: item.get(name) for name in _ITEM}
+def remove_content(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an outbox item, as the REST API shows it, without its content."""
+    return {name: item.get(name) for name in _ITEM_MEMBERS}
 
 
-def log_tail(file: Path | None) -> str:
-    """Return the end of a log file, else of the service's journal, else why there is none. Raises `StateError`."""
+def read_log(file: Path | None) -> str:
+    """Return the end of a log file, or of the service's journal if `file` is None, or why there is no journal.
+
+    Raises `StateError` where the file cannot be read.
+    """
     if file is not None:
         try:
             with file.open("rb") as stream:
-                stream.seek(max(0, file.stat().st_size - _TAIL_BYTES))
-                return stream.read(_TAIL_BYTES).decode("utf-8", "replace")
+                stream.seek(max(0, file.stat().st_size - _MAX_LOG_BYTES))
+                return stream.read(_MAX_LOG_BYTES).decode("utf-8", "replace")
         except OSError as exc:
             raise StateError(f"{file} cannot be read: {exc.strerror}") from exc
     try:
-        done = subprocess.run(_JOURNAL, capture_output=True, timeout=_JOURNAL_S, check=True)  # noqa: S603  our own words
+        done = subprocess.run(_READ_JOURNAL, capture_output=True, timeout=_JOURNAL_TIMEOUT_S, check=True)  # noqa: S603  constant
     except (OSError, subprocess.SubprocessError) as exc:
         return f"there is no journal of the service here ({type(exc).__name__}); name a log with --log\n"
-    return done.stdout[-_TAIL_BYTES:].decode("utf-8", "replace")
+    return done.stdout[-_MAX_LOG_BYTES:].decode("utf-8", "replace")
 
 
-def write(target: Path, parts: Mapping[str, Any], redactor: Redactor) -> list[str]:
+def write_bundle(target: Path, parts: Mapping[str, Any], redactor: Redactor) -> list[str]:
     """Write the parts by file name, redacted: a text as it is and all else as JSON; return the names.
 
     Raises `StateError`, also where the file exists.
@@ -72,7 +75,7 @@ def write(target: Path, parts: Mapping[str, Any], redactor: Redactor) -> list[st
     if target.exists():
         raise StateError(f"{target} exists: name a new file")
     try:
-        with made_private(target) as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        with open_replacement(target) as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
             for name, part in parts.items():
                 redacted = redactor.redact_document(part)
                 text = redacted if isinstance(redacted, str) else json_text.dumps(redacted, indent=2)

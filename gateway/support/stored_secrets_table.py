@@ -1,36 +1,40 @@
-"""The secrets that a database has to keep as they are, so that whoever shows something can keep them out of it."""
+"""The secrets in a database, so that whoever shows something can redact them."""
 
-import contextlib
 import json
-import sqlite3
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from gateway.errors import StateError
+from gateway.storage.read_only import open_read_only
+
+_NAMES: Final = ("password", "activation_number")
+"""The members of a provisioning job's state that are secrets."""
+_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)+)"')
 
 
-def plain_secrets(path: Path) -> set[str]:
-    """Return the passwords and numbers of jobs under way and the secrets of webhooks. Raises `StateError`.
+def load_stored_secrets(path: Path) -> set[str]:
+    """Return the passwords and numbers of provisioning jobs, and the secrets of webhooks. Raises `StateError`.
 
-    Of tokens there are only hashes.
+    Of tokens, only hashes are stored.
     """
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as opened:
-            found = {row[0] for row in opened.execute("SELECT secret FROM webhook")}
-            for (state,) in opened.execute("SELECT state FROM provisioning_job"):
-                found |= set(_inside(json.loads(state)))
-    except (sqlite3.Error, ValueError) as exc:
-        raise StateError(f"{path}: cannot be looked at: {exc}") from exc
-    return found
+    with open_read_only(path) as connection:
+        secrets = {row[0] for row in connection.execute("SELECT secret FROM webhook")}
+        states = [row[0] for row in connection.execute("SELECT state FROM provisioning_job")]
+    for state in states:
+        try:
+            secrets |= set(_find_secrets(json.loads(state)))
+        except ValueError:  # damaged: any string in it may be one
+            secrets |= set(_STRING.findall(state))
+    return secrets
 
 
-def _inside(value: Any) -> Iterator[str]:
+def _find_secrets(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for name, inner in value.items():
-            if name in ("password", "activation_number") and isinstance(inner, str):
+            if name in _NAMES and isinstance(inner, str):
                 yield inner
-            yield from _inside(inner)
+            yield from _find_secrets(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _inside(inner)
+            yield from _find_secrets(inner)

@@ -1,11 +1,13 @@
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from gateway.api import token_table
 from gateway.api.token_table import TokenRecord, TokenTable
 from gateway.errors import Conflict, InvalidRequest, NotFound
+from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from tests.storage.databases import refused_writes
 
@@ -27,21 +29,36 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture
+async def supervisor() -> AsyncIterator[Supervisor]:
+    made = Supervisor(initial_delay_s=0.01)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def tokens(database: Database, supervisor: Supervisor, clock: Clock) -> AsyncIterator[TokenTable]:
+    table = await TokenTable.open(database, supervisor, now=clock)
+    yield table
+    await table.close()
+
+
+async def reopen(database: Database) -> TokenTable:
+    """Return the tokens as they are stored."""
+    supervisor = Supervisor()
+    table = await TokenTable.open(database, supervisor)
+    await supervisor.close()
+    return table
+
+
 async def stored_use(database: Database, name: str) -> int | None:
     use: int | None = (await database.read("SELECT last_used_at FROM token WHERE name = ?", (name,)))[0][0]
     return use
 
 
-async def settled(database: Database) -> None:
-    """Wait until what is being written in passing is written."""
-    await asyncio.sleep(0)
-    await database.inspect(lambda connection: connection.execute("SELECT 1").fetchall())
-
-
 async def test_a_token_is_found_and_only_its_hash_is_stored(
-    database: Database, clock: Clock, file_bytes: FileBytes
+    tokens: TokenTable, database: Database, file_bytes: FileBytes
 ) -> None:
-    tokens = await TokenTable.open(database, now=clock)
     token = await tokens.create("till 1", "pos")
     assert re.fullmatch(r"sgw_[0-9A-Za-z_-]{43}", token)
     record = TokenRecord("till 1", "pos", START, None)
@@ -56,11 +73,10 @@ async def test_a_token_is_found_and_only_its_hash_is_stored(
     for wrong in ("", "sgw_", token[:-1], token + "x", token.upper(), "\ud800"):
         assert tokens.find(wrong) is None
     assert token[4:].encode() not in b"".join(file_bytes().values())
-    assert (await TokenTable.open(database)).find(token) == record
+    assert (await reopen(database)).find(token) == record
 
 
-async def test_names_are_unique(database: Database) -> None:
-    tokens = await TokenTable.open(database)
+async def test_names_are_unique(tokens: TokenTable) -> None:
     first = await tokens.create("till", "pos")
     with pytest.raises(Conflict, match="'till' exists already"):
         await tokens.create("till", "admin")
@@ -71,35 +87,34 @@ async def test_names_are_unique(database: Database) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", " x", "x ", "a\nb", "a\x00", "x" * 65, "\ud800"])
-async def test_names_are_readable(database: Database, name: str) -> None:
-    tokens = await TokenTable.open(database)
+async def test_names_are_readable(tokens: TokenTable, name: str) -> None:
     with pytest.raises(InvalidRequest, match="name"):
         await tokens.create(name, "pos")
     assert tokens.all() == []
 
 
-async def test_a_revoked_token_is_worthless_at_once_and_its_name_free(database: Database) -> None:
-    tokens = await TokenTable.open(database)
+async def test_a_revoked_token_is_worthless_at_once_and_its_name_free(tokens: TokenTable, database: Database) -> None:
     token = await tokens.create("till", "pos")
     other = await tokens.create("other", "admin")
     await tokens.revoke("till")
     assert tokens.find(token) is None
     assert tokens.find(other) is not None
-    assert (await TokenTable.open(database)).find(token) is None
+    assert (await reopen(database)).find(token) is None
     with pytest.raises(NotFound, match="'till'"):
         await tokens.revoke("till")
     tokens.touch("till")
     assert await tokens.create("till", "pos") != token
 
 
-async def test_last_use_is_stored_once_a_day_and_at_the_end(database: Database, clock: Clock) -> None:
-    tokens = await TokenTable.open(database, now=clock)
+async def test_last_use_is_stored_once_a_day_and_at_the_end(
+    tokens: TokenTable, database: Database, clock: Clock
+) -> None:
     token = await tokens.create("till", "pos")
 
     async def use_at(time: float) -> int | None:
         clock.time = time
         tokens.touch("till")
-        await settled(database)
+        await tokens.store_uses()
         record = tokens.find(token)
         assert record is not None
         assert record.last_used_at == int(time)
@@ -112,40 +127,70 @@ async def test_last_use_is_stored_once_a_day_and_at_the_end(database: Database, 
     assert await use_at(START + 2 + DAY) == START + 1 + DAY
     await tokens.close()
     assert await stored_use(database, "till") == START + 2 + DAY
-    again = await TokenTable.open(database, now=clock)
-    again.touch("till")
-    await again.close()
-    assert await stored_use(database, "till") == START + 2 + DAY
 
 
-async def test_many_uses_write_once(database: Database, clock: Clock, file_bytes: FileBytes) -> None:
-    tokens = await TokenTable.open(database, now=clock)
+async def test_what_was_stored_before_counts(
+    tokens: TokenTable, database: Database, supervisor: Supervisor, clock: Clock
+) -> None:
     await tokens.create("till", "pos")
     tokens.touch("till")
-    await settled(database)
+    await tokens.close()
+    again = await TokenTable.open(database, supervisor, now=clock)
+    commits = database.commits
+    again.touch("till")
+    await again.store_uses()
+    await again.close()
+    assert database.commits == commits
+
+
+async def test_many_uses_write_once(
+    tokens: TokenTable, database: Database, clock: Clock, file_bytes: FileBytes
+) -> None:
+    for name in ("till 1", "till 2"):
+        await tokens.create(name, "pos")
+        tokens.touch(name)
+    commits = database.commits
+    await tokens.store_uses()
+    assert database.commits == commits + 1, "one transaction for all tokens"
     before = file_bytes()
     for second in range(1000):
         clock.time = START + second
-        tokens.touch("till")
-    await settled(database)
+        tokens.touch("till 1")
+    await tokens.store_uses()
     assert file_bytes() == before
     await tokens.close()
     assert file_bytes() != before
 
 
-async def test_a_use_that_cannot_be_stored_is_reported_and_harms_nobody(
-    database: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+async def test_a_use_that_cannot_be_stored_is_reported_and_stored_later(
+    database: Database,
+    supervisor: Supervisor,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    tokens = await TokenTable.open(database, now=clock)
+    monkeypatch.setattr(token_table, "CHECK_INTERVAL_S", 0.01)
+    tokens = await TokenTable.open(database, supervisor, now=clock)
     token = await tokens.create("till", "pos")
     async with refused_writes(database):
-        for second in range(3):
-            clock.time = START + second
-            tokens.touch("till")
-            await settled(database)
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "'till' could not be stored" in caplog.text
-    assert token not in caplog.text
-    assert tokens.find(token) is not None
+        tokens.touch("till")
+        while supervisor.reports()[0].failures < 3:
+            await asyncio.sleep(0.005)
+        assert tokens.find(token) is not None
+    while await stored_use(database, "till") is None:
+        await asyncio.sleep(0.005)
     await tokens.close()
-    assert await stored_use(database, "till") == START + 2
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+    assert "'token uses' failed" in caplog.text
+    assert token not in caplog.text
+
+
+async def test_a_damaged_name_keeps_nobody_out(tokens: TokenTable, database: Database) -> None:
+    token = await tokens.create("till", "pos")
+    await database.execute("UPDATE token SET name = CAST(x'74ff' AS TEXT)")
+    again = await reopen(database)
+    record = again.find(token)
+    assert record is not None
+    assert record.name == "t\ufffd"
+    await again.revoke("t\ufffd")
+    assert (await reopen(database)).all() == []

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.api.server import serve_commands
 from gateway.app import Gateway
-from gateway.backup.make import make
-from gateway.backup.restore import restore
+from gateway.backup.create import create_backup
+from gateway.backup.restore import restore_backup
 from gateway.doctor.finding import Subject, examine
 from gateway.doctor.table import CHECKS
 from gateway.protocol.catalogue import CATALOGUE
@@ -50,11 +50,11 @@ async def restored(store: SimulatedStore, settings: Settings, tmp_path: Path) ->
     await store.cloud.stop()
     for number in (1, 2):
         await sell(old, number)
-    make(settings, tmp_path / "gateway.toml", tmp_path / "backup.tar.gz")
+    create_backup(settings, tmp_path / "gateway.toml", tmp_path / "backup.tar.gz")
     await old.close()
     (tmp_path / "state").rename(tmp_path / "dead")
     await store.cloud.start()
-    done = await restore(tmp_path / "backup.tar.gz", tmp_path / "gateway.toml", replace=False)
+    done = await restore_backup(tmp_path / "backup.tar.gz", tmp_path / "gateway.toml", replace=False)
     assert (done["held"], done["put_aside"], done["left_out"]) == (2, [], {})
     new = await Gateway.open(settings)
     new.outbox_worker.start()

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from gateway.api.token_table import TokenTable
-from gateway.backup.make import make
-from gateway.backup.restore import restore
+from gateway.backup.create import create_backup
+from gateway.backup.restore import restore_backup
 from gateway.errors import StateError
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import load_settings
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
@@ -41,7 +42,7 @@ class Machine:
         )
         directory = StateDirectory.acquire(self.state)
         database = await Database.open(directory.database)
-        tokens = await TokenTable.open(database)
+        tokens = await TokenTable.open(database, Supervisor())
         await tokens.create("till 1", "pos")
         await database.execute("INSERT INTO provisioning_job VALUES ('SN', ?)", (WIFI_PASSWORD,))
         await tokens.close()
@@ -49,11 +50,11 @@ class Machine:
         directory.release()
 
     def backup(self, target: Path) -> Path:
-        make(load_settings(self.settings_file), self.settings_file, target)
+        create_backup(load_settings(self.settings_file), self.settings_file, target)
         return target
 
     async def restore(self, file: Path, *, replace: bool = False) -> dict[str, Any]:
-        return await restore(file, self.settings_file, replace=replace)
+        return await restore_backup(file, self.settings_file, replace=replace)
 
     def tokens(self) -> list[str]:
         return [row[0] for row in self.rows("SELECT name FROM token")]
@@ -110,7 +111,7 @@ def edited(file: Path, edit: Edit) -> Path:
 
 async def test_the_state_that_is_there_is_kept_aside(machine: Machine, file: Path) -> None:
     database = await Database.open(machine.state / "gateway.db")
-    await (await TokenTable.open(database)).create("newer", "pos")
+    await (await TokenTable.open(database, Supervisor())).create("newer", "pos")
     await database.close()
     machine.settings_file.write_text(machine.settings_file.read_text() + "# newer\n")
     machine.secret.write_text("newer secret")

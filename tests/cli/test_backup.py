@@ -126,7 +126,8 @@ async def test_ordinary_tools_read_the_archive(command: Any, tmp_path: Path) -> 
     await command("token", "list")
     (tmp_path / "state" / "authority").mkdir(mode=0o700)
     (tmp_path / "state" / "authority" / "root.key").write_text("the root key")
-    (tmp_path / "state" / "gateway.db.before-900_future").write_text("a copy of the past")
+    for old in ("before-900_future", "corrupt-1"):
+        (tmp_path / "state" / f"gateway.db.{old}").write_text("a database of the past")
     file = tmp_path / "backup.tar.gz"
     made = await command("backup", str(file), "--json")
     assert made.status == 0, made.errors
@@ -136,7 +137,7 @@ async def test_ordinary_tools_read_the_archive(command: Any, tmp_path: Path) -> 
         "sunmi-gateway/files/cloud.ca_file",
         "sunmi-gateway/state/gateway.db",
         "sunmi-gateway/state/authority/root.key",
-        "sunmi-gateway/state/gateway.digits",
+        "sunmi-gateway/state/gateway.suffix",
     ]
     with tarfile.open(file) as archive:
         assert {member.mode for member in archive} == {0o600}

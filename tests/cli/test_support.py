@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.simulator.store import SimulatedStore
-from gateway.support.stored_secrets_table import plain_secrets
+from gateway.support.stored_secrets_table import load_stored_secrets
 
 PLANTED = {
     "secret_key": "Sg7 kd/sofk+dsnf",
@@ -83,7 +83,7 @@ async def test_no_planted_secret_is_in_it(store: SimulatedStore, command: Any, t
     queued = f'order_list=[{{"order_no":"CN77001","member":"{PLANTED["a customer"]}"}}]'
     assert (await command("cloud", "call", "order/update", queued)).status == 0
     log = plant(command, tmp_path, token)
-    assert len(plain_secrets(tmp_path / "state" / "gateway.db")) == 3
+    assert len(load_stored_secrets(tmp_path / "state" / "gateway.db")) == 3
     file = tmp_path / "bundle.tar.gz"
     done = await command("support-bundle", str(file), "--log", str(log), "--json", **secret)
     assert done.status == 0, done.errors

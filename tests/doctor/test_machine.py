@@ -55,7 +55,7 @@ def test_a_look_at_a_large_database_ends_in_time(tmp_path: Path) -> None:
     made.close()
     assert health.examine(path, limit_s=30).rows == {"migration": 200000}
     unfinished = health.examine(path, limit_s=0)
-    assert (unfinished.whole, unfinished.damage) == (False, None)
+    assert (unfinished.complete, unfinished.damage) == (False, None)
 
 
 async def test_room(doctor: Any, with_settings: Callable[..., Any]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from gateway.api.token_table import TokenTable
+from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.ports import find_free_port
 from gateway.storage.database import Database
 
@@ -56,7 +57,7 @@ class GatewayProcess:
         self.state.mkdir(mode=0o700, exist_ok=True)
         database = await Database.open(self.state / "gateway.db")
         try:
-            table = await TokenTable.open(database)
+            table = await TokenTable.open(database, Supervisor())
             made = [await table.create(name, "pos") for name in names]
             await table.close()
             return made

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DiskFull, StateError
+from gateway.runtime.supervisor import Supervisor
+from gateway.storage import database as database_module
 from gateway.storage.database import Database
 from gateway.storage.migrations import Migration
 from tests.storage.databases import apply
@@ -233,3 +235,23 @@ async def test_an_open_that_fails_leaves_no_thread(tmp_path: Path) -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join()
         assert not thread.is_alive()
+
+
+async def test_a_thread_that_hangs_is_noticed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "CHECK_INTERVAL_S", 0.01)
+    supervisor = Supervisor()
+    database.start(supervisor)
+    [report] = supervisor.reports()
+    assert (report.name, report.vital) == ("database", True)
+    while supervisor.reports()[0].last_success_age_s is None:
+        await asyncio.sleep(0.005)
+    go_on = threading.Event()
+    hanging = asyncio.ensure_future(database.inspect(lambda _: go_on.wait(10)))
+    while supervisor.silent_vital_services(0.2) != ["database"]:
+        await asyncio.sleep(0.01)
+    go_on.set()
+    await hanging
+    while supervisor.silent_vital_services(0.2) or supervisor.reports()[0].failures:
+        await asyncio.sleep(0.01)
+    await database.close()
+    assert supervisor.reports()[0].state == "stopped"

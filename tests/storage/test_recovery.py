@@ -20,6 +20,7 @@ import pytest
 from gateway.api.token_table import TokenTable
 from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.errors import StateError
+from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from gateway.storage.migrations import Migration, load_packaged
 from tests.storage import damage
@@ -198,7 +199,7 @@ SECRETS = (b"the password of a job that has ended", b"the secret of a webhook th
 def test_nothing_that_was_deleted_comes_back(path: Path, tmp_path: Path, kind: Kind, written_back: bool) -> None:
     async def work() -> Path:
         database = await Database.open(path)
-        tokens = await TokenTable.open(database)
+        tokens = await TokenTable.open(database, Supervisor())
         await tokens.create("revoked", "admin")
         await ProvisioningJobTable(database).save("SN1", {"password": SECRETS[0].decode()})
         await database.execute(
@@ -239,6 +240,7 @@ def test_the_file_that_is_set_aside_holds_no_passwords(path: Path) -> None:
 INTERRUPT = """
 import asyncio, os, sys
 from pathlib import Path
+from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 
 path, left = Path(sys.argv[1]), int(sys.argv[2])
@@ -289,6 +291,7 @@ FULL = """
 import asyncio, resource, signal, sys
 from pathlib import Path
 from gateway.errors import StateError
+from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

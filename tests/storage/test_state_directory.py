@@ -163,10 +163,10 @@ def test_the_digits_are_decided_once_and_kept(tmp_path: Path) -> None:
     given = iter(("38e2", "ffff"))
     for _ in range(2):
         directory = StateDirectory.acquire(tmp_path)
-        assert directory.digits(lambda: next(given)) == "38e2"
+        assert directory.load_host_suffix(lambda: next(given)) == "38e2"
         directory.release()
-    (tmp_path / "gateway.digits").write_bytes(b"\0\0\0\0")  # as a power cut may leave it
+    (tmp_path / "gateway.suffix").write_bytes(b"\0\0\0\0")  # as a power cut may leave it
     for _ in range(2):
         directory = StateDirectory.acquire(tmp_path)
-        assert directory.digits(lambda: "ffff") == "ffff"
+        assert directory.load_host_suffix(lambda: "ffff") == "ffff"
         directory.release()

@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway.storage import migrations
 from gateway.storage.migrations import Migration
-from gateway.storage.private_file import next_free, sync_folder
+from gateway.storage.private_file import find_free_name, sync_folder
 from gateway.storage.recovery.copy_rows import TableReport, copy_rows
 from gateway.storage.recovery.log_file import write_log_back
 from gateway.storage.recovery.page_map import PAGE_BYTES, PageMap
@@ -41,7 +41,7 @@ def recover(path: Path, known: Sequence[Migration], *, create: Create) -> str:
     """
     copy = SchemaCopy.load(path)
     if copy is not None:
-        migrations.check_names(copy.migrations, known, path)
+        migrations.check(copy.migrations, known, path)
     damaged = _recovering(path)
     is_rebuilt = damaged.exists() and path.exists()
     if not is_rebuilt:
@@ -54,7 +54,7 @@ def recover(path: Path, known: Sequence[Migration], *, create: Create) -> str:
         reports = _rebuild(path, damaged, schema, known, create)
         report = f"recovered into a new one: {'; '.join(map(str, reports))}"
     _erase(damaged, [schema.root_pages[table] for table in migrations.UNCOPIED_TABLES & schema.root_pages.keys()])
-    aside = next_free(path.with_name(f"{path.name}.corrupt"))
+    aside = find_free_name(path.with_name(f"{path.name}.corrupt"))
     damaged.rename(aside)
     return f"{report}; the damaged file is kept as {aside}"
 
