@@ -76,15 +76,15 @@ async def _page(context: RequestContext, query: EventsQuery, event_filter: Event
 async def create_ticket(context: RequestContext) -> web.StreamResponse:
     """Make a ticket for a browser's EventSource."""
     event_log = context.gateway.event_log
-    ticket = Tickets(context.gateway.tokens, event_log.ticket_key).make(context.token, event_log.uptime_s)
+    ticket = Tickets(context.gateway.tokens, event_log.ticket_key).create(context.token, event_log.uptime_s)
     return json_response({"ticket": ticket, "valid_s": VALID_S, "url": f"/api/v1/events?ticket={ticket}"}, 201)
 
 
 async def erase(context: RequestContext) -> web.StreamResponse:
-    """Erase what the journal holds about a face."""
+    """Erase what the event log holds about a face."""
     body = await read_body(context.request, EraseBody)
     count = await context.gateway.event_log.erase_face(body.face_id)
-    # The audit line says who and how much; whose data it was is what had to go.
+    # It says who and how much, not whose data: that is what had to go.
     audit = EventsErased(events=count, by=context.token or "the local socket")
     await context.gateway.event_log.append(NewEvent.by_gateway(audit))
     return json_response({"events": count})
@@ -116,7 +116,7 @@ ROUTES = (
     Route(
         "POST",
         "/api/v1/events/erase",
-        "Erase what the journal holds about a face",
+        "Erase what the event log holds about a face",
         erase,
         "admin",
         EraseBody,

@@ -1,4 +1,4 @@
-"""Where the vendor's cloud and the cameras report events; they are let in by the vendor's signature, not by a token."""
+"""Callbacks over HTTP: the cloud and the cameras report events, authenticated by the vendor's signature."""
 
 from typing import Final
 from urllib.parse import parse_qsl
@@ -8,35 +8,36 @@ from aiohttp import web
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.errors import FieldError, InvalidRequest, TooLarge
 
-MOST_BYTES: Final = 1024 * 1024
-_MOST_FIELDS: Final = 64
-_WRITTEN: Final = {200: '`{"code": 0}`: it is written down.'}
-_TAKEN: Final = {"code": 0, "msg": "succeed", "data": {}}
+MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_FIELDS: Final = 64
+_RESPONSES: Final = {200: '`{"code": 0}`: it is stored.'}
+_SUCCESS: Final = {"code": 0, "msg": "succeed", "data": {}}
 
 
 async def cloud_hook(context: RequestContext) -> web.StreamResponse:
-    """Take what the cloud reports."""
-    await context.gateway.callbacks.receive("cloud", await _fields(context.request))
-    return json_response(_TAKEN)
+    """Store what the cloud reports."""
+    await context.gateway.callbacks.receive("cloud", await _read_form(context.request))
+    return json_response(_SUCCESS)
 
 
 async def camera_hook(context: RequestContext) -> web.StreamResponse:
-    """Take what a camera reports."""
-    await context.gateway.callbacks.receive("camera", await _fields(context.request), context.sn)
-    return json_response(_TAKEN)
+    """Store what a camera reports."""
+    await context.gateway.callbacks.receive("camera", await _read_form(context.request), context.sn)
+    return json_response(_SUCCESS)
 
 
-async def _fields(request: web.Request) -> dict[str, str]:
+async def _read_form(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form. Raises `InvalidRequest` and `TooLarge`."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise InvalidRequest([FieldError("body", "must be a form (application/x-www-form-urlencoded)")])
     raw = bytearray()
     async for chunk in request.content.iter_any():
         raw += chunk
-        if len(raw) > MOST_BYTES:
-            raise TooLarge(f"a callback has at most {MOST_BYTES} bytes")
+        if len(raw) > MAX_BODY_BYTES:
+            raise TooLarge(f"a callback has at most {MAX_BODY_BYTES} bytes")
     try:
         pairs = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=_MOST_FIELDS,
+            raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=MAX_FIELDS,
             encoding="utf-8", errors="strict",
         )  # fmt: skip
     except ValueError as exc:
@@ -54,7 +55,7 @@ ROUTES = (
         "Where the cloud reports events, signed by the vendor's rules",
         cloud_hook,
         None,
-        responses=_WRITTEN,
+        responses=_RESPONSES,
     ),
     Route(
         "POST",
@@ -62,6 +63,6 @@ ROUTES = (
         "Where a camera reports events, signed by the vendor's rules",
         camera_hook,
         None,
-        responses=_WRITTEN,
+        responses=_RESPONSES,
     ),
 )

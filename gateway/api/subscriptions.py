@@ -1,4 +1,4 @@
-"""Whom this gateway has asked to report events, and ending that: the managing side of hooks."""
+"""Event subscriptions over REST, as `hooks`: at the cloud and the cameras, how each stands, begin and end."""
 
 from aiohttp import web
 
@@ -7,7 +7,7 @@ from gateway.events.subscription_targets import CLOUD
 
 
 async def list_hooks(context: RequestContext) -> web.StreamResponse:
-    """List every subscription and how it stands."""
+    """List every subscription."""
     return json_response({"hooks": context.gateway.subscriptions.describe()})
 
 
@@ -22,20 +22,20 @@ async def hook_camera(context: RequestContext) -> web.StreamResponse:
 
 
 async def unhook_cloud(context: RequestContext) -> web.StreamResponse:
-    """End what is subscribed at the cloud."""
+    """End all subscriptions at the cloud."""
     return json_response(await context.gateway.subscriptions.end(CLOUD))
 
 
 async def unhook_camera(context: RequestContext) -> web.StreamResponse:
-    """End what is subscribed at a camera."""
+    """End all subscriptions at a camera."""
     return json_response(await context.gateway.subscriptions.end(context.sn))
 
 
-_SHOWN = "`{target, state, callback, events, refused, since, last_error, next_try_in_s}`"
-_ADDED = {200: f"It is subscribed: {_SHOWN}"}
+_FIELDS = "`{target, state, callback, events, refused, since, last_error, next_try_in_s}`"
+_ADDED = {200: f"It is subscribed: {_FIELDS}"}
 _ENDED = {
     200: "It is ended, also for any other system that had subscribed with this account, since the vendor's hook/delete "
-    f"names no system. The gateway subscribes again when told to (PUT), or when it is started again. {_SHOWN}"
+    f"names no system. The gateway subscribes again when told to (PUT), or when it is started again. {_FIELDS}"
 }
 
 ROUTES = (
@@ -46,7 +46,7 @@ ROUTES = (
         list_hooks,
         "installer",
         responses={
-            200: f"`{{hooks: […]}}`, each {_SHOWN}. `target` is `cloud` or a serial number; `state` is `waiting`, "
+            200: f"`{{hooks: […]}}`, each {_FIELDS}. `target` is `cloud` or a serial number; `state` is `waiting`, "
             "`subscribed`, `failing` (it is tried again), `unsupported` (by the camera's firmware), `ended` (by a "
             "person) or `off` (`last_error` names the setting)."
         },

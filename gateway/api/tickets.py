@@ -1,7 +1,7 @@
-"""Tickets: what a browser shows in the query of the event stream, because its EventSource cannot send a header.
+"""Tickets of the event stream: a browser's EventSource cannot send a header, so it shows a ticket in the query.
 
-A ticket opens the events alone, for half a day of running time, since EventSource reconnects with the same address,
-also to a gateway that was started again. It ends with the token that it was made with.
+A ticket is good for reading events, for half a day of uptime: EventSource reconnects with the same URL, also to a
+gateway that was restarted. It ends with the token that it was created with.
 """
 
 import base64
@@ -14,38 +14,41 @@ from gateway.errors import Conflict, Unauthorized
 from gateway.protocol.endpoint import Scope
 
 VALID_S: Final = 12 * 3600
+"""How long a ticket is valid, in seconds of uptime."""
 
 
 class Tickets:
-    """Makes tickets and checks them; `key` signs them. Times are running time, which no change of the clock moves."""
+    """Creates and checks tickets."""
 
     def __init__(self, tokens: TokenTable, key: bytes) -> None:
+        """Take the tokens, and the key that signs tickets."""
         self._tokens = tokens
         self._key = key
 
-    def make(self, token: str, now_s: float) -> str:
-        """Return a ticket of the token with this name. Raises `Conflict` for the local socket, which has none."""
+    def create(self, token: str, uptime_s: float) -> str:
+        """Return a ticket of the token with this name. Raises `Conflict` for the local socket, which has no token."""
         if self._tokens.find_by_name(token) is None:
             raise Conflict("a ticket is made with a token: call this with one that `sunmi-gateway token create` made")
-        return self._signed(token, int(now_s) + VALID_S)
+        return self._sign(token, int(uptime_s) + VALID_S)
 
-    def check(self, ticket: str, now_s: float) -> tuple[str, Scope]:
-        """Return name and scope of the token that a ticket was made with. Raises `Unauthorized`."""
+    def check(self, ticket: str, uptime_s: float) -> tuple[str, Scope]:
+        """Return name and scope of the token that a ticket was created with. Raises `Unauthorized`."""
         encoded, _, _ = ticket.partition(".")
         try:
             ends, _, token = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode().partition(":")
-            right = self._signed(token, int(ends))
+            expected = self._sign(token, int(ends))
         except ValueError as exc:
-            raise _refusal() from exc
+            raise _invalid_ticket() from exc
         known = self._tokens.find_by_name(token)
-        if not hmac.compare_digest(right.encode(), ticket.encode("utf-8", "replace")) or known is None:
-            raise _refusal()
-        if now_s > int(ends):
+        if not hmac.compare_digest(expected.encode(), ticket.encode("utf-8", "replace")) or known is None:
+            raise _invalid_ticket()
+        if uptime_s > int(ends):
             raise Unauthorized("the ticket has expired; POST /api/v1/events/tickets makes another")
         record, _ = known
         return record.name, record.scope
 
-    def _signed(self, token: str, ends: int) -> str:
+    def _sign(self, token: str, ends: int) -> str:
+        """Return a ticket: what it says, and the signature."""
         known = self._tokens.find_by_name(token)
         encoded = base64.urlsafe_b64encode(f"{ends}:{token}".encode()).decode().rstrip("=")
         # With its hash, so that another token of the same name does not revive a ticket.
@@ -54,5 +57,5 @@ class Tickets:
         return f"{encoded}.{signature}"
 
 
-def _refusal() -> Unauthorized:
+def _invalid_ticket() -> Unauthorized:
     return Unauthorized("the ticket is not valid; POST /api/v1/events/tickets makes one")

@@ -1,4 +1,4 @@
-"""Webhooks over REST: where events are pushed for tills that cannot hold a stream."""
+"""Webhooks over REST: tills that events are sent to."""
 
 from aiohttp import web
 from pydantic import Field
@@ -8,7 +8,7 @@ from gateway.api.route import RequestContext, Route, json_response
 
 
 class WebhookBody(Body):
-    """Where to push which events."""
+    """A till, and the events that it wants."""
 
     url: str = Field(description="Address of the till, `http` or `https`, in the store's network.")
     name: str = Field(default="", description="What people call it.")
@@ -22,10 +22,11 @@ async def list_webhooks(context: RequestContext) -> web.StreamResponse:
 
 
 async def add_webhook(context: RequestContext) -> web.StreamResponse:
-    """Push events to a till from now on."""
+    """Send events to a till from now on."""
     body = await read_body(context.request, WebhookBody)
-    made = await context.gateway.webhooks.add(body.url, name=body.name, types=",".join(body.types), camera=body.camera)
-    return json_response(made, 201, {"Location": f"/api/v1/webhooks/{made['webhook_id']}"})
+    types = ",".join(body.types)
+    webhook = await context.gateway.webhooks.add(body.url, name=body.name, types=types, camera=body.camera)
+    return json_response(webhook, 201, {"Location": f"/api/v1/webhooks/{webhook['webhook_id']}"})
 
 
 async def show_webhook(context: RequestContext) -> web.StreamResponse:
@@ -34,13 +35,13 @@ async def show_webhook(context: RequestContext) -> web.StreamResponse:
 
 
 async def remove_webhook(context: RequestContext) -> web.StreamResponse:
-    """Push no more to a till."""
+    """Send no more events to a till."""
     await context.gateway.webhooks.remove(context.request.match_info["id"])
     return web.Response(status=204)
 
 
 async def test_webhook(context: RequestContext) -> web.StreamResponse:
-    """Push a test event now, and tell what became of it."""
+    """Send a test event now, and return its outcome."""
     return json_response((await context.gateway.webhooks.test(context.request.match_info["id"]))._asdict())
 
 

@@ -57,7 +57,7 @@ class LogRange(NamedTuple):
         if epoch != self.epoch:
             return ResumePoint(
                 self.oldest - 1,
-                ResumeNotice("new_epoch", f"the journal was restored or repaired, its ids have begun anew: {again}"),
+                ResumeNotice("new_epoch", f"the event log was restored or repaired, its ids have begun anew: {again}"),
             )
         if number > self.newest:
             notice = ResumeNotice("from_the_future", f"there is no event {last_id} yet: {again}")

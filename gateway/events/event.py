@@ -12,6 +12,9 @@ from gateway.protocol.event_type import TYPE_PATTERN, EventType, Source
 FAMILY_SUFFIX: Final = ".*"
 """Ends the name of a family of types: `camera.*` stands for every type that begins with `camera.`."""
 
+MAX_TYPES: Final = 100
+"""How many types a filter names: the database searches for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
@@ -87,6 +90,8 @@ class EventFilter:
     def parse(cls, types: str, camera: str) -> Self:
         """Parse a query: `types` are separated by commas. Raises `InvalidRequest`."""
         names = frozenset(name.strip() for name in types.split(",") if name.strip())
+        if len(names) > MAX_TYPES:
+            raise InvalidRequest([FieldError("types", f"must be at most {MAX_TYPES} types")])
         for name in names:
             if not TYPE_PATTERN.fullmatch(name.removesuffix(FAMILY_SUFFIX)):
                 raise InvalidRequest(

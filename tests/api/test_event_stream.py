@@ -93,7 +93,7 @@ async def test_a_reader_that_does_not_read_is_dropped_and_hurts_nobody(
 
 
 @pytest.mark.parametrize("reason", ["pruned", "from_the_future", "new_epoch"])
-async def test_a_reader_is_told_why_it_does_not_go_on_where_it_was(
+async def test_a_reader_gets_a_notice_why_it_does_not_resume_where_it_was(
     gateway: Gateway, pos: Any, stream: Any, reason: str
 ) -> None:
     made = await happen(gateway, 6)
@@ -150,7 +150,7 @@ async def test_a_ticket_opens_the_events_and_nothing_else(gateway: Gateway, sess
 
 async def test_a_ticket_ends_after_half_a_day_of_running_time(gateway: Gateway, pos: Any) -> None:
     tickets = Tickets(gateway.tokens, gateway.event_log.ticket_key)
-    ticket = tickets.make("till 1", 1000.0)
+    ticket = tickets.create("till 1", 1000.0)
     assert tickets.check(ticket, 1000.0 + VALID_S) == ("till 1", "pos")
     with pytest.raises(Unauthorized, match="expired"):
         tickets.check(ticket, 1002.0 + VALID_S)

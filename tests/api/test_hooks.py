@@ -69,9 +69,9 @@ async def test_the_same_face_from_both_is_related(
     while "device/ipc/getList" not in store.cloud.request_paths[store.cloud.request_paths.index("hook/add") :]:
         await asyncio.sleep(0.02)
     assert await ours.report("face_recog_event", {**FACE, "face_id": "7"}) == 200
-    told = {**FACE, "face_id": "29195", "ipc_id": ipc.ipc_id, "group_id": "8927"}
-    assert await store.cloud.report(2001, told, store.shop_id) == [200]
-    assert await store.cloud.report(2001, told | {"gender": 2}, store.shop_id) == [200]
+    payload = {**FACE, "face_id": "29195", "ipc_id": ipc.ipc_id, "group_id": "8927"}
+    assert await store.cloud.report(2001, payload, store.shop_id) == [200]
+    assert await store.cloud.report(2001, payload | {"gender": 2}, store.shop_id) == [200]
     here, there, other = (await pos("GET", f"{EVENTS}?types=face.seen")).body["events"]
     assert [one["camera"] for one in (here, there, other)] == [ours.sn] * 3, "the cloud names it by its number alone"
     assert there["data"]["related_to"] == here["id"]
@@ -106,7 +106,7 @@ async def test_how_subscriptions_stand_and_what_a_person_may_do(
     assert store.cloud.state.hooks
 
 
-async def test_what_cannot_be_subscribed_at_is_told(
+async def test_what_cannot_be_subscribed_at_says_why(
     gateway: Gateway, store: SimulatedStore, ours: SimulatedCamera, admin: Any, port: int
 ) -> None:
     found = next(camera.sn for camera in gateway.registry.all() if not camera.managed)

@@ -1,4 +1,4 @@
-"""Where callbacks arrive: the address that a camera is told, or why there is none."""
+"""Callback URLs: the one that a camera gets, or why there is none."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def callback_urls(host: str = "0.0.0.0", own: str = "192.168.1.5", **hooks: str)
 
 
 @pytest.mark.parametrize(
-    ("host", "own", "address", "told"),
+    ("host", "own", "address", "url"),
     [
         ("0.0.0.0", "192.168.1.5", "192.168.1.77:443", "http://192.168.1.5:8080/hooks/cameras/SN1"),
         ("::", "192.168.1.5", "192.168.1.77:443", "http://192.168.1.5:8080/hooks/cameras/SN1"),
@@ -29,15 +29,15 @@ def callback_urls(host: str = "0.0.0.0", own: str = "192.168.1.5", **hooks: str)
         ("127.0.0.1", "192.168.1.5", "127.20.0.2:443", "http://127.0.0.1:8080/hooks/cameras/SN1"),
     ],
 )
-def test_the_address_that_a_camera_is_told(host: str, own: str, address: str, told: str) -> None:
-    assert callback_urls(host, own).for_camera(camera(address)) == told
+def test_the_url_that_a_camera_gets(host: str, own: str, address: str, url: str) -> None:
+    assert callback_urls(host, own).for_camera(camera(address)) == url
 
 
 def test_a_gateway_on_loopback_cannot_be_called_by_a_camera() -> None:
     with pytest.raises(Conflict, match=r"server\.host"):
         callback_urls("127.0.0.1").for_camera(camera("192.168.1.77:443"))
-    told = callback_urls("127.0.0.1", camera_url="http://10.0.0.1").for_camera(camera("192.168.1.77:443"))
-    assert told == "http://10.0.0.1/hooks/cameras/SN1", "somebody passes it on"
+    url = callback_urls("127.0.0.1", camera_url="http://10.0.0.1").for_camera(camera("192.168.1.77:443"))
+    assert url == "http://10.0.0.1/hooks/cameras/SN1", "somebody passes it on"
 
 
 def test_a_camera_without_an_address_has_no_callback() -> None:

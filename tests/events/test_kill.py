@@ -1,4 +1,4 @@
-"""What a hook was answered for is in the journal and reaches a reader that resumes, whenever the gateway dies."""
+"""What a hook was answered for is in the event log and reaches a reader that resumes, whenever the gateway dies."""
 
 import asyncio
 import contextlib
@@ -127,7 +127,7 @@ async def test_an_answered_hook_outlives_kill_9(gateway: GatewayProcess) -> None
             await asyncio.sleep(0.5)
         while not set(vendor.acknowledged) <= {face_id for _, face_id in till.got}:
             await asyncio.sleep(0.05)
-        kept = [event["data"]["face_id"] async for event in event_log(gateway)]
+        logged = [event["data"]["face_id"] async for event in event_log(gateway)]
     await gateway.stop()
     faces = [face_id for _, face_id in till.got]
     numbers = [int(event_id.partition("-")[2]) for event_id, _ in till.got]
@@ -139,12 +139,12 @@ async def test_an_answered_hook_outlives_kill_9(gateway: GatewayProcess) -> None
     assert till.connections > 1
     assert len(set(faces)) == len(faces), "none twice"
     assert numbers == sorted(numbers)
-    assert faces == kept, "a reader that resumes gets what the journal holds"
+    assert faces == logged, "a reader that resumes gets what the event log holds"
     assert set(faces) - set(vendor.acknowledged) <= vendor.doubtful
 
 
 async def event_log(gateway: GatewayProcess) -> AsyncIterator[dict[str, dict[str, str]]]:
-    """Read the whole journal in pages."""
+    """Read the whole event log in pages."""
     after = "0"
     async with gateway.caller() as owner:
         while True:

@@ -168,7 +168,7 @@ async def test_a_camera_that_was_forgotten_is_let_go_of(bench: Bench, until: Any
 # Failures
 
 
-async def test_a_failure_is_tried_again_and_told_once(
+async def test_a_failure_is_tried_again_and_logged_once(
     bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gateway.events.subscription")
@@ -177,9 +177,9 @@ async def test_a_failure_is_tried_again_and_told_once(
     camera.faults.add("refuse", path="hook/add", code=1, times=8)
     bench.start()
     await until(lambda: bench.state(camera.sn)["state"] == "subscribed")
-    told = [(one.levelname, one.getMessage()) for one in caplog.records if camera.sn in one.getMessage()]
-    assert [level for level, _ in told] == ["WARNING", "INFO"]
-    assert "code 1" in told[0][1]
+    logged = [(one.levelname, one.getMessage()) for one in caplog.records if camera.sn in one.getMessage()]
+    assert [level for level, _ in logged] == ["WARNING", "INFO"]
+    assert "code 1" in logged[0][1]
 
 
 async def test_the_pauses_grow_and_end(bench: Bench) -> None:
@@ -252,7 +252,7 @@ async def test_one_target_that_is_slow_delays_no_other(make: Any, until: Any) ->
 # A person
 
 
-async def test_what_a_person_ended_stays_ended_until_told(
+async def test_what_a_person_ended_stays_ended_until_a_person_begins_it(
     make: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "CHECK_INTERVAL_S", 0.02)

@@ -1,6 +1,6 @@
-"""Benchmark: a journal of a million events: resuming from the middle, beside resuming near the end.
+"""Benchmark: an event log of a million events: resuming from the middle, beside resuming near the end.
 
-`python tests/benchmarks/events_journal.py [--events N] [--rounds N]`
+`python tests/benchmarks/events_log.py [--events N] [--rounds N]`
 """
 
 import argparse
@@ -22,7 +22,7 @@ KINDS = ("face.seen", "motion.detected")
 
 
 def fill(database: Path, events: int) -> str:
-    """Put so many events into the journal of a gateway that does not run; return the epoch."""
+    """Put so many events into the event log of a gateway that does not run; return the epoch."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         size = len(DATA) + 120
         connection.executemany(
