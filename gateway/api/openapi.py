@@ -196,7 +196,7 @@ def _parameter_schema(parameter: Parameter) -> dict[str, Any]:
         "description": parameter.description or None,
         "minimum": parameter.min,
         "maximum": parameter.max,
-        "minLength": None if parameter.blank else parameter.min_length,
+        "minLength": None if parameter.allow_empty else parameter.min_length,
         "maxLength": parameter.max_length,
         "default": parameter.default,
         "format": "date" if parameter.format == "date" else None,

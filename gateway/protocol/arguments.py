@@ -1,41 +1,42 @@
-"""Checks the arguments of a call against the parameters of its endpoint, and reports every field error at once."""
+"""The arguments of a call, validated against the parameters of its endpoint."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.errors import FieldError, InvalidRequest, TooLarge
-from gateway.protocol.parameters import FilePart, InvalidValue, Parameter, PeriodLimit
+from gateway.protocol.parameters import FilePart, InvalidValue, Parameter
+from gateway.protocol.period_limit import PeriodLimit
 
 
 class ArgumentValidator:
-    """The checks of one endpoint. It prepares lookup tables once, so that checking a call is cheap."""
+    """Validates the arguments of one endpoint. It prepares lookup tables once, so that validating a call is cheap."""
 
     def __init__(self, parameters: Sequence[Parameter], limits: Sequence[PeriodLimit]) -> None:
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._limits = limits
         self._required = [parameter.name for parameter in parameters if parameter.required]
-        self._replaces = {parameter.name: parameter.replaces for parameter in parameters if parameter.replaces}
-        names = dict.fromkeys(parameter.one_of for parameter in parameters if parameter.one_of)
-        self._groups = [[parameter.name for parameter in parameters if parameter.one_of == name] for name in names]
-        self._rivals = {name: [name] for name in self._parameters}
-        for newer, older in self._replaces.items():
-            self._rivals[newer].append(older)
-            self._rivals[older].append(newer)
+        self._replaced = {parameter.name: parameter.replaces for parameter in parameters if parameter.replaces}
+        groups = dict.fromkeys(parameter.one_of for parameter in parameters if parameter.one_of)
+        self._groups = [[parameter.name for parameter in parameters if parameter.one_of == group] for group in groups]
+        self._alternatives = {name: [name] for name in self._parameters}
+        for newer, older in self._replaced.items():
+            self._alternatives[newer].append(older)
+            self._alternatives[older].append(newer)
 
-    def filled(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
+    def add_defaults(self, arguments: Mapping[str, Any], defaults: Mapping[str, str]) -> Mapping[str, Any]:
         """Return the arguments with defaults added for what the caller left out.
 
         A parameter and the one that replaces it never both get a default, and neither does if the caller gave one.
         """
-        usable: dict[str, str] = {}
+        added: dict[str, str] = {}
         for name, value in defaults.items():
-            rivals = self._rivals.get(name) if value else None
-            if rivals is not None and all(arguments.get(rival) in (None, "") for rival in rivals):
-                usable[name] = value
-        for newer, older in self._replaces.items():
-            if newer in usable:
-                usable.pop(older, None)
-        return {**arguments, **usable}
+            alternatives = self._alternatives.get(name) if value else None
+            if alternatives is not None and all(arguments.get(one) in (None, "") for one in alternatives):
+                added[name] = value
+        for newer, older in self._replaced.items():
+            if newer in added:
+                added.pop(older, None)
+        return {**arguments, **added}
 
     def encode(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> dict[str, str]:
         """Return each argument as text, by name.
@@ -56,26 +57,25 @@ class ArgumentValidator:
                     fields[name] = parameter.encode(value)
             except InvalidValue as exc:
                 field_errors.append(FieldError(name + exc.path, exc.reason))
-        field_errors += self._missing(arguments, files)
+        field_errors += self._find_missing(arguments, files)
         if not field_errors:
-            field_errors += [field_error for limit in self._limits if (field_error := limit.check(fields)) is not None]
+            field_errors += [error for limit in self._limits if (error := limit.check(fields)) is not None]
         if field_errors:
             raise InvalidRequest(field_errors)
         return fields
 
-    def _missing(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> list[FieldError]:
+    def _find_missing(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> list[FieldError]:
         """Return a field error for each missing argument.
 
         Empty values are left out of the signature, so an empty value does not stand in for another argument.
         """
         given = {name for name, value in arguments.items() if value is not None}.union(files)
-        filled = {name for name in given if name in files or arguments[name] != ""}
-        replaced = {older for newer, older in self._replaces.items() if newer in filled}
-        field_errors = [
-            FieldError(name, "is required") for name in self._required if name not in given and name not in replaced
-        ]
+        not_empty = {name for name in given if name in files or arguments[name] != ""}
+        replaced = {older for newer, older in self._replaced.items() if newer in not_empty}
+        missing = [name for name in self._required if name not in given and name not in replaced]
+        field_errors = [FieldError(name, "is required") for name in missing]
         for members in self._groups:
-            if filled.isdisjoint(members):
+            if not_empty.isdisjoint(members):
                 field_errors.append(FieldError(members[0], f"one of {', '.join(members)} is required"))
         return field_errors
 

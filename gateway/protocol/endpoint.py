@@ -9,7 +9,8 @@ from typing import Any, Final, Literal, NamedTuple
 from gateway.errors import NotFound, TooLarge
 from gateway.protocol import form
 from gateway.protocol.arguments import ArgumentValidator
-from gateway.protocol.parameters import FilePart, Parameter, PeriodLimit
+from gateway.protocol.parameters import FilePart, Parameter
+from gateway.protocol.period_limit import PeriodLimit
 from gateway.protocol.relay_policy import RelayPolicy
 
 Side = Literal["camera", "cloud"]
@@ -18,12 +19,11 @@ Availability = Literal["available", "developing", "unavailable", "listed"]
 Scope = Literal["pos", "installer", "admin"]
 FieldType = Literal["string", "int", "number", "array", "object"]
 
-REDACTED = "********"
+REDACTED: Final = "********"
+"""What stands in place of a secret, wherever something is shown or logged."""
 
 _PUBLIC_PARAMETERS_BYTES: Final = 128
 """Size of app_id, timestamp, random and sign in a form, with their names and a reserve."""
-_BYTES_OF_A_CHARACTER: Final = 12
-"""Largest size of one character in a form: four bytes of UTF-8, each escaped as three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Endpoint:
     """What a user has to know beside the rest: a contradiction in the vendor's documents, a side effect."""
     takes_file: bool = field(init=False, repr=False, compare=False)
     """Whether a parameter is a file, so that the call travels as multipart/form-data."""
-    _check: ArgumentValidator = field(init=False, repr=False, compare=False)
+    _validator: ArgumentValidator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -129,26 +129,28 @@ class Endpoint:
                 any(limit.start not in known or limit.end not in known for limit in self.limits),
                 "a limit on an unknown parameter",
             ),
-            (self.relay is not None and not self._can_wait(self.relay), "its relay policy does not fit its parameters"),
+            (self.relay is not None and not self._fits(self.relay), "its relay policy does not fit its parameters"),
         ]
         for wrong, reason in problems:
             if wrong:
                 raise ValueError(f"endpoint {self.path!r}: {reason}")
-        object.__setattr__(self, "_check", ArgumentValidator(self.parameters, self.limits))
+        object.__setattr__(self, "_validator", ArgumentValidator(self.parameters, self.limits))
 
-    def _can_wait(self, relay: RelayPolicy) -> bool:
+    def _fits(self, relay: RelayPolicy) -> bool:
         """Tell whether a relay policy fits this endpoint. Calls with secrets are never stored."""
-        known = {parameter.name: parameter for parameter in self.parameters}
+        item_members = self.parameters
         if relay.list_parameter:
-            each = known.get(relay.list_parameter)
-            inside = {one.name for one in each.properties} if each is not None and each.type == "array" else None
             lists = {one.path for one in self.response_fields if one.type == "array"}
-            if inside is None or self.takes_file or not set(relay.result_lists) <= lists:
+            listed = [one for one in self.parameters if one.name == relay.list_parameter and one.type == "array"]
+            if not listed or self.takes_file or not set(relay.result_lists) <= lists:
                 return False
-        else:
-            inside = set(known)
-        named = {name for key in relay.order_keys for name in key.names}
-        return self.side == "cloud" and named <= inside and not any(one.secret for one in self.parameters)
+            item_members = listed[0].properties
+        key_names = {name for key in relay.order_keys for name in key.names}
+        return (
+            self.side == "cloud"
+            and key_names <= {one.name for one in item_members}
+            and not any(one.secret for one in self.parameters)
+        )
 
     def describe_code(self, code: int) -> str:
         """Return what a code means for this endpoint. An inferred meaning says so."""
@@ -170,28 +172,25 @@ class Endpoint:
         one that replaces it. Raises `InvalidRequest` with every field error, or `TooLarge`.
         """
         files = files or {}
-        arguments = self._check.filled(arguments, defaults or {})
-        fields = self._check.encode(arguments, files)
+        arguments = self._validator.add_defaults(arguments, defaults or {})
+        fields = self._validator.encode(arguments, files)
         self._check_size(fields)
         return Call(self, fields, files)
 
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:
             return
-        characters = sum(map(len, fields)) + sum(map(len, fields.values())) + len(fields)
-        at_most = characters * _BYTES_OF_A_CHARACTER
-        if at_most + _PUBLIC_PARAMETERS_BYTES <= self.max_bytes:
-            return
-        size = len(form.encode(fields)) + _PUBLIC_PARAMETERS_BYTES
+        size = sum(form.encoded_length(text.encode()) + 1 for pair in fields.items() for text in pair)
+        size += _PUBLIC_PARAMETERS_BYTES
         if size > self.max_bytes:
             raise TooLarge(f"{self.path}: the request has {size} bytes; at most {self.max_bytes} are accepted")
 
-    def redact(self, answer: Any) -> Any:
-        """Return a copy of a response (`code`, `msg`, `data`) with its secret fields masked."""
+    def redact(self, response: Any) -> Any:
+        """Return a copy of a response (`code`, `msg`, `data`) with its secret fields redacted."""
         paths = [f"data.{known.path}" for known in self.response_fields if known.secret]
         for path in paths:
-            answer = _redact_path(answer, path.replace("[]", ".[]").split("."))
-        return answer
+            response = _redact_path(response, path.replace("[]", ".[]").split("."))
+        return response
 
     @property
     def has_secret_fields(self) -> bool:
@@ -234,12 +233,11 @@ class Catalogue:
         self._by_key = {(endpoint.side, endpoint.path): endpoint for endpoint in endpoints}
         if len(self._by_key) != len(endpoints):
             raise ValueError("an endpoint is declared twice")
-        for relay in (
-            endpoint.relay for endpoint in endpoints if endpoint.relay is not None and endpoint.relay.redirect_to
-        ):
-            other = self._by_key["cloud", relay.redirect_to].relay
-            if other is None or (other.list_parameter, other.order_keys) != (relay.list_parameter, relay.order_keys):
-                raise ValueError(f"an item cannot go to {relay.redirect_to} instead")
+        for relay in [endpoint.relay for endpoint in endpoints if endpoint.relay is not None]:
+            if relay.redirect_to:
+                target = self._by_key["cloud", relay.redirect_to].relay
+                if target is None or not target.has_items_of(relay):
+                    raise ValueError(f"an item cannot be redirected to {relay.redirect_to}")
 
     def list_endpoints(self, side: Side) -> tuple[Endpoint, ...]:
         """Return the endpoints of one side, in the order of the vendor's documents."""

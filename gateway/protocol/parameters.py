@@ -7,21 +7,21 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from gateway.errors import FieldError
 from gateway.protocol import json_text
 from gateway.protocol.pictures import read_picture_size
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
 Format = Literal["date", "timestamp"]
 
-MAX_NUMBER: Final = 10**18
-"""Every number is below this. The vendor states no bounds of its own."""
+MAX_DECIMAL: Final = 10**18
+"""Decimal numbers inside a list are below this. The vendor states no bounds of its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_JSON_KINDS = {
+_JSON_TYPES: Final[Mapping[type, str]] = {
+    type(None): "null",
     bool: "a boolean",
     str: "a string",
     int: "a number",
@@ -32,12 +32,14 @@ _JSON_KINDS = {
 
 
 class InvalidValue(ValueError):
-    """A value does not fit its parameter. The text is the reason, `path` the place within the value: `[2].price`."""
+    """A value does not fit its parameter."""
 
     def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        """What is wrong, as a predicate: `must be an integer`."""
         self.path = path
+        """Where it is inside the value: `[2].price`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Parameter:
     """Largest number of characters."""
     max_bytes: int | None = None
     """Largest size of a file."""
-    blank: bool = False
+    allow_empty: bool = False
     """Whether an empty string is allowed whatever the lengths say."""
     choices: tuple[Choice, ...] = ()
     """The documented values."""
@@ -118,18 +120,21 @@ class Parameter:
     """Type of an array's elements."""
     properties: tuple["Parameter", ...] = ()
     """Known members of an object. Others pass, because the vendor announces more."""
-    pictures: tuple[PictureFormat, ...] = ()
-    """Pictures that a file may hold; empty for any file."""
+    picture_formats: tuple[PictureFormat, ...] = ()
+    """The pictures that a file may hold; empty for any file."""
     example: int | str | None = None
     """A valid value, for documentation."""
-    _known: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
-    _needed: frozenset[str] = field(init=False, repr=False, compare=False)
+    _known_properties: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
+    _required_properties: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
-        object.__setattr__(self, "_known", {known.name: known for known in self.properties})
-        object.__setattr__(self, "_needed", frozenset(known.name for known in self.properties if known.required))
-        wanted = int if "int" in (self.type, self.items) else str
+        object.__setattr__(self, "_known_properties", {known.name: known for known in self.properties})
+        object.__setattr__(
+            self, "_required_properties", tuple(known.name for known in self.properties if known.required)
+        )
+        choice_type = int if "int" in (self.type, self.items) else str
+        bounds = ((self.min, self.max), (self.min_length, self.max_length))
         problems = [
             (not _NAME.fullmatch(self.name), "is not a parameter name"),
             ((self.items is not None) != (self.type == "array"), "items belong to arrays, and every array has them"),
@@ -137,19 +142,21 @@ class Parameter:
                 bool(self.properties) and self.items != "object" and self.type != "object",
                 "properties belong to objects",
             ),
-            (self._bounded_wrongly(), "min is above max"),
+            (any(low is not None and high is not None and low > high for low, high in bounds), "min is above max"),
             (
                 (self.min is not None or self.max is not None) and self.type not in ("int", "number"),
                 "min and max are for numbers",
             ),
+            (
+                (self.min_length is not None or self.max_length is not None or self.allow_empty)
+                and self.type != "string",
+                "lengths are for strings",
+            ),
             (self.max_bytes is not None and self.type != "file", "max_bytes is for files"),
-            (bool(self.pictures) and self.type != "file", "pictures are for files"),
+            (bool(self.picture_formats) and self.type != "file", "picture formats are for files"),
             (bool(self.one_of) and self.required, "a member of a group cannot be required by itself"),
             (self.open and not self.choices, "open needs choices"),
-            (
-                any(type(choice.value) is not wanted for choice in self.choices),
-                "choices of another type",
-            ),
+            (any(type(choice.value) is not choice_type for choice in self.choices), "choices of another type"),
         ]
         for wrong, reason in problems:
             if wrong:
@@ -157,69 +164,68 @@ class Parameter:
         if self.default is not None:
             self.encode(self.default)
 
-    def _bounded_wrongly(self) -> bool:
-        pairs = ((self.min, self.max), (self.min_length, self.max_length))
-        return any(low is not None and high is not None and low > high for low, high in pairs)
-
     def encode(self, value: Any) -> str:
         """Return the text to sign and send for a JSON value or for its text. Raises `InvalidValue`."""
         match self.type:
             case "string":
-                return self._string(value)
+                return self._encode_string(value)
             case "int" | "number":
-                return self._number(value)
+                return self._encode_number(value)
             case "array" | "object":
-                return self._structure(value)
+                return self._encode_json(value)
             case "file":
                 raise InvalidValue("must be a file: send the call as multipart/form-data")
 
-    def _string(self, value: Any) -> str:
+    def _encode_string(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise InvalidValue(f"must be a string, not {_kind(value)}")
+            raise InvalidValue(f"must be a string, not {_describe_json_type(value)}")
         if not _is_unicode(value):
             raise InvalidValue("must be valid Unicode")
-        if value == "" and (self.blank or not self.required):
+        if value == "" and (self.allow_empty or not self.required):
             return value
-        low = self.min_length if self.min_length is not None else (1 if self.required else 0)
+        low = self.min_length if self.min_length is not None else int(self.required)
         high = self.max_length
         if len(value) < low or (high is not None and len(value) > high):
-            raise InvalidValue(
-                f"must have {_range(low, high)} characters{' or be blank' if self.blank else ''}, not {len(value)}"
-            )
+            or_empty = " or be empty" if self.allow_empty else ""
+            raise InvalidValue(f"must have {_describe_range(low, high)} characters{or_empty}, not {len(value)}")
         if self.format == "date":
             parse_date(value)
         self._check_choice(value)
         return value
 
-    def _number(self, value: Any) -> str:
-        number, text = _parse_number(value, whole=self.type == "int")
+    def _encode_number(self, value: Any) -> str:
+        number, text = _parse_number(value, integer=self.type == "int")
         self._check_range(number, text)
-        if self.type == "int":
-            self._check_choice(int(number))
+        self._check_choice(number)
         return text
 
     def _check_range(self, number: int | Decimal, text: str) -> None:
         if (self.min is not None and number < self.min) or (self.max is not None and number > self.max):
-            raise InvalidValue(f"must be {_range(self.min, self.max)}, not {text}")
+            raise InvalidValue(f"must be {_describe_range(self.min, self.max)}, not {text}")
 
-    def _structure(self, value: Any) -> str:
+    def _check_choice(self, value: int | Decimal | str) -> None:
+        if self.choices and not self.open and all(choice.value != value for choice in self.choices):
+            allowed = ", ".join(f"{choice.value} ({choice.meaning})" for choice in self.choices)
+            raise InvalidValue(f"must be one of {allowed}")
+
+    def _encode_json(self, value: Any) -> str:
         try:
-            return json_text.dumps(self._parsed(value))
+            return json_text.dumps(self._parse_json(value))
         except RecursionError as exc:
             raise InvalidValue("is nested too deeply") from exc
         except UnicodeEncodeError as exc:
             raise InvalidValue("must be valid Unicode") from exc
 
-    def _parsed(self, value: Any) -> Any:
+    def _parse_json(self, value: Any) -> Any:
         """Return a checked array or object, parsed if it was given as text."""
         if isinstance(value, str):
             try:
                 value = json_text.loads(value)
             except ValueError as exc:
                 raise InvalidValue("must be valid JSON text") from exc
-        wanted: type = list if self.type == "array" else dict
-        if not isinstance(value, wanted):
-            raise InvalidValue(f"must be {_JSON_KINDS[wanted]}, not {_kind(value)}")
+        expected: type = list if self.type == "array" else dict
+        if not isinstance(value, expected):
+            raise InvalidValue(f"must be {_JSON_TYPES[expected]}, not {_describe_json_type(value)}")
         if isinstance(value, list):
             self._check_items(value)
         return value
@@ -236,55 +242,50 @@ class Parameter:
     def _check_item(self, element: Any) -> None:
         if self.items == "object":
             if not isinstance(element, dict):
-                raise InvalidValue(f"must be an object, not {_kind(element)}")
+                raise InvalidValue(f"must be an object, not {_describe_json_type(element)}")
             self._check_properties(element)
         elif self.items == "int":
-            number, _ = _parse_number(element, whole=True)
-            self._check_choice(int(number))
+            number, _ = _parse_number(element, integer=True)
+            self._check_choice(number)
         elif type(element) not in (str, int) or element == "":
             raise InvalidValue("must be a string that is not empty")
 
     def _check_properties(self, element: Mapping[str, Any]) -> None:
         # Empty means absent (NOTES: Empty values).
-        for name in self._needed:
+        for name in self._required_properties:
             if element.get(name) in (None, ""):
                 raise InvalidValue("is required", f".{name}")
         for name, value in element.items():
-            known = self._known.get(name)
+            known = self._known_properties.get(name)
             if known is None or value is None or value == "":
                 continue
             try:
-                known._check(value)
+                known._check_property(value)
             except InvalidValue as exc:
                 raise InvalidValue(exc.reason, f".{name}{exc.path}") from exc
 
-    def _check(self, value: Any) -> None:
+    def _check_property(self, value: Any) -> None:
         """Check a member of an object, which is sent unchanged. Raises `InvalidValue`."""
         if self.type in ("array", "object"):
-            self._parsed(value)
+            self._parse_json(value)
         elif self.type == "number" and isinstance(value, Decimal):
-            if not -MAX_NUMBER < value < MAX_NUMBER:
+            if not -MAX_DECIMAL < value < MAX_DECIMAL:
                 raise InvalidValue("must have at most 18 digits before the point")
             self._check_range(value, str(value))
         else:
             # Identifiers may be numbers, and numbers text (NOTES: Identifiers).
             self.encode(str(value) if self.type == "string" and type(value) is int else value)
 
-    def _check_choice(self, value: int | str) -> None:
-        if self.choices and not self.open and all(choice.value != value for choice in self.choices):
-            allowed = ", ".join(f"{choice.value} ({choice.meaning})" for choice in self.choices)
-            raise InvalidValue(f"must be one of {allowed}")
-
     def check_file(self, part: FilePart) -> None:
         """Check the content of a file; the caller checks its size. Raises `InvalidValue`."""
         if not part.data:
             raise InvalidValue("is empty")
-        if self.pictures:
+        if self.picture_formats:
             size = read_picture_size(part.data)
             if size is None:
                 raise InvalidValue("is not a PNG, JPEG, GIF or BMP picture")
-            if all((picture.width, picture.height) != size for picture in self.pictures):
-                known = ", ".join(f"{picture.model} {picture.width} x {picture.height}" for picture in self.pictures)
+            if all((one.width, one.height) != size for one in self.picture_formats):
+                known = ", ".join(f"{one.model} {one.width} x {one.height}" for one in self.picture_formats)
                 raise InvalidValue(f"is {size[0]} x {size[1]} pixels, which no label shows ({known})")
 
     def describe(self) -> dict[str, Any]:
@@ -296,59 +297,24 @@ class Parameter:
         for name in _DESCRIBED:
             value = getattr(self, name)
             if value is not None and value is not False and value != "":
-                described[name] = value
+                described[_JSON_NAMES.get(name, name)] = value
         if self.properties:
             described["properties"] = [known.describe() for known in self.properties]
-        if self.pictures:
+        if self.picture_formats:
             described["pictures"] = [
                 {"model": one.model, "width": one.width, "height": one.height, "colours": list(one.colours)}
-                for one in self.pictures
+                for one in self.picture_formats
             ]
         return described
 
 
-_DESCRIBED = (
-    "description", "one_of", "replaces", "min", "max", "min_length", "max_length", "max_bytes", "blank", "open",
+_DESCRIBED: Final = (
+    "description", "one_of", "replaces", "min", "max", "min_length", "max_length", "max_bytes", "allow_empty", "open",
     "default", "secret", "format", "items", "example",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodLimit:
-    """A limit on the time between two parameters."""
-
-    start: str
-    """Name of the parameter that holds the start."""
-    end: str
-    """Name of the parameter that holds the end."""
-    most: int
-    """Largest distance, in units."""
-    unit: Literal["seconds", "hours", "days", "weeks", "months"]
-    """With `seconds` the parameters are Unix timestamps, otherwise dates (YYYY-MM-DD)."""
-
-    def check(self, fields: Mapping[str, str]) -> FieldError | None:
-        """Return the field error in the encoded parameters, or None."""
-        if self.start not in fields or self.end not in fields:
-            return None
-        if self.unit == "seconds":
-            backwards = int(fields[self.end]) < int(fields[self.start])
-            too_long = int(fields[self.end]) - int(fields[self.start]) > self.most
-        else:
-            first, last = parse_date(fields[self.start]), parse_date(fields[self.end])
-            backwards, too_long = last < first, self._exceeds(first, last)
-        if backwards:
-            return FieldError(self.end, f"must not be before {self.start}")
-        return FieldError(self.end, f"must be at most {self.most} {self.unit} after {self.start}") if too_long else None
-
-    def _exceeds(self, first: date, last: date) -> bool:
-        if self.unit == "months":
-            months = (last.year - first.year) * 12 + last.month - first.month
-            return months > self.most or (months == self.most and last.day > first.day)
-        return (last - first).days > self.most * {"hours": 1 / 24, "days": 1, "weeks": 7}[self.unit]
-
-    def describe(self) -> dict[str, Any]:
-        """Return the limit as JSON."""
-        return {"start": self.start, "end": self.end, "most": self.most, "unit": self.unit}
+"""The fields that `describe` copies."""
+_JSON_NAMES: Final = {"allow_empty": "blank"}
+"""Their names in JSON, where those differ."""
 
 
 def parse_date(text: str) -> date:
@@ -361,27 +327,26 @@ def parse_date(text: str) -> date:
         raise InvalidValue("must be a date, YYYY-MM-DD") from exc
 
 
-def _parse_number(value: Any, *, whole: bool) -> tuple[int | Decimal, str]:
+def _parse_number(value: Any, *, integer: bool) -> tuple[int | Decimal, str]:
+    """Return a number or its text as both. Raises `InvalidValue`."""
+    expected = "an integer" if integer else "a number"
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-        raise InvalidValue(f"must be {'an integer' if whole else 'a number'}, not {_kind(value)}")
-    text = str(value) if not isinstance(value, int) or abs(value) < 10**19 else "?"  # converting a huge integer is slow
-    if whole:
-        if not _INTEGER.fullmatch(text):
-            raise InvalidValue("must be an integer")
-        return int(text), text
-    if not _NUMBER.fullmatch(text):
-        raise InvalidValue("must be a number")
-    return Decimal(text), text
+        raise InvalidValue(f"must be {expected}, not {_describe_json_type(value)}")
+    # Converting a huge integer to text is slow.
+    text = str(value) if not isinstance(value, int) or abs(value) < 10**19 else ""
+    if not (_INTEGER if integer else _NUMBER).fullmatch(text):
+        raise InvalidValue(f"must be {expected}")
+    return (int(text) if integer else Decimal(text)), text
 
 
-def _range(low: int | None, high: int | None) -> str:
+def _describe_range(low: int | None, high: int | None) -> str:
     if high is None:
         return f"at least {low}"
     return f"at most {high}" if low is None or low == 0 else f"{low} to {high}"
 
 
-def _kind(value: Any) -> str:
-    return "null" if value is None else _JSON_KINDS.get(type(value), "something else")
+def _describe_json_type(value: Any) -> str:
+    return _JSON_TYPES.get(type(value), "something else")
 
 
 def _is_unicode(text: str) -> bool:

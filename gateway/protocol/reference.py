@@ -141,7 +141,7 @@ def _facts(endpoint: Endpoint) -> Iterator[str]:
     if endpoint.max_bytes is not None:
         yield f"- At most {endpoint.max_bytes} bytes{', files aside' if endpoint.takes_file else ''}."
     for limit in endpoint.limits:
-        yield f"- From `{limit.start}` to `{limit.end}`: at most {limit.most} {limit.unit}."
+        yield f"- From `{limit.start}` to `{limit.end}`: at most {limit.max_units} {limit.unit}."
 
 
 def _parameters(parameters: Sequence[Parameter], inside: str = "") -> Iterator[tuple[str, ...]]:
@@ -164,7 +164,7 @@ def _limits(one: Parameter) -> str:
     if one.min is not None or one.max is not None:
         said.append(_range(one.min, one.max))
     if one.min_length is not None or one.max_length is not None:
-        said.append(_range(one.min_length, one.max_length) + " characters" + (", or blank" if one.blank else ""))
+        said.append(_range(one.min_length, one.max_length) + " characters" + (", or empty" if one.allow_empty else ""))
     if one.max_bytes is not None:
         said.append(f"at most {one.max_bytes} bytes")
     if one.format is not None:
@@ -174,7 +174,7 @@ def _limits(one: Parameter) -> str:
         said.append(f"{values}{', or another' if one.open else ''}")
     said += [
         f"{picture.model}: {picture.width} x {picture.height} pixels in {', '.join(picture.colours)}"
-        for picture in one.pictures
+        for picture in one.picture_formats
     ]
     if one.default is not None:
         said.append(f"default {one.default}")

@@ -77,7 +77,10 @@ class RelayPolicy:
             ),
             (any(not key.names for key in self.order_keys) and not self.list_parameter, "a whole call is no key"),
             (self.max_batch_size < 1, "at most none at once"),
-            (("redirected" in self.result_lists.values()) != bool(self.redirect_to), "instead of what"),
+            (
+                ("redirected" in self.result_lists.values()) != bool(self.redirect_to),
+                "redirected items need an endpoint to go to",
+            ),
             (self.barrier and self.on_newer != "keep", "a barrier that others pass"),
             (bool(self.done_codes) and self.max_batch_size > 1, "a code that says of several items that they are done"),
             (self.on_newer == "merge" and not self.list_parameter, "only elements of a list merge"),
@@ -90,6 +93,10 @@ class RelayPolicy:
     def priority(self) -> int:
         """The priority of the items; the lowest number is sent first."""
         return PRIORITIES[self.order_keys[0].kind]
+
+    def has_items_of(self, other: "RelayPolicy") -> bool:
+        """Tell whether the items of another policy can be items of this one."""
+        return (self.list_parameter, self.order_keys) == (other.list_parameter, other.order_keys)
 
     def describe(self) -> dict[str, Any]:
         """Return the policy as JSON for the catalogue."""

@@ -38,8 +38,8 @@ def find_invalid_parameters(
     """Return the names of declared parameters that are missing or malformed. Unknown ones are ignored."""
     known = {parameter.name for parameter in endpoint.parameters}
     # A peer reads an empty value as no value, unless it has a meaning (NOTES: Empty values).
-    blank = {parameter.name for parameter in endpoint.parameters if parameter.blank}
-    arguments = {name: value for name, value in fields.items() if name in known and (value or name in blank)}
+    may_be_empty = {parameter.name for parameter in endpoint.parameters if parameter.allow_empty}
+    arguments = {name: value for name, value in fields.items() if name in known and (value or name in may_be_empty)}
     given = {name: part for name, part in (files or {}).items() if name in known}
     try:
         endpoint.encode(arguments, files=given)

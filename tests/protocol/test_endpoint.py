@@ -14,7 +14,8 @@ from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.catalogue.shop import SHOP_PARAMETERS
 from gateway.protocol.endpoint import REDACTED, Endpoint, ResponseField, ReturnCode
-from gateway.protocol.parameters import FilePart, Parameter, PeriodLimit
+from gateway.protocol.parameters import FilePart, Parameter
+from gateway.protocol.period_limit import PeriodLimit
 from gateway.protocol.return_codes import camera_codes
 
 FACE = {"shop_id": "7948", "group_id": "578968813726", "name": "Mike"}

@@ -13,7 +13,7 @@ from gateway.cloud.customer_flow.shop import Shop
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
-from gateway.protocol.parameters import PeriodLimit
+from gateway.protocol.period_limit import PeriodLimit
 from gateway.runtime.clock import PeerClock
 
 FINAL_AFTER: Final = timedelta(days=2, hours=12)
@@ -21,7 +21,7 @@ FINAL_AFTER: Final = timedelta(days=2, hours=12)
 DEVELOPING: Final = frozenset(one.path for one in (WEEKS, MONTHS) if one.availability == "developing")
 """The endpoints that the vendor still develops. They may never respond."""
 
-_MAX_RANGE: Final = PeriodLimit("from", "to", MONTHS.limits[0].most, MONTHS.limits[0].unit)
+_MAX_RANGE: Final = PeriodLimit("from", "to", MONTHS.limits[0].max_units, MONTHS.limits[0].unit)
 _YEARS: Final = range(2000, 2101)
 _MAX_UTC_OFFSET: Final = timedelta(hours=14)
 """By how much the earliest time zone is ahead of UTC."""
@@ -95,7 +95,7 @@ def describe_unsupported(first: date, last: date) -> list[dict[str, str]]:
         {
             "endpoint": endpoint.path,
             "code": "range_too_long",
-            "detail": f"the vendor counts at most {endpoint.limits[0].most} {endpoint.limits[0].unit} together",
+            "detail": f"the vendor counts at most {endpoint.limits[0].max_units} {endpoint.limits[0].unit} together",
         }
         for endpoint in (TOTALS, GENDERS)
         if not _fits(endpoint, first, last)

@@ -45,12 +45,12 @@ _WIFI = (
         name="password",
         type="string",
         required=True,
-        blank=True,
+        allow_empty=True,
         min_length=8,
         max_length=64,
         secret=True,
         # (NOTES: Wi-Fi password)
-        description="The password of the network; blank for an open one. WEP is not supported. "
+        description="The password of the network; empty for an open one. WEP is not supported. "
         "The lower bound is WPA's, and the vendor's app keeps to it.",
     ),
 )

@@ -6,7 +6,8 @@ from gateway.protocol.catalogue.people import AGE_RANGES
 from gateway.protocol.catalogue.response_fields import describe_choices, int_field, object_list, string_field
 from gateway.protocol.catalogue.shop import SHOP_PARAMETERS, STORE_CODES, cloud_endpoint
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.parameters import Parameter, PeriodLimit
+from gateway.protocol.parameters import Parameter
+from gateway.protocol.period_limit import PeriodLimit
 from gateway.protocol.return_codes import cloud_codes
 
 _INTERVAL = tuple(

@@ -119,7 +119,7 @@ ENDPOINTS = (
                 type="file",
                 required=True,
                 max_bytes=MAX_BODY_BYTES,
-                pictures=PICTURE_FORMATS,
+                picture_formats=PICTURE_FORMATS,
                 description="The picture, in the size and colours of the label's model.",
             ),
         ),

@@ -2,7 +2,8 @@
 
 from gateway.protocol.catalogue.response_fields import int_field, object_list, string_field
 from gateway.protocol.catalogue.shop import IPC_ID, SHOP_PARAMETERS, STORE_CODES, cloud_endpoint, page_parameters
-from gateway.protocol.parameters import Choice, Parameter, PeriodLimit
+from gateway.protocol.parameters import Choice, Parameter
+from gateway.protocol.period_limit import PeriodLimit
 from gateway.protocol.return_codes import cloud_codes
 
 _RESOLUTION = Parameter(
