@@ -42,6 +42,7 @@ class _State(Collector):
         yield _gauge("outbox_oldest_age_seconds", "How long the oldest has waited.", self._outbox.oldest_age_s or 0)
         yield _gauge("event_stream_readers", "Readers of the event stream that have caught up.", self._readers)
         yield self._webhooks()
+        yield from self._supervised()
         yield CounterMetricFamily(
             "sunmi_gateway_commits", "Transactions of the database.", value=gateway.database.commits
         )
@@ -63,6 +64,17 @@ class _State(Collector):
             for online in (True, False):
                 family.add_metric((_word(managed), _word(online)), cameras[managed, online])
         return family
+
+    def _supervised(self) -> Iterable[Family]:
+        up = GaugeMetricFamily("sunmi_gateway_service_up", "Whether a service works.", labels=("service",))
+        failures = CounterMetricFamily(
+            "sunmi_gateway_task_failures", "Failures of services and jobs.", labels=("kind", "name")
+        )
+        for report in self._gateway.supervisor.reports():
+            failures.add_metric((report.kind, report.name), report.failures)
+            if report.kind == "service":
+                up.add_metric((report.name,), report.state == "running")
+        return up, failures
 
     def _webhooks(self) -> Family:
         family = GaugeMetricFamily("sunmi_gateway_webhooks", "Tills that events are pushed to.", labels=("state",))

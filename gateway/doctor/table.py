@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.doctor import cameras, cloud, machine, neighbours, network
+from gateway.doctor import cameras, cloud, machine, neighbours, network, services
 from gateway.doctor.finding import Check
 
 CHECKS: Final = (
@@ -26,4 +26,5 @@ CHECKS: Final = (
     Check("disk", machine.disk),
     Check("card", machine.card),
     Check("outbox", machine.outbox, needs_gateway=True),
+    Check("services", services.services, needs_gateway=True),
 )

@@ -31,6 +31,7 @@ MAX_PENDING: Final = 1000
 """How many events may wait to be stored; the oldest of more are lost."""
 _UNMANAGED_PER_S: Final = 1 / 60
 _UNMANAGED_BURST: Final = 1000
+_CLOSE_TIMEOUT_S: Final = 2.0
 
 _log: Final = logging.getLogger(__name__)
 
@@ -68,8 +69,9 @@ class SystemEvents:
         """Store what is pending, if it can be stored, and stop."""
         for service in self._services:
             await service.stop()
-        with contextlib.suppress(StateError):
-            await self._store_pending()
+        with contextlib.suppress(StateError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._store_pending()
 
     def add(self, event: EventType, camera: str | None = None) -> None:
         """Store an event soon, after all that were added before; `camera` is a serial number."""

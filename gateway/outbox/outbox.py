@@ -33,6 +33,7 @@ from gateway.storage.uptime_table import Uptime
 
 MAINTENANCE_INTERVAL_S: Final = 600.0
 """How often finished items are pruned."""
+_CLOSE_TIMEOUT_S: Final = 5.0
 _QUIET_S: Final = 10.0
 """How long nothing has been accepted when the database's log is emptied: that holds up everything else."""
 
@@ -108,8 +109,9 @@ class Outbox:
     async def close(self) -> None:
         """Store what is under way."""
         await self._maintenance.stop()
-        with suppress(StateError):
-            await self._write(lambda _: None)
+        with suppress(StateError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._write(lambda _: None)
         await self._commit.close()
 
     async def submit(

@@ -86,6 +86,7 @@ class _Record:
 
     def failed(self, failure: BaseException) -> None:
         self.failures += 1
+        self.idle = False
         foreseen = isinstance(failure, GatewayError)
         reason = str(failure).partition("\n")[0] or type(failure).__name__
         self.last_failure = (reason if foreseen else f"{type(failure).__name__}: {reason}")[:_MAX_REASON_LENGTH]
@@ -98,7 +99,9 @@ class _Record:
         self._failure_log.recovered()
 
     def report(self) -> TaskReport:
-        state: State = "stopped" if self.stopped else "failing" if self.failing else "running"
+        # A restarted service that has nothing to do works, as far as anybody can tell.
+        failing = self.failing and not self.idle
+        state: State = "stopped" if self.stopped else "failing" if failing else "running"
         age_s = None if self.succeeded_at is None else round(time.monotonic() - self.succeeded_at, 1)
         return TaskReport(self.name, self.kind, state, self.vital, self.failures, self.last_failure, age_s)
 

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gateway.errors import Problem, StateError
@@ -12,6 +13,9 @@ from gateway.storage.database import Database
 
 _MAX_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 """How much one transaction stores: the reserve on the disk must hold it, and everybody else waits for it."""
+_CLOSE_TIMEOUT_S: Final = 5.0
+_MAX_RESTART_DELAY_S: Final = 10.0
+"""How long callers wait at most for a writer that failed."""
 _FLUSH_SHARE: Final = 0.1
 _MAX_DELAY_S: Final = 0.002
 """How long to wait for more writes: this share of the last flush, at most so many seconds. Without it, callers that
@@ -56,7 +60,7 @@ class GroupCommit(Generic[EntryT, ResultT]):
         self._jobs: list[tuple[Job, asyncio.Future[Any]]] = []
         self._wanted = asyncio.Event()
         self._flush_s = 0.0
-        self._service = supervisor.start_service(name, self._run, vital=vital)
+        self._service = supervisor.start_service(name, self._run, max_delay_s=_MAX_RESTART_DELAY_S, vital=vital)
 
     async def add(self, entry: EntryT) -> ResultT:
         """Store an entry together with others and return its result.
@@ -76,10 +80,14 @@ class GroupCommit(Generic[EntryT, ResultT]):
         return await future
 
     async def close(self) -> None:
-        """Do what was asked for, then stop."""
-        while self._entries or self._jobs:
-            await self.write(lambda _: None)
+        """Do what was asked for, then stop. What cannot be done within some seconds fails with `StateError`."""
+        with suppress(TimeoutError, StateError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                while self._entries or self._jobs:
+                    await self.write(lambda _: None)
         await self._service.stop()
+        for _, future in (*self._entries, *self._jobs):
+            _resolve(future, StateError("the gateway stops; nothing was stored"))
 
     async def _run(self, service: Service) -> None:
         while True:

@@ -56,6 +56,8 @@ async def test_they_count_what_happened_and_hold_no_secret(busy: None, session: 
     refused = 'sunmi_gateway_calls_total{endpoint="device/ipc/getList",result="cloud_unreachable",side="cloud"}'
     assert value(text, refused) == 1
     assert value(text, "sunmi_gateway_cloud_reachable") == 0
+    assert value(text, 'sunmi_gateway_service_up{service="outbox worker"}') == 1
+    assert value(text, 'sunmi_gateway_task_failures_total{kind="service",name="outbox worker"}') == 0
     assert value(text, 'sunmi_gateway_cameras{managed="true",online="true"}') == 1
     assert value(text, 'sunmi_gateway_events_total{source="cloud",type="other"}') == 1
     assert value(text, "sunmi_gateway_commits_total") > 3
