@@ -190,8 +190,8 @@ class EventStream:
         with self._ending_streams_on_failure():
             texts = [(event, _format_event(event, live=True)) for event in events]
             for event_filter, readers in self._live.items():
-                if wanted := b"".join(text for event, text in texts if event_filter.matches(event)):
-                    self._send(readers, wanted)
+                if matching := b"".join(text for event, text in texts if event_filter.matches(event)):
+                    self._send(readers, matching)
 
     async def _send_heartbeat(self) -> None:
         for readers in self._live.values():

@@ -48,7 +48,7 @@ async def _print_stored(context: CommandContext, api: ApiClient, query: dict[str
         page = await api.get(f"events?{urlencode(query)}")
         for event in page["events"]:
             _print_event(context, event)
-        if page["next"] == query["after"] or (not page["events"] and query["after"] != "0"):
+        if page["next"] == query["after"]:
             return
         query["after"] = page["next"]
 

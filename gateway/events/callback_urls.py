@@ -1,4 +1,4 @@
-"""Callback URLs: where the cloud and each camera reach this gateway, as they have to be told."""
+"""Callback URLs: the URLs at which the cloud and each camera reach this gateway."""
 
 import contextlib
 import ipaddress

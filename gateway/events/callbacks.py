@@ -60,7 +60,7 @@ class Callbacks:
         and `StateError` if it cannot be stored.
         """
         if camera is not None and not self._registry.get(camera).managed:
-            raise NotManaged(f"the camera {camera} is not managed, so its events are not taken: add it first")
+            raise NotManaged(f"the camera {camera} is not managed, so its events are not accepted: add it first")
         self._authenticate(source, fields)
         missing = [FieldError(name, "is required") for name in _REQUIRED if not fields.get(name)]
         if missing:
