@@ -49,8 +49,7 @@ async def store() -> AsyncIterator[SimulatedStore]:
 
 
 @pytest.fixture
-async def gateway(store: SimulatedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gateway]:
-    monkeypatch.setenv("SUNMI_GATEWAY__CAMERAS__TIMEOUT_S", "2")
+async def gateway(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Gateway]:
     file = tmp_path / "gateway.toml"
     rest = f'\n[server]\nhost = "127.0.0.1"\nport = 0\n[storage]\ndirectory = "{tmp_path}/state"\n'
     file.write_text(store.settings_toml(tmp_path) + rest, encoding="utf-8")

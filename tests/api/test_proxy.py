@@ -125,7 +125,6 @@ async def test_the_wifi_password_is_redacted_for_all_but_admin(
         ({"kind": "drop", "times": None}, 502, "camera_unreachable"),
         ({"kind": "reset_after", "times": None}, 502, "camera_unreachable"),
         ({"kind": "status", "status": 500, "times": None}, 502, "camera_unreachable"),
-        ({"kind": "silent", "times": None}, 504, "timeout"),
         ({"kind": "refuse", "code": 1}, 422, "vendor_refused"),
     ],
     ids=lambda value: str(value.get("kind")) if isinstance(value, dict) else "",
@@ -138,6 +137,18 @@ async def test_each_failure_of_a_camera_is_a_problem(
     assert (answer.status, answer.body["code"]) == (status, code)
     ours.faults.clear()
     assert (await admin("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getName", {})).status == 200
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the gateway wait no longer than a second for a camera."""
+    monkeypatch.setenv("SUNMI_GATEWAY__CAMERAS__TIMEOUT_S", "1")
+
+
+async def test_a_silent_camera_is_given_up(impatient: None, ours: SimulatedCamera, admin: Any) -> None:
+    ours.faults.add("silent", times=None)
+    answer = await admin("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getName", {})
+    assert (answer.status, answer.body["code"]) == (504, "timeout")
 
 
 async def test_a_changed_certificate_stops_everything_until_trusted(ours: SimulatedCamera, installer: Any) -> None:

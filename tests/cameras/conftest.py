@@ -238,7 +238,7 @@ class Bench:
         """Make another way of calling, over the same registry."""
         return Cameras(
             self.registry,
-            settings=settings or CameraSettings(timeout_s=3),
+            settings=settings or CameraSettings(timeout_s=30),
             credentials=credentials if credentials is not None else (APP_ID, SECRET_KEY),
             cloud_clock=self.clock,
         )
@@ -253,7 +253,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await registry.load()
     clock = PeerClock()
     cameras = Cameras(
-        registry, settings=CameraSettings(timeout_s=3), credentials=(APP_ID, SECRET_KEY), cloud_clock=clock
+        registry, settings=CameraSettings(timeout_s=30), credentials=(APP_ID, SECRET_KEY), cloud_clock=clock
     )
     bench = Bench(registry, cameras, clock, database, supervisor, [], tmp_path)
     try:

@@ -1,7 +1,6 @@
 """The client of the cloud, against a simulated cloud over real HTTPS."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import pytest
@@ -117,10 +116,8 @@ async def test_each_failure_of_the_cloud_is_an_exception(
 ) -> None:
     simulated.faults.add(**fault)  # type: ignore[arg-type]
     client = make_client(simulated, timeout_s=2)
-    began = time.monotonic()
     with pytest.raises(expected) as caught:
         await client.call(order())
-    assert time.monotonic() - began < 4
     assert words in str(caught.value)
     if isinstance(caught.value, RateLimited):
         assert caught.value.retry_after_s == 7

@@ -58,7 +58,7 @@ def make_settings(store: SimulatedStore, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.fixture
 async def gateway(make_settings: MakeSettings) -> AsyncIterator[Gateway]:
-    opened = await Gateway.open(make_settings(cameras__timeout_s=2))
+    opened = await Gateway.open(make_settings())
     yield opened
     await opened.close()
 

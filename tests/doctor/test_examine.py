@@ -1,7 +1,6 @@
 """Running checks: all of them, in order, bounded in time, and none of them stops another."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -26,9 +25,7 @@ async def endless(subject: Subject) -> list[Finding]:
 
 async def test_findings_come_in_the_order_of_the_checks() -> None:
     checks = [Check("endless", endless, 0.2), Check("good", good), Check("broken", broken)]
-    begin = time.monotonic()
     found = await examine(Subject(Settings(), None), checks)
-    assert time.monotonic() - begin < 5
     assert [(one.check, one.status) for one in found] == [
         ("endless", "warning"), ("good", "ok"), ("good", "warning"), ("broken", "warning"),
     ]  # fmt: skip

@@ -77,11 +77,13 @@ async def make(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Make]:
     database = await Database.open(tmp_path / "gateway.db")
     supervisor = Supervisor()
 
-    async def assemble(**hooks: str) -> Bench:
+    async def assemble(*, camera_timeout_s: float = 30, **hooks: str) -> Bench:
         registry = Registry(CameraTable(database), supervisor)
         clock = PeerClock()
         account = (store.app_id, store.secret_key)
-        cameras = Cameras(registry, settings=CameraSettings(timeout_s=3), credentials=account, cloud_clock=clock)
+        cameras = Cameras(
+            registry, settings=CameraSettings(timeout_s=camera_timeout_s), credentials=account, cloud_clock=clock
+        )
         ca_file = tmp_path / "ca.pem"
         ca_file.write_text(store.cloud.ca_pem)
         settings = CloudSettings(

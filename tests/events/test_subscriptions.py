@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import time
 from typing import Any
 
 import pytest
@@ -239,14 +238,12 @@ async def test_a_refusal_of_the_shop_is_no_matter_of_events(make: Any, until: An
 
 
 async def test_one_target_that_is_slow_delays_no_other(make: Any, until: Any) -> None:
-    bench = await make(public_url=PUBLIC)
+    bench = await make(public_url=PUBLIC, camera_timeout_s=300)
     slow, other = await activated(bench, 0), await activated(bench, 1)
     slow.faults.add("silent", path="hook/add", times=None)
     bench.start()
-    began = time.monotonic()
     await until(lambda: other.state.hooks and bench.store.cloud.state.hooks)
-    assert time.monotonic() - began < 2.5, "less than the time limit of the slow one"
-    await bench.cameras.refresh(slow.sn)
+    assert not slow.state.hooks
 
 
 # A person

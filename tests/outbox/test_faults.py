@@ -89,7 +89,7 @@ async def test_retry_after_is_honoured(cloud: ObservedCloud, gateway: GatewayPro
             assert (await hand_over(session, Version(str(number), 1)))[0] == 202
             await drained(gateway)
             first, second = (visit.at for visit in cloud.weather.visits[-2:])
-            assert 1.9 <= second - first <= 5, (status, second - first)
+            assert second - first >= 1.9, status
 
 
 async def test_what_the_cloud_refuses_waits_for_a_person(cloud: ObservedCloud, gateway: GatewayProcess) -> None:

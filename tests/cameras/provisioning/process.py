@@ -24,8 +24,8 @@ from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.storage.database import Database
 
 TIMEOUTS = {
-    "reach_s": 5, "networks_s": 5, "rejoin_s": 10, "leave_s": 3, "activate_s": 3, "verify_s": 5, "probe_s": 0.1,
-    "person_s": 20,
+    "reach_s": 60, "networks_s": 60, "rejoin_s": 60, "leave_s": 60, "activate_s": 3, "verify_s": 60, "probe_s": 0.1,
+    "person_s": 60,
 }  # fmt: skip
 
 
@@ -47,7 +47,7 @@ async def provision(asked: dict[str, Any]) -> None:
     )
     cameras = Cameras(
         registry,
-        settings=CameraSettings(port=asked["camera_port"], timeout_s=3),
+        settings=CameraSettings(port=asked["camera_port"], timeout_s=30),
         credentials=(asked["app_id"], asked["secret_key"]),
         cloud_clock=PeerClock(),
     )

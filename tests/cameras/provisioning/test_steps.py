@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cameras.provisioning import ProvisioningRequest, StepTimeouts
+from gateway.cameras.provisioning import ProvisioningRequest
 from gateway.errors import InvalidRequest, NotFound
 from tests.cameras.provisioning.conftest import ACTIVATION, ALL_DONE, NOTHING, SN, SSID, WHOLE, WIFI, Lab, outcome
 
@@ -98,6 +98,7 @@ async def test_a_camera_with_a_clock_of_its_own(lab: Lab) -> None:
 
 async def test_a_sealed_camera_from_a_laptop(lab: Lab) -> None:
     """The laptop is at home, in the hotspot, and at home again; nobody has ever seen the camera before."""
+    lab.shorten(reach_s=0.3)
     camera = await lab.camera()
     lab.visible = lambda camera: False
     job = await lab.provisioning.start(SN, WHOLE)
@@ -121,6 +122,7 @@ async def test_a_sealed_camera_from_a_laptop(lab: Lab) -> None:
 
 
 async def test_the_hotspots_name_is_told_when_the_mac_is_known(lab: Lab) -> None:
+    lab.shorten(reach_s=0.3)
     await lab.camera()
     await lab.scan()
     lab.visible = lambda camera: False
@@ -131,13 +133,13 @@ async def test_the_hotspots_name_is_told_when_the_mac_is_known(lab: Lab) -> None
 
 
 async def test_nobody_joins_the_hotspot(lab: Lab) -> None:
-    lab.provisioning = lab.make(StepTimeouts(reach_s=0.1, person_s=0.2, probe_s=0.05))
+    lab.shorten(reach_s=0.1, person_s=0.2)
     await lab.fails(WIFI, "reach", "not_reachable")
     assert ("reach", "waiting", "join_hotspot") in lab.published
 
 
 async def test_a_camera_that_does_not_come_back(lab: Lab) -> None:
-    lab.provisioning = lab.make(StepTimeouts(reach_s=0.1, rejoin_s=0.3, leave_s=0.2, person_s=10, probe_s=0.05))
+    lab.shorten(reach_s=0.1, rejoin_s=0.3, leave_s=0.2)
     await lab.camera(rejoin_s=100)
     await lab.scan()
     await lab.provisioning.start(SN, WHOLE)
