@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of calls that may wait in the outbox: their headers, and how they are answered."""
+"""What the OpenAPI document says of calls that may wait in the outbox: their headers, and their responses."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,7 +12,7 @@ _REQUEST_HEADERS: Final = (
     {
         "name": "Prefer",
         "in": "header",
-        "description": f"`wait=SECONDS` (RFC 7240): how long to wait for the cloud before the answer is 202, at most "
+        "description": f"`wait=SECONDS` (RFC 7240): how long to wait for the cloud before the response is 202, at most "
         f"{MAX_WAIT_S:g}; {DEFAULT_WAIT_S:g} if not given. Nobody waits while the cloud is known to be away.",
         "schema": {"type": "string"},
         "example": "wait=10",
@@ -57,7 +57,7 @@ _PROBLEMS: Final[Mapping[type[Problem], str]] = {
 }
 
 
-def describe(operation: dict[str, Any], endpoint: Endpoint) -> None:
+def add_queueing(operation: dict[str, Any], endpoint: Endpoint) -> None:
     """Add to the operation of an endpoint what comes from its relay policy, if it has one."""
     if endpoint.relay is None:
         return
@@ -66,7 +66,7 @@ def describe(operation: dict[str, Any], endpoint: Endpoint) -> None:
     responses = operation["responses"]
     responses["200"]["headers"] = _APPLIED
     responses["202"] = {
-        "description": "It is kept and will be sent. The cloud has not answered yet.",
+        "description": "It is kept and will be sent. The cloud has not responded yet.",
         "headers": {**_LOCATION, **_APPLIED},
         "content": {"application/json": {"schema": _ACCEPTED}},
     }

@@ -66,7 +66,7 @@ def make_application(
     # Only where it is needed: a middleware adds a tenth to the cost of accepting an order.
     middlewares = () if settings is None or settings.allow_plain_http else (_require_https,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
-    app[system.DOCUMENT] = lambda: openapi.document(ROUTES)
+    app[system.DOCUMENT] = lambda: openapi.build_document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.bind(gateway, authenticate))
     if settings is not None and settings.cors_origins:

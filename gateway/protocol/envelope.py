@@ -45,12 +45,12 @@ def parse_response(raw: bytes) -> VendorResponse:
             if not raw.strip()
             else "something other than JSON"
         )
-        raise MalformedResponse(f"answered {kind}") from exc
+        raise MalformedResponse(f"responded with {kind}") from exc
     if not isinstance(document, dict):
-        raise MalformedResponse("answered JSON that is not an object")
+        raise MalformedResponse("responded with JSON that is not an object")
     code = document.get("code")
     if isinstance(code, str) and _CODE.fullmatch(code):
         code = int(code)
     if not isinstance(code, int) or isinstance(code, bool):
-        raise MalformedResponse("answered JSON without a code")
+        raise MalformedResponse("responded with JSON without a code")
     return VendorResponse(code, document, raw)

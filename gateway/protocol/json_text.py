@@ -12,10 +12,10 @@ def _refuse_constant(name: str) -> Any:
 
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
-_PATIENT: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_FALLBACK: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 """The slow second try: it accepts a lone surrogate, so that a check can name its place, and has the clearer errors."""
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
-_SORTING: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
+_SORTED_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 def loads(text: str | bytes) -> Any:
@@ -24,7 +24,7 @@ def loads(text: str | bytes) -> Any:
         try:
             return _DECODER.decode(text)
         except ValueError:
-            return _PATIENT.decode(text.decode() if isinstance(text, bytes) else text)
+            return _FALLBACK.decode(text.decode() if isinstance(text, bytes) else text)
     except RecursionError as exc:
         raise ValueError("the JSON is nested too deeply") from exc
     except InvalidOperation as exc:
@@ -42,4 +42,4 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
 
 def dumps_canonical(value: Any) -> bytes:
     """Return JSON that is equal for equal content: members of objects are sorted."""
-    return _SORTING.encode(value)
+    return _SORTED_ENCODER.encode(value)

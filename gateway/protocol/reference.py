@@ -29,7 +29,7 @@ _INTRODUCTION: Final = """\
 
 Every endpoint of the vendor that the gateway knows, generated from the catalogue by
 `packaging/generate.sh`: do not edit this page. Parameters are private ones; `app_id`, `timestamp`,
-`random` and `sign` are added when a call is signed. Answer fields are those below `data`. *Inferred* marks what no
+`random` and `sign` are added when a call is signed. Response fields are those below `data`. *Inferred* marks what no
 document says. *Scope* is the least that a token needs: `pos`, `installer` or `admin`. *Source* names the
 vendor's page and the section on it. *Queued* calls are kept in the outbox until the cloud has taken them: by their
 priority, 0 first, and those with the same order key one after the other. Calls of cameras are never queued."""
@@ -37,13 +37,13 @@ priority, 0 first, and those with the same order key one after the other. Calls 
 
 def render(catalogue: Catalogue) -> str:
     """Return the reference page of a catalogue."""
-    parts = [_INTRODUCTION, *_contents(catalogue)]
+    parts = [_INTRODUCTION, *_render_contents(catalogue)]
     for side, heading in _SIDES:
         parts.append(f"## {heading}")
-        for chapter, endpoints in _chapters(catalogue.list_endpoints(side)).items():
+        for chapter, endpoints in _group_by_chapter(catalogue.list_endpoints(side)).items():
             parts.append(f"### {heading}: {chapter}")
             for endpoint in endpoints:
-                parts += _endpoint(endpoint)
+                parts += _render_endpoint(endpoint)
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,26 +62,23 @@ def describe_relay_policy(relay: RelayPolicy) -> Iterator[str]:
     barrier = "; a barrier: nothing older is merged or replaced across it" if relay.barrier else ""
     yield f"While one waits, {_WAITING[relay.on_newer]}{barrier}."
     if relay.deduplicated:
-        yield "The same key with the same content is the same item, handed over again."
+        yield "The same key with the same content is the same item, submitted again."
     if relay.expires_after_s is not None:
-        yield f"Expires when it has waited for {relay.expires_after_s} s of running time."
+        yield f"Expires when it has waited for {relay.expires_after_s} s of uptime."
     for code in relay.done_codes:
         yield f"Code {code} says that its effect is there already: it is delivered."
-    for name, verdict in relay.result_lists.items():
-        fate = {
-            "redirected": f"is sent to {relay.redirect_to} instead",
-            "refused": "is refused",
-            "delivered": "is delivered",
-        }
-        made = f", or delivered if it has a `{relay.creating_member}`"
-        yield f"An item named in `{name}` {fate[verdict]}{made if _made(relay, name) else ''}."
+    outcomes = {
+        "redirected": f"is sent to {relay.redirect_to} instead",
+        "refused": "is refused",
+        "delivered": "is delivered",
+    }
+    for name, outcome in relay.result_lists.items():
+        may_create = relay.creating_member and outcome == "refused" and name != "invalid_list"
+        exception = f", or delivered if it has a `{relay.creating_member}`" if may_create else ""
+        yield f"An item named in `{name}` {outcomes[outcome]}{exception}."
 
 
-def _made(relay: RelayPolicy, name: str) -> bool:
-    return bool(relay.creating_member) and relay.result_lists[name] == "refused" and name != "invalid_list"
-
-
-def _chapters(endpoints: Iterable[Endpoint]) -> dict[str, list[Endpoint]]:
+def _group_by_chapter(endpoints: Iterable[Endpoint]) -> dict[str, list[Endpoint]]:
     chapters: dict[str, list[Endpoint]] = {}
     for endpoint in endpoints:
         chapters.setdefault(endpoint.path.partition("/")[0], []).append(endpoint)
@@ -92,33 +89,35 @@ def _anchor(endpoint: Endpoint) -> str:
     return f"{endpoint.side}-{endpoint.path.replace('/', '-')}"
 
 
-def _contents(catalogue: Catalogue) -> Iterator[str]:
+def _render_contents(catalogue: Catalogue) -> Iterator[str]:
     for side, heading in _SIDES:
         endpoints = catalogue.list_endpoints(side)
         yield f"**{heading}** ({len(endpoints)} endpoints)"
         yield "\n".join(
             f"- {chapter}: " + ", ".join(f"[{one.path}](#{_anchor(one)})" for one in members)
-            for chapter, members in _chapters(endpoints).items()
+            for chapter, members in _group_by_chapter(endpoints).items()
         )
 
 
-def _endpoint(endpoint: Endpoint) -> Iterator[str]:
+def _render_endpoint(endpoint: Endpoint) -> Iterator[str]:
     yield f'<a id="{_anchor(endpoint)}"></a>\n\n#### {endpoint.path}'
     yield f"{endpoint.title}. Source: {endpoint.source}."
-    yield "\n".join(_facts(endpoint))
+    yield "\n".join(_list_facts(endpoint))
     if endpoint.note:
         yield f"Note: {endpoint.note}"
     if endpoint.parameters:
-        yield _table(("Parameter", "Type", "Required", "Limits", "Meaning"), _parameters(endpoint.parameters))
+        yield _render_table(
+            ("Parameter", "Type", "Required", "Limits", "Meaning"), _list_parameters(endpoint.parameters)
+        )
     if endpoint.response_fields:
-        yield _table(
-            ("Answer field", "Type", "Meaning"),
+        yield _render_table(
+            ("Response field", "Type", "Meaning"),
             (
                 (f"`{one.path}`", one.type, f"{one.description} Secret." if one.secret else one.description)
                 for one in endpoint.response_fields
             ),
         )
-    yield _table(
+    yield _render_table(
         ("Code", "Meaning"),
         (
             (str(one.code), f"{one.meaning} *(inferred)*" if one.inferred else one.meaning)
@@ -127,9 +126,9 @@ def _endpoint(endpoint: Endpoint) -> Iterator[str]:
     )
 
 
-def _facts(endpoint: Endpoint) -> Iterator[str]:
+def _list_facts(endpoint: Endpoint) -> Iterator[str]:
     yield f"- Scope `{endpoint.scope}`; {_AUTH[endpoint.auth]}; {_AVAILABILITY[endpoint.availability]}."
-    yield f"- {'Safe' if endpoint.repeatable else 'Not safe'} to send again when the answer was lost."
+    yield f"- {'Safe' if endpoint.repeatable else 'Not safe'} to send again when the response was lost."
     if endpoint.relay is not None:
         yield from (f"- {fact}" for fact in describe_relay_policy(endpoint.relay))
     elif endpoint.side == "cloud":
@@ -144,14 +143,14 @@ def _facts(endpoint: Endpoint) -> Iterator[str]:
         yield f"- From `{limit.start}` to `{limit.end}`: at most {limit.max_units} {limit.unit}."
 
 
-def _parameters(parameters: Sequence[Parameter], inside: str = "") -> Iterator[tuple[str, ...]]:
+def _list_parameters(parameters: Sequence[Parameter], inside: str = "") -> Iterator[tuple[str, ...]]:
     for one in parameters:
         kind = f"array of {one.items}" if one.items else one.type
-        yield f"`{inside}{one.name}`", kind, _required(one, parameters), _limits(one), one.description
-        yield from _parameters(one.properties, f"{inside}{one.name}[].")
+        yield f"`{inside}{one.name}`", kind, _describe_required(one, parameters), _describe_limits(one), one.description
+        yield from _list_parameters(one.properties, f"{inside}{one.name}[].")
 
 
-def _required(one: Parameter, parameters: Sequence[Parameter]) -> str:
+def _describe_required(one: Parameter, parameters: Sequence[Parameter]) -> str:
     if one.one_of:
         return "one of " + ", ".join(f"`{other.name}`" for other in parameters if other.one_of == one.one_of)
     if one.replaces:
@@ -159,31 +158,33 @@ def _required(one: Parameter, parameters: Sequence[Parameter]) -> str:
     return "yes" if one.required else "no"
 
 
-def _limits(one: Parameter) -> str:
-    said = []
+def _describe_limits(one: Parameter) -> str:
+    limits = []
     if one.min is not None or one.max is not None:
-        said.append(_range(one.min, one.max))
+        limits.append(_describe_range(one.min, one.max))
     if one.min_length is not None or one.max_length is not None:
-        said.append(_range(one.min_length, one.max_length) + " characters" + (", or empty" if one.allow_empty else ""))
+        limits.append(
+            _describe_range(one.min_length, one.max_length) + " characters" + (", or empty" if one.allow_empty else "")
+        )
     if one.max_bytes is not None:
-        said.append(f"at most {one.max_bytes} bytes")
+        limits.append(f"at most {one.max_bytes} bytes")
     if one.format is not None:
-        said.append("YYYY-MM-DD" if one.format == "date" else "Unix time")
+        limits.append("YYYY-MM-DD" if one.format == "date" else "Unix time")
     if one.choices:
         values = ", ".join(f"{choice.value}: {choice.meaning}" for choice in one.choices)
-        said.append(f"{values}{', or another' if one.open else ''}")
-    said += [
+        limits.append(f"{values}{', or another' if one.open else ''}")
+    limits += [
         f"{picture.model}: {picture.width} x {picture.height} pixels in {', '.join(picture.colours)}"
         for picture in one.picture_formats
     ]
     if one.default is not None:
-        said.append(f"default {one.default}")
+        limits.append(f"default {one.default}")
     if one.secret:
-        said.append("secret")
-    return "; ".join(said)
+        limits.append("secret")
+    return "; ".join(limits)
 
 
-def _range(low: int | None, high: int | None) -> str:
+def _describe_range(low: int | None, high: int | None) -> str:
     if high is None:
         return f"at least {low}"
     if low == high:
@@ -191,6 +192,6 @@ def _range(low: int | None, high: int | None) -> str:
     return f"at most {high}" if low is None else f"{low} to {high}"
 
 
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _render_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heading, ["---"] * len(heading), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

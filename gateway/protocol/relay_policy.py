@@ -69,20 +69,23 @@ class RelayPolicy:
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
         problems = [
-            (not self.order_keys, "without an order key"),
-            (len({PRIORITIES[key.kind] for key in self.order_keys}) > 1, "keys of different priorities"),
+            (not self.order_keys, "it needs an order key"),
+            (len({PRIORITIES[key.kind] for key in self.order_keys}) > 1, "its keys have different priorities"),
             (
                 (self.max_batch_size > 1 or bool(self.result_lists)) and not self.list_parameter,
                 "only elements of a list travel together",
             ),
-            (any(not key.names for key in self.order_keys) and not self.list_parameter, "a whole call is no key"),
-            (self.max_batch_size < 1, "at most none at once"),
+            (
+                any(not key.names for key in self.order_keys) and not self.list_parameter,
+                "the key of a whole call needs parameters",
+            ),
+            (self.max_batch_size < 1, "a batch has at least one item"),
             (
                 ("redirected" in self.result_lists.values()) != bool(self.redirect_to),
                 "redirected items need an endpoint to go to",
             ),
-            (self.barrier and self.on_newer != "keep", "a barrier that others pass"),
-            (bool(self.done_codes) and self.max_batch_size > 1, "a code that says of several items that they are done"),
+            (self.barrier and self.on_newer != "keep", "a barrier is never merged or replaced"),
+            (bool(self.done_codes) and self.max_batch_size > 1, "done codes are for batches of one"),
             (self.on_newer == "merge" and not self.list_parameter, "only elements of a list merge"),
         ]
         for wrong, reason in problems:

@@ -5,19 +5,19 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.api.openapi import document, vendor_path
+from gateway.api.openapi import build_document, local_path
 from gateway.api.server import ROUTES
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 from gateway.simulator.store import SimulatedStore
 
-DOCUMENT = document(ROUTES)
+DOCUMENT = build_document(ROUTES)
 QUEUED = [endpoint for endpoint in CATALOGUE.endpoints if endpoint.relay is not None]
 PATH = "/api/v1/cloud/order/update"
 
 
 def operation(endpoint: Endpoint) -> dict[str, Any]:
-    found: dict[str, Any] = DOCUMENT["paths"][vendor_path(endpoint)]["post"]
+    found: dict[str, Any] = DOCUMENT["paths"][local_path(endpoint)]["post"]
     return found
 
 

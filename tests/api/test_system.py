@@ -7,7 +7,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from gateway import __version__
-from gateway.api.openapi import vendor_path
+from gateway.api.openapi import local_path
 from gateway.api.server import ROUTES
 from gateway.app import Gateway
 from gateway.protocol.catalogue import CATALOGUE
@@ -106,7 +106,7 @@ async def test_the_document_is_valid_and_whole(session: aiohttp.ClientSession) -
         document = await response.json()
     validate(document)
     assert document["openapi"].startswith("3.1")
-    assert {vendor_path(endpoint) for endpoint in CATALOGUE.endpoints} <= set(document["paths"])
+    assert {local_path(endpoint) for endpoint in CATALOGUE.endpoints} <= set(document["paths"])
     assert "/api/v1/cameras/{sn}/openapi/{type}/{action}" not in document["paths"]
     operations = [one["operationId"] for path in document["paths"].values() for one in path.values()]
     assert len(operations) == len(set(operations))

@@ -116,7 +116,7 @@ def test_its_return_codes(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_its_answer_fields(endpoint: Endpoint) -> None:
+def test_its_response_fields(endpoint: Endpoint) -> None:
     kinds = {field.path: field.type for field in endpoint.response_fields}
     assert len(kinds) == len(endpoint.response_fields)
     for path in kinds:
@@ -144,14 +144,16 @@ def test_passwords_are_secret_and_nothing_else_is(endpoint: Endpoint) -> None:
 
 def test_a_secret_is_masked() -> None:
     wifi = CATALOGUE.get("camera", "config/getWifiConf")
-    answer = {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": "1234567890"}}
-    assert wifi.redact(answer) == {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": REDACTED}}
-    assert answer["data"] == {"ssid": "SUNMI_IPC", "password": "1234567890"}
+    response = {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": "1234567890"}}
+    assert wifi.redact(response) == {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": REDACTED}}
+    assert response["data"] == {"ssid": "SUNMI_IPC", "password": "1234567890"}
 
 
-@pytest.mark.parametrize("answer", [{}, {"code": 5}, {"data": []}, {"data": None}, {"data": {"password": ""}}, [], "x"])
-def test_an_answer_without_the_secret_stays_as_it_is(answer: object) -> None:
-    assert CATALOGUE.get("camera", "config/getWifiConf").redact(answer) == answer
+@pytest.mark.parametrize(
+    "response", [{}, {"code": 5}, {"data": []}, {"data": None}, {"data": {"password": ""}}, [], "x"]
+)
+def test_a_response_without_the_secret_stays_as_it_is(response: object) -> None:
+    assert CATALOGUE.get("camera", "config/getWifiConf").redact(response) == response
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)

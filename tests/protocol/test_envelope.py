@@ -1,4 +1,4 @@
-"""The envelope around an answer, and everything that is none."""
+"""The envelope around a response, and everything that is none."""
 
 from contextlib import suppress
 from decimal import Decimal
@@ -13,12 +13,12 @@ from gateway.protocol.envelope import MalformedResponse, parse_response
 
 def test_an_answer() -> None:
     raw = b'{"code":0,"msg":"succeed","data":{"price":10.00}}'
-    answer = parse_response(raw)
-    assert answer.code == 0
-    assert answer.data == {"price": Decimal("10.00")}
-    assert str(answer.data["price"]) == "10.00"
-    assert answer.raw == raw
-    assert json_text.dumps(answer.document).encode() == raw
+    response = parse_response(raw)
+    assert response.code == 0
+    assert response.data == {"price": Decimal("10.00")}
+    assert str(response.data["price"]) == "10.00"
+    assert response.raw == raw
+    assert json_text.dumps(response.document).encode() == raw
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_an_answer() -> None:
     ],
 )
 def test_a_code_is_read(raw: bytes, code: int) -> None:
-    answer = parse_response(raw)
-    assert answer.code == code
-    assert answer.data == {}
+    response = parse_response(raw)
+    assert response.code == code
+    assert response.data == {}
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,6 @@ def test_garbage_is_named(raw: bytes, what: str) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_an_answer_or_garbage(raw: bytes) -> None:
+def test_any_bytes_are_a_response_or_garbage(raw: bytes) -> None:
     with suppress(MalformedResponse):
         parse_response(raw)

@@ -45,15 +45,15 @@ def test_it_tells_limits_and_guesses() -> None:
 
 
 def test_it_tells_how_the_calls_of_each_endpoint_wait() -> None:
-    told = {
+    sections = {
         section.partition("\n")[0]: section
         for section in re.split(r"^#### ", render(CATALOGUE), flags=re.MULTILINE)[1:]
     }
     for endpoint in CATALOGUE.list_endpoints("cloud"):
-        facts = told[endpoint.path]
+        facts = sections[endpoint.path]
         assert ("- Queued, priority" in facts) == (endpoint.relay is not None), endpoint.path
         assert ("- Not queued." in facts) == (endpoint.relay is None), endpoint.path
-    orders, updates, creates = (told[path] for path in ("order/update", "product/update", "product/create"))
+    orders, updates, creates = (sections[path] for path in ("order/update", "product/update", "product/create"))
     assert (
         f"- Queued, priority 1: each element of `order_list` is an item, up to {MAX_ITEMS_PER_CALL} in a call."
         in orders
@@ -64,6 +64,8 @@ def test_it_tells_how_the_calls_of_each_endpoint_wait() -> None:
     assert "or delivered if it has a `name`" in updates
     assert "a barrier" in creates
     assert "`exist_list` is sent to product/update instead" in creates
-    assert "a newer one of the same key takes its place" in told["device/esl/pushImage"]
-    assert "- Expires when it has waited for 60 s" in told["device/esl/flashLed"]
-    assert "- Order key: the label (`esl_id`, `esl_code`) and the product (`product_id`)." in told["product/bindEsl"]
+    assert "a newer one of the same key takes its place" in sections["device/esl/pushImage"]
+    assert "- Expires when it has waited for 60 s" in sections["device/esl/flashLed"]
+    assert (
+        "- Order key: the label (`esl_id`, `esl_code`) and the product (`product_id`)." in sections["product/bindEsl"]
+    )

@@ -1,4 +1,4 @@
-"""The vendor's own samples: every request encodes to what is printed, every answer holds only what is declared."""
+"""The vendor's own samples: every request encodes to what is printed, every response holds only what is declared."""
 
 import json
 import re
@@ -84,14 +84,14 @@ def test_the_worked_activation_verifies() -> None:
 
 
 @pytest.mark.parametrize("name", named("answer"))
-def test_an_answer_holds_only_what_is_declared(name: str) -> None:
+def test_a_response_holds_only_what_is_declared(name: str) -> None:
     sample = SAMPLES[name]
     endpoint = endpoint_of(sample)
-    answer = parse_response(json_text.dumps(sample["answer"]).encode())
-    assert answer.code in {known.code for known in endpoint.return_codes}
-    assert answer.document == json.loads(json_text.dumps(sample["answer"]))
+    response = parse_response(json_text.dumps(sample["answer"]).encode())
+    assert response.code in {known.code for known in endpoint.return_codes}
+    assert response.document == json.loads(json_text.dumps(sample["answer"]))
     declared = {field.path: field.type for field in endpoint.response_fields}
-    for path, value in leaves(answer.data):
+    for path, value in leaves(response.data):
         assert path in declared, f"{path} is not declared"
         if value is None:
             assert "null" in sample["repaired"]

@@ -14,10 +14,10 @@ from gateway.protocol.parameters import Choice, Parameter
 from gateway.protocol.return_codes import camera_codes
 
 
-def _read(number: int, action: str, title: str, *answer: ResponseField, **more: Any) -> Endpoint:
+def _read(number: int, action: str, title: str, *fields: ResponseField, **more: Any) -> Endpoint:
     """Declare an endpoint without parameters that only reads."""
     declared = {"scope": "pos", "return_codes": camera_codes(0, 1, 3, 5, 7), "repeatable": True, **more}
-    return _config(number, action, title, response_fields=answer, **declared)
+    return _config(number, action, title, response_fields=fields, **declared)
 
 
 def _set(number: int, action: str, title: str, *parameters: Parameter, codes: tuple[int, ...], **more: Any) -> Endpoint:
@@ -55,7 +55,8 @@ _WIFI = (
     ),
 )
 _WIFI_NOTE = (
-    "The camera may change networks before it answers, so a lost answer says nothing and sending again only hides it."
+    "The camera may change networks before it responds, so a lost response says nothing "
+    "and sending again only hides it."
 )
 _ACCESS_POINTS = (
     int_field("num", "Number of networks found."),
@@ -132,7 +133,7 @@ ENDPOINTS = (
         int_field("focus_x", "The same as focused_x, in the table's spelling."),
         int_field("focus_y", "The same as focused_y, in the table's spelling."),
         # (NOTES: Focus point)
-        note="The sample answers focused_x and focused_y, the table says focus_x and focus_y: accept both.",
+        note="The sample's response has focused_x and focused_y, the table says focus_x and focus_y: accept both.",
     ),
     _set(
         11, "setIrMode", "Set IR Mode",
@@ -181,7 +182,7 @@ ENDPOINTS = (
         19, "setRotation", "Set Rotation",
         Parameter(
             name="rotation", type="int", required=True, choices=_ROTATIONS, open=True, example=180,
-            description="Orientation of the image; getRotationAngles tells which ones this camera has.",
+            description="Orientation of the image; getRotationAngles lists which ones this camera has.",
         ),
         codes=(3, 5, 7, 120),
         # (NOTES: Rotation)

@@ -110,7 +110,7 @@ ENDPOINTS = (
         ),
         return_codes=cloud_codes({**STORE_CODES, **_CAPACITY_REACHED, 5523: "this face group already exists"}),
         # (NOTES: Faces)
-        note="Answers nothing: the new group's identifier is found in face/group/getList by its name.",
+        note="The response is empty: the new group's identifier is found in face/group/getList by its name.",
     ),
     cloud_endpoint(
         path="face/group/update",
@@ -226,7 +226,7 @@ ENDPOINTS = (
         availability="listed",
         return_codes=cloud_codes({}),
         # (NOTES: Availability)
-        note="Listed but never described: neither parameters nor answer are known.",
+        note="Listed but never described: neither parameters nor response are known.",
     ),
     cloud_endpoint(
         path="face/delete",

@@ -27,7 +27,7 @@ _REGULAR = int_field("regular_count", "Repeat customers.")
 _STRANGER = int_field("stranger_count", "New customers.")
 _MEMBER = int_field("member_count", "Members.")
 _TOTAL = int_field("total_count", "All customers.")
-_UNEXPOSED = int_field("unexposed_count", "Customers whose face was not seen; not in every answer.")
+_UNEXPOSED = int_field("unexposed_count", "Customers whose face was not seen; not in every response.")
 
 _BY_GENDER = object_list(
     "count_list",

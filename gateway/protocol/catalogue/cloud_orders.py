@@ -128,7 +128,7 @@ ENDPOINTS = (
         ),
         note="Not repeatable: no document says that the cloud takes the same order twice as one. "
         "The vendor agrees the details with each SaaS provider. Which properties are required is left blank; "
-        "order_no is, because the answer names refused orders by it. The meanings of order_type differ "
+        "order_no is, because the response names refused orders by it. The meanings of order_type differ "
         "between documents; the number is passed on as it is.",
     ),
 )

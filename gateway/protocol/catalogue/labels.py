@@ -16,7 +16,7 @@ ESL_ID: Final = Parameter(
     name="esl_id",
     type="string",
     required=True,
-    description="The label's identifier, as device/esl/bind answered it.",
+    description="The label's identifier, as device/esl/bind returned it.",
     example="129200",
 )
 
@@ -32,7 +32,7 @@ _ESL_CODE = _identifier("esl_code", "The label's identifier of eight characters,
 LABEL_BY_CODE_OR_SN: Final = (_ESL_CODE, _identifier("esl_sn", "The label's serial number."))
 LABEL_BY_CODE_OR_ID: Final = (
     _ESL_CODE,
-    _identifier("esl_id", "The label's identifier, as device/esl/bind answered it."),
+    _identifier("esl_id", "The label's identifier, as device/esl/bind returned it."),
 )
 LABEL_IDENTIFIER_NOTE: Final = "The table has esl_code and esl_id, although the remark beside them asks for esl_sn."
 

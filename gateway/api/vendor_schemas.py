@@ -1,0 +1,108 @@
+"""JSON Schemas of the vendor's requests and responses, derived from the catalogue."""
+
+from typing import Any, Final
+
+from gateway.protocol.endpoint import Endpoint, ResponseField
+from gateway.protocol.parameters import Parameter
+
+_JSON_TYPES: Final = {"string": "string", "int": "integer", "number": "number", "array": "array", "object": "object"}
+
+
+def request_schema(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the schema of the parameters of a call."""
+    filled = {"shop_id"}  # filled in from the settings, so that a caller need not give it
+    required = [one.name for one in endpoint.parameters if one.required and one.name not in filled]
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {one.name: _parameter_schema(one) for one in endpoint.parameters},
+        "additionalProperties": False,
+    }
+    if required:
+        schema["required"] = required
+    groups = dict.fromkeys(one.one_of for one in endpoint.parameters if one.one_of)
+    if groups:
+        schema["allOf"] = [
+            {"anyOf": [{"required": [one.name]} for one in endpoint.parameters if one.one_of == group]}
+            for group in groups
+        ]
+    return schema
+
+
+def response_schema(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the schema of a response."""
+    data: dict[str, Any] = {"type": "object"}
+    for known in endpoint.response_fields:
+        _insert_field(data, known)
+    return {
+        "type": "object",
+        "required": ["code"],
+        "properties": {"code": {"type": "integer"}, "msg": {"type": "string"}, "data": data},
+    }
+
+
+def _parameter_schema(parameter: Parameter) -> dict[str, Any]:
+    if parameter.type == "file":
+        return {"type": "string", "contentMediaType": "application/octet-stream", "description": parameter.description}
+    schema: dict[str, Any] = {"type": _JSON_TYPES[parameter.type]}
+    keywords = {
+        "description": parameter.description or None,
+        "minimum": parameter.min,
+        "maximum": parameter.max,
+        "minLength": None if parameter.allow_empty else parameter.min_length,
+        "maxLength": parameter.max_length,
+        "default": parameter.default,
+        "format": "date" if parameter.format == "date" else None,
+        "examples": None if parameter.example is None else [parameter.example],
+    }
+    schema |= {name: value for name, value in keywords.items() if value is not None}
+    if parameter.choices:
+        meanings = ", ".join(f"{choice.value}: {choice.meaning}" for choice in parameter.choices)
+        schema["description"] = f"{parameter.description} {meanings}".strip()
+        if not parameter.open and parameter.type != "array":
+            schema["enum"] = [choice.value for choice in parameter.choices]
+    if parameter.type == "array":
+        schema["items"] = _items_schema(parameter)
+    if parameter.secret:
+        schema["writeOnly"] = True
+    return schema
+
+
+def _items_schema(parameter: Parameter) -> dict[str, Any]:
+    if parameter.items != "object":
+        return {"type": _JSON_TYPES[parameter.items or "string"]}
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {one.name: _property_schema(one) for one in parameter.properties},
+    }
+    required = [one.name for one in parameter.properties if one.required]
+    return {**schema, "required": required} if required else schema
+
+
+def _property_schema(parameter: Parameter) -> dict[str, Any]:
+    """Describe a property of an item: the vendor's samples send identifiers as numbers, and numbers as text."""
+    schema = _parameter_schema(parameter)
+    if schema["type"] in ("integer", "number", "string"):
+        schema["type"] = [schema["type"], "string" if schema["type"] != "string" else "integer"]
+    return schema
+
+
+def _insert_field(schema: dict[str, Any], known: ResponseField) -> None:
+    """Put a field, named by its flat path, at its place in the nested schema."""
+    *parents, last = known.path.split(".")
+    for parent in parents:
+        child = schema.setdefault("properties", {}).setdefault(parent.removesuffix("[]"), {})
+        if parent.endswith("[]"):
+            child.setdefault("type", "array")
+            schema = child.setdefault("items", {"type": "object"})
+        else:
+            child.setdefault("type", "object")
+            schema = child
+    leaf = schema.setdefault("properties", {}).setdefault(last.removesuffix("[]"), {})
+    if last.endswith("[]"):
+        leaf.setdefault("type", "array")
+        leaf.setdefault("items", {"type": _JSON_TYPES[known.type]})
+    else:
+        leaf.setdefault("type", _JSON_TYPES[known.type])
+    text = f"{known.description} Redacted for all but admin.".strip() if known.secret else known.description
+    if text:
+        leaf["description"] = text
