@@ -90,15 +90,15 @@ async def test_a_browser_trusts_the_gateway_and_its_origin_alone_may_call(tmp_pa
                 with pytest.raises(BrowserError, match="Failed to fetch"):
                     await other.run(call)
                 told = await browser.open(f"{at.plain}authority")
-                assert await told.run(WAIT_FOR_TOLD) == "Yes, this device trusts the gateway."
+                assert await told.run(WAIT_FOR_RESULT) == "Yes, this device trusts the gateway."
                 with pytest.raises(BrowserError, match="ERR_CERT_COMMON_NAME_INVALID"):
                     await browser.open(f"https://elsewhere.local:{at.https_port}/")
 
 
-WAIT_FOR_TOLD = """
-    for (let left = 100; left && !document.getElementById("told").textContent; left--)
+WAIT_FOR_RESULT = """
+    for (let left = 100; left && !document.getElementById("result").textContent; left--)
         await new Promise(done => setTimeout(done, 50));
-    return document.getElementById("told").textContent;
+    return document.getElementById("result").textContent;
 """
 
 
@@ -107,7 +107,7 @@ async def test_a_browser_without_the_root_says_so(tmp_path: Path) -> None:
         with pytest.raises(BrowserError, match="ERR_CERT_AUTHORITY_INVALID"):
             await browser.open(at.encrypted)
         page = await browser.open(f"{at.plain}authority")
-        assert (await page.run(WAIT_FOR_TOLD)).startswith("Not yet.")
+        assert (await page.run(WAIT_FOR_RESULT)).startswith("Not yet.")
         assert await page.run("return document.querySelector('details[open]').id") == "linux"
         assert await page.run("return document.querySelector('svg').getBoundingClientRect().width > 100")
 
