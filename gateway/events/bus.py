@@ -22,7 +22,7 @@ class EventBus:
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Pass all events from now on to a subscriber, in order; return what ends that."""
-        self._subscribers[subscriber] = FailureLog(_log, f"events cannot be passed on to {subscriber!r}")
+        self._subscribers[subscriber] = FailureLog(_log, "a subscriber of events failed")
         return lambda: self._unsubscribe(subscriber)
 
     def publish(self, events: Sequence[Event]) -> None:
