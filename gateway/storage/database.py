@@ -1,9 +1,10 @@
 """The database: one thread that writes, a connection beside it that reads, and no failure without an error."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,11 @@ import aiosqlite
 from gateway.errors import StateError
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.storage import migrations, recovery
-from gateway.storage.connection import BUSY_TIMEOUT_S, open_connection, translate_errors
+from gateway.storage.connection import BUSY_TIMEOUT_S, DatabaseDamaged, open_connection, translate_errors
 from gateway.storage.migrations import Migration
 
 CHECK_INTERVAL_S: Final = 30.0
-"""How often it is proved that the database works."""
+"""How often it is checked that the database works."""
 
 _READER_CACHE_KIB: Final = 512
 """The size of the reading connection's cache: it reads little."""
@@ -48,6 +49,8 @@ class Database:
         self._reader = reader
         self._closed = False
         self._service: Service | None = None
+        self._damage: str | None = None
+        """The damage that something met since the database was opened."""
         self.commits = 0
         """How many write transactions there were since the database was opened."""
 
@@ -79,13 +82,25 @@ class Database:
         return database
 
     def start(self, supervisor: Supervisor) -> None:
-        """Prove again and again that both threads work, until the database is closed: everything depends on them."""
+        """Check again and again that both threads work, until the database is closed: everything depends on them."""
         self._service = supervisor.start_periodic("database", self._check, interval_s=CHECK_INTERVAL_S, vital=True)
 
     async def _check(self) -> None:
+        """Raise unless both threads work. Damage is raised as something that only a restart mends, by a recovery."""
+        if self._damage is not None:
+            raise RuntimeError(self._damage)
         query = "SELECT count(*) FROM migration"
         await self.inspect(lambda connection: connection.execute(query).fetchone())
         await self.read(query)
+
+    @contextlib.contextmanager
+    def _errors_translated(self) -> Iterator[None]:
+        try:
+            with translate_errors(self.path):
+                yield
+        except DatabaseDamaged as exc:
+            self._damage = str(exc)
+            raise
 
     async def _save_schema(self) -> None:
         """Save what a recovery needs; a disk without room for it is no reason not to start."""
@@ -96,7 +111,7 @@ class Database:
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of a query: what is committed, without waiting for the writes under way."""
-        with translate_errors(self.path):
+        with self._errors_translated():
             return list(await self._reader.execute_fetchall(sql, parameters))
 
     async def execute(self, sql: str, parameters: Parameters = ()) -> None:
@@ -119,7 +134,7 @@ class Database:
 
         Unlike `read`, it sees every transaction that was asked for before.
         """
-        with translate_errors(self.path):
+        with self._errors_translated():
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._writer)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:

@@ -255,3 +255,29 @@ async def test_a_thread_that_hangs_is_noticed(database: Database, monkeypatch: p
         await asyncio.sleep(0.01)
     await database.close()
     assert supervisor.reports()[0].state == "stopped"
+
+
+async def test_damage_that_something_meets_is_left_to_the_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A restart recovers what can be read; no other failure that is foreseen makes the service fall silent."""
+    path = tmp_path / "gateway.db"
+    database = await Database.open(path)
+    await database.execute("CREATE TABLE t (x)")
+    await database.executemany("INSERT INTO t VALUES (?)", [("x" * 4000,) for _ in range(2000)])
+    await database.close()
+    database = await Database.open(path)
+    with path.open("r+b") as file:
+        file.seek(1000 * 4096)
+        file.write(b"\xa5" * 500 * 4096)
+    monkeypatch.setattr(database_module, "CHECK_INTERVAL_S", 0.01)
+    supervisor = Supervisor(initial_delay_s=0.01)
+    database.start(supervisor)
+    while supervisor.reports()[0].last_success_age_s is None:
+        await asyncio.sleep(0.005)
+    with pytest.raises(StateError, match="start the gateway again"):
+        await database.read("SELECT sum(length(x)) FROM t")
+    while supervisor.silent_vital_services(0.2) != ["database"]:
+        await asyncio.sleep(0.01)
+    await database.close()
+    assert "the database is damaged" in caplog.text

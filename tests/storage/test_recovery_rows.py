@@ -105,8 +105,11 @@ def test_a_file_of_garbage_has_no_tables_and_few_rows(tmp_path: Path) -> None:
     assert len(read_pages(path, range(1, 21))) < 5
 
 
-def test_pages_behind_the_end_of_the_file_are_left_out(path: Path) -> None:
-    assert read_pages(path, [5000]) == []
+def test_a_file_has_the_pages_that_it_is_long_enough_for(path: Path) -> None:
+    pages = path.stat().st_size // PAGE_BYTES
+    with PageTables(path) as page_tables:
+        assert page_tables.has(pages)
+        assert not page_tables.has(pages + 1)
 
 
 def test_a_table_goes_on_behind_each_damage(path: Path) -> None:

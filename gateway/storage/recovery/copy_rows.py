@@ -14,11 +14,11 @@ from gateway.storage.recovery.readable_rows import ReadableRows, read_page
 _LEAF: Final = 0x0D
 """The first byte of a page that holds rows of a table."""
 
-# What has no rowid follows from the other tables, and is made anew.
 _TABLES: Final = (
     "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT wr "
     "AND name NOT LIKE 'sqlite%' AND name != 'migration' ORDER BY name"
 )
+"""Tables whose rows are copied. Tables without rowid are left out: they follow from others, and are made anew."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,9 @@ class TableReport:
     """What was recovered of a table."""
 
     table: str
+    """Its name."""
     rows: int = 0
+    """How many rows were recovered."""
     gaps: int = 0
     """In how many places it was damaged."""
 
@@ -54,7 +56,7 @@ def copy_rows(damaged: Path, roots: Mapping[str, int], new: sqlite3.Connection) 
 
 
 class _Target:
-    """A table that is filled."""
+    """A table of the new database, which is filled."""
 
     def __init__(self, new: sqlite3.Connection, table: str) -> None:
         self.report = TableReport(table)
@@ -65,14 +67,14 @@ class _Target:
 
     def copy_tree(self, page_tables: PageTables, root: int | None) -> None:
         """Copy the rows that are found from the first page of the damaged table on."""
-        found = [] if root is None else [root]
-        for connection, table in page_tables.open(self._declaration, found):
+        if root is None or not page_tables.has(root):
+            self.report.gaps += 1
+            return
+        for connection, table in page_tables.open(self._declaration, [root]):
             rows = ReadableRows(connection, table)
             for row in rows:
                 self._copy(row, "REPLACE")
             self.report.gaps += rows.gaps
-            return
-        self.report.gaps += 1  # the first page is unknown, or behind the end of the file
 
     def copy_leaves(self, page_tables: PageTables, pages: Sequence[int]) -> None:
         """Copy the rows of these pages, to some of which nothing leads, since a page above them is damaged."""

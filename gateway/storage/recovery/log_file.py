@@ -1,4 +1,4 @@
-"""Writing the log of a damaged database back into it, so that the file alone has all that is known."""
+"""Writing the log of a damaged database back into it, so that the file alone holds everything."""
 
 import contextlib
 import os
@@ -11,12 +11,15 @@ from gateway.storage.recovery.page_map import PAGE_BYTES
 from gateway.storage.recovery.page_tables import build_first_page, write_first_page
 
 _HEADER_BYTES: Final = 32
+"""The size of the log's header."""
+_HEADER_SALTS: Final = slice(16, 24)
+"""The bytes of the header that the frames of this log repeat."""
 _FRAME_HEADER_BYTES: Final = 24
-_SALTS: Final = slice(16, 24)
-"""Where the header says which frames belong to it."""
+"""The size of the header of a frame, which a page follows."""
 _FRAME_SALTS: Final = slice(8, 16)
-_FRAME_PAGES: Final = slice(4, 8)
-"""Where the last frame of a transaction says how many pages the database has."""
+"""The bytes of a frame's header that repeat those of the log's header."""
+_FRAME_PAGE_COUNT: Final = slice(4, 8)
+"""The bytes of a frame's header that say, at the end of a transaction, how many pages the database has."""
 
 
 def write_log_back(damaged: Path) -> None:
@@ -36,9 +39,9 @@ def write_log_back(damaged: Path) -> None:
 
 
 def _close_last(damaged: Path) -> int:
-    """Open the database, read, and close it: the last connection to close writes the log back, even if reading failed.
+    """Open the database, read, and close it; return the code of SQLite's error, or 0.
 
-    Return the code of SQLite's error, or 0.
+    The last connection to close writes the log back, even if reading failed.
     """
     with contextlib.closing(sqlite3.connect(damaged)) as connection:
         try:
@@ -49,12 +52,12 @@ def _close_last(damaged: Path) -> int:
 
 
 def _lengthen(damaged: Path, log: Path) -> None:
-    """Give a file that was cut off its length again: SQLite writes no log back into a file that is much too short."""
+    """Give a file that was cut off its length again: SQLite refuses to write a log back into one that is too short."""
     pages = 0
     with log.open("rb") as stream:
-        salts = stream.read(_HEADER_BYTES)[_SALTS]
+        salts = stream.read(_HEADER_BYTES)[_HEADER_SALTS]
         while len(header := stream.read(_FRAME_HEADER_BYTES)) == _FRAME_HEADER_BYTES and header[_FRAME_SALTS] == salts:
-            pages = int.from_bytes(header[_FRAME_PAGES], "big") or pages
+            pages = int.from_bytes(header[_FRAME_PAGE_COUNT], "big") or pages
             stream.seek(PAGE_BYTES, os.SEEK_CUR)
     if pages * PAGE_BYTES > damaged.stat().st_size:
         os.truncate(damaged, pages * PAGE_BYTES)

@@ -1,4 +1,4 @@
-"""Pages of a damaged file, read by SQLite as tables: a first page is written that says that tables begin there.
+"""Reading any page of a damaged file as a table: its first page is replaced by one that declares a table there.
 
 So neither a damaged schema nor damaged pages above them are in the way, and nothing here knows how SQLite stores a row.
 """
@@ -12,21 +12,22 @@ from typing import Final, Self
 
 from gateway.storage.recovery.page_map import PAGE_BYTES
 
-_WRITE_VERSION: Final = 18
-_READ_VERSION: Final = 19
+_VERSIONS: Final = slice(18, 20)
+"""The bytes of a file's header that say whether there may be a log beside it."""
+_WITH_LOG: Final = b"\2\2"
 _PAGE_COUNT: Final = slice(28, 32)
-"""Places in the header of a file."""
-_LOG_IN_USE: Final = 2
+"""The bytes of a file's header that say how many pages it has; zeros leave that to the size of the file."""
 _ROOM: Final = 3000
-"""How many bytes of declarations fit into the first page for certain."""
+"""How many bytes of declarations certainly fit into the first page."""
 _DECLARATION_BYTES: Final = 60
-"""How much a declaration takes beside its columns, at most."""
+"""The most bytes that a declaration takes beside its columns."""
 
 
 class PageTables:
-    """The pages of a file whose log is empty. The file gets its own first page back in the end."""
+    """The pages of a file that has no log. In the end, the file gets its own first page back."""
 
     def __init__(self, file: Path) -> None:
+        """Take the file, which nobody has open."""
         self._file = file
         self._original = b""
         self._pages = 0
@@ -44,16 +45,18 @@ class PageTables:
         """Give the file its first page back. Raises `OSError`."""
         write_first_page(self._file, self._original)
 
-    def open(self, columns: str, pages: Sequence[int]) -> Iterator[tuple[sqlite3.Connection, str]]:
-        """Yield each of the pages as a table with these columns: a connection, and the name that it has there.
+    def has(self, page: int) -> bool:
+        """Return whether the file is long enough to have a page."""
+        return page <= self._pages
 
-        Pages that the file does not have are left out. Each connection is open until the next table is asked for.
-        Raises `sqlite3.Error` and `OSError`.
+    def open(self, columns: str, pages: Sequence[int]) -> Iterator[tuple[sqlite3.Connection, str]]:
+        """Yield each of these pages as a table: a connection, open until the next one is asked for, and its name there.
+
+        `columns` declares the columns of all of them, in SQL. Raises `sqlite3.Error` and `OSError`.
         """
-        existing = [page for page in pages if page <= self._pages]
-        at_once = max(1, _ROOM // (len(columns) + _DECLARATION_BYTES))
-        for start in range(0, len(existing), at_once):
-            some = existing[start : start + at_once]
+        tables_per_page = max(1, _ROOM // (len(columns) + _DECLARATION_BYTES))
+        for start in range(0, len(pages), tables_per_page):
+            some = pages[start : start + tables_per_page]
             write_first_page(self._file, build_first_page(columns, some))
             uri = f"{self._file.resolve().as_uri()}?mode=ro&immutable=1"
             with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
@@ -64,7 +67,7 @@ class PageTables:
 def build_first_page(columns: str = "", pages: Sequence[int] = (), *, with_log: bool = False) -> bytes:
     """Return the first page of a file in which each of these pages is a table with these columns.
 
-    `with_log` says that there may be a log beside the file.
+    `with_log` tells SQLite that there may be a log beside the file.
     """
     declarations = [(_name(page), _name(page), page, f"CREATE TABLE {_name(page)}({columns})") for page in pages]
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
@@ -74,9 +77,9 @@ def build_first_page(columns: str = "", pages: Sequence[int] = (), *, with_log: 
         connection.execute("DELETE FROM sqlite_master")
         connection.executemany("INSERT INTO sqlite_master VALUES ('table', ?, ?, ?, ?)", declarations)
         first_page = bytearray(connection.serialize()[:PAGE_BYTES])
-    first_page[_PAGE_COUNT] = bytes(4)  # SQLite then goes by the size of the file
+    first_page[_PAGE_COUNT] = bytes(4)
     if with_log:
-        first_page[_WRITE_VERSION] = first_page[_READ_VERSION] = _LOG_IN_USE
+        first_page[_VERSIONS] = _WITH_LOG
     return bytes(first_page)
 
 
