@@ -1,1 +1,1 @@
-"""What must survive a power cut: the state directory and its SQLite database. The only place with SQL."""
+"""What survives a power cut: the state directory, and the SQLite database in it."""
