@@ -2,11 +2,12 @@
 
 import asyncio
 import errno
+import re
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from gateway.discovery.camera_tls import fingerprint
 from gateway.discovery.device import DiscoveredDevice
@@ -20,15 +21,13 @@ _PASSES: Final = (0.1, 0.4, 1.0)
 last: the longer a device is silent, the longer it is waited for."""
 _HEAD_START_S: Final = 0.1  # the frame's, before a TLS handshake loads a small device
 _ABSENT: Final = {errno.EHOSTUNREACH, errno.ETIMEDOUT, getattr(errno, "EHOSTDOWN", errno.EHOSTUNREACH)}
-_VENDORS_NAMES: Final = {("commonName", "ipc-https"), ("commonName", "sunmica"), ("organizationName", "sunmi")}
+_STRING_TAGS: Final = rb"[\x0c\x13\x14\x16]"
+_VENDORS_NAMES: Final = re.compile(
+    rb"\x06\x03\x55\x04\x03" + _STRING_TAGS + rb"(?:\x09(?i:ipc-https)|\x07(?i:sunmica))"  # common name
+    rb"|\x06\x03\x55\x04\x0a" + _STRING_TAGS + rb"\x05(?i:sunmi)"  # organisation
+)
+"""Attributes of names in DER: the kind, the type of the text, its length, and the text."""
 _PRESENT: Final = {errno.ECONNREFUSED, errno.ECONNRESET}
-
-
-class Shown(NamedTuple):
-    """A certificate that a host showed: in DER, and decoded by OpenSSL, which tells its names."""
-
-    der: bytes
-    info: Mapping[str, Any]
 
 
 class Sweep:
@@ -118,22 +117,22 @@ class Sweep:
                 if heard.is_camera:
                     self._report(camera_sighting(heard, port=target.port, found_by=target.found_by))
                 return
-            shown = await handshake
-            if shown is not None and (target.found_by == "address" or is_vendors(shown.info)):
+            certificate = await handshake
+            if certificate and (target.found_by == "address" or is_vendors(certificate)):
                 self._report(
                     DiscoveredDevice(
                         address=f"{target.host}:{target.port}",
                         interface=target.interface.name if target.interface else "",
                         found_by=target.found_by,
-                        certificate_sha256=fingerprint(shown.der),
+                        certificate_sha256=fingerprint(certificate),
                     )
                 )
         finally:
             handshake.cancel()
             await asyncio.gather(handshake, return_exceptions=True)
 
-    async def _certificate(self, opened: socket.socket) -> Shown | None:
-        """Return the certificate that the host shows, or None where it does not speak TLS in time."""
+    async def _certificate(self, opened: socket.socket) -> bytes | None:
+        """Return the certificate (DER) that the host shows, or None where it does not speak TLS in time."""
         await asyncio.sleep(_HEAD_START_S)
         loop = asyncio.get_running_loop()
         try:
@@ -144,29 +143,16 @@ class Sweep:
         except (OSError, TimeoutError):
             return None
         try:
-            return _shown(transport.get_extra_info("ssl_object"))
+            connection: ssl.SSLObject = transport.get_extra_info("ssl_object")
+            return connection.getpeercert(binary_form=True)
         finally:
             transport.abort()
 
 
-def is_vendors(info: Mapping[str, Any]) -> bool:
-    """Tell whether a decoded certificate is like the cameras': common name ipc-https, or of the organisation sunmi.
+def is_vendors(certificate: bytes) -> bool:
+    """Return whether a certificate (DER) is like the cameras': common name ipc-https, or of the organisation sunmi.
 
-    (NOTES: Camera certificate)
+    The names of subject and issuer are searched in the encoded text: the ssl module decodes verified certificates
+    only, and there is nothing that the cameras' could be verified against. (NOTES: Camera certificate)
     """
-    names = [part for name in ("subject", "issuer") for parts in info.get(name, ()) for part in parts]
-    told = {(kind, text.lower()) for kind, text in names}
-    return not told.isdisjoint(_VENDORS_NAMES)
-
-
-def _shown(connection: Any) -> Shown | None:
-    der = connection.getpeercert(binary_form=True)
-    if not der:
-        return None
-    try:
-        # The public method decodes verified certificates only, and there is nothing that the cameras' could be
-        # verified against.
-        info = connection._sslobj.get_unverified_chain()[0].get_info()
-    except (ssl.SSLError, ValueError):  # names in an encoding that is none
-        info = {}
-    return Shown(der, info)
+    return _VENDORS_NAMES.search(certificate) is not None

@@ -1,8 +1,14 @@
 """Trying addresses over HTTPS, and asking one address who it is, on loopback."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.sweep import is_vendors
@@ -105,5 +111,37 @@ async def test_one_address_is_asked_who_it_is(discovery: Make, udp_port: int, tc
     assert await asking.identify("10.1.2.3") is None
 
 
+def certificate(issuer: dict[x509.ObjectIdentifier, str], subject: dict[x509.ObjectIdentifier, str]) -> bytes:
+    """Return a certificate (DER) with these names."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    begin = datetime(2020, 1, 1, tzinfo=UTC)
+    made = x509.CertificateBuilder(
+        x509.Name([x509.NameAttribute(kind, text) for kind, text in issuer.items()]),
+        x509.Name([x509.NameAttribute(kind, text) for kind, text in subject.items()]),
+        key.public_key(), 1, begin, begin + timedelta(days=1),
+    )  # fmt: skip
+    return made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "subject", "vendors"),
+    [
+        ({}, {NameOID.COMMON_NAME: "ipc-https"}, True),
+        ({}, {NameOID.COUNTRY_NAME: "CN", NameOID.COMMON_NAME: "IPC-HTTPS"}, True),
+        ({NameOID.COMMON_NAME: "SunmiCA"}, {}, True),
+        ({NameOID.ORGANIZATION_NAME: "SUNMI"}, {NameOID.COMMON_NAME: "camera"}, True),
+        ({}, {NameOID.COMMON_NAME: "ipc-https.example"}, False),
+        ({}, {NameOID.COMMON_NAME: "not ipc-https"}, False),
+        ({}, {NameOID.COMMON_NAME: "sunmi"}, False),
+        ({}, {NameOID.ORGANIZATION_NAME: "ipc-https"}, False),
+        ({NameOID.ORGANIZATION_NAME: "Sunmi fans"}, {NameOID.COMMON_NAME: "fritz.box"}, False),
+    ],
+)
+def test_the_vendors_certificates_are_known_by_their_names(
+    issuer: dict[x509.ObjectIdentifier, str], subject: dict[x509.ObjectIdentifier, str], vendors: bool
+) -> None:
+    assert is_vendors(certificate(issuer, subject)) == vendors
+
+
 def test_what_is_no_certificate_is_not_the_vendors() -> None:
-    assert not is_vendors({})
+    assert not is_vendors(b"")
