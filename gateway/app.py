@@ -145,6 +145,7 @@ class Gateway:
         self.discovery = self._add(
             Discovery(
                 settings.discovery,
+                self.supervisor,
                 camera_port=settings.cameras.port,
                 on_sighting=self.registry.record_device,
                 known_addresses=lambda: [camera.address for camera in self.registry.all() if camera.address],
@@ -162,7 +163,7 @@ class Gateway:
             )
         )
         digits = self.directory.load_host_suffix(lambda: own_digits(settings.discovery.interfaces))
-        self.advertisement = Advertisement(settings.discovery, digits=digits, version=__version__)
+        self.advertisement = Advertisement(settings.discovery, self.supervisor, digits=digits, version=__version__)
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from gateway.cli.client import ApiError, connect_api
 from gateway.cli.command import CommandContext, run_command
-from gateway.doctor.finding import Finding, Subject, examine
+from gateway.doctor.finding import CheckContext, Finding, run_checks
 from gateway.doctor.table import CHECKS
 from gateway.errors import GatewayError, SettingsError
 from gateway.settings import Settings, find_settings_file, load_settings
@@ -66,7 +66,7 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
         if held:
             what, advice = "a gateway runs, but does not respond", "restart it: systemctl restart sunmi-gateway"
         gateway = Finding("failed", what, reason, advice)
-        found = [one.describe() for one in await examine(Subject(settings, None), CHECKS)]
+        found = [one.describe() for one in await run_checks(CheckContext(settings, None), CHECKS)]
     return [*settings_findings, gateway._replace(check="gateway").describe(), *found]
 
 

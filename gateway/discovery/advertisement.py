@@ -16,6 +16,8 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from gateway.discovery.interfaces import hardware_address
 from gateway.discovery.scope import ScanScope
+from gateway.errors import StateError
+from gateway.runtime.supervisor import Service, Supervisor
 from gateway.settings import DiscoverySettings
 
 _log = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ SHORT_HOST: Final = "sunmi-gateway.local"
 _CLAIM_CHANCE: Final = 1 / 12
 """How often a look at the interfaces goes with one at the short name: about once a minute, not at equal intervals, so
 that gateways that were switched on together do not ask together."""
+REFRESH_INTERVAL_S: Final = 5.0
+"""How often the addresses of the interfaces are looked up."""
 _CLAIM_WAIT_MS: Final = 1000
 _SECOND_ANSWER_S: Final = 1.0  # answers of several hosts may come half a second apart
 
@@ -40,9 +44,18 @@ class Advertisement:
     and port 5353 is made to be shared, also with the system's own (Avahi).
     """
 
-    def __init__(self, settings: DiscoverySettings, *, digits: str, version: str, look_every_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        settings: DiscoverySettings,
+        supervisor: Supervisor,
+        *,
+        digits: str,
+        version: str,
+        refresh_interval_s: float = REFRESH_INTERVAL_S,
+    ) -> None:
         self._settings = settings
-        self._look_every_s = look_every_s
+        self._supervisor = supervisor
+        self._refresh_interval_s = refresh_interval_s
         self._properties = {"version": version, "path": "/api/v1"}
         self.host = f"sunmi-gateway-{digits}.local"
         self._port = 0
@@ -50,14 +63,16 @@ class Advertisement:
         self._multicast: AsyncZeroconf | None = None
         self._announced: AsyncServiceInfo | None = None
         self._console: AsyncServiceInfo | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._refreshing: Service | None = None
 
     async def start(self, port: int, https_port: int = 0) -> None:
         """Begin to announce the ports; `https_port` 0 means none. Where there is no network yet, it waits for one."""
         self._port = port
         if https_port:
             self._properties["https_port"] = str(https_port)
-        self._task = asyncio.create_task(self._keep())
+        self._refreshing = self._supervisor.start_periodic(
+            "advertisement", self._refresh, interval_s=self._refresh_interval_s, run_at_start=True
+        )
 
     @property
     def names(self) -> frozenset[str]:
@@ -66,30 +81,27 @@ class Advertisement:
 
     async def close(self) -> None:
         """Say goodbye to the network."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self._refreshing is not None:
+            await self._refreshing.stop()
         await self._withdraw()
 
-    async def _keep(self) -> None:
-        trouble = ""
-        while True:
-            try:
-                addresses = [one.address for one in ScanScope.now(self._settings).interfaces]
-                changed = addresses != self._addresses
-                if changed:
-                    await self._withdraw()
-                    if addresses:
-                        await self._publish(addresses)
-                if addresses and (changed or random.random() < _CLAIM_CHANCE):
-                    await self._claim_short_host()
-                trouble = ""
-            except (OSError, ZeroconfError) as exc:  # an interface that goes while it is used
+    async def _refresh(self) -> None:
+        """Follow the addresses of the interfaces, and claim the short name now and then.
+
+        Raises `StateError` if an interface goes while it is used, or its port cannot be had.
+        """
+        try:
+            addresses = [one.address for one in ScanScope.now(self._settings).interfaces]
+            changed = addresses != self._addresses
+            if changed:
                 await self._withdraw()
-                if str(exc) != trouble:
-                    trouble = str(exc)
-                    _log.warning("the gateway cannot announce itself now, and tries again: %s", trouble)
-            await asyncio.sleep(self._look_every_s)
+                if addresses:
+                    await self._publish(addresses)
+            if addresses and (changed or random.random() < _CLAIM_CHANCE):
+                await self._claim_short_host()
+        except (OSError, ZeroconfError) as exc:
+            await self._withdraw()
+            raise StateError(f"the gateway cannot announce itself now, and tries again: {exc}") from exc
 
     async def _publish(self, addresses: list[str]) -> None:
         self._multicast = AsyncZeroconf(addresses, ip_version=IPVersion.V4Only)

@@ -15,6 +15,7 @@ from gateway.discovery.identification import PATIENCE_S, camera_sighting, identi
 from gateway.discovery.mdns import browse
 from gateway.discovery.scope import ScanScope
 from gateway.discovery.sweep import Sweep
+from gateway.runtime.supervisor import Service, Supervisor
 from gateway.settings import DiscoverySettings, Method
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Discovery:
     def __init__(
         self,
         settings: DiscoverySettings,
+        supervisor: Supervisor,
         *,
         camera_port: int,
         on_sighting: Callable[[DiscoveredDevice], object],
@@ -65,26 +67,33 @@ class Discovery:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
+        self._supervisor = supervisor
         self._camera_port = camera_port
         self._on_sighting = on_sighting
         self._known_addresses = known_addresses
         self._on_round_end = on_round_end
         self._tls = tls or camera_tls_context(None, "")
-        self._repeating: asyncio.Task[None] | None = None
+        self._repeated: Service | None = None
+        self._errors: dict[str, str] = {}
+        """The error of each method in the last repeated scan."""
         self._running: tuple[frozenset[Method], float, asyncio.Task[ScanResult]] | None = None
         self._sockets = SharedFrameSockets(settings.broadcast_port)
 
     async def start(self) -> None:
-        """Begin to repeat rounds, unless the settings say that there are none without being asked."""
+        """Scan again and again, unless the settings say that scans are made on request only."""
         if self._settings.interval_s:
-            self._repeating = asyncio.create_task(self._repeat())
+            self._repeated = self._supervisor.start_periodic(
+                "discovery", self._scan_and_log, interval_s=self._settings.interval_s, run_at_start=True
+            )
 
     async def close(self) -> None:
-        """Stop repeating, and end a round that is under way."""
-        tasks = [task for task in (self._repeating, self._running and self._running[2]) if task]
-        for task in tasks:
+        """Stop repeating, and end a scan that is under way."""
+        if self._repeated is not None:
+            await self._repeated.stop()
+        if self._running is not None:
+            task = self._running[2]
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
 
     async def round(self, *, timeout_s: float = ROUND_S, methods: Sequence[Method] | None = None) -> ScanResult:
         """Search with all configured methods, or the given ones, and return what was seen in `timeout_s` seconds.
@@ -98,7 +107,7 @@ class Discovery:
             if wanted == running_methods and timeout_s <= running_s:
                 return await asyncio.shield(task)
             await asyncio.wait({task})
-        task = asyncio.create_task(self._search(wanted, timeout_s))
+        task = self._supervisor.start_job("scan", self._search(wanted, timeout_s))
         self._running = (wanted, timeout_s, task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)  # one caller who leaves does not end it for the others
@@ -141,18 +150,16 @@ class Discovery:
             self._running = None
         self._on_round_end()
 
-    async def _repeat(self) -> None:
-        told: dict[str, str] = {}
-        while True:
-            for name, result in (await self.round()).methods.items():
-                # Without its numbers: how many addresses could not be tried is another one in every round.
-                error = _NUMBER.sub("", result.error or "")
-                if error and error != told.get(name):
-                    _log.warning("discovery by %s: %s", name, result.error)
-                elif not error and told.get(name):
-                    _log.info("discovery by %s works again", name)
-                told[name] = error
-            await asyncio.sleep(self._settings.interval_s)
+    async def _scan_and_log(self) -> None:
+        """Scan, and log the beginning and the end of what is wrong with a method."""
+        for name, result in (await self.round()).methods.items():
+            # Without its numbers: how many addresses could not be tried differs from scan to scan.
+            error = _NUMBER.sub("", result.error or "")
+            if error and error != self._errors.get(name):
+                _log.warning("discovery by %s: %s", name, result.error)
+            elif not error and self._errors.get(name):
+                _log.info("discovery by %s works again", name)
+            self._errors[name] = error
 
     async def _search(self, methods: frozenset[Method], timeout_s: float) -> ScanResult:
         until = asyncio.get_running_loop().time() + timeout_s

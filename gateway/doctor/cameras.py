@@ -10,17 +10,17 @@ from gateway import RELEASED_AT
 from gateway.cameras.record import CameraRecord
 from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
 from gateway.doctor.cloud import CLOCK_TOLERANCE_S
-from gateway.doctor.finding import Finding, Subject
+from gateway.doctor.finding import CheckContext, Finding
 from gateway.errors import CameraUntrusted, Conflict, GatewayError, Problem, SettingsError
 
-_AT_ONCE: Final = 16
-_EACH_S: Final = 12.0
-_SOON: Final = timedelta(days=30)
+_MAX_CONCURRENCY: Final = 16
+_CAMERA_TIMEOUT_S: Final = 12.0
+_EXPIRY_WARNING: Final = timedelta(days=30)
 
 
-async def client_certificate(subject: Subject) -> list[Finding]:
+async def check_client_certificate(context: CheckContext) -> list[Finding]:
     """Open the client certificate that cameras may ask for."""
-    settings = subject.settings.cameras
+    settings = context.settings.cameras
     if not settings.client_certificate:
         return [Finding("skipped", "no client certificate is set; some cameras insist on the vendor's openapi.p12")]
     file, password = Path(settings.client_certificate), settings.client_certificate_password
@@ -36,29 +36,29 @@ async def client_certificate(subject: Subject) -> list[Finding]:
         return [
             Finding("failed", f"{file}: the client certificate is out of date", evidence, "ask the vendor for another")
         ]
-    if end - now < _SOON:
+    if end - now < _EXPIRY_WARNING:
         return [Finding("warning", f"{file}: the client certificate ends soon", evidence, "ask the vendor for another")]
     return [Finding("ok", f"{file}: the client certificate can be used", evidence)]
 
 
-async def reachable(subject: Subject) -> list[Finding]:
+async def check_reachable(context: CheckContext) -> list[Finding]:
     """Ask every managed camera who it is."""
-    failures = await _asked(subject)
+    failures = await _probe_cameras(context)
     if not failures:
-        found = len(subject.parts.registry.all())
+        found = len(context.running_gateway.registry.all())
         what = f"no camera is managed; {found} found"
         return [Finding("skipped", what, what_to_do="sunmi-gateway cameras add SN" if found else "")]
-    bad = [_worded(sn, exc) for sn, exc in failures.items() if exc is not None]
+    bad = [_describe_problem(sn, exc) for sn, exc in failures.items() if exc is not None]
     good = len(failures) - len(bad)
     if good:
         bad.append(Finding("ok", f"{good} of {len(failures)} managed cameras answer as themselves"))
     return bad
 
 
-async def clocks(subject: Subject) -> list[Finding]:
+async def check_clocks(context: CheckContext) -> list[Finding]:
     """Compare the cameras' clocks with the cloud's, or with this machine's as long as the cloud has told no time."""
-    failures = await _asked(subject)
-    cameras, cloud = subject.parts.cameras, subject.parts.cloud.clock
+    failures = await _probe_cameras(context)
+    cameras, cloud = context.running_gateway.cameras, context.running_gateway.cloud.clock
     offsets = {sn: offset for sn in failures if (offset := cameras.clock_offset_s(sn)) is not None}
     if not offsets:
         return [Finding("skipped", "no camera has told its time")]
@@ -71,26 +71,26 @@ async def clocks(subject: Subject) -> list[Finding]:
     return [Finding("ok", f"the clocks of {len(offsets)} cameras are right")]
 
 
-async def _asked(subject: Subject) -> dict[str, GatewayError | None]:
+async def _probe_cameras(context: CheckContext) -> dict[str, GatewayError | None]:
     """Return by serial number of each managed camera how asking it failed, or None."""
 
-    async def ask_all() -> dict[str, GatewayError | None]:
-        turns = asyncio.Semaphore(_AT_ONCE)
-        managed = [camera for camera in subject.parts.registry.all() if camera.managed]
+    async def probe_all() -> dict[str, GatewayError | None]:
+        turns = asyncio.Semaphore(_MAX_CONCURRENCY)
+        managed = [camera for camera in context.running_gateway.registry.all() if camera.managed]
 
-        async def ask(camera: CameraRecord) -> GatewayError | None:
+        async def probe(camera: CameraRecord) -> GatewayError | None:
             async with turns:
-                return await _ask(subject, camera)
+                return await _probe(context, camera)
 
-        return dict(zip([one.sn for one in managed], await asyncio.gather(*map(ask, managed)), strict=True))
+        return dict(zip([one.sn for one in managed], await asyncio.gather(*map(probe, managed)), strict=True))
 
-    return await subject.once("cameras", ask_all)
+    return await context.share("cameras", probe_all)
 
 
-async def _ask(subject: Subject, camera: CameraRecord) -> GatewayError | None:
-    cameras = subject.parts.cameras
+async def _probe(context: CheckContext, camera: CameraRecord) -> GatewayError | None:
+    cameras = context.running_gateway.cameras
     try:
-        async with asyncio.timeout(_EACH_S):
+        async with asyncio.timeout(_CAMERA_TIMEOUT_S):
             if camera.activation == "activated":
                 await cameras.refresh(camera.sn)
             elif (
@@ -98,13 +98,13 @@ async def _ask(subject: Subject, camera: CameraRecord) -> GatewayError | None:
             ) != camera.certificate_sha256 and camera.certificate_sha256:
                 return CameraUntrusted("it shows another certificate than the remembered one", certificate_sha256=shown)
     except TimeoutError:
-        return GatewayError(f"no answer within {_EACH_S:.0f} s")
+        return GatewayError(f"no answer within {_CAMERA_TIMEOUT_S:.0f} s")
     except GatewayError as exc:
         return exc
     return None
 
 
-def _worded(sn: str, problem: GatewayError) -> Finding:
+def _describe_problem(sn: str, problem: GatewayError) -> Finding:
     match problem:
         case CameraUntrusted():
             shown = problem.certificate_sha256

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from gateway import RELEASED_AT
 from gateway.cloud.client import CloudClient
 from gateway.cloud.tls import Validity, make_tls_context
-from gateway.doctor.finding import Finding, Subject
+from gateway.doctor.finding import CheckContext, Finding
 from gateway.errors import CloudRejectedCredentials, Problem, SettingsError, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.clock import PeerClock
@@ -21,14 +21,14 @@ from gateway.settings import CloudSettings
 CLOCK_TOLERANCE_S: Final = 30.0
 """By how much clocks may differ: less than anybody notices in the times of recordings."""
 
-_GREETING_S: Final = 10.0
-_NO_WAY: Final = "check the internet connection, and that the router lets this machine out to TCP port 443"
+_HANDSHAKE_TIMEOUT_S: Final = 10.0
+_CHECK_INTERNET: Final = "check the internet connection, and that the router lets this machine out to TCP port 443"
 _ANY_SHOP: Final = {"shop_id": "0"}
 _LIST: Final = CATALOGUE.get("cloud", "device/ipc/getList")
 _RESOLVER: Final = Path("/etc/resolv.conf")
 
 
-class _Greeted(NamedTuple):
+class _Handshake(NamedTuple):
     """What a connection to the cloud showed before anything secret was sent."""
 
     tls_version: str
@@ -36,9 +36,9 @@ class _Greeted(NamedTuple):
     clock: PeerClock
 
 
-async def dns(subject: Subject) -> list[Finding]:
+async def check_dns(context: CheckContext) -> list[Finding]:
     """Look up the cloud's name."""
-    host = urlsplit(subject.settings.cloud.url).hostname or ""
+    host = urlsplit(context.settings.cloud.url).hostname or ""
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
         return [Finding("ok", f"the cloud is addressed as {host}, which needs no name server")]
@@ -47,7 +47,8 @@ async def dns(subject: Subject) -> list[Finding]:
     except OSError as exc:
         return [
             Finding(
-                "failed", f"the name {host} cannot be looked up: {exc.strerror}", f"name servers: {_name_servers()}",
+                "failed", f"the name {host} cannot be looked up: {exc.strerror}",
+                f"name servers: {_read_name_servers()}",
                 "check the internet connection and the name server that the router gives out (DHCP)",
             )
         ]  # fmt: skip
@@ -55,80 +56,80 @@ async def dns(subject: Subject) -> list[Finding]:
     return [Finding("ok", f"the name {host} is known", addresses)]
 
 
-def _name_servers() -> str:
+def _read_name_servers() -> str:
     with contextlib.suppress(OSError):
         lines = [line.split() for line in _RESOLVER.read_text(encoding="utf-8", errors="replace").splitlines()]
         return ", ".join(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver") or "none"
     return "not told"
 
 
-async def tls(subject: Subject) -> list[Finding]:
+async def check_tls(context: CheckContext) -> list[Finding]:
     """Make a TLS connection to the cloud."""
-    greeted = await _greeting(subject)
-    if isinstance(greeted, Finding):
-        return [greeted]
-    until = time.strftime("%Y-%m-%d", time.gmtime(greeted.validity.end))
-    evidence = f"{greeted.tls_version}, certificates valid until {until}"
-    if greeted.clock.known and not greeted.validity.begin <= greeted.clock.now() <= greeted.validity.end:
+    handshake = await _shared_handshake(context)
+    if isinstance(handshake, Finding):
+        return [handshake]
+    until = time.strftime("%Y-%m-%d", time.gmtime(handshake.validity.end))
+    evidence = f"{handshake.tls_version}, certificates valid until {until}"
+    if handshake.clock.known and not handshake.validity.begin <= handshake.clock.now() <= handshake.validity.end:
         what = "the cloud's certificate is not valid at the time that the cloud tells"
         return [Finding("failed", what, evidence, "something stands in for the cloud: check proxies and the network")]
-    return [Finding("ok", f"{_where(subject.settings.cloud)} shows a trusted certificate", evidence)]
+    return [Finding("ok", f"{_format_address(context.settings.cloud)} shows a trusted certificate", evidence)]
 
 
-async def clock(subject: Subject) -> list[Finding]:
+async def check_clock(context: CheckContext) -> list[Finding]:
     """Compare this machine's clock with the cloud's."""
-    greeted = await _greeting(subject)
+    handshake = await _shared_handshake(context)
     advice = "let it be set from the network: timedatectl set-ntp true, and UDP port 123 open in the router"
-    if isinstance(greeted, Finding) or not greeted.clock.known:
+    if isinstance(handshake, Finding) or not handshake.clock.known:
         if time.time() < RELEASED_AT:
             return [Finding("warning", "this machine's clock was never set", time.strftime("%Y-%m-%d %H:%M"), advice)]
         return [Finding("skipped", "the cloud does not tell the time")]
-    offset_s = greeted.clock.offset_s or 0.0
+    offset_s = handshake.clock.offset_s or 0.0
     if abs(offset_s) <= CLOCK_TOLERANCE_S:
         return [Finding("ok", "this machine's clock agrees with the cloud's", f"{offset_s:+.0f} s")]
     what = f"this machine's clock is {abs(offset_s):.0f} s {'behind' if offset_s > 0 else 'ahead of'} the cloud's"
     return [Finding("warning", what, "calls are signed with the cloud's time, so they work all the same", advice)]
 
 
-async def credentials(subject: Subject) -> list[Finding]:
+async def check_credentials(context: CheckContext) -> list[Finding]:
     """Make a signed call that only reads."""
-    settings = subject.settings.cloud
+    settings = context.settings.cloud
     if not settings.app_id or not settings.secret_key:
         missing = " and ".join(name for name in ("app_id", "secret_key") if not getattr(settings, name))
         return [Finding("failed", f"cloud.{missing} not set", what_to_do="run `sunmi-gateway init`")]
-    answer = await _signed(subject)
-    match answer:
+    problem = await _call_signed(context)
+    match problem:
         case CloudRejectedCredentials():
             advice = "compare cloud.environment, cloud.app_id and the secret key with the vendor's letter"
-            return [Finding("failed", "the cloud does not take the account's signature", answer.detail, advice)]
+            return [Finding("failed", "the cloud does not take the account's signature", problem.detail, advice)]
         case None | VendorRefused():
             return [Finding("ok", f"the cloud takes the signature of {settings.app_id}")]
         case SettingsError():
-            return [Finding("failed", str(answer), what_to_do="correct the settings")]
-    return [Finding("skipped", "the cloud did not answer a signed call", answer.detail)]
+            return [Finding("failed", str(problem), what_to_do="correct the settings")]
+    return [Finding("skipped", "the cloud did not answer a signed call", problem.detail)]
 
 
-async def shop(subject: Subject) -> list[Finding]:
+async def check_shop(context: CheckContext) -> list[Finding]:
     """Ask the cloud about the shop of the settings."""
-    settings = subject.settings.cloud
+    settings = context.settings.cloud
     named = settings.sunmi_shop_no or settings.shop_id
     if not named:
         return [Finding("warning", "no shop is set: calls have to name theirs", what_to_do="set cloud.shop_id")]
     if not settings.app_id or not settings.secret_key:
         return [Finding("skipped", "needs credentials")]
-    answer = await _signed(subject)
-    if isinstance(answer, VendorRefused):
-        return [Finding("failed", f"the cloud refuses the shop {named}", answer.detail, "correct cloud.shop_id")]
-    if answer is not None:
+    problem = await _call_signed(context)
+    if isinstance(problem, VendorRefused):
+        return [Finding("failed", f"the cloud refuses the shop {named}", problem.detail, "correct cloud.shop_id")]
+    if problem is not None:
         return [Finding("skipped", "the cloud did not take a signed call")]
     return [Finding("ok", f"the cloud knows the shop {named}")]
 
 
-async def _signed(subject: Subject) -> Problem | SettingsError | None:
+async def _call_signed(context: CheckContext) -> Problem | SettingsError | None:
     """Return how a signed call failed, or None."""
 
-    async def ask() -> Problem | SettingsError | None:
-        settings = subject.settings.cloud
+    async def call_cloud() -> Problem | SettingsError | None:
+        settings = context.settings.cloud
         try:
             cloud = CloudClient(settings, PeerClock(), timeout_s=8)
         except SettingsError as exc:
@@ -141,20 +142,20 @@ async def _signed(subject: Subject) -> Problem | SettingsError | None:
             await cloud.close()
         return None
 
-    return await subject.once("signed", ask)
+    return await context.share("signed", call_cloud)
 
 
-async def _greeting(subject: Subject) -> _Greeted | Finding:
-    return await subject.once("greeting", lambda: _greet(subject.settings.cloud))
+async def _shared_handshake(context: CheckContext) -> _Handshake | Finding:
+    return await context.share("greeting", lambda: _make_handshake(context.settings.cloud))
 
 
-async def _greet(settings: CloudSettings) -> _Greeted | Finding:
+async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
     """Connect, and ask for nothing but the head of an answer. Returns what is wrong where that fails."""
-    where = _where(settings)
+    where = _format_address(settings)
     host, _, port = where.rpartition(":")
     try:
         context = make_tls_context(settings.ca_file, None)
-        async with asyncio.timeout(_GREETING_S):
+        async with asyncio.timeout(_HANDSHAKE_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
             try:
                 version = writer.get_extra_info("ssl_object").version()
@@ -167,7 +168,7 @@ async def _greet(settings: CloudSettings) -> _Greeted | Finding:
     except SettingsError as exc:
         return Finding("failed", str(exc), what_to_do="correct the settings")
     except TimeoutError:
-        return Finding("failed", f"{where} does not answer", f"waited {_GREETING_S:.0f} s", _NO_WAY)
+        return Finding("failed", f"{where} does not answer", f"waited {_HANDSHAKE_TIMEOUT_S:.0f} s", _CHECK_INTERNET)
     except ssl.SSLCertVerificationError as exc:
         advice = (
             "a proxy, a filter or a login page of the network stands in between: let this machine out without it; "
@@ -175,17 +176,17 @@ async def _greet(settings: CloudSettings) -> _Greeted | Finding:
         )
         return Finding("failed", f"the certificate of {where} is not trusted", exc.verify_message, advice)
     except OSError as exc:
-        return Finding("failed", f"no connection to {where}", exc.strerror or type(exc).__name__, _NO_WAY)
-    told = PeerClock()
+        return Finding("failed", f"no connection to {where}", exc.strerror or type(exc).__name__, _CHECK_INTERNET)
+    peer_clock = PeerClock()
     for line in head.decode("latin-1").split("\r\n"):
         name, _, value = line.partition(":")
         if name.lower() == "date":
-            told.learn(value.strip())
+            peer_clock.learn(value.strip())
     assert context.validity is not None  # noqa: S101  the handshake leaves it
-    return _Greeted(version, context.validity, told)
+    return _Handshake(version, context.validity, peer_clock)
 
 
-def _where(settings: CloudSettings) -> str:
-    parts = urlsplit(settings.url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or 443}"
+def _format_address(settings: CloudSettings) -> str:
+    running_gateway = urlsplit(settings.url)
+    host = f"[{running_gateway.hostname}]" if ":" in (running_gateway.hostname or "") else running_gateway.hostname
+    return f"{host}:{running_gateway.port or 443}"

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
@@ -13,26 +13,28 @@ from gateway.settings import Settings
 Status = Literal["ok", "warning", "failed", "skipped"]
 T = TypeVar("T")
 
-ROUND_S: Final = 3.0
-"""How long the one round of discovery listens that several checks look at."""
+SCAN_TIMEOUT_S: Final = 3.0
+"""How long the one scan listens that several checks share."""
 
 _log = logging.getLogger(__name__)
 
 
 class Finding(NamedTuple):
-    """What one check found: in one sentence, what tells so, and what a person does about it. It never holds a secret.
-
-    `skipped` means that the check could not be made or does not apply.
-    """
+    """What one check found. It never holds a secret."""
 
     status: Status
+    """How bad it is; `skipped` means that the check could not be made or does not apply."""
     what: str
+    """What was found, in one sentence."""
     evidence: str = ""
+    """What proves it."""
     what_to_do: str = ""
+    """What a person does about it."""
     check: str = ""
+    """The name of the check."""
 
     def describe(self) -> dict[str, str]:
-        """Return it as the REST interface shows it."""
+        """Return it as the REST API shows it."""
         return {
             "check": self.check, "status": self.status, "what": self.what, "evidence": self.evidence,
             "what_to_do": self.what_to_do,
@@ -40,64 +42,71 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is examined: the settings, and the gateway that they made, unless it could not be made."""
+class CheckContext:
+    """What is checked."""
 
     settings: Settings
+    """The settings."""
     gateway: Gateway | None
-    _shared: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    """The gateway that they made; None if it cannot be made."""
+    _shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
+    """Results that several checks need, by name."""
 
     @property
-    def parts(self) -> Gateway:
+    def running_gateway(self) -> Gateway:
         """The gateway, for checks that are declared to need it."""
         assert self.gateway is not None  # noqa: S101  they are skipped without one
         return self.gateway
 
-    async def once(self, name: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do what several checks need once, for the first that asks."""
-        task = self._shared.get(name)
-        if task is None:
-            task = self._shared[name] = asyncio.create_task(work())
-        return cast(T, await asyncio.shield(task))
+    async def share(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what several checks need once, for the first that asks; the others wait for its result."""
+        shared = self._shared.get(name)
+        if shared is not None:
+            return cast(T, await asyncio.shield(shared))
+        shared = self._shared[name] = asyncio.get_running_loop().create_future()
+        try:
+            result = await work()
+        except BaseException as exc:
+            # Whoever waits gets the failure, also that the first ran out of its time.
+            shared.set_exception(exc if isinstance(exc, Exception) else TimeoutError(f"{name} was not done in time"))
+            shared.exception()
+            raise
+        shared.set_result(result)
+        return result
 
-    async def round(self) -> ScanResult:
-        """Return what one round of discovery sees."""
-        return await self.once("round", lambda: self.parts.discovery.round(timeout_s=ROUND_S))
-
-    async def close(self) -> None:
-        """End what is still under way."""
-        for task in self._shared.values():
-            task.cancel()
-        await asyncio.gather(*self._shared.values(), return_exceptions=True)
+    async def scan(self) -> ScanResult:
+        """Return what one scan finds."""
+        return await self.share("scan", lambda: self.running_gateway.discovery.round(timeout_s=SCAN_TIMEOUT_S))
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: its name, what does it, for how many seconds at most, and whether it needs a gateway."""
+    """One check."""
 
     name: str
-    look: Callable[[Subject], Awaitable[Sequence[Finding]]]
-    limit_s: float = 10.0
+    """Its name."""
+    run: Callable[[CheckContext], Awaitable[Sequence[Finding]]]
+    """Makes it."""
+    timeout_s: float = 10.0
+    """How long it may take, in seconds."""
     needs_gateway: bool = False
+    """Whether it is skipped without a gateway."""
 
 
-async def examine(subject: Subject, checks: Sequence[Check]) -> list[Finding]:
-    """Make all checks at the same time and return their findings in the order of the checks."""
-    try:
-        found = await asyncio.gather(*(_made(check, subject) for check in checks))
-    finally:
-        await subject.close()
+async def run_checks(context: CheckContext, checks: Sequence[Check]) -> list[Finding]:
+    """Run all checks at the same time and return their findings in the order of the checks."""
+    found = await asyncio.gather(*(_run_check(check, context) for check in checks))
     return [finding._replace(check=check.name) for check, some in zip(checks, found, strict=True) for finding in some]
 
 
-async def _made(check: Check, subject: Subject) -> Sequence[Finding]:
-    if check.needs_gateway and subject.gateway is None:
+async def _run_check(check: Check, context: CheckContext) -> Sequence[Finding]:
+    if check.needs_gateway and context.gateway is None:
         return [Finding("skipped", "needs a gateway that starts; see the finding on the gateway")]
     try:
-        async with asyncio.timeout(check.limit_s):
-            return await check.look(subject)
+        async with asyncio.timeout(check.timeout_s):
+            return await check.run(context)
     except TimeoutError:
-        return [Finding("warning", f"was not done within {check.limit_s:.0f} s", what_to_do="look again later")]
+        return [Finding("warning", f"was not done within {check.timeout_s:.0f} s", what_to_do="look again later")]
     except Exception:
         _log.exception("the check %s failed", check.name)
         return [Finding("warning", "the check itself failed; the log tells where", what_to_do="report this")]

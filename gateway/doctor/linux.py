@@ -1,4 +1,4 @@
-"""What Linux tells of itself in files, for evidence; elsewhere, and where it is hidden, nothing is told.
+"""What Linux shows of itself in /proc and /sys, as evidence. Elsewhere, and where it is hidden, nothing is found.
 
 `root` is the folder in which `proc` and `sys` are.
 """
@@ -11,25 +11,29 @@ from typing import Final, NamedTuple
 _ROOT: Final = Path("/")
 _LISTENING: Final = {"tcp": "0A", "udp": "07"}
 _COMPLETE: Final = 0x2
-_PASSING: Final = frozenset({"tmpfs", "ramfs", "overlay"})
+_VOLATILE: Final = frozenset({"tmpfs", "ramfs", "overlay"})
 
 
 class Mount(NamedTuple):
-    """Where a file system is mounted, of which kind, with which options, and whether it lies on a flash card."""
+    """A mounted file system."""
 
     point: str
+    """Where it is mounted."""
     kind: str
+    """Its type, such as ext4."""
     options: frozenset[str]
+    """Its mount options."""
     on_card: bool
+    """Whether it is on a flash card."""
 
     @property
-    def is_passing(self) -> bool:
+    def is_volatile(self) -> bool:
         """Whether it is in memory, or in a layer above a disk that is thrown away, and so gone after a restart."""
-        return self.kind in _PASSING
+        return self.kind in _VOLATILE
 
 
-def port_holder(protocol: str, port: int, root: Path = _ROOT) -> str:
-    """Tell which program keeps a port (`tcp` or `udp`), as far as this user may know."""
+def find_port_holder(protocol: str, port: int, root: Path = _ROOT) -> str:
+    """Return which program holds a port (`tcp` or `udp`), as far as this user may know."""
     inodes = {
         words[9]
         for words in _table(root / "proc/net" / protocol)
@@ -46,7 +50,7 @@ def port_holder(protocol: str, port: int, root: Path = _ROOT) -> str:
     return "a program of another user has it"
 
 
-def neighbours(interface: str, root: Path = _ROOT) -> list[str]:
+def list_neighbours(interface: str, root: Path = _ROOT) -> list[str]:
     """Return the hosts whose hardware address is known on an interface."""
     return [
         words[0]
@@ -60,7 +64,7 @@ def is_wireless(interface: str, root: Path = _ROOT) -> bool:
     return (root / "sys/class/net" / interface / "wireless").exists()
 
 
-def mount_of(path: Path, root: Path = _ROOT) -> Mount | None:
+def find_mount(path: Path, root: Path = _ROOT) -> Mount | None:
     """Return the mount that holds a path, or None where that is not told."""
     found = None
     for words in _table(root / "proc/self/mountinfo", head=0):
@@ -73,7 +77,7 @@ def mount_of(path: Path, root: Path = _ROOT) -> Mount | None:
     return found
 
 
-def swaps(root: Path = _ROOT) -> list[str]:
+def list_swaps(root: Path = _ROOT) -> list[str]:
     """Return what this machine swaps to, but for memory (zram)."""
     return [words[0] for words in _table(root / "proc/swaps") if words and not words[0].startswith("/dev/zram")]
 

@@ -6,22 +6,22 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from gateway.doctor.finding import Finding, Status, Subject
-from gateway.doctor.linux import mount_of, swaps
+from gateway.doctor.finding import CheckContext, Finding, Status
+from gateway.doctor.linux import find_mount, list_swaps
 from gateway.errors import StateError
 from gateway.storage import health
 from gateway.storage.state_directory import StateDirectory
 
 _MIB: Final = 1024 * 1024
-_NEARLY_FULL: Final = 64 * _MIB
-_LONG_S: Final = 3600.0
-_TOO_LONG_S: Final = 86400.0
+_MIN_FREE_BYTES: Final = 64 * _MIB
+_WARNING_AGE_S: Final = 3600.0
+_FAILURE_AGE_S: Final = 86400.0
 _JOURNAL: Final = Path("var/log/journal")
 
 
-async def database(subject: Subject) -> list[Finding]:
+async def check_database(context: CheckContext) -> list[Finding]:
     """Check the database's integrity from beside."""
-    path = StateDirectory.database_in(subject.settings.state_directory)
+    path = StateDirectory.database_in(context.settings.state_directory)
     if not path.exists():
         return [Finding("skipped", f"{path} does not exist yet")]
     try:
@@ -44,9 +44,9 @@ async def database(subject: Subject) -> list[Finding]:
     return findings
 
 
-async def disk(subject: Subject) -> list[Finding]:
+async def check_disk(context: CheckContext) -> list[Finding]:
     """See how much room there is."""
-    directory = _existing(subject.settings.state_directory)
+    directory = _find_existing(context.settings.state_directory)
     try:
         usage = shutil.disk_usage(directory)
     except OSError as exc:
@@ -55,21 +55,21 @@ async def disk(subject: Subject) -> list[Finding]:
     advice = f"free some space there: du -xh {directory} | sort -h | tail"
     if hasattr(os, "statvfs") and os.statvfs(directory).f_files and not os.statvfs(directory).f_favail:
         return [Finding("failed", f"{directory}: the disk can hold no more files", evidence, advice)]
-    if usage.free < _NEARLY_FULL:
+    if usage.free < _MIN_FREE_BYTES:
         return [Finding("failed", f"{directory}: the disk is nearly full", evidence, advice)]
-    if usage.free < subject.settings.outbox.max_bytes:
+    if usage.free < context.settings.outbox.max_bytes:
         what = f"{directory}: there is less room than the outbox may need (outbox.max_bytes)"
         return [Finding("warning", what, evidence, advice)]
     return [Finding("ok", f"{directory}: there is room", evidence)]
 
 
-async def card(subject: Subject, root: Path = Path("/")) -> list[Finding]:
+async def check_card(context: CheckContext, root: Path = Path("/")) -> list[Finding]:
     """See whether what writes to a flash card is kept low."""
-    directory = _existing(subject.settings.state_directory).resolve()
-    mount = mount_of(directory, root)
+    directory = _find_existing(context.settings.state_directory).resolve()
+    mount = find_mount(directory, root)
     if mount is None:
         return [Finding("skipped", "this system does not tell where the state directory is mounted")]
-    if mount.is_passing:
+    if mount.is_volatile:
         advice = "name a folder on a disk in storage.directory"
         return [Finding("warning", f"{directory} may be gone after a restart", mount.kind, advice)]
     if not mount.on_card:
@@ -78,25 +78,25 @@ async def card(subject: Subject, root: Path = Path("/")) -> list[Finding]:
     if not mount.options & {"noatime", "relatime"}:
         advice = f"mount {mount.point} with noatime in /etc/fstab"
         findings.append(Finding("warning", "every reading of a file writes to the card", mount.point, advice))
-    if swap := [one for one in swaps(root) if _on_card(one, root)]:
+    if swap := [one for one in list_swaps(root) if _is_on_card(one, root)]:
         advice = "switch it off (systemctl disable --now dphys-swapfile), or swap to memory (zram)"
         findings.append(Finding("warning", "this machine swaps to the card", ", ".join(swap), advice))
-    if (root / _JOURNAL).is_dir() and _on_card(f"/{_JOURNAL}", root):
+    if (root / _JOURNAL).is_dir() and _is_on_card(f"/{_JOURNAL}", root):
         advice = "keep it in memory: Storage=volatile in /etc/systemd/journald.conf"
         findings.append(Finding("warning", "the system's journal is written to the card", f"/{_JOURNAL}", advice))
     return findings or [Finding("ok", f"{directory} is on a card, and little else writes to it", mount.point)]
 
 
-async def outbox(subject: Subject) -> list[Finding]:
+async def check_outbox(context: CheckContext) -> list[Finding]:
     """See what waits for the cloud, and what it refused."""
-    gateway = subject.parts
+    gateway = context.running_gateway
     depth, age_s = await gateway.outbox.stats()
     refused = sum(count.items for count in await gateway.outbox.counts() if count.state == "refused")
     findings = []
     age = f"the oldest for {(age_s or 0) / 3600:.1f} h of running time"
     evidence = f"{age}; {gateway.outbox.unreachable}" if gateway.outbox.unreachable else age
-    if age_s is not None and age_s > _LONG_S:
-        status: Status = "failed" if age_s > _TOO_LONG_S else "warning"
+    if age_s is not None and age_s > _WARNING_AGE_S:
+        status: Status = "failed" if age_s > _FAILURE_AGE_S else "warning"
         advice = "see the findings on the cloud; nothing is lost meanwhile"
         findings.append(Finding(status, f"{depth} calls wait for the cloud", evidence, advice))
     if gateway.outbox.held:
@@ -111,13 +111,13 @@ async def outbox(subject: Subject) -> list[Finding]:
     return findings or [Finding("ok", f"{depth} calls wait for the cloud", evidence if depth else "")]
 
 
-def _existing(path: Path) -> Path:
+def _find_existing(path: Path) -> Path:
     """Return the folder, or the nearest one above that exists."""
     return next(one for one in (path, *path.absolute().parents) if one.exists())
 
 
-def _on_card(path: str, root: Path) -> bool:
+def _is_on_card(path: str, root: Path) -> bool:
     if path.startswith("/dev/"):
         return "/mmcblk" in path
-    mount = mount_of(Path(path), root)
+    mount = find_mount(Path(path), root)
     return mount is not None and mount.on_card

@@ -14,23 +14,23 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from gateway.discovery.advertisement import SERVICE_TYPE
 from gateway.discovery.interfaces import Interface
 from gateway.discovery.scope import ScanScope
-from gateway.doctor.finding import Finding, Subject
-from gateway.doctor.linux import is_wireless, neighbours
+from gateway.doctor.finding import CheckContext, Finding
+from gateway.doctor.linux import is_wireless, list_neighbours
 
 _BROWSE_S: Final = 2.5
-_ANSWER_S: Final = 1.5
-_MOST_TRIED: Final = 16
+_CONNECT_TIMEOUT_S: Final = 1.5
+_MAX_HOSTS: Final = 16
 _PORTS: Final = (80, 443, 53)
 
 
-async def second_gateway(subject: Subject) -> list[Finding]:
+async def check_second_gateway(context: CheckContext) -> list[Finding]:
     """Look for another gateway on the same network: two would fight for cameras and send everything twice."""
-    used = ScanScope.now(subject.settings.discovery).interfaces
+    used = ScanScope.now(context.settings.discovery).interfaces
     if not used:
         return [Finding("skipped", "there is no interface to use")]
-    own = subject.gateway.advertisement.names if subject.gateway is not None else frozenset()
+    own = context.gateway.advertisement.names if context.gateway is not None else frozenset()
     try:
-        found = await _announced([one.address for one in used])
+        found = await _browse_gateways([one.address for one in used])
     except (OSError, ZeroconfError) as exc:
         return [Finding("skipped", "multicast DNS cannot be used now", str(exc))]
     others = {name: where for name, where in found.items() if name not in own}
@@ -41,7 +41,7 @@ async def second_gateway(subject: Subject) -> list[Finding]:
     return [Finding("ok", "no other gateway is on this network", f"listened {_BROWSE_S} s")]
 
 
-async def _announced(addresses: list[str]) -> dict[str, str]:
+async def _browse_gateways(addresses: list[str]) -> dict[str, str]:
     """Return the gateways that announce themselves: the name of each, and where it is."""
     found: dict[str, str] = {}
     loop = asyncio.get_running_loop()
@@ -55,7 +55,7 @@ async def _announced(addresses: list[str]) -> dict[str, str]:
         if await service.async_request(zeroconf, (until - loop.time()) * 1000, DNSQuestionType.QM):
             found[name] = ", ".join(f"{one}:{service.port}" for one in service.parsed_addresses(IPVersion.V4Only))
 
-    def changed(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
+    def on_change(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
         if state_change is ServiceStateChange.Removed:
             found.pop(name, None)
         else:
@@ -63,7 +63,7 @@ async def _announced(addresses: list[str]) -> dict[str, str]:
 
     async with AsyncZeroconf(addresses, ip_version=IPVersion.V4Only) as multicast:
         browser = AsyncServiceBrowser(
-            multicast.zeroconf, [SERVICE_TYPE], handlers=[changed], question_type=DNSQuestionType.QM
+            multicast.zeroconf, [SERVICE_TYPE], handlers=[on_change], question_type=DNSQuestionType.QM
         )
         try:
             await asyncio.sleep(until - loop.time())
@@ -75,33 +75,35 @@ async def _announced(addresses: list[str]) -> dict[str, str]:
     return found
 
 
-async def client_isolation(subject: Subject) -> list[Finding]:
+async def check_client_isolation(context: CheckContext) -> list[Finding]:
     """See on each network whether hosts reach each other, or only the router, as many an access point has it."""
-    result = await subject.round()
+    result = await context.scan()
     answered = [sighting.address.rpartition(":")[0] for sighting in (*result.sightings, *result.unidentified)]
     known = [
-        address.rpartition(":")[0] for one in subject.parts.registry.all() for address in one.candidate_addresses()
+        address.rpartition(":")[0]
+        for one in context.running_gateway.registry.all()
+        for address in one.candidate_addresses()
     ]
-    used = [one for one in ScanScope.now(subject.settings.discovery).interfaces if not one.is_loopback]
+    used = [one for one in ScanScope.now(context.settings.discovery).interfaces if not one.is_loopback]
     if not used:
         return [Finding("skipped", "discovery uses no network but this machine's own")]
-    return list(await asyncio.gather(*(_isolation(one, answered, known) for one in used)))
+    return list(await asyncio.gather(*(_check_isolation(one, answered, known) for one in used)))
 
 
-async def _isolation(one: Interface, answered: Iterable[str], known: Iterable[str]) -> Finding:
+async def _check_isolation(one: Interface, answered: Iterable[str], known: Iterable[str]) -> Finding:
     medium = "Wi-Fi" if is_wireless(one.name) else "network"
-    router = _router(one.name)
-    if any(_inside(host, one) for host in answered):
+    router = _find_router(one.name)
+    if any(_is_in_network(host, one) for host in answered):
         return Finding("ok", f"{one.name}: hosts of this {medium} answer each other", "cameras answered")
-    peers = dict.fromkeys(host for host in (*known, *neighbours(one.name)) if _inside(host, one))
-    tried = [host for host in peers if host not in (router, one.address)][:_MOST_TRIED]
-    reached = [host for host, there in zip(tried, await _reach(tried), strict=True) if there]
+    peers = dict.fromkeys(host for host in (*known, *list_neighbours(one.name)) if _is_in_network(host, one))
+    tried = [host for host in peers if host not in (router, one.address)][:_MAX_HOSTS]
+    reached = [host for host, there in zip(tried, await _probe_hosts(tried), strict=True) if there]
     if reached:
         return Finding("ok", f"{one.name}: hosts of this {medium} answer each other", f"answered: {', '.join(reached)}")
     if not tried:
         return Finding("skipped", f"{one.name}: nobody but the router is known there yet")
     silent = f"no answer from {', '.join(tried)}"
-    if not router or not (await _reach([router]))[0]:
+    if not router or not (await _probe_hosts([router]))[0]:
         advice = "check cable and Wi-Fi, and whether those hosts are switched on"
         return Finding("warning", f"{one.name}: nobody answers on this {medium}", silent, advice)
     advice = (
@@ -112,12 +114,12 @@ async def _isolation(one: Interface, answered: Iterable[str], known: Iterable[st
     return Finding("warning", what, f"{silent}; {router} (router) answers", advice)
 
 
-async def _reach(hosts: list[str]) -> list[bool]:
+async def _probe_hosts(hosts: list[str]) -> list[bool]:
     """Tell of each host whether it is there: it takes a connection, or refuses one."""
 
     async def one(host: str, port: int) -> bool:
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 _, writer = await asyncio.open_connection(host, port)
         except ConnectionRefusedError:
             return True
@@ -126,13 +128,13 @@ async def _reach(hosts: list[str]) -> list[bool]:
         writer.transport.abort()
         return True
 
-    async def any_port(host: str) -> bool:
+    async def probe_ports(host: str) -> bool:
         return any(await asyncio.gather(*(one(host, port) for port in _PORTS)))
 
-    return await asyncio.gather(*map(any_port, hosts))
+    return await asyncio.gather(*map(probe_ports, hosts))
 
 
-def _inside(host: str, one: Interface) -> bool:
+def _is_in_network(host: str, one: Interface) -> bool:
     try:
         socket.inet_aton(host)
     except OSError:
@@ -140,7 +142,7 @@ def _inside(host: str, one: Interface) -> bool:
     return host in one
 
 
-def _router(interface: str) -> str:
+def _find_router(interface: str) -> str:
     """Return the router by which an interface leads to the rest of the world, or nothing."""
     with contextlib.suppress(OSError, KeyError):
         ways: Any = netifaces.gateways()

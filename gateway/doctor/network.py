@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from gateway.discovery.interfaces import Interface
 from gateway.discovery.scope import MOST_ADDRESSES, ScanScope
-from gateway.doctor.finding import Finding, Subject
-from gateway.doctor.linux import port_holder
+from gateway.doctor.finding import CheckContext, Finding
+from gateway.doctor.linux import find_port_holder
 from gateway.protocol.discovery_frames import encode_request
 from gateway.storage.state_directory import StateDirectory
 
@@ -25,9 +25,9 @@ _QUESTION: Final = (
 """Which services there are (RFC 6763, section 9): every host that speaks multicast DNS may answer."""
 
 
-async def interfaces(subject: Subject) -> list[Finding]:
+async def check_interfaces(context: CheckContext) -> list[Finding]:
     """Look at the interfaces that discovery uses, and at their networks."""
-    here = ScanScope.now(subject.settings.discovery)
+    here = ScanScope.now(context.settings.discovery)
     findings = [
         Finding(
             "failed" if not here.interfaces else "warning", problem, what_to_do="connect it, or correct the setting"
@@ -55,11 +55,11 @@ async def interfaces(subject: Subject) -> list[Finding]:
     return findings
 
 
-async def server_ports(subject: Subject) -> list[Finding]:
+async def check_server_ports(context: CheckContext) -> list[Finding]:
     """See whether the ports for tills are served, or else can be had."""
-    settings = subject.settings.server
-    served = StateDirectory.load_address(subject.settings.state_directory)
-    if served and subject.gateway is not None:
+    settings = context.settings.server
+    served = StateDirectory.load_address(context.settings.state_directory)
+    if served and context.gateway is not None:
         return [Finding("ok", f"tills are served at {served}")]
     findings = []
     for key, port in (("port", settings.port), ("https_port", settings.https_port)):
@@ -74,52 +74,52 @@ async def server_ports(subject: Subject) -> list[Finding]:
                 advice = "ports below 1024 need a right that the packaged service has; " + advice
             findings.append(
                 Finding("failed", f"TCP port {port} cannot be had (server.{key}): {exc.strerror}",
-                        port_holder("tcp", port), f"end the other program, or {advice}")
+                        find_port_holder("tcp", port), f"end the other program, or {advice}")
             )  # fmt: skip
     return findings or [Finding("ok", "free ports are taken for tills")]
 
 
-async def discovery_port(subject: Subject) -> list[Finding]:
+async def check_discovery_port(context: CheckContext) -> list[Finding]:
     """See whether the port of the vendor's discovery can be shared."""
-    port = subject.settings.discovery.broadcast_port
-    here = ScanScope.now(subject.settings.discovery)
+    port = context.settings.discovery.broadcast_port
+    here = ScanScope.now(context.settings.discovery)
     for one in here.interfaces:
         try:
-            _bound(one.address, port).close()
+            _bind_socket(one.address, port).close()
         except OSError as exc:
             what = f"UDP port {port} cannot be had on {one.name}: {exc.strerror}"
             advice = "end the other program: cameras that answer to that port are not heard"
-            return [Finding("warning", what, port_holder("udp", port), advice)]
+            return [Finding("warning", what, find_port_holder("udp", port), advice)]
     if not here.interfaces:
         return [Finding("skipped", "there is no interface to use")]
     return [Finding("ok", f"UDP port {port} can be used")]
 
 
-async def broadcast(subject: Subject) -> list[Finding]:
+async def check_broadcast(context: CheckContext) -> list[Finding]:
     """Send a discovery request to everyone on each interface, and hear it."""
-    port = subject.settings.discovery.broadcast_port
+    port = context.settings.discovery.broadcast_port
 
-    async def send(one: Interface) -> _Heard:
+    async def send(one: Interface) -> _Received:
         # Bound to the broadcast address, it takes no datagram that is meant for the discovery's own sockets.
-        receiver = _bound(one.broadcast if sys.platform == "linux" else "", port)
-        return await _exchange(one, receiver, encode_request(), (one.broadcast, port))
+        receiver = _bind_socket(one.broadcast if sys.platform == "linux" else "", port)
+        return await _send_and_listen(one, receiver, encode_request(), (one.broadcast, port))
 
-    return await _on_each(subject, f"a broadcast to UDP port {port}", send)
+    return await _test_each(context, f"a broadcast to UDP port {port}", send)
 
 
-async def multicast(subject: Subject) -> list[Finding]:
+async def check_multicast(context: CheckContext) -> list[Finding]:
     """Ask everyone by multicast DNS on each interface, and hear the question."""
 
-    async def send(one: Interface) -> _Heard:
-        receiver = _bound(_GROUP if sys.platform == "linux" else "", _MDNS_PORT, shared=True)
-        return await _exchange(one, receiver, _QUESTION, (_GROUP, _MDNS_PORT))
+    async def send(one: Interface) -> _Received:
+        receiver = _bind_socket(_GROUP if sys.platform == "linux" else "", _MDNS_PORT, shared=True)
+        return await _send_and_listen(one, receiver, _QUESTION, (_GROUP, _MDNS_PORT))
 
-    return await _on_each(subject, f"multicast to {_GROUP}", send)
+    return await _test_each(context, f"multicast to {_GROUP}", send)
 
 
-async def discovery(subject: Subject) -> list[Finding]:
+async def check_discovery(context: CheckContext) -> list[Finding]:
     """Search for cameras with every method, once."""
-    result = await subject.round()
+    result = await context.scan()
     findings = []
     seen = {sighting.sn or sighting.address for sighting in (*result.sightings, *result.unidentified)}
     for name, method in result.methods.items():
@@ -134,32 +134,38 @@ async def discovery(subject: Subject) -> list[Finding]:
     return findings
 
 
-class _Heard(NamedTuple):
+class _Received(NamedTuple):
     own: bool
     others: set[str]
 
 
-async def _on_each(subject: Subject, what: str, send: Callable[[Interface], Awaitable[_Heard]]) -> list[Finding]:
-    used = ScanScope.now(subject.settings.discovery).interfaces
+async def _test_each(
+    context: CheckContext, what: str, send: Callable[[Interface], Awaitable[_Received]]
+) -> list[Finding]:
+    used = ScanScope.now(context.settings.discovery).interfaces
     if not used:
         return [Finding("skipped", "there is no interface to use")]
-    return list(await asyncio.gather(*(_sent(one, what, send) for one in used)))
+    return list(await asyncio.gather(*(_test_interface(one, what, send) for one in used)))
 
 
-async def _sent(one: Interface, what: str, send: Callable[[Interface], Awaitable[_Heard]]) -> Finding:
+async def _test_interface(one: Interface, what: str, send: Callable[[Interface], Awaitable[_Received]]) -> Finding:
     try:
-        heard = await send(one)
+        received = await send(one)
     except OSError as exc:
         advice = "a firewall on this machine may forbid it, or the network lacks a route"
         return Finding("failed", f"{what} cannot be sent on {one.name}", exc.strerror or str(exc), advice)
-    answered = f"{len(heard.others)} hosts answered" + (f": {', '.join(sorted(heard.others)[:5])}" * bool(heard.others))
-    if not heard.own:
+    answered = f"{len(received.others)} hosts answered" + (
+        f": {', '.join(sorted(received.others)[:5])}" * bool(received.others)
+    )
+    if not received.own:
         advice = "let the firewall of this machine pass it in: nft list ruleset"
         return Finding("failed", f"{what} was sent on {one.name}, but nothing of it is heard", answered, advice)
     return Finding("ok", f"{what} is sent and heard on {one.name}", answered)
 
 
-async def _exchange(one: Interface, receiver: socket.socket, message: bytes, target: tuple[str, int]) -> _Heard:
+async def _send_and_listen(
+    one: Interface, receiver: socket.socket, message: bytes, target: tuple[str, int]
+) -> _Received:
     """Send a message from the interface's address, and listen for it and for answers to it."""
     loop = asyncio.get_running_loop()
     with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -172,26 +178,26 @@ async def _exchange(one: Interface, receiver: socket.socket, message: bytes, tar
         sender.bind((one.address, 0))
         own = sender.getsockname()
         sender.sendto(message, target)
-        heard = False
+        received = False
         others: set[str] = set()
         end = time.monotonic() + _LISTEN_S
 
         async def listen(opened: socket.socket) -> None:
-            nonlocal heard
+            nonlocal received
             while (left := end - time.monotonic()) > 0:
                 try:
                     _, source = await asyncio.wait_for(loop.sock_recvfrom(opened, 9000), left)
                 except TimeoutError:
                     return
-                heard = heard or source == own
+                received = received or source == own
                 if opened is sender and source[0] != one.address:
                     others.add(source[0])
 
         await asyncio.gather(listen(receiver), listen(sender))
-    return _Heard(heard, others)
+    return _Received(received, others)
 
 
-def _bound(address: str, port: int, *, shared: bool = False) -> socket.socket:
+def _bind_socket(address: str, port: int, *, shared: bool = False) -> socket.socket:
     """Return a UDP socket that shares its port as the discovery's do; `shared` as multicast DNS does."""
     opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:

@@ -1,12 +1,12 @@
 """Check of the gateway's own services and jobs."""
 
-from gateway.doctor.finding import Finding, Status, Subject
+from gateway.doctor.finding import CheckContext, Finding, Status
 from gateway.runtime.supervisor import TaskReport
 
 
-async def services(subject: Subject) -> list[Finding]:
+async def check_services(context: CheckContext) -> list[Finding]:
     """Report the services and jobs that fail."""
-    reports = subject.parts.supervisor.reports()
+    reports = context.running_gateway.supervisor.reports()
     failing = [report for report in reports if report.state == "failing"]
     if not failing:
         running = sum(report.kind == "service" and report.state == "running" for report in reports)

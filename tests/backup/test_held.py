@@ -12,7 +12,7 @@ from gateway.api.server import serve_commands
 from gateway.app import Gateway
 from gateway.backup.create import create_backup
 from gateway.backup.restore import restore_backup
-from gateway.doctor.finding import Subject, examine
+from gateway.doctor.finding import CheckContext, run_checks
 from gateway.doctor.table import CHECKS
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import Settings, load_settings
@@ -75,8 +75,8 @@ async def test_what_waited_is_held_until_it_is_released(restored: Gateway, store
         async with session.post("/api/v1/cloud/device/ipc/getList", json=listing) as direct:
             assert direct.status == 200, "what is not queued goes on"
         assert "order/update" not in store.cloud.request_paths
-        findings = await examine(
-            Subject(restored.settings, restored), [check for check in CHECKS if check.name == "outbox"]
+        findings = await run_checks(
+            CheckContext(restored.settings, restored), [check for check in CHECKS if check.name == "outbox"]
         )
         assert [(one.status, "outbox release" in one.what_to_do) for one in findings] == [("warning", True)]
         async with session.post("/api/v1/outbox/release") as released:

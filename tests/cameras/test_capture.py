@@ -25,6 +25,7 @@ from gateway.protocol.discovery_frames import (
     parse_announcement,
 )
 from gateway.protocol.endpoint import REDACTED, ResponseField
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.camera_state import SimulatedAccessPoint
@@ -50,6 +51,7 @@ class Studio:
             self.udp_port = int(probe.getsockname()[1])
         self.discovery = Discovery(
             DiscoverySettings(interfaces=["lo"], broadcast_port=self.udp_port, interval_s=0),
+            Supervisor(),
             camera_port=443,
             on_sighting=lambda _: None,
         )

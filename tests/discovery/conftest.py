@@ -8,6 +8,7 @@ import pytest
 
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import Discovery
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings
 
 
@@ -44,7 +45,11 @@ async def discovery(udp_port: int, tcp_port: int, seen: list[DiscoveredDevice]) 
     ) -> Discovery:
         chosen = {"interfaces": ["lo"], "broadcast_port": udp_port, "interval_s": 0, **settings}
         discovery = Discovery(
-            DiscoverySettings(**chosen), camera_port=tcp_port, on_sighting=on_sighting, known_addresses=lambda: known
+            DiscoverySettings(**chosen),
+            Supervisor(),
+            camera_port=tcp_port,
+            on_sighting=on_sighting,
+            known_addresses=lambda: known,
         )
         made.append(discovery)
         return discovery

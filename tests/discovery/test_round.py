@@ -8,6 +8,7 @@ import pytest
 
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import Discovery
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings
 from tests.discovery.conftest import Make
 from tests.discovery.device import Device, https
@@ -55,7 +56,7 @@ async def test_rounds_are_repeated_and_a_reason_is_logged_once(udp_port: int, ca
     with caplog.at_level(logging.WARNING, "gateway.discovery"):
         server = await https("127.0.0.21", 0)
         port = server.sockets[0].getsockname()[1]
-        discovery = Discovery(settings, camera_port=port, on_sighting=reported.put_nowait)
+        discovery = Discovery(settings, Supervisor(), camera_port=port, on_sighting=reported.put_nowait)
         async with server, Device("127.0.0.21", port=udp_port):
             await discovery.start()
             assert [(await reported.get()).sn for _ in range(3)] == ["C201D0000001"] * 3
@@ -90,7 +91,7 @@ async def test_a_method_that_fails_unexpectedly_does_not_stop_the_others(
         raise Broken("the registry")
 
     settings = DiscoverySettings(methods=["broadcast", "sweep"], interfaces=["lo"], broadcast_port=udp_port)
-    discovery = Discovery(settings, camera_port=443, on_sighting=lambda _: None, known_addresses=known)
+    discovery = Discovery(settings, Supervisor(), camera_port=443, on_sighting=lambda _: None, known_addresses=known)
     async with Device("127.0.0.21", port=udp_port):
         result = await discovery.round(timeout_s=2)
     assert result.methods["broadcast"].found == 1
@@ -115,5 +116,5 @@ async def test_the_callers_tls_context_is_the_one_that_is_used(udp_port: int) ->
     context.check_hostname = False
     settings = DiscoverySettings(methods=[], interfaces=["lo"], broadcast_port=udp_port, addresses=["127.0.0.21"])
     async with server:
-        discovery = Discovery(settings, camera_port=port, on_sighting=lambda _: None, tls=context)
+        discovery = Discovery(settings, Supervisor(), camera_port=port, on_sighting=lambda _: None, tls=context)
         assert (await discovery.round(timeout_s=0.6)).unidentified == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.app import Gateway
-from gateway.doctor.finding import Check, Finding, Subject, examine
+from gateway.doctor.finding import Check, CheckContext, Finding, run_checks
 from gateway.doctor.table import CHECKS
 from gateway.settings import Settings, load_settings
 from gateway.simulator.store import SimulatedStore
@@ -25,7 +25,7 @@ class Doctor:
     async def __call__(self, *names: str) -> dict[str, list[Finding]]:
         chosen: list[Check] = [check for check in CHECKS if check.name in names]
         assert len(chosen) == len(names)
-        found = await examine(Subject(self.settings, self.gateway), chosen)
+        found = await run_checks(CheckContext(self.settings, self.gateway), chosen)
         return {name: [one for one in found if one.check == name] for name in names}
 
     async def one(self, name: str) -> Finding:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.doctor import linux, machine
-from gateway.doctor.finding import Subject
+from gateway.doctor.finding import CheckContext
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.store import SimulatedStore
 from gateway.storage import health
@@ -98,7 +98,7 @@ async def test_wear_of_a_card(
     doctor: Any, tmp_path: Path, mounts: str, device: str, more: dict[str, Any], expected: list[str]
 ) -> None:
     root = machine_like(tmp_path / "root", mounts, device=device, **more)
-    found = await machine.card(Subject(doctor.settings, None), root)
+    found = await machine.check_card(CheckContext(doctor.settings, None), root)
     assert len(found) == len(expected)
     for one, word in zip(found, expected, strict=True):
         assert one.status == word or word in one.what
@@ -127,8 +127,8 @@ async def test_the_port_of_discovery_that_another_program_keeps(doctor: Any, sto
 
 def test_who_has_a_port_is_told_by_its_name() -> None:
     with socket.create_server(("127.0.0.1", 0)) as own:
-        assert "process" in linux.port_holder("tcp", own.getsockname()[1])
-    assert linux.port_holder("tcp", 1) == ""
+        assert "process" in linux.find_port_holder("tcp", own.getsockname()[1])
+    assert linux.find_port_holder("tcp", 1) == ""
 
 
 async def test_the_outbox(gateway: Gateway, resident: Any, store: SimulatedStore) -> None:

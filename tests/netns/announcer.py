@@ -1,4 +1,4 @@
-"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS [LOOK_EVERY_S]]`.
+"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS [REFRESH_INTERVAL_S]]`.
 
 It says `host NAME` and stays until it is terminated.
 """
@@ -9,17 +9,19 @@ import signal
 import sys
 
 from gateway.discovery.advertisement import Advertisement, own_digits
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings
 
 
 async def announce() -> None:
     settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
-    look_every_s = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
+    refresh_interval_s = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
     announcement = Advertisement(
         DiscoverySettings(**settings),
+        Supervisor(),
         digits=own_digits(settings.get("interfaces", [])),
         version="1.2.3",
-        look_every_s=look_every_s,
+        refresh_interval_s=refresh_interval_s,
     )
     await announcement.start(8080)
     print(f"host {announcement.host}", flush=True)  # noqa: T201

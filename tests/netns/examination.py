@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from gateway.app import Gateway
-from gateway.doctor.finding import Subject, examine
+from gateway.doctor.finding import CheckContext, run_checks
 from gateway.doctor.table import CHECKS
 from gateway.settings import load_settings
 
@@ -25,7 +25,7 @@ async def look(discovery: str, known: str, *names: str) -> None:
         if known != "-":
             await gateway.registry.manage("FS101D8BS00106", f"{known}:443")
         chosen = [check for check in CHECKS if check.name in names]
-        found = await examine(Subject(gateway.settings, gateway), chosen)
+        found = await run_checks(CheckContext(gateway.settings, gateway), chosen)
         await gateway.close()
     print(json.dumps([one.describe() for one in found]), flush=True)  # noqa: T201
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import ROUND_S, Discovery
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings
 
 
@@ -20,6 +21,7 @@ async def search(settings: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     begin = time.monotonic()
     discovery = Discovery(
         DiscoverySettings(**settings),
+        Supervisor(),
         camera_port=443,
         on_sighting=lambda sighting: seen.append((time.monotonic() - begin, sighting)),
     )

@@ -42,6 +42,7 @@ async def provision(asked: dict[str, Any]) -> None:
         DiscoverySettings(
             methods=["broadcast"], interfaces=asked["interfaces"], broadcast_port=asked["broadcast_port"]
         ),
+        Supervisor(),
         camera_port=asked["camera_port"],
         on_sighting=record_device,
     )

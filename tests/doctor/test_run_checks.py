@@ -5,27 +5,27 @@ from typing import Any
 
 import pytest
 
-from gateway.doctor.finding import Check, Finding, Subject, examine
+from gateway.doctor.finding import Check, CheckContext, Finding, run_checks
 from gateway.doctor.table import CHECKS
 from gateway.settings import Settings
 
 
-async def good(_: Subject) -> list[Finding]:
+async def good(_: CheckContext) -> list[Finding]:
     return [Finding("ok", "fine"), Finding("warning", "but")]
 
 
-async def broken(_: Subject) -> list[Finding]:
+async def broken(_: CheckContext) -> list[Finding]:
     raise RuntimeError("with a secret inside")
 
 
-async def endless(subject: Subject) -> list[Finding]:
-    await subject.once("endless", lambda: asyncio.sleep(3600))
+async def endless(context: CheckContext) -> list[Finding]:
+    await context.share("endless", lambda: asyncio.sleep(3600))
     return []
 
 
 async def test_findings_come_in_the_order_of_the_checks() -> None:
     checks = [Check("endless", endless, 0.2), Check("good", good), Check("broken", broken)]
-    found = await examine(Subject(Settings(), None), checks)
+    found = await run_checks(CheckContext(Settings(), None), checks)
     assert [(one.check, one.status) for one in found] == [
         ("endless", "warning"), ("good", "ok"), ("good", "warning"), ("broken", "warning"),
     ]  # fmt: skip
@@ -42,15 +42,15 @@ async def test_what_several_checks_need_is_done_once() -> None:
         await asyncio.sleep(0)
         return len(done)
 
-    async def look(subject: Subject) -> list[Finding]:
-        return [Finding("ok", str(await subject.once("work", work)))]
+    async def look(context: CheckContext) -> list[Finding]:
+        return [Finding("ok", str(await context.share("work", work)))]
 
-    found = await examine(Subject(Settings(), None), [Check("a", look), Check("b", look)])
+    found = await run_checks(CheckContext(Settings(), None), [Check("a", look), Check("b", look)])
     assert [one.what for one in found] == ["1", "1"]
     assert done == [1]
 
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check.needs_gateway], ids=lambda check: check.name)
 async def test_without_a_gateway_a_check_that_needs_one_is_skipped(check: Any) -> None:
-    [found] = await examine(Subject(Settings(), None), [check])
+    [found] = await run_checks(CheckContext(Settings(), None), [check])
     assert found.status == "skipped"
