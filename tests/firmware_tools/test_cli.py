@@ -7,7 +7,7 @@ import pty
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -178,6 +178,15 @@ def test_batch_writes_images_and_a_report(run_sdcard: RunSdcard, firmware_file: 
     assert Path(document["report"]).is_file()
 
 
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """Let a command heed Ctrl-C also where the tests run in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 @pytest.mark.timeout(300)  # an interrupted command ends when the disk has synced what was written
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_command_leaves_the_old_image(tmp_path: Path, signal_number: signal.Signals) -> None:
