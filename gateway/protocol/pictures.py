@@ -10,10 +10,10 @@ def read_picture_size(data: bytes) -> tuple[int, int] | None:
     if data.startswith(b"BM") and len(data) >= 26:
         width = int.from_bytes(data[18:22], "little", signed=True)
         return width, abs(int.from_bytes(data[22:26], "little", signed=True))
-    return _jpeg_size(data) if data.startswith(b"\xff\xd8") else None
+    return _read_jpeg_size(data) if data.startswith(b"\xff\xd8") else None
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+def _read_jpeg_size(data: bytes) -> tuple[int, int] | None:
     position = 2
     while position + 9 <= len(data) and data[position] == 0xFF:
         marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])

@@ -12,7 +12,7 @@ PRIORITIES: Final[Mapping[ResourceKind, int]] = {"flash": 0, "order": 1, "produc
 """Priority by what an item changes; the lowest number is sent first. Kinds that one call can change together share a
 number, so that sending by priority and then by acceptance keeps the order within each key."""
 
-_DESCRIBED: Final[Mapping[NewerItemRule, str]] = {"keep": "every", "merge": "merge", "replace": "latest"}
+_JSON_NAMES: Final[Mapping[NewerItemRule, str]] = {"keep": "every", "merge": "merge", "replace": "latest"}
 """The rules as the catalogue's JSON names them."""
 
 
@@ -107,7 +107,7 @@ class RelayPolicy:
             "queued": True,
             "each": self.list_parameter or None,
             "order_key": [{"kind": key.kind, "names": list(key.names)} for key in self.order_keys],
-            "waiting": _DESCRIBED[self.on_newer],
+            "waiting": _JSON_NAMES[self.on_newer],
             "barrier": self.barrier,
             "priority": self.priority,
             "items_per_call": self.max_batch_size,

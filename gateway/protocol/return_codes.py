@@ -13,7 +13,7 @@ CAMERA_TIME_REFUSED = 3
 CAMERA_ALREADY_ACTIVATED = 12
 CAMERA_CALLBACK_REFUSED = 311
 
-_CAMERA: Mapping[int, str] = {
+_CAMERA_MEANINGS: Mapping[int, str] = {
     1: "general or internal failure",
     2: "a parameter is missing or malformed",
     3: "the public parameters or the timestamp were refused",
@@ -47,7 +47,9 @@ _CAMERA: Mapping[int, str] = {
 
 def camera_codes(*codes: int) -> tuple[ReturnCode, ...]:
     """Return the given codes with their inferred meanings; 0 is always success."""
-    return tuple(ReturnCode(0, "success") if code == 0 else ReturnCode(code, _CAMERA[code], True) for code in codes)
+    return tuple(
+        ReturnCode(0, "success") if code == 0 else ReturnCode(code, _CAMERA_MEANINGS[code], True) for code in codes
+    )
 
 
 CLOUD_SIGN_REFUSED = 5090

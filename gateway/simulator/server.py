@@ -18,7 +18,7 @@ from gateway.protocol.parameters import FilePart
 from gateway.simulator.faults import FaultInjection, InjectedFault
 from gateway.simulator.ports import find_free_port
 
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 _SHUTDOWN_TIMEOUT_S: Final = 0.1
 _ENDLESS_CHUNK: Final = b"x" * 65536
 
@@ -110,7 +110,7 @@ class HttpsServer:
 
     async def start(self) -> None:
         """Begin to serve. Raises OSError if the port is taken, `StateError` if no port of the address is free."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_route("*", "/{path:.*}", self._handle)
         app.on_response_prepare.append(self._set_date)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)

@@ -1,6 +1,7 @@
 """What a parameter accepts, what it becomes on the wire, and why it refuses the rest."""
 
 from contextlib import suppress
+from dataclasses import FrozenInstanceError
 from decimal import Decimal
 from typing import Any
 
@@ -9,12 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import json_text
-from gateway.protocol.parameters import Choice, InvalidValue, Parameter, PictureFormat
+from gateway.protocol.parameters import Choice, FilePart, InvalidValue, Parameter, PictureFormat
 
 ZOOM = Parameter(name="zoom", type="int", required=True, min=0, max=500)
 MODE = Parameter(name="mode", type="int", choices=(Choice(0, "off"), Choice(1, "on")))
 ANGLE = Parameter(name="angle", type="int", choices=(Choice(0, "upright"), Choice(180, "upside down")), open=True)
 PRICE = Parameter(name="price", type="number", min=0)
+COUNT = Parameter(name="count", type="int")
+PERCENT = Parameter(name="percent", type="int", max=100)
+OFFSET = Parameter(name="offset", type="int", min=-5, max=5)
+CODE = Parameter(name="code", type="string", min_length=8, max_length=8)
+REMARK = Parameter(name="remark", type="string", max_length=3)
 SSID = Parameter(name="ssid", type="string", required=True, min_length=1, max_length=32)
 PASSWORD = Parameter(
     name="password", type="string", required=True, allow_empty=True, min_length=8, max_length=64, secret=True
@@ -58,6 +64,16 @@ LABEL = Parameter(name="pic", type="file", picture_formats=(PictureFormat("SL121
         (PRICE, Decimal("10.00"), "10.00"),
         (PRICE, "10.00", "10.00"),
         (PRICE, Decimal("1E+2"), "1E+2"),
+        (PERCENT, 100, "100"),
+        (PERCENT, -7, "-7"),
+        (OFFSET, -5, "-5"),
+        (OFFSET, 5, "5"),
+        (COUNT, 10**19 - 1, "9" * 19),
+        (COUNT, 1 - 10**19, "-" + "9" * 19),
+        (CODE, "SKDI39DN", "SKDI39DN"),
+        (CODE, "", ""),
+        (REMARK, "", ""),
+        (REMARK, "abc", "abc"),
         (SSID, "x", "x"),
         (SSID, "咖" * 32, "咖" * 32),
         (SSID, " a&b=c ", " a&b=c "),
@@ -107,6 +123,13 @@ def test_a_value_becomes_text(parameter: Parameter, value: Any, text: str) -> No
         (ZOOM, [], "must be an integer, not an array"),
         (ZOOM, {}, "must be an integer, not an object"),
         (ZOOM, "9" * 5000, "must be an integer"),
+        (PERCENT, 101, "must be at most 100, not 101"),
+        (OFFSET, -6, "must be -5 to 5, not -6"),
+        (OFFSET, 6, "must be -5 to 5, not 6"),
+        (COUNT, 10**19, "must be an integer"),
+        (COUNT, -(10**19), "must be an integer"),
+        (CODE, "SKDI39D", "must have 8 to 8 characters, not 7"),
+        (REMARK, "abcd", "must have at most 3 characters, not 4"),
         (MODE, 2, r"must be one of 0 \(off\), 1 \(on\)"),
         (PRICE, "-0.01", "must be at least 0, not -0.01"),
         (PRICE, "", "must be a number"),
@@ -162,6 +185,24 @@ def test_a_value_is_refused_with_a_reason(parameter: Parameter, value: Any, reas
     with pytest.raises(InvalidValue, match=reason) as caught:
         parameter.encode(value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("price", ["999999999999999999.99", "1e17", "0.12345678901234567890123", "1e-400", "-0.0"])
+def test_a_decimal_in_a_list_keeps_its_digits(price: str) -> None:
+    text = ORDERS.encode(f'[{{"order_no":"1","price":{price}}}]')
+    assert json_text.loads(text)[0]["price"] == Decimal(price)
+
+
+@pytest.mark.parametrize("price", ["1e18", "-1e18", "-1e999999", "1000000000000000000.0"])
+def test_a_decimal_in_a_list_has_18_digits_before_the_point(price: str) -> None:
+    with pytest.raises(InvalidValue, match="must have at most 18 digits before the point"):
+        ORDERS.encode(f'[{{"order_no":"1","price":{price}}}]')
+
+
+@pytest.mark.parametrize("price", ["-0.01", "-999999999999999999.99"])
+def test_a_decimal_in_a_list_is_in_range(price: str) -> None:
+    with pytest.raises(InvalidValue, match=f"must be at least 0, not {price}"):
+        ORDERS.encode(f'[{{"order_no":"1","price":{price}}}]')
 
 
 @pytest.mark.parametrize("parameter", [ZOOM, PRICE])
@@ -231,6 +272,11 @@ def test_any_value_is_text_or_refused(value: Any) -> None:
         ({"name": "a", "type": "int", "min": 2, "max": 1}, "min is above max"),
         ({"name": "a", "type": "string", "min_length": 2, "max_length": 1}, "min is above max"),
         ({"name": "a", "type": "string", "min": 1}, "min and max are for numbers"),
+        ({"name": "a", "type": "string", "max": 1}, "min and max are for numbers"),
+        ({"name": "a", "type": "int", "min_length": 1}, "lengths are for strings"),
+        ({"name": "a", "type": "int", "max_length": 1}, "lengths are for strings"),
+        ({"name": "a", "type": "int", "allow_empty": True}, "lengths are for strings"),
+        ({"name": "a", "type": "string", "properties": (MODE,)}, "properties belong to objects"),
         ({"name": "a", "type": "string", "max_bytes": 1}, "max_bytes is for files"),
         ({"name": "a", "type": "string", "picture_formats": LABEL.picture_formats}, "picture formats are for files"),
         ({"name": "a", "type": "string", "one_of": "g", "required": True}, "cannot be required by itself"),
@@ -246,6 +292,48 @@ def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, An
         Parameter(**declared)
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"type": "int", "min": 1, "max": 1},
+        {"type": "number", "min": 1},
+        {"type": "number", "max": 1},
+        {"type": "string", "min_length": 1, "max_length": 1},
+        {"type": "string", "one_of": "group"},
+        {"type": "object", "properties": (MODE,)},
+        {"type": "array", "items": "object", "properties": (MODE,)},
+        {"type": "array", "items": "string", "choices": (Choice("a", "one"),)},
+        {"type": "int", "choices": (Choice(1, "one"),), "open": True, "default": 2},
+        {"type": "file", "max_bytes": 1, "picture_formats": LABEL.picture_formats},
+    ],
+)
+def test_a_declaration_that_fits_is_accepted(declared: dict[str, Any]) -> None:
+    assert Parameter(name="a", **declared).required is False
+
+
+@pytest.mark.parametrize(
+    ("declaration", "name"),
+    [
+        (ORDERS, "name"),
+        (Choice(1, "one"), "value"),
+        (PictureFormat("SL121", 212, 104, ("black",)), "model"),
+        (FilePart("a.png", "image/png", b"x"), "data"),
+    ],
+)
+def test_a_declaration_never_changes(declaration: Any, name: str) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(declaration, name, "other")
+    assert not hasattr(declaration, "__dict__")
+    assert isinstance(hash(declaration), int)
+
+
+def test_equal_declarations_are_equal() -> None:
+    assert Parameter(name="zoom", type="int", required=True, min=0, max=500) == ZOOM
+    assert repr(ORDERS).count("order_no") == 1
+    with pytest.raises(TypeError):
+        Parameter("zoom", "int")  # type: ignore[misc]
+
+
 def test_a_description_leaves_out_what_is_not_set() -> None:
     assert MODE.describe() == {
         "name": "mode",
@@ -256,6 +344,31 @@ def test_a_description_leaves_out_what_is_not_set() -> None:
     }
     assert ZOOM.describe() == {"name": "zoom", "type": "int", "required": True, "min": 0, "max": 500}
     assert PASSWORD.describe()["secret"] is True
+    assert PASSWORD.describe()["blank"] is True
+    assert LABEL.describe()["pictures"] == [
+        {"model": "SL121", "width": 212, "height": 104, "colours": ["black", "white"]}
+    ]
+    everything = Parameter(
+        name="a",
+        type="string",
+        description="What.",
+        one_of="group",
+        max_length=3,
+        default="",
+        format="date",
+        example="b",
+    )
+    assert everything.describe() == {
+        "name": "a",
+        "type": "string",
+        "required": False,
+        "description": "What.",
+        "one_of": "group",
+        "max_length": 3,
+        "format": "date",
+        "example": "b",
+    }
+    assert Parameter(name="a", type="int", default=0).describe()["default"] == 0
     assert [known["name"] for known in ORDERS.describe()["properties"]] == [
         "order_no",
         "price",

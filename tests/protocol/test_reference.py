@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.protocol import catalogue
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.catalogue.shop import MAX_ITEMS_PER_CALL
+from gateway.protocol.catalogue.shop import MAX_BATCH_SIZE
 from gateway.protocol.reference import render
 
 PAGE = Path(catalogue.__file__).parent / "REFERENCE.md"
@@ -54,10 +54,7 @@ def test_it_tells_how_the_calls_of_each_endpoint_wait() -> None:
         assert ("- Queued, priority" in facts) == (endpoint.relay is not None), endpoint.path
         assert ("- Not queued." in facts) == (endpoint.relay is None), endpoint.path
     orders, updates, creates = (sections[path] for path in ("order/update", "product/update", "product/create"))
-    assert (
-        f"- Queued, priority 1: each element of `order_list` is an item, up to {MAX_ITEMS_PER_CALL} in a call."
-        in orders
-    )
+    assert f"- Queued, priority 1: each element of `order_list` is an item, up to {MAX_BATCH_SIZE} in a call." in orders
     assert "- Order key: the order (`order_no`)." in orders
     assert "- While one waits, each is sent" in orders
     assert "merged into it field by field" in updates

@@ -5,7 +5,7 @@ from typing import Final
 from gateway.protocol.catalogue.people import AGE_RANGES, GENDER_DESCRIPTION, GENDERS, GROUP_TYPES
 from gateway.protocol.catalogue.response_fields import describe_choices, int_field, object_list, string_field
 from gateway.protocol.catalogue.shop import (
-    MAX_BODY_BYTES,
+    MAX_REQUEST_BYTES,
     SHOP_PARAMETERS,
     STORE_CODES,
     cloud_endpoint,
@@ -190,7 +190,8 @@ ENDPOINTS = (
             _GROUP_ID,
             Parameter(name="name", type="string", required=True, description="Name of the person.", example="Mike"),
             Parameter(
-                name="pic", type="file", required=True, max_bytes=MAX_BODY_BYTES, description="A picture of the face."
+                name="pic", type="file", required=True, max_bytes=MAX_REQUEST_BYTES,
+                description="A picture of the face.",
             ),
             _GENDER,
             _AGE_RANGE,

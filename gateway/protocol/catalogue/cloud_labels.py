@@ -13,7 +13,7 @@ from gateway.protocol.catalogue.labels import (
 from gateway.protocol.catalogue.response_fields import int_field, object_list, string_field
 from gateway.protocol.catalogue.shop import (
     GENERAL_CODES_NOTE,
-    MAX_BODY_BYTES,
+    MAX_REQUEST_BYTES,
     SHOP_PARAMETERS,
     cloud_endpoint,
     page_parameters,
@@ -118,7 +118,7 @@ ENDPOINTS = (
                 name="pic",
                 type="file",
                 required=True,
-                max_bytes=MAX_BODY_BYTES,
+                max_bytes=MAX_REQUEST_BYTES,
                 picture_formats=PICTURE_FORMATS,
                 description="The picture, in the size and colours of the label's model.",
             ),

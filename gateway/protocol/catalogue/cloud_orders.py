@@ -1,7 +1,7 @@
 """Cloud endpoint `order/update`: the orders of a POS terminal (NOTES: Orders)."""
 
 from gateway.protocol.catalogue.response_fields import string_list
-from gateway.protocol.catalogue.shop import MAX_ITEMS_PER_CALL, SHOP_PARAMETERS, cloud_endpoint
+from gateway.protocol.catalogue.shop import MAX_BATCH_SIZE, SHOP_PARAMETERS, cloud_endpoint
 from gateway.protocol.parameters import Choice, Parameter
 from gateway.protocol.relay_policy import OrderKey, RelayPolicy
 from gateway.protocol.return_codes import cloud_codes
@@ -123,7 +123,7 @@ ENDPOINTS = (
             list_parameter="order_list",
             order_keys=(OrderKey("order", ("order_no",)),),
             deduplicated=True,
-            max_batch_size=MAX_ITEMS_PER_CALL,
+            max_batch_size=MAX_BATCH_SIZE,
             result_lists={"invalid_list": "refused"},
         ),
         note="Not repeatable: no document says that the cloud takes the same order twice as one. "

@@ -9,7 +9,7 @@ from gateway.protocol.catalogue.labels import (
     TEMPLATE_ID,
 )
 from gateway.protocol.catalogue.response_fields import int_field, object_list, string_field, string_list
-from gateway.protocol.catalogue.shop import MAX_ITEMS_PER_CALL, SHOP_PARAMETERS, cloud_endpoint, page_parameters
+from gateway.protocol.catalogue.shop import MAX_BATCH_SIZE, SHOP_PARAMETERS, cloud_endpoint, page_parameters
 from gateway.protocol.endpoint import ResponseField
 from gateway.protocol.parameters import Parameter
 from gateway.protocol.relay_policy import OrderKey, RelayPolicy
@@ -212,7 +212,7 @@ ENDPOINTS = (
             list_parameter="product_list",
             order_keys=(_PRODUCT_KEY,),
             barrier=True,
-            max_batch_size=MAX_ITEMS_PER_CALL,
+            max_batch_size=MAX_BATCH_SIZE,
             result_lists={"exist_list": "redirected", "invalid_list": "refused"},
             redirect_to="product/update",
         ),
@@ -230,7 +230,7 @@ ENDPOINTS = (
             list_parameter="product_list",
             order_keys=(_PRODUCT_KEY,),
             on_newer="merge",
-            max_batch_size=MAX_ITEMS_PER_CALL,
+            max_batch_size=MAX_BATCH_SIZE,
             result_lists={"not_exist_list": "refused", "invalid_list": "refused"},
             creating_member="name",
         ),
@@ -260,7 +260,7 @@ ENDPOINTS = (
             list_parameter="product_key_list",
             order_keys=(OrderKey("product"),),
             barrier=True,
-            max_batch_size=MAX_ITEMS_PER_CALL,
+            max_batch_size=MAX_BATCH_SIZE,
             result_lists={"not_exist_list": "delivered"},
         ),
         note=f"{_AGREED_NOTE} Code 1 is not listed for it, but given by its siblings for a list that cannot be read.",

@@ -6,11 +6,11 @@ from typing import Any, Final
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.parameters import Parameter
 
-MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_REQUEST_BYTES: Final = 1024 * 1024
 """Largest request that the cloud accepts (NOTES: Request size)."""
 
-MAX_ITEMS_PER_CALL: Final = 4000
-"""Largest number of orders or products in one call of the outbox. The vendor limits only the size of a request, which
+MAX_BATCH_SIZE: Final = 4000
+"""Largest number of orders or products in one batch of the outbox. The vendor limits only the size of a request, which
 items of the usual 300 bytes or more reach first."""
 
 SHOP_PARAMETERS: Final = (
@@ -73,4 +73,4 @@ def page_parameters(
 
 def cloud_endpoint(**declared: Any) -> Endpoint:
     """Declare a cloud endpoint. Files have a limit of their own beside that of the form."""
-    return Endpoint(side="cloud", max_bytes=MAX_BODY_BYTES, **declared)
+    return Endpoint(side="cloud", max_bytes=MAX_REQUEST_BYTES, **declared)
