@@ -331,7 +331,7 @@ def test_equal_declarations_are_equal() -> None:
     assert Parameter(name="zoom", type="int", required=True, min=0, max=500) == ZOOM
     assert repr(ORDERS).count("order_no") == 1
     with pytest.raises(TypeError):
-        Parameter("zoom", "int")  # type: ignore[misc]
+        Parameter("zoom", "int")  # type: ignore[call-arg]
 
 
 def test_a_description_leaves_out_what_is_not_set() -> None:
