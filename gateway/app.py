@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from gateway import __version__
 from gateway.api.token_table import TokenTable
-from gateway.authority.names import present_names
+from gateway.authority.certificate_names import find_certificate_names
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.provisioning import Provisioning
 from gateway.cameras.provisioning.table import ProvisioningJobTable
@@ -197,4 +197,4 @@ def _authority(settings: Settings, directory: StateDirectory, host: str) -> "Aut
 
     shop = settings.cloud.sunmi_shop_no or settings.cloud.shop_id
     title = f"{host.removesuffix('.local')}{f', shop {shop}' if shop else ''}"
-    return Authority.open(directory.path, title, present_names(settings, host))
+    return Authority.open(directory.path, title, find_certificate_names(settings, host))

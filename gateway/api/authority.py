@@ -11,7 +11,7 @@ from yarl import URL
 from gateway.api import authority_page
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.app import Gateway
-from gateway.authority.names import present_names
+from gateway.authority.certificate_names import find_certificate_names
 from gateway.errors import NotFound
 from gateway.runtime.timestamps import utc_text
 from gateway.storage.state_directory import StateDirectory
@@ -54,7 +54,7 @@ def _require_authority(gateway: Gateway) -> "Authority":
 
 def _describe(gateway: Gateway) -> dict[str, Any]:
     authority = _require_authority(gateway)
-    names, uncovered = authority.cover(present_names(gateway.settings, gateway.advertisement.host))
+    names, uncovered = authority.split_permitted(find_certificate_names(gateway.settings, gateway.advertisement.host))
     http_port = URL(StateDirectory.load_address(gateway.directory.path)).port or gateway.settings.server.port
     leaf = authority.leaf
     return {

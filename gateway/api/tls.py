@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway.app import Gateway
-from gateway.authority.names import present_names
+from gateway.authority.certificate_names import find_certificate_names
 from gateway.discovery.camera_tls import load_chain
 from gateway.errors import SettingsError, StateError
 
@@ -43,7 +43,7 @@ async def serve_certificate(gateway: Gateway) -> AsyncIterator[ssl.SSLContext]:
 
 
 async def _issue(gateway: Gateway, authority: "Authority", context: ssl.SSLContext) -> None:
-    names = present_names(gateway.settings, gateway.advertisement.host)
+    names = find_certificate_names(gateway.settings, gateway.advertisement.host)
     try:
         authority.renew(names, gateway.cloud.clock.now(), functools.partial(load_chain, context))
     except (OSError, ssl.SSLError) as exc:

@@ -1,6 +1,7 @@
-"""The gateway's own certificate authority, with which browsers on the store's network trust its HTTPS port.
+"""The gateway's own certificate authority, which makes browsers on the store's network trust its HTTPS port.
 
-Tills install its root once. When the root is made it signs one issuing certificate, and its key is then forgotten:
-nobody can ever sign anything else with it. The issuing certificate is confined to the gateway's own names and to
-private addresses, so that its key, if stolen, endangers no other site; it issues what the HTTPS port shows.
+A till installs the root certificate once. The root signs one intermediate certificate, and then its private key is
+discarded: nobody can sign anything else with it. The intermediate certificate issues the HTTPS port's certificate.
+Name constraints limit it to the gateway's own names and private addresses, so its key, if stolen, endangers no other
+site.
 """

@@ -1,4 +1,4 @@
-"""The authority as the gateway keeps it: one file that is made once, and the certificate that was issued last."""
+"""The gateway's certificate authority: its file, and the certificate that it issued last."""
 
 import logging
 import os
@@ -14,39 +14,41 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from gateway import RELEASED_AT
-from gateway.authority.certificates import Issuer, Leaf, latest_moment, new_issuer, new_leaf, permits
-from gateway.authority.names import Names
+from gateway.authority.certificate_names import CertificateNames
+from gateway.authority.certificates import Issuer, Leaf, create_issuer, is_permitted, issue_leaf, limit_issue_time
 from gateway.errors import StateError
 
 _log = logging.getLogger(__name__)
 
 FILE: Final = "authority.pem"
-"""Its name in the state directory."""
+"""The name of its file in the state directory."""
 
-Show = Callable[[ec.EllipticCurvePrivateKey, Sequence[x509.Certificate]], None]
-"""Has the HTTPS port show a certificate, the first, with its key and what lies between it and the root."""
+InstallCertificate = Callable[[ec.EllipticCurvePrivateKey, Sequence[x509.Certificate]], None]
+"""Installs a private key and its certificate chain, leaf first and without the root, at the HTTPS port."""
 
 
 class Authority:
-    """The gateway's certificate authority; made by `open`. `leaf` is the certificate that it issued last."""
+    """The gateway's certificate authority. `open` loads or creates it."""
 
     def __init__(self, path: Path, issuer: Issuer) -> None:
         self.path = path
         self._issuer = issuer
         self.leaf: Leaf | None = None
-        self._asked: Names | None = None
+        """The certificate that it issued last."""
+        self._leaf_names: CertificateNames | None = None
+        """The names for which it was issued."""
 
     @classmethod
-    def open(cls, directory: Path, title: str, names: Names) -> Self:
-        """Load the authority from the state directory, or make it there, for these names.
+    def open(cls, directory: Path, title: str, names: CertificateNames) -> Self:
+        """Load the authority from the state directory, or create it there for these names.
 
-        Raises `StateError` when the file can be neither used nor written.
+        Raises `StateError` if the file cannot be read, used or written.
         """
         path = directory / FILE
         try:
             return cls(path, _parse(path.read_bytes()))
         except FileNotFoundError:
-            issuer = new_issuer(title, names.hosts)
+            issuer = create_issuer(title, names.hosts)
         except OSError as exc:
             raise StateError(f"{path}: the gateway's authority cannot be read: {exc.strerror}") from exc
         except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as exc:
@@ -62,58 +64,58 @@ class Authority:
 
     @property
     def name(self) -> str:
-        """What a person sees in the list of certificates that a till trusts."""
+        """Its name in the list of certificates that a till trusts."""
         return str(self._issuer.root.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of the root, as lower-case hexadecimal digits."""
+        """The SHA-256 of the root certificate, in lower-case hexadecimal digits."""
         return self._issuer.root.fingerprint(hashes.SHA256()).hex()
 
     @property
     def expires_at(self) -> datetime:
-        """When the root ends."""
+        """When the root certificate expires."""
         return self._issuer.root.not_valid_after_utc
 
     @property
     def root_der(self) -> bytes:
-        """The root as Windows, Android and iOS install it."""
+        """The root certificate as DER, which Windows, Android and iOS install."""
         return self._issuer.root.public_bytes(Encoding.DER)
 
     @property
     def root_pem(self) -> bytes:
-        """The root as text."""
+        """The root certificate as PEM."""
         return self._issuer.root.public_bytes(Encoding.PEM)
 
-    def cover(self, names: Names) -> tuple[Names, tuple[str, ...]]:
-        """Return those names that the authority may vouch for, and the others.
+    def split_permitted(self, names: CertificateNames) -> tuple[CertificateNames, tuple[str, ...]]:
+        """Return the names that the root's constraints permit, and the others.
 
-        There are others when the machine was renamed since the authority was made, or has a public address.
+        There are others if the machine was renamed since the authority was created, or has a public address.
         """
         root = self._issuer.root
-        covered = Names(
-            tuple(host for host in names.hosts if permits(root, host)),
-            tuple(address for address in names.addresses if permits(root, address)),
+        permitted = CertificateNames(
+            tuple(host for host in names.hosts if is_permitted(root, host)),
+            tuple(address for address in names.addresses if is_permitted(root, address)),
         )
-        others = {*names.hosts, *names.addresses} - {*covered.hosts, *covered.addresses}
-        return covered, tuple(sorted(others))
+        others = {*names.hosts, *names.addresses} - {*permitted.hosts, *permitted.addresses}
+        return permitted, tuple(sorted(others))
 
-    def renew(self, names: Names, unix_s: float, show: Show) -> bool:
-        """Issue a certificate, and have it shown, if the last one is not for these names or does not serve any more.
+    def renew(self, names: CertificateNames, unix_s: float, install: InstallCertificate) -> bool:
+        """Issue and install a certificate if the last one is for other names or due for renewal; return whether it did.
 
-        `unix_s` is the time; one before the release of this version is a clock that was never set, and taken for the
-        release. What `show` raises is passed on, and then the last certificate stays the one before.
+        `unix_s` is the current time. A time before the release of this version comes from a clock that was never set;
+        the release time is used instead. If `install` raises, the last certificate stays in use.
         """
-        moment = latest_moment(self._issuer, datetime.fromtimestamp(max(unix_s, RELEASED_AT), UTC))
-        renamed = names != self._asked
-        if self.leaf is not None and not renamed and self.leaf.serves(moment):
+        now = limit_issue_time(self._issuer, datetime.fromtimestamp(max(unix_s, RELEASED_AT), UTC))
+        renamed = names != self._leaf_names
+        if self.leaf is not None and not renamed and not self.leaf.needs_renewal(now):
             return False
-        covered, others = self.cover(names)
-        leaf = new_leaf(self._issuer, covered.hosts, covered.addresses, moment)
-        show(leaf.key, (leaf.certificate, self._issuer.certificate))
-        self.leaf, self._asked = leaf, names
+        permitted, others = self.split_permitted(names)
+        leaf = issue_leaf(self._issuer, permitted.hosts, permitted.addresses, now)
+        install(leaf.key, (leaf.certificate, self._issuer.certificate))
+        self.leaf, self._leaf_names = leaf, names
         if renamed:
-            _log.info("HTTPS is certified for %s", ", ".join((*covered.hosts, *covered.addresses)))
+            _log.info("HTTPS is certified for %s", ", ".join((*permitted.hosts, *permitted.addresses)))
         if renamed and others:
             _log.warning(
                 "tills cannot trust the gateway as %s: its authority was made for other names. To make a new one, stop "
@@ -125,17 +127,18 @@ class Authority:
 
 
 def _parse(text: bytes) -> Issuer:
+    """Parse the file. Raises `ValueError`, `TypeError`, `InvalidSignature` or `ExtensionNotFound` if it is damaged."""
     key = load_pem_private_key(text, None)
     certificate, root = x509.load_pem_x509_certificates(text)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise ValueError("the key is not the issuing certificate's")
+        raise ValueError("the key does not belong to the intermediate certificate")
     certificate.verify_directly_issued_by(root)
     root.extensions.get_extension_for_class(x509.NameConstraints)
     return Issuer(root, certificate, key)
 
 
 def _write(path: Path, issuer: Issuer) -> None:
-    """Write the file so that a power cut leaves either all of it or nothing: tills trust it from now on."""
+    """Write the file atomically: after a power cut it is complete or absent."""
     text = issuer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     text += issuer.certificate.public_bytes(Encoding.PEM) + issuer.root.public_bytes(Encoding.PEM)
     unfinished = path.with_suffix(".new")

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.authority.certificates import Issuer, new_issuer, new_leaf
+from gateway.authority.certificates import Issuer, create_issuer, issue_leaf
 from gateway.discovery.camera_tls import load_chain
 from gateway.simulator.ports import find_free_port
 from tests.api.serving import Served, served
@@ -41,7 +41,7 @@ async def pages(folder: Path, issuer: Issuer, *names: str) -> AsyncIterator[list
     await runner.setup()
     try:
         for name in names:
-            leaf = new_leaf(issuer, [name], [], datetime.now(UTC))
+            leaf = issue_leaf(issuer, [name], [], datetime.now(UTC))
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             load_chain(context, leaf.key, (leaf.certificate, issuer.certificate))
             await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
@@ -69,7 +69,7 @@ CALL = """
 
 
 async def test_a_browser_trusts_the_gateway_and_its_origin_alone_may_call(tmp_path: Path) -> None:
-    async with pages(tmp_path, new_issuer("shop", [TILL, OTHER]), TILL, OTHER) as (origin, foreign):
+    async with pages(tmp_path, create_issuer("shop", [TILL, OTHER]), TILL, OTHER) as (origin, foreign):
         server = {"https_port": find_free_port(), "cors_origins": [origin], "allow_plain_http": False}
         async with served(tmp_path, cloud=AWAY, **server) as at:
             token = await at.gateway.tokens.create("till 1", "pos")
@@ -114,7 +114,7 @@ async def test_a_browser_without_the_root_says_so(tmp_path: Path) -> None:
 
 async def test_a_browser_refuses_what_the_root_may_not_vouch_for(tmp_path: Path) -> None:
     async with (
-        pages(tmp_path, new_issuer("shop", [TILL]), TILL, OTHER) as (inside, outside),
+        pages(tmp_path, create_issuer("shop", [TILL]), TILL, OTHER) as (inside, outside),
         browsing(tmp_path, [tmp_path / "pages.pem"]) as browser,
     ):
         await browser.open(inside)
@@ -124,7 +124,7 @@ async def test_a_browser_refuses_what_the_root_may_not_vouch_for(tmp_path: Path)
 
 async def test_a_page_from_the_internet_calls_into_the_lan_once_a_person_agreed(tmp_path: Path) -> None:
     async with (
-        pages(tmp_path, new_issuer("shop", [TILL]), TILL) as (origin,),
+        pages(tmp_path, create_issuer("shop", [TILL]), TILL) as (origin,),
         served(tmp_path, https_port=find_free_port(), cors_origins=[origin]) as at,
     ):
         roots = [await root_of(at, tmp_path), tmp_path / "pages.pem"]
