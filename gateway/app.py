@@ -16,9 +16,9 @@ from gateway.cameras.table import CameraTable
 from gateway.cloud.client import CloudClient
 from gateway.cloud.customer_flow import CustomerFlow
 from gateway.cloud.customer_flow.table import FlowTable
-from gateway.discovery.advertisement import Advertisement, own_digits
-from gateway.discovery.interfaces import own_addresses
-from gateway.discovery.scan import Discovery
+from gateway.discovery.advertisement import Advertisement, create_host_suffix
+from gateway.discovery.discovery import Discovery
+from gateway.discovery.interfaces import find_own_addresses
 from gateway.events.callback_urls import CallbackUrls
 from gateway.events.callbacks import Callbacks
 from gateway.events.camera_ids import CloudCameraIds
@@ -111,7 +111,7 @@ class Gateway:
         webhook_table = WebhookTable(self.database)
         self.webhooks = self._add(
             await Webhooks.open(
-                webhook_table, self.event_log, self.supervisor, own_addresses=own_addresses, now=self.clock.now
+                webhook_table, self.event_log, self.supervisor, own_addresses=find_own_addresses, now=self.clock.now
             )
         )
         self.callbacks = Callbacks(
@@ -147,9 +147,9 @@ class Gateway:
                 settings.discovery,
                 self.supervisor,
                 camera_port=settings.cameras.port,
-                on_sighting=self.registry.record_device,
+                on_device=self.registry.record_device,
                 known_addresses=lambda: [camera.address for camera in self.registry.all() if camera.address],
-                on_round_end=self.registry.expire_unseen,
+                on_scan_end=self.registry.expire_unseen,
                 tls=self.cameras.tls_context,
             )
         )
@@ -159,11 +159,13 @@ class Gateway:
                 self.registry,
                 ProvisioningJobTable(self.database),
                 self.supervisor,
-                scan=self.discovery.round,
+                scan=self.discovery.scan,
             )
         )
-        digits = self.directory.load_host_suffix(lambda: own_digits(settings.discovery.interfaces))
-        self.advertisement = Advertisement(settings.discovery, self.supervisor, digits=digits, version=__version__)
+        host_suffix = self.directory.load_host_suffix(lambda: create_host_suffix(settings.discovery.interfaces))
+        self.advertisement = Advertisement(
+            settings.discovery, self.supervisor, host_suffix=host_suffix, version=__version__
+        )
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
 

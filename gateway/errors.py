@@ -4,6 +4,7 @@
 
     GatewayError
     ├── SettingsError              the start is refused: a setting is wrong
+    ├── NetworkError               the local network cannot be used
     ├── StateError                 the state directory or its database cannot be used
     │   └── DiskFull               the disk has no space left
     └── Problem                    reported to the caller of the REST API, and by commands
@@ -38,6 +39,10 @@ class GatewayError(Exception):
 
 class SettingsError(GatewayError):
     """A setting is not valid. The text names the file or the variable, the key and the reason."""
+
+
+class NetworkError(GatewayError):
+    """The local network cannot be used: an interface is missing, or a port is taken. The text says why."""
 
 
 class StateError(GatewayError):

@@ -1,4 +1,4 @@
-"""Searching for simulated cameras until they are found: on a busy machine an answer may be late for a short round."""
+"""Searching for simulated cameras until they are found: on a busy machine an answer may be late for a short scan."""
 
 from collections.abc import Iterable
 
@@ -10,5 +10,5 @@ async def find(gateway: Gateway, cameras: Iterable[SimulatedCamera]) -> None:
     """Search by broadcast until all of these cameras are found."""
     missing = {camera.sn for camera in cameras}
     while missing:
-        result = await gateway.discovery.round(timeout_s=0.2, methods=["broadcast"])
-        missing -= {sighting.sn for sighting in result.sightings}
+        result = await gateway.discovery.scan(timeout_s=0.2, methods=["broadcast"])
+        missing -= {device.sn for device in result.devices}

@@ -24,7 +24,7 @@ class Body(RequestModel):
 class DiscoveryBody(Body):
     """What to look for, and for how long."""
 
-    timeout_s: float = Field(default=3.0, gt=0, le=60, description="How long the round listens, in seconds.")
+    timeout_s: float = Field(default=3.0, gt=0, le=60, description="How long the scan lasts, in seconds.")
     methods: list[Method] | None = Field(default=None, min_length=1, description="Only these methods.")
 
 

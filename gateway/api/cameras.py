@@ -27,8 +27,8 @@ async def discover(context: RequestContext) -> web.StreamResponse:
     """Look for cameras now, and answer when the scan is over."""
     body = await read_body(context.request, DiscoveryBody)
     gateway = context.gateway
-    result = await gateway.discovery.round(timeout_s=body.timeout_s, methods=body.methods)
-    serial_numbers = dict.fromkeys(sighting.sn for sighting in result.sightings)
+    result = await gateway.discovery.scan(timeout_s=body.timeout_s, methods=body.methods)
+    serial_numbers = dict.fromkeys(device.sn for device in result.devices)
     return json_response(
         {
             "cameras": [gateway.registry.get(sn).describe() for sn in serial_numbers],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.discovery.advertisement import SHORT_HOST
-from gateway.discovery.interfaces import lan_interfaces, own_addresses
+from gateway.discovery.interfaces import find_lan_interfaces, find_own_addresses
 from gateway.errors import SettingsError
 from gateway.settings import Settings
 
@@ -44,15 +44,15 @@ def _find_addresses(settings: Settings) -> list[str]:
     if host != _ANY:
         return found
     # Without link-local addresses: a browser does not take them.
-    private = [address for address in sorted(own_addresses()) if ipaddress.ip_address(address) in _PRIVATE_IPV6]
+    private = [address for address in sorted(find_own_addresses()) if ipaddress.ip_address(address) in _PRIVATE_IPV6]
     return [*found, *private, "::1"]
 
 
 def _interface_addresses(settings: Settings) -> list[str]:
-    interfaces = lan_interfaces()
+    interfaces = find_lan_interfaces()
     for name in settings.discovery.interfaces:
         try:
-            interfaces += lan_interfaces([name])
+            interfaces += find_lan_interfaces([name])
         except SettingsError:  # the interface has no address now
             continue
     return [*sorted(interface.address for interface in interfaces if not interface.is_loopback), "127.0.0.1"]

@@ -24,8 +24,8 @@ from gateway.cameras.capture_redaction import CaptureRedactor
 from gateway.cameras.connection import CallOutcomeUnknown, HttpResponse
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Registry
-from gateway.discovery.frames import RawFrame
-from gateway.discovery.scan import Discovery
+from gateway.discovery.discovery import Discovery
+from gateway.discovery.frame_sockets import RawFrame
 from gateway.errors import Conflict, NotManaged, Problem
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -91,7 +91,9 @@ async def capture(sn: str, *, cameras: Cameras, registry: Registry, discovery: D
     frames = [
         _decode_frame(asked, raw)
         for asked in ("host", "everyone")
-        for raw in await discovery.frames(camera.address, timeout_s=_LISTEN_S, everyone=asked == "everyone")
+        for raw in await discovery.collect_raw_frames(
+            camera.address, timeout_s=_LISTEN_S, broadcast=asked == "everyone"
+        )
     ]
     redactor = CaptureRedactor(_documented_fields())
     redactor.learn({"sn": sn})
@@ -106,7 +108,7 @@ async def capture(sn: str, *, cameras: Cameras, registry: Registry, discovery: D
         "activation": camera.activation,
         "tls": _describe_tls(camera, results),
         "reads": [_describe_read(read, redactor, first=index == 0) for index, read in enumerate(results)],
-        "frames": [_describe_frame(frame, redactor, discovery.port) for frame in frames],
+        "frames": [_describe_frame(frame, redactor, discovery.broadcast_port) for frame in frames],
     }
 
 

@@ -1,1 +1,1 @@
-"""Finding cameras on the network: one file per method, run together in rounds."""
+"""Finds the cameras on the network: `Discovery` runs scans, and each scan uses several methods, one file each."""

@@ -1,27 +1,33 @@
-"""One sighting of a camera: what a discovery method saw, at which address."""
+"""A device that discovery has found."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 FoundBy = Literal["broadcast", "mdns", "sweep", "address"]
+"""How a device was found; `address` means at an address from the settings or from a caller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveredDevice:
-    """What one method saw once. Without `sn` the camera is unidentified: something answers there, nobody knows who.
-
-    `address` is `host:port` of its HTTPS service, built from the datagram's source address and never from what a frame
-    claims. `model` is FM010, FM020 or empty; `mac` is normalised or empty. `hotspot` says that the camera offers its
-    own Wi-Fi network instead of being on the store's.
-    """
+    """What one method found out about a camera at one address."""
 
     address: str
+    """`host:port` of its HTTPS service. The host is the source address of its frame, never the address inside it."""
     interface: str
+    """Name of the network interface that leads there; empty if a router does."""
     found_by: FoundBy
+    """The method that found it."""
     sn: str = ""
+    """Serial number; empty if the device is unidentified."""
     mac: str = ""
+    """MAC address in the usual notation, or empty."""
     model: str = ""
+    """FM010, FM020 or empty."""
     name: str = ""
+    """Name that a person gave it."""
     software_version: str = ""
+    """Version of its firmware."""
     hotspot: bool = False
+    """Whether it offers its own Wi-Fi network instead of being on the store's."""
     certificate_sha256: str = ""
+    """Fingerprint of its TLS certificate; empty if it was not needed to recognise the device."""

@@ -1,4 +1,4 @@
-"""Network interfaces of this machine that lead to the store's network."""
+"""The network interfaces of this machine."""
 
 import contextlib
 import ipaddress
@@ -16,7 +16,7 @@ _PRIVATE = tuple(ipaddress.IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.
 _LINK_LOCAL = ipaddress.IPv4Network("169.254.0.0/16")
 _VIRTUAL = ("docker", "br-", "veth", "virbr", "lxc", "lxd", "cni", "podman", "flannel", "cali", "vmnet", "vboxnet",
             "tun", "tap", "utun", "wg", "ppp", "tailscale", "zt")  # fmt: skip
-_SYS = Path("/sys/class/net")
+_SYS_CLASS_NET = Path("/sys/class/net")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,13 @@ class Interface:
     """One IPv4 address of a network interface; an interface with two addresses counts twice."""
 
     name: str
+    """Name of the interface, such as eth0."""
     address: str
+    """IPv4 address of this machine."""
     netmask: str
+    """Netmask, such as 255.255.255.0."""
     broadcast: str
+    """Broadcast address of its network."""
 
     @property
     def network(self) -> ipaddress.IPv4Network:
@@ -47,54 +51,54 @@ class Interface:
         return ipaddress.IPv4Address(host) in self.network
 
 
-def lan_interfaces(names: Sequence[str] = ()) -> list[Interface]:
-    """Return the interfaces to use as they are now: the named ones, else every one that leads to a store's network.
+def find_lan_interfaces(names: Sequence[str] = ()) -> list[Interface]:
+    """Find the interfaces to use as they are now: the named ones, or all that may lead to a store's network.
 
-    Without names these are the interfaces that are up and have a private IPv4 address, but neither loopback nor the
-    bridges and tunnels of containers, virtual machines and VPNs. Raises `SettingsError` for a name that does not exist
-    now, is down or has no IPv4 address: interfaces come and go, so this may be over at the next call.
+    The latter are up and have a private IPv4 address. They are neither loopback nor the bridges and tunnels of
+    containers, virtual machines and VPNs. Raises `SettingsError` for a name that does not exist, is down or has no IPv4
+    address. Interfaces come and go, so the next call may succeed.
     """
     if names:
-        return [interface for name in dict.fromkeys(names) for interface in _named(name)]
+        return [interface for name in dict.fromkeys(names) for interface in _find_by_name(name)]
     return [
         interface
         for name in netifaces.interfaces()
         if not name.startswith(_VIRTUAL) and _is_up(name)
-        for interface in _addresses(name)
+        for interface in _read_addresses(name)
         if interface.is_private and interface.network.prefixlen <= 30
     ]
 
 
-def own_addresses() -> set[str]:
-    """Return every IP address of this machine as it is now."""
+def find_own_addresses() -> set[str]:
+    """Find every IP address of this machine as it is now."""
     found: set[str] = set()
     for name in netifaces.interfaces():
-        with contextlib.suppress(ValueError):  # the interface left since it was listed
+        with contextlib.suppress(ValueError):  # the interface has disappeared since it was listed
             addresses = netifaces.ifaddresses(name)
             entries = [*addresses.get(netifaces.AF_INET, []), *addresses.get(netifaces.AF_INET6, [])]
             found |= {str(entry["addr"]).partition("%")[0] for entry in entries}
     return found
 
 
-def covering(interfaces: Iterable[Interface], host: str) -> Interface | None:
-    """Return the interface whose network holds the host, the narrowest first, or None where a router is needed."""
-    fitting = [interface for interface in interfaces if host in interface]
-    return max(fitting, key=lambda interface: interface.network.prefixlen, default=None)
+def find_interface(interfaces: Iterable[Interface], host: str) -> Interface | None:
+    """Return the interface with the smallest network that holds the host, or None if a router leads there."""
+    local = [interface for interface in interfaces if host in interface]
+    return max(local, key=lambda interface: interface.network.prefixlen, default=None)
 
 
-def address_towards(host: str) -> str:
-    """Return this machine's address as a host sees it: that from which it is called now, by the system's own routes.
+def find_local_address(host: str) -> str:
+    """Find the address from which this machine sends to a host, by the routes of the operating system.
 
-    Nothing is sent. Raises `OSError` for what is no IP address and where no route leads to it.
+    Nothing is sent. Raises `OSError` if the host is no IP address, or no route leads to it.
     """
-    family, kind, _, _, where = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    family, kind, _, _, target = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
     with socket.socket(family, kind) as probe:
-        probe.connect(where)
+        probe.connect(target)
         return str(probe.getsockname()[0])
 
 
-def hardware_address(names: Sequence[str] = ()) -> str:
-    """Return the MAC address that stays this machine's: of the first real interface by name, up or not, or ""."""
+def find_mac_address(names: Sequence[str] = ()) -> str:
+    """Find the MAC address of the first real interface by name, up or not. It is empty if there is none."""
     for name in sorted(names or netifaces.interfaces()):
         if name.startswith(_VIRTUAL) or name not in netifaces.interfaces():
             continue
@@ -104,36 +108,36 @@ def hardware_address(names: Sequence[str] = ()) -> str:
     return ""
 
 
-def _named(name: str) -> list[Interface]:
+def _find_by_name(name: str) -> list[Interface]:
     if name not in netifaces.interfaces():
         known = ", ".join(netifaces.interfaces()) or "none"
         raise SettingsError(f"discovery.interfaces: there is no interface {name!r}; there are: {known}")
-    found = _addresses(name)
+    found = _read_addresses(name)
     if not found or not _is_up(name):
         state = "is down" if found else "has no IPv4 address"
         raise SettingsError(f"discovery.interfaces: {name} {state} now; is its cable or its Wi-Fi connected?")
     return found
 
 
-def _addresses(name: str) -> list[Interface]:
+def _read_addresses(name: str) -> list[Interface]:
     try:
         entries = netifaces.ifaddresses(name).get(netifaces.AF_INET, [])
-    except ValueError:  # the interface left since it was listed
+    except ValueError:  # the interface has disappeared since it was listed
         return []
-    return [_interface(name, entry) for entry in entries if entry.get("addr") and entry.get("netmask")]
+    return [_build_interface(name, entry) for entry in entries if entry.get("addr") and entry.get("netmask")]
 
 
-def _interface(name: str, entry: dict[str, str]) -> Interface:
+def _build_interface(name: str, entry: dict[str, str]) -> Interface:
     network = ipaddress.IPv4Network((entry["addr"], entry["netmask"]), strict=False)
-    told = "" if network.is_loopback else entry.get("broadcast", "")
-    return Interface(name, entry["addr"], entry["netmask"], told or str(network.broadcast_address))
+    broadcast = "" if network.is_loopback else entry.get("broadcast", "")
+    return Interface(name, entry["addr"], entry["netmask"], broadcast or str(network.broadcast_address))
 
 
 def _is_up(name: str) -> bool:
     if sys.platform != "linux":
         return True  # elsewhere an interface that is down has no address
     try:
-        state = (_SYS / name / "operstate").read_text(encoding="ascii").strip()
+        state = (_SYS_CLASS_NET / name / "operstate").read_text(encoding="ascii").strip()
     except OSError:
-        return True  # a sandbox without /sys: its address is all there is to know
+        return True  # a sandbox without /sys; the interface has an address
     return state not in ("down", "lowerlayerdown", "notpresent")

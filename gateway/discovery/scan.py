@@ -1,263 +1,166 @@
-"""Rounds of discovery: all methods at once, merged, repeated."""
+"""One scan: all methods at the same time, with their results merged."""
 
 import asyncio
-import logging
-import re
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from gateway.discovery.broadcast import broadcast
-from gateway.discovery.camera_tls import camera_tls_context
+from gateway.discovery.broadcast import scan_by_broadcast
 from gateway.discovery.device import DiscoveredDevice
-from gateway.discovery.frames import FrameSockets, RawFrame, SharedFrameSockets
-from gateway.discovery.identification import PATIENCE_S, camera_sighting, identify, overheard
-from gateway.discovery.mdns import browse
+from gateway.discovery.frame_sockets import FrameSockets
+from gateway.discovery.identification import build_device
+from gateway.discovery.mdns import scan_by_mdns
 from gateway.discovery.scope import ScanScope
 from gateway.discovery.sweep import Sweep
-from gateway.runtime.supervisor import Service, Supervisor
-from gateway.settings import DiscoverySettings, Method
 
-_log = logging.getLogger(__name__)
-
-ROUND_S = 3.0
-"""How long a round lasts unless told otherwise: as long as the vendor's app searches (NOTES: Discovery schedule)."""
-
-_NUMBER = re.compile(r"\d+")
-_MOST_SIGHTINGS = 4096  # anyone can send frames that name cameras; memory must not be theirs to fill
+_MAX_DEVICES: Final = 4096
+"""The most devices in one scan: anybody can send frames that name cameras."""
 
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
-    """How many cameras a method saw, and what kept it from seeing all, if anything did."""
+    """What one method found."""
 
     found: int
+    """Number of cameras."""
     error: str | None
+    """What kept it from finding every camera, if anything did."""
+    failure: Exception | None
+    """The exception that ended it, if one did. Any other than `OSError` is a defect of the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What a round saw. One camera has a sighting for each address and each method that saw it.
+    """What a scan found."""
 
-    `methods` has an entry for every method of the round, and "address" where the settings give addresses.
-    """
-
-    sightings: list[DiscoveredDevice]
+    devices: list[DiscoveredDevice]
+    """The identified cameras, once for each address and each method that found it there."""
     unidentified: list[DiscoveredDevice]
+    """Hosts that look like cameras but did not announce themselves."""
     methods: dict[str, MethodResult]
+    """The result of each method, and of "address" if the settings give addresses."""
+    failures: list[str]
+    """Missing interfaces and methods that could not work, such as one whose port is taken."""
 
 
-class Discovery:
-    """Finds cameras: in rounds, repeated every `interval_s`, and whenever asked.
+class _Outcome(NamedTuple):
+    """How a method ended."""
 
-    `on_sighting` is called with every sighting the moment it is made. `known_addresses` are the addresses
-    (`host` or `host:port`) where cameras were last; a sweep tries them first. `on_round_end` is called after every
-    round. `tls` is the cameras' TLS context, for cameras that insist on a client certificate.
-    """
+    problems: Sequence[str]
+    """What kept it from finding every camera."""
+    failure: Exception | None
+    """The exception that ended it."""
+
+
+class Scan:
+    """A scan that runs once."""
 
     def __init__(
         self,
-        settings: DiscoverySettings,
-        supervisor: Supervisor,
+        scope: ScanScope,
+        frames: FrameSockets,
         *,
         camera_port: int,
-        on_sighting: Callable[[DiscoveredDevice], object],
-        known_addresses: Callable[[], Iterable[str]] = tuple,
-        on_round_end: Callable[[], object] = lambda: None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._settings = settings
-        self._supervisor = supervisor
-        self._camera_port = camera_port
-        self._on_sighting = on_sighting
-        self._known_addresses = known_addresses
-        self._on_round_end = on_round_end
-        self._tls = tls or camera_tls_context(None, "")
-        self._repeated: Service | None = None
-        self._errors: dict[str, str] = {}
-        """The error of each method in the last repeated scan."""
-        self._running: tuple[frozenset[Method], float, asyncio.Task[ScanResult]] | None = None
-        self._sockets = SharedFrameSockets(settings.broadcast_port)
-
-    async def start(self) -> None:
-        """Scan again and again, unless the settings say that scans are made on request only."""
-        if self._settings.interval_s:
-            self._repeated = self._supervisor.start_periodic(
-                "discovery", self._scan_and_log, interval_s=self._settings.interval_s, run_at_start=True
-            )
-
-    async def close(self) -> None:
-        """Stop repeating, and end a scan that is under way."""
-        if self._repeated is not None:
-            await self._repeated.stop()
-        if self._running is not None:
-            task = self._running[2]
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def round(self, *, timeout_s: float = ROUND_S, methods: Sequence[Method] | None = None) -> ScanResult:
-        """Search with all configured methods, or the given ones, and return what was seen in `timeout_s` seconds.
-
-        Whoever asks for the same while a round is under way gets that round's result; another search waits its turn.
-        It raises nothing: what failed is told in the result, method by method.
-        """
-        wanted = frozenset(self._settings.methods if methods is None else methods)
-        while self._running is not None:
-            running_methods, running_s, task = self._running
-            if wanted == running_methods and timeout_s <= running_s:
-                return await asyncio.shield(task)
-            await asyncio.wait({task})
-        task = self._supervisor.start_job("scan", self._search(wanted, timeout_s))
-        self._running = (wanted, timeout_s, task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)  # one caller who leaves does not end it for the others
-
-    async def identify(self, host: str) -> DiscoveredDevice | None:
-        """Ask one address (`host` or `host:port`) who it is; None where no camera answers within two seconds."""
-        here = ScanScope.now(self._settings)
-        try:
-            target = await here.target(host, self._camera_port, "address")
-        except ValueError:
-            return None
-        until = asyncio.get_running_loop().time() + PATIENCE_S
-        async with self._sockets.use(here.interfaces, confined=here.confined) as frames:
-            heard = await identify(frames, target.host, until=until)
-        return camera_sighting(heard, port=target.port, found_by="address") if heard and heard.is_camera else None
-
-    @property
-    def port(self) -> int:
-        """The UDP port of the frames."""
-        return self._settings.broadcast_port
-
-    async def frames(self, host: str, *, timeout_s: float, everyone: bool = False) -> list[RawFrame]:
-        """Return what one address (`host` or `host:port`) sends when asked who it is, as it came, without doubles.
-
-        It is asked by a frame of its own, or by one to `everyone`, and again until it answers; what it sends is taken
-        until it was silent for half a second, for `timeout_s` seconds at most.
-        """
-        while self._running is not None:  # its answers to that round would count as answers to this
-            await asyncio.wait({self._running[2]})
-        here = ScanScope.now(self._settings)
-        try:
-            target = await here.target(host, self._camera_port, "address")
-        except ValueError:
-            return []
-        async with self._sockets.use(here.interfaces, confined=here.confined) as frames:
-            return await overheard(frames, target.host, timeout_s=timeout_s, everyone=everyone)
-
-    def _ended(self, task: asyncio.Task[ScanResult]) -> None:
-        if self._running is not None and self._running[2] is task:
-            self._running = None
-        self._on_round_end()
-
-    async def _scan_and_log(self) -> None:
-        """Scan, and log the beginning and the end of what is wrong with a method."""
-        for name, result in (await self.round()).methods.items():
-            # Without its numbers: how many addresses could not be tried differs from scan to scan.
-            error = _NUMBER.sub("", result.error or "")
-            if error and error != self._errors.get(name):
-                _log.warning("discovery by %s: %s", name, result.error)
-            elif not error and self._errors.get(name):
-                _log.info("discovery by %s works again", name)
-            self._errors[name] = error
-
-    async def _search(self, methods: frozenset[Method], timeout_s: float) -> ScanResult:
-        until = asyncio.get_running_loop().time() + timeout_s
-        here = ScanScope.now(self._settings)
-        async with self._sockets.use(here.interfaces, confined=here.confined) as frames:
-            search = _Search(here, frames, self._on_sighting, until, self._camera_port, self._tls)
-            ways: dict[str, Callable[[], Awaitable[Sequence[str]]]] = {
-                "broadcast": search.by_broadcast,
-                "mdns": search.by_mdns,
-                "sweep": lambda: search.by_sweep(self._known_addresses(), self._settings.addresses),
-            }
-            ways = {name: way for name, way in ways.items() if name in methods}
-            if self._settings.addresses:
-                ways["address"] = lambda: search.by_address(self._settings.addresses)
-            errors = await asyncio.gather(*(_reason(way) for way in ways.values()))
-        return search.result(dict(zip(ways, errors, strict=True)))
-
-
-class _Search:
-    """One round under way."""
-
-    def __init__(
-        self,
-        here: ScanScope,
-        frames: FrameSockets,
-        on_sighting: Callable[[DiscoveredDevice], object],
-        until: float,
-        camera_port: int,
         tls: ssl.SSLContext,
+        until: float,
+        on_device: Callable[[DiscoveredDevice], object],
     ) -> None:
-        self._here = here
+        """Call `on_device` with each device at once when it is found, until the loop's time `until`."""
+        self._scope = scope
         self._frames = frames
-        self._on_sighting = on_sighting
-        self._until = until
-        self._port = camera_port
+        self._camera_port = camera_port
         self._tls = tls
-        self._seen: dict[DiscoveredDevice, None] = {}
+        self._until = until
+        self._on_device = on_device
+        self._devices: dict[DiscoveredDevice, None] = {}
 
-    async def by_broadcast(self) -> Sequence[str]:
-        failures = await broadcast(
+    async def run(
+        self,
+        methods: Collection[str],
+        *,
+        known_addresses: Callable[[], Iterable[str]],
+        fixed_addresses: Sequence[str],
+    ) -> ScanResult:
+        """Use the methods, and try the fixed addresses whatever the methods are. Method failures are in the result."""
+        runs: dict[str, Callable[[], Awaitable[Sequence[str]]]] = {
+            "broadcast": self._broadcast,
+            "mdns": self._browse_mdns,
+            "sweep": lambda: self._sweep_networks(known_addresses(), fixed_addresses),
+            "address": lambda: self._sweep_addresses(fixed_addresses),
+        }
+        chosen = {name: run for name, run in runs.items() if name in methods or (name == "address" and fixed_addresses)}
+        outcomes = await asyncio.gather(*(_run_method(run) for run in chosen.values()))
+        return self._build_result(dict(zip(chosen, outcomes, strict=True)))
+
+    async def _broadcast(self) -> Sequence[str]:
+        problems = await scan_by_broadcast(
             self._frames,
             until=self._until,
-            report=lambda heard: self._report(camera_sighting(heard, port=self._port, found_by="broadcast")),
+            report=lambda received: self._report(build_device(received, port=self._camera_port, found_by="broadcast")),
         )
-        return [*self._here.problems, *self._frames.notices, *failures]
+        return [*self._scope.problems, *self._frames.problems, *problems]
 
-    async def by_mdns(self) -> Sequence[str]:
-        if self._here.interfaces:
-            await browse(
-                self._here.interfaces,
+    async def _browse_mdns(self) -> Sequence[str]:
+        if self._scope.interfaces:
+            await scan_by_mdns(
+                self._scope.interfaces,
                 self._frames,
-                camera_port=self._port,
+                camera_port=self._camera_port,
                 until=self._until,
                 report=self._report,
             )
-        return self._here.problems
+        return self._scope.problems
 
-    async def by_sweep(self, known: Iterable[str], fixed: Iterable[str]) -> Sequence[str]:
-        network, problems = self._here.network_targets(self._port)
-        remembered, _ = await self._here.targets(known, self._port, "sweep", until=self._until)
-        tried_anyway, _ = await self._here.targets(fixed, self._port, "sweep", until=self._until)
-        targets = dict.fromkeys([*remembered, *network])
-        for target in tried_anyway:
+    async def _sweep_networks(self, known_addresses: Iterable[str], fixed_addresses: Iterable[str]) -> Sequence[str]:
+        """Try the known addresses first, then the networks, but no fixed addresses: they are tried anyway."""
+        network, problems = self._scope.list_network_targets(self._camera_port)
+        known, _ = await self._scope.resolve_targets(known_addresses, self._camera_port, "sweep", until=self._until)
+        fixed, _ = await self._scope.resolve_targets(fixed_addresses, self._camera_port, "sweep", until=self._until)
+        targets = dict.fromkeys([*known, *network])
+        for target in fixed:
             targets.pop(target, None)
-        return [*self._here.problems, *problems, *await self._sweep().run(targets)]
+        return [*self._scope.problems, *problems, *await self._sweep().run(targets)]
 
-    async def by_address(self, fixed: Iterable[str]) -> Sequence[str]:
-        targets, problems = await self._here.targets(fixed, self._port, "address", until=self._until)
-        return [*problems, *await self._sweep().run(targets)]
-
-    def result(self, errors: dict[str, str | None]) -> ScanResult:
-        identified = [sighting for sighting in self._seen if sighting.sn]
-        named = {sighting.address for sighting in identified}
-        return ScanResult(
-            sightings=identified,
-            unidentified=[sighting for sighting in self._seen if not sighting.sn and sighting.address not in named],
-            methods={
-                name: MethodResult(len({s.sn or s.address for s in self._seen if s.found_by == name}), error)
-                for name, error in errors.items()
-            },
+    async def _sweep_addresses(self, addresses: Iterable[str]) -> Sequence[str]:
+        targets, problems = await self._scope.resolve_targets(
+            addresses, self._camera_port, "address", until=self._until
         )
+        return [*problems, *await self._sweep().run(targets)]
 
     def _sweep(self) -> Sweep:
         return Sweep(self._frames, self._tls, until=self._until, report=self._report)
 
-    def _report(self, sighting: DiscoveredDevice) -> None:
-        if sighting not in self._seen and len(self._seen) < _MOST_SIGHTINGS:
-            self._seen[sighting] = None
-            self._on_sighting(sighting)
+    def _report(self, device: DiscoveredDevice) -> None:
+        if device not in self._devices and len(self._devices) < _MAX_DEVICES:
+            self._devices[device] = None
+            self._on_device(device)
+
+    def _build_result(self, outcomes: dict[str, _Outcome]) -> ScanResult:
+        identified = [device for device in self._devices if device.sn]
+        addresses = {device.address for device in identified}
+        return ScanResult(
+            devices=identified,
+            unidentified=[device for device in self._devices if not device.sn and device.address not in addresses],
+            methods={
+                name: MethodResult(self._count(name), "; ".join(outcome.problems) or None, outcome.failure)
+                for name, outcome in outcomes.items()
+            },
+            failures=[
+                *self._scope.problems,
+                *(f"{name}: {'; '.join(outcome.problems)}" for name, outcome in outcomes.items() if outcome.failure),
+            ],
+        )
+
+    def _count(self, method: str) -> int:
+        return len({device.sn or device.address for device in self._devices if device.found_by == method})
 
 
-async def _reason(way: Callable[[], Awaitable[Sequence[str]]]) -> str | None:
-    """Run one method; return what kept it from seeing everything. No method stops another."""
+async def _run_method(run: Callable[[], Awaitable[Sequence[str]]]) -> _Outcome:
+    """Run one method. Whatever it raises stops no other method."""
     try:
-        problems: Sequence[str] = await way()
+        return _Outcome(await run(), None)
     except OSError as exc:
-        problems = [exc.strerror or str(exc)]
+        return _Outcome([exc.strerror or str(exc)], exc)
     except Exception as exc:
-        _log.exception("a discovery method failed unexpectedly")
-        problems = [f"failed unexpectedly: {exc!r}"]
-    return "; ".join(problems) or None
+        return _Outcome([f"failed unexpectedly: {exc!r}"], exc)

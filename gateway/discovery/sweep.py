@@ -1,4 +1,4 @@
-"""Finding cameras by trying addresses: whoever takes an HTTPS connection is asked who it is."""
+"""Finds cameras by trying addresses: a host that accepts an HTTPS connection is identified."""
 
 import asyncio
 import errno
@@ -11,31 +11,33 @@ from typing import Final
 
 from gateway.discovery.camera_tls import fingerprint
 from gateway.discovery.device import DiscoveredDevice
-from gateway.discovery.frames import FrameSockets
-from gateway.discovery.identification import camera_sighting, identify
+from gateway.discovery.frame_sockets import FrameSockets
+from gateway.discovery.identification import build_device, identify
 from gateway.discovery.scope import Target
 
-_AT_ONCE: Final = 256
+_MAX_CONCURRENCY: Final = 256
+"""The most addresses to try at a time."""
 _PASSES: Final = (0.1, 0.4, 1.0)
-"""When each pass ends, as a share of the time. A camera on a cable answers in the first, one asleep on Wi-Fi in the
-last: the longer a device is silent, the longer it is waited for."""
-_HEAD_START_S: Final = 0.1  # the frame's, before a TLS handshake loads a small device
-_ABSENT: Final = {errno.EHOSTUNREACH, errno.ETIMEDOUT, getattr(errno, "EHOSTDOWN", errno.EHOSTUNREACH)}
+"""When each pass over the silent addresses ends, as a share of the time. A camera on a cable accepts in the first, one
+asleep on Wi-Fi in the last."""
+_HANDSHAKE_DELAY_S: Final = 0.1
+"""How long the TLS handshake waits for the announcement, which is less work for a small device."""
+_ABSENT_ERRNOS: Final = {errno.EHOSTUNREACH, errno.ETIMEDOUT, getattr(errno, "EHOSTDOWN", errno.EHOSTUNREACH)}
+_PRESENT_ERRNOS: Final = {errno.ECONNREFUSED, errno.ECONNRESET}
 _STRING_TAGS: Final = rb"[\x0c\x13\x14\x16]"
-_VENDORS_NAMES: Final = re.compile(
+_CAMERA_NAMES: Final = re.compile(
     rb"\x06\x03\x55\x04\x03" + _STRING_TAGS + rb"(?:\x09(?i:ipc-https)|\x07(?i:sunmica))"  # common name
     rb"|\x06\x03\x55\x04\x0a" + _STRING_TAGS + rb"\x05(?i:sunmi)"  # organisation
 )
 """Attributes of names in DER: the kind, the type of the text, its length, and the text."""
-_PRESENT: Final = {errno.ECONNREFUSED, errno.ECONNRESET}
 
 
 class Sweep:
-    """One sweep over some targets, reporting cameras as it finds them.
+    """Tries addresses and reports the cameras among them.
 
-    A camera is whoever answers a discovery frame as one, or shows the vendor's certificate in a bare TLS handshake:
-    nothing is sent over the connection. Without the frame's answer it stays unidentified. At an address that a person
-    gave (`found_by` "address") any TLS server is reported, since the person says that it is a camera.
+    A camera is a host that announces itself as one, or shows the vendor's certificate in a bare TLS handshake: no data
+    is sent over the connection. Without an announcement it is unidentified. At an address that a person gave
+    (`found_by` is "address"), any TLS server is reported.
     """
 
     def __init__(
@@ -46,50 +48,63 @@ class Sweep:
         until: float,
         report: Callable[[DiscoveredDevice], None],
     ) -> None:
+        """Call `report` with each camera, until the loop's time `until`."""
         self._frames = frames
         self._tls = tls
         self._until = until
         self._report = report
-        self._examinations: set[asyncio.Task[None]] = set()
         self._failures: Counter[str] = Counter()
+        """How many addresses could not be tried in this pass, by the reason."""
 
     async def run(self, targets: Collection[Target]) -> list[str]:
-        """Try the targets in passes of growing patience until all answered or time is up; return what went wrong."""
+        """Try the targets until all have responded or time is up; return what went wrong.
+
+        Each pass waits longer than the one before, and tries only the hosts that were silent.
+        """
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        waiting: Sequence[Target] = list(targets)
+        silent: Sequence[Target] = list(targets)
+        examinations: list[asyncio.Task[None]] = []
+
+        def examine(target: Target, opened: socket.socket) -> None:
+            examination = asyncio.create_task(self._examine(target, opened))
+            examination.add_done_callback(lambda _: opened.close())  # also if it is cancelled before it begins
+            examinations.append(examination)
+
         try:
             for end_share in _PASSES:
-                self._failures.clear()  # a failure of the last try is what counts
+                self._failures.clear()
                 start, end = loop.time(), begin + (self._until - begin) * end_share
-                chunks = [waiting[at : at + _AT_ONCE] for at in range(0, len(waiting), _AT_ONCE)]
-                silent: list[Target] = []
+                chunks = [silent[at : at + _MAX_CONCURRENCY] for at in range(0, len(silent), _MAX_CONCURRENCY)]
+                silent = []
                 for number, chunk in enumerate(chunks, 1):
-                    silent += await self._connect(chunk, until=start + (end - start) * number / len(chunks))
-                waiting = silent
-            await asyncio.gather(*self._examinations)
+                    chunk_end = start + (end - start) * number / len(chunks)
+                    silent += await self._connect_all(chunk, until=chunk_end, examine=examine)
+            await asyncio.gather(*examinations)
         finally:
-            for examination in self._examinations:
+            for examination in examinations:
                 examination.cancel()
-            await asyncio.gather(*self._examinations, return_exceptions=True)
+            await asyncio.gather(*examinations, return_exceptions=True)
         return [f"{count} addresses could not be tried: {reason}" for reason, count in self._failures.items()]
 
-    async def _connect(self, targets: Sequence[Target], *, until: float) -> list[Target]:
-        """Try the targets at once; return those that were silent."""
-        tries = [asyncio.create_task(self._try(target)) for target in targets]
+    async def _connect_all(
+        self, targets: Sequence[Target], *, until: float, examine: Callable[[Target, socket.socket], None]
+    ) -> list[Target]:
+        """Connect to the targets concurrently; return those that were silent."""
+        attempts = [asyncio.create_task(self._connect(target, examine)) for target in targets]
         try:
-            await asyncio.wait(tries, timeout=until - asyncio.get_running_loop().time())
+            await asyncio.wait(attempts, timeout=until - asyncio.get_running_loop().time())
         finally:
-            for one in tries:
-                one.cancel()
-            answered = await asyncio.gather(*tries, return_exceptions=True)
-        for result in answered:
+            for attempt in attempts:
+                attempt.cancel()
+            results = await asyncio.gather(*attempts, return_exceptions=True)
+        for result in results:
             if isinstance(result, Exception):
                 raise result
-        return [target for target, result in zip(targets, answered, strict=True) if result is not True]
+        return [target for target, result in zip(targets, results, strict=True) if result is not True]
 
-    async def _try(self, target: Target) -> bool:
-        """Tell whether the host showed itself; one that takes the connection is examined from now on."""
+    async def _connect(self, target: Target, examine: Callable[[Target, socket.socket], None]) -> bool:
+        """Connect, and have the host examined if it accepts; return whether it responded."""
         opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             opened.setblocking(False)
@@ -98,27 +113,27 @@ class Sweep:
             await asyncio.get_running_loop().sock_connect(opened, (target.host, target.port))
         except OSError as exc:
             opened.close()
-            if exc.errno not in _ABSENT | _PRESENT:
+            if exc.errno not in _ABSENT_ERRNOS | _PRESENT_ERRNOS:
                 self._failures[exc.strerror or str(exc)] += 1
-            return exc.errno in _PRESENT
+            return exc.errno in _PRESENT_ERRNOS
         except BaseException:
             opened.close()
             raise
-        examination = asyncio.create_task(self._examine(target, opened))
-        examination.add_done_callback(lambda _: opened.close())  # also if it is cancelled before it begins
-        self._examinations.add(examination)
+        examine(target, opened)
         return True
 
     async def _examine(self, target: Target, opened: socket.socket) -> None:
-        handshake = asyncio.create_task(self._certificate(opened))
+        """Report the host at the other end of a connection if it is a camera."""
+        handshake = asyncio.create_task(self._read_certificate(opened))
         try:
-            heard = self._frames.heard.get(target.host) or await identify(self._frames, target.host, until=self._until)
-            if heard is not None:
-                if heard.is_camera:
-                    self._report(camera_sighting(heard, port=target.port, found_by=target.found_by))
+            received = self._frames.announcements.get(target.host)
+            received = received or await identify(self._frames, target.host, until=self._until)
+            if received is not None:
+                if received.is_camera:
+                    self._report(build_device(received, port=target.port, found_by=target.found_by))
                 return
             certificate = await handshake
-            if certificate and (target.found_by == "address" or is_vendors(certificate)):
+            if certificate and (target.found_by == "address" or is_camera_certificate(certificate)):
                 self._report(
                     DiscoveredDevice(
                         address=f"{target.host}:{target.port}",
@@ -131,9 +146,9 @@ class Sweep:
             handshake.cancel()
             await asyncio.gather(handshake, return_exceptions=True)
 
-    async def _certificate(self, opened: socket.socket) -> bytes | None:
-        """Return the certificate (DER) that the host shows, or None where it does not speak TLS in time."""
-        await asyncio.sleep(_HEAD_START_S)
+    async def _read_certificate(self, opened: socket.socket) -> bytes | None:
+        """Return the host's certificate (DER), or None if there is no TLS handshake in time."""
+        await asyncio.sleep(_HANDSHAKE_DELAY_S)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(self._until):
@@ -149,10 +164,10 @@ class Sweep:
             transport.abort()
 
 
-def is_vendors(certificate: bytes) -> bool:
+def is_camera_certificate(certificate: bytes) -> bool:
     """Return whether a certificate (DER) is like the cameras': common name ipc-https, or of the organisation sunmi.
 
     The names of subject and issuer are searched in the encoded text: the ssl module decodes verified certificates
     only, and there is nothing that the cameras' could be verified against. (NOTES: Camera certificate)
     """
-    return _VENDORS_NAMES.search(certificate) is not None
+    return _CAMERA_NAMES.search(certificate) is not None

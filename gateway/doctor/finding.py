@@ -76,7 +76,7 @@ class CheckContext:
 
     async def scan(self) -> ScanResult:
         """Return what one scan finds."""
-        return await self.share("scan", lambda: self.running_gateway.discovery.round(timeout_s=SCAN_TIMEOUT_S))
+        return await self.share("scan", lambda: self.running_gateway.discovery.scan(timeout_s=SCAN_TIMEOUT_S))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ _PORTS: Final = (80, 443, 53)
 
 async def check_second_gateway(context: CheckContext) -> list[Finding]:
     """Look for another gateway on the same network: two would fight for cameras and send everything twice."""
-    used = ScanScope.now(context.settings.discovery).interfaces
+    used = ScanScope.detect(context.settings.discovery).interfaces
     if not used:
         return [Finding("skipped", "there is no interface to use")]
-    own = context.gateway.advertisement.names if context.gateway is not None else frozenset()
+    own = context.gateway.advertisement.service_names if context.gateway is not None else frozenset()
     try:
         found = await _browse_gateways([one.address for one in used])
     except (OSError, ZeroconfError) as exc:
@@ -78,13 +78,13 @@ async def _browse_gateways(addresses: list[str]) -> dict[str, str]:
 async def check_client_isolation(context: CheckContext) -> list[Finding]:
     """See on each network whether hosts reach each other, or only the router, as many an access point has it."""
     result = await context.scan()
-    answered = [sighting.address.rpartition(":")[0] for sighting in (*result.sightings, *result.unidentified)]
+    answered = [device.address.rpartition(":")[0] for device in (*result.devices, *result.unidentified)]
     known = [
         address.rpartition(":")[0]
         for one in context.running_gateway.registry.all()
         for address in one.candidate_addresses()
     ]
-    used = [one for one in ScanScope.now(context.settings.discovery).interfaces if not one.is_loopback]
+    used = [one for one in ScanScope.detect(context.settings.discovery).interfaces if not one.is_loopback]
     if not used:
         return [Finding("skipped", "discovery uses no network but this machine's own")]
     return list(await asyncio.gather(*(_check_isolation(one, answered, known) for one in used)))

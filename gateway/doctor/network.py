@@ -1,4 +1,4 @@
-"""Checks of the local network: interfaces, ports, and what can be sent to everyone and heard from everyone."""
+"""Checks of the local network: interfaces, ports, and what can be sent to everyone and is received."""
 
 import asyncio
 import errno
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from gateway.discovery.interfaces import Interface
-from gateway.discovery.scope import MOST_ADDRESSES, ScanScope
+from gateway.discovery.scope import MAX_NETWORK_ADDRESSES, ScanScope
 from gateway.doctor.finding import CheckContext, Finding
 from gateway.doctor.linux import find_port_holder
 from gateway.protocol.discovery_frames import encode_request
@@ -27,26 +27,26 @@ _QUESTION: Final = (
 
 async def check_interfaces(context: CheckContext) -> list[Finding]:
     """Look at the interfaces that discovery uses, and at their networks."""
-    here = ScanScope.now(context.settings.discovery)
+    scope = ScanScope.detect(context.settings.discovery)
     findings = [
         Finding(
-            "failed" if not here.interfaces else "warning", problem, what_to_do="connect it, or correct the setting"
+            "failed" if not scope.interfaces else "warning", problem, what_to_do="connect it, or correct the setting"
         )
-        for problem in here.problems
+        for problem in scope.problems
     ]
-    for one in here.interfaces:
+    for one in scope.interfaces:
         network, what = one.network, f"{one.name} is {one.address} in {one.network}"
         if one.is_loopback:
             findings.append(Finding("ok", what, "discovery.interfaces confines everything to this machine"))
         elif network.is_link_local:
             advice = "check the cable, and that the router gives out addresses (DHCP)"
             findings.append(Finding("warning", what, "nobody has given this machine an address", advice))
-        elif network.num_addresses > MOST_ADDRESSES and not here.named:
+        elif network.num_addresses > MAX_NETWORK_ADDRESSES and not scope.named:
             advice = f'name it, interfaces = ["{one.name}"] in [discovery], to sweep it all the same'
             findings.append(Finding("warning", what, "too large to be swept for cameras", advice))
         else:
             findings.append(Finding("ok", what))
-    doubles = {one.name for one in here.interfaces for other in here.interfaces
+    doubles = {one.name for one in scope.interfaces for other in scope.interfaces
                if one.name != other.name and one.network.overlaps(other.network)}  # fmt: skip
     if doubles:
         what = f"{' and '.join(sorted(doubles))} are in the same network"
@@ -82,15 +82,15 @@ async def check_server_ports(context: CheckContext) -> list[Finding]:
 async def check_discovery_port(context: CheckContext) -> list[Finding]:
     """See whether the port of the vendor's discovery can be shared."""
     port = context.settings.discovery.broadcast_port
-    here = ScanScope.now(context.settings.discovery)
-    for one in here.interfaces:
+    scope = ScanScope.detect(context.settings.discovery)
+    for one in scope.interfaces:
         try:
             _bind_socket(one.address, port).close()
         except OSError as exc:
             what = f"UDP port {port} cannot be had on {one.name}: {exc.strerror}"
-            advice = "end the other program: cameras that answer to that port are not heard"
+            advice = "end the other program: cameras that answer to that port are not found"
             return [Finding("warning", what, find_port_holder("udp", port), advice)]
-    if not here.interfaces:
+    if not scope.interfaces:
         return [Finding("skipped", "there is no interface to use")]
     return [Finding("ok", f"UDP port {port} can be used")]
 
@@ -121,7 +121,7 @@ async def check_discovery(context: CheckContext) -> list[Finding]:
     """Search for cameras with every method, once."""
     result = await context.scan()
     findings = []
-    seen = {sighting.sn or sighting.address for sighting in (*result.sightings, *result.unidentified)}
+    seen = {device.sn or device.address for device in (*result.devices, *result.unidentified)}
     for name, method in result.methods.items():
         what = f"{name} found {method.found} of {len(seen)} cameras"
         if method.error:
@@ -142,7 +142,7 @@ class _Received(NamedTuple):
 async def _test_each(
     context: CheckContext, what: str, send: Callable[[Interface], Awaitable[_Received]]
 ) -> list[Finding]:
-    used = ScanScope.now(context.settings.discovery).interfaces
+    used = ScanScope.detect(context.settings.discovery).interfaces
     if not used:
         return [Finding("skipped", "there is no interface to use")]
     return list(await asyncio.gather(*(_test_interface(one, what, send) for one in used)))
@@ -159,8 +159,8 @@ async def _test_interface(one: Interface, what: str, send: Callable[[Interface],
     )
     if not received.own:
         advice = "let the firewall of this machine pass it in: nft list ruleset"
-        return Finding("failed", f"{what} was sent on {one.name}, but nothing of it is heard", answered, advice)
-    return Finding("ok", f"{what} is sent and heard on {one.name}", answered)
+        return Finding("failed", f"{what} was sent on {one.name}, but it is not received", answered, advice)
+    return Finding("ok", f"{what} is sent and received on {one.name}", answered)
 
 
 async def _send_and_listen(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.cameras.record import CameraRecord
-from gateway.discovery.interfaces import address_towards
+from gateway.discovery.interfaces import find_local_address
 from gateway.errors import Conflict
 from gateway.settings import HookSettings
 
@@ -17,7 +17,7 @@ class CallbackUrls:
     """The callback URLs of one gateway."""
 
     def __init__(
-        self, settings: HookSettings, host: str, *, own_address: Callable[[str], str] = address_towards
+        self, settings: HookSettings, host: str, *, own_address: Callable[[str], str] = find_local_address
     ) -> None:
         """Take the settings, and the host that the server listens on.
 

@@ -16,7 +16,7 @@ CAMERA_MEMBERS = {
 
 
 async def found(installer: Any) -> dict[str, Any]:
-    while True:  # a busy machine may be late for a short round
+    while True:  # a busy machine may be late for a short scan
         answer = await installer("POST", "/api/v1/discovery", {"timeout_s": 0.3})
         assert answer.status == 200
         if answer.body["methods"]["broadcast"]["found"] == 3:

@@ -32,7 +32,7 @@ async def settled(gateway: Gateway) -> None:
 async def calm(gateway: Gateway, ours: SimulatedCamera, pos: Any, admin: Any) -> Gateway:
     """Return a gateway that runs, has found its cameras, and has stored what it found."""
     await gateway.start(port=1, https_port=0)
-    await gateway.discovery.round(timeout_s=0.5)
+    await gateway.discovery.scan(timeout_s=0.5)
     for one in (pos, admin):
         assert (await one("GET", "/api/v1/status")).status == 200
     assert (await pos("GET", FLOW)).status == 200
@@ -46,8 +46,8 @@ async def test_nothing_is_written_when_nothing_changes(
     commits, files = calm.database.commits, written(calm)
     assert {Path(name).name for name in files} >= {"gateway.db", "gateway.db-wal"}
     for _ in range(4):
-        found = await calm.discovery.round(timeout_s=1.5)
-        assert len({sighting.sn for sighting in found.sightings}) == len(store.cameras)
+        found = await calm.discovery.scan(timeout_s=1.5)
+        assert len({device.sn for device in found.devices}) == len(store.cameras)
         for one in (pos, admin):
             for path in ("status", "cameras", "events", "outbox", "catalogue", "webhooks"):
                 assert (await one("GET", f"/api/v1/{path}")).status in (200, 403)

@@ -1,6 +1,6 @@
 """How soon 50 cameras that answer a broadcast at once are reported: `python tests/benchmarks/discovery_broadcast.py`.
 
-The cameras are another program on loopback. Counted from the start of the round, the sockets' opening included.
+The cameras are another program on loopback. Counted from the start of the scan, the opening of sockets included.
 """
 
 import json
@@ -24,7 +24,7 @@ def main() -> None:
         try:
             assert playing.stdout is not None
             assert playing.stdout.readline() == "ready\n"
-            last = [_round(settings) for _ in range(ROUNDS)]
+            last = [_scan(settings) for _ in range(ROUNDS)]
         finally:
             playing.kill()
     worst = max(last)
@@ -36,12 +36,12 @@ def main() -> None:
     sys.exit(worst > LIMIT_S)
 
 
-def _round(settings: dict[str, object]) -> float:
+def _scan(settings: dict[str, object]) -> float:
     command = [sys.executable, "-m", "tests.netns.search", json.dumps(settings), "1.5"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
-    sightings = json.loads(done.stdout)["sightings"]
-    assert len({sighting["sn"] for sighting in sightings}) == CAMERAS, f"{len(sightings)} cameras were reported"
-    return max(float(sighting["after_s"]) for sighting in sightings)
+    devices = json.loads(done.stdout)["devices"]
+    assert len({device["sn"] for device in devices}) == CAMERAS, f"{len(devices)} cameras were reported"
+    return max(float(device["after_s"]) for device in devices)
 
 
 if __name__ == "__main__":

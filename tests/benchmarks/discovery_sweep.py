@@ -3,7 +3,7 @@
 Run it with `python tests/benchmarks/discovery_sweep.py`.
 
 Both run in the same network of namespaces, in turns; needs root and nmap. The sweep's time runs to the report of the
-last camera, identified; it goes on to the round's end for cameras that are asleep. nmap only tells open ports.
+last camera, identified; it goes on to the end of the scan for cameras that are asleep. nmap only tells open ports.
 """
 
 import json
@@ -37,9 +37,9 @@ def beside_nmap() -> float:
         gateway = _network(lab, None)
         ours, nmap = [], []
         for _ in range(ROUNDS):
-            sightings = _sweep(gateway)["sightings"]
-            assert len({s["sn"] for s in sightings}) == len(CAMERAS), sightings
-            ours.append(max(s["after_s"] for s in sightings))
+            devices = _sweep(gateway)["devices"]
+            assert len({s["sn"] for s in devices}) == len(CAMERAS), devices
+            ours.append(max(s["after_s"] for s in devices))
             nmap.append(_nmap(gateway))
     ratio: float = statistics.median(ours) / statistics.median(nmap)
     print(f"sweep of 254 addresses, {len(CAMERAS)} cameras, median of {ROUNDS} (all):")
@@ -55,7 +55,7 @@ def on_radio() -> int:
         gateway = _network(lab, SlowLink())
         for _ in range(RADIO_ROUNDS):
             gateway.ip("neighbour", "flush", "dev", "eth0")
-            counts.append(len({s["sn"] for s in _sweep(gateway)["sightings"]}))
+            counts.append(len({s["sn"] for s in _sweep(gateway)["devices"]}))
     print(f"120 ms ± 80 ms, 2 % loss, default settings: {counts} of {len(CAMERAS)} identified by the sweep alone")
     return min(counts)
 

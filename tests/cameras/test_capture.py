@@ -12,8 +12,8 @@ import pytest
 
 from gateway.cameras import capture as captures
 from gateway.cameras.cameras import Cameras
-from gateway.discovery.frames import RawFrame
-from gateway.discovery.scan import Discovery
+from gateway.discovery.discovery import Discovery
+from gateway.discovery.frame_sockets import RawFrame
 from gateway.errors import CameraUnreachable, CameraUntrusted, NotFound, NotManaged
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -53,7 +53,7 @@ class Studio:
             DiscoverySettings(interfaces=["lo"], broadcast_port=self.udp_port, interval_s=0),
             Supervisor(),
             camera_port=443,
-            on_sighting=lambda _: None,
+            on_device=lambda _: None,
         )
 
     @asynccontextmanager
@@ -283,14 +283,14 @@ async def test_frames_come_as_they_are_once_each(studio: Studio) -> None:
     flawed = whole[:-1] + bytes([whole[-1] ^ 1])
     device = await scripted(studio, "127.77.0.5", lambda request: [flawed, whole, whole, request])
     try:
-        frames = await studio.discovery.frames("127.77.0.5:443", timeout_s=3)
+        frames = await studio.discovery.collect_raw_frames("127.77.0.5:443", timeout_s=3)
     finally:
         device.abort()
     assert frames == [RawFrame(data, "127.77.0.5", studio.udp_port, broadcast=False) for data in (flawed, whole)]
 
 
 async def test_a_silent_host_is_waited_for_no_longer_than_told(studio: Studio) -> None:
-    assert await studio.discovery.frames("127.77.0.6", timeout_s=0.3) == []
+    assert await studio.discovery.collect_raw_frames("127.77.0.6", timeout_s=0.3) == []
 
 
 async def test_frames_that_cannot_be_read_are_told_without_their_content(studio: Studio) -> None:

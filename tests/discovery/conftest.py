@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.discovery.device import DiscoveredDevice
-from gateway.discovery.scan import Discovery
+from gateway.discovery.discovery import Discovery
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings
 
@@ -28,7 +28,7 @@ def tcp_port() -> int:
 
 @pytest.fixture
 def seen() -> list[DiscoveredDevice]:
-    """Every sighting that was reported, in order."""
+    """Every device that was reported, in order."""
     return []
 
 
@@ -41,14 +41,14 @@ async def discovery(udp_port: int, tcp_port: int, seen: list[DiscoveredDevice]) 
     made: list[Discovery] = []
 
     def make(
-        *, known: tuple[str, ...] = (), on_sighting: Callable[[DiscoveredDevice], None] = seen.append, **settings: Any
+        *, known: tuple[str, ...] = (), on_device: Callable[[DiscoveredDevice], None] = seen.append, **settings: Any
     ) -> Discovery:
         chosen = {"interfaces": ["lo"], "broadcast_port": udp_port, "interval_s": 0, **settings}
         discovery = Discovery(
             DiscoverySettings(**chosen),
             Supervisor(),
             camera_port=tcp_port,
-            on_sighting=on_sighting,
+            on_device=on_device,
             known_addresses=lambda: known,
         )
         made.append(discovery)

@@ -14,7 +14,7 @@ from tests.discovery.device import AnswersTo, Device
 
 
 async def search(discovery: Make, timeout_s: float = 0.3) -> ScanResult:
-    return await discovery(methods=["broadcast"]).round(timeout_s=timeout_s)
+    return await discovery(methods=["broadcast"]).scan(timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize("answers_to", ["source", "port", "broadcast"])
@@ -24,7 +24,7 @@ async def test_a_camera_is_found_wherever_it_sends_its_answer(
     async with Device("127.0.0.21", port=udp_port, answers_to=answers_to, network="AP"):
         result = await search(discovery)
     assert (
-        result.sightings
+        result.devices
         == seen
         == [
             DiscoveredDevice(
@@ -46,7 +46,7 @@ async def test_a_camera_is_found_wherever_it_sends_its_answer(
 
 async def test_other_products_are_left_out(discovery: Make, udp_port: int, seen: list[DiscoveredDevice]) -> None:
     async with Device("127.0.0.21", model="T2s", port=udp_port), Device("127.0.0.22", model="", port=udp_port):
-        assert (await search(discovery)).sightings == []
+        assert (await search(discovery)).devices == []
     assert seen == []
 
 
@@ -76,18 +76,18 @@ async def test_a_bad_frame_is_skipped(
 ) -> None:
     async with Device("127.0.0.20", port=udp_port, frame=frame), Device("127.0.0.21", port=udp_port):
         result = await search(discovery)
-    assert [sighting.address.split(":")[0] for sighting in seen] == ["127.0.0.21"]
+    assert [device.address.split(":")[0] for device in seen] == ["127.0.0.21"]
     assert result.methods["broadcast"].error is None
 
 
-async def test_a_sighting_is_reported_while_the_round_goes_on(discovery: Make, udp_port: int) -> None:
+async def test_a_device_is_reported_while_the_scan_goes_on(discovery: Make, udp_port: int) -> None:
     reported: asyncio.Queue[DiscoveredDevice] = asyncio.Queue()
-    searching_discovery = discovery(methods=["broadcast"], on_sighting=reported.put_nowait)
+    searching_discovery = discovery(methods=["broadcast"], on_device=reported.put_nowait)
     async with Device("127.0.0.21", port=udp_port):
-        searching = asyncio.create_task(searching_discovery.round(timeout_s=600))
+        searching = asyncio.create_task(searching_discovery.scan(timeout_s=600))
         assert (await reported.get()).sn == "C201D0000001"
         assert not searching.done()
-    await searching_discovery.close()  # ends the round
+    await searching_discovery.close()  # ends the scan
     with pytest.raises(asyncio.CancelledError):
         await searching
 
@@ -96,26 +96,26 @@ async def test_a_camera_that_comes_late_is_found(discovery: Make, udp_port: int)
     searching = asyncio.create_task(search(discovery, timeout_s=0.8))
     await asyncio.sleep(0.2)
     async with Device("127.0.0.21", port=udp_port):
-        assert len((await searching).sightings) == 1
+        assert len((await searching).devices) == 1
 
 
-async def test_a_port_kept_by_another_program_is_told_and_does_not_stop_discovery(
+async def test_a_port_kept_by_another_program_is_a_problem_and_does_not_stop_discovery(
     discovery: Make, udp_port: int
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", udp_port))  # without address reuse
         async with Device("127.0.0.21", port=udp_port):
             result = await search(discovery)
-    assert [sighting.sn for sighting in result.sightings] == ["C201D0000001"]
+    assert [device.sn for device in result.devices] == ["C201D0000001"]
     assert result.methods["broadcast"].error == (
-        f"UDP port {udp_port} is kept by another program; cameras that answer to it are not heard"
+        f"UDP port {udp_port} is kept by another program; cameras that answer to it are not found"
     )
 
 
 async def test_a_missing_interface_is_a_reason_and_does_not_stop_the_others(discovery: Make, udp_port: int) -> None:
     async with Device("127.0.0.21", port=udp_port):
-        result = await discovery(methods=["broadcast"], interfaces=["gone0", "lo"]).round(timeout_s=0.3)
-    assert len(result.sightings) == 1
+        result = await discovery(methods=["broadcast"], interfaces=["gone0", "lo"]).scan(timeout_s=0.3)
+    assert len(result.devices) == 1
     assert "there is no interface 'gone0'; there are: " in (result.methods["broadcast"].error or "")
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway.discovery.device import DiscoveredDevice
-from gateway.discovery.sweep import is_vendors
+from gateway.discovery.sweep import is_camera_certificate
 from gateway.simulator.cloud_authority import LASTING_VALIDITY, CloudCertificateAuthority
 from tests.discovery.conftest import Make
 from tests.discovery.device import Device, https
@@ -21,9 +21,9 @@ async def test_a_known_address_is_tried_and_identified(
     discovery: Make, udp_port: int, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
     async with await https("127.0.0.21", tcp_port), Device("127.0.0.21", port=udp_port):
-        result = await discovery(methods=["sweep"], known=(f"127.0.0.21:{tcp_port}",)).round(timeout_s=2)
+        result = await discovery(methods=["sweep"], known=(f"127.0.0.21:{tcp_port}",)).scan(timeout_s=2)
     assert [(s.sn, s.found_by, s.interface) for s in seen] == [("C201D0000001", "sweep", "lo")]
-    assert result.sightings == seen
+    assert result.devices == seen
     assert result.methods["sweep"].found == 1
     assert result.methods["sweep"].error is None
 
@@ -32,8 +32,8 @@ async def test_the_vendors_certificate_alone_makes_it_unidentified(
     discovery: Make, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:
     async with await https("127.0.0.21", tcp_port):
-        result = await discovery(methods=["sweep"], known=("127.0.0.21",)).round(timeout_s=1)
-    assert result.sightings == []
+        result = await discovery(methods=["sweep"], known=("127.0.0.21",)).scan(timeout_s=1)
+    assert result.devices == []
     assert result.unidentified == seen
     assert [(s.address, s.sn, len(s.certificate_sha256)) for s in seen] == [(f"127.0.0.21:{tcp_port}", "", 64)]
 
@@ -43,9 +43,9 @@ async def test_another_https_server_is_no_camera_unless_a_person_says_so(
 ) -> None:
     other = CloudCertificateAuthority.create().issue("127.0.0.21", LASTING_VALIDITY)
     async with await https("127.0.0.21", tcp_port, other):
-        await discovery(methods=["sweep"], known=("127.0.0.21",)).round(timeout_s=0.8)
+        await discovery(methods=["sweep"], known=("127.0.0.21",)).scan(timeout_s=0.8)
         assert seen == []
-        result = await discovery(methods=[], addresses=["127.0.0.21"]).round(timeout_s=0.8)
+        result = await discovery(methods=[], addresses=["127.0.0.21"]).scan(timeout_s=0.8)
     assert [s.found_by for s in seen] == ["address"]
     assert result.unidentified == seen
     assert list(result.methods) == ["address"]
@@ -58,8 +58,8 @@ async def test_fixed_addresses_may_be_names_and_have_ports(discovery: Make, udp_
         await https("127.0.0.22", tcp_port),
         Device("127.0.0.22", port=udp_port),
     ):
-        result = await discovery(methods=["broadcast"], addresses=addresses).round(timeout_s=1)
-    assert {s.address for s in result.sightings} == {f"127.0.0.22:{tcp_port}"}
+        result = await discovery(methods=["broadcast"], addresses=addresses).scan(timeout_s=1)
+    assert {s.address for s in result.devices} == {f"127.0.0.22:{tcp_port}"}
     assert [s.address for s in result.unidentified] == [f"127.0.0.1:{tcp_port}"]
     assert result.methods["address"].found == 2
 
@@ -72,14 +72,14 @@ async def test_fixed_addresses_may_be_names_and_have_ports(discovery: Make, udp_
     ],
 )
 async def test_confined_to_loopback_no_address_beyond_is_tried(address: str, reason: str, discovery: Make) -> None:
-    result = await discovery(methods=["sweep"], addresses=[address]).round(timeout_s=0.2)
+    result = await discovery(methods=["sweep"], addresses=[address]).scan(timeout_s=0.2)
     assert reason in (result.methods["address"].error or "")
     assert result.methods["sweep"].error is None
 
 
 async def test_loopback_itself_is_not_swept(discovery: Make, tcp_port: int) -> None:
     async with await https("127.0.0.2", tcp_port):
-        result = await discovery(methods=["sweep"]).round(timeout_s=600)
+        result = await discovery(methods=["sweep"]).scan(timeout_s=600)
     assert result.methods["sweep"].found == 0
 
 
@@ -89,7 +89,7 @@ async def test_a_server_that_says_nothing_keeps_nobody_waiting(discovery: Make, 
         writer.close()
 
     async with await asyncio.start_server(mute, "127.0.0.21", tcp_port):
-        result = await discovery(methods=["sweep"], known=("127.0.0.21",)).round(timeout_s=0.8)
+        result = await discovery(methods=["sweep"], known=("127.0.0.21",)).scan(timeout_s=0.8)
     assert result.methods["sweep"].found == 0
 
 
@@ -99,7 +99,7 @@ async def test_one_address_is_asked_who_it_is(discovery: Make, udp_port: int, tc
         found = await asking.identify("127.0.0.21:4443")
         assert found is not None
         assert (found.sn, found.address, found.found_by) == ("C201D0000001", "127.0.0.21:4443", "address")
-        during = asyncio.create_task(asking.round(timeout_s=0.5, methods=["broadcast"]))
+        during = asyncio.create_task(asking.scan(timeout_s=0.5, methods=["broadcast"]))
         found, nothing, printer = await asyncio.gather(
             asking.identify("127.0.0.21"), asking.identify("127.0.0.23"), asking.identify("127.0.0.22")
         )
@@ -107,7 +107,7 @@ async def test_one_address_is_asked_who_it_is(discovery: Make, udp_port: int, tc
         assert found.address == f"127.0.0.21:{tcp_port}"
         assert nothing is None
         assert printer is None
-        assert len((await during).sightings) == 1
+        assert len((await during).devices) == 1
     assert await asking.identify("10.1.2.3") is None
 
 
@@ -140,8 +140,8 @@ def certificate(issuer: dict[x509.ObjectIdentifier, str], subject: dict[x509.Obj
 def test_the_vendors_certificates_are_known_by_their_names(
     issuer: dict[x509.ObjectIdentifier, str], subject: dict[x509.ObjectIdentifier, str], vendors: bool
 ) -> None:
-    assert is_vendors(certificate(issuer, subject)) == vendors
+    assert is_camera_certificate(certificate(issuer, subject)) == vendors
 
 
 def test_what_is_no_certificate_is_not_the_vendors() -> None:
-    assert not is_vendors(b"")
+    assert not is_camera_certificate(b"")

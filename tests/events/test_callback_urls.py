@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.cameras.record import CameraRecord
-from gateway.discovery.interfaces import address_towards
+from gateway.discovery.interfaces import find_local_address
 from gateway.errors import Conflict
 from gateway.events.callback_urls import CallbackUrls
 from gateway.settings import HookSettings
@@ -54,7 +54,7 @@ def test_a_name_is_not_looked_up(host: str) -> None:
 
 
 def test_the_systems_routes_tell_this_machines_address() -> None:
-    assert address_towards("127.20.0.9") == "127.0.0.1"
-    assert address_towards("::1") == "::1"
+    assert find_local_address("127.20.0.9") == "127.0.0.1"
+    assert find_local_address("::1") == "::1"
     with pytest.raises(OSError, match=r".+"):
-        address_towards("no address")
+        find_local_address("no address")

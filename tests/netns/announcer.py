@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 
-from gateway.discovery.advertisement import Advertisement, own_digits
+from gateway.discovery.advertisement import Advertisement, create_host_suffix
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings
 
@@ -19,7 +19,7 @@ async def announce() -> None:
     announcement = Advertisement(
         DiscoverySettings(**settings),
         Supervisor(),
-        digits=own_digits(settings.get("interfaces", [])),
+        host_suffix=create_host_suffix(settings.get("interfaces", [])),
         version="1.2.3",
         refresh_interval_s=refresh_interval_s,
     )

@@ -1,6 +1,6 @@
-"""One round of discovery as a program: `python -m tests.netns.search SETTINGS [TIMEOUT_S]`, settings as JSON.
+"""One scan as a program: `python -m tests.netns.search SETTINGS [TIMEOUT_S]`, settings as JSON.
 
-It prints the result as JSON, each sighting with `after_s`, the time since the round began.
+It prints the result as JSON, each device with `after_s`, the time since the scan began.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from gateway.discovery.device import DiscoveredDevice
-from gateway.discovery.scan import ROUND_S, Discovery
+from gateway.discovery.discovery import DEFAULT_SCAN_S, Discovery
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings
 
@@ -23,14 +23,14 @@ async def search(settings: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         DiscoverySettings(**settings),
         Supervisor(),
         camera_port=443,
-        on_sighting=lambda sighting: seen.append((time.monotonic() - begin, sighting)),
+        on_device=lambda device: seen.append((time.monotonic() - begin, device)),
     )
-    result = await discovery.round(timeout_s=timeout_s)
+    result = await discovery.scan(timeout_s=timeout_s)
     whole_s = time.monotonic() - begin
     await discovery.close()
     return {
-        "sightings": [{**dataclasses.asdict(sighting), "after_s": after_s} for after_s, sighting in seen],
-        "unidentified": [sighting.address for sighting in result.unidentified],
+        "devices": [{**dataclasses.asdict(device), "after_s": after_s} for after_s, device in seen],
+        "unidentified": [device.address for device in result.unidentified],
         "methods": {name: dataclasses.asdict(method) for name, method in result.methods.items()},
         "whole_s": whole_s,
     }
@@ -38,7 +38,7 @@ async def search(settings: dict[str, Any], timeout_s: float) -> dict[str, Any]:
 
 def main() -> None:
     settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
-    timeout_s = float(sys.argv[2]) if len(sys.argv) > 2 else ROUND_S
+    timeout_s = float(sys.argv[2]) if len(sys.argv) > 2 else DEFAULT_SCAN_S
     print(json.dumps(asyncio.run(search(settings, timeout_s))), flush=True)  # noqa: T201
 
 

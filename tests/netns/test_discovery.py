@@ -25,7 +25,7 @@ def search(host: Host, timeout_s: float = 3.0, **settings: Any) -> dict[str, Any
 
 def found_by(result: dict[str, Any], method: str) -> set[tuple[str, str, str]]:
     """Return the serial numbers, addresses and interfaces that a method found."""
-    return {(s["sn"], s["address"], s["interface"]) for s in result["sightings"] if s["found_by"] == method}
+    return {(s["sn"], s["address"], s["interface"]) for s in result["devices"] if s["found_by"] == method}
 
 
 def test_every_method_crosses_a_network_without_a_router(lab: Lab) -> None:
@@ -59,7 +59,7 @@ def test_two_interfaces_in_two_networks_are_both_searched(lab: Lab) -> None:
             ("C101D0000003", "192.168.7.2:443", "wlan0"),
         }, method
     only = search(gateway, 1.0, interfaces=["wlan0"])
-    assert {s["sn"] for s in only["sightings"]} == {"C101D0000003"}
+    assert {s["sn"] for s in only["devices"]} == {"C101D0000003"}
 
 
 def test_a_camera_on_cable_and_radio_at_once_is_one_camera_with_two_addresses(lab: Lab) -> None:
@@ -87,7 +87,7 @@ def test_interfaces_and_addresses_that_change_are_seen_by_the_next_round(lab: La
     assert search(gateway, 0.5, methods=["broadcast"])["methods"]["broadcast"] == {"found": 1, "error": None}
     gateway.ip("link", "set", "eth0", "down")
     nothing = search(gateway, 0.5)
-    assert nothing["sightings"] == []
+    assert nothing["devices"] == []
     for method in ("broadcast", "mdns", "sweep"):
         assert "no interface is up" in nothing["methods"][method]["error"]
     for outcome in search(gateway, 0.5, interfaces=["eth0"])["methods"].values():
@@ -110,7 +110,7 @@ def test_a_camera_behind_a_router_is_found_by_its_address(lab: Lab) -> None:
     camera.ip("route", "add", "default", "via", "10.88.0.254")
     cameras(camera, "C201D0000002=10.88.0.2")
     result = search(gateway, 1.0, addresses=["10.88.0.2", "10.88.0.3"])
-    assert [(s["sn"], s["address"], s["found_by"]) for s in result["sightings"]] == [
+    assert [(s["sn"], s["address"], s["found_by"]) for s in result["devices"]] == [
         ("C201D0000002", "10.88.0.2:443", "address")
     ]
 
@@ -141,7 +141,7 @@ def test_on_a_bad_radio_link_the_defaults_find_20_of_20(lab: Lab, both_ways: boo
     if not both_ways:  # then the sweep manages alone
         result = search(gateway, methods=["sweep"])
         assert {address for _, address, _ in found_by(result, "sweep")} == {f"{address}:443" for address in addresses}
-    assert {s["sn"] for s in search(gateway)["sightings"]} == {f"C201D{address[8:]:0>7}" for address in addresses}
+    assert {s["sn"] for s in search(gateway)["devices"]} == {f"C201D{address[8:]:0>7}" for address in addresses}
 
 
 def test_confined_to_loopback_nothing_leaves(lab: Lab) -> None:

@@ -17,7 +17,7 @@ SWEEP = '{"methods": ["sweep"]}'
 
 
 def findings(host: Host, *checks: str, discovery: str = "{}", known: str = "-") -> list[dict[str, Any]]:
-    words: Sequence[str] = (sys.executable, "-m", "tests.netns.examination", discovery, known, *checks)
+    words: Sequence[str] = (sys.executable, "-m", "tests.netns.run_checks", discovery, known, *checks)
     output = host.run(*words, timeout_s=40)
     found: list[dict[str, Any]] = json.loads(output.splitlines()[-1])
     return found
@@ -77,7 +77,7 @@ def test_a_firewall_that_lets_nothing_in_is_noticed(lab: Lab) -> None:
     gateway.run("nft", table + "add rule inet wall inward iifname eth0 udp dport { 5353, 10001 } drop")
     found = findings(gateway, "broadcast", "multicast")
     assert [one["status"] for one in found] == ["failed", "failed"]
-    assert all("was sent on eth0, but nothing of it is heard" in one["what"] for one in found)
+    assert all("was sent on eth0, but it is not received" in one["what"] for one in found)
 
 
 def test_client_isolation_is_told_from_a_camera_that_is_switched_off(lab: Lab) -> None:

@@ -97,7 +97,7 @@ class ProvisioningContext:
             result = await self._scan()
         except GatewayError:
             return []
-        return [device for device in result.sightings if device.sn == self.job.sn]
+        return [device for device in result.devices if device.sn == self.job.sn]
 
     async def probe_activation(self) -> Activation | None:
         """Ask the camera for its activation state. Return None, and set `last_failure`, if it does not answer.

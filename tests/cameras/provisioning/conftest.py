@@ -77,7 +77,7 @@ class Lab:
         ]
         for device in devices:
             self.bench.registry.record_device(device)
-        return ScanResult(sightings=devices, unidentified=[], methods={})
+        return ScanResult(devices=devices, unidentified=[], methods={}, failures=[])
 
     async def camera(self, **options: Any) -> Any:
         """Start a factory-new camera in hotspot mode, which moves when it joins."""

@@ -17,7 +17,7 @@ from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
 from gateway.discovery.device import DiscoveredDevice
-from gateway.discovery.scan import Discovery
+from gateway.discovery.discovery import Discovery
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import CameraSettings, DiscoverySettings
@@ -44,7 +44,7 @@ async def provision(asked: dict[str, Any]) -> None:
         ),
         Supervisor(),
         camera_port=asked["camera_port"],
-        on_sighting=record_device,
+        on_device=record_device,
     )
     cameras = Cameras(
         registry,
@@ -57,7 +57,7 @@ async def provision(asked: dict[str, Any]) -> None:
         registry,
         ProvisioningJobTable(database),
         supervisor,
-        scan=lambda: discovery.round(timeout_s=0.2),
+        scan=lambda: discovery.scan(timeout_s=0.2),
         timeouts=StepTimeouts(**(TIMEOUTS | asked.get("timeouts", {}))),
     )
     ended = asyncio.Event()

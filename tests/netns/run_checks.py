@@ -1,4 +1,4 @@
-"""The doctor as a program: `python -m tests.netns.examination DISCOVERY KNOWN CHECK...`, in a host of the lab.
+"""The doctor as a program: `python -m tests.netns.run_checks DISCOVERY KNOWN CHECK...`, in a host of the lab.
 
 DISCOVERY are settings as JSON, KNOWN is an address at which a camera is known, or `-`. It prints the findings as JSON.
 """
