@@ -12,8 +12,8 @@ from rich.console import Console
 
 from gateway.cli.client import ApiError, connect_api
 from gateway.cli.command import CommandContext, run_command
-from gateway.doctor.finding import CheckContext, Finding, run_checks
-from gateway.doctor.table import CHECKS
+from gateway.doctor.check import CheckContext, Finding, run_checks
+from gateway.doctor.checks import CHECKS
 from gateway.errors import GatewayError, SettingsError
 from gateway.settings import Settings, find_settings_file, load_settings
 from gateway.storage.state_directory import StateDirectory

@@ -9,8 +9,8 @@ from typing import Final
 from gateway import RELEASED_AT
 from gateway.cameras.record import CameraRecord
 from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
+from gateway.doctor.check import CheckContext, Finding
 from gateway.doctor.cloud import CLOCK_TOLERANCE_S
-from gateway.doctor.finding import CheckContext, Finding
 from gateway.errors import CameraUntrusted, Conflict, GatewayError, Problem, SettingsError
 
 _MAX_CONCURRENCY: Final = 16

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from gateway import RELEASED_AT
 from gateway.cloud.client import CloudClient
 from gateway.cloud.tls import Validity, make_tls_context
-from gateway.doctor.finding import CheckContext, Finding
+from gateway.doctor.check import CheckContext, Finding
 from gateway.errors import CloudRejectedCredentials, Problem, SettingsError, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.clock import PeerClock
@@ -142,15 +142,15 @@ async def _call_signed(context: CheckContext) -> Problem | SettingsError | None:
             await cloud.close()
         return None
 
-    return await context.share("signed", call_cloud)
+    return await context.share("signed_call", call_cloud)
 
 
 async def _shared_handshake(context: CheckContext) -> _Handshake | Finding:
-    return await context.share("greeting", lambda: _make_handshake(context.settings.cloud))
+    return await context.share("handshake", lambda: _make_handshake(context.settings.cloud))
 
 
 async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
-    """Connect, and ask for nothing but the head of an answer. Returns what is wrong where that fails."""
+    """Connect, and request nothing but the head of a response. Returns a finding if that fails."""
     where = _format_address(settings)
     host, _, port = where.rpartition(":")
     try:
@@ -187,6 +187,6 @@ async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
 
 
 def _format_address(settings: CloudSettings) -> str:
-    running_gateway = urlsplit(settings.url)
-    host = f"[{running_gateway.hostname}]" if ":" in (running_gateway.hostname or "") else running_gateway.hostname
-    return f"{host}:{running_gateway.port or 443}"
+    url = urlsplit(settings.url)
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    return f"{host}:{url.port or 443}"

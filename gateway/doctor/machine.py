@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from gateway.doctor.finding import CheckContext, Finding, Status
+from gateway.doctor.check import CheckContext, Finding, Status
 from gateway.doctor.linux import find_mount, list_swaps
 from gateway.errors import StateError
 from gateway.storage import health

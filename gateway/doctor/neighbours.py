@@ -14,7 +14,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from gateway.discovery.advertisement import SERVICE_TYPE
 from gateway.discovery.interfaces import Interface
 from gateway.discovery.scope import ScanScope
-from gateway.doctor.finding import CheckContext, Finding
+from gateway.doctor.check import CheckContext, Finding
 from gateway.doctor.linux import is_wireless, list_neighbours
 
 _BROWSE_S: Final = 2.5
@@ -30,7 +30,7 @@ async def check_second_gateway(context: CheckContext) -> list[Finding]:
         return [Finding("skipped", "there is no interface to use")]
     own = context.gateway.advertisement.service_names if context.gateway is not None else frozenset()
     try:
-        found = await _browse_gateways([one.address for one in used])
+        found = await _browse_gateways([interface.address for interface in used])
     except (OSError, ZeroconfError) as exc:
         return [Finding("skipped", "multicast DNS cannot be used now", str(exc))]
     others = {name: where for name, where in found.items() if name not in own}
@@ -53,7 +53,9 @@ async def _browse_gateways(addresses: list[str]) -> dict[str, str]:
         service = AsyncServiceInfo(SERVICE_TYPE, name)
         # Multicast questions: a unicast answer would reach only one of the programs here that share port 5353.
         if await service.async_request(zeroconf, (until - loop.time()) * 1000, DNSQuestionType.QM):
-            found[name] = ", ".join(f"{one}:{service.port}" for one in service.parsed_addresses(IPVersion.V4Only))
+            found[name] = ", ".join(
+                f"{address}:{service.port}" for address in service.parsed_addresses(IPVersion.V4Only)
+            )
 
     def on_change(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
         if state_change is ServiceStateChange.Removed:
@@ -81,43 +83,49 @@ async def check_client_isolation(context: CheckContext) -> list[Finding]:
     answered = [device.address.rpartition(":")[0] for device in (*result.devices, *result.unidentified)]
     known = [
         address.rpartition(":")[0]
-        for one in context.running_gateway.registry.all()
-        for address in one.candidate_addresses()
+        for camera in context.running_gateway.registry.all()
+        for address in camera.candidate_addresses()
     ]
-    used = [one for one in ScanScope.detect(context.settings.discovery).interfaces if not one.is_loopback]
+    used = [
+        interface for interface in ScanScope.detect(context.settings.discovery).interfaces if not interface.is_loopback
+    ]
     if not used:
         return [Finding("skipped", "discovery uses no network but this machine's own")]
-    return list(await asyncio.gather(*(_check_isolation(one, answered, known) for one in used)))
+    return list(await asyncio.gather(*(_check_isolation(interface, answered, known) for interface in used)))
 
 
-async def _check_isolation(one: Interface, answered: Iterable[str], known: Iterable[str]) -> Finding:
-    medium = "Wi-Fi" if is_wireless(one.name) else "network"
-    router = _find_router(one.name)
-    if any(_is_in_network(host, one) for host in answered):
-        return Finding("ok", f"{one.name}: hosts of this {medium} answer each other", "cameras answered")
-    peers = dict.fromkeys(host for host in (*known, *list_neighbours(one.name)) if _is_in_network(host, one))
-    tried = [host for host in peers if host not in (router, one.address)][:_MAX_HOSTS]
+async def _check_isolation(interface: Interface, answered: Iterable[str], known: Iterable[str]) -> Finding:
+    medium = "Wi-Fi" if is_wireless(interface.name) else "network"
+    router = _find_router(interface.name)
+    if any(_is_in_network(host, interface) for host in answered):
+        return Finding("ok", f"{interface.name}: hosts of this {medium} answer each other", "cameras answered")
+    peers = dict.fromkeys(
+        host for host in (*known, *list_neighbours(interface.name)) if _is_in_network(host, interface)
+    )
+    tried = [host for host in peers if host not in (router, interface.address)][:_MAX_HOSTS]
     reached = [host for host, there in zip(tried, await _probe_hosts(tried), strict=True) if there]
     if reached:
-        return Finding("ok", f"{one.name}: hosts of this {medium} answer each other", f"answered: {', '.join(reached)}")
+        return Finding(
+            "ok", f"{interface.name}: hosts of this {medium} answer each other", f"answered: {', '.join(reached)}"
+        )
     if not tried:
-        return Finding("skipped", f"{one.name}: nobody but the router is known there yet")
+        return Finding("skipped", f"{interface.name}: nobody but the router is known there yet")
     silent = f"no answer from {', '.join(tried)}"
     if not router or not (await _probe_hosts([router]))[0]:
         advice = "check cable and Wi-Fi, and whether those hosts are switched on"
-        return Finding("warning", f"{one.name}: nobody answers on this {medium}", silent, advice)
+        return Finding("warning", f"{interface.name}: nobody answers on this {medium}", silent, advice)
     advice = (
         "switch off client isolation (AP isolation, guest network) for this network in the access point, or connect "
         "gateway and cameras by cable"
     )
-    what = f"{one.name}: only the router answers on this {medium}, which looks like client isolation"
+    what = f"{interface.name}: only the router answers on this {medium}, which looks like client isolation"
     return Finding("warning", what, f"{silent}; {router} (router) answers", advice)
 
 
 async def _probe_hosts(hosts: list[str]) -> list[bool]:
-    """Tell of each host whether it is there: it takes a connection, or refuses one."""
+    """Return for each host whether it is there: it accepts a connection, or refuses it."""
 
-    async def one(host: str, port: int) -> bool:
+    async def probe_port(host: str, port: int) -> bool:
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 _, writer = await asyncio.open_connection(host, port)
@@ -129,17 +137,17 @@ async def _probe_hosts(hosts: list[str]) -> list[bool]:
         return True
 
     async def probe_ports(host: str) -> bool:
-        return any(await asyncio.gather(*(one(host, port) for port in _PORTS)))
+        return any(await asyncio.gather(*(probe_port(host, port) for port in _PORTS)))
 
     return await asyncio.gather(*map(probe_ports, hosts))
 
 
-def _is_in_network(host: str, one: Interface) -> bool:
+def _is_in_network(host: str, interface: Interface) -> bool:
     try:
         socket.inet_aton(host)
     except OSError:
         return False
-    return host in one
+    return host in interface
 
 
 def _find_router(interface: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from gateway.discovery.interfaces import Interface
 from gateway.discovery.scope import MAX_NETWORK_ADDRESSES, ScanScope
-from gateway.doctor.finding import CheckContext, Finding
+from gateway.doctor.check import CheckContext, Finding
 from gateway.doctor.linux import find_port_holder
 from gateway.protocol.discovery_frames import encode_request
 from gateway.storage.state_directory import StateDirectory
@@ -34,20 +34,20 @@ async def check_interfaces(context: CheckContext) -> list[Finding]:
         )
         for problem in scope.problems
     ]
-    for one in scope.interfaces:
-        network, what = one.network, f"{one.name} is {one.address} in {one.network}"
-        if one.is_loopback:
+    for interface in scope.interfaces:
+        network, what = interface.network, f"{interface.name} is {interface.address} in {interface.network}"
+        if interface.is_loopback:
             findings.append(Finding("ok", what, "discovery.interfaces confines everything to this machine"))
         elif network.is_link_local:
             advice = "check the cable, and that the router gives out addresses (DHCP)"
             findings.append(Finding("warning", what, "nobody has given this machine an address", advice))
         elif network.num_addresses > MAX_NETWORK_ADDRESSES and not scope.named:
-            advice = f'name it, interfaces = ["{one.name}"] in [discovery], to sweep it all the same'
+            advice = f'name it, interfaces = ["{interface.name}"] in [discovery], to sweep it all the same'
             findings.append(Finding("warning", what, "too large to be swept for cameras", advice))
         else:
             findings.append(Finding("ok", what))
-    doubles = {one.name for one in scope.interfaces for other in scope.interfaces
-               if one.name != other.name and one.network.overlaps(other.network)}  # fmt: skip
+    doubles = {interface.name for interface in scope.interfaces for other in scope.interfaces
+               if interface.name != other.name and interface.network.overlaps(other.network)}  # fmt: skip
     if doubles:
         what = f"{' and '.join(sorted(doubles))} are in the same network"
         advice = "use one of them, or set discovery.interfaces to one"
@@ -83,11 +83,11 @@ async def check_discovery_port(context: CheckContext) -> list[Finding]:
     """See whether the port of the vendor's discovery can be shared."""
     port = context.settings.discovery.broadcast_port
     scope = ScanScope.detect(context.settings.discovery)
-    for one in scope.interfaces:
+    for interface in scope.interfaces:
         try:
-            _bind_socket(one.address, port).close()
+            _bind_socket(interface.address, port).close()
         except OSError as exc:
-            what = f"UDP port {port} cannot be had on {one.name}: {exc.strerror}"
+            what = f"UDP port {port} cannot be had on {interface.name}: {exc.strerror}"
             advice = "end the other program: cameras that answer to that port are not found"
             return [Finding("warning", what, find_port_holder("udp", port), advice)]
     if not scope.interfaces:
@@ -99,10 +99,10 @@ async def check_broadcast(context: CheckContext) -> list[Finding]:
     """Send a discovery request to everyone on each interface, and hear it."""
     port = context.settings.discovery.broadcast_port
 
-    async def send(one: Interface) -> _Received:
+    async def send(interface: Interface) -> _Received:
         # Bound to the broadcast address, it takes no datagram that is meant for the discovery's own sockets.
-        receiver = _bind_socket(one.broadcast if sys.platform == "linux" else "", port)
-        return await _send_and_listen(one, receiver, encode_request(), (one.broadcast, port))
+        receiver = _bind_socket(interface.broadcast if sys.platform == "linux" else "", port)
+        return await _send_and_listen(interface, receiver, encode_request(), (interface.broadcast, port))
 
     return await _test_each(context, f"a broadcast to UDP port {port}", send)
 
@@ -110,9 +110,9 @@ async def check_broadcast(context: CheckContext) -> list[Finding]:
 async def check_multicast(context: CheckContext) -> list[Finding]:
     """Ask everyone by multicast DNS on each interface, and hear the question."""
 
-    async def send(one: Interface) -> _Received:
+    async def send(interface: Interface) -> _Received:
         receiver = _bind_socket(_GROUP if sys.platform == "linux" else "", _MDNS_PORT, shared=True)
-        return await _send_and_listen(one, receiver, _QUESTION, (_GROUP, _MDNS_PORT))
+        return await _send_and_listen(interface, receiver, _QUESTION, (_GROUP, _MDNS_PORT))
 
     return await _test_each(context, f"multicast to {_GROUP}", send)
 
@@ -145,37 +145,39 @@ async def _test_each(
     used = ScanScope.detect(context.settings.discovery).interfaces
     if not used:
         return [Finding("skipped", "there is no interface to use")]
-    return list(await asyncio.gather(*(_test_interface(one, what, send) for one in used)))
+    return list(await asyncio.gather(*(_test_interface(interface, what, send) for interface in used)))
 
 
-async def _test_interface(one: Interface, what: str, send: Callable[[Interface], Awaitable[_Received]]) -> Finding:
+async def _test_interface(
+    interface: Interface, what: str, send: Callable[[Interface], Awaitable[_Received]]
+) -> Finding:
     try:
-        received = await send(one)
+        received = await send(interface)
     except OSError as exc:
         advice = "a firewall on this machine may forbid it, or the network lacks a route"
-        return Finding("failed", f"{what} cannot be sent on {one.name}", exc.strerror or str(exc), advice)
+        return Finding("failed", f"{what} cannot be sent on {interface.name}", exc.strerror or str(exc), advice)
     answered = f"{len(received.others)} hosts answered" + (
         f": {', '.join(sorted(received.others)[:5])}" * bool(received.others)
     )
     if not received.own:
         advice = "let the firewall of this machine pass it in: nft list ruleset"
-        return Finding("failed", f"{what} was sent on {one.name}, but it is not received", answered, advice)
-    return Finding("ok", f"{what} is sent and received on {one.name}", answered)
+        return Finding("failed", f"{what} was sent on {interface.name}, but it is not received", answered, advice)
+    return Finding("ok", f"{what} is sent and received on {interface.name}", answered)
 
 
 async def _send_and_listen(
-    one: Interface, receiver: socket.socket, message: bytes, target: tuple[str, int]
+    interface: Interface, receiver: socket.socket, message: bytes, target: tuple[str, int]
 ) -> _Received:
     """Send a message from the interface's address, and listen for it and for answers to it."""
     loop = asyncio.get_running_loop()
     with receiver, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         if target[0] == _GROUP:
-            member = socket.inet_aton(_GROUP) + socket.inet_aton(one.address)
+            member = socket.inet_aton(_GROUP) + socket.inet_aton(interface.address)
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(one.address))
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface.address))
         sender.setblocking(False)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        sender.bind((one.address, 0))
+        sender.bind((interface.address, 0))
         own = sender.getsockname()
         sender.sendto(message, target)
         received = False
@@ -190,7 +192,7 @@ async def _send_and_listen(
                 except TimeoutError:
                     return
                 received = received or source == own
-                if opened is sender and source[0] != one.address:
+                if opened is sender and source[0] != interface.address:
                     others.add(source[0])
 
         await asyncio.gather(listen(receiver), listen(sender))

@@ -1,6 +1,6 @@
 """Check of the gateway's own services and jobs."""
 
-from gateway.doctor.finding import CheckContext, Finding, Status
+from gateway.doctor.check import CheckContext, Finding, Status
 from gateway.runtime.supervisor import TaskReport
 
 

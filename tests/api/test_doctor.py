@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.doctor.table import CHECKS
+from gateway.doctor.checks import CHECKS
 
 
 async def test_an_admin_gets_a_finding_of_every_check(admin: Any, pos: Any, installer: Any) -> None:

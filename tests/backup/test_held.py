@@ -12,8 +12,8 @@ from gateway.api.server import serve_commands
 from gateway.app import Gateway
 from gateway.backup.create import create_backup
 from gateway.backup.restore import restore_backup
-from gateway.doctor.finding import CheckContext, run_checks
-from gateway.doctor.table import CHECKS
+from gateway.doctor.check import CheckContext, run_checks
+from gateway.doctor.checks import CHECKS
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import Settings, load_settings
 from gateway.simulator.store import SimulatedStore

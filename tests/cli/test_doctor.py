@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.doctor.table import CHECKS
+from gateway.doctor.checks import CHECKS
 from gateway.simulator.account import SECRET_KEY
 from gateway.simulator.store import SimulatedStore
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.app import Gateway
-from gateway.doctor.finding import Check, CheckContext, Finding, run_checks
-from gateway.doctor.table import CHECKS
+from gateway.doctor.check import Check, CheckContext, Finding, run_checks
+from gateway.doctor.checks import CHECKS
 from gateway.settings import Settings, load_settings
 from gateway.simulator.store import SimulatedStore
 

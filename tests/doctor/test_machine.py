@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.doctor import linux, machine
-from gateway.doctor.finding import CheckContext
+from gateway.doctor.check import CheckContext
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.store import SimulatedStore
 from gateway.storage import health

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.doctor.finding import Check, CheckContext, Finding, run_checks
-from gateway.doctor.table import CHECKS
+from gateway.doctor.check import Check, CheckContext, Finding, run_checks
+from gateway.doctor.checks import CHECKS
 from gateway.settings import Settings
 
 

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from gateway.app import Gateway
-from gateway.doctor.finding import CheckContext, run_checks
-from gateway.doctor.table import CHECKS
+from gateway.doctor.check import CheckContext, run_checks
+from gateway.doctor.checks import CHECKS
 from gateway.settings import load_settings
 
 

@@ -1,4 +1,4 @@
-"""What a check finds, what it looks at, and running all checks within a bounded time."""
+"""A check, what it looks at, what it finds, and running all checks within a bounded time."""
 
 import asyncio
 import logging

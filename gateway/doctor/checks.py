@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.doctor import cameras, cloud, machine, neighbours, network, services
-from gateway.doctor.finding import Check
+from gateway.doctor.check import Check
 
 CHECKS: Final = (
     Check("dns", cloud.check_dns),
