@@ -31,7 +31,7 @@ async def search(settings: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     return {
         "devices": [{**dataclasses.asdict(device), "after_s": after_s} for after_s, device in seen],
         "unidentified": [device.address for device in result.unidentified],
-        "methods": {name: dataclasses.asdict(method) for name, method in result.methods.items()},
+        "methods": {name: {"found": method.found, "error": method.error} for name, method in result.methods.items()},
         "whole_s": whole_s,
     }
 
