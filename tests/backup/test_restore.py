@@ -21,6 +21,7 @@ from gateway.errors import StateError
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import load_settings
 from gateway.storage.database import Database
+from gateway.storage.migrations import load_packaged
 from gateway.storage.state_directory import StateDirectory
 
 WIFI_PASSWORD = "plenty-of-coffee-in-a-job"
@@ -223,7 +224,8 @@ def newer_format(members: dict[str, bytes]) -> None:
 
 
 def hidden_newer_schema(members: dict[str, bytes]) -> None:
-    members["state/gateway.db"] = members["state/gateway.db"].replace(b"001_first", b"001_firsz")
+    newest = load_packaged()[-1].name.encode()
+    members["state/gateway.db"] = members["state/gateway.db"].replace(newest, newest[:-1] + b"z")
 
 
 def climbing(members: dict[str, bytes]) -> None:

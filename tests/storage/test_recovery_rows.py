@@ -1,6 +1,5 @@
 """Rows of damaged tables: each page is read by itself, with all values, and reading goes on behind each damage."""
 
-import mmap
 import random
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
@@ -45,8 +44,8 @@ def find_root(path: Path, table: str) -> int:
 
 
 def find_pages(path: Path, roots: Collection[int]) -> Mapping[int, Sequence[int]]:
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return PageMap(content).find_pages(roots)
+    with path.open("rb") as file:
+        return PageMap(file).find_pages(roots)
 
 
 def read_pages(path: Path, pages: Sequence[int]) -> list[tuple[Any, ...]]:
@@ -54,11 +53,11 @@ def read_pages(path: Path, pages: Sequence[int]) -> list[tuple[Any, ...]]:
         return [row for connection, table in page_tables.open(COLUMNS, pages) for row in read_page(connection, table)]
 
 
-def leaves(path: Path) -> list[int]:
+def leaves(path: Path) -> Sequence[int]:
     """Return the pages that hold rows of the table `t`."""
-    content = path.read_bytes()
     root = find_root(path, "t")
-    return [page for page in find_pages(path, {root})[root] if content[(page - 1) * PAGE_BYTES] == 0x0D]
+    with path.open("rb") as file:
+        return PageMap(file).find_leaves({root})[root]
 
 
 def spoil(path: Path, page: int) -> None:

@@ -159,7 +159,7 @@ def test_root_leaves_no_files_in_a_directory_of_another_user(tmp_path: Path, own
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_digits_are_decided_once_and_kept(tmp_path: Path) -> None:
+def test_the_host_suffix_is_decided_once(tmp_path: Path) -> None:
     given = iter(("38e2", "ffff"))
     for _ in range(2):
         directory = StateDirectory.acquire(tmp_path)

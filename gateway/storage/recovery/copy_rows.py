@@ -1,6 +1,5 @@
 """Copying the rows that can be read from a damaged file into a new database with the same tables."""
 
-import mmap
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,6 @@ from typing import Any, Final
 from gateway.storage.recovery.page_map import PAGE_BYTES, PageMap
 from gateway.storage.recovery.page_tables import PageTables
 from gateway.storage.recovery.readable_rows import ReadableRows, read_page
-
-_LEAF: Final = 0x0D
-"""The first byte of a page that holds rows of a table."""
 
 _TABLES: Final = (
     "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT wr "
@@ -50,7 +46,9 @@ def copy_rows(damaged: Path, roots: Mapping[str, int], new: sqlite3.Connection) 
             incomplete = {
                 roots[one.report.table]: one for one in targets if one.report.gaps and one.report.table in roots
             }
-            for root, pages in _find_leaves(damaged, incomplete).items():
+            with damaged.open("rb") as file:
+                leaves = PageMap(file).find_leaves(incomplete) if incomplete else {}
+            for root, pages in leaves.items():
                 incomplete[root].copy_leaves(page_tables, pages)
     return [target.report for target in targets]
 
@@ -101,14 +99,3 @@ def _declare(columns: Sequence[sqlite3.Row]) -> str:
             declaration += f" DEFAULT {column['dflt_value']}"
         declarations.append(declaration)
     return ",".join(declarations)
-
-
-def _find_leaves(damaged: Path, roots: Mapping[int, object]) -> dict[int, list[int]]:
-    """Return the pages that hold rows of these tables, by first page of the table."""
-    if not roots:
-        return {}
-    with damaged.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = PageMap(content).find_pages(roots)
-        return {
-            root: [page for page in pages if content[(page - 1) * PAGE_BYTES] == _LEAF] for root, pages in found.items()
-        }

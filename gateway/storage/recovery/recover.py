@@ -8,7 +8,6 @@
 """
 
 import contextlib
-import mmap
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -102,8 +101,8 @@ def _read_schema(damaged: Path) -> SchemaCopy | None:
 
 def _erase(damaged: Path, roots: Sequence[int]) -> None:
     """Overwrite all pages of these tables: they hold secrets that would outlive the work that they are for."""
-    with damaged.open("r+b") as stream, mmap.mmap(stream.fileno(), 0) as content:
-        for pages in PageMap(content).find_pages(roots).values():
+    with damaged.open("r+b") as file:
+        for pages in PageMap(file).find_pages(roots).values():
             for page in pages:
-                content[(page - 1) * PAGE_BYTES : page * PAGE_BYTES] = bytes(PAGE_BYTES)
-        content.flush()
+                file.seek((page - 1) * PAGE_BYTES)
+                file.write(bytes(PAGE_BYTES))
