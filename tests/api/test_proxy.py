@@ -108,11 +108,11 @@ async def test_the_wifi_password_is_redacted_for_all_but_admin(
     path = f"/api/v1/cameras/{ours.sn}/openapi/config"
     await installer("POST", f"{path}/setWifiConf", {"ssid": WIFI_SSID, "password": WIFI_PASSWORD})
     await installer("POST", "/api/v1/discovery", {"timeout_s": 1.0})  # the camera has another address now
-    masked = await installer("POST", f"{path}/getWifiConf", {})
+    redacted = await installer("POST", f"{path}/getWifiConf", {})
     shown = await admin("POST", f"{path}/getWifiConf", {})
     assert shown.status == 200, shown.body
     assert shown.body["data"] == {"ssid": WIFI_SSID, "password": WIFI_PASSWORD}
-    assert masked.body["data"] == {"ssid": WIFI_SSID, "password": REDACTED}
+    assert redacted.body["data"] == {"ssid": WIFI_SSID, "password": REDACTED}
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_passwords_are_secret_and_nothing_else_is(endpoint: Endpoint) -> None:
     assert endpoint.has_secret_fields == any(field.secret for field in endpoint.response_fields)
 
 
-def test_a_secret_is_masked() -> None:
+def test_a_secret_is_redacted() -> None:
     wifi = CATALOGUE.get("camera", "config/getWifiConf")
     response = {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": "1234567890"}}
     assert wifi.redact(response) == {"code": 0, "data": {"ssid": "SUNMI_IPC", "password": REDACTED}}

@@ -402,7 +402,7 @@ def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, An
         declare(**declared)
 
 
-def test_secrets_are_masked_at_any_depth() -> None:
+def test_secrets_are_redacted_at_any_depth() -> None:
     endpoint = declare(
         response_fields=(
             ResponseField("key", "string", secret=True),
