@@ -47,7 +47,7 @@ async def test_announced_cameras_are_identified_by_their_frames(
     async with contextlib.AsyncExitStack() as devices:
         for number in ports:
             await devices.enter_async_context(Device(f"127.0.0.{number}", sn=f"C201D{number}", port=udp_port))
-        result = await discovery(methods=["mdns"]).scan(timeout_s=2)
+        result = await discovery(methods=["mdns"]).scan(timeout_s=8)
     found = [device for device in seen if device.sn]
     assert found == result.devices
     assert {(s.sn, s.address) for s in found} == {
@@ -66,7 +66,7 @@ async def test_what_is_no_camera_or_elsewhere_is_left_out_and_the_silent_is_unid
         register(multicast, "_https", "FM020 elsewhere", "8.8.8.8"),
         register(multicast, "_https", "FM010 silent", "127.0.0.33"),
     )
-    result = await discovery(methods=["mdns"]).scan(timeout_s=2)
+    result = await discovery(methods=["mdns"]).scan(timeout_s=8)
     assert result.devices == []
     unidentified = {device.address for device in result.unidentified}
     assert "127.0.0.33:443" in unidentified
