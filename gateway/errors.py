@@ -16,6 +16,7 @@
         │   └── NotManaged         409 not_managed
         ├── TooLarge               413 too_large
         ├── VendorRefused          422 vendor_refused
+        │   └── CloudRefusedAccount  422 vendor_refused
         ├── RateLimited            429 rate_limited
         ├── CameraUnreachable      502 camera_unreachable
         ├── CameraUntrusted        502 camera_untrusted
@@ -153,6 +154,10 @@ class VendorRefused(Problem):
             "vendor_meaning": self.vendor_meaning,
             "vendor_answer": self.vendor_answer,
         }
+
+
+class CloudRefusedAccount(VendorRefused):
+    """The cloud refused the account or the shop, and did not judge the call itself."""
 
 
 class RateLimited(Problem):

@@ -15,6 +15,7 @@ import aiohttp
 from gateway import RELEASED_AT
 from gateway.cloud.tls import CertificateDateError, make_tls_context
 from gateway.errors import (
+    CloudRefusedAccount,
     CloudRejectedCredentials,
     CloudUnreachable,
     Conflict,
@@ -27,7 +28,12 @@ from gateway.protocol import form
 from gateway.protocol.endpoint import Call
 from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_response
 from gateway.protocol.parameters import FilePart
-from gateway.protocol.return_codes import CLOUD_RANDOM_REFUSED, CLOUD_SIGN_REFUSED, CLOUD_TIME_REFUSED
+from gateway.protocol.return_codes import (
+    CLOUD_ACCOUNT_ERROR_CODES,
+    CLOUD_RANDOM_REFUSED,
+    CLOUD_SIGN_REFUSED,
+    CLOUD_TIME_REFUSED,
+)
 from gateway.protocol.signing import add_signature
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.logs.calls import call_logger
@@ -69,7 +75,7 @@ class CloudClient:
         self.reachable: bool | None = None
         """Whether the last call got a response; None before the first."""
         self.on_response: Callable[[], None] = lambda: None
-        """Called after each response of the cloud, also after a refusal."""
+        """Called after each response of the cloud, also after a refusal, but for one of the account or the shop."""
         self.on_call: OnCall = lambda endpoint, result, seconds: None
         """Called after each call."""
         self._settings = settings
@@ -91,7 +97,8 @@ class CloudClient:
     async def call(self, call: Call) -> VendorResponse:
         """Sign and send a call, and return the response if its code is 0.
 
-        Raises `VendorRefused` for any other code, `CloudRejectedCredentials`, `CloudUnreachable`, `PeerTimeout`,
+        Raises `VendorRefused` for any other code, its kind `CloudRefusedAccount` for one about account or shop,
+        `CloudRejectedCredentials`, `CloudUnreachable`, `PeerTimeout`,
         `TooLarge`, `RateLimited`, and `Conflict` if app_id or secret key are not set.
         """
         self.check_credentials()
@@ -105,10 +112,13 @@ class CloudClient:
             self.reachable = False
             raise
         self.reachable = True
-        self.on_response()
+        refuses_account = response.code in CLOUD_ACCOUNT_ERROR_CODES
+        if not refuses_account:
+            self.on_response()
         if response.code != 0:
             meaning = call.endpoint.describe_code(response.code)
-            raise VendorRefused(
+            refusal = CloudRefusedAccount if refuses_account else VendorRefused
+            raise refusal(
                 f"the cloud refused {call.endpoint.path} with code {response.code}: {meaning}",
                 vendor_code=response.code,
                 vendor_meaning=meaning,

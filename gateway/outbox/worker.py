@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.cloud.client import CloudClient
 from gateway.errors import (
+    CloudRefusedAccount,
     CloudRejectedCredentials,
     CloudUnreachable,
     Conflict,
@@ -24,7 +25,7 @@ from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent
 from gateway.outbox.model import Batch, Outcome
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.retry import INITIAL_DELAY_S, MAX_DELAY_S, RetryTracker
-from gateway.protocol.return_codes import CLOUD_ACCOUNT_ERROR_CODES, CLOUD_INTERNAL_ERROR_CODES
+from gateway.protocol.return_codes import CLOUD_INTERNAL_ERROR_CODES
 from gateway.runtime.back_off import BackOff
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.supervisor import Service, Supervisor
@@ -44,9 +45,11 @@ _MAX_TROUBLE_ATTEMPTS: Final = 4
 """How often an item is sent again while the cloud reports a failure of its own."""
 _MAX_UNFORESEEN_FAILURES: Final = 3
 """After how many failures that no code foresees an item is refused."""
+_ACCOUNT_FAILURES: Final = (CloudRejectedCredentials, CloudRefusedAccount, Conflict)
+"""Failures that last until a person mends the account or the settings."""
 _NO_ITEMS_FAULT: Final = (RateLimited, CloudRejectedCredentials, Conflict)
 """Failures that concern all calls."""
-_UNCLEAR: Final = (CloudUnreachable, PeerTimeout, *_NO_ITEMS_FAULT)
+_UNCLEAR: Final = (CloudUnreachable, CloudRefusedAccount, PeerTimeout, *_NO_ITEMS_FAULT)
 """Failures after which a call is made again."""
 
 _log = logging.getLogger(__name__)
@@ -187,14 +190,14 @@ class OutboxWorker:
         self._outbox.origins.resume(batch.sequences)
         try:
             response = await self._cloud.call(combine(batch))
+        except _UNCLEAR as exc:
+            self._handle_failure(batch, exc)
         except VendorRefused as exc:
             return await self._handle_refusal(batch, exc)
         except TooLarge as exc:
             if len(batch.entries) > 1:
                 return batch.halves()
             await self._settle(batch, [Outcome("refused", meaning=exc.detail)])
-        except _UNCLEAR as exc:
-            self._handle_failure(batch, exc)
         else:
             await self._settle(batch, read_outcomes(batch, response))
         return ()
@@ -214,7 +217,7 @@ class OutboxWorker:
         if bad and len(bad) < len(batch.entries):
             await self._settle(batch.subset(bad), [outcome] * len(bad))
             return [batch.subset([entry for entry in batch.entries if entry.reference not in named])]
-        if len(batch.entries) > 1 and refusal.vendor_code not in CLOUD_ACCOUNT_ERROR_CODES:
+        if len(batch.entries) > 1:
             return batch.halves()
         await self._settle(batch, [outcome] * len(batch.entries))
         return ()
@@ -258,8 +261,10 @@ class OutboxWorker:
         self._outbox.unreachable = problem.detail
         self._retry_at = time.monotonic() + self._back_off.next_delay_s()
         if was_reachable:
-            level = logging.ERROR if isinstance(problem, CloudRejectedCredentials) else logging.WARNING
-            _log.log(level, "the cloud is away, calls for it wait in the outbox: %s", problem.detail)
+            if isinstance(problem, _ACCOUNT_FAILURES):
+                _log.error("calls for the cloud wait in the outbox until its account is mended: %s", problem.detail)
+            else:
+                _log.warning("the cloud is away, calls for it wait in the outbox: %s", problem.detail)
             self._publish(CloudLost(problem.detail))
 
     def _retry_later(self, batch: Batch, reason: str, *, blame: bool) -> None:

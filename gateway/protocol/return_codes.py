@@ -56,8 +56,8 @@ CLOUD_SIGN_REFUSED = 5090
 CLOUD_TIME_REFUSED = 5091
 CLOUD_RANDOM_REFUSED = 5092
 
-CLOUD_ACCOUNT_ERROR_CODES = frozenset({5013, 5041})
-"""Codes about the shop or the account: they concern every item of a call."""
+CLOUD_ACCOUNT_ERROR_CODES = frozenset({5013, 5027, 5028, 5029, 5041, 5420})
+"""Codes about the account, its tokens and services, or the shop: they say nothing of a call's content."""
 CLOUD_INTERNAL_ERROR_CODES = frozenset({5000})
 """Codes for a failure inside the cloud, which the call did not cause."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.cloud.client import CloudClient
+from gateway.outbox.events import OutboxEvent
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
@@ -21,6 +22,7 @@ from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.server import ReceivedRequest, ServedResponse
 from gateway.storage.database import Database
 from tests.outbox.opened import OpenedOutbox, all_items
+from tests.waiting import until
 
 MakeClient = Callable[..., CloudClient]
 SHOP_ID = next(iter(SHOPS))
@@ -204,13 +206,32 @@ async def test_a_refusal_of_a_whole_call_that_names_nobody_is_halved(
     assert len(simulated.request_paths) == 7, "eight, four and four, two and two, one and one"
 
 
-async def test_a_shop_that_is_refused_is_refused_at_once(
+@pytest.mark.parametrize("code", [5013, 5041])
+async def test_nothing_is_refused_while_the_cloud_refuses_the_account(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, code: int
+) -> None:
+    events: list[OutboxEvent] = []
+    worker.subscribe(events.append)
+    simulated.faults.add("refuse", code=code, times=None)
+    await keep(outbox, order(*"ABCDEFGH"))
+    await keep(outbox, *[call("product/update", product_list=[{"id": "1", "name": f"Cola {one}"}]) for one in range(9)])
+    worker.start()
+    await until(lambda: len(simulated.request_paths) >= 3)  # the first two classes, then probes
+    assert str(code) in (outbox.unreachable or "")
+    assert outbox.depth == 17
+    simulated.faults.clear()
+    assert set(states(await relayed(worker, outbox)).values()) == {"delivered"}
+    assert len(simulated.request_paths) < 17, "nothing was taken apart"
+    assert [event.type for event in events] == ["cloud.lost", "cloud.back"]
+
+
+async def test_an_item_for_which_alone_the_account_is_refused_blocks_nobody(
     simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:
-    simulated.faults.add("refuse", code=5013, times=None)
-    await keep(outbox, order(*"ABCDEFGH"))
-    assert set(states(await relayed(worker, outbox)).values()) == {"refused"}
-    assert len(simulated.request_paths) == 1, "it concerns all of them alike"
+    simulated.whims["odd"] = ServedResponse({"code": 5013, "msg": "no data", "data": {}})
+    await keep(outbox, order("A"), order("odd"), order("B"), order("C"))
+    entries = await relayed(worker, outbox, left=1)
+    assert {name for name, state in states(entries).items() if state == "delivered"} == set("ABC")
 
 
 async def test_trouble_of_the_clouds_own_refuses_nothing(
