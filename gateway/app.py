@@ -1,5 +1,6 @@
 """The gateway: assembles the parts, starts and stops them. It holds no logic of its own."""
 
+import logging
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -41,6 +42,9 @@ from gateway.storage.uptime_table import Uptime
 
 if TYPE_CHECKING:  # imported where it is used, for the memory that it takes
     from gateway.authority.authority import Authority
+
+
+_log = logging.getLogger(__name__)
 
 
 class _Closable(Protocol):
@@ -85,6 +89,14 @@ class Gateway:
         self._add(self.supervisor)
         self.directory = StateDirectory.acquire(settings.state_directory)
         self._parts.callback(self.directory.release)
+        if (mount := self.directory.volatile_mount) is not None:
+            _log.warning(
+                "%s is on %s (%s), so everything in it is lost at the next restart, calls for the cloud among them: "
+                "name a folder on a disk in storage.directory",
+                self.directory.path,
+                mount.point,
+                mount.kind,
+            )
         self.clock = PeerClock()
         self.metrics = Metrics()
         self.cloud = self._add(CloudClient(settings.cloud, self.clock))

@@ -46,6 +46,8 @@ class _State(Collector):
         yield CounterMetricFamily(
             "sunmi_gateway_commits", "Transactions of the database.", value=gateway.database.commits
         )
+        volatile = gateway.directory.volatile_mount is not None
+        yield _gauge("state_volatile", "Whether the state is on a file system that a restart empties.", volatile)
         path = gateway.database.path
         yield _gauge("database_bytes", "Size of the database's file.", path.stat().st_size)
         yield _gauge("disk_free_bytes", "Room on the disk that holds the state.", shutil.disk_usage(path.parent).free)

@@ -33,6 +33,7 @@ async def status(context: RequestContext) -> web.StreamResponse:
             "cameras": {"known": len(cameras), "online": sum(camera.online for camera in cameras)},
             "outbox": outbox._asdict(),
             "relay": {"away": gateway.outbox.unreachable, "held": gateway.outbox.held},
+            "storage": {"volatile": gateway.directory.volatile_mount is not None},
             "services": [report.describe() for report in gateway.supervisor.reports()],
         }
     )

@@ -6,30 +6,11 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 _ROOT: Final = Path("/")
 _LISTENING: Final = {"tcp": "0A", "udp": "07"}
 _COMPLETE: Final = 0x2
-_VOLATILE: Final = frozenset({"tmpfs", "ramfs", "overlay"})
-
-
-class Mount(NamedTuple):
-    """A mounted file system."""
-
-    point: str
-    """Where it is mounted."""
-    kind: str
-    """Its type, such as ext4."""
-    options: frozenset[str]
-    """Its mount options."""
-    on_card: bool
-    """Whether it is on a flash card."""
-
-    @property
-    def is_volatile(self) -> bool:
-        """Whether it is in memory, or in a layer above a disk that is thrown away, and so gone after a restart."""
-        return self.kind in _VOLATILE
 
 
 def find_port_holder(protocol: str, port: int, root: Path = _ROOT) -> str:
@@ -64,37 +45,9 @@ def is_wireless(interface: str, root: Path = _ROOT) -> bool:
     return (root / "sys/class/net" / interface / "wireless").exists()
 
 
-def find_mount(path: Path, root: Path = _ROOT) -> Mount | None:
-    """Return the mount that holds a path, or None where that is not told."""
-    found = None
-    for words in _table(root / "proc/self/mountinfo", head=0):
-        if "-" not in words:
-            continue
-        point = words[4].encode().decode("unicode_escape")  # blanks are \040
-        if path.is_relative_to(point):
-            kind = words[words.index("-") + 1]
-            found = Mount(point, kind, frozenset(words[5].split(",")), _is_card(words[2], root))
-    return found
-
-
 def list_swaps(root: Path = _ROOT) -> list[str]:
     """Return what this machine swaps to, but for memory (zram)."""
     return [words[0] for words in _table(root / "proc/swaps") if words and not words[0].startswith("/dev/zram")]
-
-
-def _is_card(device: str, root: Path) -> bool:
-    """Tell of a block device, by its numbers, whether it is an SD or eMMC card, or a disk that can be pulled out."""
-    link = root / "sys/dev/block" / device
-    try:
-        place = link.resolve(strict=True)
-    except OSError:
-        return False
-    if "/mmcblk" in place.as_posix():
-        return True
-    for disk in (place, place.parent):
-        with contextlib.suppress(OSError):
-            return (disk / "removable").read_text(encoding="ascii").strip() == "1"
-    return False
 
 
 def _table(file: Path, head: int = 1) -> Iterator[list[str]]:

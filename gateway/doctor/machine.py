@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from gateway.doctor.check import CheckContext, Finding, Status
-from gateway.doctor.linux import find_mount, list_swaps
+from gateway.doctor.linux import list_swaps
 from gateway.errors import StateError
 from gateway.storage import health
+from gateway.storage.mounts import find_mount
 from gateway.storage.state_directory import StateDirectory
 
 _MIB: Final = 1024 * 1024

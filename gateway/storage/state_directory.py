@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from gateway.errors import StateError
+from gateway.storage.mounts import Mount, find_mount
 from gateway.storage.private_file import write_private
 
 if sys.platform == "win32":
@@ -134,6 +135,12 @@ class StateDirectory:
     def database_in(path: Path) -> Path:
         """Return the database file of a state directory."""
         return path / "gateway.db"
+
+    @property
+    def volatile_mount(self) -> Mount | None:
+        """The file system that holds the directory, if it is gone after a restart: in memory, or an overlay."""
+        mount = find_mount(self.path.resolve())
+        return mount if mount is not None and mount.is_volatile else None
 
     @property
     def watchdog(self) -> Path:

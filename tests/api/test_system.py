@@ -1,5 +1,7 @@
 """Health, status, tokens, the catalogue, and the documentation of the API."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -8,9 +10,12 @@ from openapi_spec_validator import validate
 
 from gateway import __version__
 from gateway.api.openapi import local_path
-from gateway.api.server import ROUTES
+from gateway.api.server import ROUTES, serve
 from gateway.app import Gateway
 from gateway.protocol.catalogue import CATALOGUE
+from gateway.settings import load_settings
+from gateway.simulator.store import SimulatedStore
+from tests.api.conftest import Rest
 
 OPERATION_IDS = {
     "access_points",
@@ -92,6 +97,27 @@ async def test_status(pos: Any) -> None:
     assert answer.body["cloud"] == {"reachable": None, "clock_offset_s": None}
     assert answer.body["cameras"] == {"known": 0, "online": 0}
     assert answer.body["outbox"] == {"depth": 0, "oldest_age_s": None}
+
+
+async def test_state_that_a_restart_empties_is_said(
+    store: SimulatedStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # in memory on every Linux
+        file = tmp_path / "gateway.toml"
+        rest = f'\n[server]\nhost = "127.0.0.1"\nport = 0\n[storage]\ndirectory = "{folder}/state"\n'
+        file.write_text(store.settings_toml(tmp_path) + rest, encoding="utf-8")
+        gateway = await Gateway.open(load_settings(file))
+        try:
+            async with serve(gateway) as urls, aiohttp.ClientSession(urls[0]) as session:
+                till = Rest(session, await gateway.tokens.create("till", "pos"))
+                shown = await till("GET", "/api/v1/status")
+                async with session.get("/metrics", headers={"Authorization": f"Bearer {till.token}"}) as response:
+                    metrics = await response.text()
+        finally:
+            await gateway.close()
+    assert shown.body["storage"] == {"volatile": True}
+    assert "\nsunmi_gateway_state_volatile 1.0\n" in metrics
+    assert f"{folder}/state is on /dev/shm (tmpfs)" in caplog.text
 
 
 async def test_the_catalogue_is_served(pos: Any) -> None:
