@@ -4,13 +4,25 @@ import re
 import shutil
 import subprocess
 import tarfile
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
 
-from gateway import __version__
+from gateway import RELEASED_AT, __version__
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_the_changelog_begins_with_this_release() -> None:
+    changelog = (ROOT / "packaging/debian/changelog").read_text(encoding="utf-8")
+    control = (ROOT / "packaging/debian/control").read_text(encoding="utf-8")
+    entry = re.match(r"sunmi-gateway \((.+?)\) stable; urgency=\w+\n.*?\n -- (.+?)  (.+?)\n", changelog, re.DOTALL)
+    assert entry is not None
+    version, maintainer, date = entry.groups()
+    assert version == __version__
+    assert f"Maintainer: {maintainer}\n" in control
+    assert parsedate_to_datetime(date).timestamp() == RELEASED_AT
 
 
 @pytest.fixture(scope="module")
