@@ -1,4 +1,4 @@
-"""Documents are true: their links resolve, and the files that they name exist."""
+"""Documents are true: their links and headings resolve, and the files that they name exist."""
 
 import re
 from pathlib import Path
@@ -6,26 +6,65 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted(
-    [
-        ROOT / "README.md",
-        *ROOT.glob(".github/*.md"),
-        *ROOT.glob("gateway/**/*.md"),
-        *ROOT.glob("firmware_tools/**/*.md"),
-    ]
-)
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+FOLDERS = (".github", "firmware_tools", "gateway", "packaging", "tests")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.md"))])
+MAX_README_LINES = 130
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
+EXPLICIT = re.compile(r"<a (?:id|name)=\"([^\"]+)\">")
 NAMED = re.compile(r"`([a-z_]+(?:/[a-z_]+)*/?[a-z_]+\.(?:py|sh|toml))`")
+
+
+def read_prose(document: Path) -> str:
+    """Return a document without its blocks of code."""
+    return FENCE.sub("", document.read_text(encoding="utf-8"))
+
+
+def find_anchors(document: Path) -> set[str]:
+    """Return what links may name behind `#`: each heading in lower case, without punctuation, with hyphens."""
+    found = set(EXPLICIT.findall(read_prose(document)))
+    for heading in HEADING.findall(read_prose(document)):
+        text = LINK.sub("]", heading).lower().replace("`", "")
+        anchor = base = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+        number = 0
+        while anchor in found:
+            number += 1
+            anchor = f"{base}-{number}"
+        found.add(anchor)
+    return found
+
+
+def resolves(document: Path, link: str) -> bool:
+    """Tell whether a relative link leads to a file, and to a heading if it names one."""
+    path, _, anchor = link.partition("#")
+    target = document.parent / path if path else document
+    return target.exists() and (not anchor or anchor in find_anchors(target))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_links_resolve(document: Path) -> None:
-    links = [link for link in LINK.findall(document.read_text(encoding="utf-8")) if "://" not in link]
-    assert [link for link in links if not (document.parent / link).exists()] == []
+    links = [
+        link for link in LINK.findall(read_prose(document)) if "://" not in link and not link.startswith("mailto:")
+    ]
+    assert [link for link in links if not resolves(document, link)] == []
+
+
+def test_a_link_to_a_missing_file_or_heading_does_not_resolve(tmp_path: Path) -> None:
+    document = tmp_path / "one.md"
+    document.write_text("# A till's first call\n\n```sh\n# no heading\n```\n\n## Twice\n\n## Twice\n", encoding="utf-8")
+    assert all(resolves(document, link) for link in ("one.md", "#a-tills-first-call", "one.md#twice", "#twice-1"))
+    assert not any(resolves(document, link) for link in ("two.md", "#no-heading", "one.md#twice-2"))
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= MAX_README_LINES
 
 
 @pytest.mark.parametrize(
-    "document", [ROOT / "gateway/README.md", ROOT / ".github/CONTRIBUTING.md"], ids=lambda one: one.name
+    "document",
+    [ROOT / name for name in ("gateway/README.md", "packaging/README.md", ".github/CONTRIBUTING.md")],
+    ids=lambda document: str(document.relative_to(ROOT)),
 )
 def test_files_that_are_named_exist(document: Path) -> None:
     named = NAMED.findall(document.read_text(encoding="utf-8"))
