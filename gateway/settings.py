@@ -1,6 +1,6 @@
 """Settings: one TOML file and environment variables over it, checked at the start.
 
-`packaging/debian/gateway.toml` documents each setting; a test holds it complete.
+`gateway.toml` beside this file documents each setting; a test holds it complete.
 """
 
 import json
@@ -20,6 +20,8 @@ from gateway.protocol.endpoint import REDACTED
 ENVIRONMENT_PREFIX: Final = "SUNMI_GATEWAY__"
 """A variable that sets a setting is called this, the section, `__` and the key."""
 SYSTEM_FILE: Final = Path("/etc/sunmi-gateway/gateway.toml")
+DOCUMENTED_FILE: Final = Path(__file__).with_name("gateway.toml")
+"""Every setting with an explanation, as the Debian package installs it."""
 CLOUD_URLS: Final = {"uat": "https://store.uat.sunmi.com/openapi", "release": "https://store.sunmi.com/openapi"}
 """The base of every cloud endpoint, by environment."""
 

@@ -15,7 +15,8 @@ cp -r pyproject.toml README.md gateway firmware_tools "$work/source" # building 
 for architecture in "$@"; do
   tree=$work/$architecture/sunmi-gateway
   mkdir -p "$tree"
-  cp -r packaging/debian README.md "$tree"
+  cp -r packaging/debian "$tree"
+  .venv/bin/python packaging/documents.py "$tree/documents"
   .venv/bin/python packaging/libraries.py "$work/source" "$architecture" "$tree/libraries" >>"$tree/debian/copyright"
   bash packaging/pack.sh "$tree" "$architecture"
   mv "$work/$architecture"/*.deb dist/

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs a tree that has debian/, libraries/ and README.md: `pack.sh TREE ARCHITECTURE`. The package is laid beside TREE.
+# Packs a tree that has debian/, libraries/ and documents/: `pack.sh TREE ARCHITECTURE`. The package is laid beside TREE.
 set -euo pipefail
 cd "$1"
 # The version and the date of what is inside are those of debian/changelog, so that the same source gives the same package.

@@ -35,6 +35,12 @@ def find_anchors(document: Path) -> set[str]:
     return found
 
 
+def find_links(document: Path) -> list[str]:
+    """Return the relative links of a document."""
+    links = LINK.findall(read_prose(document))
+    return [link for link in links if "://" not in link and not link.startswith("mailto:")]
+
+
 def resolves(document: Path, link: str) -> bool:
     """Tell whether a relative link leads to a file, and to a heading if it names one."""
     path, _, anchor = link.partition("#")
@@ -44,10 +50,7 @@ def resolves(document: Path, link: str) -> bool:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_links_resolve(document: Path) -> None:
-    links = [
-        link for link in LINK.findall(read_prose(document)) if "://" not in link and not link.startswith("mailto:")
-    ]
-    assert [link for link in links if not resolves(document, link)] == []
+    assert [link for link in find_links(document) if not resolves(document, link)] == []
 
 
 def test_a_link_to_a_missing_file_or_heading_does_not_resolve(tmp_path: Path) -> None:

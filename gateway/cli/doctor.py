@@ -15,7 +15,7 @@ from gateway.cli.command import CommandContext, run_command
 from gateway.doctor.check import CheckContext, Finding, run_checks
 from gateway.doctor.checks import CHECKS
 from gateway.errors import GatewayError, SettingsError
-from gateway.settings import Settings, find_settings_file, load_settings
+from gateway.settings import DOCUMENTED_FILE, Settings, find_settings_file, load_settings
 from gateway.storage.state_directory import StateDirectory
 
 _TIMEOUT_S: Final = 60.0
@@ -46,9 +46,7 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
     try:
         settings = load_settings(path)
     except SettingsError as exc:
-        advice = (
-            "correct it; packaging/debian/gateway.toml explains each setting, `sunmi-gateway init` writes a first file"
-        )
+        advice = f"correct it; {DOCUMENTED_FILE} explains each setting, `sunmi-gateway init` writes a first file"
         return [Finding("failed", str(exc), what_to_do=advice, check="settings").describe()]
     settings_findings = [one._replace(check="settings").describe() for one in _check_settings_files(path, settings)]
     held = False

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway import RELEASED_AT, __version__
+from tests.test_documents import find_links, resolves
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +34,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("needs debhelper")
     tree = tmp_path_factory.mktemp("pack") / "sunmi-gateway"
     shutil.copytree(ROOT / "packaging/debian", tree / "debian")
-    shutil.copy(ROOT / "README.md", tree)
+    subprocess.run(
+        [sys.executable, str(ROOT / "packaging/documents.py"), str(tree / "documents")], check=True, timeout=60
+    )
     for name in ("gateway", "firmware_tools"):
         pure = shutil.ignore_patterns("__pycache__", "*.md")
         shutil.copytree(ROOT / name, tree / "libraries/shared" / name, ignore=pure)
@@ -81,3 +85,17 @@ def test_where_its_files_are(files: dict[str, tarfile.TarInfo]) -> None:
     assert not [name for name in files if name.startswith(("lib/", "opt/", "var/"))]
     assert {(file.uname, file.gname) for file in files.values()} == {("root", "root")}
     assert not [name for name, file in files.items() if file.mode & 0o022 and not file.issym()]
+
+
+def test_the_guides_are_inside_and_their_links_resolve(package: Path, files: dict[str, tarfile.TarInfo]) -> None:
+    folder = "usr/share/doc/sunmi-gateway"
+    guides = {"installer.md", "till.md", "appliance.md", "cards.md", "simulator.md"}
+    assert {Path(name).name for name in files if name.startswith(folder) and ".md" in name} == {"README.md"} | guides
+    with tarfile.open(package.parent / "data.tar") as archive:
+        archive.extractall(package.parent, [one for one in archive if "/doc/" in one.name], filter="data")
+    linked = set()
+    for document in (package.parent / folder).glob("*.md"):
+        links = find_links(document)
+        assert [link for link in links if not resolves(document, link)] == []
+        linked |= {link.partition("#")[0] for link in links if document.name == "README.md"}
+    assert linked - {""} == guides

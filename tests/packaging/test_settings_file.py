@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.settings import Settings, load_settings
 
-FILE = Path(__file__).parents[2] / "packaging/debian/gateway.toml"
+FILE = Path(__file__).parents[2] / "gateway/gateway.toml"
 ELSEWHERE = {("cameras", "port"), ("discovery", "broadcast_port")}
 """Keys that are for tests and unusual networks alone, left out of the file."""
 
