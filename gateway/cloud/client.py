@@ -131,9 +131,9 @@ class CloudClient:
         offset_s = self.clock.now() - time.monotonic()
         try:
             response = await self._send(call)
-        except _ConnectionLost as exc:
+        except CloudConnectionLost as exc:
             if not call.endpoint.repeatable:
-                raise CloudUnreachable(f"{exc.detail}; whether it received the call is not known") from exc
+                raise CloudConnectionLost(f"{exc.detail}; whether it received the call is not known") from exc
             response = await self._send(call)
         self._learn_time_of(response)
         # By this response, or since the call was signed by that to another one.
@@ -198,7 +198,7 @@ class CloudClient:
         self.clock.set(clock.now())
 
 
-class _ConnectionLost(CloudUnreachable):
+class CloudConnectionLost(CloudUnreachable):
     """The connection broke after it was made: the cloud may have received the request."""
 
 
@@ -227,7 +227,7 @@ async def _request(
     except aiohttp.ClientConnectorError as exc:
         raise CloudUnreachable(f"no connection to the cloud: {exc.strerror or exc.os_error}") from exc
     except (aiohttp.ClientError, OSError, ssl.SSLError) as exc:
-        raise _ConnectionLost(f"the cloud closed the connection: {type(exc).__name__}") from exc
+        raise CloudConnectionLost(f"the cloud closed the connection: {type(exc).__name__}") from exc
 
 
 def _encode_body(fields: Mapping[str, str], files: Mapping[str, FilePart]) -> bytes | aiohttp.FormData:

@@ -220,6 +220,10 @@ class Outbox:
                 self._attempts[sequence] = self.attempts(sequence) + 1
         self._queue.release(batch)
 
+    def end_waits(self) -> None:
+        """Answer everybody who waits for an outcome: there will be none soon."""
+        self._waiters.give_up()
+
     def next_expiry_in_s(self) -> float | None:
         """Return in how many seconds `expire` has something to do, or None."""
         return None if self._next_expiry_s is None else max(0.0, self._next_expiry_s - self._uptime.now())

@@ -14,7 +14,7 @@ class Waiter:
         self.outcomes: dict[int, Outcome] = {}
         """The outcomes that are known, by item."""
         self._missing: set[int] = set()
-        self._complete = asyncio.Event()
+        self._ended = asyncio.Event()
 
     def expect(self, sequences: Iterable[int]) -> None:
         """Wait for these items, too."""
@@ -25,17 +25,21 @@ class Waiter:
         self.outcomes[sequence] = outcome
         self._missing.discard(sequence)
         if not self._missing:
-            self._complete.set()
+            self._ended.set()
+
+    def give_up(self) -> None:
+        """End the wait: what is missing will not be known soon."""
+        self._ended.set()
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait until all outcomes are known, for at most `timeout_s` seconds. Return whether they are."""
         if self._missing:
             try:
                 async with asyncio.timeout(timeout_s):
-                    await self._complete.wait()
+                    await self._ended.wait()
             except TimeoutError:
                 return False
-        return True
+        return not self._missing
 
 
 class Waiters:
@@ -66,3 +70,9 @@ class Waiters:
             for sequence in sequences:
                 for waiter in self._by_item.pop(sequence, ()):
                     waiter.resolve(sequence, outcome)
+
+    def give_up(self) -> None:
+        """End the wait of everybody."""
+        for waiters in self._by_item.values():
+            for waiter in waiters:
+                waiter.give_up()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.cloud.client import CloudClient
+from gateway.cloud.client import CloudClient, CloudConnectionLost
 from gateway.errors import (
     CloudRefusedAccount,
     CloudRejectedCredentials,
@@ -260,6 +260,8 @@ class OutboxWorker:
             return
         self._outbox.unreachable = problem.detail
         self._retry_at = time.monotonic() + self._back_off.next_delay_s()
+        if not (was_reachable and isinstance(problem, CloudConnectionLost)):  # one lost response is soon made good
+            self._outbox.end_waits()
         if was_reachable:
             if isinstance(problem, _ACCOUNT_FAILURES):
                 _log.error("calls for the cloud wait in the outbox until its account is mended: %s", problem.detail)

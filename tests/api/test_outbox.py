@@ -106,6 +106,13 @@ async def test_while_the_cloud_is_away_no_caller_waits(store: SimulatedStore, ga
     assert len(store.cloud.state.shops[store.shop_id].orders) == 2
 
 
+async def test_the_wait_ends_when_the_cloud_refuses_the_connection(store: SimulatedStore, pos: Any) -> None:
+    await store.cloud.stop()
+    async with asyncio.timeout(15):
+        answer = await pos("POST", PATH, orders("1"), headers={"Prefer": "wait=30"})
+    assert (answer.status, answer.headers["Preference-Applied"]) == (202, "wait=30")
+
+
 @pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=x", "after=-1", "colour=red"])
 async def test_a_wrong_query_parameter_is_named(pos: Any, query: str) -> None:
     answer = await pos("GET", f"/api/v1/outbox?{query}")
