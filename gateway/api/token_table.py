@@ -129,8 +129,10 @@ class TokenTable:
     def touch(self, name: str) -> None:
         """Note that a token is used now. The time is stored at most once a day, and when the table is closed."""
         sha256 = self._hashes.get(name)
-        if sha256 is not None:
-            self._records[sha256] = replace(self._records[sha256], last_used_at=int(self._now()))
+        now = int(self._now())
+        # A new record for each request would take longer than to parse an order.
+        if sha256 is not None and self._records[sha256].last_used_at != now:
+            self._records[sha256] = replace(self._records[sha256], last_used_at=now)
 
     async def store_uses(self) -> None:
         """Store the times of last use where what is stored is a day older, or nothing."""
