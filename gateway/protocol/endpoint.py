@@ -24,6 +24,8 @@ REDACTED: Final = "********"
 
 _PUBLIC_PARAMETERS_BYTES: Final = 128
 """Size of app_id, timestamp, random and sign in a form, with their names and a reserve."""
+_MAX_CHARACTER_BYTES: Final = 12
+"""How many bytes one character takes at most in a form: four in UTF-8, each of them escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,9 @@ class Endpoint:
 
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:
+            return
+        characters = sum([len(name) + len(value) + 1 for name, value in fields.items()])
+        if characters * _MAX_CHARACTER_BYTES + _PUBLIC_PARAMETERS_BYTES <= self.max_bytes:
             return
         size = sum(form.encoded_length(text.encode()) + 1 for pair in fields.items() for text in pair)
         size += _PUBLIC_PARAMETERS_BYTES
