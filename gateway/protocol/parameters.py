@@ -13,7 +13,7 @@ from gateway.protocol.pictures import read_picture_size
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
 Format = Literal["date", "timestamp"]
 
-MAX_DECIMAL: Final = 10**18
+MAX_DECIMAL: Final = Decimal(10**18)
 """Decimal numbers inside a list are below this. The vendor states no bounds of its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -179,7 +179,7 @@ class Parameter:
     def _encode_string(self, value: Any) -> str:
         if not isinstance(value, str):
             raise InvalidValue(f"must be a string, not {_describe_json_type(value)}")
-        if not _is_unicode(value):
+        if not (value.isascii() or _is_unicode(value)):
             raise InvalidValue("must be valid Unicode")
         if value == "" and (self.allow_empty or not self.required):
             return value
@@ -199,7 +199,7 @@ class Parameter:
         self._check_choice(number)
         return text
 
-    def _check_range(self, number: int | Decimal, text: str) -> None:
+    def _check_range(self, number: int | Decimal, text: str | Decimal) -> None:
         if (self.min is not None and number < self.min) or (self.max is not None and number > self.max):
             raise InvalidValue(f"must be {_describe_range(self.min, self.max)}, not {text}")
 
@@ -266,15 +266,17 @@ class Parameter:
 
     def _check_property(self, value: Any) -> None:
         """Check a member of an object, which is sent unchanged. Raises `InvalidValue`."""
-        if self.type in ("array", "object"):
-            self._parse_json(value)
+        # Identifiers may be numbers, and numbers text (NOTES: Identifiers).
+        if self.type == "string":
+            self._encode_string(str(value) if type(value) is int else value)
         elif self.type == "number" and isinstance(value, Decimal):
             if not -MAX_DECIMAL < value < MAX_DECIMAL:
                 raise InvalidValue("must have at most 18 digits before the point")
-            self._check_range(value, str(value))
+            self._check_range(value, value)
+        elif self.type in ("array", "object"):
+            self._parse_json(value)
         else:
-            # Identifiers may be numbers, and numbers text (NOTES: Identifiers).
-            self.encode(str(value) if self.type == "string" and type(value) is int else value)
+            self.encode(value)
 
     def check_file(self, part: FilePart) -> None:
         """Check the content of a file; the caller checks its size. Raises `InvalidValue`."""
@@ -329,11 +331,12 @@ def parse_date(text: str) -> date:
 
 def _parse_number(value: Any, *, integer: bool) -> tuple[int | Decimal, str]:
     """Return a number or its text as both. Raises `InvalidValue`."""
+    if type(value) is int and abs(value) < 10**19:
+        return value, str(value)
     expected = "an integer" if integer else "a number"
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise InvalidValue(f"must be {expected}, not {_describe_json_type(value)}")
-    # Converting a huge integer to text is slow.
-    text = str(value) if not isinstance(value, int) or abs(value) < 10**19 else ""
+    text = "" if isinstance(value, int) else str(value)  # converting a huge integer to text is slow
     if not (_INTEGER if integer else _NUMBER).fullmatch(text):
         raise InvalidValue(f"must be {expected}")
     return (int(text) if integer else Decimal(text)), text
