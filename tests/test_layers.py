@@ -64,9 +64,17 @@ def modules() -> list[Path]:
     return sorted([*ROOT.glob("gateway/**/*.py"), *ROOT.glob("firmware_tools/**/*.py")])
 
 
+def own_layer(file: Path) -> str:
+    return layer(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+
+
+def test_the_layers_are_those_that_there_are() -> None:
+    assert {"gateway", *ALLOWED}.union(*ALLOWED.values()) == {own_layer(file) for file in modules()}
+
+
 @pytest.mark.parametrize("file", modules(), ids=lambda file: str(file.relative_to(ROOT)))
 def test_imports_point_downwards(file: Path) -> None:
-    own = layer(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    own = own_layer(file)
     if own == "gateway":
         assert imports(file) == set()
         return

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ async def scraped(session: aiohttp.ClientSession) -> str:
     async with session.get("/metrics") as response:
         assert (response.status, response.content_type) == (200, "text/plain")
         return await response.text()
+
+
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (Debian: prometheus)")
 
 
 def promtool(*arguments: str, text: str = "") -> str:
@@ -65,16 +69,19 @@ async def test_they_count_what_happened_and_hold_no_secret(busy: None, session: 
     assert gateway.settings.cloud.secret_key not in text
 
 
+@needs_promtool
 async def test_promtool_finds_nothing_to_complain_of(busy: None, session: Any) -> None:
     text = await scraped(session)
     assert promtool("check", "metrics", text=text) == ""
 
 
+@needs_promtool
 def test_the_alerts_fire_when_they_should() -> None:
     promtool("check", "rules", str(ALERTS))
     promtool("test", "rules", str(ALERTS.with_name("alerts_test.yml")))
 
 
+@needs_promtool
 async def test_alerts_and_dashboard_ask_for_metrics_that_exist(busy: None, session: Any, tmp_path: Path) -> None:
     dashboard = json.loads((PACKAGING / "grafana" / "dashboard.json").read_text())
     asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]

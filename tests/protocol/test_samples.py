@@ -41,7 +41,6 @@ def test_every_endpoint_whose_path_is_printed_has_a_sample() -> None:
     for side in paths:
         sampled = {sample["endpoint"]["path"] for sample in SAMPLES.values() if sample["endpoint"]["side"] == side}
         assert paths[side] <= sampled
-    assert len(SAMPLES) >= 100
 
 
 @pytest.mark.parametrize("name", SAMPLES)
