@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from pydantic import ValidationError
+from pytest_aiohttp import AiohttpClient
 
 from gateway.api.cors import allow_origins
 from gateway.settings import ServerSettings
@@ -97,7 +98,7 @@ async def test_without_origins_preflights_are_refused(tmp_path: Path) -> None:
             assert "Vary" not in response.headers
 
 
-async def test_the_headers_are_sent_with_the_beginning_of_a_stream() -> None:
+async def test_the_headers_are_sent_with_the_beginning_of_a_stream(aiohttp_client: AiohttpClient) -> None:
     async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Vary": "Accept"})
         await response.prepare(request)
@@ -107,17 +108,10 @@ async def test_the_headers_are_sent_with_the_beginning_of_a_stream() -> None:
     app = web.Application()
     allow_origins(app, [TILL], ["GET"], otherwise=stream)
     app.router.add_get("/", stream)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        async with aiohttp.ClientSession() as http, http.get(url, headers={"Origin": TILL}) as response:
-            assert response.headers["Access-Control-Allow-Origin"] == TILL
-            assert response.headers.getall("Vary") == ["Accept", "Origin"]
-            assert await response.read() == b"data: 1\n\n"
-    finally:
-        await runner.cleanup()
+    async with (await aiohttp_client(app)).get("/", headers={"Origin": TILL}) as response:
+        assert response.headers["Access-Control-Allow-Origin"] == TILL
+        assert response.headers.getall("Vary") == ["Accept", "Origin"]
+        assert await response.read() == b"data: 1\n\n"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 import sseclient
 from aiohttp import web
+from pytest_aiohttp import AiohttpClient
 
 from gateway.api.server import serve
 from gateway.api.stream import MAX_QUEUED_BYTES, EventStream
@@ -186,7 +187,7 @@ async def test_a_failure_of_the_stream_costs_no_event(gateway: Gateway, stream: 
     assert (await again.event())["id"] == after, "the event between them cannot be shown"
 
 
-async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway) -> None:
+async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway, aiohttp_client: AiohttpClient) -> None:
     events = EventStream(gateway.event_log, gateway.supervisor, heartbeat_interval_s=0.05)
     app = web.Application()
 
@@ -194,14 +195,10 @@ async def test_an_idle_stream_has_a_heartbeat(gateway: Gateway) -> None:
         return await events.serve(request, ResumePoint(0), EventFilter(), token="")
 
     app.router.add_get("/", serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{runner.addresses[0][1]}/") as response:
+    async with (await aiohttp_client(app)).get("/") as response:
         reader = Reader(response)
         assert [set(await reader.block()) for _ in range(3)] == [{"retry"}, {""}, {""}]
     await events.close()
-    await runner.cleanup()
 
 
 async def test_stopping_the_gateway_ends_the_streams_without_waiting(gateway: Gateway) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpServer
 from standardwebhooks import Webhook
 
 from gateway.app import Gateway
@@ -18,26 +19,28 @@ WEBHOOKS = "/api/v1/webhooks"
 class Till:
     """A till that takes webhooks; `status` is what it answers, and it waits for `free` before it does."""
 
-    def __init__(self) -> None:
+    def __init__(self, serve: AiohttpServer) -> None:
         self.status = 204
         self.free = asyncio.Event()
         self.free.set()
         self.requests: list[tuple[dict[str, str], str]] = []
         self.arrived = asyncio.Condition()
-        self.port = 0
-        self._runner: web.AppRunner | None = None
+        self.url = ""
+        self._serve = serve
+        self._server: TestServer | None = None
+        self._port: int | None = None
 
     async def start(self) -> None:
+        """Serve, after a stop on the port of before."""
         app = web.Application()
         app.router.add_post("/events", self._take)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
+        self._server = await self._serve(app, port=self._port, shutdown_timeout=0.1)
+        self._port = self._server.port
+        self.url = str(self._server.make_url("/events"))
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        assert self._server is not None
+        await self._server.close()
 
     async def _take(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -53,18 +56,12 @@ class Till:
             await self.arrived.wait_for(lambda: len(self.requests) >= count)
         return [json.loads(text) for _, text in self.requests]
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/events"
-
 
 @pytest.fixture
-async def till() -> AsyncIterator[Till]:
-    one = Till()
+async def till(aiohttp_server: AiohttpServer) -> Till:
+    one = Till(aiohttp_server)
     await one.start()
-    yield one
-    one.free.set()
-    await one.stop()
+    return one
 
 
 @pytest.fixture
@@ -105,9 +102,9 @@ async def test_events_are_pushed_in_order_with_a_signature_that_others_can_check
 
 
 async def test_what_a_till_missed_arrives_when_it_is_back_and_another_never_waits(
-    pushing: Gateway, admin: Any, till: Till
+    pushing: Gateway, admin: Any, till: Till, aiohttp_server: AiohttpServer
 ) -> None:
-    slow = Till()
+    slow = Till(aiohttp_server)
     await slow.start()
     away = (await admin("POST", WEBHOOKS, {"url": slow.url})).body["webhook_id"]
     await admin("POST", WEBHOOKS, {"url": till.url})
@@ -119,11 +116,12 @@ async def test_what_a_till_missed_arrives_when_it_is_back_and_another_never_wait
     assert "cannot be reached" in failing["last_error"]
     await slow.start()
     assert [one["type"] for one in await slow.got(3)] == ["a", "b", "c"]
-    await slow.stop()
 
 
-async def test_a_till_that_hangs_delays_no_other(pushing: Gateway, admin: Any, till: Till) -> None:
-    hanging = Till()
+async def test_a_till_that_hangs_delays_no_other(
+    pushing: Gateway, admin: Any, till: Till, aiohttp_server: AiohttpServer
+) -> None:
+    hanging = Till(aiohttp_server)
     hanging.free.clear()
     await hanging.start()
     await admin("POST", WEBHOOKS, {"url": hanging.url})
@@ -133,7 +131,6 @@ async def test_a_till_that_hangs_delays_no_other(pushing: Gateway, admin: Any, t
     assert [one["type"] for one in await hanging.got(1)] == ["a"]
     hanging.free.set()
     assert [one["type"] for one in await hanging.got(2)] == ["a", "b"]
-    await hanging.stop()
 
 
 async def test_a_redirect_is_not_followed_and_counts_as_a_failure(pushing: Gateway, admin: Any, till: Till) -> None:
