@@ -5,19 +5,23 @@ import base64
 import io
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
+from gateway import RELEASED_AT
 from gateway.api.hooks import MAX_BODY_BYTES
+from gateway.app import Gateway
 from gateway.protocol.signing import add_signature
 from gateway.simulator.account import APP_ID, SECRET_KEY
 from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.store import SimulatedStore
 
 EVENTS = "/api/v1/events"
+NOW = int(RELEASED_AT) + 100 * 86400
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 FACE = {"face_id": "29195", "gender": 1}
 PICTURE = "data:image/jpeg;base64," + base64.b64encode(bytes(range(256)) * 8).decode()
@@ -31,10 +35,22 @@ def callback(event: object = 2001, payload: object = FACE, *, key: str = SECRET_
     text = payload if isinstance(payload, str) else json.dumps(payload)
     given: dict[str, Any] = {
         "app_id": APP_ID,
-        "timestamp": int(time.time()),
+        "timestamp": NOW,
         "random": str(time.monotonic_ns())[-9:],
     } | more
     return add_signature({"shop_id": "10096", "event": str(event), "payload": text}, key=key, **given)
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[SimulatedStore]:
+    async with SimulatedStore(cameras=3, clock=lambda: NOW) as simulated:
+        yield simulated
+
+
+@pytest.fixture(autouse=True)
+def clock(gateway: Gateway) -> None:
+    """Let the cloud have told the gateway the time."""
+    gateway.cloud.clock.set(NOW)
 
 
 @pytest.fixture
@@ -75,8 +91,8 @@ def vendor_events(pos: Any) -> ReadEvents:
         lambda _: callback(key="another"),
         lambda _: callback(app_id="SOMEBODY"),
         lambda _: callback(app_id=""),
-        lambda _: callback(timestamp=int(time.time()) - 301),
-        lambda _: callback(timestamp=int(time.time()) + 302),
+        lambda _: callback(timestamp=NOW - 301),
+        lambda _: callback(timestamp=NOW + 400),
         lambda _: {},
     ],
 )
@@ -94,9 +110,10 @@ async def test_a_timestamp_that_is_none_is_refused(send: Send, vendor_events: Re
     assert await vendor_events() == []
 
 
-async def test_times_within_the_window_are_taken(send: Send, vendor_events: ReadEvents) -> None:
+async def test_times_within_the_window_are_taken(gateway: Gateway, send: Send, vendor_events: ReadEvents) -> None:
     for offset in (-290, 0, 290):
-        assert (await send(callback(timestamp=int(time.time()) + offset)))[0] == 200
+        gateway.cloud.clock.set(NOW)
+        assert (await send(callback(timestamp=NOW + offset)))[0] == 200
     assert len(await vendor_events()) == 3
 
 
@@ -116,7 +133,7 @@ async def test_what_a_callback_needs_is_named(send: Send, vendor_events: ReadEve
     unsigned = {name: fields[name] for name in fields if name not in ("app_id", "timestamp", "random")}
     if blank:
         unsigned[missing] = ""
-    whole = add_signature(unsigned, app_id=APP_ID, key=SECRET_KEY, timestamp=int(time.time()), random="123456")
+    whole = add_signature(unsigned, app_id=APP_ID, key=SECRET_KEY, timestamp=NOW, random="123456")
     status, problem = await send(whole)
     assert (status, problem["errors"]) == (400, [{"parameter": missing, "reason": "is required"}])
     assert await vendor_events() == []

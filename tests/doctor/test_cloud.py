@@ -1,11 +1,13 @@
 """What keeps a gateway from its cloud: credentials, shop, certificates, clocks, connections."""
 
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from gateway.doctor import cloud
 from gateway.simulator.store import SimulatedStore
 
 CLOUD = ("dns", "cloud_tls", "clock", "credentials", "shop")
@@ -66,6 +68,13 @@ async def test_a_wrong_clock_is_told_with_its_size(store: SimulatedStore, doctor
 async def test_a_cloud_that_tells_no_time(store: SimulatedStore, doctor: Any) -> None:
     store.cloud.faults.send_date = False
     assert statuses(await doctor("cloud_tls", "clock")) == {"cloud_tls": "ok", "clock": "skipped"}
+
+
+async def test_a_clock_that_was_never_set(store: SimulatedStore, doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud, "RELEASED_AT", time.time() + 86400)
+    store.cloud.faults.send_date = False
+    found = (await doctor("clock"))["clock"][0]
+    assert (found.status, found.what) == ("warning", "this machine's clock was never set")
 
 
 async def test_another_certificate_than_the_clouds(store: SimulatedStore, doctor: Any) -> None:

@@ -2,11 +2,12 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
+from pytest_aiohttp import AiohttpServer
 
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
@@ -38,30 +39,27 @@ class CallbackServer:
 
 
 @pytest.fixture
-async def callback_server() -> AsyncIterator[CallbackServer]:
+async def callback_server(aiohttp_server: AiohttpServer) -> CallbackServer:
     server = CallbackServer()
     app = web.Application()
     app.router.add_post("/hook", server.receive)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield server
-    await runner.cleanup()
+    server.url = str((await aiohttp_server(app)).make_url("/hook"))
+    return server
 
 
 async def test_a_camera_reports_signed_at_its_own_time(
     make_camera: Make, post: Post, signed: Signed, sign: Sign, callback_server: CallbackServer
 ) -> None:
-    camera = await make_camera(activated=True, host="127.20.9.9", clock=lambda: time.time() + 100)
-    body = signed({"event_list": json.dumps([FACE, MOTION]), "http_callback": callback_server.url})
+    camera = await make_camera(activated=True, host="127.20.9.9", clock=lambda: time.time() + 86400)
+    subscription = {"event_list": json.dumps([FACE, MOTION]), "http_callback": callback_server.url}
+    body = signed(subscription | {"timestamp": str(int(time.time()) + 86400)})
     assert await post(camera, "hook/add", body) == {"code": 0}
     assert await camera.report(FACE, {"face_id": "1", "名": "é&=+"}) == 200
     [fields] = callback_server.received
     assert callback_server.peers == ["127.20.9.9"]
     assert fields["sign"] == sign(fields, "kdsofkdsnflke9382938k")
     assert (fields["app_id"], fields["event"]) == ("JO83UNV983U9OR", FACE)
-    assert abs(int(fields["timestamp"]) - time.time() - 100) < 5
+    assert int(fields["timestamp"]) == pytest.approx(time.time() + 86400, abs=300)
     assert json.loads(fields["payload"]) == {"face_id": "1", "名": "é&=+"}
     callback_server.status = 503
     assert await camera.report(FACE, {}) == 503
