@@ -116,18 +116,20 @@ async def test_an_answered_hook_outlives_kill_9(gateway: GatewayProcess) -> None
     async with at_work(till):
         async with at_work(*[vendor] * SENDERS):
             for _ in range(KILLS):
+                connected = till.connections
                 await gateway.spawn()
                 if dice.random() < 0.8:
                     await gateway.ready()
-                    await asyncio.sleep(dice.uniform(0, 1.0))
+                    promised = len(vendor.acknowledged) + dice.randint(1, 100)
+                    while len(vendor.acknowledged) < promised or till.connections == connected:
+                        await asyncio.sleep(dice.uniform(0, 0.05))
                 else:  # in the midst of its start
                     await asyncio.sleep(dice.uniform(0, 1.0))
                 await gateway.kill()
-            await gateway.start()
-            await asyncio.sleep(0.5)
-        while not set(vendor.acknowledged) <= {face_id for _, face_id in till.got}:
-            await asyncio.sleep(0.05)
+        await gateway.start()  # after the last hook: what the event log holds now stays all
         logged = [event["data"]["face_id"] async for event in event_log(gateway)]
+        while len(till.got) < len(logged):
+            await asyncio.sleep(0.05)
     await gateway.stop()
     faces = [face_id for _, face_id in till.got]
     numbers = [int(event_id.partition("-")[2]) for event_id, _ in till.got]
@@ -135,12 +137,11 @@ async def test_an_answered_hook_outlives_kill_9(gateway: GatewayProcess) -> None
         f"{KILLS} kills: {len(vendor.acknowledged)} hooks acknowledged, {len(vendor.doubtful)} never answered, "
         f"{len(faces)} events read over {till.connections} connections\n"
     )
-    assert len(vendor.acknowledged) > 10 * KILLS
     assert till.connections > 1
     assert len(set(faces)) == len(faces), "none twice"
     assert numbers == sorted(numbers)
     assert faces == logged, "a reader that resumes gets what the event log holds"
-    assert set(faces) - set(vendor.acknowledged) <= vendor.doubtful
+    assert set(vendor.acknowledged) <= set(faces) <= {*vendor.acknowledged, *vendor.doubtful}
 
 
 async def event_log(gateway: GatewayProcess) -> AsyncIterator[dict[str, dict[str, str]]]:

@@ -36,7 +36,9 @@ async def test_kill_9_at_random_moments(
             await gateway.spawn()
             if dice.random() < 0.8:
                 await gateway.ready()
-                await asyncio.sleep(dice.uniform(0, 1.5))
+                promised = len(shift.acknowledged) + dice.randint(1, 40)
+                while len(shift.acknowledged) < promised:
+                    await asyncio.sleep(dice.uniform(0, 0.05))
             else:  # in the midst of its start
                 await asyncio.sleep(dice.uniform(0, 1.0))
             await gateway.kill()
@@ -45,7 +47,6 @@ async def test_kill_9_at_random_moments(
     found = judge(cloud, shift.acknowledged, gateway.deaths)
     report(f"{len(gateway.deaths)} kills: {shift.summary()}; {found}; empty {took_s:.1f} s after the last")
     found.check()
-    assert len(shift.acknowledged) > 10 * counts["kills"]
 
 
 async def test_power_cuts_at_random_moments(

@@ -57,8 +57,9 @@ async def send_request(
         sender.sendto(frame, (destination, responder.port))
         try:
             while True:
-                timeout_s = 5 if len(responses) < expected else 0.2
-                data, source = await asyncio.wait_for(loop.sock_recvfrom(sender, 2048), timeout_s)
+                timeout_s = None if len(responses) < expected else 0.2
+                async with asyncio.timeout(timeout_s):  # noqa: TID251  nothing tells that no more comes
+                    data, source = await loop.sock_recvfrom(sender, 2048)
                 responses.append((data, source[0]))
         except TimeoutError:
             return responses
