@@ -140,6 +140,7 @@ class Gateway:
                 settings=settings.cameras,
                 credentials=settings.camera_credentials,
                 cloud_clock=self.clock,
+                identify=lambda address: self.discovery.identify(address),
             )
         )
         self.cameras.on_call = self.metrics.call_counter("camera")

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway.cameras.activation_probe import (
@@ -20,7 +21,7 @@ from gateway.cameras.connection import (
     HttpResponse,
     MalformedCameraResponse,
 )
-from gateway.cameras.connector import GET_INFO, Connector
+from gateway.cameras.connector import GET_INFO, Connector, Identify
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import CameraSession, Credentials
@@ -46,6 +47,10 @@ _SIGNED_WIFI = CATALOGUE.get("camera", "config/setWifiConf")
 _ACTIVATE = CATALOGUE.get("camera", "device/activate")
 
 
+async def _do_nothing() -> None:
+    pass
+
+
 class ActivationOutcomeUnknown(CameraUnreachable):
     """The activation request went out and no usable response came: only the camera knows whether it is activated.
 
@@ -57,9 +62,17 @@ class Cameras:
     """Every call to every camera, one at a time per camera."""
 
     def __init__(
-        self, registry: Registry, *, settings: CameraSettings, credentials: tuple[str, str], cloud_clock: PeerClock
+        self,
+        registry: Registry,
+        *,
+        settings: CameraSettings,
+        credentials: tuple[str, str],
+        cloud_clock: PeerClock,
+        identify: Identify,
     ) -> None:
         """Take app_id and secret key, and the clock that is used until a camera has sent its time.
+
+        `identify` asks what is at an address who it is, before it gets anything secret or irreversible.
 
         Raises `SettingsError` if the client certificate cannot be used.
         """
@@ -68,7 +81,7 @@ class Cameras:
         self._cloud_clock = cloud_clock
         certificate = Path(settings.client_certificate) if settings.client_certificate else None
         self._context = camera_tls_context(certificate, settings.client_certificate_password)
-        self._connector = Connector(registry, self._context, Credentials(*credentials))
+        self._connector = Connector(registry, self._context, Credentials(*credentials), identify)
         self._probe = ActivationProbe(registry, self._connector, self._deadline)
         self._sessions: dict[str, CameraSession] = {}
         self.on_call: OnCall = lambda endpoint, result, seconds: None
@@ -102,7 +115,7 @@ class Cameras:
         endpoint = call.endpoint
         async with session.reserve():
             deadline = self._deadline(endpoint)
-            await self._connector.connect(camera, session, deadline, fresh=not endpoint.repeatable)
+            await self._connector.connect(camera, session, deadline, identify=not endpoint.repeatable)
             response = await self._connector.exchange(camera, session, call, credentials, deadline)
             if response.code != 0:
                 raise refusal_error(camera, endpoint, response)
@@ -158,11 +171,14 @@ class Cameras:
         async with session.reserve():
             return await self._probe.list_access_points(camera, session)
 
-    async def set_wifi(self, sn: str, ssid: str, password: str) -> bool:
+    async def set_wifi(
+        self, sn: str, ssid: str, password: str, *, before_sending: Callable[[], Awaitable[None]] = _do_nothing
+    ) -> bool:
         """Tell a managed camera to join a Wi-Fi network. A blank password is for an open one.
 
-        Returns True if it answered that it will, False if the connection ended before, as it may. Raises the same as
-        `call`, and `InvalidRequest` also if the camera says that the network uses WEP.
+        `before_sending` is awaited right before the request goes out. Returns True if the camera answered that it will,
+        False if the connection ended before, as it may. Raises the same as `call`, and `InvalidRequest` also if the
+        camera says that the network uses WEP.
         """
         arguments = {"ssid": ssid, "password": password}
         _SIGNED_WIFI.encode(arguments)
@@ -173,7 +189,8 @@ class Cameras:
             endpoint = _SIGNED_WIFI if camera.activation == "activated" else _UNSIGNED_WIFI
             credentials = self._credentials_for(endpoint)
             deadline = self._deadline(endpoint)
-            await self._connector.connect(camera, session, deadline)
+            await self._connector.connect(camera, session, deadline, identify=True)
+            await before_sending()
             try:
                 response = await self._connector.exchange(
                     camera, session, endpoint.encode(arguments), credentials, deadline
@@ -210,11 +227,13 @@ class Cameras:
         async with session.reserve():
             return await self._probe.probe(camera, session)
 
-    async def activate(self, sn: str, activation_number: str) -> None:
+    async def activate(
+        self, sn: str, activation_number: str, *, before_sending: Callable[[], Awaitable[None]] = _do_nothing
+    ) -> None:
         """Activate a managed camera, which erases its face groups. The request is never sent twice.
 
-        The caller records before that it is about to be sent. Raises the same as `call`, `Conflict` for a camera that
-        is activated already, and `ActivationOutcomeUnknown` if the response was lost.
+        `before_sending` is awaited right before the request goes out, to record that. Raises the same as `call`,
+        `Conflict` for a camera that is activated already, and `ActivationOutcomeUnknown` if the response was lost.
         """
         camera = self._get_managed(sn)
         app_id = self._connector.require_credentials().app_id
@@ -227,8 +246,11 @@ class Cameras:
             if activation == "other_owner":
                 raise other_owner_error(camera)
             credentials = Credentials(app_id, activation_number)
+            deadline = self._deadline(_ACTIVATE)
+            await self._connector.connect(camera, session, deadline, verify=False, identify=True)
+            await before_sending()
             try:
-                response = await self._connector.exchange(camera, session, call, credentials, self._deadline(_ACTIVATE))
+                response = await self._connector.exchange(camera, session, call, credentials, deadline)
             except CallOutcomeUnknown as exc:
                 raise ActivationOutcomeUnknown(
                     f"the activation of the camera {sn} was sent, but its answer was lost ({exc}); "

@@ -1,14 +1,16 @@
 """The connector: at which of its addresses a camera answers, and what proves that it is this camera."""
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from gateway.cameras.connection import CallOutcomeUnknown, CameraConnectionLost, fetch_certificate_sha256
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import CameraSession, Credentials
+from gateway.discovery.device import DiscoveredDevice
 from gateway.errors import CameraUnreachable, CameraUntrusted, Conflict, PeerTimeout, Problem
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
@@ -18,18 +20,25 @@ from gateway.protocol.models import parse_model
 
 GET_INFO: Final = CATALOGUE.get("camera", "device/getInfo").encode({})
 
+Identify = Callable[[str], Awaitable[DiscoveredDevice | None]]
+"""Asks what is at an address (`host:port`) who it is, with a discovery frame. None if nothing answers."""
+
 
 class Connector:
     """Connects sessions to cameras. The caller has reserved the session; deadlines are times of the event loop.
 
     The pin is compared at each connection. It is the same for all cameras of the vendor. So an activated camera also
     has to answer a signed `getInfo` with its serial number, once at each new address, before it gets anything else.
+    Any camera may be at the address of a hotspot, so there each connection begins with the question who answers.
     """
 
-    def __init__(self, registry: Registry, context: ssl.SSLContext, credentials: Credentials) -> None:
+    def __init__(
+        self, registry: Registry, context: ssl.SSLContext, credentials: Credentials, identify: Identify
+    ) -> None:
         self._registry = registry
         self._context = context
         self._credentials = credentials
+        self._identify = identify
 
     def require_credentials(self) -> Credentials:
         """Return what calls are signed with. Raises `Conflict` naming the settings to fill in."""
@@ -47,15 +56,16 @@ class Connector:
         deadline: float,
         *,
         verify: bool = True,
-        fresh: bool = False,
+        identify: bool = False,
     ) -> None:
         """Connect to the camera, at its preferred address or else at another one where it was seen.
 
-        Without `verify` the pin is enough, and the address does not become the preferred one. `fresh` drops the
-        connection that is open. Raises `CameraUntrusted`, `CameraUnreachable`, `PeerTimeout`, or `Conflict` if there
+        Without `verify` the pin is enough, and the address does not become the preferred one. `identify` is for a call
+        that carries a secret or cannot be undone: it opens a connection that serves nothing else, and asks what is at
+        its other end who it is. Raises `CameraUntrusted`, `CameraUnreachable`, `PeerTimeout`, or `Conflict` if there
         are no credentials.
         """
-        if fresh:
+        if identify:
             session.close()
         connection = session.connection
         if (
@@ -71,7 +81,7 @@ class Connector:
             now = asyncio.get_running_loop().time()
             share = now + (deadline - now) / (len(addresses) - index)
             try:
-                await self._connect_to(camera, session, address, share, verify=verify)
+                await self._connect_to(camera, session, address, share, verify=verify, identify=identify)
             except CameraUntrusted as exc:
                 if exc.certificate_sha256 is not None:
                     self._registry.record_untrusted_certificate(camera.sn, exc.certificate_sha256)
@@ -85,19 +95,50 @@ class Connector:
         raise failure
 
     async def _connect_to(
-        self, camera: CameraRecord, session: CameraSession, address: str, deadline: float, *, verify: bool
+        self,
+        camera: CameraRecord,
+        session: CameraSession,
+        address: str,
+        deadline: float,
+        *,
+        verify: bool,
+        identify: bool,
     ) -> None:
-        pin = camera.certificate_sha256
-        if not pin:
-            pin = await self._handshake(address, deadline - asyncio.get_running_loop().time())
-            if camera.managed:
-                await self._registry.pin(camera.sn, pin)
+        pin = camera.certificate_sha256 or await self._handshake(address, _remaining_s(deadline))
+        must_identify = identify or camera.shares_address(address)
         await session.connect(address, pin, deadline=deadline)
+        if must_identify:
+            await self._identify_peer(camera, session, address, deadline)
+        if camera.managed and not camera.certificate_sha256:
+            await self._registry.pin(camera.sn, pin)
         if not verify or not camera.managed or camera.verified_address == address:
             return
         if camera.activation == "activated" or (camera.activation == "unknown" and all(self._credentials)):
             await self._verify_identity(camera, session, deadline)
+            if identify:
+                session.close()  # it has served a call
+                await session.connect(address, pin, deadline=deadline)
+                await self._identify_peer(camera, session, address, deadline)
         await self._registry.prefer(camera.sn, address)
+
+    async def _identify_peer(self, camera: CameraRecord, session: CameraSession, address: str, deadline: float) -> None:
+        """Ask what is at the other end of the connection who it is. Raises `CameraUntrusted` if it is another camera.
+
+        The connection is open already: whatever takes the address after the question is not at its other end. What
+        does not say who it is gets the call at an address of its own, and `CameraUnreachable` is raised elsewhere.
+        """
+        device = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_remaining_s(deadline) / 2):
+                device = await self._identify(address)
+        if device is not None and device.sn != camera.sn:
+            raise CameraUntrusted(
+                f"at {address} is the camera {device.sn}, not {camera.sn}: nothing was sent to it; run discovery"
+            )
+        if device is None and camera.shares_address(address):
+            raise CameraUnreachable(
+                f"any camera may be at {address}, and what is there does not say which one it is: nothing was sent"
+            )
 
     async def _verify_identity(self, camera: CameraRecord, session: CameraSession, deadline: float) -> None:
         try:
@@ -157,6 +198,9 @@ class Connector:
         self, camera: CameraRecord, session: CameraSession, call: Call, credentials: Credentials | None, deadline: float
     ) -> VendorResponse:
         address = session.connection.address if session.connection is not None else ""
+        if not call.endpoint.repeatable and (session.connection is None or not session.connection.is_open):
+            # Another connection might lead to another camera.
+            raise CameraUnreachable(f"the camera {camera.sn} closed the connection before the call was sent: try again")
         try:
             response = await session.exchange(call, credentials, deadline=deadline)
         except (CameraUnreachable, PeerTimeout):
@@ -195,7 +239,7 @@ class Connector:
 
     async def _handshake(self, address: str, timeout_s: float) -> str:
         host, _, port = address.rpartition(":")
-        return await fetch_certificate_sha256(host, int(port), self._context, max(0.0, timeout_s))
+        return await fetch_certificate_sha256(host, int(port), self._context, timeout_s)
 
 
 def read_text(response: VendorResponse, name: str) -> str:
@@ -206,3 +250,7 @@ def read_text(response: VendorResponse, name: str) -> str:
 
 def _no_address(camera: CameraRecord) -> Problem:
     return CameraUnreachable(f"no address of the camera {camera.sn} is known: run discovery")
+
+
+def _remaining_s(deadline: float) -> float:
+    return max(0.0, deadline - asyncio.get_running_loop().time())

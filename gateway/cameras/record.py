@@ -1,5 +1,6 @@
 """The record of one camera: who it is, where it was seen, how it is trusted."""
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -15,6 +16,9 @@ MAX_TEXT_LENGTH: Final = 128
 """How many characters are kept of a text that a camera, or what claims to be one, says of itself."""
 MAX_ADDRESSES: Final = 8
 """How many addresses of one camera are kept: two interfaces, and some that it had before."""
+
+HOTSPOT_NETWORK: Final = ipaddress.ip_network("192.168.200.0/24")
+"""The network of every camera's own hotspot (NOTES: Camera hotspot)."""
 
 _SERIAL_NUMBER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 
@@ -102,6 +106,13 @@ class CameraRecord(StoredCamera):
     def can_prove_serial_number(self) -> bool:
         """Whether it can prove its identity at any address: it is ours, and its `getInfo` is signed by its account."""
         return self.managed and self.activation == "activated"
+
+    def shares_address(self, address: str) -> bool:
+        """Tell whether any other camera may be at this address of it, as in a hotspot."""
+        try:
+            return self.hotspot or ipaddress.ip_address(address.rpartition(":")[0]) in HOTSPOT_NETWORK
+        except ValueError:  # a host name
+            return self.hotspot
 
     def candidate_addresses(self) -> list[str]:
         """Return the addresses to try: the preferred one, then the most recently seen."""

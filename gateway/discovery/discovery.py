@@ -105,7 +105,7 @@ class Discovery:
         return await asyncio.shield(task)  # a caller who is cancelled does not cancel it for the others
 
     async def identify(self, address: str) -> DiscoveredDevice | None:
-        """Return the camera at an address (`host` or `host:port`), or None if none answers within two seconds."""
+        """Ask what is at an address (`host` or `host:port`) who it is. Return None if no camera answers in time."""
         scope = ScanScope.detect(self._settings)
         try:
             target = await scope.resolve_target(address, self._camera_port, "address")
@@ -113,7 +113,7 @@ class Discovery:
             return None
         until = asyncio.get_running_loop().time() + IDENTIFY_TIMEOUT_S
         async with self._sockets.acquire(scope.interfaces, confined=scope.confined) as frames:
-            received = await identify(frames, target.host, until=until)
+            received = await identify(frames, target.host, until=until, broadcast=True)
         if received is None or not received.is_camera:
             return None
         return build_device(received, port=target.port, found_by="address")

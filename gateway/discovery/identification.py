@@ -14,14 +14,22 @@ IDENTIFY_TIMEOUT_S: Final = 2.0
 """How long to wait for a host, from the first request on. The last request has a second to be answered."""
 _REQUEST_DELAYS_S: Final = (0.0, 0.2, 0.5, 1.0)
 """When to send a request, in seconds from the start."""
+_BROADCAST_DELAY_S: Final = 0.2
+"""From when on a silent host is also asked by broadcast, in seconds from the start."""
 _QUIET_PERIOD_S: Final = 0.5
 """After this long without a frame, a host that has answered has sent everything."""
 _MAX_RAW_FRAMES: Final = 16
 """The most frames to collect of one host."""
 
 
-async def identify(frames: FrameSockets, host: str, *, until: float) -> ReceivedAnnouncement | None:
-    """Request and return the host's announcement, or None if none has arrived by the loop's time `until`."""
+async def identify(
+    frames: FrameSockets, host: str, *, until: float, broadcast: bool = False
+) -> ReceivedAnnouncement | None:
+    """Request and return the host's announcement, or None if none has arrived by the loop's time `until`.
+
+    With `broadcast`, a host that is silent at first is also asked by broadcast, in case it answers to nothing else
+    (NOTES: Discovery replies).
+    """
     loop = asyncio.get_running_loop()
     start = loop.time()
     until = min(until, start + IDENTIFY_TIMEOUT_S)
@@ -36,6 +44,8 @@ async def identify(frames: FrameSockets, host: str, *, until: float) -> Received
             if start + delay_s >= until:
                 break
             frames.send_request(host)
+            if broadcast and delay_s >= _BROADCAST_DELAY_S:
+                frames.broadcast_request()
             await asyncio.wait({announcement}, timeout=min(start + next_delay_s, until) - loop.time())
             if announcement.done():
                 return announcement.result()

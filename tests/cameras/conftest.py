@@ -19,10 +19,12 @@ from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import CameraRecord, Registry
 from gateway.cameras.table import CameraTable
 from gateway.discovery.device import DiscoveredDevice, FoundBy
+from gateway.discovery.discovery import Discovery
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
-from gateway.settings import CameraSettings
+from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.discovery import DiscoveryResponder
 from gateway.storage.database import Database
 
 Script = Callable[["Visit"], Awaitable[None]]
@@ -195,6 +197,8 @@ class Bench:
     database: Database
     supervisor: Supervisor
     simulated: list[SimulatedCamera]
+    responder: DiscoveryResponder
+    discovery: Discovery
     folder: Path
 
     async def simulate(self, sn: str = "FS101D8BS00106", **options: Any) -> SimulatedCamera:
@@ -208,11 +212,13 @@ class Bench:
                 "secret_key": SECRET_KEY,
                 "activation_number": NUMBER,
                 "wifi_passwords": {"SunmiStore": "plenty-of-coffee"},
+                "host": f"127.24.0.{len(self.simulated) + 1}",
                 **options,
             }
         )
         await camera.start()
         self.simulated.append(camera)
+        self.responder.follow_devices()
         return camera
 
     def record_device(self, camera: SimulatedCamera, address: str = "") -> None:
@@ -241,6 +247,7 @@ class Bench:
             settings=settings or CameraSettings(timeout_s=30),
             credentials=credentials if credentials is not None else (APP_ID, SECRET_KEY),
             cloud_clock=self.clock,
+            identify=self.discovery.identify,
         )
 
 
@@ -252,14 +259,28 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     registry = Registry(CameraTable(database), supervisor)
     await registry.load()
     clock = PeerClock()
-    cameras = Cameras(
-        registry, settings=CameraSettings(timeout_s=30), credentials=(APP_ID, SECRET_KEY), cloud_clock=clock
+    simulated: list[SimulatedCamera] = []
+    responder = DiscoveryResponder(simulated, port=0, bind_address="127.255.255.255")
+    await responder.start()
+    discovery = Discovery(
+        DiscoverySettings(interfaces=["lo"], broadcast_port=responder.port),
+        supervisor,
+        camera_port=443,
+        on_device=registry.record_device,
     )
-    bench = Bench(registry, cameras, clock, database, supervisor, [], tmp_path)
+    cameras = Cameras(
+        registry,
+        settings=CameraSettings(timeout_s=30),
+        credentials=(APP_ID, SECRET_KEY),
+        cloud_clock=clock,
+        identify=discovery.identify,
+    )
+    bench = Bench(registry, cameras, clock, database, supervisor, simulated, responder, discovery, tmp_path)
     try:
         yield bench
     finally:
         await cameras.close()
+        await responder.stop()
         for camera in bench.simulated:
             await camera.stop()
         await registry.close()

@@ -12,13 +12,14 @@ from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
 from gateway.cloud.client import CloudClient
 from gateway.discovery.device import DiscoveredDevice
+from gateway.discovery.discovery import Discovery
 from gateway.events.callback_urls import CallbackUrls
 from gateway.events.camera_ids import CloudCameraIds
 from gateway.events.subscription_targets import CameraTarget, CloudTarget
 from gateway.events.subscriptions import Subscriptions
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
-from gateway.settings import CameraSettings, CloudSettings, HookSettings
+from gateway.settings import CameraSettings, CloudSettings, DiscoverySettings, HookSettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 from gateway.storage.database import Database
@@ -81,8 +82,18 @@ async def make(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Make]:
         registry = Registry(CameraTable(database), supervisor)
         clock = PeerClock()
         account = (store.app_id, store.secret_key)
+        discovery = Discovery(
+            DiscoverySettings(interfaces=["lo"], broadcast_port=store.broadcast_port),
+            supervisor,
+            camera_port=store.camera_port,
+            on_device=registry.record_device,
+        )
         cameras = Cameras(
-            registry, settings=CameraSettings(timeout_s=camera_timeout_s), credentials=account, cloud_clock=clock
+            registry,
+            settings=CameraSettings(timeout_s=camera_timeout_s),
+            credentials=account,
+            cloud_clock=clock,
+            identify=discovery.identify,
         )
         ca_file = tmp_path / "ca.pem"
         ca_file.write_text(store.cloud.ca_pem)

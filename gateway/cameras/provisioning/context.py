@@ -1,7 +1,6 @@
 """The provisioning context: what every step uses to find the camera, ask for its state, and wait for a person."""
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -24,8 +23,6 @@ from gateway.errors import (
     VendorRefused,
 )
 
-HOTSPOT_NETWORK: Final = ipaddress.ip_network("192.168.200.0/24")
-"""The network of every camera's own hotspot (NOTES: Camera hotspot)."""
 RETRYABLE_ERRORS: Final = (CameraUnreachable, PeerTimeout, RateLimited)
 """What a call raises if another try may succeed."""
 
@@ -174,15 +171,6 @@ def make_step_failure(error: GatewayError) -> StepFailed:
         case _:
             reason = "internal"
     return StepFailed(reason, str(error), error if isinstance(error, Problem) else None)
-
-
-def is_at_hotspot_address(camera: CameraRecord) -> bool:
-    """Whether the address may be any camera's. Then only a scan tells whose it is."""
-    host = camera.address.rpartition(":")[0]
-    try:
-        return camera.hotspot or ipaddress.ip_address(host) in HOTSPOT_NETWORK
-    except ValueError:
-        return camera.hotspot
 
 
 def loop_time() -> float:

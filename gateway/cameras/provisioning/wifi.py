@@ -6,7 +6,6 @@ from gateway.cameras.cameras import AccessPointListUnsupported
 from gateway.cameras.provisioning.context import (
     RETRYABLE_ERRORS,
     ProvisioningContext,
-    is_at_hotspot_address,
     loop_time,
     make_step_failure,
 )
@@ -148,7 +147,7 @@ def _has_own_address(context: ProvisioningContext) -> bool:
         camera is not None
         and bool(camera.address)
         and not context.job.via_hotspot
-        and not is_at_hotspot_address(camera)
+        and not camera.shares_address(camera.address)
     )
 
 

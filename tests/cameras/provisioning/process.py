@@ -51,6 +51,7 @@ async def provision(asked: dict[str, Any]) -> None:
         settings=CameraSettings(port=asked["camera_port"], timeout_s=30),
         credentials=(asked["app_id"], asked["secret_key"]),
         cloud_clock=PeerClock(),
+        identify=discovery.identify,
     )
     provisioning = Provisioning(
         cameras,

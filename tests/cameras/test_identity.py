@@ -1,0 +1,109 @@
+"""Which camera gets a secret: what is at the address now is asked who it is, however well it was known before."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from gateway.errors import CameraUnreachable, CameraUntrusted
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.simulator.camera import SimulatedCamera
+from tests.cameras.conftest import NUMBER, Bench
+
+SN, OTHER = "FS101D8BS00106", "FS101D8BS00107"
+WIFI = ("SunmiStore", "plenty-of-coffee")
+SECRETS = {
+    "Wi-Fi": lambda bench: bench.cameras.set_wifi(SN, *WIFI),
+    "activation": lambda bench: bench.cameras.activate(SN, NUMBER),
+}
+
+
+async def replace_camera(bench: Bench, camera: SimulatedCamera, **options: Any) -> SimulatedCamera:
+    """Let another camera take the address, as when a laptop joins the next hotspot."""
+    other = await bench.simulate(OTHER, hotspot=camera.state.hotspot, **options)
+    await other.stop()
+    host, _, port = camera.address.rpartition(":")
+    await camera.stop()
+    other.set_address(host, int(port))
+    await other.start()
+    return other
+
+
+@pytest.mark.parametrize("hotspot", [True, False])
+@pytest.mark.parametrize("send", SECRETS.values(), ids=SECRETS)
+async def test_another_camera_at_the_address_gets_no_secret(
+    bench: Bench, hotspot: bool, send: Callable[[Bench], Awaitable[object]]
+) -> None:
+    camera = await bench.manage(await bench.simulate(SN, hotspot=hotspot))
+    await bench.cameras.list_access_points(SN)
+    other = await replace_camera(bench, camera)
+    with pytest.raises(CameraUntrusted, match=OTHER):
+        await send(bench)
+    assert not {"config/setWifiConfWithoutAuth", "device/activate"} & set(other.request_paths)
+
+
+async def test_an_activated_camera_at_the_address_is_not_reset_in_place_of_another(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(SN, activated=True))
+    await bench.cameras.refresh(SN)
+    other = await replace_camera(bench, camera, activated=True)
+    with pytest.raises(CameraUntrusted, match=OTHER):
+        await bench.cameras.call(SN, CATALOGUE.get("camera", "device/reset").encode({}))
+    assert "device/reset" not in other.request_paths
+
+
+async def test_another_camera_in_the_hotspot_says_nothing_of_this_one(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(SN, hotspot=True))
+    await bench.cameras.probe_activation(SN)
+    other = await replace_camera(bench, camera, activated=True)
+    with pytest.raises(CameraUntrusted, match=OTHER):
+        await bench.cameras.list_access_points(SN)
+    with pytest.raises(CameraUntrusted, match=OTHER):
+        await bench.cameras.probe_activation(SN)
+    assert other.request_paths == []
+    assert bench.registry.get(SN).activation == "not_activated"
+
+
+async def test_a_camera_that_moved_gets_it_at_the_address_where_it_is_now(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(SN))
+    await bench.cameras.list_access_points(SN)
+    old = camera.address
+    other = await replace_camera(bench, camera)
+    camera.set_address("127.24.0.9", 0)
+    await camera.start()
+    bench.record_device(camera)
+    assert bench.registry.get(SN).address == old
+    assert await bench.cameras.set_wifi(SN, *WIFI)
+    assert "config/setWifiConfWithoutAuth" in camera.request_paths
+    assert "config/setWifiConfWithoutAuth" not in other.request_paths
+
+
+@pytest.mark.parametrize("send", SECRETS.values(), ids=SECRETS)
+async def test_what_does_not_say_who_it_is_gets_no_secret_in_a_hotspot(
+    bench: Bench, send: Callable[[Bench], Awaitable[object]]
+) -> None:
+    camera = await bench.manage(await bench.simulate(SN, hotspot=True))
+    await bench.cameras.list_access_points(SN)
+    bench.responder.faults.silent = True
+    with pytest.raises(CameraUnreachable, match="any camera may be"):
+        await send(bench)
+    assert set(camera.request_paths) == {"config/getApListWithoutAuth"}
+
+
+async def test_a_silent_camera_at_an_address_of_its_own_is_set_up(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(SN))
+    bench.responder.faults.silent = True
+    await bench.cameras.activate(SN, NUMBER)
+    assert camera.state.activated
+
+
+async def test_a_secret_goes_over_the_connection_at_whose_end_the_camera_was_asked(bench: Bench) -> None:
+    """The camera is replaced after it has said who it is: the request must not open another connection."""
+    camera = await bench.manage(await bench.simulate(SN, hotspot=True))
+    others: list[SimulatedCamera] = []
+
+    async def replace() -> None:
+        others.append(await replace_camera(bench, camera))
+
+    with pytest.raises(CameraUnreachable, match="closed the connection"):
+        await bench.cameras.activate(SN, NUMBER, before_sending=replace)
+    assert others[0].request_paths == []
