@@ -1,37 +1,28 @@
-"""Firmware files as downloaded: plain, zipped or split.
-
-The vendor's format is not documented, so a file is refused only if it cannot be firmware: a web page, an archive.
-"""
+"""Firmware files as downloaded: plain, zipped or split. Whatever can be no firmware is refused."""
 
 import hashlib
+import io
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from firmware_tools.errors import InvalidInput, IOFailed
+from firmware_tools.firmware_content import (
+    CONTENT_HEAD_SIZE,
+    INCOMPLETE_SUFFIXES,
+    find_content_fault,
+    find_name_fault,
+    find_size_fault,
+)
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.size import MIB
-from firmware_tools.split_files import JoinedFiles, find_split_files
+from firmware_tools.split_files import JoinedFiles, check_named_parts, find_split_files
+from firmware_tools.zip_archive import ZIP_SIGNATURES, find_zip_fault, has_zip_end, load_zip_member
 
-_ARCHIVE_SIGNATURES = {
-    b"Rar!\x1a\x07": "RAR",
-    b"7z\xbc\xaf\x27\x1c": "7-Zip",
-    b"\x1f\x8b\x08": "gzip",
-    b"\xfd7zXZ\x00": "xz",
-    b"BZh": "bzip2",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"MSCF": "cabinet",
-}
-_SPLIT_ZIP_SIGNATURE = b"PK\x07\x08"
-_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", _SPLIT_ZIP_SIGNATURE)
-_ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError)
-_HEAD_SIZE = 1024
-_WEB_PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|\?xml)", re.IGNORECASE | re.DOTALL)
-_MACOS_METADATA = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$)")
+_FORCE_HINT = "; if the vendor says that it is a firmware, add --force-firmware"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +40,9 @@ class Firmware:
     _open: Callable[[], AbstractContextManager[BinaryIO]]
     """Opens it for reading from the start."""
 
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self) -> AbstractContextManager[BinaryIO]:
         """Open it for reading from the start; a damaged archive raises `InvalidInput`, also while it is read."""
-        try:
-            with self._open() as stream:
-                yield stream
-        except _ZIP_ERRORS as error:
-            raise InvalidInput(f"{self.name}: the archive is damaged ({error}); download it again") from error
+        return self._open()
 
     def compute_sha256(self, progress: ProgressReporter) -> bytes:
         """Read all of it and return its SHA-256."""
@@ -78,28 +64,36 @@ class Firmware:
             )
 
 
-def load_firmware(paths: Sequence[Path]) -> Firmware:
+def load_firmware(paths: Sequence[Path], *, force: bool = False) -> Firmware:
     """Load one file, the first file of a split download, or all of its files in order.
 
+    Several files are the parts of one archive, or archives each of which holds a part, or plain parts. With `force`,
+    the content may be anything.
+
     Raises:
-        InvalidInput: a file is missing, a folder, empty, a web page, or an archive that cannot be unpacked here.
+        InvalidInput: a file is missing, a folder, empty, an archive that cannot be unpacked here, or can be no
+            firmware; or the files do not belong together.
         IOFailed: a file cannot be read.
 
     """
     for path in paths:
         _check_is_file(path)
+    if len(paths) > 1:
+        check_named_parts(paths)
     files = tuple(find_split_files(paths[0]) if len(paths) == 1 else paths)
-    for file in files:
-        with _open_joined([file]) as stream:
-            _refuse_web_page(stream.read(_HEAD_SIZE), str(file))
-    name = " + ".join([str(files[0]), *(file.name for file in files[1:])])
-    with JoinedFiles(files) as joined:
-        offsets = joined.offsets
-        head = joined.read(_HEAD_SIZE) or b""
-    if head.startswith(_ZIP_SIGNATURES):
-        return _load_zip(files, offsets, name)
-    _refuse_archive(head, name)
-    return Firmware(name, offsets[-1], files[0].stat().st_mtime, files, lambda: _open_joined(files))
+    _refuse_repeated_files(files)
+    parts = _load_parts(files)
+    firmware = Firmware(
+        " + ".join(part.name for part in parts),
+        sum(part.size for part in parts),
+        files[0].stat().st_mtime,
+        files,
+        lambda: _open_parts(parts),
+    )
+    if not force:
+        _check_names(files)
+        _check_content(firmware, parts)
+    return firmware
 
 
 def parse_sha256(text: str) -> bytes:
@@ -118,71 +112,140 @@ def _check_is_file(path: Path) -> None:
         raise InvalidInput(f"firmware {path}: this is no ordinary file")
 
 
-def _open_joined(files: Sequence[Path]) -> BinaryIO:
-    return cast(BinaryIO, JoinedFiles(files))
+@dataclass(frozen=True, slots=True)
+class _FirmwarePart:
+    """What one file or archive contributes to a firmware."""
+
+    name: str
+    """For messages."""
+    size: int
+    """Bytes."""
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+    """Opens it for reading from the start."""
 
 
-def _refuse_web_page(head: bytes, name: str) -> None:
+class _ChainedStreams(io.RawIOBase):
+    """Streams, read one after another as if they were one."""
+
+    def __init__(self, streams: Sequence[BinaryIO]) -> None:
+        super().__init__()
+        self._streams = list(streams)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        while self._streams:
+            count: int = self._streams[0].readinto(buffer)  # type: ignore[attr-defined]
+            if count:
+                return count
+            del self._streams[0]
+        return 0
+
+
+def _load_parts(files: tuple[Path, ...]) -> list[_FirmwarePart]:
+    """Open what the files are: one archive, an archive each, or parts without an archive."""
+    are_archives = [_is_archive(file) for file in files]
+    if not any(are_archives):
+        return [_load_plain(file) for file in files]
+    name = " + ".join([str(files[0]), *(file.name for file in files[1:])])
+    joined_fault = find_zip_fault(files) if are_archives[0] else "its first part is no zip archive"
+    faults = [find_zip_fault([file]) for file in files]
+    if joined_fault is None or len(files) == 1:
+        return [_load_archive(files, name)]
+    if not any(faults):
+        return [_load_archive((file,), str(file)) for file in files]
+    if all(faults):
+        raise InvalidInput(f"firmware {name}: {joined_fault}; name all parts of the archive, in order")
+    other = next(file for file, fault in zip(files, faults, strict=True) if fault)
+    whole = next(file for file, fault in zip(files, faults, strict=True) if not fault)
+    raise InvalidInput(
+        f"firmware {other}: it is no whole zip archive, but {whole.name} is one: they do not belong together; name the"
+        " right files, or download them again"
+    )
+
+
+def _is_archive(file: Path) -> bool:
+    """Return whether a file begins like a zip archive or ends like one, as the last part of one does."""
+    with JoinedFiles([file]) as stream:
+        head = stream.read(4)
     if not head:
-        raise InvalidInput(f"firmware {name}: the file is empty; download it again")
-    if _WEB_PAGE.match(head.removeprefix(b"\xef\xbb\xbf")):
-        raise InvalidInput(f"firmware {name}: this is a web page, probably an error page; download the firmware again")
+        raise InvalidInput(f"firmware {file}: the file is empty; download it again")
+    return head.startswith(ZIP_SIGNATURES) or has_zip_end(file)
 
 
-def _refuse_archive(head: bytes, name: str) -> None:
-    kind = next((kind for signature, kind in _ARCHIVE_SIGNATURES.items() if head.startswith(signature)), None)
-    if kind is None and head[257:262] == b"ustar":
-        kind = "tar"
-    if kind:
-        raise InvalidInput(f"firmware {name}: this is a {kind} archive; unpack it and name the firmware file inside")
+def _load_plain(file: Path) -> _FirmwarePart:
+    def open_file() -> BinaryIO:
+        return cast(BinaryIO, JoinedFiles([file]))
+
+    with JoinedFiles([file]) as stream:
+        size = stream.offsets[-1]
+        if file.suffix.lower() == ".zip":
+            head = _read_up_to(cast(BinaryIO, stream), CONTENT_HEAD_SIZE)
+            fault = find_content_fault(head) or "it is no zip archive, although its name says so; download it again"
+            raise InvalidInput(f"firmware {file}: {fault}")
+    return _FirmwarePart(str(file), size, open_file)
 
 
-def _load_zip(files: tuple[Path, ...], offsets: Sequence[int], name: str) -> Firmware:
-    @contextmanager
-    def open_member() -> Iterator[BinaryIO]:
-        with (
-            _open_joined(files) as joined,
-            zipfile.ZipFile(joined) as archive,
-            archive.open(_find_member(archive, offsets, name)) as stream,
-        ):
-            yield cast(BinaryIO, stream)
-
-    try:
-        with _open_joined(files) as joined, zipfile.ZipFile(joined) as archive:
-            member = _find_member(archive, offsets, name)
-            with archive.open(member) as stream:
-                head = stream.read(_HEAD_SIZE)
-    except _ZIP_ERRORS as error:
-        hint = "" if len(files) > 1 else ", or is one of several parts: name them all, in order"
-        raise InvalidInput(f"firmware {name}: the zip archive is damaged ({error}){hint}") from error
-    member_name = f"{name}, {member.filename}"
-    _refuse_web_page(head, member_name)
-    if head.startswith(_ZIP_SIGNATURES):
-        raise InvalidInput(f"firmware {member_name}: this is an archive inside an archive; unpack it yourself first")
-    _refuse_archive(head, member_name)
-    return Firmware(member_name, member.file_size, files[0].stat().st_mtime, files, open_member)
+def _load_archive(files: tuple[Path, ...], name: str) -> _FirmwarePart:
+    member = load_zip_member(files, name)
+    if not member.size:
+        raise InvalidInput(f"firmware {member.name}: the file is empty; download it again")
+    return _FirmwarePart(member.name, member.size, member.open)
 
 
-def _find_member(archive: zipfile.ZipFile, offsets: Sequence[int], name: str) -> zipfile.ZipInfo:
-    """Return the firmware in an archive: its only file, or its only `.bin` file; raise `InvalidInput` otherwise."""
-    members = [info for info in archive.infolist() if not info.is_dir() and not _MACOS_METADATA.search(info.filename)]
-    if len(members) > 1:
-        members = [info for info in members if info.filename.lower().endswith(".bin")] or members
-    if len(members) != 1:
-        listed = ", ".join(info.filename for info in members[:5]) or "no file"
-        raise InvalidInput(f"firmware {name}: the archive holds {listed}; unpack it and name the firmware file")
-    member = members[0]
-    if member.flag_bits & 1:
-        raise InvalidInput(f"firmware {name}: the archive is encrypted; unpack it and name the firmware file inside")
-    if len(offsets) > 2 and member.volume < len(offsets) - 1 and _is_split_zip(archive):
-        # The offsets in a split archive count from the beginning of each file.
-        member.header_offset += offsets[member.volume] - offsets[-2]
-    return member
+@contextmanager
+def _open_parts(parts: Sequence[_FirmwarePart]) -> Iterator[BinaryIO]:
+    with ExitStack() as stack:
+        streams = [stack.enter_context(part.open()) for part in parts]
+        yield streams[0] if len(streams) == 1 else cast(BinaryIO, _ChainedStreams(streams))
 
 
-def _is_split_zip(archive: zipfile.ZipFile) -> bool:
-    file = archive.fp
-    if file is None:
-        return False
-    file.seek(0)
-    return file.read(4) == _SPLIT_ZIP_SIGNATURE
+def _refuse_repeated_files(files: Sequence[Path]) -> None:
+    for index, file in enumerate(files):
+        if any(file.samefile(other) for other in files[:index]):
+            raise InvalidInput(f"firmware {file}: this file is named twice")
+
+
+def _check_names(files: Sequence[Path]) -> None:
+    """Raise `InvalidInput` if a file is an unfinished download by its name or by the file beside it."""
+    for file in files:
+        if fault := find_name_fault(file.name):
+            raise InvalidInput(f"firmware {file}: {fault}{_FORCE_HINT}")
+        for suffix in INCOMPLETE_SUFFIXES:
+            unfinished = file.with_name(file.name + suffix)
+            if unfinished.exists():
+                raise InvalidInput(f"firmware {file}: it is not complete, {unfinished.name} is beside it{_FORCE_HINT}")
+
+
+def _check_content(firmware: Firmware, parts: Sequence[_FirmwarePart]) -> None:
+    """Raise `InvalidInput` if the content can be no firmware."""
+    for index, part in enumerate(parts):
+        with part.open() as stream:
+            head = _read_up_to(stream, CONTENT_HEAD_SIZE)
+        if fault := find_name_fault(part.name) or find_content_fault(head, is_first=index == 0):
+            raise InvalidInput(f"firmware {part.name}: {fault}{_FORCE_HINT}")
+    if fault := find_size_fault(firmware.size):
+        raise InvalidInput(f"firmware {firmware.name}: {fault}{_FORCE_HINT}")
+    if (byte := _find_only_byte(firmware)) is not None:
+        raise InvalidInput(
+            f"firmware {firmware.name}: each of its bytes is 0x{byte:02X}; download it again{_FORCE_HINT}"
+        )
+
+
+def _read_up_to(stream: BinaryIO, size: int) -> bytes:
+    """Read this many bytes, or less only at the end of the stream."""
+    data = b""
+    while len(data) < size and (chunk := stream.read(size - len(data))):
+        data += chunk
+    return data
+
+
+def _find_only_byte(firmware: Firmware) -> int | None:
+    """Return the byte of which all of a firmware consists, or None; nearly always its start suffices."""
+    with firmware.open() as stream:
+        first = stream.read(1)
+        while chunk := stream.read(MIB):
+            if chunk.count(first) != len(chunk):
+                return None
+    return first[0] if first else None

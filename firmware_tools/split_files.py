@@ -1,19 +1,39 @@
 """Downloads that are split into several files: finding all of them, and reading them as one."""
 
 import bisect
-import glob
 import io
 import itertools
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from firmware_tools.errors import InvalidInput, IOFailed
 
 _NAMED_PART = re.compile(r"(.*part[ _.-]?)(\d{1,3})(\D.*)?", re.IGNORECASE)
 _NUMBERED_FILE = re.compile(r"(.+\.)(\d{3})()")
-_SPLIT_ZIP = re.compile(r"\.z(ip|\d\d)", re.IGNORECASE)
+_SPLIT_ZIP_PART = re.compile(r"(.+\.z)(\d\d)()", re.IGNORECASE)
+_VERSION_PREFIX = re.compile(r".*\d\.\d+\.")
+
+
+class _PartName(NamedTuple):
+    """The name of one part of a download."""
+
+    prefix: str
+    """What comes before the number, in lower case."""
+    number: int
+    """Number of the part, from 1."""
+    suffix: str
+    """What comes after the number, in lower case."""
+
+    @classmethod
+    def parse(cls, name: str, pattern: re.Pattern[str]) -> "_PartName | None":
+        match = pattern.fullmatch(name)
+        return cls(match[1].casefold(), int(match[2]), (match[3] or "").casefold()) if match else None
+
+    def is_same_download(self, other: "_PartName") -> bool:
+        return (self.prefix, self.suffix) == (other.prefix, other.suffix)
 
 
 def find_split_files(path: Path) -> list[Path]:
@@ -23,30 +43,97 @@ def find_split_files(path: Path) -> list[Path]:
 
     Raises:
         InvalidInput: a part is missing, or the given one is not the first.
+        IOFailed: the folder cannot be read.
 
     """
-    if _SPLIT_ZIP.fullmatch(path.suffix):
-        volumes = sorted(path.parent.glob(f"{glob.escape(path.stem)}.[zZ][0-9][0-9]"))
-        last = path if path.suffix.lower() == ".zip" else path.with_suffix(".zip")
-        if volumes and not last.is_file():
-            raise InvalidInput(f"{path}: its last part {last.name} is missing beside it")
+    if path.suffix.lower() == ".zip" or _SPLIT_ZIP_PART.fullmatch(path.name):
+        volumes = _find_split_zip(path)
         if volumes:
-            return [*volumes, last]
-    match = _NAMED_PART.fullmatch(path.name) or _NUMBERED_FILE.fullmatch(path.name)
-    if match is None:
-        return [path]
+            return volumes
+    for pattern in (_NAMED_PART, _NUMBERED_FILE):
+        own = _PartName.parse(path.name, pattern)
+        if own is not None:
+            return _find_numbered_parts(path, own, pattern)
+    return [path]
 
-    def part(number: int) -> Path:
-        return path.with_name(f"{match[1]}{number:0{len(match[2])}}{match[3] or ''}")
 
-    if int(match[2]) != 1:
-        if part(1).is_file():
-            raise InvalidInput(f"{path}: this is part {int(match[2])}; name part 1, the others are found beside it")
+def check_named_parts(paths: Sequence[Path]) -> None:
+    """Raise `InvalidInput` if the names of files that were named one by one say that a part is missing or misplaced."""
+    for pattern in (_NAMED_PART, _NUMBERED_FILE):
+        names = [name for path in paths if (name := _PartName.parse(path.name, pattern)) is not None]
+        if len(names) < len(paths) or not all(names[0].is_same_download(name) for name in names):
+            continue
+        for expected, (path, name) in enumerate(zip(paths, names, strict=True), 1):
+            if name.number != expected:
+                raise InvalidInput(
+                    f"firmware {path}: it is part {name.number}, but part {expected} has its place there;"
+                    " name all parts, in order"
+                )
+        following = _list_parts(paths[-1], names[-1], pattern).get(len(paths) + 1)
+        if following is not None:
+            raise InvalidInput(f"firmware {following}: this part was not named; name all parts, in order")
+
+
+def _find_split_zip(path: Path) -> list[Path]:
+    """Return the files of a split archive, or nothing if no part lies beside a `.zip`."""
+    own = _PartName(f"{path.stem}.z".casefold(), 1, "")
+    parts = _list_parts(path, own, _SPLIT_ZIP_PART)
+    if not parts:
+        return []
+    last_names = [f"{path.stem}.zip", f"{path.stem}.ZIP"]
+    last = path if path.suffix.lower() == ".zip" else next(filter(Path.is_file, map(path.with_name, last_names)), None)
+    if last is None:
+        raise InvalidInput(f"firmware {path}: its last part {last_names[0]} is missing beside it")
+    _check_no_gap(path, parts)
+    return [*(parts[number] for number in sorted(parts)), last]
+
+
+def _find_numbered_parts(path: Path, own: _PartName, pattern: re.Pattern[str]) -> list[Path]:
+    parts = _list_parts(path, own, pattern)
+    if pattern is _NUMBERED_FILE and _VERSION_PREFIX.fullmatch(own.prefix):
+        if len(parts) > 1:
+            raise InvalidInput(
+                f"firmware {path}: its name may end with a version or with the number of a part; rename it if it is"
+                " a whole file, or name all parts, in order"
+            )
         return [path]
-    parts = list(itertools.takewhile(Path.is_file, map(part, itertools.count(1))))
-    if len(parts) == 1 and match.re is _NAMED_PART:
-        raise InvalidInput(f"{path}: by its name this is one of several parts, but part 2 is not beside it")
+    if own.number != 1 and 1 in parts:
+        raise InvalidInput(f"firmware {path}: this is part {own.number}; name part 1, the others are found beside it")
+    _check_no_gap(path, parts)
+    if len(parts) == 1:
+        raise InvalidInput(
+            f"firmware {path}: by its name this is one of several parts, but part 2 is not beside it; download it, or"
+            " rename the file if it is whole"
+        )
+    return [parts[number] for number in sorted(parts)]
+
+
+def _list_parts(path: Path, own: _PartName, pattern: re.Pattern[str]) -> dict[int, Path]:
+    """Return the parts of a download by their numbers; raise `InvalidInput` if two have the same number."""
+    parts: dict[int, Path] = {}
+    try:
+        entries = sorted(path.parent.iterdir())
+    except OSError as error:
+        raise IOFailed.from_os_error("reading", str(path.parent), error) from error
+    for entry in entries:
+        name = _PartName.parse(entry.name, pattern)
+        if name is None or not name.is_same_download(own) or not entry.is_file():
+            continue
+        other = parts.setdefault(name.number, entry)
+        if other != entry:
+            raise InvalidInput(
+                f"firmware {path}: {other.name} and {entry.name} are both part {name.number}; remove one"
+            )
     return parts
+
+
+def _check_no_gap(path: Path, parts: dict[int, Path]) -> None:
+    for number in range(1, max(parts)):
+        if number not in parts:
+            raise InvalidInput(
+                f"firmware {path}: by its name it is one of several parts, but part {number} is not beside it;"
+                " download it"
+            )
 
 
 class JoinedFiles(io.RawIOBase):

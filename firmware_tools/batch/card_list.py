@@ -30,7 +30,7 @@ class ListedCard:
     """SHA-256 of the firmware."""
 
 
-def read_card_list(path: Path, progress: ProgressReporter) -> list[ListedCard]:
+def read_card_list(path: Path, progress: ProgressReporter, *, force_firmware: bool = False) -> list[ListedCard]:
     """Read a list of cards with the columns mac, model, firmware; and optionally channel, version, sha256, mode.
 
     The path of a firmware is relative to the folder of the list.
@@ -54,7 +54,7 @@ def read_card_list(path: Path, progress: ProgressReporter) -> list[ListedCard]:
     if fault := _find_header_fault(columns):
         raise InvalidInput(f"{path}: {fault}; its first line has to be: mac,model,firmware")
     rows.fieldnames = columns
-    cards, faults = _read_rows(path.parent, rows, progress)
+    cards, faults = _read_rows(path.parent, rows, progress, force_firmware=force_firmware)
     if faults:
         raise InvalidInput(f"{path}: " + "; ".join(faults))
     if not cards:
@@ -85,7 +85,7 @@ def _find_header_fault(columns: list[str]) -> str | None:
 
 
 def _read_rows(
-    folder: Path, rows: "csv.DictReader[str]", progress: ProgressReporter
+    folder: Path, rows: "csv.DictReader[str]", progress: ProgressReporter, *, force_firmware: bool
 ) -> tuple[list[ListedCard], list[str]]:
     """Return the cards, and the faults of the lines that are wrong."""
     cards: list[ListedCard] = []
@@ -99,7 +99,7 @@ def _read_rows(
         try:
             if None in row:
                 raise InvalidInput("it has more fields than the first line")
-            card = _parse_row(rows.line_num, cells, folder, firmwares, progress)
+            card = _parse_row(rows.line_num, cells, folder, firmwares, progress, force_firmware=force_firmware)
             first_line = lines_by_mac.setdefault(card.spec.mac, rows.line_num)
             if first_line != rows.line_num:
                 raise InvalidInput(f"the camera {card.spec.mac} is already in line {first_line}")
@@ -115,6 +115,8 @@ def _parse_row(
     folder: Path,
     firmwares: dict[str, tuple[Firmware, bytes]],
     progress: ProgressReporter,
+    *,
+    force_firmware: bool,
 ) -> ListedCard:
     """Parse one line. Each firmware is loaded once and kept with its SHA-256 in `firmwares`."""
     mode = cells.get("mode", "").lower()
@@ -131,7 +133,7 @@ def _parse_row(
     if not name:
         raise InvalidInput("no firmware is named")
     if name not in firmwares:
-        firmware = load_firmware([folder / name])
+        firmware = load_firmware([folder / name], force=force_firmware)
         firmwares[name] = (firmware, firmware.compute_sha256(progress))
     firmware, sha256 = firmwares[name]
     if cells.get("sha256") and parse_sha256(cells["sha256"]) != sha256:

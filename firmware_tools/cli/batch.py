@@ -8,7 +8,7 @@ from firmware_tools.batch.card_list import find_shared_labels, read_card_list
 from firmware_tools.batch.report import BatchReport, CardState
 from firmware_tools.batch.run import make_cards, make_images
 from firmware_tools.cli.drives import confirm_erasing
-from firmware_tools.cli.options import parse_max_size, with_console, with_max_size
+from firmware_tools.cli.options import parse_max_size, with_console, with_force_firmware, with_max_size
 from firmware_tools.console import Console
 from firmware_tools.drives.drive import find_drive
 from firmware_tools.errors import CardFault
@@ -29,6 +29,7 @@ from firmware_tools.size import parse_size, round_card_size
 )
 @click.option("--yes-erase", metavar="SERIAL-OR-NAME", help="Erase cards in this drive without asking for its name.")
 @click.option("--check-capacity", is_flag=True, help="First find out whether each card is as large as it claims.")
+@with_force_firmware
 @with_max_size
 @click.argument("list_file", metavar="CSV", type=click.Path(path_type=Path))
 @with_console
@@ -42,6 +43,7 @@ def batch(
     report_folder: Path | None,
     yes_erase: str | None,
     check_capacity: bool,
+    force_firmware: bool,
     max_size: str | None,
 ) -> None:
     """Make all cards of a list with the columns mac, model, firmware. Run it again to go on where it stopped."""
@@ -52,7 +54,7 @@ def batch(
     if drive_name is not None and size is not None:
         raise click.UsageError("--size is for --images; a card in a drive has its size")
     card_size = round_card_size(parse_size(size)) if size else 0
-    cards = read_card_list(list_file, console)
+    cards = read_card_list(list_file, console, force_firmware=force_firmware)
     report = BatchReport.resume(images or report_folder or list_file.with_name(f"{list_file.stem}-report"), cards)
     report.notes = find_shared_labels(cards)
     for note in report.notes:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from firmware_tools.block_device import open_block_device
-from firmware_tools.cli.options import load_spec_and_firmware, with_console, with_firmware_options
+from firmware_tools.cli.options import load_spec_and_firmware, with_console, with_firmware_options, with_force_firmware
 from firmware_tools.console import Console
 from firmware_tools.drives.linux import check_device_allowed
 from firmware_tools.errors import CardFault, InvalidInput
@@ -53,10 +53,17 @@ def image(console: Console, /, image: Path, size: str, sha256: str | None, **opt
     help="The firmware that the card should carry; several times for parts, in order.",
 )
 @click.option("--sha256", metavar="HEX", help="The SHA-256 that the firmware should have.")
+@with_force_firmware
 @click.argument("target", metavar="IMAGE-OR-DEVICE", type=click.Path(path_type=Path))
 @with_console
 def verify(
-    console: Console, /, target: Path, mac_text: str | None, firmware_files: tuple[Path, ...], sha256: str | None
+    console: Console,
+    /,
+    target: Path,
+    mac_text: str | None,
+    firmware_files: tuple[Path, ...],
+    sha256: str | None,
+    force_firmware: bool,
 ) -> None:
     """Read a card or an image back and say whether it is right, naming the first fault."""
     if firmware_files and sha256:
@@ -64,7 +71,7 @@ def verify(
     mac = Mac.parse(mac_text) if mac_text else None
     expected_sha256 = parse_sha256(sha256) if sha256 else None
     if firmware_files:
-        expected_sha256 = load_firmware(firmware_files).compute_sha256(console)
+        expected_sha256 = load_firmware(firmware_files, force=force_firmware).compute_sha256(console)
     if volume := find_mounted_volume(target):
         mount_point = volume.mount_point or target
         result = verify_mounted_card(

@@ -31,9 +31,18 @@ def with_console(command: Callable[Concatenate[Console, P], None]) -> Callable[P
     return wrapped
 
 
+with_force_firmware = click.option(
+    "--force-firmware",
+    is_flag=True,
+    help="Accept a firmware that is very small, or looks like something else.",
+)
+"""Adds the option that skips the checks whether a file can be a firmware."""
+
+
 def with_firmware_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say what goes on a card; `load_spec_and_firmware` parses them."""
     for option in (
+        with_force_firmware,
         click.option("--version", "version", metavar="VERSION", help="Firmware version, like 1.2.0-release."),
         click.option("--channel", metavar="CHANNEL", help="uat or release."),
         click.option("--model", metavar="MODEL", help="FM010 (SS) or FM020 (FS)."),
@@ -74,6 +83,7 @@ def load_spec_and_firmware(
     model: str | None,
     channel: str | None,
     version: str | None,
+    force_firmware: bool,
 ) -> tuple[CardSpec, Firmware]:
     """Parse the options that say what goes on a card, and load the firmware; raise `InvalidInput` if one is wrong."""
     if mode == "recovery" and file_name is not None:
@@ -82,7 +92,7 @@ def load_spec_and_firmware(
     if file_name == "ip-up.bin":
         path = FirmwarePath.UPDATE_MISSPELLED
     spec = CardSpec.parse(mac_text, path, model=model, channel=channel, version=version)
-    return spec, load_firmware(firmware_files)
+    return spec, load_firmware(firmware_files, force=force_firmware)
 
 
 with_max_size = click.option(

@@ -158,7 +158,7 @@ def test_a_run_is_resumed(write_list: Callable[[str], Path], tmp_path: Path, fir
     make_images(report, SIZE, QUIET)
     after = [image.stat().st_ino for image in images]
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True], "the damaged one only"
-    firmware_file.write_bytes(b"a newer firmware")
+    firmware_file.write_bytes(b"a newer firmware" + firmware_file.read_bytes())
     report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
     assert report.count(CardState.WAITING) == 3, "another firmware makes other cards"
 

@@ -194,7 +194,7 @@ def test_an_interrupted_command_leaves_the_old_image(tmp_path: Path, signal_numb
     folder.mkdir()
     image = folder / "card.img"
     image.write_bytes(b"an older image")
-    firmware.touch()
+    firmware.write_bytes(b"not all zeros")
     os.truncate(firmware, 40 << 30)  # enough to be interrupted
     arguments = ["image", "--mac", MAC, "--size", "64GB", "--firmware", str(firmware), str(image)]
     with subprocess.Popen([*COMMAND, *arguments], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:

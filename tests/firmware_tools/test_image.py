@@ -40,7 +40,7 @@ def test_any_card_reads_back(size: int, octets: bytes, path: FirmwarePath, lengt
         source, image = Path(folder) / "fw.bin", Path(folder) / "card.img"
         source.write_bytes(content)
         spec = CardSpec(mac, path, CameraModel.FM020, FirmwareChannel.UAT, version)
-        write_image(image, size, spec, load_firmware([source]), progress=NullProgress())
+        write_image(image, size, spec, load_firmware([source], force=True), progress=NullProgress())
         assert image.stat().st_size == size // 512 * 512
         with open_block_device(image) as device:
             result = verify_card(device, progress=NullProgress(), mac=mac)
