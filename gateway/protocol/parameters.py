@@ -257,7 +257,8 @@ class Parameter:
                 raise InvalidValue("is required", f".{name}")
         for name, value in element.items():
             known = self._known_properties.get(name)
-            if known is None or value is None or value == "":
+            # To compare a Decimal with a text is slow, so only what is false is compared.
+            if known is None or value is None or (not value and value == ""):
                 continue
             try:
                 known._check_property(value)
@@ -267,16 +268,17 @@ class Parameter:
     def _check_property(self, value: Any) -> None:
         """Check a member of an object, which is sent unchanged. Raises `InvalidValue`."""
         # Identifiers may be numbers, and numbers text (NOTES: Identifiers).
-        if self.type == "string":
-            self._encode_string(str(value) if type(value) is int else value)
-        elif self.type == "number" and isinstance(value, Decimal):
-            if not -MAX_DECIMAL < value < MAX_DECIMAL:
-                raise InvalidValue("must have at most 18 digits before the point")
-            self._check_range(value, value)
-        elif self.type in ("array", "object"):
-            self._parse_json(value)
-        else:
-            self.encode(value)
+        match self.type:
+            case "string":
+                self._encode_string(str(value) if type(value) is int else value)
+            case "number" if isinstance(value, Decimal):
+                if not -MAX_DECIMAL < value < MAX_DECIMAL:
+                    raise InvalidValue("must have at most 18 digits before the point")
+                self._check_range(value, value)
+            case "array" | "object":
+                self._parse_json(value)
+            case _:
+                self.encode(value)
 
     def check_file(self, part: FilePart) -> None:
         """Check the content of a file; the caller checks its size. Raises `InvalidValue`."""
