@@ -40,11 +40,11 @@ def split(call: Call) -> tuple[str, list[NewItem]]:
     kind = relay.order_keys[0].kind
     items: list[NewItem] = []
     names = relay.order_keys[0].names
-    for element in json_text.loads(call.fields[relay.list_parameter]):
-        reference, text = str(element[names[0]] if names else element), json_text.dumps(element)
-        raw = text.encode()
+    for raw in json_text.split_array(call.fields[relay.list_parameter]):
+        reference = str(json_text.load_member(raw, names[0]) if names else json_text.loads(raw))
         digest = hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest() if relay.deduplicated else None
-        items.append(NewItem(text, reference, (f"{kind}:{shop}:{reference}",), form.encoded_length(raw) + 3, digest))
+        key = f"{kind}:{shop}:{reference}"
+        items.append(NewItem(raw.decode(), reference, (key,), form.encoded_length(raw) + 3, digest))
     return shared, items
 
 

@@ -1,5 +1,6 @@
 """JSON in which numbers keep the digits as received."""
 
+import functools
 import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -14,6 +15,7 @@ def _refuse_constant(name: str) -> Any:
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _FALLBACK: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 """The slow second try: it accepts a lone surrogate, so that a check can name its place, and has the clearer errors."""
+_ARRAY_DECODER: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _SORTED_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
@@ -29,6 +31,21 @@ def loads(text: str | bytes) -> Any:
         raise ValueError("the JSON is nested too deeply") from exc
     except InvalidOperation as exc:
         raise ValueError("a number has too large an exponent") from exc
+
+
+def split_array(text: str) -> list[bytes]:
+    """Return the JSON of each element of an array, as it stands there."""
+    return [bytes(element) for element in _ARRAY_DECODER.decode(text)]
+
+
+def load_member(raw: bytes, name: str) -> Any:
+    """Return one member of an object without parsing the others."""
+    return _make_member_decoder(name).decode(raw).member
+
+
+@functools.cache
+def _make_member_decoder(name: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(msgspec.defstruct("Object", [("member", Any, msgspec.field(name=name))]))
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:

@@ -44,3 +44,9 @@ def test_half_a_surrogate_pair_is_read_but_never_written() -> None:
     assert half == {"name": "\ud800", "price": Decimal("1.50")}
     with pytest.raises(UnicodeEncodeError):
         json_text.dumps(half)
+
+
+def test_elements_and_members_come_as_they_stand_there() -> None:
+    first, second = json_text.split_array('[{"class":7,"price":1.50},{"a":{"class":1},"class":"\u00e9"}]')
+    assert (first, second) == (b'{"class":7,"price":1.50}', '{"a":{"class":1},"class":"é"}'.encode())
+    assert [json_text.load_member(raw, "class") for raw in (first, second)] == [7, "é"]
