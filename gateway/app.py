@@ -40,7 +40,7 @@ from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
 from gateway.storage.uptime_table import Uptime
 
-if TYPE_CHECKING:  # imported where it is used, for the memory that it takes
+if TYPE_CHECKING:  # imported only where it is used: it takes much memory
     from gateway.authority.authority import Authority
 
 
@@ -92,7 +92,7 @@ class Gateway:
         if (mount := self.directory.volatile_mount) is not None:
             _log.warning(
                 "%s is on %s (%s), so everything in it is lost at the next restart, calls for the cloud among them: "
-                "name a folder on a disk in storage.directory",
+                "set storage.directory to a folder on a disk",
                 self.directory.path,
                 mount.point,
                 mount.kind,
@@ -180,10 +180,10 @@ class Gateway:
             settings.discovery, self.supervisor, host_suffix=host_suffix, version=__version__
         )
         self.authority = _authority(settings, self.directory, self.advertisement.host)
-        """What certifies the HTTPS port; None where that is off, or has a certificate of the shop's own."""
+        """Certifies the HTTPS port; None if that port is off, or if the settings name a certificate for it."""
 
     async def start(self, *, port: int, https_port: int) -> None:
-        """Begin what runs by itself: sending what waits, announcing, looking for cameras, jobs that a crash cut off."""
+        """Start the background work: outbox, events, webhooks, interrupted jobs, advertisement and discovery."""
         self.database.start(self.supervisor)
         self.outbox_worker.start()
         self.system_events.start()

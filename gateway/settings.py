@@ -148,7 +148,7 @@ class DiscoverySettings(_Section):
 
 
 class OutboxSettings(_Section):
-    """The queue towards the cloud."""
+    """The queue of calls for the cloud."""
 
     max_bytes: int = Field(default=536870912, ge=1024 * 1024)
 

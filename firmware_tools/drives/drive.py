@@ -95,7 +95,7 @@ def find_drive(drives: list[Drive], name: str | None) -> Drive:
         raise DriveRefused(
             f"there are several drives, name one: {listed}"
             if offered
-            else "no drive with a card was found; `sunmi-sdcard list` tells why each drive is not offered"
+            else "no drive with a card was found; `sunmi-sdcard list` says why each drive is not offered"
         )
     names = {name, os.path.realpath(name)} if name.startswith("/dev/") else {name}  # it may be a link
     for drive in drives:

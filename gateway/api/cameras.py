@@ -175,7 +175,7 @@ ROUTES = (
         start_provisioning,
         "installer",
         ProvisioningBody,
-        {202: "The job runs; `Location` tells how far it is."},
+        {202: "The job runs; `Location` shows its progress."},
     ),
     Route("GET", f"{_CAMERA}/provisioning", "Show how far its job is", show_provisioning, "installer"),
     Route("DELETE", f"{_CAMERA}/provisioning", "Cancel its job", cancel_provisioning, "installer"),

@@ -58,7 +58,12 @@ ROUTES = (
     ),
     Route("GET", "/api/v1/webhooks/{id}", "Show a webhook and how its delivery goes", show_webhook, "admin"),
     Route(
-        "DELETE", "/api/v1/webhooks/{id}", "Push no more to a till", remove_webhook, "admin", responses={204: "Done."}
+        "DELETE",
+        "/api/v1/webhooks/{id}",
+        "Stop pushing events to a till",
+        remove_webhook,
+        "admin",
+        responses={204: "Done."},
     ),
     Route(
         "POST",

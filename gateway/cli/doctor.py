@@ -60,7 +60,7 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
             gateway = Finding("ok" if held else "skipped", what, str(settings.state_directory))
     except (GatewayError, ApiError, TimeoutError) as exc:
         reason = str(exc) or "it took too long"
-        what, advice = "no gateway can start with these settings", "correct what it names, then look again"
+        what, advice = "no gateway can start with these settings", "correct it, then run the doctor again"
         if held:
             what, advice = "a gateway runs, but does not respond", "restart it: systemctl restart sunmi-gateway"
         gateway = Finding("failed", what, reason, advice)
@@ -75,7 +75,7 @@ def _check_settings_files(path: Path | None, settings: Settings) -> list[Finding
     for file in (path, *map(Path, filter(None, [settings.cloud.secret_key_file]))):
         if os.name == "posix" and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
             mode = f"mode {stat.S_IMODE(file.stat().st_mode):04o}"
-            what = f"{file} is open to others, and holds secrets"
+            what = f"{file} is open to other users, and holds secrets"
             findings.append(Finding("warning", what, mode, f"chmod o-rwx,g-w {file}"))
     return [*findings, Finding("ok", f"{path} can be used")]
 

@@ -30,7 +30,7 @@ async def hooks(context: CommandContext, api: ApiClient) -> None:
 @click.argument("target", metavar="cloud|CAMERA_SN")
 @with_api
 async def hook(context: CommandContext, api: ApiClient, target: str) -> None:
-    """Subscribe to the events of the cloud or a camera now; a running gateway does so by itself, too."""
+    """Subscribe to the events of the cloud or a camera now; a running gateway also does so automatically."""
     _print_hook(context, await api.call("PUT", _path(target)))
 
 

@@ -28,7 +28,7 @@ _MAX_PAGE = 500
 
 @click.group()
 def outbox() -> None:
-    """The queue towards the cloud: list, show, retry, edit, drop, release, export, stats."""
+    """The queue of calls for the cloud: list, show, retry, edit, drop, release, export, stats."""
 
 
 @outbox.command("list")

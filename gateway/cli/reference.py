@@ -29,7 +29,7 @@ def catalogue(context: CommandContext, markdown: bool) -> None:
 @click.argument("arguments", nargs=-1, metavar="NAME=VALUE...")
 @click.pass_obj
 def sign(context: CommandContext, key: str, arguments: tuple[str, ...]) -> None:
-    """Work out a signature: print the string that is signed, and the signature."""
+    """Compute a signature: print the string that is signed, and the signature."""
     parameters = parse_pairs(arguments)
     document = {"string_to_sign": string_to_sign(parameters, key), "sign": signature(parameters, key)}
     context.emit(document, lambda made: print_line(f"{made['string_to_sign']}\n{made['sign']}"))

@@ -66,6 +66,6 @@ async def test(context: CommandContext, api: ApiClient, webhook_id: str) -> None
 @click.argument("webhook_id", metavar="ID")
 @with_api
 async def remove(context: CommandContext, api: ApiClient, webhook_id: str) -> None:
-    """Push no more to a till."""
+    """Stop pushing events to a till."""
     await api.call("DELETE", f"webhooks/{webhook_id}")
     context.emit({"webhook_id": webhook_id, "removed": True}, lambda _: print_line(f"{webhook_id}: removed"))

@@ -161,7 +161,7 @@ class FrameSockets:
         except OSError as exc:
             if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            problem = f"UDP port {self._port} is kept by another program; cameras that answer to it are not found"
+            problem = f"UDP port {self._port} is used by another program; cameras that answer to it are not found"
             if problem not in self.problems:
                 self.problems.append(problem)
             return _bind_socket(address, 0)

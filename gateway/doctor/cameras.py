@@ -22,22 +22,26 @@ async def check_client_certificate(context: CheckContext) -> list[Finding]:
     """Open the client certificate that cameras may ask for."""
     settings = context.settings.cameras
     if not settings.client_certificate:
-        return [Finding("skipped", "no client certificate is set; some cameras insist on the vendor's openapi.p12")]
+        return [Finding("skipped", "no client certificate is set; some cameras require the vendor's openapi.p12")]
     file, password = Path(settings.client_certificate), settings.client_certificate_password
     try:
         camera_tls_context(file, password)
         certificate = read_client_certificate(file, password).certificate
     except SettingsError as exc:
-        return [Finding("failed", str(exc), what_to_do="take the file and its password from the vendor's message")]
+        return [Finding("failed", str(exc), what_to_do="use the file and the password that the vendor sent")]
     now = datetime.fromtimestamp(max(time.time(), RELEASED_AT), UTC)
     end = certificate.not_valid_after_utc
     evidence = f"{certificate.subject.rfc4514_string()}, valid until {end:%Y-%m-%d}"
     if not certificate.not_valid_before_utc <= now <= end:
         return [
-            Finding("failed", f"{file}: the client certificate is out of date", evidence, "ask the vendor for another")
+            Finding(
+                "failed", f"{file}: the client certificate is not valid now", evidence, "ask the vendor for a new one"
+            )
         ]
     if end - now < _EXPIRY_WARNING:
-        return [Finding("warning", f"{file}: the client certificate ends soon", evidence, "ask the vendor for another")]
+        return [
+            Finding("warning", f"{file}: the client certificate expires soon", evidence, "ask the vendor for a new one")
+        ]
     return [Finding("ok", f"{file}: the client certificate can be used", evidence)]
 
 
@@ -51,7 +55,7 @@ async def check_reachable(context: CheckContext) -> list[Finding]:
     bad = [_describe_problem(sn, exc) for sn, exc in failures.items() if exc is not None]
     good = len(failures) - len(bad)
     if good:
-        bad.append(Finding("ok", f"{good} of {len(failures)} managed cameras answer as themselves"))
+        bad.append(Finding("ok", f"{good} of {len(failures)} managed cameras respond as they should"))
     return bad
 
 
@@ -61,12 +65,12 @@ async def check_clocks(context: CheckContext) -> list[Finding]:
     cameras, cloud = context.running_gateway.cameras, context.running_gateway.cloud.clock
     offsets = {sn: offset for sn in failures if (offset := cameras.clock_offset_s(sn)) is not None}
     if not offsets:
-        return [Finding("skipped", "no camera has told its time")]
+        return [Finding("skipped", "no camera's time is known yet")]
     right = cloud.offset_s or 0.0
     wrong = {sn: offset - right for sn, offset in offsets.items() if abs(offset - right) > CLOCK_TOLERANCE_S}
     if wrong:
         evidence = ", ".join(f"{sn} {off_s:+.0f} s" for sn, off_s in wrong.items())
-        advice = "let the cameras reach the internet, from which they set their clocks; calls to them work all the same"
+        advice = "let the cameras reach the internet, from which they set their clocks; calls to them work anyway"
         return [Finding("warning", f"{len(wrong)} of {len(offsets)} cameras have a wrong clock", evidence, advice)]
     return [Finding("ok", f"the clocks of {len(offsets)} cameras are right")]
 
@@ -116,5 +120,5 @@ def _describe_problem(sn: str, problem: GatewayError) -> Finding:
             return Finding("skipped", f"{sn} cannot be called", problem.detail, "run `sunmi-gateway init`")
         case Problem():
             advice = "check its power and its network, then `sunmi-gateway discover`"
-            return Finding("failed", f"{sn} does not answer as it should", problem.detail, advice)
+            return Finding("failed", f"{sn} does not respond as it should", problem.detail, advice)
     return Finding("failed", f"{sn} does not answer", str(problem), "check its power and its network")

@@ -106,7 +106,11 @@ async def _run_check(check: Check, context: CheckContext) -> Sequence[Finding]:
         async with asyncio.timeout(check.timeout_s):
             return await check.run(context)
     except TimeoutError:
-        return [Finding("warning", f"was not done within {check.timeout_s:.0f} s", what_to_do="look again later")]
+        return [
+            Finding(
+                "warning", f"did not finish within {check.timeout_s:.0f} s", what_to_do="run the doctor again later"
+            )
+        ]
     except Exception:
         _log.exception("the check %s failed", check.name)
-        return [Finding("warning", "the check itself failed; the log tells where", what_to_do="report this")]
+        return [Finding("warning", "the check itself failed; the log says where", what_to_do="report this")]

@@ -22,7 +22,7 @@ CLOCK_TOLERANCE_S: Final = 30.0
 """By how much clocks may differ: less than anybody notices in the times of recordings."""
 
 _HANDSHAKE_TIMEOUT_S: Final = 10.0
-_CHECK_INTERNET: Final = "check the internet connection, and that the router lets this machine out to TCP port 443"
+_CHECK_INTERNET: Final = "check the internet connection, and that the router lets this machine reach TCP port 443"
 _ANY_SHOP: Final = {"shop_id": "0"}
 _LIST: Final = CATALOGUE.get("cloud", "device/ipc/getList")
 _RESOLVER: Final = Path("/etc/resolv.conf")
@@ -53,14 +53,14 @@ async def check_dns(context: CheckContext) -> list[Finding]:
             )
         ]  # fmt: skip
     addresses = ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
-    return [Finding("ok", f"the name {host} is known", addresses)]
+    return [Finding("ok", f"the name {host} can be looked up", addresses)]
 
 
 def _read_name_servers() -> str:
     with contextlib.suppress(OSError):
         lines = [line.split() for line in _RESOLVER.read_text(encoding="utf-8", errors="replace").splitlines()]
         return ", ".join(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver") or "none"
-    return "not told"
+    return "unknown"
 
 
 async def check_tls(context: CheckContext) -> list[Finding]:
@@ -71,8 +71,15 @@ async def check_tls(context: CheckContext) -> list[Finding]:
     until = time.strftime("%Y-%m-%d", time.gmtime(handshake.validity.end))
     evidence = f"{handshake.tls_version}, certificates valid until {until}"
     if handshake.clock.known and not handshake.validity.begin <= handshake.clock.now() <= handshake.validity.end:
-        what = "the cloud's certificate is not valid at the time that the cloud tells"
-        return [Finding("failed", what, evidence, "something stands in for the cloud: check proxies and the network")]
+        what = "the cloud's certificate is not valid at the cloud's own time"
+        return [
+            Finding(
+                "failed",
+                what,
+                evidence,
+                "another server may answer in the cloud's place: check proxies and the network",
+            )
+        ]
     return [Finding("ok", f"{_format_address(context.settings.cloud)} shows a trusted certificate", evidence)]
 
 
@@ -83,12 +90,12 @@ async def check_clock(context: CheckContext) -> list[Finding]:
     if isinstance(handshake, Finding) or not handshake.clock.known:
         if time.time() < RELEASED_AT:
             return [Finding("warning", "this machine's clock was never set", time.strftime("%Y-%m-%d %H:%M"), advice)]
-        return [Finding("skipped", "the cloud does not tell the time")]
+        return [Finding("skipped", "the cloud sent no time")]
     offset_s = handshake.clock.offset_s or 0.0
     if abs(offset_s) <= CLOCK_TOLERANCE_S:
         return [Finding("ok", "this machine's clock agrees with the cloud's", f"{offset_s:+.0f} s")]
     what = f"this machine's clock is {abs(offset_s):.0f} s {'behind' if offset_s > 0 else 'ahead of'} the cloud's"
-    return [Finding("warning", what, "calls are signed with the cloud's time, so they work all the same", advice)]
+    return [Finding("warning", what, "calls are signed with the cloud's time, so they work anyway", advice)]
 
 
 async def check_credentials(context: CheckContext) -> list[Finding]:
@@ -100,10 +107,10 @@ async def check_credentials(context: CheckContext) -> list[Finding]:
     problem = await _call_signed(context)
     match problem:
         case CloudRejectedCredentials():
-            advice = "compare cloud.environment, cloud.app_id and the secret key with the vendor's letter"
-            return [Finding("failed", "the cloud does not take the account's signature", problem.detail, advice)]
+            advice = "compare cloud.environment, cloud.app_id and the secret key with what the vendor sent"
+            return [Finding("failed", "the cloud rejects the account's signature", problem.detail, advice)]
         case None | VendorRefused():
-            return [Finding("ok", f"the cloud takes the signature of {settings.app_id}")]
+            return [Finding("ok", f"the cloud accepts the signature of {settings.app_id}")]
         case SettingsError():
             return [Finding("failed", str(problem), what_to_do="correct the settings")]
     return [Finding("skipped", "the cloud did not answer a signed call", problem.detail)]
@@ -121,7 +128,7 @@ async def check_shop(context: CheckContext) -> list[Finding]:
     if isinstance(problem, VendorRefused):
         return [Finding("failed", f"the cloud refuses the shop {named}", problem.detail, "correct cloud.shop_id")]
     if problem is not None:
-        return [Finding("skipped", "the cloud did not take a signed call")]
+        return [Finding("skipped", "the cloud did not accept a signed call")]
     return [Finding("ok", f"the cloud knows the shop {named}")]
 
 
@@ -171,8 +178,8 @@ async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
         return Finding("failed", f"{where} does not answer", f"waited {_HANDSHAKE_TIMEOUT_S:.0f} s", _CHECK_INTERNET)
     except ssl.SSLCertVerificationError as exc:
         advice = (
-            "a proxy, a filter or a login page of the network stands in between: let this machine out without it; "
-            "for a private cloud, name its root in cloud.ca_file"
+            "a proxy, a filter or a login page of the network intercepts the connection: let this machine "
+            "connect without it; for a private cloud, name its root in cloud.ca_file"
         )
         return Finding("failed", f"the certificate of {where} is not trusted", exc.verify_message, advice)
     except OSError as exc:

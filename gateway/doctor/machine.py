@@ -28,19 +28,19 @@ async def check_database(context: CheckContext) -> list[Finding]:
     try:
         found = await asyncio.to_thread(health.examine, path, limit_s=15)
     except StateError as exc:
-        return [Finding("warning", str(exc), what_to_do="try as the gateway's user or as root")]
+        return [Finding("warning", str(exc), what_to_do="run the doctor as the gateway's user or as root")]
     size = f"{found.bytes / _MIB:.1f} MiB, log {found.log_bytes / _MIB:.1f} MiB, schema {found.schema}"
     findings = []
     if found.damage is not None:
-        advice = "start the gateway again, which saves what can be read; then replace the card or disk"
+        advice = "restart the gateway, which recovers what can be read; then replace the card or disk"
         findings.append(Finding("failed", f"{path} is damaged", found.damage, advice))
     elif found.complete:
         findings.append(Finding("ok", f"{path} is sound", size))
     else:
-        findings.append(Finding("skipped", f"{path} is too large to be looked through now", size))
+        findings.append(Finding("skipped", f"{path} is too large to be checked completely now", size))
     if found.set_aside:
         advice = "the card or disk may be worn out: make a backup and replace it; then remove these files"
-        what = "the database was damaged before, and saved into a new one"
+        what = "the database was damaged before, and was recovered into a new one"
         findings.append(Finding("warning", what, ", ".join(found.set_aside), advice))
     return findings
 
@@ -51,7 +51,7 @@ async def check_disk(context: CheckContext) -> list[Finding]:
     try:
         usage = shutil.disk_usage(directory)
     except OSError as exc:
-        return [Finding("warning", f"{directory}: cannot be looked at: {exc.strerror}")]
+        return [Finding("warning", f"{directory}: cannot be read: {exc.strerror}")]
     evidence = f"{usage.free // _MIB} of {usage.total // _MIB} MiB free"
     advice = f"free some space there: du -xh {directory} | sort -h | tail"
     if hasattr(os, "statvfs") and os.statvfs(directory).f_files and not os.statvfs(directory).f_favail:
@@ -59,9 +59,9 @@ async def check_disk(context: CheckContext) -> list[Finding]:
     if usage.free < _MIN_FREE_BYTES:
         return [Finding("failed", f"{directory}: the disk is nearly full", evidence, advice)]
     if usage.free < context.settings.outbox.max_bytes:
-        what = f"{directory}: there is less room than the outbox may need (outbox.max_bytes)"
+        what = f"{directory}: there is less space than the outbox may need (outbox.max_bytes)"
         return [Finding("warning", what, evidence, advice)]
-    return [Finding("ok", f"{directory}: there is room", evidence)]
+    return [Finding("ok", f"{directory}: there is enough space", evidence)]
 
 
 async def check_card(context: CheckContext, root: Path = Path("/")) -> list[Finding]:
@@ -69,16 +69,16 @@ async def check_card(context: CheckContext, root: Path = Path("/")) -> list[Find
     directory = _find_existing(context.settings.state_directory).resolve()
     mount = find_mount(directory, root)
     if mount is None:
-        return [Finding("skipped", "this system does not tell where the state directory is mounted")]
+        return [Finding("skipped", "this system does not show where the state directory is mounted")]
     if mount.is_volatile:
-        advice = "name a folder on a disk in storage.directory"
-        return [Finding("warning", f"{directory} may be gone after a restart", mount.kind, advice)]
+        advice = "set storage.directory to a folder on a disk"
+        return [Finding("warning", f"{directory} may be lost when the machine restarts", mount.kind, advice)]
     if not mount.on_card:
-        return [Finding("ok", f"{directory} is on no flash card that this system knows of", mount.kind)]
+        return [Finding("ok", f"{directory} is not on a flash card, as far as this system knows", mount.kind)]
     findings = []
     if not mount.options & {"noatime", "relatime"}:
         advice = f"mount {mount.point} with noatime in /etc/fstab"
-        findings.append(Finding("warning", "every reading of a file writes to the card", mount.point, advice))
+        findings.append(Finding("warning", "every read of a file also writes to the card", mount.point, advice))
     if swap := [one for one in list_swaps(root) if _is_on_card(one, root)]:
         advice = "switch it off (systemctl disable --now dphys-swapfile), or swap to memory (zram)"
         findings.append(Finding("warning", "this machine swaps to the card", ", ".join(swap), advice))

@@ -36,8 +36,8 @@ async def check_second_gateway(context: CheckContext) -> list[Finding]:
     others = {name: where for name, where in found.items() if name not in own}
     if others:
         evidence = "; ".join(f"{name.removesuffix('.' + SERVICE_TYPE)} at {where}" for name, where in others.items())
-        advice = "let one gateway serve a store: stop the other one, or keep their networks apart"
-        return [Finding("warning", f"{len(others)} other gateway on this network", evidence, advice)]
+        advice = "use one gateway for a store: stop the other one, or separate their networks"
+        return [Finding("warning", f"other gateways on this network: {len(others)}", evidence, advice)]
     return [Finding("ok", "no other gateway is on this network", f"listened {_BROWSE_S} s")]
 
 
@@ -49,7 +49,7 @@ async def _browse_gateways(addresses: list[str]) -> dict[str, str]:
     resolving: set[asyncio.Task[None]] = set()
 
     async def resolve(zeroconf: Zeroconf, name: str) -> None:
-        found[name] = "an address that it does not tell"
+        found[name] = "an unknown address"
         service = AsyncServiceInfo(SERVICE_TYPE, name)
         # Multicast questions: a unicast answer would reach only one of the programs here that share port 5353.
         if await service.async_request(zeroconf, (until - loop.time()) * 1000, DNSQuestionType.QM):
@@ -78,7 +78,7 @@ async def _browse_gateways(addresses: list[str]) -> dict[str, str]:
 
 
 async def check_client_isolation(context: CheckContext) -> list[Finding]:
-    """See on each network whether hosts reach each other, or only the router, as many an access point has it."""
+    """See on each network whether hosts reach each other, or only the router (client isolation)."""
     result = await context.scan()
     answered = [device.address.rpartition(":")[0] for device in (*result.devices, *result.unidentified)]
     known = [
@@ -109,7 +109,7 @@ async def _check_isolation(interface: Interface, answered: Iterable[str], known:
             "ok", f"{interface.name}: hosts of this {medium} answer each other", f"answered: {', '.join(reached)}"
         )
     if not tried:
-        return Finding("skipped", f"{interface.name}: nobody but the router is known there yet")
+        return Finding("skipped", f"{interface.name}: no host but the router is known there yet")
     silent = f"no answer from {', '.join(tried)}"
     if not router or not (await _probe_hosts([router]))[0]:
         advice = "check cable and Wi-Fi, and whether those hosts are switched on"

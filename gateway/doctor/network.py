@@ -30,7 +30,9 @@ async def check_interfaces(context: CheckContext) -> list[Finding]:
     scope = ScanScope.detect(context.settings.discovery)
     findings = [
         Finding(
-            "failed" if not scope.interfaces else "warning", problem, what_to_do="connect it, or correct the setting"
+            "failed" if not scope.interfaces else "warning",
+            problem,
+            what_to_do="connect it, or correct discovery.interfaces",
         )
         for problem in scope.problems
     ]
@@ -40,9 +42,9 @@ async def check_interfaces(context: CheckContext) -> list[Finding]:
             findings.append(Finding("ok", what, "discovery.interfaces confines everything to this machine"))
         elif network.is_link_local:
             advice = "check the cable, and that the router gives out addresses (DHCP)"
-            findings.append(Finding("warning", what, "nobody has given this machine an address", advice))
+            findings.append(Finding("warning", what, "this machine got no address from the network", advice))
         elif network.num_addresses > MAX_NETWORK_ADDRESSES and not scope.named:
-            advice = f'name it, interfaces = ["{interface.name}"] in [discovery], to sweep it all the same'
+            advice = f'name it, interfaces = ["{interface.name}"] in [discovery], to sweep it anyway'
             findings.append(Finding("warning", what, "too large to be swept for cameras", advice))
         else:
             findings.append(Finding("ok", what))
@@ -51,7 +53,7 @@ async def check_interfaces(context: CheckContext) -> list[Finding]:
     if doubles:
         what = f"{' and '.join(sorted(doubles))} are in the same network"
         advice = "use one of them, or set discovery.interfaces to one"
-        findings.append(Finding("warning", what, "answers may come by another way than the question went", advice))
+        findings.append(Finding("warning", what, "responses may arrive on the other interface", advice))
     return findings
 
 
@@ -69,14 +71,14 @@ async def check_server_ports(context: CheckContext) -> list[Finding]:
             with socket.create_server((settings.host, port)):
                 findings.append(Finding("ok", f"TCP port {port} is free (server.{key})"))
         except OSError as exc:
-            advice = "name another port"
+            advice = "set another port"
             if exc.errno in (errno.EACCES, errno.EPERM):
                 advice = "ports below 1024 need a right that the packaged service has; " + advice
             findings.append(
-                Finding("failed", f"TCP port {port} cannot be had (server.{key}): {exc.strerror}",
+                Finding("failed", f"TCP port {port} is not available (server.{key}): {exc.strerror}",
                         find_port_holder("tcp", port), f"end the other program, or {advice}")
             )  # fmt: skip
-    return findings or [Finding("ok", "free ports are taken for tills")]
+    return findings or [Finding("ok", "the gateway chooses free ports for tills")]
 
 
 async def check_discovery_port(context: CheckContext) -> list[Finding]:
@@ -87,7 +89,7 @@ async def check_discovery_port(context: CheckContext) -> list[Finding]:
         try:
             _bind_socket(interface.address, port).close()
         except OSError as exc:
-            what = f"UDP port {port} cannot be had on {interface.name}: {exc.strerror}"
+            what = f"UDP port {port} is not available on {interface.name}: {exc.strerror}"
             advice = "end the other program: cameras that answer to that port are not found"
             return [Finding("warning", what, find_port_holder("udp", port), advice)]
     if not scope.interfaces:
@@ -128,7 +130,7 @@ async def check_discovery(context: CheckContext) -> list[Finding]:
             findings.append(Finding("warning", what, method.error, "see the findings on interfaces and ports"))
         elif name == "broadcast" and seen and not method.found:
             advice = "let the switch or access point pass broadcasts on; the other methods work meanwhile"
-            findings.append(Finding("warning", what, "cameras are there that answer no broadcast", advice))
+            findings.append(Finding("warning", what, "some cameras do not answer a broadcast", advice))
         else:
             findings.append(Finding("ok", what))
     return findings
@@ -160,7 +162,7 @@ async def _test_interface(
         f": {', '.join(sorted(received.others)[:5])}" * bool(received.others)
     )
     if not received.own:
-        advice = "let the firewall of this machine pass it in: nft list ruleset"
+        advice = "let the firewall of this machine accept it; nft list ruleset shows its rules"
         return Finding("failed", f"{what} was sent on {interface.name}, but it is not received", answered, advice)
     return Finding("ok", f"{what} is sent and received on {interface.name}", answered)
 

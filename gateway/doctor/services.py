@@ -18,10 +18,8 @@ def _describe(report: TaskReport) -> Finding:
     status: Status = "failed" if report.vital else "warning"
     age_s = report.last_success_age_s
     since = "it has not worked since the gateway started" if age_s is None else f"it worked {age_s:.0f} s ago"
-    retried = "it is tried again by itself" if report.kind == "service" else "what it was about is tried again later"
-    advice = (
-        f"{retried}; if the reason is not in your hands, make a bundle with sunmi-gateway support-bundle and report it"
-    )
+    retried = "it is restarted automatically" if report.kind == "service" else "its work is tried again later"
+    advice = f"{retried}; if you cannot remove the cause, make a bundle with sunmi-gateway support-bundle and report it"
     return Finding(
         status,
         f"the {report.kind} {report.name!r} fails: {report.last_failure}",

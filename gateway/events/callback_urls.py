@@ -44,7 +44,9 @@ class CallbackUrls:
 
     def _base_url(self, camera: CameraRecord) -> str:
         if self.port is None:
-            raise Conflict("this gateway takes no callbacks now: `sunmi-gateway run` does, and subscribes by itself")
+            raise Conflict(
+                "this gateway takes no callbacks now: `sunmi-gateway run` does, and subscribes automatically"
+            )
         host = camera.address.rpartition(":")[0].strip("[]")
         if not host:
             raise Conflict(f"no address of the camera {camera.sn} is known: run discovery")

@@ -157,7 +157,11 @@ def drop_items(connection: sqlite3.Connection, in_flight: InFlight, sequences: S
     found = get_items(connection, in_flight, sequences)
     for item in found:
         if item.state in ("sending", "delivered"):
-            why = "is being sent now; try again" if item.state == "sending" else "was delivered; it goes by itself"
+            why = (
+                "is being sent now; try again"
+                if item.state == "sending"
+                else "was delivered; it is removed automatically"
+            )
             raise Conflict(f"item {item.sequence} {why}")
     for item in found:
         for table in ("item", "item_content", "item_file"):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.doctor.checks import CHECKS
+from gateway.settings import DOCUMENTED_FILE
 from gateway.simulator.account import SECRET_KEY
 from gateway.simulator.store import SimulatedStore
 
@@ -72,6 +73,8 @@ async def test_settings_that_cannot_be_loaded_are_a_finding(command: Any, text: 
     assert (found["check"], found["status"]) == ("settings", "failed")
     assert word in found["what"]
     assert str(command.config) in found["what"]
+    assert DOCUMENTED_FILE.is_file()
+    assert str(DOCUMENTED_FILE) in found["what_to_do"]
 
 
 async def test_a_gateway_that_cannot_start_is_a_finding_among_others(private: Any, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ async def test_a_port_kept_by_another_program_is_a_problem_and_does_not_stop_dis
             result = await search(discovery)
     assert [device.sn for device in result.devices] == ["C201D0000001"]
     assert result.methods["broadcast"].error == (
-        f"UDP port {udp_port} is kept by another program; cameras that answer to it are not found"
+        f"UDP port {udp_port} is used by another program; cameras that answer to it are not found"
     )
 
 

@@ -79,7 +79,7 @@ def container(path: Path, begin: datetime, end: datetime) -> Path:
 
 @pytest.mark.parametrize(
     ("days", "status", "word"),
-    [(400, "ok", "valid until"), (10, "warning", "ends soon"), (-1, "failed", "out of date")],
+    [(400, "ok", "valid until"), (10, "warning", "expires soon"), (-1, "failed", "not valid now")],
 )
 async def test_a_client_certificate_has_an_end(
     with_settings: Callable[..., Any], tmp_path: Path, days: int, status: str, word: str

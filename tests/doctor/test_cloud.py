@@ -81,7 +81,7 @@ async def test_another_certificate_than_the_clouds(store: SimulatedStore, doctor
     store.cloud.faults.changed_certificate = True
     found = await doctor("cloud_tls")
     assert found["cloud_tls"][0].status == "failed"
-    assert "stands in between" in found["cloud_tls"][0].what_to_do
+    assert "intercepts the connection" in found["cloud_tls"][0].what_to_do
 
 
 async def test_a_silent_cloud_is_given_up_in_time(with_settings: Callable[..., Any]) -> None:

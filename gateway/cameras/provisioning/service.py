@@ -195,7 +195,7 @@ class Provisioning:
         except GatewayError as exc:
             await self._fail(job, make_step_failure(exc))
         except Exception:
-            await self._fail(job, StepFailed("internal", "the gateway made a mistake; its log tells more"))
+            await self._fail(job, StepFailed("internal", "the gateway made a mistake; its log says more"))
             raise  # the supervisor logs and reports it
 
     async def _run_step(self, context: ProvisioningContext, name: StepName) -> None:

@@ -36,7 +36,7 @@ def choose_shop(given: Mapping[str, str], defaults: Mapping[str, str]) -> Shop:
         if len(value) > _MAX_KEY_LENGTH
     ]
     if len(given) > 1:
-        field_errors.append(FieldError("sunmi_shop_no", "stands in for shop_id: give one of them"))
+        field_errors.append(FieldError("sunmi_shop_no", "replaces shop_id: give one of them"))
     if field_errors:
         raise InvalidRequest(field_errors)
     [(name, value)] = TODAY_LATEST.encode(given, defaults=defaults).fields.items()
