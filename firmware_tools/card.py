@@ -44,12 +44,31 @@ class CameraModel(StrEnum):
     FM010 = "FM010"
     FM020 = "FM020"
 
+    @classmethod
+    def parse(cls, text: str | None) -> "CameraModel | None":
+        """Parse a model or one of its names; None if none is given. Raise `InvalidInput` for anything else."""
+        if not text:
+            return None
+        model = _MODEL_NAMES.get(text.strip().upper())
+        if model is None:
+            raise InvalidInput(f"model {text!r}: cameras are FM010 (SS, Store Sense) or FM020 (FS, Face Sense)")
+        return model
+
 
 class FirmwareChannel(StrEnum):
     """The vendor's environment that a firmware is built for."""
 
     UAT = "uat"
     RELEASE = "release"
+
+    @classmethod
+    def parse(cls, text: str | None) -> "FirmwareChannel | None":
+        """Parse a channel; None if none is given. Raise `InvalidInput` for anything else."""
+        if not text:
+            return None
+        if text.strip().lower() not in list(cls):
+            raise InvalidInput(f"channel {text!r}: firmware is made for uat or release")
+        return cls(text.strip().lower())
 
 
 _MODEL_NAMES = {
@@ -83,16 +102,7 @@ class CardSpec:
     ) -> "CardSpec":
         """Parse what the user gave; raise `InvalidInput` for bad or contradictory values. Empty means unknown."""
         parsed_mac = Mac.parse(mac)
-        parsed_model = None
-        if model:
-            parsed_model = _MODEL_NAMES.get(model.strip().upper())
-            if parsed_model is None:
-                raise InvalidInput(f"model {model!r}: cameras are FM010 (SS, Store Sense) or FM020 (FS, Face Sense)")
-        parsed_channel = None
-        if channel:
-            if channel.strip().lower() not in list(FirmwareChannel):
-                raise InvalidInput(f"channel {channel!r}: firmware is made for uat or release")
-            parsed_channel = FirmwareChannel(channel.strip().lower())
+        parsed_model, parsed_channel = CameraModel.parse(model), FirmwareChannel.parse(channel)
         if version:
             match = _VERSION.fullmatch(version.strip())
             if match is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from firmware_tools.errors import InvalidInput
 
+_PREFIX = re.compile(r"MAC\s*(?:ADDRESS|ADDR|地址)?\s*[:\uff1a=]?\s*")
 _SEPARATORS = ":-._ "
 _NOTATIONS = re.compile(
     r"[0-9A-F]{12}"  # 0C25760A1B2C
@@ -24,8 +25,8 @@ class Mac:
 
     @classmethod
     def parse(cls, text: str) -> "Mac":
-        """Parse any common notation; raise `InvalidInput` saying what is wrong with the text."""
-        normalized = text.strip().upper()
+        """Parse any common notation, also after `MAC:`; raise `InvalidInput` saying what is wrong with the text."""
+        normalized = _PREFIX.sub("", text.strip().upper())
         invalid = sorted({char for char in normalized if char not in string.hexdigits and char not in _SEPARATORS})
         digits = "".join(char for char in normalized if char in string.hexdigits)
         if not normalized:

@@ -1,19 +1,33 @@
-"""The list of the cards of a batch: a CSV file, checked as a whole before anything is written."""
+"""The list of the cards of a batch, checked as a whole before anything is written."""
 
-import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware_tools.card import CardSpec, FirmwarePath
-from firmware_tools.errors import CardError, InvalidInput, IOFailed
+from firmware_tools.card import CameraModel, CardSpec, FirmwareChannel, FirmwarePath
+from firmware_tools.errors import InvalidInput
 from firmware_tools.firmware import Firmware, load_firmware, parse_sha256
 from firmware_tools.mac import Mac
 from firmware_tools.progress import ProgressReporter
+from firmware_tools.spreadsheet import InvalidCell, SpreadsheetColumn, SpreadsheetRow, read_spreadsheet
 
-_REQUIRED_COLUMNS = ("mac", "model", "firmware")
-_OPTIONAL_COLUMNS = ("channel", "version", "sha256", "mode")
-_FIRMWARE_PATHS = {"": FirmwarePath.UPDATE, "update": FirmwarePath.UPDATE, "recovery": FirmwarePath.RECOVERY}
+CARD_LIST_COLUMNS = (
+    SpreadsheetColumn(
+        "mac", ("mac address", "mac addr", "camera mac", "mac地址", "设备mac", "物理地址"), is_required=True
+    ),
+    SpreadsheetColumn("model", ("camera model", "device model", "型号", "设备型号", "摄像头型号"), is_required=True),
+    SpreadsheetColumn("firmware", ("firmware file", "固件", "固件文件", "固件包"), is_required=True),
+    SpreadsheetColumn("channel", ("environment", "环境", "渠道")),
+    SpreadsheetColumn("version", ("firmware version", "版本", "版本号", "固件版本")),
+    SpreadsheetColumn("sha256", ("checksum", "校验值", "校验码")),
+    SpreadsheetColumn("mode", ("模式", "升级方式")),
+)
+_FIRMWARE_PATHS = {
+    "": FirmwarePath.UPDATE,
+    "update": FirmwarePath.UPDATE,
+    "升级": FirmwarePath.UPDATE,
+    "recovery": FirmwarePath.RECOVERY,
+    "恢复": FirmwarePath.RECOVERY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +44,17 @@ class ListedCard:
     """SHA-256 of the firmware."""
 
 
-def read_card_list(path: Path, progress: ProgressReporter, *, force_firmware: bool = False) -> list[ListedCard]:
+@dataclass(frozen=True, slots=True)
+class CardList:
+    """The cards of a batch."""
+
+    cards: list[ListedCard]
+    """In the order of the list."""
+    description: str
+    """How the list was read, in one line."""
+
+
+def read_card_list(path: Path, progress: ProgressReporter, *, force_firmware: bool = False) -> CardList:
     """Read a list of cards with the columns mac, model, firmware; and optionally channel, version, sha256, mode.
 
     The path of a firmware is relative to the folder of the list.
@@ -40,26 +64,11 @@ def read_card_list(path: Path, progress: ProgressReporter, *, force_firmware: bo
         IOFailed: the list cannot be read.
 
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path}: it is no text in UTF-8; save the list as CSV (UTF-8)") from error
-    except FileNotFoundError as error:
-        raise InvalidInput(f"{path}: there is no such list") from error
-    except OSError as error:
-        raise IOFailed.from_os_error("reading", str(path), error) from error
-    header = text.partition("\n")[0]
-    rows = csv.DictReader(text.splitlines(), delimiter=";" if header.count(";") > header.count(",") else ",")
-    columns = [str(name).strip().lower() for name in rows.fieldnames or ()]
-    if fault := _find_header_fault(columns):
-        raise InvalidInput(f"{path}: {fault}; its first line has to be: mac,model,firmware")
-    rows.fieldnames = columns
-    cards, faults = _read_rows(path.parent, rows, progress, force_firmware=force_firmware)
-    if faults:
-        raise InvalidInput(f"{path}: " + "; ".join(faults))
-    if not cards:
-        raise InvalidInput(f"{path}: the list is empty")
-    return cards
+    sheet = read_spreadsheet(path, CARD_LIST_COLUMNS)
+    if not sheet.rows:
+        raise InvalidInput(f"{path}: the list is empty: there are headings, but no cards")
+    parser = _CardParser(path.parent, progress, force_firmware=force_firmware)
+    return CardList(sheet.parse_rows(parser.parse), sheet.describe())
 
 
 def find_shared_labels(cards: list[ListedCard]) -> list[str]:
@@ -74,68 +83,43 @@ def find_shared_labels(cards: list[ListedCard]) -> list[str]:
     ]
 
 
-def _find_header_fault(columns: list[str]) -> str | None:
-    for name in _REQUIRED_COLUMNS:
-        if name not in columns:
-            return f"column {name} is missing"
-    for name in columns:
-        if name not in _REQUIRED_COLUMNS + _OPTIONAL_COLUMNS:
-            return f"column {name!r} is not known"
-    return "a column comes twice" if len(set(columns)) < len(columns) else None
+class _CardParser:
+    """Parses the rows of one list; loads each firmware once, and knows the cameras of earlier rows."""
 
+    def __init__(self, folder: Path, progress: ProgressReporter, *, force_firmware: bool) -> None:
+        self._folder, self._progress, self._force_firmware = folder, progress, force_firmware
+        self._firmwares: dict[str, tuple[Firmware, bytes]] = {}
+        self._lines_by_mac: dict[Mac, int] = {}
 
-def _read_rows(
-    folder: Path, rows: "csv.DictReader[str]", progress: ProgressReporter, *, force_firmware: bool
-) -> tuple[list[ListedCard], list[str]]:
-    """Return the cards, and the faults of the lines that are wrong."""
-    cards: list[ListedCard] = []
-    faults: list[str] = []
-    firmwares: dict[str, tuple[Firmware, bytes]] = {}
-    lines_by_mac: dict[Mac, int] = {}
-    for row in rows:
-        cells = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
-        if not any(cells.values()):
-            continue
-        try:
-            if None in row:
-                raise InvalidInput("it has more fields than the first line")
-            card = _parse_row(rows.line_num, cells, folder, firmwares, progress, force_firmware=force_firmware)
-            first_line = lines_by_mac.setdefault(card.spec.mac, rows.line_num)
-            if first_line != rows.line_num:
-                raise InvalidInput(f"the camera {card.spec.mac} is already in line {first_line}")
-            cards.append(card)
-        except CardError as error:
-            faults.append(f"line {rows.line_num}: {error}")
-    return cards, faults
+    def parse(self, row: SpreadsheetRow) -> ListedCard:
+        """Parse one row; raise `InvalidInput` if something in it is wrong."""
+        with row.cell("mac") as mac_text:
+            mac = Mac.parse(mac_text)
+        with row.cell("model") as model:
+            CameraModel.parse(model)
+        with row.cell("channel") as channel:
+            FirmwareChannel.parse(channel)
+        with row.cell("mode") as mode:
+            if mode.lower() not in _FIRMWARE_PATHS:
+                raise InvalidInput(f"mode {mode!r}: it is update or recovery")
+            path = _FIRMWARE_PATHS[mode.lower()]
+        with row.cell("version") as version:
+            spec = CardSpec.parse(mac_text, path, model=model, channel=channel, version=version)
+        with row.cell("firmware") as name:
+            firmware, sha256 = self._load_firmware(name)
+        with row.cell("sha256") as expected:
+            if expected and parse_sha256(expected) != sha256:
+                raise InvalidInput(f"firmware {name}: its SHA-256 is {sha256.hex()}, not the one in the list")
+        first_line = self._lines_by_mac.setdefault(mac, row.line)
+        if first_line != row.line:
+            raise InvalidCell("mac", f"the camera {mac} is already in line {first_line}")
+        return ListedCard(row.line, spec, firmware, sha256)
 
-
-def _parse_row(
-    line: int,
-    cells: Mapping[str, str],
-    folder: Path,
-    firmwares: dict[str, tuple[Firmware, bytes]],
-    progress: ProgressReporter,
-    *,
-    force_firmware: bool,
-) -> ListedCard:
-    """Parse one line. Each firmware is loaded once and kept with its SHA-256 in `firmwares`."""
-    mode = cells.get("mode", "").lower()
-    if mode not in _FIRMWARE_PATHS:
-        raise InvalidInput(f"mode {mode!r}: it is update or recovery")
-    spec = CardSpec.parse(
-        cells["mac"],
-        _FIRMWARE_PATHS[mode],
-        model=cells["model"],
-        channel=cells.get("channel"),
-        version=cells.get("version"),
-    )
-    name = cells["firmware"]
-    if not name:
-        raise InvalidInput("no firmware is named")
-    if name not in firmwares:
-        firmware = load_firmware([folder / name], force=force_firmware)
-        firmwares[name] = (firmware, firmware.compute_sha256(progress))
-    firmware, sha256 = firmwares[name]
-    if cells.get("sha256") and parse_sha256(cells["sha256"]) != sha256:
-        raise InvalidInput(f"firmware {name}: its SHA-256 is {sha256.hex()}, not the one in the list")
-    return ListedCard(line, spec, firmware, sha256)
+    def _load_firmware(self, name: str) -> tuple[Firmware, bytes]:
+        """Return the firmware of this name and its SHA-256."""
+        if not name:
+            raise InvalidInput("no firmware is named")
+        if name not in self._firmwares:
+            firmware = load_firmware([self._folder / name], force=self._force_firmware)
+            self._firmwares[name] = (firmware, firmware.compute_sha256(self._progress))
+        return self._firmwares[name]

@@ -54,7 +54,9 @@ def batch(
     if drive_name is not None and size is not None:
         raise click.UsageError("--size is for --images; a card in a drive has its size")
     card_size = round_card_size(parse_size(size)) if size else 0
-    cards = read_card_list(list_file, console, force_firmware=force_firmware)
+    card_list = read_card_list(list_file, console, force_firmware=force_firmware)
+    console.print_message(card_list.description)
+    cards = card_list.cards
     report = BatchReport.resume(images or report_folder or list_file.with_name(f"{list_file.stem}-report"), cards)
     report.notes = find_shared_labels(cards)
     for note in report.notes:

@@ -43,7 +43,7 @@ THREE = "mac,model,firmware,version\n0c25760a1b2c,FM010,FW,1.2.0-uat\n0C:25:76:0
 
 
 def test_a_card_list_is_read(write_list: Callable[[str], Path], firmware_sha256: str) -> None:
-    cards = read_card_list(write_list(THREE), NullProgress())
+    cards = read_card_list(write_list(THREE), NullProgress()).cards
     assert [(card.line, str(card.spec.mac), card.spec.model) for card in cards] == [
         (2, "0C:25:76:0A:1B:2C", "FM010"),
         (3, "0C:25:76:0A:1B:2D", "FM010"),
@@ -58,8 +58,24 @@ def test_a_card_list_is_read(write_list: Callable[[str], Path], firmware_sha256:
 
 def test_lists_written_by_spreadsheets_are_read(write_list: Callable[[str], Path]) -> None:
     path = write_list('\ufeffMAC; Model ;firmware\r\n"0c25760a1b2c";FM010;"FW"\r\n;;\r\n')
-    cards = read_card_list(path, NullProgress())
+    cards = read_card_list(path, NullProgress()).cards
     assert [card.spec.mac.volume_label for card in cards] == ["SUNMI-1B2C"]
+
+
+def test_headings_may_be_chinese_and_other_columns_are_ignored(
+    write_list: Callable[[str], Path], firmware_sha256: str
+) -> None:
+    path = write_list("")
+    text = "门店清单\n\n序号;MAC 地址;型号;固件;升级方式;备注\n1;MAC\uff1a0C-25-76-0A-1B-2C;SS;FW;恢复;门口\n"
+    path.write_bytes(text.replace("FW", "FM010-1.2.0-release.bin").encode("gbk"))
+    listed = read_card_list(path, NullProgress())
+    assert [(card.line, str(card.spec.mac), card.spec.firmware_path.value) for card in listed.cards] == [
+        (4, "0C:25:76:0A:1B:2C", "up.bin")
+    ]
+    assert listed.cards[0].sha256.hex() == firmware_sha256
+    assert listed.description == (
+        f"{path}: 1 rows, GBK, separated by semicolon; ignored: line 1, column '序号', column '备注'"
+    )
 
 
 def test_every_invalid_line_is_named(write_list: Callable[[str], Path]) -> None:
@@ -71,7 +87,7 @@ def test_every_invalid_line_is_named(write_list: Callable[[str], Path]) -> None:
     with pytest.raises(InvalidInput) as refused:
         read_card_list(write_list(lines), NullProgress())
     text = str(refused.value)
-    assert [int(line) for line in re.findall(r"line (\d+):", text)] == [2, 3, 4, 5, 6, 8, 9, 10]
+    assert [int(line) for line in re.findall(r"line (\d+)[:,] ?(?:column|it)", text)] == [2, 3, 4, 5, 6, 8, 9, 10]
     for fault in ("11 hex digits", "FM010 (SS", "no such file", "no firmware is named", "mode 'maybe'", "in line 7"):
         assert fault in text
     assert "not the one in the list" in text
@@ -81,9 +97,9 @@ def test_every_invalid_line_is_named(write_list: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "column mac is missing"),
+        ("", "the list is empty"),
         ("mac,model\n", "column firmware is missing"),
-        ("mac,model,firmware,colour\n", "column 'colour'"),
+        ("mac,model,firm\n", "column firmware is missing; the headings found are 'mac', 'model', 'firm'"),
         ("mac,mac,model,firmware\n", "twice"),
         ("mac,model,firmware\n", "empty"),
     ],
@@ -100,7 +116,7 @@ def test_files_that_are_not_lists_are_refused(tmp_path: Path, firmware_file: Pat
 
 
 def test_images_and_their_report(write_list: Callable[[str], Path], tmp_path: Path, firmware_sha256: str) -> None:
-    cards, folder = read_card_list(write_list(THREE), NullProgress()), tmp_path / "out"
+    cards, folder = read_card_list(write_list(THREE), NullProgress()).cards, tmp_path / "out"
     report = BatchReport.resume(folder, cards)
     report.notes = find_shared_labels(cards)
     make_images(report, SIZE, QUIET)
@@ -119,7 +135,7 @@ def test_images_and_their_report(write_list: Callable[[str], Path], tmp_path: Pa
 def test_the_report_has_a_page_to_print(
     write_list: Callable[[str], Path], tmp_path: Path, firmware_sha256: str
 ) -> None:
-    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()).cards)
     report.entries[0].mark_failed("<b>broken</b> & worn out")
     report.save()
     page = (tmp_path / "out" / "report.html").read_text()
@@ -147,26 +163,26 @@ def test_the_report_has_a_page_to_print(
 
 def test_a_run_is_resumed(write_list: Callable[[str], Path], tmp_path: Path, firmware_file: Path) -> None:
     folder = tmp_path / "out"
-    make_images(BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress())), SIZE, QUIET)
+    make_images(BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()).cards), SIZE, QUIET)
     images = sorted(folder.glob("*.img"))
     before = [image.stat().st_ino for image in images]
     with images[1].open("r+b") as file:
         file.seek(9 << 20)
         file.write(b"damaged")
-    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
+    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()).cards)
     assert report.count(CardState.DONE) == 3
     make_images(report, SIZE, QUIET)
     after = [image.stat().st_ino for image in images]
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True], "the damaged one only"
     firmware_file.write_bytes(b"a newer firmware" + firmware_file.read_bytes())
-    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
+    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()).cards)
     assert report.count(CardState.WAITING) == 3, "another firmware makes other cards"
 
 
 def test_a_failure_does_not_end_the_run(write_list: Callable[[str], Path], tmp_path: Path) -> None:
     folder = tmp_path / "out"
     (folder / "SUNMI-1B2C-0C25760A1B2C.img").mkdir(parents=True)
-    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
+    report = BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()).cards)
     make_images(report, SIZE, QUIET)
     assert [entry.state for entry in report.entries] == [CardState.FAILED, CardState.DONE, CardState.DONE]
     assert "folder" in json.loads((folder / "report.json").read_text())["cards"][0]["reason"]
@@ -178,7 +194,7 @@ def test_a_foreign_report_is_refused(write_list: Callable[[str], Path], tmp_path
     for text in ("oops", "{}", '{"cards": [{}]}'):
         (folder / "report.json").write_text(text)
         with pytest.raises(InvalidInput, match="no report of ours"):
-            BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()))
+            BatchReport.resume(folder, read_card_list(write_list(THREE), NullProgress()).cards)
 
 
 class SimulatedCardWriter:
@@ -234,14 +250,14 @@ class SimulatedUser(Console):
 def test_cards_are_made_one_after_another(write_list: Callable[[str], Path], tmp_path: Path) -> None:
     card_writer = SimulatedCardWriter()
     user = SimulatedUser(card_writer, ["blank", "forgets", "worn out", "blank", "skips"])
-    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()).cards)
     make_cards(report, card_writer, READER, user, check_capacity=False)
     assert [entry.state for entry in report.entries] == [CardState.DONE, CardState.DONE, CardState.WAITING]
     assert card_writer.written == ["0C:25:76:0A:1B:2C", "0C:25:76:0A:1B:2D"]
     asked_labels = [question.split()[1] for question in user.questions]
     assert asked_labels == ["SUNMI-1B2C", "SUNMI-1B2D", "SUNMI-1B2D", "SUNMI-1B2D", "SUNMI-1B2D"]
     card_writer = SimulatedCardWriter()
-    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()).cards)
     make_cards(report, card_writer, READER, SimulatedUser(card_writer, ["blank"]), check_capacity=False)
     assert (report.count(CardState.DONE), card_writer.written) == (3, ["FF:25:76:0A:1B:2D"])
 
@@ -249,18 +265,18 @@ def test_cards_are_made_one_after_another(write_list: Callable[[str], Path], tmp
 def test_one_card_can_be_used_for_all_cameras(write_list: Callable[[str], Path], tmp_path: Path) -> None:
     card_writer = SimulatedCardWriter()
     user = SimulatedUser(card_writer, ["blank", "forgets", "reuses", "forgets", "reuses"])
-    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()).cards)
     make_cards(report, card_writer, READER, user, check_capacity=False)
     assert (report.count(CardState.DONE), user.actions) == (3, [])
 
 
 def test_no_input_asks_nothing(write_list: Callable[[str], Path], tmp_path: Path) -> None:
-    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()))
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()).cards)
     with pytest.raises(InvalidInput, match=r"--no-input: .*SUNMI-1B2C"):
         make_cards(report, SimulatedCardWriter(), READER, QUIET, check_capacity=False)
 
 
 def test_a_firmware_is_loaded_once(write_list: Callable[[str], Path], firmware_file: Path) -> None:
-    cards = read_card_list(write_list(THREE), NullProgress())
+    cards = read_card_list(write_list(THREE), NullProgress()).cards
     assert cards[0].firmware is cards[2].firmware
     assert cards[0].sha256 == hashlib.sha256(firmware_file.read_bytes()).digest()

@@ -1,0 +1,372 @@
+"""Lists as spreadsheets save them: CSV with any separator and encoding, read into rows of declared columns.
+
+The reader of each kind of file returns a `_Table`; what follows (headings, cells, errors) is the same for all kinds.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from firmware_tools.errors import CardError, InvalidInput, IOFailed
+from firmware_tools.size import MIB, format_size
+
+T = TypeVar("T")
+
+DEFAULT_MAX_SPREADSHEET_SIZE = 4 * MIB
+DEFAULT_MAX_ROWS = 20_000
+_MAX_COLUMNS = 1024
+_MAX_HEADING_ROWS = 20
+"""How many rows that are not empty may precede the headings, and the headings."""
+_MAX_LISTED_ERRORS = 50
+_MAX_SHOWN_TEXT = 40
+
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n\w])"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+_BOMS = {
+    b"\xef\xbb\xbf": ("utf-8", "UTF-8"),
+    b"\xff\xfe": ("utf-16-le", "UTF-16"),
+    b"\xfe\xff": ("utf-16-be", "UTF-16"),
+}
+_ENCODINGS = (("utf-8", "UTF-8"), ("gb18030", "GBK"))
+_WORKBOOKS = {b"PK\x03\x04": "an Excel workbook or another archive", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
+"""Characters without width, which come along when a text is copied from a page or a dialog."""
+_QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
+_SHORTENED_NUMBER = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadsheetColumn:
+    """A column that a list may have."""
+
+    name: str
+    """By which the program asks for it; also its usual heading."""
+    aliases: tuple[str, ...] = ()
+    """Other headings. Case, spaces, punctuation and full-width forms make no difference."""
+    is_required: bool = False
+    """Whether the list must have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    """What is wrong in one place of a list."""
+
+    line: int
+    """Line of the file, from 1."""
+    column: str | None
+    """Name of the declared column; None if the whole row is meant."""
+    reason: str
+    """What is wrong, and what to do."""
+
+    def __str__(self) -> str:
+        place = f"line {self.line}" if self.column is None else f"line {self.line}, column {self.column}"
+        return f"{place}: {self.reason}"
+
+
+class SpreadsheetError(InvalidInput):
+    """A list cannot be used; the message names all errors, up to a limit."""
+
+    def __init__(self, name: str, errors: Sequence[CellError]) -> None:
+        listed = "; ".join(map(str, errors[:_MAX_LISTED_ERRORS]))
+        more = len(errors) - _MAX_LISTED_ERRORS
+        super().__init__(f"{name}: {listed}" + (f"; and {more} more errors" if more > 0 else ""))
+        self.errors = tuple(errors)
+        """Everything that is wrong."""
+
+
+class InvalidCell(InvalidInput):
+    """A cell has a value that is not allowed."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+        """Name of the declared column."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadsheetRow:
+    """A row of a list."""
+
+    line: int
+    """Line of the file on which it begins, from 1."""
+    cells: Mapping[str, str]
+    """The cells by the names of the declared columns; empty where the list lacks an optional column."""
+    errors: tuple[CellError, ...] = ()
+    """What the spreadsheet itself did to this row."""
+
+    @contextmanager
+    def cell(self, column: str) -> Iterator[str]:
+        """Give the text of a cell; an `InvalidInput` raised meanwhile becomes an `InvalidCell` of this column."""
+        try:
+            yield self.cells[column]
+        except InvalidInput as error:
+            raise InvalidCell(column, str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Spreadsheet:
+    """A list that was read."""
+
+    name: str
+    """For messages."""
+    rows: tuple[SpreadsheetRow, ...]
+    """The rows that are not empty."""
+    encoding: str
+    """`UTF-8`, `UTF-16` or `GBK`."""
+    separator: str
+    """`comma`, `semicolon`, `tab`, or the character."""
+    ignored: tuple[str, ...]
+    """Columns and lines that were not used, for messages."""
+
+    def describe(self) -> str:
+        """Return how the list was read, in one line."""
+        ignored = f"; ignored: {', '.join(self.ignored)}" if self.ignored else ""
+        return f"{self.name}: {len(self.rows)} rows, {self.encoding}, separated by {self.separator}{ignored}"
+
+    def parse_rows(self, parse: Callable[[SpreadsheetRow], T]) -> list[T]:
+        """Parse each row with a function that may raise `CardError`; raise `SpreadsheetError` for all rows together."""
+        parsed: list[T] = []
+        errors: list[CellError] = []
+        for row in self.rows:
+            errors += row.errors
+            if not row.errors:
+                try:
+                    parsed.append(parse(row))
+                except InvalidCell as error:
+                    errors.append(CellError(row.line, error.column, str(error)))
+                except CardError as error:
+                    errors.append(CellError(row.line, None, str(error)))
+        if errors:
+            raise SpreadsheetError(self.name, errors)
+        return parsed
+
+
+class _Table(NamedTuple):
+    """The cells of a file of any kind."""
+
+    rows: list[tuple[int, list[str]]]
+    """Line and cells of each row that is not empty."""
+    encoding: str
+    """Name of the encoding."""
+    separator: str
+    """Name of the separator."""
+
+
+def read_spreadsheet(
+    path: Path,
+    columns: Sequence[SpreadsheetColumn],
+    *,
+    max_size: int = DEFAULT_MAX_SPREADSHEET_SIZE,
+    max_rows: int = DEFAULT_MAX_ROWS,
+) -> Spreadsheet:
+    """Read a list from a file.
+
+    Raises:
+        InvalidInput: there is no such file, it is too large, no list, or lacks a column.
+        IOFailed: it cannot be read.
+
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_size + 1)
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{path}: there is no such list") from error
+    except OSError as error:
+        raise IOFailed.from_os_error("reading", str(path), error) from error
+    return parse_spreadsheet(data, str(path), columns, max_size=max_size, max_rows=max_rows)
+
+
+def parse_spreadsheet(
+    data: bytes,
+    name: str,
+    columns: Sequence[SpreadsheetColumn],
+    *,
+    max_size: int = DEFAULT_MAX_SPREADSHEET_SIZE,
+    max_rows: int = DEFAULT_MAX_ROWS,
+) -> Spreadsheet:
+    """Parse the content of a file; raise `InvalidInput` if it is too large, no list, or lacks a column."""
+    if len(data) > max_size:
+        raise InvalidInput(f"{name}: the list is larger than {format_size(max_size)}; split it")
+    names = {_normalize_heading(heading): column for column in columns for heading in (column.name, *column.aliases)}
+    table = _parse_csv(data, name, names, max_rows)
+    if not table.rows:
+        raise InvalidInput(f"{name}: the list is empty")
+    required = {column.name for column in columns if column.is_required}
+    index = _find_headings(table.rows, names, required)
+    line, headings = table.rows[index]
+    places = _match_headings(name, line, headings, names, required)
+    body = table.rows[index + 1 :]
+    if len(body) > max_rows:
+        raise InvalidInput(f"{name}: the list has more than {max_rows} rows; split it")
+    rows = tuple(_build_row(line, cells, len(headings), places, columns) for line, cells in body)
+    ignored = [f"line {line}" for line, _ in table.rows[:index]]
+    ignored += _list_ignored_columns(headings, set(places.values()), body)
+    return Spreadsheet(name, rows, table.encoding, table.separator, tuple(ignored))
+
+
+def _parse_csv(data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], max_rows: int) -> _Table:
+    text, encoding = _decode(data, name)
+    skipped_lines = 0
+    separators = list(_SEPARATORS)
+    if match := _SEPARATOR_LINE.match(text):
+        text, skipped_lines, separators = text[match.end() :], 1, [match[1]]
+
+    def rate(separator: str) -> tuple[int, int]:
+        """Return how many headings and how many cells the first rows have with this separator."""
+        headings = cells = 0
+        try:
+            for _, row in zip(range(_MAX_HEADING_ROWS), _read_csv(text, separator), strict=False):
+                headings = max(headings, len({name for cell in row[1] if (name := _normalize_heading(cell)) in names}))
+                cells = max(cells, len(row[1]))
+        except csv.Error:
+            pass  # this is hardly the separator
+        return headings, cells
+
+    separator = max(separators, key=rate)
+    rows: list[tuple[int, list[str]]] = []
+    try:
+        for line, cells in _read_csv(text, separator):
+            rows.append((line + skipped_lines, cells))
+            if len(rows) > max_rows + _MAX_HEADING_ROWS:
+                raise InvalidInput(f"{name}: the list has more than {max_rows} rows; split it")
+            if len(cells) > _MAX_COLUMNS:
+                raise InvalidInput(f"{name}: line {line + skipped_lines} has more than {_MAX_COLUMNS} columns")
+    except csv.Error as error:
+        line = rows[-1][0] + 1 if rows else 1 + skipped_lines
+        reason = f"a quotation mark is out of place, here or in a later line ({error}); save the list again as CSV"
+        raise SpreadsheetError(name, [CellError(line, None, reason)]) from error
+    return _Table(rows, encoding, _SEPARATORS.get(separator, repr(separator)))
+
+
+def _decode(data: bytes, name: str) -> tuple[str, str]:
+    """Return the text and the name of its encoding; raise `InvalidInput` if it is no text."""
+    for signature, kind in _WORKBOOKS.items():
+        if data.startswith(signature):
+            raise InvalidInput(f"{name}: this is {kind}; open it in the spreadsheet and save it as CSV (UTF-8)")
+    bom = next((bom for bom in _BOMS if data.startswith(bom)), b"")
+    for codec, encoding in (_BOMS[bom],) if bom else _ENCODINGS:
+        try:
+            text = data[len(bom) :].decode(codec)
+        except UnicodeDecodeError:
+            continue
+        if not _NO_TEXT.search(text):
+            return text, encoding
+    raise InvalidInput(f"{name}: it is no text in UTF-8, UTF-16 or GBK; save the list as CSV (UTF-8)")
+
+
+def _read_csv(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line on which each row begins, and its cells, cleaned; leave out empty rows."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = 1
+    for cells in reader:
+        cleaned = [_clean_cell(cell) for cell in cells]
+        if any(cleaned):
+            yield line, cleaned
+        line = reader.line_num + 1
+
+
+def _clean_cell(text: str) -> str:
+    text = _strip(text)
+    match = _QUOTED_FORMULA.fullmatch(text)
+    return _strip(match[1].replace('""', '"')) if match else text
+
+
+def _strip(text: str) -> str:
+    previous = None
+    while text != previous:
+        previous, text = text, text.strip().strip(_INVISIBLE)
+    return text
+
+
+def _normalize_heading(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in folded if char.isalnum())
+
+
+def _find_headings(
+    rows: list[tuple[int, list[str]]], names: Mapping[str, SpreadsheetColumn], required: set[str]
+) -> int:
+    """Return the index of the row with the headings: the first that has all required columns, or else the most."""
+    found = [
+        {names[heading].name for cell in cells if (heading := _normalize_heading(cell)) in names}
+        for _, cells in rows[:_MAX_HEADING_ROWS]
+    ]
+    return max(
+        range(len(found)), key=lambda index: (bool(found[index]) and required <= found[index], len(found[index]))
+    )
+
+
+def _match_headings(
+    name: str, line: int, headings: list[str], names: Mapping[str, SpreadsheetColumn], required: set[str]
+) -> dict[str, int]:
+    """Return where each declared column stands; raise `SpreadsheetError` if one is missing or comes twice."""
+    places: dict[str, int] = {}
+    errors: list[CellError] = []
+    for index, heading in enumerate(headings):
+        column = names.get(_normalize_heading(heading))
+        if column is not None and places.setdefault(column.name, index) != index:
+            other = headings[places[column.name]]
+            errors.append(CellError(line, column.name, f"it comes twice, as {_show(other)} and {_show(heading)}"))
+    shown = ", ".join(_show(heading) for heading in headings[:10] if heading) or "no text"
+    errors += [
+        CellError(line, column, f"column {column} is missing; the headings found are {shown}")
+        for column in sorted(required - places.keys())
+    ]
+    if errors:
+        raise SpreadsheetError(name, errors)
+    return places
+
+
+def _build_row(
+    line: int, cells: list[str], width: int, places: Mapping[str, int], columns: Sequence[SpreadsheetColumn]
+) -> SpreadsheetRow:
+    texts = {column.name: "" for column in columns}
+    texts.update({name: cells[place] for name, place in places.items() if place < len(cells)})
+    errors = [
+        CellError(
+            line,
+            name,
+            f"a spreadsheet shortened the number to {text}, and its digits are lost: format the column as text there,"
+            " and enter the value again",
+        )
+        for name, text in texts.items()
+        if _SHORTENED_NUMBER.fullmatch(text)
+    ]
+    if any(cells[width:]):
+        errors.append(
+            CellError(line, None, "it has more fields than the headings; put texts with separators in quotes")
+        )
+    return SpreadsheetRow(line, texts, tuple(errors))
+
+
+def _list_ignored_columns(headings: list[str], used: set[int], body: list[tuple[int, list[str]]]) -> list[str]:
+    ignored: list[str] = []
+    for index, heading in enumerate(headings):
+        if index in used:
+            continue
+        if heading:
+            ignored.append(f"column {_show(heading)}")
+        elif any(index < len(cells) and cells[index] for _, cells in body):
+            ignored.append(f"column {_name_column(index)} without heading")
+    return ignored
+
+
+def _name_column(index: int) -> str:
+    """Return the letters by which spreadsheets name a column: A, B, …, Z, AA."""
+    letters = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters
+
+
+def _show(text: str) -> str:
+    return repr(text if len(text) <= _MAX_SHOWN_TEXT else f"{text[:_MAX_SHOWN_TEXT]}…")
