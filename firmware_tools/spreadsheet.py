@@ -229,6 +229,8 @@ def _parse_csv(data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], m
             pass  # this is hardly the separator
         return headings, cells
 
+    if not text.strip("".join(separators) + "\r\n "):
+        return _Table([], encoding, "")
     separator = max(separators, key=rate)
     rows: list[tuple[int, list[str]]] = []
     try:
