@@ -1,7 +1,7 @@
 """Retries: which items failed recently, when they may be sent again, and in batches of which size."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,8 @@ _POISON_FAILURES: Final = 2
 """After how many failures, while the cloud answered others, an item waits by a back-off of its own."""
 _BLOCKING_FAILURES: Final = 3
 """After how many of them, the last one alone, it is reported to block what is behind it."""
+_MAX_DOUBLINGS: Final = 6
+"""How often a delay doubles. It has reached its maximum by then, and 2 ** 1025 is too large for a float."""
 
 
 @dataclass(slots=True)
@@ -38,7 +40,9 @@ class _FailedItem:
 class RetryTracker:
     """The items that failed recently, by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with no items; `clock` returns monotonic seconds."""
+        self._clock = clock
         self._items: dict[int, _FailedItem] = {}
 
     def limit(self, sequence: int) -> int:
@@ -46,11 +50,11 @@ class RetryTracker:
         item = self._items.get(sequence)
         if item is None:
             return UNLIMITED
-        return 0 if item.retry_at > time.monotonic() else item.limit
+        return 0 if item.retry_at > self._clock() else item.limit
 
     def next_retry_in_s(self) -> float | None:
         """Return the seconds until the next waiting item may be sent, None if none waits."""
-        now = time.monotonic()
+        now = self._clock()
         return min((item.retry_at - now for item in self._items.values() if item.retry_at > now), default=None)
 
     def is_poison(self, batch: Batch) -> bool:
@@ -75,8 +79,8 @@ class RetryTracker:
             poison = item.failures >= _POISON_FAILURES
             if poison or len(batch.entries) > 1:
                 item.limit = max(1, len(batch.entries) // 2)
-            own_delay_s = min(MAX_DELAY_S, INITIAL_DELAY_S * 2**item.failures)
-            item.retry_at = time.monotonic() + (own_delay_s if poison else delay_s)
+            own_delay_s = min(MAX_DELAY_S, INITIAL_DELAY_S * 2 ** min(item.failures, _MAX_DOUBLINGS))
+            item.retry_at = self._clock() + (own_delay_s if poison else delay_s)
         first = self._items[batch.sequences[0]]
         if len(batch.entries) > 1 or first.failures < _BLOCKING_FAILURES or first.reported:
             return None
