@@ -12,9 +12,11 @@
         ├── Unauthorized           401 unauthorized
         ├── Forbidden              403 forbidden
         ├── NotFound               404 not_found
+        ├── RequestTimeout         408 request_timeout
         ├── Conflict               409 conflict
         │   └── NotManaged         409 not_managed
         ├── TooLarge               413 too_large
+        ├── Misdirected            421 misdirected
         ├── VendorRefused          422 vendor_refused
         │   └── CloudRefusedAccount  422 vendor_refused
         ├── RateLimited            429 rate_limited
@@ -22,6 +24,7 @@
         ├── CameraUntrusted        502 camera_untrusted
         ├── CloudUnreachable       502 cloud_unreachable
         ├── CloudRejectedCredentials  502 cloud_rejected_credentials
+        ├── Overloaded             503 overloaded
         ├── PeerTimeout            504 timeout
         └── OutboxFull             507 outbox_full
 
@@ -117,6 +120,12 @@ class NotFound(Problem):
     code, status, title = "not_found", 404, "Not found"
 
 
+class RequestTimeout(Problem):
+    """The request did not arrive as a whole in time."""
+
+    code, status, title = "request_timeout", 408, "The request took too long to arrive"
+
+
 class Conflict(Problem):
     """The request contradicts the present state."""
 
@@ -133,6 +142,12 @@ class TooLarge(Problem):
     """The request is larger than the vendor accepts."""
 
     code, status, title = "too_large", 413, "The request is too large"
+
+
+class Misdirected(Problem):
+    """The request is for a host that is not this gateway, as a page of an attacker's domain sends it."""
+
+    code, status, title = "misdirected", 421, "The gateway is not called so"
 
 
 class VendorRefused(Problem):
@@ -208,6 +223,17 @@ class CloudRejectedCredentials(Problem):
     """The cloud rejected the signature: app_id or secret_key are wrong."""
 
     code, status, title = "cloud_rejected_credentials", 502, "The cloud rejected the gateway's credentials"
+
+
+class Overloaded(Problem):
+    """The gateway has no room for the request now."""
+
+    code, status, title = "overloaded", 503, "The gateway is overloaded"
+
+    def __init__(self, detail: str, *, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+        """In how many seconds to try again."""
 
 
 class PeerTimeout(Problem):

@@ -1,20 +1,19 @@
 """Request bodies: JSON objects checked by pydantic, the arguments of vendor calls, and files."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 from pydantic import Field, ValidationError
 
+from gateway.api.body_reader import read_bytes
+from gateway.api.multipart import parse_multipart
 from gateway.api.validation import RequestModel, invalid_request
 from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Call, Endpoint, Scope
 from gateway.protocol.parameters import FilePart
 from gateway.settings import Method
-
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-"""No body is larger: 1 MB of parameters grows when every character is escaped in JSON."""
 
 
 class Body(RequestModel):
@@ -94,7 +93,7 @@ async def read_body(request: web.Request, model: type[B]) -> B:
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Read a JSON object; no body at all is an empty one. Raises `InvalidRequest`."""
-    raw = await request.read()
+    raw = await read_bytes(request)
     if not raw.strip():
         return {}
     try:
@@ -120,34 +119,25 @@ async def read_call(request: web.Request, endpoint: Endpoint, defaults: Mapping[
 async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, FilePart]]:
     if not endpoint.takes_file:
         raise InvalidRequest([FieldError("body", f"{endpoint.path} takes no file: send a JSON object")])
+    body = await read_bytes(request)
     arguments: dict[str, Any] = {}
     files: dict[str, FilePart] = {}
     limits = {known.name: known.max_bytes for known in endpoint.parameters if known.type == "file"}
     try:
-        async for part in await request.multipart():
-            name = part.name if isinstance(part, BodyPartReader) else None
-            if not name or not isinstance(part, BodyPartReader):
-                raise InvalidRequest([FieldError("body", "every part needs a name")])
-            if name in arguments or name in files:
-                raise InvalidRequest([FieldError(name, "is given twice")])
-            data = await _read_part(part, name, limits.get(name) or MAX_BODY_BYTES)
-            if name in limits:
-                kind = part.headers.get("Content-Type", "application/octet-stream")
-                files[name] = FilePart(part.filename or name, kind, data)
-            else:
-                arguments[name] = data.decode()
-    except (ValueError, AssertionError) as exc:  # aiohttp reports a broken multipart body with either
+        for part in parse_multipart(body, request.headers["Content-Type"]):
+            if part.name in arguments or part.name in files:
+                raise InvalidRequest([FieldError(part.name, "is given twice")])
+            if part.name not in limits:
+                arguments[part.name] = part.data.decode()
+                continue
+            limit = limits[part.name]
+            if limit is not None and len(part.data) > limit:
+                raise TooLarge(f"{part.name}: the file has more than the {limit} bytes that are accepted")
+            kind = part.content_type or "application/octet-stream"
+            files[part.name] = FilePart(part.filename or part.name, kind, part.data)
+    except ValueError as exc:
         raise InvalidRequest([FieldError("body", f"is no valid multipart/form-data: {_first_line(exc)}")]) from exc
     return arguments, files
-
-
-async def _read_part(part: BodyPartReader, name: str, limit: int) -> bytes:
-    data = bytearray()
-    while chunk := await part.read_chunk(65536):
-        data += chunk
-        if len(data) > limit:
-            raise TooLarge(f"{name}: the file has more than the {limit} bytes that are accepted")
-    return bytes(data)
 
 
 def _first_line(exc: BaseException) -> str:

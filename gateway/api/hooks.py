@@ -5,36 +5,54 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from gateway.api.body_reader import read_bytes
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.errors import FieldError, InvalidRequest, TooLarge
+from gateway.events.callbacks import refuse_camera
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_FIELDS: Final = 64
+MAX_DURATION_S: Final = 10.0
+"""How long the body of a callback may take to arrive: its sender has not shown yet who it is."""
 _RESPONSES: Final = {200: '`{"code": 0}`: it is stored.'}
 _SUCCESS: Final = {"code": 0, "msg": "succeed", "data": {}}
 
 
 async def cloud_hook(context: RequestContext) -> web.StreamResponse:
     """Store what the cloud reports."""
-    await context.gateway.callbacks.receive("cloud", await _read_form(context.request))
+    _check_head(context.request)
+    callbacks = context.gateway.callbacks
+    callbacks.check_sender("cloud")
+    await callbacks.receive("cloud", await _read_form(context.request))
     return json_response(_SUCCESS)
 
 
 async def camera_hook(context: RequestContext) -> web.StreamResponse:
-    """Store what a camera reports."""
-    await context.gateway.callbacks.receive("camera", await _read_form(context.request), context.sn)
+    """Store what a camera reports. A stranger does not learn which cameras there are."""
+    _check_head(context.request)
+    callbacks = context.gateway.callbacks
+    callbacks.check_sender("camera", context.sn)
+    try:
+        form = await _read_form(context.request)
+    except (InvalidRequest, TooLarge) as exc:
+        raise refuse_camera(exc.detail) from exc
+    await callbacks.receive("camera", form, context.sn)
     return json_response(_SUCCESS)
 
 
+def _check_head(request: web.Request) -> None:
+    """Refuse by its head what can be no callback, before any of its body is kept."""
+    if request.content_type != "application/x-www-form-urlencoded" or "Content-Encoding" in request.headers:
+        raise InvalidRequest(
+            [FieldError("body", "must be a form (application/x-www-form-urlencoded) without a content encoding")]
+        )
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise TooLarge(f"a callback has at most {MAX_BODY_BYTES} bytes")
+
+
 async def _read_form(request: web.Request) -> dict[str, str]:
-    """Return the fields of a form. Raises `InvalidRequest` and `TooLarge`."""
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise InvalidRequest([FieldError("body", "must be a form (application/x-www-form-urlencoded)")])
-    raw = bytearray()
-    async for chunk in request.content.iter_any():
-        raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
-            raise TooLarge(f"a callback has at most {MAX_BODY_BYTES} bytes")
+    """Return the fields of a form. Raises `InvalidRequest`, `TooLarge`, `RequestTimeout` and `Overloaded`."""
+    raw = await read_bytes(request, max_bytes=MAX_BODY_BYTES, max_duration_s=MAX_DURATION_S, is_stranger=True)
     try:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=MAX_FIELDS,

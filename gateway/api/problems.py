@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.errors import Problem, RateLimited, Unauthorized
+from gateway.errors import Overloaded, Problem, RateLimited, Unauthorized
 from gateway.protocol import json_text
 from gateway.runtime.logs.request import REQUEST_ID
 
@@ -63,7 +63,7 @@ def _headers(problem: Problem) -> dict[str, str]:
     match problem:
         case Unauthorized():
             return {"WWW-Authenticate": "Bearer"}
-        case RateLimited():
+        case RateLimited() | Overloaded():
             return {"Retry-After": str(problem.retry_after_s)}
         case _:
             return {}

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.api.auth import Authenticator, Identity, require_scope
 from gateway.api.bodies import Body
+from gateway.api.body_budget import BodyBudget
 from gateway.api.problems import problem_response
 from gateway.api.query import Query
 from gateway.api.tickets import Tickets
@@ -44,6 +45,8 @@ class RequestContext(NamedTuple):
 
 Handler = Callable[[RequestContext], Awaitable[web.StreamResponse]]
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Screen = Callable[[web.Request], None]
+"""Looks at a request before its caller is authenticated. May raise a `Problem`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,9 @@ class Route:
     documented: bool = True
     """Whether the OpenAPI document lists it. It lists the vendor's endpoints one by one instead of their routes."""
 
-    def bind(self, gateway: Gateway, authenticate: Authenticator) -> WebHandler:
+    def bind(
+        self, gateway: Gateway, authenticate: Authenticator, budget: BodyBudget, screen: Screen | None
+    ) -> WebHandler:
         """Return the handler for aiohttp. It authenticates the caller, and responds to failures with problems."""
         needed, handler = self.scope, self.handler
         if self.accepts_ticket:
@@ -79,6 +84,8 @@ class Route:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
+                if screen is not None:
+                    screen(request)
                 if needed is None:
                     return await handler(RequestContext(gateway, request, "pos"))
                 caller = authenticate(request)
@@ -86,6 +93,8 @@ class Route:
                 return await handler(RequestContext(gateway, request, caller.scope, caller.name))
             except Exception as exc:
                 return problem_response(request, exc)
+            finally:
+                budget.release(request)
 
         return trace_request(handle)
 

@@ -5,7 +5,7 @@ import os
 import secrets
 import ssl
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
@@ -28,15 +28,18 @@ from gateway.api import (
     webhooks,
 )
 from gateway.api.auth import Authenticator, authenticate_socket, key_authenticator, token_authenticator
-from gateway.api.bodies import MAX_BODY_BYTES
+from gateway.api.body_budget import BODY_BUDGET, BodyBudget
+from gateway.api.body_reader import MAX_BODY_BYTES
+from gateway.api.connections import IDLE_TIMEOUT_S, ConnectionLimits, Connections
 from gateway.api.cors import allow_origins
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.problems import problem_response
-from gateway.api.route import Route, trace_request
+from gateway.api.route import Route, Screen, trace_request
 from gateway.api.stream import EventStream
 from gateway.api.tls import serve_certificate
 from gateway.app import Gateway
 from gateway.errors import Forbidden, StateError
+from gateway.runtime.supervisor import Supervisor
 from gateway.settings import ServerSettings
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -55,20 +58,40 @@ ROUTES: Final[tuple[Route, ...]] = (
     *vendor.ROUTES,
 )
 
+_RUNNER_OPTIONS: Final[dict[str, Any]] = {
+    "access_log": None,
+    "handle_signals": False,
+    "shutdown_timeout": 5,
+    "keepalive_timeout": IDLE_TIMEOUT_S,
+    "lingering_time": 5,  # for a body that nobody wants: so that its sender reads why
+    "auto_decompress": False,  # it would unpack bodies before it is known whose they are
+    "read_bufsize": 32 * 1024,
+    "max_headers": 64,
+}
 _PLAIN_HTTP_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
 """The beginnings of paths that plain HTTP serves even where `server.allow_plain_http` is off."""
 
 
 def make_application(
-    gateway: Gateway, authenticate: Authenticator, stream: EventStream, settings: ServerSettings | None = None
+    gateway: Gateway,
+    authenticate: Authenticator,
+    stream: EventStream,
+    budget: BodyBudget,
+    *,
+    settings: ServerSettings | None = None,
+    screen: Screen | None = None,
 ) -> web.Application:
-    """Return the web application of a gateway. `settings` are those of the network; None for the local socket."""
+    """Return the web application of a gateway.
+
+    `settings` are those of the network; None for the local socket. `screen` looks at each request first.
+    """
     # Only where it is needed: a middleware adds a tenth to the cost of accepting an order.
     middlewares = () if settings is None or settings.allow_plain_http else (_require_https,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    app[BODY_BUDGET] = budget
     app[system.DOCUMENT] = lambda: openapi.build_document(ROUTES)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.bind(gateway, authenticate))
+        app.router.add_route(route.method, route.path, route.bind(gateway, authenticate, budget, screen))
     if settings is not None and settings.cors_origins:
         allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_respond_not_found)
     app.router.add_route("*", "/{path:.*}", _respond_not_found)
@@ -78,22 +101,28 @@ def make_application(
 
 
 @contextlib.asynccontextmanager
-async def serve(gateway: Gateway) -> AsyncIterator[list[str]]:
+async def serve(gateway: Gateway, limits: ConnectionLimits | None = None) -> AsyncIterator[list[str]]:
     """Serve tills at the addresses of the settings, and commands on the Unix socket if the system has those.
 
-    Yields the base URLs. Raises `StateError` naming the address that cannot be listened on, and `SettingsError`.
+    `limits` are those of connections from the network, if not the usual ones. Yields the base URLs. Raises
+    `StateError` naming the address that cannot be listened on, and `SettingsError`.
     """
     async with contextlib.AsyncExitStack() as stack:
         stream = await stack.enter_async_context(_open_stream(gateway))
+        budget = BodyBudget()
         if HAS_UNIX_SOCKETS:
-            await stack.enter_async_context(_serve_commands(gateway, stream))
+            await stack.enter_async_context(_serve_commands(gateway, stream, budget))
         settings = gateway.settings.server
-        app = make_application(gateway, token_authenticator(gateway.tokens), stream, settings)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
+        connections = await stack.enter_async_context(_limit_connections(gateway.supervisor, limits))
+        authenticate = token_authenticator(gateway.tokens)
+        app = make_application(
+            gateway, authenticate, stream, budget, settings=settings, screen=connections.request_began
+        )
+        runner = web.AppRunner(app, **_RUNNER_OPTIONS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         context = await stack.enter_async_context(serve_certificate(gateway)) if settings.https_port else None
-        urls = await _listen_on_network(runner, settings, context)
+        urls = await _listen_on_network(runner, connections, settings, context)
         gateway.directory.save_address(urls[0])
         yield urls
 
@@ -105,7 +134,7 @@ async def serve_commands(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSessio
     The file permissions of the Unix socket keep others out. A system without Unix sockets serves on loopback and
     demands a key that only this process knows.
     """
-    async with _open_stream(gateway) as stream, _serve_commands(gateway, stream) as session:
+    async with _open_stream(gateway) as stream, _serve_commands(gateway, stream, BodyBudget()) as session:
         yield session
 
 
@@ -121,10 +150,24 @@ async def _open_stream(gateway: Gateway) -> AsyncIterator[EventStream]:
 
 
 @contextlib.asynccontextmanager
-async def _serve_commands(gateway: Gateway, stream: EventStream) -> AsyncIterator[aiohttp.ClientSession]:
+async def _limit_connections(supervisor: Supervisor, limits: ConnectionLimits | None) -> AsyncIterator[Connections]:
+    connections = Connections(limits)
+    interval_s = connections.limits.first_request_s / 4
+    service = supervisor.start_periodic("connection limits", connections.sweep, interval_s=interval_s)
+    try:
+        yield connections
+    finally:
+        await supervisor.remove_service(service)
+
+
+@contextlib.asynccontextmanager
+async def _serve_commands(
+    gateway: Gateway, stream: EventStream, budget: BodyBudget
+) -> AsyncIterator[aiohttp.ClientSession]:
     key = secrets.token_urlsafe(32)
-    app = make_application(gateway, authenticate_socket if HAS_UNIX_SOCKETS else key_authenticator(key), stream)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
+    authenticate = authenticate_socket if HAS_UNIX_SOCKETS else key_authenticator(key)
+    app = make_application(gateway, authenticate, stream, budget)
+    runner = web.AppRunner(app, **_RUNNER_OPTIONS)
     await runner.setup()
     try:
         if HAS_UNIX_SOCKETS:
@@ -144,25 +187,35 @@ async def _serve_commands(gateway: Gateway, stream: EventStream) -> AsyncIterato
 
 
 async def _listen_on_network(
-    runner: web.AppRunner, settings: ServerSettings, context: ssl.SSLContext | None
+    runner: web.AppRunner, connections: Connections, settings: ServerSettings, context: ssl.SSLContext | None
 ) -> list[str]:
-    urls = []
+    urls: list[str] = []
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
+    ports: list[tuple[str, int, ssl.SSLContext | None]] = [("port", settings.port, None)]
     if context is not None:
-        site = web.TCPSite(runner, settings.host, settings.https_port, ssl_context=context)
-        await _listen(site, f"{settings.host}:{settings.https_port} (server.https_port)")
-        urls.append(f"https://{host}:{settings.https_port}/")
-    site = web.TCPSite(runner, settings.host, settings.port)
-    await _listen(site, f"{settings.host}:{settings.port} (server.port)")
-    port = runner.addresses[-1][1]
-    return [f"http://{host}:{port}/", *urls]
+        ports.insert(0, ("https_port", settings.https_port, context))
+    for key, port, encryption in ports:
+        address = f"{settings.host}:{port} (server.{key})"
+        try:
+            listeners = await connections.listen(settings.host, port)
+        except OSError as exc:
+            raise _cannot_listen(address, exc) from exc
+        for listener in listeners:
+            await _listen(web.SockSite(runner, listener, ssl_context=encryption), address)
+        scheme = "http" if encryption is None else "https"
+        urls.insert(0, f"{scheme}://{host}:{listeners[-1].getsockname()[1]}/")
+    return urls
 
 
 async def _listen(site: web.BaseSite, address: str) -> None:
     try:
         await site.start()
     except OSError as exc:
-        raise StateError(f"cannot listen on {address}: {os.strerror(exc.errno) if exc.errno else exc}") from exc
+        raise _cannot_listen(address, exc) from exc
+
+
+def _cannot_listen(address: str, failure: OSError) -> StateError:
+    return StateError(f"cannot listen on {address}: {os.strerror(failure.errno) if failure.errno else failure}")
 
 
 @web.middleware

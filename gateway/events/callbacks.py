@@ -5,6 +5,7 @@ A callback is signed as every call is (NOTES: Cloud events; Camera events).
 
 import hashlib
 import hmac
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Final
 
 from gateway import RELEASED_AT
 from gateway.cameras.registry import Registry
-from gateway.errors import Conflict, FieldError, InvalidRequest, NotManaged, Unauthorized
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, Unauthorized
 from gateway.events.correlation import EventCorrelation
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
@@ -25,6 +26,8 @@ MAX_CLOCK_DIFFERENCE_S: Final = 300
 
 _REQUIRED: Final = ("event", "payload")
 _SHOP_KEYS: Final = ("shop_id", "sunmi_shop_no")
+
+_log = logging.getLogger(__name__)
 
 
 class Callbacks:
@@ -52,16 +55,30 @@ class Callbacks:
         self._correlation = EventCorrelation()
         self._serial_number = serial_number
 
+    def check_sender(self, source: Source, camera: str | None = None) -> None:
+        """Refuse what can be no good callback whatever it says, before it is read.
+
+        `camera` is as for `receive`. Raises `Unauthorized` for a camera that is not ours, and `Conflict` where the
+        cloud's credentials are not set.
+        """
+        if camera is None:
+            self._check_credentials(source)
+        elif not self._is_managed(camera):
+            raise refuse_camera(f"the camera {camera} is not managed here")
+
     async def receive(self, source: Source, fields: Mapping[str, str], camera: str | None = None) -> None:
         """Store what a callback reports. One that is stored already changes nothing.
 
-        `camera` is the serial number in the URL that a camera called. Raises `Unauthorized` (signature, time),
-        `InvalidRequest`, `NotFound` and `NotManaged` for a camera that is not ours, `Conflict` without credentials,
-        and `StateError` if it cannot be stored.
+        `camera` is the serial number in the URL that a camera called. Raises `Unauthorized` (camera, signature, time),
+        `InvalidRequest`, `Conflict` without the cloud's credentials, and `StateError` if it cannot be stored.
         """
-        if camera is not None and not self._registry.get(camera).managed:
-            raise NotManaged(f"the camera {camera} is not managed, so its events are not accepted: add it first")
-        self._authenticate(source, fields)
+        self.check_sender(source, camera)
+        try:
+            self._authenticate(source, fields)
+        except (Conflict, Unauthorized) as exc:
+            if camera is None:
+                raise
+            raise refuse_camera(exc.detail) from exc
         missing = [FieldError(name, "is required") for name in _REQUIRED if not fields.get(name)]
         if missing:
             raise InvalidRequest(missing)
@@ -85,12 +102,22 @@ class Callbacks:
         if stored is not None:
             self._correlation.remember(stored.id, source, sn, report)
 
-    def _authenticate(self, source: Source, fields: Mapping[str, str]) -> None:
+    def _is_managed(self, camera: str) -> bool:
+        try:
+            return self._registry.get(camera).managed
+        except NotFound:
+            return False
+
+    def _check_credentials(self, source: Source) -> tuple[str, str]:
         app_id, key = self._accounts[source]
         if not app_id or not key:
             raise Conflict(
                 f"callbacks of the {source} cannot be checked: set the app_id and secret_key in the settings"
             )
+        return app_id, key
+
+    def _authenticate(self, source: Source, fields: Mapping[str, str]) -> None:
+        app_id, key = self._check_credentials(source)
         expected = sign(fields, key)
         app_id_matches = hmac.compare_digest(fields.get("app_id", "").encode(), app_id.encode())
         if not hmac.compare_digest(fields.get("sign", "").encode(), expected.encode()) or not app_id_matches:
@@ -104,6 +131,15 @@ class Callbacks:
             raise Unauthorized(
                 f"the timestamp of the callback is more than {MAX_CLOCK_DIFFERENCE_S} s off this gateway's time"
             )
+
+
+def refuse_camera(reason: str) -> Unauthorized:
+    """Return the one refusal of a camera's callback, so that a stranger does not learn which cameras there are."""
+    _log.debug("a callback of a camera is refused: %s", reason)
+    return Unauthorized(
+        "the callback is not accepted: it must be of a camera that is managed here, and be signed with the app_id and "
+        "secret_key of the settings at the present time"
+    )
 
 
 def _digest(fields: Mapping[str, str]) -> bytes:

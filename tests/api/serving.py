@@ -25,7 +25,7 @@ class Served:
 
 
 @asynccontextmanager
-async def served(tmp_path: Path, *, cloud: Any = None, **server: object) -> AsyncIterator[Served]:
+async def served(tmp_path: Path, *, cloud: Any = None, limits: Any = None, **server: object) -> AsyncIterator[Served]:
     settings = Settings.model_validate(
         {
             "server": {"host": "127.0.0.1", "port": 0} | server,
@@ -36,7 +36,7 @@ async def served(tmp_path: Path, *, cloud: Any = None, **server: object) -> Asyn
     )
     gateway = await Gateway.open(settings)
     try:
-        async with serve(gateway) as urls:
+        async with serve(gateway, limits) as urls:
             yield Served(gateway, urls[0], urls[1] if len(urls) > 1 else "")
     finally:
         await gateway.close()

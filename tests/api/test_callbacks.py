@@ -264,8 +264,24 @@ async def test_a_cameras_callbacks_are_checked_alike(
 ) -> None:
     path = f"/hooks/cameras/{ours.sn}"
     assert (await send(callback("face_recog_event", key="another"), path))[0] == 401
-    assert (await send("not a form", path))[0] == 400
+    assert (await send("not a form", path))[0] == 401
     same = callback("face_recog_event", FACE | {"sn": "SOMEBODY-ELSE"})
     assert [(await send(same, path))[0] for _ in range(3)] == [200] * 3
     [event] = await vendor_events()
     assert event["camera"] == ours.sn, "whose address was called, not what the payload claims"
+
+
+async def test_a_stranger_does_not_learn_which_cameras_there_are(
+    send: Send, vendor_events: ReadEvents, ours: SimulatedCamera, store: SimulatedStore
+) -> None:
+    found = next(camera.sn for camera in store.cameras if camera is not ours)
+    bodies: tuple[Any, ...] = (callback(key="another"), callback(app_id=""), {}, "not a form", b"a=%ff", b"x" * 2000)
+    for body in bodies:
+        answers = [await send(body, f"/hooks/cameras/{sn}") for sn in (ours.sn, found, "nobody", "%00", "é")]
+        for _, problem in answers:
+            problem.pop("request_id")
+        assert answers == [(401, answers[0][1])] * 5
+    for headers in ({"Content-Type": "text/plain"}, FORM | {"Content-Encoding": "gzip"}):
+        answers = [await send("a=1", f"/hooks/cameras/{sn}", headers) for sn in (ours.sn, found, "nobody")]
+        assert [status for status, _ in answers] == [400] * 3
+    assert await vendor_events() == []

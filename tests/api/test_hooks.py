@@ -131,4 +131,4 @@ async def test_cameras_may_call_where_plain_http_is_off(session: aiohttp.ClientS
     for path in ("/hooks/cameras/nobody", "/hooks/cloud", EVENTS):
         async with session.post(path, data={"event": "x"}) as response:
             statuses[path] = response.status
-    assert statuses == {"/hooks/cameras/nobody": 404, "/hooks/cloud": 403, EVENTS: 403}
+    assert statuses == {"/hooks/cameras/nobody": 401, "/hooks/cloud": 403, EVENTS: 403}

@@ -1,0 +1,105 @@
+"""Receives request bodies within limits of size, memory and time."""
+
+import asyncio
+import zlib
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from gateway.api.body_budget import BODY_BUDGET
+from gateway.errors import FieldError, InvalidRequest, RequestTimeout, TooLarge
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+"""No body is larger: 1 MB of parameters grows when every character is escaped in JSON."""
+MAX_UNCOUNTED_BYTES: Final = 16 * 1024
+"""A body up to this size is left out of the budget: the number of connections bounds how many there are."""
+MAX_PAUSE_S: Final = 10.0
+"""How long a sender may pause within a body."""
+MAX_DURATION_S: Final = 60.0
+"""How long a body may take as a whole."""
+
+_GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
+_RAW_DEFLATE: Final = -zlib.MAX_WBITS
+
+
+async def read_bytes(
+    request: web.Request,
+    *,
+    max_bytes: int = MAX_BODY_BYTES,
+    max_duration_s: float = MAX_DURATION_S,
+    is_stranger: bool = False,
+) -> bytes:
+    """Return the body of a request, without its content encoding (gzip or deflate).
+
+    `is_stranger` counts it among the bodies that come without a token. Raises `InvalidRequest` for a body that is
+    broken or cut off, `TooLarge`, `RequestTimeout` and `Overloaded`.
+    """
+    length = request.content_length
+    if request.content.is_eof() and (length is None or length <= MAX_UNCOUNTED_BYTES):
+        raw = await request.content.read()  # it has arrived as a whole, as most do
+    else:
+        raw = await _receive(request, length, max_bytes, max_duration_s, is_stranger)
+    encoding = request.headers.get("Content-Encoding")
+    if encoding is None:
+        return raw
+    decoded = _decode(raw, encoding.strip().lower(), max_bytes)
+    request.app[BODY_BUDGET].take(request, len(decoded), is_stranger=is_stranger)
+    return decoded
+
+
+async def _receive(
+    request: web.Request, length: int | None, max_bytes: int, max_duration_s: float, is_stranger: bool
+) -> bytes:
+    budget = request.app[BODY_BUDGET]
+    if length is not None:
+        if length > max_bytes:
+            raise _too_large(max_bytes)
+        if length > MAX_UNCOUNTED_BYTES:
+            budget.take(request, length, is_stranger=is_stranger)
+    now = asyncio.get_running_loop().time
+    end = now() + max_duration_s
+    received = bytearray()
+    try:
+        async with asyncio.timeout_at(min(end, now() + MAX_PAUSE_S)) as timeout:
+            while chunk := await request.content.readany():
+                if length is None:
+                    budget.take(request, len(chunk), is_stranger=is_stranger)
+                received += chunk
+                if len(received) > max_bytes:
+                    raise _too_large(max_bytes)
+                timeout.reschedule(min(end, now() + MAX_PAUSE_S))
+    except TimeoutError as exc:
+        raise RequestTimeout("the body did not arrive in time; send the request again") from exc
+    except (web.RequestPayloadError, aiohttp.ClientPayloadError, OSError) as exc:
+        reason = str(exc).partition("\n")[0][:200] or type(exc).__name__
+        raise InvalidRequest([FieldError("body", f"is broken or cut off: {reason}")]) from exc
+    return bytes(received)
+
+
+def _decode(raw: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Undo a content encoding. Raises `InvalidRequest` and `TooLarge`."""
+    if encoding in ("", "identity"):
+        return raw
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise InvalidRequest([FieldError("Content-Encoding", f"{encoding!r} is not known: gzip or deflate, or none")])
+    try:
+        try:
+            decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+            decoded = decoder.decompress(raw, max_bytes + 1)
+        except zlib.error:
+            if encoding != "deflate":
+                raise
+            decoder = zlib.decompressobj(_RAW_DEFLATE)  # some send it without the frame of RFC 1950
+            decoded = decoder.decompress(raw, max_bytes + 1)
+    except zlib.error as exc:
+        raise InvalidRequest([FieldError("body", f"is no valid {encoding}: {exc}")]) from exc
+    if len(decoded) > max_bytes:
+        raise _too_large(max_bytes)
+    if not decoder.eof:
+        raise InvalidRequest([FieldError("body", f"is no valid {encoding}: it is cut off")])
+    return decoded
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"the body has more than the {max_bytes} bytes that are accepted")
