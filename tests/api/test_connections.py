@@ -162,8 +162,7 @@ async def test_silent_connections_keep_nobody_out(tmp_path: Path, caplog: pytest
     limits = ConnectionLimits(from_loopback=8, first_request_s=0.3)
     async with served(tmp_path, limits=limits) as at, contextlib.AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(connected(at)) for _ in range(30)]
-        async with asyncio.timeout(30):
-            assert [await reader.read() for reader in readers] == [b""] * 30
+        assert [await reader.read() for reader in readers] == [b""] * 30
         async with aiohttp.ClientSession(at.plain) as http, http.get("/healthz") as response:
             assert response.status == 200
     refusals = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
