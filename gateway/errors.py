@@ -21,6 +21,7 @@
         │   └── CloudRefusedAccount  422 vendor_refused
         ├── RateLimited            429 rate_limited
         ├── CameraUnreachable      502 camera_unreachable
+        │   └── CameraResponseMalformed  502 camera_response_malformed
         ├── CameraUntrusted        502 camera_untrusted
         ├── CloudUnreachable       502 cloud_unreachable
         ├── CloudRejectedCredentials  502 cloud_rejected_credentials
@@ -187,9 +188,15 @@ class RateLimited(Problem):
 
 
 class CameraUnreachable(Problem):
-    """The camera does not respond, or not as a camera does."""
+    """The camera does not respond."""
 
     code, status, title = "camera_unreachable", 502, "The camera cannot be reached"
+
+
+class CameraResponseMalformed(CameraUnreachable):
+    """The camera is there, and responds with something that is not a camera's response."""
+
+    code, title = "camera_response_malformed", "The camera's response cannot be read"
 
 
 class CameraUntrusted(Problem):

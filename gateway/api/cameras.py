@@ -82,7 +82,8 @@ async def forget_camera(context: RequestContext) -> web.StreamResponse:
 async def access_points(context: RequestContext) -> web.StreamResponse:
     """List the Wi-Fi networks that a camera sees."""
     seen = await context.gateway.cameras.list_access_points(context.sn)
-    return json_response({"access_points": [{"ssid": one.ssid, "key_mgmt": one.key_mgmt} for one in seen]})
+    access_points = [{"ssid": one.ssid, "key_mgmt": one.key_mgmt} for one in seen]
+    return json_response({"access_points": access_points, "left_out": seen.left_out})
 
 
 async def set_wifi(context: RequestContext) -> web.StreamResponse:
@@ -157,7 +158,14 @@ ROUTES = (
     ),
     Route("GET", _CAMERA, "Show one camera", show_camera, "pos"),
     Route("DELETE", _CAMERA, "Forget a camera", forget_camera, "installer", responses={204: "Forgotten."}),
-    Route("GET", f"{_CAMERA}/access-points", "List the Wi-Fi networks that it sees", access_points, "installer"),
+    Route(
+        "GET",
+        f"{_CAMERA}/access-points",
+        "List the Wi-Fi networks that it sees",
+        access_points,
+        "installer",
+        responses={200: "The networks; `left_out` counts entries that cannot be read."},
+    ),
     Route(
         "PUT",
         f"{_CAMERA}/wifi",

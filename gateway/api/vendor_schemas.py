@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from gateway.protocol.endpoint import Endpoint, ResponseField
+from gateway.protocol.envelope import LEFT_OUT_FIELD
 from gateway.protocol.parameters import Parameter
 
 _JSON_TYPES: Final = {"string": "string", "int": "integer", "number": "number", "array": "array", "object": "object"}
@@ -33,11 +34,11 @@ def response_schema(endpoint: Endpoint) -> dict[str, Any]:
     data: dict[str, Any] = {"type": "object"}
     for known in endpoint.response_fields:
         _insert_field(data, known)
-    return {
-        "type": "object",
-        "required": ["code"],
-        "properties": {"code": {"type": "integer"}, "msg": {"type": "string"}, "data": data},
-    }
+    properties = {"code": {"type": "integer"}, "msg": {"type": "string"}, "data": data}
+    if endpoint.side == "camera":
+        left_out = "How many entries the gateway left out because they cannot be read; only there if it did."
+        properties[LEFT_OUT_FIELD] = {"type": "integer", "description": left_out}
+    return {"type": "object", "required": ["code"], "properties": properties}
 
 
 def _parameter_schema(parameter: Parameter) -> dict[str, Any]:

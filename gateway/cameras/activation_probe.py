@@ -1,6 +1,6 @@
 """The activation probe: by a camera's own responses, is it activated, by whom, and which Wi-Fi networks does it see."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from gateway.cameras.connection import MalformedCameraResponse
@@ -28,6 +28,15 @@ class AccessPoint(NamedTuple):
     """The network's name."""
     key_mgmt: str
     """NONE, WPA-PSK or whatever else the camera says."""
+
+
+class AccessPointList(list[AccessPoint]):
+    """The Wi-Fi networks that a camera sees, each once."""
+
+    def __init__(self, access_points: Iterable[AccessPoint], left_out: int) -> None:
+        super().__init__(access_points)
+        self.left_out = left_out
+        """How many entries could not be read."""
 
 
 class AccessPointListUnsupported(NotFound):
@@ -62,7 +71,7 @@ class ActivationProbe:
                 pass  # it may have been reset
         return (await self.probe_unsigned(camera, session))[0]
 
-    async def list_access_points(self, camera: CameraRecord, session: CameraSession) -> list[AccessPoint]:
+    async def list_access_points(self, camera: CameraRecord, session: CameraSession) -> AccessPointList:
         """Return the networks that the camera sees. Raises the same as `Cameras.list_access_points`."""
         if camera.activation != "activated":
             activation, access_points = await self.probe_unsigned(camera, session)
@@ -86,7 +95,7 @@ class ActivationProbe:
 
     async def probe_unsigned(
         self, camera: CameraRecord, session: CameraSession
-    ) -> tuple[Activation, list[AccessPoint] | None]:
+    ) -> tuple[Activation, AccessPointList | None]:
         """Find out the activation state, and the networks if the camera lists them. The pin is enough proof for that.
 
         Raises the same as `Cameras.call`.
@@ -156,12 +165,13 @@ def other_owner_error(camera: CameraRecord) -> ActivatedByOtherAccount:
     )
 
 
-def _parse_access_points(response: VendorResponse) -> list[AccessPoint]:
-    """Return the networks of a response, each once. Entries that are none are left out."""
+def _parse_access_points(response: VendorResponse) -> AccessPointList:
+    """Return the networks of a response. A name of NULs alone is that of a hidden network: blank."""
     listed = response.data.get("ap_list") if isinstance(response.data, Mapping) else None
+    entries = listed if isinstance(listed, list) else []
     access_points = [
-        AccessPoint(entry["ssid"], str(entry.get("key_mgmt", "")))
-        for entry in (listed if isinstance(listed, list) else [])
+        AccessPoint(entry["ssid"].strip("\0"), str(entry.get("key_mgmt", "")))
+        for entry in entries
         if isinstance(entry, Mapping) and isinstance(entry.get("ssid"), str)
     ]
-    return list(dict.fromkeys(access_points))
+    return AccessPointList(dict.fromkeys(access_points), response.left_out + len(entries) - len(access_points))

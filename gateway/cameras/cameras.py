@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.cameras.activation_probe import (
     AccessPoint,
+    AccessPointList,
     AccessPointListUnsupported,
     ActivatedByOtherAccount,
     ActivationProbe,
@@ -14,6 +15,7 @@ from gateway.cameras.activation_probe import (
     refusal_error,
     require_managed,
 )
+from gateway.cameras.camera_clock import CameraClock
 from gateway.cameras.connection import (
     CallOutcomeUnknown,
     CameraConnectionLost,
@@ -36,6 +38,7 @@ from gateway.settings import CameraSettings
 
 __all__ = [
     "AccessPoint",
+    "AccessPointList",
     "AccessPointListUnsupported",
     "ActivatedByOtherAccount",
     "ActivationOutcomeUnknown",
@@ -153,13 +156,13 @@ class Cameras:
         await self.call(sn, GET_INFO)
 
     def clock_offset_s(self, sn: str) -> float | None:
-        """Return by how many seconds a camera's clock is ahead of this machine's; None if it has sent no time."""
+        """Return by how many seconds a camera's `Date` is ahead of this machine's clock; None if it has sent none."""
         session = self._sessions.get(sn)
         return None if session is None else session.clock.offset_s
 
     # Wi-Fi
 
-    async def list_access_points(self, sn: str) -> list[AccessPoint]:
+    async def list_access_points(self, sn: str) -> AccessPointList:
         """Return the Wi-Fi networks that a camera sees: unsigned before its activation, signed after.
 
         A camera that nobody manages is asked without a signature only: there is no secret in that. Raises the same as
@@ -296,8 +299,8 @@ class Cameras:
     def _get_session(self, sn: str) -> CameraSession:
         session = self._sessions.get(sn)
         if session is None:
-            self._registry.get(sn)
-            session = self._sessions[sn] = CameraSession(sn, self._context, self._cloud_clock)
+            clock = CameraClock(self._cloud_clock, self._registry.get(sn).clock)
+            session = self._sessions[sn] = CameraSession(sn, self._context, clock)
         return session
 
     def _deadline(self, endpoint: Endpoint) -> float:

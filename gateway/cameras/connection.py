@@ -15,10 +15,12 @@ from typing import Final, NamedTuple, cast
 import httptools
 
 from gateway.discovery.camera_tls import fingerprint
-from gateway.errors import CameraUnreachable, CameraUntrusted, PeerTimeout, Problem
+from gateway.errors import CameraResponseMalformed, CameraUnreachable, CameraUntrusted, PeerTimeout, Problem
 
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
 """The largest response that is read, its head included."""
+MAX_RECORDED_BYTES: Final = 16 * 1024
+"""How many bytes of a response are kept as they were received, for a capture."""
 
 
 class CallOutcomeUnknown(Problem):
@@ -27,6 +29,11 @@ class CallOutcomeUnknown(Problem):
     Each failure after the request was written is one of the three below. Any other failure means that the camera never
     got the request.
     """
+
+    def __init__(self, detail: str, *, received: bytes = b"") -> None:
+        super().__init__(detail)
+        self.received = received
+        """The first bytes of the response as they were received, head included. Empty if none came."""
 
 
 class CameraConnectionLost(CallOutcomeUnknown, CameraUnreachable):
@@ -37,11 +44,11 @@ class CameraResponseTimeout(CallOutcomeUnknown, PeerTimeout):
     """The response did not come within the time allowed."""
 
 
-class MalformedCameraResponse(CallOutcomeUnknown, CameraUnreachable):
+class MalformedCameraResponse(CallOutcomeUnknown, CameraResponseMalformed):
     """Something came that is not a camera's response. `http_status` is its HTTP status, where it had one."""
 
-    def __init__(self, detail: str, *, http_status: int | None = None) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, received: bytes = b"", http_status: int | None = None) -> None:
+        super().__init__(detail, received=received)
         self.http_status = http_status
 
 
@@ -54,6 +61,8 @@ class HttpResponse(NamedTuple):
     """The `Date` header."""
     body: bytes
     """The whole body."""
+    received: bytes
+    """The first bytes as they were received, head included."""
     keep_alive: bool
     """Whether the camera keeps the connection open."""
     reused_connection: bool
@@ -202,6 +211,7 @@ class _ResponseStream(asyncio.Protocol):
         self._reused = False
         self._response: asyncio.Future[HttpResponse] | None = None
         self._received = 0
+        self._record: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)
         # Small devices end lines with a bare LF, fold headers, and put blanks where HTTP has none. Being lenient costs
         # nothing here: no other party parses the same bytes.
@@ -219,6 +229,7 @@ class _ResponseStream(asyncio.Protocol):
     def send(self, request: bytes) -> asyncio.Future[HttpResponse]:
         self._reused, self.used = self.used, True
         self._received = 0
+        self._record.clear()
         self._clear()
         self._response = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -229,7 +240,11 @@ class _ResponseStream(asyncio.Protocol):
         self._transport.abort()
 
     def time_out(self) -> None:
-        self._fail(CameraResponseTimeout(f"the camera at {self._address} did not answer in time"))
+        detail = f"the camera at {self._address} did not answer in time"
+        self._fail(CameraResponseTimeout(detail, received=self._recorded()))
+
+    def _recorded(self) -> bytes:
+        return b"".join(self._record)[:MAX_RECORDED_BYTES]
 
     def _fail(self, problem: Problem, cause: Exception | None = None) -> None:
         problem.__cause__ = cause
@@ -249,17 +264,19 @@ class _ResponseStream(asyncio.Protocol):
         if self._response is None or self._response.done():  # unsolicited: it must not answer the next request
             self.abort()
             return
+        if self._received < MAX_RECORDED_BYTES:
+            self._record.append(data)
         self._received += len(data)
         if self._received > MAX_RESPONSE_BYTES:
             too_large = f"the camera at {self._address} answered more than {MAX_RESPONSE_BYTES} bytes without an end"
-            self._fail(MalformedCameraResponse(too_large))
+            self._fail(MalformedCameraResponse(too_large, received=self._recorded()))
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             self.reusable = False
             no_http = f"the camera at {self._address} answered something other than HTTP"
-            self._fail(MalformedCameraResponse(no_http), exc)
+            self._fail(MalformedCameraResponse(no_http, received=self._recorded()), exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
@@ -272,7 +289,8 @@ class _ResponseStream(asyncio.Protocol):
             self.on_message_complete()
         else:
             where = "in the middle of its answer" if self._received else "after the request went out, without an answer"
-            self._fail(CameraConnectionLost(f"the camera at {self._address} dropped the connection {where}"), exc)
+            detail = f"the camera at {self._address} dropped the connection {where}"
+            self._fail(CameraConnectionLost(detail, received=self._recorded()), exc)
 
     # Called by the parser
 
@@ -302,4 +320,6 @@ class _ResponseStream(asyncio.Protocol):
         if self._response is not None and not self._response.done():
             date = self._date.decode("latin-1") if self._date is not None else None
             body = b"".join(self._body)
-            self._response.set_result(HttpResponse(status, date, body, self.reusable, self._reused, self._tls_version))
+            self._response.set_result(
+                HttpResponse(status, date, body, self._recorded(), self.reusable, self._reused, self._tls_version)
+            )

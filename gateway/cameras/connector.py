@@ -6,12 +6,17 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from gateway.cameras.connection import CallOutcomeUnknown, CameraConnectionLost, fetch_certificate_sha256
+from gateway.cameras.connection import (
+    CallOutcomeUnknown,
+    CameraConnectionLost,
+    MalformedCameraResponse,
+    fetch_certificate_sha256,
+)
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import CameraSession, Credentials
 from gateway.discovery.device import DiscoveredDevice
-from gateway.errors import CameraUnreachable, CameraUntrusted, Conflict, PeerTimeout, Problem
+from gateway.errors import CameraResponseMalformed, CameraUnreachable, CameraUntrusted, Conflict, PeerTimeout, Problem
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
 from gateway.protocol.envelope import VendorResponse
@@ -86,12 +91,13 @@ class Connector:
                 if exc.certificate_sha256 is not None:
                     self._registry.record_untrusted_certificate(camera.sn, exc.certificate_sha256)
                 failure = failure if isinstance(failure, CameraUntrusted) else exc
+                self._registry.record_failure(camera.sn, address)
             except (CameraUnreachable, PeerTimeout) as exc:
                 failure = failure if index else exc
+                self._record_failure(camera.sn, address, exc)
             else:
                 return
             session.close()
-            self._registry.record_failure(camera.sn, address)
         raise failure
 
     async def _connect_to(
@@ -143,8 +149,12 @@ class Connector:
     async def _verify_identity(self, camera: CameraRecord, session: CameraSession, deadline: float) -> None:
         try:
             response = await session.exchange(GET_INFO, self.require_credentials(), deadline=deadline)
+        except MalformedCameraResponse as exc:
+            raise CameraResponseMalformed(exc.detail) from exc
         except CallOutcomeUnknown as exc:  # of this call, not of the one that follows
             raise CameraUnreachable(exc.detail) from exc
+        finally:
+            self._registry.record_clock(camera.sn, session.clock.accepted)
         if response.code == 0:
             await self.confirm_identity(camera, session, response)
         elif camera.activation == "activated":
@@ -203,11 +213,21 @@ class Connector:
             raise CameraUnreachable(f"the camera {camera.sn} closed the connection before the call was sent: try again")
         try:
             response = await session.exchange(call, credentials, deadline=deadline)
-        except (CameraUnreachable, PeerTimeout):
-            self._registry.record_failure(camera.sn, address)
+        except (CameraUnreachable, PeerTimeout) as exc:
+            self._record_failure(camera.sn, address, exc)
             raise
+        finally:
+            self._registry.record_clock(camera.sn, session.clock.accepted)
         self._registry.record_success(camera.sn, address)
         return response
+
+    def _record_failure(self, sn: str, address: str, failure: Problem) -> None:
+        """Record that a call failed. An answer, however bad, is a sign of life all the same."""
+        causes = (failure, failure.__cause__)
+        if any(isinstance(cause, CallOutcomeUnknown) and cause.received for cause in causes):
+            self._registry.record_success(sn, address)
+        else:
+            self._registry.record_failure(sn, address)
 
     async def store_details(self, camera: CameraRecord, call: Call, response: VendorResponse) -> None:
         """Store what a successful response says about the camera."""

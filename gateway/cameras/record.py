@@ -9,6 +9,8 @@ from gateway.discovery.device import FoundBy
 from gateway.runtime.timestamps import utc_text
 
 Activation = Literal["unknown", "not_activated", "activated", "other_owner"]
+ClockSource = Literal["", "camera", "cloud", "own"]
+"""Whose clock a call is signed by: the camera's `Date`, the cloud's, this machine's; empty if that is not known yet."""
 
 MAX_FAILURES: Final = 3
 """After how many failed calls in a row a camera counts as gone from an address."""
@@ -74,6 +76,8 @@ class StoredCamera:
     """The activation state, as far as there is proof."""
     certificate_sha256: str = ""
     """The pin: the SHA-256 of the trusted certificate."""
+    clock: ClockSource = ""
+    """The clock by which the camera accepted a signed call last."""
     first_seen: int
     """When it became known, in Unix seconds."""
 

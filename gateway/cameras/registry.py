@@ -9,7 +9,14 @@ import re
 from typing import Final
 
 from gateway.cameras.presence import CameraChange, PresenceTracker
-from gateway.cameras.record import Activation, CameraAddress, CameraRecord, clean_text, is_serial_number
+from gateway.cameras.record import (
+    Activation,
+    CameraAddress,
+    CameraRecord,
+    ClockSource,
+    clean_text,
+    is_serial_number,
+)
 from gateway.errors import CameraUntrusted, Conflict, FieldError, InvalidRequest, NotFound
 
 __all__ = ["Activation", "CameraAddress", "CameraChange", "CameraRecord", "Registry"]
@@ -98,6 +105,13 @@ class Registry(PresenceTracker):
         if camera is not None and sha256_shown not in (camera.certificate_sha256, camera.untrusted_sha256):
             camera.untrusted_sha256 = sha256_shown
             self._notify(camera, "untrusted")
+
+    def record_clock(self, sn: str, clock: ClockSource) -> None:
+        """Record the clock by which a camera accepted a signed call. It is stored later."""
+        camera = self._cameras.get(sn)
+        if camera is not None and clock != camera.clock:
+            camera.clock = clock
+            self._store.mark_changed(sn)
 
     async def _set_pin(self, camera: CameraRecord, sha256: str) -> None:
         if not _SHA256.fullmatch(sha256):

@@ -1,20 +1,21 @@
-"""The session with one camera: one call at a time, signed with the camera's own time."""
+"""The session with one camera: one call at a time, signed by the clock that the camera goes by."""
 
 import asyncio
 import contextlib
+import logging
 import random
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple
 
+from gateway.cameras.camera_clock import CameraClock, ClockReading
 from gateway.cameras.connection import CameraConnection, HttpResponse, MalformedCameraResponse
 from gateway.errors import RateLimited
 from gateway.protocol import form
 from gateway.protocol.endpoint import Call
-from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_response
+from gateway.protocol.envelope import MalformedResponse, VendorResponse, parse_camera_response
 from gateway.protocol.return_codes import CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.protocol.signing import add_signature
-from gateway.runtime.clock import PeerClock
 from gateway.runtime.logs.calls import call_logger
 from gateway.runtime.metrics import measure_call
 
@@ -23,8 +24,11 @@ MAX_WAITING_CALLS: Final = 32
 MAX_WAIT_S: Final = 60.0
 """How long a call waits until the camera is free, in seconds."""
 
-_MIN_CLOCK_CHANGE_S: Final = 2.0
-"""A smaller change of the camera's time does not explain a refused signature."""
+_MAX_ATTEMPTS: Final = 4
+"""How often a call is signed and sent while the camera refuses the time: once by each clock, and by a `Date` anew."""
+_TIME_REFUSALS: Final = (CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED)
+
+_log = logging.getLogger(__name__)
 
 
 class Credentials(NamedTuple):
@@ -42,10 +46,9 @@ class Credentials(NamedTuple):
 class CameraSession:
     """The connection and the clock of one camera. Its calls take turns."""
 
-    def __init__(self, sn: str, context: ssl.SSLContext, fallback: PeerClock) -> None:
-        """Take the clock that is used until the camera has sent its time."""
+    def __init__(self, sn: str, context: ssl.SSLContext, clock: CameraClock) -> None:
         self.sn = sn
-        self.clock = PeerClock(fallback)
+        self.clock = clock
         self.connection: CameraConnection | None = None
         self.last_response: HttpResponse | None = None
         """The HTTP response to the last call, even if it is no vendor response. None if none came."""
@@ -53,7 +56,7 @@ class CameraSession:
         self._log_call = call_logger("camera", sn)
         self._lock = asyncio.Lock()
         self._waiting = 0
-        self._date: str | None = None
+        self._reads_incompletely = False
 
     @contextlib.asynccontextmanager
     async def reserve(self) -> AsyncIterator[None]:
@@ -96,29 +99,39 @@ class CameraSession:
     async def exchange(self, call: Call, credentials: Credentials | None, *, deadline: float) -> VendorResponse:
         """Send a call, signed if there are credentials, and return the response, whatever its code.
 
-        If the camera refused the time or the signature, and its response carried another time, the call is signed and
-        sent again. Raises the same as `CameraConnection.post`.
+        If the camera refused the time or the signature, the call is signed and sent again by each other clock that is
+        known. Raises the same as `CameraConnection.post`.
         """
         with measure_call(call.endpoint.path, self._log_call):
-            response, change_s = await self._send(call, credentials, deadline)
-            time_refused = response.code in (CAMERA_TIME_REFUSED, CAMERA_SIGNATURE_REFUSED)
-            if credentials is not None and time_refused and abs(change_s) >= _MIN_CLOCK_CHANGE_S:
-                response, _ = await self._send(call, credentials, deadline)
-            return response
+            if credentials is None:
+                return await self._send(call, call.fields, deadline)
+            return await self._send_signed(call, credentials, deadline)
 
-    async def _send(self, call: Call, credentials: Credentials | None, deadline: float) -> tuple[VendorResponse, float]:
-        """Return the response, and by how many seconds it changed the camera's clock."""
-        if self.connection is None:
-            raise RuntimeError("a session has to be connected first")
-        fields = call.fields
-        if credentials is not None:
+    async def _send_signed(self, call: Call, credentials: Credentials, deadline: float) -> VendorResponse:
+        tried: list[ClockReading] = []
+        refusal: VendorResponse | None = None
+        while len(tried) < _MAX_ATTEMPTS and (reading := self.clock.choose(tried)) is not None:
+            tried.append(reading)
             fields = add_signature(
-                fields,
+                call.fields,
                 app_id=credentials.app_id,
                 key=credentials.key,
-                timestamp=int(self.clock.now()),
+                timestamp=reading.timestamp,
                 random=str(random.randint(10**9, 10**10 - 1)),
             )
+            response = await self._send(call, fields, deadline)
+            if response.code == 0:
+                self.clock.accepted = reading.source
+            if response.code not in _TIME_REFUSALS:
+                return response
+            if refusal is None or refusal.code == CAMERA_TIME_REFUSED:  # a refused signature says more
+                refusal = response
+        assert refusal is not None  # noqa: S101 - there is always a clock to try first
+        return refusal
+
+    async def _send(self, call: Call, fields: Mapping[str, str], deadline: float) -> VendorResponse:
+        if self.connection is None:
+            raise RuntimeError("a session has to be connected first")
         self.last_response = None
         http = await self.connection.post(
             f"/openapi/{call.endpoint.path}",
@@ -127,20 +140,29 @@ class CameraSession:
             repeatable=call.endpoint.repeatable,
         )
         self.last_response = http
-        change_s = self._learn_time(http.date)
+        self.clock.learn(http.date)
         where = f"the camera {self.sn} at {self.connection.address}"
-        if http.status != 200:
-            raise MalformedCameraResponse(f"{where} answered HTTP status {http.status}", http_status=http.status)
+        if not 200 <= http.status < 300:
+            raise MalformedCameraResponse(
+                f"{where} answered HTTP status {http.status}", received=http.received, http_status=http.status
+            )
         try:
-            return parse_response(http.body), change_s
+            response = parse_camera_response(http.body)
         except MalformedResponse as exc:
-            raise MalformedCameraResponse(f"{where} {exc}") from exc
+            raise MalformedCameraResponse(f"{where} {exc}", received=http.received) from exc
+        self._log_left_out(call, response)
+        return response
 
-    def _learn_time(self, date: str | None) -> float:
-        if date is None or date == self._date:
-            return 0.0
-        self._date = date
-        return self.clock.learn(date)
+    def _log_left_out(self, call: Call, response: VendorResponse) -> None:
+        """Log what could not be read, once until the camera's responses can be read again."""
+        if response.left_out and not self._reads_incompletely:
+            _log.warning(
+                "the camera %s answered %s with entries that cannot be read; %d left out",
+                self.sn,
+                call.endpoint.path,
+                response.left_out,
+            )
+        self._reads_incompletely = response.left_out > 0
 
     def close(self) -> None:
         """Drop the connection."""

@@ -84,6 +84,8 @@ async def access_points(context: CommandContext, api: ApiClient, sn: str) -> Non
     document = await api.get(f"cameras/{sn}/access-points")
     columns = {"SSID": "ssid", "KEY MANAGEMENT": "key_mgmt"}
     context.emit(document, lambda shown: print_table(shown["access_points"], columns))
+    if document["left_out"]:
+        print_message(f"{document['left_out']} entries of the camera's list cannot be read, and are left out")
 
 
 @cameras.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import RELEASED_AT
-from gateway.cameras.record import CameraRecord
+from gateway.cameras.record import CameraRecord, ClockSource
 from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
 from gateway.doctor.check import CheckContext, Finding
 from gateway.doctor.cloud import CLOCK_TOLERANCE_S
@@ -15,6 +15,12 @@ from gateway.errors import CameraUntrusted, Conflict, GatewayError, Problem, Set
 
 _MAX_CONCURRENCY: Final = 16
 _CAMERA_TIMEOUT_S: Final = 12.0
+_CLOCK_NAMES: Final[dict[ClockSource, str]] = {
+    "": "has accepted no call yet",
+    "camera": "goes by that time",
+    "cloud": "goes by the cloud's clock",
+    "own": "goes by this machine's clock",
+}
 _EXPIRY_WARNING: Final = timedelta(days=30)
 
 
@@ -69,9 +75,12 @@ async def check_clocks(context: CheckContext) -> list[Finding]:
     right = cloud.offset_s or 0.0
     wrong = {sn: offset - right for sn, offset in offsets.items() if abs(offset - right) > CLOCK_TOLERANCE_S}
     if wrong:
-        evidence = ", ".join(f"{sn} {off_s:+.0f} s" for sn, off_s in wrong.items())
+        registry = context.running_gateway.registry
+        evidence = ", ".join(
+            f"{sn} {off_s:+.0f} s, {_CLOCK_NAMES[registry.get(sn).clock]}" for sn, off_s in wrong.items()
+        )
         advice = "let the cameras reach the internet, from which they set their clocks; calls to them work anyway"
-        return [Finding("warning", f"{len(wrong)} of {len(offsets)} cameras have a wrong clock", evidence, advice)]
+        return [Finding("warning", f"{len(wrong)} of {len(offsets)} cameras tell a wrong time", evidence, advice)]
     return [Finding("ok", f"the clocks of {len(offsets)} cameras are right")]
 
 

@@ -1,14 +1,13 @@
 """Frames of the vendor's device discovery protocol (SDDP), as pure functions (NOTES: Discovery frames)."""
 
 import base64
-import binascii
 import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.protocol import json_text
+from gateway.protocol import json_text, lenient_json
 
 BROADCAST_PORT: Final = 10001
 MAX_FRAME_BYTES: Final = 1024
@@ -106,9 +105,16 @@ def decode_frame(frame: bytes) -> tuple[int, dict[str, Any]]:
     if zlib.crc32(frame[:end]) != int.from_bytes(frame[end:]):
         raise MalformedFrame("wrong checksum")
     try:
-        payload = json_text.loads(base64.b64decode(frame[_PREFIX.size : end], validate=True))
-    except (binascii.Error, ValueError, RecursionError) as exc:
+        payload = _parse_payload(base64.b64decode(frame[_PREFIX.size : end], validate=True))
+    except (ValueError, RecursionError) as exc:  # binascii.Error is a ValueError
         raise MalformedFrame("the payload is not base64 of JSON") from exc
     if not isinstance(payload, dict):
         raise MalformedFrame("the payload is not an object")
     return kind, payload
+
+
+def _parse_payload(text: bytes) -> Any:
+    try:
+        return json_text.make_encodable(json_text.loads(text))
+    except ValueError:
+        return lenient_json.loads(text).value

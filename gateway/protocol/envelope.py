@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from gateway.protocol import json_text
+from gateway.protocol import json_text, lenient_json
 
-_CODE = re.compile(r"-?[0-9]{1,9}")
+LEFT_OUT_FIELD: Final = "left_out"
+"""The field that the gateway adds to a camera's response of which it had to leave something out."""
+
+_CODE: Final = re.compile(r"-?[0-9]{1,9}")
 
 
 class MalformedResponse(ValueError):
@@ -18,11 +21,13 @@ class VendorResponse:
     """A vendor response."""
 
     code: int
-    """The return code; 0 is success."""
+    """The return code, of at most nine digits; 0 is success."""
     document: dict[str, Any]
-    """The whole parsed body."""
+    """The whole parsed body. It can be encoded as JSON."""
     raw: bytes
-    """The body as received."""
+    """The body as JSON in UTF-8: as received, unless that was none."""
+    left_out: int = 0
+    """How many entries could not be read and are left out. The document says so in `LEFT_OUT_FIELD`."""
 
     @property
     def data(self) -> Any:
@@ -33,24 +38,51 @@ class VendorResponse:
 def parse_response(raw: bytes) -> VendorResponse:
     """Parse the body of a response. Raises `MalformedResponse` for anything but a JSON object with an integer code.
 
-    `msg` is ignored: the vendor writes both "succeed" and "success" (NOTES: Cloud codes).
+    A BOM is skipped, and a lone surrogate is replaced. `msg` is ignored: the vendor writes both "succeed" and "success"
+    (NOTES: Cloud codes).
     """
+    raw = raw.removeprefix(lenient_json.BOM)
     try:
-        document = json_text.loads(raw)
+        received = json_text.loads(raw)
+        document = json_text.make_encodable(received)
     except (ValueError, RecursionError) as exc:
         kind = (
             "an HTML page"
             if raw.lstrip()[:1] == b"<"
             else "nothing"
-            if not raw.strip()
+            if not raw.strip(b"\0 \t\r\n")
             else "something other than JSON"
         )
         raise MalformedResponse(f"responded with {kind}") from exc
     if not isinstance(document, dict):
         raise MalformedResponse("responded with JSON that is not an object")
+    return VendorResponse(
+        _parse_code(document), document, raw if document is received else json_text.dumps(document).encode()
+    )
+
+
+def parse_camera_response(raw: bytes) -> VendorResponse:
+    """Parse the body of a camera's response, and read it leniently if it is not JSON.
+
+    Raises `MalformedResponse` for anything but an object with an integer code.
+    """
+    try:
+        return parse_response(raw)
+    except MalformedResponse:
+        try:
+            document, left_out = lenient_json.loads(raw)
+        except ValueError:
+            document = {}
+        if not document:
+            raise
+    code = _parse_code(document)
+    if left_out:
+        document[LEFT_OUT_FIELD] = left_out
+    return VendorResponse(code, document, json_text.dumps(document).encode(), left_out)
+
+
+def _parse_code(document: dict[str, Any]) -> int:
     code = document.get("code")
-    if isinstance(code, str) and _CODE.fullmatch(code):
-        code = int(code)
-    if not isinstance(code, int) or isinstance(code, bool):
+    if isinstance(code, bool) or not isinstance(code, int | str) or not _CODE.fullmatch(str(code)):
         raise MalformedResponse("responded with JSON without a code")
-    return VendorResponse(code, document, raw)
+    return int(code)

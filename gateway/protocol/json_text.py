@@ -60,3 +60,27 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
 def dumps_canonical(value: Any) -> bytes:
     """Return JSON that is equal for equal content: members of objects are sorted."""
     return _SORTED_ENCODER.encode(value)
+
+
+def make_encodable(document: Any) -> Any:
+    """Return a document that `dumps` can encode: `?` stands for a lone surrogate.
+
+    Raises RecursionError for a value that is nested too deeply.
+    """
+    try:
+        _ENCODER.encode(document)
+    except UnicodeEncodeError:
+        return _replace_surrogates(document)
+    return document
+
+
+def _replace_surrogates(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_replace_surrogates(name): _replace_surrogates(one) for name, one in value.items()}
+        case list():
+            return [_replace_surrogates(one) for one in value]
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case _:
+            return value

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from gateway.protocol import json_text
+from gateway.protocol import json_text, lenient_json
 from gateway.protocol.event_type import TYPE_PATTERN
 from gateway.protocol.vendor_events import (
     VENDOR_EVENTS,
@@ -48,7 +48,7 @@ def parse_report(event: str, payload: str, shop: Mapping[str, str]) -> VendorRep
     """
     common: dict[str, Any] = {"vendor_event": int(event) if _is_code(event) else event, **shop}
     try:
-        document: Any = _make_encodable(json_text.loads(payload))
+        document = _parse_payload(payload)
         stored = _without_pictures(document)
     except (ValueError, RecursionError):
         document = stored = None
@@ -75,6 +75,17 @@ def erase_personal_data(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: data[name] for name in _COMMON if name in data}, "personal_data": "erased"}
 
 
+def _parse_payload(payload: str) -> Any:
+    """Parse a payload, leniently where that loses nothing of it. Raises ValueError or RecursionError."""
+    try:
+        return json_text.make_encodable(json_text.loads(payload))
+    except ValueError:
+        lenient = lenient_json.loads(payload.encode("utf-8", "replace"))
+        if lenient.left_out:
+            raise
+        return lenient.value
+
+
 def _read_value(value: Any, meanings: Mapping[int, str] | None = None) -> str | None:
     """Return a value as text, a number as its word, or None if there is no value (NOTES: Identifiers)."""
     if value is None or isinstance(value, (Mapping, list, bool)):
@@ -92,27 +103,6 @@ def _is_code(text: str) -> bool:
 def _undocumented_type(event: str) -> str:
     name = f"vendor.{event}"
     return name if TYPE_PATTERN.fullmatch(name) else UndocumentedEvent.type
-
-
-def _make_encodable(document: Any) -> Any:
-    """Return a document that can be encoded: `?` stands for a lone surrogate. Raises as `json_text.dumps`."""
-    try:
-        json_text.dumps(document)
-    except UnicodeEncodeError:
-        return _replace_surrogates(document)
-    return document
-
-
-def _replace_surrogates(value: Any) -> Any:
-    match value:
-        case dict():
-            return {_replace_surrogates(name): _replace_surrogates(one) for name, one in value.items()}
-        case list():
-            return [_replace_surrogates(one) for one in value]
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case _:
-            return value
 
 
 def _without_pictures(value: Any) -> Any:

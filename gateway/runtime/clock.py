@@ -5,6 +5,7 @@ difference between its time and the monotonic clock, which no jump moves.
 """
 
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 
@@ -34,16 +35,18 @@ class PeerClock:
     def learn(self, date: str) -> float:
         """Take the peer's `Date` header; return by how many seconds this moved the time. A malformed one moves nothing.
 
-        The header has whole seconds, so a difference below two seconds is left alone: signatures do not care.
+        A date without a zone is in UTC. The header has whole seconds, so a difference below two seconds is left alone:
+        signatures do not care.
         """
         try:
-            told = parsedate_to_datetime(date).timestamp()
+            told = parsedate_to_datetime(date)
+            told_s = (told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             return 0.0
-        moved = told + 0.5 - self.now()
+        moved = told_s + 0.5 - self.now()
         if self.known and abs(moved) < 2:
             return 0.0
-        self.set(told + 0.5)
+        self.set(told_s + 0.5)
         return moved
 
     def set(self, unix_s: float) -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from gateway.protocol.discovery_frames import Announcement
+from gateway.simulator.careless_json import FLAWS
 
 FaultKind = Literal[
-    "slow", "drop", "reset_before", "reset_after", "refuse", "status", "garbage", "html", "empty", "endless", "silent"
-]
+    "slow", "drop", "reset_before", "reset_after", "refuse", "status", "careless", "garbage", "html", "empty",
+    "endless", "silent",
+]  # fmt: skip
 """What goes wrong with one call; `FAULT_KINDS` describes each."""
 
 
@@ -32,6 +34,7 @@ FAULT_KINDS: Final[Mapping[FaultKind, FaultDescription]] = {
     "reset_after": FaultDescription("resets the connection after the request took effect"),
     "refuse": FaultDescription("refuses the call with a return code of the vendor", ("code",)),
     "status": FaultDescription("sends a failing HTTP status", ("status", "code", "retry_after_s")),
+    "careless": FaultDescription("prints the response as a careless camera does: one name in it is flawed", ("flaw",)),
     "garbage": FaultDescription("sends bytes that are not JSON"),
     "html": FaultDescription("sends a web page, as the login page of a guest network"),
     "empty": FaultDescription("sends an empty body"),
@@ -56,6 +59,7 @@ class InjectedFault:
     status: Annotated[int, "the HTTP status, 400 to 599"] = 0
     retry_after_s: Annotated[int | None, "the value of the header Retry-After"] = None
     """None for no such header."""
+    flaw: Annotated[str, f"what is wrong with the JSON: {', '.join(FLAWS)}"] = ""
 
     def __post_init__(self) -> None:
         """Refuse a fault that would do nothing."""
@@ -67,6 +71,8 @@ class InjectedFault:
             raise ValueError("refuse needs a code other than 0")
         if self.kind == "status" and not 400 <= self.status <= 599:
             raise ValueError(f"status needs a status of 400 to 599, not {self.status}")
+        if self.kind == "careless" and self.flaw not in FLAWS:
+            raise ValueError(f"careless needs a flaw of {', '.join(FLAWS)}")
         if self.times is not None and self.times < 1:
             raise ValueError(f"times is at least 1, not {self.times}")
 
@@ -80,6 +86,7 @@ class FaultInjection:
 
     latency_s: Annotated[float, "delays every response by so many seconds"] = 0
     clock_offset_s: Annotated[float, "sets the server's clock ahead by so many seconds"] = 0
+    date_offset_s: Annotated[float, "sets the header Date ahead of the server's clock by so many seconds"] = 0
     send_date: Annotated[bool, "leaves out the header Date"] = True
     changed_certificate: Annotated[bool, "shows another certificate, and cuts connections that saw the former one"] = (
         False
@@ -101,9 +108,10 @@ class FaultInjection:
         code: int = 0,
         status: int = 0,
         retry_after_s: int | None = None,
+        flaw: str = "",
     ) -> None:
         """Queue a fault behind those that wait. Raises ValueError for one that would do nothing."""
-        self.queue.append(InjectedFault(kind, path, times, seconds, code, status, retry_after_s))
+        self.queue.append(InjectedFault(kind, path, times, seconds, code, status, retry_after_s, flaw))
 
     def take(self, path: str) -> InjectedFault | None:
         """Return the fault of this call, if it has one, and count it."""

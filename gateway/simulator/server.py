@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway.protocol import json_text
 from gateway.protocol.parameters import FilePart
+from gateway.simulator.careless_json import print_carelessly
 from gateway.simulator.faults import FaultInjection, InjectedFault
 from gateway.simulator.ports import find_free_port
 
@@ -134,7 +135,7 @@ class HttpsServer:
     async def _set_date(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         del response.headers["Date"]
         if self.faults.send_date:
-            response.headers["Date"] = formatdate(self.now(), usegmt=True)
+            response.headers["Date"] = formatdate(self.now() + self.faults.date_offset_s, usegmt=True)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -168,7 +169,7 @@ class HttpsServer:
         response = self._handler(received)
         if fault is not None and fault.kind == "reset_after":
             _reset_connection(request)
-        return _encode(response)
+        return _encode(response, fault.flaw if fault is not None else "")
 
 
 async def _read(request: web.Request, path: str) -> ReceivedRequest:
@@ -188,10 +189,10 @@ async def _read(request: web.Request, path: str) -> ReceivedRequest:
     return ReceivedRequest(path, fields, files, multipart=True, size=request.content_length or 0)
 
 
-def _encode(response: ServedResponse) -> web.Response:
+def _encode(response: ServedResponse, flaw: str = "") -> web.Response:
     if response.document is None:
         return web.Response(status=response.status, text=str(response.status))
-    body = json_text.dumps(response.document).encode()
+    body = print_carelessly(response.document, flaw) if flaw else json_text.dumps(response.document).encode()
     return web.Response(status=response.status, body=body, content_type="application/json", charset="utf-8")
 
 

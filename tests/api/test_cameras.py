@@ -79,6 +79,7 @@ async def test_networks_may_be_seen_before_a_camera_is_managed(store: SimulatedS
     assert answer.status == 200
     assert WIFI_SSID in [point["ssid"] for point in answer.body["access_points"]]
     assert set(answer.body["access_points"][0]) == {"ssid", "key_mgmt"}
+    assert answer.body["left_out"] == 0
 
 
 async def test_networks_after_activation(ours: SimulatedCamera, installer: Any) -> None:

@@ -118,13 +118,13 @@ async def test_the_wifi_password_is_redacted_for_all_but_admin(
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
     [
-        ({"kind": "garbage", "times": None}, 502, "camera_unreachable"),
-        ({"kind": "html", "times": None}, 502, "camera_unreachable"),
-        ({"kind": "empty", "times": None}, 502, "camera_unreachable"),
-        ({"kind": "endless", "times": None}, 502, "camera_unreachable"),
+        ({"kind": "garbage", "times": None}, 502, "camera_response_malformed"),
+        ({"kind": "html", "times": None}, 502, "camera_response_malformed"),
+        ({"kind": "empty", "times": None}, 502, "camera_response_malformed"),
+        ({"kind": "endless", "times": None}, 502, "camera_response_malformed"),
         ({"kind": "drop", "times": None}, 502, "camera_unreachable"),
         ({"kind": "reset_after", "times": None}, 502, "camera_unreachable"),
-        ({"kind": "status", "status": 500, "times": None}, 502, "camera_unreachable"),
+        ({"kind": "status", "status": 500, "times": None}, 502, "camera_response_malformed"),
         ({"kind": "refuse", "code": 1}, 422, "vendor_refused"),
     ],
     ids=lambda value: str(value.get("kind")) if isinstance(value, dict) else "",

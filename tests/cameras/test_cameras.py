@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.cameras.record import MAX_FAILURES
 from gateway.cameras.session import MAX_WAITING_CALLS
 from gateway.errors import (
+    CameraResponseMalformed,
     CameraUnreachable,
     CameraUntrusted,
     Conflict,
@@ -160,7 +162,7 @@ async def test_a_time_refusal_without_a_new_time_is_final(bench: Bench) -> None:
 
 # Faults
 
-UNREACHABLE = {
+NONSENSE = {
     "garbage": ("garbage", {}),
     "html": ("html", {}),
     "nothing in it": ("empty", {}),
@@ -171,14 +173,32 @@ UNREACHABLE = {
 }
 
 
-@pytest.mark.parametrize(("kind", "options"), UNREACHABLE.values(), ids=UNREACHABLE)
+@pytest.mark.parametrize(("kind", "options"), NONSENSE.values(), ids=NONSENSE)
 async def test_a_camera_that_answers_nonsense(bench: Bench, kind: Any, options: dict[str, Any]) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     await bench.cameras.refresh(camera.sn)
     camera.faults.add(kind, **options)
-    with pytest.raises(CameraUnreachable, match=camera.sn if kind != "endless" else camera.address):
+    with pytest.raises(CameraResponseMalformed, match=camera.sn if kind != "endless" else camera.address):
         await bench.cameras.call(camera.sn, call("config/getName"))
     await bench.cameras.call(camera.sn, call("config/getName"))
+
+
+@pytest.mark.parametrize("verified", [True, False])
+@pytest.mark.parametrize(("kind", "options"), NONSENSE.values(), ids=NONSENSE)
+async def test_an_answer_however_bad_is_a_sign_of_life(
+    bench: Bench, kind: Any, options: dict[str, Any], verified: bool
+) -> None:
+    camera = await bench.manage(await bench.simulate(activated=True))
+    if verified:
+        await bench.cameras.refresh(camera.sn)
+    changes: list[str] = []
+    bench.registry.subscribe(lambda change, _: changes.append(change))
+    camera.faults.add(kind, times=None, **options)
+    for _ in range(MAX_FAILURES + 1):
+        with pytest.raises(CameraResponseMalformed):
+            await bench.cameras.call(camera.sn, call("config/getName"))
+    assert bench.registry.get(camera.sn).online
+    assert not {"online", "offline"} & set(changes)
 
 
 async def test_a_camera_that_never_answers_is_given_up_in_time(bench: Bench) -> None:

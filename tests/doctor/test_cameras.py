@@ -66,6 +66,16 @@ async def test_a_wrong_clock(resident: Any, cameras: list[SimulatedCamera]) -> N
     found = await resident.one("camera_clocks")
     assert found.status == "warning"
     assert f"{cameras[0].sn} -8640" in found.evidence
+    assert "goes by that time" in found.evidence
+
+
+async def test_a_date_that_is_not_the_cameras_clock(resident: Any, cameras: list[SimulatedCamera]) -> None:
+    cameras[0].faults.date_offset_s = 8 * 3600
+    await resident("cameras")
+    found = await resident.one("camera_clocks")
+    assert found.status == "warning"
+    assert f"{cameras[0].sn} +28" in found.evidence
+    assert "goes by this machine's clock" in found.evidence
 
 
 def container(path: Path, begin: datetime, end: datetime) -> Path:

@@ -144,3 +144,12 @@ def test_any_datagram_is_understood_or_bad(datagram: bytes) -> None:
 def test_any_payload_is_understood_or_bad(payload: bytes, kind: int) -> None:
     with suppress(MalformedFrame):
         parse_announcement(frame(payload, kind=kind))
+
+
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [("老王家".encode("gbk"), "老王家"), ("咖啡馆".encode()[:-1], "咖啡\ufffd"), (b"\0\0", ""), (b'Joe"s\t', 'Joe"s')],
+)
+def test_a_camera_is_found_whatever_its_name_is_printed_like(printed: bytes, name: str) -> None:
+    found = parse_announcement(frame(b'{"deviceid":"FS101D8BS00106","name":"' + printed + b'","network":"AP"}'))
+    assert found == Announcement(sn="FS101D8BS00106", name=name, network="AP")

@@ -33,6 +33,19 @@ def test_a_difference_of_a_second_moves_nothing() -> None:
     assert clock.learn(formatdate(1593029284, usegmt=True)) == 0
 
 
+@pytest.mark.parametrize("date", ["Wed, 24 Jun 2020 20:08:03", "Wed, 24 Jun 2020 20:08:03 -0000"])
+def test_a_date_without_a_zone_is_in_utc(date: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        clock = PeerClock()
+        clock.learn(date)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert clock.now() == pytest.approx(1593029283, abs=TIME_LIMIT_S)
+
+
 @pytest.mark.parametrize(
     "date", ["", "yesterday", "Wed, 99 Jun 2020 20:08:03 GMT", "Wed, 24 Jun 99999999 20:08:03 GMT"]
 )

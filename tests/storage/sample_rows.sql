@@ -4,8 +4,8 @@ DELETE FROM event_log;
 DELETE FROM uptime;
 DELETE FROM outbox;
 INSERT INTO camera VALUES ('FM02D96S00001', 1, '192.168.1.31:443', '0C:25:76:00:00:01', 'FM020', 'Entrance; left', '1.2.6',
-    'activated', '9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f', 1763767000);
-INSERT INTO camera VALUES ('FM01D96S00002', 0, '', '', 'FM010', 'Kasse ''zwei'' 收银台', '', 'unknown', '', 1763768000);
+    'activated', '9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f', 'cloud', 1763767000);
+INSERT INTO camera VALUES ('FM01D96S00002', 0, '', '', 'FM010', 'Kasse ''zwei'' 收银台', '', 'unknown', '', '', 1763768000);
 INSERT INTO provisioning_job VALUES ('FM01D96S00002', '{"state": "wifi", "ssid": "Shop", "password": "an invented one"}');
 INSERT INTO token VALUES ('till 1', 'pos', 'f425a5bb41b4f891b370c75e5c70777ca276b726861cbfc9398bd989a2b127b0', 1763768878, NULL);
 INSERT INTO token VALUES ('Müller''s laptop', 'admin', 'a38d7a7f35a7ab32e5cdc98a7c2e448f4a1d7b427063637be7e11ee2fb86e601', 1763768878, 1763850000);

@@ -15,6 +15,7 @@ CREATE TABLE camera (
     software_version TEXT NOT NULL,
     activation TEXT NOT NULL CHECK (activation IN ('unknown', 'not_activated', 'activated', 'other_owner')),
     certificate_sha256 TEXT NOT NULL,  -- the pin; empty when none was learned
+    clock TEXT NOT NULL CHECK (clock IN ('', 'camera', 'cloud', 'own')), -- by which it accepted a signed call last
     first_seen INTEGER NOT NULL        -- Unix seconds
 ) STRICT;
 
