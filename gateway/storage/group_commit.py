@@ -16,10 +16,10 @@ _MAX_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 _CLOSE_TIMEOUT_S: Final = 5.0
 _MAX_RESTART_DELAY_S: Final = 10.0
 """How long callers wait at most for a writer that failed."""
-_FLUSH_SHARE: Final = 0.1
-_MAX_DELAY_S: Final = 0.002
-"""How long to wait for more writes: this share of the last flush, at most so many seconds. Without it, callers that
-write again as soon as they are answered fall into two halves that take turns."""
+_FLUSH_SHARE: Final = 0.25
+_MAX_DELAY_S: Final = 0.004
+"""How long to wait for more writes where there were several: this share of the last flush, at most so many seconds.
+Without it, callers that write again as soon as they are answered fall into two halves that take turns."""
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class GroupCommit(Generic[EntryT, ResultT]):
         self._entries: list[tuple[EntryT, asyncio.Future[ResultT]]] = []
         self._jobs: list[tuple[Job, asyncio.Future[Any]]] = []
         self._wanted = asyncio.Event()
-        self._flush_s = 0.0
+        self._delay_s = 0.0
         self._service = supervisor.start_service(name, self._run, max_delay_s=_MAX_RESTART_DELAY_S, vital=vital)
 
     async def add(self, entry: EntryT) -> ResultT:
@@ -94,7 +94,7 @@ class GroupCommit(Generic[EntryT, ResultT]):
             service.pause()
             await self._wanted.wait()
             service.expect_turn()
-            await asyncio.sleep(min(_MAX_DELAY_S, _FLUSH_SHARE * self._flush_s))
+            await asyncio.sleep(self._delay_s)
             await self._commit()
             service.heartbeat()
             if not self._entries and not self._jobs:
@@ -117,7 +117,9 @@ class GroupCommit(Generic[EntryT, ResultT]):
             if not isinstance(exc, StateError):
                 raise
             return
-        self._flush_s = time.monotonic() - began
+        flush_s = time.monotonic() - began
+        writes = len(entries) + len(jobs) + len(self._entries) + len(self._jobs)
+        self._delay_s = min(_MAX_DELAY_S, _FLUSH_SHARE * flush_s) if writes > 1 else 0.0
         stored = [
             (entry, got) for (entry, _), got in zip(entries, results, strict=True) if not isinstance(got, Problem)
         ]
