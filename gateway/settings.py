@@ -26,6 +26,7 @@ CLOUD_URLS: Final = {"uat": "https://store.uat.sunmi.com/openapi", "release": "h
 """The base of every cloud endpoint, by environment."""
 
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 FILE_SETTINGS: Final = (
@@ -54,6 +55,15 @@ class ServerSettings(_Section):
     tls_private_key: str = ""
     allow_plain_http: bool = True
     cors_origins: list[str] = []
+    hosts: list[str] = []
+
+    @field_validator("hosts")
+    @classmethod
+    def _check_hosts(cls, value: list[str]) -> list[str]:
+        for host in value:
+            if not _HOST_NAME.fullmatch(host):
+                raise ValueError(f"{host!r} is not a host name such as till.shop.example, without scheme and port")
+        return [host.lower() for host in value]
 
     @field_validator("cors_origins")
     @classmethod

@@ -71,6 +71,8 @@ class Route:
     """The query parameters that it takes; the handler reads them."""
     accepts_ticket: bool = False
     """Whether the query may hold a ticket instead of a token."""
+    any_host: bool = False
+    """Whether it responds whatever host a plain HTTP request names."""
     documented: bool = True
     """Whether the OpenAPI document lists it. It lists the vendor's endpoints one by one instead of their routes."""
 

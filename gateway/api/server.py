@@ -5,6 +5,7 @@ import os
 import secrets
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
@@ -32,13 +33,14 @@ from gateway.api.body_budget import BODY_BUDGET, BodyBudget
 from gateway.api.body_reader import MAX_BODY_BYTES
 from gateway.api.connections import IDLE_TIMEOUT_S, ConnectionLimits, Connections
 from gateway.api.cors import allow_origins
+from gateway.api.hosts import AcceptedHosts
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.problems import problem_response
-from gateway.api.route import Route, Screen, trace_request
+from gateway.api.route import Route, Screen, WebHandler, trace_request
 from gateway.api.stream import EventStream
 from gateway.api.tls import serve_certificate
 from gateway.app import Gateway
-from gateway.errors import Forbidden, StateError
+from gateway.errors import Forbidden, Problem, StateError
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import ServerSettings
 
@@ -72,29 +74,44 @@ _PLAIN_HTTP_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
 """The beginnings of paths that plain HTTP serves even where `server.allow_plain_http` is off."""
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkRules:
+    """What holds for requests from the network, and not for those of commands on the local socket."""
+
+    settings: ServerSettings
+    """Where it is served, and for which pages."""
+    connections: Connections
+    """The connections on which the requests arrive."""
+    hosts: AcceptedHosts
+    """The hosts that a request may name."""
+
+    def screen(self, request: web.Request) -> None:
+        """Look at a request before its caller is authenticated. Raises `Misdirected`."""
+        self.connections.request_began(request)
+        self.hosts.check(request)
+
+
 def make_application(
     gateway: Gateway,
     authenticate: Authenticator,
     stream: EventStream,
     budget: BodyBudget,
-    *,
-    settings: ServerSettings | None = None,
-    screen: Screen | None = None,
+    rules: NetworkRules | None = None,
 ) -> web.Application:
-    """Return the web application of a gateway.
-
-    `settings` are those of the network; None for the local socket. `screen` looks at each request first.
-    """
+    """Return the web application of a gateway; `rules` are None for the local socket."""
     # Only where it is needed: a middleware adds a tenth to the cost of accepting an order.
-    middlewares = () if settings is None or settings.allow_plain_http else (_require_https,)
+    middlewares = () if rules is None or rules.settings.allow_plain_http else (_require_https,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[BODY_BUDGET] = budget
     app[system.DOCUMENT] = lambda: openapi.build_document(ROUTES)
     for route in ROUTES:
+        screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
         app.router.add_route(route.method, route.path, route.bind(gateway, authenticate, budget, screen))
-    if settings is not None and settings.cors_origins:
-        allow_origins(app, settings.cors_origins, {route.method for route in ROUTES}, otherwise=_respond_not_found)
-    app.router.add_route("*", "/{path:.*}", _respond_not_found)
+    respond_not_found = _respond_not_found if rules is None else _screen_first(rules.screen, _respond_not_found)
+    if rules is not None and rules.settings.cors_origins:
+        methods = {route.method for route in ROUTES}
+        allow_origins(app, rules.settings.cors_origins, methods, otherwise=respond_not_found)
+    app.router.add_route("*", "/{path:.*}", respond_not_found)
     app[events.STREAM] = stream
     app.on_shutdown.append(lambda _: stream.close())
     return app
@@ -114,10 +131,8 @@ async def serve(gateway: Gateway, limits: ConnectionLimits | None = None) -> Asy
             await stack.enter_async_context(_serve_commands(gateway, stream, budget))
         settings = gateway.settings.server
         connections = await stack.enter_async_context(_limit_connections(gateway.supervisor, limits))
-        authenticate = token_authenticator(gateway.tokens)
-        app = make_application(
-            gateway, authenticate, stream, budget, settings=settings, screen=connections.request_began
-        )
+        rules = NetworkRules(settings, connections, AcceptedHosts(gateway.settings, gateway.advertisement.host))
+        app = make_application(gateway, token_authenticator(gateway.tokens), stream, budget, rules)
         runner = web.AppRunner(app, **_RUNNER_OPTIONS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -229,6 +244,18 @@ async def _require_https(request: web.Request, handler: Handler) -> web.StreamRe
 async def _refuse_plain_http(request: web.Request) -> web.StreamResponse:
     forbidden = Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
     return problem_response(request, forbidden)
+
+
+def _screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
+    @trace_request
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            screen(request)
+        except Problem as exc:
+            return problem_response(request, exc)
+        return await handler(request)
+
+    return handle
 
 
 @trace_request

@@ -55,7 +55,7 @@ async def docs_page(context: RequestContext) -> web.StreamResponse:
 
 
 ROUTES = (
-    Route("GET", "/healthz", "Whether the gateway serves", healthz, None),
+    Route("GET", "/healthz", "Whether the gateway serves", healthz, None, any_host=True),
     Route("GET", "/openapi.json", "This document", openapi_json, None),
     Route("GET", "/docs", "This document as a page", docs_page, None),
     Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos"),
