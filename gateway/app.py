@@ -175,6 +175,7 @@ class Gateway:
                 scan=self.discovery.scan,
             )
         )
+        await self.provisioning.load()
         host_suffix = self.directory.load_host_suffix(lambda: create_host_suffix(settings.discovery.interfaces))
         self.advertisement = Advertisement(
             settings.discovery, self.supervisor, host_suffix=host_suffix, version=__version__

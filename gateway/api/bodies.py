@@ -55,6 +55,7 @@ class ProvisioningBody(Body):
 
     ssid: str | None = None
     password: str | None = None
+    hidden: bool = Field(default=False, description="Whether the network hides its name.")
     activation_number: str | None = Field(default=None, min_length=1, max_length=128)
     confirm_erase: bool = False
     name: str | None = Field(default=None, min_length=1, max_length=36)

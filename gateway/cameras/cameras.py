@@ -27,6 +27,7 @@ from gateway.cameras.connector import GET_INFO, Connector, Identify
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import CameraSession, Credentials
+from gateway.cameras.wifi_networks import find_networks, uses_wep
 from gateway.discovery.camera_tls import camera_tls_context
 from gateway.errors import CameraUnreachable, Conflict, FieldError, InvalidRequest
 from gateway.protocol.catalogue import CATALOGUE
@@ -188,7 +189,7 @@ class Cameras:
         camera = self._get_managed(sn)
         session = self._get_session(sn)
         async with session.reserve():
-            await self._refuse_wep(camera, session, ssid)
+            arguments["ssid"] = await self._find_network_name(camera, session, ssid)
             endpoint = _SIGNED_WIFI if camera.activation == "activated" else _UNSIGNED_WIFI
             credentials = self._credentials_for(endpoint)
             deadline = self._deadline(endpoint)
@@ -206,15 +207,23 @@ class Cameras:
                 raise refusal_error(camera, endpoint, response)
         return True
 
-    async def _refuse_wep(self, camera: CameraRecord, session: CameraSession, ssid: str) -> None:
+    async def _find_network_name(self, camera: CameraRecord, session: CameraSession, ssid: str) -> str:
+        """Return a network's name in the spelling of its access points, if the camera sees any.
+
+        Raises `InvalidRequest` if all of them use WEP.
+        """
         try:
             access_points = await self._probe.list_access_points(camera, session)
         except AccessPointListUnsupported:
-            return
-        if any(one.ssid == ssid and "WEP" in one.key_mgmt.upper() for one in access_points):
+            return ssid
+        networks = find_networks(access_points, ssid)
+        if not networks:
+            return ssid
+        if uses_wep(networks[0]):
             raise InvalidRequest(
                 [FieldError("ssid", f"the network {ssid!r} uses WEP, which the camera does not support")]
             )
+        return networks[0].ssid
 
     # Activation
 

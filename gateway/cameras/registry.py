@@ -67,6 +67,12 @@ class Registry(PresenceTracker):
         await self._store_now(camera)
         return camera
 
+    async def unmanage(self, sn: str) -> None:
+        """Let a camera be only found again, without a pin, as before it was made managed. Raises `NotFound`."""
+        camera = self.get(sn)
+        camera.managed, camera.certificate_sha256, camera.verified_address = False, "", ""
+        await self._store_now(camera)
+
     async def forget(self, sn: str) -> None:
         """Forget a camera and its pin. It may be found again. Raises `NotFound`."""
         self._remove(self.get(sn))

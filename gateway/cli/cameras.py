@@ -1,6 +1,8 @@
 """Commands for cameras: discovery, management, calls and provisioning."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import click
 
 from gateway.cameras.capture import file_name
 from gateway.cli.arguments import build_body
-from gateway.cli.client import ApiClient
+from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, with_api, write_file
 from gateway.cli.output import print_json, print_line, print_members, print_message, print_table
 from gateway.errors import NotFound
@@ -48,7 +50,7 @@ async def discover(context: CommandContext, api: ApiClient, timeout_s: float, me
 
 @click.group()
 def cameras() -> None:
-    """Cameras: list, show, add, access-points, wifi, activate, provision, call, capture, trust, forget."""
+    """Cameras: list, show, add, access-points, wifi, activate, provision, cancel, call, capture, trust, forget."""
 
 
 @cameras.command("list")
@@ -108,27 +110,56 @@ async def activate(
     context: CommandContext, api: ApiClient, sn: str, activation_number: str, confirm_erase: bool
 ) -> None:
     """Activate a camera for this account; this deletes its face groups."""
-    body = {"activation_number": activation_number, "confirm_erase": _confirm_erase(context, confirm_erase)}
-    context.emit(await api.post(f"cameras/{sn}/activation", body), print_members)
+    body = {"activation_number": activation_number, "confirm_erase": await _confirm_erase(context, confirm_erase)}
+    async with _cancel_on_interrupt(context, api, sn):
+        camera = await api.post(f"cameras/{sn}/activation", body)
+    context.emit(camera, print_members)
 
 
 @cameras.command()
 @click.argument("sn")
 @click.option("--ssid")
 @click.option("--password")
+@click.option("--hidden", is_flag=True, help="The Wi-Fi network hides its name.")
 @click.option("--activation-number")
 @click.option("--confirm-erase", is_flag=True, help="Activation deletes the camera's face groups.")
 @click.option("--name", help="The camera's new name.")
+@click.option("--resume", is_flag=True, help="Go on with a provisioning that was interrupted or has failed.")
 @with_api
 async def provision(
-    context: CommandContext, api: ApiClient, /, sn: str, confirm_erase: bool, **given: str | None
+    context: CommandContext,
+    api: ApiClient,
+    /,
+    sn: str,
+    hidden: bool,
+    confirm_erase: bool,
+    resume: bool,
+    **given: str | None,
 ) -> None:
-    """Provision a camera: Wi-Fi, activation and name in one go."""
+    """Provision a camera: Wi-Fi, activation and name in one go.
+
+    Ctrl-C cancels it. If the terminal is closed, a running gateway goes on; without one, --resume does.
+    """
     body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if hidden:
+        body["hidden"] = True
+    if resume:
+        if body:
+            raise click.UsageError("--resume goes on with the values that were given before: give no others")
+        await api.get(f"cameras/{sn}/provisioning")
     if "activation_number" in body:
-        body["confirm_erase"] = _confirm_erase(context, confirm_erase)
+        body["confirm_erase"] = await _confirm_erase(context, confirm_erase)
+    async with _cancel_on_interrupt(context, api, sn):
+        job = await _follow(context, api, sn, body)
+    context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
+    if job["state"] != "done":
+        fail(f"{sn}: step {job['step']} {job['state']}: {job['reason']}: {job['detail'] or _detail(job)}")
+
+
+async def _follow(context: CommandContext, api: ApiClient, sn: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Start a provisioning, tell how far it is, and return it when it has ended."""
     path = f"cameras/{sn}/provisioning"
-    job = await api.post(path, body)
+    job: dict[str, Any] = await api.post(path, body)
     printed: set[tuple[str, str]] = set()
     while job["state"] in ("running", "waiting"):
         if job["state"] == "waiting":
@@ -139,15 +170,36 @@ async def provision(
         await asyncio.sleep(0.2)
         job = await api.get(path)
     _print_progress(job, printed)
-    context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
-    if job["state"] != "done":
-        fail(f"{sn}: step {job['step']} {job['state']}: {job['reason']}: {_detail(job)}")
+    return job
+
+
+@cameras.command()
+@click.argument("sn")
+@with_api
+async def cancel(context: CommandContext, api: ApiClient, sn: str) -> None:
+    """Cancel the provisioning of a camera, also one that was interrupted."""
+    job = await api.call("DELETE", f"cameras/{sn}/provisioning")
+    context.emit(job, lambda document: print_line(f"{sn}: {document['detail']}"))
+
+
+@contextlib.asynccontextmanager
+async def _cancel_on_interrupt(context: CommandContext, api: ApiClient, sn: str) -> AsyncIterator[None]:
+    """Cancel the provisioning of a camera if Ctrl-C ends the command."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        try:
+            job = await api.call("DELETE", f"cameras/{sn}/provisioning")
+        except ApiError as exc:
+            fail(f"{sn}: interrupted: {exc}")
+        context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
+        fail(f"{sn}: {job['detail']}")
 
 
 async def _wait_for_person(context: CommandContext, api: ApiClient, path: str, job: dict[str, Any]) -> None:
     """Ask a person to change the laptop's network. Cancels the job if nobody can be prompted."""
     try:
-        await asyncio.to_thread(context.wait_for_person, f"step {job['step']}: {job['reason']}: {_detail(job)}")
+        await context.wait_for_person(f"step {job['step']}: {_detail(job)}")
     except SystemExit:
         await api.call("DELETE", path)
         raise
@@ -216,7 +268,7 @@ async def forget(context: CommandContext, api: ApiClient, sn: str) -> None:
     context.emit({"sn": sn, "forgotten": True}, lambda _: print_line(f"{sn}: forgotten"))
 
 
-def _confirm_erase(context: CommandContext, given: bool) -> bool:
+async def _confirm_erase(context: CommandContext, given: bool) -> bool:
     if not given and context.can_prompt:
-        return click.confirm("Activation deletes the camera's face groups. Go on?", err=True)
+        return await context.confirm("Activation deletes the camera's face groups. Go on?")
     return given

@@ -2,7 +2,9 @@
 
 import asyncio
 import functools
+import os
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,18 +47,47 @@ class CommandContext:
         """Whether a person can be prompted."""
         return not self.no_input and sys.stdin.isatty()
 
-    def wait_for_person(self, task: str) -> None:
+    async def wait_for_person(self, task: str) -> None:
         """Wait until a person has done a task. Fails if nobody can be prompted."""
         if not self.can_prompt:
             fail(f"a person is needed: {task}")
         click.echo(task, err=True)
-        click.prompt("Press Enter", default="", show_default=False, err=True)
+        click.echo("Press Enter: ", nl=False, err=True)
+        await _read_line()
+
+    async def confirm(self, question: str) -> bool:
+        """Ask a person a question, to be answered with yes or no. Fails if standard input has ended."""
+        click.echo(f"{question} [y/N]: ", nl=False, err=True)
+        return (await _read_line()).strip().lower() in ("y", "yes")
 
 
 def fail(reason: str) -> NoReturn:
     """Print the reason in one line to standard error, and exit with status 1."""
     click.echo(f"sunmi-gateway: {' '.join(reason.split())}", err=True)
     sys.exit(1)
+
+
+async def _read_line() -> str:
+    """Read a line from the terminal. Fails if standard input has ended.
+
+    It is read by a thread that the end of the command does not wait for, so that Ctrl-C ends the command at once.
+    """
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[bytes] = loop.create_future()
+
+    def set_line(read: bytes) -> None:
+        if not line.done():
+            line.set_result(read)
+
+    def read() -> None:
+        # Not by sys.stdin, whose lock the interpreter needs when it ends.
+        loop.call_soon_threadsafe(set_line, os.read(sys.stdin.fileno(), 1024))
+
+    threading.Thread(target=read, daemon=True).start()
+    answer = await line
+    if not answer:
+        fail("standard input has ended")
+    return answer.decode(errors="replace")
 
 
 def write_file(file: Path, text: str) -> None:

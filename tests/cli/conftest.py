@@ -33,6 +33,7 @@ class Commands:
 
     def __init__(self, config: Path) -> None:
         self.config = config
+        self.stdin: int = asyncio.subprocess.DEVNULL
 
     async def __call__(self, *words: str, **environment: str) -> Done:
         process = await self.begin(*words, **environment)
@@ -47,7 +48,7 @@ class Commands:
     async def begin(self, *words: str, **environment: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "--config", str(self.config), *words),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=self.stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **environment},

@@ -26,17 +26,22 @@ async def activate(context: ProvisioningContext) -> str:
     deadline = loop_time() + context.timeouts.activate_s
     if job.activation_sent:
         return await _resolve_outcome(context)
+
+    async def record() -> None:
+        job.activation_sent = True
+        await context.save(job)  # on the disk before it is on the wire
+
     if await context.wait_for_activation_state(deadline) == "activated":
         raise StepSkipped("activated by this account already")
     number = job.request.activation_number
     if number is None:
         raise StepSkipped("no activation number was given")
     while True:
-        job.activation_sent = True
-        await context.save(job)  # on the disk before it is on the wire
         try:
-            await context.cameras.activate(job.sn, number)
-        except (ActivationOutcomeUnknown, Conflict):  # a conflict: it has become activated since it was asked
+            await context.cameras.activate(job.sn, number, before_sending=record)
+        except ActivationOutcomeUnknown:
+            return await _resolve_outcome(context, ", and its answer was lost")
+        except Conflict:  # it has become activated since it was asked
             return await _resolve_outcome(context)
         except VendorRefused as exc:
             if exc.vendor_code == _ALREADY_ACTIVATED:
@@ -76,17 +81,17 @@ async def verify(context: ProvisioningContext) -> str:
             return f"is {context.camera.name!r}, at {context.camera.address}"
 
 
-async def _resolve_outcome(context: ProvisioningContext) -> str:
+async def _resolve_outcome(context: ProvisioningContext, what_happened: str = "") -> str:
     """Find out the outcome of an activation from the camera's state, never by sending it again."""
     deadline = loop_time() + context.timeouts.activate_s
     while await context.wait_for_activation_state(deadline) != "activated":
         if loop_time() >= deadline:
             raise StepFailed(
                 "activation_unknown",
-                f"an activation was sent to the camera {context.job.sn} and its answer was lost; the camera does not "
-                "say that it is activated. Look at it: start again with {} to ask it once more, or with the "
-                "activation number to send that again",
+                f"an activation was sent to the camera {context.job.sn}{what_happened}; the camera does not say that "
+                "it is activated. Look at it, then resume to ask it once more, or give the activation number again "
+                "to send that again",
             )
         await context.pause()
     context.job.activation_sent = False
-    return "activated, as the camera says; the answer had been lost"
+    return f"activated, as the camera says{'; the answer had been lost' if what_happened else ''}"

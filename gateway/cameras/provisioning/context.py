@@ -147,11 +147,42 @@ class ProvisioningContext:
         self.job.resume_requested.clear()
         return True
 
+    def start_waiting(self, timeout_s: float) -> "Patience":
+        """Return what says how long a step still waits, beginning now."""
+        return Patience(self, timeout_s)
+
     async def wait_for_person(self, reason: Reason, advice: str) -> None:
         """Let the job wait for a person. Meanwhile the step still looks for the camera."""
         self.job.state, self.job.reason, self.job.detail = "waiting", reason, advice
         self.job.get_step(self.job.step).detail = advice
         await self.save(self.job)
+
+
+class Patience:
+    """How long a step waits for the camera: for its own timeout, and then for a person, if one can help."""
+
+    def __init__(self, context: ProvisioningContext, timeout_s: float) -> None:
+        self._context = context
+        self._timeout_s = timeout_s
+        self._deadline = loop_time() + timeout_s
+        self._give_up_at: float | None = None  # known once a person was asked to help
+        self.wrong_camera: StepFailed | None = None
+        """The failure to find another camera in the place of this one, if that was so."""
+
+    async def wait(self, failure: StepFailed, advice: str | None) -> None:
+        """Wait until the next try is due. Raises the failure of the last try when time is up.
+
+        With `advice`, a person is asked to join the camera's hotspot first, and has time for that.
+        """
+        context = self._context
+        if loop_time() >= self._deadline:
+            self._give_up_at = self._give_up_at or loop_time() + context.timeouts.person_s
+            if advice is None or loop_time() >= self._give_up_at:
+                raise failure
+            await context.wait_for_person("join_hotspot", advice)
+            self._deadline = self._give_up_at
+        if await context.pause():
+            self._deadline = min(loop_time() + self._timeout_s, self._give_up_at or self._deadline)
 
 
 def make_step_failure(error: GatewayError) -> StepFailed:

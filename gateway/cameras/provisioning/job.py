@@ -14,6 +14,7 @@ Reason = Literal[
     # waiting: a person has to act
     "join_hotspot",
     "return_to_lan",
+    "interrupted",
     # failed
     "not_reachable",
     "network_not_seen",
@@ -49,6 +50,8 @@ class ProvisioningRequest:
     """The Wi-Fi network to join."""
     password: str | None = field(default=None, repr=False)
     """The password of that network; blank if it is open."""
+    hidden: bool = False
+    """Whether the network hides its name, so that the camera need not see it."""
     activation_number: str | None = field(default=None, repr=False)
     """The number to activate the camera with."""
     confirm_erase: bool = False
@@ -68,6 +71,8 @@ class ProvisioningRequest:
             field_errors += _find_field_errors(_WIFI, {"ssid": self.ssid, "password": self.password or ""})
         elif self.password is not None:
             field_errors.append(FieldError("ssid", "is required with password"))
+        elif self.hidden:
+            field_errors.append(FieldError("ssid", "is required for a hidden network"))
         if self.activation_number is not None:
             number = self.activation_number
             if not 0 < len(number) <= MAX_ACTIVATION_NUMBER_LENGTH or not number.isprintable() or not number.strip():
@@ -132,6 +137,16 @@ class ProvisioningJob:
     """The problem that made it fail, if any."""
     via_hotspot: bool = False
     """Whether the camera was reached through its own hotspot."""
+    in_service: bool = False
+    """Whether the service runs it, rather than a command in a process of its own."""
+    was_managed: bool = True
+    """Whether the camera was managed before the job."""
+    wifi_sent: bool = False
+    """Whether the camera may have been told to join the Wi-Fi network."""
+    wifi_answered: bool = False
+    """Whether the camera answered that it will join."""
+    wifi_sent_again: bool = False
+    """Whether it was told once more, since it did not answer and was back in its hotspot."""
     wifi_address: str = ""
     """The camera's address when it was told to join the Wi-Fi network."""
     activation_sent: bool = False
@@ -144,11 +159,13 @@ class ProvisioningJob:
     """Set when a person requests to resume a waiting job, or to probe at once."""
 
     @classmethod
-    def create(cls, sn: str, request: ProvisioningRequest) -> Self:
+    def create(cls, sn: str, request: ProvisioningRequest, *, in_service: bool, was_managed: bool) -> Self:
         """Return a new job."""
         return cls(
             sn=sn,
             request=request,
+            in_service=in_service,
+            was_managed=was_managed,
             had_password=bool(request.password),
             had_number=request.activation_number is not None,
         )
@@ -161,6 +178,32 @@ class ProvisioningJob:
     def get_step(self, name: StepName) -> Step:
         """Return a step."""
         return self.steps[STEPS.index(name)]
+
+    @property
+    def has_changed_camera(self) -> bool:
+        """Whether the camera may have received something that cannot be taken back."""
+        return self.wifi_sent or self.activation_sent or self.get_step("activate").state == "done"
+
+    def describe_effects(self) -> str:
+        """Return what the camera has received so far, and what it has not."""
+        received: list[str] = []
+        missing: list[str] = []
+        if self.request.ssid is not None:
+            (received if self.wifi_sent else missing).append(f"the Wi-Fi network {self.request.ssid!r}")
+        if self.had_number and self.activation_sent:
+            received.append("an activation whose outcome is not known")
+        elif self.had_number and self.get_step("activate").state != "skipped":
+            is_activated = self.get_step("activate").state == "done"
+            (received if is_activated else missing).append("the activation")
+        if self.request.name is not None:
+            missing.append(f"the name {self.request.name!r}")
+        effects = f"the camera has received {' and '.join(received) or 'nothing'}"
+        return f"{effects}, and not {', '.join(missing)}" if missing else effects
+
+    def interrupt(self) -> None:
+        """Let a stored job wait until it is resumed or cancelled: the process that ran it is gone."""
+        self.state, self.reason = "waiting", "interrupted"
+        self.detail = f"the command that ran it has ended; {self.describe_effects()}"
 
     def request_resume(self) -> None:
         """Let the job resume, as a person requests."""
@@ -226,13 +269,16 @@ class ProvisioningJob:
             request=ProvisioningRequest(**document["request"]),
             step=document["step"],
             steps=[Step(*entry) for entry in document["steps"]],
-            **{name: document[name] for name in _STORED},
+            **{name: document[name] for name in _STORED if name in document},  # not all are in an older version's
         )
         job.restart()
         return job
 
 
-_STORED: Final = ("via_hotspot", "wifi_address", "activation_sent", "had_password", "had_number")
+_STORED: Final = (
+    "via_hotspot", "in_service", "was_managed", "wifi_sent", "wifi_answered", "wifi_sent_again", "wifi_address",
+    "activation_sent", "had_password", "had_number",
+)  # fmt: skip
 
 
 def _find_field_errors(endpoint: Any, arguments: dict[str, str]) -> list[FieldError]:

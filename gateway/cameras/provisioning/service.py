@@ -62,6 +62,7 @@ class Provisioning:
         self._jobs: dict[str, ProvisioningJob] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._starting = asyncio.Lock()
+        self._in_service = False
         self._subscribers: list[Callable[[ProvisioningJob], None]] = []
 
     def subscribe(self, callback: Callable[[ProvisioningJob], None]) -> None:
@@ -89,23 +90,29 @@ class Provisioning:
 
     async def _start(self, sn: str, request: ProvisioningRequest, timeouts: StepTimeouts | None) -> ProvisioningJob:
         job = self._jobs.get(sn)
-        if job is not None and job.is_active:
+        if job is not None and job.is_active and sn in self._tasks:
             if not request.is_empty and request != job.request:
                 raise Conflict(f"the camera {sn} is being provisioned with other values: cancel that first")
             if request.is_empty:
                 job.request_resume()
                 self._publish(job)
             return job
-        if job is not None and request.is_empty and job.state in ("failed", "cancelled"):
+        if job is not None and job.state != "done" and (request.is_empty or (job.is_active and request == job.request)):
+            if not request.is_empty:
+                job.activation_sent = False  # a person who gives the number once more decides to send it again
             job.restart()
+            await self._manage(sn, job.request)
             return await self._launch(job)
-        interrupted = None if job is not None else await self._load_interrupted(sn)
-        if interrupted is not None and (request.is_empty or request == interrupted.request):
-            return await self._launch(interrupted)
+        was_managed = job.was_managed if job is not None and job.is_active else self._is_managed(sn)
         await self._manage(sn, request)
-        job = ProvisioningJob.create(sn, request)
-        job.activation_sent = interrupted is not None and interrupted.activation_sent
+        job = ProvisioningJob.create(sn, request, in_service=self._in_service, was_managed=was_managed)
         return await self._launch(job, timeouts)
+
+    def _is_managed(self, sn: str) -> bool:
+        try:
+            return self._registry.get(sn).managed
+        except NotFound:
+            return False
 
     async def wait_until_ended(self, sn: str) -> ProvisioningJob:
         """Wait until the job of a camera has ended, and return it. Raises `NotFound`."""
@@ -113,11 +120,6 @@ class Provisioning:
         if task is not None:
             await asyncio.wait({task})
         return self.get(sn)
-
-    async def _load_interrupted(self, sn: str) -> ProvisioningJob | None:
-        """Return the stored job of a camera that a crash interrupted and that nothing has resumed."""
-        documents = await self._table.load_all()
-        return await self._parse(sn, documents[sn]) if sn in documents else None
 
     async def _parse(self, sn: str, document: Any) -> ProvisioningJob | None:
         """Return a stored job. One that is malformed is logged and deleted, since it may hold secrets."""
@@ -148,21 +150,43 @@ class Provisioning:
 
     async def cancel(self, sn: str) -> ProvisioningJob:
         """Stop a job and delete its secrets. Raises `NotFound`, or `Conflict` if it has ended already."""
-        job = self.get(sn)
-        if not job.is_active:
-            raise Conflict(f"the provisioning of the camera {sn} has ended already")
-        await self._stop(sn)
-        if job.is_active:
-            await self._end(job, "cancelled", "cancelled", "a person stopped it")
-        return job
+        async with self._starting:
+            job = self.get(sn)
+            if not job.is_active:
+                raise Conflict(f"the provisioning of the camera {sn} has ended already")
+            await self._stop(sn)
+            if job.is_active:
+                step, effects = job.get_step(job.step), job.describe_effects()
+                step.state, step.detail = "failed", "cancelled"
+                await self._end(job, "cancelled", "cancelled", f"cancelled; {effects}")
+            return job
 
-    async def resume(self) -> None:
-        """Resume the jobs that a crash or a restart interrupted. To be called once."""
+    async def load(self) -> None:
+        """Load the jobs that the end of a process has interrupted. To be called once, before anything else."""
         for sn, document in (await self._table.load_all()).items():
             job = await self._parse(sn, document)
             if job is not None:
+                job.interrupt()
                 self._jobs[sn] = job
+
+    async def resume(self) -> None:
+        """Resume the service's jobs that were interrupted. To be called once, and only by the service.
+
+        A job of a command goes on only if its camera has received something that cannot be taken back. Otherwise a
+        person has to resume it.
+        """
+        self._in_service = True
+        for job in self._jobs.values():
+            if job.in_service or job.has_changed_camera:
+                job.request_resume()
+                job.resume_requested.clear()
                 self._run_in_background(job, self._timeouts)
+            else:
+                _log.warning(
+                    "The provisioning of the camera %s was interrupted and is not resumed: %s. To go on: sunmi-gateway "
+                    "cameras provision %s --resume; to end it: sunmi-gateway cameras cancel %s",
+                    *(job.sn, job.detail, job.sn, job.sn),
+                )
 
     async def close(self) -> None:
         """Stop the jobs. Those under way stay in the database, to be resumed."""
@@ -222,6 +246,10 @@ class Provisioning:
         job.resume_requested.clear()
         try:
             await self._table.delete(job.sn)
+            if state != "done" and not job.was_managed:
+                await self._registry.unmanage(job.sn)
+        except NotFound:
+            pass  # it was never found, or has been forgotten
         except GatewayError:
             _log.exception("The secrets of the provisioning of the camera %s could not be removed", job.sn)
         job.state, job.reason, job.detail = state, reason, detail

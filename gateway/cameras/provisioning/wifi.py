@@ -5,21 +5,22 @@ from typing import Final
 from gateway.cameras.cameras import AccessPointListUnsupported
 from gateway.cameras.provisioning.context import (
     RETRYABLE_ERRORS,
+    Patience,
     ProvisioningContext,
     loop_time,
     make_step_failure,
 )
 from gateway.cameras.provisioning.job import StepFailed, StepSkipped
-from gateway.errors import InvalidRequest, VendorRefused
+from gateway.cameras.wifi_networks import describe_networks, find_networks, uses_wep, uses_wpa
+from gateway.errors import CameraUntrusted, InvalidRequest, VendorRefused
 
 _BAD_PASSWORD: Final = 101
 
 
 async def reach_camera(context: ProvisioningContext) -> str:
     """Find the camera and make it managed; in its hotspot, if a person has joined that and Wi-Fi is to be set."""
-    job, timeouts = context.job, context.timeouts
-    deadline = loop_time() + timeouts.reach_s
-    give_up_at: float | None = None  # known once a person was asked to help
+    job = context.job
+    patience = context.start_waiting(context.timeouts.reach_s)
     was_seen = False
     while True:
         # Only a scan tells whether it is in hotspot mode, and what to do about Wi-Fi depends on that.
@@ -35,14 +36,8 @@ async def reach_camera(context: ProvisioningContext) -> str:
                 return f"answers {where}at {context.camera.address}"
         elif job.request.ssid is not None and _has_own_address(context) and await context.answers():
             return f"answers at {context.camera.address}"
-        if loop_time() >= deadline:
-            give_up_at = give_up_at or loop_time() + timeouts.person_s
-            if was_seen or loop_time() >= give_up_at or job.request.ssid is None:
-                raise context.last_failure
-            await context.wait_for_person("join_hotspot", _hotspot_advice(context))
-            deadline = give_up_at
-        if await context.pause():
-            deadline = min(loop_time() + timeouts.reach_s, give_up_at or deadline)
+        may_be_in_hotspot = not was_seen and job.request.ssid is not None
+        await patience.wait(context.last_failure, _hotspot_advice(context) if may_be_in_hotspot else None)
 
 
 async def check_network(context: ProvisioningContext) -> str:
@@ -52,29 +47,31 @@ async def check_network(context: ProvisioningContext) -> str:
         raise StepSkipped("no network was given")
     if _has_joined(context):
         raise StepSkipped("the camera has joined already")
-    deadline = loop_time() + context.timeouts.networks_s
+    patience = context.start_waiting(context.timeouts.networks_s)
     while True:
         try:
             access_points = await context.cameras.list_access_points(context.job.sn)
         except AccessPointListUnsupported:
             return "the camera's firmware does not list networks; the given name is taken as it is"
-        except RETRYABLE_ERRORS as exc:
+        except (*RETRYABLE_ERRORS, CameraUntrusted) as exc:
             failure = make_step_failure(exc)
-        else:
-            kinds = [one.key_mgmt.upper() for one in access_points if one.ssid == request.ssid]
-            if any("WEP" in kind for kind in kinds):
-                raise StepFailed(
-                    "wep_not_supported", f"the network {request.ssid!r} uses WEP, which cameras do not support"
-                )
-            if kinds and all("WPA" in kind for kind in kinds) and not request.password:
-                raise StepFailed("wrong_wifi_password", f"the network {request.ssid!r} needs a password")
-            if kinds:
-                return f"the camera sees {request.ssid!r}"
-            names = ", ".join(repr(one.ssid) for one in access_points) or "no network at all"
-            failure = StepFailed("network_not_seen", f"the camera does not see {request.ssid!r}; it sees {names}")
-        if loop_time() >= deadline:
-            raise failure
-        await context.pause()
+            await _wait_for_camera(context, patience, failure)
+            continue
+        networks = find_networks(access_points, request.ssid)
+        if networks and all(map(uses_wep, networks)):
+            raise StepFailed(
+                "wep_not_supported", f"the network {request.ssid!r} uses WEP, which cameras do not support"
+            )
+        joinable = [one for one in networks if not uses_wep(one)]
+        if joinable and all(map(uses_wpa, joinable)) and not request.password:
+            raise StepFailed("wrong_wifi_password", f"the network {request.ssid!r} needs a password")
+        if joinable:
+            return f"the camera sees {request.ssid!r}"
+        if request.hidden:
+            return f"the camera sees {describe_networks(access_points)}; the given name is taken as it is"
+        seen = describe_networks(access_points)
+        unseen = StepFailed("network_not_seen", f"the camera does not see {request.ssid!r}; it sees {seen}")
+        await patience.wait(unseen, None)
 
 
 async def join_wifi(context: ProvisioningContext) -> str:
@@ -84,23 +81,52 @@ async def join_wifi(context: ProvisioningContext) -> str:
         raise StepSkipped("no network was given")
     if _has_joined(context):
         raise StepSkipped("the camera has joined already")
-    deadline = loop_time() + context.timeouts.reach_s
+    await _send_wifi(context)
+    answered = context.job.wifi_answered
+    return "the camera accepted the network" if answered else "the camera left before it answered"
+
+
+async def _send_wifi(context: ProvisioningContext) -> None:
+    """Tell the camera to join the network, and note whether it answered."""
+    job, request = context.job, context.job.request
+    patience = context.start_waiting(context.timeouts.reach_s)
+
+    async def record() -> None:
+        job.wifi_sent = True
+        await context.save(job)
+
     while True:
         try:
-            answered = await context.cameras.set_wifi(context.job.sn, request.ssid, request.password or "")
+            job.wifi_answered = await context.cameras.set_wifi(
+                job.sn, request.ssid or "", request.password or "", before_sending=record
+            )
         except InvalidRequest as exc:
             raise StepFailed("wep_not_supported", str(exc)) from exc
         except VendorRefused as exc:
             if exc.vendor_code == _BAD_PASSWORD:
                 raise StepFailed("wrong_wifi_password", str(exc)) from exc
             raise
-        except RETRYABLE_ERRORS:
-            if loop_time() >= deadline:
-                raise
-            await context.pause()
+        except (*RETRYABLE_ERRORS, CameraUntrusted) as exc:
+            await _wait_for_camera(context, patience, make_step_failure(exc))
         else:
-            context.job.wifi_address = context.camera.address
-            return "the camera accepted the network" if answered else "the camera left before it answered"
+            job.wifi_address = context.camera.address
+            return
+
+
+async def _wait_for_camera(context: ProvisioningContext, patience: Patience, failure: StepFailed) -> None:
+    """Look for the camera until the next try is due. Raises the failure when time is up.
+
+    A person who left the camera's hotspot is asked to join it again.
+    """
+    if failure.reason == "certificate_changed":
+        raise failure
+    if failure.reason == "wrong_serial_number":
+        patience.wrong_camera = failure
+    found = await context.scan()
+    if not found:
+        failure = patience.wrong_camera or failure  # by the scan that camera has the address now
+    in_hotspot = context.job.via_hotspot and not found
+    await patience.wait(failure, f"{failure.detail}; {_hotspot_advice(context)}" if in_hotspot else None)
 
 
 async def wait_for_rejoin(context: ProvisioningContext) -> str:
@@ -118,6 +144,13 @@ async def wait_for_rejoin(context: ProvisioningContext) -> str:
         left = left or (not devices and not await _answers_handshake(context))
         decided = left or loop_time() >= left_by
         in_hotspot = bool(devices) and context.camera.hotspot
+        if in_hotspot and decided and not (job.wifi_answered or job.wifi_sent_again):
+            # It may have lost its power before it had stored the network.
+            job.wifi_sent_again = True
+            await _send_wifi(context)
+            left, left_by = False, loop_time() + timeouts.leave_s
+            deadline = max(deadline, loop_time() + timeouts.rejoin_s)
+            continue
         if in_hotspot and decided:
             raise StepFailed(
                 "wrong_wifi_password",

@@ -61,6 +61,14 @@ class Lab:
         made.subscribe(lambda job: self.published.append((job.step, job.state, job.reason)))
         return made
 
+    async def restart(self, *, in_service: bool = True) -> None:
+        """End the process that provisions, and begin another: the service, or a command."""
+        await self.provisioning.close()
+        self.provisioning = self.make()
+        await self.provisioning.load()
+        if in_service:
+            await self.provisioning.resume()
+
     async def scan(self) -> ScanResult:
         devices = [
             DiscoveredDevice(
@@ -111,6 +119,7 @@ class Lab:
 @pytest.fixture
 async def lab(bench: Bench) -> AsyncIterator[Lab]:
     lab = Lab(bench)
+    await lab.provisioning.resume()  # as the service does
     await lab.scan()
     yield lab
     await lab.provisioning.close()

@@ -70,9 +70,9 @@ async def provision(asked: dict[str, Any]) -> None:
             ended.set()
 
     provisioning.subscribe(tell)
-    if asked["request"] is None:
-        await provisioning.resume()
-    else:
+    await provisioning.load()
+    await provisioning.resume()
+    if asked["request"] is not None:
         await provisioning.start(asked["sn"], ProvisioningRequest(**asked["request"]))
     await ended.wait()
     await provisioning.close()

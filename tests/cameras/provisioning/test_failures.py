@@ -237,3 +237,120 @@ async def test_a_person_sends_an_activation_again(lab: Lab) -> None:
     await lab.fails(ACTIVATION, "activate", "activation_unknown")
     assert (await lab.run(ACTIVATION)).state == "done"
     assert camera.request_paths.count("device/activate") == 2
+
+
+async def test_an_activation_that_failed_before_it_was_sent_is_not_taken_for_sent(lab: Lab) -> None:
+    """The number may then be used again: nothing has gone out."""
+    camera = await lab.camera(hotspot=False)
+    camera.faults.latency_s = 0.2
+    await lab.scan()
+    await lab.provisioning.start(SN, ACTIVATION)
+    await lab.until(lambda job: job.step == "activate")
+    while camera.request_paths.count("config/getApListWithoutAuth") < 3:
+        assert not lab.provisioning.get(SN).activation_sent
+        await asyncio.sleep(0.01)
+    await lab.restart()  # while the camera is asked for its state, right before the activation
+    assert (await lab.end()).state == "done"
+    assert camera.request_paths.count("device/activate") == 1
+
+
+async def test_a_person_sends_an_interrupted_activation_again(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.add("silent", path="device/activate")
+    await lab.scan()
+    await lab.provisioning.start(SN, ACTIVATION)
+    await lab.until(lambda job: "device/activate" in camera.request_paths)
+    await lab.restart(in_service=False)
+    assert lab.provisioning.get(SN).activation_sent
+    assert (await lab.run(ACTIVATION)).state == "done"
+    assert camera.request_paths.count("device/activate") == 2
+
+
+async def test_only_a_lost_answer_is_called_lost(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.add("refuse", path="device/activate", code=4)
+    await lab.scan()
+    await lab.provisioning.start(SN, ACTIVATION)
+    await lab.until(lambda job: "device/activate" in camera.request_paths)
+    camera.state.activate("EF3OG8R5B32X0")  # by somebody else of this account
+    job = await lab.end()
+    assert job.get_step("activate").detail == "activated, as the camera says"
+
+
+async def test_a_camera_that_loses_its_power_while_it_is_told_the_network(lab: Lab) -> None:
+    camera = await lab.camera()
+    camera.faults.add("silent", path="config/setWifiConfWithoutAuth")
+    await lab.scan()
+    await lab.provisioning.start(SN, WIFI)
+    while "config/setWifiConfWithoutAuth" not in camera.request_paths:
+        await asyncio.sleep(0.005)
+    await camera.stop()
+    await camera.start()
+    job = await lab.end()
+    assert job.state == "done", job.describe()
+    assert camera.state.wifi == SSID
+    assert camera.request_paths.count("config/setWifiConfWithoutAuth") == 2
+
+
+# The hotspot of another camera
+
+
+@pytest.mark.parametrize("step", ["networks", "wifi"])
+async def test_a_laptop_that_slips_into_another_hotspot_gives_nothing_away(lab: Lab, step: str) -> None:
+    lab.shorten(reach_s=0.3, networks_s=0.3)
+    camera, other = await lab.camera(), await lab.camera(sn="FS101D8BS00107")
+    await other.stop()
+    host, _, port = camera.address.rpartition(":")
+    path = "config/getApListWithoutAuth" if step == "networks" else "config/setWifiConfWithoutAuth"
+    await lab.scan()
+
+    async def be_in_hotspot(joined: Any, left: Any) -> None:
+        await left.stop()
+        joined.set_address(host, int(port))
+        await joined.start()
+
+    camera.faults.latency_s = 0.3
+    await lab.provisioning.start(SN, WIFI)
+    await lab.until(lambda job: job.step == step)
+    await be_in_hotspot(other, camera)
+    job = await lab.until(lambda job: job.state == "waiting")
+    assert (job.step, job.reason) == (step, "join_hotspot")
+    assert "FS101D8BS00107" in job.detail
+    await be_in_hotspot(camera, other)
+    await lab.provisioning.start(SN, NOTHING)
+    assert (await lab.end()).state == "done"
+    assert path not in other.request_paths
+    assert camera.state.wifi == SSID
+
+
+# Networks
+
+
+async def test_a_hidden_network(lab: Lab) -> None:
+    lab.shorten(networks_s=0.3)
+    points = (SimulatedAccessPoint("", "WPA-PSK"), SimulatedAccessPoint("Neighbour", "WPA-PSK"))
+    camera = await lab.camera(wifi_networks=points)
+    await lab.scan()
+    job = await lab.fails(WIFI, "networks", "network_not_seen")
+    assert job.detail.endswith(
+        "it sees 'Neighbour' and 1 that hide their names (if yours is one of them, say that it is hidden)"
+    )
+    job = await lab.provisioning.start(SN, replace(WIFI, hidden=True))
+    await lab.until(lambda job: camera.state.config.ssid == SSID)
+    await lab.provisioning.cancel(SN)
+
+
+async def test_a_neighbour_of_the_same_name_with_wep_hinders_nothing(lab: Lab) -> None:
+    await lab.camera(wifi_networks=(SimulatedAccessPoint(SSID, "WPA-PSK"), SimulatedAccessPoint(SSID, "WEP")))
+    await lab.scan()
+    assert (await lab.run(WIFI)).state == "done"
+
+
+async def test_a_name_that_is_spelled_otherwise_is_sent_as_the_camera_sees_it(lab: Lab) -> None:
+    composed, decomposed = "Caf\u00e9", "Cafe\u0301"
+    camera = await lab.camera(
+        wifi_networks=(SimulatedAccessPoint(decomposed, "WPA-PSK"),), wifi_passwords={decomposed: PASSWORD}
+    )
+    await lab.scan()
+    assert (await lab.run(ProvisioningRequest(ssid=composed, password=PASSWORD))).state == "done"
+    assert camera.state.wifi == decomposed

@@ -15,7 +15,6 @@ from tests.cameras.provisioning.conftest import (
     PASSWORD,
     SN,
     SSID,
-    TIMEOUTS,
     WHOLE,
     WIFI,
     Lab,
@@ -121,8 +120,7 @@ async def test_a_stored_job_that_nothing_has_resumed_goes_on_with_the_next_start
     await lab.scan()
     await lab.provisioning.start(SN, WHOLE)
     await lab.until(lambda job: job.step == "networks")
-    await lab.provisioning.close()  # as a crash does, it leaves the job in the store
-    lab.provisioning = lab.make(TIMEOUTS)
+    await lab.restart(in_service=False)
     await lab.provisioning.start(SN, NOTHING)
     assert outcome(await lab.end())[4:] == ["activate done", "verify done"]
     assert camera.state.name == "Door"
@@ -180,10 +178,8 @@ async def test_a_malformed_stored_job_is_deleted_and_the_others_are_resumed(
     camera = await lab.camera(hotspot=False)
     await lab.scan()
     await lab.provisioning.start(SN, ACTIVATION)
-    await lab.provisioning.close()
     await lab.bench.database.execute("INSERT INTO provisioning_job (sn, state) VALUES ('BAD', ?)", (state,))
-    lab.provisioning = lab.make()
-    await lab.provisioning.resume()
+    await lab.restart()
     assert "The stored provisioning of the camera BAD cannot be read" in caplog.text
     assert (await lab.end()).state == "done"
     assert camera.state.activated
@@ -234,3 +230,103 @@ async def test_a_failing_subscriber_hinders_nobody(lab: Lab, caplog: pytest.LogC
     await lab.scan()
     assert (await lab.run(WIFI)).state == "done"
     assert "subscriber failed" in caplog.text
+
+
+# Who goes on after an interruption
+
+
+@pytest.mark.parametrize("ending", ["failed", "cancelled"])
+async def test_a_camera_that_was_not_managed_is_not_managed_after_a_job_that_ends_badly(lab: Lab, ending: str) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.add("refuse", path="device/activate", code=9)
+    camera.faults.latency_s = 0.05
+    await lab.scan()
+    await lab.provisioning.start(SN, ACTIVATION)
+    if ending == "cancelled":
+        await lab.until(lambda job: job.step == "activate")
+        await lab.provisioning.cancel(SN)
+    assert (await lab.end()).state == ending
+    assert not lab.bench.registry.get(SN).managed
+    assert not lab.bench.registry.get(SN).certificate_sha256
+    camera.faults.clear()
+    assert (await lab.run(ACTIVATION)).state == "done"
+    assert lab.bench.registry.get(SN).managed
+
+
+async def test_a_managed_camera_stays_managed(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.add("refuse", path="device/activate", code=9)
+    await lab.scan()
+    await lab.bench.registry.manage(SN)
+    assert (await lab.run(ACTIVATION)).state == "failed"
+    assert lab.bench.registry.get(SN).managed
+
+
+async def test_a_commands_job_waits_for_a_person_after_the_command_has_ended(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.latency_s = 0.1
+    await lab.restart(in_service=False)
+    await lab.scan()
+    await lab.provisioning.start(SN, ACTIVATION)
+    await lab.until(lambda job: job.step == "activate")
+    await lab.restart()
+    job = lab.provisioning.get(SN)
+    assert (job.state, job.reason) == ("waiting", "interrupted")
+    assert "the camera has received nothing, and not the activation" in job.detail
+    assert "cameras provision FS101D8BS00106 --resume" in caplog.text
+    await lab.restart()
+    assert lab.provisioning.get(SN).state == "waiting"
+    assert await lab.provisioning.start(SN, NOTHING) is lab.provisioning.get(SN)
+    assert (await lab.end()).state == "done"
+    assert camera.request_paths.count("device/activate") == 1
+
+
+async def test_a_commands_job_goes_on_in_the_service_once_its_camera_was_changed(lab: Lab) -> None:
+    camera = await lab.camera()
+    await lab.restart(in_service=False)
+    await lab.scan()
+    await lab.provisioning.start(SN, WHOLE)
+    await lab.until(lambda job: job.step == "rejoin")
+    await lab.restart()
+    assert (await lab.end()).state == "done"
+    assert camera.state.activated
+
+
+async def test_an_interrupted_job_can_be_cancelled(lab: Lab) -> None:
+    camera = await lab.camera(hotspot=False)
+    camera.faults.latency_s = 0.1
+    await lab.restart(in_service=False)
+    await lab.scan()
+    await lab.provisioning.start(SN, ACTIVATION)
+    await lab.until(lambda job: job.step == "activate")
+    await lab.restart(in_service=False)
+    job = await lab.provisioning.cancel(SN)
+    assert (job.state, job.detail) == (
+        "cancelled",
+        "cancelled; the camera has received nothing, and not the activation",
+    )
+    assert await lab.table.load_all() == {}
+    assert not lab.bench.registry.get(SN).managed
+
+
+async def test_a_cancelled_job_says_what_the_camera_has_received(lab: Lab) -> None:
+    camera = await lab.camera()
+    camera.faults.add("slow", path="device/activate", seconds=30)
+    await lab.scan()
+    await lab.provisioning.start(SN, WHOLE)
+    await lab.until(lambda job: job.activation_sent)
+    job = await lab.provisioning.cancel(SN)
+    assert job.detail == (
+        f"cancelled; the camera has received the Wi-Fi network {SSID!r} and an activation whose outcome is not known, "
+        "and not the name 'Door'"
+    )
+
+
+async def test_a_start_that_is_under_way_can_be_cancelled(lab: Lab) -> None:
+    lab.provisioning = lab.make(scan=lambda: asyncio.sleep(0.2, ScanResult([], [], {}, [])))
+    starting = asyncio.create_task(lab.provisioning.start(SN, WIFI))
+    await asyncio.sleep(0)
+    assert (await lab.provisioning.cancel(SN)).state == "cancelled"
+    assert (await starting).state == "cancelled"
