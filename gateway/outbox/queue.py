@@ -120,8 +120,8 @@ class Queue:
             self.in_flight.difference_update(entry.sequences)
         self.revisit(batch.sequences)
 
-    def select(self, priority: int, limit: Limit, uptime_s: float) -> "Selection":
-        """Begin to select a batch from the items of a priority."""
+    def select(self, limit: Limit, uptime_s: float) -> "Selection":
+        """Begin to select a batch from the items of one priority."""
         return Selection(self.in_flight, self._blocked_keys, limit, uptime_s)
 
     def note_start(self, priority: int, sequence: int) -> None:

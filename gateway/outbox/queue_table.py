@@ -53,7 +53,7 @@ def claim_batch(connection: sqlite3.Connection, queue: Queue, *, limit: Limit, u
 def _select_batch(
     connection: sqlite3.Connection, queue: Queue, priority: int, limit: Limit, uptime_s: float
 ) -> tuple[Batch | None, list[Unreadable]]:
-    selection = queue.select(priority, limit, uptime_s)
+    selection = queue.select(limit, uptime_s)
     start = queue.starts[priority]
     unreadable: list[Unreadable] = []
     while True:
