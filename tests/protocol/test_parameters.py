@@ -15,6 +15,7 @@ from gateway.protocol.parameters import Choice, FilePart, InvalidValue, Paramete
 ZOOM = Parameter(name="zoom", type="int", required=True, min=0, max=500)
 MODE = Parameter(name="mode", type="int", choices=(Choice(0, "off"), Choice(1, "on")))
 ANGLE = Parameter(name="angle", type="int", choices=(Choice(0, "upright"), Choice(180, "upside down")), open=True)
+GENDER = Parameter(name="gender", type="string", choices=(Choice("female", "a woman"), Choice("male", "a man")))
 PRICE = Parameter(name="price", type="number", min=0)
 COUNT = Parameter(name="count", type="int")
 PERCENT = Parameter(name="percent", type="int", max=100)
@@ -45,6 +46,7 @@ ORDERS = Parameter(
             items="object",
             properties=(Parameter(name="quantity", type="number"),),
         ),
+        Parameter(name="buyer", type="object"),
     ),
 )
 FILE = Parameter(name="pic", type="file", required=True, max_bytes=100)
@@ -73,6 +75,7 @@ LABEL = Parameter(name="pic", type="file", picture_formats=(PictureFormat("SL121
         (CODE, "SKDI39DN", "SKDI39DN"),
         (CODE, "", ""),
         (REMARK, "", ""),
+        (GENDER, "male", "male"),
         (REMARK, "abc", "abc"),
         (SSID, "x", "x"),
         (SSID, "咖" * 32, "咖" * 32),
@@ -97,6 +100,7 @@ LABEL = Parameter(name="pic", type="file", picture_formats=(PictureFormat("SL121
             [{"order_no": "1", "price": "", "order_type": None}],
             '[{"order_no":"1","price":"","order_type":null}]',
         ),
+        (ORDERS, [{"order_no": "1", "buyer": {"a": 1}}], '[{"order_no":"1","buyer":{"a":1}}]'),
         (ORDERS, [{"order_no": "1", "tip": {"a": True}}], '[{"order_no":"1","tip":{"a":true}}]'),
         (ORDERS, '[{"order_no":"\\u53ef","price":10.00}]', '[{"order_no":"可","price":10.00}]'),
     ],
@@ -141,9 +145,12 @@ def test_a_value_becomes_text(parameter: Parameter, value: Any, text: str) -> No
         (PRICE, "\u0663", "must be a number"),
         (PRICE, "1e999999", "must be a number"),
         (PRICE, False, "must be a number, not a boolean"),
+        (PRICE, 1.5, "must be a number, not something else"),
         (SSID, "", "must have 1 to 32 characters, not 0"),
         (SSID, "x" * 33, "must have 1 to 32 characters, not 33"),
         (SSID, 5, "must be a string, not a number"),
+        (SSID, Decimal("5.0"), "must be a string, not a number"),
+        (GENDER, "other", r"must be one of female \(a woman\), male \(a man\)"),
         (SSID, "\ud800", "must be valid Unicode"),
         (PASSWORD, "1234567", "must have 8 to 64 characters or be empty, not 7"),
         (PASSWORD, "x" * 65, "must have 8 to 64 characters or be empty, not 65"),
@@ -177,12 +184,13 @@ def test_a_value_becomes_text(parameter: Parameter, value: Any, text: str) -> No
         (ORDERS, [{"order_no": None}], "is required"),
         (ORDERS, [{"order_no": True}], "must be a string, not a boolean"),
         (ORDERS, [{"order_no": "1", "price": -1}], "must be at least 0"),
+        (ORDERS, [{"order_no": "1", "buyer": []}], "must be an object, not an array"),
         (ORDERS, [{"order_no": "1", "tip": "\ud800"}], "must be valid Unicode"),
         (FILE, "x", "must be a file: send the call as multipart/form-data"),
     ],
 )
 def test_a_value_is_refused_with_a_reason(parameter: Parameter, value: Any, reason: str) -> None:
-    with pytest.raises(InvalidValue, match=reason) as caught:
+    with pytest.raises(InvalidValue, match=f"^{reason}") as caught:
         parameter.encode(value)
     assert len(str(caught.value)) < 200
 
@@ -266,8 +274,8 @@ def test_any_value_is_text_or_refused(value: Any) -> None:
     ("declared", "reason"),
     [
         ({"name": "Zoom", "type": "int"}, "is not a parameter name"),
-        ({"name": "a", "type": "array"}, "items belong to arrays"),
-        ({"name": "a", "type": "string", "items": "string"}, "items belong to arrays"),
+        ({"name": "a", "type": "array"}, "items belong to arrays, and every array has them"),
+        ({"name": "a", "type": "string", "items": "string"}, "items belong to arrays, and every array has them"),
         ({"name": "a", "type": "array", "items": "int", "properties": (MODE,)}, "properties belong to objects"),
         ({"name": "a", "type": "int", "min": 2, "max": 1}, "min is above max"),
         ({"name": "a", "type": "string", "min_length": 2, "max_length": 1}, "min is above max"),
@@ -279,17 +287,24 @@ def test_any_value_is_text_or_refused(value: Any) -> None:
         ({"name": "a", "type": "string", "properties": (MODE,)}, "properties belong to objects"),
         ({"name": "a", "type": "string", "max_bytes": 1}, "max_bytes is for files"),
         ({"name": "a", "type": "string", "picture_formats": LABEL.picture_formats}, "picture formats are for files"),
-        ({"name": "a", "type": "string", "one_of": "g", "required": True}, "cannot be required by itself"),
+        (
+            {"name": "a", "type": "string", "one_of": "g", "required": True},
+            "a member of a group cannot be required by itself",
+        ),
         ({"name": "a", "type": "int", "open": True}, "open needs choices"),
         ({"name": "a", "type": "int", "choices": (Choice("1", "one"),)}, "choices of another type"),
         ({"name": "a", "type": "string", "choices": (Choice(1, "one"),)}, "choices of another type"),
         ({"name": "a", "type": "array", "items": "int", "choices": (Choice("1", "one"),)}, "choices of another type"),
-        ({"name": "a", "type": "int", "max": 1, "default": 2}, "must be"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ValueError, match=f"^parameter '{declared['name']}': {reason}$"):
         Parameter(**declared)
+
+
+def test_a_default_has_to_fit_its_own_declaration() -> None:
+    with pytest.raises(InvalidValue, match=r"^must be at most 1, not 2$"):
+        Parameter(name="a", type="int", max=1, default=2)
 
 
 @pytest.mark.parametrize(
@@ -374,4 +389,5 @@ def test_a_description_leaves_out_what_is_not_set() -> None:
         "price",
         "order_type",
         "products",
+        "buyer",
     ]
