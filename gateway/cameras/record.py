@@ -134,7 +134,7 @@ class CameraRecord(StoredCamera):
         return self.addresses[address]
 
     def describe(self) -> dict[str, Any]:
-        """Return the camera as the local REST interface shows it."""
+        """Return the camera as the REST API shows it."""
         return {
             "sn": self.sn,
             "managed": self.managed,

@@ -111,7 +111,7 @@ class Subscription:
             self.failure_log.failed(failure)
 
     def describe(self) -> dict[str, Any]:
-        """Return it as the local REST interface shows it."""
+        """Return it as the REST API shows it."""
         return {
             "target": self.target.name,
             "state": self.state,

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from gateway.errors import GatewayError
@@ -27,7 +27,7 @@ INITIAL_DELAY_S: Final = 1.0
 MAX_DELAY_S: Final = 300.0
 """The range of delays before a restart."""
 MAX_TURN_S: Final = 120.0
-"""How long one turn of a service takes at most, where the service does not say."""
+"""How long one turn of a service takes at most, in seconds, where the service does not say."""
 _STOP_TIMEOUT_S: Final = 5.0
 _MAX_REASON_LENGTH: Final = 300
 
@@ -39,8 +39,11 @@ class TaskReport:
     """The state of a service, or of all jobs with one name."""
 
     name: str
+    """The name, in words for people."""
     kind: Kind
+    """Whether it is a service or a job."""
     state: State
+    """`failing` from a failure until it succeeds or waits for work; `stopped` for good."""
     vital: bool
     """Whether the watchdog restarts the gateway when this service has no success for minutes."""
     failures: int
@@ -51,16 +54,8 @@ class TaskReport:
     """Seconds since the last completed turn or job; None before the first."""
 
     def describe(self) -> dict[str, Any]:
-        """Return it as the REST interface shows it."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "state": self.state,
-            "vital": self.vital,
-            "failures": self.failures,
-            "last_failure": self.last_failure,
-            "last_success_age_s": self.last_success_age_s,
-        }
+        """Return its fields as JSON, as `GET /api/v1/status` shows them."""
+        return asdict(self)
 
 
 class _Record:

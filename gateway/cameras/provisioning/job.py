@@ -238,7 +238,7 @@ class ProvisioningJob:
             raise InvalidRequest(field_errors)
 
     def describe(self) -> dict[str, Any]:
-        """Return the job as the local REST interface shows it. It holds no secret."""
+        """Return the job as the REST API shows it. It holds no secret."""
         return {
             "sn": self.sn,
             "state": self.state,

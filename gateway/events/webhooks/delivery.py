@@ -105,7 +105,7 @@ class Delivery:
         return await send(self._http, self.webhook, self._policy, event_id, body, self._now())
 
     def describe(self) -> dict[str, Any]:
-        """Return it as the local REST interface shows it, without its secret."""
+        """Return it as the REST API shows it, without its secret."""
         webhook, statistics = self.webhook, self.statistics
         delay_s = statistics.next_attempt_at - time.monotonic()
         last_delivered_at = statistics.last_delivered_at
