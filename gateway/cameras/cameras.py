@@ -1,7 +1,6 @@
 """Calling cameras: who may be called, where, with what proof of identity, and what the responses say about them."""
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import CameraSession, Credentials
 from gateway.cameras.wifi_networks import find_networks, uses_wep
-from gateway.discovery.camera_tls import camera_tls_context
+from gateway.discovery.camera_tls import CameraTlsContext, camera_tls_context
 from gateway.errors import CameraUnreachable, Conflict, FieldError, InvalidRequest
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call, Endpoint
@@ -92,7 +91,7 @@ class Cameras:
         """Called after each call with its endpoint, how it ended and how long it took."""
 
     @property
-    def tls_context(self) -> ssl.SSLContext:
+    def tls_context(self) -> CameraTlsContext:
         """The context of connections to cameras."""
         return self._context
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, cast
 
 import httptools
 
-from gateway.discovery.camera_tls import fingerprint
+from gateway.discovery.camera_tls import CameraTlsContext, fingerprint
 from gateway.errors import CameraResponseMalformed, CameraUnreachable, CameraUntrusted, PeerTimeout, Problem
 
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
@@ -78,7 +78,7 @@ class CameraConnection:
     byte of HTTP is written. A redirect is a response like any other: it is not followed.
     """
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, *, pin: str) -> None:
+    def __init__(self, host: str, port: int, context: CameraTlsContext, *, pin: str) -> None:
         self.address = f"{host}:{port}"
         self.pin = pin
         self._host = host
@@ -148,7 +148,7 @@ class CameraConnection:
         return head.encode() + body
 
 
-async def fetch_certificate_sha256(host: str, port: int, context: ssl.SSLContext, timeout_s: float) -> str:
+async def fetch_certificate_sha256(host: str, port: int, context: CameraTlsContext, timeout_s: float) -> str:
     """Return the fingerprint of the certificate that is shown in a bare handshake. Nothing is sent after it.
 
     Raises `CameraUnreachable` or `PeerTimeout`.
@@ -158,17 +158,24 @@ async def fetch_certificate_sha256(host: str, port: int, context: ssl.SSLContext
     return stream.certificate_sha256
 
 
-async def _connect(host: str, port: int, context: ssl.SSLContext, timeout_s: float) -> "_ResponseStream":
+async def _connect(host: str, port: int, context: CameraTlsContext, timeout_s: float) -> "_ResponseStream":
     address = f"{host}:{port}"
     try:
         async with asyncio.timeout(timeout_s):
-            _, stream = await asyncio.get_running_loop().create_connection(
-                lambda: _ResponseStream(address), host, port, ssl=context
-            )
+            try:
+                return await _shake_hands(host, port, context)
+            except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
+                return await _shake_hands(host, port, context.all_curves)
     except TimeoutError as exc:
         raise PeerTimeout(f"{address} did not accept a TLS connection within {timeout_s:.3g} s") from exc
     except (OSError, UnicodeError, OverflowError) as exc:
         raise CameraUnreachable(_describe_failure(address, exc)) from exc
+
+
+async def _shake_hands(host: str, port: int, context: ssl.SSLContext) -> "_ResponseStream":
+    _, stream = await asyncio.get_running_loop().create_connection(
+        lambda: _ResponseStream(f"{host}:{port}"), host, port, ssl=context
+    )
     return stream
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from gateway.cameras.connection import (
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import CameraSession, Credentials
+from gateway.discovery.camera_tls import CameraTlsContext
 from gateway.discovery.device import DiscoveredDevice
 from gateway.errors import CameraResponseMalformed, CameraUnreachable, CameraUntrusted, Conflict, PeerTimeout, Problem
 from gateway.protocol.catalogue import CATALOGUE
@@ -38,7 +38,7 @@ class Connector:
     """
 
     def __init__(
-        self, registry: Registry, context: ssl.SSLContext, credentials: Credentials, identify: Identify
+        self, registry: Registry, context: CameraTlsContext, credentials: Credentials, identify: Identify
     ) -> None:
         self._registry = registry
         self._context = context

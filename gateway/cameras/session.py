@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import logging
 import random
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple
 
 from gateway.cameras.camera_clock import CameraClock, ClockReading
 from gateway.cameras.connection import CameraConnection, HttpResponse, MalformedCameraResponse
+from gateway.discovery.camera_tls import CameraTlsContext
 from gateway.errors import RateLimited
 from gateway.protocol import form
 from gateway.protocol.endpoint import Call
@@ -46,7 +46,7 @@ class Credentials(NamedTuple):
 class CameraSession:
     """The connection and the clock of one camera. Its calls take turns."""
 
-    def __init__(self, sn: str, context: ssl.SSLContext, clock: CameraClock) -> None:
+    def __init__(self, sn: str, context: CameraTlsContext, clock: CameraClock) -> None:
         self.sn = sn
         self.clock = clock
         self.connection: CameraConnection | None = None

@@ -7,7 +7,7 @@ import ssl
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.errors import SettingsError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # imported where it is used: a gateway without a certificate 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 _SETTING = "cameras.client_certificate"
+_LEGACY_SERVER_CONNECT: Final = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT, which the ssl module names since Python 3.12
 
 
 class ClientCertificate(NamedTuple):
@@ -33,22 +34,36 @@ def fingerprint(certificate_der: bytes) -> str:
     return hashlib.sha256(certificate_der).hexdigest()
 
 
-def camera_tls_context(client_certificate: Path | None, password: str) -> ssl.SSLContext:
+class CameraTlsContext(ssl.SSLContext):
+    """A client context for cameras that offers one elliptic curve, P-256, which every device knows.
+
+    With OpenSSL 3.5 the first message of a handshake is three times as long otherwise, and small devices hang on it.
+    """
+
+    all_curves: ssl.SSLContext
+    """The same with every curve, for a camera that refuses the handshake."""
+
+
+def camera_tls_context(client_certificate: Path | None, password: str) -> CameraTlsContext:
     """Return the TLS context for cameras. It is never shared with the cloud's.
 
     It verifies neither chain nor host name, because all cameras show one certificate that names none of them. Whoever
     connects has to compare the pin. Security level 0 is for that certificate, which is signed with SHA-1, and for
-    client certificates like it. All TLS versions are allowed, because it is not known which ones cameras speak
-    (NOTES: Camera certificate). `client_certificate` is the vendor's PKCS#12 file. Raises `SettingsError` naming it if
-    it cannot be used.
+    client certificates like it. All TLS versions are allowed, and servers that do not know RFC 5746, because it is not
+    known what cameras speak (NOTES: Camera certificate). `client_certificate` is the vendor's PKCS#12 file. Raises
+    `SettingsError` naming it if it cannot be used.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    if client_certificate is not None:
-        _load_client_certificate(context, client_certificate, password)
+    context = CameraTlsContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.all_curves = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for one in (context, context.all_curves):
+        one.check_hostname = False
+        one.verify_mode = ssl.CERT_NONE
+        one.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        one.set_ciphers("DEFAULT:@SECLEVEL=0")
+        one.options |= _LEGACY_SERVER_CONNECT
+        if client_certificate is not None:
+            _load_client_certificate(one, client_certificate, password)
+    context.set_ecdh_curve("prime256v1")
     return context
 
 

@@ -1,5 +1,6 @@
 """The camera TLS context: the vendor's kind of certificate, and client certificates old and new, good and bad."""
 
+import asyncio
 import ssl
 import subprocess
 import tempfile
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.cameras.connection import CameraConnection, fetch_certificate_sha256
 from gateway.discovery.camera_tls import camera_tls_context, fingerprint
-from gateway.errors import SettingsError
+from gateway.errors import CameraUnreachable, SettingsError
 
 PASSWORD = "p12 pässword"
 
@@ -143,3 +144,74 @@ def test_a_container_without_key(identity: Any, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=r"cameras\.client_certificate: .* cannot be read: "):
         camera_tls_context(tmp_path / name, "")
+
+
+# TLS of small and old devices
+
+_RSA_AES_128_GCM = b"\x00\x9c"
+_SUPPORTED_GROUPS = b"\x00\x0a"
+_P256 = b"\x00\x17"
+
+
+def client_hello(context: ssl.SSLContext) -> bytes:
+    """Return the first message of a handshake, with its record's head."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing).do_handshake()
+    return outgoing.read()
+
+
+def test_the_first_message_is_short_and_offers_one_curve() -> None:
+    hello = client_hello(camera_tls_context(None, ""))
+    assert len(hello) <= 5 + 512  # with the padding that OpenSSL adds for devices that hang on 256 to 511 bytes
+    assert _SUPPORTED_GROUPS + b"\x00\x04\x00\x02" + _P256 in hello
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_camera_that_knows_another_curve_only_is_offered_all(
+    serve: Any, identity: Any, version: ssl.TLSVersion
+) -> None:
+    async def script(visit: Any) -> None:
+        await visit.reader.read()
+
+    tls = identity.server_context()
+    tls.minimum_version = tls.maximum_version = version
+    tls.set_ecdh_curve("secp384r1")
+    async with serve(script, tls=tls) as camera:
+        shown = await fetch_certificate_sha256(camera.host, camera.port, camera_tls_context(None, ""), 60)
+    assert shown == identity.sha256
+
+
+def record(kind: int, body: bytes) -> bytes:
+    return bytes([kind]) + b"\x03\x03" + len(body).to_bytes(2) + body
+
+
+def handshake_message(kind: int, body: bytes) -> bytes:
+    return bytes([kind]) + len(body).to_bytes(3) + body
+
+
+async def test_a_camera_that_does_not_know_rfc_5746_is_accepted(vendor_like: Path) -> None:
+    """It sends a ServerHello without the extension; the client has to go on with its key and not with an alert."""
+    certificate = ssl.PEM_cert_to_DER_cert((vendor_like / "ipc-https.pem").read_text())
+    chain = len(certificate).to_bytes(3) + certificate
+    answer = (
+        handshake_message(2, b"\x03\x03" + bytes(32) + b"\x00" + _RSA_AES_128_GCM + b"\x00")
+        + handshake_message(11, len(chain).to_bytes(3) + chain)
+        + handshake_message(14, b"")
+    )
+    received: list[bytes] = []
+
+    async def serve_old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for reply in (record(22, answer), b""):
+            head = await reader.readexactly(5)
+            received.append(head[:1] + await reader.readexactly(int.from_bytes(head[3:])))
+            writer.write(reply)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve_old, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(CameraUnreachable):  # this server has no key
+            await fetch_certificate_sha256("127.0.0.1", port, camera_tls_context(None, ""), 60)
+    client_key_exchange = b"\x16\x10"
+    assert [message[:2] for message in received[1::2]] == [client_key_exchange] * 2
