@@ -1,30 +1,55 @@
-"""The pure rules of the outbox: what calls change, and how responses are read and rebuilt."""
+"""The pure rules of the outbox: how calls are split into items and put together again, and what is damaged."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.outbox.batching import (
-    aggregate_states,
     combine,
     content_digest,
     contradict,
+    find_damage,
+    has_same_content,
     merge_texts,
+    merges,
+    parameters,
     policy,
-    read_outcomes,
-    rebuild_response,
     split,
 )
-from gateway.outbox.model import Batch, BatchEntry, ItemOutcome, Outcome
+from gateway.outbox.model import Batch, BatchEntry
+from gateway.protocol import form
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.envelope import parse_response
+from gateway.protocol.endpoint import Call, Endpoint
+from gateway.protocol.parameters import FilePart
 
 SHOP = {"shop_id": "10096"}
+GIF = b"GIF89a" + bytes([212, 0, 104, 0])
 
 
-def made(path: str, **arguments: Any) -> Any:
-    return CATALOGUE.get("cloud", path).encode(arguments, defaults=SHOP)
+def cloud_endpoint(path: str) -> Endpoint:
+    return CATALOGUE.get("cloud", path)
+
+
+def made(path: str, **arguments: Any) -> Call:
+    return cloud_endpoint(path).encode(arguments, defaults=SHOP)
+
+
+def picture(content_type: str = "image/gif", data: bytes = GIF) -> Call:
+    return cloud_endpoint("device/esl/pushImage").encode(
+        {"esl_id": "5"}, files={"pic": FilePart("a", content_type, data)}, defaults=SHOP
+    )
+
+
+def test_an_endpoint_that_is_never_queued_has_no_policy() -> None:
+    with pytest.raises(ValueError, match=r"^product/getList is never queued$"):
+        policy(cloud_endpoint("product/getList"))
+
+
+# Splitting
 
 
 def test_a_call_is_split_and_put_together_again() -> None:
@@ -33,9 +58,28 @@ def test_a_call_is_split_and_put_together_again() -> None:
     shared, items = split(call)
     assert json.loads(shared) == SHOP
     assert [item.keys for item in items] == [("order:10096:A",), ("order:10096:7",)]
+    assert [item.reference for item in items] == ["A", "7"]
     entries = [BatchEntry(item.keys, item.reference, [number], item.text) for number, item in enumerate(items)]
     batch = Batch(call.endpoint, shared, entries)
-    assert combine(batch).fields == call.fields
+    assert combine(batch) == call
+
+
+def test_a_call_without_a_list_is_one_item_and_put_together_again_with_its_file() -> None:
+    call = picture()
+    shared, [item] = split(call)
+    assert json.loads(shared) == SHOP
+    assert json.loads(item.text) == {"esl_id": "5"}
+    assert (item.reference, item.digest) == ("5", None)
+    batch = Batch(call.endpoint, shared, [BatchEntry(item.keys, item.reference, [1], item.text)], dict(call.files))
+    assert combine(batch) == call
+
+
+def test_an_element_that_is_an_identifier_is_its_own_reference() -> None:
+    items = split(made("product/delete", product_key_list=["1", 2]))[1]
+    assert [(item.text, item.reference, item.keys) for item in items] == [
+        ('"1"', "1", ("product:10096:1",)),
+        ("2", "2", ("product:10096:2",)),
+    ]
 
 
 def test_binding_a_label_changes_the_label_and_the_product() -> None:
@@ -43,44 +87,59 @@ def test_binding_a_label_changes_the_label_and_the_product() -> None:
     assert item.keys == ("label:10096:SKDI39DN", "product:10096:1")
 
 
-def test_updates_merge_field_by_field_and_an_empty_value_is_none() -> None:
-    assert json.loads(merge_texts('{"id":"1","name":"Cola","price":"1"}', '{"id":"1","name":"","price":"2"}')) == {
-        "id": "1",
-        "name": "Cola",
-        "price": "2",
-    }
+def test_a_label_that_is_named_in_two_ways_is_changed_under_both_names() -> None:
+    [item] = split(made("product/unbindEsl", esl_code="SKDI39DN", esl_id="5"))[1]
+    assert (item.keys, item.reference) == (("label:10096:5", "label:10096:SKDI39DN"), "5")
 
 
-@pytest.mark.parametrize(
-    ("path", "lists", "text", "state", "redirect_to"),
-    [
-        ("order/update", {"invalid_list": ["1"]}, "{}", "refused", ""),
-        ("order/update", {"invalid_list": []}, "{}", "delivered", ""),
-        ("product/create", {"exist_list": ["1"]}, "{}", "waiting", "product/update"),
-        ("product/update", {"not_exist_list": [1]}, "{}", "refused", ""),
-        ("product/update", {"not_exist_list": ["1"]}, '{"name":"Cola"}', "delivered", ""),
-        ("product/update", {"invalid_list": ["1"]}, '{"name":"Cola"}', "refused", ""),
-        ("product/delete", {"not_exist_list": ["1"]}, '"1"', "delivered", ""),
-    ],
-)
-def test_what_being_named_means(path: str, lists: dict[str, Any], text: str, state: str, redirect_to: str) -> None:
-    response = parse_response(json.dumps({"code": 0, "data": lists}).encode())
-    batch = Batch(CATALOGUE.get("cloud", path), "{}", [BatchEntry(("key",), "1", [1], text)])
-    [outcome] = read_outcomes(batch, response)
-    assert (outcome.state, outcome.redirect_to) == (state, redirect_to)
+def test_an_identifier_that_is_empty_changes_nothing() -> None:
+    [item] = split(made("product/unbindEsl", esl_code="SKDI39DN", esl_id=""))[1]
+    assert item.keys == ("label:10096:SKDI39DN",)
 
 
-def test_an_answer_is_rebuilt_from_its_own_items() -> None:
-    items = [
-        ItemOutcome("1", Outcome("delivered", 0)),
-        ItemOutcome("2", Outcome("refused", 5047)),
-        ItemOutcome("3", Outcome("delivered", 0)),
-    ]
-    text = rebuild_response(policy(CATALOGUE.get("cloud", "order/update")), items)
-    assert json.loads(text) == {"code": 0, "msg": "succeed", "data": {"invalid_list": ["2"]}}
-    assert aggregate_states(["delivered", "refused"]) == "delivered"
-    assert aggregate_states(["delivered", "waiting"]) == "waiting"
-    assert aggregate_states(["refused", "refused"]) == "refused"
+@pytest.mark.parametrize(("fields", "shop"), [
+    ({"shop_id": "1"}, "1"),
+    ({"sunmi_shop_no": "2"}, "2"),
+    ({"shop_id": "1", "sunmi_shop_no": "2"}, "1"),
+    ({}, ""),
+])  # fmt: skip
+def test_keys_belong_to_the_shop_of_the_call(fields: dict[str, str], shop: str) -> None:
+    listed = Call(cloud_endpoint("order/update"), {**fields, "order_list": '[{"order_no":"A"}]'})
+    whole = Call(cloud_endpoint("product/unbindEsl"), {**fields, "esl_code": "SKDI39DN"})
+    for call, key in ((listed, f"order:{shop}:A"), (whole, f"label:{shop}:SKDI39DN")):
+        shared, [item] = split(call)
+        assert json.loads(shared) == fields
+        assert item.keys == (key,)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=5))
+def test_the_sizes_of_items_are_what_they_take_in_a_form(numbers: list[str]) -> None:
+    call = made("order/update", order_list=[{"order_no": number} for number in numbers])
+    frame, comma = len(form.encode({"order_list": "[]"})), len("%2C")
+    sizes = [item.size for item in split(call)[1]]
+    assert frame + sum(sizes) - comma == len(form.encode({"order_list": call.fields["order_list"]}))
+
+
+def test_the_size_of_a_whole_call_is_its_form_without_the_shop_and_its_files() -> None:
+    [item] = split(picture())[1]
+    assert item.size == len(form.encode({"esl_id": "5"})) + len(GIF)
+
+
+def test_only_items_that_their_content_identifies_have_a_digest() -> None:
+    one, same, other = split(
+        made("order/update", order_list=[{"order_no": "A"}, {"order_no": "A"}, {"order_no": "B"}])
+    )[1]
+    assert one.digest == same.digest != other.digest
+    [update] = split(made("product/update", product_list=[{"id": "7"}]))[1]
+    assert update.digest is None
+
+
+def test_the_digest_of_an_item_is_as_stored_by_earlier_versions() -> None:
+    [item] = split(made("order/update", order_list=[{"order_no": "A", "order_type": 1}]))[1]
+    assert item.digest == bytes.fromhex("7025ce4ff9762a4f6a44009073400744")
+
+
+# Comparing
 
 
 def test_digests_that_were_made_in_another_way_contradict_nothing() -> None:
@@ -93,3 +152,112 @@ def test_digests_that_were_made_in_another_way_contradict_nothing() -> None:
     first_kind = one[:1] + bytes(15)
     assert not contradict(first_kind, other), "the first kind had no mark, and any byte may begin it"
     assert contradict(first_kind, bytes(16))
+
+
+def test_the_digest_of_a_call_is_as_stored_by_earlier_versions() -> None:
+    orders = made("order/update", order_list=[{"order_no": "A", "order_type": 1}])
+    assert content_digest(orders).hex() == "01d830b8d8691889282ac190f1d1b21d93"
+    assert content_digest(picture()).hex() == "0173aaee880802ae32b2dcf174f18edec8"
+
+
+@pytest.mark.parametrize("other", [
+    made("product/bindEsl", product_id="1", esl_code="SKDI39DN", template_id="3"),
+    made("product/bindEsl", product_id="1", esl_id="SKDI39DN", template_id="2"),
+    made("product/unbindEsl", esl_code="SKDI39DN"),
+    made("product/bindEsl", product_id="1", esl_code="SKDI39DN", template_id="2", shop_id="1"),
+])  # fmt: skip
+def test_calls_that_differ_in_anything_have_different_digests(other: Call) -> None:
+    call = made("product/bindEsl", product_id="1", esl_code="SKDI39DN", template_id="2")
+    assert contradict(content_digest(call), content_digest(other))
+
+
+def test_a_digest_covers_the_content_of_a_file_and_not_what_its_sender_calls_it() -> None:
+    assert content_digest(picture()) == content_digest(picture("image/x"))
+    assert contradict(content_digest(picture()), content_digest(picture(data=GIF + b"\0")))
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [
+    ('{"a":1,"b":2}', '{"a":1,"b":2}', True),
+    ('{"a":1,"b":2}', '{"b":2,"a":1}', True),
+    ('{"a":1.0}', '{"a":1.00}', True),
+    ('{"a":[1,2]}', '{"a":[2,1]}', False),
+    ('{"a":1}', '{"a":"1"}', False),
+    ("{broken", "{broken", True),
+    ("{broken", "{}", False),
+    ("{}", "{broken", False),
+])  # fmt: skip
+def test_the_content_of_items_is_compared_whatever_the_order_of_members(one: str, other: str, same: bool) -> None:
+    assert has_same_content(one, other) is same
+
+
+# Merging
+
+
+@pytest.mark.parametrize(("older", "newer", "merged"), [
+    ('{"id":"1","name":"Cola"}', '{"id":"1","name":"","unit":"l"}', {"id": "1", "name": "Cola", "unit": "l"}),
+    ('{"id":"1","unit":"l"}', '{"id":"1","unit":null}', {"id": "1", "unit": "l"}),
+    ('{"id":"1"}', '{"id":"1","name":"Cola"}', {"id": "1", "name": "Cola"}),
+    ('{"id":"1","price":2}', '{"id":"1","price":0}', {"id": "1", "price": 0}),
+    ('{"id":"1","price":1}', '{"id":"1","price":2.50}', {"id": "1", "price": 2.5}),
+])  # fmt: skip
+def test_updates_merge_field_by_field_and_an_empty_value_is_none(
+    older: str, newer: str, merged: dict[str, Any]
+) -> None:
+    assert json.loads(merge_texts(older, newer)) == merged
+
+
+def test_a_merged_number_keeps_its_digits() -> None:
+    assert '"price":2.50' in merge_texts('{"id":"1","price":1.10}', '{"id":"1","price":2.50}')
+
+
+@pytest.mark.parametrize(
+    ("path", "merged"),
+    [("product/update", True), ("product/create", False), ("product/bindEsl", False), ("product/getList", False)],
+)
+def test_only_updates_of_products_are_merged(path: str, merged: bool) -> None:
+    assert merges(cloud_endpoint(path)) is merged
+
+
+# Stored items
+
+
+def test_the_parameters_of_an_item_of_a_list_are_a_list_with_this_item() -> None:
+    found = parameters(cloud_endpoint("order/update"), '{"shop_id":"1"}', '{"order_no":"A","price":1.50}')
+    assert found == {"shop_id": "1", "order_list": [{"order_no": "A", "price": Decimal("1.50")}]}
+
+
+def test_the_parameters_of_a_whole_call_are_its_own_and_the_shop() -> None:
+    found = parameters(cloud_endpoint("product/unbindEsl"), '{"shop_id":"1"}', '{"esl_id":"5"}')
+    assert found == {"shop_id": "1", "esl_id": "5"}
+
+
+@pytest.mark.parametrize(("path", "text"), [
+    ("order/update", '{"order_no":"A","price":1}'),
+    ("product/update", '{"id":"7","price":1}'),
+    ("product/delete", '"7"'),
+    ("product/unbindEsl", '{"esl_id":"5"}'),
+])  # fmt: skip
+def test_content_that_can_be_sent_is_not_damaged(path: str, text: str) -> None:
+    assert find_damage(cloud_endpoint(path), '{"shop_id":"1"}', text) is None
+
+
+NOT_TEXTS = "its content cannot be read: its parameters are not texts by name"
+
+
+@pytest.mark.parametrize(("path", "shared", "text", "damage"), [
+    ("order/update", "{}", "", "its content was lost when the database was damaged"),
+    ("order/update", "[1]", "{}", NOT_TEXTS),
+    ("order/update", '{"shop_id":1}', "{}", NOT_TEXTS),
+    ("product/unbindEsl", "{}", '{"esl_id":5}', NOT_TEXTS),
+    ("product/unbindEsl", "{}", '"5"', NOT_TEXTS),
+    ("product/update", "{}", '"7"', "its content cannot be read: it is not an object"),
+])  # fmt: skip
+def test_content_that_cannot_be_sent_is_damaged(path: str, shared: str, text: str, damage: str) -> None:
+    assert find_damage(cloud_endpoint(path), shared, text) == damage
+
+
+@pytest.mark.parametrize(("shared", "text"), [("{broken", "{}"), ("{}", "{broken")])
+def test_content_that_is_no_json_is_damaged(shared: str, text: str) -> None:
+    damage = find_damage(cloud_endpoint("order/update"), shared, text)
+    assert damage is not None
+    assert damage.startswith("its content cannot be read: ")

@@ -99,6 +99,14 @@ def test_a_revisit_during_a_selection_holds_against_what_the_selection_found() -
     assert queue.starts == [5, 5, 5]
 
 
+def test_a_selection_that_finds_nothing_keeps_what_is_to_be_revisited() -> None:
+    queue = begun_at(10, 20, 30)
+    queue.revisit([5])
+    queue.begin_selection()
+    queue.end_selection()
+    assert queue.starts == [5, 5, 5]
+
+
 def test_what_waited_for_the_end_of_a_selection_is_done_once() -> None:
     queue = Queue()
     batch = claimed(queue, item(7))

@@ -226,6 +226,7 @@ def test_an_item_that_is_worthless_is_passed_over() -> None:
         (item(1, path="order/updateOld"), "this version of the gateway knows no endpoint 'order/updateOld'"),
         (item(1, path="product/getList"), "product/getList is never queued"),
         (item(1)._replace(other_keys="[1]"), "not a list of texts"),
+        (item(1)._replace(other_keys='["product:1:7",1]'), "not a list of texts"),
         (item(1)._replace(other_keys='{"a":1}'), "not a list of texts"),
     ],
 )

@@ -184,6 +184,8 @@ def test_a_value_becomes_text(parameter: Parameter, value: Any, text: str) -> No
         (ORDERS, [{"order_no": None}], "is required"),
         (ORDERS, [{"order_no": True}], "must be a string, not a boolean"),
         (ORDERS, [{"order_no": "1", "price": -1}], "must be at least 0"),
+        (ORDERS, [{"order_no": "1", "tip": 5, "price": -1}], "must be at least 0"),
+        (ORDERS, [{"order_no": "1", "order_type": "", "price": -1}], "must be at least 0"),
         (ORDERS, [{"order_no": "1", "buyer": []}], "must be an object, not an array"),
         (ORDERS, [{"order_no": "1", "tip": "\ud800"}], "must be valid Unicode"),
         (FILE, "x", "must be a file: send the call as multipart/form-data"),
@@ -203,7 +205,7 @@ def test_a_decimal_in_a_list_keeps_its_digits(price: str) -> None:
 
 @pytest.mark.parametrize("price", ["1e18", "-1e18", "-1e999999", "1000000000000000000.0"])
 def test_a_decimal_in_a_list_has_18_digits_before_the_point(price: str) -> None:
-    with pytest.raises(InvalidValue, match="must have at most 18 digits before the point"):
+    with pytest.raises(InvalidValue, match=r"^must have at most 18 digits before the point$"):
         ORDERS.encode(f'[{{"order_no":"1","price":{price}}}]')
 
 
@@ -239,7 +241,7 @@ def test_an_object_nested_too_deeply_is_refused() -> None:
     value: dict[str, Any] = {}
     for _ in range(100_000):
         value = {"a": value}
-    with pytest.raises(InvalidValue, match="nested too deeply"):
+    with pytest.raises(InvalidValue, match=r"^is nested too deeply$"):
         TEMPLATE.encode(value)
 
 

@@ -34,8 +34,21 @@ def gif(width: int, height: int) -> bytes:
 def test_the_size_of_a_picture_is_read(make: Any) -> None:
     assert read_picture_size(make(212, 104)) == (212, 104)
     LABEL.check_file(FilePart("label", "image/png", make(212, 104)))
-    with pytest.raises(InvalidValue, match=r"is 104 x 212 pixels, which no label shows \(SL121 212 x 104\)"):
+    with pytest.raises(InvalidValue, match=r"^is 104 x 212 pixels, which no label shows \(SL121 212 x 104\)$"):
         LABEL.check_file(FilePart("label", "image/png", make(104, 212)))
+
+
+def test_a_picture_may_have_the_size_of_any_label() -> None:
+    formats = (PictureFormat("SL121", 212, 104, ("black",)), PictureFormat("SL142", 400, 300, ("black",)))
+    labels = Parameter(name="pic", type="file", picture_formats=formats)
+    for size in ((212, 104), (400, 300)):
+        labels.check_file(FilePart("label", "image/png", png(*size)))
+    with pytest.raises(InvalidValue, match=r"\(SL121 212 x 104, SL142 400 x 300\)$"):
+        labels.check_file(FilePart("label", "image/png", png(212, 300)))
+
+
+def test_a_file_may_hold_anything_where_no_pictures_are_declared() -> None:
+    Parameter(name="file", type="file").check_file(FilePart("a", "text/plain", b"x"))
 
 
 @pytest.mark.parametrize(
@@ -44,12 +57,12 @@ def test_the_size_of_a_picture_is_read(make: Any) -> None:
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     assert read_picture_size(data) is None
-    with pytest.raises(InvalidValue, match="is not a PNG"):
+    with pytest.raises(InvalidValue, match=r"^is not a PNG, JPEG, GIF or BMP picture$"):
         LABEL.check_file(FilePart("label", "image/png", data))
 
 
 def test_an_empty_file_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="is empty"):
+    with pytest.raises(InvalidValue, match=r"^is empty$"):
         LABEL.check_file(FilePart("a", "image/png", b""))
 
 
