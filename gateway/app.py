@@ -10,6 +10,7 @@ from gateway import __version__
 from gateway.api.token_table import TokenTable
 from gateway.authority.certificate_names import find_certificate_names
 from gateway.cameras.cameras import Cameras
+from gateway.cameras.moves import MoveTracker
 from gateway.cameras.provisioning import Provisioning
 from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.cameras.registry import Registry
@@ -155,6 +156,7 @@ class Gateway:
                 now=self.clock.now,
             )
         )
+        self.moves = MoveTracker(self.cameras, self.registry, self.supervisor, scan=lambda: self.discovery.scan())
         self.discovery = self._add(
             Discovery(
                 settings.discovery,
@@ -163,6 +165,7 @@ class Gateway:
                 on_device=self.registry.record_device,
                 known_addresses=lambda: [camera.address for camera in self.registry.all() if camera.address],
                 on_scan_end=self.registry.expire_unseen,
+                verify=self.moves.verify,
                 tls=self.cameras.tls_context,
             )
         )

@@ -28,10 +28,11 @@ async def discover(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, DiscoveryBody)
     gateway = context.gateway
     result = await gateway.discovery.scan(timeout_s=body.timeout_s, methods=body.methods)
-    serial_numbers = dict.fromkeys(device.sn for device in result.devices)
+    # One that was only announced may have been forgotten since.
+    found = [gateway.registry.find(sn) for sn in dict.fromkeys(device.sn for device in result.devices)]
     return json_response(
         {
-            "cameras": [gateway.registry.get(sn).describe() for sn in serial_numbers],
+            "cameras": [camera.describe() for camera in found if camera is not None],
             "unidentified": [
                 {
                     "address": one.address,
@@ -90,6 +91,7 @@ async def set_wifi(context: RequestContext) -> web.StreamResponse:
     """Tell a camera the Wi-Fi network to join."""
     body = await read_body(context.request, WifiBody)
     answered = await context.gateway.cameras.set_wifi(context.sn, body.ssid, body.password)
+    context.gateway.moves.follow(context.sn)
     if answered:
         return json_response({"ssid": body.ssid, "answered": True})
     detail = "the connection dropped after the request went out, as it may; look whether the camera comes back"

@@ -155,6 +155,16 @@ class Cameras:
         """Ask a managed camera who it is, and store that. Raises the same as `call`."""
         await self.call(sn, GET_INFO)
 
+    async def verify_address(self, sn: str, address: str) -> None:
+        """Let a managed camera prove itself at an address where it was seen; then it is called there first.
+
+        Raises the same as `call`.
+        """
+        camera = self._get_managed(sn)
+        session = self._get_session(sn)
+        async with session.reserve():
+            await self._connector.verify_address(camera, session, address, self._deadline(GET_INFO.endpoint))
+
     def clock_offset_s(self, sn: str) -> float | None:
         """Return by how many seconds a camera's `Date` is ahead of this machine's clock; None if it has sent none."""
         session = self._sessions.get(sn)

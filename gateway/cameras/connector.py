@@ -100,6 +100,21 @@ class Connector:
             session.close()
         raise failure
 
+    async def verify_address(self, camera: CameraRecord, session: CameraSession, address: str, deadline: float) -> None:
+        """Let a camera prove itself at an address where it was seen, which becomes the preferred one then.
+
+        Raises the same as `connect`.
+        """
+        session.close()
+        try:
+            identify = not camera.can_prove_serial_number
+            await self._connect_to(camera, session, address, deadline, verify=True, identify=identify)
+        except Problem as exc:
+            session.close()
+            if isinstance(exc, CameraUntrusted) and exc.certificate_sha256 is not None:
+                self._registry.record_untrusted_certificate(camera.sn, exc.certificate_sha256)
+            raise
+
     async def _connect_to(
         self,
         camera: CameraRecord,

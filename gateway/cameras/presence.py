@@ -80,10 +80,11 @@ class PresenceTracker:
             self._store.mark_changed(camera.sn)
             changes.append("found")
         self._apply_claims(camera, device)
-        self._assign_address(device.address, camera)
+        self._assign_address(device.address, camera, answered=bool(device.certificate_sha256))
         old = camera.addresses.get(camera.address)
         entry = camera.ensure_address(device.address, device.interface, device.found_by)
         entry.interface, entry.found_by = device.interface, device.found_by
+        entry.answered = entry.answered or bool(device.certificate_sha256)
         if not camera.managed and camera.address != device.address and (old is None or self._is_stale(old)):
             if camera.address:
                 changes.append("moved")
@@ -125,22 +126,27 @@ class PresenceTracker:
     def _make_room(self) -> None:
         unmanaged = [camera for camera in self._cameras.values() if not camera.managed]
         if len(unmanaged) >= MAX_UNMANAGED:
-            self._remove(min(unmanaged, key=lambda camera: (camera.seen_at or 0.0, camera.first_seen)))
+            self._remove(
+                min(unmanaged, key=lambda camera: (camera.has_answered, camera.seen_at or 0.0, camera.first_seen))
+            )
 
     # Whose address it is
 
-    def _assign_address(self, address: str, camera: CameraRecord, *, verified: bool = False) -> None:
+    def _assign_address(
+        self, address: str, camera: CameraRecord, *, verified: bool = False, answered: bool = False
+    ) -> None:
         """Let an address belong to the camera that was seen there last, and take it from the others.
 
-        A camera that can prove its serial number keeps the address as one to try, unless the other is `verified`: a
-        forged frame must not cut it off.
+        A forged frame must not cut a camera off. So one that can prove its serial number keeps the address as one to
+        try, unless the other is `verified`; and one that answered there does, unless the other has `answered`, too.
         """
         for other in self._cameras_at(address):
             if other is camera:
                 continue
             if other.verified_address == address:
                 other.verified_address = ""
-            if verified or not other.can_prove_serial_number:
+            holds = other.can_prove_serial_number or (other.addresses[address].answered and not answered)
+            if verified or not holds:
                 self._take_address(address, other)
 
     def _take_address(self, address: str, camera: CameraRecord) -> None:
@@ -175,6 +181,7 @@ class PresenceTracker:
         """Record that a camera answered a call at an address."""
         camera = self._cameras.get(sn)
         if camera is not None and address in camera.addresses:
+            camera.addresses[address].answered = True
             self._mark_online(camera, camera.addresses[address])
 
     def record_failure(self, sn: str, address: str) -> None:

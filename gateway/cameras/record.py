@@ -52,6 +52,8 @@ class CameraAddress:
     """The same moment on the monotonic clock."""
     failures: int = field(default=0, repr=False)
     """How many calls in a row have failed there."""
+    answered: bool = field(default=False, repr=False)
+    """Whether it completed a TLS handshake there since the gateway started. Anybody can send a frame."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +119,11 @@ class CameraRecord(StoredCamera):
             return self.hotspot or ipaddress.ip_address(address.rpartition(":")[0]) in HOTSPOT_NETWORK
         except ValueError:  # a host name
             return self.hotspot
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it completed a TLS handshake at any of its addresses since the gateway started."""
+        return any(seen.answered for seen in self.addresses.values())
 
     def candidate_addresses(self) -> list[str]:
         """Return the addresses to try: the preferred one, then the most recently seen."""

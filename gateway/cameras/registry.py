@@ -47,6 +47,10 @@ class Registry(PresenceTracker):
             raise NotFound(f"No camera {sn!r} is known: run discovery, or add it by its address and serial number")
         return self._cameras[sn]
 
+    def find(self, sn: str) -> CameraRecord | None:
+        """Return one camera, or None if it is not known."""
+        return self._cameras.get(sn)
+
     async def manage(self, sn: str, address: str | None = None) -> CameraRecord:
         """Make a camera ours: one that was found, or one that a person names with its address (`host:port`).
 
@@ -59,7 +63,7 @@ class Registry(PresenceTracker):
             camera = self._cameras[sn] = CameraRecord(sn=sn, first_seen=int(self._now()))
         camera.managed = True
         if address is not None:
-            self._assign_address(address, camera)
+            self._assign_address(address, camera, answered=True)  # a person says so
             camera.ensure_address(address, "", "address")
             if camera.address != address:
                 camera.address, camera.verified_address = address, ""

@@ -30,4 +30,4 @@ class DiscoveredDevice:
     hotspot: bool = False
     """Whether it offers its own Wi-Fi network instead of being on the store's."""
     certificate_sha256: str = ""
-    """Fingerprint of its TLS certificate; empty if it was not needed to recognise the device."""
+    """Fingerprint of its TLS certificate; empty if there was no handshake with it in this scan."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,9 @@ from gateway.settings import DiscoverySettings, Method
 
 DEFAULT_SCAN_S: Final = 3.0
 """How long a scan lasts by default: as long as the vendor's app searches (NOTES: Discovery schedule)."""
+
+_MAX_CONFIRMED: Final = 4096
+"""How many confirmed cameras are remembered."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +48,13 @@ class Discovery:
         on_device: Callable[[DiscoveredDevice], object],
         known_addresses: Callable[[], Iterable[str]] = tuple,
         on_scan_end: Callable[[], object] = lambda: None,
+        verify: Callable[[Sequence[DiscoveredDevice]], Awaitable[None]] | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Set what a scan needs.
 
-        `on_device` is called with each device at once when a scan finds it, `on_scan_end` after every scan.
+        `on_device` is called with each device at once when a scan finds it, `on_scan_end` after every scan. `verify` is
+        awaited with all identified devices before a scan ends.
         `known_addresses` returns the addresses (`host` or `host:port`) where cameras were last; a sweep tries them
         first. `tls` is the TLS context for cameras that demand a client certificate.
         """
@@ -59,11 +64,14 @@ class Discovery:
         self._on_device = on_device
         self._known_addresses = known_addresses
         self._on_scan_end = on_scan_end
+        self._verify = verify
         self._tls = tls or camera_tls_context(None, "")
         self._service: Service | None = None
         self._failure_log = FailureLog(_log, "a discovery method failed unexpectedly")
         self._problem_logs: dict[str, FailureLog] = {}
         self._running: _RunningScan | None = None
+        self._confirmed: set[tuple[str, str]] = set()
+        """The address and serial number of devices that completed a TLS handshake."""
         self._sockets = SharedFrameSockets(settings.broadcast_port)
 
     async def start(self) -> None:
@@ -144,13 +152,23 @@ class Discovery:
                 camera_port=self._camera_port,
                 tls=self._tls,
                 until=until,
-                on_device=self._on_device,
+                on_device=self._record_device,
+                is_confirmed=lambda device: (device.address, device.sn) in self._confirmed,
             )
             result = await scan.run(
                 methods, known_addresses=self._known_addresses, fixed_addresses=self._settings.addresses
             )
         self._log_defects(result.methods)
+        if self._verify is not None:
+            await self._verify(result.devices)
         return result
+
+    def _record_device(self, device: DiscoveredDevice) -> None:
+        if device.certificate_sha256 and device.sn:
+            if len(self._confirmed) >= _MAX_CONFIRMED:
+                self._confirmed.clear()
+            self._confirmed.add((device.address, device.sn))
+        self._on_device(device)
 
     def _finish(self, task: asyncio.Task[ScanResult]) -> None:
         if self._running is not None and self._running.task is task:

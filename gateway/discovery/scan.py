@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -16,6 +17,8 @@ from gateway.discovery.sweep import Sweep
 
 _MAX_DEVICES: Final = 4096
 """The most devices in one scan: anybody can send frames that name cameras."""
+_MAX_CAMERAS_PER_HOST: Final = 4
+"""The most serial numbers that one source address may announce in a scan: a camera has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +68,22 @@ class Scan:
         tls: ssl.SSLContext,
         until: float,
         on_device: Callable[[DiscoveredDevice], object],
+        is_confirmed: Callable[[DiscoveredDevice], bool],
     ) -> None:
-        """Call `on_device` with each device at once when it is found, until the loop's time `until`."""
+        """Call `on_device` with each device at once when it is found, until the loop's time `until`.
+
+        `is_confirmed` is as for `Sweep`.
+        """
         self._scope = scope
         self._frames = frames
         self._camera_port = camera_port
         self._tls = tls
         self._until = until
         self._on_device = on_device
+        self._is_confirmed = is_confirmed
         self._devices: dict[DiscoveredDevice, None] = {}
+        self._serial_numbers: defaultdict[str, set[str]] = defaultdict(set)
+        """What each host has announced."""
 
     async def run(
         self,
@@ -129,10 +139,14 @@ class Scan:
         return [*problems, *await self._sweep().run(targets)]
 
     def _sweep(self) -> Sweep:
-        return Sweep(self._frames, self._tls, until=self._until, report=self._report)
+        return Sweep(self._frames, self._tls, until=self._until, report=self._report, is_confirmed=self._is_confirmed)
 
     def _report(self, device: DiscoveredDevice) -> None:
-        if device not in self._devices and len(self._devices) < _MAX_DEVICES:
+        if device in self._devices or len(self._devices) >= _MAX_DEVICES:
+            return
+        announced = self._serial_numbers[device.address.rpartition(":")[0]]
+        if device.sn in announced or len(announced) < _MAX_CAMERAS_PER_HOST:
+            announced.add(device.sn)
             self._devices[device] = None
             self._on_device(device)
 

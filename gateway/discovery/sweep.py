@@ -6,7 +6,8 @@ import re
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 from gateway.discovery.camera_tls import fingerprint
@@ -36,7 +37,8 @@ class Sweep:
     """Tries addresses and reports the cameras among them.
 
     A camera is a host that announces itself as one, or shows the vendor's certificate in a bare TLS handshake: no data
-    is sent over the connection. Without an announcement it is unidentified. At an address that a person gave
+    is sent over the connection. Anybody can announce cameras, so the first announcement at an address is confirmed by
+    a handshake. Without an announcement it is unidentified. At an address that a person gave
     (`found_by` is "address"), any TLS server is reported.
     """
 
@@ -47,12 +49,17 @@ class Sweep:
         *,
         until: float,
         report: Callable[[DiscoveredDevice], None],
+        is_confirmed: Callable[[DiscoveredDevice], bool],
     ) -> None:
-        """Call `report` with each camera, until the loop's time `until`."""
+        """Call `report` with each camera, until the loop's time `until`.
+
+        `is_confirmed` tells whether a device that announces itself needs no TLS handshake any more.
+        """
         self._frames = frames
         self._tls = tls
         self._until = until
         self._report = report
+        self._is_confirmed = is_confirmed
         self._failures: Counter[str] = Counter()
         """How many addresses could not be tried in this pass, by the reason."""
 
@@ -130,7 +137,8 @@ class Sweep:
             received = received or await identify(self._frames, target.host, until=self._until)
             if received is not None:
                 if received.is_camera:
-                    self._report(build_device(received, port=target.port, found_by=target.found_by))
+                    device = build_device(received, port=target.port, found_by=target.found_by)
+                    self._report(device if self._is_confirmed(device) else await _confirm(device, handshake))
                 return
             certificate = await handshake
             if certificate and (target.found_by == "address" or is_camera_certificate(certificate)):
@@ -162,6 +170,12 @@ class Sweep:
             return connection.getpeercert(binary_form=True)
         finally:
             transport.abort()
+
+
+async def _confirm(device: DiscoveredDevice, handshake: Awaitable[bytes | None]) -> DiscoveredDevice:
+    """Return the device with its certificate, if it completes the TLS handshake."""
+    certificate = await handshake
+    return replace(device, certificate_sha256=fingerprint(certificate)) if certificate else device
 
 
 def is_camera_certificate(certificate: bytes) -> bool:

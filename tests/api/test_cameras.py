@@ -1,11 +1,14 @@
 """Finding, managing and provisioning cameras through the REST API."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 
 from gateway.app import Gateway
+from gateway.discovery.device import DiscoveredDevice
+from gateway.protocol.discovery_frames import Announcement, encode_announcement
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
@@ -282,3 +285,65 @@ async def test_the_camera_of_another_owner(store: SimulatedStore, installer: Any
     assert (refused.status, refused.body["code"]) == (409, "conflict")
     assert "another account" in refused.body["detail"]
     assert "device/activate" not in camera.request_paths
+
+
+async def test_forged_announcements_push_no_camera_out(store: SimulatedStore, gateway: Gateway, installer: Any) -> None:
+    await found(installer)
+    await found(installer)  # the sweep has tried the addresses by now
+    forger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    forger.bind(("127.0.0.66", 0))
+    scanning = asyncio.create_task(installer("POST", "/api/v1/discovery", {"timeout_s": 2}))
+    before = store.responder.request_count
+    while store.responder.request_count == before:
+        await asyncio.sleep(0.01)
+    with forger:
+        for number in range(1200):
+            forged = Announcement(sn=f"FS101D8BF{number:05}", ip="127.0.0.66", model="FM020")
+            forger.sendto(encode_announcement(forged), ("127.0.0.1", store.broadcast_port))
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+    answer = await scanning
+    assert answer.status == 200
+    listed = {camera["sn"] for camera in (await installer("GET", "/api/v1/cameras")).body["cameras"]}
+    assert {camera.sn for camera in store.cameras} <= listed
+    assert 0 < len(listed) - len(store.cameras) <= 4, "one address is one camera, or a few"
+
+
+async def test_a_managed_camera_that_moved_is_listed_where_a_scan_saw_it(
+    store: SimulatedStore, ours: SimulatedCamera, installer: Any
+) -> None:
+    camera = (await installer("GET", f"/api/v1/cameras/{ours.sn}")).body
+    assert camera["address"] == ours.address
+    await ours.stop()
+    ours.set_address("127.20.0.99", store.camera_port)
+    await ours.start()
+    seen = (await found(installer))[ours.sn]
+    assert seen["address"] == ours.address
+    assert seen["certificate_sha256"] == camera["certificate_sha256"]
+    assert "device/getInfo" in ours.request_paths
+
+
+async def test_an_impostor_at_a_new_address_moves_nothing(
+    store: SimulatedStore, ours: SimulatedCamera, gateway: Gateway, installer: Any
+) -> None:
+    impostor = store.cameras[1]
+    old = gateway.registry.get(ours.sn).address
+    await ours.stop()
+    gateway.registry.record_device(
+        DiscoveredDevice(address=impostor.address, interface="lo", found_by="broadcast", sn=ours.sn)
+    )
+    await gateway.moves.verify(
+        [DiscoveredDevice(address=impostor.address, interface="lo", found_by="broadcast", sn=ours.sn)]
+    )
+    assert gateway.registry.get(ours.sn).address == old
+
+
+async def test_a_change_of_wifi_that_moves_a_camera_shows_its_new_address(
+    store: SimulatedStore, ours: SimulatedCamera, installer: Any
+) -> None:
+    old = ours.address
+    body = {"ssid": WIFI_SSID, "password": WIFI_PASSWORD}
+    assert (await installer("PUT", f"/api/v1/cameras/{ours.sn}/wifi", body)).status == 200
+    while (address := (await installer("GET", f"/api/v1/cameras/{ours.sn}")).body["address"]) == old:
+        await asyncio.sleep(0.1)
+    assert address == ours.address != old

@@ -358,3 +358,24 @@ async def test_a_subscriber_that_fails_hinders_nobody(registry: Registry, caplog
     discover(registry, SS, ETHERNET)
     assert heard == ["found", "online"]
     assert "A subscriber failed at the change 'found'" in caplog.text
+
+
+# What answered outranks what only claimed
+
+
+async def test_what_is_only_claimed_makes_room_for_what_has_answered(registry: Registry, clocks: Clocks) -> None:
+    discover(registry, SS, ETHERNET, certificate_sha256=PIN)
+    for number in range(2000):
+        clocks.passed += 0.001
+        discover(registry, f"FORGED{number:05}", f"10.1.{number // 250}.{number % 250}:443")
+    assert registry.find(SS) is not None
+    assert len(registry.all()) == 1024
+
+
+async def test_a_claim_takes_no_address_from_a_camera_that_answers_there(registry: Registry) -> None:
+    discover(registry, SS, ETHERNET, certificate_sha256=PIN)
+    discover(registry, OTHER, ETHERNET)
+    assert registry.get(SS).address == ETHERNET
+    discover(registry, OTHER, ETHERNET, certificate_sha256=PIN)
+    assert registry.get(SS).address == ""
+    assert registry.get(OTHER).address == ETHERNET

@@ -28,6 +28,16 @@ async def test_a_known_address_is_tried_and_identified(
     assert result.methods["sweep"].error is None
 
 
+async def test_the_first_announcement_at_an_address_is_confirmed_by_a_handshake(
+    discovery: Make, udp_port: int, tcp_port: int, seen: list[DiscoveredDevice]
+) -> None:
+    scanning = discovery(methods=["sweep"], known=(f"127.0.0.21:{tcp_port}",))
+    async with await https("127.0.0.21", tcp_port), Device("127.0.0.21", port=udp_port):
+        for _ in range(2):
+            await scanning.scan(timeout_s=2)
+    assert [len(device.certificate_sha256) for device in seen] == [64, 0]
+
+
 async def test_the_vendors_certificate_alone_makes_it_unidentified(
     discovery: Make, tcp_port: int, seen: list[DiscoveredDevice]
 ) -> None:

@@ -83,10 +83,7 @@ class ProvisioningContext:
 
     def find_record(self) -> CameraRecord | None:
         """Return the camera's record, if there is one."""
-        try:
-            return self.camera
-        except NotFound:
-            return None
+        return self.registry.find(self.job.sn)
 
     async def scan(self) -> list[DiscoveredDevice]:
         """Scan the network and return where the camera was seen. The registry has it by then."""

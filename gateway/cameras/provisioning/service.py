@@ -109,10 +109,8 @@ class Provisioning:
         return await self._launch(job, timeouts)
 
     def _is_managed(self, sn: str) -> bool:
-        try:
-            return self._registry.get(sn).managed
-        except NotFound:
-            return False
+        camera = self._registry.find(sn)
+        return camera is not None and camera.managed
 
     async def wait_until_ended(self, sn: str) -> ProvisioningJob:
         """Wait until the job of a camera has ended, and return it. Raises `NotFound`."""
