@@ -6,28 +6,30 @@ that was sent to it alone, and whether the answer goes to one host or to everyon
 
     {format, gateway, sn, model, software_version, activation,
      tls: {version, certificate_sha256},
-     reads: [{path, auth, status, date, keep_alive, kept_connection, answer} or {path, auth, problem}],
+     reads: [{path, auth, status, date, keep_alive, kept_connection, answer} or {path, auth, problem}, and raw],
      frames: [{asked, answered, source_port, version, type, length, payload, frame} or {…, bytes, header, problem}]}
 
 `keep_alive` is what a response says of its connection. `kept_connection` is whether the call went over a connection
-that was open already. `answer` is the whole body, or null if that is no JSON object. `problem` is the code of a failure
-that left nothing to record. `asked` and `answered` are "host" or "everyone". `frame` is the redacted frame in
-hexadecimal digits.
+that was open already. `answer` is the whole body, or null if that cannot be read as a JSON object. `problem` is the
+code of a failure that left nothing to record. Of a response that is not JSON as it should be, `raw` has the first bytes
+as they were received, redacted byte by byte, in hexadecimal digits. `asked` and `answered` are "host" or "everyone".
+`frame` is the redacted frame in hexadecimal digits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway import __version__
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.capture_redaction import CaptureRedactor
 from gateway.cameras.connection import CallOutcomeUnknown, HttpResponse
+from gateway.cameras.raw_redaction import redact_raw
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Registry
 from gateway.discovery.discovery import Discovery
 from gateway.discovery.frame_sockets import RawFrame
-from gateway.errors import Conflict, NotManaged, Problem
-from gateway.protocol import json_text
+from gateway.errors import CameraUnreachable, Conflict, NotManaged, PeerTimeout, Problem
+from gateway.protocol import json_text, lenient_json
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.discovery_frames import BROADCAST_PORT, FRAME_HEADER, MalformedFrame, decode_frame, encode_frame
 from gateway.protocol.endpoint import Endpoint
@@ -48,7 +50,9 @@ class _Read(NamedTuple):
     problem: Problem | None
     """The failure that left no response."""
     document: dict[str, Any] | None
-    """The body, if it is a JSON object."""
+    """The body, if it can be read as a JSON object."""
+    raw: bytes
+    """The response as it was received, if it is not JSON; else empty."""
 
 
 class _Frame(NamedTuple):
@@ -95,7 +99,8 @@ async def capture(sn: str, *, cameras: Cameras, registry: Registry, discovery: D
             camera.address, timeout_s=_LISTEN_S, broadcast=asked == "everyone"
         )
     ]
-    redactor = CaptureRedactor(_documented_fields())
+    fields = _documented_fields()
+    redactor = CaptureRedactor(fields)
     redactor.learn({"sn": sn})
     for document in [*(read.document for read in results), *(frame.payload for frame in frames)]:
         redactor.learn(document)
@@ -107,7 +112,7 @@ async def capture(sn: str, *, cameras: Cameras, registry: Registry, discovery: D
         "software_version": redactor.redact_text(camera.software_version, "software_version"),
         "activation": camera.activation,
         "tls": _describe_tls(camera, results),
-        "reads": [_describe_read(read, redactor, first=index == 0) for index, read in enumerate(results)],
+        "reads": [_describe_read(read, redactor, fields, first=index == 0) for index, read in enumerate(results)],
         "frames": [_describe_frame(frame, redactor, discovery.broadcast_port) for frame in frames],
     }
 
@@ -117,17 +122,29 @@ async def _read(sn: str, endpoint: Endpoint, cameras: Cameras) -> _Read:
         response = await cameras.call_raw(sn, endpoint.encode({}))
     except NotManaged:
         raise
-    except (CallOutcomeUnknown, Conflict) as problem:  # a conflict: there are no credentials
-        return _Read(endpoint, None, problem, None)
-    return _Read(endpoint, response, None, _parse_object(response.body))
+    except Conflict as problem:  # there are no credentials
+        return _Read(endpoint, None, problem, None, b"")
+    except (CameraUnreachable, PeerTimeout) as problem:
+        failed = next((one for one in (problem, problem.__cause__) if isinstance(one, CallOutcomeUnknown)), None)
+        if failed is None:
+            raise
+        return _Read(endpoint, None, problem, None, failed.received)
+    document, is_json = _parse_object(response.body)
+    return _Read(endpoint, response, None, document, b"" if is_json else response.received)
 
 
-def _parse_object(body: bytes) -> dict[str, Any] | None:
+def _parse_object(body: bytes) -> tuple[dict[str, Any] | None, bool]:
+    """Return the object in a body, and whether the body is JSON as it should be."""
     try:
-        document = json_text.loads(body)
+        document = json_text.make_encodable(json_text.loads(body))
     except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
+        pass
+    else:
+        return (document, True) if isinstance(document, dict) else (None, False)
+    try:
+        return lenient_json.loads(body).value, False
+    except ValueError:
+        return None, False
 
 
 def _decode_frame(asked: Recipient, raw: RawFrame) -> _Frame:
@@ -138,7 +155,7 @@ def _decode_frame(asked: Recipient, raw: RawFrame) -> _Frame:
     return _Frame(asked, raw, kind, payload, "")
 
 
-def _documented_fields() -> Iterable[str]:
+def _documented_fields() -> Collection[str]:
     return {
         step.removesuffix("[]")
         for endpoint in CATALOGUE.list_endpoints("camera")
@@ -152,15 +169,18 @@ def _describe_tls(camera: CameraRecord, results: Sequence[_Read]) -> dict[str, A
     return {"version": next(versions, None), "certificate_sha256": camera.certificate_sha256}
 
 
-def _describe_read(read: _Read, redactor: CaptureRedactor, *, first: bool) -> dict[str, Any]:
+def _describe_read(read: _Read, redactor: CaptureRedactor, fields: Collection[str], *, first: bool) -> dict[str, Any]:
     record: dict[str, Any] = {"path": read.endpoint.path, "auth": read.endpoint.auth}
+    raw: dict[str, Any] = {}
+    if read.raw:
+        raw["raw"] = redact_raw(read.raw, fields, secret=read.endpoint.has_secret_fields).hex()
     if read.response is None:
-        return {**record, "problem": read.problem.code if read.problem is not None else None}
+        return {**record, "problem": read.problem.code if read.problem is not None else None, **raw}
     http = read.response
     record |= {"status": http.status, "date": http.date is not None, "keep_alive": http.keep_alive}
     if not first:  # the first one's connection depends on what was called before the capture
         record["kept_connection"] = http.reused_connection
-    return {**record, "answer": redactor.redact(read.document)}
+    return {**record, "answer": redactor.redact(read.document), **raw}
 
 
 def _describe_frame(frame: _Frame, redactor: CaptureRedactor, port: int) -> dict[str, Any]:

@@ -14,7 +14,8 @@ class ReplayedCamera:
     """Serves a capture (format 1, see `gateway.cameras.capture`). A `DiscoveryResponder` serves its frames.
 
     It checks nothing. A captured path has the captured response, with its status, with or without the header `Date`,
-    and with the connection kept open or not. A call that had no response has none again. Any other path is 404.
+    and with the connection kept open or not. A call that had no response has none again. A response that could not be
+    read is sent as it was received, but for what is redacted. Any other path is 404.
     The certificate is that of the simulated cameras. Frames are sent from the discovery port to the sender of the
     request. Raises ValueError for another format.
     """
@@ -26,7 +27,7 @@ class ReplayedCamera:
         self.on_start: list[Callable[[], None]] = []
         """Called when the camera was switched on."""
         self._reads: dict[str, Mapping[str, Any]] = {
-            read["path"]: read for read in capture["reads"] if "status" in read
+            read["path"]: read for read in capture["reads"] if "status" in read or "raw" in read
         }
         self._frames: Sequence[Mapping[str, Any]] = [frame for frame in capture["frames"] if "frame" in frame]
         self._faults = FaultInjection()
@@ -34,7 +35,7 @@ class ReplayedCamera:
             match read.get("problem"):
                 case "timeout":
                     self._faults.add("silent", path=read["path"], times=None)
-                case "camera_unreachable":
+                case "camera_unreachable" if "raw" not in read:
                     self._faults.add("drop", path=read["path"], times=None)
         self._server = HttpsServer(
             host=host,
@@ -80,6 +81,8 @@ class ReplayedCamera:
         read = self._reads.get(request.path)
         if read is None:
             return ServedResponse(None, 404)
+        if read.get("answer") is None and "raw" in read:
+            return ServedResponse(None, raw=bytes.fromhex(read["raw"]), keep_alive=read.get("keep_alive", False))
         # The server reads these when it sends this response.
         self._faults.send_date, self._faults.close_after_answer = read["date"], not read["keep_alive"]
         return ServedResponse(read["answer"], read["status"])

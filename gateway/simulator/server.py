@@ -48,6 +48,32 @@ class ServedResponse:
     """The vendor's JSON document; None for the HTTP status alone."""
     status: int = 200
     """The HTTP status."""
+    raw: bytes = b""
+    """What is sent instead of all that: bytes as they go over the connection."""
+    keep_alive: bool = True
+    """Whether the connection is kept after `raw`."""
+
+
+class _RawResponse(web.StreamResponse):
+    """Bytes that are sent as they are, whether they are HTTP or not."""
+
+    def __init__(self, raw: bytes, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._raw = raw
+        self._keeps_alive = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether aiohttp keeps the connection."""
+        return self._keeps_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send the bytes."""
+        if request.transport is not None:
+            request.transport.write(self._raw)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing: all is sent."""
 
 
 class _ConnectionAborted(Exception):
@@ -189,7 +215,9 @@ async def _read(request: web.Request, path: str) -> ReceivedRequest:
     return ReceivedRequest(path, fields, files, multipart=True, size=request.content_length or 0)
 
 
-def _encode(response: ServedResponse, flaw: str = "") -> web.Response:
+def _encode(response: ServedResponse, flaw: str = "") -> web.StreamResponse:
+    if response.raw:
+        return _RawResponse(response.raw, keep_alive=response.keep_alive)
     if response.document is None:
         return web.Response(status=response.status, text=str(response.status))
     body = print_carelessly(response.document, flaw) if flaw else json_text.dumps(response.document).encode()

@@ -26,6 +26,7 @@ from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.storage.database import Database
+from tests.cameras.studio import Studio
 
 Script = Callable[["Visit"], Awaitable[None]]
 
@@ -286,6 +287,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         await registry.close()
         await supervisor.close()
         await database.close()
+
+
+@pytest.fixture
+async def studio(bench: Bench) -> AsyncIterator[Studio]:
+    """Capture the cameras of the bench."""
+    studio = Studio(bench)
+    yield studio
+    await studio.discovery.close()
 
 
 SS, FS, OTHER = "SS101D8BS00087", "FS101D8BS00106", "SS101D8BS00099"

@@ -2,17 +2,13 @@
 
 import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.cameras import capture as captures
-from gateway.cameras.cameras import Cameras
-from gateway.discovery.discovery import Discovery
 from gateway.discovery.frame_sockets import RawFrame
 from gateway.errors import CameraUnreachable, CameraUntrusted, NotFound, NotManaged
 from gateway.protocol import json_text
@@ -25,97 +21,12 @@ from gateway.protocol.discovery_frames import (
     parse_announcement,
 )
 from gateway.protocol.endpoint import REDACTED, ResponseField
-from gateway.runtime.supervisor import Supervisor
-from gateway.settings import CameraSettings, DiscoverySettings
-from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.camera_state import SimulatedAccessPoint
-from gateway.simulator.discovery import DiscoverableDevice, DiscoveryResponder
+from gateway.settings import CameraSettings
 from gateway.simulator.replay import ReplayedCamera
+from tests.cameras.studio import MODELS, NEIGHBOUR, SECRET_PASSWORD, SECRET_SSID, Studio, read_of, repeatable_part
 
 KEPT_CAPTURES = Path(__file__).parent.parent / "fixtures" / "captures"
 KEPT_FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted(KEPT_CAPTURES.glob("*.json"))}
-SECRET_SSID, SECRET_PASSWORD, NEIGHBOUR = "Chez Margot 5G", "correct-horse-battery", "FRITZ!Box 7590"
-MODELS = {
-    "FM020": {"sn": "FS101D8BS00106", "model": "FM020", "mac": "04:12:24:E3:45:12", "host": "127.77.0.2"},
-    "FM010": {"sn": "SS101D8BS00207", "model": "FM010", "mac": "04:12:24:E3:45:13", "host": "127.77.0.3"},
-}
-
-
-class Studio:
-    """Captures cameras over real HTTPS and real discovery frames on loopback."""
-
-    def __init__(self, bench: Any) -> None:
-        self.bench = bench
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("", 0))
-            self.udp_port = int(probe.getsockname()[1])
-        self.discovery = Discovery(
-            DiscoverySettings(interfaces=["lo"], broadcast_port=self.udp_port, interval_s=0),
-            Supervisor(),
-            camera_port=443,
-            on_device=lambda _: None,
-        )
-
-    @asynccontextmanager
-    async def responding(self, camera: DiscoverableDevice) -> AsyncIterator[DiscoveryResponder]:
-        responder = DiscoveryResponder([camera], port=self.udp_port)
-        await responder.start()
-        try:
-            yield responder
-        finally:
-            await responder.stop()
-
-    async def simulate(self, model: str = "FM020", **options: Any) -> SimulatedCamera:
-        networks = (
-            SimulatedAccessPoint(SECRET_SSID, "WPA-PSK"),
-            SimulatedAccessPoint(NEIGHBOUR, "WPA-PSK"),
-            SimulatedAccessPoint("", "NONE"),
-        )
-        usual = {"activated": True, "name": "Margot's till", "wifi_networks": networks}
-        camera: SimulatedCamera = await self.bench.simulate(**{**MODELS[model], **usual, **options})
-        camera.state.config.ssid, camera.state.config.password = SECRET_SSID, SECRET_PASSWORD
-        return await self.bench.manage(camera)  # type: ignore[no-any-return]
-
-    async def capture(self, sn: str, cameras: Cameras | None = None) -> dict[str, Any]:
-        return await captures.capture(
-            sn, cameras=cameras or self.bench.cameras, registry=self.bench.registry, discovery=self.discovery
-        )
-
-    async def captured(self, camera: SimulatedCamera) -> dict[str, Any]:
-        async with self.responding(camera):
-            return await self.capture(camera.sn)
-
-    @asynccontextmanager
-    async def replaying(self, document: dict[str, Any]) -> AsyncIterator[ReplayedCamera]:
-        camera = ReplayedCamera(document, host="127.77.0.9")
-        await camera.start()
-        try:
-            await self.bench.registry.manage(camera.sn, camera.address)
-            async with self.responding(camera):
-                yield camera
-        finally:
-            await camera.stop()
-
-
-@pytest.fixture
-async def studio(bench: Any) -> AsyncIterator[Studio]:
-    studio = Studio(bench)
-    yield studio
-    await studio.discovery.close()
-
-
-def read_of(document: dict[str, Any], path: str) -> dict[str, Any]:
-    return next(read for read in document["reads"] if read["path"] == path)
-
-
-def repeatable_part(document: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what tells of the capturing gateway and of the wire: a replay has those of its own."""
-    frames = [
-        {name: value for name, value in frame.items() if name not in ("answered", "source_port")}
-        for frame in document["frames"]
-        if "frame" in frame
-    ]
-    return {**document, "frames": frames, "gateway": None, "tls": None}
 
 
 def as_text(document: dict[str, Any]) -> str:
