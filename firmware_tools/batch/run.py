@@ -108,7 +108,7 @@ def _refuse_previous_card(card_writer: CardWriter, drive: Drive, previous: Repor
 def _make_image(entry: ReportEntry, image: Path, size: int, console: Console) -> None:
     card = entry.card
     write_image(image, size, card.spec, card.firmware, progress=console, expected_sha256=card.sha256)
-    result = _verify_image(entry, image, console)
+    result = _verify_image(entry, image, console, is_fresh=True)
     if not result.is_good:
         raise CardFault(f"{image}: reading back: {result.fault}")
 
@@ -120,7 +120,7 @@ def _is_still_good(entry: ReportEntry, image: Path, console: Console) -> bool:
         return False
 
 
-def _verify_image(entry: ReportEntry, image: Path, console: Console) -> VerificationResult:
+def _verify_image(entry: ReportEntry, image: Path, console: Console, *, is_fresh: bool = False) -> VerificationResult:
     card = entry.card
     with open_block_device(image) as device:
-        return verify_card(device, progress=console, mac=card.spec.mac, expected_sha256=card.sha256)
+        return verify_card(device, progress=console, mac=card.spec.mac, expected_sha256=card.sha256, is_fresh=is_fresh)

@@ -1,17 +1,15 @@
-"""The master boot record (MBR): the first sector of a card, whose partition table has one exFAT partition."""
+"""The master boot record (MBR): the first sector of a card, with its partition table."""
 
 import struct
 from typing import NamedTuple
 
-from firmware_tools.errors import CardFault
 from firmware_tools.exfat.geometry import Geometry
 from firmware_tools.size import SECTOR_SIZE
 
 _ENTRY = struct.Struct("<B3sB3sII")
 _TABLE_OFFSET = 446
-_SIGNATURE = b"\x55\xaa"
+MBR_SIGNATURE = b"\x55\xaa"
 _EXFAT_TYPE = 0x07
-_GPT_TYPE = 0xEE
 _NO_CHS_ADDRESS = b"\xfe\xff\xff"  # "use the sector numbers": cylinder, head and sector cannot address a card
 INCOMPLETE_MBR = b"SUNMI firmware card: incomplete, writing it was broken off. Write it again.\r\n".ljust(
     SECTOR_SIZE, b"\0"
@@ -28,34 +26,33 @@ class Partition(NamedTuple):
     """Number of sectors."""
 
 
+class MbrEntry(NamedTuple):
+    """An entry of the partition table."""
+
+    number: int
+    """Its place in the table, from 1."""
+    status: int
+    """0x80 if a computer may boot from it, else 0."""
+    type: int
+    """Type of the partition."""
+    partition: Partition
+    """Where it lies."""
+
+
 def build_mbr(geometry: Geometry, disk_signature: int) -> bytes:
     """Return the first sector of a finished card."""
     entry = _ENTRY.pack(
         0, _NO_CHS_ADDRESS, _EXFAT_TYPE, _NO_CHS_ADDRESS, geometry.partition_start, geometry.volume_sectors
     )
     boot_code = bytes(440) + struct.pack("<IH", disk_signature, 0)
-    return (boot_code + entry).ljust(SECTOR_SIZE - 2, b"\0") + _SIGNATURE
+    return (boot_code + entry).ljust(SECTOR_SIZE - 2, b"\0") + MBR_SIGNATURE
 
 
-def parse_mbr(sector: bytes, disk_sectors: int) -> Partition:
-    """Parse the first sector of a card; raise `CardFault` unless it names exactly one exFAT partition that fits."""
-    if sector == INCOMPLETE_MBR:
-        raise CardFault("incomplete: writing this card was broken off; write it again")
-    if sector[3:11] == b"EXFAT   ":
-        raise CardFault("partition table: there is none, the file system lies directly on the card")
-    if sector[510:] != _SIGNATURE:
-        raise CardFault("incomplete: there is no partition table; the card was never written, or not to its end")
-    entries = [_ENTRY.unpack_from(sector, _TABLE_OFFSET + _ENTRY.size * index) for index in range(4)]
-    used = [(index, entry) for index, entry in enumerate(entries) if any(entry[:1] + entry[2:3] + entry[4:])]
-    if any(entry[2] == _GPT_TYPE for _, entry in used):
-        raise CardFault("partition table: it is a GPT; cards are expected to have a master boot record (MBR)")
-    if len(used) != 1 or used[0][0] != 0:
-        raise CardFault(f"partition table: {len(used)} partitions found, exactly one (the first) is expected")
-    status, _, partition_type, _, start, sectors = used[0][1]
-    if partition_type != _EXFAT_TYPE:
-        raise CardFault(f"partition table: the partition has type 0x{partition_type:02X}, exFAT has 0x07")
-    if status not in (0, 0x80):
-        raise CardFault("partition table: its entry is damaged")
-    if not 0 < start < start + sectors <= disk_sectors:
-        raise CardFault("partition table: the partition reaches past the end of the card")
-    return Partition(start, sectors)
+def parse_mbr_entries(sector: bytes) -> list[MbrEntry]:
+    """Return the entries of the partition table that are in use."""
+    entries: list[MbrEntry] = []
+    for index in range(4):
+        status, _, partition_type, _, start, sectors = _ENTRY.unpack_from(sector, _TABLE_OFFSET + _ENTRY.size * index)
+        if status or partition_type or start or sectors:
+            entries.append(MbrEntry(index + 1, status, partition_type, Partition(start, sectors)))
+    return entries

@@ -20,10 +20,12 @@ from firmware_tools.exfat.entries import (
 )
 from firmware_tools.exfat.fat import END_OF_CHAIN
 from firmware_tools.exfat.geometry import Geometry
-from firmware_tools.exfat.mbr import parse_mbr
+from firmware_tools.exfat.partitions import find_exfat_volume
 from firmware_tools.size import MIB, SECTOR_SIZE
 
 _MAX_FOLDER_SIZE = 16 * MIB
+_MAX_FOLDER_STEP = 64 << 10
+"""How much of a folder is read at a time: its clusters may have 32 MiB, of which the start is used."""
 _FAT_WINDOW_SIZE = 64 << 10
 
 
@@ -80,12 +82,16 @@ class RootFolder:
 
 
 class ExfatVolume:
-    """The exFAT volume of a card. Opening it checks partition table and boot region, and raises `CardFault`."""
+    """The exFAT volume of a card of any layout. Opening it checks the boot region, and raises `CardFault`."""
 
     def __init__(self, device: BlockDevice) -> None:
         self.device = device
-        partition = parse_mbr(device.read(0, SECTOR_SIZE), device.size // SECTOR_SIZE)
-        self.boot_region = BootRegion.parse(device.read(partition.start * SECTOR_SIZE, BOOT_REGION_SIZE), partition)
+        partition, self.layout_fault = find_exfat_volume(device)
+        boot_region = device.read(partition.start * SECTOR_SIZE, BOOT_REGION_SIZE)
+        try:
+            self.boot_region = BootRegion.parse(boot_region, partition)
+        except CardFault as fault:
+            raise CardFault(self.layout_fault or str(fault)) from fault
         self._fat_window = (0, b"")
 
     @property
@@ -201,16 +207,22 @@ class ExfatVolume:
                 raise CardFault(f"{folder}: there are entries after its end")
 
     def _read_entries(self, runs: list[ClusterRun], folder: str) -> Iterator[tuple[int, bytes]]:
-        """Yield the offset and the bytes of each entry."""
-        size = self.geometry.cluster_size
-        if sum(run.count for run in runs) * size > _MAX_FOLDER_SIZE:
-            raise CardFault(f"{folder}: it is larger than the folders of a firmware card can be")
+        """Yield the offset and the bytes of each entry, and of what follows the end, up to a limit."""
+        step = min(_MAX_FOLDER_STEP, self.geometry.cluster_size)
+        position, is_ended = 0, False
         for run in runs:
-            for cluster in run.clusters:
-                offset = self.geometry.cluster_offset(cluster)
-                data = self.device.read(offset, size)
-                for start in range(0, size, ENTRY_SIZE):
-                    yield offset + start, data[start : start + ENTRY_SIZE]
+            run_offset = self.geometry.cluster_offset(run.first)
+            for offset in range(run_offset, run_offset + run.count * self.geometry.cluster_size, step):
+                data = self.device.read(offset, step)
+                for start in range(0, len(data), ENTRY_SIZE):
+                    entry = data[start : start + ENTRY_SIZE]
+                    is_ended |= entry[0] == EntryType.END
+                    yield offset + start, entry
+                position += len(data)
+                if position >= _MAX_FOLDER_SIZE:
+                    if not is_ended:
+                        raise CardFault(f"{folder}: it is larger than the folders of a firmware card can be")
+                    return
 
 
 def _locate(entry_set: _EntrySet, parent: str) -> Iterator[LocatedEntry]:

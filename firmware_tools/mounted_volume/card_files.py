@@ -8,31 +8,36 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from firmware_tools.card import CardSpec, FirmwarePath
+from firmware_tools.card import CardSpec
 from firmware_tools.errors import CardFault, InvalidInput, IOFailed
 from firmware_tools.file_sync import sync_file
 from firmware_tools.firmware import Firmware
 from firmware_tools.mac import Mac
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.size import MIB, format_size
-from firmware_tools.verification import VerificationResult, is_os_metadata
+from firmware_tools.verification import (
+    FIRMWARE_FOLDER,
+    ReadBackContent,
+    VerificationResult,
+    describe_misnamed_firmware,
+    find_firmware_path,
+    is_firmware_with_doubled_ending,
+    is_os_metadata,
+    is_same_name,
+)
 
-_FIRMWARE_FOLDER = "firmware"
 _TEMPORARY_NAME = "incomplete"
-_TEMPORARY_PATHS = (_TEMPORARY_NAME, f"{_FIRMWARE_FOLDER}/{_TEMPORARY_NAME}")
+_TEMPORARY_PATHS = (_TEMPORARY_NAME, f"{FIRMWARE_FOLDER}/{_TEMPORARY_NAME}")
 
 
 def find_foreign_files(mount_point: Path) -> list[str]:
-    """Return the paths of what is on a card besides firmware and metadata of the operating system."""
-    own_paths = {path.value for path in FirmwarePath} | {*_TEMPORARY_PATHS}
+    """Return the paths of what is on a card besides firmware and what a computer left there."""
     foreign: list[str] = []
-    for entry in _list_folder(mount_point):
-        if entry.name == _FIRMWARE_FOLDER and entry.is_dir():
-            names = [child.name for child in _list_folder(entry) if not is_os_metadata(child.name)]
-            foreign += [path for name in names if (path := f"{_FIRMWARE_FOLDER}/{name}") not in own_paths]
-        elif not is_os_metadata(entry.name) and entry.name not in own_paths:
-            foreign.append(entry.name)
-    return sorted(foreign)
+    for path, entry in _list_card(mount_point).items():
+        is_firmware_folder = is_same_name(path, FIRMWARE_FOLDER) and entry.is_dir()
+        if not is_firmware_folder and find_firmware_path(path) is None and not _is_temporary(path):
+            foreign.append(path)
+    return foreign
 
 
 def write_mounted_card(
@@ -59,10 +64,14 @@ def write_mounted_card(
     target = mount_point / spec.firmware_path.value
     temporary = target.with_name(_TEMPORARY_NAME)
     with _translate_errors("writing", temporary):
-        for path in _TEMPORARY_PATHS:
-            (mount_point / path).unlink(missing_ok=True)
-        if target.parent == mount_point and (mount_point / _FIRMWARE_FOLDER).is_dir():
-            shutil.rmtree(mount_point / _FIRMWARE_FOLDER)
+        for path, file in _list_card(mount_point).items():
+            if _is_temporary(path):
+                file.unlink()
+        folder = _find_firmware_folder(mount_point)
+        if folder is not None and target.parent == mount_point:
+            shutil.rmtree(folder)
+        elif folder is not None:
+            target, temporary = folder / target.name, folder / temporary.name
         if firmware.size > shutil.disk_usage(mount_point).free:
             raise InvalidInput(f"firmware: {format_size(firmware.size)} do not fit on the card; take a larger one")
         target.parent.mkdir(exist_ok=True)
@@ -99,21 +108,20 @@ def verify_mounted_card(
 
 
 def remove_mounted_firmware(mount_point: Path) -> list[str]:
-    """Remove every firmware file of either mode; return their paths."""
+    """Remove every firmware file of either mode, also misnamed `….bin.bin`; return their paths."""
     removed: list[str] = []
-    for path in FirmwarePath:
-        file = mount_point / path.value
-        with _translate_errors("removing", file):
-            if file.is_file():
+    for path, file in _list_card(mount_point).items():
+        if (find_firmware_path(path) or is_firmware_with_doubled_ending(path)) and file.is_file():
+            with _translate_errors("removing", file):
                 file.unlink()
-                removed.append(path.value)
+            removed.append(path)
     return removed
 
 
 def remove_os_metadata(mount_point: Path) -> list[str]:
     """Remove what the operating system put on the card; return the names of what cannot be removed."""
-    firmware_folder = mount_point / _FIRMWARE_FOLDER
-    entries = _list_folder(mount_point) + (_list_folder(firmware_folder) if firmware_folder.is_dir() else [])
+    folder = _find_firmware_folder(mount_point)
+    entries = _list_folder(mount_point) + (_list_folder(folder) if folder is not None else [])
     remaining: list[str] = []
     for entry in entries:
         if is_os_metadata(entry.name):
@@ -149,35 +157,55 @@ def _verify(
     """Fill in the result up to the first fault, which is raised."""
     if mac is not None and label != mac.volume_label:
         raise CardFault(f"volume label: it is {label!r}; camera {mac} needs {mac.volume_label}")
-    paths = [path for path in FirmwarePath if (mount_point / path.value).is_file()]
-    foreign = find_foreign_files(mount_point)
-    if foreign:
-        raise CardFault(f"{foreign[0]}: it does not belong on a firmware card")
-    if any((mount_point / path).exists() for path in _TEMPORARY_PATHS):
+    files = {
+        path: file for path, file in _list_card(mount_point).items() if find_firmware_path(path) and file.is_file()
+    }
+    for path in find_foreign_files(mount_point):
+        raise CardFault(describe_misnamed_firmware(path) or f"{path}: it does not belong on a firmware card")
+    if any(map(_is_temporary, _list_card(mount_point))):
         raise CardFault("incomplete: writing this card was broken off; write it again")
-    if not paths:
+    if not files:
         raise CardFault("firmware: there is no firmware file on the card")
-    if len(paths) > 1:
-        raise CardFault(f"{' and '.join(path.value for path in paths)}: only one of them may be on a card")
-    name = paths[0].value
-    result.firmware_path, result.firmware_size = paths[0], (mount_point / name).stat().st_size
-    sha256 = _compute_sha256(mount_point / name, result.firmware_size, progress)
-    result.sha256 = sha256.hex()
+    if len(files) > 1:
+        raise CardFault(f"{' and '.join(files)}: only one of them may be on a card")
+    name, file = next(iter(files.items()))
+    result.firmware_path, result.firmware_size = find_firmware_path(name), file.stat().st_size
+    content = _read_content(file, result.firmware_size, progress)
+    result.sha256 = content.sha256.hex()
     if expected_sha256 is None:
+        if fault := content.find_fault():
+            raise CardFault(f"{name}: {fault}")
         result.notes.append("the content was compared with nothing: give --firmware or --sha256")
-    elif sha256 != expected_sha256:
-        raise CardFault(f"{name}: its SHA-256 is {sha256.hex()}, not the expected {expected_sha256.hex()}")
+    elif content.sha256 != expected_sha256:
+        raise CardFault(f"{name}: its SHA-256 is {result.sha256}, not the expected {expected_sha256.hex()}")
 
 
-def _compute_sha256(path: Path, size: int, progress: ProgressReporter) -> bytes:
-    digest = hashlib.sha256()
+def _read_content(path: Path, size: int, progress: ProgressReporter) -> ReadBackContent:
+    content = ReadBackContent()
     with _translate_errors("reading", path), path.open("rb", buffering=0) as stream:
         _bypass_cache(stream.fileno())
         with progress.phase("Reading back", size) as advance:
             while chunk := stream.read(MIB):
-                digest.update(chunk)
+                content.add(chunk)
                 advance(len(chunk))
-    return digest.digest()
+    return content
+
+
+def _is_temporary(path: str) -> bool:
+    return any(is_same_name(path, temporary) for temporary in _TEMPORARY_PATHS)
+
+
+def _find_firmware_folder(mount_point: Path) -> Path | None:
+    """Return the folder of the firmware, whatever capitals its name has."""
+    folders = [entry for entry in _list_folder(mount_point) if is_same_name(entry.name, FIRMWARE_FOLDER)]
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _list_card(mount_point: Path) -> dict[str, Path]:
+    """Return what is in the root folder and the firmware folder, by path, without what a computer left there."""
+    folder = _find_firmware_folder(mount_point)
+    entries = _list_folder(mount_point) + (_list_folder(folder) if folder is not None else [])
+    return {entry.relative_to(mount_point).as_posix(): entry for entry in entries if not is_os_metadata(entry.name)}
 
 
 def _list_folder(folder: Path) -> list[Path]:

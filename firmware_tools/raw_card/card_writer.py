@@ -81,7 +81,7 @@ def write_and_verify(
     if check_capacity:
         capacity.check_capacity(device, progress)
     record = write_card(device, spec, firmware, progress=progress)
-    result = verify_card(device, progress=progress, mac=spec.mac, expected_sha256=record.sha256)
+    result = verify_card(device, progress=progress, mac=spec.mac, expected_sha256=record.sha256, is_fresh=True)
     if not result.is_good:
         raise CardFault(f"{device.name}: reading back: {result.fault}; the card may be worn out: use another one")
     return record, result.notes

@@ -3,19 +3,24 @@
 import struct
 
 from firmware_tools.block_device import CHUNK_SIZE, BlockDevice
-from firmware_tools.card import FirmwarePath
 from firmware_tools.errors import CardFault
 from firmware_tools.exfat.boot import FLAG_DIRTY, FLAGS_OFFSET, PERCENT_OFFSET, compute_percent_used
 from firmware_tools.exfat.entries import ENTRY_SIZE, IN_USE
 from firmware_tools.exfat.geometry import FIRST_CLUSTER
-from firmware_tools.exfat.upcase import upcase_name
 from firmware_tools.exfat.volume import ClusterRun, ExfatVolume, LocatedEntry, RootFolder
 from firmware_tools.size import SECTOR_SIZE
+from firmware_tools.verification import (
+    FIRMWARE_FOLDER,
+    find_firmware_path,
+    is_firmware_with_doubled_ending,
+    is_same_name,
+)
 
 
 def remove_firmware(device: BlockDevice) -> list[str]:
-    """Remove every firmware file of either mode, and nothing else; return the paths of the removed files.
+    """Remove every firmware file of either mode, also misnamed `….bin.bin`; return the paths of the removed files.
 
+    The layout of the card makes no difference.
     The volume is marked dirty meanwhile. A file disappears with one write; only then its clusters are freed.
 
     Raises:
@@ -54,10 +59,10 @@ def remove_firmware(device: BlockDevice) -> list[str]:
 def _find_firmware(volume: ExfatVolume, root: RootFolder) -> list[LocatedEntry]:
     entries = list(root.entries)
     for entry in root.entries:
-        if entry.file.is_folder and upcase_name(entry.file.name) == "FIRMWARE":
+        if entry.file.is_folder and is_same_name(entry.path, FIRMWARE_FOLDER):
             entries += volume.read_folder(entry)
-    paths = {upcase_name(path.value) for path in FirmwarePath}
-    return [entry for entry in entries if upcase_name(entry.path) in paths and not entry.file.is_folder]
+    files = [entry for entry in entries if not entry.file.is_folder]
+    return [file for file in files if find_firmware_path(file.path) or is_firmware_with_doubled_ending(file.path)]
 
 
 def _mark_free(marked: bytearray, runs: list[ClusterRun]) -> None:

@@ -1,6 +1,5 @@
 """Reading a card back and checking that it is a valid firmware card; the first fault is named."""
 
-import hashlib
 from collections.abc import Iterator
 
 from firmware_tools.block_device import CHUNK_SIZE, BlockDevice
@@ -12,17 +11,31 @@ from firmware_tools.mac import Mac
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.raw_card.layout import CardLayout, Region
 from firmware_tools.size import MIB
-from firmware_tools.verification import VerificationResult, is_os_metadata
+from firmware_tools.verification import (
+    FIRMWARE_FOLDER,
+    ReadBackContent,
+    VerificationResult,
+    describe_misnamed_firmware,
+    find_firmware_path,
+    is_os_metadata,
+    is_same_name,
+)
 
-_FIRMWARE_FOLDER = "firmware"
+_MAX_USUAL_CLUSTER_SIZE = MIB
 
 
 def verify_card(
-    device: BlockDevice, *, progress: ProgressReporter, mac: Mac | None = None, expected_sha256: bytes | None = None
+    device: BlockDevice,
+    *,
+    progress: ProgressReporter,
+    mac: Mac | None = None,
+    expected_sha256: bytes | None = None,
+    is_fresh: bool = False,
 ) -> VerificationResult:
     """Read a card or an image and check all of it.
 
-    A card that carries our record and no foreign file is moreover compared, byte for byte, with what was written.
+    A computer that looks at a card leaves traces that mean nothing. So only a card that is `fresh`, which nobody has
+    touched since we wrote it, is compared byte for byte with what was written.
 
     Raises:
         IOFailed: it cannot be read. A fault of the card is not raised but returned.
@@ -31,7 +44,7 @@ def verify_card(
     result = VerificationResult()
     try:
         device.drop_cache()
-        _verify(device, result, progress, mac, expected_sha256)
+        _verify(device, result, progress, mac, expected_sha256, is_fresh=is_fresh)
     except CardFault as fault:
         result.fault = str(fault)
     return result
@@ -43,28 +56,43 @@ def _verify(
     progress: ProgressReporter,
     mac: Mac | None,
     expected_sha256: bytes | None,
+    *,
+    is_fresh: bool,
 ) -> None:
     """Fill in the result up to the first fault, which is raised."""
     volume = ExfatVolume(device)
+    if volume.layout_fault:
+        raise CardFault(volume.layout_fault)
     volume.boot_region.check_flags()
     result.record = record = CardRecord.from_oem_parameters(volume.boot_region.oem_parameters)
     check_backup(volume)
     root = volume.read_root()
     folders = check_folders(volume, root)
     _check_label(result, root, mac)
-    firmware = _find_firmware(result, folders)
-    result.firmware_path, result.firmware_size = FirmwarePath(firmware.path), firmware.file.length
+    path, firmware = _find_firmware(result, folders)
+    result.firmware_path, result.firmware_size = path, firmware.file.length
     if record is not None:
-        _check_record(record, mac, firmware)
+        _check_record(record, mac, path)
     if not firmware.file.length or firmware.file.valid_length != firmware.file.length:
         raise CardFault(f"{firmware.path}: the file is empty or was not written to its end")
-    if record is not None and not result.notes:
+    if record is not None and is_fresh:
         _check_metadata(volume, record, firmware)
-    result.sha256 = _compute_sha256(volume, firmware, progress)
-    _check_sha256(result, firmware, expected_sha256)
+    content = _read_content(volume, firmware, progress)
+    result.sha256 = content.sha256.hex()
+    _check_content(result, firmware, content, expected_sha256)
+    _add_notes(result, volume)
+
+
+def _add_notes(result: VerificationResult, volume: ExfatVolume) -> None:
     if result.firmware_path is FirmwarePath.UPDATE_MISSPELLED:
         result.notes.append(
             "the file is named ip-up.bin, as one page of the vendor's documentation has it; cameras expect ipc-up.bin"
+        )
+    cluster_size = volume.geometry.cluster_size
+    if cluster_size > _MAX_USUAL_CLUSTER_SIZE:
+        result.notes.append(
+            f"the clusters of the card have {cluster_size >> 20} MiB, which is unusual; if the camera does not update,"
+            " format the card with the default size of allocation units"
         )
 
 
@@ -84,37 +112,40 @@ def _check_label(result: VerificationResult, root: RootFolder, mac: Mac | None) 
             raise CardFault(f"volume label: it is {label!r}, not SUNMI- and four hex digits in capitals")
 
 
-def _find_firmware(result: VerificationResult, folders: dict[str, list[LocatedEntry]]) -> LocatedEntry:
-    """Return the only firmware file; anything else on the card is a fault, except metadata of a computer's system."""
-    firmware_paths = {path.value for path in FirmwarePath}
-    found: list[LocatedEntry] = []
+def _find_firmware(
+    result: VerificationResult, folders: dict[str, list[LocatedEntry]]
+) -> tuple[FirmwarePath, LocatedEntry]:
+    """Return the only firmware file; anything else on the card is a fault, except what a computer left there."""
+    found: list[tuple[FirmwarePath, LocatedEntry]] = []
     foreign: list[str] = []
     for entries in folders.values():
         for entry in entries:
             top = entry.path.split("/")[0]
+            path = find_firmware_path(entry.path)
             if is_os_metadata(top) or is_os_metadata(entry.file.name):
-                if entry.path == top or top == _FIRMWARE_FOLDER:
+                if entry.path == top or is_same_name(top, FIRMWARE_FOLDER):
                     result.notes.append(f"a computer left {entry.path} on the card; cameras do not mind it")
-            elif entry.path in firmware_paths and not entry.file.is_folder:
-                found.append(entry)
-            elif entry.path != _FIRMWARE_FOLDER or not entry.file.is_folder:
+            elif path is not None and not entry.file.is_folder:
+                found.append((path, entry))
+            elif not is_same_name(entry.path, FIRMWARE_FOLDER) or not entry.file.is_folder:
                 foreign.append(entry.path)
     if len(found) > 1:
-        raise CardFault(f"{' and '.join(entry.path for entry in found)}: only one of them may be on a card")
-    if not found and not foreign:
+        raise CardFault(f"{' and '.join(entry.path for _, entry in found)}: only one of them may be on a card")
+    for name in foreign:
+        raise CardFault(describe_misnamed_firmware(name) or f"{name}: it does not belong on a firmware card")
+    if not found:
         raise CardFault("firmware: there is no firmware file on the card")
-    if foreign:
-        raise CardFault(f"{foreign[0]}: it does not belong on a firmware card")
-    if "/" not in found[0].path and _FIRMWARE_FOLDER in folders:
+    path, entry = found[0]
+    if path is FirmwarePath.RECOVERY and any(is_same_name(name, FIRMWARE_FOLDER) for name in folders):
         raise CardFault("firmware: this folder does not belong on a recovery card")
-    return found[0]
+    return path, entry
 
 
-def _check_record(record: CardRecord, mac: Mac | None, firmware: LocatedEntry) -> None:
+def _check_record(record: CardRecord, mac: Mac | None, path: FirmwarePath) -> None:
     if mac is not None and record.spec.mac != mac:
         raise CardFault(f"MAC address: the card was written for {record.spec.mac}, not for {mac}")
-    if record.spec.firmware_path.value != firmware.path:
-        raise CardFault(f"{firmware.path}: the card was written with {record.spec.firmware_path.value}")
+    if record.spec.firmware_path is not path:
+        raise CardFault(f"{path.value}: the card was written with {record.spec.firmware_path.value}")
 
 
 def _check_metadata(volume: ExfatVolume, record: CardRecord, firmware: LocatedEntry) -> None:
@@ -141,21 +172,25 @@ def _is_unchanged(device: BlockDevice, region: Region) -> bool:
     return True
 
 
-def _compute_sha256(volume: ExfatVolume, firmware: LocatedEntry, progress: ProgressReporter) -> str:
-    digest = hashlib.sha256()
+def _read_content(volume: ExfatVolume, firmware: LocatedEntry, progress: ProgressReporter) -> ReadBackContent:
+    content = ReadBackContent()
     length = firmware.file.length
     with progress.phase("Reading back", length) as advance:
         for chunk in volume.read_content(volume.find_clusters(firmware), length, MIB):
-            digest.update(chunk)
+            content.add(chunk)
             advance(len(chunk))
-    return digest.hexdigest()
+    return content
 
 
-def _check_sha256(result: VerificationResult, firmware: LocatedEntry, expected: bytes | None) -> None:
+def _check_content(
+    result: VerificationResult, firmware: LocatedEntry, content: ReadBackContent, expected: bytes | None
+) -> None:
     recorded = result.record.sha256 if result.record else None
-    if expected is not None and result.sha256 != expected.hex():
+    if expected is not None and expected != content.sha256:
         raise CardFault(f"{firmware.path}: its SHA-256 is {result.sha256}, not the expected {expected.hex()}")
-    if recorded is not None and result.sha256 != recorded.hex():
+    if recorded is not None and recorded != content.sha256:
         raise CardFault(f"{firmware.path}: its SHA-256 is {result.sha256}, but {recorded.hex()} was written")
     if expected is None and recorded is None:
+        if fault := content.find_fault():
+            raise CardFault(f"{firmware.path}: {fault}")
         result.notes.append("the content was compared with nothing: give --firmware or --sha256")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ MAC = "0C:25:76:0A:1B:2C"
 MIB = 1 << 20
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "firmware_tools"]
+MountImage = Callable[..., AbstractContextManager[Path]]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -98,11 +100,13 @@ def run_sdcard(working_folder: Path) -> Callable[..., "subprocess.CompletedProce
 def run_tool() -> Callable[..., str]:
     """Run another program and return what it prints; skip the test if it is not installed."""
 
-    def run(name: str, *arguments: object) -> str:
+    def run(name: str, *arguments: object, stdin: str = "") -> str:
         program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if program is None:
             pytest.skip(f"{name} is not installed")
-        done = subprocess.run([program, *map(str, arguments)], capture_output=True, timeout=50, check=False)
+        done = subprocess.run(
+            [program, *map(str, arguments)], input=stdin.encode(), capture_output=True, timeout=50, check=False
+        )
         assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
         return done.stdout.decode(errors="replace")
 
@@ -123,6 +127,23 @@ def attach_loop_device(run_tool: Callable[..., str]) -> Iterator[Callable[..., P
     yield attach
     for device in attached:
         run_tool("losetup", "--detach", device)
+
+
+@pytest.fixture
+def mount_fuse(tmp_path: Path, run_tool: Callable[..., str], attach_loop_device: Callable[..., Path]) -> MountImage:
+    """Mount the volume of an image with exfat-fuse, an independent writer of exFAT: `mount_fuse(image, offset=…)`."""
+    mount_point = tmp_path / "mounted"
+    mount_point.mkdir()
+
+    @contextmanager
+    def mount(image: Path, offset: int = 4 << 20) -> Iterator[Path]:
+        run_tool("mount.exfat-fuse", attach_loop_device(image, "--offset", str(offset)), mount_point)
+        try:
+            yield mount_point
+        finally:
+            run_tool("umount", mount_point)
+
+    return mount
 
 
 collect_ignore = [] if os.environ.get("FULL_PROOFS") == "1" else ["test_virtual_machine.py"]
