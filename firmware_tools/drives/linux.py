@@ -1,7 +1,7 @@
 """Drives on Linux: listing them with lsblk, opening one exclusively, ejecting.
 
 lsblk reports a built-in card slot exactly like the disk that a Raspberry Pi runs from. So first everything that the
-system uses is refused, and then everything that does not look removable.
+system uses is refused, then everything that does not look removable, and then whatever the kernel says is in use.
 """
 
 import json
@@ -10,27 +10,32 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from firmware_tools.block_device import OpenBlockDevice, open_block_device
 from firmware_tools.drives.drive import DEFAULT_MAX_DRIVE_SIZE, WRITE_PROTECTED, Drive, find_size_refusal
+from firmware_tools.drives.system_use import SystemUse
 from firmware_tools.errors import DriveRefused, IOFailed
 from firmware_tools.size import SECTOR_SIZE
 
 LSBLK_COLUMNS = (
     "NAME,PATH,MAJ:MIN,TYPE,SIZE,RM,HOTPLUG,RO,TRAN,SUBSYSTEMS,VENDOR,MODEL,SERIAL,FSTYPE,LABEL,UUID,PTUUID,"
-    "LOG-SEC,MOUNTPOINTS"
+    "PARTUUID,PARTLABEL,LOG-SEC,MOUNTPOINTS"
 )
 _SYSTEM_MOUNT_POINTS = ("/", "/usr", "/var", "/home", "/boot")
-_REMOVABLE_MOUNT_FOLDERS = ("/media/", "/run/media/", "/mnt/")
+_REMOVABLE_MOUNT_FOLDERS = ("/media/", "/run/media/")
 _STORAGE_POOL_MEMBERS = {"LVM2_member", "linux_raid_member", "zfs_member", "bcache", "crypto_LUKS", "drbd"}
 _LsblkNode = Mapping[str, Any]
 """A device as lsblk lists it, with its partitions and what is built on it as `children`."""
 
 
-def list_drives(max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> list[Drive]:
-    """List all drives, and decide which are offered; raise `IOFailed` if lsblk fails."""
+def list_drives(max_size: int = DEFAULT_MAX_DRIVE_SIZE, *, is_held: bool = False) -> list[Drive]:
+    """List all drives, and decide which are offered; raise `IOFailed` if lsblk fails.
+
+    With `is_held`, we hold a drive exclusively ourselves, so that the kernel is not asked what is in use.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - no shell, fixed arguments
             [_find_program("lsblk"), "--json", "--bytes", "--output", LSBLK_COLUMNS],
@@ -43,17 +48,32 @@ def list_drives(max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> list[Drive]:
         raise IOFailed(f"lsblk: it cannot list the drives: {error}") from error
     if done.returncode != 0:
         raise IOFailed(f"lsblk: it cannot list the drives: {done.stderr.strip()}")
-    return parse_lsblk(done.stdout, max_size)
+    return parse_lsblk(done.stdout, max_size, SystemUse.read(), is_held=is_held)
 
 
-def parse_lsblk(text: str, max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> list[Drive]:
-    """Parse the JSON output of lsblk, and decide which drives are offered."""
+def parse_lsblk(
+    text: str,
+    max_size: int = DEFAULT_MAX_DRIVE_SIZE,
+    system_use: SystemUse | None = None,
+    *,
+    is_held: bool = False,
+) -> list[Drive]:
+    """Parse the JSON output of lsblk, and decide which drives are offered.
+
+    `system_use` says what this computer uses; it is None for the output of another one.
+    """
     try:
         nodes = [node for node in json.loads(text)["blockdevices"] if node["type"] == "disk"]
         names = [str(node["name"]) for node in nodes]
         # Only memory that is built in has boot areas: mmcblk0boot0.
         built_in = {name.removesuffix("boot0") for name in names if name.endswith("boot0")}
-        return [_parse_drive(node, max_size, is_built_in=str(node["name"]) in built_in) for node in nodes]
+        drives = []
+        for node in nodes:
+            drive = _parse_drive(node, max_size, is_built_in=str(node["name"]) in built_in)
+            if system_use is not None:
+                drive = _check_system_use(drive, list(_walk(node)), system_use, is_held=is_held)
+            drives.append(drive)
+        return drives
     except (ValueError, KeyError, TypeError) as error:
         raise IOFailed(f"lsblk: its answer cannot be read ({error!r})") from error
 
@@ -82,7 +102,7 @@ def open_exclusively(drive: Drive, max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> Op
         is_same = stat.S_ISBLK(status.st_mode) and device_number in drive.identity and device.size == drive.size
         if not is_same:
             raise DriveRefused(f"{drive.name}: it changed while it was being opened; nothing was written")
-        _check_unchanged(drive, max_size)
+        _check_unchanged(drive, max_size, is_held=True)
     except BaseException:
         device.close()
         raise
@@ -115,8 +135,8 @@ def check_device_allowed(path: Path, *, writable: bool) -> None:
         raise DriveRefused(f"{path}: {drive.refusal}")
 
 
-def _check_unchanged(drive: Drive, max_size: int) -> None:
-    current = next((other for other in list_drives(max_size) if other.path == drive.path), None)
+def _check_unchanged(drive: Drive, max_size: int, *, is_held: bool = False) -> None:
+    current = next((other for other in list_drives(max_size, is_held=is_held) if other.path == drive.path), None)
     if current is None or current.identity != drive.identity:
         raise DriveRefused(f"{drive.name}: the card or drive there is another one now; nothing was written")
     if current.refusal:
@@ -148,6 +168,13 @@ def _parse_drive(disk: _LsblkNode, max_size: int, *, is_built_in: bool) -> Drive
     )
 
 
+def _check_system_use(drive: Drive, nodes: list[_LsblkNode], system_use: SystemUse, *, is_held: bool) -> Drive:
+    refusal = drive.refusal or system_use.find_refusal(nodes)
+    if refusal is None and not is_held:
+        refusal = system_use.find_unseen_use(nodes)
+    return replace(drive, refusal=refusal)
+
+
 def _find_mount_refusal(mount_points: tuple[str, ...]) -> str | None:
     """Return why a drive is not offered because of where it is mounted, or None."""
     for mount_point in mount_points:
@@ -156,7 +183,9 @@ def _find_mount_refusal(mount_points: tuple[str, ...]) -> str | None:
         if mount_point in _SYSTEM_MOUNT_POINTS or mount_point.startswith("/boot/"):
             return f"the running system is on it ({mount_point})"
         if not mount_point.startswith(_REMOVABLE_MOUNT_FOLDERS):
-            return f"it is mounted at {mount_point}, where the system expects it"
+            return (
+                f"it is mounted at {mount_point}, where cards are not mounted by themselves; if it is one, unmount it"
+            )
     return None
 
 

@@ -207,14 +207,15 @@ class ExfatVolume:
                 raise CardFault(f"{folder}: there are entries after its end")
 
     def _read_entries(self, runs: list[ClusterRun], folder: str) -> Iterator[tuple[int, bytes]]:
-        """Yield the offset and the bytes of each entry, and of what follows the end, up to a limit."""
+        """Yield the offset and the bytes of each entry, and of what follows the end and is not zero, up to a limit."""
         step = min(_MAX_FOLDER_STEP, self.geometry.cluster_size)
         position, is_ended = 0, False
         for run in runs:
             run_offset = self.geometry.cluster_offset(run.first)
             for offset in range(run_offset, run_offset + run.count * self.geometry.cluster_size, step):
                 data = self.device.read(offset, step)
-                for start in range(0, len(data), ENTRY_SIZE):
+                is_empty = is_ended and data.count(0) == len(data)
+                for start in () if is_empty else range(0, len(data), ENTRY_SIZE):
                     entry = data[start : start + ENTRY_SIZE]
                     is_ended |= entry[0] == EntryType.END
                     yield offset + start, entry
