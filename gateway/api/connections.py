@@ -4,6 +4,7 @@ They hold where asyncio accepts connections with the listening socket's own meth
 """
 
 import asyncio
+import itertools
 import logging
 import os
 import socket
@@ -27,6 +28,8 @@ _RECEIVE_BUFFER_BYTES: Final = 64 * 1024
 """What the kernel keeps of a request that is not read yet."""
 _MAX_REFUSALS: Final = 64
 """How many connections are refused before others get their turn."""
+_MAX_CANDIDATES: Final = 32
+"""How many connections are looked at to make room."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ class Connections:
         self._open: Counter[str] = Counter()
         """How many connections are open, by address."""
         self._from_loopback = 0
-        self._waiting: dict[int, tuple[float, socket.socket]] = {}
+        self._waiting: dict[int, tuple[float, AcceptedConnection]] = {}
         """Connections without a request yet, by descriptor, the oldest first; each with the time of its beginning."""
         self._refused = False
         """Whether a connection was refused since the last sweep."""
@@ -112,7 +115,7 @@ class Connections:
             if not self._open[address]:
                 del self._open[address]
 
-        connection.on_close = forget
+        connection.address, connection.on_close = address, forget
         return True
 
     def request_began(self, request: web.Request) -> None:
@@ -139,14 +142,22 @@ class Connections:
         if self._open[address] >= self.limits.per_address:
             return f"{address} has {self._open[address]} open"
         from_network = self._open.total() - self._from_loopback
-        if from_network < self._max_from_network:
-            return ""
-        for descriptor, (_, connection) in self._waiting.items():
-            self._end(descriptor, connection)
+        if from_network < self._max_from_network or self._make_room(self._open[address]):
             return ""
         return f"the network has {from_network} open"
 
-    def _end(self, descriptor: int, connection: socket.socket) -> None:
+    def _make_room(self, count: int) -> bool:
+        """End a connection without a request, for an address that has `count` open. Return whether one went.
+
+        It is one of the oldest, and of an address that has more: so a crowd pushes out itself, and not again and again.
+        """
+        for descriptor, (_, connection) in itertools.islice(self._waiting.items(), _MAX_CANDIDATES):
+            if self._open[connection.address] > count:
+                self._end(descriptor, connection)
+                return True
+        return False
+
+    def _end(self, descriptor: int, connection: "AcceptedConnection") -> None:
         self._waiting.pop(descriptor, None)
         with suppress(OSError):  # the peer has gone
             connection.shutdown(socket.SHUT_RDWR)
@@ -155,7 +166,10 @@ class Connections:
 class AcceptedConnection(socket.socket):
     """A connection that reports its end. asyncio closes it in every case."""
 
+    address = ""
+    """The address of the peer."""
     on_close: Callable[[], None] | None = None
+    """Called when it is closed."""
 
     def close(self) -> None:
         """Close it, and report that once."""

@@ -80,13 +80,16 @@ def test_one_address_has_a_limit_of_its_own(networks: Any, caplog: pytest.LogCap
             connection.close()
 
 
-def test_a_silent_connection_makes_room(networks: Any) -> None:
-    _, network = networks(per_address=2, from_network=4)
-    silent = [network.connect(f"192.0.2.{number}") for number in range(4)]
-    newcomer = network.connect("198.51.100.1")
+def test_a_silent_connection_of_a_crowd_makes_room(networks: Any) -> None:
+    _, network = networks(per_address=4, from_network=6)
+    silent = [network.connect(f"192.0.2.{number}") for number in (1, 2, 2, 2, 3, 3)]
+    assert network.connect("192.0.2.2") is None, "it has most already"
+    newcomer = network.connect("192.0.2.3")
     assert is_open(newcomer)
-    assert [is_open(connection) for connection in silent] == [False, True, True, True], "the oldest had to go"
-    for connection in (*silent, newcomer):
+    assert [is_open(connection) for connection in silent] == [True, False, True, True, True, True]
+    another = network.connect("192.0.2.4")
+    assert [is_open(connection) for connection in silent] == [False, False, True, True, True, True], "all are silent"
+    for connection in (*silent, newcomer, another):
         connection.close()
 
 

@@ -93,7 +93,7 @@ class Program:
 class GatewayFiles:
     """Settings, state and token of one gateway; its cloud is at `cloud_url`, which nobody need answer."""
 
-    def __init__(self, folder: Path, *, cloud_url: str, ca_file: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, cloud_url: str, ca_file: Path | None = None, host: str = "127.0.0.1") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.state = folder / "state"
         self.port = find_free_port()
@@ -102,7 +102,7 @@ class GatewayFiles:
         self.config.write_text(
             f'[cloud]\nbase_url = "{cloud_url}"\napp_id = "{APP_ID}"\nsecret_key = "{SECRET_KEY}"\n'
             f'shop_id = "{SHOP_ID}"\n{trust}'
-            f'[server]\nhost = "127.0.0.1"\nport = {self.port}\n[storage]\ndirectory = "{self.state}"\n'
+            f'[server]\nhost = "{host}"\nport = {self.port}\n[storage]\ndirectory = "{self.state}"\n'
             f'[discovery]\ninterfaces = ["lo"]\ninterval_s = 0\nbroadcast_port = {find_free_port()}\n',
             encoding="utf-8",
         )
@@ -167,9 +167,9 @@ def order(order_no: str) -> dict[str, Any]:
     }
 
 
-def load(port: int, clients: int, seconds: float, token: str) -> dict[str, float]:
+def load(port: int, clients: int, seconds: float, token: str, host: str = "127.0.0.1") -> dict[str, float]:
     """Let tills hand over orders for that long; return calls, per_s, p50_ms and p99_ms."""
-    command = [sys.executable, str(PEERS / "outbox_load.py"), str(port), str(clients), str(seconds), token]
+    command = [sys.executable, str(PEERS / "outbox_load.py"), str(port), str(clients), str(seconds), token, host]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=seconds + 60)
     if done.returncode != 0:
         raise RuntimeError(done.stderr[-2000:])

@@ -1,4 +1,8 @@
-"""Closed-loop tills on one connection each, every order new. Arguments: port, clients, seconds, token. Prints JSON."""
+"""Closed-loop tills on one connection each, every order new.
+
+Arguments: port, clients, seconds, token, and the host if that is not 127.0.0.1: then each till has its own address.
+Prints JSON.
+"""
 
 import asyncio
 import json
@@ -6,6 +10,7 @@ import sys
 import time
 
 PORT, CLIENTS, SECONDS, TOKEN = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+HOST = sys.argv[5] if len(sys.argv) > 5 else "127.0.0.1"
 RUN = f"{time.time_ns():x}"
 ORDER = (
     '{"order_list":[{"order_no":"%s","order_type":1,"order_time":1593029283,"purchase_amount":25.60,'
@@ -32,7 +37,7 @@ class Till(asyncio.Protocol):
     def send(self) -> None:
         body = ORDER % f"{RUN}-{self.index:02}-{len(self.latencies):08}"
         head = (
-            f"POST /api/v1/cloud/order/update HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+            f"POST /api/v1/cloud/order/update HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {TOKEN}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self.began = time.perf_counter()
@@ -68,7 +73,8 @@ async def main() -> None:
     tills: list[Till] = []
     for index in range(CLIENTS):
         make = lambda index=index: Till(index, began + SECONDS)  # noqa: E731
-        _, till = await loop.create_connection(make, "127.0.0.1", PORT)
+        own = None if HOST == "127.0.0.1" else (f"{HOST.rpartition('.')[0]}.{index + 100}", 0)
+        _, till = await loop.create_connection(make, HOST, PORT, local_addr=own)
         tills.append(till)
     await asyncio.wait_for(asyncio.gather(*(till.done for till in tills)), SECONDS + 30)
     took = time.perf_counter() - began
