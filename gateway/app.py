@@ -30,6 +30,7 @@ from gateway.events.subscriptions import Subscriptions
 from gateway.events.system_events import SystemEvents
 from gateway.events.webhooks import Webhooks
 from gateway.events.webhooks.table import WebhookTable
+from gateway.outbox.account import Account
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
 from gateway.runtime import logs
@@ -106,10 +107,12 @@ class Gateway:
         self.tokens = self._add(await TokenTable.open(self.database, self.supervisor))
         self.uptime = await Uptime.open(self.database, self.supervisor)
         max_bytes = settings.outbox.max_bytes
-        self.outbox = self._add(await Outbox.open(self.database, self.uptime, self.supervisor, max_bytes=max_bytes))
+        account = Account(settings.cloud.url, settings.cloud.app_id, **settings.cloud.shop)
+        self.outbox = self._add(
+            await Outbox.open(self.database, self.uptime, self.supervisor, account, max_bytes=max_bytes)
+        )
         self.outbox_worker = self._add(OutboxWorker(self.cloud, self.outbox, self.supervisor))
-        account = f"{settings.cloud.url} {settings.cloud.app_id}"
-        flow_table = FlowTable(self.database, self.uptime, account=account)
+        flow_table = FlowTable(self.database, self.uptime, account=f"{account.base_url} {account.app_id}")
         self.flow = self._add(CustomerFlow(self.cloud, flow_table, self.supervisor, default_shop=settings.cloud.shop))
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
         self.event_log.subscribe(self.metrics.count_events)

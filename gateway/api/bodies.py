@@ -73,6 +73,15 @@ class ItemBody(Body):
     parameters: dict[str, Any] = Field(description="As the item shows them, corrected.")
 
 
+class ReleaseBody(Body):
+    """What of the outbox is sent now."""
+
+    to_current: bool = Field(
+        default=False,
+        description="Whether calls that wait for another account go to the account of the settings, too.",
+    )
+
+
 class TokenBody(Body):
     """A new token."""
 

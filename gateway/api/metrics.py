@@ -16,7 +16,7 @@ from gateway.api.auth import token_authenticator
 from gateway.api.events import STREAM
 from gateway.api.route import RequestContext, Route
 from gateway.app import Gateway
-from gateway.outbox.outbox import Stats
+from gateway.outbox.model import Stats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

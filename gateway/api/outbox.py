@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.auth import scope_covers
-from gateway.api.bodies import ItemBody, read_body
+from gateway.api.bodies import ItemBody, ReleaseBody, read_body
 from gateway.api.query import Query, WholeNumber, read_query
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
@@ -134,7 +134,7 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
     call = item.queued_endpoint.encode(
         body.parameters, files=await outbox.files(item.sequence), defaults=context.gateway.settings.cloud.shop
     )
-    shared, edited = split(call)
+    shared, edited = split(outbox.accounts.current.without_shop(call))
     if len(edited) != 1:
         raise InvalidRequest([FieldError("parameters", f"must hold one item, not {len(edited)}")])
     await outbox.edit(item.sequence, shared, edited[0])
@@ -142,9 +142,13 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
 
 
 async def release(context: RequestContext) -> web.StreamResponse:
-    """Release a restored outbox: what waits is sent from now on."""
+    """Send what is held: what a restored outbox holds back, or what waits for another account."""
     outbox = context.gateway.outbox
-    released = outbox.depth if outbox.held else 0
+    body = await read_body(context.request, ReleaseBody)
+    if body.to_current:
+        return json_response((await outbox.move_to_current())._asdict())
+    held = sum(other.items for other in await outbox.accounts.held())
+    released = outbox.depth - held if outbox.held else 0
     await outbox.release_hold()
     return json_response({"released": released})
 
@@ -185,7 +189,7 @@ async def _describe_items(context: RequestContext, status: int = 200) -> web.Res
 
 
 ROUTES = (
-    Route("POST", "/api/v1/outbox/release", "Send what a restored outbox holds back", release, "admin"),
+    Route("POST", "/api/v1/outbox/release", "Send what the outbox holds back", release, "admin", ReleaseBody),
     Route("GET", "/api/v1/outbox", "Calls that wait for the cloud, and what became of them", list_items, "pos",
           query=ItemsQuery),
     Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos"),

@@ -32,7 +32,12 @@ async def status(context: RequestContext) -> web.StreamResponse:
             "cloud": {"reachable": gateway.cloud.reachable, "clock_offset_s": gateway.cloud.clock.offset_s},
             "cameras": {"known": len(cameras), "online": sum(camera.online for camera in cameras)},
             "outbox": outbox._asdict(),
-            "relay": {"away": gateway.outbox.unreachable, "held": gateway.outbox.held},
+            "relay": {
+                "away": gateway.outbox.unreachable,
+                "held": gateway.outbox.held,
+                "account": gateway.outbox.accounts.current.describe(),
+                "other_accounts": [other.describe() for other in await gateway.outbox.accounts.held()],
+            },
             "storage": {"volatile": gateway.directory.volatile_mount is not None},
             "services": [report.describe() for report in gateway.supervisor.reports()],
         }

@@ -10,6 +10,7 @@ from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api, write_file
 from gateway.cli.output import print_line, print_members, print_message, print_table
+from gateway.outbox.account import UNKNOWN_ACCOUNT, Account
 from gateway.outbox.model import STATES
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -85,12 +86,35 @@ async def drop(context: CommandContext, api: ApiClient, outbox_id: str) -> None:
 
 
 @outbox.command()
+@click.option("--to-current", is_flag=True, help="Send what waits for another account to that of the settings.")
+@click.option("--yes", is_flag=True, help="With --to-current: do not ask.")
 @with_api
-async def release(context: CommandContext, api: ApiClient) -> None:
-    """Send what a restored outbox holds back; list it first, and drop what is out of date."""
-    context.emit(
-        await api.post("outbox/release", {}), lambda done: print_line(f"{done['released']} calls are sent now")
-    )
+async def release(context: CommandContext, api: ApiClient, *, to_current: bool, yes: bool) -> None:
+    """Send what a restored outbox holds back, or what waits for an account of earlier settings.
+
+    List it first, and drop what is out of date.
+    """
+    if to_current and not yes:
+        _confirm_move((await api.get("status"))["relay"])
+    done = await api.post("outbox/release", {"to_current": True} if to_current else {})
+    context.emit(done, lambda _: print_line(f"{done['released']} calls are sent now"))
+    if done.get("outdated"):
+        print_message(
+            f"{done['outdated']} calls stay held: newer ones for the same thing were delivered since; drop them "
+            "(sunmi-gateway outbox list --state waiting)"
+        )
+
+
+def _confirm_move(relay: Any) -> None:
+    """Show both accounts and ask."""
+    for other in relay["other_accounts"]:
+        print_message(f"{other['items']} calls wait for {_name_account(other['account'])}")
+    print_message(f"the settings name {_name_account(relay['account'])}")
+    click.confirm("Send those calls to the account of the settings?", abort=True, err=True)
+
+
+def _name_account(account: Any) -> str:
+    return str(UNKNOWN_ACCOUNT if account is None else Account(**account))
 
 
 @outbox.command()

@@ -106,6 +106,14 @@ async def check_outbox(context: CheckContext) -> list[Finding]:
         )
         what = f"the outbox was restored and is held back: {depth} calls wait for a person"
         findings.append(Finding("warning", what, "", advice))
+    if others := await gateway.outbox.accounts.held():
+        advice = (
+            "correct cloud.environment, cloud.app_id and cloud.shop_id if they are wrong; else list the calls "
+            "(sunmi-gateway outbox list --state waiting), drop them, or send them to the account of the settings: "
+            "sunmi-gateway outbox release --to-current"
+        )
+        what = f"calls wait for another account than {gateway.outbox.accounts.current}"
+        findings.append(Finding("warning", what, "; ".join(map(str, others)), advice))
     if refused:
         advice = "sunmi-gateway outbox list --state refused; then retry, edit or drop each"
         findings.append(Finding("warning", f"{refused} calls were refused by the cloud", "", advice))

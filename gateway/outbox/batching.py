@@ -5,9 +5,10 @@ Pure functions. `gateway.outbox` stores the items and `gateway.outbox.worker` se
 
 import functools
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+from gateway.outbox.account import SHOP_PARAMETERS
 from gateway.outbox.model import Batch, ItemOutcome, NewItem, Outcome, State
 from gateway.protocol import form, json_text
 from gateway.protocol.endpoint import Call, Endpoint
@@ -20,8 +21,6 @@ MAX_BATCH_BYTES: Final = 1024 * 1024 - 1024
 _DIGEST_BYTES: Final = 16
 _DIGEST_VERSION: Final = b"\x01"
 """Version of `content_digest`. Digests are stored, so every change of the function needs a new byte."""
-
-_SHOP_PARAMETERS: Final = ("shop_id", "sunmi_shop_no")
 
 
 def policy(endpoint: Endpoint) -> RelayPolicy:
@@ -49,8 +48,8 @@ def split(call: Call) -> tuple[str, list[NewItem]]:
 
 
 def _split_whole(call: Call, relay: RelayPolicy) -> tuple[str, list[NewItem]]:
-    shared, shop = _encode_shared(tuple([field for field in call.fields.items() if field[0] in _SHOP_PARAMETERS]))
-    own = {name: value for name, value in call.fields.items() if name not in _SHOP_PARAMETERS}
+    shared, shop = _encode_shared(tuple([field for field in call.fields.items() if field[0] in SHOP_PARAMETERS]))
+    own = {name: value for name, value in call.fields.items() if name not in SHOP_PARAMETERS}
     keys = tuple(f"{key.kind}:{shop}:{own[name]}" for key in relay.order_keys for name in key.names if own.get(name))
     size = len(form.encode(own)) + sum(len(part.data) for part in call.files.values())
     return shared, [NewItem(json_text.dumps(own), keys[0].rpartition(":")[2], keys, size)]
@@ -98,11 +97,11 @@ def contradict(one: bytes, other: bytes) -> bool:
     return one != other and one[:-_DIGEST_BYTES] == other[:-_DIGEST_BYTES]
 
 
-def parameters(endpoint: Endpoint, shared: str, text: str) -> dict[str, Any]:
+def parameters(endpoint: Endpoint, shared: Mapping[str, str], text: str) -> dict[str, Any]:
     """Return the parameters of a call with a single item, as JSON values."""
     relay = policy(endpoint)
     own = json_text.loads(text)
-    return {**json_text.loads(shared), **({relay.list_parameter: [own]} if relay.list_parameter else own)}
+    return {**shared, **({relay.list_parameter: [own]} if relay.list_parameter else own)}
 
 
 def merge_texts(older: str, newer: str) -> str:
@@ -117,14 +116,19 @@ def merges(endpoint: Endpoint) -> bool:
     return relay is not None and relay.on_newer == "merge"
 
 
-def combine(batch: Batch) -> Call:
-    """Return the one call that sends a batch."""
+def combine(batch: Batch, shop: Mapping[str, str]) -> Call:
+    """Return the one call that sends a batch. `shop` holds the keys of the shop for items that name none."""
     relay = policy(batch.endpoint)
-    fields: dict[str, str] = json_text.loads(batch.shared)
+    fields: dict[str, str] = batch.endpoint.add_defaults(json_text.loads(batch.shared), shop)
     texts = [entry.text for entry in batch.entries]
     if relay.list_parameter:
         return Call(batch.endpoint, {**fields, relay.list_parameter: f"[{','.join(texts)}]"})
     return Call(batch.endpoint, {**fields, **json_text.loads(texts[0])}, batch.files)
+
+
+def names_shop(batch: Batch) -> bool:
+    """Tell whether the items name a shop of their own, which is not that of the settings."""
+    return any(json_text.loads(batch.shared).get(name) for name in SHOP_PARAMETERS)
 
 
 def find_damage(endpoint: Endpoint, shared: str, text: str) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import Conflict, NotFound
+from gateway.outbox.account import UNKNOWN_ACCOUNT, Account
 from gateway.outbox.batching import aggregate_states, parameters, rebuild_response
 from gateway.outbox.model import ItemOutcome, Outcome, State
 from gateway.protocol import json_text
@@ -41,6 +42,10 @@ class OutboxItem:
     """How often it was sent."""
     outcome: Outcome
     """Its stored outcome."""
+    account: Account | None
+    """The account to which it belongs; None if its description was lost with a damaged database."""
+    is_others: bool
+    """Whether that is not the account of the settings: then it is held while it waits."""
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -63,6 +68,11 @@ class OutboxItem:
         return endpoint
 
     @property
+    def account_name(self) -> str:
+        """Which account it belongs to."""
+        return str(self.account or UNKNOWN_ACCOUNT)
+
+    @property
     def item_outcome(self) -> ItemOutcome:
         """Its part in the response to its submission."""
         return ItemOutcome(self.reference, self.outcome)
@@ -74,8 +84,9 @@ class OutboxItem:
         if self.text is None or endpoint is None:
             return None
         try:
-            return parameters(endpoint, self.shared, self.text)
-        except (ValueError, TypeError):
+            shared = endpoint.add_defaults(json_text.loads(self.shared), self.account.shop if self.account else {})
+            return parameters(endpoint, shared, self.text)
+        except (ValueError, TypeError, AttributeError):
             return None
 
     def describe(self) -> dict[str, Any]:
@@ -87,6 +98,7 @@ class OutboxItem:
             "sequence": self.sequence,
             "created_at": utc_text(self.created_at),
             "attempts": self.attempts,
+            "held_for": self.account_name if self.is_others and self.state == "waiting" else None,
             "parameters": self.parameters,
             "vendor_code": self.outcome.code,
             "vendor_meaning": self.outcome.meaning or None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from gateway.errors import Conflict, NotFound
+from gateway.outbox.account import Account
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.model import NewItem, Outcome, State
 from gateway.outbox.table import read_members
@@ -19,7 +20,9 @@ _TEXTS: Final = (
 )  # fmt: skip
 _SELECT: Final = (
     f"SELECT {', '.join(_NUMBERS)}, {', '.join(f'CAST({name} AS BLOB) AS {name}' for name in _TEXTS)}, "  # noqa: S608
-    "(SELECT CAST(text AS BLOB) FROM item_content WHERE item_content.sequence = item.sequence) AS text FROM item"
+    "(SELECT CAST(text AS BLOB) FROM item_content WHERE item_content.sequence = item.sequence) AS text, "
+    "item.account IS NOT (SELECT account FROM outbox) AS is_others, base_url, app_id, shop_id, sunmi_shop_no "
+    "FROM item LEFT JOIN account ON account.id = item.account"
 )
 """Texts are read as bytes, so that an item with a damaged one can be listed, exported and dropped."""
 
@@ -187,9 +190,16 @@ def _check_revivable(connection: sqlite3.Connection, in_flight: InFlight, item: 
     """Raise `Conflict` unless an item can be sent again: it must not undo what a newer one of its key has done."""
     if item.state not in ("refused", "expired"):
         raise Conflict(f"item {item.sequence} is {item.state}: only refused and expired ones can be sent again")
+    if item.is_others:
+        raise Conflict(
+            f"item {item.sequence} belongs to {item.account_name}, and the settings name another account: move all "
+            "items to that one with `outbox release --to-current`, or drop this one"
+        )
     newer = connection.execute(
-        "SELECT sequence, state FROM item WHERE order_key = ? AND path = ? AND sequence > ?",
-        (order_key, item.path, item.sequence),
+        "SELECT newer.sequence, newer.state FROM item JOIN item AS newer USING (account) "
+        "WHERE item.sequence = ? AND newer.order_key = ? AND newer.sequence > item.sequence "
+        "AND (newer.path = item.path OR newer.barrier OR item.barrier)",
+        (item.sequence, order_key),
     ).fetchall()
     for row in newer:
         if row["state"] == "delivered" or row["sequence"] in in_flight.sequences:
@@ -217,7 +227,15 @@ def _read_item(row: sqlite3.Row, in_flight: InFlight) -> OutboxItem:
         created_at=row["created_at"],
         attempts=row["attempts"] + in_flight.attempts.get(sequence, 0),
         outcome=Outcome(stored, row["vendor_code"], meaning, result_list, response),
+        account=_read_account(row),
+        is_others=bool(row["is_others"]),
     )
+
+
+def _read_account(row: sqlite3.Row) -> Account | None:
+    if row["app_id"] is None:
+        return None
+    return Account(row["base_url"], row["app_id"], row["shop_id"], row["sunmi_shop_no"])
 
 
 def _decode(raw: bytes) -> str:

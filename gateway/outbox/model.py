@@ -100,3 +100,12 @@ class Batch:
         """Return the two halves of a batch of several entries."""
         half = len(self.entries) // 2
         return self.subset(self.entries[:half]), self.subset(self.entries[half:])
+
+
+class Stats(NamedTuple):
+    """How much waits."""
+
+    depth: int
+    """How many items wait or are being sent."""
+    oldest_age_s: float | None
+    """Since when the oldest waits, in seconds of uptime."""

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from gateway.errors import DiskFull, OutboxFull, Problem, StateError
-from gateway.outbox import item_table, quota_table, table
+from gateway.outbox import account_table, item_table, quota_table, table
+from gateway.outbox.account import Account
+from gateway.outbox.accounts import Accounts
 from gateway.outbox.batching import aggregate_states, rebuild_response
 from gateway.outbox.item import OutboxItem
-from gateway.outbox.model import Batch, ItemOutcome, Limit, NewItem, Outcome, State
+from gateway.outbox.model import Batch, ItemOutcome, Limit, NewItem, Outcome, State, Stats
 from gateway.outbox.queue import Queue, Unreadable
 from gateway.outbox.queue_table import Claimed, claim_batch, group_outcomes, load_files, store_outcomes
 from gateway.outbox.submission import Submission, SubmissionResult
@@ -54,21 +56,20 @@ class SubmissionStatus:
     """The response in the vendor's shape, as JSON, once all items are delivered or refused."""
 
 
-class Stats(NamedTuple):
-    """How much waits."""
-
-    depth: int
-    """How many items wait or are being sent."""
-    oldest_age_s: float | None
-    """Since when the oldest waits, in seconds of uptime."""
-
-
 class Outbox:
     """The outbox in the database; made by `open`. Writing raises `StateError` when that fails."""
 
     def __init__(
-        self, database: Database, uptime: Uptime, supervisor: Supervisor, stored: table.StoredState, max_bytes: int
+        self,
+        database: Database,
+        uptime: Uptime,
+        supervisor: Supervisor,
+        accounts: Accounts,
+        stored: table.StoredState,
+        max_bytes: int,
     ) -> None:
+        self.accounts = accounts
+        """The account of the settings, and others whose items are held."""
         self.depth = stored.depth
         """How many items wait or are being sent."""
         self.held = stored.held
@@ -100,11 +101,13 @@ class Outbox:
         )
 
     @classmethod
-    async def open(cls, database: Database, uptime: Uptime, supervisor: Supervisor, *, max_bytes: int) -> Self:
-        """Take up the outbox where the last life of the gateway left it."""
+    async def open(
+        cls, database: Database, uptime: Uptime, supervisor: Supervisor, account: Account, *, max_bytes: int
+    ) -> Self:
+        """Take up the outbox where the last life of the gateway left it, for the account of the settings."""
         stored = await database.transact(table.load_state)
         uptime.advance_to(stored.accepted_s)
-        return cls(database, uptime, supervisor, stored, max_bytes)
+        return cls(database, uptime, supervisor, await Accounts.open(database, account), stored, max_bytes)
 
     async def close(self) -> None:
         """Store what is under way."""
@@ -123,7 +126,9 @@ class Outbox:
         and `Conflict` for a key that was used for another call.
         """
         waiter = Waiter() if wait_s > 0 and not self._paused else None
-        submission = Submission.from_call(call, token=token, idempotency_key=idempotency_key, waiter=waiter)
+        submission = Submission.from_call(
+            call, self.accounts.current, token=token, idempotency_key=idempotency_key, waiter=waiter
+        )
         try:
             result = await self._commit.add(submission)
         except DiskFull as exc:
@@ -184,7 +189,10 @@ class Outbox:
         async with self._claiming:
             self._queue.begin_selection()
             try:
-                select = partial(claim_batch, queue=self._queue, limit=limit, uptime_s=self._uptime.now())
+                select = partial(
+                    claim_batch,
+                    queue=self._queue, account=self.accounts.number, limit=limit, uptime_s=self._uptime.now(),
+                )  # fmt: skip
                 return await self._database.inspect(select)
             finally:
                 self._queue.end_selection()
@@ -239,6 +247,13 @@ class Outbox:
         await self._write(table.release_hold)
         self.held = False
         self.on_work()
+
+    async def move_to_current(self) -> account_table.Moved:
+        """Give the current account what waits for others, and send it."""
+        moved = await self._write(partial(account_table.move_to_current, current=self.accounts.number))
+        self._queue.revisit([0])
+        self.on_work()
+        return moved
 
     async def stats(self) -> Stats:
         """Return how much waits, and for how long."""
@@ -346,6 +361,7 @@ class Outbox:
         writer = SubmissionWriter(
             connection,
             submissions,
+            account=self.accounts.number,
             next_sequence=self._next_sequence,
             free_bytes=free_bytes,
             uptime_s=self._uptime.now(),

@@ -38,10 +38,12 @@ class OutcomeGroup(NamedTuple):
     """The numbers of the items."""
 
 
-def claim_batch(connection: sqlite3.Connection, queue: Queue, *, limit: Limit, uptime_s: float) -> Claimed:
-    """Select the next batch, load its content and take it in flight."""
+def claim_batch(
+    connection: sqlite3.Connection, queue: Queue, *, account: int, limit: Limit, uptime_s: float
+) -> Claimed:
+    """Select the next batch of an account, load its content and take it in flight."""
     for priority in range(MAX_PRIORITY + 1):
-        batch, unreadable = _select_batch(connection, queue, priority, limit, uptime_s)
+        batch, unreadable = _select_batch(connection, queue, account, priority, limit, uptime_s)
         if batch is not None:
             unreadable += _load_contents(connection, batch)
             queue.claim(batch)
@@ -51,13 +53,13 @@ def claim_batch(connection: sqlite3.Connection, queue: Queue, *, limit: Limit, u
 
 
 def _select_batch(
-    connection: sqlite3.Connection, queue: Queue, priority: int, limit: Limit, uptime_s: float
+    connection: sqlite3.Connection, queue: Queue, account: int, priority: int, limit: Limit, uptime_s: float
 ) -> tuple[Batch | None, list[Unreadable]]:
     selection = queue.select(limit, uptime_s)
     start = queue.starts[priority]
     unreadable: list[Unreadable] = []
     while True:
-        page, damaged, end = _load_page(connection, priority, start, selection.page_size)
+        page, damaged, end = _load_page(connection, account, priority, start, selection.page_size)
         unreadable += damaged
         if not page and not damaged:
             break
@@ -69,24 +71,27 @@ def _select_batch(
 
 
 def _load_page(
-    connection: sqlite3.Connection, priority: int, start: int, count: int
+    connection: sqlite3.Connection, account: int, priority: int, start: int, count: int
 ) -> tuple[list[QueuedItem], list[Unreadable], int]:
-    """Return the next waiting items, those that cannot be read, and the last number.
+    """Return the next waiting items of an account, those that cannot be read, and the last number.
 
     All come in one row: each step of SQLite costs a change of threads while the event loop is busy.
     """
-    waiting = "FROM item WHERE state = 'waiting' AND priority = ? AND sequence >= ? ORDER BY sequence LIMIT ?"
+    waiting = (
+        "FROM item WHERE state = 'waiting' AND account = ? AND priority = ? AND sequence >= ? ORDER BY sequence LIMIT ?"
+    )
     query = f"SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT {_COLUMNS} {waiting})"  # noqa: S608
+    parameters = (account, priority, start, count)
     try:
-        [text] = connection.execute(query, (priority, start, count)).fetchone()
+        [text] = connection.execute(query, parameters).fetchone()
         page = [QueuedItem(*row) for row in json.loads(text)]
     except (sqlite3.OperationalError, ValueError):
-        return _load_readable(connection, waiting, (priority, start, count))
+        return _load_readable(connection, waiting, start, parameters)
     return page, [], page[-1].sequence if page else start
 
 
 def _load_readable(
-    connection: sqlite3.Connection, waiting: str, parameters: tuple[int, int, int]
+    connection: sqlite3.Connection, waiting: str, start: int, parameters: tuple[int, ...]
 ) -> tuple[list[QueuedItem], list[Unreadable], int]:
     """Load a page item by item, since something in it cannot be read."""
     sequences = [row[0] for row in connection.execute(f"SELECT sequence {waiting}", parameters)]
@@ -100,7 +105,7 @@ def _load_readable(
             if not is_undecodable(exc):
                 raise
             unreadable.append(Unreadable(sequence, "it cannot be sent: the database holds something else than text"))
-    return page, unreadable, sequences[-1] if sequences else parameters[1]
+    return page, unreadable, sequences[-1] if sequences else start
 
 
 def is_undecodable(error: sqlite3.OperationalError) -> bool:

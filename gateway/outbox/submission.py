@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Self
 
+from gateway.outbox.account import Account
 from gateway.outbox.batching import content_digest, policy, split
 from gateway.outbox.model import NewItem
 from gateway.outbox.waiter import Waiter
@@ -39,8 +40,11 @@ class Submission(NamedTuple):
     """Waits for the outcomes of its items."""
 
     @classmethod
-    def from_call(cls, call: Call, *, token: str, idempotency_key: str | None, waiter: Waiter | None) -> Self:
-        """Split a call into items."""
+    def from_call(
+        cls, call: Call, account: Account, *, token: str, idempotency_key: str | None, waiter: Waiter | None
+    ) -> Self:
+        """Split a call of an account into items."""
+        call = account.without_shop(call)
         shared, items = split(call)
         digest = content_digest(call) if idempotency_key is not None else None
         size = sum([len(item.text) + _ROW_BYTES for item in items]) + sum(map(len, _contents(call)))

@@ -16,9 +16,9 @@ from gateway.outbox.table import end_items, read_members
 
 _ITEM_COLUMNS: Final = (
     "sequence, submission, state, priority, path, target_path, shared, order_key, other_keys, reference, size, "
-    "barrier, digest, created_at, accepted_s, expires_s, token"
+    "barrier, digest, created_at, accepted_s, expires_s, token, account"
 )
-_SUBMISSION_COLUMNS: Final = "id, token, idempotency_key, digest, path, items, members, accepted_s"
+_SUBMISSION_COLUMNS: Final = "id, account, token, idempotency_key, digest, path, items, members, accepted_s"
 _MAX_ROWS: Final = 32
 """How many rows one statement inserts. SQLite keeps the statement of each number of rows prepared."""
 
@@ -44,15 +44,17 @@ class SubmissionWriter:
         connection: sqlite3.Connection,
         submissions: Sequence[Submission],
         *,
+        account: int,
         next_sequence: int,
         free_bytes: int,
         uptime_s: float,
         in_flight: Container[int],
     ) -> None:
-        """Take the submissions, the next free number, how many bytes they may take, and the items being sent."""
+        """Take the submissions, their account, the next free number, how many bytes they may take, and what is sent."""
         self.next_sequence = next_sequence
         self._connection = connection
         self._submissions = submissions
+        self._account = account
         self._free_bytes = free_bytes
         self._uptime_s = uptime_s
         self._in_flight = in_flight
@@ -148,7 +150,17 @@ class SubmissionWriter:
             return
         members = None if items == list(new) else json.dumps(items)
         self._submission_rows.append(
-            (number, submission.token, key, submission.digest, submission.path, len(new), members, self._uptime_s)
+            (
+                number,
+                self._account,
+                submission.token,
+                key,
+                submission.digest,
+                submission.path,
+                len(new),
+                members,
+                self._uptime_s,
+            )
         )
 
     def _add_item(self, submission: Submission, item: NewItem, sequence: int, number: int) -> None:
@@ -158,7 +170,7 @@ class SubmissionWriter:
         self._item_rows.append((
             sequence, number, "waiting", policy.priority, submission.path, submission.path, submission.shared,
             item.keys[0], other_keys, item.reference, item.size, int(policy.barrier), item.digest, self._created_at,
-            self._uptime_s, expires_s, submission.token,
+            self._uptime_s, expires_s, submission.token, self._account,
         ))  # fmt: skip
         self._content_rows.append((sequence, item.text))
         if item.digest is not None:
@@ -177,15 +189,16 @@ class SubmissionWriter:
         self._insert()
         order_key = submission.items[0].keys[0]
         barrier = (
-            "SELECT coalesce(max(sequence), 0) FROM item WHERE order_key = ? AND state = 'waiting' AND barrier "
-            "AND sequence < ?"
+            "SELECT coalesce(max(sequence), 0) FROM item WHERE order_key = ? AND account = ? AND state = 'waiting' "
+            "AND barrier AND sequence < ?"
         )
-        [after] = self._connection.execute(barrier, (order_key, newest)).fetchone()
+        [after] = self._connection.execute(barrier, (order_key, self._account, newest)).fetchone()
         replaced = (
-            "SELECT sequence FROM item WHERE order_key = ? AND path = ? AND state = 'waiting' "
+            "SELECT sequence FROM item WHERE order_key = ? AND account = ? AND path = ? AND state = 'waiting' "
             "AND sequence > ? AND sequence < ?"
         )
-        rows = self._connection.execute(replaced, (order_key, submission.path, after, newest)).fetchall()
+        parameters = (order_key, self._account, submission.path, after, newest)
+        rows = self._connection.execute(replaced, parameters).fetchall()
         superseded = [row[0] for row in rows if row[0] not in self._in_flight]
         end_items(self._connection, "superseded", superseded, self._uptime_s)
         return superseded
@@ -203,8 +216,8 @@ class SubmissionWriter:
             return {}
         rows = self._connection.execute(
             "SELECT token, idempotency_key, digest, id FROM submission WHERE idempotency_key IS NOT NULL AND "
-            "(token, idempotency_key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
-            (json.dumps(wanted),),
+            "account = ? AND (token, idempotency_key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
+            (self._account, json.dumps(wanted)),
         ).fetchall()
         return {
             (token, key): (digest, SubmissionResult(number, _load_members(self._connection, number), ()))
@@ -224,8 +237,9 @@ class SubmissionWriter:
         if wanted:
             rows = self._connection.execute(
                 "SELECT order_key, digest, sequence, submission, token FROM item "
-                "WHERE order_key IN (SELECT value FROM json_each(?)) AND digest IS NOT NULL ORDER BY sequence DESC",
-                (json.dumps(wanted),),
+                "WHERE order_key IN (SELECT value FROM json_each(?)) AND account = ? AND digest IS NOT NULL "
+                "ORDER BY sequence DESC",
+                (json.dumps(wanted), self._account),
             )
             for row in rows:
                 found[row[0]].append(_KnownItem(*row[1:]))

@@ -20,11 +20,12 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
-from gateway.outbox.batching import combine, find_result_lists, policy, read_outcomes, refuse
+from gateway.outbox.batching import combine, find_result_lists, names_shop, policy, read_outcomes, refuse
 from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, Subscriber
 from gateway.outbox.model import Batch, Outcome
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.retry import INITIAL_DELAY_S, MAX_DELAY_S, RetryTracker
+from gateway.protocol.endpoint import Call
 from gateway.protocol.return_codes import CLOUD_INTERNAL_ERROR_CODES
 from gateway.runtime.back_off import BackOff
 from gateway.runtime.failure_log import FailureLog
@@ -49,7 +50,7 @@ _ACCOUNT_FAILURES: Final = (CloudRejectedCredentials, CloudRefusedAccount, Confl
 """Failures that last until a person mends the account or the settings."""
 _NO_ITEMS_FAULT: Final = (RateLimited, CloudRejectedCredentials, Conflict)
 """Failures that concern all calls."""
-_UNCLEAR: Final = (CloudUnreachable, CloudRefusedAccount, PeerTimeout, *_NO_ITEMS_FAULT)
+_UNCLEAR: Final = (CloudUnreachable, PeerTimeout, *_NO_ITEMS_FAULT)
 """Failures after which a call is made again."""
 
 _log = logging.getLogger(__name__)
@@ -189,7 +190,14 @@ class OutboxWorker:
         self._bucket.take()
         self._outbox.origins.resume(batch.sequences)
         try:
-            response = await self._cloud.call(combine(batch))
+            call = combine(batch, self._outbox.accounts.current.shop)
+            response = await self._cloud.call(call)
+        except CloudRefusedAccount as exc:
+            if names_shop(batch):
+                outcome = refuse(exc.vendor_code, exc.vendor_meaning, exc.vendor_answer)
+                await self._settle(batch, [outcome] * len(batch.entries))
+            else:
+                self._handle_failure(batch, exc)
         except _UNCLEAR as exc:
             self._handle_failure(batch, exc)
         except VendorRefused as exc:
@@ -283,8 +291,10 @@ class OutboxWorker:
             )
             self._publish(blocked)
 
-    def _cloud_answered(self) -> None:
+    def _cloud_answered(self, call: Call, code: int) -> None:
         """Send at once when the cloud has answered anybody."""
+        if code == 0 and self._outbox.accounts.is_proved_by(call):
+            self._supervisor.start_job("account proof", self._outbox.accounts.prove())
         if self._outbox.unreachable is None:
             return
         _log.info("the cloud is back")

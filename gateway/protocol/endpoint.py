@@ -179,6 +179,10 @@ class Endpoint:
         self._check_size(fields)
         return Call(self, fields, files)
 
+    def add_defaults(self, fields: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+        """Return encoded parameters with defaults added, as `encode` applies them."""
+        return dict(self._validator.add_defaults(fields, defaults))
+
     def _check_size(self, fields: Mapping[str, str]) -> None:
         if self.max_bytes is None:
             return

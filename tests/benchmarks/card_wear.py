@@ -26,6 +26,7 @@ from gateway.storage.database import Database
 from gateway.storage.uptime_table import HEARTBEAT_S, Uptime
 from tests.benchmarks.outbox_drain import Cloud
 from tests.benchmarks.outbox_shop import GatewayFiles, Program, folder, order
+from tests.outbox.opened import ACCOUNT
 
 MOST_IDLE_KB_AN_HOUR = 512.0
 TILLS = 32
@@ -77,7 +78,7 @@ async def heartbeats(where: Path, count: int) -> Wear:
     supervisor = Supervisor()
     database = await Database.open(where / "heart.db")
     uptime = await Uptime.open(database, supervisor)
-    outbox = await Outbox.open(database, uptime, supervisor, max_bytes=2**29)
+    outbox = await Outbox.open(database, uptime, supervisor, ACCOUNT, max_bytes=2**29)
 
     async def beat() -> None:
         await database.transact(uptime.store)

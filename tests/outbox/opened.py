@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from gateway.outbox.account import Account
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.outbox import Outbox
 from gateway.protocol.endpoint import Call
 from gateway.runtime.supervisor import Supervisor
+from gateway.simulator.account import APP_ID, SHOPS
 from gateway.storage.database import Database
 from gateway.storage.uptime_table import Uptime
+
+ACCOUNT = Account("https://cloud.invalid/openapi", APP_ID, next(iter(SHOPS)), "")
 
 
 @dataclass
@@ -22,11 +26,12 @@ class OpenedOutbox:
     outbox: Outbox
 
     @classmethod
-    async def open(cls, path: Path, *, max_bytes: int = 1 << 30) -> Self:
+    async def open(cls, path: Path, *, max_bytes: int = 1 << 30, account: Account = ACCOUNT) -> Self:
         database = await Database.open(path)
         supervisor = Supervisor()
         uptime = await Uptime.open(database, supervisor)
-        return cls(database, supervisor, uptime, await Outbox.open(database, uptime, supervisor, max_bytes=max_bytes))
+        outbox = await Outbox.open(database, uptime, supervisor, account, max_bytes=max_bytes)
+        return cls(database, supervisor, uptime, outbox)
 
     async def close(self) -> None:
         await self.outbox.close()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.outbox.account import Account
 from gateway.outbox.batching import (
     combine,
     content_digest,
@@ -16,6 +17,7 @@ from gateway.outbox.batching import (
     has_same_content,
     merge_texts,
     merges,
+    names_shop,
     parameters,
     policy,
     split,
@@ -61,7 +63,7 @@ def test_a_call_is_split_and_put_together_again() -> None:
     assert [item.reference for item in items] == ["A", "7"]
     entries = [BatchEntry(item.keys, item.reference, [number], item.text) for number, item in enumerate(items)]
     batch = Batch(call.endpoint, shared, entries)
-    assert combine(batch) == call
+    assert combine(batch, {}) == call
 
 
 def test_a_call_without_a_list_is_one_item_and_put_together_again_with_its_file() -> None:
@@ -71,7 +73,7 @@ def test_a_call_without_a_list_is_one_item_and_put_together_again_with_its_file(
     assert json.loads(item.text) == {"esl_id": "5"}
     assert (item.reference, item.digest) == ("5", None)
     batch = Batch(call.endpoint, shared, [BatchEntry(item.keys, item.reference, [1], item.text)], dict(call.files))
-    assert combine(batch) == call
+    assert combine(batch, {}) == call
 
 
 def test_an_element_that_is_an_identifier_is_its_own_reference() -> None:
@@ -80,6 +82,19 @@ def test_an_element_that_is_an_identifier_is_its_own_reference() -> None:
         ('"1"', "1", ("product:10096:1",)),
         ("2", "2", ("product:10096:2",)),
     ]
+
+
+def test_the_shop_of_the_account_is_filled_in_when_a_call_is_sent() -> None:
+    account = Account("https://cloud.invalid", "app", "10096", "")
+    for shop, sent in (({}, "10096"), ({"shop_id": "10096"}, "10096"), ({"shop_id": "7"}, "7")):
+        call = CATALOGUE.get("cloud", "order/update").encode({"order_list": [{"order_no": "A"}]} | shop, defaults=SHOP)
+        shared, [item] = split(account.without_shop(call))
+        batch = Batch(call.endpoint, shared, [BatchEntry(item.keys, item.reference, [1], item.text)])
+        assert names_shop(batch) == (sent == "7")
+        assert combine(batch, account.shop).fields["shop_id"] == sent
+        assert combine(batch, {"shop_id": "8", "sunmi_shop_no": "9"}).fields == {
+            "order_list": '[{"order_no":"A"}]', **({"shop_id": "7"} if sent == "7" else {"sunmi_shop_no": "9"})
+        }  # fmt: skip
 
 
 def test_binding_a_label_changes_the_label_and_the_product() -> None:
@@ -222,12 +237,12 @@ def test_only_updates_of_products_are_merged(path: str, merged: bool) -> None:
 
 
 def test_the_parameters_of_an_item_of_a_list_are_a_list_with_this_item() -> None:
-    found = parameters(cloud_endpoint("order/update"), '{"shop_id":"1"}', '{"order_no":"A","price":1.50}')
+    found = parameters(cloud_endpoint("order/update"), {"shop_id": "1"}, '{"order_no":"A","price":1.50}')
     assert found == {"shop_id": "1", "order_list": [{"order_no": "A", "price": Decimal("1.50")}]}
 
 
 def test_the_parameters_of_a_whole_call_are_its_own_and_the_shop() -> None:
-    found = parameters(cloud_endpoint("product/unbindEsl"), '{"shop_id":"1"}', '{"esl_id":"5"}')
+    found = parameters(cloud_endpoint("product/unbindEsl"), {"shop_id": "1"}, '{"esl_id":"5"}')
     assert found == {"shop_id": "1", "esl_id": "5"}
 
 

@@ -17,7 +17,7 @@ from gateway.outbox.outbox import Outbox
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Call
 from gateway.protocol.parameters import FilePart
-from tests.outbox.opened import OpenedOutbox, all_items, submit
+from tests.outbox.opened import ACCOUNT, OpenedOutbox, all_items, submit
 
 DAY_S = 86400.0
 DELIVERED = Outcome("delivered", 0, "success")
@@ -176,7 +176,7 @@ async def test_a_call_holds_a_megabyte_at_most(outbox: Outbox) -> None:
     batches = await take_all(outbox)
     assert [len(batch.entries) for batch in batches] == [6, 4]
     for batch in batches:
-        assert len(combine(batch).fields["order_list"]) < MAX_BATCH_BYTES
+        assert len(combine(batch, {}).fields["order_list"]) < MAX_BATCH_BYTES
 
 
 async def test_what_was_being_sent_waits_again_in_the_next_life(outbox: Outbox, reopen: Reopen) -> None:
@@ -309,7 +309,8 @@ async def test_a_refused_one_is_retried_edited_or_dropped(outbox: Outbox) -> Non
     await end(outbox, REFUSED)
     assert outbox.depth == 0
     await outbox.retry([1])
-    await outbox.edit(2, '{"shop_id":"10096"}', split(order("B", v=2))[1][0])
+    shared, [edited] = split(ACCOUNT.without_shop(order("B", v=2)))
+    await outbox.edit(2, shared, edited)
     await outbox.drop([3])
     assert await states(outbox) == ["waiting", "waiting"]
     assert told(await take(outbox))[1] == [{"order_no": "A"}, {"order_no": "B", "v": 2}]

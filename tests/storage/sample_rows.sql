@@ -10,15 +10,16 @@ INSERT INTO provisioning_job VALUES ('FM01D96S00002', '{"state": "wifi", "ssid":
 INSERT INTO token VALUES ('till 1', 'pos', 'f425a5bb41b4f891b370c75e5c70777ca276b726861cbfc9398bd989a2b127b0', 1763768878, NULL);
 INSERT INTO token VALUES ('Müller''s laptop', 'admin', 'a38d7a7f35a7ab32e5cdc98a7c2e448f4a1d7b427063637be7e11ee2fb86e601', 1763768878, 1763850000);
 INSERT INTO uptime VALUES (1, 778400.5);
-INSERT INTO outbox VALUES (1, 12, 1763850000);
-INSERT INTO submission VALUES (1, 'till 1', 'first', X'A943555DCA33FDBA16D5A833462C773D', 'order/update', 2, NULL, 777607.5);
-INSERT INTO submission VALUES (3, 'till 1', NULL, NULL, 'order/update', 1, '[1, 3]', 777622.5);
-INSERT INTO item (sequence, submission, token, state, priority, path, target_path, shared, order_key, reference, size, barrier,
-    digest, created_at, accepted_s, finished_s, attempts, result_list, vendor_meaning) VALUES (1, 1, 'till 1', 'refused', 1,
+INSERT INTO account VALUES (1, 'https://store.sunmi.com', 'EF3OG8R5B32X0', '10096', '', 1);
+INSERT INTO outbox VALUES (1, 12, 1, 1763850000);
+INSERT INTO submission VALUES (1, 1, 'till 1', 'first', X'A943555DCA33FDBA16D5A833462C773D', 'order/update', 2, NULL, 777607.5);
+INSERT INTO submission VALUES (3, 1, 'till 1', NULL, NULL, 'order/update', 1, '[1, 3]', 777622.5);
+INSERT INTO item (sequence, submission, account, token, state, priority, path, target_path, shared, order_key, reference, size, barrier,
+    digest, created_at, accepted_s, finished_s, attempts, result_list, vendor_meaning) VALUES (1, 1, 1, 'till 1', 'refused', 1,
     'order/update', 'order/update', '{"shop_id":"10096"}', 'order:10096:A-1', 'A-1', 73, 0,
     X'9E41FF23CDD790FCD643B82459A4E600', 1763900001, 777607.5, 777608.7, 1, 'invalid_list', 'named in invalid_list');
-INSERT INTO item (sequence, submission, token, state, priority, path, target_path, shared, order_key, other_keys, reference,
-    size, barrier, created_at, accepted_s) VALUES (11, 11, '', 'waiting', 2, 'product/create', 'product/update', '{}',
+INSERT INTO item (sequence, submission, account, token, state, priority, path, target_path, shared, order_key, other_keys, reference,
+    size, barrier, created_at, accepted_s) VALUES (11, 11, 1, '', 'waiting', 2, 'product/create', 'product/update', '{}',
     'product:10096:7', '["label:10096:SKDI39DN"]', '7', 80, 1, 1763900011, 777682.5);
 INSERT INTO item_content VALUES (1, '{"order_no":"A-1","remark":"it''s; done"}');
 INSERT INTO item_content VALUES (11, '{"id":"7","name":"Cola","price":"1.50"}');

@@ -51,13 +51,25 @@ INSERT INTO uptime VALUES (1, 0);
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     next_sequence INTEGER NOT NULL,    -- numbers of items are never given twice
+    account INTEGER,                   -- the account of the settings at the last start
     held_at INTEGER                    -- Unix seconds; after a restore nothing is sent until a person releases it
 ) STRICT;
-INSERT INTO outbox VALUES (1, 1, NULL);
+INSERT INTO outbox (id, next_sequence) VALUES (1, 1);
+
+-- The accounts at the cloud that the settings have described.
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY,
+    base_url TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    shop_id TEXT NOT NULL,             -- empty where it is not known; likewise the next
+    sunmi_shop_no TEXT NOT NULL,
+    proved INTEGER NOT NULL CHECK (proved IN (0, 1))  -- 1: the cloud accepted a call for its shop
+) STRICT;
 
 -- One call of one token. Its items have the numbers from its own on, unless `members` lists them.
 CREATE TABLE submission (
     id INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
     token TEXT NOT NULL,               -- name of the token; empty on the local socket
     idempotency_key TEXT,
     digest BLOB,                       -- of the whole call; only with a key
@@ -66,13 +78,14 @@ CREATE TABLE submission (
     members TEXT,                      -- JSON array of numbers, where some are repeats of earlier ones
     accepted_s REAL NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX submission_key ON submission (token, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX submission_key ON submission (account, token, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- The state of each item. The row is short, so that a change of state writes little; whether an item is being sent now
 -- is only in memory.
 CREATE TABLE item (
     sequence INTEGER PRIMARY KEY,
     submission INTEGER NOT NULL,
+    account INTEGER NOT NULL,          -- only items of the current account are sent
     token TEXT,                        -- name of the token that brought it; empty on the local socket
     state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'superseded', 'expired', 'refused')),
     priority INTEGER NOT NULL,

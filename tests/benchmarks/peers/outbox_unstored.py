@@ -17,7 +17,8 @@ _numbers = itertools.count(1)
 async def submit(
     self: Outbox, call: Call, *, token: str, idempotency_key: str | None = None, wait_s: float = 0.0
 ) -> SubmissionStatus:
-    items = Submission.from_call(call, token=token, idempotency_key=idempotency_key, waiter=None).items
+    account = self.accounts.current
+    items = Submission.from_call(call, account, token=token, idempotency_key=idempotency_key, waiter=None).items
     numbers = [next(_numbers) for _ in items]
     return SubmissionStatus(str(numbers[0]), "waiting")
 
