@@ -11,7 +11,7 @@ from gateway.cameras.record import CameraRecord, ClockSource
 from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
 from gateway.doctor.check import CheckContext, Finding
 from gateway.doctor.cloud import CLOCK_TOLERANCE_S
-from gateway.errors import CameraUntrusted, Conflict, GatewayError, Problem, SettingsError
+from gateway.errors import CameraResponseMalformed, CameraUntrusted, Conflict, GatewayError, Problem, SettingsError
 
 _MAX_CONCURRENCY: Final = 16
 _CAMERA_TIMEOUT_S: Final = 12.0
@@ -127,6 +127,9 @@ def _describe_problem(sn: str, problem: GatewayError) -> Finding:
             return Finding("failed", f"{sn} is not trusted", problem.detail, advice)
         case Conflict():
             return Finding("skipped", f"{sn} cannot be called", problem.detail, "run `sunmi-gateway init`")
+        case CameraResponseMalformed():
+            advice = f"show the vendor what it sends: sunmi-gateway cameras capture {sn} --json"
+            return Finding("failed", f"{sn} answers, but what it sends cannot be read", problem.detail, advice)
         case Problem():
             advice = "check its power and its network, then `sunmi-gateway discover`"
             return Finding("failed", f"{sn} does not respond as it should", problem.detail, advice)

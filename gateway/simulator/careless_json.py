@@ -13,6 +13,7 @@ FLAWED_NAMES: Final[Mapping[str, bytes]] = {
     "nul": b"\0" * 8,  # a hidden network
     "quote": b'Joe"s "Bar", 2nd floor',
     "backslash": b"Shop\\",
+    "half_pair": rb"Shop \ud83d",
     "x_escape": rb"\xe8\x80\x81\xe7\x8e\x8b",
 }
 """Names as they stand between the quotes, by the flaw."""

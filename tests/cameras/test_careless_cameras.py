@@ -18,6 +18,7 @@ NEIGHBOURS = {
     "nul": "",
     "quote": 'Joe"s "Bar", 2nd floor',
     "backslash": "Shop\\",
+    "half_pair": "Shop ?",
     "x_escape": "老王",
 }
 LEFT_OUT = {"null_entry", "truncated"}

@@ -60,6 +60,14 @@ async def test_a_camera_that_is_gone(resident: Any, cameras: list[SimulatedCamer
     assert cameras[0].sn in bad.what
 
 
+async def test_a_camera_that_cannot_be_read(resident: Any, cameras: list[SimulatedCamera]) -> None:
+    cameras[0].faults.add("html", times=None)
+    bad, good = (await resident("cameras"))["cameras"]
+    assert (bad.status, good.status) == ("failed", "ok")
+    assert f"{cameras[0].sn} answers" in bad.what
+    assert f"cameras capture {cameras[0].sn}" in bad.what_to_do
+
+
 async def test_a_wrong_clock(resident: Any, cameras: list[SimulatedCamera]) -> None:
     cameras[0].faults.clock_offset_s = -86400
     await resident("cameras")

@@ -12,6 +12,7 @@ from gateway.cameras.registry import Activation, Registry
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.scan import ScanResult
 from gateway.errors import (
+    CameraResponseMalformed,
     CameraUnreachable,
     CameraUntrusted,
     Conflict,
@@ -194,6 +195,8 @@ def make_step_failure(error: GatewayError) -> StepFailed:
             reason = "other_owner"
         case Conflict():
             reason = "no_credentials"
+        case CameraResponseMalformed():
+            reason = "malformed_response"
         case CameraUnreachable() | PeerTimeout() | RateLimited() | NotFound():
             reason = "not_reachable"
         case _:

@@ -17,6 +17,7 @@ Reason = Literal[
     "interrupted",
     # failed
     "not_reachable",
+    "malformed_response",
     "network_not_seen",
     "wep_not_supported",
     "wrong_wifi_password",

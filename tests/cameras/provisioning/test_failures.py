@@ -34,6 +34,15 @@ async def test_not_reachable(lab: Lab) -> None:
     assert camera.address in job.detail
 
 
+async def test_answers_that_cannot_be_read(lab: Lab) -> None:
+    lab.shorten(reach_s=0.3)
+    camera = await lab.camera(hotspot=False)
+    await lab.scan()
+    camera.faults.add("html", times=None)
+    job = await lab.fails(ACTIVATION, "reach", "malformed_response")
+    assert "an HTML page" in job.detail
+
+
 async def test_network_not_seen(lab: Lab) -> None:
     lab.shorten(networks_s=0.3)
     await lab.camera()
