@@ -118,10 +118,7 @@ class CardSpec:
         model = f"this is for {self.model}" if self.model else "which is not recorded with this card"
         version = f"this is {self.version}" if self.version else "which is not recorded with this card"
         requirement = f"of its own model ({model}) and of another version than it runs ({version})"
-        notes = [
-            f"a camera accepts only firmware {requirement}",
-            f"expected LED: {self.firmware_path.led_sequence}",
-        ]
+        notes = [f"a camera accepts only firmware {requirement}"]
         if self.firmware_path is FirmwarePath.UPDATE_MISSPELLED:
             notes.append(
                 "ip-up.bin is the spelling on one page of the vendor's documentation;"

@@ -1,6 +1,7 @@
 """Output of the commands: messages and progress on stderr, the result on stdout."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,9 @@ from typing import Any
 
 import click
 
+from firmware_tools.card import CardSpec
 from firmware_tools.errors import InvalidInput
+from firmware_tools.procedure import Language, describe_procedure, format_procedure
 
 
 class Console:
@@ -25,6 +28,13 @@ class Console:
     def print_note(self, text: str) -> None:
         """Print a note or warning on stderr."""
         click.echo(f"note: {text}", err=True)
+
+    def print_procedure(self, spec: CardSpec, *, image: str | None = None) -> list[str]:
+        """Print on stderr what to do with a finished card, in the language of the terminal; return the steps."""
+        language = Language.from_environment(os.environ)
+        steps = describe_procedure(spec, language, image=image)
+        self.print_message(format_procedure(steps, language))
+        return steps
 
     def print_result(self, document: dict[str, Any], text: str) -> None:
         """Print the result of a command: the document as JSON, or else the text."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from firmware_tools.errors import InvalidInput
 
-_PREFIX = re.compile(r"MAC\s*(?:ADDRESS|ADDR|地址)?\s*[:\uff1a=]?\s*")
+_PREFIX = re.compile(r"MAC\s*(?:ADDRESS|ADDR|地址)?\s*[:：=]?\s*")
 _SEPARATORS = ":-._ "
 _NOTATIONS = re.compile(
     r"[0-9A-F]{12}"  # 0C25760A1B2C

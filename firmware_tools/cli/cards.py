@@ -36,8 +36,14 @@ def image(console: Console, /, image: Path, size: str, sha256: str | None, **opt
     notes = spec.installer_notes
     for note in notes:
         console.print_note(note)
+    procedure = console.print_procedure(spec, image=str(image))
     written_sha256 = record.sha256.hex()
-    document = {"image": str(image), **written_card_to_json(spec, firmware, written_sha256), "notes": notes}
+    document = {
+        "image": str(image),
+        **written_card_to_json(spec, firmware, written_sha256),
+        "notes": notes,
+        "procedure": procedure,
+    }
     text = f"{image}: card {spec.mac.volume_label} with {spec.firmware_path.value}, SHA-256 {written_sha256}"
     console.print_result(document, text)
 

@@ -66,12 +66,14 @@ def prepare(
         notes.append("the card was not ejected: make sure that nothing has mounted it before you take it out")
     for note in notes:
         console.print_note(note)
+    procedure = console.print_procedure(spec)
     document = {
         "drive": written.drive.to_json(),
         **written_card_to_json(spec, firmware, written.sha256),
         "verified": True,
         "ejected": is_ejected,
         "notes": notes,
+        "procedure": procedure,
     }
     text = f"{drive.name}: card {spec.mac.volume_label} with {spec.firmware_path.value}, read back, {written.sha256}"
     console.print_result(document, text)

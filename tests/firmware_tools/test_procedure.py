@@ -1,0 +1,98 @@
+"""What to do with a finished card: the vendor's steps, in the language of the terminal."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from firmware_tools.card import CardSpec, FirmwareChannel, FirmwarePath
+from firmware_tools.mac import Mac
+from firmware_tools.procedure import Language, describe_procedure
+from tests.firmware_tools.conftest import COMMAND, ENVIRONMENT, MAC
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "ZH_tw"}, "zh"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8", "LC_ALL": "zh_CN"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": ""}, "zh"),
+        ({"LANG": "C", "LC_MESSAGES": "zh_CN"}, "zh"),
+    ],
+)
+def test_the_language_is_that_of_the_terminal(environment: dict[str, str], language: str) -> None:
+    assert Language.from_environment(environment) == language
+
+
+@pytest.mark.parametrize(
+    ("path", "language", "stations"),
+    [
+        (
+            FirmwarePath.UPDATE,
+            Language.ENGLISH,
+            [
+                "Insert",
+                "Power",
+                "red blinking",
+                "1 minute more",
+                "Reset",
+                "bind",
+                "format",
+                "Delete firmware/ipc-up.bin",
+            ],
+        ),
+        (
+            FirmwarePath.UPDATE,
+            Language.CHINESE,
+            ["插入", "电源", "红灯闪烁", "绿灯闪烁或蓝灯", "Reset", "绑定", "格式化", "删除卡上的 firmware/ipc-up.bin"],
+        ),
+        (
+            FirmwarePath.RECOVERY,
+            Language.ENGLISH,
+            ["Insert", "Power", "10 seconds the red LED is on", "1 minute", "Reset", "Delete up.bin"],
+        ),
+        (FirmwarePath.RECOVERY, Language.CHINESE, ["插入", "电源", "红灯常亮", "重启", "Reset", "删除卡上的 up.bin"]),
+    ],
+)
+def test_the_whole_procedure_is_told_in_order(
+    mac: Mac, path: FirmwarePath, language: Language, stations: list[str]
+) -> None:
+    steps = describe_procedure(CardSpec(mac, path), language)
+    assert [station in step for station, step in zip(stations, steps, strict=True)] == [True] * len(stations)
+    assert MAC in steps[0]
+    with_image = describe_procedure(CardSpec(mac, path), language, image="card.img")
+    assert "card.img" in with_image[0]
+    assert with_image[1:] == steps
+
+
+def test_the_store_is_that_of_the_channel(mac: Mac) -> None:
+    stores = {
+        FirmwareChannel.UAT: "at https://store.uat.sunmi.com.",
+        FirmwareChannel.RELEASE: "at https://store.sunmi.com.",
+        None: "at https://store.sunmi.com (uat: https://store.uat.sunmi.com).",
+    }
+    for channel, store in stores.items():
+        steps = describe_procedure(CardSpec(mac, channel=channel), Language.ENGLISH)
+        assert any(step.endswith(store) for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("locale", "title"), [("zh_CN.UTF-8", "存储卡的使用步骤"), ("C.UTF-8", "What to do with the card:")]
+)
+def test_the_command_tells_it_on_stderr(firmware_file: Path, tmp_path: Path, locale: str, title: str) -> None:
+    arguments = ["image", "--mac", MAC, "--size", "32MiB", "--firmware", firmware_file, tmp_path / "card.img", "--json"]
+    environment = {**ENVIRONMENT, "LC_ALL": locale, "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)], env=environment, capture_output=True, check=True, timeout=50
+    )
+    shown, document = done.stderr.decode(), json.loads(done.stdout)
+    assert title in shown
+    assert len(document["procedure"]) == 9
+    for number, step in enumerate(document["procedure"], 1):
+        assert f"  {number}. {step}\n" in shown.replace(os.linesep, "\n")
