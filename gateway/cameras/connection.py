@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, cast
 import httptools
 
 from gateway.discovery.camera_tls import CameraTlsContext, fingerprint
+from gateway.discovery.device_binding import bind_to_interface, must_bind
 from gateway.errors import CameraResponseMalformed, CameraUnreachable, CameraUntrusted, PeerTimeout, Problem
 
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
@@ -78,12 +79,14 @@ class CameraConnection:
     byte of HTTP is written. A redirect is a response like any other: it is not followed.
     """
 
-    def __init__(self, host: str, port: int, context: CameraTlsContext, *, pin: str) -> None:
+    def __init__(self, host: str, port: int, context: CameraTlsContext, *, pin: str, interface: str = "") -> None:
+        """Take the name of the interface where the camera is, if that is known."""
         self.address = f"{host}:{port}"
         self.pin = pin
         self._host = host
         self._port = port
         self._context = context
+        self._interface = interface
         self._stream: _ResponseStream | None = None
 
     @property
@@ -98,7 +101,7 @@ class CameraConnection:
         """
         if self.is_open:
             return
-        stream = await _connect(self._host, self._port, self._context, timeout_s)
+        stream = await _connect(self._host, self._port, self._context, timeout_s, self._interface)
         if stream.certificate_sha256 != self.pin:
             stream.abort()
             raise CameraUntrusted(
@@ -148,34 +151,50 @@ class CameraConnection:
         return head.encode() + body
 
 
-async def fetch_certificate_sha256(host: str, port: int, context: CameraTlsContext, timeout_s: float) -> str:
+async def fetch_certificate_sha256(
+    host: str, port: int, context: CameraTlsContext, timeout_s: float, *, interface: str = ""
+) -> str:
     """Return the fingerprint of the certificate that is shown in a bare handshake. Nothing is sent after it.
 
     Raises `CameraUnreachable` or `PeerTimeout`.
     """
-    stream = await _connect(host, port, context, timeout_s)
+    stream = await _connect(host, port, context, timeout_s, interface)
     stream.abort()
     return stream.certificate_sha256
 
 
-async def _connect(host: str, port: int, context: CameraTlsContext, timeout_s: float) -> "_ResponseStream":
+async def _connect(
+    host: str, port: int, context: CameraTlsContext, timeout_s: float, interface: str
+) -> "_ResponseStream":
     address = f"{host}:{port}"
     try:
         async with asyncio.timeout(timeout_s):
             try:
-                return await _shake_hands(host, port, context)
+                return await _shake_hands(host, port, context, interface)
             except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
-                return await _shake_hands(host, port, context.all_curves)
+                return await _shake_hands(host, port, context.all_curves, interface)
     except TimeoutError as exc:
         raise PeerTimeout(f"{address} did not accept a TLS connection within {timeout_s:.3g} s") from exc
     except (OSError, UnicodeError, OverflowError) as exc:
         raise CameraUnreachable(_describe_failure(address, exc)) from exc
 
 
-async def _shake_hands(host: str, port: int, context: ssl.SSLContext) -> "_ResponseStream":
-    _, stream = await asyncio.get_running_loop().create_connection(
-        lambda: _ResponseStream(f"{host}:{port}"), host, port, ssl=context
-    )
+async def _shake_hands(host: str, port: int, context: ssl.SSLContext, interface: str) -> "_ResponseStream":
+    loop = asyncio.get_running_loop()
+    if not must_bind(interface, host):
+        _, stream = await loop.create_connection(lambda: _ResponseStream(f"{host}:{port}"), host, port, ssl=context)
+        return stream
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        opened.setblocking(False)
+        bind_to_interface(opened, interface)
+        await loop.sock_connect(opened, (host, port))
+        _, stream = await loop.create_connection(
+            lambda: _ResponseStream(f"{host}:{port}"), sock=opened, ssl=context, server_hostname=host
+        )
+    except BaseException:
+        opened.close()
+        raise
     return stream
 
 

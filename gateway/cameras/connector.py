@@ -125,9 +125,10 @@ class Connector:
         verify: bool,
         identify: bool,
     ) -> None:
-        pin = camera.certificate_sha256 or await self._handshake(address, _remaining_s(deadline))
+        pin = camera.certificate_sha256 or await self._handshake(camera, address, _remaining_s(deadline))
+        interface = camera.find_interface(address)
         must_identify = identify or camera.shares_address(address)
-        await session.connect(address, pin, deadline=deadline)
+        await session.connect(address, pin, deadline=deadline, interface=interface)
         if must_identify:
             await self._identify_peer(camera, session, address, deadline)
         if camera.managed and not camera.certificate_sha256:
@@ -138,7 +139,7 @@ class Connector:
             await self._verify_identity(camera, session, deadline)
             if identify:
                 session.close()  # it has served a call
-                await session.connect(address, pin, deadline=deadline)
+                await session.connect(address, pin, deadline=deadline, interface=interface)
                 await self._identify_peer(camera, session, address, deadline)
         await self._registry.prefer(camera.sn, address)
 
@@ -267,14 +268,15 @@ class Connector:
         failure = _no_address(camera)
         for address in camera.candidate_addresses():
             try:
-                return await self._handshake(address, timeout_s)
+                return await self._handshake(camera, address, timeout_s)
             except (CameraUnreachable, PeerTimeout) as exc:
                 failure = exc
         raise failure
 
-    async def _handshake(self, address: str, timeout_s: float) -> str:
+    async def _handshake(self, camera: CameraRecord, address: str, timeout_s: float) -> str:
         host, _, port = address.rpartition(":")
-        return await fetch_certificate_sha256(host, int(port), self._context, timeout_s)
+        interface = camera.find_interface(address)
+        return await fetch_certificate_sha256(host, int(port), self._context, timeout_s, interface=interface)
 
 
 def read_text(response: VendorResponse, name: str) -> str:

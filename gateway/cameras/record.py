@@ -125,6 +125,11 @@ class CameraRecord(StoredCamera):
         """Whether it completed a TLS handshake at any of its addresses since the gateway started."""
         return any(seen.answered for seen in self.addresses.values())
 
+    def find_interface(self, address: str) -> str:
+        """Return the name of the interface where the camera was seen at an address; an empty text if unknown."""
+        seen = self.addresses.get(address)
+        return seen.interface if seen is not None else ""
+
     def candidate_addresses(self) -> list[str]:
         """Return the addresses to try: the preferred one, then the most recently seen."""
         others = (seen for seen in self.addresses.values() if seen.address != self.address)

@@ -85,15 +85,16 @@ class CameraSession:
         finally:
             self._waiting -= 1
 
-    async def connect(self, address: str, pin: str, *, deadline: float) -> None:
+    async def connect(self, address: str, pin: str, *, deadline: float, interface: str = "") -> None:
         """Connect to an address (`host:port`) that shows the pin. An open connection of that kind is kept.
 
-        `deadline` is a time of the event loop, as in `exchange`. Raises the same as `CameraConnection.open`.
+        `interface` is the name of the one that leads there, if that is known. `deadline` is a time of the event loop,
+        as in `exchange`. Raises the same as `CameraConnection.open`.
         """
         if self.connection is None or (self.connection.address, self.connection.pin) != (address, pin):
             self.close()
             host, _, port = address.rpartition(":")
-            self.connection = CameraConnection(host, int(port), self._context, pin=pin)
+            self.connection = CameraConnection(host, int(port), self._context, pin=pin, interface=interface)
         await self.connection.open(timeout_s=_remaining_s(deadline))
 
     async def exchange(self, call: Call, credentials: Credentials | None, *, deadline: float) -> VendorResponse:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.discovery.device_binding import bind_to_interface
 from gateway.discovery.interfaces import Interface, find_interface
 from gateway.protocol.discovery_frames import (
     MAX_FRAME_BYTES,
@@ -126,9 +127,11 @@ class FrameSockets:
     def send_request(self, host: str) -> None:
         """Send a request to one host. A failure is ignored: like a lost frame, it shows as a missing answer."""
         self._requested.add(host)
-        sender = self._senders.get(find_interface(self._interfaces, host)) or self._senders.get(None)
-        if sender is not None:
-            sender.send_request(host, self._port)
+        leading: list[Interface | None] = [one for one in self._interfaces if one.shares_network and host in one]
+        for interface in leading or [find_interface(self._interfaces, host)]:
+            sender = self._senders.get(interface) or self._senders.get(None)
+            if sender is not None:
+                sender.send_request(host, self._port)
 
     def broadcast_request(self) -> list[str]:
         """Send a request to each interface's broadcast addresses; return where and why none could be sent."""
@@ -144,6 +147,8 @@ class FrameSockets:
     async def _add(self, interface: Interface | None, address: str, *, sends: bool) -> None:
         try:
             opened = self._open_socket(address)
+            if interface is not None and interface.shares_network:
+                bind_to_interface(opened, interface.name)
         except OSError as exc:
             self.problems.append(f"{interface.name if interface else 'every interface'}: {exc.strerror}")
             return

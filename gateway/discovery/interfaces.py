@@ -5,18 +5,15 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import netifaces
 
+from gateway.discovery.interface_kinds import SYS_CLASS_NET, describe_virtual_interface
 from gateway.errors import SettingsError
 
 _PRIVATE = tuple(ipaddress.IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 _LINK_LOCAL = ipaddress.IPv4Network("169.254.0.0/16")
-_VIRTUAL = ("docker", "br-", "veth", "virbr", "lxc", "lxd", "cni", "podman", "flannel", "cali", "vmnet", "vboxnet",
-            "tun", "tap", "utun", "wg", "ppp", "tailscale", "zt")  # fmt: skip
-_SYS_CLASS_NET = Path("/sys/class/net")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +28,8 @@ class Interface:
     """Netmask, such as 255.255.255.0."""
     broadcast: str
     """Broadcast address of its network."""
+    shares_network: bool = False
+    """Whether another interface has an address in the same network, so that routes may lead to the wrong one."""
 
     @property
     def network(self) -> ipaddress.IPv4Network:
@@ -55,18 +54,56 @@ def find_lan_interfaces(names: Sequence[str] = ()) -> list[Interface]:
     """Find the interfaces to use as they are now: the named ones, or all that may lead to a store's network.
 
     The latter are up and have a private IPv4 address. They are neither loopback nor the bridges and tunnels of
-    containers, virtual machines and VPNs. Raises `SettingsError` for a name that does not exist, is down or has no IPv4
-    address. Interfaces come and go, so the next call may succeed.
+    containers, virtual machines and VPNs; `find_unused_interfaces` says what is left out. Raises `SettingsError` for a
+    name that does not exist, is down or has no IPv4 address. Interfaces come and go, so the next call may succeed.
     """
     if names:
-        return [interface for name in dict.fromkeys(names) for interface in _find_by_name(name)]
+        return _mark_shared([interface for name in dict.fromkeys(names) for interface in _find_by_name(name)])
+    return _mark_shared([interface for interface in _read_all_addresses() if not _find_reason(interface)])
+
+
+def find_unused_interfaces() -> list[str]:
+    """Find the interfaces that `find_lan_interfaces` leaves out, loopback aside, and say of each why."""
+    unused = dict.fromkeys(netifaces.interfaces(), "has no IPv4 address, or is down")
+    for interface in _read_all_addresses():
+        reason = _find_reason(interface)
+        if reason and not interface.is_loopback:
+            unused[interface.name] = f"({interface.address}) {reason}"
+        else:
+            unused.pop(interface.name, None)
+    return [f"{name} {reason}" for name, reason in unused.items() if name != "lo"]
+
+
+def _find_reason(interface: Interface) -> str:
+    """Return why discovery does not use an interface unless it is named."""
+    if interface.is_loopback:
+        return "is loopback"
+    kind = describe_virtual_interface(interface.name)
+    if kind:
+        return f"belongs to {kind}"
+    if not interface.is_private:
+        return f"is in {interface.network}, which is no private network"
+    if interface.network.prefixlen > 30:
+        return f"is in {interface.network}, where there is no other host"
+    return ""
+
+
+def _mark_shared(found: Sequence[Interface]) -> list[Interface]:
+    everything = _read_all_addresses() if any(not interface.is_loopback for interface in found) else []
     return [
-        interface
-        for name in netifaces.interfaces()
-        if not name.startswith(_VIRTUAL) and _is_up(name)
-        for interface in _read_addresses(name)
-        if interface.is_private and interface.network.prefixlen <= 30
+        replace(
+            interface,
+            shares_network=any(
+                other.name != interface.name and other.network.overlaps(interface.network) for other in everything
+            ),
+        )
+        for interface in found
     ]
+
+
+def _read_all_addresses() -> list[Interface]:
+    """Return the addresses of all interfaces that are up."""
+    return [interface for name in netifaces.interfaces() if _is_up(name) for interface in _read_addresses(name)]
 
 
 def find_own_addresses() -> set[str]:
@@ -100,7 +137,7 @@ def find_local_address(host: str) -> str:
 def find_mac_address(names: Sequence[str] = ()) -> str:
     """Find the MAC address of the first real interface by name, up or not. It is empty if there is none."""
     for name in sorted(names or netifaces.interfaces()):
-        if name.startswith(_VIRTUAL) or name not in netifaces.interfaces():
+        if name not in netifaces.interfaces() or describe_virtual_interface(name):
             continue
         for entry in netifaces.ifaddresses(name).get(netifaces.AF_LINK, []):
             if str(entry.get("addr", "")).strip("0:-"):
@@ -137,7 +174,7 @@ def _is_up(name: str) -> bool:
     if sys.platform != "linux":
         return True  # elsewhere an interface that is down has no address
     try:
-        state = (_SYS_CLASS_NET / name / "operstate").read_text(encoding="ascii").strip()
+        state = (SYS_CLASS_NET / name / "operstate").read_text(encoding="ascii").strip()
     except OSError:
         return True  # a sandbox without /sys; the interface has an address
     return state not in ("down", "lowerlayerdown", "notpresent")

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from gateway.discovery.device import FoundBy
-from gateway.discovery.interfaces import Interface, find_interface, find_lan_interfaces
+from gateway.discovery.interfaces import (
+    Interface,
+    find_interface,
+    find_lan_interfaces,
+    find_unused_interfaces,
+)
 from gateway.errors import SettingsError
 from gateway.settings import DiscoverySettings
 
@@ -60,7 +65,8 @@ class ScanScope:
         else:
             interfaces = find_lan_interfaces()
             if not interfaces:
-                problems.append("no interface is up that has a private IPv4 address; name one in discovery.interfaces")
+                unused = "; ".join(find_unused_interfaces()) or "there is none but loopback"
+                problems.append(f"no interface is up that leads to a store's network: {unused}")
         named = bool(settings.interfaces)
         confined = named and all(interface.is_loopback for interface in interfaces)
         return cls(tuple(dict.fromkeys(interfaces)), tuple(problems), confined, named)
@@ -103,8 +109,11 @@ class ScanScope:
         return list(dict.fromkeys(targets)), [result for result in results if isinstance(result, str)]
 
     def list_network_targets(self, port: int) -> tuple[list[Target], list[str]]:
-        """Return every address of the interfaces' networks, and the reasons why networks are left out."""
-        targets: dict[ipaddress.IPv4Address, Target] = {}
+        """Return every address of the interfaces' networks, and the reasons why networks are left out.
+
+        An address in the network of several interfaces is tried through each: they may be on different wires.
+        """
+        targets: dict[tuple[ipaddress.IPv4Address, str], Target] = {}
         problems = []
         for interface in self.interfaces:
             problem = self._find_problem(interface)
@@ -112,7 +121,7 @@ class ScanScope:
                 problems.append(problem)
             elif not interface.is_loopback:  # it has 16 million addresses; only known ones are tried
                 for address in interface.network.hosts():
-                    targets.setdefault(address, Target(str(address), port, interface, "sweep"))
+                    targets.setdefault((address, interface.name), Target(str(address), port, interface, "sweep"))
         own = {interface.address for interface in self.interfaces}
         return [target for target in targets.values() if target.host not in own], problems
 

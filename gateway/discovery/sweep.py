@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.discovery.camera_tls import fingerprint
 from gateway.discovery.device import DiscoveredDevice
+from gateway.discovery.device_binding import bind_to_interface
 from gateway.discovery.frame_sockets import FrameSockets
 from gateway.discovery.identification import build_device, identify
 from gateway.discovery.scope import Target
@@ -116,6 +117,8 @@ class Sweep:
         try:
             opened.setblocking(False)
             if target.interface is not None:
+                if target.interface.shares_network:
+                    bind_to_interface(opened, target.interface.name)
                 opened.bind((target.interface.address, 0))
             await asyncio.get_running_loop().sock_connect(opened, (target.host, target.port))
         except OSError as exc:

@@ -9,7 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from gateway.discovery.interfaces import Interface
+from gateway.discovery.device_binding import can_bind_to_interface
+from gateway.discovery.interfaces import Interface, find_unused_interfaces
 from gateway.discovery.scope import MAX_NETWORK_ADDRESSES, ScanScope
 from gateway.doctor.check import CheckContext, Finding
 from gateway.doctor.linux import find_port_holder
@@ -48,13 +49,22 @@ async def check_interfaces(context: CheckContext) -> list[Finding]:
             findings.append(Finding("warning", what, "too large to be swept for cameras", advice))
         else:
             findings.append(Finding("ok", what))
-    doubles = {interface.name for interface in scope.interfaces for other in scope.interfaces
-               if interface.name != other.name and interface.network.overlaps(other.network)}  # fmt: skip
-    if doubles:
-        what = f"{' and '.join(sorted(doubles))} are in the same network"
-        advice = "use one of them, or set discovery.interfaces to one"
-        findings.append(Finding("warning", what, "responses may arrive on the other interface", advice))
-    return findings
+    findings += [Finding("skipped", f"{unused}: it is not used") for unused in find_unused_interfaces()]
+    return findings + _check_shared_networks(scope)
+
+
+def _check_shared_networks(scope: ScanScope) -> list[Finding]:
+    shared = [interface for interface in scope.interfaces if interface.shares_network]
+    if not shared:
+        return []
+    names = sorted({interface.name for interface in shared})
+    what = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} in a network with another interface"
+    if all(can_bind_to_interface(name) for name in names):
+        evidence = "each camera is called through the interface where it was seen last"
+        return [Finding("ok", what, evidence)]
+    evidence = "calls leave by one of them, on whichever the camera is"
+    advice = "unplug one of them, or give it addresses of another network"
+    return [Finding("warning", what, evidence, advice)]
 
 
 async def check_server_ports(context: CheckContext) -> list[Finding]:

@@ -1,7 +1,10 @@
 """Which interfaces discovery uses; those of a real network are tried in namespaces."""
 
+from pathlib import Path
+
 import pytest
 
+from gateway.discovery.interface_kinds import describe_virtual_interface
 from gateway.discovery.interfaces import Interface, find_interface, find_lan_interfaces
 from gateway.discovery.scope import ScanScope
 from gateway.errors import SettingsError
@@ -32,11 +35,12 @@ def scope(*interfaces: Interface, named: bool = False) -> ScanScope:
     return ScanScope(interfaces, (), confined=False, named=named)
 
 
-def test_a_network_is_swept_without_its_own_addresses_and_once() -> None:
+def test_a_network_is_swept_without_its_own_addresses_and_through_each_interface() -> None:
     cable = Interface("eth0", "192.168.1.7", "255.255.255.0", "192.168.1.255")
     radio = Interface("wlan0", "192.168.1.8", "255.255.255.0", "192.168.1.255")
     targets, problems = scope(cable, radio).list_network_targets(443)
-    assert len(targets) == len({target.host for target in targets}) == 252
+    assert len(targets) == len(set(targets)) == 2 * 252
+    assert len({target.host for target in targets}) == 252
     assert problems == []
     assert {"192.168.1.0", "192.168.1.7", "192.168.1.8", "192.168.1.255"}.isdisjoint(t.host for t in targets)
 
@@ -55,3 +59,50 @@ def test_a_network_of_more_than_1024_addresses_is_swept_only_if_named(netmask: s
     targets, problems = scope(interface, named=named).list_network_targets(443)
     assert len(targets) == count
     assert bool(problems) == (count == 0)
+
+
+def make_interface(root: Path, name: str, *, kind: str = "1", devtype: str = "", hardware: bool = False) -> Path:
+    """Describe an interface as Linux does, in a folder of its own."""
+    folder = root / name
+    folder.mkdir()
+    (folder / "type").write_text(f"{kind}\n")
+    (folder / "uevent").write_text(f"DEVTYPE={devtype}\nINTERFACE={name}\n" if devtype else f"INTERFACE={name}\n")
+    if hardware:
+        (folder / "device").mkdir()
+    return folder
+
+
+def make_bridge(root: Path, name: str, *ports: Path) -> Path:
+    folder = make_interface(root, name, devtype="bridge")
+    (folder / "bridge").mkdir()
+    (folder / "brif").mkdir()
+    for port in ports:
+        (folder / "brif" / port.name).symlink_to(port)
+    return folder
+
+
+def test_an_interface_is_judged_by_what_it_is(tmp_path: Path) -> None:
+    cable = make_interface(tmp_path, "lan1", hardware=True)
+    vlan = make_interface(tmp_path, "lan1.7", devtype="vlan")
+    (vlan / "lower_lan1").symlink_to(cable)
+    pair = make_interface(tmp_path, "veth12ab")
+    make_interface(tmp_path, "eth0")  # a container's own end of a pair
+    make_interface(tmp_path, "ztore0", hardware=True)
+    make_interface(tmp_path, "br-uplink", hardware=True)
+    make_bridge(tmp_path, "br-lan", pair, cable)
+    make_bridge(tmp_path, "br-vlan", vlan)
+    make_bridge(tmp_path, "store0", pair)
+    (make_interface(tmp_path, "ztuze7bhqr") / "tun_flags").write_text("0x1002\n")
+    make_interface(tmp_path, "office", kind="65534", devtype="wireguard")
+    used = {path.name for path in tmp_path.iterdir() if not describe_virtual_interface(path.name, tmp_path)}
+    assert used == {"lan1", "lan1.7", "eth0", "ztore0", "br-uplink", "br-lan", "br-vlan"}
+    assert describe_virtual_interface("store0", tmp_path) == "containers or virtual machines"
+    assert describe_virtual_interface("office", tmp_path) == "a VPN or a mobile network"
+
+
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [("en0", True), ("br-lan", True), ("ztore0", True), ("wgast", True), ("utun3", False), ("br-0a1b2c3d4e5f", False)],
+)
+def test_where_the_system_does_not_tell_a_name_must_be_just_like_theirs(tmp_path: Path, name: str, used: bool) -> None:
+    assert (not describe_virtual_interface(name, tmp_path)) is used

@@ -162,3 +162,34 @@ def test_confined_to_loopback_nothing_leaves(lab: Lab) -> None:
     capture.wait_for("10.77.0.255.9: UDP")  # so the capture does see what leaves
     packets = [line for line in capture.output if " IP " in line or " ARP" in line]
     assert len(packets) == 1, packets
+
+
+def test_cameras_in_one_network_on_two_wires_are_found_and_called_where_they_are(lab: Lab) -> None:
+    store, office = lab.bridge("store"), lab.bridge("office")
+    gateway, first, second = lab.host("gateway"), lab.host("first"), lab.host("second")
+    gateway.connect(store, "10.77.0.1/24")
+    gateway.connect(office, "10.77.0.2/24", interface="wlan0")
+    first.connect(store, "10.77.0.11/24")
+    second.connect(office, "10.77.0.12/24")
+    cameras(first, "C201D0000002=10.77.0.11")
+    cameras(second, "C101D0000003=10.77.0.12")
+    both = {("C201D0000002", "10.77.0.11:443", "eth0"), ("C101D0000003", "10.77.0.12:443", "wlan0")}
+    result = search(gateway)
+    assert found_by(result, "sweep") == found_by(result, "broadcast") == both
+    for _, address, interface in both:
+        host = address.removesuffix(":443")
+        assert len(gateway.run(sys.executable, "-m", "tests.netns.handshake", host, interface).strip()) == 64
+
+
+def test_what_is_left_out_is_named_with_the_reason(lab: Lab) -> None:
+    gateway = lab.host("gateway")
+    gateway.ip("link", "add", "br-lan", "type", "bridge")
+    gateway.ip("address", "add", "172.18.0.1/16", "brd", "+", "dev", "br-lan")
+    gateway.ip("link", "set", "br-lan", "up")
+    gateway.connect(lab.bridge("provider"), "100.64.7.1/24", interface="wan0")
+    gateway.connect(lab.bridge("store"), interface="eth0")
+    error = search(gateway, 0.3, methods=["broadcast"])["methods"]["broadcast"]["error"]
+    assert error.startswith("no interface is up that leads to a store's network: ")
+    assert "br-lan (172.18.0.1) belongs to containers or virtual machines" in error
+    assert "wan0 (100.64.7.1) is in 100.64.7.0/24, which is no private network" in error
+    assert "eth0 has no IPv4 address, or is down" in error
