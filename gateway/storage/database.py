@@ -135,7 +135,14 @@ class Database:
         Unlike `read`, it sees every transaction that was asked for before.
         """
         with self._errors_translated():
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._writer)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        result = work(self._writer)
+        if isinstance(result, sqlite3.Cursor):
+            # Freed in another thread, it would reset a statement that this thread may be executing again.
+            result.close()
+        return result
 
     def _transact(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
         connection.execute("BEGIN IMMEDIATE")

@@ -79,6 +79,14 @@ async def test_an_error_of_the_caller_stays_what_it_is(database: Database) -> No
         await database.read("SELECT * FROM nowhere")
 
 
+async def test_a_cursor_is_closed_in_the_thread_that_uses_its_statement(database: Database) -> None:
+    """Freed in another thread, it would reset a statement that the database's thread may be executing again."""
+    await database.execute("CREATE TABLE t (x)")
+    cursor = await database.transact(lambda connection: connection.executemany("INSERT INTO t VALUES (?)", [(1,)]))
+    with pytest.raises(sqlite3.ProgrammingError, match="closed cursor"):
+        cursor.execute("SELECT 1")
+
+
 async def test_one_writer_at_a_time(database: Database) -> None:
     await database.execute("CREATE TABLE t (x)")
     await database.execute("INSERT INTO t VALUES (0)")
