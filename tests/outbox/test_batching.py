@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import TooLarge
 from gateway.outbox.account import Account
 from gateway.outbox.batching import (
+    MAX_BATCH_BYTES,
     combine,
     content_digest,
     contradict,
@@ -138,6 +140,17 @@ def test_the_sizes_of_items_are_what_they_take_in_a_form(numbers: list[str]) -> 
 def test_the_size_of_a_whole_call_is_its_form_without_the_shop_and_its_files() -> None:
     [item] = split(picture())[1]
     assert item.size == len(form.encode({"esl_id": "5"})) + len(GIF)
+
+
+def test_the_largest_batch_is_the_largest_call_that_the_vendor_takes_less_a_reserve() -> None:
+    endpoint = cloud_endpoint("order/update")
+    empty = split(made("order/update", order_list=[{"order_no": "A", "remark": ""}]))[1][0].size
+    call = made("order/update", order_list=[{"order_no": "A", "remark": "x" * (MAX_BATCH_BYTES - empty)}])
+    assert split(call)[1][0].size == MAX_BATCH_BYTES
+    longest_shop = {"shop_id": "9" * 20, "sunmi_shop_no": "咖" * 50}
+    endpoint.encode({**call.fields, **longest_shop})
+    with pytest.raises(TooLarge):
+        made("order/update", order_list=[{"order_no": "A", "remark": "x" * (MAX_BATCH_BYTES + 2000)}])
 
 
 def test_only_items_that_their_content_identifies_have_a_digest() -> None:
