@@ -289,3 +289,14 @@ def test_content_that_is_no_json_is_damaged(shared: str, text: str) -> None:
     damage = find_damage(cloud_endpoint("order/update"), shared, text)
     assert damage is not None
     assert damage.startswith("its content cannot be read: ")
+
+
+@pytest.mark.parametrize(("shared", "named"), [
+    ('{"shop_id":"7"}', True),
+    ('{"sunmi_shop_no":"7"}', True),
+    ('{"shop_id":"7","sunmi_shop_no":""}', True),
+    ('{"shop_id":""}', False),
+    ("{}", False),
+])  # fmt: skip
+def test_items_name_a_shop_by_either_of_its_keys(shared: str, named: bool) -> None:
+    assert names_shop(Batch(cloud_endpoint("order/update"), shared, [])) is named
