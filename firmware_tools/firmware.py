@@ -20,8 +20,10 @@ from firmware_tools.firmware_content import (
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.size import MIB
 from firmware_tools.split_files import JoinedFiles, check_named_parts, find_split_files
-from firmware_tools.zip_archive import ZIP_SIGNATURES, find_zip_fault, has_zip_end, load_zip_member
+from firmware_tools.zip_archive import ZIP_SIGNATURES, ZipMember, find_zip_fault, has_zip_end, load_zip_member
 
+_MAX_SCANNED_CHUNKS = 256
+"""MiB that are looked through for a second kind of byte."""
 _FORCE_HINT = "; if the vendor says that it is a firmware, add --force-firmware"
 
 
@@ -152,9 +154,9 @@ def _load_parts(files: tuple[Path, ...]) -> list[_FirmwarePart]:
     joined_fault = find_zip_fault(files) if are_archives[0] else "its first part is no zip archive"
     faults = [find_zip_fault([file]) for file in files]
     if joined_fault is None or len(files) == 1:
-        return [_load_archive(files, name)]
+        return [_load_archive(load_zip_member(files, name))]
     if not any(faults):
-        return [_load_archive((file,), str(file)) for file in files]
+        return _load_archives(files)
     if all(faults):
         raise InvalidInput(f"firmware {name}: {joined_fault}; name all parts of the archive, in order")
     other = next(file for file, fault in zip(files, faults, strict=True) if fault)
@@ -187,8 +189,18 @@ def _load_plain(file: Path) -> _FirmwarePart:
     return _FirmwarePart(str(file), size, open_file)
 
 
-def _load_archive(files: tuple[Path, ...], name: str) -> _FirmwarePart:
-    member = load_zip_member(files, name)
+def _load_archives(files: tuple[Path, ...]) -> list[_FirmwarePart]:
+    """Open archives each of which is whole; two with the same content are no parts of one firmware."""
+    members = [load_zip_member((file,), str(file)) for file in files]
+    names: dict[tuple[int, int], str] = {}
+    for member in members:
+        other = names.setdefault((member.size, member.crc), member.name)
+        if other != member.name:
+            raise InvalidInput(f"firmware {member.name}: it has the same content as {other}; name one of them")
+    return [_load_archive(member) for member in members]
+
+
+def _load_archive(member: ZipMember) -> _FirmwarePart:
     if not member.size:
         raise InvalidInput(f"firmware {member.name}: the file is empty; download it again")
     return _FirmwarePart(member.name, member.size, member.open)
@@ -242,10 +254,11 @@ def _read_up_to(stream: BinaryIO, size: int) -> bytes:
 
 
 def _find_only_byte(firmware: Firmware) -> int | None:
-    """Return the byte of which all of a firmware consists, or None; nearly always its start suffices."""
+    """Return the byte of which all of a firmware consists, or the start of a very large one; None otherwise."""
     with firmware.open() as stream:
         first = stream.read(1)
-        while chunk := stream.read(MIB):
+        for _ in range(_MAX_SCANNED_CHUNKS):
+            chunk = stream.read(MIB)
             if chunk.count(first) != len(chunk):
                 return None
     return first[0] if first else None

@@ -55,6 +55,8 @@ class ZipMember:
     """For messages: the files of the archive, and the name of the member."""
     size: int
     """Bytes, unpacked."""
+    crc: int
+    """CRC-32 of the content."""
     _files: tuple[Path, ...]
     _archive_name: str
 
@@ -117,7 +119,7 @@ def load_zip_member(files: Sequence[Path], name: str) -> ZipMember:
         raise InvalidInput(f"firmware {name}: {fault}")
     with JoinedFiles(files) as joined, zipfile.ZipFile(cast(BinaryIO, joined)) as archive:
         member = _find_member(archive, joined, name)
-    return ZipMember(f"{name}, {_printable(member.filename)}", member.file_size, tuple(files), name)
+    return ZipMember(f"{name}, {_printable(member.filename)}", member.file_size, member.CRC, tuple(files), name)
 
 
 def _find_member(archive: zipfile.ZipFile, joined: JoinedFiles, name: str) -> zipfile.ZipInfo:

@@ -1,5 +1,6 @@
 """Cards that people made by hand or that computers have touched: verified with advice, and cleaned."""
 
+import contextlib
 import hashlib
 import os
 import random
@@ -8,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_tools.block_device import open_block_device
 from firmware_tools.card import FirmwarePath
+from firmware_tools.errors import CardFault
+from firmware_tools.exfat.partitions import find_exfat_volume
 from firmware_tools.mac import Mac
 from firmware_tools.mounted_volume.card_files import (
     find_foreign_files,
@@ -22,6 +27,7 @@ from firmware_tools.raw_card.firmware_removal import remove_firmware
 from firmware_tools.raw_card.verification import verify_card
 from firmware_tools.verification import VerificationResult, is_os_metadata
 from tests.firmware_tools.conftest import MIB, MountImage
+from tests.firmware_tools.test_verification import CardInMemory
 
 LITTER = (
     "System Volume Information",
@@ -255,3 +261,21 @@ def test_what_can_be_no_firmware_is_a_fault_of_a_hand_made_card(
         assert found is not None
         assert fault in found
     assert verify(image, mac, hashlib.sha256(content).hexdigest()).is_good, "the user knows what it is to be"
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 511), st.binary(min_size=1, max_size=16)), max_size=6),
+    header=st.binary(min_size=72, max_size=92),
+    has_gpt=st.booleans(),
+)
+def test_any_partition_table_is_judged(changes: list[tuple[int, bytes]], header: bytes, has_gpt: bool) -> None:
+    card = CardInMemory(bytes(256 << 10))
+    card.write(510, b"\x55\xaa")
+    card.write(512, b"EFI PART" + header)
+    card.write(450, b"\xee" if has_gpt else b"\x07")
+    card.write(454, (8).to_bytes(4, "little") + (400).to_bytes(4, "little"))
+    for offset, data in changes:
+        card.write(offset, data[: 512 - offset])
+    with contextlib.suppress(CardFault):
+        find_exfat_volume(card)
+    assert card.verify().fault is not None

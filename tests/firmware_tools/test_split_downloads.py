@@ -52,6 +52,13 @@ def test_a_part_without_firmware_is_refused_by_name(
         load_firmware([one])
 
 
+def test_two_archives_with_the_same_content_are_no_parts(tmp_path: Path, halves: tuple[bytes, bytes]) -> None:
+    one = write_zip(tmp_path / "Part1.zip", {"ipc.bin": halves[0]})
+    write_zip(tmp_path / "Part2.zip", {"ipc.bin": halves[0]})
+    with pytest.raises(InvalidInput, match=r"Part2\.zip, ipc\.bin: it has the same content as .*Part1\.zip"):
+        load_firmware([one])
+
+
 def test_an_archive_and_a_file_without_archive_do_not_belong_together(
     tmp_path: Path, halves: tuple[bytes, bytes]
 ) -> None:
