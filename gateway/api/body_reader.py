@@ -37,7 +37,7 @@ async def read_bytes(
     """
     length = request.content_length
     if request.content.is_eof() and (length is None or length <= MAX_UNCOUNTED_BYTES):
-        raw = await request.content.read()  # it has arrived as a whole, as most do
+        raw = request.content.read_nowait()  # it has arrived as a whole, as most do
     else:
         raw = await _receive(request, length, max_bytes, max_duration_s, is_stranger)
     encoding = request.headers.get("Content-Encoding")
