@@ -16,7 +16,8 @@ from aiohttp import web
 from gateway.errors import Misdirected
 from gateway.settings import Settings
 
-_OWN: Final = re.compile(r"sunmi-gateway(-[a-z0-9-]+)?\.local|localhost|.+\.localhost")
+_OWN: Final = re.compile(r"sunmi-gateway(-[a-z0-9-]+)?\.local|.+\.localhost|[a-z0-9_-]+")
+"""A name of one word is this network's or this machine's own, since nobody can register one."""
 _PRIVATE_DOMAINS: Final = ("local", "lan", "home", "internal", "localdomain", "home.arpa")
 """Under these a router or mDNS makes this machine's name known. Nobody can register a name there."""
 _MAX_REMEMBERED: Final = 256
@@ -53,7 +54,6 @@ def _machine_names() -> Iterator[str]:
     machine = socket.gethostname()
     yield machine
     yield from (f"{machine.partition('.')[0]}.{domain}" for domain in _PRIVATE_DOMAINS)
-    yield machine.partition(".")[0]
 
 
 def _configured_names(settings: Settings) -> Iterator[str]:

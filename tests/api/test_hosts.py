@@ -47,9 +47,9 @@ async def test_every_route_but_one_checks_the_host(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "127.0.0.1:8080", "203.0.113.9", "[::1]:80", "[fe80::1]", "localhost", "LocalHost:8080", "localhost.",
-     "app.localhost", "sunmi-gateway.local", "sunmi-gateway-1A2B.local:80", "sunmi-gateway-1a2b-2.local", MACHINE,
-     f"{MACHINE}.local", f"{MACHINE}.lan:8080", "proxy.shop.example", "PROXY.shop.example:443", "tunnel.example",
-     "inside.example"],
+     "app.localhost", "x", "my_gateway:80", "sunmi-gateway.local", "sunmi-gateway-1A2B.local:80",
+     "sunmi-gateway-1a2b-2.local", MACHINE, f"{MACHINE}.local", f"{MACHINE}.lan:8080", "proxy.shop.example",
+     "PROXY.shop.example:443", "tunnel.example", "inside.example"],
 )  # fmt: skip
 async def test_the_gateways_own_names_work(tmp_path: Path, host: str) -> None:
     hooks = {"public_url": "https://tunnel.example/x", "camera_url": "http://inside.example:8080"}
