@@ -10,6 +10,9 @@ LEFT_OUT_FIELD: Final = "left_out"
 """The field that the gateway adds to a camera's response of which it had to leave something out."""
 
 _CODE: Final = re.compile(r"-?[0-9]{1,9}")
+_FIRST_CODE: Final = re.compile(
+    rb'(?:\xef\xbb\xbf)?[\x00-\x20]*\{[\x00-\x20]*"code"[\x00-\x20]*:[\x00-\x20]*"?(-?[0-9]{1,9})(?![0-9.eE])'
+)
 
 
 class MalformedResponse(ValueError):
@@ -64,21 +67,34 @@ def parse_response(raw: bytes) -> VendorResponse:
 def parse_camera_response(raw: bytes) -> VendorResponse:
     """Parse the body of a camera's response, and read it leniently if it is not JSON.
 
-    Raises `MalformedResponse` for anything but an object with an integer code.
+    Of several codes the first counts: the name of a neighbour's network may hold quotes, and a code of its own. Raises
+    `MalformedResponse` for anything but an object with an integer code.
     """
     try:
-        return parse_response(raw)
+        response = parse_response(raw)
     except MalformedResponse:
-        try:
-            document, left_out = lenient_json.loads(raw)
-        except ValueError:
-            document = {}
-        if not document:
+        lenient = _parse_leniently(raw)
+        if lenient is None:
             raise
-    code = _parse_code(document)
+        response = lenient
+    first = _FIRST_CODE.match(raw)
+    if first is None or int(first[1]) == response.code:
+        return response
+    document = {**response.document, "code": int(first[1])}
+    return VendorResponse(document["code"], document, json_text.dumps(document).encode(), response.left_out)
+
+
+def _parse_leniently(raw: bytes) -> VendorResponse | None:
+    """Return what can be read of a response, or None if nothing can."""
+    try:
+        document, left_out = lenient_json.loads(raw)
+    except ValueError:
+        return None
+    if not document:
+        return None
     if left_out:
         document[LEFT_OUT_FIELD] = left_out
-    return VendorResponse(code, document, json_text.dumps(document).encode(), left_out)
+    return VendorResponse(_parse_code(document), document, json_text.dumps(document).encode(), left_out)
 
 
 def _parse_code(document: dict[str, Any]) -> int:

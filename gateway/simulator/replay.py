@@ -33,7 +33,7 @@ class ReplayedCamera:
         self._faults = FaultInjection()
         for read in capture["reads"]:
             match read.get("problem"):
-                case "timeout":
+                case "timeout" if "raw" not in read:
                     self._faults.add("silent", path=read["path"], times=None)
                 case "camera_unreachable" if "raw" not in read:
                     self._faults.add("drop", path=read["path"], times=None)
@@ -82,7 +82,8 @@ class ReplayedCamera:
         if read is None:
             return ServedResponse(None, 404)
         if read.get("answer") is None and "raw" in read:
-            return ServedResponse(None, raw=bytes.fromhex(read["raw"]), keep_alive=read.get("keep_alive", False))
+            stays_open = read.get("keep_alive", read.get("problem") == "timeout")
+            return ServedResponse(None, raw=bytes.fromhex(read["raw"]), keep_alive=stays_open)
         # The server reads these when it sends this response.
         self._faults.send_date, self._faults.close_after_answer = read["date"], not read["keep_alive"]
         return ServedResponse(read["answer"], read["status"])

@@ -108,6 +108,15 @@ def test_a_careless_response_becomes_json_and_says_what_is_left_out() -> None:
     assert json.loads(response.raw.decode()) == {"code": "0", "data": response.data, "left_out": 1}
 
 
+@pytest.mark.parametrize("end", [b"", b"\0"], ids=["JSON", "not JSON"])
+def test_no_neighbours_name_brings_a_code_of_its_own(end: bytes) -> None:
+    name = b'"}]},"code":12,"a":[{"b":"'
+    raw = b'{"code": 0, "data":{"ap_list":[{"ssid":"' + name + b'"}]}}' + end
+    response = parse_camera_response(raw)
+    assert (response.code, response.document["code"]) == (0, 0)
+    assert json.loads(response.raw)["code"] == 0
+
+
 @pytest.mark.parametrize(
     ("raw", "what"),
     [
