@@ -73,7 +73,7 @@ async def test_what_is_no_http_or_never_ends_is_kept(studio: Studio, serve: Any,
     bench: Bench = studio.bench
     async with serve(script) as camera:
         await bench.registry.manage("FS101D8BS00106", f"127.0.0.1:{camera.port}")
-        cameras = bench.calls(CameraSettings(timeout_s=0.3), ("", ""))
+        cameras = bench.calls(CameraSettings(timeout_s=4), ("", ""))
         document = await studio.capture("FS101D8BS00106", cameras)
         await cameras.close()
     assert raw_of(document, "config/getApListWithoutAuth") == kept
