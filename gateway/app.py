@@ -10,6 +10,7 @@ from gateway import __version__
 from gateway.api.token_table import TokenTable
 from gateway.authority.certificate_names import find_certificate_names
 from gateway.cameras.cameras import Cameras
+from gateway.cameras.found_probe import FoundCameraProbe
 from gateway.cameras.moves import MoveTracker
 from gateway.cameras.provisioning import Provisioning
 from gateway.cameras.provisioning.table import ProvisioningJobTable
@@ -159,6 +160,7 @@ class Gateway:
                 now=self.clock.now,
             )
         )
+        found_probe = FoundCameraProbe(self.cameras, self.registry, is_ours=camera_ids.has_camera)
         self.moves = MoveTracker(self.cameras, self.registry, self.supervisor, scan=lambda: self.discovery.scan())
         self.discovery = self._add(
             Discovery(
@@ -168,7 +170,7 @@ class Gateway:
                 on_device=self.registry.record_device,
                 known_addresses=lambda: [camera.address for camera in self.registry.all() if camera.address],
                 on_scan_end=self.registry.expire_unseen,
-                verify=self.moves.verify,
+                examine=(self.moves.verify, found_probe.probe),
                 tls=self.cameras.tls_context,
             )
         )

@@ -58,13 +58,13 @@ async def add_camera(context: RequestContext) -> web.StreamResponse:
     """Make a camera managed: a person says that it is ours."""
     body = await read_body(context.request, CameraBody)
     gateway = context.gateway
-    address = body.address
+    sn, address = gateway.registry.spell(body.sn), body.address
     if address is not None and ":" not in address:
         address = f"{address}:{gateway.settings.cameras.port}"
-    await gateway.registry.manage(body.sn, address)
+    await gateway.registry.manage(sn, address)
     with contextlib.suppress(Problem):  # it may be switched off, and is asked again later
-        await gateway.cameras.probe_activation(body.sn)
-    return json_response(gateway.registry.get(body.sn).describe(), 201)
+        await gateway.cameras.probe_activation(sn)
+    return json_response(gateway.registry.get(sn).describe(), 201)
 
 
 async def show_camera(context: RequestContext) -> web.StreamResponse:

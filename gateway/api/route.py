@@ -39,8 +39,8 @@ class RequestContext(NamedTuple):
 
     @property
     def sn(self) -> str:
-        """The serial number in the path."""
-        return self.request.match_info["sn"]
+        """The serial number in the path, in the spelling of the camera that has it."""
+        return self.gateway.registry.spell(self.request.match_info["sn"])
 
 
 Handler = Callable[[RequestContext], Awaitable[web.StreamResponse]]

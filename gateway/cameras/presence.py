@@ -170,6 +170,7 @@ class PresenceTracker:
         return unseen or seen.failures >= MAX_FAILURES
 
     def _mark_online(self, camera: CameraRecord, entry: CameraAddress) -> None:
+        camera.looked_for = True
         camera.last_seen = entry.last_seen = self._now()
         camera.seen_at = entry.seen_at = self._monotonic()
         entry.failures = 0
@@ -189,14 +190,20 @@ class PresenceTracker:
         camera = self._cameras.get(sn)
         if camera is None or address not in camera.addresses:
             return
+        camera.looked_for = True
         camera.addresses[address].failures += 1
         if all(seen.failures >= MAX_FAILURES for seen in camera.addresses.values()):
             self._mark_offline(camera)
 
     def expire_unseen(self) -> None:
         """Mark cameras offline that were not seen for some discovery intervals. To be called after each scan."""
-        for camera in list(self._cameras.values()) if self._is_periodic else ():
-            if camera.seen_at is not None and self._monotonic() - camera.seen_at > self._max_age_s:
+        for camera in list(self._cameras.values()):
+            camera.looked_for = True
+            if (
+                self._is_periodic
+                and camera.seen_at is not None
+                and self._monotonic() - camera.seen_at > self._max_age_s
+            ):
                 self._mark_offline(camera)
 
     def _mark_offline(self, camera: CameraRecord) -> None:

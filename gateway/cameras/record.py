@@ -92,6 +92,8 @@ class CameraRecord(StoredCamera):
     """All its addresses, by `host:port`."""
     online: bool = False
     """Whether it was seen or reached lately."""
+    looked_for: bool = False
+    """Whether it was seen or missed since the gateway started. Before that nobody knows whether it is online."""
     last_seen: float | None = None
     """When it was last seen or reached, in Unix seconds."""
     seen_at: float | None = field(default=None, repr=False)
@@ -156,7 +158,7 @@ class CameraRecord(StoredCamera):
             "model": self.model or None,
             "name": self.name,
             "software_version": self.software_version or None,
-            "online": self.online,
+            "online": self.online if self.looked_for else None,
             "activation": self.activation,
             "certificate_sha256": self.certificate_sha256 or None,
             "last_seen": _format_time(self.last_seen),

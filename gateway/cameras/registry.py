@@ -47,6 +47,13 @@ class Registry(PresenceTracker):
             raise NotFound(f"No camera {sn!r} is known: run discovery, or add it by its address and serial number")
         return self._cameras[sn]
 
+    def spell(self, sn: str) -> str:
+        """Return a serial number in the spelling of the camera that has it, if a person wrote small letters."""
+        if sn in self._cameras:
+            return sn
+        same = [known for known in self._cameras if known.casefold() == sn.casefold()]
+        return same[0] if len(same) == 1 else sn
+
     def find(self, sn: str) -> CameraRecord | None:
         """Return one camera, or None if it is not known."""
         return self._cameras.get(sn)

@@ -46,6 +46,8 @@ async def discover(context: CommandContext, api: ApiClient, timeout_s: float, me
                 print_message(f"{name}: {method['error']}")
 
     context.emit(result, render)
+    if all(method["error"] and not method["found"] for method in result["methods"].values()):
+        fail("no method could look for cameras: the reasons are above, and `sunmi-gateway doctor` tells more")
 
 
 @click.group()
@@ -86,6 +88,8 @@ async def access_points(context: CommandContext, api: ApiClient, sn: str) -> Non
     document = await api.get(f"cameras/{sn}/access-points")
     columns = {"SSID": "ssid", "KEY MANAGEMENT": "key_mgmt"}
     context.emit(document, lambda shown: print_table(shown["access_points"], columns))
+    if any(not point["ssid"].strip("\0 ") for point in document["access_points"]):
+        print_message("a network without a name hides it: give its name with --ssid, and --hidden to provision")
     if document["left_out"]:
         print_message(f"{document['left_out']} entries of the camera's list cannot be read, and are left out")
 

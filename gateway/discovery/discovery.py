@@ -48,13 +48,13 @@ class Discovery:
         on_device: Callable[[DiscoveredDevice], object],
         known_addresses: Callable[[], Iterable[str]] = tuple,
         on_scan_end: Callable[[], object] = lambda: None,
-        verify: Callable[[Sequence[DiscoveredDevice]], Awaitable[None]] | None = None,
+        examine: Sequence[Callable[[Sequence[DiscoveredDevice]], Awaitable[None]]] = (),
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Set what a scan needs.
 
-        `on_device` is called with each device at once when a scan finds it, `on_scan_end` after every scan. `verify` is
-        awaited with all identified devices before a scan ends.
+        `on_device` is called with each device at once when a scan finds it, `on_scan_end` after every scan. Each of
+        `examine` is awaited with all identified devices before a scan ends.
         `known_addresses` returns the addresses (`host` or `host:port`) where cameras were last; a sweep tries them
         first. `tls` is the TLS context for cameras that demand a client certificate.
         """
@@ -64,7 +64,7 @@ class Discovery:
         self._on_device = on_device
         self._known_addresses = known_addresses
         self._on_scan_end = on_scan_end
-        self._verify = verify
+        self._examine = examine
         self._tls = tls or camera_tls_context(None, "")
         self._service: Service | None = None
         self._failure_log = FailureLog(_log, "a discovery method failed unexpectedly")
@@ -159,8 +159,8 @@ class Discovery:
                 methods, known_addresses=self._known_addresses, fixed_addresses=self._settings.addresses
             )
         self._log_defects(result.methods)
-        if self._verify is not None:
-            await self._verify(result.devices)
+        for examine in self._examine:
+            await examine(result.devices)
         return result
 
     def _record_device(self, device: DiscoveredDevice) -> None:

@@ -39,6 +39,10 @@ class CloudCameraIds:
             self._refresh = self._supervisor.start_job("camera ids", self.refresh())
         return self._known.get(ipc_id)
 
+    def has_camera(self, sn: str) -> bool:
+        """Tell whether the cloud has named a camera as one of the shop's."""
+        return sn in self._known.values()
+
     async def refresh(self) -> None:
         """Ask the cloud for the shop's cameras. If it does not answer, nothing changes."""
         self._next_refresh_at = time.monotonic() + MIN_REFRESH_INTERVAL_S

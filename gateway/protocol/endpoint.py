@@ -1,5 +1,6 @@
 """Vendor endpoints as typed data, with the checks and the encoding that follow from it."""
 
+import difflib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -257,7 +258,11 @@ class Catalogue:
         key = path.strip("/").removeprefix("openapi/")
         endpoint = self._by_key.get((side, key))
         if endpoint is None:
-            raise NotFound(f"the {side} has no endpoint {key!r}; see the catalogue for those it has")
+            known = [one.path for one in self.list_endpoints(side)]
+            spelled = {path.casefold(): path for path in known}
+            similar = [spelled[near] for near in difflib.get_close_matches(key.casefold(), spelled, n=3)]
+            hint = f"did you mean {' or '.join(similar)}?" if similar else "see the catalogue for those it has"
+            raise NotFound(f"the {side} has no endpoint {key[:100]!r}; {hint}")
         return endpoint
 
 

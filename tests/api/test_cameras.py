@@ -73,7 +73,7 @@ async def test_found_is_not_managed(store: SimulatedStore, installer: Any) -> No
     ):
         answer = await installer(method, f"/api/v1/cameras/{sn}/{path}", body)
         assert (answer.status, answer.body["code"]) == (409, "not_managed"), path
-    assert store.cameras[1].request_paths == []
+    assert set(store.cameras[1].request_paths) <= {"config/getApListWithoutAuth"}
 
 
 async def test_networks_may_be_seen_before_a_camera_is_managed(store: SimulatedStore, installer: Any) -> None:
