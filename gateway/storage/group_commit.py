@@ -16,8 +16,8 @@ _MAX_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 _CLOSE_TIMEOUT_S: Final = 5.0
 _MAX_RESTART_DELAY_S: Final = 10.0
 """How long callers wait at most for a writer that failed."""
-_FLUSH_SHARE: Final = 0.25
-_MAX_DELAY_S: Final = 0.004
+_FLUSH_SHARE: Final = 0.1
+_MAX_DELAY_S: Final = 0.002
 """How long to wait for more writes where there were several: this share of the last flush, at most so many seconds.
 Without it, callers that write again as soon as they are answered fall into two halves that take turns."""
 
