@@ -55,6 +55,11 @@ step() {{ name=$1; shift; "$@" > $name.out 2> $name.err; echo $? > $name.status;
 run() {{ name=$1; shift; step $name {python} -m firmware_tools "$@"; }}
 card="--mac {mac} --firmware fw.bin --json --no-input"
 
+# The kernel names the drives in the order in which they answer; their sizes tell which is which.
+name_of() {{ lsblk --nodeps --noheadings --bytes --output NAME,SIZE | awk -v size=$1 '$2 == size {{ print $1 }}'; }}
+usb=$(name_of {sizes[usb]}) protected=$(name_of {sizes[protected]}) slow=$(name_of {sizes[slow]})
+echo $usb $protected $slow > names
+
 run list list --json
 step lsblk lsblk --json --bytes --output {columns}
 run slot prepare $card --yes-erase mmcblk0 mmcblk0
@@ -65,26 +70,26 @@ step slot-sum sha256sum /mnt/card/firmware/ipc-up.bin
 step slot-label blkid -o value -s LABEL /dev/mmcblk0p1
 umount /mnt/card
 
-run usb prepare $card --yes-erase sda --check-capacity sda
-blockdev --rereadpt /dev/sda; sleep 1
+run usb prepare $card --yes-erase $usb --check-capacity $usb
+blockdev --rereadpt /dev/$usb; sleep 1
 mkdir -p /media/usb /srv/data
-step usb-mount mount -t exfat /dev/sda1 /media/usb
+step usb-mount mount -t exfat /dev/${{usb}}1 /media/usb
 step usb-sum sha256sum /media/usb/FIRMWARE/IPC-UP.BIN
-run mounted-clean clean /dev/sda
-run unmounts prepare $card --yes-erase sda sda
+run mounted-clean clean /dev/$usb
+run unmounts prepare $card --yes-erase $usb $usb
 step still-mounted grep -c /media/usb /proc/mounts
-blockdev --rereadpt /dev/sda; sleep 1
-mount -t exfat /dev/sda1 /srv/data
-run in-use prepare $card --yes-erase sda sda
+blockdev --rereadpt /dev/$usb; sleep 1
+mount -t exfat /dev/${{usb}}1 /srv/data
+run in-use prepare $card --yes-erase $usb $usb
 umount /srv/data
-run wrong-name prepare $card --yes-erase sdz sda
-run unasked prepare $card sda
-run cleaned clean --json /dev/sda
-run protected prepare $card --yes-erase sdb sdb
-run pulled prepare $card --mode recovery --yes-erase sdc sdc &
+run wrong-name prepare $card --yes-erase sdz $usb
+run unasked prepare $card $usb
+run cleaned clean --json /dev/$usb
+run protected prepare $card --yes-erase $protected $protected
+run pulled prepare $card --mode recovery --yes-erase $slow $slow &
 pulled=$!
 sleep 1
-while [ $(awk '$3 == "sdc" {{ print $10 }}' /proc/diskstats) -lt 12000 ]; do sleep 0.2; done
+while [ $(awk -v drive=$slow '$3 == drive {{ print $10 }}' /proc/diskstats) -lt 12000 ]; do sleep 0.2; done
 touch pull-now
 wait $pulled
 """
@@ -150,7 +155,7 @@ def boot(folder: Path, share: Path, drives: dict[str, Path]) -> None:
         device = "sd-card" if name == "slot" else "usb-storage,removable=on"
         command += ["-device", f"{device},drive={name},id=device-{name}"]
     with subprocess.Popen(command) as machine:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 700
         pulled = False
         while machine.poll() is None:
             if time.monotonic() > deadline:
@@ -190,10 +195,10 @@ def test_cards_in_real_drives(tmp_path: Path) -> None:
     share.mkdir()
     firmware = random.Random(30).randbytes(20_000_000)
     (share / "fw.bin").write_bytes(firmware)
-    sizes = {"slot": 128 * MIB, "usb": 100 * MIB, "protected": 64 * MIB, "slow": 64 * MIB}
+    sizes = {"slot": 128 * MIB, "usb": 100 * MIB, "protected": 72 * MIB, "slow": 64 * MIB}
     drives = {name: write_used_card(tmp_path / f"{name}.img", size) for name, size in sizes.items()}
     protected = hashlib.sha256(drives["protected"].read_bytes()).digest()
-    steps = STEPS.format(share=share, root=ROOT, python=sys.executable, mac=MAC, columns=LSBLK_COLUMNS)
+    steps = STEPS.format(share=share, root=ROOT, python=sys.executable, mac=MAC, columns=LSBLK_COLUMNS, sizes=sizes)
     (share / "steps.sh").write_text(steps)
     boot(tmp_path, share, drives)
 
@@ -208,16 +213,17 @@ def test_cards_in_real_drives(tmp_path: Path) -> None:
     def read_stderr(step: str) -> str:
         return (share / f"{step}.err").read_text()
 
+    usb, protected_name, slow = (share / "names").read_text().split()
     listed = {drive["name"]: drive for drive in json.loads(read_stdout("list"))["drives"]}
     print(json.dumps(listed, indent=1))  # noqa: T201
     assert {name: drive["offered"] for name, drive in listed.items()} == {
         "mmcblk0": True,
-        "sda": True,
-        "sdb": False,
-        "sdc": True,
+        usb: True,
+        protected_name: False,
+        slow: True,
     }
-    assert (listed["mmcblk0"]["bus"], listed["sda"]["bus"]) == ("mmc", "usb")
-    assert "write-protected" in listed["sdb"]["reason"]
+    assert (listed["mmcblk0"]["bus"], listed[usb]["bus"]) == ("mmc", "usb")
+    assert "write-protected" in listed[protected_name]["reason"]
     sha256 = hashlib.sha256(firmware).hexdigest()
     for drive in ("slot", "usb"):
         assert read_status(drive) == 0, read_stderr(drive)
@@ -226,7 +232,7 @@ def test_cards_in_real_drives(tmp_path: Path) -> None:
         assert read_stdout(f"{drive}-sum").split()[0] == sha256, "Linux reads the card"
     assert read_stdout("slot-label").strip() == "SUNMI-1B2C"
     assert read_status("mounted-clean") == 1
-    assert re.fullmatch(r"sunmi-sdcard: /dev/sda: .*unmount it first\n", read_stderr("mounted-clean"))
+    assert re.fullmatch(rf"sunmi-sdcard: /dev/{usb}: .*unmount it first\n", read_stderr("mounted-clean"))
     assert (read_status("unmounts"), read_stdout("still-mounted")) == (0, "0\n")
     assert (read_status("in-use"), "mounted at /srv/data" in read_stderr("in-use")) == (1, True)
     assert (read_status("wrong-name"), "--yes-erase sdz is not" in read_stderr("wrong-name")) == (1, True)
