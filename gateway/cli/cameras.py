@@ -91,7 +91,7 @@ async def access_points(context: CommandContext, api: ApiClient, sn: str) -> Non
     if any(not point["ssid"].strip("\0 ") for point in document["access_points"]):
         print_message("a network without a name hides it: give its name with --ssid, and --hidden to provision")
     if document["left_out"]:
-        print_message(f"{document['left_out']} entries of the camera's list cannot be read, and are left out")
+        print_message(f"entries of the camera's list that cannot be read and are left out: {document['left_out']}")
 
 
 @cameras.command()

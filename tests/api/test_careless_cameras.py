@@ -5,11 +5,21 @@ from typing import Any
 
 import aiohttp
 
+from gateway.api.vendor_schemas import response_schema
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import Side
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.careless_json import FLAWS
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 LEFT_OUT = ("null_entry", "truncated")
+
+
+def test_what_is_left_out_is_declared() -> None:
+    cases: list[tuple[Side, str, bool]] = [("camera", "config/getApList", True), ("cloud", "order/update", False)]
+    for side, path, declared in cases:
+        schema = response_schema(CATALOGUE.get(side, path))
+        assert ("left_out" in schema["properties"]) is declared
 
 
 async def read(session: aiohttp.ClientSession, token: str, method: str, path: str) -> Any:
