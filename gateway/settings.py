@@ -15,6 +15,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.errors import SettingsError
+from gateway.protocol.camera_address import find_address_problem
 from gateway.protocol.endpoint import REDACTED
 
 ENVIRONMENT_PREFIX: Final = "SUNMI_GATEWAY__"
@@ -151,9 +152,8 @@ class DiscoverySettings(_Section):
     @classmethod
     def _check_addresses(cls, value: list[str]) -> list[str]:
         for address in value:
-            host, _, port = address.partition(":")
-            if not host or (":" in address and not (port.isdigit() and 0 < int(port) < 65536)):
-                raise ValueError(f"{address!r} is neither host nor host:port")
+            if problem := find_address_problem(address):
+                raise ValueError(f"{address!r} {problem}")
         return value
 
 

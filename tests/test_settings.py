@@ -70,7 +70,7 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ('[hooks]\npublic_url = "https://shop example"\n', "hooks.public_url", "must be a URL"),
         ('[hooks]\npublic_url = "https://me@shop.example"\n', "hooks.public_url", "without user name"),
         ('[hooks]\ncamera_url = "http://10.0.0.1/?a=b"\n', "hooks.camera_url", "without user name, ? and #"),
-        ('[discovery]\naddresses = ["10.0.0.1:x"]\n', "discovery.addresses", "neither host nor host:port"),
+        ('[discovery]\naddresses = ["10.0.0.1:x"]\n', "discovery.addresses", "has no port"),
         ("[outbox]\nmax_bytes = 5\n", "outbox.max_bytes", "1048576"),
         ("port = \n", "", "not valid TOML"),
     ],

@@ -31,9 +31,7 @@ class CameraBody(Body):
     """A camera to manage: one that was found, or one that a person knows by address and serial number."""
 
     sn: str = Field(min_length=1, max_length=64, description="The serial number on the camera's label.")
-    address: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$", description="host or host:port, if it was not found."
-    )
+    address: str | None = Field(default=None, max_length=260, description="host or host:port, if it was not found.")
 
 
 class WifiBody(Body):

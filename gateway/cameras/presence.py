@@ -16,7 +16,7 @@ from gateway.cameras.write_behind import WriteBehind
 from gateway.discovery.device import DiscoveredDevice
 from gateway.runtime.supervisor import Supervisor
 
-CameraChange = Literal["found", "moved", "online", "offline", "pinned", "untrusted", "activation"]
+CameraChange = Literal["found", "moved", "online", "offline", "pinned", "untrusted", "activation", "duplicated"]
 
 MAX_UNMANAGED: Final = 1024
 """How many cameras that nobody manages are kept. Anybody on the network can invent some."""
@@ -24,6 +24,9 @@ MAX_UNIDENTIFIED: Final = 1024
 """How many devices without a serial number are kept."""
 MAX_MISSED_INTERVALS: Final = 3
 """After how many discovery intervals without being seen a camera counts as gone."""
+
+SAME_TIME_S: Final = 10.0
+"""Within how many seconds two announcements count as simultaneous."""
 
 _DEFAULT_INTERVAL_S: Final = 60.0
 """The interval by which addresses become stale if discovery runs only when asked."""
@@ -90,9 +93,27 @@ class PresenceTracker:
                 changes.append("moved")
             camera.address, camera.verified_address = device.address, ""
             self._store.mark_changed(camera.sn)
+        entry.mac = clean_text(device.mac) or entry.mac
         self._notify(camera, *changes)
         self._mark_online(camera, entry)
+        self._find_duplicate(camera, entry)
         return camera
+
+    def _find_duplicate(self, camera: CameraRecord, entry: CameraAddress) -> None:
+        """Notice another device that announces the same serial number at another address."""
+        others = [
+            other.address
+            for other in camera.addresses.values()
+            if self._is_other_device(other, entry) and (entry.seen_at or 0.0) - (other.seen_at or 0.0) <= SAME_TIME_S
+        ]
+        if others and camera.duplicates is None:
+            camera.duplicates = (others[0], entry.address)
+            self._notify(camera, "duplicated")
+
+    @staticmethod
+    def _is_other_device(one: CameraAddress, other: CameraAddress) -> bool:
+        """Tell whether two MAC addresses belong to two devices: those of one device differ in the last byte only."""
+        return bool(one.mac and other.mac and one.seen_at is not None and one.mac[:-2] != other.mac[:-2])
 
     def _record_unidentified(self, device: DiscoveredDevice) -> CameraRecord | None:
         holders = self._cameras_at(device.address)
@@ -199,6 +220,11 @@ class PresenceTracker:
         """Mark cameras offline that were not seen for some discovery intervals. To be called after each scan."""
         for camera in list(self._cameras.values()):
             camera.looked_for = True
+            if camera.duplicates is not None and any(
+                address not in camera.addresses or self._is_stale(camera.addresses[address])
+                for address in camera.duplicates
+            ):
+                camera.duplicates = None
             if (
                 self._is_periodic
                 and camera.seen_at is not None

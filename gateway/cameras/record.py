@@ -52,6 +52,8 @@ class CameraAddress:
     """The same moment on the monotonic clock."""
     failures: int = field(default=0, repr=False)
     """How many calls in a row have failed there."""
+    mac: str = field(default="", repr=False)
+    """The MAC address that was announced there."""
     answered: bool = field(default=False, repr=False)
     """Whether it completed a TLS handshake there since the gateway started. Anybody can send a frame."""
 
@@ -92,6 +94,8 @@ class CameraRecord(StoredCamera):
     """All its addresses, by `host:port`."""
     online: bool = False
     """Whether it was seen or reached lately."""
+    duplicates: tuple[str, str] | None = None
+    """Two addresses at which different devices announce the same serial number at the same time."""
     looked_for: bool = False
     """Whether it was seen or missed since the gateway started. Before that nobody knows whether it is online."""
     last_seen: float | None = None

@@ -18,10 +18,10 @@ from gateway.cameras.record import (
     is_serial_number,
 )
 from gateway.errors import CameraUntrusted, Conflict, FieldError, InvalidRequest, NotFound
+from gateway.protocol.camera_address import find_address_problem
 
 __all__ = ["Activation", "CameraAddress", "CameraChange", "CameraRecord", "Registry"]
 
-_HOST_PORT: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,253}):([0-9]{1,5})")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -196,8 +196,7 @@ def _validate(sn: str, address: str) -> None:
     errors = []
     if not is_serial_number(sn):
         errors.append(FieldError("sn", "must be letters, digits and ._-, at most 128 characters"))
-    match = _HOST_PORT.fullmatch(address)
-    if match is None or not 0 < int(match[1]) < 65536:
-        errors.append(FieldError("address", "must be host:port"))
+    if problem := find_address_problem(address) or ("" if ":" in address else "must be host:port"):
+        errors.append(FieldError("address", problem))
     if errors:
         raise InvalidRequest(errors)

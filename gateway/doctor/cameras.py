@@ -65,6 +65,19 @@ async def check_reachable(context: CheckContext) -> list[Finding]:
     return bad
 
 
+async def check_duplicates(context: CheckContext) -> list[Finding]:
+    """Look for serial numbers that two devices announce."""
+    await context.scan()
+    cameras = context.running_gateway.registry.all()
+    advice = "compare the labels of both devices; switch off the one that should not be there, and ask the vendor"
+    found = [
+        Finding("warning", f"two devices say that they are {camera.sn}", " and ".join(camera.duplicates), advice)
+        for camera in cameras
+        if camera.duplicates is not None
+    ]
+    return found or [Finding("ok", "every serial number is announced by one device")]
+
+
 async def check_clocks(context: CheckContext) -> list[Finding]:
     """Compare the cameras' clocks with the cloud's, or with this machine's as long as the cloud has told no time."""
     failures = await _probe_cameras(context)

@@ -21,6 +21,7 @@ CHECKS: Final = (
     Check("client_isolation", neighbours.check_client_isolation, timeout_s=20, needs_gateway=True),
     Check("client_certificate", cameras.check_client_certificate),
     Check("cameras", cameras.check_reachable, timeout_s=30, needs_gateway=True),
+    Check("serial_numbers", cameras.check_duplicates, timeout_s=20, needs_gateway=True),
     Check("camera_clocks", cameras.check_clocks, timeout_s=30, needs_gateway=True),
     Check("database", machine.check_database, timeout_s=20),
     Check("disk", machine.check_disk),

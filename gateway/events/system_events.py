@@ -159,5 +159,7 @@ def _camera_event(change: CameraChange, camera: CameraRecord) -> EventType:
             return types.CameraCertificateChanged(
                 **common, remembered=camera.certificate_sha256, shown=camera.untrusted_sha256
             )
+        case "duplicated":
+            return types.CameraDuplicated(**common, addresses=camera.duplicates or ("", ""))
         case "pinned":
             return types.CameraTrusted(**common, certificate_sha256=camera.certificate_sha256)

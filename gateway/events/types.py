@@ -72,6 +72,16 @@ class CameraCertificateChanged(CameraEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CameraDuplicated(CameraEvent):
+    """Two devices announce the same serial number at the same time; only one of them can be the camera."""
+
+    type = "camera.duplicated"
+
+    addresses: tuple[str, str]
+    """Where they are, `host:port`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CameraActivated(CameraEvent):
     """A camera is activated by this account now."""
 

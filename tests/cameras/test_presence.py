@@ -379,3 +379,24 @@ async def test_a_claim_takes_no_address_from_a_camera_that_answers_there(registr
     discover(registry, OTHER, ETHERNET, certificate_sha256=PIN)
     assert registry.get(SS).address == ""
     assert registry.get(OTHER).address == ETHERNET
+
+
+# Two devices with one serial number
+
+
+async def test_two_devices_with_one_serial_number_are_noticed_once(
+    registry: Registry, changes: Changes, clocks: Clocks
+) -> None:
+    discover(registry, SS, ETHERNET)
+    discover(registry, SS, WIFI, mac="0C:25:76:AA:BB:CD")  # the other interface of the same device
+    assert registry.get(SS).duplicates is None
+    for _ in range(2):
+        discover(registry, SS, ETHERNET)
+        discover(registry, SS, HOTSPOT, mac="0C:25:76:11:22:33")
+    assert set(registry.get(SS).duplicates or ()) >= {HOTSPOT}
+    assert [change for change, _ in changes].count("duplicated") == 1
+    clocks.passed += 3600
+    registry.expire_unseen()
+    assert registry.get(SS).duplicates is None
+    discover(registry, SS, ETHERNET)
+    assert registry.get(SS).duplicates is None, "a camera that was replaced by another interface is one"

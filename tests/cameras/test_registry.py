@@ -29,7 +29,7 @@ async def test_unknown_values_are_null_and_the_name_is_empty(registry: Registry)
         {"address": ETHERNET, "interface": None, "found_by": "address", "last_seen": None}
     ]
     nothing = {key for key, value in described.items() if value is None}
-    assert nothing == {"mac", "model", "software_version", "certificate_sha256", "last_seen"}
+    assert nothing == {"mac", "model", "software_version", "online", "certificate_sha256", "last_seen"}
     assert described["name"] == ""
 
 
@@ -50,7 +50,7 @@ async def test_a_person_names_the_address(registry: Registry) -> None:
     await registry.prefer(SS, ETHERNET)
     await registry.manage(SS, f"{ETHERNET[:4]}{ETHERNET[4:]}")  # the same text, another object
     assert (camera.address, camera.verified_address) == (ETHERNET, ETHERNET)
-    for address in ("[fd00::7]:8443", "10.0.0.1:1", "10.0.0.9:65535"):
+    for address in ("door.local:8443", "10.0.0.1:1", "10.0.0.9:65535"):
         await registry.manage(SS, address)
         assert (camera.address, camera.verified_address) == (address, "")
         assert camera.addresses[address].found_by == "address"

@@ -16,6 +16,7 @@ DISK = ["free_bytes", "total_bytes"]
 MEMBERS = {
     "camera.activated": [*CAMERA, "activation"],
     "camera.certificate_changed": [*CAMERA, "remembered", "shown"],
+    "camera.duplicated": [*CAMERA, "addresses"],
     "camera.found": [*CAMERA, "model"],
     "camera.moved": CAMERA,
     "camera.not_activated": [*CAMERA, "activation"],

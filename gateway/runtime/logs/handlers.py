@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from gateway.runtime.logs.libraries import LibraryRecords
 from gateway.runtime.logs.request import REQUEST_ID
 from gateway.runtime.redaction import Redactor
 
@@ -35,6 +36,12 @@ class _RedactingHandler(logging.Handler):
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self._redactor = redactor
+        self._library_records = LibraryRecords()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record; that of another library in the gateway's own words."""
+        rewritten = self._library_records.rewrite(record)
+        return bool(super().handle(rewritten)) if rewritten is not None else False
 
     def fields(self, record: logging.LogRecord) -> dict[str, str]:
         """Return the record's message, its fields, and the traceback of its exception."""
