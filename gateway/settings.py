@@ -258,17 +258,20 @@ def _user_file() -> Path:
     return platformdirs.user_config_path("sunmi-gateway", appauthor=False) / "gateway.toml"
 
 
-def load_settings(path: Path | None) -> Settings:
-    """Read and check the settings. Raises `SettingsError` naming the file, the key and the reason."""
+def load_settings(path: Path | None, *, with_secret: bool = True) -> Settings:
+    """Read and check the settings. Raises `SettingsError` naming the file, the key and the reason.
+
+    The files of secrets that the settings name are read only `with_secret`.
+    """
     if path is None:
-        return parse_settings("", "the environment")
+        return parse_settings("", "the environment", with_secret=with_secret)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
         raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise SettingsError(f"{path}: is not valid TOML: {exc}") from exc
-    return parse_settings(text, str(path))
+    return parse_settings(text, str(path), with_secret=with_secret)
 
 
 def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settings:
@@ -278,7 +281,7 @@ def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settin
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise SettingsError(f"{where}: is not valid TOML: {exc}") from exc
     _apply_environment(document)
     try:

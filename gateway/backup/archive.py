@@ -18,38 +18,72 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, Any, Final
+from pathlib import Path
+from typing import IO, Annotated, Final, NamedTuple
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.errors import StateError
+from gateway.settings import FILE_SETTINGS
 from gateway.storage.private_file import open_replacement
+from gateway.storage.state_directory import DATABASE_FILE, STATE_FILES
 
 FORMAT: Final = 1
 SETTINGS: Final = "settings/gateway.toml"
 STATE: Final = "state/"
 FILES: Final = "files/"
-MAX_TEXT_BYTES: Final = 16 * 1024 * 1024
-"""The largest size of a member that is read into memory."""
+DATABASE: Final = f"{STATE}{DATABASE_FILE}"
+NAMES: Final = frozenset(
+    {
+        SETTINGS,
+        *(f"{FILES}{section}.{key}" for section, key in FILE_SETTINGS),
+        *(f"{STATE}{name}" for name in STATE_FILES),
+    }
+)
+"""Every member that an archive can have, besides its manifest."""
+MAX_FILE_BYTES: Final = 1024 * 1024
+"""The largest size of a member that is no database."""
+MAX_DATABASE_BYTES: Final = 8 * 1024**3
 
 _FOLDER: Final = "sunmi-gateway/"
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1024 * 1024
+_ORDINARY_FILES: Final = (tarfile.REGTYPE, tarfile.AREGTYPE)
+
+_Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z.+~-]{1,64}$")]
+_Time = Annotated[str, Field(pattern=r"^[0-9TZ:.+-]{1,40}$")]
+_MigrationName = Annotated[str, Field(pattern=r"^[0-9]{3}_[a-z_]{1,100}$")]
+_Path = Annotated[str, Field(min_length=1, max_length=4096)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What an archive says of itself."""
 
-    version: str
+    version: _Version
     """The gateway's version that made it."""
-    created_at: str
+    created_at: _Time
     """When it was made, as the REST API shows times."""
-    schema: list[str]
+    schema: Annotated[list[_MigrationName], Field(max_length=1000)]
     """Names of the migrations that the database has had."""
-    named: dict[str, str]
+    named: dict[str, _Path]
     """Paths of the files that settings name, by `section.key`."""
-    members: dict[str, str]
+    members: dict[str, _Sha256]
     """The SHA-256 of each member, by its name."""
+
+
+class Contents(NamedTuple):
+    """What a verified archive holds."""
+
+    manifest: Manifest
+    settings: str | None
+    """The text of the settings file; None where there was none."""
+    database_bytes: int
+    """The size of the database."""
+
+
+_MANIFESTS: Final = TypeAdapter(Manifest)
 
 
 def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> None:
@@ -74,76 +108,96 @@ def compute_sha256(source: IO[bytes]) -> str:
     return state.hexdigest()
 
 
-def verify(file: Path) -> tuple[Manifest, str | None]:
-    """Read a whole archive; return its manifest and the text of its settings.
+def verify(file: Path) -> Contents:
+    """Read a whole archive and return what is in it.
 
-    Raises `StateError` where it is damaged, none of ours, or made by a newer gateway.
+    Raises `StateError` where it is damaged, none of ours, too large, or made by a newer gateway; `OSError` where the
+    file cannot be read.
     """
-    settings = None
+    settings, database_bytes = None, 0
     with _open_archive(file) as archive:
         members = iter(archive)
         first = next(members, None)
-        if first is None or first.name != _FOLDER + _MANIFEST or first.size > MAX_TEXT_BYTES:
+        if first is None or first.name != _FOLDER + _MANIFEST or first.size > MAX_FILE_BYTES:
             raise StateError(f"{file} is no backup of a gateway: it does not begin with {_FOLDER}{_MANIFEST}")
         manifest = _parse_manifest(file, _open_member(archive, first).read())
         missing = dict(manifest.members)
         for member in members:
-            name = member.name.removeprefix(_FOLDER)
-            if not member.isreg() or missing.pop(name, None) is None:
-                raise StateError(f"{file} is damaged: {member.name} does not belong into it")
+            name = _check_member(file, member, manifest)
+            if missing.pop(name, None) is None:
+                raise StateError(f"{file} is damaged: {member.name} is in it twice")
             content = _open_member(archive, member)
+            if name == DATABASE:
+                database_bytes = member.size
             if name == SETTINGS:
-                text = content.read(MAX_TEXT_BYTES)
+                text = content.read()
                 settings, content = text.decode("utf-8", "replace"), io.BytesIO(text)
-            if compute_sha256(content) != manifest.members[name]:
-                raise StateError(f"{file} is damaged: the checksum of {member.name} is wrong; take another backup")
+            _check_content(file, manifest, name, compute_sha256(content))
     if missing:
         raise StateError(f"{file} is damaged: {_FOLDER}{next(iter(missing))} is missing; take another backup")
-    return manifest, settings
+    return Contents(manifest, settings, database_bytes)
 
 
-def extract(file: Path, inside: str, folder: Path) -> None:
+def extract(file: Path, manifest: Manifest, inside: str, folder: Path) -> None:
     """Write one member, or all below a folder of the archive, into a folder, readable by the owner alone.
 
-    The archive was verified before.
-
-    Raises `StateError` and `OSError`.
+    Raises `StateError`, also where the archive has changed since it was verified, and `OSError`.
     """
     with _open_archive(file) as archive:
-        for member in archive:
-            name = member.name.removeprefix(_FOLDER)
+        members = iter(archive)
+        next(members, None)
+        for member in members:
+            name = _check_member(file, member, manifest)
             if not name.startswith(inside):
                 continue
-            target = folder / (name.removeprefix(inside) or PurePosixPath(inside).name)
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            state = hashlib.sha256()
+            target = folder / name.rpartition("/")[2]
             with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
                 source = _open_member(archive, member)
                 while chunk := source.read(_CHUNK_BYTES):
+                    state.update(chunk)
                     stream.write(chunk)
                 stream.flush()
                 os.fsync(stream.fileno())
+            _check_content(file, manifest, name, state.hexdigest())
 
 
 def _parse_manifest(file: Path, text: bytes) -> Manifest:
     try:
-        document: dict[str, Any] = json.loads(text)
-        if document["format"] != FORMAT:
-            made_by = document["version"]
+        document = json.loads(text)
+        if isinstance(document, dict) and document.get("format", FORMAT) != FORMAT:
+            made_by = str(document.get("version"))[:64]
             raise StateError(f"{file} was made by version {made_by}, in another format: install that version")
-        manifest = Manifest(**{one.name: document[one.name] for one in dataclasses.fields(Manifest)})
-        if not all(_is_safe(name) for name in manifest.members):
-            raise ValueError("a member's name leads elsewhere")
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise StateError(f"{file} is damaged: its manifest cannot be read ({exc})") from exc
+        manifest = _MANIFESTS.validate_json(text, strict=True)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(map(str, first["loc"]))[:64] or _MANIFEST
+        raise StateError(f"{file} is damaged: its manifest cannot be read: {where}: {first['msg']}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise StateError(f"{file} is damaged: its manifest is no JSON ({exc})") from exc
+    for name in (*manifest.members, *(f"{FILES}{setting}" for setting in manifest.named)):
+        if name not in NAMES:
+            raise StateError(f"{file} was not made by this gateway: {name[:64]} does not belong into a backup")
+    for name in (DATABASE, *(f"{FILES}{setting}" for setting in manifest.named)):
+        if name not in manifest.members:
+            raise StateError(f"{file} is damaged: {_FOLDER}{name} is missing; take another backup")
     return manifest
 
 
-def _is_safe(name: str) -> bool:
-    path = PurePosixPath(name)
-    return (
-        name.startswith((STATE, FILES, SETTINGS)) and path.as_posix() == name and ".." not in path.parts
-        and "\\" not in name and ":" not in name
-    )  # fmt: skip
+def _check_member(file: Path, member: tarfile.TarInfo, manifest: Manifest) -> str:
+    """Return a member's name as the manifest has it. Raises `StateError` where it has no such file, or one so large."""
+    name = member.name.removeprefix(_FOLDER)
+    if member.type not in _ORDINARY_FILES or member.issparse() or name not in manifest.members:
+        raise StateError(f"{file} is damaged: {member.name[:64]} does not belong into it")
+    limit = MAX_DATABASE_BYTES if name == DATABASE else MAX_FILE_BYTES
+    if member.size > limit:
+        raise StateError(f"{file}: {member.name} has {member.size} bytes; at most {limit} are restored")
+    return name
+
+
+def _check_content(file: Path, manifest: Manifest, name: str, sha256: str) -> None:
+    if sha256 != manifest.members[name]:
+        raise StateError(f"{file} is damaged: the checksum of {_FOLDER}{name} is wrong; take another backup")
 
 
 def _make_entry(name: str, size: int) -> tarfile.TarInfo:
@@ -152,13 +206,23 @@ def _make_entry(name: str, size: int) -> tarfile.TarInfo:
     return entry
 
 
+class _BoundedGzipFile(gzip.GzipFile):
+    """The content of a .gz, for `tarfile`, which reads headers of any size into memory."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read that much. Raises `tarfile.ReadError` for more than a header of an ordinary file can have."""
+        if size is None or not 0 <= size <= _CHUNK_BYTES:
+            raise tarfile.ReadError("a header in it is too long")
+        return super().read(size)
+
+
 @contextlib.contextmanager
 def _open_archive(file: Path) -> Iterator[tarfile.TarFile]:
     """Open the archive. Raises `OSError` where the file cannot be read, `StateError` where it is no archive."""
     try:
-        with tarfile.open(file, mode="r:gz") as archive:
+        with _BoundedGzipFile(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             yield archive
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as exc:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, RecursionError) as exc:
         raise StateError(f"{file} is damaged, or no .tar.gz: {exc}; take another backup") from exc
 
 

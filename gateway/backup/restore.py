@@ -3,62 +3,112 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
 from gateway.backup import archive
 from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
-from gateway.errors import StateError
+from gateway.errors import SettingsError, StateError
 from gateway.outbox.table import hold
-from gateway.settings import load_settings, parse_settings
+from gateway.settings import Settings, load_settings, parse_settings
 from gateway.storage import health, migrations
 from gateway.storage.database import Database
 from gateway.storage.private_file import copy_rights, find_free_name, write_private
-from gateway.storage.state_directory import PROCESS_FILES, StateDirectory
+from gateway.storage.state_directory import DATABASE_FILE, PROCESS_FILES, StateDirectory
 
 _STAGE: Final = "restoring"
 """The folder in the state directory into which the archive's state is extracted."""
 _REPLACED: Final = "replaced"
 """How the folders and files of what was replaced begin or end."""
+_FILE_NAME: Final = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_-]*\.(pem|crt|cer|key|p12|pfx)|[A-Za-z0-9_-]*(secret|password)[A-Za-z0-9_-]*(\.txt)?"
+)
+"""How files are named that hold a certificate, a key or a secret."""
 _MAX_CHECK_S: Final = 300.0
 
 
 async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> dict[str, Any]:
     """Restore settings and state; return where they are, how many calls are held, and what was moved aside.
 
+    The state goes into the directory of this machine's settings, whatever the archive says, and they keep naming it.
+
     Raises `StateError`, and nothing is changed then: a gateway runs, the archive is damaged or newer than this version,
-    or `replace` is false where other settings or another state exist. What is replaced is moved aside.
+    or `replace` is false where other settings or another state exist. What is replaced is moved aside. Raises
+    `SettingsError` where the settings of this machine or those in the archive are wrong.
     """
     try:
-        manifest, text = archive.verify(file)
+        contents = archive.verify(file)
     except OSError as exc:
         raise StateError(f"{file} cannot be read: {exc.strerror or exc}") from exc
+    manifest = contents.manifest
     known = {migration.name for migration in migrations.load_packaged()}
     if newer := [name for name in manifest.schema if name not in known]:
         raise StateError(
             f"{file} was made by version {manifest.version}, whose database this version does not know "
             f"({newer[0]}): install that version or a later one"
         )
-    where = f"the settings in {file}"
-    settings = load_settings(settings_file) if text is None else parse_settings(text, where, with_secret=False)
-    directory = StateDirectory.acquire(settings.state_directory, gives_to_owner=True)
+    own = _load_own_settings(settings_file)
+    text = None
+    if contents.settings is not None:
+        text = _keep_directory(contents.settings, settings_file, f"the settings in {file}")
+    directory = StateDirectory.acquire(own.state_directory, gives_to_owner=True)
     try:
-        return await _Restoration(file, manifest, directory.path, settings_file, replace=replace).run()
+        if shutil.disk_usage(directory.path).free < contents.database_bytes:
+            raise StateError(f"{directory.path}: the disk has no room for {contents.database_bytes} bytes")
+        return await _Restoration(file, manifest, text, directory.path, settings_file, replace=replace).run()
     except OSError as exc:
         raise StateError(f"{file}: cannot be restored: {exc.filename or ''} {exc.strerror or exc}") from exc
     finally:
         directory.release()
 
 
+def _load_own_settings(settings_file: Path) -> Settings:
+    """Return this machine's settings as they are before the restoration. Raises `SettingsError`."""
+    return load_settings(settings_file if settings_file.exists() else None, with_secret=False)
+
+
+def _keep_directory(text: str, settings_file: Path, where: str) -> str:
+    """Return the settings of an archive with the `storage.directory` of this machine's file. Raises `SettingsError`."""
+    parse_settings(text, where, with_secret=False)
+    try:
+        document = tomlkit.parse(text)
+        own = tomlkit.parse(settings_file.read_text(encoding="utf-8") if settings_file.exists() else "")
+    except (TOMLKitError, RecursionError) as exc:
+        raise SettingsError(f"{where}: is not valid TOML: {exc}") from exc
+    storage: Any = document.get("storage", {})
+    own_storage: Any = own.get("storage", {})
+    if storage.get("directory") == own_storage.get("directory"):
+        return text
+    if "directory" in own_storage:
+        document.setdefault("storage", tomlkit.table())["directory"] = str(own_storage["directory"])
+    else:
+        del storage["directory"]
+    return tomlkit.dumps(document)
+
+
 class _Restoration:
     """One restoration into a state directory that this process holds."""
 
-    def __init__(self, file: Path, manifest: Manifest, directory: Path, settings_file: Path, *, replace: bool) -> None:
+    def __init__(
+        self,
+        file: Path,
+        manifest: Manifest,
+        settings: str | None,
+        directory: Path,
+        settings_file: Path,
+        *,
+        replace: bool,
+    ) -> None:
         self._file = file
         self._manifest = manifest
+        self._settings = settings
         self._directory = directory
         self._settings_file = settings_file
         self._replace = replace
@@ -74,8 +124,8 @@ class _Restoration:
         shutil.rmtree(stage, ignore_errors=True)
         try:
             stage.mkdir(mode=0o700)
-            archive.extract(self._file, STATE, stage)
-            held = await _prepare_database(stage / "gateway.db")
+            archive.extract(self._file, self._manifest, STATE, stage)
+            held = await _prepare_database(stage / DATABASE_FILE)
             self._write_files(files)
             self._replace_state(old, stage)
         finally:
@@ -102,31 +152,29 @@ class _Restoration:
                 f"{self._directory} holds a state already; --replace puts it aside, into the folder {_REPLACED}-1 there"
             )
         was_interrupted = (self._directory / f"{_REPLACED}-1").exists()
-        if old and not was_interrupted and not (self._directory / "gateway.db").exists():
+        if old and not was_interrupted and not (self._directory / DATABASE_FILE).exists():
             raise StateError(f"{self._directory} holds files of something else than a gateway; name another directory")
         return old
 
     def _read_files(self, folder: Path) -> dict[Path, bytes]:
         """Return the new content of the settings file and of the files that it names, where they differ.
 
-        A file is restored only beside the settings: an archive does not choose what it overwrites elsewhere. Raises
-        `StateError` where other files exist and may not be replaced.
+        A file is restored only beside the settings, and only under a name that says what it is: an archive does not
+        choose what it writes. Raises `StateError` where other files exist and may not be replaced.
         """
-        archive.extract(self._file, FILES, folder)
+        archive.extract(self._file, self._manifest, FILES, folder)
         files = {}
-        if SETTINGS in self._manifest.members:
-            archive.extract(self._file, SETTINGS, folder)
-            files[self._settings_file] = (folder / Path(SETTINGS).name).read_bytes()
-        home = self._settings_file.absolute().parent
         for setting, named in self._manifest.named.items():
             path = Path(named)
             content = (folder / setting).read_bytes()
-            if path.exists() and path.read_bytes() == content:
+            if path.is_file() and path.read_bytes() == content:
                 continue
-            if path.is_absolute() and ".." not in path.parts and path.is_relative_to(home):
+            if self._may_write(path):
                 files[path] = content
             else:
                 self._left_out[setting] = named
+        if self._settings is not None:
+            files[self._settings_file] = self._settings.encode()
         changed = {path: text for path, text in files.items() if not (path.exists() and path.read_bytes() == text)}
         for path in changed:
             if path.exists() and not self._replace:
@@ -135,14 +183,23 @@ class _Restoration:
                 )
         return changed
 
+    def _may_write(self, path: Path) -> bool:
+        """Return whether a file that settings name may be written there."""
+        settings_file = self._settings_file.absolute()
+        return path.parent == settings_file.parent and path != settings_file and bool(_FILE_NAME.fullmatch(path.name))
+
     def _write_files(self, files: dict[Path, bytes]) -> None:
+        rights = self._settings_file.stat() if self._settings_file.exists() else None
         for path, content in files.items():
-            if path.exists():
+            is_new = not path.exists()
+            if not is_new:
                 aside = find_free_name(path.with_name(f"{path.name}.{_REPLACED}"))
                 write_private(aside, path.read_bytes())
                 copy_rights(path.stat(), aside)
                 self._moved_aside.append(str(aside))
             write_private(path, content)
+            if is_new and rights is not None:
+                copy_rights(rights, path)
 
     def _replace_state(self, old: list[Path], stage: Path) -> None:
         """Move the old state aside and the restored one to its place. All of it belongs to the directory's owner."""
@@ -157,7 +214,7 @@ class _Restoration:
             with contextlib.suppress(FileNotFoundError):
                 self._give_to_owner(file)
         # The database last: a directory without one tells that the restoration was interrupted.
-        for file in sorted(stage.iterdir(), key=lambda file: file.name == "gateway.db"):
+        for file in sorted(stage.iterdir(), key=lambda file: file.name == DATABASE_FILE):
             file.rename(self._directory / file.name)
 
     def _give_to_owner(self, path: Path) -> None:

@@ -44,7 +44,8 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
         context.emit(done, print_members)
         for key, path in done["left_out"].items():
             print_message(
-                f"{key}: {path} is not beside the settings and was not written; it is sunmi-gateway/files/{key} inside"
+                f"{key}: {path} was not written: only certificates, keys and secrets beside the settings are; it is "
+                f"sunmi-gateway/files/{key} inside"
             )
         if done["held"]:
             print_message(

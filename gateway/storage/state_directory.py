@@ -42,6 +42,10 @@ else:
         raise StateError(f"{path} belongs to {name}; run this as that user: sudo -u {name} sunmi-gateway …")
 
 
+DATABASE_FILE: Final = "gateway.db"
+_HOST_SUFFIX_FILE: Final = "gateway.suffix"
+STATE_FILES: Final = (DATABASE_FILE, _HOST_SUFFIX_FILE, "authority.pem")
+"""Files of a state directory that are its state: what a backup holds."""
 PROCESS_FILES: Final = frozenset(
     {"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog"}
 )
@@ -49,7 +53,6 @@ PROCESS_FILES: Final = frozenset(
 
 _LOCK_FILE: Final = "gateway.lock"
 _ADDRESS_FILE: Final = "gateway.address"
-_HOST_SUFFIX_FILE: Final = "gateway.suffix"
 _HOST_SUFFIX: Final = re.compile(r"[0-9a-f]{4}")
 _LOCK_HELD: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 """Errors that say that another process holds the lock."""
@@ -134,7 +137,7 @@ class StateDirectory:
     @staticmethod
     def database_in(path: Path) -> Path:
         """Return the database file of a state directory."""
-        return path / "gateway.db"
+        return path / DATABASE_FILE
 
     @property
     def volatile_mount(self) -> Mount | None:

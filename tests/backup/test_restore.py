@@ -214,6 +214,60 @@ async def test_root_restores_for_the_services_user(machine: Machine, file: Path)
     assert stat.S_IMODE(machine.settings_file.stat().st_mode) == 0o640, "its group may read it still"
 
 
+async def test_an_archive_does_not_name_the_directory(machine: Machine, file: Path, tmp_path: Path) -> None:
+    """It is that of this machine's settings, and the restored settings name it too."""
+    elsewhere, own = tmp_path / "elsewhere", tmp_path / "own"
+
+    def move(members: dict[str, bytes]) -> None:
+        text = members["settings/gateway.toml"].replace(str(machine.state).encode(), str(elsewhere).encode())
+        members["settings/gateway.toml"] = text
+
+    other = edited(file, move)
+    machine.settings_file.write_text(f'[storage]\ndirectory = "{own}"\n')
+    done = await machine.restore(other, replace=True)
+    assert done["directory"] == str(own)
+    assert not elsewhere.exists()
+    assert load_settings(machine.settings_file).storage.directory == str(own)
+    assert 'app_id = "A"' in machine.settings_file.read_text()
+    machine.state = own
+    assert machine.tokens() == ["till 1"]
+
+
+async def test_a_machine_without_settings_has_the_usual_directory(
+    machine: Machine, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "usual"))
+    machine.settings_file.unlink()
+    done = await machine.restore(file)
+    assert done["directory"] == str(tmp_path / "usual")
+    assert load_settings(machine.settings_file).storage.directory == ""
+
+
+@pytest.mark.parametrize("name", [".profile", "sitecustomize.py", "gateway.toml", "ld.so.preload", "run.sh"])
+async def test_an_archive_does_not_choose_what_is_written_beside_the_settings(
+    machine: Machine, file: Path, name: str
+) -> None:
+    path = machine.settings_file.with_name(name)
+
+    def rename(members: dict[str, bytes]) -> None:
+        manifest = json.loads(members["manifest.json"])
+        manifest["named"] = {"cloud.secret_key_file": str(path)}
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    machine.secret.unlink()
+    before = path.read_bytes() if path.exists() else None
+    done = await machine.restore(edited(file, rename), replace=True)
+    assert done["left_out"] == {"cloud.secret_key_file": str(path)}
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+async def test_restored_files_have_the_rights_of_the_settings(machine: Machine, file: Path) -> None:
+    machine.secret.unlink()
+    machine.settings_file.chmod(0o640)
+    await machine.restore(file, replace=True)
+    assert stat.S_IMODE(machine.secret.stat().st_mode) == 0o640, "the service reads it by its group"
+
+
 def newer_schema(members: dict[str, bytes]) -> None:
     manifest = json.loads(members["manifest.json"])
     members["manifest.json"] = json.dumps({**manifest, "schema": [*manifest["schema"], "990_future"]}).encode()
@@ -236,6 +290,26 @@ def absolute(members: dict[str, bytes]) -> None:
     members["files//etc/outside"] = b"x"
 
 
+def stray(members: dict[str, bytes]) -> None:
+    members["state/.bashrc"] = b"touch /tmp/owned"
+
+
+def stray_file(members: dict[str, bytes]) -> None:
+    members["files/cloud.environment"] = b"x"
+
+
+def huge(members: dict[str, bytes]) -> None:
+    members["state/authority.pem"] = bytes(1024 * 1024 + 1)
+
+
+def huge_settings(members: dict[str, bytes]) -> None:
+    members["settings/gateway.toml"] += b"#" * 1024 * 1024
+
+
+def deep_settings(members: dict[str, bytes]) -> None:
+    members["settings/gateway.toml"] += b"\n[future]\nkey = " + b"[" * 100000
+
+
 def broken_database(members: dict[str, bytes]) -> None:
     members["state/gateway.db"] = members["state/gateway.db"][:8192] + bytes(8192) + members["state/gateway.db"][16384:]
 
@@ -254,11 +328,16 @@ def no_database(members: dict[str, bytes]) -> None:
         (newer_schema, "990_future"),
         (newer_format, "another format"),
         (hidden_newer_schema, "newer gateway"),
-        (climbing, "leads elsewhere"),
-        (absolute, "leads elsewhere"),
+        (climbing, "does not belong into a backup"),
+        (absolute, "does not belong into a backup"),
+        (stray, "does not belong into a backup"),
+        (stray_file, "does not belong into a backup"),
+        (huge, "at most 1048576 are restored"),
+        (huge_settings, "at most 1048576 are restored"),
+        (deep_settings, "not valid TOML"),
         (broken_database, "damaged"),
         (unknown_setting, "future"),
-        (no_database, "cannot be"),
+        (no_database, "state/gateway.db is missing"),
     ],
 )
 async def test_an_archive_that_must_not_be_restored(machine: Machine, file: Path, edit: Edit, reason: str) -> None:
@@ -269,6 +348,73 @@ async def test_an_archive_that_must_not_be_restored(machine: Machine, file: Path
     assert type(refused.value).__name__ in ("StateError", "SettingsError")
     assert machine.everything() == before
     assert not (machine.state.parent.parent / "outside").exists()
+
+
+def manifest_changes() -> dict[str, Any]:
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    return {
+        "version": ["1"],
+        "created_at": "yesterday\n\x1b[2J",
+        "schema": {"001": 1},
+        "named": {"cloud.secret_key_file": 5},
+        "members": ["state/gateway.db"],
+        "format": deep,
+    }
+
+
+@pytest.mark.parametrize("member", manifest_changes())
+async def test_a_malformed_manifest_is_one_sentence(machine: Machine, file: Path, member: str) -> None:
+    manifest = {**read_manifest(file), member: manifest_changes()[member]}
+    other = pack(file, json.dumps(manifest).encode())
+    with pytest.raises(StateError, match=r"damaged|another format") as refused:
+        await machine.restore(other, replace=True)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300 + len(str(other))
+
+
+@pytest.mark.parametrize("text", [b"", b"null", b"[]", b"{", b"\xff\xfe", b"[" * 100000, b'{"format": 1}', b"1e999"])
+async def test_a_manifest_that_is_none(machine: Machine, file: Path, text: bytes) -> None:
+    with pytest.raises(StateError, match="damaged"):
+        await machine.restore(pack(file, text), replace=True)
+
+
+@pytest.mark.parametrize("name", ["../../outside", "/etc/passwd", "cloud.environment", "cloud.ca_file"])
+async def test_a_manifest_names_a_file_that_is_not_in_the_archive(machine: Machine, file: Path, name: str) -> None:
+    manifest = {**read_manifest(file), "named": {name: str(machine.settings_file.with_name("secret"))}}
+    with pytest.raises(StateError, match=r"does not belong|is missing"):
+        await machine.restore(pack(file, json.dumps(manifest).encode()), replace=True)
+
+
+async def test_a_header_that_would_fill_the_memory(machine: Machine, file: Path) -> None:
+    entry = tarfile.TarInfo("sunmi-gateway/manifest.json")
+    entry.type, entry.size = tarfile.XHDTYPE, 1024**4
+    other = file.with_name("header.tar.gz")
+    other.write_bytes(gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + bytes(4 * 1024 * 1024)))
+    with pytest.raises(StateError, match="header"):
+        await machine.restore(other, replace=True)
+
+
+def read_manifest(file: Path) -> dict[str, Any]:
+    with tarfile.open(file) as archive:
+        content = archive.extractfile("sunmi-gateway/manifest.json")
+        assert content is not None
+        document: dict[str, Any] = json.load(content)
+        return document
+
+
+def pack(file: Path, manifest: bytes) -> Path:
+    """Return another archive with this text in the place of the manifest."""
+    other = file.with_name("packed.tar.gz")
+    with tarfile.open(file) as source, tarfile.open(other, "w:gz") as archive:
+        for member in source:
+            content = source.extractfile(member)
+            assert content is not None
+            text = manifest if member.name.endswith("manifest.json") else content.read()
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+    return other
 
 
 def damages(file: Path) -> Iterator[Path]:

@@ -21,9 +21,11 @@ def order(number: int, amount: str = "1") -> str:
 
 
 def delete_machine(tmp_path: Path) -> None:
-    """Delete everything that the old machine had."""
+    """Delete everything that the old machine had. A new one has settings that name the state directory."""
     (tmp_path / "state").rename(tmp_path / "old-state")
     (tmp_path / "gateway.toml").rename(tmp_path / "old-gateway.toml")
+    (tmp_path / "gateway.toml").write_text(f'[storage]\ndirectory = "{tmp_path}/state"\n')
+    (tmp_path / "gateway.toml").chmod(0o600)
 
 
 async def start(command: Any) -> asyncio.subprocess.Process:
@@ -52,9 +54,9 @@ async def test_a_dead_pi_is_replaced(store: SimulatedStore, command: Any, tmp_pa
     await old.communicate()
     delete_machine(tmp_path)
 
-    done = await command("restore", str(file), "--json")
+    done = await command("restore", str(file), "--replace", "--json")
     assert done.status == 0, done.errors
-    assert (done.json["held"], done.json["put_aside"]) == (1, [])
+    assert (done.json["held"], done.json["put_aside"]) == (1, [str(tmp_path / "gateway.toml.replaced-1")])
     assert "outbox release" in done.errors
     assert SECRET_KEY in command.config.read_text()
     assert stat.S_IMODE(command.config.stat().st_mode) == 0o600
@@ -124,8 +126,8 @@ def listed(file: Path) -> list[str]:
 
 async def test_ordinary_tools_read_the_archive(command: Any, tmp_path: Path) -> None:
     await command("token", "list")
-    (tmp_path / "state" / "authority").mkdir(mode=0o700)
-    (tmp_path / "state" / "authority" / "root.key").write_text("the root key")
+    (tmp_path / "state" / "authority.pem").write_text("the root key")
+    (tmp_path / "state" / "notes.txt").write_text("of a person")
     for old in ("before-900_future", "corrupt-1"):
         (tmp_path / "state" / f"gateway.db.{old}").write_text("a database of the past")
     file = tmp_path / "backup.tar.gz"
@@ -136,8 +138,8 @@ async def test_ordinary_tools_read_the_archive(command: Any, tmp_path: Path) -> 
         "sunmi-gateway/settings/gateway.toml",
         "sunmi-gateway/files/cloud.ca_file",
         "sunmi-gateway/state/gateway.db",
-        "sunmi-gateway/state/authority/root.key",
         "sunmi-gateway/state/gateway.suffix",
+        "sunmi-gateway/state/authority.pem",
     ]
     with tarfile.open(file) as archive:
         assert {member.mode for member in archive} == {0o600}
