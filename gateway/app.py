@@ -1,5 +1,6 @@
 """The gateway: assembles the parts, starts and stops them. It holds no logic of its own."""
 
+import hashlib
 import logging
 import time
 from contextlib import AsyncExitStack
@@ -186,7 +187,11 @@ class Gateway:
         await self.provisioning.load()
         host_suffix = self.directory.load_host_suffix(lambda: create_host_suffix(settings.discovery.interfaces))
         self.advertisement = Advertisement(
-            settings.discovery, self.supervisor, host_suffix=host_suffix, version=__version__
+            settings.discovery,
+            self.supervisor,
+            host_suffix=host_suffix,
+            version=__version__,
+            account=_digest_account(settings),
         )
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """Certifies the HTTPS port; None if that port is off, or if the settings name a certificate for it."""
@@ -212,6 +217,11 @@ class Gateway:
     def socket(self) -> Path:
         """The Unix socket on which commands reach this gateway."""
         return self.directory.socket
+
+
+def _digest_account(settings: Settings) -> str:
+    app_id = settings.camera_credentials[0]
+    return hashlib.sha256(app_id.encode()).hexdigest()[:12] if app_id else ""
 
 
 def _authority(settings: Settings, directory: StateDirectory, host: str) -> "Authority | None":

@@ -51,12 +51,15 @@ class Advertisement:
         *,
         host_suffix: str,
         version: str,
+        account: str = "",
         refresh_interval_s: float = REFRESH_INTERVAL_S,
     ) -> None:
+        """Take a digest of the account, by which two gateways of one account know each other."""
         self._settings = settings
         self._supervisor = supervisor
         self._refresh_interval_s = refresh_interval_s
-        self._properties = {"version": version, "path": "/api/v1"}
+        self.account = account
+        self._properties = {"version": version, "path": "/api/v1", "account": account}
         self.host = f"sunmi-gateway-{host_suffix}.local"
         self._port = 0
         self._addresses: list[str] = []

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import netifaces
 from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
@@ -35,26 +35,38 @@ async def check_second_gateway(context: CheckContext) -> list[Finding]:
         return [Finding("skipped", "multicast DNS cannot be used now", str(exc))]
     others = {name: where for name, where in found.items() if name not in own}
     if others:
-        evidence = "; ".join(f"{name.removesuffix('.' + SERVICE_TYPE)} at {where}" for name, where in others.items())
+        evidence = "; ".join(f"{name.removesuffix('.' + SERVICE_TYPE)} at {one.where}" for name, one in others.items())
         advice = "use one gateway for a store: stop the other one, or separate their networks"
+        account = context.gateway.advertisement.account if context.gateway is not None else ""
+        same = [name for name, one in others.items() if account and one.account == account]
+        if same:
+            what = f"other gateways of this account on this network: {len(same)}"
+            evidence += "; a camera reports its events to the gateway that subscribed last, and the other gets none"
+            return [Finding("failed", what, evidence, advice)]
         return [Finding("warning", f"other gateways on this network: {len(others)}", evidence, advice)]
     return [Finding("ok", "no other gateway is on this network", f"listened {_BROWSE_S} s")]
 
 
-async def _browse_gateways(addresses: list[str]) -> dict[str, str]:
-    """Return the gateways that announce themselves: the name of each, and where it is."""
-    found: dict[str, str] = {}
+class _OtherGateway(NamedTuple):
+    where: str
+    account: str
+
+
+async def _browse_gateways(addresses: list[str]) -> dict[str, _OtherGateway]:
+    """Return the gateways that announce themselves, by name."""
+    found: dict[str, _OtherGateway] = {}
     loop = asyncio.get_running_loop()
     until = loop.time() + _BROWSE_S
     resolving: set[asyncio.Task[None]] = set()
 
     async def resolve(zeroconf: Zeroconf, name: str) -> None:
-        found[name] = "an unknown address"
+        found[name] = _OtherGateway("an unknown address", "")
         service = AsyncServiceInfo(SERVICE_TYPE, name)
         # Multicast questions: a unicast answer would reach only one of the programs here that share port 5353.
         if await service.async_request(zeroconf, (until - loop.time()) * 1000, DNSQuestionType.QM):
-            found[name] = ", ".join(
-                f"{address}:{service.port}" for address in service.parsed_addresses(IPVersion.V4Only)
+            found[name] = _OtherGateway(
+                ", ".join(f"{address}:{service.port}" for address in service.parsed_addresses(IPVersion.V4Only)),
+                service.decoded_properties.get("account") or "",
             )
 
     def on_change(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from gateway.app import Gateway
+from gateway.discovery.device import DiscoveredDevice
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 from tests.search import find
@@ -34,6 +35,17 @@ async def test_all_answer(resident: Any, cameras: list[SimulatedCamera]) -> None
     assert [one.status for one in found["cameras"]] == ["ok"]
     assert "2 of 2" in found["cameras"][0].what
     assert [one.status for one in found["camera_clocks"]] == ["ok"]
+
+
+async def test_two_devices_with_one_serial_number_are_named(resident: Any, gateway: Gateway) -> None:
+    assert (await resident.one("serial_numbers")).status == "ok"
+    for address, mac in (("10.0.0.7:443", "0C:25:76:AA:BB:CC"), ("10.0.0.8:443", "0C:25:76:11:22:33")):
+        gateway.registry.record_device(
+            DiscoveredDevice(address=address, interface="eth0", found_by="broadcast", sn="FS101D8BS00777", mac=mac)
+        )
+    found = await resident.one("serial_numbers")
+    assert (found.status, found.what) == ("warning", "two devices say that they are FS101D8BS00777")
+    assert "10.0.0.7:443 and 10.0.0.8:443" in found.evidence
 
 
 async def test_none_is_managed(resident: Any) -> None:

@@ -1,4 +1,4 @@
-"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS [REFRESH_INTERVAL_S]]`.
+"""The gateway's announcement as a program: `python -m tests.netns.announcer [SETTINGS [REFRESH_INTERVAL_S [ACCOUNT]]]`.
 
 It says `host NAME` and stays until it is terminated.
 """
@@ -21,6 +21,7 @@ async def announce() -> None:
         Supervisor(),
         host_suffix=create_host_suffix(settings.get("interfaces", [])),
         version="1.2.3",
+        account=sys.argv[3] if len(sys.argv) > 3 else "",
         refresh_interval_s=refresh_interval_s,
     )
     await announcement.start(8080)

@@ -1,5 +1,6 @@
 """The doctor on real networks: what passes and what does not, a second gateway, and hosts kept apart."""
 
+import hashlib
 import json
 import shlex
 import sys
@@ -57,6 +58,20 @@ def test_a_running_gateway_is_no_second_one_to_itself(lab: Lab, tmp_path: Path) 
     found = {one["check"]: one for one in document["findings"]}
     assert found["gateway"]["what"] == "a gateway runs"
     assert found["second_gateway"]["status"] == "ok"
+
+
+def test_two_gateways_of_one_account_are_a_failure(lab: Lab, tmp_path: Path) -> None:
+    gateway, other = two_hosts(lab)
+    account = hashlib.sha256(b"EF3OG8R5B32X0").hexdigest()[:12]
+    other.start(sys.executable, "-m", "tests.netns.announcer", "{}", "5", account).wait_for("host ")
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[storage]\ndirectory = "{tmp_path}/state"\n[cloud]\napp_id = "EF3OG8R5B32X0"\n')
+    command = (sys.executable, "-m", "gateway", "--config", str(file))
+    gateway.start(*command, "run").wait_for("serves on")
+    document = json.loads(gateway.run("sh", "-c", f"{shlex.join(command)} doctor --json || [ $? = 1 ]", timeout_s=60))
+    [found] = [one for one in document["findings"] if one["check"] == "second_gateway"]
+    assert (found["status"], found["what"]) == ("failed", "other gateways of this account on this network: 1")
+    assert "sunmi-gateway-0002 at 10.77.0.2:8080" in found["evidence"]
 
 
 def test_only_the_interfaces_of_the_settings_are_used(lab: Lab) -> None:
