@@ -59,7 +59,7 @@ class Advertisement:
         self._supervisor = supervisor
         self._refresh_interval_s = refresh_interval_s
         self.account = account
-        self._properties = {"version": version, "path": "/api/v1", "account": account}
+        self._properties = {"version": version, "path": "/api/v1"} | ({"account": account} if account else {})
         self.host = f"sunmi-gateway-{host_suffix}.local"
         self._port = 0
         self._addresses: list[str] = []
