@@ -57,6 +57,7 @@ class ServerSettings(_Section):
     allow_plain_http: bool = True
     cors_origins: list[str] = []
     hosts: list[str] = []
+    pos_deletes_products: bool = False
 
     @field_validator("hosts")
     @classmethod

@@ -6,22 +6,10 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from gateway.api.scopes import GRANTS
 from gateway.api.token_table import TokenTable
-from gateway.errors import Forbidden, Unauthorized
+from gateway.errors import Unauthorized
 from gateway.protocol.endpoint import Scope
-
-_RANK: Final[dict[Scope, int]] = {"pos": 0, "installer": 1, "admin": 2}
-
-
-def scope_covers(scope: Scope, needed: Scope) -> bool:
-    """Tell whether a token's scope covers what a route or endpoint needs."""
-    return _RANK[scope] >= _RANK[needed]
-
-
-def require_scope(scope: Scope, needed: Scope) -> None:
-    """Raise `Forbidden` unless the scope covers what is needed."""
-    if not scope_covers(scope, needed):
-        raise Forbidden(f"this needs a token of scope {needed}; this token has scope {scope}")
 
 
 class Identity(NamedTuple):
@@ -29,14 +17,14 @@ class Identity(NamedTuple):
 
     name: str
     """The name of the token; empty for a command of this machine's user."""
-    scope: Scope
+    scopes: frozenset[Scope]
     """What the caller may do."""
 
 
 Authenticator = Callable[[web.Request], Identity]
 """Returns the caller of a request. Raises `Unauthorized`."""
 
-_LOCAL_USER: Final = Identity("", "admin")
+_LOCAL_USER: Final = Identity("", GRANTS["admin"])
 
 
 def token_authenticator(tokens: TokenTable) -> Authenticator:
@@ -52,7 +40,7 @@ def token_authenticator(tokens: TokenTable) -> Authenticator:
         if record is None:
             raise Unauthorized("the token is not known, or was revoked")
         tokens.touch(record.name)
-        return Identity(record.name, record.scope)
+        return Identity(record.name, record.granted)
 
     return authenticate
 

@@ -81,10 +81,11 @@ class ReleaseBody(Body):
 
 
 class TokenBody(Body):
-    """A new token."""
+    """A new token: with one scope, or with a list of scopes."""
 
     name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
-    scope: Scope
+    scope: Scope | None = None
+    scopes: list[Scope] | None = Field(default=None, min_length=1, max_length=16)
 
 
 B = TypeVar("B", bound=Body)

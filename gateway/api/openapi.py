@@ -8,9 +8,10 @@ from gateway.api import queued_calls
 from gateway.api.event_schemas import event_schema
 from gateway.api.query import describe_query
 from gateway.api.route import Route
+from gateway.api.scopes import GRANTS, SCOPES
 from gateway.api.vendor_schemas import request_schema, response_schema
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.endpoint import Endpoint, Scope
 
 _PROBLEM = {
     "type": "object",
@@ -114,7 +115,7 @@ def _describe_route(route: Route) -> dict[str, Any]:
         "tags": ["gateway"],
         "operationId": route.handler.__name__,
         "summary": route.summary,
-        "description": _describe_scope(route.scope),
+        "description": _describe_scope(route.scope, route.pos_setting),
         "responses": {str(code): {"description": text} for code, text in route.responses.items()},
     }
     operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
@@ -139,13 +140,13 @@ def _describe_route(route: Route) -> dict[str, Any]:
 
 
 def _describe_endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    scope = _describe_scope(endpoint.scope, endpoint.pos_setting)
+    texts = (endpoint.note, scope, _describe_availability(endpoint))
     operation: dict[str, Any] = {
         "tags": [endpoint.side],
         "operationId": f"{endpoint.side}_{endpoint.path.replace('/', '_')}",
         "summary": endpoint.title,
-        "description": "\n\n".join(
-            text for text in (endpoint.note, _describe_scope(endpoint.scope), _describe_availability(endpoint)) if text
-        ),
+        "description": "\n\n".join(filter(None, texts)),
         "requestBody": _describe_body(endpoint),
         "responses": {
             "200": {
@@ -172,8 +173,13 @@ def _describe_body(endpoint: Endpoint) -> dict[str, Any]:
     return {"required": "required" in schema, "content": {kind: {"schema": schema}}}
 
 
-def _describe_scope(scope: str | None) -> str:
-    return "No token is needed." if scope is None else f"Needs a token of scope {scope} or above."
+def _describe_scope(scope: Scope | None, pos_setting: str = "") -> str:
+    if scope is None:
+        return "No token is needed."
+    including = [other for other in SCOPES if other != scope and scope in GRANTS[other]]
+    included = f", which {' and '.join(including)} include{'s' * (len(including) == 1)}" if including else ""
+    relaxed = f" `server.{pos_setting}` lets pos suffice." if pos_setting else ""
+    return f"Needs a token of scope {scope}{included}.{relaxed}"
 
 
 def _describe_availability(endpoint: Endpoint) -> str:

@@ -7,7 +7,6 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api.auth import scope_covers
 from gateway.api.bodies import ItemBody, ReleaseBody, read_body
 from gateway.api.query import Query, WholeNumber, read_query
 from gateway.api.route import RequestContext, Route, json_response
@@ -164,7 +163,7 @@ async def drop_item(context: RequestContext) -> web.StreamResponse:
 
 def _visible_token(context: RequestContext) -> str | None:
     """Return the token whose items the caller may see; None if it may see those of all."""
-    return None if scope_covers(context.scope, "installer") else context.token
+    return None if "installer" in context.scopes else context.token
 
 
 async def _find_items(context: RequestContext) -> tuple[int | None, Sequence[OutboxItem]]:

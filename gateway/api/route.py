@@ -8,11 +8,12 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from gateway.api.auth import Authenticator, Identity, require_scope
+from gateway.api.auth import Authenticator, Identity
 from gateway.api.bodies import Body
 from gateway.api.body_budget import BodyBudget
 from gateway.api.problems import problem_response
 from gateway.api.query import Query
+from gateway.api.scopes import require_scope
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
 from gateway.protocol import json_text
@@ -32,7 +33,7 @@ class RequestContext(NamedTuple):
     """The gateway that handles it."""
     request: web.Request
     """The request as received."""
-    scope: Scope
+    scopes: frozenset[Scope]
     """What the caller may do."""
     token: str = ""
     """The name of the caller's token; empty on the Unix socket."""
@@ -71,6 +72,8 @@ class Route:
     """The query parameters that it takes; the handler reads them."""
     accepts_ticket: bool = False
     """Whether the query may hold a ticket instead of a token."""
+    pos_setting: str = ""
+    """The setting in `[server]` that lets the scope `pos` suffice; empty if there is none."""
     any_host: bool = False
     """Whether it responds whatever host a plain HTTP request names."""
     documented: bool = True
@@ -80,7 +83,8 @@ class Route:
         self, gateway: Gateway, authenticate: Authenticator, budget: BodyBudget, screen: Screen | None
     ) -> WebHandler:
         """Return the handler for aiohttp. It authenticates the caller, and responds to failures with problems."""
-        needed, handler = self.scope, self.handler
+        needed = "pos" if pos_suffices(self.pos_setting, gateway) else self.scope
+        handler = self.handler
         if self.accepts_ticket:
             authenticate = _accept_tickets(gateway, authenticate)
 
@@ -89,16 +93,21 @@ class Route:
                 if screen is not None:
                     screen(request)
                 if needed is None:
-                    return await handler(RequestContext(gateway, request, "pos"))
+                    return await handler(RequestContext(gateway, request, frozenset()))
                 caller = authenticate(request)
-                require_scope(caller.scope, needed)
-                return await handler(RequestContext(gateway, request, caller.scope, caller.name))
+                require_scope(caller.scopes, needed)
+                return await handler(RequestContext(gateway, request, caller.scopes, caller.name))
             except Exception as exc:
                 return problem_response(request, exc)
             finally:
                 budget.release(request)
 
         return trace_request(handle)
+
+
+def pos_suffices(pos_setting: str, gateway: Gateway) -> bool:
+    """Tell whether a setting lets the scope `pos` suffice."""
+    return bool(pos_setting) and getattr(gateway.settings.server, pos_setting) is True
 
 
 def trace_request(handler: WebHandler) -> WebHandler:

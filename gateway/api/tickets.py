@@ -31,8 +31,8 @@ class Tickets:
             raise Conflict("a ticket is made with a token: call this with one that `sunmi-gateway token create` made")
         return self._sign(token, int(uptime_s) + VALID_S)
 
-    def check(self, ticket: str, uptime_s: float) -> tuple[str, Scope]:
-        """Return name and scope of the token that a ticket was created with. Raises `Unauthorized`."""
+    def check(self, ticket: str, uptime_s: float) -> tuple[str, frozenset[Scope]]:
+        """Return name and scopes of the token that a ticket was created with. Raises `Unauthorized`."""
         encoded, _, _ = ticket.partition(".")
         try:
             ends, _, token = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode().partition(":")
@@ -45,7 +45,7 @@ class Tickets:
         if uptime_s > int(ends):
             raise Unauthorized("the ticket has expired; POST /api/v1/events/tickets makes another")
         record, _ = known
-        return record.name, record.scope
+        return record.name, record.granted
 
     def _sign(self, token: str, ends: int) -> str:
         """Return a ticket: what it says, and the signature."""

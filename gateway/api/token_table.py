@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
+from gateway.api.scopes import expand, list_scopes, name_scopes
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.supervisor import Service, Supervisor
@@ -31,19 +32,25 @@ class TokenRecord:
 
     name: str
     """The name that a person gave it; unique."""
-    scope: Scope
-    """What its holder may do."""
+    scopes: tuple[Scope, ...]
+    """The scopes that a person gave it; they may include more."""
     created_at: int
     """When it was created, in Unix seconds."""
     last_used_at: int | None
     """When it was used last, in Unix seconds; None before its first use."""
+
+    @property
+    def granted(self) -> frozenset[Scope]:
+        """What its holder may do: its scopes, with all that they include."""
+        return expand(self.scopes)
 
     def describe(self) -> dict[str, Any]:
         """Return it as the REST API shows it."""
         used = None if self.last_used_at is None else utc_text(self.last_used_at)
         return {
             "name": self.name,
-            "scope": self.scope,
+            "scope": name_scopes(self.granted),
+            "scopes": list_scopes(self.granted),
             "created_at": utc_text(self.created_at),
             "last_used_at": used,
         }
@@ -74,13 +81,13 @@ class TokenTable:
             "SELECT CAST(name AS BLOB), scope, CAST(sha256 AS BLOB), created_at, last_used_at FROM token"
         ):
             # A damaged name only looks strange: the hash tells which token it is.
-            record = TokenRecord(name.decode(errors="replace"), scope, created_at, last_used_at)
+            record = TokenRecord(name.decode(errors="replace"), _parse_scopes(scope), created_at, last_used_at)
             table._add(record, sha256.decode(errors="replace"))
         table._service = supervisor.start_periodic("token uses", table.store_uses, interval_s=CHECK_INTERVAL_S)
         return table
 
-    async def create(self, name: str, scope: Scope) -> str:
-        """Create a token and return it, the only time that it is seen.
+    async def create(self, name: str, *scopes: Scope) -> str:
+        """Create a token with some scopes and return it, the only time that it is seen.
 
         Raises `Conflict` if the name is taken and `InvalidRequest` if it is not valid.
         """
@@ -88,12 +95,12 @@ class TokenTable:
             reason = f"must be 1 to {MAX_NAME_LENGTH} printable characters, without blanks at the ends"
             raise InvalidRequest([FieldError("name", reason)])
         token = _PREFIX + secrets.token_urlsafe(32)
-        record = TokenRecord(name, scope, int(self._now()), None)
+        record = TokenRecord(name, tuple(list_scopes(scopes)), int(self._now()), None)
         sha256 = _hash(token)
         try:
             await self._database.execute(
                 "INSERT INTO token (name, scope, sha256, created_at) VALUES (?, ?, ?, ?)",
-                (name, scope, sha256, record.created_at),
+                (name, " ".join(record.scopes), sha256, record.created_at),
             )
         except sqlite3.IntegrityError as exc:
             raise Conflict(f"A token named {name!r} exists already: choose another name, or revoke that one") from exc
@@ -164,6 +171,11 @@ class TokenTable:
             )
             # A token may have been revoked meanwhile.
             self._stored_uses.update({sha256: used for sha256, used in uses.items() if sha256 in self._records})
+
+
+def _parse_scopes(text: str) -> tuple[Scope, ...]:
+    """Return the scopes that are stored; what is none, in a damaged row, gives no right."""
+    return tuple(list_scopes(text.split()))  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=64)

@@ -4,13 +4,20 @@ from aiohttp import web
 
 from gateway.api.bodies import TokenBody, read_body
 from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.scopes import expand, list_scopes, name_scopes
+from gateway.errors import FieldError, InvalidRequest
 
 
 async def create_token(context: RequestContext) -> web.StreamResponse:
     """Create a token. Only this response shows it."""
     body = await read_body(context.request, TokenBody)
-    token = await context.gateway.tokens.create(body.name, body.scope)
-    return json_response({"name": body.name, "scope": body.scope, "token": token}, 201)
+    if (body.scope is None) == (not body.scopes):
+        raise InvalidRequest([FieldError("scope", "is required, or else scopes, a list")])
+    scopes = [body.scope] if body.scope is not None else body.scopes or []
+    token = await context.gateway.tokens.create(body.name, *scopes)
+    granted = expand(frozenset(scopes))
+    document = {"name": body.name, "scope": name_scopes(granted), "scopes": list_scopes(granted), "token": token}
+    return json_response(document, 201)
 
 
 async def list_tokens(context: RequestContext) -> web.StreamResponse:

@@ -4,10 +4,10 @@ import functools
 
 from aiohttp import web
 
-from gateway.api.auth import require_scope, scope_covers
 from gateway.api.bodies import read_call
 from gateway.api.outbox import queue_call
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import RequestContext, Route, json_response, pos_suffices
+from gateway.api.scopes import require_scope
 from gateway.errors import Conflict
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
@@ -18,7 +18,7 @@ async def call_camera(context: RequestContext) -> web.StreamResponse:
     """Pass a call on to a managed camera and return its response."""
     names = context.request.match_info
     endpoint = CATALOGUE.get("camera", f"{names['type']}/{names['action']}")
-    require_scope(context.scope, endpoint.scope)
+    _require_scope(context, endpoint)
     call = await read_call(context.request, endpoint, {})
     return _pass_on(context, endpoint, await context.gateway.cameras.call(context.sn, call))
 
@@ -26,7 +26,7 @@ async def call_camera(context: RequestContext) -> web.StreamResponse:
 async def call_cloud(context: RequestContext) -> web.StreamResponse:
     """Pass a call on to the cloud and return its response, or queue it."""
     endpoint = CATALOGUE.get("cloud", context.request.match_info["path"])
-    require_scope(context.scope, endpoint.scope)
+    _require_scope(context, endpoint)
     return await _call_cloud(endpoint, context)
 
 
@@ -39,8 +39,12 @@ async def _call_cloud(endpoint: Endpoint, context: RequestContext) -> web.Stream
     return _pass_on(context, endpoint, await context.gateway.cloud.call(call))
 
 
+def _require_scope(context: RequestContext, endpoint: Endpoint) -> None:
+    require_scope(context.scopes, "pos" if pos_suffices(endpoint.pos_setting, context.gateway) else endpoint.scope)
+
+
 def _pass_on(context: RequestContext, endpoint: Endpoint, response: VendorResponse) -> web.Response:
-    if endpoint.has_secret_fields and not scope_covers(context.scope, "admin"):
+    if endpoint.has_secret_fields and "admin" not in context.scopes:
         return json_response(endpoint.redact(response.document))
     return web.Response(body=response.raw, content_type="application/json")
 
@@ -48,7 +52,15 @@ def _pass_on(context: RequestContext, endpoint: Endpoint, response: VendorRespon
 def _make_route(endpoint: Endpoint) -> Route:
     """Return the route of one endpoint of the cloud. A fixed path is matched faster than the general one."""
     handler = functools.partial(_call_cloud, endpoint)
-    return Route("POST", f"/api/v1/cloud/{endpoint.path}", endpoint.title, handler, endpoint.scope, documented=False)
+    return Route(
+        "POST",
+        f"/api/v1/cloud/{endpoint.path}",
+        endpoint.title,
+        handler,
+        endpoint.scope,
+        pos_setting=endpoint.pos_setting,
+        documented=False,
+    )
 
 
 ROUTES = (

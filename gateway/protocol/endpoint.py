@@ -17,7 +17,7 @@ from gateway.protocol.relay_policy import RelayPolicy
 Side = Literal["camera", "cloud"]
 Auth = Literal["signed", "activation", "none"]
 Availability = Literal["available", "developing", "unavailable", "listed"]
-Scope = Literal["pos", "installer", "admin"]
+Scope = Literal["pos", "media", "people", "installer", "admin"]
 FieldType = Literal["string", "int", "number", "array", "object"]
 
 REDACTED: Final = "********"
@@ -79,7 +79,9 @@ class Endpoint:
     source: str
     """The vendor's page that describes it, and the section there."""
     scope: Scope
-    """The least scope that a caller's token needs."""
+    """The scope that a caller's token needs."""
+    pos_setting: str = ""
+    """The setting in `[server]` that lets the scope `pos` suffice; empty if there is none."""
     parameters: tuple[Parameter, ...] = ()
     """The private parameters; signing adds the public ones."""
     response_fields: tuple[ResponseField, ...] = ()
@@ -226,6 +228,7 @@ class Endpoint:
                 for known in self.return_codes
             ],
             "scope": self.scope,
+            "pos_setting": self.pos_setting or None,
             "relay": None if self.relay is None else self.relay.describe(),
             "repeatable": self.repeatable,
             "timeout_s": self.timeout_s,

@@ -30,9 +30,10 @@ _INTRODUCTION: Final = """\
 Every endpoint of the vendor that the gateway knows, generated from the catalogue by
 `packaging/generate.sh`: do not edit this page. Parameters are private ones; `app_id`, `timestamp`,
 `random` and `sign` are added when a call is signed. Response fields are those below `data`. *Inferred* marks what no
-document says. *Scope* is the least that a token needs: `pos`, `installer` or `admin`. *Source* names the
-vendor's page and the section on it. *Queued* calls are kept in the outbox until the cloud has taken them: by their
-priority, 0 first, and those with the same order key one after the other. Calls of cameras are never queued."""
+document says. *Scope* is what a token needs: `pos`, `media`, `people`, `installer` (which includes `pos` and
+`media`) or `admin` (which includes all). *Source* names the vendor's page and the section on it. *Queued* calls
+are kept in the outbox until the cloud has taken them: by their priority, 0 first, and those with the same order key
+one after the other. Calls of cameras are never queued."""
 
 
 def render(catalogue: Catalogue) -> str:
@@ -127,7 +128,8 @@ def _render_endpoint(endpoint: Endpoint) -> Iterator[str]:
 
 
 def _list_facts(endpoint: Endpoint) -> Iterator[str]:
-    yield f"- Scope `{endpoint.scope}`; {_AUTH[endpoint.auth]}; {_AVAILABILITY[endpoint.availability]}."
+    relaxed = f" (`pos` with `server.{endpoint.pos_setting}`)" if endpoint.pos_setting else ""
+    yield f"- Scope `{endpoint.scope}`{relaxed}; {_AUTH[endpoint.auth]}; {_AVAILABILITY[endpoint.availability]}."
     yield f"- {'Safe' if endpoint.repeatable else 'Not safe'} to send again when the response was lost."
     if endpoint.relay is not None:
         yield from (f"- {fact}" for fact in describe_relay_policy(endpoint.relay))

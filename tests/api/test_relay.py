@@ -2,12 +2,15 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from gateway.simulator.store import SimulatedStore
+from tests.api.conftest import Rest
+from tests.api.serving import served
 
 ORDER = {"order_no": "CN0000938", "received_amount": "12.80"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (212).to_bytes(4) + (104).to_bytes(4) + bytes(32)
@@ -109,6 +112,49 @@ async def test_scopes(store: SimulatedStore, pos: Any, installer: Any) -> None:
             answer = await caller("POST", f"/api/v1/cloud/{path}", body)
             assert (answer.status, answer.body["code"]) == (403, "forbidden"), path
     assert store.cloud.request_paths == []
+
+
+ALLOWED = {
+    "pos": {"face/getInfo"},
+    "media": {"media/live/start", "media/live/getSnapshot", "media/video/getList"},
+    "people": {"face/update", "face/group/move"},
+    "installer": {
+        "face/getInfo",
+        "media/live/start",
+        "media/live/getSnapshot",
+        "media/video/getList",
+        "product/delete",
+    },
+}
+
+
+async def test_media_people_and_deleting_products_have_scopes_of_their_own(admin: Any) -> None:
+    everything = set().union(*ALLOWED.values())
+    for scope, allowed in ALLOWED.items():
+        made = await admin("POST", "/api/v1/tokens", {"name": scope, "scopes": [scope]})
+        caller = Rest(admin.session, made.body["token"])
+        for prefix in ("", "openapi/"):  # the first has a route of its own, the second goes by the general one
+            if prefix and "pos" not in made.body["scopes"]:
+                continue
+            statuses = {
+                path: (await caller("POST", f"/api/v1/cloud/{prefix}{path}", {"strange": 1})).status
+                for path in everything
+            }
+            assert {path for path, status in statuses.items() if status == 400} == allowed
+            assert set(statuses.values()) == {400, 403}, "nobody got so far that it was sent"
+    described = await admin("GET", "/api/v1/tokens")
+    shown = {one["name"]: one["scope"] for one in described.body["tokens"]}
+    assert (shown["media"], shown["installer"]) == ("custom", "installer")
+
+
+async def test_a_setting_lets_tills_delete_products(tmp_path: Path) -> None:
+    for allowed, status in ((False, 403), (True, 400)):
+        async with served(tmp_path / str(allowed), pos_deletes_products=allowed) as at:
+            headers = {"Authorization": f"Bearer {await at.gateway.tokens.create('till', 'pos')}"}
+            async with aiohttp.ClientSession(at.plain, headers=headers) as http:
+                for path in ("product/delete", "openapi/product/delete"):
+                    async with http.post(f"/api/v1/cloud/{path}", json={"strange": 1}) as response:
+                        assert response.status == status
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from gateway.api import token_table
 from gateway.api.token_table import TokenRecord, TokenTable
 from gateway.errors import Conflict, InvalidRequest, NotFound
+from gateway.protocol.endpoint import Scope
 from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from tests.storage.databases import refused_writes
@@ -61,12 +62,13 @@ async def test_a_token_is_found_and_only_its_hash_is_stored(
 ) -> None:
     token = await tokens.create("till 1", "pos")
     assert re.fullmatch(r"sgw_[0-9A-Za-z_-]{43}", token)
-    record = TokenRecord("till 1", "pos", START, None)
+    record = TokenRecord("till 1", ("pos",), START, None)
     assert tokens.find(token) == record
     assert tokens.all() == [record]
     assert record.describe() == {
         "name": "till 1",
         "scope": "pos",
+        "scopes": ["pos"],
         "created_at": "2025-11-21T23:14:38Z",
         "last_used_at": None,
     }
@@ -194,3 +196,38 @@ async def test_a_damaged_name_keeps_nobody_out(tokens: TokenTable, database: Dat
     assert record.name == "t\ufffd"
     await again.revoke("t\ufffd")
     assert (await reopen(database)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "scope", "granted"),
+    [
+        (["pos"], "pos", ["pos"]),
+        (["installer"], "installer", ["pos", "media", "installer"]),
+        (["installer", "pos", "media"], "installer", ["pos", "media", "installer"]),
+        (["admin", "people"], "admin", ["pos", "media", "people", "installer", "admin"]),
+        (["media", "pos"], "custom", ["pos", "media"]),
+        (["people"], "custom", ["people"]),
+        (["installer", "people"], "custom", ["pos", "media", "people", "installer"]),
+    ],
+)
+async def test_scopes_have_a_name_and_a_list(
+    tokens: TokenTable, database: Database, given: list[Scope], scope: str, granted: list[str]
+) -> None:
+    token = await tokens.create("x", *given)
+    for table in (tokens, await reopen(database)):
+        record = table.find(token)
+        assert record is not None
+        shown = record.describe()
+        assert (shown["scope"], shown["scopes"]) == (scope, granted)
+
+
+async def test_a_damaged_scope_gives_no_right(tokens: TokenTable, database: Database) -> None:
+    token = await tokens.create("x", "pos")
+    await database.execute("UPDATE token SET scope = 'pos root media'")
+    record = (await reopen(database)).find(token)
+    assert record is not None
+    assert record.granted == {"pos", "media"}
+    await database.execute("UPDATE token SET scope = 'everything'")
+    record = (await reopen(database)).find(token)
+    assert record is not None
+    assert record.granted == set()

@@ -33,6 +33,7 @@ class GatewayProcess:
         self.config = directory / "gateway.toml"
         self.config.write_text(
             f'{cloud_toml}ca_file = "{ca_file}"\n[server]\nhost = "127.0.0.1"\nport = {self.port}\n'
+            "pos_deletes_products = true\n"
             f'[storage]\ndirectory = "{self.state}"\n'
             f'[discovery]\ninterfaces = ["lo"]\ninterval_s = 0\nbroadcast_port = {find_free_port()}\n'
         )

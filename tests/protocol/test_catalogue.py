@@ -163,6 +163,12 @@ def test_its_scope(endpoint: Endpoint) -> None:
         assert endpoint.scope == "admin"
     elif endpoint.side == "camera":
         assert (endpoint.scope == "pos") == (reads and not endpoint.has_secret_fields)
+    elif endpoint.path.startswith("media/"):
+        assert endpoint.scope == "media"
+    elif re.fullmatch(r"face/(add|update\w*|group/move)", endpoint.path):
+        assert endpoint.scope == "people"
+    elif endpoint.path == "product/delete":
+        assert (endpoint.scope, endpoint.pos_setting) == ("installer", "pos_deletes_products")
     elif reads or endpoint.path.startswith(("order/", "product/", "passengerFlow/")):
         assert endpoint.scope == "pos"
 

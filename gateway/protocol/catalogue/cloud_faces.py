@@ -184,7 +184,7 @@ ENDPOINTS = (
         path="face/add",
         title="Add Face Information to a Specified Face Group",
         source="Cloud API, 5.3.8",
-        scope="pos",
+        scope="people",
         parameters=(
             *SHOP_PARAMETERS,
             _GROUP_ID,
@@ -206,7 +206,7 @@ ENDPOINTS = (
         path="face/update",
         title="Modify the Attribute Information of a Specified Face",
         source="Cloud API, 5.3.9",
-        scope="pos",
+        scope="people",
         parameters=(
             *SHOP_PARAMETERS,
             _GROUP_ID,
@@ -223,7 +223,7 @@ ENDPOINTS = (
         path="face/updatePicture",
         title="Modify the Image of a Specified Face",
         source="Cloud API, 5.2",
-        scope="pos",
+        scope="people",
         availability="listed",
         return_codes=cloud_codes({}),
         # (NOTES: Availability)
@@ -243,7 +243,7 @@ ENDPOINTS = (
         path="face/group/move",
         title="Move a Specified Face Among Face Groups",
         source="Cloud API, 5.3.11",
-        scope="installer",
+        scope="people",
         parameters=(
             *SHOP_PARAMETERS,
             Parameter(

@@ -242,7 +242,8 @@ ENDPOINTS = (
         path="product/delete",
         title="Delete Product",
         source="Product APIs, 3.2.4",
-        scope="pos",
+        scope="installer",
+        pos_setting="pos_deletes_products",
         parameters=(
             *SHOP_PARAMETERS,
             Parameter(

@@ -31,7 +31,7 @@ CREATE TABLE provisioning_job (
 -- The tokens of callers. A token itself is shown once and not stored.
 CREATE TABLE token (
     name TEXT PRIMARY KEY,
-    scope TEXT NOT NULL CHECK (scope IN ('pos', 'installer', 'admin')),
+    scope TEXT NOT NULL,               -- names of scopes, separated by blanks
     sha256 TEXT NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
     last_used_at INTEGER               -- up to a day behind
