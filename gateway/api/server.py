@@ -107,7 +107,9 @@ def make_application(
     for route in ROUTES:
         screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
         app.router.add_route(route.method, route.path, route.bind(gateway, authenticate, budget, screen))
-    respond_not_found = _respond_not_found if rules is None else _screen_first(rules.screen, _respond_not_found)
+    respond_not_found = trace_request(
+        _respond_not_found if rules is None else _screen_first(rules.screen, _respond_not_found)
+    )
     if rules is not None and rules.settings.cors_origins:
         methods = {route.method for route in ROUTES}
         allow_origins(app, rules.settings.cors_origins, methods, otherwise=respond_not_found)
@@ -247,7 +249,6 @@ async def _refuse_plain_http(request: web.Request) -> web.StreamResponse:
 
 
 def _screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
-    @trace_request
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             screen(request)
@@ -258,7 +259,6 @@ def _screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
     return handle
 
 
-@trace_request
 async def _respond_not_found(request: web.Request) -> web.StreamResponse:
     """Respond to what no route takes: 405 for a path that has other methods, else 404."""
     methods: set[str] = set()
