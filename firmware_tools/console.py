@@ -37,8 +37,8 @@ class Console:
         return steps
 
     def print_result(self, document: dict[str, Any], text: str) -> None:
-        """Print the result of a command: the document as JSON, or else the text."""
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False) if self._as_json else text)
+        """Print the result of a command: the document as JSON in UTF-8, or else the text."""
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False).encode() if self._as_json else text)
 
     def print_failed_result(self, document: dict[str, Any]) -> None:
         """Print the result of a command that fails, as JSON only: the exception raised next is the text."""

@@ -1,5 +1,6 @@
 """The group of commands. An error becomes one line on stderr and an exit status."""
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -27,6 +28,8 @@ for command in (list_, prepare, image, verify, clean, batch):
 def main() -> NoReturn:
     """Run a command and exit with status 0 (done), 1 (failed) or 2 (wrong usage)."""
     signal.signal(signal.SIGTERM, _raise_interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         with sunmi_sdcard.make_context("sunmi-sdcard", sys.argv[1:]) as context:
             sunmi_sdcard.invoke(context)

@@ -12,7 +12,8 @@ from gateway.cameras.capture import file_name
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, with_api, write_file
-from gateway.cli.output import print_json, print_line, print_members, print_message, print_table
+from gateway.cli.encoding import print_json
+from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.errors import NotFound
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE

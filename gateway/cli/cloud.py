@@ -5,7 +5,8 @@ import click
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
-from gateway.cli.output import print_json, print_message
+from gateway.cli.encoding import print_json
+from gateway.cli.output import print_message
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
 

@@ -13,8 +13,8 @@ from typing import Any, Concatenate, NoReturn, ParamSpec
 import click
 
 from gateway.cli.client import ApiClient, ApiError, connect_api
+from gateway.cli.encoding import make_printable, print_json
 from gateway.errors import GatewayError
-from gateway.protocol import json_text
 from gateway.settings import Settings, find_settings_file, load_settings
 
 P = ParamSpec("P")
@@ -38,7 +38,7 @@ class CommandContext:
     def emit(self, document: Any, render: Callable[[Any], object]) -> None:
         """Print a result: as JSON with `--json`, else by `render`."""
         if self.json:
-            click.echo(json_text.dumps(document))
+            print_json(document)
         else:
             render(document)
 
@@ -63,7 +63,7 @@ class CommandContext:
 
 def fail(reason: str) -> NoReturn:
     """Print the reason in one line to standard error, and exit with status 1."""
-    click.echo(f"sunmi-gateway: {' '.join(reason.split())}", err=True)
+    click.echo(f"sunmi-gateway: {make_printable(' '.join(reason.split()))}", err=True)
     sys.exit(1)
 
 
@@ -123,7 +123,7 @@ def run_command(context: CommandContext, work: Coroutine[Any, Any, None]) -> Non
         asyncio.run(work)
     except ApiError as exc:
         if context.json:
-            click.echo(json_text.dumps(exc.document))
+            print_json(exc.document)
         fail(str(exc))
     except GatewayError as exc:
         fail(str(exc))

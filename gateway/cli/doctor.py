@@ -81,7 +81,7 @@ def _check_settings_files(path: Path | None, settings: Settings) -> list[Finding
 
 
 def _render(document: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for one in document["findings"]:
         status = one["status"]
         console.print(f"[{_COLOURS[status]}]{status.ljust(8)}[/] {one['check'].ljust(18)} ", end="")

@@ -9,6 +9,7 @@ import click
 
 from gateway import __version__
 from gateway.cli.command import CommandContext
+from gateway.cli.encoding import replace_unencodable
 from gateway.runtime import logs
 
 _GLOBAL_FLAGS: Final = ("--json", "--no-input")
@@ -68,6 +69,7 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
+    replace_unencodable()
     given = list(sys.argv[1:] if arguments is None else arguments)
     end = given.index("--") if "--" in given else len(given)
     words = [word for word in given[:end] if word not in _GLOBAL_FLAGS]

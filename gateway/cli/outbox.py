@@ -133,7 +133,7 @@ async def export(context: CommandContext, api: ApiClient, state: str | None, out
         query["after"] = page["next"]
     text = json_text.dumps({"items": items}, indent=None if context.json else 2)
     if output is None:
-        click.echo(text)
+        click.echo(text.encode())
         return
     write_file(output, text)
     print_message(f"{len(items)} items written to {output}")

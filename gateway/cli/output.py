@@ -1,37 +1,62 @@
 """Printing for people: results to standard output, messages and progress to standard error."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rich.bar import Bar
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from gateway.cli.encoding import make_printable
 from gateway.protocol import json_text
 
 _results: Final = Console(highlight=False, markup=False, emoji=False)
 messages: Final = Console(stderr=True, highlight=False, emoji=False)
 """Standard error. Texts from elsewhere are printed by `print_message`, which interprets no markup."""
+_WRAPPED_COLUMNS: Final = frozenset({"NAME", "TITLE", "MEANING"})
+"""Headings of columns that hold words, which may be wrapped. What other columns hold is never broken."""
+_COLUMN_GAP: Final = 1
 
 
 def print_line(text: str) -> None:
     """Print a line."""
-    _results.print(text, soft_wrap=True)
+    _results.print(make_printable(text), soft_wrap=True)
 
 
 def print_message(text: str) -> None:
     """Print a line to standard error."""
-    messages.print(text, markup=False, soft_wrap=True)
+    messages.print(make_printable(text), markup=False, soft_wrap=True)
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
-    """Print rows as a table. `columns` maps each heading to the member of a row below it."""
-    grid = Table(box=None, pad_edge=False)
-    for heading in columns:
-        grid.add_column(heading, overflow="fold")
-    for row in rows:
-        grid.add_row(*(_format_cell(row.get(member)) for member in columns.values()))
-    _results.print(grid)
+    """Print rows as a table. `columns` maps each heading to the member of a row below it.
+
+    In a terminal, words are wrapped where the table is too wide; in a pipe there is no width.
+    """
+    lines = [list(columns)]
+    lines += [
+        [make_printable(" ".join(_format_cell(row.get(member)).split())) for member in columns.values()] for row in rows
+    ]
+    grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, _COLUMN_GAP, 0, 0))
+    longest, shortest = 0, 0
+    for number, heading in enumerate(columns):
+        cells = [line[number] for line in lines]
+        width = max(map(cell_len, cells))
+        is_wrapped = heading in _WRAPPED_COLUMNS
+        grid.add_column(no_wrap=not is_wrapped, min_width=None if is_wrapped else width)
+        longest += width + _COLUMN_GAP
+        shortest += (max(map(_find_longest_word, cells)) if is_wrapped else width) + _COLUMN_GAP
+    for line in lines:
+        grid.add_row(*line)
+    width = max(_results.width, shortest) if sys.stdout.isatty() else longest
+    Console(width=width, highlight=False, markup=False, emoji=False).print(grid, crop=False)
+
+
+def _find_longest_word(text: str) -> int:
+    """Return the width of the longest word."""
+    return max(map(cell_len, text.split()), default=0)
 
 
 def print_bars(steps: Sequence[tuple[str, int | None]]) -> None:
@@ -56,11 +81,6 @@ def print_members(document: Mapping[str, Any]) -> None:
     width = max((len(name) for name in document), default=0)
     for name, value in document.items():
         print_line(f"{name.ljust(width)}  {_format_cell(value)}")
-
-
-def print_json(document: Any) -> None:
-    """Print a JSON document."""
-    print_line(json_text.dumps(document))
 
 
 def _format_cell(value: Any) -> str:

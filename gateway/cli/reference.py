@@ -17,7 +17,7 @@ from gateway.protocol.signing import string_to_sign
 def catalogue(context: CommandContext, markdown: bool) -> None:
     """List every endpoint of cameras and cloud."""
     if markdown:
-        click.echo(render(CATALOGUE), nl=False)
+        click.echo(render(CATALOGUE).encode(), nl=False)
         return
     columns = {"SIDE": "side", "PATH": "path", "TITLE": "title", "SCOPE": "scope", "AVAILABILITY": "availability"}
     document = {"endpoints": [endpoint.describe() for endpoint in CATALOGUE.endpoints]}
