@@ -133,6 +133,26 @@ async def test_a_till_that_hangs_delays_no_other(
     assert [one["type"] for one in await hanging.got(2)] == ["a", "b"]
 
 
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 422, 500])
+async def test_a_till_that_rejects_events_for_a_while_loses_none(
+    pushing: Gateway, admin: Any, till: Till, status: int
+) -> None:
+    till.status = status
+    made = (await admin("POST", WEBHOOKS, {"url": till.url})).body["webhook_id"]
+    await happen(pushing, "a", "b")
+    await till.got(2)
+    till.status = 204
+    await settled(admin, made, delivered=2, left_out=0, behind=0)
+
+
+async def test_a_till_that_is_gone_gets_nothing_twice(pushing: Gateway, admin: Any, till: Till) -> None:
+    till.status = 410
+    made = (await admin("POST", WEBHOOKS, {"url": till.url})).body["webhook_id"]
+    await happen(pushing, "a", "b")
+    await settled(admin, made, left_out=2, behind=0)
+    assert [one["type"] for one in await till.got(2)] == ["a", "b"]
+
+
 async def test_a_redirect_is_not_followed_and_counts_as_a_failure(pushing: Gateway, admin: Any, till: Till) -> None:
     till.status = 307
     made = (await admin("POST", WEBHOOKS, {"url": till.url})).body["webhook_id"]
@@ -171,6 +191,18 @@ async def test_a_webhook_outlives_a_restart_with_what_it_missed(pushing: Gateway
         ("http://[::ffff:8.8.8.8]/", "not in the store's network"),
         ("http://0.0.0.0:9/", "not in the store's network"),
         ("http://224.0.0.251/", "not in the store's network"),
+        ("http://2130706433/", "neither a host name nor an IP address"),
+        ("http://0x7f000001/", "neither a host name nor an IP address"),
+        ("http://0x7f.1:8080/", "neither a host name nor an IP address"),
+        ("http://0177.0.0.1/", "neither a host name nor an IP address"),
+        ("http://127.1/", "neither a host name nor an IP address"),
+        ("http://127.0.0.1./", "neither a host name nor an IP address"),
+        ("http://%31%32%37.0.0.1/", "neither a host name nor an IP address"),
+        ("http://\uff11\uff12\uff17.0.0.1/", "neither a host name nor an IP address"),
+        ("http://192.168.1.20:0/events", "a port from 1 to 65535"),
+        ("https://till.example:0/", "a port from 1 to 65535"),
+        ("http://169.254.169.254/latest/meta-data", "not in the store's network"),
+        ("http://[::ffff:169.254.1.1]/", "not in the store's network"),
         ("http://127.0.0.1:8080/hooks/cloud", "is this gateway itself"),
         ("http://localhost:8080/", "is this gateway itself"),
         ("http://[::1]:8080/", "is this gateway itself"),

@@ -8,13 +8,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import aiohttp
 import pytest
 from pytest_aiohttp import AiohttpServer
 
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
 from gateway.events.webhooks import Webhooks
-from gateway.events.webhooks.table import WebhookTable
+from gateway.events.webhooks.address import AddressPolicy
+from gateway.events.webhooks.attempt import create_secret
+from gateway.events.webhooks.delivery import Delivery
+from gateway.events.webhooks.table import Webhook, WebhookTable
 from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from gateway.storage.uptime_table import Uptime
@@ -131,6 +135,27 @@ async def test_a_delivery_whose_events_cannot_be_read_goes_on_when_they_can(
     await store.change("ALTER TABLE event RENAME COLUMN camera_before TO camera")
     await store.happen("a")
     assert [one["type"] for one in await till.got(1)] == ["a"]
+
+
+async def test_an_event_that_is_rejected_for_hours_is_skipped(store: Store, till: Till, until: Until) -> None:
+    till.status = 422
+    webhook = Webhook(
+        id="1", name="till", url=till.url, secret=create_secret(), types="", camera="", created_at=1_800_000_000
+    )
+    connector = aiohttp.TCPConnector()
+    async with aiohttp.ClientSession(connector=connector) as http:
+        policy = AddressPolicy(lambda: ())
+        delivery = Delivery(webhook, 0, store.events, http, policy, lambda: 1_800_000_000.0, max_rejection_s=0.5)
+        delivery.start(store.supervisor)
+        await store.happen("a")
+        delivery.wake()
+        await until(lambda: delivery.statistics.skipped == 1)
+        assert len(till.requests) >= 2
+        till.status = 204
+        await store.happen("b")
+        delivery.wake()
+        await until(lambda: delivery.statistics.delivered == 1)
+        await delivery.stop()
 
 
 async def test_a_removed_webhook_leaves_no_service(store: Store, till: Till) -> None:

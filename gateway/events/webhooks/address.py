@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,11 @@ from gateway.errors import FieldError, InvalidRequest
 MAX_URL_LENGTH: Final = 2048
 _LOCAL_NETWORKS: Final = tuple(
     ipaddress.ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "::1/128",
-                    "fc00::/7", "fe80::/10")
-)  # fmt: skip
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "::1/128", "fc00::/7", "fe80::/10")
+)
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+"""The last part of a host that is an IPv4 address, in whatever form: `2130706433`, `0x7f.1` or `127.1`."""
 
 
 class AddressNotAllowed(OSError):
@@ -40,7 +43,7 @@ class AddressPolicy:
         """
         try:
             parts = urlsplit(url)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
+            port = (443 if parts.scheme == "https" else 80) if parts.port is None else parts.port
         except ValueError:
             raise _invalid_url("is no URL") from None
         host = parts.hostname or ""
@@ -50,6 +53,10 @@ class AddressPolicy:
             )
         if parts.username or parts.password or parts.fragment:
             raise _invalid_url("must hold no user, password or fragment")
+        if port == 0:
+            raise _invalid_url("must name a port from 1 to 65535")
+        if not _is_ip_address(host) and not _is_host_name(host):
+            raise _invalid_url(f"{host} is neither a host name nor an IP address such as 192.168.1.20")
         if (reason := self.find_objection(host, port)) is not None:
             raise _invalid_url(reason)
 
@@ -106,6 +113,20 @@ class LocalResolver(AbstractResolver):
             lookup = self._lookups[key] = loop.run_in_executor(self._threads, _get_addresses, host, port, family)
             lookup.add_done_callback(lambda _: self._lookups.pop(key, None))
         return await asyncio.shield(lookup)
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_host_name(host: str) -> bool:
+    """Return whether a host is a name, rather than an IPv4 address in a form that only some programs read."""
+    last = host.rstrip(".").rpartition(".")[2]
+    return _HOST_NAME.fullmatch(host) is not None and not _NUMBER.fullmatch(last)
 
 
 def _get_addresses(host: str, port: int, family: int) -> list[ResolveResult]:

@@ -18,6 +18,7 @@ TIMEOUT_S: Final = 10.0
 _CONNECT_TIMEOUT_S: Final = 5.0
 _MAX_REASON_LENGTH: Final = 300
 _RETRIABLE_STATUSES: Final = (408, 429)
+_GONE: Final = 410
 
 
 class AttemptOutcome(NamedTuple):
@@ -30,8 +31,13 @@ class AttemptOutcome(NamedTuple):
 
     @property
     def is_rejection(self) -> bool:
-        """Whether the till was there and did not want it: another attempt will hardly help."""
+        """Whether somebody was there and did not want it. It may be a till that is being set up or updated."""
         return self.status is not None and 300 <= self.status < 500 and self.status not in _RETRIABLE_STATUSES
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the till says that it will not take it, now or later (Standard Webhooks: 410)."""
+        return self.status == _GONE
 
 
 def create_secret() -> str:

@@ -22,8 +22,8 @@ from gateway.runtime.timestamps import utc_text
 INITIAL_DELAY_S: Final = 1.0
 MAX_DELAY_S: Final = 300.0
 """The range of delays after a failed attempt."""
-MAX_REJECTIONS: Final = 5
-"""How many attempts fail before an event that the till itself rejects is skipped, so that the rest can go on."""
+MAX_REJECTION_S: Final = 6 * 3600.0
+"""How long an event is tried that the till itself rejects, before it is skipped so that the rest can go on."""
 PAGE_SIZE: Final = 100
 """How many events are read at once."""
 MAX_RESTART_DELAY_S: Final = 10.0
@@ -61,6 +61,7 @@ class Delivery:
         http: aiohttp.ClientSession,
         policy: AddressPolicy,
         now: Callable[[], float],
+        max_rejection_s: float = MAX_REJECTION_S,
     ) -> None:
         """Send nothing before `start`; `now` returns the time in Unix seconds."""
         self.webhook = webhook
@@ -73,6 +74,7 @@ class Delivery:
         self._http = http
         self._policy = policy
         self._now = now
+        self._max_rejection_s = max_rejection_s
         self._published = asyncio.Event()
         self._service: Service | None = None
         self._failures = FailureLog(_log, f"the webhook {webhook.name!r} takes no events", level=logging.WARNING)
@@ -141,8 +143,9 @@ class Delivery:
                 service.expect_turn()
 
     async def _deliver(self, event: Event, service: Service) -> None:
-        """Send an event until it has arrived, or the till has rejected it often enough."""
+        """Send an event until it has arrived, or the till has rejected it for long enough."""
         body, statistics = event.to_json().encode(), self.statistics
+        give_up_at = time.monotonic() + self._max_rejection_s
         back_off = BackOff(INITIAL_DELAY_S, MAX_DELAY_S)
         while True:
             outcome = await self.send_now(event.id, body)
@@ -155,7 +158,7 @@ class Delivery:
                 return
             statistics.failures, statistics.last_error = statistics.failures + 1, outcome.failure
             self._failures.failed(outcome.failure)
-            if outcome.is_rejection and statistics.failures >= MAX_REJECTIONS:
+            if outcome.is_final or (outcome.is_rejection and time.monotonic() >= give_up_at):
                 statistics.skipped, statistics.failures = statistics.skipped + 1, 0
                 self._rejections.failed(f"the event {event.id}: {outcome.failure}")
                 return
