@@ -93,14 +93,6 @@ class Gateway:
         self._add(self.supervisor)
         self.directory = StateDirectory.acquire(settings.state_directory)
         self._parts.callback(self.directory.release)
-        if (mount := self.directory.volatile_mount) is not None:
-            _log.warning(
-                "%s is on %s (%s), so everything in it is lost at the next restart, calls for the cloud among them: "
-                "set storage.directory to a folder on a disk",
-                self.directory.path,
-                mount.point,
-                mount.kind,
-            )
         self.clock = PeerClock()
         self.metrics = Metrics()
         self.cloud = self._add(CloudClient(settings.cloud, self.clock))
@@ -198,6 +190,14 @@ class Gateway:
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Start the background work: outbox, events, webhooks, interrupted jobs, advertisement and discovery."""
+        if (mount := self.directory.volatile_mount) is not None:
+            _log.warning(
+                "%s is on %s (%s), so everything in it is lost at the next restart, calls for the cloud among them: "
+                "set storage.directory to a folder on a disk",
+                self.directory.path,
+                mount.point,
+                mount.kind,
+            )
         self.database.start(self.supervisor)
         self.outbox_worker.start()
         self.system_events.start()

@@ -109,6 +109,7 @@ async def test_state_that_a_restart_empties_is_said(
         gateway = await Gateway.open(load_settings(file))
         try:
             async with serve(gateway) as urls, aiohttp.ClientSession(urls[0]) as session:
+                await gateway.start(port=1, https_port=0)
                 till = Rest(session, await gateway.tokens.create("till", "pos"))
                 shown = await till("GET", "/api/v1/status")
                 async with session.get("/metrics", headers={"Authorization": f"Bearer {till.token}"}) as response:
