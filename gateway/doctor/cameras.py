@@ -1,17 +1,24 @@
 """Checks of the cameras: whether each answers as the one it should be, its clock, and the client certificate."""
 
 import asyncio
-import time
-from datetime import UTC, datetime, timedelta
+import contextlib
 from pathlib import Path
 from typing import Final
 
-from gateway import RELEASED_AT
 from gateway.cameras.record import CameraRecord, ClockSource
 from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
+from gateway.doctor.certificates import check_validity
 from gateway.doctor.check import CheckContext, Finding
 from gateway.doctor.cloud import CLOCK_TOLERANCE_S
-from gateway.errors import CameraResponseMalformed, CameraUntrusted, Conflict, GatewayError, Problem, SettingsError
+from gateway.errors import (
+    CameraResponseMalformed,
+    CameraUntrusted,
+    Conflict,
+    GatewayError,
+    Problem,
+    SettingsError,
+    VendorRefused,
+)
 
 _MAX_CONCURRENCY: Final = 16
 _CAMERA_TIMEOUT_S: Final = 12.0
@@ -21,7 +28,6 @@ _CLOCK_NAMES: Final[dict[ClockSource, str]] = {
     "cloud": "goes by the cloud's clock",
     "own": "goes by this machine's clock",
 }
-_EXPIRY_WARNING: Final = timedelta(days=30)
 
 
 async def check_client_certificate(context: CheckContext) -> list[Finding]:
@@ -35,20 +41,9 @@ async def check_client_certificate(context: CheckContext) -> list[Finding]:
         certificate = read_client_certificate(file, password).certificate
     except SettingsError as exc:
         return [Finding("failed", str(exc), what_to_do="use the file and the password that the vendor sent")]
-    now = datetime.fromtimestamp(max(time.time(), RELEASED_AT), UTC)
-    end = certificate.not_valid_after_utc
-    evidence = f"{certificate.subject.rfc4514_string()}, valid until {end:%Y-%m-%d}"
-    if not certificate.not_valid_before_utc <= now <= end:
-        return [
-            Finding(
-                "failed", f"{file}: the client certificate is not valid now", evidence, "ask the vendor for a new one"
-            )
-        ]
-    if end - now < _EXPIRY_WARNING:
-        return [
-            Finding("warning", f"{file}: the client certificate expires soon", evidence, "ask the vendor for a new one")
-        ]
-    return [Finding("ok", f"{file}: the client certificate can be used", evidence)]
+    subject = certificate.subject.rfc4514_string()
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return [check_validity(f"{file}: the client certificate", subject, begin, end, "ask the vendor for a new one")]
 
 
 async def check_reachable(context: CheckContext) -> list[Finding]:
@@ -63,6 +58,45 @@ async def check_reachable(context: CheckContext) -> list[Finding]:
     if good:
         bad.append(Finding("ok", f"{good} of {len(failures)} managed cameras respond as they should"))
     return bad
+
+
+async def check_activation(context: CheckContext) -> list[Finding]:
+    """Ask the managed cameras that this account cannot call whose they are."""
+    failures = await _probe_cameras(context)
+    if not failures:
+        return [Finding("skipped", "no camera is managed")]
+    registry = context.running_gateway.registry
+    askable = [
+        sn
+        for sn, exc in failures.items()
+        if isinstance(exc, VendorRefused) or (exc is None and registry.get(sn).activation != "activated")
+    ]
+    await asyncio.gather(*(_probe_activation(context, sn) for sn in askable))
+    findings = [finding for sn in failures if (finding := _describe_activation(registry.get(sn))) is not None]
+    if ours := len(failures) - len(findings):
+        findings.append(Finding("ok", f"{ours} of {len(failures)} managed cameras are this account's"))
+    return findings
+
+
+async def _probe_activation(context: CheckContext, sn: str) -> None:
+    with contextlib.suppress(GatewayError, TimeoutError):
+        async with asyncio.timeout(_CAMERA_TIMEOUT_S):
+            await context.running_gateway.cameras.probe_activation(sn)
+
+
+def _describe_activation(camera: CameraRecord) -> Finding | None:
+    """Return what is wrong with the activation of a managed camera; None if it is this account's."""
+    match camera.activation:
+        case "other_owner":
+            advice = "let its owner unbind it in the SUNMI app, or correct cameras.app_id and cameras.secret_key"
+            return Finding("failed", f"{camera.sn} belongs to another account", what_to_do=advice)
+        case "not_activated":
+            advice = f"sunmi-gateway cameras provision {camera.sn}"
+            return Finding("warning", f"{camera.sn} is managed, but not activated", what_to_do=advice)
+        case "unknown":
+            advice = "see the finding on the cameras, then run the doctor again"
+            return Finding("skipped", f"whose camera {camera.sn} is cannot be told", what_to_do=advice)
+    return None
 
 
 async def check_duplicates(context: CheckContext) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.doctor import cameras, cloud, machine, neighbours, network, services
+from gateway.doctor import cameras, certificates, cloud, events, machine, neighbours, network, services
 from gateway.doctor.check import Check
 
 CHECKS: Final = (
@@ -13,6 +13,8 @@ CHECKS: Final = (
     Check("shop", cloud.check_shop, timeout_s=25),
     Check("interfaces", network.check_interfaces),
     Check("server_ports", network.check_server_ports),
+    Check("https_certificate", certificates.check_https_certificate),
+    Check("public_url", events.check_public_url, timeout_s=12),
     Check("discovery_port", network.check_discovery_port),
     Check("broadcast", network.check_broadcast),
     Check("multicast", network.check_multicast),
@@ -21,11 +23,14 @@ CHECKS: Final = (
     Check("client_isolation", neighbours.check_client_isolation, timeout_s=20, needs_gateway=True),
     Check("client_certificate", cameras.check_client_certificate),
     Check("cameras", cameras.check_reachable, timeout_s=30, needs_gateway=True),
+    Check("activation", cameras.check_activation, timeout_s=45, needs_gateway=True),
     Check("serial_numbers", cameras.check_duplicates, timeout_s=20, needs_gateway=True),
     Check("camera_clocks", cameras.check_clocks, timeout_s=30, needs_gateway=True),
     Check("database", machine.check_database, timeout_s=20),
     Check("disk", machine.check_disk),
     Check("card", machine.check_card),
     Check("outbox", machine.check_outbox, needs_gateway=True),
+    Check("subscriptions", events.check_subscriptions, needs_gateway=True),
+    Check("webhooks", events.check_webhooks, needs_gateway=True),
     Check("services", services.check_services, needs_gateway=True),
 )

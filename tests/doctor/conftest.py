@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.app import Gateway
-from gateway.doctor import cameras, cloud
+from gateway.doctor import certificates, cloud
 from gateway.doctor.check import Check, CheckContext, Finding, run_checks
 from gateway.doctor.checks import CHECKS
 from gateway.settings import Settings, load_settings
@@ -38,7 +38,7 @@ class Doctor:
 @pytest.fixture(autouse=True)
 def clock_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the release be long ago: then this machine's clock was set, whatever it says."""
-    for module in (cameras, cloud):
+    for module in (certificates, cloud):
         monkeypatch.setattr(module, "RELEASED_AT", 0.0)
 
 

@@ -65,6 +65,18 @@ async def test_a_changed_certificate_names_what_to_compare(
     assert len(bad.what_to_do.split()[-1]) == 64
 
 
+async def test_a_camera_of_another_owner_and_one_that_is_not_activated(
+    resident: Any, cameras: list[SimulatedCamera]
+) -> None:
+    new, ours = (await resident("activation"))["activation"]
+    assert (new.status, new.what) == ("warning", f"{cameras[1].sn} is managed, but not activated")
+    assert f"cameras provision {cameras[1].sn}" in new.what_to_do
+    assert (ours.status, ours.what) == ("ok", "1 of 2 managed cameras are this account's")
+    cameras[0].state.owner = "ANOTHER"
+    lost, new = (await resident("activation"))["activation"]
+    assert (lost.status, lost.what) == ("failed", f"{cameras[0].sn} belongs to another account")
+
+
 async def test_a_camera_that_is_gone(resident: Any, cameras: list[SimulatedCamera]) -> None:
     await cameras[0].stop()
     bad, good = (await resident("cameras"))["cameras"]

@@ -113,6 +113,11 @@ class Webhooks:
             await self._save_cursors()
         await self._http.close()
 
+    @property
+    def damaged(self) -> frozenset[str]:
+        """The ids of stored webhooks that cannot be used."""
+        return frozenset(self._damaged)
+
     def describe_all(self) -> list[dict[str, Any]]:
         """Return all webhooks as REST shows them, the oldest first."""
         return [delivery.describe() for delivery in self._deliveries.values()]
