@@ -26,7 +26,7 @@ _COLOURS: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped
 @click.command()
 @click.pass_obj
 def doctor(context: CommandContext) -> None:
-    """Find out why it does not work: settings, clock, cloud, network, certificates, cameras, database, disk, outbox, events.
+    """Find out why it does not work: settings, clock, cloud, network, cameras, database, disk, outbox, events.
 
     Works with and without a running gateway. Exit status 1 if a check failed.
     """

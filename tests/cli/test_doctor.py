@@ -35,9 +35,9 @@ def private(command: Any) -> Any:
 
 async def test_without_a_gateway_every_check_is_run(private: Any) -> None:
     done = await private("doctor", "--json")
-    assert done.status == 0, done.output
     found = by_check(done.json)
     assert list(found) == ["settings", "gateway", *(check.name for check in CHECKS)]
+    assert done.status == int(bool(failed(found))), done.output
     del found["second_gateway"]  # other tests run gateways on loopback
     assert {one["status"] for some in found.values() for one in some} == {"ok", "skipped"}
     assert "no gateway runs" in found["gateway"][0]["what"]
@@ -51,16 +51,16 @@ async def test_the_running_gateway_runs_the_checks(running: str, private: Any, s
     found = by_check(done.json)
     assert found["gateway"][0]["what"] == "a gateway runs"
     assert running in found["server_ports"][0]["what"]
-    assert failed(found) == {"cloud_tls"}
+    assert failed(found) - {"second_gateway"} == {"cloud_tls"}, "other tests run gateways on loopback"
 
 
 async def test_advice_is_printed_for_a_person(private: Any) -> None:
     done = await private("doctor", SUNMI_GATEWAY__CLOUD__SECRET_KEY="wrong-key")
     assert done.status == 1
-    [line] = [line for line in done.output.splitlines() if line.startswith("failed")]
-    assert "credentials" in line
+    lines = [line for line in done.output.splitlines() if line.startswith("failed")]
+    assert [line for line in lines if "credentials" in line]
     assert "-> compare cloud.environment" in done.output
-    assert "1 failed" in done.output.splitlines()[-1]
+    assert f"{len(lines)} failed" in done.output.splitlines()[-1]
     assert "wrong-key" not in done.output + done.errors
 
 

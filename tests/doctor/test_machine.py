@@ -157,6 +157,8 @@ async def test_what_waits_for_long(gateway: Gateway, resident: Any, store: Simul
 async def test_the_network_of_a_machine_that_keeps_to_itself(resident: Any) -> None:
     checks = ("interfaces", "broadcast", "multicast", "discovery", "client_isolation")
     found = await resident(*checks)
+    # A machine can have interfaces that are left out, and says so.
+    found["interfaces"] = [one for one in found["interfaces"] if one.status != "skipped"]
     assert {name: {one.status for one in found[name]} for name in checks} == {
         **{name: {"ok"} for name in checks}, "client_isolation": {"skipped"},
     }  # fmt: skip
@@ -166,5 +168,5 @@ async def test_the_network_of_a_machine_that_keeps_to_itself(resident: Any) -> N
 
 async def test_an_interface_that_is_not_there(with_settings: Callable[..., Any]) -> None:
     doctor = with_settings(discovery__interfaces='["eth77"]')
-    assert (await doctor.one("interfaces")).status == "failed"
+    assert "failed" in {one.status for one in (await doctor("interfaces"))["interfaces"]}
     assert (await doctor.one("broadcast")).status == "skipped"
