@@ -67,6 +67,8 @@ class Problem(GatewayError):
     """The HTTP status."""
     title: ClassVar[str]
     """What kind of failure it is, in a few words."""
+    outbox_id: str | None = None
+    """The queued call that failed, as the outbox names it; None if there is none."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)

@@ -31,6 +31,7 @@ _PROBLEM = {
                 "properties": {"parameter": {"type": "string"}, "reason": {"type": "string"}},
             },
         },
+        "outbox_id": {"type": "string", "description": "The queued call that failed, as the outbox names it."},
         "vendor_code": {"type": "integer"},
         "vendor_meaning": {"type": "string"},
         "vendor_answer": {},

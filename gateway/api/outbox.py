@@ -14,7 +14,7 @@ from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerT
 from gateway.outbox.batching import split
 from gateway.outbox.item import OutboxItem, describe_submission
 from gateway.outbox.model import State
-from gateway.outbox.outbox import SubmissionStatus
+from gateway.outbox.submission import SubmissionStatus
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Call
 
@@ -54,16 +54,20 @@ def _make_response(path: str, status: SubmissionStatus, headers: dict[str, str])
         headers["Location"] = f"/api/v1/outbox/{status.outbox_id}"
         return web.Response(body=body.encode(), status=202, headers=headers, content_type="application/json")
     if status.state == "expired":
-        raise PeerTimeout(f"{name} was not sent: {outcome.meaning or 'it has expired'}")
+        expired = PeerTimeout(f"{name} was not sent: {outcome.meaning or 'it has expired'}")
+        expired.outbox_id = status.outbox_id
+        raise expired
     if status.state == "refused":
         code = 0 if outcome.code is None else outcome.code
-        raise VendorRefused(
+        refused = VendorRefused(
             f"the cloud refused {name} with code {code}: {outcome.meaning}; "
             f"it stays in the outbox as {status.outbox_id}",
             vendor_code=code,
             vendor_meaning=outcome.meaning,
             vendor_answer=json_text.loads(status.response),
         )
+        refused.outbox_id = status.outbox_id
+        raise refused
     return web.Response(body=status.response.encode(), headers=headers, content_type="application/json")
 
 

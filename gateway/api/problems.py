@@ -16,7 +16,9 @@ _log = logging.getLogger(__name__)
 
 def _problem_document(problem: Problem) -> dict[str, Any]:
     """Return the document that describes a problem."""
-    return {**_make_document(problem.code, problem.title, problem.status, problem.detail), **problem.members}
+    queued = {} if problem.outbox_id is None else {"outbox_id": problem.outbox_id}
+    document = _make_document(problem.code, problem.title, problem.status, problem.detail)
+    return {**document, **queued, **problem.members}
 
 
 def problem_response(request: web.Request, failure: Exception) -> web.Response:
@@ -60,6 +62,8 @@ def _make_document(code: str, title: str, status: int, detail: str) -> dict[str,
 
 
 def _headers(problem: Problem) -> dict[str, str]:
+    if problem.outbox_id is not None:
+        return {"Location": f"/api/v1/outbox/{problem.outbox_id}"}
     match problem:
         case Unauthorized():
             return {"WWW-Authenticate": "Bearer"}

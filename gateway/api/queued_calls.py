@@ -75,3 +75,5 @@ def add_queueing(operation: dict[str, Any], endpoint: Endpoint) -> None:
             "description": text,
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
+    for status in ("422", str(PeerTimeout.status)):
+        responses[status]["headers"] = _LOCATION

@@ -10,7 +10,7 @@ from gateway.errors import Conflict, NotFound
 from gateway.outbox.account import Account
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.model import NewItem, Outcome, State
-from gateway.outbox.table import read_members
+from gateway.outbox.table import read_members, revive_item
 
 _MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 """How much content one page of a list holds: an item may have a megabyte."""
@@ -131,11 +131,7 @@ def revive_items(
     for item in found:
         policy = item.queued_endpoint.relay
         expires_s = None if policy is None or policy.expires_after_s is None else uptime_s + policy.expires_after_s
-        connection.execute(
-            "UPDATE item SET state = 'waiting', finished_s = NULL, target_path = path, expires_s = ?, "
-            "result_list = '', vendor_code = NULL, vendor_meaning = '', vendor_response = '' WHERE sequence = ?",
-            (expires_s, item.sequence),
-        )
+        revive_item(connection, item.sequence, expires_s)
     return [item.sequence for item in found]
 
 

@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self, TypeVar
 
@@ -17,12 +16,11 @@ from gateway.errors import DiskFull, OutboxFull, Problem, StateError
 from gateway.outbox import account_table, item_table, quota_table, table
 from gateway.outbox.account import Account
 from gateway.outbox.accounts import Accounts
-from gateway.outbox.batching import aggregate_states, rebuild_response
 from gateway.outbox.item import OutboxItem
-from gateway.outbox.model import Batch, ItemOutcome, Limit, NewItem, Outcome, State, Stats
+from gateway.outbox.model import Batch, Limit, NewItem, Outcome, State, Stats
 from gateway.outbox.queue import Queue, Unreadable
 from gateway.outbox.queue_table import Claimed, claim_batch, group_outcomes, load_files, store_outcomes
-from gateway.outbox.submission import Submission, SubmissionResult
+from gateway.outbox.submission import Submission, SubmissionResult, SubmissionStatus, make_final_status
 from gateway.outbox.submission_table import SubmissionWriter
 from gateway.outbox.waiter import Waiter, Waiters
 from gateway.protocol.endpoint import Call
@@ -38,22 +36,9 @@ MAINTENANCE_INTERVAL_S: Final = 600.0
 _CLOSE_TIMEOUT_S: Final = 5.0
 _QUIET_S: Final = 10.0
 """How long nothing has been accepted when the database's log is emptied: that holds up everything else."""
+_DROPPED: Final = Outcome("expired", meaning="it was dropped by a person")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionStatus:
-    """What is known of a submission when its caller is answered."""
-
-    outbox_id: str
-    """Its name in the REST API."""
-    state: State
-    """Its state."""
-    outcome: Outcome | None = None
-    """The outcome of its first item, once all have one."""
-    response: str = ""
-    """The response in the vendor's shape, as JSON, once all items are delivered or refused."""
 
 
 class Outbox:
@@ -141,7 +126,10 @@ class Outbox:
         finally:
             if waiter is not None:
                 self._waiters.remove(waiter, result.items)
-        return _final_status(submission, result, waiter.outcomes)
+        outcomes = waiter.outcomes
+        if submission.policy.redirect_to:  # the list that redirected an item is known only to the database
+            outcomes = {**outcomes, **{item.sequence: item.outcome for item in await self.items(result.items)}}
+        return make_final_status(submission, result, outcomes)
 
     @property
     def _paused(self) -> bool:
@@ -163,7 +151,7 @@ class Outbox:
         found = {item.sequence: item for item in await self.items(repeated)}
         for sequence in repeated:
             if sequence not in found:
-                waiter.resolve(sequence, Outcome("expired", meaning="it was dropped by a person"))
+                waiter.resolve(sequence, _DROPPED)
             elif found[sequence].state not in ("waiting", "sending"):
                 waiter.resolve(sequence, found[sequence].outcome)
         return waiter
@@ -311,7 +299,7 @@ class Outbox:
     async def drop(self, sequences: Sequence[int]) -> None:
         """Remove items that were not delivered. Raises `Conflict`."""
         waited = await self._write(partial(item_table.drop_items, in_flight=self._in_flight, sequences=sequences))
-        self._end(waited, Outcome("expired"))
+        self._end(waited, _DROPPED)
 
     async def prune(self) -> None:
         """Remove what was finished long ago, and give the space back to the disk."""
@@ -374,7 +362,8 @@ class Outbox:
     def _accept(self, accepted: Sequence[tuple[Submission, SubmissionResult]]) -> None:
         """Take note of submissions that are on the disk, before anything can happen to their items."""
         for submission, result in accepted:
-            self.depth += len(result.new)
+            self.depth += len(result.new) + len(result.revived)
+            self._queue.revisit(result.revived)
             if submission.waiter is not None:
                 self._waiters.add(submission.waiter, result.new)
             if result.superseded:
@@ -385,16 +374,3 @@ class Outbox:
         if accepted:
             self._accepted_at = time.monotonic()
             self.on_work()
-
-
-def _final_status(
-    submission: Submission, result: SubmissionResult, outcomes: Mapping[int, Outcome]
-) -> SubmissionStatus:
-    """Return the status of a submission all of whose items have their last outcome."""
-    references = [item.reference for item in submission.items]
-    items = [ItemOutcome(name, outcomes[one]) for name, one in zip(references, result.items, strict=True)]
-    state = aggregate_states([item.outcome.state for item in items])
-    if state not in ("delivered", "refused"):
-        first = next((item.outcome for item in items if item.outcome.meaning), items[0].outcome)
-        return SubmissionStatus(result.outbox_id, state, first)
-    return SubmissionStatus(result.outbox_id, state, items[0].outcome, rebuild_response(submission.policy, items))

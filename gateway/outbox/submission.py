@@ -1,11 +1,12 @@
 """A submission: one call of one token, split into items."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from gateway.outbox.account import Account
-from gateway.outbox.batching import content_digest, policy, split
-from gateway.outbox.model import NewItem
+from gateway.outbox.batching import aggregate_states, content_digest, policy, rebuild_response, split
+from gateway.outbox.model import ItemOutcome, NewItem, Outcome, State
 from gateway.outbox.waiter import Waiter
 from gateway.protocol.endpoint import Call
 from gateway.protocol.parameters import FilePart
@@ -65,12 +66,41 @@ class SubmissionResult(NamedTuple):
     """Those that are new; the others were submitted before."""
     superseded: Sequence[int] = ()
     """Older items that the new ones replace."""
+    revived: Sequence[int] = ()
+    """Those that were refused before and are tried again."""
 
     @property
     def outbox_id(self) -> str:
         """The name of the submission in the REST API: that of its item if it has only one of its own."""
         is_single = len(self.items) == 1 and self.items[0] == self.submission
         return str(self.submission) if is_single else f"s{self.submission}"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionStatus:
+    """What is known of a submission when its caller is answered."""
+
+    outbox_id: str
+    """Its name in the REST API."""
+    state: State
+    """Its state."""
+    outcome: Outcome | None = None
+    """The outcome of its first item, once all have one."""
+    response: str = ""
+    """The response in the vendor's shape, as JSON, once all items are delivered or refused."""
+
+
+def make_final_status(
+    submission: Submission, result: SubmissionResult, outcomes: Mapping[int, Outcome]
+) -> SubmissionStatus:
+    """Return the status of a submission all of whose items have their last outcome."""
+    references = [item.reference for item in submission.items]
+    items = [ItemOutcome(name, outcomes[one]) for name, one in zip(references, result.items, strict=True)]
+    state = aggregate_states([item.outcome.state for item in items])
+    if state not in ("delivered", "refused"):
+        first = next((item.outcome for item in items if item.outcome.meaning), items[0].outcome)
+        return SubmissionStatus(result.outbox_id, state, first)
+    return SubmissionStatus(result.outbox_id, state, items[0].outcome, rebuild_response(submission.policy, items))
 
 
 def _contents(call: Call) -> list[bytes]:

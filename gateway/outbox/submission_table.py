@@ -4,15 +4,14 @@ import functools
 import json
 import sqlite3
 import time
-from collections import defaultdict
 from collections.abc import Container, Sequence
 from typing import Any, Final, NamedTuple
 
 from gateway.errors import Conflict, OutboxFull, Problem
 from gateway.outbox.batching import contradict, has_same_content
-from gateway.outbox.model import NewItem
+from gateway.outbox.model import NewItem, State
 from gateway.outbox.submission import Submission, SubmissionResult
-from gateway.outbox.table import end_items, read_members
+from gateway.outbox.table import end_items, read_members, revive_item
 
 _ITEM_COLUMNS: Final = (
     "sequence, submission, state, priority, path, target_path, shared, order_key, other_keys, reference, size, "
@@ -24,12 +23,13 @@ _MAX_ROWS: Final = 32
 
 
 class _KnownItem(NamedTuple):
-    """An item that was submitted before."""
+    """The newest version of what an item changes."""
 
     digest: bytes
     sequence: int
     submission: int
     token: str | None
+    state: State
 
 
 class SubmissionWriter:
@@ -82,9 +82,11 @@ class SubmissionWriter:
         if key is not None and (known := self._known_keys.get((submission.token, key))) is not None:
             digest, result = known
             if digest and submission.digest and contradict(digest, submission.digest):
-                raise Conflict(
+                conflict = Conflict(
                     f"the Idempotency-Key {key!r} was used for another call before; use a new key for a new call"
                 )
+                conflict.outbox_id = result.outbox_id
+                raise conflict
             return result
         if key is None and (repeated := self._find_repeated(submission)) is not None:
             return repeated
@@ -94,11 +96,24 @@ class SubmissionWriter:
         return self._add(submission)
 
     def _find_known(self, item: NewItem) -> _KnownItem | None:
-        """Return the item with the same order key and content, if the content identifies it."""
-        for known in self._known_items.get(item.keys[0], ()):
-            if known.digest == item.digest or has_same_content(self._text(known.sequence), item.text):
-                return known
-        return None
+        """Return the newest item with the same order key if it has the same content, and that identifies it.
+
+        Older ones do not count: the same content behind another one is a way back.
+        """
+        known = self._known_items.get(item.keys[0])
+        if known is None:
+            return None
+        is_same = known.digest == item.digest or has_same_content(self._text(known.sequence), item.text)
+        return known if is_same else None
+
+    def _try_again(self, known: _KnownItem, item: NewItem) -> list[int]:
+        """Let an item that is submitted again wait again if it was refused; return its number then."""
+        if self._known_items[item.keys[0]].state != "refused":
+            return []
+        self._known_items[item.keys[0]] = known._replace(state="waiting")
+        self._connection.execute("INSERT OR REPLACE INTO item_content VALUES (?, ?)", (known.sequence, item.text))
+        revive_item(self._connection, known.sequence, None)
+        return [known.sequence]
 
     def _text(self, sequence: int) -> str:
         found = next((text for number, text in self._content_rows if number == sequence), None)
@@ -109,27 +124,35 @@ class SubmissionWriter:
 
     def _find_repeated(self, submission: Submission) -> SubmissionResult | None:
         """Return the result of the submission that this one repeats as a whole, if the caller may see that one."""
-        sequences: list[int] = []
-        earlier: int | None = None
+        found: list[_KnownItem] = []
         for item in submission.items:
             known = self._find_known(item)
-            if known is None or known.token != submission.token or known.submission != (earlier or known.submission):
+            if known is None or known.token != submission.token:
                 return None
-            earlier = known.submission
-            sequences.append(known.sequence)
-        if earlier is None:
+            if found and known.submission != found[0].submission:
+                return None
+            found.append(known)
+        if not found:
             return None
+        earlier = found[0].submission
         stored = self._stored.get(earlier)
         items = _load_members(self._connection, earlier) if stored is None else stored
-        return SubmissionResult(earlier, items, ()) if items == sequences else None
+        if items != [known.sequence for known in found]:
+            return None
+        revived = [
+            one for known, item in zip(found, submission.items, strict=True) for one in self._try_again(known, item)
+        ]
+        return SubmissionResult(earlier, items, (), revived=revived)
 
     def _add(self, submission: Submission) -> SubmissionResult:
         number = sequence = self.next_sequence
         items: list[int] = []
+        revived: list[int] = []
         for item in submission.items:
             known = self._find_known(item) if submission.idempotency_key is None else None
             if known is not None:
                 items.append(known.sequence)
+                revived += self._try_again(known, item)
                 continue
             self._add_item(submission, item, sequence, number)
             items.append(sequence)
@@ -139,7 +162,7 @@ class SubmissionWriter:
         self._add_submission(submission, number, new, items)
         superseded = self._supersede(submission, number) if submission.policy.on_newer == "replace" else ()
         self._stored[number] = items
-        return SubmissionResult(number, items, new, superseded)
+        return SubmissionResult(number, items, new, superseded, revived)
 
     def _add_submission(self, submission: Submission, number: int, new: Sequence[int], items: list[int]) -> None:
         """Add the submission itself. One without a key that has a single new item is what that item says."""
@@ -174,7 +197,7 @@ class SubmissionWriter:
         ))  # fmt: skip
         self._content_rows.append((sequence, item.text))
         if item.digest is not None:
-            self._known_items[item.keys[0]].append(_KnownItem(item.digest, sequence, number, submission.token))
+            self._known_items[item.keys[0]] = _KnownItem(item.digest, sequence, number, submission.token, "waiting")
         if submission.files:
             self._connection.executemany(
                 "INSERT INTO item_file VALUES (?, ?, ?, ?, ?)",
@@ -224,26 +247,30 @@ class SubmissionWriter:
             for token, key, digest, number in rows
         }
 
-    def _load_known_items(self) -> defaultdict[str, list[_KnownItem]]:
-        """Return the items with the same order keys, where the content identifies them; the newest first."""
-        found: defaultdict[str, list[_KnownItem]] = defaultdict(list)
-        wanted = [
+    def _load_known_items(self) -> dict[str, _KnownItem]:
+        """Return the newest item of each order key, where the content identifies items."""
+        keys = [
             item.keys[0]
             for submission in self._submissions
             if submission.idempotency_key is None
             for item in submission.items
             if item.digest is not None
         ]
-        if wanted:
-            rows = self._connection.execute(
-                "SELECT order_key, digest, sequence, submission, token FROM item "
-                "WHERE order_key IN (SELECT value FROM json_each(?)) AND account = ? AND digest IS NOT NULL "
-                "ORDER BY sequence DESC",
-                (json.dumps(wanted), self._account),
-            )
-            for row in rows:
-                found[row[0]].append(_KnownItem(*row[1:]))
+        if not keys:
+            return {}
+        found = self._find_newest("IN (SELECT value FROM json_each(?))", json.dumps(keys))
+        for key in keys:
+            if "\0" in key:  # at which json_each cuts it off
+                found |= self._find_newest("= ?", key)
         return found
+
+    def _find_newest(self, condition: str, value: str) -> dict[str, _KnownItem]:
+        rows = self._connection.execute(
+            "SELECT order_key, digest, max(sequence), submission, token, state FROM item "  # noqa: S608
+            f"WHERE order_key {condition} AND account = ? AND digest IS NOT NULL GROUP BY order_key",
+            (value, self._account),
+        )
+        return {row[0]: _KnownItem(*row[1:]) for row in rows}
 
 
 def _load_members(connection: sqlite3.Connection, submission: int) -> list[int]:

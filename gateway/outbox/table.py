@@ -90,6 +90,15 @@ def end_items(connection: sqlite3.Connection, state: State, sequences: Sequence[
     connection.execute("DELETE FROM item_file WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))
 
 
+def revive_item(connection: sqlite3.Connection, sequence: int, expires_s: float | None) -> None:
+    """Let an item that was refused or has expired wait again at its old place."""
+    connection.execute(
+        "UPDATE item SET state = 'waiting', finished_s = NULL, target_path = path, expires_s = ?, result_list = '', "
+        "vendor_code = NULL, vendor_meaning = '', vendor_response = '' WHERE sequence = ?",
+        (expires_s, sequence),
+    )
+
+
 def read_members(submission: int, items: int, members: str | None) -> list[int]:
     """Return the numbers of a submission's items: its own, unless it has a list that can be read."""
     try:

@@ -63,7 +63,10 @@ def describe_relay_policy(relay: RelayPolicy) -> Iterator[str]:
     barrier = "; a barrier: nothing older is merged or replaced across it" if relay.barrier else ""
     yield f"While one waits, {_WAITING[relay.on_newer]}{barrier}."
     if relay.deduplicated:
-        yield "The same key with the same content is the same item, submitted again."
+        yield (
+            "Handed over without an Idempotency-Key, what has the content of the newest version of the same key is "
+            "that version again, and is tried again if that was refused; other content is a newer version behind it."
+        )
     if relay.expires_after_s is not None:
         yield f"Expires when it has waited for {relay.expires_after_s} s of uptime."
     for code in relay.done_codes:

@@ -70,7 +70,13 @@ async def test_real_answers_are_as_described(store: SimulatedStore, pos: Any) ->
     assert set(accepted.body) == set(schema["required"]) == set(schema["properties"])
     assert accepted.body["state"] in schema["properties"]["state"]["enum"]
     assert (await send("1", "10", "a")).status == 200
-    assert (await send("2", "10", "a")).status == 409
+    conflict = await send("2", "10", "a")
+    assert (conflict.status, conflict.body["outbox_id"]) == (409, accepted.body["outbox_id"])
+    store.cloud.faults.add("refuse", path="order/update", code=5047)
+    refused = await send("3", "10", "b")
+    assert refused.status == 422
+    assert refused.headers["Location"] == f"/api/v1/outbox/{refused.body['outbox_id']}"
+    assert (await pos("GET", refused.headers["Location"])).body["state"] == "refused"
 
 
 @pytest.fixture

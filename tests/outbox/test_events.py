@@ -10,7 +10,8 @@ import pytest
 
 from gateway.cloud.client import CloudClient
 from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, QueueBlocked
-from gateway.outbox.outbox import Outbox, SubmissionStatus
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.submission import SubmissionStatus
 from gateway.outbox.worker import OutboxWorker
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.account import SHOPS

@@ -81,9 +81,13 @@ class Policy:
         return known if known is None or known.call == call else False
 
     def known(self, path: str, key: str, value: Any) -> Item | None:
-        """Return the order that this is, handed over again."""
-        same = [one for one in self.items.values() if (one.path, one.keys[0], one.value) == (path, key, value)]
-        return max(same, key=lambda one: one.number) if same and path == "order/update" else None
+        """Return the order that this is, handed over again: the newest of its number, with the same content."""
+        if path != "order/update":
+            return None
+        newest = max(
+            (one for one in self.items.values() if one.keys[0] == key), key=lambda one: one.number, default=None
+        )
+        return newest if newest is not None and newest.value == value else None
 
     def add(self, item: Item, now_s: float) -> None:
         if item.path in LATEST:
@@ -126,7 +130,10 @@ class Policy:
     def undone(self, item: Item) -> bool:
         """Tell whether sending this again would undo what a newer one did."""
         newer = [one for one in self.items.values() if one.number > item.number and one.state == "delivered"]
-        return any((one.path, one.keys[0]) == (item.path, item.keys[0]) for one in newer)
+        return any(
+            one.keys[0] == item.keys[0] and (one.path == item.path or one.path in BARRIERS or item.path in BARRIERS)
+            for one in newer
+        )
 
     def remove(self, item: Item) -> None:
         del self.items[item.number]

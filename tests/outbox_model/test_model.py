@@ -97,6 +97,9 @@ class Machine(RuleBasedStateMachine):
             if policy.submissions[whole].members == numbers:
                 repeated = policy.submissions[whole]
         name, members = self.do(self.lab.submit(path, arguments, token, key))
+        for one in known:
+            if one is not None and one.state == "refused":
+                one.state = "waiting"
         if isinstance(repeated, Submission):
             assert members == repeated.members
             return

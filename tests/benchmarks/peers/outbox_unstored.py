@@ -7,8 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from gateway.cli.main import main
-from gateway.outbox.outbox import Outbox, SubmissionStatus
-from gateway.outbox.submission import Submission
+from gateway.outbox.outbox import Outbox
+from gateway.outbox.submission import Submission, SubmissionStatus
 from gateway.protocol.endpoint import Call
 
 _numbers = itertools.count(1)
