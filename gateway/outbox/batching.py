@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.outbox.account import SHOP_PARAMETERS
 from gateway.outbox.model import Batch, ItemOutcome, NewItem, Outcome, State
+from gateway.outbox.named_items import find_named_items
 from gateway.protocol import form, json_text
 from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.envelope import VendorResponse
@@ -18,6 +19,7 @@ from gateway.protocol.relay_policy import RelayPolicy
 MAX_BATCH_BYTES: Final = 1024 * 1024 - 1024
 """Largest size in a form of the items of one call: the vendor's 1 MB, less a reserve for the other parameters."""
 
+_EMPTY: Final = (None, "")
 _DIGEST_BYTES: Final = 16
 _DIGEST_VERSION: Final = b"\x01"
 """Version of `content_digest`. Digests are stored, so every change of the function needs a new byte."""
@@ -104,10 +106,16 @@ def parameters(endpoint: Endpoint, shared: Mapping[str, str], text: str) -> dict
     return {**shared, **({relay.list_parameter: [own]} if relay.list_parameter else own)}
 
 
-def merge_texts(older: str, newer: str) -> str:
-    """Merge two items field by field. The newer value wins unless it is empty (NOTES: Empty values)."""
-    given = {name: value for name, value in json_text.loads(newer).items() if value is not None and value != ""}
-    return json_text.dumps({**json_text.loads(older), **given})
+def merge_texts(older: str, newer: str) -> str | None:
+    """Merge two items field by field; the newer value wins.
+
+    Return None if the newer one empties a field that the older one gives. Whether that clears it is for the vendor to
+    say, so both are sent (NOTES: Empty values).
+    """
+    given, added = json_text.loads(older), json_text.loads(newer)
+    if any(value in _EMPTY and given.get(name) not in _EMPTY for name, value in added.items()):
+        return None
+    return json_text.dumps({**given, **added})
 
 
 def merges(endpoint: Endpoint) -> bool:
@@ -151,31 +159,26 @@ def _holds_texts(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 
-def find_result_lists(endpoint: Endpoint, document: Any) -> dict[str, str]:
-    """Return the items that a response names: the list, by the item's reference."""
-    relay = policy(endpoint)
-    data = document.get("data") if isinstance(document, dict) else None
-    found: dict[str, str] = {}
-    for name in relay.result_lists:
-        entries = data.get(name) if isinstance(data, dict) else None
-        for entry in entries if isinstance(entries, list) else []:
-            # An identifier is text or a number, an object starts with its own (NOTES: Identifiers).
-            key = next(iter(entry.values()), "") if isinstance(entry, dict) else entry
-            found.setdefault(str(key), name)
-    return found
+def read_outcomes(batch: Batch, response: VendorResponse) -> list[Outcome | None]:
+    """Return the outcome of each entry of a batch from a response with code 0.
 
-
-def read_outcomes(batch: Batch, response: VendorResponse) -> list[Outcome]:
-    """Return the outcome of each entry of a batch from a response with code 0."""
+    It is None for those that may be meant by an entry of a list that names none of the items.
+    """
     endpoint = batch.endpoint
     relay = policy(endpoint)
     meaning = endpoint.describe_code(0)
     if not relay.list_parameter:
         return [Outcome("delivered", 0, meaning, response=response.raw.decode("utf-8", "replace"))]
-    lists = find_result_lists(endpoint, response.document)
+    references = [entry.reference for entry in batch.entries]
+    lists, unmatched_list = find_named_items(relay, references, response.document)
     delivered = Outcome("delivered", 0, meaning)
+    if not lists and unmatched_list is None:
+        return [delivered] * len(references)
+    if unmatched_list is not None and len(references) == 1:  # it can mean nothing else
+        lists.setdefault(references[0], unmatched_list)
+    unnamed = delivered if unmatched_list is None else None
     return [
-        _listed_outcome(endpoint, relay, lists[entry.reference], entry.text) if entry.reference in lists else delivered
+        _listed_outcome(endpoint, relay, lists[entry.reference], entry.text) if entry.reference in lists else unnamed
         for entry in batch.entries
     ]
 

@@ -128,6 +128,10 @@ class Queue:
         """Begin the next selection of a priority at this number."""
         self._found_starts[priority] = sequence
 
+    def leave(self, priority: int, sequence: int) -> None:
+        """Begin the next selection of a priority at this number at the latest."""
+        self._found_starts[priority] = min(self._found_starts[priority], sequence)
+
 
 class Selection:
     """Goes through waiting items in their order and selects those that can be sent together."""

@@ -1,6 +1,5 @@
 """The queue in the database: selecting the next batch, and storing outcomes."""
 
-import functools
 import itertools
 import json
 import sqlite3
@@ -45,8 +44,11 @@ def claim_batch(
     for priority in range(MAX_PRIORITY + 1):
         batch, unreadable = _select_batch(connection, queue, account, priority, limit, uptime_s)
         if batch is not None:
-            unreadable += _load_contents(connection, batch)
+            damaged, left = _load_contents(connection, batch)
+            unreadable += damaged
             queue.claim(batch)
+            if left:
+                queue.leave(priority, min(left))
         if batch is not None or unreadable:
             return Claimed(batch if batch is not None and batch.entries else None, unreadable)
     return Claimed(None, ())
@@ -113,22 +115,30 @@ def is_undecodable(error: sqlite3.OperationalError) -> bool:
     return getattr(error, "sqlite_errorcode", None) is None and "decode" in str(error)
 
 
-def _load_contents(connection: sqlite3.Connection, batch: Batch) -> list[Unreadable]:
-    """Load the content of a batch, merging what goes as one; take out and return what cannot be read."""
+def _load_contents(connection: sqlite3.Connection, batch: Batch) -> tuple[list[Unreadable], list[int]]:
+    """Load the content of a batch, merging what goes as one.
+
+    Take out and return what cannot be read, and the numbers of items that cannot be merged with those before them.
+    """
     texts = iter(_load_texts(connection, batch.sequences))
     unreadable: list[Unreadable] = []
+    left: list[int] = []
     for entry in batch.entries:
         readable: list[int] = []
-        contents: list[str] = []
+        merged: str | None = None
+        left_behind = False
         for sequence, text in zip(entry.sequences, itertools.islice(texts, len(entry.sequences)), strict=True):
             damage = find_damage(batch.endpoint, batch.shared, text)
-            if damage is None:
-                readable.append(sequence)
-                contents.append(text)
-            else:
+            if damage is not None:
                 unreadable.append(Unreadable(sequence, damage))
+            elif left_behind or (longer := text if merged is None else merge_texts(merged, text)) is None:
+                left_behind = True  # and what follows, too: it must not overtake
+                left.append(sequence)
+            else:
+                readable.append(sequence)
+                merged = longer
         entry.sequences = readable
-        entry.text = functools.reduce(merge_texts, contents) if contents else ""
+        entry.text = merged or ""
     batch.entries = [entry for entry in batch.entries if entry.sequences]
     if batch.endpoint.takes_file and batch.entries:
         try:
@@ -138,7 +148,7 @@ def _load_contents(connection: sqlite3.Connection, batch: Batch) -> list[Unreada
                 raise
             unreadable += [Unreadable(one, "the name of its file cannot be read") for one in batch.sequences]
             batch.entries = []
-    return unreadable
+    return unreadable, left
 
 
 def _load_texts(connection: sqlite3.Connection, sequences: Sequence[int]) -> list[str]:

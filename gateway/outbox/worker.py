@@ -20,9 +20,10 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
-from gateway.outbox.batching import combine, find_result_lists, names_shop, policy, read_outcomes, refuse
+from gateway.outbox.batching import combine, names_shop, policy, read_outcomes, refuse
 from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, Subscriber
 from gateway.outbox.model import Batch, Outcome
+from gateway.outbox.named_items import find_named_items
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.retry import INITIAL_DELAY_S, MAX_DELAY_S, RetryTracker
 from gateway.protocol.endpoint import Call
@@ -207,7 +208,15 @@ class OutboxWorker:
                 return batch.halves()
             await self._settle(batch, [Outcome("refused", meaning=exc.detail)])
         else:
-            await self._settle(batch, read_outcomes(batch, response))
+            outcomes = read_outcomes(batch, response)
+            if (unknown := outcomes.count(None)) > 0:
+                _log.warning(
+                    "the cloud's response to %s names something else than the %s items sent: %s of them are sent alone",
+                    batch.endpoint.path,
+                    len(outcomes),
+                    unknown,
+                )
+            await self._settle(batch, outcomes)
         return ()
 
     async def _handle_refusal(self, batch: Batch, refusal: VendorRefused) -> Sequence[Batch]:
@@ -220,7 +229,8 @@ class OutboxWorker:
             self._handle_failure(batch, refusal)
             return ()
         outcome = refuse(refusal.vendor_code, refusal.vendor_meaning, refusal.vendor_answer)
-        named = find_result_lists(batch.endpoint, refusal.vendor_answer)
+        references = [entry.reference for entry in batch.entries]
+        named = find_named_items(policy(batch.endpoint), references, refusal.vendor_answer).lists
         bad = [entry for entry in batch.entries if entry.reference in named]
         if bad and len(bad) < len(batch.entries):
             await self._settle(batch.subset(bad), [outcome] * len(bad))
@@ -230,21 +240,21 @@ class OutboxWorker:
         await self._settle(batch, [outcome] * len(batch.entries))
         return ()
 
-    async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+    async def _settle(self, batch: Batch, outcomes: Sequence[Outcome | None]) -> None:
         """Store the outcome of each entry, however long the disk refuses.
 
-        Merged items that were refused are sent apart: one of them may be good.
+        What has none is sent alone to find out, and so are merged items that were refused: one of them may be good.
         """
         settled: dict[int, Outcome] = {}
-        refused = []
+        apart = []
         for entry, outcome in zip(batch.entries, outcomes, strict=True):
-            if outcome.state == "refused" and len(entry.sequences) > 1:
-                refused.append(entry)
+            if outcome is None or (outcome.state == "refused" and len(entry.sequences) > 1):
+                apart.append(entry)
             else:
                 settled.update(dict.fromkeys(entry.sequences, outcome))
-        if refused:
-            self._retries.isolate(batch.subset(refused).sequences, self._cloud.clock.now())
-            self._outbox.release(batch.subset(refused), attempted=True)
+        if apart:
+            self._retries.isolate(batch.subset(apart).sequences, self._cloud.clock.now())
+            self._outbox.release(batch.subset(apart), attempted=True)
         while settled:
             try:
                 await self._outbox.settle(batch, settled)

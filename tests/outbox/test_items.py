@@ -123,7 +123,7 @@ async def test_updates_of_a_product_merge_and_create_and_delete_are_barriers(out
     await keep(
         outbox,
         product("update", {"id": "7", "name": "Cola", "unit": "l"}, {"id": "8", "unit": "kg"}),
-        product("update", {"id": "7", "name": "", "price": "1.20"}),
+        product("update", {"id": "7", "price": "1.20"}),
         made("product/delete", product_key_list=["7"]),
         product("update", {"id": "7", "unit": "cl"}),
     )
@@ -138,6 +138,25 @@ async def test_updates_of_a_product_merge_and_create_and_delete_are_barriers(out
     assert second is not None
     await outbox.settle(second, dict.fromkeys(second.sequences, DELIVERED))
     assert told(await take(outbox)) == ("product/update", [{"id": "7", "unit": "cl"}])
+
+
+async def test_an_update_that_clears_a_field_goes_behind_the_one_that_gave_it(outbox: Outbox) -> None:
+    await keep(
+        outbox,
+        product("update", {"id": "7", "price": "5"}, {"id": "8", "unit": "kg"}),
+        product("update", {"id": "7", "price": ""}, {"id": "8", "price": ""}),
+        product("update", {"id": "7", "price": "6"}, {"id": "8", "unit": "g"}),
+    )
+    sent = []
+    while (batch := await take(outbox)) is not None:
+        assert await take(outbox) is None, "what is left waits for what was sent"
+        sent.append((told(batch)[1], [entry.sequences for entry in batch.entries]))
+        await outbox.settle(batch, dict.fromkeys(batch.sequences, DELIVERED))
+    assert sent == [
+        ([{"id": "7", "price": "5"}, {"id": "8", "unit": "g", "price": ""}], [[1], [2, 4, 6]]),
+        ([{"id": "7", "price": "6"}], [[3, 5]]),
+    ]
+    assert outbox.depth == 0
 
 
 async def test_who_goes_alone_is_not_merged(outbox: Outbox) -> None:

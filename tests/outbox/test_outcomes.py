@@ -2,19 +2,20 @@
 
 import itertools
 import json
+from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
 
 from gateway.outbox.batching import (
     aggregate_states,
-    find_result_lists,
     policy,
     read_outcomes,
     rebuild_response,
     refuse,
 )
 from gateway.outbox.model import Batch, BatchEntry, ItemOutcome, Outcome, State
+from gateway.outbox.named_items import NamedItems, find_named_items
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.envelope import parse_response
@@ -24,7 +25,7 @@ def cloud_endpoint(path: str) -> Endpoint:
     return CATALOGUE.get("cloud", path)
 
 
-def read(path: str, data: Any, *texts: str) -> list[Outcome]:
+def read(path: str, data: Any, *texts: str) -> list[Outcome | None]:
     """Return the outcomes of items 1, 2, … with these texts after a response with this data."""
     entries = [BatchEntry((f"key {n}",), str(n), [n], text) for n, text in enumerate(texts, 1)]
     response = parse_response(json.dumps({"code": 0, "data": data}).encode())
@@ -46,6 +47,7 @@ def read(path: str, data: Any, *texts: str) -> list[Outcome]:
 )
 def test_what_being_named_means(path: str, lists: dict[str, Any], text: str, state: str, redirect_to: str) -> None:
     [outcome] = read(path, lists, text)
+    assert outcome is not None
     assert (outcome.state, outcome.redirect_to) == (state, redirect_to)
 
 
@@ -69,29 +71,64 @@ def test_a_whole_call_keeps_its_response() -> None:
     assert read_outcomes(batch, response) == [Outcome("delivered", 0, "success", response='{"code": 0, "msg": "咖"}')]
 
 
+def named(path: str, data: Any, *references: str) -> NamedItems:
+    return find_named_items(policy(cloud_endpoint(path)), references, {"data": data})
+
+
 @pytest.mark.parametrize("document", [
-    None, [], "x", {}, {"data": None}, {"data": []}, {"data": {"invalid_list": None}},
-    {"data": {"invalid_list": {"1": 1}}}, {"data": {"other_list": ["1"]}},
+    None, [], "x", {}, {"data": None}, {"data": []}, {"data": {"invalid_list": None}}, {"data": {"invalid_list": 0}},
+    {"data": {"invalid_list": [None, "", {}, []]}}, {"data": {"other_list": ["1"]}},
 ])  # fmt: skip
-def test_a_response_without_lists_names_nothing(document: Any) -> None:
-    assert find_result_lists(cloud_endpoint("order/update"), document) == {}
+def test_a_response_without_entries_names_nothing(document: Any) -> None:
+    assert find_named_items(policy(cloud_endpoint("order/update")), ["1"], document) == ({}, None)
 
 
-def test_items_are_named_by_a_text_by_a_number_or_by_the_first_member_of_an_object() -> None:
-    data = {"invalid_list": ["A", 7, {"order_no": "B", "reason": "C"}, {}]}
-    named = find_result_lists(cloud_endpoint("order/update"), {"data": data})
-    assert named == dict.fromkeys(["A", "7", "B", ""], "invalid_list")
+@pytest.mark.parametrize(("entry", "reference"), [
+    ("A", "A"), ("000013", "000013"), (7, "7"), (13, "000013"), ("13", "000013"), (" A ", "A"), ("a", "A"),
+    (Decimal("14.0"), "14"),
+    ({"order_no": "A", "reason": "B"}, "A"), ({"reason": "bad", "order_no": 13}, "000013"),
+    ({"reason": "bad", "id": "OBJ1"}, "OBJ1"), ({"id": "OBJ1"}, "OBJ1"),
+])  # fmt: skip
+def test_an_entry_names_the_item_that_it_can_mean(entry: Any, reference: str) -> None:
+    found = named("order/update", {"invalid_list": [entry]}, "A", "B", "7", "000013", "14", "OBJ1")
+    assert found == ({reference: "invalid_list"}, None)
+
+
+def test_an_entry_that_may_mean_two_items_names_none() -> None:
+    assert named("order/update", {"invalid_list": [13]}, "13", "013") == ({}, "invalid_list")
+    assert named("order/update", {"invalid_list": ["13"]}, "13", "013") == ({"13": "invalid_list"}, None)
+
+
+@pytest.mark.parametrize("entry", [
+    "C", 8, True, ["A"], {"order_no": "C", "id": "A"}, {"id": "A", "reason": "B"}, {"reason": "none"}, {"order_no": {}},
+])  # fmt: skip
+def test_an_entry_that_names_no_item_or_several_is_not_swallowed(entry: Any) -> None:
+    data = {"invalid_list": ["A", entry]}
+    assert named("order/update", data, "A", "B") == ({"A": "invalid_list"}, "invalid_list")
+
+
+def test_a_single_entry_need_not_stand_in_a_list() -> None:
+    assert named("order/update", {"invalid_list": "13"}, "13", "14") == ({"13": "invalid_list"}, None)
+    assert named("order/update", {"invalid_list": {"order_no": 13}}, "13", "14") == ({"13": "invalid_list"}, None)
 
 
 def test_the_first_list_that_names_an_item_holds() -> None:
     first, second = policy(cloud_endpoint("product/update")).result_lists
-    named = find_result_lists(cloud_endpoint("product/update"), {"data": {second: ["1", "2"], first: ["1"]}})
-    assert named == {"1": first, "2": second}
+    found = named("product/update", {second: ["1", "2"], first: ["1"]}, "1", "2", "3")
+    assert found.lists == {"1": first, "2": second}
 
 
 def test_a_list_that_is_missing_hides_no_other() -> None:
     first, second = policy(cloud_endpoint("product/update")).result_lists
-    assert find_result_lists(cloud_endpoint("product/update"), {"data": {first: 0, second: ["1"]}}) == {"1": second}
+    assert named("product/update", {first: 0, second: ["1"]}, "1").lists == {"1": second}
+
+
+def test_what_an_unknown_entry_may_mean_has_no_outcome_until_it_was_sent_alone() -> None:
+    delivered = Outcome("delivered", 0, "success")
+    refused = Outcome("refused", 0, "the vendor names it in invalid_list", "invalid_list")
+    assert read("order/update", {"invalid_list": ["x", "2"]}, "{}", "{}", "{}") == [None, refused, None]
+    assert read("order/update", {"invalid_list": ["x"]}, "{}") == [refused]
+    assert read("order/update", {"invalid_list": [3]}, "{}", "{}", "{}") == [delivered, delivered, refused]
 
 
 def test_an_item_that_a_code_refused_keeps_the_code_and_the_response() -> None:

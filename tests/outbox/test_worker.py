@@ -126,6 +126,17 @@ async def test_many_calls_become_one(simulated: Whimsical, worker: OutboxWorker,
     assert list(simulated.state.shops[SHOP_ID].orders) == [str(number) for number in range(30)]
 
 
+async def test_what_an_unknown_entry_may_mean_is_sent_alone(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
+    simulated.whims["bad"] = ServedResponse({"code": 0, "msg": "succeed", "data": {"invalid_list": ["something"]}})
+    await keep(outbox, order("A", "bad", "B"))
+    entries = await relayed(worker, outbox)
+    assert states(entries) == {"A": "delivered", "bad": "refused", "B": "delivered"}
+    assert len(simulated.request_paths) == 4
+    assert set(simulated.state.shops[SHOP_ID].orders) == {"A", "B"}
+
+
 async def test_only_those_in_the_invalid_list_are_refused(
     simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:

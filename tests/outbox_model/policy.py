@@ -110,16 +110,15 @@ class Policy:
         while queue:
             parcel = [queue.pop(0)]
             first = parcel[0]
+            whole: Any = first.value
             exists = first.path == "product/create" and first.keys[0].partition(":")[2] in self.shop.products
             if merging and (first.path == UPDATE or exists):
                 for one in [one for one in queue if set(one.keys) & set(first.keys)]:
-                    if one.path != UPDATE:
+                    if one.path != UPDATE or any(text == "" and whole.get(name) for name, text in one.value.items()):
                         break
                     queue.remove(one)
                     parcel.append(one)
-            whole: Any = first.value
-            for one in parcel[1:]:
-                whole = {**whole, **{name: text for name, text in one.value.items() if text != ""}}
+                    whole = {**whole, **one.value}
             if first.path != refusing and self.shop.take(first.path, first.keys, whole):
                 self._end(parcel, "delivered", now_s)
                 continue
