@@ -24,6 +24,7 @@
         │   └── CameraResponseMalformed  502 camera_response_malformed
         ├── CameraUntrusted        502 camera_untrusted
         ├── CloudUnreachable       502 cloud_unreachable
+        │   └── CloudResponseMalformed  502 cloud_unreachable
         ├── CloudRejectedCredentials  502 cloud_rejected_credentials
         ├── Overloaded             503 overloaded
         ├── PeerTimeout            504 timeout
@@ -218,7 +219,7 @@ class CameraUntrusted(Problem):
 
 
 class CloudUnreachable(Problem):
-    """The cloud does not respond, or with a server error or a malformed response."""
+    """The cloud does not respond, or with a server error."""
 
     code, status, title = "cloud_unreachable", 502, "The cloud cannot be reached"
 
@@ -226,6 +227,10 @@ class CloudUnreachable(Problem):
         super().__init__(detail)
         self.retry_after_s = retry_after_s
         """In how many seconds to try again; None if the cloud does not say."""
+
+
+class CloudResponseMalformed(CloudUnreachable):
+    """The cloud took the request, and responded with something that cannot be read: the outcome is not known."""
 
 
 class CloudRejectedCredentials(Problem):

@@ -34,6 +34,7 @@ async def status(context: RequestContext) -> web.StreamResponse:
             "outbox": outbox._asdict(),
             "relay": {
                 "away": gateway.outbox.unreachable,
+                "unclear": gateway.outbox.unclear,
                 "held": gateway.outbox.held,
                 "account": gateway.outbox.accounts.current.describe(),
                 "other_accounts": [other.describe() for other in await gateway.outbox.accounts.held()],

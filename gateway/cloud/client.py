@@ -17,6 +17,7 @@ from gateway.cloud.tls import CertificateDateError, make_tls_context
 from gateway.errors import (
     CloudRefusedAccount,
     CloudRejectedCredentials,
+    CloudResponseMalformed,
     CloudUnreachable,
     Conflict,
     PeerTimeout,
@@ -98,8 +99,8 @@ class CloudClient:
         """Sign and send a call, and return the response if its code is 0.
 
         Raises `VendorRefused` for any other code, its kind `CloudRefusedAccount` for one about account or shop,
-        `CloudRejectedCredentials`, `CloudUnreachable`, `PeerTimeout`,
-        `TooLarge`, `RateLimited`, and `Conflict` if app_id or secret key are not set.
+        `CloudRejectedCredentials`, `CloudUnreachable`, its kind `CloudResponseMalformed`, `PeerTimeout`, `TooLarge`,
+        `RateLimited`, and `Conflict` if app_id or secret key are not set.
         """
         self.check_credentials()
         with measure_call(call.endpoint.path, self.on_call, _LOG_CALL):
@@ -108,8 +109,8 @@ class CloudClient:
     async def _call(self, call: Call) -> VendorResponse:
         try:
             response = await self._exchange(call)
-        except (CloudUnreachable, PeerTimeout):
-            self.reachable = False
+        except (CloudUnreachable, PeerTimeout) as exc:
+            self.reachable = isinstance(exc, CloudResponseMalformed)
             raise
         self.reachable = True
         refuses_account = response.code in CLOUD_ACCOUNT_ERROR_CODES
@@ -216,7 +217,7 @@ async def _request(
             while content and len(content) <= _MAX_RESPONSE_BYTES and not response.content.at_eof():
                 content += await response.content.read(_MAX_RESPONSE_BYTES + 1 - len(content))
             if len(content) > _MAX_RESPONSE_BYTES:
-                raise CloudUnreachable(f"the cloud's response has more than {_MAX_RESPONSE_BYTES} bytes")
+                raise CloudResponseMalformed(f"the cloud's response has more than {_MAX_RESPONSE_BYTES} bytes")
             return _HttpResponse(response.status, response.headers, content)
     except (TimeoutError, aiohttp.ServerTimeoutError) as exc:
         raise PeerTimeout(f"the cloud did not respond within {timeout_s:.0f} s") from exc
@@ -244,7 +245,7 @@ def _encode_body(fields: Mapping[str, str], files: Mapping[str, FilePart]) -> by
 def _credential_code(response: _HttpResponse) -> int | None:
     """Return the code of a rejected signature, or None. The cloud sends HTTP 401, a code in the body, or both."""
     try:
-        code = parse_response(response.body).code
+        code = _parse_body(response.body).code
     except MalformedResponse:
         code = 0
     if code in _CREDENTIAL_CODES:
@@ -269,13 +270,21 @@ def _parse(path: str, response: _HttpResponse) -> VendorResponse:
         raise RateLimited(
             "the cloud asks for fewer requests", retry_after_s=_DEFAULT_RETRY_AFTER_S if wait_s is None else wait_s
         )
-    if response.status != 200:
+    if not 200 <= response.status < 300:
         reason = f"the cloud responded to {path} with HTTP status {response.status}"
         raise CloudUnreachable(reason, retry_after_s=_parse_retry_after(response))
     try:
-        return parse_response(response.body)
+        return _parse_body(response.body)
     except MalformedResponse as exc:
-        raise CloudUnreachable(f"the cloud {exc} to {path}") from exc
+        raise CloudResponseMalformed(f"the cloud {exc} to {path}; whether it took the call is not known") from exc
+
+
+def _parse_body(body: bytes) -> VendorResponse:
+    """Parse a response, also one with bytes that are not UTF-8. Raises `MalformedResponse`."""
+    try:
+        return parse_response(body)
+    except MalformedResponse:
+        return parse_response(body.decode("utf-8", "replace").encode())
 
 
 def _parse_retry_after(response: _HttpResponse) -> int | None:

@@ -100,6 +100,13 @@ async def check_outbox(context: CheckContext) -> list[Finding]:
         status: Status = "failed" if age_s > _FAILURE_AGE_S else "warning"
         advice = "see the findings on the cloud; nothing is lost meanwhile"
         findings.append(Finding(status, f"{depth} calls wait for the cloud", evidence, advice))
+    if gateway.outbox.unclear:
+        advice = (
+            "other software may answer in the cloud's place: check proxies, cloud.environment and cloud.base_url; "
+            "calls may arrive more than once meanwhile"
+        )
+        what = "what the cloud responds cannot be read, so what became of calls is not known"
+        findings.append(Finding("warning", what, gateway.outbox.unclear, advice))
     if gateway.outbox.held:
         advice = (
             "sunmi-gateway outbox list --state waiting; drop what is out of date, then sunmi-gateway outbox release"

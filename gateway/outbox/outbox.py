@@ -61,6 +61,8 @@ class Outbox:
         """Whether nothing is sent until a person releases it."""
         self.unreachable: str | None = None
         """Why the cloud cannot be reached, from a failed attempt until it answers again."""
+        self.unclear: str | None = None
+        """Why the cloud's last response did not tell the outcome of a call; None once it answers again."""
         self.on_work: Callable[[], None] = lambda: None
         """Called when something may have become ready to be sent."""
         self.on_refused: Callable[[int, str, Outcome], None] = lambda _sequence, _path, _outcome: None

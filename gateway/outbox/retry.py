@@ -17,8 +17,8 @@ _POISON_FAILURES: Final = 2
 """After how many failures, while the cloud answered others, an item waits by a back-off of its own."""
 _BLOCKING_FAILURES: Final = 3
 """After how many of them, the last one alone, it is reported to block what is behind it."""
-_MAX_DOUBLINGS: Final = 6
-"""How often a delay doubles. It has reached its maximum by then, and 2 ** 1025 is too large for a float."""
+_MAX_DOUBLINGS: Final = 12
+"""How often a delay doubles. It has reached any maximum by then, and 2 ** 1025 is too large for a float."""
 
 
 @dataclass(slots=True)
@@ -67,11 +67,13 @@ class RetryTracker:
         item = self._items.get(batch.sequences[0])
         return 0 if item is None else item.failures
 
-    def record_failure(self, batch: Batch, *, blame: bool, delay_s: float, now: float) -> QueueBlocked | None:
+    def record_failure(
+        self, batch: Batch, *, blame: bool, delay_s: float, now: float, max_delay_s: float = MAX_DELAY_S
+    ) -> QueueBlocked | None:
         """Let the items of a batch wait for `delay_s` seconds, or for a back-off of their own if they are poison.
 
-        With `blame` the failure counts against them. `now` is in Unix seconds. Return the event that the item blocks
-        others, once, after it has failed alone too often.
+        With `blame` the failure counts against them. `now` is in Unix seconds, `max_delay_s` bounds the back-off.
+        Return the event that the item blocks others, once, after it has failed alone too often.
         """
         for sequence in batch.sequences:
             item = self._items.setdefault(sequence, _FailedItem(now))
@@ -79,7 +81,7 @@ class RetryTracker:
             poison = item.failures >= _POISON_FAILURES
             if poison or len(batch.entries) > 1:
                 item.limit = max(1, len(batch.entries) // 2)
-            own_delay_s = min(MAX_DELAY_S, INITIAL_DELAY_S * 2 ** min(item.failures, _MAX_DOUBLINGS))
+            own_delay_s = min(max_delay_s, INITIAL_DELAY_S * 2 ** min(item.failures, _MAX_DOUBLINGS))
             item.retry_at = self._clock() + (own_delay_s if poison else delay_s)
         first = self._items[batch.sequences[0]]
         if len(batch.entries) > 1 or first.failures < _BLOCKING_FAILURES or first.reported:

@@ -11,6 +11,7 @@ from gateway.cloud.client import CloudClient, CloudConnectionLost
 from gateway.errors import (
     CloudRefusedAccount,
     CloudRejectedCredentials,
+    CloudResponseMalformed,
     CloudUnreachable,
     Conflict,
     PeerTimeout,
@@ -47,6 +48,10 @@ _MAX_TROUBLE_ATTEMPTS: Final = 4
 """How often an item is sent again while the cloud reports a failure of its own."""
 _MAX_UNFORESEEN_FAILURES: Final = 3
 """After how many failures that no code foresees an item is refused."""
+_MAX_UNCLEAR_FAILURES: Final = 20
+"""After how many responses that cannot be read an item, sent alone, is refused."""
+_MAX_UNCLEAR_DELAY_S: Final = 600.0
+"""How long an item waits at most that may have arrived each time."""
 _ACCOUNT_FAILURES: Final = (CloudRejectedCredentials, CloudRefusedAccount, Conflict)
 """Failures that last until a person mends the account or the settings."""
 _NO_ITEMS_FAULT: Final = (RateLimited, CloudRejectedCredentials, Conflict)
@@ -70,6 +75,8 @@ class OutboxWorker:
         self._sending: set[asyncio.Task[None]] = set()
         self._back_off = BackOff(INITIAL_DELAY_S, MAX_DELAY_S)
         self._retry_at = 0.0
+        self._unclear_back_off = BackOff(INITIAL_DELAY_S, MAX_DELAY_S)
+        self._unclear_until = 0.0
         self._rate_limited_until = 0.0
         self._bucket = TokenBucket(_CALLS_PER_S, _BURST_CALLS)
         self._retries = RetryTracker()
@@ -120,7 +127,7 @@ class OutboxWorker:
             await self._outbox.expire()
             return 0
         away = self._outbox.unreachable is not None
-        if self._outbox.held or len(self._sending) >= (1 if away else _MAX_CONCURRENCY):
+        if self._outbox.held or len(self._sending) >= (1 if self._probes else _MAX_CONCURRENCY):
             return expiry_s
         if (delay_s := self._next_call_in_s()) > 0:
             return _earlier(delay_s, expiry_s)
@@ -137,15 +144,20 @@ class OutboxWorker:
         self._start_sending(batch)
         return 0
 
+    @property
+    def _probes(self) -> bool:
+        """Whether one item at a time is sent, to find out whether the cloud can be called."""
+        return self._outbox.unreachable is not None or self._outbox.unclear is not None
+
     def _next_call_in_s(self) -> float:
         now = time.monotonic()
         retry_s = self._retry_at - now if self._outbox.unreachable is not None else 0.0
-        return max(self._rate_limited_until - now, self._bucket.delay_s(), retry_s)
+        return max(self._rate_limited_until - now, self._unclear_until - now, self._bucket.delay_s(), retry_s)
 
     def _limit(self, sequence: int) -> int:
-        """Return the largest batch in which an item may go now: alone while the cloud may be away, 0 to wait."""
+        """Return the largest batch in which an item may go now: alone while the cloud is probed, 0 to wait."""
         limit = self._retries.limit(sequence)
-        return limit if self._outbox.unreachable is None else min(limit, 1)
+        return min(limit, 1) if self._probes else limit
 
     def _start_sending(self, batch: Batch) -> None:
         task = self._supervisor.start_job("outbox batch", self._send_all(batch))
@@ -164,7 +176,7 @@ class OutboxWorker:
                 await asyncio.sleep(self._bucket.delay_s())
                 smaller = await self._send_part(parts[0])
                 parts[:1] = smaller
-                if self._outbox.unreachable is not None:
+                if self._probes:
                     break
         finally:
             for part in parts:
@@ -199,6 +211,8 @@ class OutboxWorker:
                 await self._settle(batch, [outcome] * len(batch.entries))
             else:
                 self._handle_failure(batch, exc)
+        except CloudResponseMalformed as exc:
+            await self._handle_unclear(batch, exc)
         except _UNCLEAR as exc:
             self._handle_failure(batch, exc)
         except VendorRefused as exc:
@@ -265,6 +279,19 @@ class OutboxWorker:
         self._store_failures.recovered()
         self._retries.forget(settled)
 
+    async def _handle_unclear(self, batch: Batch, problem: Problem) -> None:
+        """Let a batch wait whose response cannot be read. It may have arrived, so it is repeated ever more seldom."""
+        if self._outbox.unclear is None:
+            _log.error("what became of calls for the cloud is not known, so they are repeated: %s", problem.detail)
+        self._outbox.unclear = problem.detail
+        self._end_absence()
+        self._unclear_until = time.monotonic() + self._unclear_back_off.next_delay_s()
+        if len(batch.entries) == 1 and self._retries.failures(batch) + 1 >= _MAX_UNCLEAR_FAILURES:
+            meaning = f"the outcome is not known, look at the cloud before it is sent again: {problem.detail}"
+            await self._settle(batch, [Outcome("refused", meaning=meaning)])
+        else:
+            self._retry_later(batch, problem.detail, blame=True, max_delay_s=_MAX_UNCLEAR_DELAY_S)
+
     def _handle_failure(self, batch: Batch, problem: Problem) -> None:
         """Let a batch wait that brought no clear outcome, and with it the rest, since the cloud seems to be away."""
         retry_after_s = getattr(problem, "retry_after_s", None)
@@ -287,9 +314,13 @@ class OutboxWorker:
                 _log.warning("the cloud is away, calls for it wait in the outbox: %s", problem.detail)
             self._publish(CloudLost(problem.detail))
 
-    def _retry_later(self, batch: Batch, reason: str, *, blame: bool) -> None:
+    def _retry_later(self, batch: Batch, reason: str, *, blame: bool, max_delay_s: float = MAX_DELAY_S) -> None:
         blocked = self._retries.record_failure(
-            batch, blame=blame, delay_s=2 * self._back_off.ceiling_s, now=self._cloud.clock.now()
+            batch,
+            blame=blame,
+            delay_s=2 * self._back_off.ceiling_s,
+            now=self._cloud.clock.now(),
+            max_delay_s=max_delay_s,
         )
         self._outbox.release(batch, attempted=True)
         if blocked is not None:
@@ -305,6 +336,16 @@ class OutboxWorker:
         """Send at once when the cloud has answered anybody."""
         if code == 0 and self._outbox.accounts.is_proved_by(call):
             self._supervisor.start_job("account proof", self._outbox.accounts.prove())
+        if self._outbox.unclear is not None:
+            _log.info("the cloud's responses can be read again")
+            self._outbox.unclear = None
+            self._unclear_until = 0.0
+            self._unclear_back_off.reset()
+            self._work.set()
+        self._end_absence()
+
+    def _end_absence(self) -> None:
+        """Take note that the cloud is there, if it was away."""
         if self._outbox.unreachable is None:
             return
         _log.info("the cloud is back")

@@ -8,6 +8,7 @@ import pytest
 from gateway.cloud.client import CloudClient
 from gateway.errors import (
     CloudRejectedCredentials,
+    CloudResponseMalformed,
     CloudUnreachable,
     Conflict,
     PeerTimeout,
@@ -99,9 +100,9 @@ async def test_missing_credentials_send_nothing(simulated: SimulatedCloud, make_
         ({"kind": "status", "status": 503}, CloudUnreachable, "HTTP status 503"),
         ({"kind": "status", "status": 413}, TooLarge, "too large"),
         ({"kind": "status", "status": 429, "retry_after_s": 7}, RateLimited, "fewer requests"),
-        ({"kind": "garbage"}, CloudUnreachable, "responded"),
-        ({"kind": "html"}, CloudUnreachable, "an HTML page"),
-        ({"kind": "empty"}, CloudUnreachable, "responded with nothing"),
+        ({"kind": "garbage"}, CloudResponseMalformed, "not known"),
+        ({"kind": "html"}, CloudResponseMalformed, "an HTML page"),
+        ({"kind": "empty"}, CloudResponseMalformed, "responded with nothing"),
         ({"kind": "endless"}, (CloudUnreachable, PeerTimeout), ""),
         ({"kind": "drop"}, CloudUnreachable, "not known"),
         ({"kind": "reset_before"}, CloudUnreachable, "not known"),
@@ -122,7 +123,7 @@ async def test_each_failure_of_the_cloud_is_an_exception(
     if isinstance(caught.value, RateLimited):
         assert caught.value.retry_after_s == 7
     if isinstance(caught.value, CloudUnreachable | PeerTimeout):
-        assert client.reachable is False
+        assert client.reachable is isinstance(caught.value, CloudResponseMalformed)
     assert await client.call(order("CN2")), "the next call works again"
 
 
