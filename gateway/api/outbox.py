@@ -14,7 +14,7 @@ from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerT
 from gateway.outbox.batching import split
 from gateway.outbox.item import OutboxItem, describe_submission
 from gateway.outbox.model import State
-from gateway.outbox.submission import SubmissionStatus
+from gateway.outbox.submission import SubmissionStatus, check_sizes
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Call
 
@@ -140,6 +140,7 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
     shared, edited = split(outbox.accounts.current.without_shop(call))
     if len(edited) != 1:
         raise InvalidRequest([FieldError("parameters", f"must hold one item, not {len(edited)}")])
+    check_sizes(call.endpoint, edited)
     await outbox.edit(item.sequence, shared, edited[0])
     return await _describe_items(context)
 

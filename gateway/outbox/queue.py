@@ -172,6 +172,10 @@ class Selection:
         except ValueError as exc:
             self.unreadable.append(Unreadable(item.sequence, f"it cannot be sent: {exc}"))
             return True
+        if item.size > MAX_BATCH_BYTES and policy(endpoint).list_parameter:
+            reason = f"it has {item.size} bytes in a form, and one call holds at most {MAX_BATCH_BYTES}"
+            self.unreadable.append(Unreadable(item.sequence, reason))
+            return True
         if not self._selects(item, keys, endpoint):
             self._passed_keys.update(keys)
             if self.first_left is None:

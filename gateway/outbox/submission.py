@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
+from gateway.errors import TooLarge
 from gateway.outbox.account import Account
-from gateway.outbox.batching import aggregate_states, content_digest, policy, rebuild_response, split
+from gateway.outbox.batching import MAX_BATCH_BYTES, aggregate_states, content_digest, policy, rebuild_response, split
 from gateway.outbox.model import ItemOutcome, NewItem, Outcome, State
 from gateway.outbox.waiter import Waiter
-from gateway.protocol.endpoint import Call
+from gateway.protocol.endpoint import Call, Endpoint
 from gateway.protocol.parameters import FilePart
 from gateway.protocol.relay_policy import RelayPolicy
 
+_MAX_NAMED: Final = 10
 _ROW_BYTES: Final = 400
 """About what an item takes in the database beside its content."""
 
@@ -44,9 +46,10 @@ class Submission(NamedTuple):
     def from_call(
         cls, call: Call, account: Account, *, token: str, idempotency_key: str | None, waiter: Waiter | None
     ) -> Self:
-        """Split a call of an account into items."""
+        """Split a call of an account into items. Raises `TooLarge` if none of them can ever be sent."""
         call = account.without_shop(call)
         shared, items = split(call)
+        check_sizes(call.endpoint, items)
         digest = content_digest(call) if idempotency_key is not None else None
         size = sum([len(item.text) + _ROW_BYTES for item in items]) + sum(map(len, _contents(call)))
         endpoint = call.endpoint
@@ -101,6 +104,14 @@ def make_final_status(
         first = next((item.outcome for item in items if item.outcome.meaning), items[0].outcome)
         return SubmissionStatus(result.outbox_id, state, first)
     return SubmissionStatus(result.outbox_id, state, items[0].outcome, rebuild_response(submission.policy, items))
+
+
+def check_sizes(endpoint: Endpoint, items: Sequence[NewItem]) -> None:
+    """Raise `TooLarge` if none of the items fits into a call. If some do, the others are refused one by one."""
+    if endpoint.takes_file or any(item.size <= MAX_BATCH_BYTES for item in items):
+        return
+    names = ", ".join(item.reference for item in items[:_MAX_NAMED])
+    raise TooLarge(f"{endpoint.path}: more than the {MAX_BATCH_BYTES} bytes that one call holds have: {names}")
 
 
 def _contents(call: Call) -> list[bytes]:

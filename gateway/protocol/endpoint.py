@@ -25,6 +25,8 @@ REDACTED: Final = "********"
 
 _PUBLIC_PARAMETERS_BYTES: Final = 128
 """Size of app_id, timestamp, random and sign in a form, with their names and a reserve."""
+MAX_QUEUED_LIST_BYTES: Final = 16 * 1024 * 1024
+"""The largest list in a form whose elements are queued: it is cut into calls of the size that the vendor takes."""
 _MAX_CHARACTER_BYTES: Final = 12
 """How many bytes one character takes at most in a form: four in UTF-8, each of them escaped."""
 
@@ -192,8 +194,14 @@ class Endpoint:
         characters = sum([len(name) + len(value) + 1 for name, value in fields.items()])
         if characters * _MAX_CHARACTER_BYTES + _PUBLIC_PARAMETERS_BYTES <= self.max_bytes:
             return
-        size = sum(form.encoded_length(text.encode()) + 1 for pair in fields.items() for text in pair)
-        size += _PUBLIC_PARAMETERS_BYTES
+        list_parameter = "" if self.relay is None else self.relay.list_parameter
+        sizes = {name: form.encoded_length(f"{name}{value}".encode()) + 2 for name, value in fields.items()}
+        list_bytes = sizes.pop(list_parameter, 0)
+        if list_bytes > MAX_QUEUED_LIST_BYTES:
+            raise TooLarge(
+                f"{self.path}: the list has {list_bytes} bytes; at most {MAX_QUEUED_LIST_BYTES} are accepted"
+            )
+        size = sum(sizes.values()) + _PUBLIC_PARAMETERS_BYTES
         if size > self.max_bytes:
             raise TooLarge(f"{self.path}: the request has {size} bytes; at most {self.max_bytes} are accepted")
 

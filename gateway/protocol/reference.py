@@ -48,6 +48,12 @@ def render(catalogue: Catalogue) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _describe_size(endpoint: Endpoint) -> str:
+    if endpoint.takes_file:
+        return ", files aside"
+    return " in each call that is sent" if endpoint.relay is not None and endpoint.relay.list_parameter else ""
+
+
 def describe_relay_policy(relay: RelayPolicy) -> Iterator[str]:
     """Yield one Markdown sentence for each rule of a relay policy."""
     items = (
@@ -143,7 +149,7 @@ def _list_facts(endpoint: Endpoint) -> Iterator[str]:
     if endpoint.timeout_s is not None:
         yield f"- May take {endpoint.timeout_s:g} s."
     if endpoint.max_bytes is not None:
-        yield f"- At most {endpoint.max_bytes} bytes{', files aside' if endpoint.takes_file else ''}."
+        yield f"- At most {endpoint.max_bytes} bytes{_describe_size(endpoint)}."
     for limit in endpoint.limits:
         yield f"- From `{limit.start}` to `{limit.end}`: at most {limit.max_units} {limit.unit}."
 

@@ -58,11 +58,29 @@ async def test_bad_parameters_are_named_and_never_sent(
     assert store.cloud.request_paths == []
 
 
-async def test_more_than_a_megabyte_is_refused(store: SimulatedStore, pos: Any) -> None:
-    orders = [{"order_no": str(number), "software_name": "x" * 1000} for number in range(1100)]
-    raw = io.BytesIO(json.dumps({"order_list": orders}).encode())
-    answer = await pos("POST", "/api/v1/cloud/order/update", data=raw)
-    assert (answer.status, answer.body["code"]) == (413, "too_large")
+async def test_a_list_of_more_than_a_megabyte_is_cut(store: SimulatedStore, pos: Any) -> None:
+    orders = [{"order_no": str(number), "software_name": "咖" * 50_000} for number in range(3)]
+    raw = io.BytesIO(json.dumps({"order_list": orders}, ensure_ascii=False).encode())
+    answer = await pos("POST", "/api/v1/cloud/order/update", data=raw, headers={"Prefer": "wait=30"})
+    assert (answer.status, answer.body["data"]) == (200, {"invalid_list": []})
+    assert store.cloud.request_paths == ["order/update"] * 2
+
+
+async def test_what_does_not_fit_alone_is_refused_by_its_number(store: SimulatedStore, pos: Any) -> None:
+    orders = [
+        {"order_no": name, "software_name": "咖" * count} for name, count in (("1", 1), ("big", 120_000), ("2", 1))
+    ]
+    raw = io.BytesIO(json.dumps({"order_list": orders}, ensure_ascii=False).encode())
+    answer = await pos("POST", "/api/v1/cloud/order/update", data=raw, headers={"Prefer": "wait=30"})
+    assert (answer.status, answer.body["data"]) == (200, {"invalid_list": ["big"]})
+    [item] = (await pos("GET", "/api/v1/outbox?state=refused")).body["items"]
+    assert "bytes in a form" in item["vendor_meaning"]
+    alone = await pos("POST", "/api/v1/cloud/order/update", {"order_list": orders[1:2]})
+    assert (alone.status, alone.body["code"]) == (413, "too_large")
+    assert "big" in alone.body["detail"]
+
+
+async def test_a_body_that_is_too_large_is_refused(store: SimulatedStore, pos: Any) -> None:
     huge = await pos("POST", "/api/v1/cloud/order/update", data=io.BytesIO(b" " * (5 * 1024 * 1024)))
     assert (huge.status, huge.body["code"]) == (413, "too_large")
     assert store.cloud.request_paths == []

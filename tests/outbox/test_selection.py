@@ -32,13 +32,11 @@ def test_a_batch_has_what_its_items_share_and_an_entry_the_keys_and_the_referenc
 def test_items_of_another_shop_are_left_for_another_batch() -> None:
     selection = consider([item(1), item(2, shared='{"shop_id":"2"}'), item(3)])
     assert entries(selection.batch) == [[1], [3]]
-    assert selection.first_left == 2
 
 
 def test_items_of_another_endpoint_are_left_for_another_batch() -> None:
     selection = consider([item(1, path=CREATE), item(2, path=UPDATE), item(3, path=CREATE)])
     assert entries(selection.batch) == [[1], [3]]
-    assert selection.first_left == 2
 
 
 def test_the_first_item_that_is_left_is_remembered() -> None:
@@ -56,7 +54,6 @@ def test_a_batch_has_no_more_items_than_the_vendor_takes() -> None:
 def test_a_call_that_has_no_list_goes_by_itself() -> None:
     selection = consider([item(1, path=BIND), item(2, path=BIND)])
     assert entries(selection.batch) == [[1]]
-    assert selection.first_left == 2
 
 
 def test_a_batch_is_no_larger_than_the_vendor_takes() -> None:
@@ -64,17 +61,18 @@ def test_a_batch_is_no_larger_than_the_vendor_takes() -> None:
     assert entries(consider([item(1, size=half), item(2, size=half)]).batch) == [[1], [2]]
     selection = consider([item(1, size=half), item(2, size=MAX_BATCH_BYTES - half + 1)])
     assert entries(selection.batch) == [[1]]
-    assert selection.first_left == 2
 
 
 def test_a_batch_ends_at_the_first_item_that_does_not_fit() -> None:
     assert entries(consider([item(1), item(2, size=MAX_BATCH_BYTES), item(3)]).batch) == [[1]]
 
 
-def test_an_item_that_is_too_large_goes_alone_so_that_the_vendor_refuses_it() -> None:
-    selection = consider([item(1, size=2 * MAX_BATCH_BYTES), item(2)])
-    assert entries(selection.batch) == [[1]]
-    assert selection.first_left == 2
+def test_an_item_that_fits_into_no_call_is_refused_and_holds_up_nobody() -> None:
+    selection = consider([item(1, "A", size=MAX_BATCH_BYTES + 1), item(2, "A"), item(3)])
+    assert entries(selection.batch) == [[2], [3]]
+    [unreadable] = selection.unreadable
+    assert unreadable.sequence == 1
+    assert "one call holds at most" in unreadable.reason
 
 
 # Order per key
@@ -83,7 +81,6 @@ def test_an_item_that_is_too_large_goes_alone_so_that_the_vendor_refuses_it() ->
 def test_the_second_item_with_a_key_waits_for_the_first() -> None:
     selection = consider([item(1, "a"), item(2, "a"), item(3, "b")])
     assert entries(selection.batch) == [[1], [3]]
-    assert selection.first_left == 2
 
 
 def test_nothing_overtakes_an_item_that_is_left_with_which_it_shares_a_key() -> None:
@@ -96,7 +93,6 @@ def test_nothing_overtakes_an_item_that_is_left_with_which_it_shares_a_key() -> 
         ]
     )
     assert entries(selection.batch) == [[1], [4]]
-    assert selection.first_left == 2
 
 
 def test_an_item_that_is_left_also_holds_back_what_has_only_its_other_keys() -> None:
@@ -111,7 +107,6 @@ def test_an_item_waits_while_one_with_the_same_key_is_in_flight() -> None:
     claimed(queue, item(1, "a"))
     selection = consider([item(2, "a"), item(3, "b")], queue)
     assert entries(selection.batch) == [[3]]
-    assert selection.first_left == 2
 
 
 def test_an_item_waits_while_one_that_changes_the_same_among_others_is_in_flight() -> None:
@@ -168,7 +163,6 @@ def test_nothing_is_merged_across_a_barrier() -> None:
     ]
     selection = consider(items)
     assert entries(selection.batch) == [[1], [4]]
-    assert selection.first_left == 2
 
 
 def test_an_item_that_is_a_barrier_itself_is_not_merged() -> None:

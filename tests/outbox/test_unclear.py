@@ -59,8 +59,10 @@ def order(number: str) -> Call:
 
 
 @pytest.mark.parametrize("body", [
-    b'\xef\xbb\xbf{"code":0,"msg":"succeed","data":{}}', b'{"code":0,"msg":"\\ud800","data":{"invalid_list":["\\ud800"]}}',
-    '{"code":0,"msg":"成功"}'.encode("gbk"), b'{"code":0,"data":{"total":1e400,"more":1000000000000000000000000000000}}',
+    b'\xef\xbb\xbf{"code":0,"msg":"succeed","data":{}}',
+    b'{"code":0,"msg":"\\ud800","data":{"invalid_list":["\\ud800"]}}',
+    '{"code":0,"msg":"成功"}'.encode("gbk"),
+    b'{"code":0,"data":{"total":1e400,"more":1000000000000000000000000000000}}',
     b'{"code":0,"msg":"\\u0000"}',
 ])  # fmt: skip
 async def test_what_can_be_read_is_read_once(

@@ -115,7 +115,7 @@ class Lab:
         return read_members(submission, row["items"], row["members"])
 
     async def edit(self, number: int, path: str, arguments: Mapping[str, Any]) -> None:
-        shared, [item] = split(made(path, arguments))
+        shared, [item] = split(self.outbox.accounts.current.without_shop(made(path, arguments)))
         await self.outbox.edit(number, shared, item)
 
     async def drain(self) -> None:
