@@ -16,6 +16,11 @@ SAMPLE_ROWS = Path(__file__).with_name("sample_rows.sql")
 async def create_sample(path: Path) -> None:
     """Make a database of the newest schema with rows in every table."""
     await (await Database.open(path)).close()
+    insert_sample_rows(path)
+
+
+def insert_sample_rows(path: Path) -> None:
+    """Insert some rows into every table of a database of the newest schema."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(SAMPLE_ROWS.read_text(encoding="utf-8"))
 
