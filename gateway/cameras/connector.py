@@ -33,8 +33,9 @@ class Connector:
     """Connects sessions to cameras. The caller has reserved the session; deadlines are times of the event loop.
 
     The pin is compared at each connection. It is the same for all cameras of the vendor. So an activated camera also
-    has to answer a signed `getInfo` with its serial number, once at each new address, before it gets anything else.
-    Any camera may be at the address of a hotspot, so there each connection begins with the question who answers.
+    has to answer a signed `getInfo` with its serial number: at each new address before it gets anything else, and
+    each time before a secret and before what cannot be undone. Any camera may be at the address of a hotspot, so there
+    each connection begins with the question who answers.
     """
 
     def __init__(
@@ -66,9 +67,9 @@ class Connector:
         """Connect to the camera, at its preferred address or else at another one where it was seen.
 
         Without `verify` the pin is enough, and the address does not become the preferred one. `identify` is for a call
-        that carries a secret or cannot be undone: it opens a connection that serves nothing else, and asks what is at
-        its other end who it is. Raises `CameraUntrusted`, `CameraUnreachable`, `PeerTimeout`, or `Conflict` if there
-        are no credentials.
+        that carries a secret or cannot be undone: the camera proves itself once more, and the call gets a connection
+        that serves nothing else, at whose other end is asked who is there. Raises `CameraUntrusted`,
+        `CameraUnreachable`, `PeerTimeout`, or `Conflict` if there are no credentials.
         """
         if identify:
             session.close()
@@ -127,21 +128,23 @@ class Connector:
     ) -> None:
         pin = camera.certificate_sha256 or await self._handshake(camera, address, _remaining_s(deadline))
         interface = camera.find_interface(address)
-        must_identify = identify or camera.shares_address(address)
+        must_verify = verify and camera.managed and (identify or camera.verified_address != address)
+        must_prove = must_verify and (
+            camera.activation == "activated" or (camera.activation == "unknown" and all(self._credentials))
+        )
         await session.connect(address, pin, deadline=deadline, interface=interface)
-        if must_identify:
+        if camera.shares_address(address) or (identify and not must_prove):
             await self._identify_peer(camera, session, address, deadline)
         if camera.managed and not camera.certificate_sha256:
             await self._registry.pin(camera.sn, pin)
-        if not verify or not camera.managed or camera.verified_address == address:
-            return
-        if camera.activation == "activated" or (camera.activation == "unknown" and all(self._credentials)):
+        if must_prove:
             await self._verify_identity(camera, session, deadline)
             if identify:
                 session.close()  # it has served a call
                 await session.connect(address, pin, deadline=deadline, interface=interface)
                 await self._identify_peer(camera, session, address, deadline)
-        await self._registry.prefer(camera.sn, address)
+        if must_verify and camera.verified_address != address:
+            await self._registry.prefer(camera.sn, address)
 
     async def _identify_peer(self, camera: CameraRecord, session: CameraSession, address: str, deadline: float) -> None:
         """Ask what is at the other end of the connection who it is. Raises `CameraUntrusted` if it is another camera.

@@ -136,7 +136,7 @@ async def test_a_camera_with_a_wrong_clock_gets_the_call_signed_anew(bench: Benc
     await bench.cameras.call(camera.sn, call("device/reboot"))
     assert camera.state.zoom == 7
     assert [request.path for request in camera.requests] == [
-        "device/getInfo", "device/getInfo", "config/setZoom", "device/reboot",
+        "device/getInfo", "device/getInfo", "config/setZoom", "device/getInfo", "device/reboot",
     ]  # fmt: skip
 
 

@@ -107,3 +107,41 @@ async def test_a_secret_goes_over_the_connection_at_whose_end_the_camera_was_ask
     with pytest.raises(CameraUnreachable, match="closed the connection"):
         await bench.cameras.activate(SN, NUMBER, before_sending=replace)
     assert others[0].request_paths == []
+
+
+# An activated camera, replaced by another one that shows the same certificate
+
+
+async def replace_by_impostor(bench: Bench, camera: SimulatedCamera, impostor: SimulatedCamera) -> None:
+    """Let something else take the address that says in discovery that it is the camera."""
+    host, _, port = camera.address.rpartition(":")
+    await camera.stop()
+    await impostor.stop()
+    impostor.set_address(host, int(port))
+    await impostor.start()
+    bench.simulated.remove(camera)
+    bench.responder.follow_devices()
+
+
+@pytest.mark.parametrize("path", ["config/setWifiConf", "device/reset", "device/reboot", "config/formatMemoryCard"])
+async def test_a_proved_camera_proves_itself_again_before_a_secret_and_what_cannot_be_undone(
+    bench: Bench, path: str
+) -> None:
+    camera = await bench.manage(await bench.simulate(SN, activated=True))
+    await bench.cameras.refresh(SN)
+    impostor = await bench.simulate(SN, activated=True, app_id="OTHERACCOUNT1", secret_key="another-secret-key")
+    await replace_by_impostor(bench, camera, impostor)
+    arguments = {"ssid": WIFI[0], "password": WIFI[1]} if path == "config/setWifiConf" else {}
+    with pytest.raises(CameraUntrusted, match="does not prove to be it"):
+        await bench.cameras.call(SN, CATALOGUE.get("camera", path).encode(arguments))
+    assert path not in impostor.request_paths
+
+
+async def test_a_camera_that_proves_itself_gets_the_secret_each_time(bench: Bench) -> None:
+    camera = await bench.manage(await bench.simulate(SN, activated=True))
+    await bench.cameras.refresh(SN)
+    proofs = camera.request_paths.count("device/getInfo")
+    assert await bench.cameras.set_wifi(SN, *WIFI)
+    await camera.wait_until_back()
+    assert camera.request_paths.count("device/getInfo") == proofs + 1
+    assert camera.request_paths[-1] == "config/setWifiConf"
