@@ -207,10 +207,12 @@ class CameraUntrusted(Problem):
 
     code, status, title = "camera_untrusted", 502, "The camera is not trusted"
 
-    def __init__(self, detail: str, *, certificate_sha256: str | None = None) -> None:
+    def __init__(self, detail: str, *, certificate_sha256: str | None = None, vendor_code: int | None = None) -> None:
         super().__init__(detail)
         self.certificate_sha256 = certificate_sha256
         """The SHA-256 of the certificate that the camera has now; None if it is not the reason."""
+        self.vendor_code = vendor_code
+        """The code with which the camera refused to prove its identity; None if it is not the reason."""
 
     @property
     def members(self) -> Mapping[str, Any]:

@@ -179,7 +179,8 @@ class Connector:
         elif camera.activation == "activated":
             raise CameraUntrusted(
                 f"what answers for the camera {camera.sn} does not prove to be it (getInfo: code {response.code}, "
-                f"{GET_INFO.endpoint.describe_code(response.code)}); if the camera was reset, provision it again"
+                f"{GET_INFO.endpoint.describe_code(response.code)}); if the camera was reset, provision it again",
+                vendor_code=response.code,
             )
 
     async def confirm_identity(self, camera: CameraRecord, session: CameraSession, info: VendorResponse) -> None:

@@ -1,4 +1,4 @@
-"""The session with one camera: one call at a time, signed by the clock that the camera goes by."""
+"""The session with one camera: one call at a time, signed by the clock that the camera uses."""
 
 import asyncio
 import contextlib

@@ -5,6 +5,7 @@ import contextlib
 from pathlib import Path
 from typing import Final
 
+from gateway.cameras.activation_probe import CAMERA_NOT_OURS
 from gateway.cameras.record import CameraRecord, ClockSource
 from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
 from gateway.doctor.certificates import check_validity
@@ -24,9 +25,9 @@ _MAX_CONCURRENCY: Final = 16
 _CAMERA_TIMEOUT_S: Final = 12.0
 _CLOCK_NAMES: Final[dict[ClockSource, str]] = {
     "": "has accepted no call yet",
-    "camera": "goes by that time",
-    "cloud": "goes by the cloud's clock",
-    "own": "goes by this machine's clock",
+    "camera": "uses that time",
+    "cloud": "uses the cloud's clock",
+    "own": "uses this machine's clock",
 }
 
 
@@ -61,7 +62,7 @@ async def check_reachable(context: CheckContext) -> list[Finding]:
 
 
 async def check_activation(context: CheckContext) -> list[Finding]:
-    """Ask the managed cameras that this account cannot call whose they are."""
+    """Ask the managed cameras that this account cannot call whose they are. What they say is stored."""
     failures = await _probe_cameras(context)
     if not failures:
         return [Finding("skipped", "no camera is managed")]
@@ -69,13 +70,20 @@ async def check_activation(context: CheckContext) -> list[Finding]:
     askable = [
         sn
         for sn, exc in failures.items()
-        if isinstance(exc, VendorRefused) or (exc is None and registry.get(sn).activation != "activated")
+        if _was_refused(exc) or (exc is None and registry.get(sn).activation != "activated")
     ]
     await asyncio.gather(*(_probe_activation(context, sn) for sn in askable))
     findings = [finding for sn in failures if (finding := _describe_activation(registry.get(sn))) is not None]
-    if ours := len(failures) - len(findings):
-        findings.append(Finding("ok", f"{ours} of {len(failures)} managed cameras are this account's"))
+    if right := len(failures) - len(findings):
+        findings.append(Finding("ok", f"{right} of {len(failures)} managed cameras are this account's"))
     return findings
+
+
+def _was_refused(problem: GatewayError | None) -> bool:
+    """Tell whether a camera refused a signed call."""
+    return isinstance(problem, VendorRefused) or (
+        isinstance(problem, CameraUntrusted) and problem.vendor_code is not None
+    )
 
 
 async def _probe_activation(context: CheckContext, sn: str) -> None:
@@ -166,6 +174,9 @@ async def _probe(context: CheckContext, camera: CameraRecord) -> GatewayError | 
 
 def _describe_problem(sn: str, problem: GatewayError) -> Finding:
     match problem:
+        case CameraUntrusted(vendor_code=code) | VendorRefused(vendor_code=code) if code == CAMERA_NOT_OURS:
+            advice = f"if it was reset, provision it again: sunmi-gateway cameras provision {sn}"
+            return Finding("failed", f"{sn} is not activated for this account", problem.detail, advice)
         case CameraUntrusted():
             shown = problem.certificate_sha256
             advice = f"compare it with the camera's: sunmi-gateway cameras trust {sn} --certificate {shown}"

@@ -141,6 +141,9 @@ async def check_discovery(context: CheckContext) -> list[Finding]:
         elif name == "broadcast" and seen and not method.found:
             advice = "let the switch or access point pass broadcasts on; the other methods work meanwhile"
             findings.append(Finding("warning", what, "some cameras do not answer a broadcast", advice))
+        elif seen and not method.found:
+            what = f"{name} ran without an error and found no camera"
+            findings.append(Finding("ok", what, "other methods found cameras, and one is enough"))
         else:
             findings.append(Finding("ok", what))
     return findings

@@ -1,4 +1,4 @@
-"""One subscription: how the cloud or a camera stands, and when it is called next."""
+"""The state of one subscription, and when its target is called next."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """How one target stands."""
+    """The state of the subscription at one target."""
 
     target: SubscriptionTarget
     """The cloud or a camera."""
@@ -91,11 +91,12 @@ class Subscription:
         self.failure_log.recovered()
 
     async def end(self) -> None:
-        """End it, and let it be. Raises what the call raises."""
+        """End it and do not renew it. Raises what the call raises."""
         url = self.callback_url or self.known_callback_url()
         await self.target.delete(self.events or self.target.events, url)
         self.state, self.try_at, self.last_error, self.since = "ended", None, "", None
         self.events, self.refused, self.callback_url = [], {}, ""
+        self.failure_log.recovered()
 
     def _note_failure(self, failure: GatewayError) -> None:
         """Note why it is not subscribed, and when it is called again."""

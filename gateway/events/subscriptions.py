@@ -114,7 +114,7 @@ class Subscriptions:
             # What a person has ended stays ended as long as the camera is known.
             ended = subscription.state == "ended" and name in known
             if name != CLOUD and not known.get(name) and not ended:
-                del self._subscriptions[name]
+                self._subscriptions.pop(name).failure_log.recovered()
         if CLOUD not in self._subscriptions:
             self._subscriptions[CLOUD] = Subscription(self._cloud, now)
         for sn, ours in known.items():

@@ -31,4 +31,4 @@ class FailureLog:
         """Report success. It is logged only if the report before was a failure."""
         if self._logged:
             self._logged.clear()
-            self._logger.info("over: %s", self._what)
+            self._logger.info("resolved: %s", self._what)

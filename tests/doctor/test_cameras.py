@@ -77,6 +77,21 @@ async def test_a_camera_of_another_owner_and_one_that_is_not_activated(
     assert (lost.status, lost.what) == ("failed", f"{cameras[0].sn} belongs to another account")
 
 
+@pytest.mark.parametrize("known_address", [True, False], ids=["connected", "after-a-restart"])
+async def test_a_camera_that_was_reset_is_to_be_provisioned_again(
+    resident: Any, gateway: Gateway, cameras: list[SimulatedCamera], known_address: bool
+) -> None:
+    sn = cameras[0].sn
+    cameras[0].state.factory_reset()
+    if not known_address:
+        gateway.registry.get(sn).verified_address = ""
+    found = await resident("cameras", "activation")
+    assert found["cameras"][0].what == f"{sn} is not activated for this account"
+    assert f"cameras provision {sn}" in found["cameras"][0].what_to_do
+    assert f"{sn} is managed, but not activated" in [one.what for one in found["activation"]]
+    assert gateway.registry.get(sn).activation == "not_activated", "the list of cameras shows it, too"
+
+
 async def test_a_camera_that_is_gone(resident: Any, cameras: list[SimulatedCamera]) -> None:
     await cameras[0].stop()
     bad, good = (await resident("cameras"))["cameras"]
@@ -98,7 +113,7 @@ async def test_a_wrong_clock(resident: Any, cameras: list[SimulatedCamera]) -> N
     found = await resident.one("camera_clocks")
     assert found.status == "warning"
     assert f"{cameras[0].sn} -8640" in found.evidence
-    assert "goes by that time" in found.evidence
+    assert "uses that time" in found.evidence
 
 
 async def test_a_date_that_is_not_the_cameras_clock(resident: Any, cameras: list[SimulatedCamera]) -> None:
@@ -107,7 +122,7 @@ async def test_a_date_that_is_not_the_cameras_clock(resident: Any, cameras: list
     found = await resident.one("camera_clocks")
     assert found.status == "warning"
     assert f"{cameras[0].sn} +28" in found.evidence
-    assert "goes by this machine's clock" in found.evidence
+    assert "uses this machine's clock" in found.evidence
 
 
 def container(path: Path, begin: datetime, end: datetime) -> Path:

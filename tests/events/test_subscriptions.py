@@ -181,6 +181,23 @@ async def test_a_failure_is_tried_again_and_logged_once(
     assert "code 1" in logged[0][1]
 
 
+@pytest.mark.parametrize("end", ["forgotten", "ended"])
+async def test_a_failure_of_a_target_that_goes_ends_in_the_log(
+    bench: Bench, until: Any, caplog: pytest.LogCaptureFixture, end: str
+) -> None:
+    caplog.set_level(logging.INFO, "gateway.events.subscription")
+    camera = await bench.manage()
+    camera.faults.add("refuse", path="hook/add", code=1, times=None)
+    bench.start()
+    await until(lambda: bench.state(camera.sn)["state"] == "failing")
+    if end == "forgotten":
+        await bench.registry.forget(camera.sn)
+        bench.subscriptions.describe()
+    else:
+        await bench.subscriptions.end(camera.sn)
+    assert [one.levelname for one in caplog.records if camera.sn in one.getMessage()] == ["WARNING", "INFO"]
+
+
 async def test_the_pauses_grow_and_end(bench: Bench) -> None:
     camera = await bench.manage()
     await camera.stop()

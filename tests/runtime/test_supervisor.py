@@ -52,7 +52,7 @@ async def test_a_failed_service_is_restarted_and_logged_at_its_beginning_and_its
     assert only(supervisor).state == "running"
     begins, ends = [record for record in caplog.records if "worker" in record.message]
     assert begins.exc_info is not None
-    assert "over" in ends.message
+    assert ends.message.startswith("resolved: ")
 
 
 async def test_a_foreseen_failure_is_logged_without_a_traceback(
