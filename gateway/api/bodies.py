@@ -1,13 +1,14 @@
 """Request bodies: JSON objects checked by pydantic, the arguments of vendor calls, and files."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from aiohttp import web
 from pydantic import Field, ValidationError
 
 from gateway.api.body_reader import read_bytes
 from gateway.api.multipart import parse_multipart
+from gateway.api.query import Time
 from gateway.api.validation import RequestModel, invalid_request
 from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.protocol import json_text
@@ -69,6 +70,29 @@ class ItemBody(Body):
     """An item of the outbox as it shall be: the parameters of a call with it alone."""
 
     parameters: dict[str, Any] = Field(description="As the item shows them, corrected.")
+
+
+class ItemsBody(Body):
+    """Which items of the outbox are meant: those to which all that is given applies."""
+
+    path: str | None = Field(default=None, description="Only items of this endpoint.")
+    code: int | None = Field(default=None, description="Only items with this code of the vendor.")
+    before: Time | None = Field(default=None, description="Only items that were accepted before this time.")
+    all: bool = Field(default=False, description="Must be true if nothing else is given.")
+
+
+class RetryBody(ItemsBody):
+    """Which refused and expired items are sent again."""
+
+    state: Literal["refused", "expired"] | None = Field(default=None, description="Only items in this state.")
+
+
+class DropBody(ItemsBody):
+    """Which items are dropped. Delivered ones are not touched."""
+
+    state: Literal["refused", "expired", "waiting", "superseded"] | None = Field(
+        default=None, description="Only items in this state."
+    )
 
 
 class ReleaseBody(Body):

@@ -7,12 +7,13 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api.bodies import ItemBody, ReleaseBody, read_body
-from gateway.api.query import Query, WholeNumber, read_query
+from gateway.api.bodies import DropBody, ItemBody, ItemsBody, ReleaseBody, RetryBody, read_body
+from gateway.api.query import Query, Time, WholeNumber, read_query
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
 from gateway.outbox.batching import split
 from gateway.outbox.item import OutboxItem, describe_submission
+from gateway.outbox.item_table import Changed, ItemFilter
 from gateway.outbox.model import State
 from gateway.outbox.submission import SubmissionStatus, check_sizes
 from gateway.protocol import json_text
@@ -28,6 +29,8 @@ MAX_KEY_LENGTH: Final = 255
 _WAIT_PREFERENCE: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9}(?:\.\d{1,3})?)\"?", re.IGNORECASE)
 _OUTBOX_ID: Final = re.compile(r"(s?)([1-9][0-9]{0,17})")
 _MAX_PAGE: Final = 500
+_MAX_NAMED: Final = 100
+"""How many items are named with which nothing could be done."""
 
 
 async def queue_call(context: RequestContext, call: Call) -> web.Response:
@@ -92,6 +95,8 @@ class ItemsQuery(Query):
 
     state: State | None = Field(default=None, description="Only items in this state.")
     path: str | None = Field(default=None, description="Only items of this endpoint.")
+    code: WholeNumber | None = Field(default=None, description="Only items with this code of the vendor.")
+    before: Time | None = Field(default=None, description="Only items that were accepted before this time.")
     limit: WholeNumber = Field(default=50, ge=1, le=_MAX_PAGE, description="How many items a page has at most.")
     after: WholeNumber = Field(
         default=0, ge=0, le=10**18, description="Only items behind this one: `next` of the page before."
@@ -101,13 +106,8 @@ class ItemsQuery(Query):
 async def list_items(context: RequestContext) -> web.StreamResponse:
     """List items in the order of acceptance, a page at a time."""
     query = read_query(context.request.query, ItemsQuery)
-    items, next_sequence = await context.gateway.outbox.list_items(
-        token=_visible_token(context),
-        state=query.state,
-        path=None if query.path is None else query.path.strip("/").removeprefix("openapi/"),
-        after=query.after,
-        limit=query.limit,
-    )
+    wanted = _make_filter(context, query, () if query.state is None else (query.state,))
+    items, next_sequence = await context.gateway.outbox.list_items(wanted, after=query.after, limit=query.limit)
     next_text = None if next_sequence is None else str(next_sequence)
     return json_response({"items": [item.describe() for item in items], "next": next_text})
 
@@ -118,12 +118,49 @@ async def show_item(context: RequestContext) -> web.StreamResponse:
 
 
 async def retry_item(context: RequestContext) -> web.StreamResponse:
-    """Send a refused or expired item again; of a submission, all that are."""
+    """Send a refused or expired item again; of a submission, all that can be sent, and name the others."""
     _, items = await _find_items(context)
     failed = [item.sequence for item in items if item.state in ("refused", "expired")]
     # If none is, `retry` raises a conflict that says why.
-    await context.gateway.outbox.retry(failed or [item.sequence for item in items])
-    return await _describe_items(context, 202)
+    changed = await context.gateway.outbox.retry(failed or [item.sequence for item in items])
+    return await _describe_items(context, 202, changed)
+
+
+async def retry_items(context: RequestContext) -> web.StreamResponse:
+    """Send many refused or expired items again, and say with which that is not possible."""
+    body = await read_body(context.request, RetryBody)
+    states: tuple[State, ...] = ("refused", "expired") if body.state is None else (body.state,)
+    changed = await context.gateway.outbox.retry_all(_make_bulk_filter(context, body, states))
+    return json_response({"retried": len(changed.sequences), **_describe_left(changed)})
+
+
+async def drop_items(context: RequestContext) -> web.StreamResponse:
+    """Remove many items that were not delivered, and say with which that is not possible."""
+    body = await read_body(context.request, DropBody)
+    states: tuple[State, ...] = ("refused", "expired", "waiting", "superseded") if body.state is None else (body.state,)
+    changed = await context.gateway.outbox.drop_all(_make_bulk_filter(context, body, states))
+    return json_response({"dropped": len(changed.sequences), **_describe_left(changed)})
+
+
+def _make_bulk_filter(context: RequestContext, body: RetryBody | DropBody, states: tuple[State, ...]) -> ItemFilter:
+    if not body.all and all(one is None for one in (body.state, body.path, body.code, body.before)):
+        raise InvalidRequest([FieldError("all", "must be true where no state, path, code or before is given")])
+    return _make_filter(context, body, states)
+
+
+def _make_filter(context: RequestContext, given: ItemsQuery | ItemsBody, states: tuple[State, ...]) -> ItemFilter:
+    return ItemFilter(
+        token=_visible_token(context),
+        states=states,
+        path=None if given.path is None else given.path.strip("/").removeprefix("openapi/"),
+        code=given.code,
+        before=None if given.before is None else given.before.timestamp(),
+    )
+
+
+def _describe_left(changed: Changed) -> dict[str, Any]:
+    left = [{"outbox_id": str(one.sequence), "reason": one.reason} for one in changed.left[:_MAX_NAMED]]
+    return {"left": len(changed.left), "left_items": left}
 
 
 async def edit_item(context: RequestContext) -> web.StreamResponse:
@@ -186,14 +223,18 @@ async def _find_items(context: RequestContext) -> tuple[int | None, Sequence[Out
     return number, items
 
 
-async def _describe_items(context: RequestContext, status: int = 200) -> web.Response:
+async def _describe_items(context: RequestContext, status: int = 200, changed: Changed | None = None) -> web.Response:
     submission, items = await _find_items(context)
     document: dict[str, Any] = items[0].describe() if submission is None else describe_submission(submission, items)
+    if changed is not None:
+        document |= _describe_left(changed)
     return json_response(document, status)
 
 
 ROUTES = (
     Route("POST", "/api/v1/outbox/release", "Send what the outbox holds back", release, "admin", ReleaseBody),
+    Route("POST", "/api/v1/outbox/retry", "Send many refused items again", retry_items, "pos", RetryBody),
+    Route("POST", "/api/v1/outbox/drop", "Drop many items", drop_items, "pos", DropBody),
     Route("GET", "/api/v1/outbox", "Calls that wait for the cloud, and what became of them", list_items, "pos",
           query=ItemsQuery),
     Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos"),

@@ -1,6 +1,7 @@
 """Parameters in the query of a call: a pydantic model for each route that takes any."""
 
-from datetime import date
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar
 
 from multidict import MultiMapping
@@ -20,6 +21,18 @@ def _parse_whole_number(text: Any) -> int:
 
 WholeNumber = Annotated[int, BeforeValidator(_parse_whole_number)]
 Day = Annotated[date, BeforeValidator(parse_date)]
+
+
+def _parse_time(text: Any) -> datetime:
+    if isinstance(text, str):
+        with suppress(ValueError):
+            time = datetime.fromisoformat(text)
+            return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    raise ValueError("must be a day or a time, such as 2026-11-21 or 2026-11-21T14:00:00Z")
+
+
+Time = Annotated[datetime, BeforeValidator(_parse_time)]
+"""A time, or the beginning of a day; in UTC unless it names another zone."""
 
 
 class Query(RequestModel):

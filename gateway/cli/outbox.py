@@ -1,7 +1,8 @@
 """Commands for the outbox: calls that wait for the cloud, and those that it refused."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import click
@@ -18,13 +19,18 @@ from gateway.protocol.catalogue import CATALOGUE
 _COLUMNS = {
     "ID": "outbox_id",
     "PATH": "path",
+    "NUMBER": "reference",
     "STATE": "state",
     "CREATED": "created_at",
     "ATTEMPTS": "attempts",
     "CODE": "vendor_code",
-    "MEANING": "vendor_meaning",
+    "REASON": "reason",
 }
+"""NUMBER is the number of the order, or the id of the product or label."""
 _MAX_PAGE = 500
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @click.group()
@@ -32,19 +38,44 @@ def outbox() -> None:
     """The queue of calls for the cloud: list, show, retry, edit, drop, release, export, stats."""
 
 
+def _filter_options(*states: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator that adds the options which say what items are meant."""
+    options = (
+        click.option("--state", type=click.Choice(states), help="Only items in this state."),
+        click.option("--path", help="Only this endpoint, such as order/update."),
+        click.option("--code", type=click.IntRange(0), help="Only items with this code of the vendor."),
+        click.option("--before", metavar="TIME", help="Only items accepted before this day or time, in UTC."),
+    )
+
+    def decorate(command: Callable[P, T]) -> Callable[P, T]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 @outbox.command("list")
-@click.option("--state", type=click.Choice(STATES))
-@click.option("--path", help="Only this endpoint, such as order/update.")
+@_filter_options(*STATES)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _MAX_PAGE))
 @click.option("--after", help="Only items after this one: `next` of the page before.")
 @with_api
-async def list_items(context: CommandContext, api: ApiClient, /, limit: int, **given: str | None) -> None:
+async def list_items(context: CommandContext, api: ApiClient, /, limit: int, **given: Any) -> None:
     """List what is in the outbox, in the order of acceptance."""
-    query = {name: value for name, value in given.items() if value} | {"limit": str(limit)}
-    page = await api.get(f"outbox?{urlencode(query)}")
-    context.emit(page, lambda shown: print_table(shown["items"], _COLUMNS))
+    page = await api.get(f"outbox?{urlencode(_drop_empty(given) | {'limit': limit})}")
+    context.emit(page, lambda shown: print_table(map(_add_reason, shown["items"]), _COLUMNS))
     if page["next"]:
         print_message(f"there are more: --after {page['next']}")
+
+
+def _drop_empty(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _add_reason(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item with the reason for which it was refused or is held."""
+    held = f"held for {item['held_for']}" if item["held_for"] else None
+    return {**item, "reason": item["vendor_meaning"] or held}
 
 
 @outbox.command("show")
@@ -56,11 +87,39 @@ async def show_item(context: CommandContext, api: ApiClient, outbox_id: str) -> 
 
 
 @outbox.command()
-@click.argument("outbox_id", metavar="ID")
+@click.argument("outbox_id", metavar="[ID]", required=False)
+@_filter_options("refused", "expired")
+@click.option("--all", "everything", is_flag=True, help="All refused and expired items.")
 @with_api
-async def retry(context: CommandContext, api: ApiClient, outbox_id: str) -> None:
-    """Send a refused or expired item again."""
-    context.emit(await api.post(f"outbox/{outbox_id}/retry", {}), print_members)
+async def retry(
+    context: CommandContext, api: ApiClient, /, outbox_id: str | None, *, everything: bool, **given: Any
+) -> None:
+    """Send a refused or expired item again, or many at once."""
+    wanted = _select(outbox_id, given, everything=everything)
+    if outbox_id is not None:
+        item = await api.post(f"outbox/{outbox_id}/retry", {})
+        context.emit(item, print_members)
+        _print_left({} if context.json else item)
+        return
+    done = await api.post("outbox/retry", wanted)
+    context.emit(done, lambda _: print_line(f"{done['retried']} calls are sent again"))
+    _print_left({} if context.json else done)
+
+
+def _select(outbox_id: str | None, given: Mapping[str, Any], *, everything: bool) -> dict[str, Any]:
+    """Return which items are meant. Ends the command unless that is one item, or what the options say."""
+    wanted = _drop_empty(given) | ({"all": True} if everything else {})
+    if (outbox_id is None) != bool(wanted):
+        fail("name one item by its ID, or many with --state, --path, --code, --before or --all")
+    return wanted
+
+
+def _print_left(done: Mapping[str, Any]) -> None:
+    """Say with which items nothing was done."""
+    for left in done.get("left_items", ()):
+        print_message(left["reason"])
+    if (more := done.get("left", 0) - len(done.get("left_items", ()))) > 0:
+        print_message(f"and {more} more")
 
 
 @outbox.command()
@@ -77,12 +136,25 @@ async def edit(context: CommandContext, api: ApiClient, outbox_id: str, argument
 
 
 @outbox.command()
-@click.argument("outbox_id", metavar="ID")
+@click.argument("outbox_id", metavar="[ID]", required=False)
+@_filter_options("refused", "expired", "waiting", "superseded")
+@click.option("--all", "everything", is_flag=True, help="Everything that was not delivered.")
+@click.option("--yes", is_flag=True, help="For many items: do not ask.")
 @with_api
-async def drop(context: CommandContext, api: ApiClient, outbox_id: str) -> None:
-    """Remove an item that was not delivered."""
-    await api.call("DELETE", f"outbox/{outbox_id}")
-    context.emit({"outbox_id": outbox_id, "dropped": True}, lambda _: print_line(f"{outbox_id}: dropped"))
+async def drop(
+    context: CommandContext, api: ApiClient, /, outbox_id: str | None, *, everything: bool, yes: bool, **given: Any
+) -> None:
+    """Remove an item that was not delivered, or many at once."""
+    wanted = _select(outbox_id, given, everything=everything)
+    if outbox_id is not None:
+        await api.call("DELETE", f"outbox/{outbox_id}")
+        context.emit({"outbox_id": outbox_id, "dropped": True}, lambda _: print_line(f"{outbox_id}: dropped"))
+        return
+    if not yes:
+        click.confirm("Drop these calls? They can not be had back (outbox export keeps a copy)", abort=True, err=True)
+    done = await api.post("outbox/drop", wanted)
+    context.emit(done, lambda _: print_line(f"{done['dropped']} calls dropped"))
+    _print_left({} if context.json else done)
 
 
 @outbox.command()
@@ -118,13 +190,18 @@ def _name_account(account: Any) -> str:
 
 
 @outbox.command()
-@click.option("--state", type=click.Choice(STATES))
+@_filter_options(*STATES)
+@click.option("--all", "everything", is_flag=True, help="All items, which is the default.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The file; default: standard output.")
 @with_api
-async def export(context: CommandContext, api: ApiClient, state: str | None, output: Path | None) -> None:
-    """Write all items, with their parameters, as one JSON document."""
+async def export(
+    context: CommandContext, api: ApiClient, /, output: Path | None, *, everything: bool, **given: Any
+) -> None:
+    """Write items, with their parameters, as one JSON document: all, or those that the options say."""
     items: list[Any] = []
-    query = {"limit": str(_MAX_PAGE)} | ({"state": state} if state else {})
+    if everything and _drop_empty(given):
+        fail("give either --all or other options")
+    query = _drop_empty(given) | {"limit": _MAX_PAGE}
     while True:
         page = await api.get(f"outbox?{urlencode(query)}")
         items += page["items"]

@@ -15,7 +15,7 @@ from gateway.protocol import json_text
 _results: Final = Console(highlight=False, markup=False, emoji=False)
 messages: Final = Console(stderr=True, highlight=False, emoji=False)
 """Standard error. Texts from elsewhere are printed by `print_message`, which interprets no markup."""
-_WRAPPED_COLUMNS: Final = frozenset({"NAME", "TITLE", "MEANING"})
+_WRAPPED_COLUMNS: Final = frozenset({"NAME", "TITLE", "MEANING", "REASON"})
 """Headings of columns that hold words, which may be wrapped. What other columns hold is never broken."""
 _COLUMN_GAP: Final = 1
 

@@ -96,6 +96,7 @@ class OutboxItem:
             "path": self.path,
             "state": self.state,
             "sequence": self.sequence,
+            "reference": self.reference,
             "created_at": utc_text(self.created_at),
             "attempts": self.attempts,
             "held_for": self.account_name if self.is_others and self.state == "waiting" else None,

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from gateway.errors import Conflict, NotFound
 from gateway.outbox.account import Account
@@ -37,6 +37,75 @@ class InFlight:
     """Attempts that are not stored yet, by item."""
 
 
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which items are meant; all by default."""
+
+    token: str | None = None
+    """Only items of this token."""
+    states: tuple[State, ...] = ()
+    """Only items in these states; all if empty."""
+    path: str | None = None
+    """Only items of this endpoint."""
+    code: int | None = None
+    """Only items with this code of the vendor."""
+    before: float | None = None
+    """Only items that were accepted before this time, in Unix seconds."""
+
+    def make_condition(self, in_flight: Set[int]) -> tuple[str, list[Any]]:
+        """Return the condition in SQL, and its values. What is in flight is stored as waiting."""
+        conditions = ["sequence > ?"]
+        values: list[Any] = []
+        if self.states:
+            listed = json.dumps(list(in_flight))
+            states = []
+            for state in self.states:
+                if state in ("waiting", "sending"):
+                    negation = "NOT " if state == "waiting" else ""
+                    states.append(f"(state = 'waiting' AND sequence {negation}IN (SELECT value FROM json_each(?)))")  # noqa: S608
+                    values.append(listed)
+                else:
+                    states.append("state = ?")
+                    values.append(state)
+            conditions.append(f"({' OR '.join(states)})")
+        compared = {"path": self.path, "token": self.token, "vendor_code": self.code}
+        for column, wanted in compared.items():
+            if wanted is not None:
+                conditions.append(f"{column} = ?")
+                values.append(wanted)
+        if self.before is not None:
+            conditions.append("created_at < ?")
+            values.append(self.before)
+        return " AND ".join(conditions), values
+
+
+ALL_ITEMS: Final = ItemFilter()
+
+
+class Left(NamedTuple):
+    """An item with which nothing was done."""
+
+    sequence: int
+    """Its number."""
+    reason: str
+    """Why."""
+
+
+class Changed(NamedTuple):
+    """What a change of several items did."""
+
+    sequences: list[int]
+    """The items that were changed."""
+    left: list[Left]
+    """The items that were not."""
+
+    def check(self) -> Self:
+        """Return it. Raises `Conflict`, with the reason of the first item, if nothing was changed."""
+        if self.left and not self.sequences:
+            raise Conflict(self.left[0].reason)
+        return self
+
+
 class Count(NamedTuple):
     """How many items of an endpoint are in a state."""
 
@@ -57,35 +126,27 @@ def count_items(connection: sqlite3.Connection) -> list[Count]:
 
 
 def list_items(
-    connection: sqlite3.Connection,
-    in_flight: InFlight,
-    *,
-    token: str | None = None,
-    state: State | None = None,
-    path: str | None = None,
-    after: int = 0,
-    limit: int = 50,
+    connection: sqlite3.Connection, in_flight: InFlight, wanted: ItemFilter, *, after: int = 0, limit: int = 50
 ) -> tuple[list[OutboxItem], int | None]:
     """Return items in the order of acceptance, and the number after which the next page begins, if there is one."""
-    conditions: list[str] = ["sequence > ?"]
-    values: list[Any] = [after]
-    if state is not None:
-        conditions.append(f"state = '{'waiting' if state == 'sending' else state}'")
-    if state in ("waiting", "sending"):
-        conditions.append(f"sequence {'NOT ' if state == 'waiting' else ''}IN (SELECT value FROM json_each(?))")  # noqa: S608
-        values.append(json.dumps(list(in_flight.sequences)))
-    for column, wanted in (("path", path), ("token", token)):
-        if wanted is not None:
-            conditions.append(f"{column} = ?")
-            values.append(wanted)
+    condition, values = wanted.make_condition(in_flight.sequences)
     found: list[OutboxItem] = []
     size = 0
-    for row in connection.execute(f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY sequence", values):
+    for row in connection.execute(f"{_SELECT} WHERE {condition} ORDER BY sequence", [after, *values]):
         if len(found) == limit or size > _MAX_PAGE_BYTES:
             return found, found[-1].sequence
         found.append(_read_item(row, in_flight))
         size += len(row["text"] or b"")
     return found, None
+
+
+def find_items(
+    connection: sqlite3.Connection, in_flight: InFlight, wanted: ItemFilter, *, after: int, limit: int
+) -> list[int]:
+    """Return the numbers of some items, in the order of acceptance."""
+    condition, values = wanted.make_condition(in_flight.sequences)
+    query = f"SELECT sequence FROM item WHERE {condition} ORDER BY sequence LIMIT ?"  # noqa: S608
+    return [row[0] for row in connection.execute(query, [after, *values, limit])]
 
 
 def get_item(connection: sqlite3.Connection, in_flight: InFlight, sequence: int, token: str | None) -> OutboxItem:
@@ -118,26 +179,30 @@ def get_items(connection: sqlite3.Connection, in_flight: InFlight, sequences: Se
 
 def revive_items(
     connection: sqlite3.Connection, in_flight: InFlight, sequences: Sequence[int], uptime_s: float
-) -> list[int]:
-    """Let refused and expired items wait again at their old places; return their numbers. Raises `Conflict`."""
-    found = get_items(connection, in_flight, sequences)
-    for item in found:
-        _check_revivable(connection, in_flight, item, item.order_key)
-        if item.text is None:
-            raise Conflict(
-                f"item {item.sequence} has no content any more, which made room for others or was damaged; edit it, "
-                "which gives it a new one, or drop it"
-            )
-    for item in found:
-        policy = item.queued_endpoint.relay
+) -> Changed:
+    """Let refused and expired items wait again at their old places."""
+    changed = Changed([], [])
+    for item in get_items(connection, in_flight, sequences):
+        try:
+            _check_revivable(connection, in_flight, item, item.order_key)
+            if item.text is None:
+                raise Conflict(
+                    f"item {item.sequence} has no content any more, which made room for others or was damaged; edit "
+                    "it, which gives it a new one, or drop it"
+                )
+            policy = item.queued_endpoint.relay
+        except Conflict as exc:
+            changed.left.append(Left(item.sequence, exc.detail))
+            continue
         expires_s = None if policy is None or policy.expires_after_s is None else uptime_s + policy.expires_after_s
         revive_item(connection, item.sequence, expires_s)
-    return [item.sequence for item in found]
+        changed.sequences.append(item.sequence)
+    return changed
 
 
 def edit_item(
     connection: sqlite3.Connection, in_flight: InFlight, sequence: int, shared: str, new: NewItem, uptime_s: float
-) -> list[int]:
+) -> Changed:
     """Give a refused or expired item new content and let it wait again. Raises `Conflict`."""
     for item in get_items(connection, in_flight, [sequence]):
         _check_revivable(connection, in_flight, item, new.keys[0])
@@ -151,18 +216,18 @@ def edit_item(
     return revive_items(connection, in_flight, [sequence], uptime_s)
 
 
-def drop_items(connection: sqlite3.Connection, in_flight: InFlight, sequences: Sequence[int]) -> list[int]:
-    """Remove items that were not delivered; return the numbers of those that waited. Raises `Conflict`."""
-    found = get_items(connection, in_flight, sequences)
-    for item in found:
+def drop_items(
+    connection: sqlite3.Connection, in_flight: InFlight, sequences: Sequence[int]
+) -> tuple[Changed, list[int]]:
+    """Remove items that were not delivered; return also the numbers of those that waited."""
+    changed = Changed([], [])
+    waited: list[int] = []
+    for item in get_items(connection, in_flight, sequences):
         if item.state in ("sending", "delivered"):
-            why = (
-                "is being sent now; try again"
-                if item.state == "sending"
-                else "was delivered; it is removed automatically"
-            )
-            raise Conflict(f"item {item.sequence} {why}")
-    for item in found:
+            is_sent = item.state == "sending"
+            why = "is being sent now; try again" if is_sent else "was delivered; it is removed automatically"
+            changed.left.append(Left(item.sequence, f"item {item.sequence} {why}"))
+            continue
         for table in ("item", "item_content", "item_file"):
             connection.execute(f"DELETE FROM {table} WHERE sequence = ?", (item.sequence,))  # noqa: S608
         connection.execute(
@@ -170,7 +235,10 @@ def drop_items(connection: sqlite3.Connection, in_flight: InFlight, sequences: S
             "(SELECT 1 FROM item WHERE sequence >= id AND sequence < id + items)",
             (item.submission,),
         )
-    return [item.sequence for item in found if item.state == "waiting"]
+        changed.sequences.append(item.sequence)
+        if item.state == "waiting":
+            waited.append(item.sequence)
+    return changed, waited
 
 
 def refuse_items(connection: sqlite3.Connection, reasons: Mapping[int, str], uptime_s: float) -> None:

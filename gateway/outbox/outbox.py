@@ -7,7 +7,7 @@ items. Only the memory knows what is in flight: after a crash, everything withou
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, Self, TypeVar
@@ -17,6 +17,7 @@ from gateway.outbox import account_table, item_table, quota_table, table
 from gateway.outbox.account import Account
 from gateway.outbox.accounts import Accounts
 from gateway.outbox.item import OutboxItem
+from gateway.outbox.item_table import Changed, ItemFilter
 from gateway.outbox.model import Batch, Limit, NewItem, Outcome, State, Stats
 from gateway.outbox.queue import Queue, Unreadable
 from gateway.outbox.queue_table import Claimed, claim_batch, group_outcomes, load_files, store_outcomes
@@ -33,6 +34,8 @@ from gateway.storage.uptime_table import Uptime
 
 MAINTENANCE_INTERVAL_S: Final = 600.0
 """How often finished items are pruned."""
+_MAX_CHANGED: Final = 500
+"""How many items a person's bulk change touches in one transaction."""
 _CLOSE_TIMEOUT_S: Final = 5.0
 _QUIET_S: Final = 10.0
 """How long nothing has been accepted when the database's log is emptied: that holds up everything else."""
@@ -255,19 +258,10 @@ class Outbox:
         return await self._database.inspect(item_table.count_items)
 
     async def list_items(
-        self,
-        *,
-        token: str | None = None,
-        state: State | None = None,
-        path: str | None = None,
-        after: int = 0,
-        limit: int = 50,
+        self, wanted: ItemFilter = item_table.ALL_ITEMS, *, after: int = 0, limit: int = 50
     ) -> tuple[list[OutboxItem], int | None]:
-        """Return a page of items and the number after which the next one begins; None as `token` is everybody's."""
-        job = partial(
-            item_table.list_items,
-            in_flight=self._in_flight, token=token, state=state, path=path, after=after, limit=limit,
-        )  # fmt: skip
+        """Return a page of items and the number after which the next one begins."""
+        job = partial(item_table.list_items, in_flight=self._in_flight, wanted=wanted, after=after, limit=limit)
         return await self._database.inspect(job)
 
     async def item(self, sequence: int, token: str | None = None) -> OutboxItem:
@@ -290,18 +284,44 @@ class Outbox:
         """Return the files of an item."""
         return await self._database.inspect(partial(load_files, sequence=sequence))
 
-    async def retry(self, sequences: Sequence[int]) -> None:
-        """Let refused or expired items wait again. Raises `Conflict`."""
-        await self._revive(partial(item_table.revive_items, sequences=sequences))
+    async def retry(self, sequences: Sequence[int]) -> Changed:
+        """Let refused or expired items wait again. Raises `Conflict` if that is possible with none of them."""
+        return (await self._revive(partial(item_table.revive_items, sequences=sequences))).check()
 
     async def edit(self, sequence: int, shared: str, new: NewItem) -> None:
         """Give a refused or expired item new content and let it wait again. Raises `Conflict`."""
         await self._revive(partial(item_table.edit_item, sequence=sequence, shared=shared, new=new))
 
-    async def drop(self, sequences: Sequence[int]) -> None:
-        """Remove items that were not delivered. Raises `Conflict`."""
-        waited = await self._write(partial(item_table.drop_items, in_flight=self._in_flight, sequences=sequences))
+    async def drop(self, sequences: Sequence[int]) -> Changed:
+        """Remove items that were not delivered. Raises `Conflict` if that is possible with none of them."""
+        return (await self._drop(sequences)).check()
+
+    async def retry_all(self, wanted: ItemFilter) -> Changed:
+        """Let many refused or expired items wait again."""
+        return await self._change_all(
+            wanted, lambda some: self._revive(partial(item_table.revive_items, sequences=some))
+        )
+
+    async def drop_all(self, wanted: ItemFilter) -> Changed:
+        """Remove many items that were not delivered."""
+        return await self._change_all(wanted, self._drop)
+
+    async def _change_all(self, wanted: ItemFilter, change: Callable[[Sequence[int]], Awaitable[Changed]]) -> Changed:
+        """Change items some at a time, so that others can write in between."""
+        changed, last = Changed([], []), 0
+        find = partial(item_table.find_items, in_flight=self._in_flight, wanted=wanted, limit=_MAX_CHANGED)
+        while some := await self._database.inspect(partial(find, after=last)):
+            done = await change(some)
+            changed.sequences.extend(done.sequences)
+            changed.left.extend(done.left)
+            last = some[-1]
+        return changed
+
+    async def _drop(self, sequences: Sequence[int]) -> Changed:
+        job = partial(item_table.drop_items, in_flight=self._in_flight, sequences=sequences)
+        changed, waited = await self._write(job)
         self._end(waited, _DROPPED)
+        return changed
 
     async def prune(self) -> None:
         """Remove what was finished long ago, and give the space back to the disk."""
@@ -312,14 +332,15 @@ class Outbox:
         if time.monotonic() - self._accepted_at > _QUIET_S:
             await self._database.checkpoint()
 
-    async def _revive(self, job: Callable[..., list[int]]) -> None:
+    async def _revive(self, job: Callable[..., Changed]) -> Changed:
         uptime_s = self._uptime.now()
-        revived = await self._write(partial(job, in_flight=self._in_flight, uptime_s=uptime_s))
-        self.depth += len(revived)
+        changed = await self._write(partial(job, in_flight=self._in_flight, uptime_s=uptime_s))
+        self.depth += len(changed.sequences)
         if self._next_expiry_s is None:
             self._next_expiry_s = uptime_s  # `expire` finds out when that is
-        self._queue.revisit(revived)
+        self._queue.revisit(changed.sequences)
         self.on_work()
+        return changed
 
     def _end(self, sequences: Sequence[int], outcome: Outcome) -> None:
         """Take note that waiting items have their last outcome."""

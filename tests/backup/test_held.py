@@ -14,6 +14,7 @@ from gateway.backup.create import create_backup
 from gateway.backup.restore import restore_backup
 from gateway.doctor.check import CheckContext, run_checks
 from gateway.doctor.checks import CHECKS
+from gateway.outbox.item_table import ItemFilter
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import Settings, load_settings
 from gateway.simulator.store import SimulatedStore
@@ -107,7 +108,7 @@ async def test_the_hold_outlives_a_restart(restored: Gateway, settings: Settings
 
 
 async def test_held_items_can_be_dropped_first(restored: Gateway, store: SimulatedStore) -> None:
-    entries, _ = await restored.outbox.list_items(state="waiting")
+    entries, _ = await restored.outbox.list_items(ItemFilter(states=("waiting",)))
     await restored.outbox.drop([entries[0].sequence])
     await restored.outbox.release_hold()
     assert await sell(restored, 3, wait_s=20) == "delivered"

@@ -58,6 +58,27 @@ async def test_a_refused_order_is_corrected(running: str, store: SimulatedStore,
     assert [one["outbox_id"] for one in json.loads(file.read_text())["items"]] == [item["outbox_id"]]
 
 
+async def test_many_are_retried_exported_and_dropped(running: str, store: SimulatedStore, command: Any) -> None:
+    store.cloud.faults.add("refuse", code=5047, times=None)
+    for number in ("A1", "A2"):
+        await command("cloud", "call", "order/update", f'order_list=[{{"order_no":"{number}"}}]')
+    shown = await command("outbox", "list", "--state", "refused", "--code", "5047")
+    assert "A1" in shown.output
+    assert "invalid order" in shown.output
+    store.cloud.faults.clear()
+    for wrong in (("retry",), ("drop",), ("retry", "1", "--all"), ("export", "--all", "--code", "1")):
+        assert (await command("outbox", *wrong)).status != 0
+    assert (await command("outbox", "drop", "--all")).status != 0
+    retried = await command("outbox", "retry", "--code", "5047", "--before", "2999-01-01")
+    assert (retried.status, retried.output.strip()) == (0, "2 calls are sent again"), retried.errors
+    exported = await command("outbox", "export", "--path", "order/update", "--json")
+    assert [one["reference"] for one in exported.json["items"]] == ["A1", "A2"]
+    for one in exported.json["items"]:
+        await until(command, one["outbox_id"], "delivered")
+    dropped = await command("outbox", "drop", "--all", "--yes", "--json")
+    assert dropped.json == {"dropped": 0, "left": 0, "left_items": []}
+
+
 async def test_a_refused_order_is_dropped(running: str, store: SimulatedStore, command: Any) -> None:
     store.cloud.faults.add("refuse", code=5047)
     await command("cloud", "call", "order/update", ORDER)
