@@ -3,8 +3,12 @@
 A camera checks the time of a call by its own clock. Its `Date` header tells that clock, but not always: some label
 their local time as GMT, some send none, some have no clock at all. So the clock is kept by which a call was accepted
 last, and another one is tried only when the camera refuses the time.
+
+A signature holds for any camera of the account, but only around its time. So nobody may have calls signed for a far
+day to come by sending its `Date`.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -12,6 +16,9 @@ from typing import Final, NamedTuple
 from gateway import RELEASED_AT
 from gateway.cameras.record import ClockSource
 from gateway.runtime.clock import PeerClock
+
+MAX_AHEAD_S: Final = 26 * 3600.0
+"""By how much a signature's time may be ahead of the best known time, in seconds: any time zone labelled as GMT."""
 
 _MIN_DIFFERENCE_S: Final = 2.0
 """Clocks that differ by less are one: cameras accept a greater difference."""
@@ -77,9 +84,16 @@ class CameraClock:
             times["cloud"] = self._cloud.now()
         if self._camera.known:
             times["camera"] = self._camera.now()
+        end = min(self._best_known_time(times["own"]) + MAX_AHEAD_S, _FIRST_ELEVEN_DIGITS)
         usable = [
             ClockReading(source, times[source] - time.monotonic())
             for source in _ORDER[self.accepted]
-            if source in times and _FIRST_TEN_DIGITS <= times[source] < _FIRST_ELEVEN_DIGITS
+            if source in times and _FIRST_TEN_DIGITS <= times[source] < end
         ]
         return usable or [ClockReading("own", RELEASED_AT - time.monotonic())]
+
+    def _best_known_time(self, own: float) -> float:
+        """Return the cloud's time, or else this machine's. It is infinite if this machine has lost its clock."""
+        if self._cloud.known:
+            return self._cloud.now()
+        return own if own >= RELEASED_AT else math.inf

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cameras.activation_probe import CAMERA_NOT_OURS
+from gateway.cameras.camera_clock import MAX_AHEAD_S
 from gateway.cameras.record import CameraRecord, ClockSource
 from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
 from gateway.doctor.certificates import check_validity
@@ -134,7 +135,11 @@ async def check_clocks(context: CheckContext) -> list[Finding]:
         evidence = ", ".join(
             f"{sn} {off_s:+.0f} s, {_CLOCK_NAMES[registry.get(sn).clock]}" for sn, off_s in wrong.items()
         )
-        advice = "let the cameras reach the internet, from which they set their clocks; calls to them work anyway"
+        advice = "let the cameras reach the internet, from which they set their clocks; "
+        if any(off_s >= MAX_AHEAD_S for off_s in wrong.values()):
+            advice += f"no call is signed for a time {MAX_AHEAD_S / 3600:.0f} hours ahead"
+        else:
+            advice += "calls to them work anyway"
         return [Finding("warning", f"{len(wrong)} of {len(offsets)} cameras tell a wrong time", evidence, advice)]
     return [Finding("ok", f"the clocks of {len(offsets)} cameras are right")]
 

@@ -1,6 +1,7 @@
 """By which clock a camera's calls are signed."""
 
 import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ async def test_a_wrong_date_never_breaks_a_clock_that_works(bench: Bench, cloud_
 
 async def test_each_other_clock_is_tried_once(bench: Bench) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
-    bench.clock.set(time.time() - 100_000)  # the cloud's, which is wrong
+    bench.clock.set(time.time() - 50_000)  # the cloud's, which is wrong
     camera.faults.date_offset_s = CHINA_S
     await bench.cameras.refresh(camera.sn)  # only the machine's own clock is right
     assert bench.registry.get(camera.sn).clock == "own"
@@ -81,6 +82,19 @@ async def test_a_refused_signature_is_told_and_not_the_refused_times_of_other_cl
     with pytest.raises(VendorRefused, match="code 5"):
         await cameras.call(camera.sn, call("config/getName"))
     await cameras.close()
+
+
+@pytest.mark.parametrize("cloud_known", [False, True])
+async def test_a_camera_cannot_choose_a_far_day_for_which_it_is_signed(bench: Bench, cloud_known: bool) -> None:
+    if cloud_known:
+        bench.clock.set(time.time())
+    camera = await bench.manage(await bench.simulate(activated=True))
+    camera.faults.clock_offset_s = 5 * 365 * 86400
+    with pytest.raises(VendorRefused, match="code 3"):
+        await bench.cameras.probe_activation(camera.sn)
+    signed = [int(request.fields["timestamp"]) for request in camera.requests if "timestamp" in request.fields]
+    assert signed
+    assert max(signed) < time.time() + 26 * 3600
 
 
 async def test_an_activation_is_signed_by_the_clock_that_the_camera_takes(bench: Bench) -> None:
@@ -119,7 +133,7 @@ def choose_all(clock: CameraClock) -> list[str]:
     ],
 )
 def test_the_clock_that_was_accepted_comes_first(accepted: str, order: list[str]) -> None:
-    clock = make_clock(accepted, cloud_s=1_900_000_000)
+    clock = make_clock(accepted, cloud_s=time.time() - 3600)
     clock.learn("Wed, 24 Jun 2020 20:08:03 GMT")
     assert choose_all(clock) == order
 
@@ -135,6 +149,33 @@ def test_a_time_of_other_than_ten_digits_is_never_used(date: str, monkeypatch: p
     assert choose_all(clock) == ["own"]
     monkeypatch.setattr(time, "time", lambda: 300.0)
     assert choose_all(clock) == ["own"]
+
+
+def http_date(unix_s: float) -> str:
+    return formatdate(unix_s, usegmt=True)
+
+
+@pytest.mark.parametrize("accepted", ["", "camera"])
+def test_no_date_has_calls_signed_for_a_far_day_to_come(accepted: str) -> None:
+    clock = make_clock(accepted)
+    clock.learn(http_date(time.time() + 27 * 3600))
+    assert choose_all(clock) == ["own"]
+    clock.learn(http_date(time.time() + 25 * 3600))
+    assert choose_all(clock) == ["camera", "own"]
+
+
+def test_the_clouds_time_says_more_than_the_machines_about_what_is_far() -> None:
+    clock = make_clock(cloud_s=time.time() - 30 * 86400)
+    clock.learn(http_date(time.time()))
+    assert choose_all(clock) == ["cloud"]
+
+
+def test_a_machine_without_a_clock_goes_by_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = make_clock()
+    real = time.time()
+    monkeypatch.setattr(time, "time", lambda: 300.0)
+    clock.learn(http_date(real))
+    assert choose_all(clock) == ["camera"]
 
 
 def test_a_date_that_comes_again_says_nothing() -> None:

@@ -128,7 +128,7 @@ async def test_unsigned_calls_die_after_activation(bench: Bench) -> None:
 # Clocks
 
 
-@pytest.mark.parametrize("offset_s", [-600_000_000, 3 * 7 * 86400, 400])
+@pytest.mark.parametrize("offset_s", [-600_000_000, 25 * 3600, 400])
 async def test_a_camera_with_a_wrong_clock_gets_the_call_signed_anew(bench: Bench, offset_s: float) -> None:
     camera = await bench.manage(await bench.simulate(activated=True))
     camera.faults.clock_offset_s = offset_s

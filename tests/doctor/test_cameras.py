@@ -116,6 +116,15 @@ async def test_a_wrong_clock(resident: Any, cameras: list[SimulatedCamera]) -> N
     assert "uses that time" in found.evidence
 
 
+@pytest.mark.parametrize(
+    ("days", "advice"), [(-30, "work anyway"), (30, "no call is signed for a time 26 hours ahead")]
+)
+async def test_a_clock_that_is_days_away(resident: Any, cameras: list[SimulatedCamera], days: int, advice: str) -> None:
+    cameras[0].faults.clock_offset_s = days * 86400
+    await resident("cameras")
+    assert advice in (await resident.one("camera_clocks")).what_to_do
+
+
 async def test_a_date_that_is_not_the_cameras_clock(resident: Any, cameras: list[SimulatedCamera]) -> None:
     cameras[0].faults.date_offset_s = 8 * 3600
     await resident("cameras")
