@@ -7,6 +7,8 @@ import random
 import shutil
 import signal
 import sqlite3
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -26,11 +28,50 @@ pytestmark = [
 ]
 
 
+OTHER_PROGRAM = """
+import sqlite3, sys, time
+opened = 0
+print("ready", flush=True)
+try:
+    while True:
+        try:
+            connection = sqlite3.connect(f"file:{sys.argv[1]}?mode=rw", uri=True)
+            connection.execute("SELECT count(*) FROM token").fetchall()
+            opened += 1
+            connection.close()
+        except sqlite3.OperationalError:  # not there yet, or busy
+            pass
+        time.sleep(0.02)
+except KeyboardInterrupt:
+    print(opened)
+"""
+
+
+@contextlib.asynccontextmanager
+async def other_program(database: Path) -> AsyncIterator[None]:
+    """Let another program open, read and close the database all the time."""
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OTHER_PROGRAM, str(database), stdout=asyncio.subprocess.PIPE
+    )
+    assert program.stdout is not None
+    assert await program.stdout.readline() == b"ready\n"
+    try:
+        yield
+    finally:
+        program.send_signal(signal.SIGINT)
+        output, _ = await program.communicate()
+    assert int(output) > 0, "it read nothing"
+
+
+@pytest.mark.parametrize("is_observed", [False, True], ids=["alone", "beside-another-program"])
 async def test_kill_9_at_random_moments(
-    cloud: ObservedCloud, gateway: GatewayProcess, counts: dict[str, int], report: Report
+    cloud: ObservedCloud, gateway: GatewayProcess, counts: dict[str, int], report: Report, is_observed: bool
 ) -> None:
     dice = random.Random(cloud.dice.random())
-    async with tills_at_work(gateway) as shift:
+    async with contextlib.AsyncExitStack() as stack:
+        if is_observed:
+            await stack.enter_async_context(other_program(gateway.state / "gateway.db"))
+        shift = await stack.enter_async_context(tills_at_work(gateway))
         cloud.flap()
         for _ in range(counts["kills"]):
             await gateway.spawn()
