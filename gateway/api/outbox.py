@@ -188,7 +188,7 @@ async def release(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, ReleaseBody)
     if body.to_current:
         return json_response((await outbox.move_to_current())._asdict())
-    held = sum(other.items for other in await outbox.accounts.held())
+    held = sum(other.items for other in await outbox.accounts.count_held())
     released = outbox.depth - held if outbox.held else 0
     await outbox.release_hold()
     return json_response({"released": released})

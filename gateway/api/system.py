@@ -37,7 +37,7 @@ async def status(context: RequestContext) -> web.StreamResponse:
                 "unclear": gateway.outbox.unclear,
                 "held": gateway.outbox.held,
                 "account": gateway.outbox.accounts.current.describe(),
-                "other_accounts": [other.describe() for other in await gateway.outbox.accounts.held()],
+                "other_accounts": [other.describe() for other in await gateway.outbox.accounts.count_held()],
             },
             "storage": {"volatile": gateway.directory.volatile_mount is not None},
             "services": [report.describe() for report in gateway.supervisor.reports()],

@@ -113,7 +113,7 @@ async def check_outbox(context: CheckContext) -> list[Finding]:
         )
         what = f"the outbox was restored and is held back: {depth} calls wait for a person"
         findings.append(Finding("warning", what, "", advice))
-    if others := await gateway.outbox.accounts.held():
+    if others := await gateway.outbox.accounts.count_held():
         advice = (
             "correct cloud.environment, cloud.app_id and cloud.shop_id if they are wrong; else list the calls "
             "(sunmi-gateway outbox list --state waiting), drop them, or send them to the account of the settings: "

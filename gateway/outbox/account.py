@@ -1,6 +1,6 @@
 """The account at the cloud to which items belong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -32,16 +32,31 @@ class Account:
         """The shop's keys, by parameter: what is filled into calls that name no other shop."""
         return {"shop_id": self.shop_id, "sunmi_shop_no": self.sunmi_shop_no}
 
-    def is_same(self, other: "Account") -> bool:
-        """Tell whether two descriptions may be of one account: nothing that both state differs.
+    def find_same(self, others: Sequence["Account"]) -> "Account | None":
+        """Return the one of several descriptions that is of this account, if that is certain enough.
 
-        A shop has two keys, so one that is known by `shop_id` may be named by `sunmi_shop_no` alone later.
+        A shop has two keys, so one that is known by `shop_id` may be named by `sunmi_shop_no` alone later. Where that
+        fits several, none is returned: calls of one shop must not go to another.
         """
-        if (self.base_url, self.app_id) != (other.base_url, other.app_id):
-            return False
-        return all(
-            not own or not others or own == others for own, others in zip(*map(_shop_keys, (self, other)), strict=True)
-        )
+        fitting = [other for other in others if self.has_same_application(other) and not self._names_other_shop(other)]
+        sharing = [other for other in fitting if self._shares_key(other)]
+        if sharing:
+            return sharing[0]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def has_same_application(self, other: "Account") -> bool:
+        """Tell whether only the shop may differ."""
+        return (self.base_url, self.app_id) == (other.base_url, other.app_id)
+
+    def _names_other_shop(self, other: "Account") -> bool:
+        return any(own and key and own != key for own, key in self._pair_keys(other))
+
+    def _shares_key(self, other: "Account") -> bool:
+        pairs = self._pair_keys(other)
+        return any(own and own == key for own, key in pairs) or not any(map(any, pairs))
+
+    def _pair_keys(self, other: "Account") -> list[tuple[str, str]]:
+        return [(self.shop[name], other.shop[name]) for name in SHOP_PARAMETERS]
 
     def merged_with(self, older: "Account") -> "Account":
         """Return this account, with the keys of the shop that only an older description of it states."""
@@ -60,7 +75,3 @@ class Account:
     def describe(self) -> dict[str, str]:
         """Return it as the REST API shows it."""
         return asdict(self)
-
-
-def _shop_keys(account: Account) -> tuple[str, str]:
-    return account.shop_id, account.sunmi_shop_no

@@ -6,6 +6,7 @@ from typing import Self
 
 from gateway.outbox import account_table
 from gateway.outbox.account import Account
+from gateway.outbox.account_table import CurrentAccount, Proof
 from gateway.protocol.endpoint import Call
 from gateway.storage.database import Database
 
@@ -13,30 +14,39 @@ from gateway.storage.database import Database
 class Accounts:
     """The account of the settings, and those of earlier settings; made by `open`."""
 
-    def __init__(self, database: Database, account: Account, current: account_table.CurrentAccount) -> None:
-        self.current = account
-        """The account of the settings: only its items are sent."""
-        self.number = current.number
-        """Its number in the database."""
-        self._proved = current.proved
+    def __init__(self, database: Database, stored: CurrentAccount) -> None:
+        self.stored = stored
+        """The account of the settings, as the database knows it: only its items are sent."""
         self._database = database
 
     @classmethod
     async def open(cls, database: Database, account: Account) -> Self:
         """Make the account of the settings the current one. Raises `StateError`."""
-        current = await database.transact(partial(account_table.open_account, account=account))
-        return cls(database, account, current)
+        return cls(database, await database.transact(partial(account_table.open_account, account=account)))
 
-    def is_proved_by(self, call: Call) -> bool:
-        """Tell whether it is news that the cloud accepted a call: one for the account's own shop."""
-        named = {name: call.fields[name] for name in self.current.shop if call.fields.get(name)}
-        return not self._proved and bool(named) and named.items() <= self.current.shop.items()
+    @property
+    def current(self) -> Account:
+        """The account of the settings."""
+        return self.stored.account
 
-    async def prove(self) -> None:
-        """Note that the cloud accepted a call for the shop. Raises `StateError`."""
-        await self._database.transact(partial(account_table.prove, number=self.number))
-        self._proved = True
+    @property
+    def number(self) -> int:
+        """Its number in the database."""
+        return self.stored.number
 
-    async def held(self) -> Sequence[account_table.HeldItems]:
+    def find_proof(self, call: Call) -> Proof | None:
+        """Return what it proves that the cloud accepted a call, if that was not known."""
+        own = {name: value for name, value in self.current.shop.items() if value}
+        named = {name: value for name in self.current.shop if (value := call.fields.get(name))}
+        is_for_own_shop = named.items() <= own.items() if own and named else not own
+        proof = Proof.SHOP if is_for_own_shop else Proof.APPLICATION
+        return proof if proof > self.stored.proof else None
+
+    async def store_proof(self, proof: Proof) -> None:
+        """Store what the cloud has accepted. Raises `StateError`."""
+        await self._database.transact(partial(account_table.store_proof, number=self.number, proof=proof))
+        self.stored = self.stored._replace(proof=max(self.stored.proof, proof))
+
+    async def count_held(self) -> Sequence[account_table.HeldItems]:
         """Return how many items wait for each other account. Raises `StateError`."""
         return await self._database.inspect(partial(account_table.count_held, current=self.number))

@@ -243,7 +243,9 @@ class Outbox:
 
     async def move_to_current(self) -> account_table.Moved:
         """Give the current account what waits for others, and send it."""
-        moved = await self._write(partial(account_table.move_to_current, current=self.accounts.number))
+        moved = await self._write(
+            partial(account_table.move_to_current, current=self.accounts.stored, in_flight=self._queue.in_flight)
+        )
         self._queue.revisit([0])
         self.on_work()
         return moved

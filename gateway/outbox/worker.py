@@ -206,7 +206,7 @@ class OutboxWorker:
             call = combine(batch, self._outbox.accounts.current.shop)
             response = await self._cloud.call(call)
         except CloudRefusedAccount as exc:
-            if names_shop(batch):
+            if names_shop(batch) and self._retries.is_poison(batch):  # others were accepted, so it is the shop it names
                 outcome = refuse(exc.vendor_code, exc.vendor_meaning, exc.vendor_answer)
                 await self._settle(batch, [outcome] * len(batch.entries))
             else:
@@ -334,8 +334,8 @@ class OutboxWorker:
 
     def _cloud_answered(self, call: Call, code: int) -> None:
         """Send at once when the cloud has answered anybody."""
-        if code == 0 and self._outbox.accounts.is_proved_by(call):
-            self._supervisor.start_job("account proof", self._outbox.accounts.prove())
+        if code == 0 and (proof := self._outbox.accounts.find_proof(call)) is not None:
+            self._supervisor.start_job("account proof", self._outbox.accounts.store_proof(proof))
         if self._outbox.unclear is not None:
             _log.info("the cloud's responses can be read again")
             self._outbox.unclear = None

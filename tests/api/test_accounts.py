@@ -11,6 +11,7 @@ from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.doctor.check import CheckContext
 from gateway.doctor.machine import check_outbox
+from gateway.outbox.account_table import Proof
 from gateway.settings import load_settings
 from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest
@@ -36,7 +37,7 @@ async def served(store: SimulatedStore, tmp_path: Path, shop_id: str) -> AsyncIt
 
 async def test_a_person_sees_what_is_held_and_moves_it(store: SimulatedStore, tmp_path: Path) -> None:
     async with served(store, tmp_path, "7") as (gateway, admin):
-        await gateway.outbox.accounts.prove()
+        await gateway.outbox.accounts.store_proof(Proof.SHOP)
         assert (await admin("POST", "/api/v1/cloud/order/update", ORDER, headers={"Prefer": "wait=0"})).status == 202
     async with served(store, tmp_path, store.shop_id) as (gateway, admin):
         gateway.outbox_worker.start()

@@ -244,6 +244,22 @@ async def test_an_item_for_which_alone_the_account_is_refused_blocks_nobody(
     assert {name for name, state in states(entries).items() if state == "delivered"} == set("ABC")
 
 
+async def test_a_shop_that_a_call_names_is_refused_only_once_the_account_is_known_to_be_right(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
+    simulated.faults.add("refuse", code=5041, times=3)
+    await keep(outbox, call("order/update", shop_id="999", order_list=[{"order_no": "other shop"}]))
+    worker.start()
+    await until(lambda: len(simulated.request_paths) >= 3)
+    assert outbox.depth == 1, "it waits while nothing tells that the account is right"
+    for number in range(20):
+        if outbox.depth == 0:
+            break
+        await keep(outbox, order(f"own {number}"))
+        await relayed(worker, outbox, left=1)
+    assert states(await relayed(worker, outbox))["other shop"] == "refused"
+
+
 async def test_trouble_of_the_clouds_own_refuses_nothing(
     simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
 ) -> None:

@@ -15,7 +15,7 @@ INSERT INTO token (name, scope, sha256, created_at, last_used_at)
 INSERT INTO token (name, scope, sha256, created_at, last_used_at) VALUES ('Müller''s laptop', 'admin',
     'a38d7a7f35a7ab32e5cdc98a7c2e448f4a1d7b427063637be7e11ee2fb86e601', 1763768878, 1763850000);
 INSERT INTO uptime (id, seconds) VALUES (1, 778400.5);
-INSERT INTO account (id, base_url, app_id, shop_id, sunmi_shop_no, proved)
+INSERT INTO account (id, base_url, app_id, shop_id, sunmi_shop_no, proof)
     VALUES (1, 'https://store.sunmi.com', 'EF3OG8R5B32X0', '10096', '', 1);
 INSERT INTO outbox (id, next_sequence, account, held_at) VALUES (1, 12, 1, 1763850000);
 INSERT INTO submission (id, account, token, idempotency_key, digest, path, items, members, accepted_s)

@@ -63,7 +63,7 @@ CREATE TABLE account (
     app_id TEXT NOT NULL,
     shop_id TEXT NOT NULL,             -- empty where it is not known; likewise the next
     sunmi_shop_no TEXT NOT NULL,
-    proved INTEGER NOT NULL CHECK (proved IN (0, 1))  -- 1: the cloud accepted a call for its shop
+    proof INTEGER NOT NULL CHECK (proof IN (0, 1, 2))  -- 1: the cloud accepted a call; 2: one for this shop
 ) STRICT;
 
 -- One call of one token. Its items have the numbers from its own on, unless `members` lists them.
