@@ -36,8 +36,12 @@ FILE_SETTINGS: Final = (
     ("cloud", "secret_key_file"),
     ("cloud", "ca_file"),
     ("cameras", "client_certificate"),
+    ("provisioning", "password_file"),
 )
 """Section and key of each setting that names a file for the gateway to read."""
+
+_SECRET_FILE_SETTINGS: Final = (("cloud", "secret_key"), ("provisioning", "password"))
+"""Section and key of each secret that can stand in a file of its own, which the key with `_file` names."""
 
 Method = Literal["broadcast", "mdns", "sweep"]
 
@@ -187,6 +191,26 @@ class HookSettings(_Section):
         return value.rstrip("/")
 
 
+class ProvisioningSettings(_Section):
+    """The store's Wi-Fi, which cameras are put on."""
+
+    ssid: str = Field(default="", max_length=32)
+    password: str = Field(default="", repr=False)
+    password_file: str = ""
+
+    @model_validator(mode="after")
+    def _check_password(self) -> "ProvisioningSettings":
+        if self.password and self.password_file:
+            raise ValueError("give password or password_file, not both")
+        if (self.password or self.password_file) and not self.ssid:
+            raise ValueError("a password needs ssid, the name of the network")
+        return self
+
+    def find_password(self, ssid: str | None) -> str | None:
+        """Return the password of a network; None if it is not the store's, or if no password is set."""
+        return self.password or None if ssid is not None and ssid == self.ssid else None
+
+
 class Settings(_Section):
     """All settings. `load_settings` reads them from the file and the environment."""
 
@@ -197,6 +221,7 @@ class Settings(_Section):
     discovery: DiscoverySettings = DiscoverySettings()
     outbox: OutboxSettings = OutboxSettings()
     hooks: HookSettings = HookSettings()
+    provisioning: ProvisioningSettings = ProvisioningSettings()
 
     @property
     def state_directory(self) -> Path:
@@ -278,7 +303,7 @@ def load_settings(path: Path | None, *, with_secret: bool = True) -> Settings:
 def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settings:
     """Check the text of a settings file, with the environment over it. Raises `SettingsError`, which names `where`.
 
-    The file of `cloud.secret_key_file` is read only `with_secret`.
+    The files of secrets are read only `with_secret`.
     """
     try:
         document = tomllib.loads(text)
@@ -289,7 +314,7 @@ def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settin
         settings = Settings(**document)
     except ValidationError as exc:
         raise SettingsError(f"{where}: {_describe_errors(exc)}") from exc
-    return _read_secret_file(settings, where) if with_secret else settings
+    return _read_secret_files(settings, where) if with_secret else settings
 
 
 def _apply_environment(document: dict[str, Any]) -> None:
@@ -315,19 +340,26 @@ def _parse_list(variable: str, text: str) -> Any:
         raise SettingsError(f'the environment: {variable} must be a JSON array such as ["eth0"]: {exc}') from exc
 
 
-def _read_secret_file(settings: Settings, where: str) -> Settings:
-    file = settings.cloud.secret_key_file
-    if not file:
-        return settings
+def _read_secret_files(settings: Settings, where: str) -> Settings:
+    """Return the settings with the secrets that stand in files of their own. Raises `SettingsError`."""
+    for section, key in _SECRET_FILE_SETTINGS:
+        values = getattr(settings, section)
+        file = getattr(values, f"{key}_file")
+        if file:
+            secret = _read_secret_file(Path(file), f"{where}: {section}.{key}_file")
+            settings = settings.model_copy(update={section: values.model_copy(update={key: secret})})
+    return settings
+
+
+def _read_secret_file(file: Path, where: str) -> str:
     try:
-        secret = Path(file).read_text(encoding="utf-8").strip()
+        secret = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "is not text"
-        raise SettingsError(f"{where}: cloud.secret_key_file: {file} cannot be read: {reason}") from exc
+        raise SettingsError(f"{where}: {file} cannot be read: {reason}") from exc
     if not secret:
-        raise SettingsError(f"{where}: cloud.secret_key_file: {file} is empty")
-    cloud = settings.cloud.model_copy(update={"secret_key": secret})
-    return settings.model_copy(update={"cloud": cloud})
+        raise SettingsError(f"{where}: {file} is empty")
+    return secret
 
 
 def _describe_errors(error: ValidationError) -> str:

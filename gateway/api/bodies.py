@@ -39,7 +39,9 @@ class WifiBody(Body):
     """The Wi-Fi network that a camera shall join."""
 
     ssid: str
-    password: str = Field(default="", description="Blank for an open network.")
+    password: str = Field(
+        default="", description="Blank for an open network. Left out for the network of `provisioning.ssid`: its own."
+    )
 
 
 class ActivationBody(Body):
@@ -53,7 +55,9 @@ class ProvisioningBody(Body):
     """What a camera needs to be put to work; what is left out is not done."""
 
     ssid: str | None = None
-    password: str | None = None
+    password: str | None = Field(
+        default=None, description="Left out for the network of `provisioning.ssid` in the settings: its own."
+    )
     hidden: bool = Field(default=False, description="Whether the network hides its name.")
     activation_number: str | None = Field(default=None, min_length=1, max_length=128)
     confirm_erase: bool = False

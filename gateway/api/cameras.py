@@ -1,6 +1,7 @@
 """REST calls for the cameras of the store: finding, managing, trusting and provisioning them."""
 
 import contextlib
+import dataclasses
 from typing import Final
 
 from aiohttp import web
@@ -90,7 +91,9 @@ async def access_points(context: RequestContext) -> web.StreamResponse:
 async def set_wifi(context: RequestContext) -> web.StreamResponse:
     """Tell a camera the Wi-Fi network to join."""
     body = await read_body(context.request, WifiBody)
-    answered = await context.gateway.cameras.set_wifi(context.sn, body.ssid, body.password)
+    known = context.gateway.settings.provisioning.find_password(body.ssid)
+    password = known if known is not None and "password" not in body.model_fields_set else body.password
+    answered = await context.gateway.cameras.set_wifi(context.sn, body.ssid, password)
     context.gateway.moves.follow(context.sn)
     if answered:
         return json_response({"ssid": body.ssid, "answered": True})
@@ -119,7 +122,11 @@ async def activate(context: RequestContext) -> web.StreamResponse:
 async def start_provisioning(context: RequestContext) -> web.StreamResponse:
     """Start, or resume, the job that puts a camera to work."""
     body = await read_body(context.request, ProvisioningBody)
-    job = await context.gateway.provisioning.start(context.sn, ProvisioningRequest(**body.model_dump()))
+    request = ProvisioningRequest(**body.model_dump())
+    if request.password is None:
+        known = context.gateway.settings.provisioning.find_password(request.ssid)
+        request = dataclasses.replace(request, password=known)
+    job = await context.gateway.provisioning.start(context.sn, request)
     return json_response(job.describe(), 202, {"Location": f"/api/v1/cameras/{context.sn}/provisioning"})
 
 

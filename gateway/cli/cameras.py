@@ -18,6 +18,8 @@ from gateway.errors import NotFound
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 
+_SOURCES_HELP = "- reads it from standard input, @FILE from a file; left out, it is asked for."
+_NUMBER_QUESTION = "Activation number of {}"
 _COLUMNS = {
     "SN": "sn",
     "MODEL": "model",
@@ -97,25 +99,30 @@ async def access_points(context: CommandContext, api: ApiClient, sn: str) -> Non
 
 @cameras.command()
 @click.argument("sn")
-@click.option("--ssid", required=True)
-@click.option("--password", default="", help="Leave out for an open network.")
+@click.option("--ssid", help="Default: provisioning.ssid of the settings.")
+@click.option("--password", help=_SOURCES_HELP)
 @with_api
-async def wifi(context: CommandContext, api: ApiClient, sn: str, ssid: str, password: str) -> None:
+async def wifi(context: CommandContext, api: ApiClient, sn: str, ssid: str | None, password: str | None) -> None:
     """Set the Wi-Fi network that a camera joins."""
-    body = {"ssid": ssid, "password": password}
+    body = await _read_network(context, ssid or context.settings().provisioning.ssid, password)
+    if "ssid" not in body:
+        raise click.UsageError("--ssid is missing, and the settings name no network (provisioning.ssid)")
     context.emit(await api.call("PUT", f"cameras/{sn}/wifi", body), print_members)
 
 
 @cameras.command()
 @click.argument("sn")
-@click.option("--activation-number", required=True)
+@click.option("--activation-number", help=_SOURCES_HELP)
 @click.option("--confirm-erase", is_flag=True, help="Activation deletes the camera's face groups.")
 @with_api
 async def activate(
-    context: CommandContext, api: ApiClient, sn: str, activation_number: str, confirm_erase: bool
+    context: CommandContext, api: ApiClient, sn: str, activation_number: str | None, confirm_erase: bool
 ) -> None:
     """Activate a camera for this account; this deletes its face groups."""
-    body = {"activation_number": activation_number, "confirm_erase": await _confirm_erase(context, confirm_erase)}
+    number = await context.read_secret("--activation-number", activation_number, _NUMBER_QUESTION.format(sn))
+    if not number:
+        raise click.UsageError("--activation-number is missing")
+    body = {"activation_number": number, "confirm_erase": await _confirm_erase(context, confirm_erase)}
     async with _cancel_on_interrupt(context, api, sn):
         camera = await api.post(f"cameras/{sn}/activation", body)
     context.emit(camera, print_members)
@@ -123,10 +130,11 @@ async def activate(
 
 @cameras.command()
 @click.argument("sn")
-@click.option("--ssid")
-@click.option("--password")
+@click.option("--ssid", help="Default: provisioning.ssid of the settings.")
+@click.option("--password", help=_SOURCES_HELP)
 @click.option("--hidden", is_flag=True, help="The Wi-Fi network hides its name.")
-@click.option("--activation-number")
+@click.option("--no-wifi", is_flag=True, help="Leave the camera on its cable, whatever the settings say.")
+@click.option("--activation-number", help=_SOURCES_HELP)
 @click.option("--confirm-erase", is_flag=True, help="Activation deletes the camera's face groups.")
 @click.option("--name", help="The camera's new name.")
 @click.option("--resume", is_flag=True, help="Go on with a provisioning that was interrupted or has failed.")
@@ -137,6 +145,7 @@ async def provision(
     /,
     sn: str,
     hidden: bool,
+    no_wifi: bool,
     confirm_erase: bool,
     resume: bool,
     **given: str | None,
@@ -152,6 +161,12 @@ async def provision(
         if body:
             raise click.UsageError("--resume goes on with the values that were given before: give no others")
         await api.get(f"cameras/{sn}/provisioning")
+    elif no_wifi and not body.keys().isdisjoint({"ssid", "password", "hidden"}):
+        raise click.UsageError("--no-wifi goes with neither --ssid nor --password nor --hidden")
+    else:
+        ssid = body.pop("ssid", None) or ("" if no_wifi else context.settings().provisioning.ssid)
+        body |= await _read_network(context, ssid, body.pop("password", None))
+        body |= await _read_activation_number(context, api, sn, body.pop("activation_number", None))
     if "activation_number" in body:
         body["confirm_erase"] = await _confirm_erase(context, confirm_erase)
     async with _cancel_on_interrupt(context, api, sn):
@@ -159,6 +174,34 @@ async def provision(
     context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
     if job["state"] != "done":
         fail(f"{sn}: step {job['step']} {job['state']}: {job['reason']}: {job['detail'] or _detail(job)}")
+
+
+async def _read_network(context: CommandContext, ssid: str, password: str | None) -> dict[str, str]:
+    """Return the members of a request that name a network: nothing without a name, and the password if there is one."""
+    is_known = password is None and context.settings().provisioning.find_password(ssid) is not None
+    if is_known or not (ssid or password):
+        return {"ssid": ssid} if ssid else {}
+    question = f"Password of the Wi-Fi network {ssid} (Enter: it has none)"
+    secret = await context.read_secret("--password", password, question)
+    return ({"ssid": ssid} if ssid else {}) | ({"password": secret} if secret is not None else {})
+
+
+async def _read_activation_number(
+    context: CommandContext, api: ApiClient, sn: str, given: str | None
+) -> dict[str, str]:
+    """Return the member of a request with the activation number, if the camera is to be activated.
+
+    A person is prompted for it unless the camera is known to be activated.
+    """
+    if given is None:
+        if not context.can_prompt:
+            return {}
+        with contextlib.suppress(ApiError):
+            if (await api.get(f"cameras/{sn}"))["activation"] in ("activated", "other_owner"):
+                return {}
+    question = f"{_NUMBER_QUESTION.format(sn)} (Enter: do not activate)"
+    number = await context.read_secret("--activation-number", given, question)
+    return {"activation_number": number} if number else {}
 
 
 async def _follow(context: CommandContext, api: ApiClient, sn: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 import asyncio
 import functools
-import os
 import sys
-import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import click
 
 from gateway.cli.client import ApiClient, ApiError, connect_api
 from gateway.cli.encoding import make_printable, print_json
+from gateway.cli.terminal import read_hidden_line, read_line
 from gateway.errors import GatewayError
 from gateway.settings import Settings, find_settings_file, load_settings
 
@@ -60,6 +59,28 @@ class CommandContext:
         click.echo(f"{question} [y/N]: ", nl=False, err=True)
         return (await _read_line()).strip().lower() in ("y", "yes")
 
+    async def read_secret(self, option: str, value: str | None, question: str) -> str | None:
+        """Return the secret that an option gives: `-` is a line of standard input, `@FILE` the content of a file.
+
+        A person is prompted for an option that is left out, without showing what is typed. None if nobody can be.
+        Raises `click.UsageError` for a file that cannot be read.
+        """
+        if value is None and not self.can_prompt:
+            return None
+        if value is None or (value == "-" and self.can_prompt):
+            click.echo(f"{question}: ", nl=False, err=True)
+            line = await read_hidden_line()
+            click.echo(err=True)
+        elif value == "-":
+            line = await read_line()
+        elif value.startswith("@"):
+            return _read_secret_file(option, Path(value[1:]))
+        else:
+            return value
+        if line is None:
+            fail(f"{option}: standard input has ended")
+        return line
+
 
 def fail(reason: str) -> NoReturn:
     """Print the reason in one line to standard error, and exit with status 1."""
@@ -68,26 +89,20 @@ def fail(reason: str) -> NoReturn:
 
 
 async def _read_line() -> str:
-    """Read a line from the terminal. Fails if standard input has ended.
-
-    It is read by a thread that the end of the command does not wait for, so that Ctrl-C ends the command at once.
-    """
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[bytes] = loop.create_future()
-
-    def set_line(read: bytes) -> None:
-        if not line.done():
-            line.set_result(read)
-
-    def read() -> None:
-        # Not by sys.stdin, whose lock the interpreter needs when it ends.
-        loop.call_soon_threadsafe(set_line, os.read(sys.stdin.fileno(), 1024))
-
-    threading.Thread(target=read, daemon=True).start()
-    answer = await line
-    if not answer:
+    """Read a line from the terminal. Fails if standard input has ended."""
+    line = await read_line()
+    if line is None:
         fail("standard input has ended")
-    return answer.decode(errors="replace")
+    return line
+
+
+def _read_secret_file(option: str, file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig").rstrip("\r\n")
+    except OSError as exc:
+        raise click.UsageError(f"{option}: {file} cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise click.UsageError(f"{option}: {file} is not text in UTF-8") from exc
 
 
 def write_file(file: Path, text: str) -> None:

@@ -72,7 +72,7 @@ def _check_settings_files(path: Path | None, settings: Settings) -> list[Finding
     if path is None:
         return [Finding("warning", "there is no settings file", what_to_do="run `sunmi-gateway init`")]
     findings = []
-    for file in (path, *map(Path, filter(None, [settings.cloud.secret_key_file]))):
+    for file in (path, *map(Path, filter(None, [settings.cloud.secret_key_file, settings.provisioning.password_file]))):
         if os.name == "posix" and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
             mode = f"mode {stat.S_IMODE(file.stat().st_mode):04o}"
             what = f"{file} is open to other users, and holds secrets"
