@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.simulate import store
+from gateway.simulator.store import SimulatedStore
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = (".github", "firmware_tools", "gateway", "packaging", "tests")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.md"))])
@@ -13,6 +16,8 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 EXPLICIT = re.compile(r"<a (?:id|name)=\"([^\"]+)\">")
+SERIAL_NUMBER = re.compile(r"\b[A-Z]{1,2}\d{3}D8BS\d{5}\b")
+CAMERAS_OF_SIMULATE_STORE = next(option.default for option in store.params if option.name == "count")
 NAMED = re.compile(r"`([a-z_]+(?:/[a-z_]+)*/?[a-z_]+\.(?:py|sh|toml))`")
 
 
@@ -73,3 +78,16 @@ def test_files_that_are_named_exist(document: Path) -> None:
     named = NAMED.findall(document.read_text(encoding="utf-8"))
     assert named
     assert [name for name in named if not (ROOT / name).exists() and not list(ROOT.glob(f"gateway/**/{name}"))] == []
+
+
+def find_example_serial_numbers(document: Path) -> set[str]:
+    """Return the serial numbers in a document's blocks of code, without the vendor's worked example of a signature."""
+    lines = [line for block in FENCE.findall(document.read_text(encoding="utf-8")) for line in block.splitlines()]
+    return {sn for line in lines if "sunmi-gateway sign" not in line for sn in SERIAL_NUMBER.findall(line)}
+
+
+async def test_examples_name_cameras_of_the_simulated_store() -> None:
+    async with SimulatedStore(cameras=CAMERAS_OF_SIMULATE_STORE) as simulated:
+        cameras = {camera.sn for camera in simulated.cameras}
+    unknown = {document: find_example_serial_numbers(document) - cameras for document in DOCUMENTS}
+    assert {document: found for document, found in unknown.items() if found} == {}
