@@ -17,7 +17,6 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 EXPLICIT = re.compile(r"<a (?:id|name)=\"([^\"]+)\">")
 SERIAL_NUMBER = re.compile(r"\b[A-Z]{1,2}\d{3}D8BS\d{5}\b")
-CAMERAS_OF_SIMULATE_STORE = next(option.default for option in store.params if option.name == "count")
 NAMED = re.compile(r"`([a-z_]+(?:/[a-z_]+)*/?[a-z_]+\.(?:py|sh|toml))`")
 
 
@@ -87,7 +86,8 @@ def find_example_serial_numbers(document: Path) -> set[str]:
 
 
 async def test_examples_name_cameras_of_the_simulated_store() -> None:
-    async with SimulatedStore(cameras=CAMERAS_OF_SIMULATE_STORE) as simulated:
+    defaults = store.make_context("store", []).params
+    async with SimulatedStore(cameras=defaults["count"]) as simulated:
         cameras = {camera.sn for camera in simulated.cameras}
     unknown = {document: find_example_serial_numbers(document) - cameras for document in DOCUMENTS}
     assert {document: found for document, found in unknown.items() if found} == {}
