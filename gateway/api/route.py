@@ -145,6 +145,6 @@ def _accept_tickets(gateway: Gateway, authenticate: Authenticator) -> Authentica
 
 
 def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return a response with a JSON document."""
-    body = json_text.dumps(document).encode()
+    """Return a response with a JSON document; `?` stands for a lone surrogate, which stored JSON may hold."""
+    body = json_text.dumps(json_text.make_encodable(document)).encode()
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")

@@ -75,7 +75,7 @@ def has_same_content(one: str, other: str) -> bool:
         return True
     try:
         return bool(json_text.loads(one) == json_text.loads(other))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Self, TypeVar
 
-from gateway.errors import DiskFull, OutboxFull, Problem, StateError
+from gateway.errors import Conflict, DiskFull, OutboxFull, Problem, StateError
 from gateway.outbox import account_table, item_table, quota_table, table
 from gateway.outbox.account import Account
 from gateway.outbox.accounts import Accounts
@@ -283,8 +283,11 @@ class Outbox:
         return await self._database.inspect(job)
 
     async def files(self, sequence: int) -> dict[str, FilePart]:
-        """Return the files of an item."""
-        return await self._database.inspect(partial(load_files, sequence=sequence))
+        """Return the files of an item. Raises `Conflict` if they cannot be read."""
+        try:
+            return await self._database.inspect(partial(load_files, sequence=sequence))
+        except ValueError as exc:
+            raise Conflict(f"the name of the file of item {sequence} cannot be read; drop it") from exc
 
     async def retry(self, sequences: Sequence[int]) -> Changed:
         """Let refused or expired items wait again. Raises `Conflict` if that is possible with none of them."""

@@ -1,6 +1,5 @@
 """The queue: which waiting items are sent next, and together."""
 
-import json
 from collections.abc import Sequence, Set
 from typing import Final, NamedTuple
 
@@ -8,6 +7,7 @@ from gateway.errors import NotFound
 from gateway.outbox.batching import MAX_BATCH_BYTES, merges, policy
 from gateway.outbox.model import Batch, BatchEntry, Limit
 from gateway.outbox.table import MAX_PRIORITY
+from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 
@@ -54,7 +54,7 @@ class QueuedItem(NamedTuple):
         """Everything it changes, the order key first. Raises ValueError if the stored text cannot be read."""
         if self.other_keys is None:
             return (self.order_key,)
-        others = json.loads(self.other_keys)
+        others = json_text.loads(self.other_keys)
         if not isinstance(others, list) or not all(isinstance(key, str) for key in others):
             raise ValueError("not a list of texts")
         return (self.order_key, *others)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from gateway.outbox.batching import find_damage, merge_texts
 from gateway.outbox.model import Batch, Limit, Outcome
 from gateway.outbox.queue import Queue, QueuedItem, Unreadable
-from gateway.outbox.table import MAX_PRIORITY
+from gateway.outbox.table import MAX_PRIORITY, MAX_SEQUENCE
 from gateway.protocol.parameters import FilePart
 
 _COLUMNS: Final = ", ".join(QueuedItem._fields)
@@ -80,14 +80,15 @@ def _load_page(
     All come in one row: each step of SQLite costs a change of threads while the event loop is busy.
     """
     waiting = (
-        "FROM item WHERE state = 'waiting' AND account = ? AND priority = ? AND sequence >= ? ORDER BY sequence LIMIT ?"
+        "FROM item WHERE state = 'waiting' AND account = ? AND priority = ? AND sequence >= ? "
+        "AND sequence < ? ORDER BY sequence LIMIT ?"
     )
-    query = f"SELECT json_group_array(json_array({_COLUMNS})) FROM (SELECT {_COLUMNS} {waiting})"  # noqa: S608
-    parameters = (account, priority, start, count)
+    query = f"SELECT CAST(json_group_array(json_array({_COLUMNS})) AS BLOB) FROM (SELECT {_COLUMNS} {waiting})"  # noqa: S608
+    parameters = (account, priority, start, MAX_SEQUENCE, count)
     try:
-        [text] = connection.execute(query, parameters).fetchone()
-        page = [QueuedItem(*row) for row in json.loads(text)]
-    except (sqlite3.OperationalError, ValueError):
+        [raw] = connection.execute(query, parameters).fetchone()
+        page = [QueuedItem(*row) for row in json.loads(str(raw, "utf-8"))]
+    except ValueError:
         return _load_readable(connection, waiting, start, parameters)
     return page, [], page[-1].sequence if page else start
 
@@ -96,23 +97,16 @@ def _load_readable(
     connection: sqlite3.Connection, waiting: str, start: int, parameters: tuple[int, ...]
 ) -> tuple[list[QueuedItem], list[Unreadable], int]:
     """Load a page item by item, since something in it cannot be read."""
-    sequences = [row[0] for row in connection.execute(f"SELECT sequence {waiting}", parameters)]
+    query = f"SELECT sequence, CAST(json_array({_COLUMNS}) AS BLOB) FROM (SELECT {_COLUMNS} {waiting})"  # noqa: S608
+    rows = connection.execute(query, parameters).fetchall()
     page: list[QueuedItem] = []
     unreadable: list[Unreadable] = []
-    for sequence in sequences:
+    for sequence, raw in rows:
         try:
-            query = f"SELECT {_COLUMNS} FROM item WHERE sequence = ?"  # noqa: S608
-            page.append(QueuedItem(*connection.execute(query, (sequence,)).fetchone()))
-        except sqlite3.OperationalError as exc:
-            if not is_undecodable(exc):
-                raise
+            page.append(QueuedItem(*json.loads(str(raw, "utf-8"))))
+        except ValueError:
             unreadable.append(Unreadable(sequence, "it cannot be sent: the database holds something else than text"))
-    return page, unreadable, sequences[-1] if sequences else start
-
-
-def is_undecodable(error: sqlite3.OperationalError) -> bool:
-    """Tell whether an error says that a stored text is not UTF-8. The module raises it without a code of SQLite."""
-    return getattr(error, "sqlite_errorcode", None) is None and "decode" in str(error)
+    return page, unreadable, rows[-1][0] if rows else start
 
 
 def _load_contents(connection: sqlite3.Connection, batch: Batch) -> tuple[list[Unreadable], list[int]]:
@@ -143,9 +137,7 @@ def _load_contents(connection: sqlite3.Connection, batch: Batch) -> tuple[list[U
     if batch.endpoint.takes_file and batch.entries:
         try:
             batch.files = load_files(connection, batch.sequences[0])
-        except sqlite3.OperationalError as exc:
-            if not is_undecodable(exc):
-                raise
+        except ValueError:
             unreadable += [Unreadable(one, "the name of its file cannot be read") for one in batch.sequences]
             batch.entries = []
     return unreadable, left
@@ -154,14 +146,13 @@ def _load_contents(connection: sqlite3.Connection, batch: Batch) -> tuple[list[U
 def _load_texts(connection: sqlite3.Connection, sequences: Sequence[int]) -> list[str]:
     """Return the content of items, empty where there is none; in one row, as in `_load_page`."""
     query = (
-        "SELECT group_concat(coalesce(text, ''), char(10)) FROM json_each(?) LEFT JOIN item_content ON sequence = value"
+        "SELECT CAST(group_concat(coalesce(text, ''), char(10)) AS BLOB) "
+        "FROM json_each(?) LEFT JOIN item_content ON sequence = value"
     )
+    [joined] = connection.execute(query, (json.dumps(sequences),)).fetchone()
     try:
-        [joined] = connection.execute(query, (json.dumps(sequences),)).fetchone()
-        texts: list[str] = joined.split("\n")  # compact JSON has no line breaks
-    except sqlite3.OperationalError as exc:
-        if not is_undecodable(exc):
-            raise
+        texts = str(joined or b"", "utf-8").split("\n")  # compact JSON has no line breaks
+    except UnicodeDecodeError:
         texts = []
     return texts if len(texts) == len(sequences) else [_load_text(connection, sequence) for sequence in sequences]
 
@@ -176,11 +167,16 @@ def _load_text(connection: sqlite3.Connection, sequence: int) -> str:
 
 
 def load_files(connection: sqlite3.Connection, sequence: int) -> dict[str, FilePart]:
-    """Return the files of an item, by parameter."""
+    """Return the files of an item, by parameter. Raises ValueError if a name cannot be read."""
     rows = connection.execute(
-        "SELECT name, filename, content_type, data FROM item_file WHERE sequence = ?", (sequence,)
-    )
-    return {row[0]: FilePart(row[1], row[2], row[3]) for row in rows}
+        "SELECT CAST(name AS BLOB), CAST(filename AS BLOB), CAST(content_type AS BLOB), data FROM item_file "
+        "WHERE sequence = ?",
+        (sequence,),
+    ).fetchall()
+    return {
+        str(name, "utf-8"): FilePart(str(filename, "utf-8"), str(content_type, "utf-8"), data)
+        for name, filename, content_type, data in rows
+    }
 
 
 def store_outcomes(connection: sqlite3.Connection, groups: Sequence[OutcomeGroup], uptime_s: float) -> None:

@@ -4,12 +4,18 @@ import json
 import sqlite3
 import time
 from collections.abc import Container, Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from gateway.outbox.model import State
+from gateway.protocol import json_text
 from gateway.protocol.relay_policy import PRIORITIES
 
-MAX_PRIORITY = max(PRIORITIES.values())
+MAX_PRIORITY: Final = max(PRIORITIES.values())
+MAX_SEQUENCE: Final = 2**53 - 1
+"""The largest number of an item: every reader of JSON can hold it."""
+_MAX_ITEMS: Final = 1_000_000
+"""More items than any call can have."""
 
 
 class StoredState(NamedTuple):
@@ -28,15 +34,34 @@ class StoredState(NamedTuple):
 
 
 def load_state(connection: sqlite3.Connection) -> StoredState:
-    """Read the state, also of a database that was recovered in part."""
+    """Read the state, also of a database that was recovered in part. Numbers that cannot be true count for nothing.
+
+    Items that no selection finds are refused.
+    """
     connection.execute("INSERT OR IGNORE INTO outbox (id, next_sequence) VALUES (1, 1)")
+    _refuse_unselectable(connection)
     next_sequence, held_at = connection.execute("SELECT next_sequence, held_at FROM outbox").fetchone()
-    newest = connection.execute("SELECT sequence + 1, accepted_s FROM item ORDER BY sequence DESC LIMIT 1").fetchone()
-    behind = connection.execute("SELECT id + items + 1 FROM submission ORDER BY id DESC LIMIT 1").fetchone()
+    newest = connection.execute(
+        "SELECT sequence + 1, accepted_s FROM item WHERE sequence < ? ORDER BY sequence DESC LIMIT 1", (MAX_SEQUENCE,)
+    ).fetchone()
+    behind = connection.execute(
+        "SELECT id + items + 1 FROM submission WHERE id < ? AND items BETWEEN 0 AND ? ORDER BY id DESC LIMIT 1",
+        (MAX_SEQUENCE - _MAX_ITEMS, _MAX_ITEMS),
+    ).fetchone()
     [depth] = connection.execute("SELECT count(*) FROM item WHERE state = 'waiting'").fetchone()
     number, accepted_s = newest or (1, 0.0)
-    next_sequence = max(next_sequence, number, behind[0] if behind is not None else 1)
+    stored = next_sequence if next_sequence < MAX_SEQUENCE else 1
+    next_sequence = max(1, stored, number, behind[0] if behind is not None else 1)
     return StoredState(next_sequence, depth, _next_expiry(connection), accepted_s, held_at is not None)
+
+
+def _refuse_unselectable(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "UPDATE item SET state = 'refused', vendor_code = NULL, vendor_response = '', "
+        "vendor_meaning = 'it cannot be sent: the database holds an impossible number or priority for it' "
+        "WHERE state = 'waiting' AND NOT (priority BETWEEN 0 AND ? AND sequence BETWEEN 1 AND ?)",
+        (MAX_PRIORITY, MAX_SEQUENCE - 1),
+    )
 
 
 def save_next_sequence(connection: sqlite3.Connection, next_sequence: int) -> None:
@@ -94,17 +119,23 @@ def revive_item(connection: sqlite3.Connection, sequence: int, expires_s: float 
     """Let an item that was refused or has expired wait again at its old place."""
     connection.execute(
         "UPDATE item SET state = 'waiting', finished_s = NULL, target_path = path, expires_s = ?, result_list = '', "
-        "vendor_code = NULL, vendor_meaning = '', vendor_response = '' WHERE sequence = ?",
-        (expires_s, sequence),
+        "vendor_code = NULL, vendor_meaning = '', vendor_response = '', priority = max(0, min(priority, ?)) "
+        "WHERE sequence = ?",
+        (expires_s, MAX_PRIORITY, sequence),
     )
 
 
 def read_members(submission: int, items: int, members: str | None) -> list[int]:
-    """Return the numbers of a submission's items: its own, unless it has a list that can be read."""
-    try:
-        return list(range(submission, submission + items)) if members is None else list(map(int, json.loads(members)))
-    except (ValueError, TypeError):
-        return list(range(submission, submission + items))
+    """Return the numbers of a submission's items: its own, unless it has a list that can be read.
+
+    With a number of items that cannot be, it is known by its first item.
+    """
+    if members is not None:
+        with suppress(ValueError):
+            numbers = json_text.loads(members)
+            if isinstance(numbers, list) and all(type(number) is int for number in numbers):
+                return numbers
+    return list(range(submission, submission + items)) if 0 <= items <= _MAX_ITEMS else [submission]
 
 
 def _next_expiry(connection: sqlite3.Connection) -> float | None:

@@ -66,6 +66,11 @@ def translate_errors(path: Path) -> Iterator[None]:
         raise _ERRORS.get(code, StateError)(f"{path}: {reason} (SQLite says: {exc})") from exc
 
 
+def decode_text(raw: bytes) -> str:
+    """Return a stored text, with U+FFFD for what is not UTF-8: one damaged text must not fail a query for many rows."""
+    return raw.decode("utf-8", "replace")
+
+
 def open_connection(path: Path, known: Sequence[Migration]) -> sqlite3.Connection:
     """Open or create a database (0600), check it, and bring its schema to the last of the known migrations.
 
@@ -93,6 +98,7 @@ def _open(path: Path, known: Sequence[Migration]) -> sqlite3.Connection:
         )
         try:
             connection.row_factory = sqlite3.Row
+            connection.text_factory = decode_text
             migrations.check(migrations.load_applied(connection), known, path)
             _prepare(connection, path)
             migrations.migrate(connection, known, path)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -15,7 +16,13 @@ import aiosqlite
 from gateway.errors import StateError
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.storage import migrations, recovery
-from gateway.storage.connection import BUSY_TIMEOUT_S, DatabaseDamaged, open_connection, translate_errors
+from gateway.storage.connection import (
+    BUSY_TIMEOUT_S,
+    DatabaseDamaged,
+    decode_text,
+    open_connection,
+    translate_errors,
+)
 from gateway.storage.migrations import Migration
 
 CHECK_INTERVAL_S: Final = 30.0
@@ -138,7 +145,13 @@ class Database:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        result = work(self._writer)
+        try:
+            result = work(self._writer)
+        except BaseException as exc:
+            # A cursor in one of the failed frames would keep its snapshot of the database, and so prevent every write
+            # after another program's, for as long as somebody holds the failure.
+            traceback.clear_frames(exc.__traceback__)
+            raise
         if isinstance(result, sqlite3.Cursor):
             # Freed in another thread, it would reset a statement that this thread may be executing again.
             result.close()
@@ -194,6 +207,7 @@ async def _open_reader(path: Path) -> aiosqlite.Connection:
         reader = await aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             reader.row_factory = sqlite3.Row
+            reader.text_factory = decode_text
             await reader.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
             await reader.execute("PRAGMA query_only = ON")
         except BaseException:

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gateway.errors import Problem, StateError
@@ -22,6 +23,7 @@ _MAX_DELAY_S: Final = 0.002
 Without it, callers that write again as soon as they are answered fall into two halves that take turns."""
 
 T = TypeVar("T")
+WantedT = TypeVar("WantedT")
 
 
 class _Sized(Protocol):
@@ -67,17 +69,22 @@ class GroupCommit(Generic[EntryT, ResultT]):
 
         Raises its problem, or `StateError` if the transaction failed: then nothing of it was stored.
         """
-        future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
-        self._entries.append((entry, future))
-        self._wanted.set()
-        return await future
+        return await self._put(self._entries, entry)
 
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Do a job in the next transaction and return its result. It must meet a problem before it writes anything."""
+        result: T = await self._put(self._jobs, job)
+        return result
+
+    def _put(self, queue: list[tuple[WantedT, asyncio.Future[T]]], wanted: WantedT) -> asyncio.Future[T]:
+        """Put an entry or a job in its queue and return what its result comes with.
+
+        Callers do not name that: a failure refers to their frames, and would live until the next garbage collection.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.append((job, future))
+        queue.append((wanted, future))
         self._wanted.set()
-        return await future
+        return future
 
     async def close(self) -> None:
         """Do what was asked for, then stop. What cannot be done within some seconds fails with `StateError`."""
@@ -101,30 +108,51 @@ class GroupCommit(Generic[EntryT, ResultT]):
                 self._wanted.clear()
 
     async def _commit(self) -> None:
-        """Do what is asked for in one transaction. Whoever asked gets the result or the failure."""
-        entries, jobs = self._take_entries(), self._jobs
+        """Do what is asked for in one transaction. Whoever asked gets the result or the failure.
+
+        If the transaction fails in a way that nobody foresaw, each entry and job is done again in a transaction of its
+        own, so that one that cannot be done fails alone.
+        """
+        groups = [_Group(self._take_entries(), self._jobs)]
         self._jobs = []
-        began = time.monotonic()
-        try:
-            results, done = await self._database.transact(lambda connection: self._work(connection, entries, jobs))
-        except BaseException as exc:
-            if entries and isinstance(exc, StateError):
-                self._jobs[:0] = jobs  # what has no room must not take the rest down with it
-                jobs = []
-            failure = exc if isinstance(exc, Exception) else StateError("the gateway stops; nothing was stored")
-            for _, future in (*entries, *jobs):
-                _resolve(future, failure)
-            if not isinstance(exc, StateError):
+        while groups:
+            group = groups.pop(0)
+            try:
+                results, done = await self._transact(group)
+            except StateError as exc:
+                if group.entries:
+                    self._jobs[:0] = group.jobs  # what has no room must not take the rest down with it
+                    group.jobs.clear()
+                group.fail(exc)
+            except Exception as exc:
+                if len(group.entries) + len(group.jobs) > 1:
+                    groups = group.split()
+                else:
+                    group.fail(exc)
+            except BaseException:
+                for unfinished in (group, *groups):
+                    unfinished.fail(StateError("the gateway stops; nothing was stored"))
                 raise
-            return
+            else:
+                self._finish(group, results, done)
+
+    async def _transact(self, group: "_Group[EntryT, ResultT]") -> tuple[Sequence[ResultT | Problem], list[Any]]:
+        began = time.monotonic()
+        results, done = await self._database.transact(lambda connection: self._work(connection, group))
         flush_s = time.monotonic() - began
-        writes = len(entries) + len(jobs) + len(self._entries) + len(self._jobs)
+        writes = len(group.entries) + len(group.jobs) + len(self._entries) + len(self._jobs)
         self._delay_s = min(_MAX_DELAY_S, _FLUSH_SHARE * flush_s) if writes > 1 else 0.0
+        return results, done
+
+    def _finish(
+        self, group: "_Group[EntryT, ResultT]", results: Sequence[ResultT | Problem], done: Sequence[Any]
+    ) -> None:
+        """Report what is on the disk, then answer those who asked for it."""
         stored = [
-            (entry, got) for (entry, _), got in zip(entries, results, strict=True) if not isinstance(got, Problem)
+            (entry, got) for (entry, _), got in zip(group.entries, results, strict=True) if not isinstance(got, Problem)
         ]
         self._committed(stored)
-        for (_, future), result in zip((*entries, *jobs), (*results, *done), strict=True):
+        for (_, future), result in zip((*group.entries, *group.jobs), (*results, *done), strict=True):
             _resolve(future, result)
 
     def _take_entries(self) -> list[tuple[EntryT, asyncio.Future[ResultT]]]:
@@ -138,19 +166,37 @@ class GroupCommit(Generic[EntryT, ResultT]):
         return taken
 
     def _work(
-        self,
-        connection: sqlite3.Connection,
-        entries: Sequence[tuple[EntryT, asyncio.Future[ResultT]]],
-        jobs: Sequence[tuple[Job, asyncio.Future[Any]]],
+        self, connection: sqlite3.Connection, group: "_Group[EntryT, ResultT]"
     ) -> tuple[Sequence[ResultT | Problem], list[Any]]:
-        results = self._store(connection, [entry for entry, _ in entries]) if entries else []
+        results = self._store(connection, [entry for entry, _ in group.entries]) if group.entries else []
         done: list[Any] = []
-        for job, _ in jobs:
+        for job, _ in group.jobs:
             try:
                 done.append(job(connection))
             except Problem as exc:
                 done.append(exc)
         return results, done
+
+
+@dataclass(slots=True)
+class _Group(Generic[EntryT, ResultT]):
+    """What one transaction does."""
+
+    entries: list[tuple[EntryT, asyncio.Future[ResultT]]]
+    """The entries, with what their callers wait for."""
+    jobs: list[tuple[Job, asyncio.Future[Any]]]
+    """The jobs, likewise."""
+
+    def split(self) -> list["_Group[EntryT, ResultT]"]:
+        """Return a group for each entry and each job."""
+        return [_Group([one], []) for one in self.entries] + [_Group([], [one]) for one in self.jobs]
+
+    def fail(self, failure: Exception) -> None:
+        """Give all callers the failure, and forget them: the failure refers to the frames that refer to this group."""
+        for _, future in (*self.entries, *self.jobs):
+            _resolve(future, failure)
+        self.entries.clear()
+        self.jobs.clear()
 
 
 def _resolve(future: asyncio.Future[Any], result: object) -> None:

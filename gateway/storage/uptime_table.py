@@ -9,14 +9,19 @@ from gateway.storage.database import Database
 
 HEARTBEAT_S: Final = 600.0
 """How often it is stored when nothing else stores it: a power cut takes no more than that from it."""
+_MAX_LOST_S: Final = 2 * HEARTBEAT_S
+"""How much a power cut takes at most, with some room for a busy machine."""
+_MAX_UPTIME_S: Final = 100 * 365 * 86400.0
+"""No gateway runs longer. Without a stored uptime, as after a recovery, only this bounds what is believed."""
 
 
 class Uptime:
     """The uptime of all lives; made by `open`."""
 
-    def __init__(self, stored_s: float) -> None:
-        """Go on from the stored seconds."""
-        self._base_s = stored_s - time.monotonic()
+    def __init__(self, stored_s: float | None) -> None:
+        """Go on from the stored seconds; None if they were lost."""
+        self._base_s = (stored_s or 0.0) - time.monotonic()
+        self._latest_s = stored_s + _MAX_LOST_S if stored_s else _MAX_UPTIME_S
 
     @classmethod
     async def open(cls, database: Database, supervisor: Supervisor) -> Self:
@@ -30,15 +35,17 @@ class Uptime:
         return self._base_s + time.monotonic()
 
     def advance_to(self, seconds: float) -> None:
-        """Take a later uptime that something stored proves."""
-        self._base_s = max(self._base_s, seconds - time.monotonic())
+        """Take a later uptime that something stored proves. One that cannot be true is ignored."""
+        if seconds <= self._latest_s:
+            self._base_s = max(self._base_s, seconds - time.monotonic())
 
     def store(self, connection: sqlite3.Connection) -> None:
         """Store it as part of a transaction."""
         connection.execute("UPDATE uptime SET seconds = ?", (self.now(),))
 
 
-def _load(connection: sqlite3.Connection) -> float:
+def _load(connection: sqlite3.Connection) -> float | None:
+    """Return the stored uptime; None if there is none, or one that cannot be true."""
     connection.execute("INSERT OR IGNORE INTO uptime VALUES (1, 0)")
     [seconds] = connection.execute("SELECT seconds FROM uptime").fetchone()
-    return float(seconds)
+    return float(seconds) if 0 < seconds <= _MAX_UPTIME_S else None

@@ -34,6 +34,7 @@ DAMAGE = {
     "content that is no text": "UPDATE item_content SET text = CAST(x'ff22' AS TEXT)",
     "other keys that do not parse": "UPDATE item SET other_keys = '[broken'",
     "other keys that are no texts": "UPDATE item SET other_keys = '[1]'",
+    "other keys that are nested too deeply": "UPDATE item SET other_keys = replace(hex(zeroblob(50000)), '00', '[')",
     "a reference that is no text": "UPDATE item SET reference = CAST(x'ff' AS TEXT)",
     "an order key that is no text": "UPDATE item SET order_key = CAST(x'ff' AS TEXT)",
 }
@@ -147,6 +148,41 @@ async def test_a_submission_whose_members_do_not_parse_is_still_recognised(shop:
     await shop.open()
     assert await submit(shop.life.outbox, order("A"), key="k") == [1]
     assert [item.sequence for item in await shop.life.outbox.submission(1)] == [1]
+
+
+ODD_ROWS = {
+    "a token that is no text": "UPDATE item SET token = CAST(x'ff41' AS TEXT)",
+    "content that is no text": "UPDATE item_content SET text = CAST(x'ff41' AS TEXT)",
+    "content that is nested too deeply": "UPDATE item_content SET text = replace(hex(zeroblob(50000)), '00', '[')",
+    "an order key that is no text": "UPDATE item SET order_key = CAST(x'ff41' AS TEXT)",
+    "a reference that is no text": "UPDATE item SET reference = CAST(x'ff41' AS TEXT)",
+    "members that are no text": "UPDATE submission SET members = CAST(x'ff41' AS TEXT)",
+    "members that are nested too deeply": "UPDATE submission SET members = replace(hex(zeroblob(50000)), '00', '[')",
+    "members that are no numbers": "UPDATE submission SET members = '[1e999999, 1e400]'",
+    "more items than there can be": "UPDATE submission SET items = 9000000000000000000",
+    "fewer items than there can be": "UPDATE submission SET items = -9000000000000000000",
+}
+
+
+@pytest.mark.parametrize("statement", ODD_ROWS.values(), ids=ODD_ROWS)
+async def test_a_finished_row_that_cannot_be_read_stops_no_acceptance(shop: Shop, statement: str) -> None:
+    two = CATALOGUE.get("cloud", "order/update").encode(
+        {"shop_id": SHOP, "order_list": [{"order_no": "A"}, {"order_no": "B"}]}
+    )
+    await submit(shop.life.outbox, two)
+    await submit(shop.life.outbox, order("C"), key="k")
+    await shop.drain()
+    await shop.close()
+    with closing(sqlite3.connect(shop.path)) as connection, connection:
+        assert connection.execute(statement).rowcount == (3 if "item" in statement.split("SET")[0] else 2)
+        connection.execute("UPDATE item SET digest = x'00' WHERE sequence = 1")
+    await shop.open()
+    for call, key in ((two, None), (order("C"), "k"), (order("C"), None), (order("D"), None)):
+        assert await shop.life.outbox.submit(call, token="", idempotency_key=key)
+    await shop.drain()
+    assert all(report.state == "running" and not report.failures for report in shop.life.supervisor.reports())
+    for number in (1, 3):
+        assert await shop.life.outbox.submission(number)
 
 
 async def test_an_item_that_fails_in_a_way_nobody_foresaw_is_refused_in_the_end(

@@ -1,9 +1,12 @@
 """Group commit: who hands over at the same time shares a transaction, and nobody waits for those who do not come."""
 
 import asyncio
+import gc
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+import weakref
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 import pytest
@@ -63,3 +66,88 @@ async def test_nobody_waits_long_for_callers_who_do_not_come_back(disk: SlowDisk
     await disk.commit.add(Entry(0))
     assert time.monotonic() - began < 3 * FLUSH_S
     assert disk.groups[-1] == 1
+
+
+class Bug(Exception):
+    """What nobody foresaw."""
+
+
+class Notes:
+    """Stores numbers, and fails at the odd ones as a bug does: with a query that is read in part."""
+
+    def __init__(self, database: Database, supervisor: Supervisor) -> None:
+        self.committed: list[int] = []
+        self.commit: GroupCommit[Entry, int] = GroupCommit(
+            database, supervisor, "writer", store=self._store, committed=self._note, vital=True
+        )
+
+    def _store(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
+        for entry in entries:
+            connection.execute("INSERT INTO note VALUES (?)", (entry.number,))
+            rows = connection.execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n")
+            for [one] in rows:
+                if entry.number % 2:
+                    raise Bug(entry.number)
+                if one > 1:
+                    break
+            rows.close()
+        return [entry.number for entry in entries]
+
+    def _note(self, stored: Sequence[tuple[Entry, int]]) -> None:
+        self.committed += [number for _, number in stored]
+
+
+@pytest.fixture
+async def notes(database: Database, supervisor: Supervisor) -> AsyncIterator[Notes]:
+    await database.execute("CREATE TABLE note (number INTEGER PRIMARY KEY)")
+    notes = Notes(database, supervisor)
+    yield notes
+    await notes.commit.close()
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def test_an_entry_and_a_job_that_cannot_be_done_fail_alone(
+    notes: Notes, supervisor: Supervisor, database: Database
+) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        raise Bug
+
+    results = await asyncio.gather(
+        *(notes.commit.add(Entry(number)) for number in range(5)),
+        notes.commit.write(fail),
+        notes.commit.write(lambda connection: connection.execute("INSERT INTO note VALUES (100)").rowcount),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [int, Bug, int, Bug, int, Bug, int]
+    assert [row[0] for row in await database.read("SELECT number FROM note")] == [0, 2, 4, 100]
+    assert notes.committed == [0, 2, 4]
+    [report] = [one for one in supervisor.reports() if one.name == "writer"]
+    assert (report.state, report.failures) == ("running", 0)
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+async def test_a_failure_keeps_no_query_open_that_would_prevent_a_write_after_another_programs(
+    notes: Notes, database: Database
+) -> None:
+    kept = await asyncio.gather(notes.commit.add(Entry(1)), return_exceptions=True)
+    with closing(sqlite3.connect(database.path)) as shell, shell:
+        shell.execute("INSERT INTO note VALUES (50)")
+    assert await notes.commit.add(Entry(2)) == 2
+    assert isinstance(kept[0], Bug), "somebody holds the failure all the while"
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+async def test_a_failure_is_no_part_of_a_reference_cycle(notes: Notes) -> None:
+    with pytest.raises(Bug) as caught:
+        await notes.commit.add(Entry(1))
+    failure = weakref.ref(caught.value)
+    del caught
+    await asyncio.sleep(0)
+    assert failure() is None
