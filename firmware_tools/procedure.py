@@ -27,7 +27,7 @@ _UPDATE = {
     Language.ENGLISH: """\
 Insert the card into the camera {mac}.
 Power the camera on.
-Wait about 1 minute for the LED to show red blinking: the camera is updating. If it does not, check that the firmware \
+Wait about 1 minute until the LED blinks red: the camera is updating. If it does not, check that the firmware \
 is for this model and of another version than the camera runs, and that the label of the card is {label}.
 Wait about 1 minute more. When the red LED is off and the green one is on, the camera is about to restart. The update \
 is complete when the green LED flashes or the blue LED is on.
@@ -64,8 +64,8 @@ Delete {file} from the card, so that the camera does not update again by acciden
 删除卡上的 {file}，以免摄像机再次误升级：sunmi-sdcard clean 设备""",
 }
 _WRITE_IMAGE = {
-    Language.ENGLISH: "Write the image {image} to a card of at least its size.",
-    Language.CHINESE: "将镜像 {image} 写入容量不小于镜像的存储卡。",
+    Language.ENGLISH: "Write the image {image} to a card of at least its size, for example with balenaEtcher or dd.",
+    Language.CHINESE: "用 balenaEtcher 或 dd 等工具将镜像 {image} 写入容量不小于镜像的存储卡。",
 }
 _TITLES = {Language.ENGLISH: "What to do with the card:", Language.CHINESE: "存储卡的使用步骤："}
 

@@ -151,7 +151,7 @@ class TooLarge(Problem):
 class Misdirected(Problem):
     """The request is for a host that is not this gateway, as a page of an attacker's domain sends it."""
 
-    code, status, title = "misdirected", 421, "The gateway is not called so"
+    code, status, title = "misdirected", 421, "Unknown host name for this gateway"
 
 
 class VendorRefused(Problem):

@@ -317,6 +317,9 @@ async def forget(context: CommandContext, api: ApiClient, sn: str) -> None:
 
 
 async def _confirm_erase(context: CommandContext, given: bool) -> bool:
-    if not given and context.can_prompt:
-        return await context.confirm("Activation deletes the camera's face groups. Go on?")
-    return given
+    """Return True if the face groups may be deleted. Fails if they may not, or if nobody can be asked."""
+    if not given and not context.can_prompt:
+        fail("activation deletes the camera's face groups: give --confirm-erase if that is right")
+    if not given and not await context.confirm("Activation deletes the camera's face groups. Go on?"):
+        fail("nothing was activated: the camera's face groups would be deleted")
+    return True

@@ -82,7 +82,7 @@ async def _run_steps(gateway: Gateway, store: SimulatedStore, url: str) -> dict[
         for camera in found["cameras"]:
             messages.print(f"found {camera['sn']} {camera['model']} at {camera['address']} ({camera['activation']})")
         new_camera = next(camera for camera in store.cameras if not camera.state.activated)
-        messages.rule(f"2  Put {new_camera.sn} to work: Wi-Fi without authentication, then activation")
+        messages.rule(f"2  Put {new_camera.sn} to work: Wi-Fi, then activation")
         job = await _provision(api, store, new_camera.sn)
         messages.rule("3  Change its configuration")
         await api.post(f"cameras/{new_camera.sn}/openapi/config/setZoom", {"zoom": 200})
@@ -92,7 +92,7 @@ async def _run_steps(gateway: Gateway, store: SimulatedStore, url: str) -> dict[
         response = await api.post("cloud/order/update", {"order_list": [_ORDER]})
         messages.print(f"order {_ORDER['order_no']} relayed, the cloud responded {response}", markup=False)
         name = await api.post(f"cameras/{new_camera.sn}/openapi/config/getName", {})
-        messages.rule("5  Events: somebody comes in, something moves, and a till receives the events")
+        messages.rule("5  Events: a face, then a motion, and a till that receives them")
         events = await _watch_events(api, store, store.cameras[0], new_camera)
     return {
         "discovered": len(found["cameras"]),

@@ -35,6 +35,7 @@ async def tail(context: CommandContext, api: ApiClient, /, no_follow: bool, **gi
         if not no_follow:
             print_message("no gateway runs here, so no new events will come: these are the stored ones")
         return
+    print_message("waiting for events; Ctrl-C ends")
     async for name, document in api.stream(f"events?{urlencode(query)}"):
         if name == "notice":
             print_message(document["detail"])

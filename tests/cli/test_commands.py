@@ -76,7 +76,7 @@ async def test_activation_asks_for_confirmation(store: SimulatedStore, command: 
     sn, number = next(iter(store.activation_numbers.items()))
     failed = await command("cameras", "provision", sn, "--activation-number", number, "--no-input")
     assert failed.status == 1
-    assert "confirm_erase" in failed.errors
+    assert "give --confirm-erase" in failed.errors
     assert not store.camera(sn).state.activated
 
 

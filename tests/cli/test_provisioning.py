@@ -136,7 +136,7 @@ async def test_ctrl_c_while_a_person_is_asked(store: SimulatedStore, command: Co
                 assert await interrupt(process) == "sunmi-gateway: interrupted\n"
             else:
                 os.write(terminal, answer)
-                assert b"confirm_erase" in (await process.communicate())[1]
+                assert b"nothing was activated" in (await process.communicate())[1]
             assert process.returncode == 1
     finally:
         os.close(inner)

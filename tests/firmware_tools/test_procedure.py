@@ -39,7 +39,7 @@ def test_the_language_is_that_of_the_terminal(environment: dict[str, str], langu
             [
                 "Insert",
                 "Power",
-                "red blinking",
+                "until the LED blinks red",
                 "1 minute more",
                 "Reset",
                 "bind",
