@@ -184,13 +184,13 @@ def read_outcomes(batch: Batch, response: VendorResponse) -> list[Outcome | None
 
 
 def _listed_outcome(endpoint: Endpoint, relay: RelayPolicy, result_list: str, text: str) -> Outcome:
-    verdict = relay.result_lists[result_list]
-    if verdict == "redirected":
+    listed = relay.result_lists[result_list]
+    if listed.outcome == "redirected":
         return Outcome("waiting", result_list=result_list, redirect_to=relay.redirect_to)
     creating = relay.creating_member if result_list != "invalid_list" else ""
-    if verdict == "delivered" or (creating and json_text.loads(text).get(creating)):  # (NOTES: Product updates)
+    if listed.outcome == "delivered" or (creating and json_text.loads(text).get(creating)):  # (NOTES: Product updates)
         return Outcome("delivered", 0, endpoint.describe_code(0), result_list)
-    return Outcome("refused", 0, f"the vendor names it in {result_list}", result_list)
+    return Outcome("refused", 0, f"{listed.meaning} ({result_list})", result_list)
 
 
 def refuse(code: int, meaning: str, document: Any) -> Outcome:

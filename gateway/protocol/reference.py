@@ -82,10 +82,10 @@ def describe_relay_policy(relay: RelayPolicy) -> Iterator[str]:
         "refused": "is refused",
         "delivered": "is delivered",
     }
-    for name, outcome in relay.result_lists.items():
-        may_create = relay.creating_member and outcome == "refused" and name != "invalid_list"
+    for name, result_list in relay.result_lists.items():
+        may_create = relay.creating_member and result_list.outcome == "refused" and name != "invalid_list"
         exception = f", or delivered if it has a `{relay.creating_member}`" if may_create else ""
-        yield f"An item named in `{name}` {outcomes[outcome]}{exception}."
+        yield f"An item named in `{name}` {outcomes[result_list.outcome]}{exception}: {result_list.meaning}."
 
 
 def _group_by_chapter(endpoints: Iterable[Endpoint]) -> dict[str, list[Endpoint]]:

@@ -29,6 +29,16 @@ class OrderKey:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class ResultList:
+    """A list of the vendor's response that names items."""
+
+    outcome: ListedOutcome
+    """What becomes of an item that it names: `refused`, `delivered` (its effect is there already), or `redirected`."""
+    meaning: str
+    """What it says about such an item, for people."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayPolicy:
     """How calls of an endpoint wait in the outbox. An endpoint without a policy is never queued."""
@@ -48,14 +58,11 @@ class RelayPolicy:
     max_batch_size: int = 1
     """Largest number of items in one call."""
     expires_after_s: int | None = None
-    """Seconds of uptime after which an item is worthless; None for never."""
+    """Seconds of uptime after which an item expires; None for never."""
     deduplicated: bool = False
     """Whether an item with the same order key and content is the same item, submitted again."""
-    result_lists: Mapping[str, ListedOutcome] = field(default_factory=dict, hash=False)
-    """What it means for an item that a list of the response names it, by the name of the list.
-
-    `refused`, `delivered` (its effect is there already), or `redirected`: it goes to another endpoint.
-    """
+    result_lists: Mapping[str, ResultList] = field(default_factory=dict, hash=False)
+    """The lists of the response that name items, by name."""
     redirect_to: str = ""
     """The endpoint that receives the items whose outcome is `redirected`."""
     creating_member: str = ""
@@ -81,7 +88,7 @@ class RelayPolicy:
             ),
             (self.max_batch_size < 1, "a batch has at least one item"),
             (
-                ("redirected" in self.result_lists.values()) != bool(self.redirect_to),
+                any(one.outcome == "redirected" for one in self.result_lists.values()) != bool(self.redirect_to),
                 "redirected items need an endpoint to go to",
             ),
             (self.barrier and self.on_newer != "keep", "a barrier is never merged or replaced"),

@@ -54,7 +54,7 @@ def test_what_being_named_means(path: str, lists: dict[str, Any], text: str, sta
 def test_an_outcome_says_which_list_names_the_item() -> None:
     assert read("order/update", {"invalid_list": ["2"]}, "{}", "{}", "{}") == [
         Outcome("delivered", 0, "success"),
-        Outcome("refused", 0, "the vendor names it in invalid_list", "invalid_list"),
+        Outcome("refused", 0, "the cloud takes this order for invalid (invalid_list)", "invalid_list"),
         Outcome("delivered", 0, "success"),
     ]
     assert read("product/create", {"exist_list": ["1"]}, "{}") == [
@@ -125,7 +125,7 @@ def test_a_list_that_is_missing_hides_no_other() -> None:
 
 def test_what_an_unknown_entry_may_mean_has_no_outcome_until_it_was_sent_alone() -> None:
     delivered = Outcome("delivered", 0, "success")
-    refused = Outcome("refused", 0, "the vendor names it in invalid_list", "invalid_list")
+    refused = Outcome("refused", 0, "the cloud takes this order for invalid (invalid_list)", "invalid_list")
     assert read("order/update", {"invalid_list": ["x", "2"]}, "{}", "{}", "{}") == [None, refused, None]
     assert read("order/update", {"invalid_list": ["x"]}, "{}") == [refused]
     assert read("order/update", {"invalid_list": [3]}, "{}", "{}", "{}") == [delivered, delivered, refused]

@@ -32,7 +32,7 @@ DECLARATION = """
         relay=RelayPolicy(
             list_parameter="coupon_list",
             order_keys=(OrderKey("order", ("coupon_no",)),),
-            result_lists={"invalid_list": "refused"},
+            result_lists={"invalid_list": ResultList("refused", "the cloud takes this coupon for invalid")},
         ),
     ),
 """

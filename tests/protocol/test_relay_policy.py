@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.relay_policy import OrderKey, RelayPolicy
+from gateway.protocol.relay_policy import OrderKey, RelayPolicy, ResultList
 
 READS = re.compile(r"(^|/)(get|groupBy)[A-Z]\w*$")
 
@@ -28,7 +28,7 @@ def test_no_read_is_queued() -> None:
         {
             "order_keys": (OrderKey("order", ("a",)),),
             "list_parameter": "list",
-            "result_lists": {"exist_list": "redirected"},
+            "result_lists": {"exist_list": ResultList("redirected", "it exists")},
         },
     ],
 )

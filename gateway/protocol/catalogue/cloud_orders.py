@@ -3,7 +3,7 @@
 from gateway.protocol.catalogue.response_fields import string_list
 from gateway.protocol.catalogue.shop import MAX_BATCH_SIZE, SHOP_PARAMETERS, cloud_endpoint
 from gateway.protocol.parameters import Choice, Parameter
-from gateway.protocol.relay_policy import OrderKey, RelayPolicy
+from gateway.protocol.relay_policy import OrderKey, RelayPolicy, ResultList
 from gateway.protocol.return_codes import cloud_codes
 
 _ORDER_TYPES = (
@@ -124,7 +124,7 @@ ENDPOINTS = (
             order_keys=(OrderKey("order", ("order_no",)),),
             deduplicated=True,
             max_batch_size=MAX_BATCH_SIZE,
-            result_lists={"invalid_list": "refused"},
+            result_lists={"invalid_list": ResultList("refused", "the cloud takes this order for invalid")},
         ),
         note="Not repeatable: no document says that the cloud takes the same order twice as one. "
         "The vendor agrees the details with each SaaS provider. Which properties are required is left blank; "

@@ -12,7 +12,7 @@ from gateway.protocol.catalogue.response_fields import int_field, object_list, s
 from gateway.protocol.catalogue.shop import MAX_BATCH_SIZE, SHOP_PARAMETERS, cloud_endpoint, page_parameters
 from gateway.protocol.endpoint import ResponseField
 from gateway.protocol.parameters import Parameter
-from gateway.protocol.relay_policy import OrderKey, RelayPolicy
+from gateway.protocol.relay_policy import OrderKey, RelayPolicy, ResultList
 from gateway.protocol.return_codes import cloud_codes
 
 _PRICES = (
@@ -54,6 +54,8 @@ def _product_list(*, name_required: bool, description: str) -> Parameter:
 
 
 _INVALID_LIST = string_list("invalid_list", "Numbers of the products that were refused.")
+_REFUSED_AS_INVALID = ResultList("refused", "the cloud takes this product for invalid")
+_NOT_KNOWN = "the cloud does not know this product"
 _NOT_EXIST_LIST = string_list("not_exist_list", "Numbers of the products that did not exist.")
 
 _LABEL_KEY = OrderKey("label", ("esl_id", "esl_code"))
@@ -213,7 +215,10 @@ ENDPOINTS = (
             order_keys=(_PRODUCT_KEY,),
             barrier=True,
             max_batch_size=MAX_BATCH_SIZE,
-            result_lists={"exist_list": "redirected", "invalid_list": "refused"},
+            result_lists={
+                "exist_list": ResultList("redirected", "the cloud has this product already"),
+                "invalid_list": _REFUSED_AS_INVALID,
+            },
             redirect_to="product/update",
         ),
         note=f"{_AGREED_NOTE} {_INVALID_LIST_NOTE} The price is optional here and required in the mapping.",
@@ -231,7 +236,7 @@ ENDPOINTS = (
             order_keys=(_PRODUCT_KEY,),
             on_newer="merge",
             max_batch_size=MAX_BATCH_SIZE,
-            result_lists={"not_exist_list": "refused", "invalid_list": "refused"},
+            result_lists={"not_exist_list": ResultList("refused", _NOT_KNOWN), "invalid_list": _REFUSED_AS_INVALID},
             creating_member="name",
         ),
         repeatable=True,
@@ -262,7 +267,7 @@ ENDPOINTS = (
             order_keys=(OrderKey("product"),),
             barrier=True,
             max_batch_size=MAX_BATCH_SIZE,
-            result_lists={"not_exist_list": "delivered"},
+            result_lists={"not_exist_list": ResultList("delivered", _NOT_KNOWN)},
         ),
         note=f"{_AGREED_NOTE} Code 1 is not listed for it, but given by its siblings for a list that cannot be read.",
     ),
