@@ -130,7 +130,8 @@ async def retry_items(context: RequestContext) -> web.StreamResponse:
     """Send many refused or expired items again, and say with which that is not possible."""
     body = await read_body(context.request, RetryBody)
     states: tuple[State, ...] = ("refused", "expired") if body.state is None else (body.state,)
-    changed = await context.gateway.outbox.retry_all(_make_bulk_filter(context, body, states))
+    outbox = context.gateway.outbox
+    changed = await outbox.change_all(_make_bulk_filter(context, body, states), outbox.revive)
     return json_response({"retried": len(changed.sequences), **_describe_left(changed)})
 
 
@@ -138,7 +139,8 @@ async def drop_items(context: RequestContext) -> web.StreamResponse:
     """Remove many items that were not delivered, and say with which that is not possible."""
     body = await read_body(context.request, DropBody)
     states: tuple[State, ...] = ("refused", "expired", "waiting", "superseded") if body.state is None else (body.state,)
-    changed = await context.gateway.outbox.drop_all(_make_bulk_filter(context, body, states))
+    outbox = context.gateway.outbox
+    changed = await outbox.change_all(_make_bulk_filter(context, body, states), outbox.remove)
     return json_response({"dropped": len(changed.sequences), **_describe_left(changed)})
 
 
@@ -178,7 +180,7 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
     if len(edited) != 1:
         raise InvalidRequest([FieldError("parameters", f"must hold one item, not {len(edited)}")])
     check_sizes(call.endpoint, edited)
-    await outbox.edit(item.sequence, shared, edited[0])
+    await outbox.edit(item.sequence, shared, outbox.label_names.complete(edited[0], call.fields))
     return await _describe_items(context)
 
 

@@ -75,8 +75,8 @@ class CloudClient:
         """The time by the cloud's clock, as it was learned from its responses."""
         self.reachable: bool | None = None
         """Whether the last call got a response; None before the first."""
-        self.on_response: Callable[[Call, int], None] = lambda call, code: None
-        """Called with each call that the cloud answered, and its code, unless that refuses the account or the shop."""
+        self.on_response: Callable[[Call, VendorResponse], None] = lambda call, response: None
+        """Called with each call and its response, unless that refuses the account or the shop."""
         self.on_call: OnCall = lambda endpoint, result, seconds: None
         """Called after each call."""
         self._settings = settings
@@ -115,7 +115,7 @@ class CloudClient:
         self.reachable = True
         refuses_account = response.code in CLOUD_ACCOUNT_ERROR_CODES
         if not refuses_account:
-            self.on_response(call, response.code)
+            self.on_response(call, response)
         if response.code != 0:
             meaning = call.endpoint.describe_code(response.code)
             refusal = CloudRefusedAccount if refuses_account else VendorRefused

@@ -2,13 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 from gateway.errors import Conflict, NotFound
 from gateway.outbox.account import Account
 from gateway.outbox.item import OutboxItem
+from gateway.outbox.label_names import find_label_keys
 from gateway.outbox.model import NewItem, Outcome, State
 from gateway.outbox.table import read_members, revive_item
 
@@ -99,11 +100,20 @@ class Changed(NamedTuple):
     left: list[Left]
     """The items that were not."""
 
+    def add(self, more: "Changed") -> None:
+        """Add what another change did."""
+        self.sequences.extend(more.sequences)
+        self.left.extend(more.left)
+
     def check(self) -> Self:
         """Return it. Raises `Conflict`, with the reason of the first item, if nothing was changed."""
         if self.left and not self.sequences:
             raise Conflict(self.left[0].reason)
         return self
+
+
+Change = Callable[[Sequence[int]], Awaitable[Changed]]
+"""Changes items."""
 
 
 class Count(NamedTuple):
@@ -184,7 +194,7 @@ def revive_items(
     changed = Changed([], [])
     for item in get_items(connection, in_flight, sequences):
         try:
-            _check_revivable(connection, in_flight, item, item.order_key)
+            _check_revivable(connection, in_flight, item, _load_keys(connection, item))
             if item.text is None:
                 raise Conflict(
                     f"item {item.sequence} has no content any more, which made room for others or was damaged; edit "
@@ -205,7 +215,7 @@ def edit_item(
 ) -> Changed:
     """Give a refused or expired item new content and let it wait again. Raises `Conflict`."""
     for item in get_items(connection, in_flight, [sequence]):
-        _check_revivable(connection, in_flight, item, new.keys[0])
+        _check_revivable(connection, in_flight, item, new.keys)
     other_keys = json.dumps(new.keys[1:]) if len(new.keys) > 1 else None
     connection.execute(
         "UPDATE item SET shared = ?, order_key = ?, other_keys = ?, reference = ?, size = ?, digest = ?, "
@@ -250,7 +260,21 @@ def refuse_items(connection: sqlite3.Connection, reasons: Mapping[int, str], upt
     )
 
 
-def _check_revivable(connection: sqlite3.Connection, in_flight: InFlight, item: OutboxItem, order_key: str) -> None:
+def _load_keys(connection: sqlite3.Connection, item: OutboxItem) -> tuple[str, ...]:
+    """Return everything that an item changes, as far as it can be read."""
+    row = connection.execute(
+        "SELECT CAST(other_keys AS BLOB) FROM item WHERE sequence = ?", (item.sequence,)
+    ).fetchone()
+    try:
+        others = json.loads(row[0]) if row[0] is not None else []
+    except ValueError:
+        others = []
+    return (item.order_key, *map(str, others if isinstance(others, list) else []))
+
+
+def _check_revivable(
+    connection: sqlite3.Connection, in_flight: InFlight, item: OutboxItem, keys: tuple[str, ...]
+) -> None:
     """Raise `Conflict` unless an item can be sent again: it must not undo what a newer one of its key has done."""
     if item.state not in ("refused", "expired"):
         raise Conflict(f"item {item.sequence} is {item.state}: only refused and expired ones can be sent again")
@@ -263,8 +287,15 @@ def _check_revivable(connection: sqlite3.Connection, in_flight: InFlight, item: 
         "SELECT newer.sequence, newer.state FROM item JOIN item AS newer USING (account) "
         "WHERE item.sequence = ? AND newer.order_key = ? AND newer.sequence > item.sequence "
         "AND (newer.path = item.path OR newer.barrier OR item.barrier)",
-        (item.sequence, order_key),
+        (item.sequence, keys[0]),
     ).fetchall()
+    for key in find_label_keys(keys):  # the newer one may name the label by its other name
+        newer += connection.execute(
+            "SELECT newer.sequence, newer.state FROM item JOIN item AS newer USING (account) "
+            "WHERE item.sequence = ? AND newer.sequence > item.sequence AND (newer.order_key = ? OR "
+            "instr(newer.other_keys, ?)) AND (newer.path = item.path OR newer.barrier OR item.barrier)",
+            (item.sequence, key, json.dumps(key)),
+        ).fetchall()
     for row in newer:
         if row["state"] == "delivered" or row["sequence"] in in_flight.sequences:
             raise Conflict(

@@ -7,7 +7,7 @@ items. Only the memory knows what is in flight: after a crash, everything withou
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, Self, TypeVar
@@ -17,7 +17,8 @@ from gateway.outbox import account_table, item_table, quota_table, table
 from gateway.outbox.account import Account
 from gateway.outbox.accounts import Accounts
 from gateway.outbox.item import OutboxItem
-from gateway.outbox.item_table import Changed, ItemFilter
+from gateway.outbox.item_table import Change, Changed, ItemFilter
+from gateway.outbox.label_names import LabelNames
 from gateway.outbox.model import Batch, Limit, NewItem, Outcome, State, Stats
 from gateway.outbox.queue import Queue, Unreadable
 from gateway.outbox.queue_table import Claimed, claim_batch, group_outcomes, load_files, store_outcomes
@@ -34,8 +35,7 @@ from gateway.storage.uptime_table import Uptime
 
 MAINTENANCE_INTERVAL_S: Final = 600.0
 """How often finished items are pruned."""
-_MAX_CHANGED: Final = 500
-"""How many items a person's bulk change touches in one transaction."""
+_MAX_CHANGED: Final = 500  # items that one transaction of a bulk change touches
 _CLOSE_TIMEOUT_S: Final = 5.0
 _QUIET_S: Final = 10.0
 """How long nothing has been accepted when the database's log is emptied: that holds up everything else."""
@@ -70,6 +70,8 @@ class Outbox:
         """Called when something may have become ready to be sent."""
         self.on_refused: Callable[[int, str, Outcome], None] = lambda _sequence, _path, _outcome: None
         """Called with number, endpoint and outcome of a refused item, once that is on the disk."""
+        self.label_names = LabelNames()
+        """Which names belong to one shelf label."""
         self.origins = RequestOrigins()
         """The requests that brought the items."""
         self._database = database
@@ -117,7 +119,7 @@ class Outbox:
         """
         waiter = Waiter() if wait_s > 0 and not self._paused else None
         submission = Submission.from_call(
-            call, self.accounts.current, token=token, idempotency_key=idempotency_key, waiter=waiter
+            call, self.accounts.current, self.label_names, token=token, idempotency_key=idempotency_key, waiter=waiter
         )
         try:
             result = await self._commit.add(submission)
@@ -182,10 +184,8 @@ class Outbox:
         async with self._claiming:
             self._queue.begin_selection()
             try:
-                select = partial(
-                    claim_batch,
-                    queue=self._queue, account=self.accounts.number, limit=limit, uptime_s=self._uptime.now(),
-                )  # fmt: skip
+                account, uptime_s = self.accounts.number, self._uptime.now()
+                select = partial(claim_batch, queue=self._queue, account=account, limit=limit, uptime_s=uptime_s)
                 return await self._database.inspect(select)
             finally:
                 self._queue.end_selection()
@@ -243,9 +243,8 @@ class Outbox:
 
     async def move_to_current(self) -> account_table.Moved:
         """Give the current account what waits for others, and send it."""
-        moved = await self._write(
-            partial(account_table.move_to_current, current=self.accounts.stored, in_flight=self._queue.in_flight)
-        )
+        job = partial(account_table.move_to_current, current=self.accounts.stored, in_flight=self._queue.in_flight)
+        moved = await self._write(job)
         self._queue.revisit([0])
         self.on_work()
         return moved
@@ -291,7 +290,7 @@ class Outbox:
 
     async def retry(self, sequences: Sequence[int]) -> Changed:
         """Let refused or expired items wait again. Raises `Conflict` if that is possible with none of them."""
-        return (await self._revive(partial(item_table.revive_items, sequences=sequences))).check()
+        return (await self.revive(sequences)).check()
 
     async def edit(self, sequence: int, shared: str, new: NewItem) -> None:
         """Give a refused or expired item new content and let it wait again. Raises `Conflict`."""
@@ -299,30 +298,23 @@ class Outbox:
 
     async def drop(self, sequences: Sequence[int]) -> Changed:
         """Remove items that were not delivered. Raises `Conflict` if that is possible with none of them."""
-        return (await self._drop(sequences)).check()
+        return (await self.remove(sequences)).check()
 
-    async def retry_all(self, wanted: ItemFilter) -> Changed:
-        """Let many refused or expired items wait again."""
-        return await self._change_all(
-            wanted, lambda some: self._revive(partial(item_table.revive_items, sequences=some))
-        )
-
-    async def drop_all(self, wanted: ItemFilter) -> Changed:
-        """Remove many items that were not delivered."""
-        return await self._change_all(wanted, self._drop)
-
-    async def _change_all(self, wanted: ItemFilter, change: Callable[[Sequence[int]], Awaitable[Changed]]) -> Changed:
-        """Change items some at a time, so that others can write in between."""
+    async def change_all(self, wanted: ItemFilter, change: Change) -> Changed:
+        """Revive or remove many items, some at a time, so that others can write in between."""
         changed, last = Changed([], []), 0
         find = partial(item_table.find_items, in_flight=self._in_flight, wanted=wanted, limit=_MAX_CHANGED)
         while some := await self._database.inspect(partial(find, after=last)):
-            done = await change(some)
-            changed.sequences.extend(done.sequences)
-            changed.left.extend(done.left)
+            changed.add(await change(some))
             last = some[-1]
         return changed
 
-    async def _drop(self, sequences: Sequence[int]) -> Changed:
+    async def revive(self, sequences: Sequence[int]) -> Changed:
+        """Let those of some items wait again with which that is possible."""
+        return await self._revive(partial(item_table.revive_items, sequences=sequences))
+
+    async def remove(self, sequences: Sequence[int]) -> Changed:
+        """Remove those of some items with which that is possible."""
         job = partial(item_table.drop_items, in_flight=self._in_flight, sequences=sequences)
         changed, waited = await self._write(job)
         self._end(waited, _DROPPED)

@@ -1,10 +1,12 @@
 """The queue: which waiting items are sent next, and together."""
 
+from collections import Counter
 from collections.abc import Sequence, Set
 from typing import Final, NamedTuple
 
 from gateway.errors import NotFound
 from gateway.outbox.batching import MAX_BATCH_BYTES, merges, policy
+from gateway.outbox.label_names import conflicting, is_any
 from gateway.outbox.model import Batch, BatchEntry, Limit
 from gateway.outbox.table import MAX_PRIORITY
 from gateway.protocol import json_text
@@ -71,6 +73,8 @@ class Queue:
         self.in_flight: set[int] = set()
         """The items that are being sent."""
         self._blocked_keys: set[str] = set()
+        self._shared_keys: Counter[str] = Counter()
+        """Blocked keys that several items in flight can have: how many have them."""
         self._starts = [0] * (MAX_PRIORITY + 1)
         self._found_starts = list(self._starts)
         self._selecting = False
@@ -109,6 +113,8 @@ class Queue:
         for entry in batch.entries:
             self._blocked_keys.update(entry.keys)
             self.in_flight.update(entry.sequences)
+            if len(entry.keys) > 1:
+                self._shared_keys.update(filter(is_any, entry.keys))
 
     def release(self, batch: Batch) -> None:
         """End the flight of a batch: its items have an outcome, or wait again."""
@@ -118,6 +124,10 @@ class Queue:
         for entry in batch.entries:
             self._blocked_keys.difference_update(entry.keys)
             self.in_flight.difference_update(entry.sequences)
+            if len(entry.keys) > 1:
+                self._shared_keys.subtract(filter(is_any, entry.keys))
+                self._shared_keys = +self._shared_keys
+                self._blocked_keys.update(self._shared_keys)
         self.revisit(batch.sequences)
 
     def select(self, limit: Limit, uptime_s: float) -> "Selection":
@@ -183,7 +193,8 @@ class Selection:
         return not (self._full or (self.batch is not None and self._scanned >= _MAX_SCANNED))
 
     def _selects(self, item: QueuedItem, keys: tuple[str, ...], endpoint: Endpoint) -> bool:
-        if not (self._blocked_keys.isdisjoint(keys) and self._passed_keys.isdisjoint(keys)):
+        conflicts = keys if len(keys) == 1 else list(map(conflicting, keys))
+        if not (self._blocked_keys.isdisjoint(conflicts) and self._passed_keys.isdisjoint(conflicts)):
             return False
         limit = self._limit(item.sequence)
         if not limit:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Self
 from gateway.errors import TooLarge
 from gateway.outbox.account import Account
 from gateway.outbox.batching import MAX_BATCH_BYTES, aggregate_states, content_digest, policy, rebuild_response, split
+from gateway.outbox.label_names import LabelNames
 from gateway.outbox.model import ItemOutcome, NewItem, Outcome, State
 from gateway.outbox.waiter import Waiter
 from gateway.protocol.endpoint import Call, Endpoint
@@ -44,11 +45,20 @@ class Submission(NamedTuple):
 
     @classmethod
     def from_call(
-        cls, call: Call, account: Account, *, token: str, idempotency_key: str | None, waiter: Waiter | None
+        cls,
+        call: Call,
+        account: Account,
+        names: LabelNames,
+        *,
+        token: str,
+        idempotency_key: str | None,
+        waiter: Waiter | None,
     ) -> Self:
         """Split a call of an account into items. Raises `TooLarge` if none of them can ever be sent."""
         call = account.without_shop(call)
         shared, items = split(call)
+        if not policy(call.endpoint).list_parameter:
+            items = [names.complete(item, call.fields) for item in items]
         check_sizes(call.endpoint, items)
         digest = content_digest(call) if idempotency_key is not None else None
         size = sum([len(item.text) + _ROW_BYTES for item in items]) + sum(map(len, _contents(call)))

@@ -23,11 +23,13 @@ from gateway.errors import (
 )
 from gateway.outbox.batching import combine, names_shop, policy, read_outcomes, refuse
 from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, Subscriber
+from gateway.outbox.label_names import names_labels
 from gateway.outbox.model import Batch, Outcome
 from gateway.outbox.named_items import find_named_items
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.retry import INITIAL_DELAY_S, MAX_DELAY_S, RetryTracker
 from gateway.protocol.endpoint import Call
+from gateway.protocol.envelope import VendorResponse
 from gateway.protocol.return_codes import CLOUD_INTERNAL_ERROR_CODES
 from gateway.runtime.back_off import BackOff
 from gateway.runtime.failure_log import FailureLog
@@ -332,9 +334,11 @@ class OutboxWorker:
             )
             self._publish(blocked)
 
-    def _cloud_answered(self, call: Call, code: int) -> None:
+    def _cloud_answered(self, call: Call, response: VendorResponse) -> None:
         """Send at once when the cloud has answered anybody."""
-        if code == 0 and (proof := self._outbox.accounts.find_proof(call)) is not None:
+        if response.code == 0 and names_labels(call.endpoint):
+            self._outbox.label_names.learn(call.fields, response.document)
+        if response.code == 0 and (proof := self._outbox.accounts.find_proof(call)) is not None:
             self._supervisor.start_job("account proof", self._outbox.accounts.store_proof(proof))
         if self._outbox.unclear is not None:
             _log.info("the cloud's responses can be read again")

@@ -17,9 +17,10 @@ _numbers = itertools.count(1)
 async def submit(
     self: Outbox, call: Call, *, token: str, idempotency_key: str | None = None, wait_s: float = 0.0
 ) -> SubmissionStatus:
-    account = self.accounts.current
-    items = Submission.from_call(call, account, token=token, idempotency_key=idempotency_key, waiter=None).items
-    numbers = [next(_numbers) for _ in items]
+    submission = Submission.from_call(
+        call, self.accounts.current, self.label_names, token=token, idempotency_key=idempotency_key, waiter=None
+    )
+    numbers = [next(_numbers) for _ in submission.items]
     return SubmissionStatus(str(numbers[0]), "waiting")
 
 
