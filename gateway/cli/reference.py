@@ -1,5 +1,7 @@
 """Commands that need no gateway: listing the catalogue, and computing signatures."""
 
+import asyncio
+
 import click
 
 from gateway.cli.arguments import parse_pairs
@@ -9,6 +11,8 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.reference import render
 from gateway.protocol.signing import sign as signature
 from gateway.protocol.signing import string_to_sign
+
+_KEY_HELP = "The secret key, or the activation number for an activation; - is standard input, @FILE a file."
 
 
 @click.command()
@@ -25,11 +29,12 @@ def catalogue(context: CommandContext, markdown: bool) -> None:
 
 
 @click.command()
-@click.option("--key", required=True, help="The secret key, or the activation number for an activation.")
+@click.option("--key", required=True, help=_KEY_HELP)
 @click.argument("arguments", nargs=-1, metavar="NAME=VALUE...")
 @click.pass_obj
 def sign(context: CommandContext, key: str, arguments: tuple[str, ...]) -> None:
     """Compute a signature: print the string that is signed, and the signature."""
     parameters = parse_pairs(arguments)
+    key = asyncio.run(context.read_secret("--key", key, "Secret key")) or ""
     document = {"string_to_sign": string_to_sign(parameters, key), "sign": signature(parameters, key)}
     context.emit(document, lambda made: print_line(f"{made['string_to_sign']}\n{made['sign']}"))

@@ -15,6 +15,7 @@ CHECKS: Final = (
     Check("server_ports", network.check_server_ports),
     Check("https_certificate", certificates.check_https_certificate),
     Check("public_url", events.check_public_url, timeout_s=12),
+    Check("camera_url", events.check_camera_url, timeout_s=12),
     Check("discovery_port", network.check_discovery_port),
     Check("broadcast", network.check_broadcast),
     Check("multicast", network.check_multicast),

@@ -15,20 +15,29 @@ _METHOD_NOT_ALLOWED: Final = 405
 
 async def check_public_url(context: CheckContext) -> list[Finding]:
     """See whether the URL that the cloud calls leads to this gateway, as seen from here."""
-    base = context.settings.hooks.public_url
+    advice = "correct hooks.public_url, its name and certificate, and the router or proxy that passes it on"
+    return [await _check_url(context, "public_url", "cloud", advice)]
+
+
+async def check_camera_url(context: CheckContext) -> list[Finding]:
+    """See whether the URL that cameras call leads to this gateway, as seen from here."""
+    advice = "correct hooks.camera_url, or leave it out: then the gateway names its address by itself"
+    return [await _check_url(context, "camera_url", "cameras/SN", advice)]
+
+
+async def _check_url(context: CheckContext, key: str, path: str, advice: str) -> Finding:
+    """Request a hook below the URL that a setting names."""
+    base: str = getattr(context.settings.hooks, key)
     if not base:
-        return [Finding("skipped", "no way from the cloud to this gateway is set (hooks.public_url)")]
-    url = f"{base}/hooks/cloud"
+        return Finding("skipped", f"hooks.{key} is not set")
+    url = f"{base}/hooks/{path}"
     problem = await _request_hook(url)
     if problem is None:
-        return [Finding("ok", f"{base} leads to a gateway", url)]
+        return Finding("ok", f"{base} leads to a gateway (hooks.{key})", url)
     if not StateDirectory.load_address(context.settings.state_directory):
         advice = "start the gateway, and run the doctor again"
-        return [Finding("warning", f"{base} does not lead to a gateway now, and none runs here", problem, advice)]
-    advice = "correct hooks.public_url, its name and certificate, and the router or proxy that passes it on"
-    return [
-        Finding("failed", f"{base} does not lead to this gateway, so no event of the cloud arrives", problem, advice)
-    ]
+        return Finding("warning", f"{base} does not lead to a gateway now, and none runs here", problem, advice)
+    return Finding("failed", f"{base} does not lead to this gateway, so events get lost", problem, advice)
 
 
 async def check_subscriptions(context: CheckContext) -> list[Finding]:

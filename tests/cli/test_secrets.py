@@ -62,6 +62,15 @@ async def test_secrets_from_files(
     assert (missing.status, "nowhere cannot be read" in missing.errors) == (2, True)
 
 
+async def test_a_key_to_sign_with_from_standard_input(command: Commands) -> None:
+    process = await command.begin("sign", "--key", "12345678", "a=1", "--json")
+    plain, _ = await process.communicate()
+    command.stdin = asyncio.subprocess.PIPE
+    process = await command.begin("sign", "--key", "-", "a=1", "--json")
+    read, _ = await process.communicate(b"12345678\n")
+    assert plain == read != b""
+
+
 async def test_nobody_is_asked_without_a_terminal(camera: SimulatedCamera, command: Commands) -> None:
     done = await command("cameras", "activate", camera.sn)
     assert (done.status, "--activation-number is missing" in done.errors) == (2, True)

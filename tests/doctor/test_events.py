@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpServer
 
+from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.doctor.checks import CHECKS
 from gateway.errors import Problem
@@ -40,6 +42,7 @@ def serving(tmp_path: Path) -> None:
 
 async def test_no_public_url(doctor: Any) -> None:
     assert (await doctor.one("public_url")).status == "skipped"
+    assert (await doctor.one("camera_url")).status == "skipped"
 
 
 @pytest.mark.parametrize(("status", "verdict"), [(405, "ok"), (404, "failed"), (200, "failed"), (502, "failed")])
@@ -47,9 +50,11 @@ async def test_what_a_public_url_leads_to(
     with_settings: Callable[..., Any], aiohttp_server: AiohttpServer, serving: None, status: int, verdict: str
 ) -> None:
     url = await respond(aiohttp_server, status)
-    found = await with_settings(hooks__public_url=url).one("public_url")
-    assert found.status == verdict
-    assert url in found.what
+    doctor = with_settings(hooks__public_url=url, hooks__camera_url=url)
+    for check in ("public_url", "camera_url"):
+        found = await doctor.one(check)
+        assert found.status == verdict
+        assert url in found.what
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://127.0.0.1:1/till", "http://no-such-host.invalid"])
@@ -62,6 +67,13 @@ async def test_a_public_url_that_leads_nowhere(with_settings: Callable[..., Any]
 async def test_a_public_url_while_no_gateway_runs(with_settings: Callable[..., Any]) -> None:
     found = await with_settings(hooks__public_url="http://127.0.0.1:1").one("public_url")
     assert (found.status, found.what_to_do) == ("warning", "start the gateway, and run the doctor again")
+
+
+async def test_the_gateway_itself_responds_as_the_check_expects(gateway: Gateway) -> None:
+    async with serve(gateway) as urls, aiohttp.ClientSession() as http:
+        for path in ("hooks/cloud", "hooks/cameras/SN"):
+            async with http.get(f"{urls[0]}{path}") as response:
+                assert response.status == 405
 
 
 async def test_a_subscription_that_fails(gateway: Gateway, resident: Any, store: SimulatedStore) -> None:
