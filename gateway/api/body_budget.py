@@ -51,7 +51,7 @@ class BodyBudget:
         self._used += taken
         self._taken.setdefault(id(request), Counter()).update(taken)
 
-    def release(self, request: web.Request) -> None:
+    def give_back(self, request: web.Request) -> None:
         """Give back what a request has taken. It is called after every request, so it costs little."""
         if self._taken and (taken := self._taken.pop(id(request), None)) is not None:
             self._used -= taken

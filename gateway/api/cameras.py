@@ -59,7 +59,7 @@ async def add_camera(context: RequestContext) -> web.StreamResponse:
     """Make a camera managed: a person says that it is ours."""
     body = await read_body(context.request, CameraBody)
     gateway = context.gateway
-    sn, address = gateway.registry.spell(body.sn), body.address
+    sn, address = gateway.registry.find_spelling(body.sn), body.address
     if address is not None and ":" not in address:
         address = f"{address}:{gateway.settings.cameras.port}"
     await gateway.registry.manage(sn, address)

@@ -29,7 +29,9 @@ class AcceptedHosts:
     def __init__(self, settings: Settings, own_host: str) -> None:
         """Take the settings, and the name under which the gateway announces itself."""
         self._own_host = own_host
-        self._names = {name.lower().rstrip(".") for name in (own_host, *_machine_names(), *_configured_names(settings))}
+        self._names = {
+            name.lower().rstrip(".") for name in (own_host, *_machine_names(), *_list_configured_names(settings))
+        }
         self._remembered: set[str | None] = {None}
         """Headers that were found good. None is for programs that send none; a browser does."""
 
@@ -56,7 +58,7 @@ def _machine_names() -> Iterator[str]:
     yield from (f"{machine.partition('.')[0]}.{domain}" for domain in _PRIVATE_DOMAINS)
 
 
-def _configured_names(settings: Settings) -> Iterator[str]:
+def _list_configured_names(settings: Settings) -> Iterator[str]:
     yield settings.server.host
     yield from settings.server.hosts
     for url in (settings.hooks.public_url, settings.hooks.camera_url):

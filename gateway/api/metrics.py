@@ -42,7 +42,7 @@ class _State(Collector):
         yield _gauge("outbox_oldest_age_seconds", "How long the oldest has waited.", self._outbox.oldest_age_s or 0)
         yield _gauge("event_stream_readers", "Readers of the event stream that have caught up.", self._readers)
         yield self._webhooks()
-        yield from self._supervised()
+        yield from self._collect_tasks()
         yield CounterMetricFamily(
             "sunmi_gateway_commits", "Transactions of the database.", value=gateway.database.commits
         )
@@ -64,10 +64,10 @@ class _State(Collector):
         cameras = Tally((camera.managed, camera.online) for camera in self._gateway.registry.all())
         for managed in (True, False):
             for online in (True, False):
-                family.add_metric((_word(managed), _word(online)), cameras[managed, online])
+                family.add_metric((_format_bool(managed), _format_bool(online)), cameras[managed, online])
         return family
 
-    def _supervised(self) -> Iterable[Family]:
+    def _collect_tasks(self) -> Iterable[Family]:
         up = GaugeMetricFamily("sunmi_gateway_service_up", "Whether a service works.", labels=("service",))
         failures = CounterMetricFamily(
             "sunmi_gateway_task_failures", "Failures of services and jobs.", labels=("kind", "name")
@@ -89,7 +89,7 @@ class _State(Collector):
 async def metrics(context: RequestContext) -> web.StreamResponse:
     """Answer every metric in Prometheus' text format; a caller from elsewhere than loopback needs a token."""
     gateway, request = context.gateway, context.request
-    if not from_here(request.remote or ""):
+    if not is_local(request.remote or ""):
         token_authenticator(gateway.tokens)(request)
     present = CollectorRegistry(auto_describe=False)
     readers = request.app[STREAM].readers
@@ -99,7 +99,7 @@ async def metrics(context: RequestContext) -> web.StreamResponse:
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 
-def from_here(remote: str) -> bool:
+def is_local(remote: str) -> bool:
     """Tell whether a caller is on this machine: at a loopback address, or on the Unix socket, which has none."""
     return not remote or ipaddress.ip_address(remote).is_loopback
 
@@ -108,7 +108,7 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"sunmi_gateway_{name}", text, value=value)
 
 
-def _word(value: bool) -> str:
+def _format_bool(value: bool) -> str:
     return "true" if value else "false"
 
 

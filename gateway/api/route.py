@@ -41,7 +41,7 @@ class RequestContext(NamedTuple):
     @property
     def sn(self) -> str:
         """The serial number in the path, in the spelling of the camera that has it."""
-        return self.gateway.registry.spell(self.request.match_info["sn"])
+        return self.gateway.registry.find_spelling(self.request.match_info["sn"])
 
 
 Handler = Callable[[RequestContext], Awaitable[web.StreamResponse]]
@@ -100,7 +100,7 @@ class Route:
             except Exception as exc:
                 return problem_response(request, exc)
             finally:
-                budget.release(request)
+                budget.give_back(request)
 
         return trace_request(handle)
 

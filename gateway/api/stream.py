@@ -187,7 +187,7 @@ class EventStream:
                 del self._live[event_filter]
 
     def _distribute(self, events: Sequence[Event]) -> None:
-        with self._ending_streams_on_failure():
+        with self._end_streams_on_failure():
             texts = [(event, _format_event(event, live=True)) for event in events]
             for event_filter, readers in self._live.items():
                 if matching := b"".join(text for event, text in texts if event_filter.matches(event)):
@@ -207,7 +207,7 @@ class EventStream:
             self._added.clear()
             while self._unsent:
                 readers, text = self._unsent.popleft()
-                with self._ending_streams_on_failure():
+                with self._end_streams_on_failure():
                     await self._write_to_all(readers, text)
                 service.heartbeat()
             service.pause()
@@ -228,7 +228,7 @@ class EventStream:
                 reader.enqueue(text)
 
     @contextlib.contextmanager
-    def _ending_streams_on_failure(self) -> Iterator[None]:
+    def _end_streams_on_failure(self) -> Iterator[None]:
         """Let readers resume from the log after a failure, so that they miss nothing."""
         try:
             yield

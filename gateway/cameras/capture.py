@@ -78,7 +78,7 @@ def list_read_endpoints() -> list[Endpoint]:
     ]
 
 
-def file_name(document: dict[str, Any]) -> str:
+def make_file_name(document: dict[str, Any]) -> str:
     """Return the file name of a capture: model and firmware, such as `FM020-1.2.6.json`."""
     return f"{document['model'] or 'unknown'}-{document['software_version'] or 'unknown'}.json"
 

@@ -267,9 +267,9 @@ class _ResponseStream(asyncio.Protocol):
 
     def time_out(self) -> None:
         detail = f"the camera at {self._address} did not answer in time"
-        self._fail(CameraResponseTimeout(detail, received=self._recorded()))
+        self._fail(CameraResponseTimeout(detail, received=self._get_recorded_bytes()))
 
-    def _recorded(self) -> bytes:
+    def _get_recorded_bytes(self) -> bytes:
         return b"".join(self._record)[:MAX_RECORDED_BYTES]
 
     def _fail(self, problem: Problem, cause: Exception | None = None) -> None:
@@ -295,14 +295,14 @@ class _ResponseStream(asyncio.Protocol):
         self._received += len(data)
         if self._received > MAX_RESPONSE_BYTES:
             too_large = f"the camera at {self._address} answered more than {MAX_RESPONSE_BYTES} bytes without an end"
-            self._fail(MalformedCameraResponse(too_large, received=self._recorded()))
+            self._fail(MalformedCameraResponse(too_large, received=self._get_recorded_bytes()))
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             self.reusable = False
             no_http = f"the camera at {self._address} answered something other than HTTP"
-            self._fail(MalformedCameraResponse(no_http, received=self._recorded()), exc)
+            self._fail(MalformedCameraResponse(no_http, received=self._get_recorded_bytes()), exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
@@ -316,7 +316,7 @@ class _ResponseStream(asyncio.Protocol):
         else:
             where = "in the middle of its answer" if self._received else "after the request went out, without an answer"
             detail = f"the camera at {self._address} dropped the connection {where}"
-            self._fail(CameraConnectionLost(detail, received=self._recorded()), exc)
+            self._fail(CameraConnectionLost(detail, received=self._get_recorded_bytes()), exc)
 
     # Called by the parser
 
@@ -347,5 +347,7 @@ class _ResponseStream(asyncio.Protocol):
             date = self._date.decode("latin-1") if self._date is not None else None
             body = b"".join(self._body)
             self._response.set_result(
-                HttpResponse(status, date, body, self._recorded(), self.reusable, self._reused, self._tls_version)
+                HttpResponse(
+                    status, date, body, self._get_recorded_bytes(), self.reusable, self._reused, self._tls_version
+                )
             )

@@ -191,7 +191,7 @@ class PresenceTracker:
         return unseen or seen.failures >= MAX_FAILURES
 
     def _mark_online(self, camera: CameraRecord, entry: CameraAddress) -> None:
-        camera.looked_for = True
+        camera.was_scanned = True
         camera.last_seen = entry.last_seen = self._now()
         camera.seen_at = entry.seen_at = self._monotonic()
         entry.failures = 0
@@ -211,7 +211,7 @@ class PresenceTracker:
         camera = self._cameras.get(sn)
         if camera is None or address not in camera.addresses:
             return
-        camera.looked_for = True
+        camera.was_scanned = True
         camera.addresses[address].failures += 1
         if all(seen.failures >= MAX_FAILURES for seen in camera.addresses.values()):
             self._mark_offline(camera)
@@ -219,7 +219,7 @@ class PresenceTracker:
     def expire_unseen(self) -> None:
         """Mark cameras offline that were not seen for some discovery intervals. To be called after each scan."""
         for camera in list(self._cameras.values()):
-            camera.looked_for = True
+            camera.was_scanned = True
             if camera.duplicates is not None and any(
                 address not in camera.addresses or self._is_stale(camera.addresses[address])
                 for address in camera.duplicates

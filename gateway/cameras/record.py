@@ -96,7 +96,7 @@ class CameraRecord(StoredCamera):
     """Whether it was seen or reached lately."""
     duplicates: tuple[str, str] | None = None
     """Two addresses at which different devices announce the same serial number at the same time."""
-    looked_for: bool = False
+    was_scanned: bool = False
     """Whether it was seen or missed since the gateway started. Before that nobody knows whether it is online."""
     last_seen: float | None = None
     """When it was last seen or reached, in Unix seconds."""
@@ -162,7 +162,7 @@ class CameraRecord(StoredCamera):
             "model": self.model or None,
             "name": self.name,
             "software_version": self.software_version or None,
-            "online": self.online if self.looked_for else None,
+            "online": self.online if self.was_scanned else None,
             "activation": self.activation,
             "certificate_sha256": self.certificate_sha256 or None,
             "last_seen": _format_time(self.last_seen),

@@ -47,7 +47,7 @@ class Registry(PresenceTracker):
             raise NotFound(f"No camera {sn!r} is known: run discovery, or add it by its address and serial number")
         return self._cameras[sn]
 
-    def spell(self, sn: str) -> str:
+    def find_spelling(self, sn: str) -> str:
         """Return a serial number in the spelling of the camera that has it, if a person wrote small letters."""
         if sn in self._cameras:
             return sn

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gateway.cameras.capture import file_name
+from gateway.cameras.capture import make_file_name
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, with_api, write_file
@@ -293,7 +293,7 @@ async def capture(context: CommandContext, api: ApiClient, sn: str, output: Path
     if context.json:
         context.emit(document, print_json)
         return
-    file = output or Path(file_name(document))
+    file = output or Path(make_file_name(document))
     write_file(file, json_text.dumps(document, indent=2))
     print_line(str(file))
 

@@ -56,7 +56,7 @@ async def _serve(context: CommandContext) -> None:
 
 
 def _watch(gateway: Gateway, manager: ServiceManager) -> None:
-    """Request the gateway's health at intervals, and feed the watchdog as long as the vital services work."""
+    """Request the gateway's health at intervals, and notify the watchdog as long as the vital services work."""
     if HAS_UNIX_SOCKETS:
         gateway.supervisor.start_periodic(
             "api",

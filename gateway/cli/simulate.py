@@ -61,9 +61,9 @@ def camera(context: CommandContext, /, faults: Sequence[Injector], broadcast_por
         simulated = SimulatedCamera(**given, other_accounts=_EXAMPLE_ACCOUNT, faults=inject(faults, FaultInjection()))
         responder = DiscoveryResponder([simulated], port=broadcast_port)
         async with contextlib.AsyncExitStack() as stack:
-            with _named_listen_errors():
-                await stack.enter_async_context(_running(simulated))
-                await stack.enter_async_context(_running(responder))
+            with _explain_listen_errors():
+                await stack.enter_async_context(_run_server(simulated))
+                await stack.enter_async_context(_run_server(responder))
             shown = {name: given[name] for name in ("sn", "model", "app_id", "secret_key", "activation_number")}
             document = {"address": simulated.address, "broadcast_port": broadcast_port, **shown}
             await _run_until_stopped(context, document, TrafficGenerator([simulated]))
@@ -103,7 +103,7 @@ def cloud(
         authority = simulator_files.load_authority(ca_path)
 
         def create(ports: Mapping[str, int]) -> contextlib.AbstractAsyncContextManager[SimulatedCloud]:
-            return _running(
+            return _run_server(
                 SimulatedCloud(
                     host=host,
                     port=port or ports.get("cloud", 0),
@@ -195,12 +195,12 @@ async def _start(
     if last_ports:
         with contextlib.suppress(OSError):
             return await stack.enter_async_context(create(last_ports))
-    with _named_listen_errors():
+    with _explain_listen_errors():
         return await stack.enter_async_context(create({}))
 
 
 @contextlib.asynccontextmanager
-async def _running(server: Server) -> AsyncIterator[Server]:
+async def _run_server(server: Server) -> AsyncIterator[Server]:
     await server.start()
     try:
         yield server
@@ -209,7 +209,7 @@ async def _running(server: Server) -> AsyncIterator[Server]:
 
 
 @contextlib.contextmanager
-def _named_listen_errors() -> Iterator[None]:
+def _explain_listen_errors() -> Iterator[None]:
     try:
         yield
     except OSError as exc:

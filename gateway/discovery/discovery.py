@@ -120,7 +120,7 @@ class Discovery:
         except ValueError:
             return None
         until = asyncio.get_running_loop().time() + IDENTIFY_TIMEOUT_S
-        async with self._sockets.acquire(scope.interfaces, confined=scope.confined) as frames:
+        async with self._sockets.acquire(scope.interfaces, loopback_only=scope.loopback_only) as frames:
             received = await identify(frames, target.host, until=until, broadcast=True)
         if received is None or not received.is_camera:
             return None
@@ -139,13 +139,13 @@ class Discovery:
             target = await scope.resolve_target(address, self._camera_port, "address")
         except ValueError:
             return []
-        async with self._sockets.acquire(scope.interfaces, confined=scope.confined) as frames:
+        async with self._sockets.acquire(scope.interfaces, loopback_only=scope.loopback_only) as frames:
             return await collect_raw_frames(frames, target.host, timeout_s=timeout_s, broadcast=broadcast)
 
     async def _scan(self, methods: frozenset[Method], timeout_s: float) -> ScanResult:
         until = asyncio.get_running_loop().time() + timeout_s
         scope = ScanScope.detect(self._settings)
-        async with self._sockets.acquire(scope.interfaces, confined=scope.confined) as frames:
+        async with self._sockets.acquire(scope.interfaces, loopback_only=scope.loopback_only) as frames:
             scan = Scan(
                 scope,
                 frames,

@@ -68,11 +68,11 @@ class FrameSockets:
     keeps the port to itself, they are bound to a free one.
     """
 
-    def __init__(self, interfaces: Sequence[Interface], port: int, *, confined: bool) -> None:
-        """With `confined`, nothing is sent to and received from hosts outside the interfaces' networks."""
+    def __init__(self, interfaces: Sequence[Interface], port: int, *, loopback_only: bool) -> None:
+        """With `loopback_only`, nothing is sent to and received from hosts outside the interfaces' networks."""
         self._interfaces = tuple(interfaces)
         self._port = port
-        self._confined = confined
+        self._loopback_only = loopback_only
         self._transports: list[asyncio.DatagramTransport] = []
         self._senders: dict[Interface | None, _Endpoint] = {}
         self._listeners: list[Callable[[ReceivedAnnouncement], None]] = []
@@ -92,7 +92,7 @@ class FrameSockets:
                 if interface.is_loopback and sys.platform == "linux":
                     # Bound to "" it would take unicast frames that are meant for simulated cameras on this machine.
                     await self._add(interface, interface.broadcast, sends=False)
-            if not self._confined:
+            if not self._loopback_only:
                 await self._add(None, "", sends=True)
         except BaseException:
             await self.close()
@@ -178,7 +178,7 @@ class FrameSockets:
         no broadcasts.
         """
         local = find_interface(self._interfaces, source[0])
-        if self._confined and local is None:
+        if self._loopback_only and local is None:
             return
         # Only Linux delivers a datagram to the socket with the closest address alone.
         is_known = sys.platform == "linux" and (is_unicast or local is not None)
@@ -211,11 +211,11 @@ class SharedFrameSockets:
         self._users = 0
 
     @contextlib.asynccontextmanager
-    async def acquire(self, interfaces: Sequence[Interface], *, confined: bool) -> AsyncIterator[FrameSockets]:
+    async def acquire(self, interfaces: Sequence[Interface], *, loopback_only: bool) -> AsyncIterator[FrameSockets]:
         """Open the sockets, or share those that are open. The last user closes them."""
         async with self._lock:
             if self._sockets is None:
-                sockets = FrameSockets(interfaces, self._port, confined=confined)
+                sockets = FrameSockets(interfaces, self._port, loopback_only=loopback_only)
                 await sockets.open()
                 self._sockets = sockets
             sockets = self._sockets

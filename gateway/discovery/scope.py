@@ -45,7 +45,7 @@ class ScanScope:
     """The interfaces that are up."""
     problems: tuple[str, ...]
     """What is wrong with the others."""
-    confined: bool
+    loopback_only: bool
     """Whether nothing outside of the interfaces' networks may be contacted: the settings name interfaces, and of those
     only loopback is up, or none."""
     named: bool
@@ -68,17 +68,17 @@ class ScanScope:
                 unused = "; ".join(find_unused_interfaces()) or "there is none but loopback"
                 problems.append(f"no interface is up that leads to a store's network: {unused}")
         named = bool(settings.interfaces)
-        confined = named and all(interface.is_loopback for interface in interfaces)
-        return cls(tuple(dict.fromkeys(interfaces)), tuple(problems), confined, named)
+        loopback_only = named and all(interface.is_loopback for interface in interfaces)
+        return cls(tuple(dict.fromkeys(interfaces)), tuple(problems), loopback_only, named)
 
     async def resolve_target(self, address: str, port: int, found_by: FoundBy) -> Target:
         """Return the target at `host` or `host:port`. Raises `ValueError` with the reason if there is none.
 
-        A host name is looked up, unless the scope is confined: the query would leave the machine.
+        A host name is looked up, unless only loopback may be used: the query would leave the machine.
         """
         name, _, own_port = address.partition(":")
         name = "127.0.0.1" if name == "localhost" else name
-        flags = socket.AI_NUMERICHOST if self.confined else 0
+        flags = socket.AI_NUMERICHOST if self.loopback_only else 0
         try:
             found = await asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET, flags=flags)
         except (OSError, UnicodeError) as exc:
@@ -86,7 +86,7 @@ class ScanScope:
             raise ValueError(f"{address}: cannot be looked up: {reason}") from exc
         host = str(found[0][4][0])
         interface = find_interface(self.interfaces, host)
-        if interface is None and self.confined:
+        if interface is None and self.loopback_only:
             raise ValueError(f"{address}: lies outside of the interfaces to which discovery.interfaces confines")
         return Target(host, int(own_port) if own_port else port, interface, found_by)
 

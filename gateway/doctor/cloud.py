@@ -65,7 +65,7 @@ def _read_name_servers() -> str:
 
 async def check_tls(context: CheckContext) -> list[Finding]:
     """Make a TLS connection to the cloud."""
-    handshake = await _shared_handshake(context)
+    handshake = await _get_handshake(context)
     if isinstance(handshake, Finding):
         return [handshake]
     until = time.strftime("%Y-%m-%d", time.gmtime(handshake.validity.end))
@@ -85,7 +85,7 @@ async def check_tls(context: CheckContext) -> list[Finding]:
 
 async def check_clock(context: CheckContext) -> list[Finding]:
     """Compare this machine's clock with the cloud's."""
-    handshake = await _shared_handshake(context)
+    handshake = await _get_handshake(context)
     advice = "let it be set from the network: timedatectl set-ntp true, and UDP port 123 open in the router"
     if isinstance(handshake, Finding) or not handshake.clock.known:
         if time.time() < RELEASED_AT:
@@ -152,7 +152,7 @@ async def _call_signed(context: CheckContext) -> Problem | SettingsError | None:
     return await context.share("signed_call", call_cloud)
 
 
-async def _shared_handshake(context: CheckContext) -> _Handshake | Finding:
+async def _get_handshake(context: CheckContext) -> _Handshake | Finding:
     return await context.share("handshake", lambda: _make_handshake(context.settings.cloud))
 
 

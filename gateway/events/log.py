@@ -66,7 +66,7 @@ class EventLog:
         self._reported: set[int] = set()
         """Damaged events that the gateway's log names."""
         self._commit: GroupCommit[EventRow, Event | None] = GroupCommit(
-            database, supervisor, "event log writer", store=self._store, committed=self._committed
+            database, supervisor, "event log writer", store=self._store, committed=self._publish_committed
         )
         self._retention = supervisor.start_periodic(
             "event log retention", self.apply_retention, interval_s=RETENTION_INTERVAL_S, run_at_start=True
@@ -162,7 +162,7 @@ class EventLog:
         self._pruned_to = extent.oldest
         return events
 
-    def _committed(self, stored: Sequence[tuple[EventRow, Event | None]]) -> None:
+    def _publish_committed(self, stored: Sequence[tuple[EventRow, Event | None]]) -> None:
         self._oldest = self._pruned_to
         self._unpublished += [event for _, event in stored if event is not None]
         loop = asyncio.get_running_loop()

@@ -17,7 +17,7 @@ from gateway.protocol.return_codes import (
     CLOUD_ACCOUNT_ERROR_CODES,
     CLOUD_INTERNAL_ERROR_CODES,
 )
-from gateway.protocol.vendor_events import CLOUD_EVENTS, camera_events
+from gateway.protocol.vendor_events import CLOUD_EVENTS, list_camera_events
 from gateway.settings import CloudSettings
 
 CLOUD: Final = "cloud"
@@ -100,7 +100,7 @@ class CameraTarget:
     @property
     def events(self) -> Sequence[EventKey]:
         """What cameras of its model report. Raises `NotFound` once it was forgotten."""
-        return camera_events(self._registry.get(self.name).model)
+        return list_camera_events(self._registry.get(self.name).model)
 
     def callback_url(self) -> str:
         """Return the URL in the camera's network. Raises `Conflict`, and `NotFound` once it was forgotten."""

@@ -12,7 +12,7 @@ from gateway.protocol.event_type import EVENT_TYPES, EventType
 from gateway.protocol.models import CameraModel
 
 
-def coded(meanings: Mapping[int, str]) -> Any:
+def coded_field(meanings: Mapping[int, str]) -> Any:
     """Declare a field whose value the vendor sends as a number, with the word for each number."""
     return field(default=None, metadata={"meanings": meanings})
 
@@ -57,7 +57,7 @@ class MotionDetected(VendorEvent):
     cloud_number = 1010
     camera_name = "dynamic_detect_event"
 
-    motion_type: str | None = coded({1: "motion", 2: "sound"})
+    motion_type: str | None = coded_field({1: "motion", 2: "sound"})
     """`motion`, `sound` or `unknown`."""
     video_url: str | None = None
     """Where the vendor has a video of it."""
@@ -89,9 +89,9 @@ class FaceSeen(VendorEvent):
 
     face_id: str | None = None
     """The vendor's id of the face."""
-    gender: str | None = coded({0: "unknown", 1: "male", 2: "female"})
+    gender: str | None = coded_field({0: "unknown", 1: "male", 2: "female"})
     """`male`, `female` or `unknown`."""
-    age_range: str | None = coded(
+    age_range: str | None = coded_field(
         {1: "0-6", 2: "7-12", 3: "13-18", 4: "19-28", 5: "29-35", 6: "36-45", 7: "46-55", 8: "56-"}
     )
     """The age in years, such as `19-28`, or `unknown`."""
@@ -99,7 +99,7 @@ class FaceSeen(VendorEvent):
     """The vendor's id of the face's group."""
     group_name: str | None = None
     """The name of the face's group."""
-    group_type: str | None = coded({1: "stranger", 2: "regular", 3: "staff", 5: "custom"})
+    group_type: str | None = coded_field({1: "stranger", 2: "regular", 3: "staff", 5: "custom"})
     """`stranger`, `regular`, `staff`, `custom` or `unknown`."""
 
 
@@ -161,7 +161,7 @@ CLOUD_EVENTS: Final = tuple(event.cloud_number for event in VENDOR_EVENTS if eve
 """Events that the cloud can report, by number."""
 
 
-def camera_events(model: str) -> tuple[str, ...]:
+def list_camera_events(model: str) -> tuple[str, ...]:
     """Return the names of the events that a model can report. An unknown model may report all."""
     return tuple(
         event.camera_name

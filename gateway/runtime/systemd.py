@@ -141,25 +141,27 @@ class Watchdog:
         self._manager = manager
         self._supervisor = supervisor
         self._limit = limit
-        self._starving = False
+        self._restart_requested = False
         self._silence_log = FailureLog(_log, "vital services do not work, though the gateway was restarted for that")
 
     def start(self) -> None:
-        """Feed the watchdog at half of its interval, under the supervisor; do nothing where there is no watchdog."""
+        """Notify the watchdog at half of its interval, under the supervisor; do nothing where there is no watchdog."""
         if self._manager.watchdog_s is not None:
             interval_s = self._manager.watchdog_s / 2
-            self._supervisor.start_periodic("systemd watchdog", self.feed, interval_s=interval_s, run_at_start=True)
+            self._supervisor.start_periodic(
+                "systemd watchdog", self.notify_watchdog, interval_s=interval_s, run_at_start=True
+            )
 
-    async def feed(self) -> None:
-        """Feed the watchdog, unless a vital service has been silent for minutes and a restart is allowed."""
+    async def notify_watchdog(self) -> None:
+        """Notify the watchdog, unless a vital service has been silent for minutes and a restart is allowed."""
         silent = self._supervisor.silent_vital_services(MAX_SILENCE_S)
         if not silent:
-            self._starving = False
+            self._restart_requested = False
             self._silence_log.recovered()
-        elif self._starving:
+        elif self._restart_requested:
             return
         elif self._limit.allow():
-            self._starving = True
+            self._restart_requested = True
             _log.error("vital services do not work (%s): the service manager restarts the gateway", ", ".join(silent))
             return
         else:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.vendor_events import camera_events
+from gateway.protocol.vendor_events import list_camera_events
 from gateway.simulator.callbacks import is_callback_url
 from gateway.simulator.camera_state import MAX_FOCUS, MAX_ZOOM, CameraState, DetectionConfig, Lens
 from gateway.simulator.validation import CallRefused, choose_code, find_invalid_parameters
@@ -159,7 +159,7 @@ def _reboot(state: CameraState, _: Fields) -> None:
 
 def _add_hook(state: CameraState, fields: Fields) -> None:
     events = json_text.loads(fields["event_list"])
-    if not events or not set(events) <= set(camera_events(state.model)):
+    if not events or not set(events) <= set(list_camera_events(state.model)):
         raise CallRefused(_INVALID_PARAMETER_CODES["event_list"])
     if not is_callback_url(fields["http_callback"]):
         raise CallRefused(_INVALID_PARAMETER_CODES["http_callback"])

@@ -101,7 +101,7 @@ class Database:
         await self.read(query)
 
     @contextlib.contextmanager
-    def _errors_translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             with translate_errors(self.path):
                 yield
@@ -118,7 +118,7 @@ class Database:
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of a query: what is committed, without waiting for the writes under way."""
-        with self._errors_translated():
+        with self._translate_errors():
             return list(await self._reader.execute_fetchall(sql, parameters))
 
     async def execute(self, sql: str, parameters: Parameters = ()) -> None:
@@ -141,7 +141,7 @@ class Database:
 
         Unlike `read`, it sees every transaction that was asked for before.
         """
-        with self._errors_translated():
+        with self._translate_errors():
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.api.metrics import from_here
+from gateway.api.metrics import is_local
 from gateway.app import Gateway
 from gateway.events.event import NewEvent
 from gateway.simulator.camera import SimulatedCamera
@@ -101,4 +101,4 @@ async def test_alerts_and_dashboard_ask_for_metrics_that_exist(busy: None, sessi
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("", True), ("192.168.1.7", False), ("fe80::1", False)],
 )
 def test_only_this_machine_needs_no_token(remote: str, here: bool) -> None:
-    assert from_here(remote) is here
+    assert is_local(remote) is here

@@ -26,7 +26,7 @@ from gateway.settings import CameraSettings, DiscoverySettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.storage.database import Database
-from tests.cameras.studio import Studio
+from tests.cameras.capture_bench import CaptureBench
 
 Script = Callable[["Visit"], Awaitable[None]]
 
@@ -290,11 +290,11 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture
-async def studio(bench: Bench) -> AsyncIterator[Studio]:
+async def capturing(bench: Bench) -> AsyncIterator[CaptureBench]:
     """Capture the cameras of the bench."""
-    studio = Studio(bench)
-    yield studio
-    await studio.discovery.close()
+    capturing = CaptureBench(bench)
+    yield capturing
+    await capturing.discovery.close()
 
 
 SS, FS, OTHER = "SS101D8BS00087", "FS101D8BS00106", "SS101D8BS00099"

@@ -23,7 +23,15 @@ from gateway.protocol.discovery_frames import (
 from gateway.protocol.endpoint import REDACTED, ResponseField
 from gateway.settings import CameraSettings
 from gateway.simulator.replay import ReplayedCamera
-from tests.cameras.studio import MODELS, NEIGHBOUR, SECRET_PASSWORD, SECRET_SSID, Studio, read_of, repeatable_part
+from tests.cameras.capture_bench import (
+    MODELS,
+    NEIGHBOUR,
+    SECRET_PASSWORD,
+    SECRET_SSID,
+    CaptureBench,
+    read_of,
+    repeatable_part,
+)
 
 KEPT_CAPTURES = Path(__file__).parent.parent / "fixtures" / "captures"
 KEPT_FILES = {file.stem: file.read_text(encoding="utf-8") for file in sorted(KEPT_CAPTURES.glob("*.json"))}
@@ -36,8 +44,8 @@ def as_text(document: dict[str, Any]) -> str:
 # What a capture holds
 
 
-async def test_a_capture_tells_what_was_asked_and_how_it_was_answered(studio: Studio) -> None:
-    document = await studio.captured(await studio.simulate())
+async def test_a_capture_tells_what_was_asked_and_how_it_was_answered(capturing: CaptureBench) -> None:
+    document = await capturing.captured(await capturing.simulate())
 
     assert {name: document[name] for name in ("format", "sn", "model", "software_version", "activation")} == {
         "format": 1, "sn": "FS101D8BS00000", "model": "FM020", "software_version": "1.2.6", "activation": "activated",
@@ -65,8 +73,8 @@ def test_every_read_of_the_catalogue_is_asked_and_nothing_that_acts() -> None:
     assert not any(path.partition("/")[2].startswith("get") for path in unasked)
 
 
-async def test_redaction_is_consistent_and_keeps_the_form(studio: Studio) -> None:
-    document = await studio.captured(await studio.simulate())
+async def test_redaction_is_consistent_and_keeps_the_form(capturing: CaptureBench) -> None:
+    document = await capturing.captured(await capturing.simulate())
     info = read_of(document, "device/getInfo")["answer"]["data"]
     announced = document["frames"][0]["payload"]
     assert info == {
@@ -85,9 +93,9 @@ async def test_redaction_is_consistent_and_keeps_the_form(studio: Studio) -> Non
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_no_secret_is_in_a_capture(studio: Studio, model: str) -> None:
-    camera = await studio.simulate(model, software_version="1.2.6-beta of Margot")
-    document = await studio.captured(camera)
+async def test_no_secret_is_in_a_capture(capturing: CaptureBench, model: str) -> None:
+    camera = await capturing.simulate(model, software_version="1.2.6-beta of Margot")
+    document = await capturing.captured(camera)
     held = MODELS[model]
     secrets = [
         held["sn"], held["mac"], held["mac"].replace(":", ""), held["host"], "Margot", SECRET_SSID, SECRET_PASSWORD,
@@ -98,19 +106,19 @@ async def test_no_secret_is_in_a_capture(studio: Studio, model: str) -> None:
     assert [secret for secret in secrets if secret.lower() in haystack] == []
 
 
-async def test_a_camera_that_is_not_activated_answers_the_unsigned_list(studio: Studio) -> None:
-    document = await studio.captured(await studio.simulate(activated=False, hotspot=True))
+async def test_a_camera_that_is_not_activated_answers_the_unsigned_list(capturing: CaptureBench) -> None:
+    document = await capturing.captured(await capturing.simulate(activated=False, hotspot=True))
     assert read_of(document, "config/getApListWithoutAuth")["answer"]["code"] == 0
     assert read_of(document, "device/getInfo")["answer"] == {"code": 7}
     assert document["frames"][0]["payload"]["network"] == "AP"
 
 
-async def test_without_credentials_the_unsigned_calls_remain(studio: Studio) -> None:
-    camera = await studio.simulate(activated=False)
-    cameras = studio.bench.calls(credentials=("", ""))
+async def test_without_credentials_the_unsigned_calls_remain(capturing: CaptureBench) -> None:
+    camera = await capturing.simulate(activated=False)
+    cameras = capturing.bench.calls(credentials=("", ""))
     try:
-        async with studio.responding(camera):
-            document = await studio.capture(camera.sn, cameras)
+        async with capturing.responding(camera):
+            document = await capturing.capture(camera.sn, cameras)
     finally:
         await cameras.close()
     assert read_of(document, "config/getName") == {
@@ -123,20 +131,20 @@ async def test_without_credentials_the_unsigned_calls_remain(studio: Studio) -> 
 # What goes wrong is told
 
 
-async def test_failures_are_part_of_the_capture(studio: Studio) -> None:
-    camera = await studio.simulate()
+async def test_failures_are_part_of_the_capture(capturing: CaptureBench) -> None:
+    camera = await capturing.simulate()
     camera.faults.close_after_answer, camera.faults.send_date = True, False
     camera.faults.add("drop", path="config/getIrMode", times=None)
     camera.faults.add("silent", path="config/getName", times=None)
     camera.faults.add("html", path="config/getRotation", times=None)
     camera.faults.add("status", path="config/getLedSwitch", status=500, code=1, times=None)
     camera.faults.add("refuse", path="config/getMemoryCardStatus", code=220, times=None)
-    cameras = studio.bench.calls(CameraSettings(timeout_s=0.5))
+    cameras = capturing.bench.calls(CameraSettings(timeout_s=0.5))
     try:
-        async with studio.responding(camera):
-            document = await studio.capture(camera.sn, cameras)
-        async with studio.replaying(document) as replayed:
-            again = await studio.capture(replayed.sn, cameras)
+        async with capturing.responding(camera):
+            document = await capturing.capture(camera.sn, cameras)
+        async with capturing.replaying(document) as replayed:
+            again = await capturing.capture(replayed.sn, cameras)
     finally:
         await cameras.close()
 
@@ -152,28 +160,30 @@ async def test_failures_are_part_of_the_capture(studio: Studio) -> None:
     assert repeatable_part(again) == repeatable_part(document)
 
 
-async def test_a_camera_that_is_not_there_or_not_ours_is_not_captured(studio: Studio) -> None:
+async def test_a_camera_that_is_not_there_or_not_ours_is_not_captured(capturing: CaptureBench) -> None:
     with pytest.raises(NotFound):
-        await studio.capture("FS101D8BS99999")
-    found = await studio.bench.simulate()
-    studio.bench.record_device(found)
+        await capturing.capture("FS101D8BS99999")
+    found = await capturing.bench.simulate()
+    capturing.bench.record_device(found)
     with pytest.raises(NotManaged):
-        await studio.capture(found.sn)
-    gone = await studio.simulate("FM010")
+        await capturing.capture(found.sn)
+    gone = await capturing.simulate("FM010")
     await gone.stop()
     with pytest.raises(CameraUnreachable):
-        await studio.capture(gone.sn)
+        await capturing.capture(gone.sn)
     gone.faults.changed_certificate = True
     await gone.start()
-    await studio.bench.registry.pin(gone.sn, "0" * 64)
+    await capturing.bench.registry.pin(gone.sn, "0" * 64)
     with pytest.raises(CameraUntrusted):
-        await studio.capture(gone.sn)
+        await capturing.capture(gone.sn)
 
 
 # Frames
 
 
-async def scripted(studio: Studio, host: str, answers: Callable[[bytes], list[bytes]]) -> asyncio.DatagramTransport:
+async def scripted(
+    capturing: CaptureBench, host: str, answers: Callable[[bytes], list[bytes]]
+) -> asyncio.DatagramTransport:
     """Start a device that answers each request frame with what it is told to."""
 
     class Device(asyncio.DatagramProtocol):
@@ -185,32 +195,32 @@ async def scripted(studio: Studio, host: str, answers: Callable[[bytes], list[by
                 self.transport.sendto(answer, addr)
 
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(Device, local_addr=(host, studio.udp_port))
+    transport, _ = await loop.create_datagram_endpoint(Device, local_addr=(host, capturing.udp_port))
     return transport
 
 
-async def test_frames_come_as_they_are_once_each(studio: Studio) -> None:
+async def test_frames_come_as_they_are_once_each(capturing: CaptureBench) -> None:
     whole = encode_announcement(Announcement(sn="FS101D8BS00106", model="FS1"))
     flawed = whole[:-1] + bytes([whole[-1] ^ 1])
-    device = await scripted(studio, "127.77.0.5", lambda request: [flawed, whole, whole, request])
+    device = await scripted(capturing, "127.77.0.5", lambda request: [flawed, whole, whole, request])
     try:
-        frames = await studio.discovery.collect_raw_frames("127.77.0.5:443", timeout_s=3)
+        frames = await capturing.discovery.collect_raw_frames("127.77.0.5:443", timeout_s=3)
     finally:
         device.abort()
-    assert frames == [RawFrame(data, "127.77.0.5", studio.udp_port, broadcast=False) for data in (flawed, whole)]
+    assert frames == [RawFrame(data, "127.77.0.5", capturing.udp_port, broadcast=False) for data in (flawed, whole)]
 
 
-async def test_a_silent_host_is_waited_for_no_longer_than_told(studio: Studio) -> None:
-    assert await studio.discovery.collect_raw_frames("127.77.0.6", timeout_s=0.3) == []
+async def test_a_silent_host_is_waited_for_no_longer_than_told(capturing: CaptureBench) -> None:
+    assert await capturing.discovery.collect_raw_frames("127.77.0.6", timeout_s=0.3) == []
 
 
-async def test_frames_that_cannot_be_read_are_told_without_their_content(studio: Studio) -> None:
-    camera = await studio.simulate(host="127.77.0.5")
+async def test_frames_that_cannot_be_read_are_told_without_their_content(capturing: CaptureBench) -> None:
+    camera = await capturing.simulate(host="127.77.0.5")
     whole = encode_frame(2, {"deviceid": camera.sn, "net_name": SECRET_SSID, "rssi": -61})
     flawed = whole[:-1] + bytes([whole[-1] ^ 1])
-    device = await scripted(studio, "127.77.0.5", lambda _: [b"Chez Margot 5", flawed, whole])
+    device = await scripted(capturing, "127.77.0.5", lambda _: [b"Chez Margot 5", flawed, whole])
     try:
-        document = await studio.capture(camera.sn)
+        document = await capturing.capture(camera.sn)
     finally:
         device.abort()
     alien, bad, good = document["frames"]
@@ -229,9 +239,11 @@ async def test_frames_that_cannot_be_read_are_told_without_their_content(studio:
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_the_kept_capture_of_a_simulated_camera_is_what_it_answers_today(studio: Studio, model: str) -> None:
-    document = await studio.captured(await studio.simulate(model))
-    assert captures.file_name(document) == f"{model}-1.2.6.json"
+async def test_the_kept_capture_of_a_simulated_camera_is_what_it_answers_today(
+    capturing: CaptureBench, model: str
+) -> None:
+    document = await capturing.captured(await capturing.simulate(model))
+    assert captures.make_file_name(document) == f"{model}-1.2.6.json"
     if os.environ.get("WRITE_CAPTURES"):
         await asyncio.to_thread((KEPT_CAPTURES / f"{model}-1.2.6.json").write_text, as_text(document), encoding="utf-8")
         return
@@ -240,11 +252,11 @@ async def test_the_kept_capture_of_a_simulated_camera_is_what_it_answers_today(s
 
 
 @pytest.mark.parametrize("stem", KEPT_FILES)
-async def test_a_replayed_camera_gives_the_same_capture_again(studio: Studio, stem: str) -> None:
+async def test_a_replayed_camera_gives_the_same_capture_again(capturing: CaptureBench, stem: str) -> None:
     kept = json_text.loads(KEPT_FILES[stem])
-    assert captures.file_name(kept) == f"{stem}.json"
-    async with studio.replaying(kept) as camera:
-        again = await studio.capture(camera.sn)
+    assert captures.make_file_name(kept) == f"{stem}.json"
+    async with capturing.replaying(kept) as camera:
+        again = await capturing.capture(camera.sn)
     read_then = [read["path"] for read in kept["reads"]]
     added = [read for read in again["reads"] if read["path"] not in read_then]
     assert all(read["status"] == 404 for read in added), "endpoints that were declared after the capture was made"
@@ -253,12 +265,12 @@ async def test_a_replayed_camera_gives_the_same_capture_again(studio: Studio, st
 
 
 @pytest.mark.parametrize("stem", KEPT_FILES)
-async def test_the_gateway_understands_a_kept_capture(studio: Studio, stem: str) -> None:
+async def test_the_gateway_understands_a_kept_capture(capturing: CaptureBench, stem: str) -> None:
     kept = json_text.loads(KEPT_FILES[stem])
-    bench = studio.bench
-    async with studio.replaying(kept) as camera:
+    bench = capturing.bench
+    async with capturing.replaying(kept) as camera:
         if camera.response_frames(broadcast=False):
-            device = await studio.discovery.identify(camera.address)
+            device = await capturing.discovery.identify(camera.address)
             assert device is not None
             assert (device.sn, device.model) == (kept["sn"], kept["model"])
         for read in kept["reads"]:
@@ -286,13 +298,13 @@ def test_the_frames_of_a_kept_capture_are_the_vendors(stem: str) -> None:
     assert {announcement.sn for announcement in told if announcement} == {kept["sn"]}
 
 
-async def test_unknown_paths_and_formats_are_not_replayed(studio: Studio) -> None:
+async def test_unknown_paths_and_formats_are_not_replayed(capturing: CaptureBench) -> None:
     kept = json_text.loads(KEPT_FILES["FM020-1.2.6"])
     with pytest.raises(ValueError, match="format 2"):
         ReplayedCamera({**kept, "format": 2})
-    async with studio.replaying(kept) as camera:
+    async with capturing.replaying(kept) as camera:
         with pytest.raises(CameraUnreachable, match="404"):
-            await studio.bench.cameras.call(camera.sn, CATALOGUE.get("camera", "device/reboot").encode({}))
+            await capturing.bench.cameras.call(camera.sn, CATALOGUE.get("camera", "device/reboot").encode({}))
 
 
 def undeclared(data: Any, declared: tuple[ResponseField, ...], path: str = "") -> list[str]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gateway.cameras.raw_redaction import redact_raw
 from gateway.protocol import json_text
 from gateway.settings import CameraSettings
+from tests.cameras.capture_bench import NEIGHBOUR, SECRET_PASSWORD, SECRET_SSID, CaptureBench, read_of, repeatable_part
 from tests.cameras.conftest import Bench
-from tests.cameras.studio import NEIGHBOUR, SECRET_PASSWORD, SECRET_SSID, Studio, read_of, repeatable_part
 
 FIELDS = {"code", "data", "ap_list", "ssid", "key_mgmt", "name"}
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -22,16 +22,16 @@ def raw_of(document: dict[str, Any], path: str) -> bytes:
     return bytes.fromhex(read_of(document, path)["raw"])
 
 
-async def test_what_could_not_be_read_is_kept_as_it_came(studio: Studio) -> None:
-    camera = await studio.simulate()
+async def test_what_could_not_be_read_is_kept_as_it_came(capturing: CaptureBench) -> None:
+    camera = await capturing.simulate()
     camera.faults.add("careless", flaw="quote", path="config/getApList", times=None)
     camera.faults.add("careless", flaw="gbk", path="config/getName", times=None)
     camera.faults.add("careless", flaw="trailing", path="config/getWifiConf", times=None)
     camera.faults.add("html", path="config/getRotation", times=None)
     camera.faults.add("garbage", path="config/getIrMode", times=None)
-    document = await studio.captured(camera)
-    async with studio.replaying(document) as replayed:
-        again = await studio.capture(replayed.sn)
+    document = await capturing.captured(camera)
+    async with capturing.replaying(document) as replayed:
+        again = await capturing.capture(replayed.sn)
 
     listed = raw_of(document, "config/getApList")
     assert b'{"ssid":"Xxx"x "Xxx", 0xx xxxxx","key_mgmt":"XXX-XXX"}' in listed
@@ -48,10 +48,10 @@ async def test_what_could_not_be_read_is_kept_as_it_came(studio: Studio) -> None
     assert repeatable_part(again) == repeatable_part(document)
 
 
-async def test_an_activated_camera_whose_every_answer_is_garbled_is_captured(studio: Studio) -> None:
-    camera = await studio.simulate()
+async def test_an_activated_camera_whose_every_answer_is_garbled_is_captured(capturing: CaptureBench) -> None:
+    camera = await capturing.simulate()
     camera.faults.add("html", times=None)
-    document = await studio.captured(camera)
+    document = await capturing.captured(camera)
     assert all(b"<xxxx>" in bytes.fromhex(read["raw"]) for read in document["reads"] if "WifiConf" not in read["path"])
     assert {read.get("problem", "") for read in document["reads"]} <= {"", "camera_response_malformed"}
 
@@ -64,17 +64,19 @@ async def test_an_activated_camera_whose_every_answer_is_garbled_is_captured(stu
         (HEAD + b"Content-Length : 99\nSN: FS101\n\n{", HEAD + b"Content-Length : 99\nXX: XX000\n\n{"),
     ],
 )
-async def test_what_is_no_http_or_never_ends_is_kept(studio: Studio, serve: Any, sent: bytes, kept: bytes) -> None:
+async def test_what_is_no_http_or_never_ends_is_kept(
+    capturing: CaptureBench, serve: Any, sent: bytes, kept: bytes
+) -> None:
     async def script(visit: Any) -> None:
         await visit.request()
         await visit.say(sent)
         await visit.reader.read()
 
-    bench: Bench = studio.bench
+    bench: Bench = capturing.bench
     async with serve(script) as camera:
         await bench.registry.manage("FS101D8BS00106", f"127.0.0.1:{camera.port}")
         cameras = bench.calls(CameraSettings(timeout_s=4), ("", ""))
-        document = await studio.capture("FS101D8BS00106", cameras)
+        document = await capturing.capture("FS101D8BS00106", cameras)
         await cameras.close()
     assert raw_of(document, "config/getApListWithoutAuth") == kept
 

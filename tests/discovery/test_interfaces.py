@@ -32,7 +32,7 @@ def test_the_interface_with_the_smallest_network_leads_to_a_host() -> None:
 
 
 def scope(*interfaces: Interface, named: bool = False) -> ScanScope:
-    return ScanScope(interfaces, (), confined=False, named=named)
+    return ScanScope(interfaces, (), loopback_only=False, named=named)
 
 
 def test_a_network_is_swept_without_its_own_addresses_and_through_each_interface() -> None:

@@ -9,7 +9,7 @@ from gateway.api.event_schemas import event_schema, type_families
 from gateway.events.types import CameraFound, DiskLow
 from gateway.outbox.events import QueueBlocked
 from gateway.protocol.event_type import EVENT_TYPES, TYPE_PATTERN, EventType
-from gateway.protocol.vendor_events import VENDOR_EVENTS, FaceSeen, MotionDetected, VendorEvent, camera_events
+from gateway.protocol.vendor_events import VENDOR_EVENTS, FaceSeen, MotionDetected, VendorEvent, list_camera_events
 
 CAMERA = ["managed", "address", "name"]
 DISK = ["free_bytes", "total_bytes"]
@@ -86,8 +86,8 @@ def test_the_vendors_events_are_named_once_on_each_side() -> None:
     for keys in ([one.cloud_number for one in VENDOR_EVENTS], [one.camera_name for one in VENDOR_EVENTS]):
         named = [key for key in keys if key is not None]
         assert len(set(named)) == len(named)
-    assert camera_events("FM020") == camera_events("") == (MotionDetected.camera_name, FaceSeen.camera_name)
-    assert camera_events("FM010") == (MotionDetected.camera_name,)
+    assert list_camera_events("FM020") == list_camera_events("") == (MotionDetected.camera_name, FaceSeen.camera_name)
+    assert list_camera_events("FM010") == (MotionDetected.camera_name,)
 
 
 @pytest.mark.parametrize("name", ["face.seen", "face seen", "x" * 65, ""])

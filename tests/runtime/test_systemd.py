@@ -171,7 +171,7 @@ async def test_a_foreseen_failure_of_a_vital_service_restarts_nothing(
     begun = time.monotonic()
     while time.monotonic() < begun + 1:
         await asyncio.sleep(0.02)
-        await watchdog.feed()
+        await watchdog.notify_watchdog()
         assert listener.hear() == ["WATCHDOG=1"]
     assert failures > 3
 

@@ -145,9 +145,9 @@ class ProvisioningContext:
         self.job.resume_requested.clear()
         return True
 
-    def start_waiting(self, timeout_s: float) -> "Patience":
-        """Return what says how long a step still waits, beginning now."""
-        return Patience(self, timeout_s)
+    def start_waiting(self, timeout_s: float) -> "StepDeadline":
+        """Return the deadline of a step that begins now."""
+        return StepDeadline(self, timeout_s)
 
     async def wait_for_person(self, reason: Reason, advice: str) -> None:
         """Let the job wait for a person. Meanwhile the step still looks for the camera."""
@@ -156,8 +156,8 @@ class ProvisioningContext:
         await self.save(self.job)
 
 
-class Patience:
-    """How long a step waits for the camera: for its own timeout, and then for a person, if one can help."""
+class StepDeadline:
+    """The time by which a step gives up: its own timeout, then the time that a person has to help, if one can."""
 
     def __init__(self, context: ProvisioningContext, timeout_s: float) -> None:
         self._context = context

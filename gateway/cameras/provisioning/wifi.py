@@ -5,8 +5,8 @@ from typing import Final
 from gateway.cameras.cameras import AccessPointListUnsupported
 from gateway.cameras.provisioning.context import (
     RETRYABLE_ERRORS,
-    Patience,
     ProvisioningContext,
+    StepDeadline,
     loop_time,
     make_step_failure,
 )
@@ -20,7 +20,7 @@ _BAD_PASSWORD: Final = 101
 async def reach_camera(context: ProvisioningContext) -> str:
     """Find the camera and make it managed; in its hotspot, if a person has joined that and Wi-Fi is to be set."""
     job = context.job
-    patience = context.start_waiting(context.timeouts.reach_s)
+    deadline = context.start_waiting(context.timeouts.reach_s)
     was_seen = False
     while True:
         # Only a scan tells whether it is in hotspot mode, and what to do about Wi-Fi depends on that.
@@ -37,7 +37,7 @@ async def reach_camera(context: ProvisioningContext) -> str:
         elif job.request.ssid is not None and _has_own_address(context) and await context.answers():
             return f"answers at {context.camera.address}"
         may_be_in_hotspot = not was_seen and job.request.ssid is not None
-        await patience.wait(context.last_failure, _hotspot_advice(context) if may_be_in_hotspot else None)
+        await deadline.wait(context.last_failure, _hotspot_advice(context) if may_be_in_hotspot else None)
 
 
 async def check_network(context: ProvisioningContext) -> str:
@@ -47,7 +47,7 @@ async def check_network(context: ProvisioningContext) -> str:
         raise StepSkipped("no network was given")
     if _has_joined(context):
         raise StepSkipped("the camera has joined already")
-    patience = context.start_waiting(context.timeouts.networks_s)
+    deadline = context.start_waiting(context.timeouts.networks_s)
     while True:
         try:
             access_points = await context.cameras.list_access_points(context.job.sn)
@@ -55,7 +55,7 @@ async def check_network(context: ProvisioningContext) -> str:
             return "the camera's firmware does not list networks; the given name is taken as it is"
         except (*RETRYABLE_ERRORS, CameraUntrusted) as exc:
             failure = make_step_failure(exc)
-            await _wait_for_camera(context, patience, failure)
+            await _wait_for_camera(context, deadline, failure)
             continue
         networks = find_networks(access_points, request.ssid)
         if networks and all(map(uses_wep, networks)):
@@ -71,7 +71,7 @@ async def check_network(context: ProvisioningContext) -> str:
             return f"the camera sees {describe_networks(access_points)}; the given name is taken as it is"
         seen = describe_networks(access_points)
         unseen = StepFailed("network_not_seen", f"the camera does not see {request.ssid!r}; it sees {seen}")
-        await patience.wait(unseen, None)
+        await deadline.wait(unseen, None)
 
 
 async def join_wifi(context: ProvisioningContext) -> str:
@@ -89,7 +89,7 @@ async def join_wifi(context: ProvisioningContext) -> str:
 async def _send_wifi(context: ProvisioningContext) -> None:
     """Tell the camera to join the network, and note whether it answered."""
     job, request = context.job, context.job.request
-    patience = context.start_waiting(context.timeouts.reach_s)
+    deadline = context.start_waiting(context.timeouts.reach_s)
 
     async def record() -> None:
         job.wifi_sent = True
@@ -107,13 +107,13 @@ async def _send_wifi(context: ProvisioningContext) -> None:
                 raise StepFailed("wrong_wifi_password", str(exc)) from exc
             raise
         except (*RETRYABLE_ERRORS, CameraUntrusted) as exc:
-            await _wait_for_camera(context, patience, make_step_failure(exc))
+            await _wait_for_camera(context, deadline, make_step_failure(exc))
         else:
             job.wifi_address = context.camera.address
             return
 
 
-async def _wait_for_camera(context: ProvisioningContext, patience: Patience, failure: StepFailed) -> None:
+async def _wait_for_camera(context: ProvisioningContext, deadline: StepDeadline, failure: StepFailed) -> None:
     """Look for the camera until the next try is due. Raises the failure when time is up.
 
     A person who left the camera's hotspot is asked to join it again.
@@ -121,12 +121,12 @@ async def _wait_for_camera(context: ProvisioningContext, patience: Patience, fai
     if failure.reason == "certificate_changed":
         raise failure
     if failure.reason == "wrong_serial_number":
-        patience.wrong_camera = failure
+        deadline.wrong_camera = failure
     found = await context.scan()
     if not found:
-        failure = patience.wrong_camera or failure  # by the scan that camera has the address now
+        failure = deadline.wrong_camera or failure  # by the scan that camera has the address now
     in_hotspot = context.job.via_hotspot and not found
-    await patience.wait(failure, f"{failure.detail}; {_hotspot_advice(context)}" if in_hotspot else None)
+    await deadline.wait(failure, f"{failure.detail}; {_hotspot_advice(context)}" if in_hotspot else None)
 
 
 async def wait_for_rejoin(context: ProvisioningContext) -> str:

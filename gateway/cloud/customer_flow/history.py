@@ -69,7 +69,7 @@ class History:
             is_complete = all(query in before or query.path in DEVELOPING for query in due)
             fetch = self._start_fetch(shop, first, last, due, before)
             if await self._fetcher.wait(fetch, has_cached=bool(before) and is_complete):
-                responses, problems = before | self._fetched(shop, queries), self._problems(shop, queries)
+                responses, problems = before | self._load_fetched(shop, queries), self._problems(shop, queries)
             else:
                 problems = {query.path: self._fetcher.timeout_problem() for query in due}
         if problems and not responses:
@@ -85,9 +85,9 @@ class History:
         }
         found = {query: stored.get((query.path, str(query.first), str(query.last))) for query in queries}
         loaded = {query: response for query, response in found.items() if response is not None}
-        return loaded | self._fetched(shop, queries)
+        return loaded | self._load_fetched(shop, queries)
 
-    def _fetched(self, shop: Shop, queries: Sequence[FlowQuery]) -> dict[FlowQuery, CachedResponse]:
+    def _load_fetched(self, shop: Shop, queries: Sequence[FlowQuery]) -> dict[FlowQuery, CachedResponse]:
         """Return the responses that were fetched since the gateway started."""
         attempts = {query: self._attempts.get((shop.key, query)) for query in queries}
         return {query: one.response for query, one in attempts.items() if one is not None and one.response is not None}

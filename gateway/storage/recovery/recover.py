@@ -29,7 +29,7 @@ Create = Callable[[Path, Sequence[Migration]], sqlite3.Connection]
 
 def is_interrupted(path: Path) -> bool:
     """Tell whether a recovery of this database was begun and not finished."""
-    return _recovering(path).exists()
+    return _recovering_path(path).exists()
 
 
 def recover(path: Path, known: Sequence[Migration], *, create: Create) -> str:
@@ -41,7 +41,7 @@ def recover(path: Path, known: Sequence[Migration], *, create: Create) -> str:
     copy = SchemaCopy.load(path)
     if copy is not None:
         migrations.check(copy.migrations, known, path)
-    damaged = _recovering(path)
+    damaged = _recovering_path(path)
     is_rebuilt = damaged.exists() and path.exists()
     if not is_rebuilt:
         _set_aside(path, damaged)
@@ -58,7 +58,7 @@ def recover(path: Path, known: Sequence[Migration], *, create: Create) -> str:
     return f"{report}; the damaged file is kept as {aside}"
 
 
-def _recovering(path: Path) -> Path:
+def _recovering_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.recovering")
 
 

@@ -22,7 +22,7 @@ MODELS = {
 }
 
 
-class Studio:
+class CaptureBench:
     """Captures cameras over real HTTPS and real discovery frames on loopback."""
 
     def __init__(self, bench: Any) -> None:
