@@ -18,6 +18,19 @@ RunSdcard = Callable[..., "subprocess.CompletedProcess[str]"]
 IMAGE = ("image", "--mac", MAC, "--size", "32MiB")
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_a_terminal_that_cannot_show_a_name(firmware_file: Path, tmp_path: Path, encoding: str) -> None:
+    image = tmp_path / "\u56fa\u4ef6.img"
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": encoding}
+    words = [*COMMAND, *IMAGE, "--firmware", firmware_file, image]
+    shown = subprocess.run(words, env=environment, capture_output=True, check=True, cwd=tmp_path)
+    assert b"??.img: card SUNMI-1B2C" in shown.stdout
+    image.unlink()
+    words = [*COMMAND, "--json", *IMAGE, "--firmware", firmware_file, image]
+    shown = subprocess.run(words, env=environment, capture_output=True, check=True, cwd=tmp_path)
+    assert json.loads(shown.stdout.decode("utf-8"))["image"] == str(image)
+
+
 def test_image_verify_and_clean(
     run_sdcard: RunSdcard, firmware_file: Path, firmware_sha256: str, tmp_path: Path
 ) -> None:
