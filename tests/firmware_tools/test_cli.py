@@ -22,11 +22,11 @@ IMAGE = ("image", "--mac", MAC, "--size", "32MiB")
 def test_a_terminal_that_cannot_show_a_name(firmware_file: Path, tmp_path: Path, encoding: str) -> None:
     image = tmp_path / "\u56fa\u4ef6.img"
     environment = {**ENVIRONMENT, "PYTHONIOENCODING": encoding}
-    words = [*COMMAND, *IMAGE, "--firmware", firmware_file, image]
+    words = [*COMMAND, *IMAGE, "--firmware", str(firmware_file), str(image)]
     shown = subprocess.run(words, env=environment, capture_output=True, check=True, cwd=tmp_path)
     assert b"??.img: card SUNMI-1B2C" in shown.stdout
     image.unlink()
-    words = [*COMMAND, "--json", *IMAGE, "--firmware", firmware_file, image]
+    words = [*COMMAND, "--json", *IMAGE, "--firmware", str(firmware_file), str(image)]
     shown = subprocess.run(words, env=environment, capture_output=True, check=True, cwd=tmp_path)
     assert json.loads(shown.stdout.decode("utf-8"))["image"] == str(image)
 
