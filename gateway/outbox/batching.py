@@ -25,7 +25,7 @@ _DIGEST_VERSION: Final = b"\x01"
 """Version of `content_digest`. Digests are stored, so every change of the function needs a new byte."""
 
 
-def policy(endpoint: Endpoint) -> RelayPolicy:
+def get_relay_policy(endpoint: Endpoint) -> RelayPolicy:
     """Return the relay policy of an endpoint. Raises ValueError if it has none."""
     if endpoint.relay is None:
         raise ValueError(f"{endpoint.path} is never queued")
@@ -34,7 +34,7 @@ def policy(endpoint: Endpoint) -> RelayPolicy:
 
 def split(call: Call) -> tuple[str, list[NewItem]]:
     """Return the parameters that the items of a call share, as JSON, and the items."""
-    relay = policy(call.endpoint)
+    relay = get_relay_policy(call.endpoint)
     if not relay.list_parameter:
         return _split_whole(call, relay)
     shared, shop = _encode_shared(tuple([field for field in call.fields.items() if field[0] != relay.list_parameter]))
@@ -79,7 +79,7 @@ def has_same_content(one: str, other: str) -> bool:
         return False
 
 
-def content_digest(call: Call) -> bytes:
+def compute_content_digest(call: Call) -> bytes:
     """Return a digest of a call's whole content, whatever the order of members in its objects.
 
     It begins with the version of this function, for `contradict`.
@@ -94,14 +94,14 @@ def content_digest(call: Call) -> bytes:
     return _DIGEST_VERSION + _digest(*parts)
 
 
-def contradict(one: bytes, other: bytes) -> bool:
+def digests_differ(one: bytes, other: bytes) -> bool:
     """Tell whether two digests prove different contents. Digests of different versions prove nothing."""
     return one != other and one[:-_DIGEST_BYTES] == other[:-_DIGEST_BYTES]
 
 
-def parameters(endpoint: Endpoint, shared: Mapping[str, str], text: str) -> dict[str, Any]:
+def build_parameters(endpoint: Endpoint, shared: Mapping[str, str], text: str) -> dict[str, Any]:
     """Return the parameters of a call with a single item, as JSON values."""
-    relay = policy(endpoint)
+    relay = get_relay_policy(endpoint)
     own = json_text.loads(text)
     return {**shared, **({relay.list_parameter: [own]} if relay.list_parameter else own)}
 
@@ -118,7 +118,7 @@ def merge_texts(older: str, newer: str) -> str | None:
     return json_text.dumps({**given, **added})
 
 
-def merges(endpoint: Endpoint) -> bool:
+def is_merging(endpoint: Endpoint) -> bool:
     """Tell whether waiting items with the same order key are merged."""
     relay = endpoint.relay
     return relay is not None and relay.on_newer == "merge"
@@ -126,7 +126,7 @@ def merges(endpoint: Endpoint) -> bool:
 
 def combine(batch: Batch, shop: Mapping[str, str]) -> Call:
     """Return the one call that sends a batch. `shop` holds the keys of the shop for items that name none."""
-    relay = policy(batch.endpoint)
+    relay = get_relay_policy(batch.endpoint)
     fields: dict[str, str] = batch.endpoint.add_defaults(json_text.loads(batch.shared), shop)
     texts = [entry.text for entry in batch.entries]
     if relay.list_parameter:
@@ -141,7 +141,7 @@ def names_shop(batch: Batch) -> bool:
 
 def find_damage(endpoint: Endpoint, shared: str, text: str) -> str | None:
     """Return why an item's stored content cannot be sent, or None if it can."""
-    relay = policy(endpoint)
+    relay = get_relay_policy(endpoint)
     if not text:
         return "its content was lost when the database was damaged"
     try:
@@ -165,7 +165,7 @@ def read_outcomes(batch: Batch, response: VendorResponse) -> list[Outcome | None
     It is None for those that may be meant by an entry of a list that names none of the items.
     """
     endpoint = batch.endpoint
-    relay = policy(endpoint)
+    relay = get_relay_policy(endpoint)
     meaning = endpoint.describe_code(0)
     if not relay.list_parameter:
         return [Outcome("delivered", 0, meaning, response=response.raw.decode("utf-8", "replace"))]
@@ -178,12 +178,14 @@ def read_outcomes(batch: Batch, response: VendorResponse) -> list[Outcome | None
         lists.setdefault(references[0], unmatched_list)
     unnamed = delivered if unmatched_list is None else None
     return [
-        _listed_outcome(endpoint, relay, lists[entry.reference], entry.text) if entry.reference in lists else unnamed
+        _make_listed_outcome(endpoint, relay, lists[entry.reference], entry.text)
+        if entry.reference in lists
+        else unnamed
         for entry in batch.entries
     ]
 
 
-def _listed_outcome(endpoint: Endpoint, relay: RelayPolicy, result_list: str, text: str) -> Outcome:
+def _make_listed_outcome(endpoint: Endpoint, relay: RelayPolicy, result_list: str, text: str) -> Outcome:
     listed = relay.result_lists[result_list]
     if listed.outcome == "redirected":
         return Outcome("waiting", result_list=result_list, redirect_to=relay.redirect_to)
@@ -193,7 +195,7 @@ def _listed_outcome(endpoint: Endpoint, relay: RelayPolicy, result_list: str, te
     return Outcome("refused", 0, f"{listed.meaning} ({result_list})", result_list)
 
 
-def refuse(code: int, meaning: str, document: Any) -> Outcome:
+def make_refusal(code: int, meaning: str, document: Any) -> Outcome:
     """Return the outcome of an item that a return code refused."""
     return Outcome("refused", code, meaning, response=json_text.dumps(document))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.errors import Conflict, NotFound
 from gateway.outbox.account import UNKNOWN_ACCOUNT, Account
-from gateway.outbox.batching import aggregate_states, parameters, rebuild_response
+from gateway.outbox.batching import aggregate_states, build_parameters, rebuild_response
 from gateway.outbox.model import ItemOutcome, Outcome, State
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -85,7 +85,7 @@ class OutboxItem:
             return None
         try:
             shared = endpoint.add_defaults(json_text.loads(self.shared), self.account.shop if self.account else {})
-            return parameters(endpoint, shared, self.text)
+            return build_parameters(endpoint, shared, self.text)
         except (ValueError, TypeError, AttributeError):
             return None
 

@@ -127,7 +127,7 @@ class Outbox:
             raise OutboxFull(f"there is no room left to keep calls for the cloud: {exc}") from exc
         self.origins.note(result.items)
         try:
-            waiter = await self._watch_repeated(result, waiter)
+            waiter = await self._watch_repeated_items(result, waiter)
             if waiter is None or not await waiter.wait(0 if self._paused else wait_s):
                 return SubmissionStatus(result.outbox_id, self._open_state(result.items))
         finally:
@@ -146,7 +146,7 @@ class Outbox:
     def _open_state(self, sequences: Sequence[int]) -> State:
         return "waiting" if self._queue.in_flight.isdisjoint(sequences) else "sending"
 
-    async def _watch_repeated(self, result: SubmissionResult, waiter: Waiter | None) -> Waiter | None:
+    async def _watch_repeated_items(self, result: SubmissionResult, waiter: Waiter | None) -> Waiter | None:
         """Let a waiter know the outcomes of items that were submitted before; a repeat gets them without waiting."""
         repeated = [sequence for sequence in result.items if sequence not in result.new]
         if not repeated:

@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 from typing import Final, NamedTuple
 
 from gateway.errors import NotFound
-from gateway.outbox.batching import MAX_BATCH_BYTES, merges, policy
+from gateway.outbox.batching import MAX_BATCH_BYTES, get_relay_policy, is_merging
 from gateway.outbox.label_names import conflicting, is_any
 from gateway.outbox.model import Batch, BatchEntry, Limit
 from gateway.outbox.table import MAX_PRIORITY
@@ -182,7 +182,7 @@ class Selection:
         except ValueError as exc:
             self.unreadable.append(Unreadable(item.sequence, f"it cannot be sent: {exc}"))
             return True
-        if item.size > MAX_BATCH_BYTES and policy(endpoint).list_parameter:
+        if item.size > MAX_BATCH_BYTES and get_relay_policy(endpoint).list_parameter:
             reason = f"it has {item.size} bytes in a form, and one call holds at most {MAX_BATCH_BYTES}"
             self.unreadable.append(Unreadable(item.sequence, reason))
             return True
@@ -201,7 +201,7 @@ class Selection:
             return False
         if self.batch is None:
             self.batch = Batch(endpoint, item.shared, [])
-            self._max_entries = policy(endpoint).max_batch_size
+            self._max_entries = get_relay_policy(endpoint).max_batch_size
         elif endpoint is not self.batch.endpoint or item.shared != self.batch.shared:
             return False
         entry = self._entries.get(item.order_key)
@@ -218,7 +218,12 @@ class Selection:
 
     def _merges(self, item: QueuedItem, entry: BatchEntry, limit: int) -> bool:
         """Add an item to the entry with the same order key, if they are merged."""
-        if self.batch is None or item.barrier or min(limit, self._max_entries) == 1 or not merges(self.batch.endpoint):
+        if (
+            self.batch is None
+            or item.barrier
+            or min(limit, self._max_entries) == 1
+            or not is_merging(self.batch.endpoint)
+        ):
             return False
         if not self._fits(item):
             self._full = True
@@ -237,5 +242,5 @@ def find_endpoint(path: str) -> Endpoint:
         endpoint = CATALOGUE.get("cloud", path)
     except NotFound:
         raise ValueError(f"this version of the gateway knows no endpoint {path!r}") from None
-    policy(endpoint)
+    get_relay_policy(endpoint)
     return endpoint

@@ -73,7 +73,7 @@ def _remove_contents(connection: sqlite3.Connection) -> bool:
         f"SELECT sequence, size FROM item WHERE {_FINISHED} AND content_removed = 0 ORDER BY finished_s LIMIT ?",  # noqa: S608
         (_MAX_ROWS,),
     ).fetchall()
-    listed = json.dumps(_first_of(rows, _MAX_REMOVED_BYTES))
+    listed = json.dumps(_take_up_to(rows, _MAX_REMOVED_BYTES))
     _delete(connection, ("item_content", "item_file"), listed)
     connection.execute(
         "UPDATE item SET content_removed = 1 WHERE sequence IN (SELECT value FROM json_each(?))", (listed,)
@@ -88,7 +88,7 @@ def prune(connection: sqlite3.Connection, uptime_s: float) -> int:
         f"SELECT sequence, size FROM item WHERE {_FINISHED} AND content_removed IN (0, 1) AND finished_s < ? LIMIT ?",  # noqa: S608
         (too_old, _MAX_ROWS),
     ).fetchall()
-    removed = _first_of(rows, _MAX_REMOVED_BYTES)
+    removed = _take_up_to(rows, _MAX_REMOVED_BYTES)
     if removed:
         _delete(connection, ("item", "item_content", "item_file"), json.dumps(removed))
     connection.execute(
@@ -111,7 +111,7 @@ def _delete(connection: sqlite3.Connection, tables: tuple[str, ...], listed: str
         connection.execute(f"DELETE FROM {table} WHERE sequence IN (SELECT value FROM json_each(?))", (listed,))  # noqa: S608
 
 
-def _first_of(rows: list[tuple[int, int]], max_bytes: int) -> list[int]:
+def _take_up_to(rows: list[tuple[int, int]], max_bytes: int) -> list[int]:
     """Return the numbers of the first rows that have up to `max_bytes` together: at least one, if there is any."""
     size = 0
     found: list[int] = []

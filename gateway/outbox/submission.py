@@ -6,7 +6,14 @@ from typing import Final, NamedTuple, Self
 
 from gateway.errors import TooLarge
 from gateway.outbox.account import Account
-from gateway.outbox.batching import MAX_BATCH_BYTES, aggregate_states, content_digest, policy, rebuild_response, split
+from gateway.outbox.batching import (
+    MAX_BATCH_BYTES,
+    aggregate_states,
+    compute_content_digest,
+    get_relay_policy,
+    rebuild_response,
+    split,
+)
 from gateway.outbox.label_names import LabelNames
 from gateway.outbox.model import ItemOutcome, NewItem, Outcome, State
 from gateway.outbox.waiter import Waiter
@@ -57,14 +64,23 @@ class Submission(NamedTuple):
         """Split a call of an account into items. Raises `TooLarge` if none of them can ever be sent."""
         call = account.without_shop(call)
         shared, items = split(call)
-        if not policy(call.endpoint).list_parameter:
+        if not get_relay_policy(call.endpoint).list_parameter:
             items = [names.complete(item, call.fields) for item in items]
         check_sizes(call.endpoint, items)
-        digest = content_digest(call) if idempotency_key is not None else None
+        digest = compute_content_digest(call) if idempotency_key is not None else None
         size = sum([len(item.text) + _ROW_BYTES for item in items]) + sum(map(len, _contents(call)))
         endpoint = call.endpoint
         return cls(
-            endpoint.path, policy(endpoint), token, idempotency_key, digest, shared, items, call.files, size, waiter
+            endpoint.path,
+            get_relay_policy(endpoint),
+            token,
+            idempotency_key,
+            digest,
+            shared,
+            items,
+            call.files,
+            size,
+            waiter,
         )
 
 

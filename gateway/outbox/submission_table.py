@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 from typing import Any, Final, NamedTuple
 
 from gateway.errors import Conflict, OutboxFull, Problem
-from gateway.outbox.batching import contradict, has_same_content
+from gateway.outbox.batching import digests_differ, has_same_content
 from gateway.outbox.model import NewItem, State
 from gateway.outbox.submission import Submission, SubmissionResult
 from gateway.outbox.table import end_items, read_members, revive_item
@@ -81,7 +81,7 @@ class SubmissionWriter:
         key = submission.idempotency_key
         if key is not None and (known := self._known_keys.get((submission.token, key))) is not None:
             digest, result = known
-            if digest and submission.digest and contradict(digest, submission.digest):
+            if digest and submission.digest and digests_differ(digest, submission.digest):
                 conflict = Conflict(
                     f"the Idempotency-Key {key!r} was used for another call before; use a new key for a new call"
                 )

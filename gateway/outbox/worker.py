@@ -21,7 +21,7 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
-from gateway.outbox.batching import combine, names_shop, policy, read_outcomes, refuse
+from gateway.outbox.batching import combine, get_relay_policy, make_refusal, names_shop, read_outcomes
 from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, Subscriber
 from gateway.outbox.label_names import names_labels
 from gateway.outbox.model import Batch, Outcome
@@ -46,7 +46,7 @@ _MAX_WAIT_S: Final = 60.0
 _STORE_RETRY_INTERVAL_S: Final = 2.0
 _MAX_RESTART_DELAY_S: Final = 30.0
 _CLOSE_TIMEOUT_S: Final = 2.0
-_MAX_TROUBLE_ATTEMPTS: Final = 4
+_MAX_CLOUD_ERROR_ATTEMPTS: Final = 4
 """How often an item is sent again while the cloud reports a failure of its own."""
 _MAX_UNFORESEEN_FAILURES: Final = 3
 """After how many failures that no code foresees an item is refused."""
@@ -56,9 +56,9 @@ _MAX_UNCLEAR_DELAY_S: Final = 600.0
 """How long an item waits at most that may have arrived each time."""
 _ACCOUNT_FAILURES: Final = (CloudRejectedCredentials, CloudRefusedAccount, Conflict)
 """Failures that last until a person mends the account or the settings."""
-_NO_ITEMS_FAULT: Final = (RateLimited, CloudRejectedCredentials, Conflict)
+_NOT_CAUSED_BY_ITEMS: Final = (RateLimited, CloudRejectedCredentials, Conflict)
 """Failures that concern all calls."""
-_UNCLEAR: Final = (CloudUnreachable, PeerTimeout, *_NO_ITEMS_FAULT)
+_UNCLEAR: Final = (CloudUnreachable, PeerTimeout, *_NOT_CAUSED_BY_ITEMS)
 """Failures after which a call is made again."""
 
 _log = logging.getLogger(__name__)
@@ -209,7 +209,7 @@ class OutboxWorker:
             response = await self._cloud.call(call)
         except CloudRefusedAccount as exc:
             if names_shop(batch) and self._retries.is_poison(batch):  # others were accepted, so it is the shop it names
-                outcome = refuse(exc.vendor_code, exc.vendor_meaning, exc.vendor_answer)
+                outcome = make_refusal(exc.vendor_code, exc.vendor_meaning, exc.vendor_answer)
                 await self._settle(batch, [outcome] * len(batch.entries))
             else:
                 self._handle_failure(batch, exc)
@@ -237,16 +237,16 @@ class OutboxWorker:
 
     async def _handle_refusal(self, batch: Batch, refusal: VendorRefused) -> Sequence[Batch]:
         """Settle what a return code refuses, or return the parts that are to be sent apart."""
-        if refusal.vendor_code in policy(batch.endpoint).done_codes:
+        if refusal.vendor_code in get_relay_policy(batch.endpoint).done_codes:
             await self._settle(batch, [Outcome("delivered")])
             return ()
         attempts = min(map(self._outbox.attempts, batch.sequences))
-        if refusal.vendor_code in CLOUD_INTERNAL_ERROR_CODES and attempts < _MAX_TROUBLE_ATTEMPTS:
+        if refusal.vendor_code in CLOUD_INTERNAL_ERROR_CODES and attempts < _MAX_CLOUD_ERROR_ATTEMPTS:
             self._handle_failure(batch, refusal)
             return ()
-        outcome = refuse(refusal.vendor_code, refusal.vendor_meaning, refusal.vendor_answer)
+        outcome = make_refusal(refusal.vendor_code, refusal.vendor_meaning, refusal.vendor_answer)
         references = [entry.reference for entry in batch.entries]
-        named = find_named_items(policy(batch.endpoint), references, refusal.vendor_answer).lists
+        named = find_named_items(get_relay_policy(batch.endpoint), references, refusal.vendor_answer).lists
         bad = [entry for entry in batch.entries if entry.reference in named]
         if bad and len(bad) < len(batch.entries):
             await self._settle(batch.subset(bad), [outcome] * len(bad))
@@ -300,7 +300,7 @@ class OutboxWorker:
         if retry_after_s is not None:
             self._rate_limited_until = max(self._rate_limited_until, time.monotonic() + retry_after_s)
         was_reachable = self._outbox.unreachable is None
-        blame = was_reachable and not isinstance(problem, _NO_ITEMS_FAULT)
+        blame = was_reachable and not isinstance(problem, _NOT_CAUSED_BY_ITEMS)
         is_poison = blame and self._retries.is_poison(batch)
         self._retry_later(batch, problem.detail, blame=blame)
         if is_poison:  # says nothing of the cloud

@@ -17,7 +17,7 @@ _MAX_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 _CLOSE_TIMEOUT_S: Final = 5.0
 _MAX_RESTART_DELAY_S: Final = 10.0
 """How long callers wait at most for a writer that failed."""
-_FLUSH_SHARE: Final = 0.1
+_TRANSACTION_SHARE: Final = 0.1
 _MAX_DELAY_S: Final = 0.002
 """How long to wait for more writes where there were several: this share of the last flush, at most so many seconds.
 Without it, callers that write again as soon as they are answered fall into two halves that take turns."""
@@ -139,9 +139,9 @@ class GroupCommit(Generic[EntryT, ResultT]):
     async def _transact(self, group: "_Group[EntryT, ResultT]") -> tuple[Sequence[ResultT | Problem], list[Any]]:
         began = time.monotonic()
         results, done = await self._database.transact(lambda connection: self._work(connection, group))
-        flush_s = time.monotonic() - began
+        transaction_s = time.monotonic() - began
         writes = len(group.entries) + len(group.jobs) + len(self._entries) + len(self._jobs)
-        self._delay_s = min(_MAX_DELAY_S, _FLUSH_SHARE * flush_s) if writes > 1 else 0.0
+        self._delay_s = min(_MAX_DELAY_S, _TRANSACTION_SHARE * transaction_s) if writes > 1 else 0.0
         return results, done
 
     def _finish(

@@ -12,16 +12,16 @@ from gateway.errors import TooLarge
 from gateway.outbox.account import Account
 from gateway.outbox.batching import (
     MAX_BATCH_BYTES,
+    build_parameters,
     combine,
-    content_digest,
-    contradict,
+    compute_content_digest,
+    digests_differ,
     find_damage,
+    get_relay_policy,
     has_same_content,
+    is_merging,
     merge_texts,
-    merges,
     names_shop,
-    parameters,
-    policy,
     split,
 )
 from gateway.outbox.model import Batch, BatchEntry
@@ -50,7 +50,7 @@ def picture(content_type: str = "image/gif", data: bytes = GIF) -> Call:
 
 def test_an_endpoint_that_is_never_queued_has_no_policy() -> None:
     with pytest.raises(ValueError, match=r"^product/getList is never queued$"):
-        policy(cloud_endpoint("product/getList"))
+        get_relay_policy(cloud_endpoint("product/getList"))
 
 
 # Splitting
@@ -171,21 +171,21 @@ def test_the_digest_of_an_item_is_as_stored_by_earlier_versions() -> None:
 
 
 def test_digests_that_were_made_in_another_way_contradict_nothing() -> None:
-    one = content_digest(made("order/update", order_list=[{"order_no": "A", "order_type": 1}]))
-    same = content_digest(made("order/update", order_list='[{"order_type":1,"order_no":"A"}]'))
-    other = content_digest(made("order/update", order_list=[{"order_no": "A", "order_type": 2}]))
-    assert not contradict(one, same)
-    assert contradict(one, other)
-    assert not contradict(b"\x00" + one[1:], other)
+    one = compute_content_digest(made("order/update", order_list=[{"order_no": "A", "order_type": 1}]))
+    same = compute_content_digest(made("order/update", order_list='[{"order_type":1,"order_no":"A"}]'))
+    other = compute_content_digest(made("order/update", order_list=[{"order_no": "A", "order_type": 2}]))
+    assert not digests_differ(one, same)
+    assert digests_differ(one, other)
+    assert not digests_differ(b"\x00" + one[1:], other)
     first_kind = one[:1] + bytes(15)
-    assert not contradict(first_kind, other), "the first kind had no mark, and any byte may begin it"
-    assert contradict(first_kind, bytes(16))
+    assert not digests_differ(first_kind, other), "the first kind had no mark, and any byte may begin it"
+    assert digests_differ(first_kind, bytes(16))
 
 
 def test_the_digest_of_a_call_is_as_stored_by_earlier_versions() -> None:
     orders = made("order/update", order_list=[{"order_no": "A", "order_type": 1}])
-    assert content_digest(orders).hex() == "01d830b8d8691889282ac190f1d1b21d93"
-    assert content_digest(picture()).hex() == "0173aaee880802ae32b2dcf174f18edec8"
+    assert compute_content_digest(orders).hex() == "01d830b8d8691889282ac190f1d1b21d93"
+    assert compute_content_digest(picture()).hex() == "0173aaee880802ae32b2dcf174f18edec8"
 
 
 @pytest.mark.parametrize("other", [
@@ -196,12 +196,12 @@ def test_the_digest_of_a_call_is_as_stored_by_earlier_versions() -> None:
 ])  # fmt: skip
 def test_calls_that_differ_in_anything_have_different_digests(other: Call) -> None:
     call = made("product/bindEsl", product_id="1", esl_code="SKDI39DN", template_id="2")
-    assert contradict(content_digest(call), content_digest(other))
+    assert digests_differ(compute_content_digest(call), compute_content_digest(other))
 
 
 def test_a_digest_covers_the_content_of_a_file_and_not_what_its_sender_calls_it() -> None:
-    assert content_digest(picture()) == content_digest(picture("image/x"))
-    assert contradict(content_digest(picture()), content_digest(picture(data=GIF + b"\0")))
+    assert compute_content_digest(picture()) == compute_content_digest(picture("image/x"))
+    assert digests_differ(compute_content_digest(picture()), compute_content_digest(picture(data=GIF + b"\0")))
 
 
 @pytest.mark.parametrize(("one", "other", "same"), [
@@ -247,19 +247,19 @@ def test_a_merged_number_keeps_its_digits() -> None:
     [("product/update", True), ("product/create", False), ("product/bindEsl", False), ("product/getList", False)],
 )
 def test_only_updates_of_products_are_merged(path: str, merged: bool) -> None:
-    assert merges(cloud_endpoint(path)) is merged
+    assert is_merging(cloud_endpoint(path)) is merged
 
 
 # Stored items
 
 
 def test_the_parameters_of_an_item_of_a_list_are_a_list_with_this_item() -> None:
-    found = parameters(cloud_endpoint("order/update"), {"shop_id": "1"}, '{"order_no":"A","price":1.50}')
+    found = build_parameters(cloud_endpoint("order/update"), {"shop_id": "1"}, '{"order_no":"A","price":1.50}')
     assert found == {"shop_id": "1", "order_list": [{"order_no": "A", "price": Decimal("1.50")}]}
 
 
 def test_the_parameters_of_a_whole_call_are_its_own_and_the_shop() -> None:
-    found = parameters(cloud_endpoint("product/unbindEsl"), {"shop_id": "1"}, '{"esl_id":"5"}')
+    found = build_parameters(cloud_endpoint("product/unbindEsl"), {"shop_id": "1"}, '{"esl_id":"5"}')
     assert found == {"shop_id": "1", "esl_id": "5"}
 
 

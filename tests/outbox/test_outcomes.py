@@ -9,10 +9,10 @@ import pytest
 
 from gateway.outbox.batching import (
     aggregate_states,
-    policy,
+    get_relay_policy,
+    make_refusal,
     read_outcomes,
     rebuild_response,
-    refuse,
 )
 from gateway.outbox.model import Batch, BatchEntry, ItemOutcome, Outcome, State
 from gateway.outbox.named_items import NamedItems, find_named_items
@@ -72,7 +72,7 @@ def test_a_whole_call_keeps_its_response() -> None:
 
 
 def named(path: str, data: Any, *references: str) -> NamedItems:
-    return find_named_items(policy(cloud_endpoint(path)), references, {"data": data})
+    return find_named_items(get_relay_policy(cloud_endpoint(path)), references, {"data": data})
 
 
 @pytest.mark.parametrize("document", [
@@ -80,7 +80,7 @@ def named(path: str, data: Any, *references: str) -> NamedItems:
     {"data": {"invalid_list": [None, "", {}, []]}}, {"data": {"other_list": ["1"]}},
 ])  # fmt: skip
 def test_a_response_without_entries_names_nothing(document: Any) -> None:
-    assert find_named_items(policy(cloud_endpoint("order/update")), ["1"], document) == ({}, None)
+    assert find_named_items(get_relay_policy(cloud_endpoint("order/update")), ["1"], document) == ({}, None)
 
 
 @pytest.mark.parametrize(("entry", "reference"), [
@@ -113,13 +113,13 @@ def test_a_single_entry_need_not_stand_in_a_list() -> None:
 
 
 def test_the_first_list_that_names_an_item_holds() -> None:
-    first, second = policy(cloud_endpoint("product/update")).result_lists
+    first, second = get_relay_policy(cloud_endpoint("product/update")).result_lists
     found = named("product/update", {second: ["1", "2"], first: ["1"]}, "1", "2", "3")
     assert found.lists == {"1": first, "2": second}
 
 
 def test_a_list_that_is_missing_hides_no_other() -> None:
-    first, second = policy(cloud_endpoint("product/update")).result_lists
+    first, second = get_relay_policy(cloud_endpoint("product/update")).result_lists
     assert named("product/update", {first: 0, second: ["1"]}, "1").lists == {"1": second}
 
 
@@ -132,7 +132,7 @@ def test_what_an_unknown_entry_may_mean_has_no_outcome_until_it_was_sent_alone()
 
 
 def test_an_item_that_a_code_refused_keeps_the_code_and_the_response() -> None:
-    assert refuse(5020, "invalid parameters", {"code": 5020}) == Outcome(
+    assert make_refusal(5020, "invalid parameters", {"code": 5020}) == Outcome(
         "refused", 5020, "invalid parameters", response='{"code":5020}'
     )
 
@@ -141,7 +141,7 @@ def test_an_item_that_a_code_refused_keeps_the_code_and_the_response() -> None:
 
 
 def rebuilt(path: str, *items: ItemOutcome) -> Any:
-    return json.loads(rebuild_response(policy(cloud_endpoint(path)), items))
+    return json.loads(rebuild_response(get_relay_policy(cloud_endpoint(path)), items))
 
 
 def test_an_answer_is_rebuilt_from_its_own_items() -> None:

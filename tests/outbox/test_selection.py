@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.outbox.batching import MAX_BATCH_BYTES, policy
+from gateway.outbox.batching import MAX_BATCH_BYTES, get_relay_policy
 from gateway.outbox.queue import Queue, QueuedItem, Unreadable, find_endpoint
 from gateway.outbox.retry import UNLIMITED
 from gateway.protocol.catalogue import CATALOGUE
@@ -44,7 +44,7 @@ def test_the_first_item_that_is_left_is_remembered() -> None:
 
 
 def test_a_batch_has_no_more_items_than_the_vendor_takes() -> None:
-    most = policy(CATALOGUE.get("cloud", ORDER)).max_batch_size
+    most = get_relay_policy(CATALOGUE.get("cloud", ORDER)).max_batch_size
     exact = consider(item(number) for number in range(1, most + 1))
     assert (len(entries(exact.batch)), exact.first_left) == (most, None)
     more = consider(item(number) for number in range(1, most + 10))
@@ -182,7 +182,7 @@ def test_items_are_merged_in_a_batch_of_at_most_two_entries() -> None:
 
 
 def test_items_that_are_merged_count_as_one() -> None:
-    most = policy(CATALOGUE.get("cloud", UPDATE)).max_batch_size
+    most = get_relay_policy(CATALOGUE.get("cloud", UPDATE)).max_batch_size
     items = [item(number, f"key {number % most}", path=UPDATE) for number in range(1, 2 * most + 1)]
     assert [len(one) for one in entries(consider(items).batch)] == [2] * most
 
