@@ -40,7 +40,7 @@ def test_image_verify_and_clean(
     assert made.stdout == f"{image}: card SUNMI-1B2C with firmware/ipc-up.bin, SHA-256 {firmware_sha256}\n"
     assert "of its own model (this is for FM010)" in made.stderr
     assert "of another version than it runs (this is 1.2.0-uat)" in made.stderr
-    assert "red blinking" in made.stderr
+    assert "the LED blinks red" in made.stderr
     good = run_sdcard("verify", "--mac", MAC, "--firmware", firmware_file, image)
     assert (good.returncode, good.stderr) == (0, "")
     assert "good" in good.stdout
