@@ -1,10 +1,11 @@
 """The table of cameras. Its columns are the fields of `StoredCamera`."""
 
+import logging
 from dataclasses import fields
 from operator import attrgetter
 from typing import Final
 
-from gateway.cameras.record import CameraRecord, StoredCamera
+from gateway.cameras.record import CameraRecord, StoredCamera, is_serial_number
 from gateway.storage.database import Database
 
 _COLUMNS: Final = tuple(field.name for field in fields(StoredCamera))
@@ -14,6 +15,7 @@ _UPSERT: Final = (
     f"INSERT INTO camera ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
     f"ON CONFLICT (sn) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
 )
+_log: Final = logging.getLogger(__name__)
 _read_columns = attrgetter(*_COLUMNS)
 
 
@@ -24,9 +26,14 @@ class CameraTable:
         self._database = database
 
     async def load_all(self) -> list[CameraRecord]:
-        """Return all cameras, the one known longest first."""
-        rows = await self._database.read(_SELECT)
-        return [CameraRecord(**{**dict(row), **{name: bool(row[name]) for name in _BOOLEAN_COLUMNS}}) for row in rows]
+        """Return all cameras, the one known longest first. One whose serial number is damaged is left out."""
+        cameras: list[CameraRecord] = []
+        for row in await self._database.read(_SELECT):
+            if is_serial_number(row["sn"]):
+                cameras.append(CameraRecord(**{**dict(row), **{name: bool(row[name]) for name in _BOOLEAN_COLUMNS}}))
+            else:
+                _log.error("a stored camera is left out, since its serial number is damaged: %r", row["sn"])
+        return cameras
 
     async def save(self, *cameras: StoredCamera) -> None:
         """Add or replace cameras, all of them or none."""

@@ -1,5 +1,6 @@
 """The tables of the event log. Every function runs in the database's thread, inside a transaction or a read."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ MAX_BYTES_PER_READ: Final = 4 * 1024 * 1024
 """How many bytes of data one read returns, about: an event can be as large as a callback."""
 MAX_TIME_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
+_MAX_NUMBER: Final = 2**53 - 2
+"""The largest number of an event: every reader of JSON can hold it and the next one."""
+_EPOCH: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _ROW_BYTES: Final = 120
 """What an event takes beside its data, about."""
 
@@ -76,8 +80,13 @@ class Page(NamedTuple):
 
 
 def load_head(connection: sqlite3.Connection) -> LogHead:
-    """Load what the log is opened with. The row of a log that a repair could not save is made anew."""
-    connection.execute("INSERT OR IGNORE INTO event_log VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32))")
+    """Load what the log is opened with. The row of a log that is damaged or was lost is made anew, with a new epoch."""
+    connection.execute("DELETE FROM event WHERE number NOT BETWEEN 0 AND ?", (_MAX_NUMBER,))
+    row = connection.execute("SELECT epoch, next_number FROM event_log").fetchone()
+    if row is None or not _EPOCH.fullmatch(row[0]) or not 1 <= row[1] <= _MAX_NUMBER:
+        connection.execute(
+            "INSERT OR REPLACE INTO event_log VALUES (1, lower(hex(randomblob(3))), 1, 0, randomblob(32))"
+        )
     [epoch, ticket_key] = connection.execute("SELECT epoch, ticket_key FROM event_log").fetchone()
     extent = load_extent(connection)
     [newest] = connection.execute("SELECT max(number) FROM event").fetchone()

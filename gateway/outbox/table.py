@@ -39,29 +39,41 @@ def load_state(connection: sqlite3.Connection) -> StoredState:
     Items that no selection finds are refused.
     """
     connection.execute("INSERT OR IGNORE INTO outbox (id, next_sequence) VALUES (1, 1)")
-    _refuse_unselectable(connection)
     next_sequence, held_at = connection.execute("SELECT next_sequence, held_at FROM outbox").fetchone()
     newest = connection.execute(
-        "SELECT sequence + 1, accepted_s FROM item WHERE sequence < ? ORDER BY sequence DESC LIMIT 1", (MAX_SEQUENCE,)
+        "SELECT sequence + 1, accepted_s FROM item WHERE sequence BETWEEN 1 AND ? ORDER BY sequence DESC LIMIT 1",
+        (MAX_SEQUENCE - 1,),
     ).fetchone()
     behind = connection.execute(
         "SELECT id + items + 1 FROM submission WHERE id < ? AND items BETWEEN 0 AND ? ORDER BY id DESC LIMIT 1",
         (MAX_SEQUENCE - _MAX_ITEMS, _MAX_ITEMS),
     ).fetchone()
-    [depth] = connection.execute("SELECT count(*) FROM item WHERE state = 'waiting'").fetchone()
     number, accepted_s = newest or (1, 0.0)
     stored = next_sequence if next_sequence < MAX_SEQUENCE else 1
     next_sequence = max(1, stored, number, behind[0] if behind is not None else 1)
+    next_sequence = _refuse_unselectable(connection, next_sequence)
+    [depth] = connection.execute("SELECT count(*) FROM item WHERE state = 'waiting'").fetchone()
     return StoredState(next_sequence, depth, _next_expiry(connection), accepted_s, held_at is not None)
 
 
-def _refuse_unselectable(connection: sqlite3.Connection) -> None:
+def _refuse_unselectable(connection: sqlite3.Connection, next_sequence: int) -> int:
+    """Refuse the items that no selection finds; those with an impossible number get a new one, as people need one.
+
+    Return the next free number then.
+    """
     connection.execute(
         "UPDATE item SET state = 'refused', vendor_code = NULL, vendor_response = '', "
         "vendor_meaning = 'it cannot be sent: the database holds an impossible number or priority for it' "
         "WHERE state = 'waiting' AND NOT (priority BETWEEN 0 AND ? AND sequence BETWEEN 1 AND ?)",
         (MAX_PRIORITY, MAX_SEQUENCE - 1),
     )
+    impossible = connection.execute("SELECT sequence FROM item WHERE sequence < 1 OR sequence >= ?", (MAX_SEQUENCE,))
+    for [sequence] in impossible.fetchall():
+        for name in ("item", "item_content", "item_file"):
+            renumber = f"UPDATE OR REPLACE {name} SET sequence = ? WHERE sequence = ?"  # noqa: S608
+            connection.execute(renumber, (next_sequence, sequence))
+        next_sequence += 1
+    return next_sequence
 
 
 def save_next_sequence(connection: sqlite3.Connection, next_sequence: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import StateError
+from gateway.storage.connection import decode_text
 
 DEFAULT_TIMEOUT_S: Final = 5.0
 """How long a statement waits for other programs before it fails."""
@@ -18,6 +19,7 @@ def open_read_only(path: Path, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Itera
     try:
         uri = f"{path.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=timeout_s)) as connection:
+            connection.text_factory = decode_text
             yield connection
     except sqlite3.Error as exc:
         raise StateError(f"{path}: cannot be read: {exc}") from exc

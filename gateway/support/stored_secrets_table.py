@@ -24,7 +24,7 @@ def load_stored_secrets(path: Path) -> set[str]:
     for state in states:
         try:
             secrets |= set(_find_secrets(json.loads(state)))
-        except ValueError:  # damaged: any string in it may be one
+        except (ValueError, RecursionError):  # damaged: any string in it may be one
             secrets |= set(_STRING.findall(state))
     return secrets
 

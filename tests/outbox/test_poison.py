@@ -185,6 +185,57 @@ async def test_a_finished_row_that_cannot_be_read_stops_no_acceptance(shop: Shop
         assert await shop.life.outbox.submission(number)
 
 
+IMPOSSIBLE = {
+    "a priority that is too large": "priority = 7",
+    "a priority that is too small": "priority = -1",
+    "a number that is too large": "sequence = 9223372036854775807",
+    "a number that is too small": "sequence = -5",
+}
+
+
+@pytest.mark.parametrize("change", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+async def test_an_item_that_no_selection_finds_is_refused_with_the_reason(
+    shop: Shop, simulated: SimulatedCloud, change: str
+) -> None:
+    for number in ("A", "B"):
+        await submit(shop.life.outbox, order(number))
+    await shop.close()
+    for name in ("item", "item_content") if "sequence" in change else ("item",):
+        damage(shop.path, f"UPDATE {name} SET {change}")  # noqa: S608
+    await shop.open()
+    assert shop.life.outbox.depth == 1
+    [newest] = await submit(shop.life.outbox, order("C"))
+    assert 3 <= newest <= 4
+    await shop.drain()
+    assert list(simulated.state.shops[SHOP].orders) == ["B", "C"]
+    [refused] = [item for item in await all_items(shop.life.outbox) if item.state == "refused"]
+    assert "impossible number or priority" in refused.describe()["vendor_meaning"]
+    await shop.life.outbox.retry([refused.sequence])
+    await shop.drain()
+    assert list(simulated.state.shops[SHOP].orders) == ["B", "C", "A"]
+
+
+NUMBERS = {
+    "the next number": "UPDATE outbox SET next_sequence = 2000000000000000000",
+    "the number of a submission": "UPDATE submission SET id = 9223372036854775807",
+    "the number of items": "UPDATE submission SET items = 9223372036854775807",
+    "when it was accepted": "UPDATE item SET accepted_s = 1e15",
+}
+
+
+@pytest.mark.parametrize("statement", NUMBERS.values(), ids=NUMBERS)
+async def test_a_number_that_cannot_be_true_changes_nothing_for_new_items(shop: Shop, statement: str) -> None:
+    await submit(shop.life.outbox, order("A"), key="k")
+    await shop.close()
+    with closing(sqlite3.connect(shop.path)) as connection, connection:
+        assert connection.execute(statement).rowcount == 1
+    await shop.open()
+    assert shop.life.uptime.now() < 600
+    [number] = await submit(shop.life.outbox, order("B"))
+    assert 2 <= number <= 3
+    await shop.drain()
+
+
 async def test_an_item_that_fails_in_a_way_nobody_foresaw_is_refused_in_the_end(
     simulated: SimulatedCloud, make_client: MakeClient, tmp_path: Path
 ) -> None:

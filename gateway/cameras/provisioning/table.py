@@ -38,5 +38,5 @@ class ProvisioningJobTable:
 def _parse(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -190,6 +190,8 @@ class Webhooks:
         try:
             _ = webhook.filter
             sign_body(webhook.secret, "", 0, b"")
+            if "\N{REPLACEMENT CHARACTER}" in webhook.id + webhook.url:
+                raise ValueError("its row holds something else than text")
         except (InvalidRequest, ValueError) as exc:
             self._damaged.add(webhook.id)
             _log.error(
