@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from gateway.app import Gateway
+from gateway.doctor.check import CheckContext
+from gateway.doctor.machine import check_outbox
 from gateway.simulator.cloud_state import LabelTemplate
 from gateway.simulator.store import SimulatedStore
+from tests.waiting import until
 
 PATH = "/api/v1/cloud/order/update"
 NOW = {"Prefer": "wait=0"}
@@ -132,3 +135,16 @@ async def test_an_unbinding_with_a_lost_response_is_delivered(store: SimulatedSt
     answer = await pos("POST", "/api/v1/cloud/product/unbindEsl", {"esl_id": label}, headers=wait)
     assert (answer.status, answer.body["code"]) == (200, 0)
     assert store.cloud.request_paths.count("product/unbindEsl") == 2
+
+
+async def test_a_cloud_that_cannot_be_understood_is_not_away(store: SimulatedStore, gateway: Gateway, pos: Any) -> None:
+    store.cloud.faults.add("html", times=None)
+    assert (await pos("POST", PATH, orders("1"), headers={"Prefer": "wait=0"})).status == 202
+    await until(lambda: gateway.outbox.unclear is not None)
+    relay = (await pos("GET", "/api/v1/status")).body["relay"]
+    assert (relay["away"], "an HTML page" in relay["unclear"]) == (None, True)
+    context = CheckContext(gateway.settings, gateway)
+    assert "cannot be read" in " ".join(finding.what for finding in await check_outbox(context))
+    store.cloud.faults.clear()
+    await until(lambda: not gateway.outbox.depth)
+    assert gateway.outbox.unclear is None
