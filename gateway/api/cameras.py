@@ -56,7 +56,7 @@ async def list_cameras(context: RequestContext) -> web.StreamResponse:
 
 
 async def add_camera(context: RequestContext) -> web.StreamResponse:
-    """Make a camera managed: a person says that it is ours."""
+    """Make a camera managed: a person says that this gateway is to call it."""
     body = await read_body(context.request, CameraBody)
     gateway = context.gateway
     sn, address = gateway.registry.find_spelling(body.sn), body.address

@@ -111,7 +111,7 @@ def compute_sha256(source: IO[bytes]) -> str:
 def verify(file: Path) -> Contents:
     """Read a whole archive and return what is in it.
 
-    Raises `StateError` where it is damaged, none of ours, too large, or made by a newer gateway; `OSError` where the
+    Raises `StateError` where it is damaged, not of a gateway, too large, or newer; `OSError` where the
     file cannot be read.
     """
     settings, database_bytes = None, 0

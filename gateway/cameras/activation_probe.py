@@ -141,7 +141,7 @@ class ActivationProbe:
 
 
 def require_managed(camera: CameraRecord) -> None:
-    """Raise `NotManaged` unless a person said that the camera is ours."""
+    """Raise `NotManaged` unless the camera is managed."""
     if not camera.managed:
         raise NotManaged(f"the camera {camera.sn} is only found: make it managed first, then it is called with secrets")
 

@@ -1,4 +1,4 @@
-"""Moved cameras: one that a scan sees elsewhere, and no more at its address, proves there at once that it is itself."""
+"""Moved cameras: a managed camera that a scan found at a new address only has to prove its identity there at once."""
 
 import asyncio
 import contextlib

@@ -151,7 +151,7 @@ class PresenceTracker:
                 min(unmanaged, key=lambda camera: (camera.has_answered, camera.seen_at or 0.0, camera.first_seen))
             )
 
-    # Whose address it is
+    # Addresses
 
     def _assign_address(
         self, address: str, camera: CameraRecord, *, verified: bool = False, answered: bool = False
@@ -184,7 +184,7 @@ class PresenceTracker:
     def _cameras_at(self, address: str) -> list[CameraRecord]:
         return [camera for camera in self._cameras.values() if address in camera.addresses]
 
-    # Who is online
+    # Presence
 
     def _is_stale(self, seen: CameraAddress) -> bool:
         unseen = seen.seen_at is None or self._monotonic() - seen.seen_at > self._max_age_s

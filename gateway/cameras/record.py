@@ -65,7 +65,7 @@ class StoredCamera:
     sn: str
     """The serial number, which is the camera's identity."""
     managed: bool = False
-    """Whether a person said that it is ours."""
+    """Whether a person said that this gateway manages it."""
     address: str = ""
     """The address to try first, `host:port`."""
     mac: str = ""
@@ -116,7 +116,7 @@ class CameraRecord(StoredCamera):
 
     @property
     def can_prove_serial_number(self) -> bool:
-        """Whether it can prove its identity at any address: it is ours, and its `getInfo` is signed by its account."""
+        """Whether it can prove its identity anywhere: it is managed, and its `getInfo` is signed by its account."""
         return self.managed and self.activation == "activated"
 
     def shares_address(self, address: str) -> bool:

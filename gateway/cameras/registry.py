@@ -59,7 +59,7 @@ class Registry(PresenceTracker):
         return self._cameras.get(sn)
 
     async def manage(self, sn: str, address: str | None = None) -> CameraRecord:
-        """Make a camera ours: one that was found, or one that a person names with its address (`host:port`).
+        """Make a camera managed: one that was found, or one that a person names with its address (`host:port`).
 
         Raises `InvalidRequest` and, for an unknown serial number without an address, `NotFound`.
         """

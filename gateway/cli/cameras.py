@@ -78,7 +78,7 @@ async def show_camera(context: CommandContext, api: ApiClient, sn: str) -> None:
 @click.option("--address", help="host or host:port, for a camera that was not found.")
 @with_api
 async def add_camera(context: CommandContext, api: ApiClient, sn: str, address: str | None) -> None:
-    """Make a camera managed: this one is ours."""
+    """Make a camera managed: the gateway calls it from now on."""
     body = {"sn": sn} | ({"address": address} if address else {})
     context.emit(await api.post("cameras", body), print_members)
 

@@ -21,7 +21,7 @@ _JOURNAL: Final = Path("var/log/journal")
 
 
 async def check_database(context: CheckContext) -> list[Finding]:
-    """Check the database's integrity from beside."""
+    """Check the database's integrity through a second connection."""
     path = StateDirectory.database_in(context.settings.state_directory)
     if not path.exists():
         return [Finding("skipped", f"{path} does not exist yet")]

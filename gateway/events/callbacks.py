@@ -58,7 +58,7 @@ class Callbacks:
     def check_sender(self, source: Source, camera: str | None = None) -> None:
         """Refuse what can be no good callback whatever it says, before it is read.
 
-        `camera` is as for `receive`. Raises `Unauthorized` for a camera that is not ours, and `Conflict` where the
+        `camera` is as for `receive`. Raises `Unauthorized` for a camera that is not managed, and `Conflict` where the
         cloud's credentials are not set.
         """
         if camera is None:

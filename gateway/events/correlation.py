@@ -1,7 +1,7 @@
-"""Event correlation: the cloud and a camera often report the same thing.
+"""Event correlation: finds the event of the other source that reports the same thing.
 
-No id is shared between the two, so that it is guessed by type, camera, time and traits. The later event names the
-earlier one as `related_to`.
+Cloud and camera often report the same thing, without a common id. So it is guessed by type, camera, time and traits.
+The later event names the earlier one as `related_to`.
 """
 
 import time
@@ -14,7 +14,7 @@ from gateway.protocol.event_type import Source
 from gateway.protocol.vendor_report import VendorReport
 
 MAX_INTERVAL_S: Final = 20.0
-"""How long after the one source the other reports the same thing at most, in seconds."""
+"""Reports of two sources further apart than this are not related, in seconds."""
 MAX_RECENT: Final = 256
 """How many events are remembered."""
 _TRAITS: Final = ("gender", "age_range", "group_type", "motion_type")
@@ -31,7 +31,7 @@ class _RecentEvent:
 
 
 class EventCorrelation:
-    """Remembers the events of the last seconds."""
+    """Remembers the events of the last seconds, and finds related ones among them."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Start with none."""

@@ -1,4 +1,4 @@
-"""Subscription targets: the cloud and each camera of ours, which report events when asked to."""
+"""Subscription targets: the cloud and each managed camera, which report events when asked to."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Protocol

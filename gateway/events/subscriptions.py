@@ -1,4 +1,4 @@
-"""Subscriptions: keep the cloud and every camera of ours reporting events to this gateway.
+"""Subscriptions: keep the cloud and every managed camera reporting events to this gateway.
 
 Each is renewed daily, and at once when its callback URL has changed. Nobody waits for it. Only a person ends one, since
 the vendor's `hook/delete` may end the subscription of another system, too.
@@ -24,7 +24,7 @@ MAX_CONCURRENCY: Final = 4
 
 
 class Subscriptions:
-    """The subscriptions at the cloud and at every camera of ours."""
+    """The subscriptions at the cloud and at every managed camera."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Subscriptions:
         return self._subscriptions[name]
 
     def _update(self) -> None:
-        """Add cameras that have become ours, drop those that are no more, and see whether a callback URL changed."""
+        """Add cameras that report now, drop those that do not any more, and see whether a callback URL changed."""
         now = time.monotonic()
         known = {camera.sn: camera.can_prove_serial_number for camera in self._registry.all()}
         for name, subscription in list(self._subscriptions.items()):
@@ -117,8 +117,8 @@ class Subscriptions:
                 self._subscriptions.pop(name).failure_log.recovered()
         if CLOUD not in self._subscriptions:
             self._subscriptions[CLOUD] = Subscription(self._cloud, now)
-        for sn, ours in known.items():
-            if ours and sn not in self._subscriptions:
+        for sn, is_reporting in known.items():
+            if is_reporting and sn not in self._subscriptions:
                 self._subscriptions[sn] = Subscription(self._camera(sn), now)
         for subscription in self._subscriptions.values():
             if subscription.state != "subscribed" or subscription.busy or (subscription.try_at or 0) <= now:
@@ -130,7 +130,7 @@ class Subscriptions:
     def _note_camera_change(self, change: CameraChange, camera: CameraRecord) -> None:
         subscription = self._subscriptions.get(camera.sn)
         if subscription is None:
-            self._changed.set()  # it may have become ours
+            self._changed.set()  # it may report now
         elif change == "offline":
             subscription.was_offline = True
         # A change during our own call is the call's doing: the camera answers, and says who it is.

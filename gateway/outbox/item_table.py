@@ -235,7 +235,11 @@ def drop_items(
     for item in get_items(connection, in_flight, sequences):
         if item.state in ("sending", "delivered"):
             is_sent = item.state == "sending"
-            why = "is being sent now; try again" if is_sent else "was delivered; it is removed automatically"
+            why = (
+                "is being sent now; try again"
+                if is_sent
+                else "was delivered; delivered calls are removed after 8 days of running"
+            )
             changed.left.append(Left(item.sequence, f"item {item.sequence} {why}"))
             continue
         for table in ("item", "item_content", "item_file"):

@@ -38,7 +38,7 @@ MAINTENANCE_INTERVAL_S: Final = 600.0
 _MAX_CHANGED: Final = 500  # items that one transaction of a bulk change touches
 _CLOSE_TIMEOUT_S: Final = 5.0
 _QUIET_S: Final = 10.0
-"""How long nothing has been accepted when the database's log is emptied: that holds up everything else."""
+"""How long nothing must have been accepted before `prune` empties the database's log, which holds up all writes."""
 _DROPPED: Final = Outcome("expired", meaning="it was dropped by a person")
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class Outbox:
     async def open(
         cls, database: Database, uptime: Uptime, supervisor: Supervisor, account: Account, *, max_bytes: int
     ) -> Self:
-        """Take up the outbox where the last life of the gateway left it, for the account of the settings."""
+        """Take up the outbox as the previous run of the gateway left it, for the account of the settings."""
         stored = await database.transact(table.load_state)
         uptime.advance_to(stored.accepted_s)
         return cls(database, uptime, supervisor, await Accounts.open(database, account), stored, max_bytes)
@@ -230,7 +230,7 @@ class Outbox:
         return None if self._next_expiry_s is None else max(0.0, self._next_expiry_s - self._uptime.now())
 
     async def expire(self) -> None:
-        """End the items that have become worthless."""
+        """End the items that have expired."""
         job = partial(table.expire, in_flight=self._queue.in_flight, uptime_s=self._uptime.now())
         expired, self._next_expiry_s = await self._write(job)
         self._end(expired, Outcome("expired"))

@@ -14,8 +14,9 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 
 _MIN_PAGE: Final = 16
+"""How many rows are read at first: few, since many batches have one item."""
 _MAX_PAGE: Final = 2000
-"""How many rows are read at once: few at first, since many batches have one item."""
+"""How many rows are read at once later."""
 _MAX_SCANNED: Final = 5 * _MAX_PAGE
 """How many rows are looked at to fill one batch."""
 
@@ -49,7 +50,7 @@ class QueuedItem(NamedTuple):
     barrier: int
     """Whether nothing is merged across it."""
     expires_s: float | None
-    """The uptime at which it becomes worthless."""
+    """The uptime at which it expires; None for never."""
 
     @property
     def keys(self) -> tuple[str, ...]:

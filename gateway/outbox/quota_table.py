@@ -11,15 +11,22 @@ RETENTION_S: Final = 8 * 86400
 """How long finished items are kept, in seconds of uptime: a till may repeat a call for a week."""
 
 _MIN_RESERVE_BYTES: Final = 24 * 1024 * 1024
+"""How much of the disk is left free at least; less on a disk of less than four times that."""
 _MAX_RESERVE_BYTES: Final = 64 * 1024 * 1024
+"""How much of the disk is left free at most."""
 _CHECK_BYTES: Final = 1024 * 1024
+"""How many bytes may be used before the free space is measured again."""
 _CHECK_INTERVAL_S: Final = 1.0
-"""How many bytes may be used, and for how long, before the free space is measured again."""
+"""For how long the free space counts as known."""
 _MAX_ROWS: Final = 2000
+"""How many rows are removed at once, or pages given back to the disk."""
 _MAX_REMOVED_BYTES: Final = 4 * 1024 * 1024
+"""How much content is removed at once."""
 _MAX_REMOVALS: Final = 4
-"""How much content is removed at once, and how often in one transaction. Deleted pages are overwritten, which goes
-through the log: all of it must fit into the reserve."""
+"""How often content is removed in one transaction.
+
+Deleted pages are overwritten, which goes through the log: all of it must fit into the reserve.
+"""
 _FINISHED: Final = "state IN ('delivered', 'superseded', 'expired')"
 
 

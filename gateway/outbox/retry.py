@@ -10,8 +10,11 @@ from gateway.outbox.model import Batch
 from gateway.runtime.timestamps import utc_text
 
 UNLIMITED: Final = 1_000_000
+"""More items than any batch has."""
 INITIAL_DELAY_S: Final = 0.5
+"""The delay after the first failure."""
 MAX_DELAY_S: Final = 30.0
+"""The longest delay after a failure that says that nothing was sent or stored."""
 
 _POISON_FAILURES: Final = 2
 """After how many failures, while the cloud answered others, an item waits by a back-off of its own."""

@@ -19,7 +19,7 @@ _MAX_ITEMS: Final = 1_000_000
 
 
 class StoredState(NamedTuple):
-    """Where the last life of the gateway left the outbox."""
+    """How the previous run of the gateway left the outbox."""
 
     next_sequence: int
     """The next free number."""
@@ -91,7 +91,7 @@ def hold(connection: sqlite3.Connection) -> int:
 
 
 def release_hold(connection: sqlite3.Connection) -> None:
-    """Hold nothing back any more."""
+    """Clear the hold."""
     connection.execute("UPDATE outbox SET held_at = NULL")
 
 
@@ -105,7 +105,7 @@ def find_oldest(connection: sqlite3.Connection) -> float | None:
 def expire(
     connection: sqlite3.Connection, in_flight: Container[int], uptime_s: float
 ) -> tuple[list[int], float | None]:
-    """End the items that have become worthless; return their numbers, and the uptime at which to look again.
+    """End the items that have expired; return their numbers, and the uptime at which to look again.
 
     An item that is being sent is left alone, and looked at again a second later.
     """

@@ -39,13 +39,17 @@ from gateway.runtime.token_bucket import TokenBucket
 _MAX_CONCURRENCY: Final = 4
 """How many calls are under way at the same time."""
 _CALLS_PER_S: Final = 40.0
+"""How many calls are made in a second at most, after a burst."""
 _BURST_CALLS: Final = 100.0
-"""How many calls may be made at once after a pause; from then on there are so many in each second."""
+"""How many calls may be made at once after a pause."""
 _MAX_WAIT_S: Final = 60.0
 """How long the worker waits for work before it reports that it is alive."""
 _STORE_RETRY_INTERVAL_S: Final = 2.0
+"""How often it is tried again to store outcomes that could not be stored."""
 _MAX_RESTART_DELAY_S: Final = 30.0
+"""The longest pause before a worker that failed is restarted."""
 _CLOSE_TIMEOUT_S: Final = 2.0
+"""How long `close` waits for the calls under way."""
 _MAX_CLOUD_ERROR_ATTEMPTS: Final = 4
 """How often an item is sent again while the cloud reports a failure of its own."""
 _MAX_UNFORESEEN_FAILURES: Final = 3
@@ -55,9 +59,9 @@ _MAX_UNCLEAR_FAILURES: Final = 20
 _MAX_UNCLEAR_DELAY_S: Final = 600.0
 """How long an item waits at most that may have arrived each time."""
 _ACCOUNT_FAILURES: Final = (CloudRejectedCredentials, CloudRefusedAccount, Conflict)
-"""Failures that last until a person mends the account or the settings."""
+"""Failures that last until a person corrects the account settings."""
 _NOT_CAUSED_BY_ITEMS: Final = (RateLimited, CloudRejectedCredentials, Conflict)
-"""Failures that concern all calls."""
+"""Failures that no item has caused: they concern all calls."""
 _UNCLEAR: Final = (CloudUnreachable, PeerTimeout, *_NOT_CAUSED_BY_ITEMS)
 """Failures after which a call is made again."""
 
@@ -311,7 +315,10 @@ class OutboxWorker:
             self._outbox.end_waits()
         if was_reachable:
             if isinstance(problem, _ACCOUNT_FAILURES):
-                _log.error("calls for the cloud wait in the outbox until its account is mended: %s", problem.detail)
+                _log.error(
+                    "calls for the cloud wait in the outbox until the account settings are corrected: %s",
+                    problem.detail,
+                )
             else:
                 _log.warning("the cloud is away, calls for it wait in the outbox: %s", problem.detail)
             self._publish(CloudLost(problem.detail))

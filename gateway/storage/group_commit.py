@@ -15,12 +15,16 @@ from gateway.storage.database import Database
 _MAX_TRANSACTION_BYTES: Final = 4 * 1024 * 1024
 """How much one transaction stores: the reserve on the disk must hold it, and everybody else waits for it."""
 _CLOSE_TIMEOUT_S: Final = 5.0
+"""How long `close` waits for the writes under way."""
 _MAX_RESTART_DELAY_S: Final = 10.0
 """How long callers wait at most for a writer that failed."""
 _TRANSACTION_SHARE: Final = 0.1
+"""How long to wait for more writes where there were several, as a share of the time of the last transaction.
+
+Without it, callers that write again as soon as they are answered fall into two halves that take turns.
+"""
 _MAX_DELAY_S: Final = 0.002
-"""How long to wait for more writes where there were several: this share of the last flush, at most so many seconds.
-Without it, callers that write again as soon as they are answered fall into two halves that take turns."""
+"""The longest such wait."""
 
 T = TypeVar("T")
 WantedT = TypeVar("WantedT")

@@ -1,4 +1,4 @@
-"""Uptime: the seconds that the gateway has run in all its lives. No change of a clock moves it."""
+"""Uptime: the seconds that the gateway has run, over all runs. No change of a clock moves it."""
 
 import sqlite3
 import time
@@ -16,7 +16,7 @@ _MAX_UPTIME_S: Final = 100 * 365 * 86400.0
 
 
 class Uptime:
-    """The uptime of all lives; made by `open`."""
+    """The uptime over all runs; made by `open`."""
 
     def __init__(self, stored_s: float | None) -> None:
         """Go on from the stored seconds; None if they were lost."""

@@ -237,7 +237,7 @@ async def test_it_expires_by_running_time_alone(outbox: Outbox, reopen: Reopen) 
     assert await states(outbox) == ["waiting", "waiting"]
     outbox = await reopen(running_s=11)
     assert outbox.next_expiry_in_s() == 0
-    assert told(await take(outbox))[0] == "order/update", "what is worthless is not sent, even before it is ended"
+    assert told(await take(outbox))[0] == "order/update", "what has expired is not sent, even before it is ended"
     await outbox.expire()
     assert await states(outbox) == ["expired", "sending"]
     assert outbox.next_expiry_in_s() is None

@@ -205,7 +205,7 @@ def test_the_size_of_a_batch_counts_what_was_merged() -> None:
 # Items that are not sent
 
 
-def test_an_item_that_is_worthless_is_passed_over() -> None:
+def test_an_item_that_has_expired_is_passed_over() -> None:
     selection = Queue().select(unlimited, uptime_s=60.0)
     assert selection.consider(item(1, "a", expires_s=59.0))
     assert selection.consider(item(2, "a", expires_s=60.0))

@@ -88,7 +88,7 @@ def _rebuild(
 
 
 def _read_schema(damaged: Path) -> SchemaCopy | None:
-    """Read the schema that a damaged database has itself; None if it has none of ours."""
+    """Read the schema that a damaged database has itself; None if it has none of a gateway."""
     with contextlib.closing(
         sqlite3.connect(f"{damaged.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     ) as connection:

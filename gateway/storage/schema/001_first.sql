@@ -1,10 +1,10 @@
 -- The first schema. Times that end in _at are Unix seconds, as the clock had them; times that end in _s are uptime: the
--- seconds that the gateway has run, in all its lives, which no change of a clock moves.
+-- seconds that the gateway has run, over all runs, which no change of a clock moves.
 
 ----------------------------------------------------------------------------------------------------------------------
 -- Cameras
 
--- Cameras that were found, and those that a person made ours. Whether one is online now is only in memory.
+-- Cameras that were found, and those that a person made managed. Whether one is online now is only in memory.
 CREATE TABLE camera (
     sn TEXT PRIMARY KEY,               -- serial number
     managed INTEGER NOT NULL CHECK (managed IN (0, 1)),
@@ -40,7 +40,7 @@ CREATE TABLE token (
 ----------------------------------------------------------------------------------------------------------------------
 -- Outbox: calls for the cloud
 
--- The one row: the seconds that the gateway has run in all its lives.
+-- The one row: the seconds that the gateway has run, over all runs.
 CREATE TABLE uptime (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     seconds REAL NOT NULL
