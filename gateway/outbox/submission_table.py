@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.errors import Conflict, OutboxFull, Problem
 from gateway.outbox.batching import digests_differ, has_same_content
+from gateway.outbox.damaged_content_table import restore_contents
 from gateway.outbox.model import NewItem, State
 from gateway.outbox.submission import Submission, SubmissionResult
 from gateway.outbox.table import end_items, read_members, revive_item
@@ -87,9 +88,11 @@ class SubmissionWriter:
                 )
                 conflict.outbox_id = result.outbox_id
                 raise conflict
-            return result
-        if key is None and (repeated := self._find_repeated(submission)) is not None:
-            return repeated
+            return result._replace(
+                revived=self._restore(submission, list(zip(result.items, submission.items, strict=False)))
+            )
+        if key is None and (known_result := self._find_repeated(submission)) is not None:
+            return known_result
         if submission.size > self._free_bytes:
             raise OutboxFull("there is no room left to keep calls for the cloud; free space on the disk, or wait")
         self._free_bytes -= submission.size
@@ -114,6 +117,9 @@ class SubmissionWriter:
         self._connection.execute("INSERT OR REPLACE INTO item_content VALUES (?, ?)", (known.sequence, item.text))
         revive_item(self._connection, known.sequence, None)
         return [known.sequence]
+
+    def _restore(self, submission: Submission, repeated: Sequence[tuple[int, NewItem]]) -> list[int]:
+        return restore_contents(self._connection, submission, repeated, self._in_flight)
 
     def _text(self, sequence: int) -> str:
         found = next((text for number, text in self._content_rows if number == sequence), None)
@@ -142,21 +148,25 @@ class SubmissionWriter:
         revived = [
             one for known, item in zip(found, submission.items, strict=True) for one in self._try_again(known, item)
         ]
+        self._restore(submission, list(zip(items, submission.items, strict=True)))
         return SubmissionResult(earlier, items, (), revived=revived)
 
     def _add(self, submission: Submission) -> SubmissionResult:
         number = sequence = self.next_sequence
         items: list[int] = []
         revived: list[int] = []
+        repeated: list[tuple[int, NewItem]] = []
         for item in submission.items:
             known = self._find_known(item) if submission.idempotency_key is None else None
             if known is not None:
                 items.append(known.sequence)
                 revived += self._try_again(known, item)
+                repeated.append((known.sequence, item))
                 continue
             self._add_item(submission, item, sequence, number)
             items.append(sequence)
             sequence += 1
+        self._restore(submission, repeated)
         new = range(number, sequence)
         self.next_sequence = max(sequence, number + 1)
         self._add_submission(submission, number, new, items)
@@ -238,13 +248,18 @@ class SubmissionWriter:
         if not wanted:
             return {}
         rows = self._connection.execute(
-            "SELECT token, idempotency_key, digest, id FROM submission WHERE idempotency_key IS NOT NULL AND "
+            "SELECT token, idempotency_key, digest, id, EXISTS (SELECT 1 FROM item WHERE sequence >= id AND "
+            "sequence < id + items) FROM submission WHERE idempotency_key IS NOT NULL AND "
             "account = ? AND (token, idempotency_key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
             (self._account, json.dumps(wanted)),
         ).fetchall()
+        # Who drops or prunes the last item also removes its submission, so these were lost to damage: they come anew.
+        lost = [(number,) for _, _, _, number, has_items in rows if not has_items]
+        self._connection.executemany("DELETE FROM submission WHERE id = ?", lost)
         return {
             (token, key): (digest, SubmissionResult(number, _load_members(self._connection, number), ()))
-            for token, key, digest, number in rows
+            for token, key, digest, number, has_items in rows
+            if has_items
         }
 
     def _load_known_items(self) -> dict[str, _KnownItem]:
