@@ -27,6 +27,7 @@
         │   └── CloudResponseMalformed  502 cloud_unreachable
         ├── CloudRejectedCredentials  502 cloud_rejected_credentials
         ├── Overloaded             503 overloaded
+        │   └── StorageFailed      503 overloaded
         ├── PeerTimeout            504 timeout
         └── OutboxFull             507 outbox_full
 
@@ -250,6 +251,12 @@ class Overloaded(Problem):
         super().__init__(detail)
         self.retry_after_s = retry_after_s
         """In how many seconds to try again."""
+
+
+class StorageFailed(Overloaded):
+    """The database cannot be read or written now. Nothing was accepted."""
+
+    title = "The gateway cannot use its database"
 
 
 class PeerTimeout(Problem):

@@ -3,13 +3,16 @@
 import json
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.errors import Overloaded, Problem, RateLimited, Unauthorized
+from gateway.errors import Overloaded, Problem, RateLimited, StateError, StorageFailed, Unauthorized
 from gateway.protocol import json_text
 from gateway.runtime.logs.request import REQUEST_ID
+
+_STORAGE_RETRY_AFTER_S: Final = 30
+"""When to try again after a failure of the database, in seconds: a restart or a freed disk takes about that long."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +29,9 @@ def problem_response(request: web.Request, failure: Exception) -> web.Response:
 
     Raises an HTTPException that is no failure, such as a redirect, again.
     """
+    if isinstance(failure, StateError):
+        _log.warning("%s %s failed: %s", request.method, request.path, failure)
+        failure = StorageFailed(str(failure), retry_after_s=_STORAGE_RETRY_AFTER_S)
     if isinstance(failure, Problem):
         return _make_response(failure.status, _problem_document(failure), _headers(failure))
     if isinstance(failure, web.HTTPException):

@@ -24,6 +24,7 @@ from gateway.storage.connection import (
     translate_errors,
 )
 from gateway.storage.migrations import Migration
+from gateway.storage.open_files import OpenFiles
 
 CHECK_INTERVAL_S: Final = 30.0
 """How often it is checked that the database works."""
@@ -57,7 +58,12 @@ class Database:
         self._closed = False
         self._service: Service | None = None
         self._damage: str | None = None
-        """The damage that something met since the database was opened."""
+        """The damage that something met since the database was opened. Only a restart mends it."""
+        self._open_files = OpenFiles(path)
+        self._files_lost: str | None = None
+        """Which of the open files were deleted or replaced. Nothing is written from then on."""
+        self._write_failed = False
+        """Whether the last write transaction failed because of the disk or the file."""
         self.commits = 0
         """How many write transactions there were since the database was opened."""
 
@@ -93,9 +99,12 @@ class Database:
         self._service = supervisor.start_periodic("database", self._check, interval_s=CHECK_INTERVAL_S, vital=True)
 
     async def _check(self) -> None:
-        """Raise unless both threads work. Damage is raised as something that only a restart mends, by a recovery."""
-        if self._damage is not None:
-            raise RuntimeError(self._damage)
+        """Raise unless both threads work and the files are there. What only a restart mends is no foreseen failure."""
+        await self.inspect(self._check_files)
+        if (failure := self._files_lost or self._damage) is not None:
+            raise RuntimeError(failure)
+        if self._write_failed:
+            await self.transact(_try_to_write)
         query = "SELECT count(*) FROM migration"
         await self.inspect(lambda connection: connection.execute(query).fetchone())
         await self.read(query)
@@ -134,7 +143,13 @@ class Database:
 
         If the work raises, nothing of it is kept. A caller that is cancelled does not learn whether it was done.
         """
-        return await self.inspect(partial(self._transact, work))
+        try:
+            result = await self.inspect(partial(self._transact, work))
+        except StateError:
+            self._write_failed = True
+            raise
+        self._write_failed = False
+        return result
 
     async def inspect(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work`, which only reads or sets pragmas, in the database's thread and return its result.
@@ -158,6 +173,7 @@ class Database:
         return result
 
     def _transact(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+        self._raise_if_lost()
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(connection)
@@ -165,8 +181,27 @@ class Database:
         except BaseException:
             connection.rollback()
             raise
+        self._check_files(connection)
+        self._raise_if_lost()
         self.commits += 1
         return result
+
+    def _raise_if_lost(self) -> None:
+        if self._files_lost is not None:
+            raise StateError(self._files_lost)
+
+    def _check_files(self, connection: sqlite3.Connection) -> None:
+        """Take note of files that were deleted or replaced, and save what only a deleted log holds."""
+        if self._files_lost is not None or not (lost := self._open_files.find_lost()):
+            return
+        names = ", ".join(path.name for path in lost)
+        self._files_lost = (
+            f"{self.path}: another program has deleted or replaced {names}; nothing is stored until the gateway is "
+            "started again"
+        )
+        if self.path not in lost and not self._open_files.log.exists():
+            with contextlib.suppress(sqlite3.Error):
+                _empty_log(connection)
 
     async def checkpoint(self) -> None:
         """Empty the log, so that what was deleted or replaced before is in none of the files any more.
@@ -200,6 +235,12 @@ def _empty_log(connection: sqlite3.Connection) -> bool:
     """Write the log back into the database and empty it; return whether another program was in the way."""
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return bool(busy)
+
+
+def _try_to_write(connection: sqlite3.Connection) -> None:
+    """Write a page without changing anything."""
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")
 
 
 async def _open_reader(path: Path) -> aiosqlite.Connection:
