@@ -5,6 +5,7 @@ import shutil
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable
+from contextlib import suppress
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector
 from gateway import __version__
 from gateway.api.auth import token_authenticator
 from gateway.api.events import STREAM
+from gateway.api.readings import try_read
 from gateway.api.route import RequestContext, Route
 from gateway.app import Gateway
 from gateway.outbox.model import Stats
@@ -24,9 +26,9 @@ Family = GaugeMetricFamily | CounterMetricFamily | InfoMetricFamily
 
 
 class _State(Collector):
-    """The present state as metrics; made for one answer."""
+    """The present state as metrics; made for one response. What cannot be read is left out."""
 
-    def __init__(self, gateway: Gateway, outbox: Stats, readers: int) -> None:
+    def __init__(self, gateway: Gateway, outbox: Stats | None, readers: int) -> None:
         self._gateway = gateway
         self._outbox = outbox
         self._readers = readers
@@ -38,19 +40,28 @@ class _State(Collector):
         yield _gauge("uptime_seconds", "Since the gateway started.", time.monotonic() - gateway.started_at)
         yield from self._cloud()
         yield self._cameras()
-        yield _gauge("outbox_items", "Items that wait for the cloud.", self._outbox.depth)
-        yield _gauge("outbox_oldest_age_seconds", "How long the oldest has waited.", self._outbox.oldest_age_s or 0)
+        yield _gauge("outbox_items", "Items that wait for the cloud.", gateway.outbox.depth)
+        if self._outbox is not None:
+            age_s = self._outbox.oldest_age_s or 0
+            yield _gauge("outbox_oldest_age_seconds", "How long the oldest has waited.", age_s)
         yield _gauge("event_stream_readers", "Readers of the event stream that have caught up.", self._readers)
         yield self._webhooks()
         yield from self._collect_tasks()
         yield CounterMetricFamily(
             "sunmi_gateway_commits", "Transactions of the database.", value=gateway.database.commits
         )
-        volatile = gateway.directory.volatile_mount is not None
-        yield _gauge("state_volatile", "Whether the state is on a file system that a restart empties.", volatile)
-        path = gateway.database.path
-        yield _gauge("database_bytes", "Size of the database's file.", path.stat().st_size)
-        yield _gauge("disk_free_bytes", "Room on the disk that holds the state.", shutil.disk_usage(path.parent).free)
+        yield from self._disk()
+
+    def _disk(self) -> Iterable[Family]:
+        path = self._gateway.database.path
+        with suppress(OSError):
+            volatile = self._gateway.directory.volatile_mount is not None
+            yield _gauge("state_volatile", "Whether the state is on a file system that a restart empties.", volatile)
+        with suppress(OSError):
+            yield _gauge("database_bytes", "Size of the database's file.", path.stat().st_size)
+        with suppress(OSError):
+            free_bytes = shutil.disk_usage(path.parent).free
+            yield _gauge("disk_free_bytes", "Room on the disk that holds the state.", free_bytes)
 
     def _cloud(self) -> Iterable[Family]:
         cloud = self._gateway.cloud
@@ -93,7 +104,7 @@ async def metrics(context: RequestContext) -> web.StreamResponse:
         token_authenticator(gateway.tokens)(request)
     present = CollectorRegistry(auto_describe=False)
     readers = request.app[STREAM].readers
-    present.register(_State(gateway, await gateway.outbox.stats(), readers))
+    present.register(_State(gateway, await try_read(gateway.outbox.stats()), readers))
     ProcessCollector(registry=present)
     body = generate_latest(gateway.metrics.registry) + generate_latest(present)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})

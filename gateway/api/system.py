@@ -8,7 +8,9 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.api import docs
+from gateway.api.readings import try_read
 from gateway.api.route import RequestContext, Route, json_response
+from gateway.outbox.model import Stats
 from gateway.protocol.catalogue import CATALOGUE
 
 DOCUMENT: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("openapi")
@@ -21,10 +23,11 @@ async def healthz(_: RequestContext) -> web.StreamResponse:
 
 
 async def status(context: RequestContext) -> web.StreamResponse:
-    """Return the version, and the state of cloud, cameras and outbox."""
+    """Return the version, and the state of cloud, cameras, outbox and services; null is what cannot be read now."""
     gateway = context.gateway
     cameras = gateway.registry.all()
-    outbox = await gateway.outbox.stats()
+    outbox = await try_read(gateway.outbox.stats()) or Stats(gateway.outbox.depth, None)
+    others = await try_read(gateway.outbox.accounts.count_held())
     return json_response(
         {
             "version": __version__,
@@ -37,7 +40,7 @@ async def status(context: RequestContext) -> web.StreamResponse:
                 "unclear": gateway.outbox.unclear,
                 "held": gateway.outbox.held,
                 "account": gateway.outbox.accounts.current.describe(),
-                "other_accounts": [other.describe() for other in await gateway.outbox.accounts.count_held()],
+                "other_accounts": None if others is None else [other.describe() for other in others],
             },
             "storage": {"volatile": gateway.directory.volatile_mount is not None},
             "services": [report.describe() for report in gateway.supervisor.reports()],

@@ -179,7 +179,7 @@ async def release(context: CommandContext, api: ApiClient, *, to_current: bool, 
 
 def _confirm_move(relay: Any) -> None:
     """Show both accounts and ask."""
-    for other in relay["other_accounts"]:
+    for other in relay["other_accounts"] or ():
         print_message(f"{other['items']} calls wait for {_name_account(other['account'])}")
     print_message(f"the settings name {_name_account(relay['account'])}")
     click.confirm("Send those calls to the account of the settings?", abort=True, err=True)

@@ -17,18 +17,23 @@ _MIB: Final = 1024 * 1024
 _MIN_FREE_BYTES: Final = 64 * _MIB
 _WARNING_AGE_S: Final = 3600.0
 _FAILURE_AGE_S: Final = 86400.0
+_DISK_ADVICE: Final = (
+    "see what the system's log says of the disk (dmesg) and replace it if it fails; then restart the gateway"
+)
 _JOURNAL: Final = Path("var/log/journal")
 
 
 async def check_database(context: CheckContext) -> list[Finding]:
     """Check the database's integrity through a second connection."""
     path = StateDirectory.database_in(context.settings.state_directory)
-    if not path.exists():
+    if context.gateway is None and _is_missing(path):
         return [Finding("skipped", f"{path} does not exist yet")]
     try:
         found = await asyncio.to_thread(health.examine, path, limit_s=15)
     except StateError as exc:
-        return [Finding("warning", str(exc), what_to_do="run the doctor as the gateway's user or as root")]
+        if context.gateway is None and _lacks_permission(path):
+            return [Finding("warning", str(exc), what_to_do="run the doctor as the gateway's user or as root")]
+        return [Finding("failed", str(exc), what_to_do=_DISK_ADVICE)]
     size = f"{found.bytes / _MIB:.1f} MiB, log {found.log_bytes / _MIB:.1f} MiB, schema {found.schema}"
     findings = []
     if found.damage is not None:
@@ -51,7 +56,7 @@ async def check_disk(context: CheckContext) -> list[Finding]:
     try:
         usage = shutil.disk_usage(directory)
     except OSError as exc:
-        return [Finding("warning", f"{directory}: cannot be read: {exc.strerror}")]
+        return [Finding("failed", f"{directory}: cannot be read: {exc.strerror}", what_to_do=_DISK_ADVICE)]
     evidence = f"{usage.free // _MIB} of {usage.total // _MIB} MiB free"
     advice = f"free some space there: du -xh {directory} | sort -h | tail"
     if hasattr(os, "statvfs") and os.statvfs(directory).f_files and not os.statvfs(directory).f_favail:
@@ -129,7 +134,23 @@ async def check_outbox(context: CheckContext) -> list[Finding]:
 
 def _find_existing(path: Path) -> Path:
     """Return the folder, or the nearest one above that exists."""
-    return next(one for one in (path, *path.absolute().parents) if one.exists())
+    return next(one for one in (path, *path.absolute().parents) if not _is_missing(one))
+
+
+def _is_missing(path: Path) -> bool:
+    """Tell whether there is no such file. One on a disk that reports errors is not missing."""
+    try:
+        return not path.exists()
+    except OSError:
+        return False
+
+
+def _lacks_permission(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as exc:
+        return isinstance(exc, PermissionError)
+    return not os.access(path, os.R_OK)
 
 
 def _is_on_card(path: str, root: Path) -> bool:

@@ -28,6 +28,21 @@ async def test_no_database_yet(doctor: Any) -> None:
     assert (await doctor.one("database")).status == "skipped"
 
 
+async def test_a_database_that_was_deleted_under_the_gateway(gateway: Gateway, resident: Any) -> None:
+    gateway.directory.database.unlink()
+    found = await resident.one("database")
+    assert (found.status, "restart the gateway" in found.what_to_do) == ("failed", True)
+
+
+async def test_a_database_that_cannot_be_read(gateway: Gateway, doctor: Any) -> None:
+    path = gateway.directory.database
+    await gateway.close()
+    path.unlink()
+    path.mkdir()  # which nobody, root included, can read as a database
+    found = await doctor.one("database")
+    assert (found.status, "dmesg" in found.what_to_do) == ("failed", True)
+
+
 async def test_damage_is_found_and_not_repaired(gateway: Gateway, doctor: Any) -> None:
     path = gateway.directory.database
     await gateway.database.executemany(
