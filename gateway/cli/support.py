@@ -41,7 +41,6 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
 
     async def work() -> None:
         parts: dict[str, Any] = {"versions.json": bundle.collect_versions(), "log.txt": bundle.read_log(log)}
-        parts["doctor.json"] = {"findings": await collect_findings(context)}
         path = find_settings_file(context.config)
         secrets = _find_secrets_in_file(path) | _find_secrets_in_environment()
         try:
@@ -51,8 +50,10 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
         else:
             secrets |= set(settings.secrets)
             parts["settings.json"] = {"file": str(path), "settings": settings.describe()}
+            # First, since a gateway that is opened for this removes what it cannot use, but the log may hold it still.
             parts["database.json"] = _examine_database(settings, secrets)
             parts |= await _ask_gateway(settings)
+        parts["doctor.json"] = {"findings": await collect_findings(context)}
         names = bundle.write_bundle(file, parts, Redactor(secrets))
         context.emit({"bundle": str(file), "files": names}, print_members)
         print_message(
