@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from gateway.protocol.discovery_frames import Announcement
-from gateway.simulator.careless_json import FLAWS
+from gateway.simulator.malformed_json import FLAWS
 
 FaultKind = Literal[
-    "slow", "drop", "reset_before", "reset_after", "refuse", "status", "careless", "garbage", "html", "empty",
+    "slow", "drop", "reset_before", "reset_after", "refuse", "status", "malformed_json", "garbage", "html", "empty",
     "endless", "silent",
 ]  # fmt: skip
 """What goes wrong with one call; `FAULT_KINDS` describes each."""
@@ -34,7 +34,9 @@ FAULT_KINDS: Final[Mapping[FaultKind, FaultDescription]] = {
     "reset_after": FaultDescription("resets the connection after the request took effect"),
     "refuse": FaultDescription("refuses the call with a return code of the vendor", ("code",)),
     "status": FaultDescription("sends a failing HTTP status", ("status", "code", "retry_after_s")),
-    "careless": FaultDescription("prints the response as a careless camera does: one name in it is flawed", ("flaw",)),
+    "malformed_json": FaultDescription(
+        "prints the response as real cameras may: one name in it makes the JSON malformed", ("flaw",)
+    ),
     "garbage": FaultDescription("sends bytes that are not JSON"),
     "html": FaultDescription("sends a web page, as the login page of a guest network"),
     "empty": FaultDescription("sends an empty body"),
@@ -71,8 +73,8 @@ class InjectedFault:
             raise ValueError("refuse needs a code other than 0")
         if self.kind == "status" and not 400 <= self.status <= 599:
             raise ValueError(f"status needs a status of 400 to 599, not {self.status}")
-        if self.kind == "careless" and self.flaw not in FLAWS:
-            raise ValueError(f"careless needs a flaw of {', '.join(FLAWS)}")
+        if self.kind == "malformed_json" and self.flaw not in FLAWS:
+            raise ValueError(f"malformed_json needs a flaw of {', '.join(FLAWS)}")
         if self.times is not None and self.times < 1:
             raise ValueError(f"times is at least 1, not {self.times}")
 

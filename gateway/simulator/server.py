@@ -15,8 +15,8 @@ from aiohttp import web
 
 from gateway.protocol import json_text
 from gateway.protocol.parameters import FilePart
-from gateway.simulator.careless_json import print_carelessly
 from gateway.simulator.faults import FaultInjection, InjectedFault
+from gateway.simulator.malformed_json import print_malformed
 from gateway.simulator.ports import find_free_port
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
@@ -220,7 +220,7 @@ def _encode(response: ServedResponse, flaw: str = "") -> web.StreamResponse:
         return _RawResponse(response.raw, keep_alive=response.keep_alive)
     if response.document is None:
         return web.Response(status=response.status, text=str(response.status))
-    body = print_carelessly(response.document, flaw) if flaw else json_text.dumps(response.document).encode()
+    body = print_malformed(response.document, flaw) if flaw else json_text.dumps(response.document).encode()
     return web.Response(status=response.status, body=body, content_type="application/json", charset="utf-8")
 
 

@@ -24,9 +24,9 @@ def raw_of(document: dict[str, Any], path: str) -> bytes:
 
 async def test_what_could_not_be_read_is_kept_as_it_came(capturing: CaptureBench) -> None:
     camera = await capturing.simulate()
-    camera.faults.add("careless", flaw="quote", path="config/getApList", times=None)
-    camera.faults.add("careless", flaw="gbk", path="config/getName", times=None)
-    camera.faults.add("careless", flaw="trailing", path="config/getWifiConf", times=None)
+    camera.faults.add("malformed_json", flaw="quote", path="config/getApList", times=None)
+    camera.faults.add("malformed_json", flaw="gbk", path="config/getName", times=None)
+    camera.faults.add("malformed_json", flaw="trailing", path="config/getWifiConf", times=None)
     camera.faults.add("html", path="config/getRotation", times=None)
     camera.faults.add("garbage", path="config/getIrMode", times=None)
     document = await capturing.captured(camera)

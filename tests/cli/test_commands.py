@@ -24,7 +24,7 @@ async def test_an_installer_needs_no_service(store: SimulatedStore, command: Any
     assert camera.state.zoom == 200
     points = await command("cameras", "access-points", camera.sn, "--json")
     assert WIFI_SSID in [point["ssid"] for point in points.json["access_points"]]
-    camera.faults.add("careless", flaw="null_entry", path="config/getApList")
+    camera.faults.add("malformed_json", flaw="null_entry", path="config/getApList")
     incomplete = await command("cameras", "access-points", camera.sn)
     assert WIFI_SSID in incomplete.output
     assert "left out: 1" in incomplete.errors

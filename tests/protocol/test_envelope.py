@@ -99,7 +99,7 @@ def test_a_cameras_response_that_is_json_stays_as_it_is() -> None:
     assert parse_camera_response(raw) == parse_response(raw)
 
 
-def test_a_careless_response_becomes_json_and_says_what_is_left_out() -> None:
+def test_a_malformed_response_becomes_json_and_says_what_is_left_out() -> None:
     neighbour = "老王家".encode("gbk")
     raw = b'{"code":"0","data":{"ap_list":[{"ssid":"' + neighbour + b'"},{"ssid":(null)},{"ssid":"next"}]}}\0'
     response = parse_camera_response(raw)

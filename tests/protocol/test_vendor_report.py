@@ -1,4 +1,4 @@
-"""Reports whose payload is printed carelessly."""
+"""Reports whose payload is malformed JSON."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from gateway.protocol.vendor_report import parse_report
         '{"sn":"FS101D8BS00106"}\0',
     ],
 )
-def test_a_careless_payload_is_read(payload: str) -> None:
+def test_a_malformed_payload_is_read(payload: str) -> None:
     report = parse_report("2001", payload, {})
     assert report.camera == "FS101D8BS00106"
     assert report.type != "vendor.unreadable"

@@ -10,10 +10,10 @@ from tests.cameras.provisioning.conftest import ACTIVATION, ALL_DONE, NOTHING, S
 
 
 @pytest.mark.parametrize("flaw", ["gbk", "quote", "null_entry", "truncated"])
-async def test_a_camera_beside_a_careless_name_is_provisioned(lab: Lab, flaw: str) -> None:
+async def test_a_camera_beside_a_malformed_name_is_provisioned(lab: Lab, flaw: str) -> None:
     camera = await lab.camera()
     await lab.scan()
-    camera.faults.add("careless", flaw=flaw, times=None)
+    camera.faults.add("malformed_json", flaw=flaw, times=None)
     job = await lab.run(WHOLE)
     assert outcome(job) == ALL_DONE
 

@@ -1,4 +1,4 @@
-"""Cameras that print names, lists and clocks carelessly: none of it keeps them from being put to work."""
+"""Cameras that print malformed names, lists and clocks: none of it keeps them from being put to work."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from gateway.cameras.cameras import AccessPoint
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.simulator.careless_json import FLAWED_NAMES, FLAWS
+from gateway.simulator.malformed_json import FLAWED_NAMES, FLAWS
 from tests.cameras.conftest import NUMBER, Bench
 
 WIFI = ("SunmiStore", "plenty-of-coffee")
@@ -31,7 +31,7 @@ def call(path: str, **arguments: object) -> Any:
 @pytest.mark.parametrize("flaw", FLAWS)
 async def test_one_neighbours_name_stops_nothing(bench: Bench, flaw: str) -> None:
     camera = await bench.manage(await bench.simulate())
-    camera.faults.add("careless", flaw=flaw, times=None)
+    camera.faults.add("malformed_json", flaw=flaw, times=None)
     assert await bench.cameras.probe_activation(camera.sn) == "not_activated"
     seen = await bench.cameras.list_access_points(camera.sn)
     assert AccessPoint("SunmiStore", "WPA-PSK") in seen
@@ -56,7 +56,7 @@ def test_each_flawed_name_has_its_meaning() -> None:
 
 async def test_what_is_left_out_is_logged_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     camera = await bench.manage(await bench.simulate())
-    camera.faults.add("careless", flaw="null_entry", times=2)
+    camera.faults.add("malformed_json", flaw="null_entry", times=2)
     for _ in range(3):
         await bench.cameras.list_access_points(camera.sn)
     logged = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]

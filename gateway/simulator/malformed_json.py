@@ -1,4 +1,4 @@
-"""JSON as real cameras may print it: names are copied byte for byte, and lists are put together carelessly."""
+"""JSON as real cameras may print it: names are copied byte for byte, and lists are put together wrongly."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -24,7 +24,7 @@ _NEIGHBOUR: Final = "\ue000 a neighbour's name"
 _PLACE: Final = _NEIGHBOUR.encode()
 
 
-def print_carelessly(document: Mapping[str, Any], flaw: str) -> bytes:
+def print_malformed(document: Mapping[str, Any], flaw: str) -> bytes:
     """Return a vendor response as JSON with one flaw: in the name of a neighbour's network, or else in the camera's.
 
     A `null_entry` and a `truncated` list cost one entry, which is added. Everything else can be read as it is meant.

@@ -1,4 +1,4 @@
-"""What cameras print carelessly arrives at installers and tills as JSON in UTF-8."""
+"""Malformed JSON of cameras arrives at installers and tills as JSON in UTF-8."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from gateway.api.vendor_schemas import response_schema
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Side
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.careless_json import FLAWS
+from gateway.simulator.malformed_json import FLAWS
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 LEFT_OUT = ("null_entry", "truncated")
@@ -35,7 +35,7 @@ async def test_every_flaw_is_read(ours: SimulatedCamera, installer: Any) -> None
     path = f"/api/v1/cameras/{ours.sn}"
     for flaw in FLAWS:
         ours.faults.clear()
-        ours.faults.add("careless", flaw=flaw, times=None)
+        ours.faults.add("malformed_json", flaw=flaw, times=None)
         listed = await read(installer.session, installer.token, "GET", f"{path}/access-points")
         assert WIFI_SSID in [one["ssid"] for one in listed["access_points"]], flaw
         assert listed["left_out"] == (flaw in LEFT_OUT), flaw
@@ -48,9 +48,9 @@ async def test_every_flaw_is_read(ours: SimulatedCamera, installer: Any) -> None
     assert ours.faults.queue, "every response was flawed"
 
 
-async def test_a_camera_beside_a_careless_name_is_put_to_work(store: SimulatedStore, installer: Any) -> None:
+async def test_a_camera_beside_a_malformed_name_is_put_to_work(store: SimulatedStore, installer: Any) -> None:
     camera = store.cameras[1]
-    camera.faults.add("careless", flaw="gbk_backslash", times=None)
+    camera.faults.add("malformed_json", flaw="gbk_backslash", times=None)
     await installer("POST", "/api/v1/discovery", {"timeout_s": 1.0})
     assert (await installer("POST", "/api/v1/cameras", {"sn": camera.sn})).body["activation"] == "not_activated"
     path = f"/api/v1/cameras/{camera.sn}"
