@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import sqlite3
 from typing import Any
 
@@ -22,3 +23,10 @@ async def test_the_stored_events_of_a_rare_type_are_printed(command: Any) -> Non
         connection.commit()
     shown = await command("events", "tail", "--no-follow", "--json", "--types", "rare.*")
     assert [json.loads(line)["type"] for line in shown.output.splitlines()] == list(kinds.values())
+
+
+async def test_following_says_that_it_waits(running: str, command: Any) -> None:
+    process = await command.begin("events", "tail")
+    assert await process.stderr.readline() == b"waiting for events; Ctrl-C ends\n"
+    process.send_signal(signal.SIGINT)
+    await process.communicate()
