@@ -27,10 +27,9 @@ def _problem_document(problem: Problem) -> dict[str, Any]:
 def problem_response(request: web.Request, failure: Exception) -> web.Response:
     """Return the response to a request that failed. An unexpected failure is logged; the response tells no details.
 
-    Raises an HTTPException that is no failure, such as a redirect, again.
+    The caller logs a `StateError`. Raises an HTTPException that is no failure, such as a redirect, again.
     """
     if isinstance(failure, StateError):
-        _log.warning("%s %s failed: %s", request.method, request.path, failure)
         failure = StorageFailed(str(failure), retry_after_s=_STORAGE_RETRY_AFTER_S)
     if isinstance(failure, Problem):
         return _make_response(failure.status, _problem_document(failure), _headers(failure))

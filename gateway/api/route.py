@@ -16,8 +16,10 @@ from gateway.api.query import Query
 from gateway.api.scopes import require_scope
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
+from gateway.errors import StateError
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
+from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.logs.request import begin_request
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
@@ -88,16 +90,25 @@ class Route:
         if self.accepts_ticket:
             authenticate = _accept_tickets(gateway, authenticate)
 
+        async def respond(request: web.Request) -> web.StreamResponse:
+            if screen is not None:
+                screen(request)
+            if needed is None:
+                return await handler(RequestContext(gateway, request, frozenset()))
+            caller = authenticate(request)
+            require_scope(caller.scopes, needed)
+            return await handler(RequestContext(gateway, request, caller.scopes, caller.name))
+
+        failures = FailureLog(_log, f"{self.method} {self.path} cannot use the database")
+
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                if screen is not None:
-                    screen(request)
-                if needed is None:
-                    return await handler(RequestContext(gateway, request, frozenset()))
-                caller = authenticate(request)
-                require_scope(caller.scopes, needed)
-                return await handler(RequestContext(gateway, request, caller.scopes, caller.name))
+                response = await respond(request)
+                failures.recovered()
+                return response
             except Exception as exc:
+                if isinstance(exc, StateError):
+                    failures.failed(exc, exc)
                 return problem_response(request, exc)
             finally:
                 budget.give_back(request)
