@@ -33,6 +33,12 @@ class CameraBody(Body):
 
     sn: str = Field(min_length=1, max_length=64, description="The serial number on the camera's label.")
     address: str | None = Field(default=None, max_length=260, description="host or host:port, if it was not found.")
+    certificate_sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
+        description="The SHA-256 of the camera's certificate, in hex, if a person has compared it. "
+        "Needed only where other cameras have proved themselves with another one.",
+    )
 
 
 class WifiBody(Body):

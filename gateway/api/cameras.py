@@ -18,7 +18,7 @@ from gateway.api.bodies import (
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.cameras.capture import capture
 from gateway.cameras.provisioning import ProvisioningRequest, StepTimeouts
-from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, NotManaged, Problem
+from gateway.errors import CameraUntrusted, Conflict, FieldError, InvalidRequest, NotFound, NotManaged, Problem
 
 _ACTIVATION_TIMEOUTS: Final = StepTimeouts(reach_s=0, activate_s=10, verify_s=5)
 """The timeouts of an activation whose caller waits for the outcome."""
@@ -56,13 +56,26 @@ async def list_cameras(context: RequestContext) -> web.StreamResponse:
 
 
 async def add_camera(context: RequestContext) -> web.StreamResponse:
-    """Make a camera managed: a person says that this gateway is to call it."""
+    """Make a camera managed: a person says that this gateway is to call it, and confirms its certificate."""
     body = await read_body(context.request, CameraBody)
     gateway = context.gateway
     sn, address = gateway.registry.find_spelling(body.sn), body.address
     if address is not None and ":" not in address:
         address = f"{address}:{gateway.settings.cameras.port}"
+    known = gateway.registry.find(sn)
+    was_managed = known is not None and known.managed
+    certificate = (body.certificate_sha256 or "").replace(":", "").lower()
     await gateway.registry.manage(sn, address)
+    try:
+        await gateway.cameras.confirm_certificate(sn, certificate)
+    except CameraUntrusted:
+        if known is None:
+            await gateway.registry.forget(sn)
+        elif not was_managed:
+            await gateway.registry.unmanage(sn)
+        raise
+    except Problem:  # it may be switched off
+        pass
     with contextlib.suppress(Problem):  # it may be switched off, and is asked again later
         await gateway.cameras.probe_activation(sn)
     return json_response(gateway.registry.get(sn).describe(), 201)

@@ -22,7 +22,7 @@ from gateway.cameras.connection import (
     HttpResponse,
     MalformedCameraResponse,
 )
-from gateway.cameras.connector import GET_INFO, Connector, Identify
+from gateway.cameras.connector import GET_INFO, Connector, Identify, unconfirmed_error
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Activation, Registry
 from gateway.cameras.session import CameraSession, Credentials
@@ -289,6 +289,23 @@ class Cameras:
         Raises the same as `call`.
         """
         return await self._connector.fetch_certificate_sha256(self._registry.get(sn), self._timeout_s)
+
+    async def confirm_certificate(self, sn: str, certificate_sha256: str = "") -> None:
+        """Pin the certificate that a person confirmed, or the one that the camera shows to a person who adds it.
+
+        The one that it shows has to be that of the cameras that have proved themselves, if there are any. Raises
+        `CameraUntrusted` with the one that it shows, and the same as `fetch_certificate_sha256`.
+        """
+        session = self._get_session(sn)
+        async with session.reserve():
+            camera = self._get_managed(sn)
+            if certificate_sha256:
+                await self._registry.pin(sn, certificate_sha256)
+            elif not camera.certificate_sha256:
+                shown = await self.fetch_certificate_sha256(sn)
+                if self._registry.is_unusual_certificate(shown):
+                    raise unconfirmed_error(camera, shown)
+                await self._registry.pin(sn, shown)
 
     async def trust(self, sn: str, certificate_sha256: str) -> None:
         """Take the certificate that a camera shows now as its pin, if it is the one that the person saw.

@@ -36,6 +36,10 @@ class Connector:
     has to answer a signed `getInfo` with its serial number: at each new address before it gets anything else, and
     each time before a secret and before what cannot be undone. Any camera may be at the address of a hotspot, so there
     each connection begins with the question who answers.
+
+    Nothing signed and nothing secret goes to a certificate that is not pinned. A signature holds for every camera of
+    the account and for every path, so whoever gets one can use it. A certificate is pinned when a person confirms it,
+    or when a camera of the account has proved itself with it.
     """
 
     def __init__(
@@ -128,15 +132,18 @@ class Connector:
     ) -> None:
         pin = camera.certificate_sha256 or await self._handshake(camera, address, _remaining_s(deadline))
         interface = camera.find_interface(address)
-        must_verify = verify and camera.managed and (identify or camera.verified_address != address)
+        if camera.managed and not camera.certificate_sha256 and self._registry.is_proved_certificate(pin):
+            await self._registry.pin(camera.sn, pin)
+        is_pinned = camera.certificate_sha256 == pin
+        if identify and not is_pinned:
+            raise unconfirmed_error(camera, pin)
+        must_verify = verify and camera.managed and is_pinned and (identify or camera.verified_address != address)
         must_prove = must_verify and (
             camera.activation == "activated" or (camera.activation == "unknown" and all(self._credentials))
         )
         await session.connect(address, pin, deadline=deadline, interface=interface)
         if camera.shares_address(address) or (identify and not must_prove):
             await self._identify_peer(camera, session, address, deadline)
-        if camera.managed and not camera.certificate_sha256:
-            await self._registry.pin(camera.sn, pin)
         if must_prove:
             await self._verify_identity(camera, session, deadline)
             if identify:
@@ -185,6 +192,11 @@ class Connector:
 
     async def confirm_identity(self, camera: CameraRecord, session: CameraSession, info: VendorResponse) -> None:
         """Take a signed `getInfo` as the proof of identity. Raises `CameraUntrusted` for another camera."""
+        if not info.has_numeric_code:
+            session.close()
+            raise CameraUntrusted(
+                f"what answers for the camera {camera.sn} sends its code as text: no camera does that"
+            )
         sn = read_text(info, "sn")
         if sn != camera.sn:
             session.close()
@@ -231,6 +243,9 @@ class Connector:
         if not call.endpoint.repeatable and (session.connection is None or not session.connection.is_open):
             # Another connection might lead to another camera.
             raise CameraUnreachable(f"the camera {camera.sn} closed the connection before the call was sent: try again")
+        shown = session.connection.pin if session.connection is not None else ""
+        if credentials is not None and shown != camera.certificate_sha256:
+            raise unconfirmed_error(camera, shown)
         try:
             response = await session.exchange(call, credentials, deadline=deadline)
         except (CameraUnreachable, PeerTimeout) as exc:
@@ -287,6 +302,15 @@ def read_text(response: VendorResponse, name: str) -> str:
     """Return a text of the response's data without blanks around it, or an empty text."""
     value: Any = response.data.get(name) if isinstance(response.data, Mapping) else None
     return value.strip() if isinstance(value, str) else ""
+
+
+def unconfirmed_error(camera: CameraRecord, shown: str) -> CameraUntrusted:
+    """Return the error for a certificate that nobody has confirmed and no camera has proved itself with."""
+    return CameraUntrusted(
+        f"the camera {camera.sn} shows a certificate that nobody has confirmed and none of your cameras has, so "
+        "nothing secret was sent; compare it and trust it if it is right",
+        certificate_sha256=shown,
+    )
 
 
 def _no_address(camera: CameraRecord) -> Problem:

@@ -90,7 +90,7 @@ class Registry(PresenceTracker):
         await self._store.flush()
 
     async def pin(self, sn: str, sha256: str) -> None:
-        """Remember the first certificate that a camera showed.
+        """Remember the first certificate of a camera: one that was confirmed, or that of other cameras.
 
         Raises `NotFound`, and `CameraUntrusted` if another one is remembered: only `trust` replaces it.
         """
@@ -102,6 +102,19 @@ class Registry(PresenceTracker):
             )
         if camera.certificate_sha256 == "":
             await self._set_pin(camera, sha256)
+
+    def is_proved_certificate(self, sha256: str) -> bool:
+        """Tell whether a managed camera has proved itself with this certificate."""
+        return sha256 in self._proved_certificates()
+
+    def is_unusual_certificate(self, sha256: str) -> bool:
+        """Tell whether managed cameras have proved themselves, and all of them with other certificates."""
+        proved = self._proved_certificates()
+        return bool(proved) and sha256 not in proved
+
+    def _proved_certificates(self) -> set[str]:
+        cameras = self._cameras.values()
+        return {one.certificate_sha256 for one in cameras if one.can_prove_serial_number and one.certificate_sha256}
 
     async def trust(self, sn: str, sha256_expected: str, sha256_shown: str) -> None:
         """Replace the pin by the certificate that the camera shows now, if it is the one that the person saw.

@@ -76,11 +76,25 @@ async def show_camera(context: CommandContext, api: ApiClient, sn: str) -> None:
 @cameras.command("add")
 @click.argument("sn")
 @click.option("--address", help="host or host:port, for a camera that was not found.")
+@click.option("--certificate", metavar="SHA256", help="The one that you compared, if your other cameras have another.")
 @with_api
-async def add_camera(context: CommandContext, api: ApiClient, sn: str, address: str | None) -> None:
-    """Make a camera managed: the gateway calls it from now on."""
-    body = {"sn": sn} | ({"address": address} if address else {})
-    context.emit(await api.post("cameras", body), print_members)
+async def add_camera(
+    context: CommandContext, api: ApiClient, sn: str, address: str | None, certificate: str | None
+) -> None:
+    """Make a camera managed: the gateway calls it from now on, and trusts the certificate that it shows."""
+    body = {"sn": sn, "address": address, "certificate_sha256": certificate}
+    body = {name: value for name, value in body.items() if value}
+    try:
+        camera = await api.post("cameras", body)
+    except ApiError as exc:
+        shown = exc.document.get("certificate_sha256")
+        if shown is None or certificate or not context.can_prompt:
+            raise
+        print_message(str(exc))
+        if not await context.confirm(f"It shows the certificate {shown}. Is it right?"):
+            raise
+        camera = await api.post("cameras", body | {"certificate_sha256": shown})
+    context.emit(camera, print_members)
 
 
 @cameras.command("access-points")

@@ -48,6 +48,19 @@ async def check_client_certificate(context: CheckContext) -> list[Finding]:
     return [check_validity(f"{file}: the client certificate", subject, begin, end, "ask the vendor for a new one")]
 
 
+async def check_account(context: CheckContext) -> list[Finding]:
+    """Compare the account that cameras are called with with the cloud's."""
+    settings = context.settings
+    app_id, secret_key = settings.camera_credentials
+    if not app_id or not secret_key:
+        return [Finding("skipped", "there are no credentials for cameras")]
+    if app_id != settings.cloud.app_id:
+        return [Finding("ok", f"cameras are called with an account of their own, {app_id}")]
+    advice = "ask the vendor for an account for cameras alone, and set cameras.app_id and cameras.secret_key"
+    evidence = "the vendor's signature holds for every call of the account, and cameras get to see it"
+    return [Finding("ok", "cameras are called with the account of the cloud", evidence, advice)]
+
+
 async def check_reachable(context: CheckContext) -> list[Finding]:
     """Ask every managed camera who it is."""
     failures = await _probe_cameras(context)

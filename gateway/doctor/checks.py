@@ -23,6 +23,7 @@ CHECKS: Final = (
     Check("second_gateway", neighbours.check_second_gateway),
     Check("client_isolation", neighbours.check_client_isolation, timeout_s=20, needs_gateway=True),
     Check("client_certificate", cameras.check_client_certificate),
+    Check("camera_account", cameras.check_account),
     Check("cameras", cameras.check_reachable, timeout_s=30, needs_gateway=True),
     Check("activation", cameras.check_activation, timeout_s=45, needs_gateway=True),
     Check("serial_numbers", cameras.check_duplicates, timeout_s=20, needs_gateway=True),

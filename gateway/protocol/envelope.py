@@ -11,7 +11,7 @@ LEFT_OUT_FIELD: Final = "left_out"
 
 _CODE: Final = re.compile(r"-?[0-9]{1,9}")
 _FIRST_CODE: Final = re.compile(
-    rb'(?:\xef\xbb\xbf)?[\x00-\x20]*\{[\x00-\x20]*"code"[\x00-\x20]*:[\x00-\x20]*"?(-?[0-9]{1,9})(?![0-9.eE])'
+    rb'(?:\xef\xbb\xbf)?[\x00-\x20]*\{[\x00-\x20]*"code"[\x00-\x20]*:[\x00-\x20]*("?)(-?[0-9]{1,9})(?![0-9.eE])'
 )
 
 
@@ -31,6 +31,11 @@ class VendorResponse:
     """The body as JSON in UTF-8: as received, unless that was none."""
     left_out: int = 0
     """How many entries could not be read and are left out. The document says so in `LEFT_OUT_FIELD`."""
+
+    @property
+    def has_numeric_code(self) -> bool:
+        """Whether the code was a number, as the vendor writes it, and not a text."""
+        return isinstance(self.document.get("code"), int)
 
     @property
     def data(self) -> Any:
@@ -78,10 +83,11 @@ def parse_camera_response(raw: bytes) -> VendorResponse:
             raise
         response = lenient
     first = _FIRST_CODE.match(raw)
-    if first is None or int(first[1]) == response.code:
+    if first is None or int(first[2]) == response.code:
         return response
-    document = {**response.document, "code": int(first[1])}
-    return VendorResponse(document["code"], document, json_text.dumps(document).encode(), response.left_out)
+    code = int(first[2])
+    document = {**response.document, "code": str(code) if first[1] else code}
+    return VendorResponse(code, document, json_text.dumps(document).encode(), response.left_out)
 
 
 def _parse_leniently(raw: bytes) -> VendorResponse | None:

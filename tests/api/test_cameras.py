@@ -102,6 +102,32 @@ async def test_a_camera_is_added_shown_and_forgotten(store: SimulatedStore, inst
     assert (await installer("GET", f"/api/v1/cameras/{sn}")).status == 404
 
 
+@pytest.mark.parametrize("by_address", [False, True])
+async def test_a_camera_with_an_unusual_certificate_is_added_by_who_names_that(
+    store: SimulatedStore, installer: Any, by_address: bool
+) -> None:
+    proved, rogue, *_ = store.cameras
+    if not by_address:
+        await found(installer)
+    assert (await installer("POST", "/api/v1/cameras", {"sn": proved.sn, "address": proved.host})).status == 201
+    rogue.faults.changed_certificate = True
+    body = {"sn": rogue.sn, "address": rogue.host}
+    refused = await installer("POST", "/api/v1/cameras", body)
+    assert (refused.status, refused.body["code"]) == (502, "camera_untrusted")
+    camera = await installer("GET", f"/api/v1/cameras/{rogue.sn}")
+    assert camera.status == 404 if by_address else not camera.body["managed"]
+    shown = refused.body["certificate_sha256"]
+    added = await installer("POST", "/api/v1/cameras", body | {"certificate_sha256": shown.upper()})
+    assert (added.status, added.body["certificate_sha256"]) == (201, shown)
+    assert "device/getInfo" not in rogue.request_paths
+
+
+async def test_what_is_no_certificate_is_refused(installer: Any) -> None:
+    body = {"sn": "A", "address": "127.0.0.1", "certificate_sha256": ":" * 64}
+    answer = await installer("POST", "/api/v1/cameras", body)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+
+
 async def test_a_camera_is_added_by_address(store: SimulatedStore, installer: Any) -> None:
     camera = store.cameras[0]
     added = await installer("POST", "/api/v1/cameras", {"sn": camera.sn, "address": camera.host})

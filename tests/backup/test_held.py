@@ -47,6 +47,7 @@ async def restored(store: SimulatedStore, settings: Settings, tmp_path: Path) ->
     old = await Gateway.open(settings)
     await find(old, store.cameras[:1])
     await old.registry.manage(store.cameras[0].sn)
+    await old.cameras.confirm_certificate(store.cameras[0].sn)
     await old.cameras.probe_activation(store.cameras[0].sn)
     await store.cloud.stop()
     for number in (1, 2):

@@ -72,6 +72,7 @@ class CaptureBench:
         await camera.start()
         try:
             await self.bench.registry.manage(camera.sn, camera.address)
+            await self.bench.cameras.confirm_certificate(camera.sn)
             async with self.responding(camera):
                 yield camera
         finally:

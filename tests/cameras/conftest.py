@@ -23,6 +23,7 @@ from gateway.discovery.discovery import Discovery
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import CameraSettings, DiscoverySettings
+from gateway.simulator import certificates
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.storage.database import Database
@@ -186,6 +187,12 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
 APP_ID = "EF3OG8R5B32X0"
 SECRET_KEY = "kdsofkdsnflke9382938k"
 NUMBER = "8000000000000000000042"
+CAMERA_SHA256 = (
+    x509.load_pem_x509_certificate((Path(certificates.__file__).parent / "certificates" / "camera.pem").read_bytes())
+    .fingerprint(hashes.SHA256())
+    .hex()
+)
+"""The SHA-256 of the certificate that simulated cameras share."""
 
 
 @dataclass
@@ -236,9 +243,10 @@ class Bench:
         )
 
     async def manage(self, camera: SimulatedCamera) -> SimulatedCamera:
-        """Let a camera have been found and made managed."""
+        """Let a camera have been found and made managed, by a person who has seen its certificate."""
         self.record_device(camera)
         await self.registry.manage(camera.sn)
+        await self.registry.pin(camera.sn, CAMERA_SHA256)
         return camera
 
     def calls(self, settings: CameraSettings | None = None, credentials: tuple[str, str] | None = None) -> Cameras:

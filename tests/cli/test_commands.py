@@ -11,6 +11,18 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 
 
+async def test_an_unusual_certificate_is_shown_and_named(store: SimulatedStore, command: Any) -> None:
+    proved, unusual = store.cameras
+    assert (await command("cameras", "add", proved.sn, "--address", proved.host)).status == 0
+    unusual.faults.changed_certificate = True
+    add = ("cameras", "add", unusual.sn, "--address", unusual.host, "--json")
+    refused = await command(*add)
+    assert refused.status == 1
+    shown = refused.json["certificate_sha256"]
+    added = await command(*add, "--certificate", shown)
+    assert (added.status, added.json["certificate_sha256"]) == (0, shown)
+
+
 async def test_an_installer_needs_no_service(store: SimulatedStore, command: Any) -> None:
     found = await command("discover", "--json")
     assert found.status == 0, found.errors

@@ -26,6 +26,7 @@ async def cameras(gateway: Gateway, store: SimulatedStore) -> list[SimulatedCame
     await find(gateway, store.cameras)
     for camera in store.cameras:
         await gateway.registry.manage(camera.sn)
+        await gateway.cameras.confirm_certificate(camera.sn)
         await gateway.cameras.probe_activation(camera.sn)
     return store.cameras
 
@@ -35,6 +36,14 @@ async def test_all_answer(resident: Any, cameras: list[SimulatedCamera]) -> None
     assert [one.status for one in found["cameras"]] == ["ok"]
     assert "2 of 2" in found["cameras"][0].what
     assert [one.status for one in found["camera_clocks"]] == ["ok"]
+
+
+async def test_an_account_for_cameras_alone_is_recommended(resident: Any, with_settings: Callable[..., Any]) -> None:
+    found = await resident.one("camera_account")
+    assert found.status == "ok"
+    assert "cameras.app_id" in found.what_to_do
+    own = await with_settings(cameras__app_id="CAMERASONLY", cameras__secret_key="of-their-own").one("camera_account")
+    assert (own.status, own.what_to_do) == ("ok", "")
 
 
 async def test_two_devices_with_one_serial_number_are_named(resident: Any, gateway: Gateway) -> None:

@@ -81,6 +81,7 @@ async def test_a_subscription_that_fails(gateway: Gateway, resident: Any, store:
     [camera, *_] = store.cameras
     await find(gateway, [camera])
     await gateway.registry.manage(camera.sn)
+    await gateway.cameras.confirm_certificate(camera.sn)
     await gateway.cameras.probe_activation(camera.sn)
     with contextlib.suppress(Problem):
         await gateway.subscriptions.add(camera.sn)

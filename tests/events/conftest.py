@@ -51,6 +51,7 @@ class Bench:
         camera = self.store.cameras[number]
         self.record_device(camera)
         await self.registry.manage(camera.sn)
+        await self.cameras.confirm_certificate(camera.sn)
         await self.cameras.probe_activation(camera.sn)
         return camera
 

@@ -94,11 +94,27 @@ class ProvisioningContext:
             return []
         return [device for device in result.devices if device.sn == self.job.sn]
 
+    async def confirm_certificate(self) -> None:
+        """Have the certificate pinned that the camera shows to the person who provisions it.
+
+        Raises `StepFailed` if other cameras have proved themselves with another one.
+        """
+        if self.camera.certificate_sha256:
+            return
+        try:
+            await self.cameras.confirm_certificate(self.job.sn)
+        except CameraUntrusted as exc:
+            add = f"sunmi-gateway cameras add {self.job.sn} --certificate {exc.certificate_sha256}"
+            raise StepFailed("certificate_changed", f"{exc.detail}: {add}", exc) from exc
+        except RETRYABLE_ERRORS:
+            pass  # the probe that follows tells why
+
     async def probe_activation(self) -> Activation | None:
         """Ask the camera for its activation state. Return None, and set `last_failure`, if it does not answer.
 
         Raises `StepFailed` if its certificate has changed.
         """
+        await self.confirm_certificate()
         try:
             return await self.cameras.probe_activation(self.job.sn)
         except (*RETRYABLE_ERRORS, CameraUntrusted, VendorRefused) as exc:

@@ -96,6 +96,7 @@ async def _send_wifi(context: ProvisioningContext) -> None:
         await context.save(job)
 
     while True:
+        await context.confirm_certificate()
         try:
             job.wifi_answered = await context.cameras.set_wifi(
                 job.sn, request.ssid or "", request.password or "", before_sending=record
