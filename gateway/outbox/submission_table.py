@@ -301,5 +301,7 @@ def _insert_rows(connection: sqlite3.Connection, table: str, columns: str, rows:
 
 @functools.cache
 def _insertion(table: str, columns: str, count: int) -> str:
+    """Return the statement. Content without an item, which damage has left, is in no new item's way."""
+    verb = "REPLACE" if table == "item_content" else "INSERT"
     row = f"({', '.join('?' * len(columns.split(',')))})"
-    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+    return f"{verb} INTO {table} ({columns}) VALUES {', '.join([row] * count)}"

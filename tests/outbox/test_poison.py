@@ -235,6 +235,14 @@ async def test_a_number_that_cannot_be_true_changes_nothing_for_new_items(shop: 
     await shop.drain()
 
 
+async def test_content_without_an_item_is_in_the_way_of_no_new_item(shop: Shop) -> None:
+    with closing(sqlite3.connect(shop.path)) as connection, connection:
+        connection.execute("INSERT INTO item_content VALUES (1, 'left by damage')")
+    assert await submit(shop.life.outbox, order("A")) == [1]
+    await shop.drain()
+    assert await shop.states() == ["delivered"]
+
+
 async def test_an_item_that_fails_in_a_way_nobody_foresaw_is_refused_in_the_end(
     simulated: SimulatedCloud, make_client: MakeClient, tmp_path: Path
 ) -> None:
