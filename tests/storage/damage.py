@@ -63,6 +63,11 @@ def pointer_map(damage: Damage) -> None:
     damage.spoil(range(2, damage.pages + 1, GROUP))
 
 
+def root_and_map(damage: Damage) -> None:
+    roots_of_large_tables(damage)
+    pointer_map(damage)
+
+
 def empty_block(damage: Damage) -> None:
     begin = damage.dice.randrange(1, max(2, damage.pages - 32)) * PAGE
     damage.content[begin : begin + 32 * PAGE] = bytes(32 * PAGE)
@@ -80,6 +85,7 @@ def cut_off(damage: Damage) -> None:
 
 HARMLESS: Sequence[Callable[[Damage], None]] = (
     first_page, empty_first_page, schema, first_page_and_schema, roots_of_large_tables, pointer_map,
+    root_and_map,
 )  # fmt: skip
 """Kinds of damage that cost no row: what they destroy is known from elsewhere."""
 HARMFUL: Sequence[Callable[[Damage], None]] = (three_pages, empty_block, sectors, cut_off)

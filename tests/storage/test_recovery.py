@@ -227,11 +227,12 @@ def test_nothing_that_was_deleted_comes_back(path: Path, tmp_path: Path, kind: K
         assert secret not in copy.read_bytes()
 
 
-def test_the_file_that_is_set_aside_holds_no_passwords(path: Path) -> None:
+@pytest.mark.parametrize("kind", [damage.first_page, damage.root_and_map], ids=lambda kind: kind.__name__)
+def test_the_file_that_is_set_aside_holds_no_passwords(path: Path, kind: Kind) -> None:
     [job] = read_content(path)["provisioning_job"]
     password = json.loads(job["state"])["password"].encode()
     assert password in path.read_bytes()
-    spoil(path, damage.first_page)
+    spoil(path, kind)
     reopen(path)
     assert read_content(path)["provisioning_job"] == [job], "the job goes on"
     assert password not in path.with_name("gateway.db.corrupt-1").read_bytes()

@@ -12,6 +12,7 @@ import pytest
 from gateway.storage.recovery.page_map import PAGE_BYTES, PageMap
 from gateway.storage.recovery.page_tables import PageTables
 from gateway.storage.recovery.readable_rows import ReadableRows, read_page
+from gateway.storage.recovery.row_shape import RowShape, declare_stored
 
 DICE = random.Random(7)
 VALUES: list[tuple[Any, ...]] = [
@@ -139,3 +140,25 @@ def test_the_row_before_a_damage_is_read(path: Path) -> None:
         found = {int(text) for (text,) in ReadableRows(connection, "lines")}
     assert 0 < len(on_page) < 20
     assert found == set(range(200)) - on_page
+
+
+def test_a_page_is_told_by_the_shape_of_its_rows(tmp_path: Path) -> None:
+    """A key that is the rowid is not stored in the row, so content is not mistaken for a text under a text."""
+    with closing(sqlite3.connect(tmp_path / "shapes.db", isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.execute("CREATE TABLE content (sequence INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
+        connection.execute("CREATE TABLE job (sn TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT")
+        connection.execute("CREATE TABLE value (name TEXT NOT NULL, number REAL) STRICT")
+        shapes = {table: RowShape(connection, table) for table in ("content", "job", "value")}
+        connection.execute(f"CREATE TABLE stored ({declare_stored(4)})")
+        connection.execute("INSERT INTO stored (c0) VALUES (NULL)")
+        [(_, absent, *_)] = connection.execute("SELECT * FROM stored").fetchall()
+
+    def find(*values: object) -> set[str]:
+        row = [*values, *[absent] * 4][:4]
+        return {table for table, shape in shapes.items() if shape.fits(row)}
+
+    assert find(None, "text") == {"content"}
+    assert find("SN1", "{}") == {"job"}
+    assert find("x", None) == find("x", 1) == find("x", 1.5) == {"value"}
+    assert find("x") == find("SN1", "{}", 1) == find(None, None) == find(b"x", 1) == set()

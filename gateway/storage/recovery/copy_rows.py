@@ -9,12 +9,15 @@ from typing import Any, Final
 from gateway.storage.recovery.page_map import PAGE_BYTES, PageMap
 from gateway.storage.recovery.page_tables import PageTables
 from gateway.storage.recovery.readable_rows import ReadableRows, read_page
+from gateway.storage.recovery.row_shape import RowShape, declare_stored
 
 _TABLES: Final = (
     "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT wr "
     "AND name NOT LIKE 'sqlite%' AND name != 'migration' ORDER BY name"
 )
 """Tables whose rows are copied. Tables without rowid are left out: they follow from others, and are made anew."""
+
+_ALL_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
 
 
 @dataclass(slots=True)
@@ -43,14 +46,44 @@ def copy_rows(damaged: Path, roots: Mapping[str, int], new: sqlite3.Connection) 
         with PageTables(damaged) as page_tables:
             for target in targets:
                 target.copy_tree(page_tables, roots.get(target.report.table))
-            incomplete = {
-                roots[one.report.table]: one for one in targets if one.report.gaps and one.report.table in roots
-            }
-            with damaged.open("rb") as file:
-                leaves = PageMap(file).find_leaves(incomplete) if incomplete else {}
-            for root, pages in leaves.items():
-                incomplete[root].copy_leaves(page_tables, pages)
+            incomplete = [target for target in targets if target.report.gaps]
+            if incomplete:
+                _copy_leaves(damaged, roots, page_tables, incomplete, new)
     return [target.report for target in targets]
+
+
+def _copy_leaves(
+    damaged: Path,
+    roots: Mapping[str, int],
+    page_tables: PageTables,
+    incomplete: Sequence["_Target"],
+    new: sqlite3.Connection,
+) -> None:
+    """Copy the rows of pages to which no tree leads: where the page map says, and where it does not, by their shape."""
+    by_root = {roots[one.report.table]: one for one in incomplete if one.report.table in roots}
+    with damaged.open("rb") as file:
+        page_map = PageMap(file)
+        leaves = page_map.find_leaves(by_root)
+        unmapped = page_map.find_unmapped_leaves(set(roots.values()))
+    for root, pages in leaves.items():
+        by_root[root].copy_leaves(page_tables, pages)
+    by_table = {one.report.table: one for one in incomplete}
+    for table, pages in _assign(new, page_tables, unmapped).items():
+        if table in by_table:
+            by_table[table].copy_leaves(page_tables, pages)
+
+
+def _assign(new: sqlite3.Connection, page_tables: PageTables, pages: Sequence[int]) -> Mapping[str, Sequence[int]]:
+    """Assign pages to tables, by name: each to the only one whose shape all of its rows have."""
+    shapes = {table: RowShape(new, table) for (table,) in new.execute(_ALL_TABLES).fetchall()}
+    columns = declare_stored(1 + max(shape.columns for shape in shapes.values()))
+    assigned: dict[str, list[int]] = {}
+    for page, (connection, name) in zip(pages, page_tables.open(columns, pages), strict=True):
+        rows = list(read_page(connection, name))
+        fitting = [table for table, shape in shapes.items() if rows and all(map(shape.fits, rows))]
+        if len(fitting) == 1:
+            assigned.setdefault(fitting[0], []).append(page)
+    return assigned
 
 
 class _Target:

@@ -102,7 +102,8 @@ def _read_schema(damaged: Path) -> SchemaCopy | None:
 def _erase(damaged: Path, roots: Sequence[int]) -> None:
     """Overwrite all pages of these tables: they hold secrets that would outlive the work that they are for."""
     with damaged.open("r+b") as file:
-        for pages in PageMap(file).find_pages(roots).values():
-            for page in pages:
+        found = PageMap(file).find_pages(roots)
+        for root in roots:
+            for page in {root, *found.get(root, ())}:
                 file.seek((page - 1) * PAGE_BYTES)
                 file.write(bytes(PAGE_BYTES))
