@@ -221,10 +221,13 @@ def _tear(gateway: GatewayProcess, copy: Path, dice: random.Random, number: int)
 
 
 async def _opened(copy: Path, cloud: ObservedCloud) -> GatewayProcess:
-    """Open a copy of the database with a new gateway and let it deliver all it has."""
+    """Open a copy of the database with a new gateway, whose cloud is another one, and let it deliver all it has."""
     opened = GatewayProcess(copy, cloud.settings_toml(), cloud.simulated.ca_pem)
     try:
         await opened.start()
+        move = {"to_current": True}
+        async with opened.caller() as owner, owner.post("/api/v1/outbox/release", json=move) as response:
+            assert response.status == 200, await response.text()
         await drained(opened)
     except BaseException:
         await opened.discard()
