@@ -1,6 +1,7 @@
 """What holds for every test: a database, nothing skipped in CI, and proofs with reduced counts say what they did."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 # No test fails because the machine is slow.
 settings.register_profile("patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+# Under nohup, and in the background of a shell, these are ignored, and so they would be in every process of a test.
+for _name in ("SIGHUP", "SIGINT"):
+    if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), signal.SIG_DFL)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -143,8 +143,8 @@ async def test_a_camera_reports_only_for_itself_and_only_when_it_is_ours(
 ) -> None:
     assert (await hooks(callback("face_recog_event", FACE), f"/hooks/cameras/{ours.sn}"))[0] == 200
     found = next(camera.sn for camera in gateway.registry.all() if not camera.managed)
-    assert (await hooks(callback("face_recog_event", FACE), f"/hooks/cameras/{found}"))[1]["code"] == "not_managed"
-    assert (await hooks(callback("face_recog_event", FACE), "/hooks/cameras/nobody"))[0] == 404
+    assert (await hooks(callback("face_recog_event", FACE), f"/hooks/cameras/{found}"))[1]["code"] == "unauthorized"
+    assert (await hooks(callback("face_recog_event", FACE), "/hooks/cameras/nobody"))[0] == 401
     [event] = (await pos("GET", f"{EVENTS}?types=face.*&camera={ours.sn}")).body["events"]
     assert (event["type"], event["source"], event["camera"]) == ("face.seen", "camera", ours.sn)
 

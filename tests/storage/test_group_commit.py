@@ -146,5 +146,5 @@ async def test_a_failure_is_no_part_of_a_reference_cycle(notes: Notes) -> None:
         await notes.commit.add(Entry(1))
     failure = weakref.ref(caught.value)
     del caught
-    await asyncio.sleep(0)
-    assert failure() is None
+    while failure() is not None:  # the database's thread may hold it for a moment
+        await asyncio.sleep(0.005)
