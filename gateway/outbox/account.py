@@ -66,7 +66,7 @@ class Account:
 
     def without_shop(self, call: Call) -> Call:
         """Return a call without its shop if that is the account's own: it is filled in when the call is sent."""
-        own = [name for name in SHOP_PARAMETERS if name in call.fields and call.fields[name] == self.shop[name]]
+        own = [name for name, value in self.shop.items() if name in call.fields and call.fields[name] == value]
         if not own:
             return call
         fields = {name: value for name, value in call.fields.items() if name not in own}

@@ -12,8 +12,7 @@ from gateway.outbox.account import UNKNOWN_ACCOUNT, Account
 from gateway.protocol import json_text
 
 _TEXTS: Final = ("base_url", "app_id", "shop_id", "sunmi_shop_no")
-_SELECT: Final = f"SELECT id, proof, {', '.join(f'CAST({name} AS BLOB)' for name in _TEXTS)} FROM account ORDER BY id"  # noqa: S608
-"""Texts are read as bytes, since a damaged one must not keep the gateway from starting."""
+_SELECT: Final = f"SELECT id, proof, {', '.join(_TEXTS)} FROM account ORDER BY id"  # noqa: S608
 
 
 class Proof(IntEnum):
@@ -60,7 +59,8 @@ class Moved(NamedTuple):
     released: int
     """How many items wait for the current account since."""
     outdated: int
-    """How many stay behind, since a newer version of the same thing was delivered for the current account."""
+    """How many stay behind, since a newer version of the same thing was delivered for the current account, or is being
+    sent."""
 
 
 def open_account(connection: sqlite3.Connection, account: Account) -> CurrentAccount:
@@ -136,7 +136,7 @@ def move_to_current(connection: sqlite3.Connection, current: CurrentAccount, in_
 
 def _load(connection: sqlite3.Connection) -> list[CurrentAccount]:
     return [
-        CurrentAccount(number, Account(*(text.decode("utf-8", "replace") for text in texts)), Proof(proof))
+        CurrentAccount(number, Account(*texts), Proof(proof))
         for number, proof, *texts in connection.execute(_SELECT).fetchall()
     ]
 

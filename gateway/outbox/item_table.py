@@ -15,17 +15,13 @@ from gateway.outbox.table import read_members, revive_item
 
 _MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 """How much content one page of a list holds: an item may have a megabyte."""
-_NUMBERS: Final = ("sequence", "submission", "created_at", "attempts", "vendor_code")
-_TEXTS: Final = (
-    "token", "path", "state", "shared", "reference", "order_key", "vendor_meaning", "result_list", "vendor_response",
-)  # fmt: skip
 _SELECT: Final = (
-    f"SELECT {', '.join(_NUMBERS)}, {', '.join(f'CAST({name} AS BLOB) AS {name}' for name in _TEXTS)}, "  # noqa: S608
-    "(SELECT CAST(text AS BLOB) FROM item_content WHERE item_content.sequence = item.sequence) AS text, "
+    "SELECT sequence, submission, created_at, attempts, token, path, state, shared, reference, order_key, vendor_code, "
+    "vendor_meaning, result_list, vendor_response, "
+    "(SELECT text FROM item_content WHERE item_content.sequence = item.sequence) AS text, "
     "item.account IS NOT (SELECT account FROM outbox) AS is_others, base_url, app_id, shop_id, sunmi_shop_no "
     "FROM item LEFT JOIN account ON account.id = item.account"
 )
-"""Texts are read as bytes, so that an item with a damaged one can be listed, exported and dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +127,8 @@ class Count(NamedTuple):
 
 def count_items(connection: sqlite3.Connection) -> list[Count]:
     """Count items by path, state and code. Those that are being sent count as waiting."""
-    grouped = "SELECT CAST(path AS BLOB), state, vendor_code, count(*) FROM item GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    return [Count(_decode(path), *rest) for path, *rest in connection.execute(grouped)]
+    grouped = "SELECT path, state, vendor_code, count(*) FROM item GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    return [Count(*row) for row in connection.execute(grouped)]
 
 
 def list_items(
@@ -146,7 +142,7 @@ def list_items(
         if len(found) == limit or size > _MAX_PAGE_BYTES:
             return found, found[-1].sequence
         found.append(_read_item(row, in_flight))
-        size += len(row["text"] or b"")
+        size += len((row["text"] or "").encode())
     return found, None
 
 
@@ -310,22 +306,21 @@ def _check_revivable(
 
 def _read_item(row: sqlite3.Row, in_flight: InFlight) -> OutboxItem:
     sequence: int = row["sequence"]
-    stored: Any = _decode(row["state"])
+    stored: Any = row["state"]
     state: State = "sending" if stored == "waiting" and sequence in in_flight.sequences else stored
-    meaning, result_list, response = map(_decode, (row["vendor_meaning"], row["result_list"], row["vendor_response"]))
     return OutboxItem(
         sequence=sequence,
         submission=row["submission"],
-        token=None if row["token"] is None else _decode(row["token"]),
-        path=_decode(row["path"]),
+        token=row["token"],
+        path=row["path"],
         state=state,
-        shared=_decode(row["shared"]),
-        text=None if row["text"] is None else _decode(row["text"]),
-        reference=_decode(row["reference"]),
-        order_key=_decode(row["order_key"]),
+        shared=row["shared"],
+        text=row["text"],
+        reference=row["reference"],
+        order_key=row["order_key"],
         created_at=row["created_at"],
         attempts=row["attempts"] + in_flight.attempts.get(sequence, 0),
-        outcome=Outcome(stored, row["vendor_code"], meaning, result_list, response),
+        outcome=Outcome(stored, row["vendor_code"], row["vendor_meaning"], row["result_list"], row["vendor_response"]),
         account=_read_account(row),
         is_others=bool(row["is_others"]),
     )
@@ -335,7 +330,3 @@ def _read_account(row: sqlite3.Row) -> Account | None:
     if row["app_id"] is None:
         return None
     return Account(row["base_url"], row["app_id"], row["shop_id"], row["sunmi_shop_no"])
-
-
-def _decode(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
