@@ -12,6 +12,7 @@
         ├── Unauthorized           401 unauthorized
         ├── Forbidden              403 forbidden
         ├── NotFound               404 not_found
+        ├── MethodNotAllowed       405 method_not_allowed
         ├── RequestTimeout         408 request_timeout
         ├── Conflict               409 conflict
         │   └── NotManaged         409 not_managed
@@ -20,6 +21,7 @@
         ├── VendorRefused          422 vendor_refused
         │   └── CloudRefusedAccount  422 vendor_refused
         ├── RateLimited            429 rate_limited
+        ├── InternalError          500 internal_error
         ├── CameraUnreachable      502 camera_unreachable
         │   └── CameraResponseMalformed  502 camera_response_malformed
         ├── CameraUntrusted        502 camera_untrusted
@@ -69,6 +71,8 @@ class Problem(GatewayError):
     """The HTTP status."""
     title: ClassVar[str]
     """What kind of failure it is, in a few words."""
+    advice: ClassVar[str]
+    """What the caller, or a person, can do about it."""
     outbox_id: str | None = None
     """The queued call that failed, as the outbox names it; None if there is none."""
 
@@ -96,6 +100,9 @@ class InvalidRequest(Problem):
     """The request is not valid. Nothing was sent to a camera or the cloud."""
 
     code, status, title = "invalid_request", 400, "The request is not valid"
+    advice = (
+        "Correct the parameters that `errors` names and send the request again. A repeat without a change fails again."
+    )
 
     def __init__(self, field_errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{one.parameter}: {one.reason}" for one in field_errors))
@@ -111,54 +118,70 @@ class Unauthorized(Problem):
     """The caller sent no token, or an unknown one."""
 
     code, status, title = "unauthorized", 401, "A valid token is needed"
+    advice = "Send `Authorization: Bearer TOKEN` with a token that `sunmi-gateway token create` has printed."
 
 
 class Forbidden(Problem):
     """The caller may not do this: the token's scope does not cover it, or the settings forbid it."""
 
     code, status, title = "forbidden", 403, "The token's scope does not allow this"
+    advice = "Use a token whose scopes cover the call, or change the setting that `detail` names."
 
 
 class NotFound(Problem):
     """There is nothing of that name."""
 
     code, status, title = "not_found", 404, "Not found"
+    advice = "Check the spelling of the path and of the serial number or id in it; a list shows what there is."
+
+
+class MethodNotAllowed(Problem):
+    """The path exists, and has no such method."""
+
+    code, status, title = "method_not_allowed", 405, "Method Not Allowed"
+    advice = "Use one of the methods that the header `Allow` names; `/docs` says what each does."
 
 
 class RequestTimeout(Problem):
     """The request did not arrive as a whole in time."""
 
     code, status, title = "request_timeout", 408, "The request took too long to arrive"
+    advice = "Send the request again, its body without pauses."
 
 
 class Conflict(Problem):
     """The request contradicts the present state."""
 
     code, status, title = "conflict", 409, "The request conflicts with the present state"
+    advice = "Read `detail`, bring the present state in line, and send the request again."
 
 
 class NotManaged(Conflict):
     """The camera was only found. A person has to add it first."""
 
     code, title = "not_managed", "The camera is not managed"
+    advice = "Make the camera managed first: `POST /api/v1/cameras`, or `sunmi-gateway cameras add SN`."
 
 
 class TooLarge(Problem):
     """The request is larger than the vendor accepts."""
 
     code, status, title = "too_large", 413, "The request is too large"
+    advice = "Send less at once: fewer elements, or a smaller file."
 
 
 class Misdirected(Problem):
     """The request is for a host that is not this gateway, as a page of an attacker's domain sends it."""
 
     code, status, title = "misdirected", 421, "Unknown host name for this gateway"
+    advice = "Use the gateway's own name or address, or add the name to `server.hosts` in the settings."
 
 
 class VendorRefused(Problem):
     """A camera or the cloud understood the call and refused it."""
 
     code, status, title = "vendor_refused", 422, "The vendor refused the call"
+    advice = "Read `vendor_code` and `vendor_meaning` and correct the call. A queued one is corrected at `outbox_id`."
 
     def __init__(self, detail: str, *, vendor_code: int, vendor_meaning: str, vendor_answer: Any) -> None:
         super().__init__(detail)
@@ -184,6 +207,7 @@ class RateLimited(Problem):
     """There are too many requests: the cloud asks for fewer, or too many calls wait for a camera."""
 
     code, status, title = "rate_limited", 429, "Too many requests"
+    advice = "Wait for the seconds that `Retry-After` says, then send the request again."
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         super().__init__(detail)
@@ -191,22 +215,35 @@ class RateLimited(Problem):
         """In how many seconds to try again."""
 
 
+class InternalError(Problem):
+    """The gateway failed in a way that nobody foresaw: a fault of its own. Its log holds the details."""
+
+    code, status, title = "internal_error", 500, "The gateway failed"
+    advice = "Try again. If it happens again, report it with the lines of the log that have this `request_id`."
+
+
 class CameraUnreachable(Problem):
     """The camera does not respond."""
 
     code, status, title = "camera_unreachable", 502, "The camera cannot be reached"
+    advice = "Check the camera's power and network, then try again; `sunmi-gateway doctor` says more."
 
 
 class CameraResponseMalformed(CameraUnreachable):
     """The camera is there, and responds with something that is not a camera's response."""
 
     code, title = "camera_response_malformed", "The camera's response cannot be read"
+    advice = "Look at what stands at the camera's address. A camera that goes on so needs a restart or newer firmware."
 
 
 class CameraUntrusted(Problem):
     """The camera has another certificate than the pinned one, or another serial number than expected."""
 
     code, status, title = "camera_untrusted", 502, "The camera is not trusted"
+    advice = (
+        "Find out why the camera differs. If a person has compared `certificate_sha256`, trust it: `POST "
+        "/api/v1/cameras/{sn}/trust`."
+    )
 
     def __init__(self, detail: str, *, certificate_sha256: str | None = None, vendor_code: int | None = None) -> None:
         super().__init__(detail)
@@ -225,6 +262,7 @@ class CloudUnreachable(Problem):
     """The cloud does not respond, or with a server error."""
 
     code, status, title = "cloud_unreachable", 502, "The cloud cannot be reached"
+    advice = "Check the internet connection. Queued calls are sent again by themselves; repeat others later."
 
     def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
@@ -240,12 +278,14 @@ class CloudRejectedCredentials(Problem):
     """The cloud rejected the signature: app_id or secret_key are wrong."""
 
     code, status, title = "cloud_rejected_credentials", 502, "The cloud rejected the gateway's credentials"
+    advice = "Correct `cloud.app_id` and the secret key in the settings, then restart the gateway."
 
 
 class Overloaded(Problem):
     """The gateway has no room for the request now."""
 
     code, status, title = "overloaded", 503, "The gateway is overloaded"
+    advice = "Wait for the seconds that `Retry-After` says, then send the request again."
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         super().__init__(detail)
@@ -257,15 +297,28 @@ class StorageFailed(Overloaded):
     """The database cannot be read or written now. Nothing was accepted."""
 
     title = "The gateway cannot use its database"
+    advice = "Free space on the disk, or follow `sunmi-gateway doctor`. Then send the request again."
 
 
 class PeerTimeout(Problem):
     """A camera or the cloud did not respond in time, or a queued call expired."""
 
     code, status, title = "timeout", 504, "No answer in time"
+    advice = "The outcome is not known: look whether the call had its effect before it is repeated."
 
 
 class OutboxFull(Problem):
     """The outbox has no space for a call. Nothing of it was accepted."""
 
     code, status, title = "outbox_full", 507, "The outbox is full"
+    advice = "Bring the internet connection back, or drop refused items, then send the call again."
+
+
+def list_problem_types() -> tuple[type[Problem], ...]:
+    """Return the classes that have a code of their own, by status: one for each code."""
+    pending, found = [Problem], list[type[Problem]]()
+    while pending:
+        derived = pending.pop().__subclasses__()
+        pending += derived
+        found += [one for one in derived if "code" in vars(one)]
+    return tuple(sorted(found, key=lambda one: (one.status, one.code)))

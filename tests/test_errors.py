@@ -4,7 +4,7 @@ import inspect
 import re
 
 from gateway import errors
-from gateway.errors import GatewayError, Problem
+from gateway.errors import GatewayError, Problem, list_problem_types
 
 LINE = re.compile(
     r"^ {4}(?P<indent>[│├└─ ]*)(?P<name>[A-Z]\w+)(?: +(?P<status>\d{3}) (?P<code>\w+)$| {2,}|$)", re.MULTILINE
@@ -35,3 +35,13 @@ def test_each_problem_has_a_title_and_a_code_of_its_own() -> None:
     codes = [problem.code for problem in problems if "code" in vars(problem)]  # others share their parent's
     assert len(codes) == len(set(codes))
     assert all(problem.title for problem in problems if problem is not Problem)
+
+
+def test_each_code_says_what_it_means_and_what_to_do() -> None:
+    types = list_problem_types()
+    assert types == tuple(sorted(set(types), key=lambda one: (one.status, one.code)))
+    assert {one.__module__ for one in types} == {errors.__name__}
+    for one in types:
+        assert inspect.getdoc(one), f"{one.code} does not say what it means"
+        assert one.advice.endswith("."), f"{one.code} does not say what to do"
+        assert {"title", "status", "code", "advice"} <= {*vars(one), *vars(one.__mro__[1])}

@@ -7,7 +7,19 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.errors import Overloaded, Problem, RateLimited, StateError, StorageFailed, Unauthorized
+from gateway.errors import (
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    Problem,
+    RateLimited,
+    StateError,
+    StorageFailed,
+    TooLarge,
+    Unauthorized,
+)
 from gateway.protocol import json_text
 from gateway.runtime.logs.request import REQUEST_ID
 
@@ -40,19 +52,19 @@ def problem_response(request: web.Request, failure: Exception) -> web.Response:
             failure.status, _http_error_document(failure, request), {"Allow": failure.headers.get("Allow", "")}
         )
     _log.error("%s %s failed", request.method, request.path, exc_info=failure)
-    detail = "the gateway failed unexpectedly; its log holds the details"
-    return _make_response(500, _make_document("internal_error", "The gateway failed", 500, detail), {})
+    failed = InternalError("the gateway failed unexpectedly; its log holds the details")
+    return _make_response(failed.status, _problem_document(failed), {})
 
 
 def _http_error_document(exc: web.HTTPException, request: web.Request) -> dict[str, Any]:
     """Describe a failure that aiohttp found: an unknown path or method, a body that is too large."""
-    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    codes = {known.status: known.code for known in (NotFound, MethodNotAllowed, TooLarge)}
     details = {
         404: f"there is nothing at {request.path}; /docs lists what there is",
         405: f"{request.method} is not possible at {request.path}; /docs lists what is",
         413: "the body is larger than any call may be",
     }
-    code = codes.get(exc.status, "invalid_request")
+    code = codes.get(exc.status, InvalidRequest.code)
     return _make_document(code, HTTPStatus(exc.status).phrase, exc.status, details.get(exc.status, exc.reason))
 
 
