@@ -142,7 +142,8 @@ def _describe_route(route: Route) -> dict[str, Any]:
 
 def _describe_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     scope = _describe_scope(endpoint.scope, endpoint.pos_setting)
-    texts = (endpoint.note, scope, _describe_availability(endpoint))
+    source = f"Source: the vendor's page {endpoint.source}; confidence {endpoint.confidence}."
+    texts = (endpoint.note, scope, _describe_availability(endpoint), source)
     operation: dict[str, Any] = {
         "tags": [endpoint.side],
         "operationId": f"{endpoint.side}_{endpoint.path.replace('/', '_')}",

@@ -17,6 +17,7 @@ from gateway.protocol.relay_policy import RelayPolicy
 Side = Literal["camera", "cloud"]
 Auth = Literal["signed", "activation", "none"]
 Availability = Literal["available", "developing", "unavailable", "listed"]
+Confidence = Literal["high", "medium", "low"]
 Scope = Literal["pos", "media", "people", "installer", "admin"]
 FieldType = Literal["string", "int", "number", "array", "object"]
 
@@ -80,6 +81,8 @@ class Endpoint:
     """The vendor's heading."""
     source: str
     """The vendor's page that describes it, and the section there."""
+    confidence: Confidence = "high"
+    """How far to trust the declaration: explicit in its source, from one seen in part, or a guess with a reason."""
     scope: Scope
     """The scope that a caller's token needs."""
     pos_setting: str = ""
@@ -242,6 +245,7 @@ class Endpoint:
             "timeout_s": self.timeout_s,
             "max_bytes": self.max_bytes,
             "source": self.source,
+            "confidence": self.confidence,
             "note": self.note,
         }
 

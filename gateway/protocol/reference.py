@@ -31,9 +31,10 @@ Every endpoint of the vendor that the gateway knows, generated from the catalogu
 `packaging/generate.sh`: do not edit this page. Parameters are private ones; `app_id`, `timestamp`,
 `random` and `sign` are added when a call is signed. Response fields are those below `data`. *Inferred* marks what no
 document says. *Scope* is what a token needs: `pos`, `media`, `people`, `installer` (which includes `pos` and
-`media`) or `admin` (which includes all). *Source* names the vendor's page and the section on it. *Queued* calls
-are kept in the outbox until the cloud has taken them: by their priority, 0 first, and those with the same order key
-one after the other. Calls of cameras are never queued."""
+`media`) or `admin` (which includes all). *Source* names the vendor's page and the section on it. *Confidence* is
+high where that page is explicit, medium where it was seen in part or is contradicted, low for a guess with a reason.
+*Queued* calls are kept in the outbox until the cloud has taken them: by their priority, 0 first, and those with the
+same order key one after the other. Calls of cameras are never queued."""
 
 
 def render(catalogue: Catalogue) -> str:
@@ -111,7 +112,7 @@ def _render_contents(catalogue: Catalogue) -> Iterator[str]:
 
 def _render_endpoint(endpoint: Endpoint) -> Iterator[str]:
     yield f'<a id="{_anchor(endpoint)}"></a>\n\n#### {endpoint.path}'
-    yield f"{endpoint.title}. Source: {endpoint.source}."
+    yield f"{endpoint.title}. Source: {endpoint.source}. Confidence: {endpoint.confidence}."
     yield "\n".join(_list_facts(endpoint))
     if endpoint.note:
         yield f"Note: {endpoint.note}"

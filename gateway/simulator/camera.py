@@ -14,7 +14,13 @@ from gateway.protocol.models import CameraModel
 from gateway.protocol.return_codes import CAMERA_ALREADY_ACTIVATED, CAMERA_SIGNATURE_REFUSED, CAMERA_TIME_REFUSED
 from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.callbacks import post_event
-from gateway.simulator.camera_handlers import HANDLERS, MISSING_PARAMETER, ResponseData, check_parameters
+from gateway.simulator.camera_handlers import (
+    FACE_CAMERA_ONLY,
+    HANDLERS,
+    MISSING_PARAMETER,
+    ResponseData,
+    check_parameters,
+)
 from gateway.simulator.camera_state import CameraState, RestartReason, SimulatedAccessPoint
 from gateway.simulator.certificates import camera_context
 from gateway.simulator.fake_data import generate_fake_data
@@ -214,6 +220,8 @@ class SimulatedCamera:
         try:
             endpoint = self._catalogue.get("camera", request.path)
         except NotFound:
+            return ServedResponse(None, 404)
+        if self.state.model != "FM020" and endpoint.path.startswith(FACE_CAMERA_ONLY):
             return ServedResponse(None, 404)
         try:
             data = self._handle(endpoint, request.fields)

@@ -1,6 +1,7 @@
 """The handlers of a simulated camera's endpoints: each changes the camera's state and returns the response's data."""
 
 import dataclasses
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -8,7 +9,16 @@ from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.vendor_events import list_camera_events
 from gateway.simulator.callbacks import is_callback_url
-from gateway.simulator.camera_state import MAX_FOCUS, MAX_ZOOM, CameraState, DetectionConfig, Lens
+from gateway.simulator.camera_state import (
+    MAX_FACES,
+    MAX_FOCUS,
+    MAX_GROUPS,
+    MAX_ZOOM,
+    CameraState,
+    DetectionConfig,
+    DoorLine,
+    Lens,
+)
 from gateway.simulator.validation import CallRefused, choose_code, find_invalid_parameters
 
 Fields = Mapping[str, str]
@@ -22,9 +32,21 @@ _NO_CARD: Final = 220
 _INVALID_PARAMETER_CODES: Final = {
     "ssid": 100, "password": 101, "zoom": 110, "focus": 111, "focus_x": 112, "focus_y": 112, "irmode": 113,
     "motion_level": 114, "audio_level": 115, "weekday": 116, "start_time": 117, "stop_time": 117, "name": 118,
-    "led_switch": 119, "rotation": 120, "event_list": 310, "http_callback": 311,
+    "led_switch": 119, "rotation": 120, "event_list": 310, "http_callback": 311, "resolution": 277,
+    "start_x": 278, "start_y": 278, "end_x": 278, "end_y": 278, "capacity": 201, "description": 202,
 }  # fmt: skip
 """The return code for an invalid value, by parameter (NOTES: Camera return codes)."""
+_INVALID_COORDINATES: Final = 278
+_INVALID_GROUP_NAME: Final = 200
+_MAX_GROUP_NAME_BYTES: Final = 96
+_INVALID_PERIOD: Final = 230
+_NO_RECORDING: Final = 235
+_LIMIT_EXCEEDED: Final = 211
+_GROUP_EXISTS: Final = 212
+_PICTURE_SIZES: Final = {0: (1920, 1080), 1: (1280, 720)}
+"""Width and height of the picture by the resolution of a door line."""
+FACE_CAMERA_ONLY: Final = ("face/", "peopleFlow/")
+"""What begins the paths of endpoints that only an FM020 has."""
 _MODEL_NAMES: Final = {"FM010": "SS", "FM020": "FS"}
 _DETECTION_FIELDS: Final = tuple(known.name for known in dataclasses.fields(DetectionConfig))
 
@@ -171,6 +193,48 @@ def _delete_hook(state: CameraState, fields: Fields) -> None:
         state.hooks.pop(event, None)
 
 
+def _get_live_stream(state: CameraState, _: Fields) -> ResponseData:
+    return {f"{name}_live_url": f"{_stream_base(state)}/live_{name}.sdp" for name in ("hd", "fhd")}
+
+
+def _get_playback_stream(state: CameraState, fields: Fields) -> ResponseData:
+    start, end = int(fields["start_time"]), int(fields["end_time"])
+    if state.card_status != 2:
+        raise CallRefused(_NO_RECORDING)
+    if end <= start:
+        raise CallRefused(_INVALID_PERIOD)
+    return {"playback_url": f"{_stream_base(state)}/playback_{start}_{end}.sdp"}
+
+
+def _stream_base(state: CameraState) -> str:
+    return f"rtsp://{state.ip}/{secrets.token_hex(16).upper()}"
+
+
+def _set_door_line(state: CameraState, fields: Fields) -> None:
+    line = DoorLine(**{known.name: int(fields[known.name]) for known in dataclasses.fields(DoorLine)})
+    width, height = _PICTURE_SIZES[line.resolution]
+    if max(line.start_x, line.end_x) > width or max(line.start_y, line.end_y) > height:
+        raise CallRefused(_INVALID_COORDINATES)
+    state.config.door_line = line
+
+
+def _get_door_line(state: CameraState, _: Fields) -> ResponseData:
+    return dataclasses.asdict(state.config.door_line)
+
+
+def _create_group(state: CameraState, fields: Fields) -> None:
+    if state.card_status != 2:
+        raise CallRefused(_NO_CARD)
+    name, capacity = fields["name"], int(fields["capacity"])
+    if name.startswith(" ") or len(name.encode()) > _MAX_GROUP_NAME_BYTES:
+        raise CallRefused(_INVALID_GROUP_NAME)
+    if name in state.groups:
+        raise CallRefused(_GROUP_EXISTS)
+    if len(state.groups) >= MAX_GROUPS or sum(state.groups.values()) + capacity > MAX_FACES:
+        raise CallRefused(_LIMIT_EXCEEDED)
+    state.groups[name] = capacity
+
+
 HANDLERS: Final[Mapping[str, CameraHandler]] = {
     "config/setWifiConf": _set_wifi,
     "config/setWifiConfWithoutAuth": _set_wifi,
@@ -200,5 +264,10 @@ HANDLERS: Final[Mapping[str, CameraHandler]] = {
     "device/reboot": _reboot,
     "hook/add": _add_hook,
     "hook/delete": _delete_hook,
+    "media/getLiveStream": _get_live_stream,
+    "media/getPlaybackStream": _get_playback_stream,
+    "peopleFlow/setDoorLine": _set_door_line,
+    "peopleFlow/getDoorLine": _get_door_line,
+    "face/createGroup": _create_group,
 }
 """By path. An endpoint that is not here responds with fake data; `SimulatedCamera` handles the activation itself."""

@@ -8,6 +8,10 @@ from gateway.protocol.models import CameraModel
 
 MAX_ZOOM: Final = 500
 MAX_FOCUS: Final = 780
+MAX_GROUPS: Final = 10
+MAX_FACES: Final = 30_000
+"""The faces of all groups together (NOTES: Face library limits)."""
+DEFAULT_GROUP_CAPACITY: Final = 5000
 DEFAULT_GROUPS: Final = ("stranger", "regular")
 """The face groups that an activation makes (NOTES: Default face groups)."""
 
@@ -54,6 +58,22 @@ class DetectionConfig:
 
 
 @dataclass(slots=True)
+class DoorLine:
+    """The line that visitors are counted at, as the vendor's setDoorLine sets it (NOTES: Door line)."""
+
+    resolution: int = 0
+    """The picture that the coordinates refer to: 0 is 1920 x 1080, 1 is 1280 x 720."""
+    start_x: int = 480
+    """The left end, in pixels from the left."""
+    start_y: int = 720
+    """The left end, in pixels from the top."""
+    end_x: int = 1440
+    """The right end, in pixels from the left."""
+    end_y: int = 720
+    """The right end, in pixels from the top."""
+
+
+@dataclass(slots=True)
 class CameraConfig:
     """What a factory reset puts back."""
 
@@ -69,6 +89,8 @@ class CameraConfig:
     """1 if the LED is on."""
     rotation: int = 0
     """The rotation of the image in degrees."""
+    door_line: DoorLine = field(default_factory=DoorLine)
+    """The line that visitors are counted at."""
     ssid: str = ""
     """The Wi-Fi network to join; empty for none."""
     password: str = field(default="", repr=False)
@@ -105,8 +127,8 @@ class CameraState:
     """The app_id that activated the camera; empty before."""
     card_status: int = 2
     """The memory card: 0 missing, 1 not formatted, 2 working, 3 unknown."""
-    groups: list[str] = field(default_factory=list)
-    """The names of its face groups."""
+    groups: dict[str, int] = field(default_factory=dict)
+    """The capacity of each of its face groups, by name."""
     hooks: dict[str, str] = field(default_factory=dict)
     """The callback URL of each event that somebody has subscribed to."""
     config: CameraConfig = field(init=False)
@@ -157,7 +179,7 @@ class CameraState:
         """Take an owner. Face groups and subscriptions are lost."""
         self.owner = app_id
         self.hooks.clear()
-        self.groups = list(DEFAULT_GROUPS)
+        self.groups = dict.fromkeys(DEFAULT_GROUPS, DEFAULT_GROUP_CAPACITY)
 
     def factory_reset(self) -> None:
         """Go back to the factory state. Face groups stay: they lie on the memory card."""

@@ -88,6 +88,7 @@ def test_it_is_described_as_json(endpoint: Endpoint) -> None:
     described = endpoint.describe()
     assert json.loads(json.dumps(described)) == described
     assert json_text.loads(json_text.dumps(described)) == described
+    assert {"source", "confidence"} <= set(described)
     assert {"path", "side", "title", "auth", "availability", "parameters", "return_codes", "scope", "relay"} <= set(
         described
     )
@@ -97,6 +98,7 @@ def test_it_is_described_as_json(endpoint: Endpoint) -> None:
 def test_it_says_where_it_comes_from(endpoint: Endpoint) -> None:
     assert PLACES.match(endpoint.source)
     assert endpoint.title
+    assert endpoint.describe()["confidence"] in ("high", "medium", "low")
     if endpoint.availability != "available":
         assert endpoint.note or "history" in endpoint.path
 
@@ -134,11 +136,12 @@ def test_its_examples_and_defaults_fit(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_passwords_are_secret_and_nothing_else_is(endpoint: Endpoint) -> None:
+def test_passwords_and_addresses_of_streams_are_secret_and_nothing_else_is(endpoint: Endpoint) -> None:
     for known in every_parameter(endpoint.parameters):
         assert known.secret == ("password" in known.name)
     for field in endpoint.response_fields:
-        assert field.secret == ("password" in field.path)
+        is_stream = endpoint.side == "camera" and field.path.endswith("_url")
+        assert field.secret == ("password" in field.path or is_stream)
     assert endpoint.has_secret_fields == any(field.secret for field in endpoint.response_fields)
 
 

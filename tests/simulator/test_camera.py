@@ -1,5 +1,6 @@
 """A simulated camera behaves as the vendor's documents say: state, return codes, life cycle."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,11 +25,11 @@ WORKED_EXAMPLE = {
 
 async def test_the_worked_example_activates(make_camera: Make, post: Post) -> None:
     camera = await make_camera(clock=lambda: 1593029283.0)
-    camera.state.groups = ["stranger", "regular", "my staff"]
+    camera.state.groups |= {"my staff": 100}
     assert await post(camera, "device/activate", WORKED_EXAMPLE) == {"code": 0}
     assert camera.state.activated
     assert camera.state.owner == "JO83UNV983U9OR"
-    assert camera.state.groups == ["stranger", "regular"]
+    assert list(camera.state.groups) == ["stranger", "regular"]
     assert await post(camera, "device/activate", WORKED_EXAMPLE) == {"code": 4}
 
 
@@ -285,3 +286,47 @@ async def test_a_camera_that_cannot_come_back_is_reported(
         await camera.wait_until_back()
     assert not camera.on_network
     assert f"restart of camera {camera.sn}" in caplog.text
+
+
+async def test_it_names_addresses_of_its_streams(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+    live = (await post(camera, "media/getLiveStream", signed()))["data"]
+    for name in ("hd", "fhd"):
+        assert re.fullmatch(rf"rtsp://127\.0\.0\.1(:\d+)?/[0-9A-F]{{32}}/live_{name}\.sdp", live[f"{name}_live_url"])
+    period = {"start_time": "1578969264", "end_time": "1578969324"}
+    assert (await post(camera, "media/getPlaybackStream", signed(period)))["data"]["playback_url"].startswith("rtsp://")
+    backwards = {"start_time": "1578969324", "end_time": "1578969264"}
+    assert await post(camera, "media/getPlaybackStream", signed(backwards)) == {"code": 230}
+    camera.state.card_status = 0
+    assert await post(camera, "media/getPlaybackStream", signed(period)) == {"code": 235}
+
+
+async def test_it_keeps_its_door_line(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+    line = {"resolution": 1, "start_x": 100, "start_y": 200, "end_x": 1280, "end_y": 720}
+    assert await post(camera, "peopleFlow/setDoorLine", signed({name: str(one) for name, one in line.items()})) == {
+        "code": 0
+    }
+    assert (await post(camera, "peopleFlow/getDoorLine", signed()))["data"] == line
+    outside = {name: str(one) for name, one in (line | {"end_x": 1281}).items()}
+    assert await post(camera, "peopleFlow/setDoorLine", signed(outside)) == {"code": 278}
+
+
+async def test_it_creates_face_groups_within_its_limits(camera: SimulatedCamera, post: Post, signed: Signed) -> None:
+    async def create(name: str, capacity: int = 100) -> int:
+        fields = signed({"name": name, "capacity": str(capacity)})
+        code: int = (await post(camera, "face/createGroup", fields))["code"]
+        return code
+
+    assert await create("staff") == 0
+    assert await create("staff") == 212
+    assert await create(" staff") == 200
+    assert await create("店" * 33) == 200
+    assert await create("many", 30000) == 211
+    camera.state.card_status = 0
+    assert await create("more") == 220
+
+
+async def test_a_store_sense_has_no_faces(make_camera: Make, http: aiohttp.ClientSession, signed: Signed) -> None:
+    camera = await make_camera(model="FM010", activated=True)
+    for path in ("peopleFlow/getDoorLine", "face/createGroup"):
+        async with http.post(f"https://{camera.address}/openapi/{path}", data=signed()) as response:
+            assert response.status == 404

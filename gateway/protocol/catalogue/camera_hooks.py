@@ -45,6 +45,7 @@ ENDPOINTS = (
         side="camera",
         title="End a Subscription",
         source="Message Channel",
+        confidence="medium",
         scope="admin",
         parameters=(
             _EVENT_LIST,

@@ -79,6 +79,7 @@ ENDPOINTS = (
         path="device/ipc/bind",
         title="Bind Device by API",
         source="Cloud API, 9.3.1",
+        confidence="medium",
         scope="installer",
         availability="developing",
         parameters=(

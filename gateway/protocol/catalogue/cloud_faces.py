@@ -223,6 +223,7 @@ ENDPOINTS = (
         path="face/updatePicture",
         title="Modify the Image of a Specified Face",
         source="Cloud API, 5.2",
+        confidence="low",
         scope="people",
         availability="listed",
         return_codes=cloud_codes({}),

@@ -36,6 +36,7 @@ ENDPOINTS = (
         path="device/esl/firmware/getList",
         title="Get the firmware info of ESLs by model",
         source="Electronic Shelf Label, 6.3.3",
+        confidence="low",
         scope="pos",
         parameters=(*SHOP_PARAMETERS, *_PAGES),
         response_fields=(

@@ -47,7 +47,7 @@ async def test_a_camera_on_a_cable_is_only_activated(lab: Lab) -> None:
     assert outcome(job) == [
         "reach done", "networks skipped", "wifi skipped", "rejoin skipped", "activate done", "verify done",
     ]  # fmt: skip
-    assert camera.state.groups == ["stranger", "regular"]
+    assert list(camera.state.groups) == ["stranger", "regular"]
 
 
 async def test_a_camera_that_is_ours_already_is_not_activated_again(lab: Lab) -> None:
