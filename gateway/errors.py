@@ -17,6 +17,7 @@
         ├── Conflict               409 conflict
         │   └── NotManaged         409 not_managed
         ├── TooLarge               413 too_large
+        ├── UnsupportedMediaType   415 unsupported_media_type
         ├── Misdirected            421 misdirected
         ├── VendorRefused          422 vendor_refused
         │   └── CloudRefusedAccount  422 vendor_refused
@@ -75,6 +76,10 @@ class Problem(GatewayError):
     """What the caller, or a person, can do about it."""
     outbox_id: str | None = None
     """The queued call that failed, as the outbox names it; None if there is none."""
+    is_repeat: bool = False
+    """Whether the call was a repeat, and this is what became of the first one."""
+    retry_after_s: int | None = None
+    """In how many seconds to try again; None if nobody knows."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -170,6 +175,13 @@ class TooLarge(Problem):
     advice = "Send less at once: fewer elements, or a smaller file."
 
 
+class UnsupportedMediaType(Problem):
+    """The body is not of the media type that the call takes, whatever its `Content-Type` says."""
+
+    code, status, title = "unsupported_media_type", 415, "The body is of a media type that the call does not take"
+    advice = "Send a JSON object in UTF-8. What `Content-Type` says is not looked at; what the body is, is."
+
+
 class Misdirected(Problem):
     """The request is for a host that is not this gateway, as a page of an attacker's domain sends it."""
 
@@ -211,8 +223,7 @@ class RateLimited(Problem):
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         super().__init__(detail)
-        self.retry_after_s = retry_after_s
-        """In how many seconds to try again."""
+        self.retry_after_s: int = retry_after_s
 
 
 class InternalError(Problem):
@@ -267,7 +278,6 @@ class CloudUnreachable(Problem):
     def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
-        """In how many seconds to try again; None if the cloud does not say."""
 
 
 class CloudResponseMalformed(CloudUnreachable):
@@ -289,8 +299,7 @@ class Overloaded(Problem):
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         super().__init__(detail)
-        self.retry_after_s = retry_after_s
-        """In how many seconds to try again."""
+        self.retry_after_s: int = retry_after_s
 
 
 class StorageFailed(Overloaded):
@@ -312,6 +321,7 @@ class OutboxFull(Problem):
 
     code, status, title = "outbox_full", 507, "The outbox is full"
     advice = "Bring the internet connection back, or drop refused items, then send the call again."
+    retry_after_s = 60
 
 
 def list_problem_types() -> tuple[type[Problem], ...]:

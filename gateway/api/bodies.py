@@ -10,7 +10,7 @@ from gateway.api.body_reader import read_bytes
 from gateway.api.multipart import parse_multipart
 from gateway.api.query import Time
 from gateway.api.validation import RequestModel, invalid_request
-from gateway.errors import FieldError, InvalidRequest, TooLarge
+from gateway.errors import FieldError, InvalidRequest, TooLarge, UnsupportedMediaType
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Call, Endpoint, Scope
 from gateway.protocol.parameters import FilePart
@@ -135,14 +135,21 @@ async def read_body(request: web.Request, model: type[B]) -> B:
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """Read a JSON object; no body at all is an empty one. Raises `InvalidRequest`."""
+    """Read a JSON object; no body at all is an empty one.
+
+    What the body says it is does not count, since `curl -d` calls everything a form. Raises `UnsupportedMediaType` for
+    a body that is no JSON at all, and `InvalidRequest` for JSON with a mistake.
+    """
     raw = await read_bytes(request)
     if not raw.strip():
         return {}
     try:
         document = json_text.loads(raw)
     except (ValueError, RecursionError) as exc:
-        raise InvalidRequest([FieldError("body", f"must be a JSON object in UTF-8: {_first_line(exc)}")]) from exc
+        reason = f"must be a JSON object in UTF-8: {_first_line(exc)}"
+        if not raw.lstrip().startswith((b"{", b"[")):
+            raise UnsupportedMediaType(f"the body {reason}") from exc
+        raise InvalidRequest([FieldError("body", reason)]) from exc
     if not isinstance(document, dict):
         raise InvalidRequest([FieldError("body", "must be a JSON object")])
     return document
@@ -151,7 +158,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
 async def read_call(request: web.Request, endpoint: Endpoint, defaults: Mapping[str, str]) -> Call:
     """Read and check a vendor call, as JSON or as multipart/form-data where it takes a file.
 
-    `defaults` are as for `Endpoint.encode`. Raises `InvalidRequest` and `TooLarge`.
+    `defaults` are as for `Endpoint.encode`. Raises `InvalidRequest`, `UnsupportedMediaType` and `TooLarge`.
     """
     if request.content_type == "multipart/form-data":
         arguments, files = await _read_form(request, endpoint)
@@ -161,7 +168,7 @@ async def read_call(request: web.Request, endpoint: Endpoint, defaults: Mapping[
 
 async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, FilePart]]:
     if not endpoint.takes_file:
-        raise InvalidRequest([FieldError("body", f"{endpoint.path} takes no file: send a JSON object")])
+        raise UnsupportedMediaType(f"{endpoint.path} takes no file: send a JSON object")
     body = await read_bytes(request)
     arguments: dict[str, Any] = {}
     files: dict[str, FilePart] = {}

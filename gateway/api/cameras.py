@@ -174,11 +174,18 @@ _CAMERA = "/api/v1/cameras/{sn}"
 
 ROUTES = (
     Route("POST", "/api/v1/discovery", "Look for cameras now", discover, "installer", DiscoveryBody),
-    Route("GET", "/api/v1/cameras", "List the cameras, found and managed", list_cameras, "pos"),
+    Route(
+        "GET",
+        "/api/v1/cameras",
+        "List the cameras, found and managed",
+        list_cameras,
+        "pos",
+        etag_ignores=("last_seen",),
+    ),
     Route(
         "POST", "/api/v1/cameras", "Make a camera managed", add_camera, "installer", CameraBody, {201: "The camera."}
     ),
-    Route("GET", _CAMERA, "Show one camera", show_camera, "pos"),
+    Route("GET", _CAMERA, "Show one camera", show_camera, "pos", etag_ignores=("last_seen",)),
     Route("DELETE", _CAMERA, "Forget a camera", forget_camera, "installer", responses={204: "Forgotten."}),
     Route(
         "GET",

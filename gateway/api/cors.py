@@ -14,8 +14,10 @@ from gateway.api.problems import problem_response
 from gateway.api.route import trace_request
 from gateway.errors import Forbidden
 
-_REQUEST_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, X-Request-Id"
-_EXPOSED_HEADERS: Final = "Location, Preference-Applied, Retry-After, X-Request-Id"
+_REQUEST_HEADERS: Final = (
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-Request-Id"
+)
+_EXPOSED_HEADERS: Final = "Allow, ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id"
 _MAX_AGE_S: Final = "7200"
 """How long a browser may remember a preflight. Some browsers cut more than this."""
 

@@ -51,7 +51,8 @@ async def events(context: RequestContext) -> web.StreamResponse:
     request = context.request
     query = read_query(request.query, EventsQuery)
     event_filter = EventFilter.parse(query.types or "", query.camera or "")
-    if "text/event-stream" in request.headers.get("Accept", ""):
+    # HEAD asks for no body, so it opens no stream.
+    if "text/event-stream" in request.headers.get("Accept", "") and request.method != "HEAD":
         # A browser that reconnects sends the header; only its first request has nothing but the query.
         last = request.headers.get("Last-Event-ID") or query.after
         event_log = context.gateway.event_log

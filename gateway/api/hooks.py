@@ -74,6 +74,7 @@ ROUTES = (
         cloud_hook,
         None,
         responses=_RESPONSES,
+        any_query=True,
     ),
     Route(
         "POST",
@@ -82,5 +83,6 @@ ROUTES = (
         camera_hook,
         None,
         responses=_RESPONSES,
+        any_query=True,
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 from gateway import __version__
 from gateway.api import queued_calls
 from gateway.api.event_schemas import event_schema
+from gateway.api.general_responses import GENERAL_RULES, add_general_responses, general_components
 from gateway.api.query import describe_query
 from gateway.api.route import Route
 from gateway.api.scopes import GRANTS, SCOPES
@@ -75,12 +76,14 @@ def build_document(routes: Iterable[Route]) -> dict[str, Any]:
             paths.setdefault(route.path, {})[route.method.lower()] = _describe_route(route)
     for endpoint in CATALOGUE.endpoints:
         paths[local_path(endpoint)] = {"post": _describe_endpoint(endpoint)}
+    general = general_components()
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "SUNMI store gateway",
             "version": __version__,
-            "description": "The local API of the gateway in the store: cameras, and everything the cloud offers.",
+            "description": "The local API of the gateway in the store: cameras, and everything the cloud offers. "
+            + GENERAL_RULES,
         },
         "servers": [{"url": "/", "description": "This gateway."}],
         "tags": [
@@ -92,8 +95,10 @@ def build_document(routes: Iterable[Route]) -> dict[str, Any]:
         "webhooks": {"event": {"post": _EVENT_DELIVERY}},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "headers": general["headers"],
             "schemas": {"Problem": _PROBLEM, "Event": event_schema()},
-            "responses": {
+            "responses": general["responses"]
+            | {
                 "Problem": {
                     "description": "A failure.",
                     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -137,6 +142,13 @@ def _describe_route(route: Route) -> dict[str, Any]:
         }
     if route.scope is None:
         operation["security"] = []
+    add_general_responses(
+        operation,
+        needs_token=route.scope is not None,
+        reads_body=route.body is not None,
+        has_path_parameters="{" in route.path,
+        has_etag=route.etag_ignores is not None,
+    )
     return operation
 
 
@@ -166,6 +178,7 @@ def _describe_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.side == "camera":
         operation["parameters"] = [_SN_PARAMETER]
     queued_calls.add_queueing(operation, endpoint)
+    add_general_responses(operation, needs_token=True, reads_body=True, side=endpoint.side)
     return operation
 
 

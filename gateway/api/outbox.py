@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.bodies import DropBody, ItemBody, ItemsBody, ReleaseBody, RetryBody, read_body
+from gateway.api.problems import REPLAYED_HEADER
 from gateway.api.query import Query, Time, WholeNumber, read_query
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
@@ -43,6 +44,8 @@ async def queue_call(context: RequestContext, call: Call) -> web.Response:
         call, token=context.token, idempotency_key=_parse_idempotency_key(context.request), wait_s=wait_s
     )
     headers = {"Preference-Applied": f"wait={wait_s:g}"} if preferred else {}
+    if status.is_repeat:
+        headers[REPLAYED_HEADER] = "true"
     return _make_response(context.request.path, status, headers)
 
 
@@ -58,7 +61,7 @@ def _make_response(path: str, status: SubmissionStatus, headers: dict[str, str])
         return web.Response(body=body.encode(), status=202, headers=headers, content_type="application/json")
     if status.state == "expired":
         expired = PeerTimeout(f"{name} was not sent: {outcome.meaning or 'it has expired'}")
-        expired.outbox_id = status.outbox_id
+        expired.outbox_id, expired.is_repeat = status.outbox_id, status.is_repeat
         raise expired
     if status.state == "refused":
         code = 0 if outcome.code is None else outcome.code
@@ -69,7 +72,7 @@ def _make_response(path: str, status: SubmissionStatus, headers: dict[str, str])
             vendor_meaning=outcome.meaning,
             vendor_answer=json_text.loads(status.response),
         )
-        refused.outbox_id = status.outbox_id
+        refused.outbox_id, refused.is_repeat = status.outbox_id, status.is_repeat
         raise refused
     return web.Response(body=status.response.encode(), headers=headers, content_type="application/json")
 
@@ -238,8 +241,9 @@ ROUTES = (
     Route("POST", "/api/v1/outbox/retry", "Send many refused items again", retry_items, "pos", RetryBody),
     Route("POST", "/api/v1/outbox/drop", "Drop many items", drop_items, "pos", DropBody),
     Route("GET", "/api/v1/outbox", "Calls that wait for the cloud, and what became of them", list_items, "pos",
-          query=ItemsQuery),
-    Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos"),
+          query=ItemsQuery, etag_ignores=()),
+    Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos",
+          etag_ignores=()),
     Route("PUT", "/api/v1/outbox/{outbox_id}", "Correct a refused item and send it again", edit_item, "pos", ItemBody),
     Route("DELETE", "/api/v1/outbox/{outbox_id}", "Drop an item", drop_item, "pos", responses={204: "Dropped."}),
     Route("POST", "/api/v1/outbox/{outbox_id}/retry", "Send a refused item again", retry_item, "pos",

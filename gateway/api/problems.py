@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.errors import (
+    CloudUnreachable,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
@@ -19,12 +20,23 @@ from gateway.errors import (
     StorageFailed,
     TooLarge,
     Unauthorized,
+    UnsupportedMediaType,
 )
 from gateway.protocol import json_text
 from gateway.runtime.logs.request import REQUEST_ID
 
+PROBLEMS_PAGE: Final = "/docs/problems"
+"""The page that says what each code means and what to do.
+
+A problem's `type` is a reference to a section of it, with the whole path and without a host (RFC 9457, section 3.1.1).
+So it is the same for every caller, whichever of its names the gateway is called by, and in every shop.
+"""
 _STORAGE_RETRY_AFTER_S: Final = 30
 """When to try again after a failure of the database, in seconds: a restart or a freed disk takes about that long."""
+_CLOUD_RETRY_AFTER_S: Final = 10
+"""When to try again while the cloud is away, in seconds, if it does not say."""
+REPLAYED_HEADER: Final = "Idempotent-Replayed"
+"""The header that says that a call was a repeat, and that the response is what became of the first one."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +82,7 @@ def _http_error_document(exc: web.HTTPException, request: web.Request) -> dict[s
 
 def _make_document(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
     return {
-        "type": f"urn:sunmi-gateway:problem:{code}",
+        "type": f"{PROBLEMS_PAGE}#{code}",
         "title": title,
         "status": status,
         "detail": detail,
@@ -78,16 +90,27 @@ def _make_document(code: str, title: str, status: int, detail: str) -> dict[str,
     }
 
 
+def may_be_retried(problem: type[Problem]) -> bool:
+    """Tell whether responses to a kind of problem say when to try again."""
+    return problem.retry_after_s is not None or issubclass(problem, CloudUnreachable | Overloaded | RateLimited)
+
+
 def _headers(problem: Problem) -> dict[str, str]:
+    headers: dict[str, str] = {}
     if problem.outbox_id is not None:
-        return {"Location": f"/api/v1/outbox/{problem.outbox_id}"}
-    match problem:
-        case Unauthorized():
-            return {"WWW-Authenticate": "Bearer"}
-        case RateLimited() | Overloaded():
-            return {"Retry-After": str(problem.retry_after_s)}
-        case _:
-            return {}
+        headers["Location"] = f"/api/v1/outbox/{problem.outbox_id}"
+    if problem.is_repeat:
+        headers[REPLAYED_HEADER] = "true"
+    retry_after_s = problem.retry_after_s
+    if retry_after_s is None and isinstance(problem, CloudUnreachable):
+        retry_after_s = _CLOUD_RETRY_AFTER_S
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    if isinstance(problem, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(problem, UnsupportedMediaType):
+        headers["Accept"] = "application/json"
+    return headers
 
 
 def _make_response(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:

@@ -39,6 +39,10 @@ class Query(RequestModel):
     """The query of a call. An optional parameter is None if the caller does not give it."""
 
 
+class NoQuery(Query):
+    """The query of a call that takes no parameters there."""
+
+
 Q = TypeVar("Q", bound=Query)
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.api.general_responses import refer_to_headers
 from gateway.api.outbox import DEFAULT_WAIT_S, MAX_KEY_LENGTH, MAX_WAIT_S
+from gateway.api.problems import REPLAYED_HEADER
 from gateway.errors import Conflict, OutboxFull, PeerTimeout, Problem
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.reference import describe_relay_policy
@@ -20,8 +22,8 @@ _REQUEST_HEADERS: Final = (
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Makes a repeat return what became of the first call with this key, whatever happened between. "
-        "Keys of one token are apart from those of others.",
+        "description": "Makes a repeat return what became of the first call with this key, whatever happened between; "
+        f"`{REPLAYED_HEADER}` says so. Keys of one token are apart from those of others.",
         "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
     },
 )
@@ -64,10 +66,11 @@ def add_queueing(operation: dict[str, Any], endpoint: Endpoint) -> None:
     operation["description"] += "\n\n" + " ".join(describe_relay_policy(endpoint.relay))
     operation["parameters"] = list(_REQUEST_HEADERS)
     responses = operation["responses"]
-    responses["200"]["headers"] = _APPLIED
+    replayed = refer_to_headers(REPLAYED_HEADER)
+    responses["200"]["headers"] = _APPLIED | replayed
     responses["202"] = {
         "description": "It is kept and will be sent. The cloud has not responded yet.",
-        "headers": {**_LOCATION, **_APPLIED},
+        "headers": _LOCATION | _APPLIED | replayed,
         "content": {"application/json": {"schema": _ACCEPTED}},
     }
     for problem, text in _PROBLEMS.items():
@@ -76,4 +79,5 @@ def add_queueing(operation: dict[str, Any], endpoint: Endpoint) -> None:
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     for status in ("422", str(PeerTimeout.status)):
-        responses[status]["headers"] = _LOCATION
+        responses[status]["headers"] = _LOCATION | replayed
+    responses[str(OutboxFull.status)]["headers"] = refer_to_headers("Retry-After")

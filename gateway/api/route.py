@@ -1,7 +1,7 @@
 """The routes of the local REST API as data. Authentication, registration and the OpenAPI document follow from it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -11,8 +11,9 @@ from aiohttp import web
 from gateway.api.auth import Authenticator, Identity
 from gateway.api.bodies import Body
 from gateway.api.body_budget import BodyBudget
+from gateway.api.entity_tag import add_entity_tag
 from gateway.api.problems import problem_response
-from gateway.api.query import Query
+from gateway.api.query import NoQuery, Query, read_query
 from gateway.api.scopes import require_scope
 from gateway.api.tickets import Tickets
 from gateway.app import Gateway
@@ -72,6 +73,10 @@ class Route:
     """The successful responses: what each means, by status."""
     query: type[Query] | None = None
     """The query parameters that it takes; the handler reads them."""
+    any_query: bool = False
+    """Whether any query is taken: that of a callback is the vendor's. Elsewhere unknown parameters are refused."""
+    etag_ignores: Collection[str] | None = None
+    """Members of the response that its ETag leaves out, as ages and times of last use; None if it has no ETag."""
     accepts_ticket: bool = False
     """Whether the query may hold a ticket instead of a token."""
     pos_setting: str = ""
@@ -81,12 +86,17 @@ class Route:
     documented: bool = True
     """Whether the OpenAPI document lists it. It lists the vendor's endpoints one by one instead of their routes."""
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that it responds to: HEAD wherever GET is."""
+        return (self.method, "HEAD") if self.method == "GET" else (self.method,)
+
     def bind(
         self, gateway: Gateway, authenticate: Authenticator, budget: BodyBudget, screen: Screen | None
     ) -> WebHandler:
         """Return the handler for aiohttp. It authenticates the caller, and responds to failures with problems."""
         needed = "pos" if pos_suffices(self.pos_setting, gateway) else self.scope
-        handler = self.handler
+        handler = self._checked_handler()
         if self.accepts_ticket:
             authenticate = _accept_tickets(gateway, authenticate)
 
@@ -114,6 +124,20 @@ class Route:
                 budget.give_back(request)
 
         return trace_request(handle)
+
+    def _checked_handler(self) -> Handler:
+        """Return the handler with what holds for every route: no unknown query parameters, and conditional requests."""
+        handler, ignored = self.handler, self.etag_ignores
+        takes_query = self.any_query or self.query is not None  # then the handler reads it
+
+        async def check(context: RequestContext) -> web.StreamResponse:
+            request = context.request
+            if not takes_query and request.query_string:
+                read_query(request.query, NoQuery)
+            response = await handler(context)
+            return response if ignored is None else add_entity_tag(request, response, ignored)
+
+        return check
 
 
 def pos_suffices(pos_setting: str, gateway: Gateway) -> bool:

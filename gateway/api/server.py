@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway.api import (
@@ -106,14 +106,16 @@ def make_application(
     app[system.DOCUMENT] = lambda: openapi.build_document(ROUTES)
     for route in ROUTES:
         screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
-        app.router.add_route(route.method, route.path, route.bind(gateway, authenticate, budget, screen))
-    respond_not_found = trace_request(
-        _respond_not_found if rules is None else _screen_first(rules.screen, _respond_not_found)
+        handler = route.bind(gateway, authenticate, budget, screen)
+        for method in route.methods:
+            app.router.add_route(method, route.path, handler)
+    respond_unrouted = trace_request(
+        _respond_unrouted if rules is None else _screen_first(rules.screen, _respond_unrouted)
     )
     if rules is not None and rules.settings.cors_origins:
-        methods = {route.method for route in ROUTES}
-        allow_origins(app, rules.settings.cors_origins, methods, otherwise=respond_not_found)
-    app.router.add_route("*", "/{path:.*}", respond_not_found)
+        methods = {method for route in ROUTES for method in route.methods}
+        allow_origins(app, rules.settings.cors_origins, methods, otherwise=respond_unrouted)
+    app.router.add_route("*", "/{path:.*}", respond_unrouted)
     app[events.STREAM] = stream
     app.on_shutdown.append(lambda _: stream.close())
     return app
@@ -259,11 +261,15 @@ def _screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
     return handle
 
 
-async def _respond_not_found(request: web.Request) -> web.StreamResponse:
-    """Respond to what no route takes: 405 for a path that has other methods, else 404."""
+async def _respond_unrouted(request: web.Request) -> web.StreamResponse:
+    """Respond to what no route takes: to OPTIONS with the methods of the path; else 405, or 404 if it has none."""
     methods: set[str] = set()
     for resource in request.app.router.resources():
         if resource is not request.match_info.route.resource:
             methods |= (await resource.resolve(request))[1]
-    failure = web.HTTPMethodNotAllowed(request.method, methods) if methods else web.HTTPNotFound()
-    return problem_response(request, failure)
+    if not methods:
+        return problem_response(request, web.HTTPNotFound())
+    methods.add(hdrs.METH_OPTIONS)
+    if request.method == hdrs.METH_OPTIONS:
+        return web.Response(status=204, headers={hdrs.ALLOW: ", ".join(sorted(methods))})
+    return problem_response(request, web.HTTPMethodNotAllowed(request.method, sorted(methods)))

@@ -45,6 +45,7 @@ ROUTES = (
         "Whom this gateway has asked to report events: the cloud, and its cameras",
         list_hooks,
         "installer",
+        etag_ignores=("next_try_in_s",),
         responses={
             200: f"`{{hooks: […]}}`, each {_FIELDS}. `target` is `cloud` or a serial number; `state` is `waiting`, "
             "`subscribed`, `failing` (it is tried again), `unsupported` (by the camera's firmware), `ended` (by a "

@@ -65,8 +65,8 @@ async def docs_page(context: RequestContext) -> web.StreamResponse:
 
 ROUTES = (
     Route("GET", "/healthz", "Whether the gateway serves", healthz, None, any_host=True),
-    Route("GET", "/openapi.json", "This document", openapi_json, None),
+    Route("GET", "/openapi.json", "This document", openapi_json, None, etag_ignores=()),
     Route("GET", "/docs", "This document as a page", docs_page, None),
     Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos"),
-    Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos"),
+    Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos", etag_ignores=()),
 )

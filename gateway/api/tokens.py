@@ -33,6 +33,6 @@ async def revoke_token(context: RequestContext) -> web.StreamResponse:
 
 ROUTES = (
     Route("POST", "/api/v1/tokens", "Make a token", create_token, "admin", TokenBody, {201: "The token, shown once."}),
-    Route("GET", "/api/v1/tokens", "List the tokens", list_tokens, "admin"),
+    Route("GET", "/api/v1/tokens", "List the tokens", list_tokens, "admin", etag_ignores=("last_used_at",)),
     Route("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_token, "admin", responses={204: "Revoked."}),
 )

@@ -1,5 +1,7 @@
 """Webhooks over REST: tills that events are sent to."""
 
+from typing import Final
+
 from aiohttp import web
 from pydantic import Field
 
@@ -45,8 +47,10 @@ async def test_webhook(context: RequestContext) -> web.StreamResponse:
     return json_response((await context.gateway.webhooks.test(context.request.match_info["id"]))._asdict())
 
 
+_AGES: Final = ("next_try_in_s",)
+
 ROUTES = (
-    Route("GET", "/api/v1/webhooks", "List where events are pushed", list_webhooks, "admin"),
+    Route("GET", "/api/v1/webhooks", "List where events are pushed", list_webhooks, "admin", etag_ignores=_AGES),
     Route(
         "POST",
         "/api/v1/webhooks",
@@ -56,7 +60,14 @@ ROUTES = (
         WebhookBody,
         {201: "The webhook; its `secret`, by which the till checks signatures, is shown this once."},
     ),
-    Route("GET", "/api/v1/webhooks/{id}", "Show a webhook and how its delivery goes", show_webhook, "admin"),
+    Route(
+        "GET",
+        "/api/v1/webhooks/{id}",
+        "Show a webhook and how its delivery goes",
+        show_webhook,
+        "admin",
+        etag_ignores=_AGES,
+    ),
     Route(
         "DELETE",
         "/api/v1/webhooks/{id}",

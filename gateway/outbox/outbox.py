@@ -129,7 +129,7 @@ class Outbox:
         try:
             waiter = await self._watch_repeated_items(result, waiter)
             if waiter is None or not await waiter.wait(0 if self._paused else wait_s):
-                return SubmissionStatus(result.outbox_id, self._open_state(result.items))
+                return SubmissionStatus(result.outbox_id, self._open_state(result.items), is_repeat=result.is_repeat)
         finally:
             if waiter is not None:
                 self._waiters.remove(waiter, result.items)

@@ -99,6 +99,11 @@ class SubmissionResult(NamedTuple):
     """Those that were refused before and are tried again."""
 
     @property
+    def is_repeat(self) -> bool:
+        """Whether all of it was submitted before, and nothing of it is sent anew."""
+        return not self.new and not self.revived
+
+    @property
     def outbox_id(self) -> str:
         """The name of the submission in the REST API: that of its item if it has only one of its own."""
         is_single = len(self.items) == 1 and self.items[0] == self.submission
@@ -117,6 +122,8 @@ class SubmissionStatus:
     """The outcome of its first item, once all have one."""
     response: str = ""
     """The response in the vendor's shape, as JSON, once all items are delivered or refused."""
+    is_repeat: bool = False
+    """Whether it was submitted before, so that this is what became of the first one."""
 
 
 def make_final_status(
@@ -128,8 +135,9 @@ def make_final_status(
     state = aggregate_states([item.outcome.state for item in items])
     if state not in ("delivered", "refused"):
         first = next((item.outcome for item in items if item.outcome.meaning), items[0].outcome)
-        return SubmissionStatus(result.outbox_id, state, first)
-    return SubmissionStatus(result.outbox_id, state, items[0].outcome, rebuild_response(submission.policy, items))
+        return SubmissionStatus(result.outbox_id, state, first, is_repeat=result.is_repeat)
+    response = rebuild_response(submission.policy, items)
+    return SubmissionStatus(result.outbox_id, state, items[0].outcome, response, result.is_repeat)
 
 
 def check_sizes(endpoint: Endpoint, items: Sequence[NewItem]) -> None:

@@ -37,8 +37,8 @@ def test_a_queued_call_tells_its_headers_and_answers(endpoint: Endpoint) -> None
     assert headers(described) == {"Prefer", "Idempotency-Key"}
     answers = described["responses"]
     assert {"200", "202", "409", "422", "504", "507"} <= set(answers)
-    assert set(answers["200"]["headers"]) == {"Preference-Applied"}
-    assert set(answers["202"]["headers"]) == {"Location", "Preference-Applied"}
+    assert set(answers["200"]["headers"]) == {"Preference-Applied", "Idempotent-Replayed"}
+    assert set(answers["202"]["headers"]) == {"Location", "Preference-Applied", "Idempotent-Replayed"}
     assert "queued, priority" in described["description"].lower()
     assert ("Expires" in described["description"]) == (endpoint.path == "device/esl/flashLed")
 
