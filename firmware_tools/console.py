@@ -11,7 +11,8 @@ import click
 
 from firmware_tools.card import CardSpec
 from firmware_tools.errors import InvalidInput
-from firmware_tools.procedure import Language, describe_procedure, format_procedure
+from firmware_tools.language import Language
+from firmware_tools.procedure import describe_procedure, format_procedure
 
 
 class Console:

@@ -1,26 +1,9 @@
 """The vendor's procedure for a finished card, from inserting it to deleting the file, in English and Chinese."""
 
-from collections.abc import Mapping
-from enum import StrEnum
-
 from firmware_tools.card import CardSpec, FirmwareChannel, FirmwarePath
+from firmware_tools.language import Language
 
-_LANGUAGE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _RELEASE_STORE, _UAT_STORE = "https://store.sunmi.com", "https://store.uat.sunmi.com"
-
-
-class Language(StrEnum):
-    """A language of the procedure."""
-
-    ENGLISH = "en"
-    CHINESE = "zh"
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Language":
-        """Return the language of the terminal: Chinese where the first variable that is set begins with `zh`."""
-        value = next(filter(None, map(environment.get, _LANGUAGE_VARIABLES)), "")
-        return cls.CHINESE if value.lower().startswith("zh") else cls.ENGLISH
-
 
 # One step a line.
 _UPDATE = {

@@ -8,26 +8,10 @@ from pathlib import Path
 import pytest
 
 from firmware_tools.card import CardSpec, FirmwareChannel, FirmwarePath
+from firmware_tools.language import Language
 from firmware_tools.mac import Mac
-from firmware_tools.procedure import Language, describe_procedure
+from firmware_tools.procedure import describe_procedure
 from tests.firmware_tools.conftest import COMMAND, ENVIRONMENT, MAC
-
-
-@pytest.mark.parametrize(
-    ("environment", "language"),
-    [
-        ({}, "en"),
-        ({"LANG": "zh_CN.UTF-8"}, "zh"),
-        ({"LANG": "ZH_tw"}, "zh"),
-        ({"LANG": "de_DE.UTF-8"}, "en"),
-        ({"LANG": "de_DE.UTF-8", "LC_ALL": "zh_CN"}, "zh"),
-        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
-        ({"LANG": "zh_CN.UTF-8", "LC_ALL": ""}, "zh"),
-        ({"LANG": "C", "LC_MESSAGES": "zh_CN"}, "zh"),
-    ],
-)
-def test_the_language_is_that_of_the_terminal(environment: dict[str, str], language: str) -> None:
-    assert Language.from_environment(environment) == language
 
 
 @pytest.mark.parametrize(
