@@ -1,8 +1,8 @@
 """Texts for people in English and Simplified Chinese.
 
 A text is written in English where it is made, by `message("the camera {sn} is not managed", sn=sn)`. The result is
-that English text, and `translate` returns it in another language. The translations are gettext catalogues, one `.mo` for
-each domain in `locale/LANGUAGE/LC_MESSAGES/`. `packaging/translations.py` extracts the texts and compiles the catalogues.
+that English text, and `translate` returns it in another language. The translations are gettext catalogues, one `.mo`
+for each domain in `locale/LANGUAGE/LC_MESSAGES/`. `packaging/translations.py` extracts the texts and compiles them.
 """
 
 import functools

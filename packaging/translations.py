@@ -1,8 +1,8 @@
 """Brings the catalogues of translations up to date: `translations.py`, or `translations.py --check`.
 
 Extracts every text that is marked for translation, keeps the translations that there are, drops those of texts that are
-gone, and compiles the catalogues. With `--check`, writes nothing. Prints what is wrong, as a text without a translation,
-and ends with status 1 then. Runs in the environment of the tests.
+gone, and compiles the catalogues. With `--check`, writes nothing. Prints what is wrong, as a text without a
+translation, and ends with status 1 then. Runs in the environment of the tests.
 """
 
 import string

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_every_text_is_translated_and_the_catalogues_are_up_to_date() -> None:
-    command = [sys.executable, ROOT / "packaging/translations.py", "--check"]
+    command = [sys.executable, str(ROOT / "packaging/translations.py"), "--check"]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
     assert result.stdout == ""
     assert result.returncode == 0

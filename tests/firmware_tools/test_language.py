@@ -88,7 +88,7 @@ def test_the_language_is_that_of_the_terminal(environment: dict[str, str], expec
         ("zh;q=0", "en"),
         ("zh ;\tq=1.000 , en;q=0.999", "zh"),
         ("zh;q=1.5, en;q=0.1", "en"),
-        ("zh;q=０.9", "en"),
+        ("zh;q=\uff10.9", "en"),
         ("zhx, en;q=0.1", "en"),
         ("zh;q, ;;, ,", "en"),
         ("zh\n", "en"),
