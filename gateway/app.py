@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from gateway import __version__
+from gateway.api.pairing import PairingCodes
 from gateway.api.token_table import TokenTable
 from gateway.authority.certificate_names import find_certificate_names
 from gateway.cameras.cameras import Cameras
@@ -98,8 +99,9 @@ class Gateway:
         self.cloud = self._add(CloudClient(settings.cloud, self.clock))
         self.cloud.on_call = self.metrics.call_counter("cloud")
         self.database = self._add(await Database.open(self.directory.database))
-        self.tokens = self._add(await TokenTable.open(self.database, self.supervisor))
         self.uptime = await Uptime.open(self.database, self.supervisor)
+        self.tokens = self._add(await TokenTable.open(self.database, self.supervisor, uptime_s=self.uptime.now))
+        self.pairing = PairingCodes()
         max_bytes = settings.outbox.max_bytes
         account = Account(settings.cloud.url, settings.cloud.app_id, **settings.cloud.shop)
         self.outbox = self._add(

@@ -41,7 +41,8 @@ ALLOWED = {
 }
 ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {"gateway.app"}
 ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {"gateway.doctor"}
-ALLOWED["gateway.cli"] = ALLOWED["gateway.api"] | {"gateway.backup", "gateway.support", "gateway.simulator"}
+ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support"}
+ALLOWED["gateway.cli"] = ALLOWED["gateway.console"] | {"gateway.console", "gateway.simulator"}
 ALLOWED["gateway.__main__"] = {"gateway.cli"}
 ALLOWED["firmware_tools"] = {LANGUAGE}
 ALLOWED[LANGUAGE] = set()

@@ -56,7 +56,7 @@ def problem_response(request: web.Request, failure: Exception) -> web.Response:
     if isinstance(failure, StateError):
         failure = StorageFailed(str(failure), retry_after_s=_STORAGE_RETRY_AFTER_S)
     if isinstance(failure, Problem):
-        return _make_response(failure.status, _problem_document(failure), _headers(failure))
+        return _make_response(failure.status, _problem_document(failure), problem_headers(failure))
     if isinstance(failure, web.HTTPException):
         if failure.status < 400:
             raise failure
@@ -95,7 +95,8 @@ def may_be_retried(problem: type[Problem]) -> bool:
     return problem.retry_after_s is not None or issubclass(problem, CloudUnreachable | Overloaded | RateLimited)
 
 
-def _headers(problem: Problem) -> dict[str, str]:
+def problem_headers(problem: Problem) -> dict[str, str]:
+    """Return the headers of the response that reports a problem."""
     headers: dict[str, str] = {}
     if problem.outbox_id is not None:
         headers["Location"] = f"/api/v1/outbox/{problem.outbox_id}"

@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,6 +60,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *vendor.ROUTES,
 )
 
+AddPages = Callable[[web.Application, Gateway, BodyBudget, Screen], None]
+"""Adds the pages of the console to an application."""
+
 _RUNNER_OPTIONS: Final[dict[str, Any]] = {
     "access_log": None,
     "handle_signals": False,
@@ -97,8 +100,9 @@ def make_application(
     stream: EventStream,
     budget: BodyBudget,
     rules: NetworkRules | None = None,
+    add_pages: AddPages | None = None,
 ) -> web.Application:
-    """Return the web application of a gateway; `rules` are None for the local socket."""
+    """Return the web application of a gateway; `rules` are None for the local socket, which has no pages."""
     # Only where it is needed: a middleware adds a tenth to the cost of accepting an order.
     middlewares = () if rules is None or rules.settings.allow_plain_http else (_require_https,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
@@ -109,6 +113,8 @@ def make_application(
         handler = route.bind(gateway, authenticate, budget, screen)
         for method in route.methods:
             app.router.add_route(method, route.path, handler)
+    if rules is not None and add_pages is not None:
+        add_pages(app, gateway, budget, rules.screen)
     respond_unrouted = trace_request(
         _respond_unrouted if rules is None else _screen_first(rules.screen, _respond_unrouted)
     )
@@ -122,11 +128,13 @@ def make_application(
 
 
 @contextlib.asynccontextmanager
-async def serve(gateway: Gateway, limits: ConnectionLimits | None = None) -> AsyncIterator[list[str]]:
+async def serve(
+    gateway: Gateway, limits: ConnectionLimits | None = None, *, add_pages: AddPages | None = None
+) -> AsyncIterator[list[str]]:
     """Serve tills at the addresses of the settings, and commands on the Unix socket if the system has those.
 
-    `limits` are those of connections from the network, if not the usual ones. Yields the base URLs. Raises
-    `StateError` naming the address that cannot be listened on, and `SettingsError`.
+    `limits` are those of connections from the network, if not the usual ones; `add_pages` adds the console. Yields the
+    base URLs. Raises `StateError` naming the address that cannot be listened on, and `SettingsError`.
     """
     async with contextlib.AsyncExitStack() as stack:
         stream = await stack.enter_async_context(_open_stream(gateway))
@@ -136,7 +144,7 @@ async def serve(gateway: Gateway, limits: ConnectionLimits | None = None) -> Asy
         settings = gateway.settings.server
         connections = await stack.enter_async_context(_limit_connections(gateway.supervisor, limits))
         rules = NetworkRules(settings, connections, AcceptedHosts(gateway.settings, gateway.advertisement.host))
-        app = make_application(gateway, token_authenticator(gateway.tokens), stream, budget, rules)
+        app = make_application(gateway, token_authenticator(gateway.tokens), stream, budget, rules, add_pages)
         runner = web.AppRunner(app, **_RUNNER_OPTIONS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -1,11 +1,12 @@
-"""Tokens of callers: only their hashes are stored, and looking one up needs no query."""
+"""Tokens of callers, and sessions of people at the console. Only hashes are stored; looking one up needs no query."""
 
 import functools
 import hashlib
+import itertools
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -23,12 +24,20 @@ STORE_USE_INTERVAL_S: Final = 86400
 CHECK_INTERVAL_S: Final = 60.0
 """How often it is checked whether a stored time is too old."""
 
+SESSION_S: Final = 30 * 86400.0
+"""How long a session lasts that nobody uses, in seconds of uptime."""
+MAX_SESSIONS: Final = 100
+"""How many sessions there are; a further one ends the one that was used longest ago."""
+
 _PREFIX: Final = "sgw_"
+_SESSION_PREFIX: Final = "sgs_"
+_EXTEND_S: Final = 86400.0
+"""How much of its time a session has used when it is extended, in seconds of uptime: flash cards wear."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """What is known of a token; the token itself is not."""
+    """What is known of a token or a session; its secret is not."""
 
     name: str
     """The name that a person gave it; unique."""
@@ -38,6 +47,13 @@ class TokenRecord:
     """When it was created, in Unix seconds."""
     last_used_at: int | None
     """When it was used last, in Unix seconds; None before its first use."""
+    expires_s: float | None = None
+    """When a session ends if nobody uses it, in seconds of uptime; None for a token, which ends when it is revoked."""
+
+    @property
+    def is_session(self) -> bool:
+        """Whether it belongs to a person at the console. A session is good for its pages alone."""
+        return self.expires_s is not None
 
     @property
     def granted(self) -> frozenset[Scope]:
@@ -53,15 +69,20 @@ class TokenRecord:
             "scopes": list_scopes(self.granted),
             "created_at": utc_text(self.created_at),
             "last_used_at": used,
+            "kind": "session" if self.is_session else "token",
         }
 
 
 class TokenTable:
-    """All tokens, in memory and in the database; made by `open`. Writing raises `StateError` if it fails."""
+    """All tokens and sessions, in memory and in the database; made by `open`.
 
-    def __init__(self, database: Database, now: Callable[[], float]) -> None:
-        """Take the database, and the clock in Unix seconds."""
+    Writing raises `StateError` if it fails.
+    """
+
+    def __init__(self, database: Database, uptime_s: Callable[[], float], now: Callable[[], float]) -> None:
+        """Take the database, the uptime in seconds, and the clock in Unix seconds."""
         self._database = database
+        self._uptime_s = uptime_s
         self._now = now
         self._records: dict[str, TokenRecord] = {}
         """By the token's hash."""
@@ -69,19 +90,29 @@ class TokenTable:
         """By the token's name."""
         self._stored_uses: dict[str, int | None] = {}
         """The stored times of last use, by the token's hash."""
+        self._extended: set[str] = set()
+        """The sessions that last longer than what is stored says, by hash."""
         self._service: Service | None = None
         self.on_revoked: list[Callable[[str], None]] = []
         """Called with the name of a token that has just been revoked."""
 
     @classmethod
-    async def open(cls, database: Database, supervisor: Supervisor, *, now: Callable[[], float] = time.time) -> Self:
+    async def open(
+        cls,
+        database: Database,
+        supervisor: Supervisor,
+        *,
+        uptime_s: Callable[[], float],
+        now: Callable[[], float] = time.time,
+    ) -> Self:
         """Load all tokens, and store the times of last use from now on; `now` is the clock in Unix seconds."""
-        table = cls(database, now)
-        for name, scope, sha256, created_at, last_used_at in await database.read(
-            "SELECT CAST(name AS BLOB), scope, CAST(sha256 AS BLOB), created_at, last_used_at FROM token"
+        table = cls(database, uptime_s, now)
+        for name, scope, sha256, created_at, last_used_at, expires_s in await database.read(
+            "SELECT CAST(name AS BLOB), scope, CAST(sha256 AS BLOB), created_at, last_used_at, expires_s FROM token"
         ):
             # A damaged name only looks strange: the hash tells which token it is.
-            record = TokenRecord(name.decode(errors="replace"), _parse_scopes(scope), created_at, last_used_at)
+            name = name.decode(errors="replace")
+            record = TokenRecord(name, _parse_scopes(scope), created_at, last_used_at, expires_s)
             table._add(record, sha256.decode(errors="replace"))
         table._service = supervisor.start_periodic("token uses", table.store_uses, interval_s=CHECK_INTERVAL_S)
         return table
@@ -91,29 +122,61 @@ class TokenTable:
 
         Raises `Conflict` if the name is taken and `InvalidRequest` if it is not valid.
         """
+        token = _PREFIX + secrets.token_urlsafe(32)
+        await self._create(token, TokenRecord(name, tuple(list_scopes(scopes)), int(self._now()), None))
+        return token
+
+    async def create_session(self, name: str, *scopes: Scope) -> str:
+        """Create a session and return its secret, the only time that it is seen.
+
+        Where the name is taken, a number is added to it. Raises `InvalidRequest` if the name is not valid.
+        """
+        sessions = sorted(
+            (record for record in self._records.values() if record.is_session),
+            key=lambda record: record.last_used_at or record.created_at,
+        )
+        for record in sessions[: max(0, len(sessions) - MAX_SESSIONS + 1)]:
+            await self.revoke(record.name)
+        secret = _SESSION_PREFIX + secrets.token_urlsafe(32)
+        free = next(one for one in _number_names(name) if one not in self._hashes)
+        expires_s = self._uptime_s() + SESSION_S
+        await self._create(secret, TokenRecord(free, tuple(list_scopes(scopes)), int(self._now()), None, expires_s))
+        return secret
+
+    async def _create(self, secret: str, record: TokenRecord) -> None:
+        name, sha256 = record.name, _hash(secret)
         if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and name == name.strip()):
             reason = f"must be 1 to {MAX_NAME_LENGTH} printable characters, without blanks at the ends"
             raise InvalidRequest([FieldError("name", reason)])
-        token = _PREFIX + secrets.token_urlsafe(32)
-        record = TokenRecord(name, tuple(list_scopes(scopes)), int(self._now()), None)
-        sha256 = _hash(token)
         try:
             await self._database.execute(
-                "INSERT INTO token (name, scope, sha256, created_at) VALUES (?, ?, ?, ?)",
-                (name, " ".join(record.scopes), sha256, record.created_at),
+                "INSERT INTO token (name, scope, sha256, created_at, expires_s) VALUES (?, ?, ?, ?, ?)",
+                (name, " ".join(record.scopes), sha256, record.created_at, record.expires_s),
             )
         except sqlite3.IntegrityError as exc:
             raise Conflict(f"A token named {name!r} exists already: choose another name, or revoke that one") from exc
         self._add(record, sha256)
-        return token
 
     def all(self) -> list[TokenRecord]:
-        """Return every token, sorted by name."""
+        """Return every token and session, sorted by name."""
         return sorted(self._records.values(), key=lambda record: record.name)
 
     def find(self, token: str) -> TokenRecord | None:
-        """Return what is known of a token, or None."""
-        return self._records.get(_hash(token))
+        """Return what is known of a token, or None. A session is no token."""
+        record = self._records.get(_hash(token))
+        return None if record is None or record.is_session else record
+
+    def find_session(self, secret: str) -> TokenRecord | None:
+        """Return what is known of a session that has not ended, or None. It lasts longer from now on."""
+        sha256 = _hash(secret)
+        record = self._records.get(sha256)
+        if record is None or record.expires_s is None or record.expires_s < self._uptime_s():
+            return None
+        expires_s = self._uptime_s() + SESSION_S
+        if expires_s - record.expires_s > _EXTEND_S:
+            record = self._records[sha256] = replace(record, expires_s=expires_s)
+            self._extended.add(sha256)
+        return record
 
     def find_by_name(self, name: str) -> tuple[TokenRecord, str] | None:
         """Return what is known of the token with this name, and its hash, which no later token has; or None."""
@@ -142,8 +205,12 @@ class TokenTable:
             self._records[sha256] = replace(self._records[sha256], last_used_at=now)
 
     async def store_uses(self) -> None:
-        """Store the times of last use where what is stored is a day older, or nothing."""
-        old = []
+        """Store the times of last use where what is stored is a day older, or nothing; remove sessions that ended."""
+        now_s = self._uptime_s()
+        for record in self.all():
+            if record.expires_s is not None and record.expires_s < now_s:
+                await self.revoke(record.name)
+        old = [*self._extended]
         for sha256, record in self._records.items():
             used, stored = record.last_used_at, self._stored_uses[sha256]
             if used is not None and (stored is None or used - stored >= STORE_USE_INTERVAL_S):
@@ -155,7 +222,10 @@ class TokenTable:
         if self._service is not None:
             await self._service.stop()
         await self._store(
-            [sha256 for sha256, record in self._records.items() if record.last_used_at != self._stored_uses[sha256]]
+            {
+                *self._extended,
+                *(one for one, record in self._records.items() if record.last_used_at != self._stored_uses[one]),
+            }
         )
 
     def _add(self, record: TokenRecord, sha256: str) -> None:
@@ -164,13 +234,22 @@ class TokenTable:
         self._stored_uses[sha256] = record.last_used_at
 
     async def _store(self, hashes: Collection[str]) -> None:
-        uses = {sha256: self._records[sha256].last_used_at for sha256 in hashes}
+        self._extended.difference_update(hashes)
+        uses = {sha256: self._records[sha256] for sha256 in hashes if sha256 in self._records}
         if uses:
             await self._database.executemany(
-                "UPDATE token SET last_used_at = ? WHERE sha256 = ?", [(used, sha256) for sha256, used in uses.items()]
+                "UPDATE token SET last_used_at = ?, expires_s = ? WHERE sha256 = ?",
+                [(record.last_used_at, record.expires_s, sha256) for sha256, record in uses.items()],
             )
             # A token may have been revoked meanwhile.
-            self._stored_uses.update({sha256: used for sha256, used in uses.items() if sha256 in self._records})
+            self._stored_uses.update(
+                {sha256: record.last_used_at for sha256, record in uses.items() if sha256 in self._records}
+            )
+
+
+def _number_names(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name} {number}" for number in itertools.count(2))
 
 
 def _parse_scopes(text: str) -> tuple[Scope, ...]:

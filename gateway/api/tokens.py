@@ -1,11 +1,15 @@
-"""Tokens over REST: create, list, revoke."""
+"""Tokens over REST: create, list, revoke; and the codes that open a session at the console."""
 
 from aiohttp import web
+from pydantic import Field
 
-from gateway.api.bodies import TokenBody, read_body
+from gateway.api.addresses import find_console_urls
+from gateway.api.bodies import Body, TokenBody, read_body
+from gateway.api.pairing import VALID_S
 from gateway.api.route import RequestContext, Route, json_response
 from gateway.api.scopes import expand, list_scopes, name_scopes
 from gateway.errors import FieldError, InvalidRequest
+from gateway.protocol.endpoint import Scope
 
 
 async def create_token(context: RequestContext) -> web.StreamResponse:
@@ -31,8 +35,46 @@ async def revoke_token(context: RequestContext) -> web.StreamResponse:
     return web.Response(status=204)
 
 
+class PairingBody(Body):
+    """The session that a pairing code opens."""
+
+    name: str = Field(
+        default="console",
+        min_length=1,
+        max_length=48,
+        description="What the session is called. A number is added if the name is taken.",
+    )
+    scopes: list[Scope] = Field(
+        default=["admin"], min_length=1, max_length=16, description="What the session may do at the console."
+    )
+
+
+async def create_pairing_code(context: RequestContext) -> web.StreamResponse:
+    """Make a code that opens a session at the console, once."""
+    body = await read_body(context.request, PairingBody)
+    gateway = context.gateway
+    code = gateway.pairing.create(body.name, body.scopes)
+    urls = find_console_urls(gateway)
+    document = {
+        "code": code.code,
+        "valid_s": VALID_S,
+        "urls": urls,
+        "sign_in_urls": [f"{url}sign-in#code={code.code}" for url in urls],
+    }
+    return json_response(document, 201)
+
+
 ROUTES = (
     Route("POST", "/api/v1/tokens", "Make a token", create_token, "admin", TokenBody, {201: "The token, shown once."}),
+    Route(
+        "POST",
+        "/api/v1/pairing-codes",
+        "Make a code that opens a session at the console",
+        create_pairing_code,
+        "admin",
+        PairingBody,
+        {201: "The code: good once, for `valid_s` seconds. `sign_in_urls` carry it, as for a QR code."},
+    ),
     Route("GET", "/api/v1/tokens", "List the tokens", list_tokens, "admin", etag_ignores=("last_used_at",)),
     Route("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_token, "admin", responses={204: "Revoked."}),
 )

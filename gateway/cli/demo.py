@@ -17,6 +17,7 @@ from gateway.cli.command import CommandContext, run_command
 from gateway.cli.output import messages
 from gateway.cli.run import port_of, stop_signal
 from gateway.cli.simulator_files import write_settings
+from gateway.console.site import add_console
 from gateway.errors import GatewayError
 from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
@@ -60,7 +61,7 @@ async def _run_demo(context: CommandContext, once: bool) -> None:
             write_settings(settings_file, store.settings_toml(Path(directory)) + server + hooks + storage)
             gateway = await Gateway.open(load_settings(settings_file))
             try:
-                async with serve(gateway) as urls:
+                async with serve(gateway, add_pages=add_console) as urls:
                     await gateway.start(port=port_of(urls[0]), https_port=0)
                     summary = await _run_steps(gateway, store, urls[0])
                     summary["seconds"] = round(time.monotonic() - began, 1)
@@ -172,6 +173,8 @@ async def _run_until_stopped(gateway: Gateway, store: SimulatedStore, url: str, 
     token = await gateway.tokens.create("demo", "admin")
     stop = stop_signal()
     messages.rule("Now yours")
+    code = gateway.pairing.create("demo console", ["admin"], valid_s=86400).code
+    messages.print(f"The console, in a browser: {url}console/sign-in#code={code}", soft_wrap=True)
     messages.print(f"curl -H 'Authorization: Bearer {token}' {url}api/v1/cameras", soft_wrap=True)
     messages.print(f"{url}docs lists every call; commands:", soft_wrap=True)
     messages.print(f".venv/bin/sunmi-gateway --config {settings_file} cameras list", soft_wrap=True)

@@ -12,6 +12,7 @@ from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.command import CommandContext, run_command
+from gateway.console.site import add_console
 from gateway.runtime import logs
 from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
 
@@ -39,7 +40,7 @@ async def _serve(context: CommandContext) -> None:
     async with manager.extend_start():
         gateway = await Gateway.open(settings)
     try:
-        async with serve(gateway) as urls:
+        async with serve(gateway, add_pages=add_console) as urls:
             serves = f"serves on {' '.join(urls)}"
             click.echo(f"sunmi-gateway {serves}", err=True)
             async with manager.ready(lambda: _request_health(gateway), f"It {serves}"):

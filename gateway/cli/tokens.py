@@ -1,12 +1,14 @@
 """Commands for the tokens of tills and installers."""
 
+import sys
 from typing import Any, get_args
 
 import click
+import segno
 
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
-from gateway.cli.output import print_line, print_table
+from gateway.cli.output import messages, print_line, print_table
 from gateway.protocol.endpoint import Scope
 
 
@@ -34,6 +36,32 @@ async def create(context: CommandContext, api: ApiClient, scopes: tuple[str, ...
     """
     body = {"scopes": scopes, "name": name}
     context.emit(await api.post("tokens", body), lambda made: print_line(made["token"]))
+
+
+@token.command()
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(get_args(Scope)),
+    multiple=True,
+    default=("admin",),
+    show_default=True,
+    help="What the session may do; may be given several times.",
+)
+@click.option("--name", default="console", show_default=True, help="What the session is called.")
+@with_api
+async def pair(context: CommandContext, api: ApiClient, scopes: tuple[str, ...], name: str) -> None:
+    """Make a code that opens a session at the console: good for one device, within 10 minutes."""
+    context.emit(await api.post("pairing-codes", {"scopes": scopes, "name": name}), _show_code)
+
+
+def _show_code(made: dict[str, Any]) -> None:
+    print_line(made["code"])
+    messages.print(f"Type it within {made['valid_s'] / 60:.0f} minutes at one of these addresses:", markup=False)
+    for url in made["urls"]:
+        messages.print(url, markup=False, soft_wrap=True)
+    if sys.stdout.isatty():
+        segno.make(made["sign_in_urls"][0], error="m", micro=False).terminal(sys.stdout, compact=True)
 
 
 @token.command("list")

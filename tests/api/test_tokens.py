@@ -1,5 +1,6 @@
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -39,7 +40,7 @@ async def supervisor() -> AsyncIterator[Supervisor]:
 
 @pytest.fixture
 async def tokens(database: Database, supervisor: Supervisor, clock: Clock) -> AsyncIterator[TokenTable]:
-    table = await TokenTable.open(database, supervisor, now=clock)
+    table = await TokenTable.open(database, supervisor, uptime_s=time.monotonic, now=clock)
     yield table
     await table.close()
 
@@ -47,7 +48,7 @@ async def tokens(database: Database, supervisor: Supervisor, clock: Clock) -> As
 async def reopen(database: Database) -> TokenTable:
     """Return the tokens as they are stored."""
     supervisor = Supervisor()
-    table = await TokenTable.open(database, supervisor)
+    table = await TokenTable.open(database, supervisor, uptime_s=time.monotonic)
     await supervisor.close()
     return table
 
@@ -71,6 +72,7 @@ async def test_a_token_is_found_and_only_its_hash_is_stored(
         "scopes": ["pos"],
         "created_at": "2025-11-21T23:14:38Z",
         "last_used_at": None,
+        "kind": "token",
     }
     for wrong in ("", "sgw_", token[:-1], token + "x", token.upper(), "\ud800"):
         assert tokens.find(wrong) is None
@@ -137,7 +139,7 @@ async def test_what_was_stored_before_counts(
     await tokens.create("till", "pos")
     tokens.touch("till")
     await tokens.close()
-    again = await TokenTable.open(database, supervisor, now=clock)
+    again = await TokenTable.open(database, supervisor, uptime_s=time.monotonic, now=clock)
     commits = database.commits
     again.touch("till")
     await again.store_uses()
@@ -172,7 +174,7 @@ async def test_a_use_that_cannot_be_stored_is_reported_and_stored_later(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(token_table, "CHECK_INTERVAL_S", 0.01)
-    tokens = await TokenTable.open(database, supervisor, now=clock)
+    tokens = await TokenTable.open(database, supervisor, uptime_s=time.monotonic, now=clock)
     token = await tokens.create("till", "pos")
     async with refused_writes(database):
         tokens.touch("till")
@@ -231,3 +233,48 @@ async def test_a_damaged_scope_gives_no_right(tokens: TokenTable, database: Data
     record = (await reopen(database)).find(token)
     assert record is not None
     assert record.granted == set()
+
+
+class Uptime:
+    def __init__(self) -> None:
+        self.seconds = 5000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+async def test_a_session_lasts_as_long_as_it_is_used(database: Database, supervisor: Supervisor, clock: Clock) -> None:
+    uptime = Uptime()
+    tokens = await TokenTable.open(database, supervisor, uptime_s=uptime, now=clock)
+    secret = await tokens.create_session("phone", "pos")
+    for _ in range(4):
+        uptime.seconds += token_table.SESSION_S - DAY
+        assert tokens.find_session(secret) is not None
+        await tokens.store_uses()
+    await tokens.close()
+    tokens = await TokenTable.open(database, supervisor, uptime_s=uptime, now=clock)
+    uptime.seconds += token_table.SESSION_S - 2 * DAY
+    assert tokens.find_session(secret) is not None
+    uptime.seconds += token_table.SESSION_S + 1
+    assert tokens.find_session(secret) is None
+    assert [record.name for record in tokens.all()] == ["phone"]
+    await tokens.store_uses()
+    assert tokens.all() == []
+    assert await database.read("SELECT * FROM token") == []
+
+
+async def test_a_session_is_no_token_and_a_token_no_session(tokens: TokenTable) -> None:
+    token, secret = await tokens.create("till 1", "pos"), await tokens.create_session("till 1", "pos")
+    assert tokens.find(secret) is None
+    assert tokens.find_session(token) is None
+    assert {record.name: record.is_session for record in tokens.all()} == {"till 1": False, "till 1 2": True}
+
+
+async def test_the_session_that_was_used_longest_ago_makes_room(tokens: TokenTable, clock: Clock) -> None:
+    secrets = []
+    for _ in range(token_table.MAX_SESSIONS + 1):
+        clock.time += 1
+        secrets.append(await tokens.create_session("phone", "pos"))
+    assert tokens.find_session(secrets[0]) is None
+    assert len(tokens.all()) == token_table.MAX_SESSIONS
+    assert all(tokens.find_session(secret) for secret in secrets[1:])

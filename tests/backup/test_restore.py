@@ -8,6 +8,7 @@ import os
 import sqlite3
 import stat
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Machine:
         )
         directory = StateDirectory.acquire(self.state)
         database = await Database.open(directory.database)
-        tokens = await TokenTable.open(database, Supervisor())
+        tokens = await TokenTable.open(database, Supervisor(), uptime_s=time.monotonic)
         await tokens.create("till 1", "pos")
         await database.execute("INSERT INTO provisioning_job VALUES ('SN', ?)", (WIFI_PASSWORD,))
         await tokens.close()
@@ -112,7 +113,7 @@ def edited(file: Path, edit: Edit) -> Path:
 
 async def test_the_state_that_is_there_is_kept_aside(machine: Machine, file: Path) -> None:
     database = await Database.open(machine.state / "gateway.db")
-    await (await TokenTable.open(database, Supervisor())).create("newer", "pos")
+    await (await TokenTable.open(database, Supervisor(), uptime_s=time.monotonic)).create("newer", "pos")
     await database.close()
     machine.settings_file.write_text(machine.settings_file.read_text() + "# newer\n")
     machine.secret.write_text("newer secret")

@@ -58,7 +58,7 @@ class GatewayProcess:
         self.state.mkdir(mode=0o700, exist_ok=True)
         database = await Database.open(self.state / "gateway.db")
         try:
-            table = await TokenTable.open(database, Supervisor())
+            table = await TokenTable.open(database, Supervisor(), uptime_s=time.monotonic)
             made = [await table.create(name, "pos") for name in names]
             await table.close()
             return made

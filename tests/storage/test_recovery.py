@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -199,7 +200,7 @@ SECRETS = (b"the password of a job that has ended", b"the secret of a webhook th
 def test_nothing_that_was_deleted_comes_back(path: Path, tmp_path: Path, kind: Kind, written_back: bool) -> None:
     async def work() -> Path:
         database = await Database.open(path)
-        tokens = await TokenTable.open(database, Supervisor())
+        tokens = await TokenTable.open(database, Supervisor(), uptime_s=time.monotonic)
         await tokens.create("revoked", "admin")
         await ProvisioningJobTable(database).save("SN1", {"password": SECRETS[0].decode()})
         await database.execute(

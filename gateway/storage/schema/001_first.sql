@@ -28,13 +28,14 @@ CREATE TABLE provisioning_job (
 ----------------------------------------------------------------------------------------------------------------------
 -- Access to the REST API
 
--- The tokens of callers. A token itself is shown once and not stored.
+-- The tokens of callers, and the sessions of people at the console. The secret itself is shown once and not stored.
 CREATE TABLE token (
     name TEXT PRIMARY KEY,
     scope TEXT NOT NULL,               -- names of scopes, separated by blanks
     sha256 TEXT NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
-    last_used_at INTEGER               -- up to a day behind
+    last_used_at INTEGER,              -- up to a day behind
+    expires_s REAL                     -- when a session ends; NULL for a token
 ) STRICT;
 
 ----------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,138 @@
+"""The first page: whether the shop is all right, and what to do about each thing that is not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import web
+
+from firmware_tools.language import Message, message
+from gateway.api.readings import try_read
+from gateway.console.page import ConsolePage, PageContext
+from gateway.doctor.check import Finding, Status
+from gateway.outbox.model import Stats
+
+_SEVERITY: Final[tuple[Status, ...]] = ("failed", "warning", "ok", "skipped")
+MAX_FINDINGS_AGE_S: Final = 600.0
+"""How old the doctor's findings become before a view of the page has them made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of the shop, with the checks that say how it is."""
+
+    name: str
+    """Names it in the page."""
+    title: Message
+    """What people call it."""
+    checks: frozenset[str]
+    """The doctor's checks that concern it."""
+
+
+AREAS: Final = (
+    Area(
+        "cameras",
+        message("Cameras"),
+        frozenset(
+            {
+                "cameras",
+                "activation",
+                "serial_numbers",
+                "camera_clocks",
+                "camera_account",
+                "client_certificate",
+                "client_isolation",
+            }
+        ),
+    ),
+    Area("cloud", message("Cloud"), frozenset({"dns", "cloud_tls", "credentials", "shop", "public_url"})),
+    Area("outbox", message("Calls that wait"), frozenset({"outbox"})),
+    Area(
+        "network",
+        message("Network"),
+        frozenset(
+            {
+                "interfaces",
+                "server_ports",
+                "discovery_port",
+                "broadcast",
+                "multicast",
+                "discovery",
+                "second_gateway",
+                "camera_url",
+            }
+        ),
+    ),
+    Area("clock", message("Clock"), frozenset({"clock"})),
+    Area("disk", message("Disk and database"), frozenset({"database", "disk", "card"})),
+    Area("certificates", message("Certificates"), frozenset({"https_certificate"})),
+    Area("gateway", message("Gateway"), frozenset({"subscriptions", "webhooks", "services"})),
+)
+"""The parts of the shop, in the order of the page. What no area names belongs to the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AreaReport:
+    """How a part of the shop is."""
+
+    area: Area
+    """The part."""
+    status: Status
+    """The worst status of its findings."""
+    findings: Sequence[Finding] = field(default=())
+    """What is not all right."""
+
+
+def report_areas(findings: Sequence[Finding]) -> list[AreaReport]:
+    """Return how each part of the shop is, by the doctor's findings."""
+    named = frozenset[str]().union(*(area.checks for area in AREAS))
+    reports = []
+    for area in AREAS:
+        own = [one for one in findings if one.check in area.checks or (area is AREAS[-1] and one.check not in named)]
+        statuses = {one.status for one in own}
+        status = next((one for one in _SEVERITY if one in statuses), _SEVERITY[-1])
+        reports.append(AreaReport(area, status, [one for one in own if one.status in ("failed", "warning")]))
+    return reports
+
+
+async def show_home(context: PageContext) -> web.StreamResponse:
+    """Show the whole page."""
+    return context.render("home.html", **await _gather(context))
+
+
+async def show_overview(context: PageContext) -> web.StreamResponse:
+    """Show the part that changes."""
+    return context.render("home_overview.html", **await _gather(context))
+
+
+async def check_now(context: PageContext) -> web.StreamResponse:
+    """Have the doctor look again."""
+    context.site.examination.start(context.gateway)
+    return context.redirect("/console/")
+
+
+async def _gather(context: PageContext) -> dict[str, Any]:
+    gateway, examination = context.gateway, context.site.examination
+    if examination.age_s is None or examination.age_s > MAX_FINDINGS_AGE_S:
+        examination.start(gateway)
+    outbox = await try_read(gateway.outbox.stats()) or Stats(gateway.outbox.depth, None)
+    counts = await try_read(gateway.outbox.counts()) or []
+    managed = [camera for camera in gateway.registry.all() if camera.managed]
+    return {
+        "reports": report_areas(examination.findings),
+        "examination": examination,
+        "managed": managed,
+        "online": sum(camera.online for camera in managed),
+        "found": len(gateway.registry.all()) - len(managed),
+        "outbox": outbox,
+        "refused": sum(one.items for one in counts if one.state == "refused"),
+        "cloud": gateway.cloud,
+        "has_cloud": bool(gateway.settings.cloud.app_id),
+    }
+
+
+PAGES = (
+    ConsolePage("GET", "", show_home, "pos"),
+    ConsolePage("GET", "overview", show_overview, "pos", shows="part"),
+    ConsolePage("POST", "check", check_now, "installer"),
+)

@@ -1,0 +1,18 @@
+"""What keeps pages live: the event stream, read with the session's cookie."""
+
+from aiohttp import web
+
+from gateway.api.events import STREAM
+from gateway.console.page import ConsolePage, PageContext
+from gateway.events.cursor import ResumePoint
+from gateway.events.event import EventFilter
+
+
+async def stream_events(context: PageContext) -> web.StreamResponse:
+    """Stream events from now on; pages refresh the parts that an event concerns."""
+    resume_point = ResumePoint(context.gateway.event_log.last_published)
+    stream = context.request.app[STREAM]
+    return await stream.serve(context.request, resume_point, EventFilter.parse("", ""), token=context.name)
+
+
+PAGES = (ConsolePage("GET", "events/stream", stream_events, "pos", shows="data"),)

@@ -1,0 +1,252 @@
+"""The pages of the console as data. Sign-in, CSRF checks, languages and failures follow from it."""
+
+import functools
+import hashlib
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+
+from firmware_tools.language import Language, message
+from gateway.api.body_budget import BodyBudget
+from gateway.api.problems import problem_headers
+from gateway.api.route import Screen, WebHandler, trace_request
+from gateway.api.scopes import require_scope
+from gateway.api.token_table import TokenRecord
+from gateway.app import Gateway
+from gateway.console.examination import Examination
+from gateway.console.form import Form, read_form
+from gateway.console.notices import Notices
+from gateway.console.static_files import StaticFiles
+from gateway.errors import Forbidden, InternalError, Problem, StateError, StorageFailed
+from gateway.protocol.endpoint import Scope
+from gateway.runtime.failure_log import FailureLog
+
+if TYPE_CHECKING:
+    from gateway.console.rendering import Renderer
+
+HOME: Final = "/console/"
+"""The address of the first page; those of all others begin with it."""
+SIGN_IN: Final = "/console/sign-in"
+LANGUAGE_COOKIE: Final = "language"
+LANGUAGE_TAGS: Final = {Language.ENGLISH: "en", Language.CHINESE: "zh-CN"}
+"""How HTML names the languages of pages."""
+CSRF_FIELD: Final = "csrf"
+
+_SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_CSRF_HEADER: Final = "X-CSRF-Token"
+_RETRY_AFTER_S: Final = 30
+_INTERNAL: Final = message("the gateway failed unexpectedly; its log holds the details")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages share."""
+
+    gateway: Gateway
+    """The gateway that they show."""
+    static_files: StaticFiles
+    """Styles and scripts."""
+    examination: Examination
+    """What the doctor found last."""
+    notices: Notices
+    """What the next page of a session says first."""
+    cookie: str
+    """The name of the session's cookie: browsers send a cookie to all ports of a host."""
+
+    @functools.cached_property
+    def renderer(self) -> "Renderer":
+        """Makes HTML of templates. It takes memory, and a gateway whose console nobody opens does without it."""
+        from gateway.console.rendering import Renderer
+
+        return Renderer(self.static_files)
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """A request for a page."""
+
+    site: Site
+    """What all pages share."""
+    request: web.Request
+    """The request as received."""
+    language: Language
+    """The language of the person."""
+    session: TokenRecord | None
+    """The session of the person; None on pages that need none."""
+    csrf: str
+    """What forms of this session carry; empty without a session."""
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway."""
+        return self.site.gateway
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """What the person may do."""
+        return frozenset() if self.session is None else self.session.granted
+
+    @property
+    def name(self) -> str:
+        """The name of the session."""
+        return "" if self.session is None else self.session.name
+
+    @property
+    def sn(self) -> str:
+        """The serial number in the path, in the spelling of the camera that has it."""
+        return self.gateway.registry.find_spelling(self.request.match_info["sn"])
+
+    async def read_form(self) -> Form:
+        """Return the fields of the form that was sent. Raises `InvalidRequest`."""
+        return await read_form(self.request)
+
+    def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
+        """Return a page, or a part of one, made from a template."""
+        shared = {
+            "context": self,
+            "language": self.language,
+            "csrf": self.csrf,
+            "path": self.request.path,
+            "tags": LANGUAGE_TAGS,
+            "secure": self.request.secure,
+            "notices": self.site.notices.take(self.name),
+        }
+        html = self.site.renderer.render(template, self.language, shared | values)
+        return web.Response(text=html, status=status, content_type="text/html")
+
+    def redirect(self, path: str, *, notice: str = "", failed: bool = False) -> web.Response:
+        """Return a response that leads to another page, which says the notice first."""
+        if notice:
+            self.site.notices.add(self.name, notice, failed=failed)
+        return web.Response(status=303, headers={"Location": path})
+
+
+PageHandler = Callable[[PageContext], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsolePage:
+    """A method and a path of the console, and what handles them."""
+
+    method: str
+    """GET shows something, POST does something."""
+    path: str
+    """The path below `/console/`, with aiohttp's placeholders."""
+    handler: PageHandler
+    """What responds."""
+    scope: Scope | None
+    """The scope that the session needs; None for a page without a session."""
+    shows: Literal["page", "part", "data"] = "page"
+    """What a GET returns: a whole page, a part that scripts put into one, or something that is no HTML."""
+
+    def bind(self, site: Site, budget: BodyBudget, screen: Screen) -> WebHandler:
+        """Return the handler for aiohttp. Failures become pages that say what to do."""
+        failures = FailureLog(_log, f"{self.method} /console/{self.path} cannot use the database")
+
+        async def respond(request: web.Request) -> web.StreamResponse:
+            try:
+                screen(request)
+                context = _make_context(site, request)
+                if self.scope is not None:
+                    if context.session is None:
+                        return _ask_to_sign_in(request)
+                    require_scope(context.scopes, self.scope)
+                if self.method == "POST":
+                    _check_origin(request)
+                    if self.scope is not None:
+                        await _check_csrf(context)
+                response = await self.handler(context)
+                failures.recovered()
+                return response
+            except StateError as exc:
+                failures.failed(exc, exc)
+                return _render_problem(site, request, StorageFailed(str(exc), retry_after_s=_RETRY_AFTER_S))
+            except Problem as exc:
+                return _render_problem(site, request, exc)
+            except Exception:
+                _log.exception("%s %s failed", request.method, request.path)
+                return _render_problem(site, request, InternalError(_INTERNAL))
+            finally:
+                budget.give_back(request)
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            response = await respond(request)
+            if not response.prepared:
+                for name, value in _SECURITY_HEADERS.items():
+                    response.headers.setdefault(name, value)
+            return response
+
+        return trace_request(handle)
+
+
+def compute_csrf(secret: str) -> str:
+    """Return what the forms of a session carry: only its own pages know it."""
+    return hmac.new(secret.encode("utf-8", "surrogatepass"), b"csrf", hashlib.sha256).hexdigest()
+
+
+def _make_context(site: Site, request: web.Request) -> PageContext:
+    secret = request.cookies.get(site.cookie, "")
+    session = site.gateway.tokens.find_session(secret) if secret else None
+    if session is not None:
+        site.gateway.tokens.touch(session.name)
+    return PageContext(
+        site, request, _find_language(request), session, compute_csrf(secret) if session is not None else ""
+    )
+
+
+def _find_language(request: web.Request) -> Language:
+    """Return the language that the person has chosen, else the one that the browser prefers."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return next(
+        (one for one in Language if one.value == chosen),
+        Language.negotiate(request.headers.get("Accept-Language", "")),
+    )
+
+
+def _check_origin(request: web.Request) -> None:
+    """Refuse a form that a page of another address sent. Raises `Forbidden`."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise Forbidden("the form was sent by a page of another address; open the console and send it there")
+
+
+async def _check_csrf(context: PageContext) -> None:
+    """Refuse a form that is of no page of this session. Raises `Forbidden`."""
+    given = context.request.headers.get(_CSRF_HEADER) or (await context.read_form()).text(CSRF_FIELD)
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), context.csrf.encode()):
+        raise Forbidden("the form is of an older session; reload the page and send it again")
+
+
+def is_fragment(request: web.Request) -> bool:
+    """Tell whether a script of a page asks for a part of it."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def _ask_to_sign_in(request: web.Request) -> web.Response:
+    """Lead to the sign-in, and from there back."""
+    shown = request.path_qs if request.method == "GET" and not is_fragment(request) else HOME
+    location = f"{SIGN_IN}?next={quote(shown, safe='')}"
+    if is_fragment(request):
+        return web.Response(status=401, headers={"HX-Redirect": location})
+    return web.Response(status=303, headers={"Location": location})
+
+
+def _render_problem(site: Site, request: web.Request, problem: Problem) -> web.Response:
+    context = _make_context(site, request)
+    template = "problem_part.html" if is_fragment(request) else "problem.html"
+    response = context.render(template, status=problem.status, problem=problem)
+    response.headers.update(problem_headers(problem))
+    return response

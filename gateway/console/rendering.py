@@ -1,0 +1,45 @@
+"""Makes HTML from templates, in the language of the person."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+
+from firmware_tools.language import Language, load_catalogue, translate
+from gateway import __version__
+from gateway.console.static_files import StaticFiles
+
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+_LABELS: Final = {Language.ENGLISH: "English", Language.CHINESE: "中文"}
+"""What the languages call themselves."""
+
+
+class Renderer:
+    """Renders templates. Every value is escaped: names of networks and cameras come from strangers."""
+
+    def __init__(self, static_files: StaticFiles) -> None:
+        """Take the static files, to which pages refer by their content."""
+        self._environments = {language: _make_environment(language, static_files) for language in Language}
+
+    def render(self, template: str, language: Language, values: Mapping[str, Any]) -> str:
+        """Return the HTML of a template."""
+        return self._environments[language].get_template(template).render(values)
+
+
+def _make_environment(language: Language, static_files: StaticFiles) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(load_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["translate"] = lambda text: translate(text, language)
+    environment.globals["static"] = static_files.url
+    environment.globals["version"] = __version__
+    environment.globals["languages"] = _LABELS
+    return environment

@@ -1,0 +1,76 @@
+"""Sign-in by a pairing code, sign-out, and the choice of a language."""
+
+from typing import Final
+
+from aiohttp import web
+
+from firmware_tools.language import Language, message
+from gateway.api.problems import problem_headers
+from gateway.console.page import HOME, LANGUAGE_COOKIE, SIGN_IN, ConsolePage, PageContext
+from gateway.errors import Problem
+
+_COOKIE_PATH: Final = "/console"
+_COOKIE_AGE_S: Final = 400 * 86400
+"""Browsers keep no cookie for longer. The session itself ends earlier."""
+
+
+async def show_sign_in(context: PageContext) -> web.StreamResponse:
+    """Ask for a pairing code."""
+    destination = _find_destination(context.request.query.get("next", ""))
+    return context.render("sign_in.html", next=destination, problem=None)
+
+
+async def sign_in(context: PageContext) -> web.StreamResponse:
+    """Exchange a pairing code for a session."""
+    form = await context.read_form()
+    destination = _find_destination(form.text("next"))
+    tokens = context.gateway.tokens
+    try:
+        code = context.gateway.pairing.exchange(form.text("code"), context.request.remote or "")
+    except Problem as exc:
+        response = context.render("sign_in.html", status=exc.status, next=destination, problem=exc)
+        response.headers.update(problem_headers(exc))
+        return response
+    secret = await tokens.create_session(code.name, *code.scopes)
+    response = context.redirect(destination)
+    response.set_cookie(
+        context.site.cookie,
+        secret,
+        path=_COOKIE_PATH,
+        max_age=_COOKIE_AGE_S,
+        httponly=True,
+        secure=context.request.secure,
+        samesite="Strict",
+    )
+    return response
+
+
+async def sign_out(context: PageContext) -> web.StreamResponse:
+    """End the session."""
+    await context.gateway.tokens.revoke(context.name)
+    response = context.redirect(SIGN_IN, notice=message("You have signed out."))
+    response.del_cookie(context.site.cookie, path=_COOKIE_PATH)
+    return response
+
+
+async def choose_language(context: PageContext) -> web.StreamResponse:
+    """Remember the language of this browser."""
+    chosen = context.request.query.get("to", "")
+    response = context.redirect(_find_destination(context.request.query.get("next", "")))
+    if chosen in {one.value for one in Language}:
+        response.set_cookie(LANGUAGE_COOKIE, chosen, path=_COOKIE_PATH, max_age=_COOKIE_AGE_S, samesite="Lax")
+    return response
+
+
+def _find_destination(given: str) -> str:
+    """Return where to go: a page of the console, whatever a link says."""
+    is_page = given.startswith("/console/") and "\\" not in given and given.isprintable() and ".." not in given
+    return given if is_page else HOME
+
+
+PAGES = (
+    ConsolePage("GET", "sign-in", show_sign_in, None),
+    ConsolePage("POST", "sign-in", sign_in, None),
+    ConsolePage("POST", "sign-out", sign_out, "pos"),
+    ConsolePage("GET", "language", choose_language, None, shows="data"),
+)

@@ -1,0 +1,48 @@
+"""Adds the console to the web application of the gateway."""
+
+import hashlib
+from typing import Final
+
+from aiohttp import web
+
+from gateway.api.body_budget import BodyBudget
+from gateway.api.problems import problem_response
+from gateway.api.route import Screen, WebHandler
+from gateway.app import Gateway
+from gateway.console import home, live, sign_in
+from gateway.console.examination import Examination
+from gateway.console.notices import Notices
+from gateway.console.page import HOME, ConsolePage, Site
+from gateway.console.static_files import PREFIX, StaticFiles
+from gateway.errors import Problem
+
+PAGES: Final[tuple[ConsolePage, ...]] = (*home.PAGES, *sign_in.PAGES, *live.PAGES)
+"""Every page of the console."""
+
+
+def add_console(app: web.Application, gateway: Gateway, budget: BodyBudget, screen: Screen) -> None:
+    """Add every page, the static files, and the way from the address of the gateway to the first page."""
+    static_files = StaticFiles()
+    # Not the key itself, which signs tickets.
+    name = hashlib.sha256(b"console" + gateway.event_log.ticket_key).hexdigest()[:12]
+    site = Site(gateway, static_files, Examination(), Notices(), f"session_{name}")
+    for page in PAGES:
+        app.router.add_route(page.method, f"/console/{page.path}", page.bind(site, budget, screen))
+    app.router.add_get(f"{PREFIX}{{name}}", _screen_static(static_files, screen))
+    for path in ("/", "/console"):
+        app.router.add_get(path, _lead_home)
+
+
+async def _lead_home(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=302, headers={"Location": HOME})
+
+
+def _screen_static(static_files: StaticFiles, screen: Screen) -> WebHandler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            screen(request)
+            return static_files.respond(request)
+        except Problem as exc:
+            return problem_response(request, exc)
+
+    return handle

@@ -1,0 +1,87 @@
+// Keeps pages live. Parts of a page name the events after which they are fetched again (hx-trigger="gateway:camera from:body").
+(() => {
+  "use strict";
+  const address = document.body.dataset.stream;
+  const banner = document.getElementById("connection");
+  const pending = new Map();
+
+  // Several events within a moment refresh a part once.
+  function announce(name, detail) {
+    if (pending.has(name)) return;
+    pending.set(name, setTimeout(() => {
+      pending.delete(name);
+      document.body.dispatchEvent(new CustomEvent(name, { detail }));
+    }, 250));
+  }
+
+  function listen() {
+    const stream = new EventSource(address);
+    let lost = false;
+    stream.onopen = () => {
+      banner.hidden = true;
+      if (lost) announce("gateway:refresh");
+      lost = false;
+    };
+    stream.onmessage = (received) => {
+      const event = JSON.parse(received.data);
+      announce("gateway:" + event.type.split(".")[0], event);
+      announce("gateway:event", event);
+    };
+    stream.onerror = async () => {
+      lost = true;
+      if (stream.readyState !== EventSource.CLOSED) {
+        banner.hidden = false;
+        return;
+      }
+      // Refused: the session has ended, or the gateway starts.
+      let response = null;
+      try {
+        response = await fetch("/console/overview", { headers: { "HX-Request": "true" } });
+      } catch { /* not reachable */ }
+      const elsewhere = response && response.headers.get("HX-Redirect");
+      if (elsewhere) {
+        location.assign("/console/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
+        return;
+      }
+      banner.hidden = false;
+      setTimeout(() => { listen(); announce("gateway:refresh"); }, 3000);
+    };
+    addEventListener("pagehide", () => stream.close());
+  }
+  if (address) listen();
+
+  // A page from the browser's memory may be old.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+  // The code of a QR code stands in the fragment, which no server and no preview sees.
+  const form = document.getElementById("sign-in");
+  const code = new URLSearchParams(location.hash.slice(1)).get("code");
+  if (form && code) {
+    history.replaceState(null, "", location.pathname + location.search);
+    form.elements.code.value = code;
+    form.requestSubmit();
+  }
+
+  // One click, one call.
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (button) setTimeout(() => { button.disabled = true; }, 0);
+    setTimeout(() => { if (button) button.disabled = false; }, 10000);
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const text = button.dataset.copy;
+    const done = () => { button.dataset.copied = "yes"; button.textContent = button.dataset.done; };
+    if (navigator.clipboard) { navigator.clipboard.writeText(text).then(done); return; }
+    // Plain HTTP has no clipboard interface.
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "visually-hidden";
+    document.body.append(area);
+    area.select();
+    if (document.execCommand("copy")) done();
+    area.remove();
+  });
+})();

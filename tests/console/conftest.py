@@ -1,0 +1,75 @@
+"""The console of a gateway in a simulated store, as an HTTP client and a browser see it."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from gateway.api.server import serve
+from gateway.app import Gateway
+from gateway.console.site import add_console
+from gateway.protocol.endpoint import Scope
+from tests.api.conftest import gateway, store  # noqa: F401  fixtures
+
+_CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
+
+
+@dataclass
+class Console:
+    """A person at the console, without a browser."""
+
+    gateway: Gateway
+    url: str
+    http: aiohttp.ClientSession
+
+    async def sign_in(self, *scopes: Scope, name: str = "phone") -> None:
+        code = self.gateway.pairing.create(name, scopes or ["admin"])
+        response, _ = await self.post("sign-in", code=code.code)
+        assert response.status == 303
+
+    async def get(self, path: str, **given: Any) -> tuple[aiohttp.ClientResponse, str]:
+        async with self.http.get(f"{self.url}console/{path}", allow_redirects=False, **given) as response:
+            return response, await response.text()
+
+    async def post(self, path: str, *, headers: Any = None, **fields: str) -> tuple[aiohttp.ClientResponse, str]:
+        address = f"{self.url}console/{path}"
+        async with self.http.post(address, data=fields, headers=headers, allow_redirects=False) as response:
+            return response, await response.text()
+
+    async def csrf(self) -> str:
+        _, html = await self.get("")
+        found = _CSRF.search(html)
+        assert found is not None
+        return found[1]
+
+
+@pytest.fixture
+async def console(gateway: Gateway) -> AsyncIterator[Console]:  # noqa: F811
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with serve(gateway, add_pages=add_console) as urls, aiohttp.ClientSession(cookie_jar=jar) as http:
+        yield Console(gateway, urls[0], http)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        # By its path, since Playwright's own browsers are not installed.
+        chromium = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield chromium
+        await chromium.close()
+
+
+async def open_browser_session(
+    browser: Browser, console: Console, *scopes: Scope, **given: Any
+) -> tuple[BrowserContext, Page]:
+    """Return a signed-in browser context, and its page."""
+    context = await browser.new_context(**({"viewport": {"width": 390, "height": 844}} | given))
+    page = await context.new_page()
+    code = console.gateway.pairing.create("browser", scopes or ["admin"])
+    await page.goto(f"{console.url}console/sign-in#code={code.code}")
+    await page.wait_for_url("**/console/")
+    return context, page

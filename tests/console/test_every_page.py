@@ -1,0 +1,51 @@
+from typing import Final
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser
+
+from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.store import SimulatedStore
+from tests.console.conftest import Console
+from tests.console.walk import DESKTOP, PHONE, begin, list_paths
+from tests.search import find
+
+MAX_PAGE_BYTES: Final = 150_000
+
+
+@pytest.fixture
+async def names(console: Console, store: SimulatedStore) -> dict[str, str]:
+    """Return what fills the placeholders of paths: there is one of everything that has a page of its own."""
+    camera: SimulatedCamera = store.cameras[0]
+    await find(console.gateway, store.cameras)
+    await console.gateway.registry.manage(camera.sn)
+    await console.gateway.cameras.confirm_certificate(camera.sn, "")
+    return {"sn": camera.sn}
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize(("language", "scheme"), [("en-US", "light"), ("zh-CN", "dark")])
+async def test_every_page_can_be_used_by_everybody(
+    console: Console, browser: Browser, names: dict[str, str], language: str, scheme: str, size: dict[str, int]
+) -> None:
+    walk = await begin(browser, language=language, scheme=scheme, size=size)
+    code = console.gateway.pairing.create("browser", ["admin"]).code
+    await walk.open(f"{console.url}console/sign-in#code={code}")
+    await walk.page.wait_for_url("**/console/")
+    found = []
+    for path in list_paths(names):
+        await walk.open(console.url + path)
+        results = (await Axe().run(walk.page)).response
+        found += [
+            f"{path}: {one['id']} {node['target']} {node['failureSummary']}"
+            for one in results["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+        width = await walk.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if width > 0:
+            found.append(f"{path}: {width} pixels wider than the screen")
+        if walk.bytes_received > MAX_PAGE_BYTES:
+            found.append(f"{path}: {walk.bytes_received} bytes")
+    assert found == []
+    assert walk.faults == []

@@ -1,0 +1,150 @@
+import re
+
+import aiohttp
+import pytest
+
+from gateway.console.site import PAGES
+from tests.console.conftest import Console
+
+
+async def test_a_code_opens_a_session_with_a_careful_cookie(console: Console) -> None:
+    code = console.gateway.pairing.create("Li's phone", ["installer"])
+    response, _ = await console.post("sign-in", code=code.code.lower())
+    assert (response.status, response.headers["Location"]) == (303, "/console/")
+    cookie = response.headers["Set-Cookie"]
+    assert all(part in cookie for part in ("HttpOnly", "SameSite=Strict", "Path=/console"))
+    assert re.match(r"session_[0-9a-f]{12}=sgs_", cookie)
+    response, html = await console.get("")
+    assert response.status == 200
+    assert "Is the shop all right?" in html
+    [record] = [one for one in console.gateway.tokens.all() if one.is_session]
+    assert (record.name, record.scopes) == ("Li's phone", ("installer",))
+
+
+async def test_a_wrong_code_is_refused_and_tries_are_limited(console: Console) -> None:
+    for _ in range(5):
+        response, html = await console.post("sign-in", code="ABCDEFGH")
+        assert response.status == 400
+        assert "make a new one" in html
+    response, html = await console.post("sign-in", code=console.gateway.pairing.create("phone", ["pos"]).code)
+    assert response.status == 429
+    assert int(response.headers["Retry-After"]) > 0
+    # A till is not kept out by that.
+    token = await console.gateway.tokens.create("till 1", "pos")
+    headers = {"Authorization": f"Bearer {token}"}
+    async with console.http.get(f"{console.url}api/v1/status", headers=headers) as status:
+        assert status.status == 200
+
+
+async def test_without_a_session_every_page_leads_to_the_sign_in(console: Console) -> None:
+    for page in PAGES:
+        if page.scope is None:
+            continue
+        path = re.sub(r"{\w+}", "x", page.path)
+        response, _ = await (console.get(path) if page.method == "GET" else console.post(path))
+        assert response.status == 303, page
+        assert response.headers["Location"].startswith("/console/sign-in?next=%2Fconsole%2F"), page
+        response, _ = (
+            await console.get(path, headers={"HX-Request": "true"})
+            if page.method == "GET"
+            else (await console.post(path, headers={"HX-Request": "true"}))
+        )
+        assert response.status == 401, page
+
+
+async def test_the_sign_in_leads_back_to_the_page_and_nowhere_else(console: Console) -> None:
+    for given, expected in (
+        ("/console/outbox?state=refused", "/console/outbox?state=refused"),
+        ("https://evil.example/", "/console/"),
+        ("//evil.example/console/", "/console/"),
+        ("/console/../api", "/console/"),
+        ("/\\evil.example", "/console/"),
+    ):
+        code = console.gateway.pairing.create("phone", ["pos"])
+        response, _ = await console.post("sign-in", code=code.code, next=given)
+        assert response.headers["Location"] == expected
+
+
+async def test_a_session_is_no_token_and_a_token_no_session(console: Console) -> None:
+    await console.sign_in("admin")
+    [cookie] = [one for one in console.http.cookie_jar if one.key.startswith("session_")]
+    headers = {"Authorization": f"Bearer {cookie.value}"}
+    async with aiohttp.ClientSession() as other:
+        async with other.get(f"{console.url}api/v1/status", headers=headers) as response:
+            assert response.status == 401
+        async with other.get(f"{console.url}api/v1/status", cookies={cookie.key: cookie.value}) as response:
+            assert response.status == 401
+        token = await console.gateway.tokens.create("till 1", "admin")
+        async with other.get(f"{console.url}console/", cookies={cookie.key: token}, allow_redirects=False) as response:
+            assert response.status == 303
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers"),
+    [
+        ({}, {}),
+        ({"csrf": "0" * 64}, {}),
+        (None, {"Origin": "http://evil.example"}),
+    ],
+)
+async def test_a_form_of_another_page_is_refused(
+    console: Console, fields: dict[str, str] | None, headers: dict[str, str]
+) -> None:
+    await console.sign_in("admin")
+    given = {"csrf": await console.csrf()} if fields is None else fields
+    response, _ = await console.post("sign-out", headers=headers, **given)
+    assert response.status == 403
+    assert (await console.get(""))[0].status == 200
+
+
+async def test_signing_out_ends_the_session(console: Console) -> None:
+    await console.sign_in("pos")
+    response, _ = await console.post("sign-out", csrf=await console.csrf())
+    assert response.headers["Location"] == "/console/sign-in"
+    assert not [one for one in console.gateway.tokens.all() if one.is_session]
+    assert (await console.get(""))[0].status == 303
+
+
+async def test_a_revoked_session_ends_at_once_with_its_stream(console: Console) -> None:
+    await console.sign_in("pos", name="lost phone")
+    async with console.http.get(f"{console.url}console/events/stream") as stream:
+        assert stream.status == 200
+        await console.gateway.tokens.revoke("lost phone")
+        await stream.content.read()  # it ends
+    assert (await console.get(""))[0].status == 303
+
+
+async def test_the_scope_of_the_code_is_that_of_the_session(console: Console) -> None:
+    await console.sign_in("pos")
+    response, html = await console.post("check", csrf=await console.csrf())
+    assert response.status == 403
+    assert "needs a token of scope installer" in html
+
+
+async def test_pages_forbid_what_they_do_not_need(console: Console) -> None:
+    response, html = await console.get("sign-in")
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "style=" not in html
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_the_language_is_that_of_the_browser_until_one_is_chosen(console: Console) -> None:
+    assert 'lang="zh-CN"' in (await console.get("sign-in", headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}))[1]
+    assert '<html lang="en">' in (await console.get("sign-in", headers={"Accept-Language": "en, zh;q=0.5"}))[1]
+    response, _ = await console.get("language?to=zh&next=/console/sign-in")
+    assert response.headers["Location"] == "/console/sign-in"
+    assert '<html lang="zh-CN">' in (await console.get("sign-in", headers={"Accept-Language": "en"}))[1]
+
+
+async def test_static_files_are_compressed_and_kept(console: Console) -> None:
+    _, html = await console.get("sign-in")
+    for address in re.findall(r'(?:href|src)="(/console/static/[^"]+)"', html):
+        async with console.http.get(f"{console.url.rstrip('/')}{address}") as response:
+            assert response.status == 200
+            assert response.headers["Content-Encoding"] == "gzip"
+            assert "immutable" in response.headers["Cache-Control"]
+            tag = response.headers["ETag"]
+        async with console.http.get(f"{console.url.rstrip('/')}{address}", headers={"If-None-Match": tag}) as response:
+            assert response.status == 304
