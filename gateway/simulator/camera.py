@@ -28,6 +28,7 @@ from gateway.simulator.faults import FaultInjection
 from gateway.simulator.server import HttpsServer, ReceivedRequest, ServedResponse
 from gateway.simulator.signatures import SignatureVerifier
 from gateway.simulator.validation import CallRefused
+from gateway.simulator.video.rtsp import RtspServer, RtspStream
 
 DEFAULT_ACCESS_POINTS: Final = (
     SimulatedAccessPoint("SunmiStore", "WPA-PSK"),
@@ -56,6 +57,7 @@ class SimulatedCamera:
     - `rejoin_s`, `reboot_s`: how long it is away after a change of Wi-Fi, and after a reboot or reset.
     - `on_wifi`: returns the address at which it comes back when it has joined a network.
     - `https`: false for a camera that responds to discovery only.
+    - `rtsp_port`: the port of its streams; 0 is a free one.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class SimulatedCamera:
         reboot_s: float = DEFAULT_RESTART_S,
         on_wifi: "Callable[[SimulatedCamera, str], str] | None" = None,
         https: bool = True,
+        rtsp_port: int = 0,
         catalogue: Catalogue = CATALOGUE,
     ) -> None:
         self.faults = faults if faults is not None else FaultInjection()
@@ -109,6 +112,8 @@ class SimulatedCamera:
         self._on_network = False
         self._supervisor = Supervisor()
         self._restart_job: asyncio.Task[None] | None = None
+        self.rtsp = RtspServer(host, rtsp_port, self._find_stream)
+        """Serves its picture."""
         self._server = HttpsServer(
             host=host,
             port=port,
@@ -170,11 +175,14 @@ class SimulatedCamera:
     def set_address(self, host: str, port: int) -> None:
         """Set where the camera is when it starts next."""
         self._server.host, self._server.port = host, port
+        self.rtsp.host = host
 
     async def start(self) -> None:
         """Switch on. Raises OSError if the address cannot be had."""
         if self._https:
             await self._server.start()
+            await self.rtsp.start()
+            self.state.rtsp_port = self.rtsp.port
         self._on_network = True
         self.state.ip = self.host
         for callback in self.on_start:
@@ -188,6 +196,7 @@ class SimulatedCamera:
 
     async def _leave_network(self) -> None:
         self._on_network = False
+        await self.rtsp.stop()
         await self._server.stop()
 
     async def wait_until_back(self) -> None:
@@ -213,6 +222,10 @@ class SimulatedCamera:
         return camera_context(
             changed=self.faults.changed_certificate, client_certificate=self.faults.client_certificate
         )
+
+    def _find_stream(self, path: str) -> RtspStream | None:
+        duration_s = self.state.streams.get(path)
+        return None if duration_s is None else RtspStream(duration_s)
 
     def respond(self, request: ReceivedRequest) -> ServedResponse:
         """Handle a call and return the response."""

@@ -1,7 +1,6 @@
 """The handlers of a simulated camera's endpoints: each changes the camera's state and returns the response's data."""
 
 import dataclasses
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -194,7 +193,7 @@ def _delete_hook(state: CameraState, fields: Fields) -> None:
 
 
 def _get_live_stream(state: CameraState, _: Fields) -> ResponseData:
-    return {f"{name}_live_url": f"{_stream_base(state)}/live_{name}.sdp" for name in ("hd", "fhd")}
+    return {f"{name}_live_url": state.open_stream(f"live_{name}", float("inf")) for name in ("hd", "fhd")}
 
 
 def _get_playback_stream(state: CameraState, fields: Fields) -> ResponseData:
@@ -203,11 +202,7 @@ def _get_playback_stream(state: CameraState, fields: Fields) -> ResponseData:
         raise CallRefused(_NO_RECORDING)
     if end <= start:
         raise CallRefused(_INVALID_PERIOD)
-    return {"playback_url": f"{_stream_base(state)}/playback_{start}_{end}.sdp"}
-
-
-def _stream_base(state: CameraState) -> str:
-    return f"rtsp://{state.ip}/{secrets.token_hex(16).upper()}"
+    return {"playback_url": state.open_stream("playback", end - start)}
 
 
 def _set_door_line(state: CameraState, fields: Fields) -> None:

@@ -1,5 +1,6 @@
 """The memory of a simulated camera, and its factory settings."""
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -14,6 +15,9 @@ MAX_FACES: Final = 30_000
 DEFAULT_GROUP_CAPACITY: Final = 5000
 DEFAULT_GROUPS: Final = ("stranger", "regular")
 """The face groups that an activation makes (NOTES: Default face groups)."""
+
+_USUAL_RTSP_PORT: Final = 554
+_MAX_STREAMS: Final = 64
 
 RestartReason = Literal["wifi", "reset", "reboot"]
 """Why a camera leaves the network for a moment."""
@@ -123,6 +127,10 @@ class CameraState:
     """The version of the hardware."""
     ip: str = ""
     """The IP address."""
+    rtsp_port: int = 554
+    """The port of its streams."""
+    streams: dict[str, float] = field(default_factory=dict)
+    """The streams that it has named, by path: how long each is, in seconds."""
     owner: str = ""
     """The app_id that activated the camera; empty before."""
     card_status: int = 2
@@ -174,6 +182,15 @@ class CameraState:
     def printed_mac(self) -> str:
         """The MAC address as the vendor's sample of getInfo prints it, with a blank behind it."""
         return f"{normalise_mac(self.mac)} "
+
+    def open_stream(self, name: str, duration_s: float) -> str:
+        """Return the address of a new stream. The oldest is forgotten."""
+        path = f"/{secrets.token_hex(16).upper()}/{name}.sdp"
+        self.streams[path] = duration_s
+        while len(self.streams) > _MAX_STREAMS:
+            del self.streams[next(iter(self.streams))]
+        port = "" if self.rtsp_port == _USUAL_RTSP_PORT else f":{self.rtsp_port}"
+        return f"rtsp://{self.ip}{port}{path}"
 
     def activate(self, app_id: str) -> None:
         """Take an owner. Face groups and subscriptions are lost."""

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from aiohttp import web
+
 from gateway.errors import NotFound
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Catalogue, Endpoint
@@ -19,6 +21,7 @@ from gateway.simulator.faults import FaultInjection
 from gateway.simulator.server import HttpsServer, ReceivedRequest, ServedResponse
 from gateway.simulator.signatures import PublicParameter, SignatureVerifier
 from gateway.simulator.validation import CallRefused, find_invalid_parameters, without_item_checks
+from gateway.simulator.video.flv import serve_flv
 
 _MAX_REQUEST_BYTES: Final = 1024 * 1024
 """A larger request is refused (NOTES: Request size)."""
@@ -80,6 +83,7 @@ class SimulatedCloud:
             handler=self.respond,
             faults=self.faults,
             clock=clock,
+            serve_get=self._serve_stream,
         )
 
     @property
@@ -111,6 +115,7 @@ class SimulatedCloud:
     async def start(self) -> None:
         """Begin to serve. Raises OSError if the address cannot be had."""
         await self._server.start()
+        self.state.media_url = self.base_url.removesuffix("/openapi")
 
     async def stop(self) -> None:
         """Stop serving. The memory stays."""
@@ -127,6 +132,12 @@ class SimulatedCloud:
             await post_event(url, event, payload, shop, account=(app_id, self.accounts[app_id]), now=self._server.now())
             for app_id, url in subscribed
         ]
+
+    async def _serve_stream(self, request: web.Request) -> web.StreamResponse:
+        streams, path = self.state.streams, request.path
+        if path not in streams or request.query.get("auth_key") != "simulated":
+            return web.Response(status=404)
+        return await serve_flv(request, duration_s=streams[path], is_open=lambda: path in streams)
 
     def _select_context(self) -> ssl.SSLContext:
         if not self.faults.changed_certificate:

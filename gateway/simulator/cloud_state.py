@@ -147,8 +147,8 @@ class SimulatedShop:
     """The products as they were sent."""
     product_times: dict[str, int] = field(default_factory=dict)
     """When each product was changed last, in Unix seconds."""
-    playbacks: set[str] = field(default_factory=set)
-    """The client ids of the playbacks that were started."""
+    playbacks: dict[str, str] = field(default_factory=dict)
+    """The path of each playback that was started, by client id."""
 
 
 class CloudState:
@@ -168,6 +168,11 @@ class CloudState:
             for group_type, name in ((1, "stranger"), (2, "regular"), (3, "employee")):
                 group_id = self.new_id()
                 shop.groups[group_id] = FaceGroup(group_id, group_type, name)
+
+        self.media_url = ""
+        """The URL below which streams are."""
+        self.streams: dict[str, float] = {}
+        """The open streams, by path: how long each is, in seconds."""
 
     def new_id(self) -> str:
         """Return an id that was never given before."""

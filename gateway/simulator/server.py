@@ -5,7 +5,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any, Final, NoReturn
@@ -95,6 +95,7 @@ class _SelectingContext(ssl.SSLContext):
 class HttpsServer:
     """Serves `POST /openapi/…` over HTTPS; `handler` makes the responses.
 
+    `serve_get` responds to GET requests, where there is something to get.
     `select_context` returns the TLS context for a new connection, and `clock` the true time in Unix seconds. `port` 0
     takes a free one, and keeps it when the server is started again.
     """
@@ -108,6 +109,7 @@ class HttpsServer:
         handler: Callable[[ReceivedRequest], ServedResponse],
         faults: FaultInjection,
         clock: Callable[[], float],
+        serve_get: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -116,6 +118,7 @@ class HttpsServer:
         """The path of every request, also of those that a fault swallowed."""
         self._clock = clock
         self._handler = handler
+        self._serve_get = serve_get
         self._select_context = select_context
         self._context = _SelectingContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.select = select_context
@@ -176,6 +179,8 @@ class HttpsServer:
         tls = request.transport.get_extra_info("ssl_object") if request.transport else None
         if tls is None or tls.context is not self._select_context():
             _abort_connection(request)
+        if request.method == "GET" and self._serve_get is not None:
+            return await self._serve_get(request)
         path = request.path.removeprefix("/openapi/")
         if path == request.path:
             return web.Response(status=404, text="404 Not Found")

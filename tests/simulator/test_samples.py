@@ -120,7 +120,7 @@ def add_sample_data(cloud: SimulatedCloud) -> None:
         for group_id in ("578968814328", "578968817476", "578968813726", "578968813727"):
             shop.groups[group_id] = FaceGroup(group_id, 5, f"group {group_id}")
         shop.faces["578968751459"] = Face("578968751459", "578968813726", "lll", 1579591542, 1, 6)
-        shop.playbacks.add("SAAS-OpenAPI_1211497245552152576")
+        shop.playbacks["SAAS-OpenAPI_1211497245552152576"] = "/live/x.flv"
     shop = cloud.state.shops["7948"]
     shop.access_points["1000"] = LabelAccessPoint("1000", "B201E96500001", "Gate 5")
     shop.labels["129200"] = ShelfLabel("129200", "SKDI39DN", "B101194N00002", 2, "1", "100")

@@ -1,5 +1,6 @@
-"""Live video, recordings and pictures: URLs that lead nowhere."""
+"""Live video and playback, as FLV of the clip; URLs of recordings, of pictures and of HLS lead nowhere."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,19 +13,26 @@ _CLIP_DURATION_S: Final = 60
 _UNKNOWN_CLIENT: Final = 5020
 
 
-def _build_stream(name: str) -> dict[str, Any]:
-    return {
-        "url": f"{_BASE_URL}/{name}.flv?auth_key=simulated",
+def _open_stream(call: CloudCall, name: str, duration_s: float) -> tuple[str, dict[str, Any]]:
+    """Open a stream. Return its path and the addresses that the vendor returns for it."""
+    path = f"/live/{name}.flv"
+    call.state.streams[path] = duration_s
+    return path, {
+        "url": f"{call.state.media_url}{path}?auth_key=simulated",
         "hls_url": f"{_BASE_URL}/{name}.m3u8?auth_key=simulated",
     }
 
 
+def _live_name(call: CloudCall) -> str:
+    return f"{find_camera(call).sn}/{call.fields['resolution']}"
+
+
 def _start_live(call: CloudCall) -> ResponseData:
-    return _build_stream(f"{find_camera(call).sn}/{call.fields['resolution']}")
+    return _open_stream(call, _live_name(call), math.inf)[1]
 
 
 def _stop_live(call: CloudCall) -> ResponseData:
-    find_camera(call)
+    call.state.streams.pop(f"/live/{_live_name(call)}.flv", None)
     return {}
 
 
@@ -55,14 +63,16 @@ def _get_snapshot(call: CloudCall) -> ResponseData:
 def _start_playback(call: CloudCall) -> ResponseData:
     camera = find_camera(call)
     client = f"SAAS-OpenAPI_{call.state.new_id()}"
-    call.shop.playbacks.add(client)
-    return {**_build_stream(f"{camera.sn}/{client}"), "client_id": client}
+    duration_s = int(call.fields["end_time"]) - int(call.fields["start_time"])
+    path, addresses = _open_stream(call, f"{camera.sn}/{client}", duration_s)
+    call.shop.playbacks[client] = path
+    return {**addresses, "client_id": client}
 
 
 def _stop_playback(call: CloudCall) -> ResponseData:
     for shop in call.state.shops.values():
         if call.fields["client_id"] in shop.playbacks:
-            shop.playbacks.remove(call.fields["client_id"])
+            call.state.streams.pop(shop.playbacks.pop(call.fields["client_id"]), None)
             return {}
     raise CallRefused(_UNKNOWN_CLIENT)
 
