@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 from gateway.api import authority_page
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.app import Gateway
 from gateway.authority.certificate_names import find_certificate_names
 from gateway.errors import NotFound
@@ -77,8 +77,12 @@ def _url(scheme: str, host: str, port: int) -> str:
 
 
 ROUTES = (
-    Route("GET", PAGE, "How a till comes to trust the gateway's HTTPS", authority_install_page, None),
-    Route("GET", f"{PAGE}.crt", "The authority's certificate, to be installed on tills (DER)", authority_der, None),
-    Route("GET", f"{PAGE}.pem", "The authority's certificate as PEM", authority_pem, None),
-    Route("GET", "/api/v1/authority", "The authority's fingerprint, names and addresses", show_authority, "pos"),
-)
+    Route("GET", PAGE, "How a till comes to trust the gateway's HTTPS", authority_install_page, None,
+          responses={200: DeclaredResponse("The page.", content_types=("text/html",))}),
+    Route("GET", f"{PAGE}.crt", "The authority's certificate, to be installed on tills (DER)", authority_der, None,
+          responses={200: DeclaredResponse("The certificate.", content_types=("application/x-x509-ca-cert",))}),
+    Route("GET", f"{PAGE}.pem", "The authority's certificate as PEM", authority_pem, None,
+          responses={200: DeclaredResponse("The certificate.", content_types=("application/x-pem-file",))}),
+    Route("GET", "/api/v1/authority", "The authority's fingerprint, names and addresses", show_authority, "pos",
+          responses={200: DeclaredResponse("The authority.", "Authority")}),
+)  # fmt: skip

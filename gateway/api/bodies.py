@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from aiohttp import web
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from gateway.api.body_reader import read_bytes
 from gateway.api.multipart import parse_multipart
@@ -24,15 +24,23 @@ class Body(RequestModel):
 class DiscoveryBody(Body):
     """What to look for, and for how long."""
 
-    timeout_s: float = Field(default=3.0, gt=0, le=60, description="How long the scan lasts, in seconds.")
-    methods: list[Method] | None = Field(default=None, min_length=1, description="Only these methods.")
+    timeout_s: float = Field(
+        default=3.0, gt=0, le=60, description="How long the scan lasts, in seconds.", examples=[3.0]
+    )
+    methods: list[Method] | None = Field(
+        default=None, min_length=1, description="Only these methods.", examples=[["broadcast", "mdns"]]
+    )
 
 
 class CameraBody(Body):
     """A camera to manage: one that was found, or one that a person knows by address and serial number."""
 
-    sn: str = Field(min_length=1, max_length=64, description="The serial number on the camera's label.")
-    address: str | None = Field(default=None, max_length=260, description="host or host:port, if it was not found.")
+    sn: str = Field(
+        min_length=1, max_length=64, description="The serial number on the camera's label.", examples=["FM020A2300001"]
+    )
+    address: str | None = Field(
+        default=None, max_length=260, description="host or host:port, if it was not found.", examples=["192.168.1.51"]
+    )
     certificate_sha256: str | None = Field(
         default=None,
         pattern=r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
@@ -44,50 +52,82 @@ class CameraBody(Body):
 class WifiBody(Body):
     """The Wi-Fi network that a camera shall join."""
 
-    ssid: str
+    ssid: str = Field(description="The name of the network.", examples=["Shop"])
     password: str = Field(
-        default="", description="Blank for an open network. Left out for the network of `provisioning.ssid`: its own."
+        default="",
+        description="Blank for an open network. Left out for the network of `provisioning.ssid`: its own.",
+        json_schema_extra={"writeOnly": True},
     )
 
 
 class ActivationBody(Body):
     """An activation: it deletes the camera's face groups, which has to be confirmed."""
 
-    activation_number: str = Field(min_length=1, max_length=128)
-    confirm_erase: bool = Field(default=False, description="Must be true: activation deletes the camera's face groups.")
+    activation_number: str = Field(
+        min_length=1,
+        max_length=128,
+        description="The number that the vendor gives out for the camera.",
+        json_schema_extra={"writeOnly": True},
+    )
+    confirm_erase: bool = Field(
+        default=False, description="Must be true: activation deletes the camera's face groups.", examples=[True]
+    )
 
 
 class ProvisioningBody(Body):
     """What a camera needs to be put to work; what is left out is not done."""
 
-    ssid: str | None = None
+    ssid: str | None = Field(
+        default=None, description="The name of the Wi-Fi network that it shall join.", examples=["Shop"]
+    )
     password: str | None = Field(
-        default=None, description="Left out for the network of `provisioning.ssid` in the settings: its own."
+        default=None,
+        description="Left out for the network of `provisioning.ssid` in the settings: its own.",
+        json_schema_extra={"writeOnly": True},
     )
     hidden: bool = Field(default=False, description="Whether the network hides its name.")
-    activation_number: str | None = Field(default=None, min_length=1, max_length=128)
-    confirm_erase: bool = False
-    name: str | None = Field(default=None, min_length=1, max_length=36)
+    activation_number: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="The number that the vendor gives out for the camera, with which it is activated.",
+        json_schema_extra={"writeOnly": True},
+    )
+    confirm_erase: bool = Field(
+        default=False, description="Must be true with `activation_number`: it deletes the camera's face groups."
+    )
+    name: str | None = Field(
+        default=None, min_length=1, max_length=36, description="The name to give to the camera.", examples=["Entrance"]
+    )
 
 
 class TrustBody(Body):
     """The certificate that a person saw and trusts."""
 
-    certificate_sha256: str = Field(pattern=r"^[0-9A-Fa-f:]{64,95}$", description="SHA-256 of the certificate, in hex.")
+    certificate_sha256: str = Field(
+        pattern=r"^[0-9A-Fa-f:]{64,95}$", description="SHA-256 of the certificate, in hex.", examples=["0b" * 32]
+    )
 
 
 class ItemBody(Body):
     """An item of the outbox as it shall be: the parameters of a call with it alone."""
 
-    parameters: dict[str, Any] = Field(description="As the item shows them, corrected.")
+    parameters: dict[str, Any] = Field(
+        description="As the item shows them, corrected.",
+        examples=[{"order_list": [{"order_no": "CN0000938", "order_type": 1, "received_amount": 12.80}]}],
+    )
 
 
 class ItemsBody(Body):
     """Which items of the outbox are meant: those to which all that is given applies."""
 
-    path: str | None = Field(default=None, description="Only items of this endpoint.")
-    code: int | None = Field(default=None, description="Only items with this code of the vendor.")
-    before: Time | None = Field(default=None, description="Only items that were accepted before this time.")
+    path: str | None = Field(default=None, description="Only items of this endpoint.", examples=["order/update"])
+    code: int | None = Field(default=None, description="Only items with this code of the vendor.", examples=[5047])
+    before: Time | None = Field(
+        default=None,
+        description="Only items that were accepted before this time, or before the beginning of this day.",
+        examples=["2026-11-21T14:00:00Z"],
+    )
     all: bool = Field(default=False, description="Must be true if nothing else is given.")
 
 
@@ -117,9 +157,34 @@ class ReleaseBody(Body):
 class TokenBody(Body):
     """A new token: with one scope, or with a list of scopes."""
 
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
-    scope: Scope | None = None
-    scopes: list[Scope] | None = Field(default=None, min_length=1, max_length=16)
+    name: str = Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$",
+        description="A name for it, such as that of the till; each is given once.",
+        examples=["till 1"],
+    )
+    scope: Scope | None = Field(
+        default=None, description="What it may do: this scope and all that it includes.", examples=["pos"]
+    )
+    scopes: list[Scope] | None = Field(
+        default=None, min_length=1, max_length=16, description="Several scopes, instead of `scope`."
+    )
+
+
+class CallbackForm(RequestModel):
+    """A report of the vendor's, as a form; beside these fields it may have others, which are signed, too."""
+
+    model_config = ConfigDict(extra="allow")
+
+    event: str = Field(description="The cloud's number of the event, or a camera's name for it.", examples=["2001"])
+    payload: str = Field(description="What happened, as the text of a JSON object.", examples=['{"face_id": "1"}'])
+    app_id: str = Field(description="The application's key.")
+    timestamp: str = Field(description="When it was sent, in Unix seconds.", examples=["1795269787"])
+    random: str = Field(description="A random text.", examples=["f3a09c"])
+    sign: str = Field(description="The vendor's signature over the other fields.")
+    shop_id: str | None = Field(default=None, description="The vendor's id of the shop.", examples=["10096"])
+    sunmi_shop_no: str | None = Field(default=None, description="The vendor's number of the shop.")
 
 
 B = TypeVar("B", bound=Body)

@@ -15,7 +15,7 @@ from gateway.api.bodies import (
     WifiBody,
     read_body,
 )
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.cameras.capture import capture
 from gateway.cameras.provisioning import ProvisioningRequest, StepTimeouts
 from gateway.errors import CameraUntrusted, Conflict, FieldError, InvalidRequest, NotFound, NotManaged, Problem
@@ -172,28 +172,48 @@ async def capture_camera(context: RequestContext) -> web.StreamResponse:
 
 _CAMERA = "/api/v1/cameras/{sn}"
 
+_FOUND = {200: DeclaredResponse("What the scan found.", "DiscoveryResult")}
+_LIST = {200: DeclaredResponse("The cameras.", "CameraList")}
+_ADDED = {201: DeclaredResponse("The camera.", "Camera")}
+_SHOWN = {200: DeclaredResponse("The camera.", "Camera")}
+_FORGOTTEN = {204: DeclaredResponse("Forgotten.")}
+_JOB = {200: DeclaredResponse("The job.", "ProvisioningJob")}
+_STARTED = {
+    202: DeclaredResponse(
+        "The job runs; `Location` shows its progress.",
+        "ProvisioningJob",
+        headers=("Location",),
+    )
+}
+_WIFI = {
+    200: DeclaredResponse("The camera took it.", "WifiChange"),
+    202: DeclaredResponse("The connection dropped after the request went out.", "WifiChange"),
+}
+_CAPTURED = {200: DeclaredResponse("The record.", "Capture")}
+
 ROUTES = (
-    Route("POST", "/api/v1/discovery", "Look for cameras now", discover, "installer", DiscoveryBody),
+    Route("POST", "/api/v1/discovery", "Look for cameras now", discover, "installer", DiscoveryBody, _FOUND),
     Route(
         "GET",
         "/api/v1/cameras",
         "List the cameras, found and managed",
         list_cameras,
         "pos",
+        responses=_LIST,
         etag_ignores=("last_seen",),
     ),
-    Route(
-        "POST", "/api/v1/cameras", "Make a camera managed", add_camera, "installer", CameraBody, {201: "The camera."}
-    ),
-    Route("GET", _CAMERA, "Show one camera", show_camera, "pos", etag_ignores=("last_seen",)),
-    Route("DELETE", _CAMERA, "Forget a camera", forget_camera, "installer", responses={204: "Forgotten."}),
+    Route("POST", "/api/v1/cameras", "Make a camera managed", add_camera, "installer", CameraBody, _ADDED),
+    Route("GET", _CAMERA, "Show one camera", show_camera, "pos", responses=_SHOWN, etag_ignores=("last_seen",)),
+    Route("DELETE", _CAMERA, "Forget a camera", forget_camera, "installer", responses=_FORGOTTEN),
     Route(
         "GET",
         f"{_CAMERA}/access-points",
         "List the Wi-Fi networks that it sees",
         access_points,
         "installer",
-        responses={200: "The networks; `left_out` counts entries that cannot be read."},
+        responses={
+            200: DeclaredResponse("The networks; `left_out` counts entries that cannot be read.", "AccessPoints")
+        },
     ),
     Route(
         "PUT",
@@ -202,9 +222,11 @@ ROUTES = (
         set_wifi,
         "installer",
         WifiBody,
-        {200: "The camera took it.", 202: "The connection dropped after the request went out."},
+        _WIFI,
     ),
-    Route("POST", f"{_CAMERA}/activation", "Activate it for this account", activate, "installer", ActivationBody),
+    Route(
+        "POST", f"{_CAMERA}/activation", "Activate it for this account", activate, "installer", ActivationBody, _SHOWN
+    ),
     Route(
         "POST",
         f"{_CAMERA}/provisioning",
@@ -212,10 +234,17 @@ ROUTES = (
         start_provisioning,
         "installer",
         ProvisioningBody,
-        {202: "The job runs; `Location` shows its progress."},
+        _STARTED,
     ),
-    Route("GET", f"{_CAMERA}/provisioning", "Show how far its job is", show_provisioning, "installer"),
-    Route("DELETE", f"{_CAMERA}/provisioning", "Cancel its job", cancel_provisioning, "installer"),
-    Route("POST", f"{_CAMERA}/capture", "Record what it answers, redacted", capture_camera, "installer"),
-    Route("POST", f"{_CAMERA}/trust", "Trust the certificate that it shows", trust, "installer", TrustBody),
+    Route("GET", f"{_CAMERA}/provisioning", "Show how far its job is", show_provisioning, "installer", responses=_JOB),
+    Route("DELETE", f"{_CAMERA}/provisioning", "Cancel its job", cancel_provisioning, "installer", responses=_JOB),
+    Route(
+        "POST",
+        f"{_CAMERA}/capture",
+        "Record what it answers, redacted",
+        capture_camera,
+        "installer",
+        responses=_CAPTURED,
+    ),
+    Route("POST", f"{_CAMERA}/trust", "Trust the certificate that it shows", trust, "installer", TrustBody, _SHOWN),
 )

@@ -3,6 +3,10 @@
 from html import escape
 from typing import Any
 
+from gateway.api.model_schemas import REFERENCE_PREFIX
+
+_MAX_DEPTH = 2
+"""How many references the page follows."""
 _STYLE = """
 body { background: #fff; color: #222; font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem }
 body { padding: 1rem }
@@ -22,6 +26,7 @@ pre { background: #f5f5f5; overflow: auto; padding: .6rem }
 
 def render(document: dict[str, Any]) -> str:
     """Return the reference of an OpenAPI document as HTML."""
+    document = {**document, "paths": _resolve(document["paths"], document["components"]["schemas"])}
     sections = []
     for tag in document["tags"]:
         operations = [
@@ -32,7 +37,7 @@ def render(document: dict[str, Any]) -> str:
         ]
         title, text = escape(tag["name"].capitalize()), escape(tag["description"])
         sections.append(f'<h2 id="{escape(tag["name"])}">{title}</h2><p>{text}</p>{"".join(operations)}')
-    sections.append(_render_events(document["components"]["schemas"]["Event"]))
+    sections.append(_render_events(document["components"]["schemas"]))
     info = document["info"]
     names = [*(tag["name"] for tag in document["tags"]), "events"]
     contents = " · ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in names)
@@ -69,16 +74,43 @@ def _render_operation(method: str, path: str, operation: dict[str, Any]) -> str:
     )
 
 
-def _render_events(schema: dict[str, Any]) -> str:
-    types = "".join(
-        f'<details id="{escape(one["title"])}"><summary><code>{escape(one["title"])}</code> '
+def _render_events(schemas: dict[str, Any]) -> str:
+    event = schemas["Event"]
+    types = [
+        (name, _resolve(_find(reference, schemas), schemas))
+        for name, reference in event["discriminator"]["mapping"].items()
+    ]
+    types.append(("other", schemas["OtherEvent"]))
+    details = "".join(
+        f'<details id="{escape(name)}"><summary><code>{escape(name)}</code> '
         f"{escape(one['description'])}</summary>{_render_parameters(one['properties']['data'])}</details>"
-        for one in schema["anyOf"]
+        for name, one in types
     )
     return (
-        f'<h2 id="events">Events</h2><p>{escape(schema["description"])} Its members:</p>'
-        f"{_render_parameters(schema)}<p>The members of <code>data</code>, by type:</p>{types}"
+        f'<h2 id="events">Events</h2><p>{escape(event["description"])} Its members:</p>'
+        f"{_render_parameters(schemas['OtherEvent'])}<p>The members of <code>data</code>, by type:</p>{details}"
     )
+
+
+def _resolve(part: Any, schemas: dict[str, Any], *, depth: int = 0) -> Any:
+    """Return a part of the document with the schemas in place of references to them, as deep as the page shows them."""
+    if isinstance(part, list):
+        return [_resolve(one, schemas, depth=depth) for one in part]
+    if not isinstance(part, dict):
+        return part
+    reference = part.get("$ref", "")
+    if reference.startswith(REFERENCE_PREFIX):
+        if depth == _MAX_DEPTH:
+            return {"type": "object", **{name: one for name, one in part.items() if name != "$ref"}}
+        return _resolve(_find(reference, schemas), schemas, depth=depth + 1) | {
+            name: one for name, one in part.items() if name != "$ref"
+        }
+    return {name: _resolve(one, schemas, depth=depth) for name, one in part.items()}
+
+
+def _find(reference: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = schemas[reference.removeprefix(REFERENCE_PREFIX)]
+    return found
 
 
 def _render_parameters(schema: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 
 
 async def doctor(context: RequestContext) -> web.StreamResponse:
@@ -15,4 +15,13 @@ async def doctor(context: RequestContext) -> web.StreamResponse:
     return json_response({"findings": [finding.describe() for finding in findings]})
 
 
-ROUTES = (Route("POST", "/api/v1/doctor", "Find out why something does not work", doctor, "admin"),)
+ROUTES = (
+    Route(
+        "POST",
+        "/api/v1/doctor",
+        "Find out why something does not work",
+        doctor,
+        "admin",
+        responses={200: DeclaredResponse("What the checks found.", "DoctorReport")},
+    ),
+)

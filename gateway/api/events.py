@@ -8,7 +8,7 @@ from pydantic import Field
 from gateway.api.bodies import Body, read_body
 from gateway.api.event_schemas import type_families
 from gateway.api.query import Query, WholeNumber, read_query
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.api.stream import EventStream
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.events.cursor import ResumePoint
@@ -43,7 +43,7 @@ class EventsQuery(Query):
 class EraseBody(Body):
     """Whose data is to be erased."""
 
-    face_id: str = Field(min_length=1, max_length=128, description="The vendor's id of the face.")
+    face_id: str = Field(min_length=1, max_length=128, description="The vendor's id of the face.", examples=["8152"])
 
 
 async def events(context: RequestContext) -> web.StreamResponse:
@@ -100,9 +100,16 @@ ROUTES = (
         "pos",
         accepts_ticket=True,
         responses={
-            200: "With `Accept: text/event-stream` the stream, from now on or after `Last-Event-ID`; "
-            "else a page `{events, next}`, the oldest first, `next` being the `after` of the next page. What an event "
-            "is: see the schema `Event`."
+            200: DeclaredResponse(
+                "With `Accept: text/event-stream` the stream, from now on or after `Last-Event-ID`; "
+                "else a page `{events, next}`, the oldest first, `next` being the `after` of the next page. What an "
+                "event "
+                "is: see the schema `Event`. In the stream, `data` is an event; an event called `notice` has the "
+                "schema "
+                "`ResumeNotice`.",
+                "EventPage",
+                content_types=("text/event-stream",),
+            )
         },
         query=EventsQuery,
     ),
@@ -112,7 +119,7 @@ ROUTES = (
         "Make a ticket with which a browser's EventSource may read the events for 12 hours",
         create_ticket,
         "pos",
-        responses={201: "`{ticket, valid_s, url}`"},
+        responses={201: DeclaredResponse("`{ticket, valid_s, url}`", "EventTicket")},
     ),
     Route(
         "POST",
@@ -121,6 +128,6 @@ ROUTES = (
         erase,
         "admin",
         EraseBody,
-        {200: "`{events}`: from how many events."},
+        {200: DeclaredResponse("`{events}`: from how many events.", "ErasedEvents")},
     ),
 )

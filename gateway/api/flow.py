@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.query import Day, Query, read_query
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 
 
 class ShopQuery(Query):
@@ -68,7 +68,7 @@ _HISTORY: Final = (
 
 ROUTES = (
     Route("GET", "/api/v1/flow/today", "Customer flow of the present day", flow_today, "pos",
-          query=ShopQuery, responses={200: _TODAY}),
+          query=ShopQuery, responses={200: DeclaredResponse(_TODAY, "FlowToday")}),
     Route("GET", "/api/v1/flow/history", "Customer flow of past days", flow_history, "pos",
-          query=HistoryQuery, responses={200: _HISTORY}),
+          query=HistoryQuery, responses={200: DeclaredResponse(_HISTORY, "FlowHistory")}),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from gateway.api.problems import REPLAYED_HEADER, may_be_retried
+from gateway.api.route import REQUEST_ID_HEADER
 from gateway.errors import (
     CameraUnreachable,
     Conflict,
@@ -30,8 +31,25 @@ GENERAL_RULES: Final = (
     "every path. Parameters that a call does not have are refused by name, in the query and in the body. "
     "A body is read as JSON whatever its `Content-Type` says."
 )
+DEFAULT_HEADERS: Final = ("Retry-After", "WWW-Authenticate", "Accept", "Allow")
+"""The headers of failures whose status an operation does not list."""
 _TEXT: Final = {"type": "string"}
-_HEADERS: Final[Mapping[str, Any]] = {
+HEADERS: Final[Mapping[str, Any]] = {
+    REQUEST_ID_HEADER: {
+        "description": "Names the request in the gateway's log.",
+        "required": True,
+        "schema": _TEXT,
+    },
+    "Location": {
+        "description": "Where it is shown, and what became of it.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Preference-Applied": {
+        "description": "The `wait=SECONDS` that was kept to; only where the call asked for one.",
+        "schema": _TEXT,
+    },
+    "Allow": {"description": "The methods that are possible; only with 405.", "schema": _TEXT},
     "ETag": {
         "description": "Names the present state; `If-None-Match` with it returns 304 until there is news. A weak one "
         "leaves out ages and times of last use.",
@@ -65,7 +83,7 @@ def general_components() -> dict[str, Any]:
     for problem in list_problem_types():
         by_status.setdefault(problem.status, []).append(problem)
     return {
-        "headers": dict(_HEADERS),
+        "headers": dict(HEADERS),
         "responses": {
             f"Problem{status}": _describe_problems(status, problems) for status, problems in by_status.items()
         },
@@ -82,7 +100,12 @@ def _describe_problems(status: int, problems: Iterable[type[Problem]]) -> dict[s
         "description": "\n\n".join(texts),
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    return response | ({"headers": refer_to_headers(*headers)} if headers else {})
+    return response | {"headers": refer_to_headers(REQUEST_ID_HEADER, *headers)}
+
+
+def describe_optional_headers(*names: str) -> dict[str, Any]:
+    """Return descriptions of headers that only some responses have."""
+    return {name: {**HEADERS[name], "required": False} for name in names}
 
 
 def refer_to_headers(*names: str) -> dict[str, Any]:
@@ -112,6 +135,6 @@ def add_general_responses(
         responses["200"].setdefault("headers", {}).update(refer_to_headers("ETag"))
         responses["304"] = {
             "description": "The state is still the one that `If-None-Match` names.",
-            "headers": refer_to_headers("ETag"),
+            "headers": refer_to_headers(REQUEST_ID_HEADER, "ETag"),
         }
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)

@@ -5,8 +5,9 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from gateway.api.bodies import CallbackForm
 from gateway.api.body_reader import read_bytes
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.events.callbacks import refuse_camera
 
@@ -14,7 +15,7 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_FIELDS: Final = 64
 MAX_DURATION_S: Final = 10.0
 """How long the body of a callback may take to arrive: its sender has not shown yet who it is."""
-_RESPONSES: Final = {200: '`{"code": 0}`: it is stored.'}
+_RESPONSES: Final = {200: DeclaredResponse('`{"code": 0}`: it is stored.', "CallbackReceipt")}
 _SUCCESS: Final = {"code": 0, "msg": "succeed", "data": {}}
 
 
@@ -73,6 +74,7 @@ ROUTES = (
         "Where the cloud reports events, signed by the vendor's rules",
         cloud_hook,
         None,
+        form=CallbackForm,
         responses=_RESPONSES,
         any_query=True,
     ),
@@ -82,6 +84,7 @@ ROUTES = (
         "Where a camera reports events, signed by the vendor's rules",
         camera_hook,
         None,
+        form=CallbackForm,
         responses=_RESPONSES,
         any_query=True,
     ),

@@ -16,7 +16,7 @@ from gateway import __version__
 from gateway.api.auth import token_authenticator
 from gateway.api.events import STREAM
 from gateway.api.readings import try_read
-from gateway.api.route import RequestContext, Route
+from gateway.api.route import DeclaredResponse, RequestContext, Route
 from gateway.app import Gateway
 from gateway.outbox.model import Stats
 
@@ -130,6 +130,11 @@ ROUTES = (
         "Metrics for Prometheus; from loopback without a token",
         metrics,
         None,
-        responses={200: "Prometheus' text format. From elsewhere than loopback any token is needed."},
+        responses={
+            200: DeclaredResponse(
+                "Prometheus' text format. From elsewhere than loopback any token is needed.",
+                content_types=("text/plain",),
+            )
+        },
     ),
 )

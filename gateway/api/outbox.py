@@ -10,7 +10,7 @@ from pydantic import Field
 from gateway.api.bodies import DropBody, ItemBody, ItemsBody, ReleaseBody, RetryBody, read_body
 from gateway.api.problems import REPLAYED_HEADER
 from gateway.api.query import Query, Time, WholeNumber, read_query
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
 from gateway.outbox.batching import split
 from gateway.outbox.item import OutboxItem, describe_submission
@@ -237,15 +237,21 @@ async def _describe_items(context: RequestContext, status: int = 200, changed: C
 
 
 ROUTES = (
-    Route("POST", "/api/v1/outbox/release", "Send what the outbox holds back", release, "admin", ReleaseBody),
-    Route("POST", "/api/v1/outbox/retry", "Send many refused items again", retry_items, "pos", RetryBody),
-    Route("POST", "/api/v1/outbox/drop", "Drop many items", drop_items, "pos", DropBody),
+    Route("POST", "/api/v1/outbox/release", "Send what the outbox holds back", release, "admin", ReleaseBody,
+          {200: DeclaredResponse("What is sent now.", "ReleasedItems")}),
+    Route("POST", "/api/v1/outbox/retry", "Send many refused items again", retry_items, "pos", RetryBody,
+          {200: DeclaredResponse("What is sent again.", "RetriedItems")}),
+    Route("POST", "/api/v1/outbox/drop", "Drop many items", drop_items, "pos", DropBody,
+          {200: DeclaredResponse("What was removed.", "DroppedItems")}),
     Route("GET", "/api/v1/outbox", "Calls that wait for the cloud, and what became of them", list_items, "pos",
-          query=ItemsQuery, etag_ignores=()),
-    Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos",
+          query=ItemsQuery, responses={200: DeclaredResponse("A page of items.", "OutboxPage")},
           etag_ignores=()),
-    Route("PUT", "/api/v1/outbox/{outbox_id}", "Correct a refused item and send it again", edit_item, "pos", ItemBody),
-    Route("DELETE", "/api/v1/outbox/{outbox_id}", "Drop an item", drop_item, "pos", responses={204: "Dropped."}),
+    Route("GET", "/api/v1/outbox/{outbox_id}", "One item of the outbox, or one call with its items", show_item, "pos",
+          responses={200: DeclaredResponse("The item, or the call.", "OutboxEntry")}, etag_ignores=()),
+    Route("PUT", "/api/v1/outbox/{outbox_id}", "Correct a refused item and send it again", edit_item, "pos", ItemBody,
+          {200: DeclaredResponse("The item as it is now; it waits again.", "OutboxItem")}),
+    Route("DELETE", "/api/v1/outbox/{outbox_id}", "Drop an item", drop_item, "pos",
+          responses={204: DeclaredResponse("Dropped.")}),
     Route("POST", "/api/v1/outbox/{outbox_id}/retry", "Send a refused item again", retry_item, "pos",
-          responses={202: "It waits again."}),
+          responses={202: DeclaredResponse("It waits again.", "OutboxEntry")}),
 )  # fmt: skip

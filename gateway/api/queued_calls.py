@@ -1,16 +1,14 @@
 """What the OpenAPI document says of calls that may wait in the outbox: their headers, and their responses."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from gateway.api.general_responses import refer_to_headers
 from gateway.api.outbox import DEFAULT_WAIT_S, MAX_KEY_LENGTH, MAX_WAIT_S
 from gateway.api.problems import REPLAYED_HEADER
-from gateway.errors import Conflict, OutboxFull, PeerTimeout, Problem
-from gateway.protocol.endpoint import Endpoint
-from gateway.protocol.reference import describe_relay_policy
+from gateway.api.route import DeclaredResponse
+from gateway.errors import Conflict, OutboxFull, PeerTimeout, Problem, VendorRefused
 
-_REQUEST_HEADERS: Final = (
+REQUEST_HEADERS: Final = (
     {
         "name": "Prefer",
         "in": "header",
@@ -27,57 +25,35 @@ _REQUEST_HEADERS: Final = (
         "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
     },
 )
-_APPLIED: Final = {
-    "Preference-Applied": {
-        "description": "The `wait=SECONDS` that was kept to; only where the call asked for one.",
-        "schema": {"type": "string"},
-    }
-}
-_LOCATION: Final = {
-    "Location": {
-        "description": "Where to ask what became of it: its place in the outbox.",
-        "required": True,
-        "schema": {"type": "string", "format": "uri-reference"},
-    }
-}
-_ACCEPTED: Final = {
-    "type": "object",
-    "required": ["outbox_id", "state"],
-    "properties": {
-        "outbox_id": {"type": "string", "description": "Its name in the outbox; that of several items begins with s."},
-        "state": {
-            "type": "string",
-            "enum": ["waiting", "sending", "superseded"],
-            "description": "superseded: a newer call has taken its place already.",
-        },
-    },
-}
-_PROBLEMS: Final[Mapping[type[Problem], str]] = {
-    Conflict: "The Idempotency-Key was used for another call before, or the cloud's credentials are not set.",
-    PeerTimeout: "It was not sent: it waited for so long that it has no worth any more, or a person dropped it.",
-    OutboxFull: "There is no room left to keep it; nothing of it was accepted.",
+"""The parameters of the OpenAPI document."""
+
+_HEADERS: Final = (REPLAYED_HEADER, "Preference-Applied")
+_PROBLEMS: Final[Mapping[type[Problem], DeclaredResponse]] = {
+    Conflict: DeclaredResponse(
+        "The Idempotency-Key was used for another call before, or the cloud's credentials are not set.",
+        "Problem",
+        optional_headers=("Location",),
+    ),
+    PeerTimeout: DeclaredResponse(
+        "It was not sent: it waited for so long that it has no worth any more, or a person dropped it.",
+        "Problem",
+        headers=("Location", REPLAYED_HEADER),
+    ),
+    OutboxFull: DeclaredResponse(
+        "There is no room left to keep it; nothing of it was accepted.", "Problem", headers=("Retry-After",)
+    ),
 }
 
 
-def add_queueing(operation: dict[str, Any], endpoint: Endpoint) -> None:
-    """Add to the operation of an endpoint what comes from its relay policy, if it has one."""
-    if endpoint.relay is None:
-        return
-    operation["description"] += "\n\n" + " ".join(describe_relay_policy(endpoint.relay))
-    operation["parameters"] = list(_REQUEST_HEADERS)
-    responses = operation["responses"]
-    replayed = refer_to_headers(REPLAYED_HEADER)
-    responses["200"]["headers"] = _APPLIED | replayed
-    responses["202"] = {
-        "description": "It is kept and will be sent. The cloud has not responded yet.",
-        "headers": _LOCATION | _APPLIED | replayed,
-        "content": {"application/json": {"schema": _ACCEPTED}},
+def declare_queueing(responses: Mapping[int, DeclaredResponse]) -> dict[int, DeclaredResponse]:
+    """Return the responses of a queued call, from those of one that goes to the cloud at once."""
+    return {
+        200: responses[200]._replace(headers=_HEADERS),
+        202: DeclaredResponse(
+            "It is kept and will be sent. The cloud has not responded yet.",
+            "AcceptedCall",
+            headers=("Location", *_HEADERS),
+        ),
+        VendorRefused.status: responses[VendorRefused.status]._replace(headers=("Location", REPLAYED_HEADER)),
+        **{problem.status: declared for problem, declared in _PROBLEMS.items()},
     }
-    for problem, text in _PROBLEMS.items():
-        responses[str(problem.status)] = {
-            "description": text,
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-    for status in ("422", str(PeerTimeout.status)):
-        responses[status]["headers"] = _LOCATION | replayed
-    responses[str(OutboxFull.status)]["headers"] = refer_to_headers("Retry-After")

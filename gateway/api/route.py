@@ -16,6 +16,7 @@ from gateway.api.problems import problem_response
 from gateway.api.query import NoQuery, Query, read_query
 from gateway.api.scopes import require_scope
 from gateway.api.tickets import Tickets
+from gateway.api.validation import RequestModel
 from gateway.app import Gateway
 from gateway.errors import StateError
 from gateway.protocol import json_text
@@ -53,6 +54,21 @@ Screen = Callable[[web.Request], None]
 """Looks at a request before its caller is authenticated. May raise a `Problem`."""
 
 
+class DeclaredResponse(NamedTuple):
+    """What a status of a call means, and what its responses hold, for the OpenAPI document."""
+
+    meaning: str
+    """What it means, in a sentence."""
+    model: str = ""
+    """The schema of its JSON body: a name in `gateway.api.models.MODELS`; empty for another body, or none."""
+    content_types: tuple[str, ...] = ()
+    """The types of bodies that are no JSON."""
+    headers: tuple[str, ...] = ()
+    """Its headers beside those of every response: names in `gateway.api.general_responses.HEADERS`."""
+    optional_headers: tuple[str, ...] = ()
+    """Those that only some responses of the status have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A method and a path of the API, and what handles them."""
@@ -69,10 +85,12 @@ class Route:
     """The scope that the caller needs; None if it needs no token."""
     body: type[Body] | None = None
     """The JSON body that it takes."""
-    responses: Mapping[int, str] = field(default_factory=lambda: {200: "Done."})
-    """The successful responses: what each means, by status."""
+    responses: Mapping[int, DeclaredResponse] = field(default_factory=dict)
+    """The successful responses by status."""
     query: type[Query] | None = None
     """The query parameters that it takes; the handler reads them."""
+    form: type[RequestModel] | None = None
+    """The form that it takes instead of JSON; the handler reads it."""
     any_query: bool = False
     """Whether any query is taken: that of a callback is the vendor's. Elsewhere unknown parameters are refused."""
     etag_ignores: Collection[str] | None = None

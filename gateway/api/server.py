@@ -20,7 +20,6 @@ from gateway.api import (
     flow,
     hooks,
     metrics,
-    openapi,
     outbox,
     subscriptions,
     system,
@@ -107,7 +106,7 @@ def make_application(
     middlewares = () if rules is None or rules.settings.allow_plain_http else (_require_https,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[BODY_BUDGET] = budget
-    app[system.DOCUMENT] = lambda: openapi.build_document(ROUTES)
+    app[system.DOCUMENT] = _build_document
     for route in ROUTES:
         screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
         handler = route.bind(gateway, authenticate, budget, screen)
@@ -125,6 +124,13 @@ def make_application(
     app[events.STREAM] = stream
     app.on_shutdown.append(lambda _: stream.close())
     return app
+
+
+def _build_document() -> dict[str, Any]:
+    # Imported here, since it takes memory and is rarely needed.
+    from gateway.api.openapi import build_document
+
+    return build_document(ROUTES)
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.events.subscription_targets import CLOUD
 
 
@@ -32,10 +32,13 @@ async def unhook_camera(context: RequestContext) -> web.StreamResponse:
 
 
 _FIELDS = "`{target, state, callback, events, refused, since, last_error, next_try_in_s}`"
-_ADDED = {200: f"It is subscribed: {_FIELDS}"}
+_ADDED = {200: DeclaredResponse(f"It is subscribed: {_FIELDS}", "Subscription")}
 _ENDED = {
-    200: "It is ended, also for any other system that had subscribed with this account, since the vendor's hook/delete "
-    f"names no system. The gateway subscribes again when told to (PUT), or when it is started again. {_FIELDS}"
+    200: DeclaredResponse(
+        "It is ended, also for any other system that had subscribed with this account, since the vendor's hook/delete "
+        f"names no system. The gateway subscribes again when told to (PUT), or when it is started again. {_FIELDS}",
+        "Subscription",
+    )
 }
 
 ROUTES = (
@@ -47,9 +50,12 @@ ROUTES = (
         "installer",
         etag_ignores=("next_try_in_s",),
         responses={
-            200: f"`{{hooks: […]}}`, each {_FIELDS}. `target` is `cloud` or a serial number; `state` is `waiting`, "
-            "`subscribed`, `failing` (it is tried again), `unsupported` (by the camera's firmware), `ended` (by a "
-            "person) or `off` (`last_error` names the setting)."
+            200: DeclaredResponse(
+                f"`{{hooks: […]}}`, each {_FIELDS}. `target` is `cloud` or a serial number; `state` is `waiting`, "
+                "`subscribed`, `failing` (it is tried again), `unsupported` (by the camera's firmware), `ended` (by a "
+                "person) or `off` (`last_error` names the setting).",
+                "SubscriptionList",
+            )
         },
     ),
     Route("PUT", "/api/v1/hooks/cloud", "Subscribe at the cloud now", hook_cloud, "admin", responses=_ADDED),

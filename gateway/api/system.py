@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.api import docs
 from gateway.api.readings import try_read
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.outbox.model import Stats
 from gateway.protocol.catalogue import CATALOGUE
 
@@ -64,9 +64,14 @@ async def docs_page(context: RequestContext) -> web.StreamResponse:
 
 
 ROUTES = (
-    Route("GET", "/healthz", "Whether the gateway serves", healthz, None, any_host=True),
-    Route("GET", "/openapi.json", "This document", openapi_json, None, etag_ignores=()),
-    Route("GET", "/docs", "This document as a page", docs_page, None),
-    Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos"),
-    Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos", etag_ignores=()),
-)
+    Route("GET", "/healthz", "Whether the gateway serves", healthz, None, any_host=True,
+          responses={200: DeclaredResponse("It serves.", "Health")}),
+    Route("GET", "/openapi.json", "This document", openapi_json, None,
+          responses={200: DeclaredResponse("This document.", "OpenApi")}, etag_ignores=()),
+    Route("GET", "/docs", "This document as a page", docs_page, None,
+          responses={200: DeclaredResponse("The page.", content_types=("text/html",))}),
+    Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos",
+          responses={200: DeclaredResponse("The state of the gateway.", "Status")}),
+    Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos",
+          responses={200: DeclaredResponse("The endpoints.", "Catalogue")}, etag_ignores=()),
+)  # fmt: skip

@@ -1,12 +1,14 @@
 """Tokens over REST: create, list, revoke; and the codes that open a session at the console."""
 
+from typing import Final
+
 from aiohttp import web
 from pydantic import Field
 
 from gateway.api.addresses import find_console_urls
 from gateway.api.bodies import Body, TokenBody, read_body
 from gateway.api.pairing import VALID_S
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.api.scopes import expand, list_scopes, name_scopes
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.endpoint import Scope
@@ -43,9 +45,14 @@ class PairingBody(Body):
         min_length=1,
         max_length=48,
         description="What the session is called. A number is added if the name is taken.",
+        examples=["console"],
     )
     scopes: list[Scope] = Field(
-        default=["admin"], min_length=1, max_length=16, description="What the session may do at the console."
+        default=["admin"],
+        min_length=1,
+        max_length=16,
+        description="What the session may do at the console.",
+        examples=[["installer"]],
     )
 
 
@@ -64,17 +71,15 @@ async def create_pairing_code(context: RequestContext) -> web.StreamResponse:
     return json_response(document, 201)
 
 
+_CODE: Final = "The code: good once, for `valid_s` seconds. `sign_in_urls` carry it, as for a QR code."
+
 ROUTES = (
-    Route("POST", "/api/v1/tokens", "Make a token", create_token, "admin", TokenBody, {201: "The token, shown once."}),
-    Route(
-        "POST",
-        "/api/v1/pairing-codes",
-        "Make a code that opens a session at the console",
-        create_pairing_code,
-        "admin",
-        PairingBody,
-        {201: "The code: good once, for `valid_s` seconds. `sign_in_urls` carry it, as for a QR code."},
-    ),
-    Route("GET", "/api/v1/tokens", "List the tokens", list_tokens, "admin", etag_ignores=("last_used_at",)),
-    Route("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_token, "admin", responses={204: "Revoked."}),
-)
+    Route("POST", "/api/v1/tokens", "Make a token", create_token, "admin", TokenBody,
+          {201: DeclaredResponse("The token, shown once.", "CreatedToken")}),
+    Route("POST", "/api/v1/pairing-codes", "Make a code that opens a session at the console", create_pairing_code,
+          "admin", PairingBody, {201: DeclaredResponse(_CODE, "PairingCode")}),
+    Route("GET", "/api/v1/tokens", "List the tokens", list_tokens, "admin",
+          responses={200: DeclaredResponse("The tokens.", "TokenList")}, etag_ignores=("last_used_at",)),
+    Route("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_token, "admin",
+          responses={204: DeclaredResponse("Revoked.")}),
+)  # fmt: skip

@@ -1,12 +1,58 @@
-"""JSON Schemas of the vendor's requests and responses, derived from the catalogue."""
+"""JSON Schemas of the vendor's requests and responses, derived from the catalogue: one named schema for each object."""
 
 from typing import Any, Final
 
+from gateway.api.model_schemas import Schema, refer
 from gateway.protocol.endpoint import Endpoint, ResponseField
 from gateway.protocol.envelope import LEFT_OUT_FIELD
 from gateway.protocol.parameters import Parameter
 
 _JSON_TYPES: Final = {"string": "string", "int": "integer", "number": "number", "array": "array", "object": "object"}
+
+
+def operation_id(endpoint: Endpoint) -> str:
+    """Return the id of the call of an endpoint, such as `cloud_order_update`."""
+    return f"{endpoint.side}_{endpoint.path.replace('/', '_')}"
+
+
+def build_vendor_schemas(endpoint: Endpoint) -> dict[str, Schema]:
+    """Return the schemas of an endpoint's request and response, by name."""
+    schemas: dict[str, Schema] = {}
+    _name_objects(request_name(endpoint), request_schema(endpoint), schemas)
+    _name_objects(response_name(endpoint), response_schema(endpoint), schemas)
+    return schemas
+
+
+def request_name(endpoint: Endpoint) -> str:
+    """Return the name of the schema of an endpoint's request: `CloudOrderUpdateRequest`. Empty ones share one."""
+    return f"{_camel_case(operation_id(endpoint))}Request" if endpoint.parameters else "EmptyRequest"
+
+
+def response_name(endpoint: Endpoint) -> str:
+    """Return the name of the schema of an endpoint's response. Those whose `data` is empty share one."""
+    return f"{_camel_case(operation_id(endpoint) if endpoint.response_fields else endpoint.side)}Response"
+
+
+def _camel_case(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _name_objects(name: str, schema: Schema, schemas: dict[str, Schema]) -> Schema:
+    """Add a schema with members to the named ones, and those of all objects in it. Return the reference."""
+    members = {member: _name_member(name, member, one, schemas) for member, one in schema["properties"].items()}
+    schemas[name] = schema | {"properties": members}
+    return refer(name)
+
+
+def _name_member(parent: str, member: str, schema: Schema, schemas: dict[str, Schema]) -> Schema:
+    name = f"{parent}{_camel_case(member)}"
+    if "properties" in schema:
+        # Beside a reference only its description may differ.
+        described = {key: schema.pop(key) for key in ("description",) if key in schema}
+        return _name_objects(name, schema, schemas) | described
+    if "properties" in schema.get("items", {}):
+        return schema | {"items": _name_objects(f"{name}Item", schema["items"], schemas)}
+    return schema
 
 
 def request_schema(endpoint: Endpoint) -> dict[str, Any]:
@@ -34,6 +80,8 @@ def response_schema(endpoint: Endpoint) -> dict[str, Any]:
     data: dict[str, Any] = {"type": "object"}
     for known in endpoint.response_fields:
         _insert_field(data, known)
+    if not endpoint.response_fields:
+        data["additionalProperties"] = True
     properties = {"code": {"type": "integer"}, "msg": {"type": "string"}, "data": data}
     if endpoint.side == "camera":
         left_out = "How many entries the gateway left out because they cannot be read; only there if it did."
@@ -43,7 +91,12 @@ def response_schema(endpoint: Endpoint) -> dict[str, Any]:
 
 def _parameter_schema(parameter: Parameter) -> dict[str, Any]:
     if parameter.type == "file":
-        return {"type": "string", "contentMediaType": "application/octet-stream", "description": parameter.description}
+        return {
+            "type": "string",
+            "format": "binary",
+            "contentMediaType": "application/octet-stream",
+            "description": parameter.description,
+        }
     schema: dict[str, Any] = {"type": _JSON_TYPES[parameter.type]}
     keywords = {
         "description": parameter.description or None,

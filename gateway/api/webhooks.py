@@ -6,16 +6,25 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.bodies import Body, read_body
-from gateway.api.route import RequestContext, Route, json_response
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 
 
 class WebhookBody(Body):
     """A till, and the events that it wants."""
 
-    url: str = Field(description="Address of the till, `http` or `https`, in the store's network.")
-    name: str = Field(default="", description="What people call it.")
-    types: list[str] = Field(default=[], description="Only these types: `face.seen`, or a family: `camera.*`.")
-    camera: str = Field(default="", description="Only events of the camera with this serial number.")
+    url: str = Field(
+        description="Address of the till, `http` or `https`, in the store's network.",
+        examples=["http://192.168.1.20:8000/events"],
+    )
+    name: str = Field(default="", description="What people call it.", examples=["Till 1"])
+    types: list[str] = Field(
+        default=[],
+        description="Only these types: `face.seen`, or a family: `camera.*`.",
+        examples=[["face.seen", "camera.*"]],
+    )
+    camera: str = Field(
+        default="", description="Only events of the camera with this serial number.", examples=["FM020A2300001"]
+    )
 
 
 async def list_webhooks(context: RequestContext) -> web.StreamResponse:
@@ -50,7 +59,15 @@ async def test_webhook(context: RequestContext) -> web.StreamResponse:
 _AGES: Final = ("next_try_in_s",)
 
 ROUTES = (
-    Route("GET", "/api/v1/webhooks", "List where events are pushed", list_webhooks, "admin", etag_ignores=_AGES),
+    Route(
+        "GET",
+        "/api/v1/webhooks",
+        "List where events are pushed",
+        list_webhooks,
+        "admin",
+        responses={200: DeclaredResponse("The webhooks.", "WebhookList")},
+        etag_ignores=_AGES,
+    ),
     Route(
         "POST",
         "/api/v1/webhooks",
@@ -58,7 +75,13 @@ ROUTES = (
         add_webhook,
         "admin",
         WebhookBody,
-        {201: "The webhook; its `secret`, by which the till checks signatures, is shown this once."},
+        {
+            201: DeclaredResponse(
+                "The webhook; its `secret`, by which the till checks signatures, is shown this once.",
+                "CreatedWebhook",
+                headers=("Location",),
+            )
+        },
     ),
     Route(
         "GET",
@@ -66,6 +89,7 @@ ROUTES = (
         "Show a webhook and how its delivery goes",
         show_webhook,
         "admin",
+        responses={200: DeclaredResponse("The webhook.", "Webhook")},
         etag_ignores=_AGES,
     ),
     Route(
@@ -74,7 +98,7 @@ ROUTES = (
         "Stop pushing events to a till",
         remove_webhook,
         "admin",
-        responses={204: "Done."},
+        responses={204: DeclaredResponse("Done.")},
     ),
     Route(
         "POST",
@@ -82,6 +106,8 @@ ROUTES = (
         "Push a test event now",
         test_webhook,
         "admin",
-        responses={200: "`{delivered, status, error, duration_ms}`: what became of it."},
+        responses={
+            200: DeclaredResponse("`{delivered, status, error, duration_ms}`: what became of it.", "WebhookTestResult")
+        },
     ),
 )
