@@ -160,7 +160,7 @@ async def test_tokens(gateway: Gateway, session: aiohttp.ClientSession, admin: A
     assert (twice.status, twice.body["code"]) == (409, "conflict")
     listed = await admin("GET", "/api/v1/tokens")
     assert made.body["token"] not in str(listed.body)
-    assert {"name", "scope", "scopes", "created_at", "last_used_at"} == set(listed.body["tokens"][0])
+    assert {"name", "kind", "scope", "scopes", "created_at", "last_used_at"} == set(listed.body["tokens"][0])
     revoked = await admin("DELETE", "/api/v1/tokens/till%202")
     assert revoked.status == 204
     async with session.get("/api/v1/status", headers=header) as response:

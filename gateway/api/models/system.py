@@ -143,6 +143,7 @@ class TokenDocument(Document):
     """A token, not the token itself."""
 
     name: str = Field(description="The name that a person gave it; unique.", examples=["till 1"])
+    kind: Literal["token", "session"] = Field(description="Whether a program has it, or a person at the console.")
     scope: ScopeName = Field(description="The scope that includes just what it may do; `custom` for any other set.")
     scopes: list[Scope] = Field(description="Everything that it may do.", examples=[["pos"]])
     created_at: Time = Field(description="When it was made.")
