@@ -1,7 +1,7 @@
 """Queued calls for the cloud, and the outbox that holds them, over REST."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -12,13 +12,13 @@ from gateway.api.problems import REPLAYED_HEADER
 from gateway.api.query import Query, Time, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
-from gateway.outbox.batching import split
+from gateway.outbox.editing import edit_item_parameters
 from gateway.outbox.item import OutboxItem, describe_submission
 from gateway.outbox.item_table import Changed, ItemFilter
 from gateway.outbox.model import State
-from gateway.outbox.submission import SubmissionStatus, check_sizes
+from gateway.outbox.submission import SubmissionStatus
 from gateway.protocol import json_text
-from gateway.protocol.endpoint import Call
+from gateway.protocol.endpoint import Call, Scope
 
 DEFAULT_WAIT_S: Final = 2.0
 """How long a caller waits for the cloud, unless it says."""
@@ -100,6 +100,7 @@ class ItemsQuery(Query):
     path: str | None = Field(default=None, description="Only items of this endpoint.")
     code: WholeNumber | None = Field(default=None, description="Only items with this code of the vendor.")
     before: Time | None = Field(default=None, description="Only items that were accepted before this time.")
+    reference: str | None = Field(default=None, description="Only items with this identifier, as an order number.")
     limit: WholeNumber = Field(default=50, ge=1, le=_MAX_PAGE, description="How many items a page has at most.")
     after: WholeNumber = Field(
         default=0, ge=0, le=10**18, description="Only items behind this one: `next` of the page before."
@@ -155,11 +156,12 @@ def _make_bulk_filter(context: RequestContext, body: RetryBody | DropBody, state
 
 def _make_filter(context: RequestContext, given: ItemsQuery | ItemsBody, states: tuple[State, ...]) -> ItemFilter:
     return ItemFilter(
-        token=_visible_token(context),
+        token=find_visible_token(context.scopes, context.token),
         states=states,
         path=None if given.path is None else given.path.strip("/").removeprefix("openapi/"),
         code=given.code,
         before=None if given.before is None else given.before.timestamp(),
+        reference=given.reference if isinstance(given, ItemsQuery) else None,
     )
 
 
@@ -175,15 +177,7 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
     submission, items = await _find_items(context)
     if submission is not None:
         raise Conflict("the items of a call are edited one by one: use the outbox_id of an item")
-    item = items[0]
-    call = item.queued_endpoint.encode(
-        body.parameters, files=await outbox.files(item.sequence), defaults=context.gateway.settings.cloud.shop
-    )
-    shared, edited = split(outbox.accounts.current.without_shop(call))
-    if len(edited) != 1:
-        raise InvalidRequest([FieldError("parameters", f"must hold one item, not {len(edited)}")])
-    check_sizes(call.endpoint, edited)
-    await outbox.edit(item.sequence, shared, outbox.label_names.complete(edited[0], call.fields))
+    await edit_item_parameters(outbox, items[0], body.parameters, context.gateway.settings.cloud.shop)
     return await _describe_items(context)
 
 
@@ -208,9 +202,9 @@ async def drop_item(context: RequestContext) -> web.StreamResponse:
     return web.Response(status=204)
 
 
-def _visible_token(context: RequestContext) -> str | None:
-    """Return the token whose items the caller may see; None if it may see those of all."""
-    return None if "installer" in context.scopes else context.token
+def find_visible_token(scopes: Collection[Scope], name: str) -> str | None:
+    """Return the token whose items a caller may see; None if it may see those of all."""
+    return None if "installer" in scopes else name
 
 
 async def _find_items(context: RequestContext) -> tuple[int | None, Sequence[OutboxItem]]:
@@ -221,8 +215,8 @@ async def _find_items(context: RequestContext) -> tuple[int | None, Sequence[Out
         raise NotFound(f"the outbox has nothing called {outbox_id!r}")
     number = int(match[2])
     if not match[1]:
-        return None, [await context.gateway.outbox.item(number, _visible_token(context))]
-    items = await context.gateway.outbox.submission(number, _visible_token(context))
+        return None, [await context.gateway.outbox.item(number, find_visible_token(context.scopes, context.token))]
+    items = await context.gateway.outbox.submission(number, find_visible_token(context.scopes, context.token))
     if not items:
         raise NotFound(f"the items of {outbox_id} are gone")
     return number, items

@@ -48,6 +48,8 @@ class ItemFilter:
     """Only items with this code of the vendor."""
     before: float | None = None
     """Only items that were accepted before this time, in Unix seconds."""
+    reference: str | None = None
+    """Only items with this identifier, as an order number."""
 
     def make_condition(self, in_flight: Set[int]) -> tuple[str, list[Any]]:
         """Return the condition in SQL, and its values. What is in flight is stored as waiting."""
@@ -65,7 +67,7 @@ class ItemFilter:
                     states.append("state = ?")
                     values.append(state)
             conditions.append(f"({' OR '.join(states)})")
-        compared = {"path": self.path, "token": self.token, "vendor_code": self.code}
+        compared = {"path": self.path, "token": self.token, "vendor_code": self.code, "reference": self.reference}
         for column, wanted in compared.items():
             if wanted is not None:
                 conditions.append(f"{column} = ?")

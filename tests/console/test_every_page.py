@@ -7,6 +7,7 @@ from playwright.async_api import Browser
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console
+from tests.console.test_outbox_pages import refuse_product
 from tests.console.walk import DESKTOP, PHONE, begin, list_paths
 from tests.search import find
 
@@ -20,7 +21,7 @@ async def names(console: Console, store: SimulatedStore) -> dict[str, str]:
     await find(console.gateway, store.cameras)
     await console.gateway.registry.manage(camera.sn)
     await console.gateway.cameras.confirm_certificate(camera.sn, "")
-    return {"sn": camera.sn}
+    return {"sn": camera.sn, "outbox_id": str(await refuse_product(console.gateway))}
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
