@@ -12,6 +12,7 @@ from typing import Any, Final
 from gateway.errors import DiskFull, StateError
 from gateway.storage import migrations, recovery
 from gateway.storage.migrations import Migration
+from gateway.storage.sqlite_errors import SQLITE_ERRORS, get_error_code
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a statement waits for another program, such as a person's sqlite3 shell, before it fails."""
@@ -58,8 +59,8 @@ def translate_errors(path: Path) -> Iterator[None]:
     """Translate failures of the disk and the file to `StateError`, but leave those of a statement as they are."""
     try:
         yield
-    except sqlite3.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    except SQLITE_ERRORS as exc:
+        code = get_error_code(exc)
         reason = _REASONS.get(code)
         if reason is None:
             raise

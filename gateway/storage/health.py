@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from gateway.errors import StateError
 from gateway.storage.read_only import open_read_only
+from gateway.storage.sqlite_errors import SQLITE_ERRORS, get_error_code
 
 _STEPS_BETWEEN_CHECKS: Final = 20000
 """After how many of SQLite's steps the time is checked."""
@@ -50,8 +51,8 @@ class _Findings:
             self.schema = connection.execute("SELECT max(name) FROM migration").fetchone()[0] or ""
             self.rows = _count_rows(connection)
             self.complete = True
-        except sqlite3.DatabaseError as exc:
-            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        except SQLITE_ERRORS as exc:
+            code = get_error_code(exc)
             if code in _DAMAGE:
                 self.damage = str(exc)
             elif code != sqlite3.SQLITE_INTERRUPT:

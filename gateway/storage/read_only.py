@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.errors import StateError
 from gateway.storage.connection import decode_text
+from gateway.storage.sqlite_errors import SQLITE_ERRORS
 
 DEFAULT_TIMEOUT_S: Final = 5.0
 """How long a statement waits for other programs before it fails."""
@@ -21,5 +22,5 @@ def open_read_only(path: Path, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Itera
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=timeout_s)) as connection:
             connection.text_factory = decode_text
             yield connection
-    except sqlite3.Error as exc:
+    except SQLITE_ERRORS as exc:
         raise StateError(f"{path}: cannot be read: {exc}") from exc

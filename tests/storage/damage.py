@@ -50,6 +50,11 @@ def schema(damage: Damage) -> None:
     damage.spoil([page for page in pages if any(text in damage.content[(page - 1) * PAGE :][:PAGE] for text in texts)])
 
 
+def schema_text(damage: Damage) -> None:
+    """Make a name in the schema one that is not UTF-8: SQLite's message quotes it."""
+    damage.content = damage.content.replace(b"CREATE TABLE token (", b"CREATE TABLE \x8d\xff{}! (")
+
+
 def first_page_and_schema(damage: Damage) -> None:
     schema(damage)
     first_page(damage)
@@ -84,7 +89,7 @@ def cut_off(damage: Damage) -> None:
 
 
 HARMLESS: Sequence[Callable[[Damage], None]] = (
-    first_page, empty_first_page, schema, first_page_and_schema, roots_of_large_tables, pointer_map,
+    first_page, empty_first_page, schema, schema_text, first_page_and_schema, roots_of_large_tables, pointer_map,
     root_and_map,
 )  # fmt: skip
 """Kinds of damage that cost no row: what they destroy is known from elsewhere."""

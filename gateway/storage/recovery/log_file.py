@@ -9,6 +9,7 @@ from typing import Final
 from gateway.errors import StateError
 from gateway.storage.recovery.page_map import PAGE_BYTES
 from gateway.storage.recovery.page_tables import build_first_page, write_first_page
+from gateway.storage.sqlite_errors import SQLITE_ERRORS, get_error_code
 
 _HEADER_BYTES: Final = 32
 """The size of the log's header."""
@@ -46,8 +47,8 @@ def _close_last(damaged: Path) -> int:
     with contextlib.closing(sqlite3.connect(damaged)) as connection:
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.DatabaseError as exc:
-            return exc.sqlite_errorcode & 0xFF
+        except SQLITE_ERRORS as exc:
+            return get_error_code(exc)
     return 0
 
 

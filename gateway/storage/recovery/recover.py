@@ -20,6 +20,7 @@ from gateway.storage.recovery.copy_rows import TableReport, copy_rows
 from gateway.storage.recovery.log_file import write_log_back
 from gateway.storage.recovery.page_map import PAGE_BYTES, PageMap
 from gateway.storage.recovery.schema_copy import SchemaCopy
+from gateway.storage.sqlite_errors import SQLITE_ERRORS
 
 _SIDES: Final = ("", "-wal", "-shm")
 """What SQLite adds to the name of a database for the files that belong to it."""
@@ -94,7 +95,7 @@ def _read_schema(damaged: Path) -> SchemaCopy | None:
     ) as connection:
         try:
             schema = SchemaCopy.read(connection)
-        except sqlite3.Error:
+        except SQLITE_ERRORS:
             return None
     return schema if schema.migrations else None
 
