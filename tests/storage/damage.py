@@ -51,7 +51,8 @@ def schema(damage: Damage) -> None:
 
 
 def schema_text(damage: Damage) -> None:
-    """Make a name in the schema one that is not UTF-8: SQLite's message quotes it."""
+    """Make a name in the schema one that is not UTF-8, and its text wrong: SQLite's message quotes the name."""
+    damage.content = damage.content.replace(b"tabletokentoken", b"table\x8d\xffken\x8d\xffken")
     damage.content = damage.content.replace(b"CREATE TABLE token (", b"CREATE TABLE \x8d\xff{}! (")
 
 
