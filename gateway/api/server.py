@@ -32,6 +32,8 @@ from gateway.api.body_budget import BODY_BUDGET, BodyBudget
 from gateway.api.body_reader import MAX_BODY_BYTES
 from gateway.api.connections import IDLE_TIMEOUT_S, ConnectionLimits, Connections
 from gateway.api.cors import allow_origins
+from gateway.api.docs import routes as docs
+from gateway.api.docs.reference import ApiReference
 from gateway.api.hosts import AcceptedHosts
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.problems import problem_response
@@ -45,6 +47,7 @@ from gateway.settings import ServerSettings
 
 ROUTES: Final[tuple[Route, ...]] = (
     *system.ROUTES,
+    *docs.ROUTES,
     *tokens.ROUTES,
     *authority.ROUTES,
     *metrics.ROUTES,
@@ -107,6 +110,7 @@ def make_application(
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[BODY_BUDGET] = budget
     app[system.DOCUMENT] = _build_document
+    app[docs.REFERENCE] = ApiReference(_build_document)
     for route in ROUTES:
         screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
         handler = route.bind(gateway, authenticate, budget, screen)

@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from gateway import __version__
-from gateway.api import docs
 from gateway.api.readings import try_read
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.outbox.model import Stats
@@ -58,18 +57,11 @@ async def openapi_json(context: RequestContext) -> web.StreamResponse:
     return json_response(context.request.app[DOCUMENT]())
 
 
-async def docs_page(context: RequestContext) -> web.StreamResponse:
-    """Return the API reference as a page."""
-    return web.Response(text=docs.render(context.request.app[DOCUMENT]()), content_type="text/html")
-
-
 ROUTES = (
     Route("GET", "/healthz", "Whether the gateway serves", healthz, None, any_host=True,
           responses={200: DeclaredResponse("It serves.", "Health")}),
-    Route("GET", "/openapi.json", "This document", openapi_json, None,
+    Route("GET", "/openapi.json", "The OpenAPI document of the API", openapi_json, None,
           responses={200: DeclaredResponse("This document.", "OpenApi")}, etag_ignores=()),
-    Route("GET", "/docs", "This document as a page", docs_page, None,
-          responses={200: DeclaredResponse("The page.", content_types=("text/html",))}),
     Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos",
           responses={200: DeclaredResponse("The state of the gateway.", "Status")}),
     Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos",

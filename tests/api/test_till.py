@@ -82,7 +82,9 @@ async def test_a_browser_trusts_the_gateway_and_its_origin_alone_may_call(
         async with browsing(tmp_path, [await root_of(at, tmp_path), tmp_path / "pages.pem"]) as browser:
             for trusted in (name, f"https://127.0.0.1:{at.https_port}", f"https://localhost:{at.https_port}"):
                 page = await browser.open(f"{trusted}/docs")
-                assert await page.run("return isSecureContext && document.title") == "SUNMI store gateway"
+                assert (
+                    await page.run("return isSecureContext && document.title") == "API reference · SUNMI store gateway"
+                )
             till = await browser.open(origin)
             answer = await till.run(call)
             assert answer["status"] == 202, answer

@@ -49,6 +49,7 @@ _WIFI = (
         min_length=8,
         max_length=64,
         secret=True,
+        example="a-password",
         # (NOTES: Wi-Fi password)
         description="The password of the network; empty for an open one. WEP is not supported. "
         "The lower bound is WPA's, and the vendor's app keeps to it.",

@@ -30,8 +30,9 @@ def _string(name: str, description: str = "") -> Parameter:
     return Parameter(name=name, type="string", description=description)
 
 
-def _amount(name: str, description: str) -> Parameter:
-    return Parameter(name=name, type="number", description=f"{description} Two digits after the point.")
+def _amount(name: str, description: str, example: str | None = None) -> Parameter:
+    text = f"{description} Two digits after the point."
+    return Parameter(name=name, type="number", description=text, example=example)
 
 
 def _quantity(name: str, description: str) -> Parameter:
@@ -77,7 +78,7 @@ _ORDER = (
     _time("order_start_time", "When the order was begun"),
     _amount("purchase_amount", "Amount of the purchase."),
     _amount("discount_amount", "Amount of the discount."),
-    _amount("received_amount", "Amount received."),
+    _amount("received_amount", "Amount received.", example="12.80"),
     _coded("payment_type", "How it was paid.", _PAYMENT_TYPES),
     Parameter(name="customer_count", type="int", default=1, description="Number of customers."),
     _string("device_sn", "Serial number of the till."),

@@ -1,0 +1,1 @@
+"""The API reference as pages (`/docs`): rendered from the OpenAPI document, in English and Chinese, offline."""

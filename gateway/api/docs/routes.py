@@ -1,0 +1,89 @@
+"""`/docs`: the API reference over HTTP, with its style sheet and script as files."""
+
+import re
+from importlib.resources import files
+from typing import Final, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from firmware_tools.language import Language
+from gateway.api.docs.reference import ApiReference
+from gateway.api.query import Query, read_query
+from gateway.api.route import DeclaredResponse, RequestContext, Route
+from gateway.errors import NotFound
+
+REFERENCE: web.AppKey[ApiReference] = web.AppKey("api_reference", ApiReference)
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+_STATIC: Final = {"docs.css": "text/css", "docs.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_PAGE: Final = {200: DeclaredResponse("The page.", content_types=("text/html",))}
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Language, Host",
+}
+
+
+class DocsQuery(Query):
+    """How a page of the reference is shown."""
+
+    lang: Literal["en", "zh"] | None = Field(
+        default=None, description="The language, instead of that which the browser prefers."
+    )
+
+
+class DocsSearchQuery(DocsQuery):
+    """What the first page of the reference shows."""
+
+    q: str | None = Field(
+        default=None, max_length=100, description="Only calls, events and problems with all these words."
+    )
+
+
+async def docs_page(context: RequestContext) -> web.StreamResponse:
+    """Return the first page of the reference."""
+    query = read_query(context.request.query, DocsSearchQuery)
+    return _respond(context, "", query, query.q or "")
+
+
+async def docs_section(context: RequestContext) -> web.StreamResponse:
+    """Return another page of the reference."""
+    query = read_query(context.request.query, DocsQuery)
+    return _respond(context, context.request.match_info["section"], query)
+
+
+async def docs_file(context: RequestContext) -> web.StreamResponse:
+    """Return the style sheet, the script or the icon of the pages."""
+    name = context.request.match_info["file"]
+    if name not in _STATIC:
+        raise NotFound(f"the reference has no file {name!r}")
+    body = files("gateway.api.docs").joinpath("static", name).read_bytes()
+    return web.Response(body=body, content_type=_STATIC[name], charset="utf-8", headers=_HEADERS)
+
+
+def _respond(context: RequestContext, page: str, query: DocsQuery, search: str = "") -> web.Response:
+    request, reference = context.request, context.request.app[REFERENCE]
+    if not reference.has_page(page):
+        raise NotFound(f"the reference has no page {page!r}; /docs lists what there is")
+    chosen = query.lang or ""
+    language = Language(chosen) if chosen else Language.negotiate(request.headers.get("Accept-Language", ""))
+    text = reference.render(page, language, _find_address(request), lang=chosen, query=search)
+    return web.Response(text=text, content_type="text/html", headers=_HEADERS | {"Content-Language": language})
+
+
+def _find_address(request: web.Request) -> str:
+    """Return the address of the gateway as the caller named it."""
+    host = request.headers.get("Host", "")
+    return f"{request.scheme}://{host if _HOST.fullmatch(host) else 'sunmi-gateway.local'}"
+
+
+ROUTES = (
+    Route("GET", "/docs", "The API reference as pages", docs_page, None,
+          responses=_PAGE, query=DocsSearchQuery, etag_ignores=()),
+    Route("GET", "/docs/{section}", "A page of the API reference: a group of calls, `event-types` or `problems`",
+          docs_section, None, responses=_PAGE, query=DocsQuery, etag_ignores=()),
+    Route("GET", "/docs/static/{file}", "A file of these pages", docs_file, None, etag_ignores=(), documented=False),
+)  # fmt: skip
