@@ -18,6 +18,8 @@ from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from gateway.api.docs.translated_texts import list_reference_texts
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDER: Final = Path("locale/zh/LC_MESSAGES")
 PYTHON_KEYWORDS: Final[dict[str, Any]] = {"message": None}
@@ -58,10 +60,19 @@ class Domain:
         return texts
 
 
+class ReferenceDomain(Domain):
+    """The catalogue of the API reference: what its templates mark, and what it shows of the gateway's own calls."""
+
+    def extract(self) -> set[str | tuple[str, str]]:
+        """Return the marked texts, and those of the document."""
+        return super().extract() | list_reference_texts()
+
+
 DOMAINS: Final = (
     Domain("firmware_tools", "firmware_tools", "**/*.py", "python", PYTHON_KEYWORDS, {}),
     Domain("gateway", "gateway", "**/*.py", "python", PYTHON_KEYWORDS, {}),
     Domain("gateway", "console", "console/templates/**/*.*", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
+    ReferenceDomain("gateway", "reference", "api/docs/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
 )
 
 

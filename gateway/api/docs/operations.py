@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from gateway.api.docs.code_examples import CodeExample, ExampleCall, make_code_examples
 from gateway.api.docs.example_values import ExampleMaker
 from gateway.api.docs.field_tree import FieldNode, Schema, SchemaReader
+from gateway.api.route import REQUEST_ID_HEADER
 
 SECTION_ORDER: Final = (
     "cloud-order", "cloud-product", "events", "outbox", "cameras", "flow", "gateway", "camera", "cloud-device",
@@ -155,7 +156,11 @@ class OperationReader:
     def _read_response(self, status: str, response: Mapping[str, Any]) -> StatusDescription:
         content = response.get("content", {})
         schema = content.get("application/json", {}).get("schema", {})
-        headers = {name: self._resolve(one).get("description", "") for name, one in response.get("headers", {}).items()}
+        headers = {
+            name: self._resolve(one).get("description", "")
+            for name, one in response.get("headers", {}).items()
+            if name != REQUEST_ID_HEADER  # which every response has
+        }
         example = self._examples.make_response(schema) if schema else None
         return StatusDescription(
             status=status,

@@ -168,6 +168,7 @@ def _get_environment(language: Language) -> "Environment":
         auto_reload=False,
     )
     environment.install_gettext_translations(load_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters["text"] = lambda text: format_text(translate(text, language))
+    environment.filters["text"] = lambda text: format_text(text, lambda unit: translate(unit, language))
     environment.filters["line"] = lambda text: format_line(translate(text, language))
+    environment.filters["in_language"] = lambda text: translate(text, language)
     return environment

@@ -1,0 +1,38 @@
+"""The texts of the API reference that come from declarations and are translated, for the catalogues."""
+
+from collections.abc import Iterator
+
+from gateway.api.docs.field_tree import FieldNode
+from gateway.api.docs.operations import OperationPage
+from gateway.api.docs.reference import ApiReference, list_problems
+from gateway.api.docs.text_format import list_units
+from gateway.api.openapi import build_document
+from gateway.api.server import ROUTES
+
+
+def list_reference_texts() -> set[str | tuple[str, str]]:
+    """Return the texts about the gateway's own calls, events and problems. What is the vendor's stays as it is."""
+    document = build_document(ROUTES)
+    reference = ApiReference(lambda: document)
+    texts: set[str | tuple[str, str]] = set(list_units(document["info"]["description"]))
+    texts.add(document["info"]["title"])
+    for section, operations in reference.sections.items():
+        if section != "camera" and not section.startswith("cloud-"):
+            for operation in operations:
+                texts.update(_list_operation_texts(operation))
+    for event in reference.events:
+        texts.update([*list_units(event.description), *_list_field_texts(event.members)])
+    for problem in list_problems():
+        texts.update((problem.title, problem.meaning, problem.advice))
+    return texts
+
+
+def _list_operation_texts(operation: OperationPage) -> Iterator[str]:
+    yield operation.summary
+    yield from list_units(operation.description)
+
+
+def _list_field_texts(fields: tuple[FieldNode, ...]) -> Iterator[str]:
+    for field in fields:
+        yield from list_units(field.description)
+        yield from _list_field_texts(field.members)
