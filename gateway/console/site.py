@@ -9,14 +9,14 @@ from gateway.api.body_budget import BodyBudget
 from gateway.api.problems import problem_response
 from gateway.api.route import Screen, WebHandler
 from gateway.app import Gateway
-from gateway.console import home, live, outbox, sign_in
+from gateway.console import home, live, outbox, sign_in, today
 from gateway.console.examination import Examination
 from gateway.console.notices import Notices
 from gateway.console.page import HOME, ConsolePage, Site
 from gateway.console.static_files import PREFIX, StaticFiles
 from gateway.errors import Problem
 
-PAGES: Final[tuple[ConsolePage, ...]] = (*home.PAGES, *sign_in.PAGES, *live.PAGES, *outbox.PAGES)
+PAGES: Final[tuple[ConsolePage, ...]] = (*home.PAGES, *sign_in.PAGES, *live.PAGES, *outbox.PAGES, *today.PAGES)
 """Every page of the console."""
 
 

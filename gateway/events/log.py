@@ -127,6 +127,13 @@ class EventLog:
             self._report_unreadable(number, reason)
         return page
 
+    async def read_latest(self, event_filter: EventFilter, *, limit: int) -> list[Event]:
+        """Return the last matching published events, the newest first."""
+        upto = self.last_published
+        return await self._database.inspect(
+            lambda connection: table.select_latest(connection, event_filter, epoch=self.epoch, upto=upto, limit=limit)
+        )
+
     async def erase_face(self, face_id: str) -> int:
         """Erase everything about a face, from the files of the database too; return from how many events."""
         count = await self._database.transact(lambda connection: retention.erase_face(connection, face_id))

@@ -1,10 +1,11 @@
 """The tables of the event log. Every function runs in the database's thread, inside a transaction or a read."""
 
+import contextlib
 import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from gateway.events.event import Event, EventFilter, NewEvent
 from gateway.protocol import json_text
@@ -142,13 +143,7 @@ def select_events(
 ) -> Page:
     """Select at most `limit` matching events with numbers greater than `after`, not greater than `upto`."""
     upto = max(after, min(upto, after + MAX_ROWS_PER_READ))
-    condition, parameters = _condition(event_filter)
-    # Bytes, since SQLite would fail at the first text that is not UTF-8, and with it all the others.
-    rows = connection.execute(
-        "SELECT number, time_ms, CAST(type AS BLOB), CAST(source AS BLOB), CAST(camera AS BLOB), CAST(data AS BLOB) "  # noqa: S608  our own condition
-        f"FROM event WHERE number > ? AND number <= ? AND {condition} ORDER BY number",
-        (after, upto, *parameters),
-    )
+    rows = _select(connection, event_filter, after, upto, "ASC")
     page = Page([], upto, {})
     size = 0
     for number, *columns in rows:
@@ -163,6 +158,33 @@ def select_events(
             break
     rows.close()
     return page
+
+
+def select_latest(
+    connection: sqlite3.Connection, event_filter: EventFilter, *, epoch: str, upto: int, limit: int
+) -> list[Event]:
+    """Select the last matching events not greater than `upto`, the newest first. Damaged ones are left out."""
+    events: list[Event] = []
+    rows = _select(connection, event_filter, upto - MAX_ROWS_PER_READ, upto, "DESC")
+    for number, *columns in rows:
+        with contextlib.suppress(ValueError):
+            events.append(_parse_row(epoch, number, *columns))
+        if len(events) == limit:
+            break
+    rows.close()
+    return events
+
+
+def _select(
+    connection: sqlite3.Connection, event_filter: EventFilter, after: int, upto: int, order: Literal["ASC", "DESC"]
+) -> sqlite3.Cursor:
+    condition, parameters = _condition(event_filter)
+    # Bytes, since SQLite would fail at the first text that is not UTF-8, and with it all the others.
+    return connection.execute(
+        "SELECT number, time_ms, CAST(type AS BLOB), CAST(source AS BLOB), CAST(camera AS BLOB), CAST(data AS BLOB) "  # noqa: S608  our own condition
+        f"FROM event WHERE number > ? AND number <= ? AND {condition} ORDER BY number {order}",
+        (after, upto, *parameters),
+    )
 
 
 def _parse_row(

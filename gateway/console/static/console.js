@@ -50,6 +50,14 @@
   }
   if (address) listen();
 
+  // Times of the server are in UTC; people read those of their own clock.
+  function localise(root) {
+    const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+    for (const time of root.querySelectorAll("time[data-local]")) time.textContent = format.format(new Date(time.dateTime));
+  }
+  localise(document);
+  document.addEventListener("htmx:after:swap", () => localise(document));
+
   // A page from the browser's memory may be old.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 

@@ -1,0 +1,75 @@
+"""Events in words for people."""
+
+import json
+from typing import Any, Final
+
+from firmware_tools.language import Message, join, message
+from gateway.events.event import Event
+
+_TEXTS: Final = {
+    "camera.found": message("A camera was found"),
+    "camera.moved": message("A camera has another address now"),
+    "camera.offline": message("A camera does not answer any more"),
+    "camera.online": message("A camera answers again"),
+    "camera.trusted": message("A camera's certificate was trusted"),
+    "camera.certificate_changed": message("A camera shows another certificate; nothing is sent to it"),
+    "camera.duplicated": message("Two devices claim the same serial number"),
+    "camera.activated": message("A camera was activated"),
+    "camera.not_activated": message("A camera is not activated by this account"),
+    "clock.wrong": message("The gateway's clock is wrong"),
+    "clock.right": message("The gateway's clock is right again"),
+    "cloud.lost": message("The cloud cannot be reached"),
+    "cloud.back": message("The cloud can be reached again"),
+    "disk.low": message("The disk is nearly full"),
+    "disk.ok": message("The disk has room again"),
+    "events.erased": message("A person's data was erased"),
+    "face.added": message("A face was added"),
+    "face.seen": message("A face was seen"),
+    "motion.detected": message("Motion or sound was noticed"),
+    "outbox.blocked": message("The account was refused by the cloud"),
+    "outbox.refused": message("The cloud refused a call"),
+    "price.changed": message("A price changed"),
+    "receipt.image": message("A receipt was printed"),
+    "receipt.parsed": message("A receipt was printed"),
+    "receipt.text": message("A receipt was printed"),
+    "vendor.unknown": message("The vendor reported something that is not known"),
+    "vendor.unreadable": message("The vendor reported something that cannot be read"),
+    "webhook.test": message("A webhook was tested"),
+}
+"""What happened, by type."""
+FAMILIES: Final = {
+    "face": message("Faces"),
+    "motion": message("Motion"),
+    "camera": message("Cameras"),
+    "outbox": message("Calls for the cloud"),
+    "cloud": message("Cloud"),
+    "receipt": message("Receipts"),
+    "clock": message("Clock"),
+    "disk": message("Disk"),
+}
+"""The families of types that a person filters by."""
+_WORDS: Final = {
+    "male": message("man"),
+    "female": message("woman"),
+    "stranger": message("new visitor"),
+    "regular": message("regular customer"),
+    "staff": message("staff"),
+    "motion": message("motion"),
+    "sound": message("sound"),
+}
+"""Values that events have, in words."""
+_DETAILS: Final = ("gender", "age_range", "group_type", "group_name", "motion_type", "path", "meaning", "reason")
+"""The members of an event's data that are shown beside its text."""
+_MAX_DETAIL: Final = 120
+
+
+def describe_event(event: Event) -> str:
+    """Return what happened."""
+    return _TEXTS.get(event.type, event.type)
+
+
+def describe_details(event: Event) -> Message:
+    """Return what is known beside that, as a short line."""
+    data: Any = json.loads(event.data)
+    values = [data[name] for name in _DETAILS if isinstance(data.get(name), str) and data[name] not in ("", "unknown")]
+    return join(", ", [_WORDS.get(value, value[:_MAX_DETAIL]) for value in values])

@@ -1,0 +1,121 @@
+"""How many customers came, and what happens in the store now."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from aiohttp import web
+
+from firmware_tools.language import Message, message
+from gateway.console import charts
+from gateway.console.event_texts import FAMILIES, describe_details, describe_event
+from gateway.console.page import ConsolePage, PageContext
+from gateway.errors import Problem
+from gateway.events.event import EventFilter
+from gateway.runtime.timestamps import utc_text
+
+_KINDS: Final = {"new": message("new"), "repeat": message("regular"), "members": message("members")}
+"""The kinds of customers, in the order in which a column stacks them."""
+_ALL: Final = {"total": message("customers")}
+"""What a column shows where the vendor counts no kinds."""
+_GENDERS: Final = {"men": message("men"), "women": message("women")}
+_PERIODS: Final = (7, 30)
+"""For how many past days there is a chart."""
+_EVENTS: Final = 50
+"""How many events are shown."""
+
+
+class _Table(NamedTuple):
+    """Numbers that are shown as a chart and as a table."""
+
+    rows: Sequence[Mapping[str, Any]]
+    """The rows; `label` names each."""
+    series: Mapping[str, Message]
+    """The members that are numbers, with what people call them."""
+    chart: charts.Chart
+    """The chart."""
+
+
+async def show_today(context: PageContext) -> web.StreamResponse:
+    """Show the whole page."""
+    return context.render("today.html", **(await _gather_flow(context) | await _gather_events(context)))
+
+
+async def show_flow(context: PageContext) -> web.StreamResponse:
+    """Show the customers alone."""
+    return context.render("today_flow.html", **await _gather_flow(context))
+
+
+async def show_events(context: PageContext) -> web.StreamResponse:
+    """Show the events alone."""
+    return context.render("today_events.html", **await _gather_events(context))
+
+
+async def _gather_flow(context: PageContext) -> dict[str, Any]:
+    days = context.request.query.get("days", "")
+    period = int(days) if days in map(str, _PERIODS) else 0
+    flow = context.gateway.flow
+    counted: dict[str, Any] = {}
+    problem: Problem | None = None
+    try:
+        if period:
+            today = datetime.fromtimestamp(context.gateway.clock.now(), UTC).date()
+            counted = await flow.history({}, today - timedelta(days=period), today - timedelta(days=1))
+        else:
+            counted = await flow.today({})
+    except Problem as exc:
+        problem = exc
+    rows = [
+        {**row, "label": str(row["time"])[5:] if period else str(row["time"])[11:16]}
+        for row in counted.get("days" if period else "hours") or []
+    ]
+    kinds = _KINDS if any(row[kind] is not None for row in rows for kind in _KINDS) else _ALL
+    ages = [
+        {"label": _shorten_age(str(row["age"])), **{name: row[name]["total"] for name in _GENDERS}}
+        for row in counted.get("ages") or []
+    ]
+    return {
+        "period": period,
+        "periods": _PERIODS,
+        "flow": counted,
+        "flow_problem": problem,
+        "people": _Table(rows, kinds, charts.stack(rows, list(kinds), "label")),
+        "ages": _Table(ages, _GENDERS, charts.stack(ages, list(_GENDERS), "label")),
+    }
+
+
+def _shorten_age(age: str) -> str:
+    return age.replace(" years and above", "+").replace(" to ", "-").removesuffix(" years")
+
+
+async def _gather_events(context: PageContext) -> dict[str, Any]:
+    query = context.request.query
+    family = query.get("family", "") if query.get("family", "") in FAMILIES else ""
+    camera = query.get("camera", "")[:64]
+    event_filter = EventFilter.parse(f"{family}.*" if family else "", camera)
+    found = await context.gateway.event_log.read_latest(event_filter, limit=_EVENTS)
+    names = {one.sn: one.name for one in context.gateway.registry.all()}
+    return {
+        "events": [
+            {
+                "time": utc_text(event.time_ms / 1000),
+                "type": event.type,
+                "text": describe_event(event),
+                "details": describe_details(event),
+                "camera": event.camera,
+                "camera_name": names.get(event.camera or "", ""),
+            }
+            for event in found
+        ],
+        "family": family,
+        "families": FAMILIES,
+        "camera": camera,
+        "cameras": [one for one in context.gateway.registry.all() if one.managed],
+    }
+
+
+PAGES = (
+    ConsolePage("GET", "today", show_today, "pos"),
+    ConsolePage("GET", "today/flow", show_flow, "pos", shows="part"),
+    ConsolePage("GET", "today/events", show_events, "pos", shows="part"),
+)

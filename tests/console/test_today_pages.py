@@ -1,0 +1,59 @@
+import re
+
+from playwright.async_api import Browser, expect
+
+from gateway.console import event_texts
+from gateway.events.event import NewEvent
+from gateway.protocol.event_type import EVENT_TYPES
+from gateway.simulator.store import SimulatedStore
+from tests.console.conftest import Console, open_browser_session
+
+
+def seen(group: str) -> NewEvent:
+    data = {"face_id": "7", "gender": "female", "age_range": "19-28", "group_type": "regular", "group_name": group}
+    return NewEvent("face.seen", "camera", data, "FM02D8BS00001", personal=True, face_id="7")
+
+
+async def test_the_numbers_of_today_are_shown(console: Console) -> None:
+    await console.sign_in("pos")
+    counted = await console.gateway.flow.today({})
+    _, html = await console.get("today")
+    assert f"<strong>{counted['total']}</strong>" in html
+    assert html.count("<svg") == 2
+    assert 'class="scroll" tabindex="0"' in html
+    _, html = await console.get("today?days=7")
+    assert "Customers by day" in html
+
+
+async def test_without_the_cloud_the_page_says_so(console: Console, store: SimulatedStore) -> None:
+    await console.sign_in("pos")
+    await store.cloud.stop()
+    response, html = await console.get("today")
+    assert response.status == 200
+    assert "There are no numbers now." in html
+
+
+async def test_events_appear_by_themselves_and_can_be_filtered(console: Console, browser: Browser) -> None:
+    _, page = await open_browser_session(browser, console, "pos")
+    await page.goto(f"{console.url}console/today?family=face")
+    await expect(page.locator("#events li")).to_have_count(0)
+    await console.gateway.event_log.append(seen("<b>常客</b>"))
+    await expect(page.locator("#events li")).to_have_count(1)
+    await expect(page.locator("#events")).to_contain_text("woman, 19-28, regular customer, <b>常客</b>")
+    await console.gateway.event_log.append(NewEvent("motion.detected", "camera", {"motion_type": "motion"}))
+    await page.select_option("select[name=family]", "motion")
+    await page.get_by_role("button", name="Show").click()
+    await expect(page.locator("#events li")).to_have_count(1)
+    await expect(page.locator("#events")).to_contain_text("Motion or sound was noticed")
+
+
+async def test_the_newest_events_come_first(console: Console) -> None:
+    for number in range(60):
+        await console.gateway.event_log.append(seen(f"group {number}"))
+    await console.sign_in("pos")
+    _, html = await console.get("today/events?family=face")
+    assert re.findall(r"group (\d+)", html) == [str(number) for number in range(59, 9, -1)]
+
+
+def test_every_type_of_event_has_words() -> None:
+    assert set(event_texts._TEXTS) == set(EVENT_TYPES)
