@@ -18,9 +18,11 @@ from gateway.cameras.provisioning import Provisioning
 from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
+from gateway.cameras.video.video import CameraVideo
 from gateway.cloud.client import CloudClient
 from gateway.cloud.customer_flow import CustomerFlow
 from gateway.cloud.customer_flow.table import FlowTable
+from gateway.cloud.streams import CloudStreams
 from gateway.discovery.advertisement import Advertisement, create_host_suffix
 from gateway.discovery.discovery import Discovery
 from gateway.discovery.interfaces import find_own_addresses
@@ -144,6 +146,15 @@ class Gateway:
             )
         )
         self.cameras.on_call = self.metrics.call_counter("camera")
+        cloud_streams = CloudStreams(
+            self.cloud,
+            settings.cloud,
+            self.supervisor,
+            find_ipc_id=camera_ids.find_ipc_id,
+            further_hosts=settings.video.cloud_hosts,
+        )
+        self.video = self._add(CameraVideo(self.cameras, self.registry, self.supervisor, settings.video, cloud_streams))
+        self.tokens.on_revoked.append(self.video.end)
         self.callback_urls = CallbackUrls(settings.hooks, settings.server.host)
         self.subscriptions = self._add(
             Subscriptions(

@@ -144,6 +144,21 @@ class CameraSettings(_Section):
     timeout_s: float = Field(default=10, gt=0, le=300)
 
 
+class VideoSettings(_Section):
+    """Pictures of cameras."""
+
+    max_streams: int = Field(default=2, ge=0, le=16)
+    cloud_hosts: list[str] = []
+
+    @field_validator("cloud_hosts")
+    @classmethod
+    def _check_hosts(cls, value: list[str]) -> list[str]:
+        for host in value:
+            if not _HOST_NAME.fullmatch(host):
+                raise ValueError(f"{host!r} is not a host name such as video.example.com, without scheme and port")
+        return [host.lower() for host in value]
+
+
 class DiscoverySettings(_Section):
     """How cameras are found."""
 
@@ -218,6 +233,7 @@ class Settings(_Section):
     storage: StorageSettings = StorageSettings()
     cloud: CloudSettings = CloudSettings()
     cameras: CameraSettings = CameraSettings()
+    video: VideoSettings = VideoSettings()
     discovery: DiscoverySettings = DiscoverySettings()
     outbox: OutboxSettings = OutboxSettings()
     hooks: HookSettings = HookSettings()

@@ -1,12 +1,13 @@
 """The client of the SUNMI store cloud: signs calls, sends them, and reports failures as the gateway's exceptions."""
 
+import contextlib
 import io
 import logging
 import math
 import random
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -42,6 +43,7 @@ from gateway.runtime.metrics import OnCall, measure_call
 from gateway.settings import CloudSettings
 
 _MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
+_STREAM_CHUNK_BYTES: Final = 64 * 1024
 _CONNECT_TIMEOUT_S: Final = 5.0
 _UPLOAD_TIMEOUT_S: Final = 60.0
 _MIN_UPLOAD_BYTES: Final = 65536
@@ -166,12 +168,34 @@ class CloudClient:
             timestamp=int(self.clock.now()),
             random=str(random.randrange(10**9, 10**10)),
         )
-        if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._context))
         body = _encode_body(fields, call.files)
         is_upload = not isinstance(body, bytes) or len(body) > _MIN_UPLOAD_BYTES
         timeout_s = max(_UPLOAD_TIMEOUT_S, self._timeout_s) if is_upload else self._timeout_s
-        return await _request(self._session, "POST", f"{self._url}/{call.endpoint.path}", body, timeout_s)
+        return await _request(self._get_session(), "POST", f"{self._url}/{call.endpoint.path}", body, timeout_s)
+
+    @contextlib.asynccontextmanager
+    async def open_stream(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Get what has no end, as a live picture, and yield its bytes for the time of the block.
+
+        No redirect is followed. Raises `CloudUnreachable` or `PeerTimeout`, also from the iterator.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_TIMEOUT_S, sock_read=self._timeout_s)
+        try:
+            with _translate_failures(self._timeout_s):
+                response = await self._get_session().get(url, timeout=timeout, allow_redirects=False)
+        except CertificateDateError as exc:
+            raise CloudUnreachable("the certificate of the cloud's stream is not valid now") from exc
+        try:
+            if response.status != 200:
+                raise CloudUnreachable(f"the cloud responded to its own address of a stream with {response.status}")
+            yield _read_chunks(response, self._timeout_s)
+        finally:
+            response.close()
+
+    def _get_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._context))
+        return self._session
 
     def _learn_time_of(self, response: _HttpResponse) -> None:
         change_s = self.clock.learn(response.headers.get("Date", ""))
@@ -209,7 +233,7 @@ async def _request(
     """Send a request and read the whole response. Raises the gateway's exceptions for those of aiohttp."""
     timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_CONNECT_TIMEOUT_S)
     headers = {"Content-Type": "application/x-www-form-urlencoded"} if isinstance(body, bytes) else {}
-    try:
+    with _translate_failures(timeout_s):
         async with session.request(
             method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
         ) as response:
@@ -219,6 +243,19 @@ async def _request(
             if len(content) > _MAX_RESPONSE_BYTES:
                 raise CloudResponseMalformed(f"the cloud's response has more than {_MAX_RESPONSE_BYTES} bytes")
             return _HttpResponse(response.status, response.headers, content)
+
+
+async def _read_chunks(response: aiohttp.ClientResponse, timeout_s: float) -> AsyncIterator[bytes]:
+    with _translate_failures(timeout_s):
+        async for chunk in response.content.iter_chunked(_STREAM_CHUNK_BYTES):
+            yield chunk
+
+
+@contextlib.contextmanager
+def _translate_failures(timeout_s: float) -> Iterator[None]:
+    """Raise the gateway's exceptions for those of aiohttp, and `CertificateDateError` as it is."""
+    try:
+        yield
     except (TimeoutError, aiohttp.ServerTimeoutError) as exc:
         raise PeerTimeout(f"the cloud did not respond within {timeout_s:.0f} s") from exc
     except aiohttp.ClientConnectorCertificateError as exc:

@@ -43,6 +43,12 @@ class CloudCameraIds:
         """Tell whether the cloud has named a camera as one of the shop's."""
         return sn in self._known.values()
 
+    async def find_ipc_id(self, sn: str) -> str | None:
+        """Return the cloud's id of a camera, or None if the cloud does not name one. It is asked if need be."""
+        if not self.has_camera(sn):
+            await self.refresh()
+        return next((ipc_id for ipc_id, known in self._known.items() if known == sn), None)
+
     async def refresh(self) -> None:
         """Ask the cloud for the shop's cameras. If it does not answer, nothing changes."""
         self._next_refresh_at = time.monotonic() + MIN_REFRESH_INTERVAL_S

@@ -1,0 +1,48 @@
+"""Snapshots: a JPEG of the last key frame."""
+
+import asyncio
+from typing import Final
+
+from gateway.cameras.video.ffmpeg import JPEG_ARGUMENTS, run_ffmpeg
+from gateway.errors import CameraResponseMalformed
+
+MAX_JPEG_BYTES: Final = 4 * 1024 * 1024
+_TIMEOUT_S: Final = 10.0
+_MAX_CONCURRENCY: Final = 2
+
+
+class SnapshotMaker:
+    """Makes JPEGs, few at a time, and none twice."""
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENCY)
+        self._last: dict[str, tuple[bytes, bytes]] = {}
+        """The last key frame of each camera, and its JPEG."""
+
+    async def make(self, sn: str, key_frame: bytes) -> bytes:
+        """Return a JPEG of a key frame, which begins with its initialisation segment.
+
+        Raises `CameraResponseMalformed` if the picture cannot be decoded, and `Conflict` if ffmpeg is not installed.
+        """
+        async with self._slots:
+            known = self._last.get(sn)
+            if known is not None and known[0] == key_frame:
+                return known[1]
+            jpeg, message = b"", ""
+            async with run_ffmpeg(JPEG_ARGUMENTS) as process:
+                process.write(key_frame)
+                process.end_input()
+                try:
+                    async with asyncio.timeout(_TIMEOUT_S):
+                        jpeg = await process.read_all(MAX_JPEG_BYTES)
+                except TimeoutError:
+                    message = f"it took longer than {_TIMEOUT_S:g} s"
+                message = message or process.message
+            if not jpeg.startswith(b"\xff\xd8"):
+                raise CameraResponseMalformed(f"the picture of the camera {sn} cannot be decoded: {message}")
+            self._last[sn] = key_frame, jpeg
+            return jpeg
+
+    def forget(self, sn: str) -> None:
+        """Forget the last snapshot of a camera."""
+        self._last.pop(sn, None)
