@@ -1,6 +1,5 @@
 """REST calls for the cameras of the store: finding, managing, trusting and provisioning them."""
 
-import contextlib
 import dataclasses
 from typing import Final
 
@@ -17,8 +16,10 @@ from gateway.api.bodies import (
 )
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.cameras.capture import capture
+from gateway.cameras.management import add_camera as add_managed_camera
+from gateway.cameras.management import forget_camera as forget_known_camera
 from gateway.cameras.provisioning import ProvisioningRequest, StepTimeouts
-from gateway.errors import CameraUntrusted, Conflict, FieldError, InvalidRequest, NotFound, NotManaged, Problem
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotManaged
 
 _ACTIVATION_TIMEOUTS: Final = StepTimeouts(reach_s=0, activate_s=10, verify_s=5)
 """The timeouts of an activation whose caller waits for the outcome."""
@@ -59,26 +60,15 @@ async def add_camera(context: RequestContext) -> web.StreamResponse:
     """Make a camera managed: a person says that this gateway is to call it, and confirms its certificate."""
     body = await read_body(context.request, CameraBody)
     gateway = context.gateway
-    sn, address = gateway.registry.find_spelling(body.sn), body.address
-    if address is not None and ":" not in address:
-        address = f"{address}:{gateway.settings.cameras.port}"
-    known = gateway.registry.find(sn)
-    was_managed = known is not None and known.managed
-    certificate = (body.certificate_sha256 or "").replace(":", "").lower()
-    await gateway.registry.manage(sn, address)
-    try:
-        await gateway.cameras.confirm_certificate(sn, certificate)
-    except CameraUntrusted:
-        if known is None:
-            await gateway.registry.forget(sn)
-        elif not was_managed:
-            await gateway.registry.unmanage(sn)
-        raise
-    except Problem:  # it may be switched off
-        pass
-    with contextlib.suppress(Problem):  # it may be switched off, and is asked again later
-        await gateway.cameras.probe_activation(sn)
-    return json_response(gateway.registry.get(sn).describe(), 201)
+    camera = await add_managed_camera(
+        gateway.registry,
+        gateway.cameras,
+        body.sn,
+        body.address,
+        certificate_sha256=body.certificate_sha256 or "",
+        default_port=gateway.settings.cameras.port,
+    )
+    return json_response(camera.describe(), 201)
 
 
 async def show_camera(context: RequestContext) -> web.StreamResponse:
@@ -88,9 +78,7 @@ async def show_camera(context: RequestContext) -> web.StreamResponse:
 
 async def forget_camera(context: RequestContext) -> web.StreamResponse:
     """Forget a camera, with its pin."""
-    with contextlib.suppress(NotFound, Conflict):  # no job, or none that is under way
-        await context.gateway.provisioning.cancel(context.sn)
-    await context.gateway.registry.forget(context.sn)
+    await forget_known_camera(context.gateway.registry, context.gateway.provisioning, context.sn)
     return web.Response(status=204)
 
 

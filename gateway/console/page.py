@@ -18,6 +18,7 @@ from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.api.scopes import require_scope
 from gateway.api.token_table import TokenRecord
 from gateway.app import Gateway
+from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
@@ -61,6 +62,8 @@ class Site:
     """Styles and scripts."""
     examination: Examination
     """What the doctor found last."""
+    camera_search: CameraSearch
+    """The search for cameras that a person started last."""
     notices: Notices
     """What the next page of a session says first."""
     cookie: str

@@ -9,14 +9,29 @@ from gateway.api.body_budget import BodyBudget
 from gateway.api.problems import problem_response
 from gateway.api.route import Screen, WebHandler
 from gateway.app import Gateway
-from gateway.console import home, live, outbox, sign_in, today
+from gateway.console import (
+    cameras,
+    home,
+    live,
+    outbox,
+    sign_in,
+    today,
+)
+from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
 from gateway.console.notices import Notices
 from gateway.console.page import HOME, ConsolePage, Site
 from gateway.console.static_files import PREFIX, StaticFiles
 from gateway.errors import Problem
 
-PAGES: Final[tuple[ConsolePage, ...]] = (*home.PAGES, *sign_in.PAGES, *live.PAGES, *outbox.PAGES, *today.PAGES)
+PAGES: Final[tuple[ConsolePage, ...]] = (
+    *home.PAGES,
+    *sign_in.PAGES,
+    *live.PAGES,
+    *cameras.PAGES,
+    *outbox.PAGES,
+    *today.PAGES,
+)
 """Every page of the console."""
 
 
@@ -25,7 +40,7 @@ def add_console(app: web.Application, gateway: Gateway, budget: BodyBudget, scre
     static_files = StaticFiles()
     # Not the key itself, which signs tickets.
     name = hashlib.sha256(b"console" + gateway.event_log.ticket_key).hexdigest()[:12]
-    site = Site(gateway, static_files, Examination(), Notices(), f"session_{name}")
+    site = Site(gateway, static_files, Examination(), CameraSearch(), Notices(), f"session_{name}")
     for page in PAGES:
         app.router.add_route(page.method, f"/console/{page.path}", page.bind(site, budget, screen))
     app.router.add_get(f"{PREFIX}{{name}}", _screen_static(static_files, screen))
