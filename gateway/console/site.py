@@ -10,6 +10,8 @@ from gateway.api.problems import problem_response
 from gateway.api.route import Screen, WebHandler
 from gateway.app import Gateway
 from gateway.console import (
+    camera_actions,
+    camera_page,
     cameras,
     home,
     live,
@@ -29,6 +31,8 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *sign_in.PAGES,
     *live.PAGES,
     *cameras.PAGES,
+    *camera_page.PAGES,
+    *camera_actions.PAGES,
     *outbox.PAGES,
     *today.PAGES,
 )
