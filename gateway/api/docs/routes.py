@@ -1,5 +1,6 @@
 """`/docs`: the API reference over HTTP, with its style sheet and script as files."""
 
+import gzip
 import re
 from importlib.resources import files
 from typing import Final, Literal
@@ -23,7 +24,7 @@ _HEADERS: Final = {
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Vary": "Accept-Language, Host",
+    "Vary": "Accept-Encoding, Accept-Language, Host",
 }
 
 
@@ -61,7 +62,7 @@ async def docs_file(context: RequestContext) -> web.StreamResponse:
     if name not in _STATIC:
         raise NotFound(f"the reference has no file {name!r}")
     body = files("gateway.api.docs").joinpath("static", name).read_bytes()
-    return web.Response(body=body, content_type=_STATIC[name], charset="utf-8", headers=_HEADERS)
+    return _make_response(context.request, body, _STATIC[name])
 
 
 def _respond(context: RequestContext, page: str, query: DocsQuery, search: str = "") -> web.Response:
@@ -71,7 +72,18 @@ def _respond(context: RequestContext, page: str, query: DocsQuery, search: str =
     chosen = query.lang or ""
     language = Language(chosen) if chosen else Language.negotiate(request.headers.get("Accept-Language", ""))
     text = reference.render(page, language, _find_address(request), lang=chosen, query=search)
-    return web.Response(text=text, content_type="text/html", headers=_HEADERS | {"Content-Language": language})
+    response = _make_response(request, text.encode(), "text/html")
+    response.headers["Content-Language"] = language
+    return response
+
+
+def _make_response(request: web.Request, body: bytes, content_type: str) -> web.Response:
+    """Return a response, compressed if the caller can read that: a page shrinks to about a tenth."""
+    headers = dict(_HEADERS)
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        body = gzip.compress(body, 6, mtime=0)
+    return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
 
 
 def _find_address(request: web.Request) -> str:
