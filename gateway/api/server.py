@@ -25,6 +25,7 @@ from gateway.api import (
     system,
     tokens,
     vendor,
+    video,
     webhooks,
 )
 from gateway.api.auth import Authenticator, authenticate_socket, key_authenticator, token_authenticator
@@ -52,6 +53,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *authority.ROUTES,
     *metrics.ROUTES,
     *cameras.ROUTES,
+    *video.ROUTES,
     *outbox.ROUTES,
     *flow.ROUTES,
     *events.ROUTES,
@@ -127,6 +129,7 @@ def make_application(
     app.router.add_route("*", "/{path:.*}", respond_unrouted)
     app[events.STREAM] = stream
     app.on_shutdown.append(lambda _: stream.close())
+    app.on_shutdown.append(lambda _: gateway.video.end_viewers())
     return app
 
 

@@ -1,7 +1,7 @@
-"""Tickets of the event stream: a browser's EventSource cannot send a header, so it shows a ticket in the query.
+"""Tickets of streams: a browser's EventSource or WebSocket cannot send a header, so it shows a ticket in the query.
 
-A ticket is good for reading events, for half a day of uptime: EventSource reconnects with the same URL, also to a
-gateway that was restarted. It ends with the token that it was created with.
+A ticket is good for reading events and pictures, for half a day of uptime: EventSource reconnects with the same URL,
+also to a gateway that was restarted. It ends with the token that it was created with.
 """
 
 import base64

@@ -55,7 +55,9 @@ async def discover(context: CommandContext, api: ApiClient, timeout_s: float, me
 
 @click.group()
 def cameras() -> None:
-    """Cameras: list, show, add, access-points, wifi, activate, provision, cancel, call, capture, trust, forget."""
+    """Cameras: list, show, add, access-points, wifi, activate, provision, cancel, call, capture, snapshot, stream,
+    trust, forget.
+    """  # noqa: D205 - one sentence, which click prints in its own lines
 
 
 @cameras.command("list")
@@ -310,6 +312,31 @@ async def capture(context: CommandContext, api: ApiClient, sn: str, output: Path
     file = output or Path(make_file_name(document))
     write_file(file, json_text.dumps(document, indent=2))
     print_line(str(file))
+
+
+@cameras.command()
+@click.argument("sn")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@with_api
+async def snapshot(context: CommandContext, api: ApiClient, sn: str, file: Path) -> None:
+    """Take a picture and write it to a file, as JPEG; - is standard output."""
+    jpeg = await api.get_bytes(f"cameras/{sn}/snapshot")
+    if str(file) == "-":
+        click.echo(jpeg, nl=False)
+        return
+    try:
+        await asyncio.to_thread(file.write_bytes, jpeg)
+    except OSError as exc:
+        fail(f"{file} cannot be written: {exc.strerror}")
+    context.emit({"sn": sn, "file": str(file), "bytes": len(jpeg)}, lambda shown: print_line(shown["file"]))
+
+
+@cameras.command()
+@click.argument("sn")
+@with_api
+async def stream(context: CommandContext, api: ApiClient, sn: str) -> None:
+    """Show how the live picture of a camera is, and at which address a recorder finds it."""
+    context.emit(await api.get(f"cameras/{sn}/stream"), print_members)
 
 
 @cameras.command()

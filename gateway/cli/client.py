@@ -62,8 +62,16 @@ class ApiClient:
         except (aiohttp.ClientError, OSError) as exc:
             raise StateError(f"the gateway that holds {self._directory} does not respond any more: {exc}") from exc
 
+    async def get_bytes(self, path: str) -> bytes:
+        """GET a path below `/api/v1/` whose response is no JSON. Raises `ApiError` and `StateError`."""
+        return await self._request("GET", path, None)
+
     async def call(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None = None) -> Any:
         """Call a path below `/api/v1/` and return the JSON of the response. Raises `ApiError` and `StateError`."""
+        raw = await self._request(method, path, body)
+        return json_text.loads(raw) if raw else None
+
+    async def _request(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None) -> bytes:
         is_json = isinstance(body, Mapping)
         headers = {"Content-Type": "application/json"} if is_json else {}
         data = json_text.dumps(body).encode() if is_json else body
@@ -72,10 +80,9 @@ class ApiClient:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as exc:
             raise StateError(f"the gateway that holds {self._directory} does not respond: {exc}") from exc
-        document = json_text.loads(raw) if raw else None
         if response.status >= 400:
-            raise ApiError(document or {})
-        return document
+            raise ApiError(json_text.loads(raw) if raw else {})
+        return raw
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.cameras.activation_probe import CAMERA_NOT_OURS
 from gateway.cameras.camera_clock import MAX_AHEAD_S
 from gateway.cameras.record import CameraRecord, ClockSource
+from gateway.cameras.video.ffmpeg import find_ffmpeg
 from gateway.discovery.camera_tls import camera_tls_context, read_client_certificate
 from gateway.doctor.certificates import check_validity
 from gateway.doctor.check import CheckContext, Finding
@@ -210,3 +211,14 @@ def _describe_problem(sn: str, problem: GatewayError) -> Finding:
             advice = "check its power and its network, then `sunmi-gateway discover`"
             return Finding("failed", f"{sn} does not respond as it should", problem.detail, advice)
     return Finding("failed", f"{sn} does not answer", str(problem), "check its power and its network")
+
+
+async def check_pictures(context: CheckContext) -> list[Finding]:
+    """See whether cameras' pictures can be shown."""
+    if not context.settings.video.max_streams:
+        return [Finding("skipped", "pictures of cameras are switched off (video.max_streams)")]
+    found = find_ffmpeg()
+    if found is None:
+        what = "ffmpeg is not installed, so pictures of cameras cannot be shown"
+        return [Finding("warning", what, what_to_do="install it: apt install ffmpeg")]
+    return [Finding("ok", "ffmpeg is there for the cameras' pictures", found)]

@@ -28,6 +28,7 @@ CHECKS: Final = (
     Check("activation", cameras.check_activation, timeout_s=45, needs_gateway=True),
     Check("serial_numbers", cameras.check_duplicates, timeout_s=20, needs_gateway=True),
     Check("camera_clocks", cameras.check_clocks, timeout_s=30, needs_gateway=True),
+    Check("pictures", cameras.check_pictures),
     Check("database", machine.check_database, timeout_s=20),
     Check("disk", machine.check_disk),
     Check("card", machine.check_card),

@@ -61,13 +61,17 @@ OPERATION_IDS = {
     "show_camera",
     "show_item",
     "show_provisioning",
+    "show_stream",
     "show_webhook",
+    "snapshot",
     "start_provisioning",
     "status",
     "test_webhook",
     "trust",
     "unhook_camera",
     "unhook_cloud",
+    "watch_live",
+    "watch_playback",
 }
 """Generated clients name their methods by these, so none is ever renamed."""
 

@@ -1,6 +1,7 @@
 """Commands: with a running gateway and without one, for people and for programs."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,20 @@ async def test_an_installer_needs_no_service(store: SimulatedStore, command: Any
     incomplete = await command("cameras", "access-points", camera.sn)
     assert WIFI_SSID in incomplete.output
     assert "left out: 1" in incomplete.errors
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+async def test_a_picture_of_a_camera(running: str, store: SimulatedStore, command: Any, tmp_path: Path) -> None:
+    camera, file = store.cameras[0], tmp_path / "door.jpg"
+    assert (await command("cameras", "add", camera.sn, "--address", camera.host)).status == 0
+    taken = await command("cameras", "snapshot", camera.sn, str(file), "--json")
+    assert taken.status == 0, taken.errors
+    assert taken.json == {"sn": camera.sn, "file": str(file), "bytes": file.stat().st_size}
+    assert file.read_bytes().startswith(b"\xff\xd8")
+    assert (await command("cameras", "snapshot", camera.sn, str(tmp_path / "missing" / "x.jpg"))).status == 1
+    shown = await command("cameras", "stream", camera.sn, "--json")
+    assert shown.json["rtsp_url"].startswith(f"rtsp://{camera.host}:{camera.rtsp.port}/")
+    assert "rtsp_url" in (await command("cameras", "stream", camera.sn)).output
 
 
 async def test_commands_use_the_running_gateway(running: str, store: SimulatedStore, command: Any) -> None:

@@ -178,3 +178,14 @@ async def test_a_wrong_password_and_a_missing_file(with_settings: Callable[..., 
     assert "wrong-word" not in str(found)
     file.unlink()
     assert "cannot be read" in (await doctor.one("client_certificate")).what
+
+
+async def test_whether_pictures_can_be_shown(resident: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [found] = (await resident("pictures"))["pictures"]
+    assert (found.status, found.evidence) == ("ok", str(program))
+    program.unlink()
+    [found] = (await resident("pictures"))["pictures"]
+    assert (found.status, found.what_to_do) == ("warning", "install it: apt install ffmpeg")

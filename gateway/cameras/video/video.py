@@ -123,10 +123,14 @@ class CameraVideo:
             if own == token:
                 viewer.end()
 
-    async def close(self) -> None:
-        """End every picture."""
+    async def end_viewers(self) -> None:
+        """End all viewers: the server that they are connected to stops."""
         for viewer in self._viewers:
             viewer.end()
+
+    async def close(self) -> None:
+        """End every picture."""
+        await self.end_viewers()
         for stream in list(self._live.values()):
             await stream.close()
         for job in list(self._playbacks.values()):

@@ -11,7 +11,7 @@ from gateway.cameras.video.fragments import Fragment, InitSegment
 MAX_QUEUED_BYTES: Final = 4 * 1024 * 1024
 """What may wait for a viewer. Then it loses pictures up to the next key frame."""
 
-StreamState = Literal["starting", "live", "frozen", "unsupported", "ended"]
+StreamState = Literal["starting", "live", "frozen", "unsupported", "ended", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class StreamStatus:
 
     state: StreamState
     """`starting` before the first picture, `live` while pictures come, `frozen` when none comes any more,
-    `unsupported` for a codec that browsers do not show, `ended` for good."""
+    `unsupported` for a codec that browsers do not show, `ended` for good, `refused` if it was not begun."""
     codec: str = ""
     """The codec as Media Source wants it, such as `avc1.42E016`; empty before the first picture."""
     width: int = 0
@@ -83,8 +83,10 @@ class Viewer:
         self._needs_key = False
         self._append(fragment.data)
 
-    def end(self) -> None:
-        """End it, after what waits."""
+    def end(self, *, at_once: bool = False) -> None:
+        """End it, after what waits or without that."""
+        if at_once:
+            self._clear()
         self._ended = True
         self._changed.set()
 
