@@ -1,6 +1,7 @@
 """Calls that are passed on to the vendor: every endpoint of cameras and of the cloud."""
 
 import functools
+from collections.abc import Collection
 
 from aiohttp import web
 
@@ -8,9 +9,10 @@ from gateway.api.bodies import read_call
 from gateway.api.outbox import queue_call
 from gateway.api.route import RequestContext, Route, json_response, pos_suffices
 from gateway.api.scopes import require_scope
+from gateway.app import Gateway
 from gateway.errors import Conflict
 from gateway.protocol.catalogue import CATALOGUE
-from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.endpoint import Endpoint, Scope
 from gateway.protocol.envelope import VendorResponse
 
 
@@ -31,8 +33,7 @@ async def call_cloud(context: RequestContext) -> web.StreamResponse:
 
 
 async def _call_cloud(endpoint: Endpoint, context: RequestContext) -> web.StreamResponse:
-    if endpoint.availability == "listed":
-        raise Conflict(f"the vendor lists {endpoint.path} without describing it, so there is no way to call it")
+    check_described(endpoint)
     call = await read_call(context.request, endpoint, context.gateway.settings.cloud.shop)
     if endpoint.relay is not None:
         return await queue_call(context, call)
@@ -40,11 +41,27 @@ async def _call_cloud(endpoint: Endpoint, context: RequestContext) -> web.Stream
 
 
 def _require_scope(context: RequestContext, endpoint: Endpoint) -> None:
-    require_scope(context.scopes, "pos" if pos_suffices(endpoint.pos_setting, context.gateway) else endpoint.scope)
+    require_scope(context.scopes, find_needed_scope(endpoint, context.gateway))
+
+
+def find_needed_scope(endpoint: Endpoint, gateway: Gateway) -> Scope:
+    """Return the scope that a caller of an endpoint needs."""
+    return "pos" if pos_suffices(endpoint.pos_setting, gateway) else endpoint.scope
+
+
+def may_see_secrets(endpoint: Endpoint, scopes: Collection[Scope]) -> bool:
+    """Tell whether a caller gets a response of an endpoint as it is. Others get it without its secret fields."""
+    return not endpoint.has_secret_fields or "admin" in scopes
+
+
+def check_described(endpoint: Endpoint) -> None:
+    """Raise `Conflict` for an endpoint that no page of the vendor describes."""
+    if endpoint.availability == "listed":
+        raise Conflict(f"the vendor lists {endpoint.path} without describing it, so there is no way to call it")
 
 
 def _pass_on(context: RequestContext, endpoint: Endpoint, response: VendorResponse) -> web.Response:
-    if endpoint.has_secret_fields and "admin" not in context.scopes:
+    if not may_see_secrets(endpoint, context.scopes):
         return json_response(endpoint.redact(response.document))
     return web.Response(body=response.raw, content_type="application/json")
 

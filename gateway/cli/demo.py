@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, run_command
+from gateway.cli.fault_option import control_faults
 from gateway.cli.output import messages
 from gateway.cli.run import port_of, stop_signal
 from gateway.cli.simulator_files import write_settings
@@ -61,7 +63,9 @@ async def _run_demo(context: CommandContext, once: bool) -> None:
             write_settings(settings_file, store.settings_toml(Path(directory)) + server + hooks + storage)
             gateway = await Gateway.open(load_settings(settings_file))
             try:
-                async with serve(gateway, add_pages=add_console) as urls:
+                async with serve(
+                    gateway, add_pages=partial(add_console, simulated_store=control_faults(store))
+                ) as urls:
                     await gateway.start(port=port_of(urls[0]), https_port=0)
                     summary = await _run_steps(gateway, store, urls[0])
                     summary["seconds"] = round(time.monotonic() - began, 1)

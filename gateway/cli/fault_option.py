@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import click
 
+from gateway.console.simulated_store import SimulatedStoreControl
 from gateway.simulator.faults import (
     COMMON_PARAMETERS,
     FAULT_KINDS,
@@ -15,6 +16,7 @@ from gateway.simulator.faults import (
     FaultSetting,
     InjectedFault,
 )
+from gateway.simulator.store import SimulatedStore
 
 Injector: TypeAlias = Callable[[FaultInjection], None]
 """Injects one fault, or sets one switch."""
@@ -107,3 +109,21 @@ def _switch_usage(switch: FaultSetting) -> str:
     if switch.type is not bool:
         return f"{switch.name}:…"
     return f"{switch.name}:false" if switch.default else switch.name
+
+
+def control_faults(store: SimulatedStore) -> SimulatedStoreControl:
+    """Return what lets the console tell the servers of a simulated store to misbehave."""
+    servers = {"cloud": store.cloud.faults} | {camera.sn: camera.faults for camera in store.cameras}
+
+    def inject_one(target: str, fault: str) -> None:
+        if target not in servers:
+            raise ValueError(f"there is no server {target!r}; there are {', '.join(servers)}")
+        parse_fault(fault)(servers[target])
+
+    def clear() -> None:
+        for faults in servers.values():
+            faults.clear()
+
+    kinds = [(_usage(kind), known.effect) for kind, known in FAULT_KINDS.items()]
+    switches = [(_switch_usage(switch), switch.description) for switch in SWITCHES.values()]
+    return SimulatedStoreControl(tuple(servers), (*kinds, *switches), inject_one, clear)

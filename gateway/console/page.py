@@ -22,6 +22,7 @@ from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
+from gateway.console.simulated_store import SimulatedStoreControl
 from gateway.console.static_files import StaticFiles
 from gateway.errors import Forbidden, InternalError, Problem, StateError, StorageFailed
 from gateway.protocol.endpoint import Scope
@@ -68,6 +69,8 @@ class Site:
     """What the next page of a session says first."""
     cookie: str
     """The name of the session's cookie: browsers send a cookie to all ports of a host."""
+    simulated_store: SimulatedStoreControl | None = None
+    """How the store is told to misbehave, where it is a simulated one."""
 
     @functools.cached_property
     def renderer(self) -> "Renderer":

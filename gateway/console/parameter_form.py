@@ -37,6 +37,8 @@ class ParameterField:
     """What it shows at first; several only of `choices`."""
     error: str = ""
     """What is wrong with the value that was sent; empty if nothing is."""
+    has_substitute: bool = False
+    """Whether another parameter can stand in for it."""
 
     @property
     def name(self) -> str:
@@ -61,7 +63,7 @@ class ParameterField:
     @property
     def is_required(self) -> bool:
         """Whether browsers are to demand a value."""
-        return self.parameter.required and not self.parameter.allow_empty
+        return self.parameter.required and not self.parameter.allow_empty and not self.has_substitute
 
     @property
     def hint(self) -> str:
@@ -90,13 +92,15 @@ def make_fields(
     names and the catalogue's descriptions. `field_errors` are those of `InvalidRequest`.
     """
     values, labels = values or {}, labels or {}
+    replaced = {parameter.replaces for parameter in endpoint.parameters}
     fields = []
     for parameter in endpoint.parameters:
         control = _choose_control(parameter)
         label = labels.get(parameter.name, parameter.name)
         value = values.get(parameter.name, parameter.default)
         shown = () if value is None or parameter.secret or control == "file" else _show(control, value)
-        fields.append(ParameterField(parameter, label, control, shown, _find_error(parameter.name, field_errors)))
+        error = _find_error(parameter.name, field_errors)
+        fields.append(ParameterField(parameter, label, control, shown, error, parameter.name in replaced))
     return fields
 
 

@@ -13,6 +13,7 @@ from gateway.console import (
     camera_actions,
     camera_page,
     cameras,
+    developer,
     home,
     live,
     outbox,
@@ -23,6 +24,7 @@ from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
 from gateway.console.notices import Notices
 from gateway.console.page import HOME, ConsolePage, Site
+from gateway.console.simulated_store import SimulatedStoreControl
 from gateway.console.static_files import PREFIX, StaticFiles
 from gateway.errors import Problem
 
@@ -35,16 +37,27 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *camera_actions.PAGES,
     *outbox.PAGES,
     *today.PAGES,
+    *developer.PAGES,
 )
 """Every page of the console."""
 
 
-def add_console(app: web.Application, gateway: Gateway, budget: BodyBudget, screen: Screen) -> None:
-    """Add every page, the static files, and the way from the address of the gateway to the first page."""
+def add_console(
+    app: web.Application,
+    gateway: Gateway,
+    budget: BodyBudget,
+    screen: Screen,
+    *,
+    simulated_store: SimulatedStoreControl | None = None,
+) -> None:
+    """Add every page, the static files, and the way from the address of the gateway to the first page.
+
+    `simulated_store` is how the store is told to misbehave, where it is a simulated one.
+    """
     static_files = StaticFiles()
     # Not the key itself, which signs tickets.
     name = hashlib.sha256(b"console" + gateway.event_log.ticket_key).hexdigest()[:12]
-    site = Site(gateway, static_files, Examination(), CameraSearch(), Notices(), f"session_{name}")
+    site = Site(gateway, static_files, Examination(), CameraSearch(), Notices(), f"session_{name}", simulated_store)
     for page in PAGES:
         app.router.add_route(page.method, f"/console/{page.path}", page.bind(site, budget, screen))
     app.router.add_get(f"{PREFIX}{{name}}", _screen_static(static_files, screen))

@@ -19,6 +19,7 @@ from gateway.app import Gateway
 from gateway.console.site import add_console
 from gateway.settings import load_settings
 from gateway.simulator.store import SimulatedStore
+from tests.console.test_every_page import ENDPOINT
 from tests.console.test_outbox_pages import refuse_product
 from tests.console.walk import DESKTOP, PHONE, begin, list_paths
 from tests.search import find
@@ -36,7 +37,7 @@ async def take(folder: Path) -> None:
                     await find(gateway, store.cameras)
                     await gateway.registry.manage(store.cameras[0].sn)
                     await gateway.cameras.confirm_certificate(store.cameras[0].sn, "")
-                    names = {"sn": store.cameras[0].sn, "outbox_id": str(await refuse_product(gateway))}
+                    names = {"sn": store.cameras[0].sn, "outbox_id": str(await refuse_product(gateway)), **ENDPOINT}
                     await photograph(gateway, urls[0], names, folder)
             finally:
                 await gateway.close()

@@ -11,6 +11,7 @@ from tests.console.test_outbox_pages import refuse_product
 from tests.console.walk import DESKTOP, PHONE, begin, list_paths
 from tests.search import find
 
+ENDPOINT: Final = {"side": "cloud", "path": "order/update"}
 MAX_PAGE_BYTES: Final = 150_000
 
 
@@ -21,7 +22,7 @@ async def names(console: Console, store: SimulatedStore) -> dict[str, str]:
     await find(console.gateway, store.cameras)
     await console.gateway.registry.manage(camera.sn)
     await console.gateway.cameras.confirm_certificate(camera.sn, "")
-    return {"sn": camera.sn, "outbox_id": str(await refuse_product(console.gateway))}
+    return {"sn": camera.sn, "outbox_id": str(await refuse_product(console.gateway)), **ENDPOINT}
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])

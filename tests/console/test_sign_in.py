@@ -40,7 +40,7 @@ async def test_without_a_session_every_page_leads_to_the_sign_in(console: Consol
     for page in PAGES:
         if page.scope is None:
             continue
-        path = re.sub(r"{\w+}", "x", page.path)
+        path = re.sub(r"{[^}]+}", "x", page.path)
         response, _ = await (console.get(path) if page.method == "GET" else console.post(path))
         assert response.status == 303, page
         assert response.headers["Location"].startswith("/console/sign-in?next=%2Fconsole%2F"), page

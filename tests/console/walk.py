@@ -17,7 +17,7 @@ def list_paths(names: dict[str, str]) -> Iterator[str]:
     """Yield the path of each whole page; `names` fill the placeholders."""
     for page in PAGES:
         if page.method == "GET" and page.shows == "page":
-            yield "console/" + re.sub(r"{(\w+)}", lambda match: names[match[1]], page.path)
+            yield "console/" + re.sub(r"{(\w+)(:[^}]*)?}", lambda match: names[match[1]], page.path)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from gateway.storage.connection import decode_text
 from gateway.storage.database import Database
 from gateway.storage.migrations import Migration, migrate
 
@@ -45,6 +46,7 @@ def read_content(path: Path, *, without: str = "") -> dict[str, list[dict[str, A
     """Return all rows of all tables, in an order that does not depend on where they are stored."""
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
+        connection.text_factory = decode_text  # a recovered row may hold a text that is damaged
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {
             table: sorted(map(dict, connection.execute(f"SELECT * FROM {table}")), key=repr)  # noqa: S608

@@ -1,0 +1,18 @@
+"""What the console can do with a simulated store. The command that starts one provides it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedStoreControl:
+    """Tells the servers of a simulated store to misbehave."""
+
+    targets: Sequence[str]
+    """The servers: the cloud, and each camera."""
+    faults: Sequence[tuple[str, str]]
+    """How each fault is written, and what it does."""
+    inject: Callable[[str, str], None]
+    """Lets a target misbehave. Takes the target and the fault. Raises ValueError."""
+    clear: Callable[[], None]
+    """Lets every target behave again."""
