@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
+from tests import api_document
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -45,6 +46,14 @@ def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
         terminalreporter.section("proofs" if os.environ.get("FULL_PROOFS") == "1" else "proofs, with reduced counts")
         for line in lines:
             terminalreporter.line(line)
+
+
+@pytest.fixture(autouse=True)
+def responses_are_as_documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Check each response of a REST API against the OpenAPI document, whoever gets it."""
+    faults = api_document.watch(monkeypatch)
+    yield
+    assert faults == []
 
 
 @pytest.fixture

@@ -45,13 +45,14 @@ def _name_objects(name: str, schema: Schema, schemas: dict[str, Schema]) -> Sche
 
 
 def _name_member(parent: str, member: str, schema: Schema, schemas: dict[str, Schema]) -> Schema:
-    name = f"{parent}{_camel_case(member)}"
+    """Name the objects in a member: `order_list` of `CloudOrderUpdateRequest` has `CloudOrderUpdateRequestOrder`."""
+    name = f"{parent.removesuffix('Data')}{_camel_case(member)}"
     if "properties" in schema:
         # Beside a reference only its description may differ.
         described = {key: schema.pop(key) for key in ("description",) if key in schema}
         return _name_objects(name, schema, schemas) | described
     if "properties" in schema.get("items", {}):
-        return schema | {"items": _name_objects(f"{name}Item", schema["items"], schemas)}
+        return schema | {"items": _name_objects(name.removesuffix("List"), schema["items"], schemas)}
     return schema
 
 

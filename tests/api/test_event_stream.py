@@ -266,9 +266,10 @@ async def test_a_bad_query_is_refused_by_name(pos: Any, query: str, parameter: s
 
 
 async def test_erasing_a_face_leaves_a_line_that_says_so(gateway: Gateway, admin: Any, pos: Any) -> None:
-    await gateway.event_log.append(NewEvent("face.seen", "cloud", {"face_id": "77"}, personal=True, face_id="77"))
+    data = {"vendor_event": 2001, "face_id": "77"}
+    await gateway.event_log.append(NewEvent("face.seen", "cloud", data, personal=True, face_id="77"))
     assert (await pos("POST", f"{EVENTS}/erase", {"face_id": "77"})).status == 403
     assert (await admin("POST", f"{EVENTS}/erase", {"face_id": "77"})).body == {"events": 1}
     seen, audit = (await pos("GET", EVENTS)).body["events"]
-    assert seen["data"] == {"personal_data": "erased"}
+    assert seen["data"] == {"vendor_event": 2001, "personal_data": "erased"}
     assert (audit["type"], audit["data"]) == ("events.erased", {"events": 1, "by": "the admin"})

@@ -60,7 +60,7 @@ async def test_bad_parameters_are_named_and_never_sent(
     assert ours.request_paths == before
 
 
-@pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b'"zoom"', b'{"zoom": NaN}', b"[" * 100000])
+@pytest.mark.parametrize("raw", [b"{", b"[]", b'"zoom"', b'{"zoom": NaN}', b"[" * 100000])
 async def test_malformed_json_is_refused(ours: SimulatedCamera, installer: Any, raw: bytes) -> None:
     before = list(ours.request_paths)
     answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/setZoom", data=raw)

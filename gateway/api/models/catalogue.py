@@ -137,6 +137,9 @@ class CatalogueEndpointDocument(Document):
         description="How many seconds a camera needs, where that is more than usual; else null."
     )
     max_bytes: int | None = Field(description="The largest call, in bytes of a form without files; null if not stated.")
+    confidence: endpoint.Confidence = Field(
+        description="How far to trust this: explicit in its source, from one seen in part, or a guess with a reason."
+    )
     source: str = Field(description="The vendor's page that describes it, and the section there.")
     note: str = Field(description="What a user has to know beside the rest; mostly empty.")
 

@@ -74,10 +74,9 @@ class HeldItemsDocument(Document):
 class RelayStatusDocument(Document):
     """How calls go from the outbox to the cloud."""
 
-    away: bool = Field(description="Whether the cloud is known to be away, so that calls wait.")
-    unclear: int = Field(
-        description="How many items have been sent and have no clear outcome, so that they are sent again.",
-        examples=[0],
+    away: str | None = Field(description="Why the cloud is away, so that calls wait; null while it is there.")
+    unclear: str | None = Field(
+        description="Why nobody knows whether a call has arrived, so that it is sent again; null if that is not so."
     )
     held: bool = Field(description="Whether everything is held until a person releases it, as in a restored outbox.")
     account: AccountDocument = Field(description="The account of the settings.")
