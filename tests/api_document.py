@@ -21,11 +21,12 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 STREAM: Final = "text/event-stream"
-UNDOCUMENTED_HEADERS: Final = frozenset(
-    {"date", "server", "content-type", "content-length", "transfer-encoding", "connection", "keep-alive"}
-    | {"content-disposition", "cache-control", "vary", "x-accel-buffering"}
+UNDOCUMENTED_HEADERS: Final = re.compile(
+    "access-control-.*|content-.*|cache-control|connection|date|keep-alive|referrer-policy|server|transfer-encoding|vary"
+    "|x-accel-buffering|x-content-type-options",
+    re.IGNORECASE,
 )
-"""Headers that say nothing about the call; beside them only those of CORS need no description."""
+"""Headers that need no description: they are HTTP's own, and say nothing about the call."""
 
 _URI: Final = "urn:document"
 _PLACEHOLDER: Final = re.compile(r"\\\{\w+\\\}")
@@ -77,9 +78,9 @@ class ApiDocument:
         yield from self._find_body_faults(method, status, declared.get("content", {}), headers, body)
 
     def _find_header_faults(self, declared: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[str]:
-        names = {name.lower() for name in declared} | UNDOCUMENTED_HEADERS
+        names = {name.lower() for name in declared}
         for name in headers:
-            if name.lower() not in names and not name.lower().startswith("access-control-"):
+            if name.lower() not in names and not UNDOCUMENTED_HEADERS.fullmatch(name):
                 yield f"the header {name} is not declared"
         for name, reference in declared.items():
             header = self._resolve(reference)
