@@ -58,6 +58,7 @@ def test_systemd_would_say_what_it_does_not_understand(root: Path) -> None:
     "line",
     [
         *("Type=notify", "Restart=always", "StartLimitIntervalSec=0", "User=sunmi-gateway"),
+        *("OOMPolicy=continue", "MemoryMax=384M", "SystemCallFilter=setpriority"),
         *("ExecStart=/usr/bin/sunmi-gateway run", "WantedBy=multi-user.target"),
     ],
 )
