@@ -99,14 +99,16 @@ async def test_other_methods_are_refused_with_those_that_there_are(session: aioh
 
 async def test_unknown_query_parameters_are_refused_by_name(ours: SimulatedCamera, admin: Rest) -> None:
     for route in ROUTES:
-        given = {"from": "2026-11-01", "strange": "1"} if route.path.endswith("flow/history") else {"strange": "1"}
-        answer = await admin(route.method, make_path(route, ours.sn), {} if route.body else None, params=given)
+        answer = await admin(
+            route.method, make_path(route, ours.sn), {} if route.body else None, params={"strange": "1"}
+        )
         if route.any_query:
             assert route.path.startswith("/hooks/")
             assert "strange" not in str(answer.body)
         else:
             assert answer.status == 400, (route.path, answer.body)
-            assert answer.body["errors"] == [{"parameter": "strange", "reason": "is not a parameter of this call"}]
+            refused = {"parameter": "strange", "reason": "is not a parameter of this call"}
+            assert refused in answer.body["errors"], "beside what is required"
 
 
 NO_JSON = [b"name=x&scope=pos", b"<order/>", b"hello", b"\xff\xfe{\x00}\x00", b"--x\r\n\r\n--x--", b"NaN"]

@@ -70,7 +70,7 @@ class SchemaReader:
             return " | ".join(dict.fromkeys(self.name_type(one) for one in options))
         if "contentMediaType" in schema:
             return "file"
-        kind = schema.get("type", "object" if "properties" in schema else "any")
+        kind = schema.get("type") or _infer_type(schema)
         if isinstance(kind, list):
             return " | ".join(kind)
         if kind == "array":
@@ -95,8 +95,11 @@ class SchemaReader:
             yield from self._flatten(schema.get("items", {}))
             return
         yield schema
+        named = set(schema.get("discriminator", {}).get("mapping", {}).values())
         for keyword in ("allOf", "anyOf", "oneOf"):
-            for part in schema.get(keyword, ()):
+            parts = schema.get(keyword, ())
+            # Of many named alternatives only the general one is shown: each has a place of its own.
+            for part in [one for one in parts if one.get("$ref") not in named] or parts:
                 yield from self._flatten(part)
 
     def _describe(self, name: str, schema: Schema, required: bool, depth: int) -> FieldNode:
@@ -116,6 +119,13 @@ class SchemaReader:
             default=merged.get("default"),
             members=tuple(self._list_members(schema, depth + 1)),
         )
+
+
+def _infer_type(schema: Schema) -> str:
+    """Return the type of a schema that does not say it."""
+    if "properties" in schema:
+        return "object"
+    return "string" if isinstance(schema.get("const"), str) else "any"
 
 
 LIMITS: Final[Sequence[str]] = (

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from gateway.api.docs.field_tree import FieldNode
-from gateway.api.docs.operations import OperationPage
+from gateway.api.docs.operations import OperationPage, StatusDescription
 from gateway.api.docs.reference import ApiReference, list_problems
 from gateway.api.docs.text_format import list_units
 from gateway.api.openapi import build_document
 from gateway.api.server import ROUTES
+from gateway.errors import VendorRefused
 
 
 def list_reference_texts() -> set[str | tuple[str, str]]:
@@ -17,9 +18,9 @@ def list_reference_texts() -> set[str | tuple[str, str]]:
     texts: set[str | tuple[str, str]] = set(list_units(document["info"]["description"]))
     texts.add(document["info"]["title"])
     for section, operations in reference.sections.items():
-        if section != "camera" and not section.startswith("cloud-"):
-            for operation in operations:
-                texts.update(_list_operation_texts(operation))
+        is_own = section != "camera" and not section.startswith("cloud-")
+        for operation in operations:
+            texts.update(_list_operation_texts(operation) if is_own else _list_queueing_texts(operation))
     for event in reference.events:
         texts.update([*list_units(event.description), *_list_field_texts(event.members)])
     for problem in list_problems():
@@ -30,6 +31,26 @@ def list_reference_texts() -> set[str | tuple[str, str]]:
 def _list_operation_texts(operation: OperationPage) -> Iterator[str]:
     yield operation.summary
     yield from list_units(operation.description)
+    yield from _list_field_texts((*operation.parameters, *operation.body))
+    for response in operation.responses:
+        yield from _list_response_texts(response)
+        yield from _list_field_texts(response.members)
+
+
+def _list_queueing_texts(operation: OperationPage) -> Iterator[str]:
+    """Yield what the gateway adds to an endpoint of the vendor."""
+    yield from _list_field_texts(operation.parameters)
+    for response in operation.responses:
+        if response.status != str(VendorRefused.status):
+            yield from _list_response_texts(response)
+        if response.status == "202":
+            yield from _list_field_texts(response.members)
+
+
+def _list_response_texts(response: StatusDescription) -> Iterator[str]:
+    yield from list_units(response.description)
+    for description in response.headers.values():
+        yield from list_units(description)
 
 
 def _list_field_texts(fields: tuple[FieldNode, ...]) -> Iterator[str]:
