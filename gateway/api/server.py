@@ -1,6 +1,7 @@
 """The servers of the local REST API: plain HTTP, HTTPS, and the Unix socket for commands."""
 
 import contextlib
+import functools
 import os
 import secrets
 import ssl
@@ -43,6 +44,7 @@ from gateway.api.stream import EventStream
 from gateway.api.tls import serve_certificate
 from gateway.app import Gateway
 from gateway.errors import Forbidden, Problem, StateError
+from gateway.protocol import json_text
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import ServerSettings
 
@@ -111,7 +113,7 @@ def make_application(
     middlewares = () if rules is None or rules.settings.allow_plain_http else (_require_https,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[BODY_BUDGET] = budget
-    app[system.DOCUMENT] = _build_document
+    app[system.DOCUMENT] = _load_document
     app[docs.REFERENCE] = ApiReference(_build_document)
     for route in ROUTES:
         screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
@@ -138,6 +140,15 @@ def _build_document() -> dict[str, Any]:
     from gateway.api.openapi import build_document
 
     return build_document(ROUTES)
+
+
+def _load_document() -> bytes:
+    return _encode_document()
+
+
+@functools.cache
+def _encode_document() -> bytes:
+    return json_text.dumps(_build_document()).encode()
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,8 @@
 """Health, status, the catalogue, and the documentation of the API."""
 
+import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -12,8 +12,8 @@ from gateway.api.route import DeclaredResponse, RequestContext, Route, json_resp
 from gateway.outbox.model import Stats
 from gateway.protocol.catalogue import CATALOGUE
 
-DOCUMENT: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("openapi")
-"""Makes the OpenAPI document. It is made for each request, since it is large and rarely needed."""
+DOCUMENT: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")
+"""Returns the OpenAPI document as JSON. It is made when somebody first asks for it, since that takes long."""
 
 
 async def healthz(_: RequestContext) -> web.StreamResponse:
@@ -54,7 +54,8 @@ async def catalogue(_: RequestContext) -> web.StreamResponse:
 
 async def openapi_json(context: RequestContext) -> web.StreamResponse:
     """Return the OpenAPI document."""
-    return json_response(context.request.app[DOCUMENT]())
+    body = await asyncio.to_thread(context.request.app[DOCUMENT])
+    return web.Response(body=body, content_type="application/json")
 
 
 ROUTES = (

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gateway.api.openapi import build_document
 from gateway.api.server import ROUTES
 from gateway.app import Gateway
 from gateway.errors import list_problem_types
+from gateway.events.webhooks.attempt import create_secret, sign_body
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.event_type import EVENT_TYPES
 from gateway.simulator.camera import SimulatedCamera
@@ -229,6 +231,25 @@ async def test_an_example_of_the_stream_runs(ours: SimulatedCamera, admin: Rest,
         await asyncio.gather(events, return_exceptions=True)
         process.kill()
         await process.wait()
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+async def test_the_check_of_a_signature_runs(language: str) -> None:
+    article = find_article(render("event-types"), "receive_event")
+    found = re.search(rf"<summary>{language}</summary>.*?<code>(.*?)</code>", article, re.DOTALL)
+    assert found is not None
+    secret, sent_at = create_secret(), int(time.time())
+    headers = {"webhook-id": "1", "webhook-timestamp": str(sent_at)}
+    signed = headers | {"webhook-signature": sign_body(secret, "1", sent_at, b"{}")}
+    old = headers | {"webhook-timestamp": "1", "webhook-signature": sign_body(secret, "1", 1, b"{}")}
+    call = (
+        "print(is_genuine({headers}, b'{body}', '{secret}'))"
+        if language == "Python"
+        else "console.log(isGenuine({headers}, Buffer.from('{body}'), '{secret}'))"
+    )
+    for given, body, expected in ((signed, "{}", "true"), (signed, "[]", "false"), (old, "{}", "false")):
+        check = call.replace("{headers}", json.dumps(given)).replace("{body}", body).replace("{secret}", secret)
+        assert (await run(language, f"{html.unescape(found[1])}\n{check}")).strip().lower() == expected
 
 
 def test_every_example_is_code() -> None:

@@ -16,6 +16,31 @@ _PLACEHOLDER: Final = re.compile(r"\{(\w+)[^}]*\}")
 _STREAM: Final = "text/event-stream"
 
 
+_CHECK_IN_PYTHON: Final = """import base64, hashlib, hmac, time
+
+def is_genuine(headers: dict[str, str], body: bytes, secret: str) -> bool:
+    \"\"\"Tell whether an event comes from the gateway. `secret` is what adding the webhook returned.\"\"\"
+    if abs(time.time() - int(headers["webhook-timestamp"])) > 300:
+        return False  # a recorded one, sent again
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f'{headers["webhook-id"]}.{headers["webhook-timestamp"]}.'.encode() + body
+    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return hmac.compare_digest(expected, headers["webhook-signature"])
+"""
+_CHECK_IN_JAVASCRIPT: Final = """import { createHmac, timingSafeEqual } from "node:crypto";
+
+// Whether an event comes from the gateway. `body` is a Buffer, `secret` what adding the webhook returned.
+export function isGenuine(headers, body, secret) {
+  if (Math.abs(Date.now() / 1000 - headers["webhook-timestamp"]) > 300) return false;  // a recorded one, sent again
+  const key = Buffer.from(secret.replace("whsec_", ""), "base64");
+  const head = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.`;
+  const expected = Buffer.from("v1," + createHmac("sha256", key).update(head).update(body).digest("base64"));
+  const given = Buffer.from(headers["webhook-signature"]);
+  return expected.length === given.length && timingSafeEqual(expected, given);
+}
+"""
+
+
 class CodeExample(NamedTuple):
     """A call as code."""
 
@@ -67,6 +92,11 @@ def make_code_examples(call: ExampleCall) -> list[CodeExample]:
         CodeExample("Python", _write_python_form(call) if call.files else _write_python(call)),
         CodeExample("JavaScript", _write_javascript(call)),
     ]
+
+
+def make_signature_examples() -> list[CodeExample]:
+    """Return the check of a webhook's signature: a function of headers (names in lower case), body and secret."""
+    return [CodeExample("Python", _CHECK_IN_PYTHON), CodeExample("JavaScript", _CHECK_IN_JAVASCRIPT)]
 
 
 def _write_curl(call: ExampleCall) -> str:

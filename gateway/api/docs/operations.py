@@ -94,6 +94,12 @@ class OperationReader:
         self._examples = ExampleMaker(self.schemas)
         self._document = document
 
+    def read_webhooks(self) -> Iterator[OperationPage]:
+        """Yield every call that the gateway makes at a till."""
+        for webhook in self._document["webhooks"].values():
+            for method, operation in webhook.items():
+                yield self._read(method.upper(), "", {"tags": [""], **operation})
+
     def read_all(self) -> Iterator[OperationPage]:
         """Yield every call in the order of the document."""
         for path, methods in self._document["paths"].items():

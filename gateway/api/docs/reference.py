@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from firmware_tools.language import Language, load_catalogue, translate
-from gateway.api.docs.code_examples import ADDRESS
+from gateway.api.docs.code_examples import ADDRESS, make_signature_examples
 from gateway.api.docs.example_values import ExampleMaker
 from gateway.api.docs.field_tree import FieldNode, Schema, SchemaReader
 from gateway.api.docs.operations import SECTION_ORDER, OperationPage, OperationReader
@@ -74,6 +74,11 @@ class ApiReference:
         return dict(sorted(sections.items(), key=lambda one: order.get(one[0], len(order))))
 
     @cached_property
+    def webhooks(self) -> list[OperationPage]:
+        """The calls that the gateway makes at tills."""
+        return list(self._reader.read_webhooks())
+
+    @cached_property
     def events(self) -> list[EventDescription]:
         """All types of events."""
         schemas = self._reader.schemas
@@ -118,6 +123,8 @@ class ApiReference:
             first=first,
             matches=lambda text: all(word in text.lower() for word in words),
             events=self.events,
+            webhooks=self.webhooks,
+            signature_examples=make_signature_examples(),
             event_members=self._reader.schemas.list_members(refer(OTHER_EVENT)),
             problems=problems,
             codes={str(one.status): one.code for one in reversed(problems)},

@@ -1,5 +1,6 @@
 """`/docs`: the API reference over HTTP, with its style sheet and script as files."""
 
+import asyncio
 import gzip
 import re
 from importlib.resources import files
@@ -47,13 +48,13 @@ class DocsSearchQuery(DocsQuery):
 async def docs_page(context: RequestContext) -> web.StreamResponse:
     """Return the first page of the reference."""
     query = read_query(context.request.query, DocsSearchQuery)
-    return _respond(context, "", query, query.q or "")
+    return await _respond(context, "", query, query.q or "")
 
 
 async def docs_section(context: RequestContext) -> web.StreamResponse:
     """Return another page of the reference."""
     query = read_query(context.request.query, DocsQuery)
-    return _respond(context, context.request.match_info["section"], query)
+    return await _respond(context, context.request.match_info["section"], query)
 
 
 async def docs_file(context: RequestContext) -> web.StreamResponse:
@@ -65,13 +66,15 @@ async def docs_file(context: RequestContext) -> web.StreamResponse:
     return _make_response(context.request, body, _STATIC[name])
 
 
-def _respond(context: RequestContext, page: str, query: DocsQuery, search: str = "") -> web.Response:
+async def _respond(context: RequestContext, page: str, query: DocsQuery, search: str = "") -> web.Response:
     request, reference = context.request, context.request.app[REFERENCE]
     if not reference.has_page(page):
         raise NotFound(f"the reference has no page {page!r}; /docs lists what there is")
     chosen = query.lang or ""
     language = Language(chosen) if chosen else Language.negotiate(request.headers.get("Accept-Language", ""))
-    text = reference.render(page, language, _find_address(request), lang=chosen, query=search)
+    address = _find_address(request)
+    # In a thread: the first time it takes long.
+    text = await asyncio.to_thread(reference.render, page, language, address, lang=chosen, query=search)
     response = _make_response(request, text.encode(), "text/html")
     response.headers["Content-Language"] = language
     return response

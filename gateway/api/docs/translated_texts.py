@@ -21,6 +21,8 @@ def list_reference_texts() -> set[str | tuple[str, str]]:
         is_own = section != "camera" and not section.startswith("cloud-")
         for operation in operations:
             texts.update(_list_operation_texts(operation) if is_own else _list_queueing_texts(operation))
+    for webhook in reference.webhooks:
+        texts.update(_list_operation_texts(webhook))
     for event in reference.events:
         texts.update([*list_units(event.description), *_list_field_texts(event.members)])
     for problem in list_problems():
