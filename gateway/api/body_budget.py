@@ -60,6 +60,8 @@ class BodyBudget:
 
 
 BODY_BUDGET: Final = web.AppKey("body_budget", BodyBudget)
+BODY_OWNER: Final = web.RequestKey("body_owner", str)
+"""Whose body it is, for a caller without a token: the name of a session of the console."""
 
 
 def _limits(request: web.Request, *, is_stranger: bool) -> Mapping[str, int]:
@@ -71,5 +73,5 @@ def _limits(request: web.Request, *, is_stranger: bool) -> Mapping[str, int]:
             "all request bodies without a token": MAX_STRANGERS_BYTES,
             _ALL: MAX_BYTES,
         }
-    token = request.headers.get("Authorization", "")
+    token = request.headers.get("Authorization") or request.get(BODY_OWNER, "")
     return {f"{_OF_CALLER}{token}": MAX_CALLER_BYTES, address: MAX_CALLER_BYTES, _ALL: MAX_BYTES}

@@ -6,13 +6,16 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from gateway.api.body_reader import read_bytes
+from gateway.api.body_budget import MAX_CALLER_BYTES
+from gateway.api.body_reader import MAX_UNCOUNTED_BYTES, read_bytes
 from gateway.api.multipart import parse_multipart
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.parameters import FilePart
 
-MAX_FORM_BYTES: Final = 16 * 1024 * 1024
+MAX_FORM_BYTES: Final = MAX_CALLER_BYTES
 """No form is larger, its files included."""
+MAX_STRANGER_FORM_BYTES: Final = MAX_UNCOUNTED_BYTES
+"""No form of a caller without a session is larger: it has a pairing code and little more."""
 _MAX_FIELDS: Final = 2000
 
 
@@ -45,12 +48,16 @@ class Form:
 _FORM: Final = web.RequestKey("form", Form)
 
 
-async def read_form(request: web.Request) -> Form:
-    """Read the form of a request; a second call returns the same. Raises `InvalidRequest` and `TooLarge`."""
+async def read_form(request: web.Request, *, is_stranger: bool) -> Form:
+    """Read the form of a request; a second call returns the same. Raises `InvalidRequest`, `TooLarge` and `Overloaded`.
+
+    `is_stranger` is for a caller without a session, who may send little.
+    """
     if _FORM in request:
         known: Form = request[_FORM]
         return known
-    body = await read_bytes(request, max_bytes=MAX_FORM_BYTES)
+    max_bytes = MAX_STRANGER_FORM_BYTES if is_stranger else MAX_FORM_BYTES
+    body = await read_bytes(request, max_bytes=max_bytes, is_stranger=is_stranger)
     fields: dict[str, list[str]] = {}
     files: dict[str, FilePart] = {}
     try:

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from aiohttp import web
 
 from firmware_tools.language import Language, message
-from gateway.api.body_budget import BodyBudget
+from gateway.api.body_budget import BODY_OWNER, BodyBudget
 from gateway.api.problems import problem_headers
 from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.api.scopes import require_scope
@@ -68,9 +68,13 @@ class Site:
     notices: Notices
     """What the next page of a session says first."""
     cookie: str
-    """The name of the session's cookie: browsers send a cookie to all ports of a host."""
+    """The beginning of the name of the session's cookie: browsers send a cookie to all ports of a host."""
     simulated_store: SimulatedStoreControl | None = None
     """How the store is told to misbehave, where it is a simulated one."""
+
+    def name_cookie(self, *, secure: bool) -> str:
+        """Return the name of the session's cookie. Over plain HTTP a browser replaces no cookie that came by HTTPS."""
+        return f"{self.cookie}s" if secure else self.cookie
 
     @functools.cached_property
     def renderer(self) -> "Renderer":
@@ -116,8 +120,8 @@ class PageContext:
         return self.gateway.registry.find_spelling(self.request.match_info["sn"])
 
     async def read_form(self) -> Form:
-        """Return the fields of the form that was sent. Raises `InvalidRequest`."""
-        return await read_form(self.request)
+        """Return the fields of the form that was sent. Raises `InvalidRequest`, `TooLarge` and `Overloaded`."""
+        return await read_form(self.request, is_stranger=self.session is None)
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
         """Return a page, or a part of one, made from a template."""
@@ -128,15 +132,17 @@ class PageContext:
             "path": self.request.path,
             "tags": LANGUAGE_TAGS,
             "secure": self.request.secure,
-            "notices": self.site.notices.take(self.name),
+            "take_notices": lambda: self.site.notices.take(self.csrf),
         }
         html = self.site.renderer.render(template, self.language, shared | values)
-        return web.Response(text=html, status=status, content_type="text/html")
+        # With `?` for a lone surrogate, which JSON that a person or a camera sent may hold.
+        body = html.encode("utf-8", "replace")
+        return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
 
     def redirect(self, path: str, *, notice: str = "", failed: bool = False) -> web.Response:
         """Return a response that leads to another page, which says the notice first."""
         if notice:
-            self.site.notices.add(self.name, notice, failed=failed)
+            self.site.notices.add(self.csrf, notice, failed=failed)
         return web.Response(status=303, headers={"Location": path})
 
 
@@ -204,10 +210,11 @@ def compute_csrf(secret: str) -> str:
 
 
 def _make_context(site: Site, request: web.Request) -> PageContext:
-    secret = request.cookies.get(site.cookie, "")
+    secret = request.cookies.get(site.name_cookie(secure=request.secure), "")
     session = site.gateway.tokens.find_session(secret) if secret else None
     if session is not None:
         site.gateway.tokens.touch(session.name)
+        request[BODY_OWNER] = session.name
     return PageContext(
         site, request, _find_language(request), session, compute_csrf(secret) if session is not None else ""
     )
@@ -225,7 +232,7 @@ def _find_language(request: web.Request) -> Language:
 def _check_origin(request: web.Request) -> None:
     """Refuse a form that a page of another address sent. Raises `Forbidden`."""
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and origin.partition("://")[2] != request.host:
         raise Forbidden("the form was sent by a page of another address; open the console and send it there")
 
 

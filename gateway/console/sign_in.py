@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from firmware_tools.language import Language, message
+from firmware_tools.language import Language
 from gateway.api.problems import problem_headers
 from gateway.console.page import HOME, LANGUAGE_COOKIE, SIGN_IN, ConsolePage, PageContext
 from gateway.errors import Problem
@@ -34,7 +34,7 @@ async def sign_in(context: PageContext) -> web.StreamResponse:
     secret = await tokens.create_session(code.name, *code.scopes)
     response = context.redirect(destination)
     response.set_cookie(
-        context.site.cookie,
+        context.site.name_cookie(secure=context.request.secure),
         secret,
         path=_COOKIE_PATH,
         max_age=_COOKIE_AGE_S,
@@ -48,8 +48,9 @@ async def sign_in(context: PageContext) -> web.StreamResponse:
 async def sign_out(context: PageContext) -> web.StreamResponse:
     """End the session."""
     await context.gateway.tokens.revoke(context.name)
-    response = context.redirect(SIGN_IN, notice=message("You have signed out."))
-    response.del_cookie(context.site.cookie, path=_COOKIE_PATH)
+    context.site.notices.take(context.csrf)
+    response = context.redirect(SIGN_IN)
+    response.del_cookie(context.site.name_cookie(secure=context.request.secure), path=_COOKIE_PATH)
     return response
 
 

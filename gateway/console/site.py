@@ -60,20 +60,30 @@ def add_console(
     site = Site(gateway, static_files, Examination(), CameraSearch(), Notices(), f"session_{name}", simulated_store)
     for page in PAGES:
         app.router.add_route(page.method, f"/console/{page.path}", page.bind(site, budget, screen))
-    app.router.add_get(f"{PREFIX}{{name}}", _screen_static(static_files, screen))
+    app.router.add_get(f"{PREFIX}{{name}}", _serve_static(static_files, screen))
     for path in ("/", "/console"):
-        app.router.add_get(path, _lead_home)
+        app.router.add_get(path, _lead_home(screen))
 
 
-async def _lead_home(_: web.Request) -> web.StreamResponse:
-    return web.Response(status=302, headers={"Location": HOME})
+def _lead_home(screen: Screen) -> WebHandler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": HOME})
+
+    return _screen_first(screen, handle)
 
 
-def _screen_static(static_files: StaticFiles, screen: Screen) -> WebHandler:
+def _serve_static(static_files: StaticFiles, screen: Screen) -> WebHandler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return static_files.respond(request)
+
+    return _screen_first(screen, handle)
+
+
+def _screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             screen(request)
-            return static_files.respond(request)
+            return await handler(request)
         except Problem as exc:
             return problem_response(request, exc)
 

@@ -15,6 +15,8 @@ from gateway.console.site import add_console
 from gateway.protocol.endpoint import Scope
 from tests.api.conftest import gateway, store  # noqa: F401  fixtures
 
+CHROMIUM = "/usr/bin/chromium"
+"""Playwright's own browsers are not installed."""
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
 
@@ -57,8 +59,7 @@ async def console(gateway: Gateway) -> AsyncIterator[Console]:  # noqa: F811
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        # By its path, since Playwright's own browsers are not installed.
-        chromium = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         await chromium.close()
 

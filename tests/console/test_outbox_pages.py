@@ -114,3 +114,12 @@ async def test_odd_addresses_are_refused_or_ignored(console: Console) -> None:
         assert (await console.get(path))[0].status == status, path
     response, _ = await console.post("outbox", csrf=await console.csrf(), action="explode")
     assert response.status == 400
+
+
+async def test_half_a_character_in_a_correction_is_shown_as_a_mistake(console: Console) -> None:
+    await console.sign_in("installer")
+    number = await refuse_product(console.gateway)
+    parameters = '{"\\ud800": 1}'
+    response, html = await console.post(f"outbox/{number}", csrf=await console.csrf(), parameters=parameters)
+    assert response.status == 400
+    assert "ud800" in html

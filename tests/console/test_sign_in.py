@@ -1,10 +1,21 @@
+import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
+from playwright.async_api import Browser, async_playwright, expect
+from yarl import URL
 
-from gateway.console.site import PAGES
-from tests.console.conftest import Console
+from gateway.api.server import serve
+from gateway.app import Gateway
+from gateway.console.site import PAGES, add_console
+from gateway.settings import load_settings
+from gateway.simulator.ports import find_free_port
+from gateway.simulator.store import SimulatedStore
+from tests.console.conftest import CHROMIUM, Console
 
 
 async def test_a_code_opens_a_session_with_a_careful_cookie(console: Console) -> None:
@@ -148,3 +159,97 @@ async def test_static_files_are_compressed_and_kept(console: Console) -> None:
             tag = response.headers["ETag"]
         async with console.http.get(f"{console.url.rstrip('/')}{address}", headers={"If-None-Match": tag}) as response:
             assert response.status == 304
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://a]b", "null", "http://evil.example", "h"])
+async def test_an_origin_that_is_no_address_is_another_page(
+    console: Console, origin: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response, _ = await console.post("sign-in", headers={"Origin": origin}, code="ABCDEFGH")
+    assert response.status == 403
+    assert "Traceback" not in caplog.text
+
+
+async def test_who_has_no_session_sends_no_large_form(console: Console) -> None:
+    response, _ = await console.post("sign-in", code="A" * 20_000)
+    assert response.status == 413
+
+
+async def test_a_stranger_takes_no_room_for_forms_from_sessions(console: Console) -> None:
+    await console.sign_in("admin")
+    csrf = await console.csrf()
+    address = URL(console.url)
+    assert address.host is not None
+    _, stranger = await asyncio.open_connection(address.host, address.port)
+    try:
+        stranger.write(
+            b"POST /console/sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n\r\ncode=A"
+        )
+        await stranger.drain()
+        await asyncio.sleep(0.2)
+        response, _ = await console.post("check", csrf=csrf, more="A" * 900_000)
+        assert response.status == 303
+    finally:
+        stranger.close()
+
+
+async def test_a_page_that_points_its_own_name_here_is_led_nowhere(console: Console) -> None:
+    for path in ("", "console", "console/", "console/sign-in", "console/static/console.js"):
+        headers = {"Host": "evil.example"}
+        async with console.http.get(f"{console.url}{path}", headers=headers, allow_redirects=False) as response:
+            assert response.status == 421, path
+
+
+async def test_what_an_ended_session_was_to_be_told_no_other_one_is(console: Console) -> None:
+    await console.sign_in("admin", name="phone")
+    response, _ = await console.post("outbox", csrf=await console.csrf(), action="retry")
+    assert response.status == 303
+    await console.gateway.tokens.revoke("phone")
+    await console.sign_in("admin", name="phone")
+    assert "Nothing was chosen." not in (await console.get(""))[1]
+
+
+async def test_a_part_leaves_notices_to_the_next_page(console: Console) -> None:
+    await console.sign_in("admin")
+    await console.post("outbox", csrf=await console.csrf(), action="retry")
+    _, part = await console.get("outbox/list", headers={"HX-Request": "true"})
+    assert "Nothing was chosen." not in part
+    assert "Nothing was chosen." in (await console.get("outbox"))[1]
+
+
+@contextlib.asynccontextmanager
+async def named_browser() -> AsyncIterator[Browser]:
+    """Open a browser that knows this machine by a name: it trusts loopback addresses as it trusts HTTPS."""
+    rules = "--host-resolver-rules=MAP sunmi-gateway.local 127.0.0.1"
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", rules])
+        yield opened
+        await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def open_gateway(file: Path) -> AsyncIterator[Gateway]:
+    gateway = await Gateway.open(load_settings(file))
+    try:
+        yield gateway
+    finally:
+        await gateway.close()
+
+
+async def test_after_a_session_by_https_another_one_opens_by_http(store: SimulatedStore, tmp_path: Path) -> None:
+    """Over plain HTTP a browser does not replace a cookie that was set over HTTPS."""
+    file = tmp_path / "gateway.toml"
+    server = f'[server]\nhost = "127.0.0.1"\nport = 0\nhttps_port = {find_free_port()}\n'
+    storage = f'[storage]\ndirectory = "{tmp_path}/state"\n'
+    file.write_text(f"{store.settings_toml(tmp_path)}\n{server}{storage}", encoding="utf-8")
+    async with open_gateway(file) as gateway, serve(gateway, add_pages=add_console) as urls, named_browser() as browser:
+        context = await browser.new_context(ignore_https_errors=True)
+        page = await context.new_page()
+        for url in (next(url for url in urls if url.startswith("https")), urls[0]):
+            code = gateway.pairing.create("phone", ["admin"])
+            await page.goto(f"{url.replace('127.0.0.1', 'sunmi-gateway.local')}console/sign-in")
+            await page.get_by_label("Pairing code").fill(code.code)
+            await page.get_by_role("button", name="Sign in").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Is the shop all right?")
+        await context.close()
