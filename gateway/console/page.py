@@ -22,6 +22,7 @@ from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
+from gateway.console.set_up_draft import SetUpDrafts
 from gateway.console.simulated_store import SimulatedStoreControl
 from gateway.console.static_files import StaticFiles
 from gateway.errors import Forbidden, InternalError, Problem, StateError, StorageFailed
@@ -65,6 +66,8 @@ class Site:
     """What the doctor found last."""
     camera_search: CameraSearch
     """The search for cameras that a person started last."""
+    drafts: SetUpDrafts
+    """What people have filled in to set up cameras."""
     notices: Notices
     """What the next page of a session says first."""
     cookie: str

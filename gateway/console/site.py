@@ -12,11 +12,13 @@ from gateway.app import Gateway
 from gateway.console import (
     camera_actions,
     camera_page,
+    camera_set_up,
     cameras,
     developer,
     home,
     live,
     outbox,
+    set_up_progress,
     sign_in,
     today,
 )
@@ -24,6 +26,7 @@ from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
 from gateway.console.notices import Notices
 from gateway.console.page import HOME, ConsolePage, Site
+from gateway.console.set_up_draft import SetUpDrafts
 from gateway.console.simulated_store import SimulatedStoreControl
 from gateway.console.static_files import PREFIX, StaticFiles
 from gateway.errors import Problem
@@ -35,6 +38,8 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *cameras.PAGES,
     *camera_page.PAGES,
     *camera_actions.PAGES,
+    *camera_set_up.PAGES,
+    *set_up_progress.PAGES,
     *outbox.PAGES,
     *today.PAGES,
     *developer.PAGES,
@@ -57,7 +62,11 @@ def add_console(
     static_files = StaticFiles()
     # Not the key itself, which signs tickets.
     name = hashlib.sha256(b"console" + gateway.event_log.ticket_key).hexdigest()[:12]
-    site = Site(gateway, static_files, Examination(), CameraSearch(), Notices(), f"session_{name}", simulated_store)
+    drafts = SetUpDrafts()
+    gateway.provisioning.subscribe(drafts.note_job)
+    site = Site(
+        gateway, static_files, Examination(), CameraSearch(), drafts, Notices(), f"session_{name}", simulated_store
+    )
     for page in PAGES:
         app.router.add_route(page.method, f"/console/{page.path}", page.bind(site, budget, screen))
     app.router.add_get(f"{PREFIX}{{name}}", _serve_static(static_files, screen))
