@@ -154,6 +154,11 @@ async def test_the_search_works_without_a_script(session: aiohttp.ClientSession)
     page = await read(session, "/docs?q=ORDER+update")
     assert "cloud-order#cloud_order_update" in page
     assert "/docs/cameras#list_cameras" not in page
+    assert page.count('<section class="group">') == 1
+    nothing = await read(session, "/docs?q=nosuchthing")
+    assert '<p id="nothing" class="lead">' in nothing
+    assert '<section class="group">' not in nothing
+    assert "cloud-order?lang=zh#cloud_order_update" in await read(session, "/docs?lang=zh&q=%E8%AE%A2%E5%8D%95")
     strange = await read(session, "/docs?q=%3Cscript%3Ealert(1)%3C/script%3E")
     assert "<script>alert" not in strange
 

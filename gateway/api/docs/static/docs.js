@@ -45,10 +45,10 @@ if (field) {
   });
 }
 
-// The search filters while one types; without this script the form is sent.
-const search = document.querySelector("form.search input");
+// The search filters the first page while one types; elsewhere, and without this script, the form is sent.
+const search = document.querySelector("form.search input[type=search]");
 const entries = [...document.querySelectorAll("[data-search]")];
-if (search && entries.length) {
+if (search && entries.length && !new URLSearchParams(location.search).get("q")) {
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const entry of entries) entry.hidden = !words.every((word) => entry.dataset.search.includes(word));
