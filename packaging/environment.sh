@@ -58,3 +58,18 @@ make_environment() {
     cp pyproject.toml "$mark"
   fi
 }
+
+# Installs what the till in TypeScript needs, into .venv/typescript; without Node.js and npm, its test is skipped.
+make_typescript_environment() {
+  local project=tests/contract/clients/package.json where=.venv/typescript
+  command -v npm >/dev/null || need_packages nodejs npm || return 0
+  cmp -s "$project" "$where/package.json" && return
+  mkdir -p "$where"
+  cp "$project" "$where/new.json"
+  rm -rf "$where/node_modules" "$where/package.json"
+  mv "$where/new.json" "$where/package.json"
+  if ! npm --prefix "$where" install --no-audit --no-fund --no-package-lock --loglevel=error >&2; then
+    rm -f "$where/package.json"
+    return 1
+  fi
+}

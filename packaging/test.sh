@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 . packaging/run-tests.sh
 need_packages $(sed 's/#.*//' packaging/test-packages.txt) || echo "Tests that need these packages are skipped." >&2
 make_environment test
+make_typescript_environment
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy

@@ -192,7 +192,11 @@ B = TypeVar("B", bound=Body)
 
 async def read_body(request: web.Request, model: type[B]) -> B:
     """Read and check the body of one of the gateway's own calls. Raises `InvalidRequest` naming every field error."""
-    document = await read_object(request)
+    return check_body(await read_object(request), model)
+
+
+def check_body(document: Mapping[str, Any], model: type[B]) -> B:
+    """Check a body that was read. Decimal numbers become floats. Raises `InvalidRequest` naming every field error."""
     try:
         return model.model_validate_json(json_text.dumps(document))
     except ValidationError as exc:

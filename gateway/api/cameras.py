@@ -200,7 +200,7 @@ ROUTES = (
         access_points,
         "installer",
         responses={
-            200: DeclaredResponse("The networks; `left_out` counts entries that cannot be read.", "AccessPoints")
+            200: DeclaredResponse("The networks; `left_out` counts entries that cannot be read.", "AccessPointList")
         },
     ),
     Route(

@@ -7,7 +7,16 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api.bodies import DropBody, ItemBody, ItemsBody, ReleaseBody, RetryBody, read_body
+from gateway.api.bodies import (
+    DropBody,
+    ItemBody,
+    ItemsBody,
+    ReleaseBody,
+    RetryBody,
+    check_body,
+    read_body,
+    read_object,
+)
 from gateway.api.problems import REPLAYED_HEADER
 from gateway.api.query import Query, Time, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
@@ -173,11 +182,13 @@ def _describe_left(changed: Changed) -> dict[str, Any]:
 async def edit_item(context: RequestContext) -> web.StreamResponse:
     """Replace the parameters of a refused item, which is then sent again."""
     outbox = context.gateway.outbox
-    body = await read_body(context.request, ItemBody)
+    document = await read_object(context.request)
+    check_body(document, ItemBody)
     submission, items = await _find_items(context)
     if submission is not None:
         raise Conflict("the items of a call are edited one by one: use the outbox_id of an item")
-    await edit_item_parameters(outbox, items[0], body.parameters, context.gateway.settings.cloud.shop)
+    # Not those of the model, which has floats for decimal numbers.
+    await edit_item_parameters(outbox, items[0], document["parameters"], context.gateway.settings.cloud.shop)
     return await _describe_items(context)
 
 

@@ -62,6 +62,7 @@ def request_schema(endpoint: Endpoint) -> dict[str, Any]:
     required = [one.name for one in endpoint.parameters if one.required and one.name not in filled]
     schema: dict[str, Any] = {
         "type": "object",
+        "description": f"What `{endpoint.path}` takes." if endpoint.parameters else "Nothing.",
         "properties": {one.name: _parameter_schema(one) for one in endpoint.parameters},
         "additionalProperties": False,
     }
@@ -83,11 +84,18 @@ def response_schema(endpoint: Endpoint) -> dict[str, Any]:
         _insert_field(data, known)
     if not endpoint.response_fields:
         data["additionalProperties"] = True
-    properties = {"code": {"type": "integer"}, "msg": {"type": "string"}, "data": data}
+    properties = {
+        "code": {"type": "integer", "description": "0: it is done."},
+        "msg": {"type": "string", "description": "The same in words, which differ from one endpoint to the next."},
+        "data": data,
+    }
     if endpoint.side == "camera":
         left_out = "How many entries the gateway left out because they cannot be read; only there if it did."
         properties[LEFT_OUT_FIELD] = {"type": "integer", "description": left_out}
-    return {"type": "object", "required": ["code"], "properties": properties}
+    says = (
+        f"What `{endpoint.path}` responds with." if endpoint.response_fields else "It is done; there is nothing to say."
+    )
+    return {"type": "object", "description": says, "required": ["code"], "properties": properties}
 
 
 def _parameter_schema(parameter: Parameter) -> dict[str, Any]:

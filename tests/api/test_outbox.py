@@ -74,7 +74,7 @@ async def test_refused_items_wait_for_a_person(store: SimulatedStore, gateway: G
     where = f"/api/v1/outbox/{refused['outbox_id']}"
     wrong = await pos("PUT", where, {"parameters": {"product_list": [{"id": "1", "price": -1}]}})
     assert (wrong.status, wrong.body["code"]) == (400, "invalid_request")
-    corrected = {"product_list": [{"id": "1", "name": "Lemonade"}]}
+    corrected = {"product_list": [{"id": "1", "name": "Lemonade", "price": 1.50}]}
     assert (await pos("PUT", where, {"parameters": corrected})).status == 200
     await drained(gateway)
     assert (await pos("GET", where)).body["state"] == "delivered"

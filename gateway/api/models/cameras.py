@@ -111,7 +111,7 @@ class AccessPointDocument(Document):
     )
 
 
-class AccessPointsDocument(Document):
+class AccessPointListDocument(Document):
     """The Wi-Fi networks that a camera sees."""
 
     access_points: list[AccessPointDocument] = Field(description="The networks, each once.")
