@@ -7,6 +7,7 @@ its memory, and as the first process that the kernel ends when memory is short. 
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,6 +27,8 @@ _NICENESS: Final = 5
 _OOM_SCORE: Final = 900
 _MAX_FILES: Final = 64
 _KILL_TIMEOUT_S: Final = 5.0
+
+_UNSUPPORTED_CODEC: Final = re.compile(r"Could not find tag for codec (\w{1,20}) ")
 
 _COMMON: Final = ("-nostdin", "-hide_banner", "-loglevel", "error")
 _ENVIRONMENT: Final[Mapping[str, str]] = {"LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
@@ -50,8 +53,8 @@ def flv_arguments(*, real_time: bool) -> tuple[str, ...]:
 
 
 JPEG_ARGUMENTS: Final = (
-    *_COMMON, "-protocol_whitelist", "pipe", "-f", "mp4", "-i", "pipe:0", "-map", "0:v:0", "-frames:v", "1",
-    "-c:v", "mjpeg", "-q:v", "4", "-threads", "1", "-f", "image2pipe", "pipe:1",
+    *_COMMON, "-protocol_whitelist", "pipe", "-threads", "1", "-f", "mp4", "-i", "pipe:0",
+    "-map", "0:v:0", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "4", "-threads", "1", "-f", "image2pipe", "pipe:1",
 )  # fmt: skip
 """The arguments that make a JPEG of the first picture on standard input."""
 
@@ -84,8 +87,12 @@ class FfmpegProcess(asyncio.SubprocessProtocol):
 
     @property
     def message(self) -> str:
-        """The last line that ffmpeg wrote about a failure, without control characters; empty if there is none."""
-        lines = self._errors.decode(errors="replace").strip().splitlines()
+        """What ffmpeg wrote last about a failure, or the codec that it cannot copy; empty if it wrote nothing."""
+        text = self._errors.decode(errors="replace")
+        codec = _UNSUPPORTED_CODEC.search(text)
+        if codec is not None:
+            return f"the codec is {codec[1].upper()}, which browsers do not show"
+        lines = [line for line in text.splitlines() if line.strip()]
         return "".join(character for character in lines[-1] if character.isprintable())[:300] if lines else ""
 
     async def read(self) -> bytes:
