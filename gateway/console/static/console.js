@@ -50,6 +50,10 @@
   }
   if (address) listen();
 
+  // What no event tells, as the age of something, is looked at now and then, and only where somebody looks.
+  setInterval(() => { if (!document.hidden) announce("gateway:tick"); }, 300000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) announce("gateway:tick"); });
+
   // Times of the server are in UTC; people read those of their own clock.
   function localise(root) {
     const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
