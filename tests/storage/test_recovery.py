@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,16 @@ def count_rows(path: Path) -> Content:
 
 def count_lost(before: Content, after: Content) -> int:
     return sum((before[table] - after[table]).total() for table in before)
+
+
+def list_keys(path: Path) -> set[tuple[str, Any]]:
+    """Return the first column of every row that a recovery has to keep, with its table: it tells rows apart."""
+    return {
+        (table, next(iter(row.values())))
+        for table, rows in read_content(path).items()
+        if table not in NEW_AFTER_RECOVERY
+        for row in rows
+    }
 
 
 def fill(path: Path) -> None:
@@ -118,7 +129,7 @@ def test_what_is_known_from_elsewhere_costs_no_row(path: Path, kind: Kind, caplo
 @pytest.mark.parametrize("kind", damage.HARMFUL, ids=lambda kind: kind.__name__)
 def test_other_damage_costs_what_was_there(path: Path, kind: Kind, large: Path) -> None:
     """Compare with the rows that have a part on an undamaged page, found by searching the file for their text."""
-    before = count_rows(path)
+    before, keys = count_rows(path), list_keys(path)
     lost = []
     for seed in range(COPIES):
         shutil.rmtree(path.parent)
@@ -128,7 +139,8 @@ def test_other_damage_costs_what_was_there(path: Path, kind: Kind, large: Path) 
         readable = {int(number) for number in re.findall(rb'"n":([0-9]+),"t"', content)}
         reopen(path)
         after = count_rows(path)
-        assert count_lost(after, before) <= 2, "hardly ever does garbage look like a row"
+        # A row with a damaged text is kept: what it is about can still be shown to a person.
+        assert len(list_keys(path) - keys) <= 2, "hardly ever does garbage look like a row"
         with closing(sqlite3.connect(path)) as connection:
             found = {number for (number,) in connection.execute("SELECT sequence FROM item_content")}
         # What is on a page with a damaged sector, or has its other end on a damaged page, may be lost.

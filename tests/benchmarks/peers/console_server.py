@@ -1,4 +1,4 @@
-"""A gateway with 20 managed cameras that nobody answers for: `console_server.py PORT SETTINGS`. Prints a pairing code."""
+"""A gateway with 20 managed cameras: `console_server.py SETTINGS`. Prints a pairing code, and a token that reads events."""
 
 import asyncio
 import sys
