@@ -1,4 +1,4 @@
-"""A gateway with 20 managed cameras: `console_server.py SETTINGS`. Prints a pairing code, and a token that reads events."""
+"""A gateway with 20 managed cameras: `console_server.py SETTINGS`. Prints a pairing code, and a token for events."""
 
 import asyncio
 import sys
