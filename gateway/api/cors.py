@@ -1,7 +1,7 @@
 """Cross-origin requests (CORS): pages of the configured origins may call the gateway from a browser.
 
-The page may come from the internet and call into the LAN. An origin gets no rights of its own: the gateway uses no
-cookies, so a page can do what the token allows that it sends, and without a token nothing.
+The page may come from the internet and call into the LAN. An origin gets no rights of its own: the REST API takes
+no cookies, so a page can do what the token allows that it sends, and without a token nothing.
 """
 
 from collections.abc import Collection
