@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from gateway.cameras.connection import (
@@ -240,6 +241,9 @@ class Connector:
         self, camera: CameraRecord, session: CameraSession, call: Call, credentials: Credentials | None, deadline: float
     ) -> VendorResponse:
         address = session.connection.address if session.connection is not None else ""
+        reconnect = None
+        if not call.endpoint.repeatable:
+            reconnect = partial(self.connect, camera, session, deadline, identify=True)
         if not call.endpoint.repeatable and (session.connection is None or not session.connection.is_open):
             # Another connection might lead to another camera.
             raise CameraUnreachable(f"the camera {camera.sn} closed the connection before the call was sent: try again")
@@ -247,7 +251,7 @@ class Connector:
         if credentials is not None and shown != camera.certificate_sha256:
             raise unconfirmed_error(camera, shown)
         try:
-            response = await session.exchange(call, credentials, deadline=deadline)
+            response = await session.exchange(call, credentials, deadline=deadline, reconnect=reconnect)
         except (CameraUnreachable, PeerTimeout) as exc:
             self._record_failure(camera.sn, address, exc)
             raise

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 from gateway.cameras.camera_clock import CameraClock, ClockReading
@@ -97,21 +97,33 @@ class CameraSession:
             self.connection = CameraConnection(host, int(port), self._context, pin=pin, interface=interface)
         await self.connection.open(timeout_s=_remaining_s(deadline))
 
-    async def exchange(self, call: Call, credentials: Credentials | None, *, deadline: float) -> VendorResponse:
+    async def exchange(
+        self,
+        call: Call,
+        credentials: Credentials | None,
+        *,
+        deadline: float,
+        reconnect: Callable[[], Awaitable[None]] | None = None,
+    ) -> VendorResponse:
         """Send a call, signed if there are credentials, and return the response, whatever its code.
 
         If the camera refused the time or the signature, the call is signed and sent again by each other clock that is
-        known. Raises the same as `CameraConnection.post`.
+        known. `reconnect` is for a call that is not repeatable: each further attempt goes over a connection of its own,
+        at whose other end was asked who is there. Raises the same as `CameraConnection.post` and as `reconnect`.
         """
         with measure_call(call.endpoint.path, self._log_call):
             if credentials is None:
                 return await self._send(call, call.fields, deadline)
-            return await self._send_signed(call, credentials, deadline)
+            return await self._send_signed(call, credentials, deadline, reconnect)
 
-    async def _send_signed(self, call: Call, credentials: Credentials, deadline: float) -> VendorResponse:
+    async def _send_signed(
+        self, call: Call, credentials: Credentials, deadline: float, reconnect: Callable[[], Awaitable[None]] | None
+    ) -> VendorResponse:
         tried: list[ClockReading] = []
         refusal: VendorResponse | None = None
         while len(tried) < _MAX_ATTEMPTS and (reading := self.clock.choose(tried)) is not None:
+            if tried and reconnect is not None:
+                await reconnect()
             tried.append(reading)
             fields = add_signature(
                 call.fields,

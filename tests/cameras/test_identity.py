@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.cameras.connection import CameraConnection
 from gateway.errors import CameraUnreachable, CameraUntrusted
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.camera import SimulatedCamera
@@ -21,12 +22,17 @@ SECRETS = {
 async def replace_camera(bench: Bench, camera: SimulatedCamera, **options: Any) -> SimulatedCamera:
     """Let another camera take the address, as when a laptop joins the next hotspot."""
     other = await bench.simulate(OTHER, hotspot=camera.state.hotspot, **options)
+    await move_to(other, camera)
+    return other
+
+
+async def move_to(other: SimulatedCamera, camera: SimulatedCamera) -> None:
+    """Stop a camera, and let another one take its address."""
     await other.stop()
     host, _, port = camera.address.rpartition(":")
     await camera.stop()
     other.set_address(host, int(port))
     await other.start()
-    return other
 
 
 @pytest.mark.parametrize("hotspot", [True, False])
@@ -107,6 +113,27 @@ async def test_a_secret_goes_over_the_connection_at_whose_end_the_camera_was_ask
     with pytest.raises(CameraUnreachable, match="closed the connection"):
         await bench.cameras.activate(SN, NUMBER, before_sending=replace)
     assert others[0].request_paths == []
+
+
+async def test_who_is_there_is_asked_again_before_a_secret_is_signed_by_another_clock(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The camera refuses the time of an activation, closes the connection, and is replaced."""
+    camera = await bench.manage(await bench.simulate(SN, hotspot=True))
+    camera.faults.date_offset_s = 8 * 3600
+    other = await bench.simulate(OTHER, hotspot=True)
+    connect = CameraConnection.open
+
+    async def replace_after_the_refusal(connection: CameraConnection, *, timeout_s: float) -> None:
+        if "device/activate" in camera.request_paths and not connection.is_open and other.address != connection.address:
+            await move_to(other, camera)
+        await connect(connection, timeout_s=timeout_s)
+
+    monkeypatch.setattr(CameraConnection, "open", replace_after_the_refusal)
+    with pytest.raises(CameraUntrusted, match=OTHER):
+        await bench.cameras.activate(SN, NUMBER)
+    assert camera.request_paths.count("device/activate") == 1
+    assert "device/activate" not in other.request_paths
 
 
 # An activated camera, replaced by another one that shows the same certificate
