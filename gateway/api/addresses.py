@@ -25,6 +25,11 @@ def find_console_urls(gateway: Gateway) -> list[str]:
     return [str(URL.build(scheme="http", host=one, port=port, path=_PATH)) for one in hosts]
 
 
+def find_sign_in_urls(gateway: Gateway, code: str) -> list[str]:
+    """Return the addresses that sign in by themselves: the code is in the fragment, which no server and no log sees."""
+    return [f"{url}sign-in#code={code}" for url in find_console_urls(gateway)]
+
+
 def _lan_addresses() -> list[str]:
     interfaces = find_lan_interfaces()
     addresses = {one.address for one in interfaces if not one.is_loopback}

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api.addresses import find_console_urls
+from gateway.api.addresses import find_console_urls, find_sign_in_urls
 from gateway.api.bodies import Body, TokenBody, read_body
 from gateway.api.pairing import VALID_S
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
@@ -61,12 +61,11 @@ async def create_pairing_code(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, PairingBody)
     gateway = context.gateway
     code = gateway.pairing.create(body.name, body.scopes)
-    urls = find_console_urls(gateway)
     document = {
         "code": code.code,
         "valid_s": VALID_S,
-        "urls": urls,
-        "sign_in_urls": [f"{url}sign-in#code={code.code}" for url in urls],
+        "urls": find_console_urls(gateway),
+        "sign_in_urls": find_sign_in_urls(gateway, code.code),
     }
     return json_response(document, 201)
 

@@ -10,6 +10,7 @@ from gateway.api.problems import problem_response
 from gateway.api.route import Screen, WebHandler
 from gateway.app import Gateway
 from gateway.console import (
+    access,
     camera_actions,
     camera_page,
     camera_set_up,
@@ -42,6 +43,7 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *set_up_progress.PAGES,
     *outbox.PAGES,
     *today.PAGES,
+    *access.PAGES,
     *developer.PAGES,
 )
 """Every page of the console."""

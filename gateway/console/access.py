@@ -1,0 +1,147 @@
+"""Who may use the gateway: pairing codes for people, tokens for programs, and their end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import segno
+from aiohttp import web
+
+from firmware_tools.language import Message, message
+from gateway.api.addresses import find_console_urls, find_sign_in_urls
+from gateway.api.pairing import CODE_LENGTH, VALID_S
+from gateway.api.scopes import SCOPES, list_scopes
+from gateway.api.token_table import MAX_NAME_LENGTH, TokenRecord
+from gateway.console.form import Form
+from gateway.console.page import SIGN_IN, ConsolePage, PageContext
+from gateway.console.shop import ACCESS, TABS
+from gateway.errors import FieldError, InvalidRequest, Problem
+from gateway.protocol.endpoint import Scope
+from gateway.runtime.timestamps import utc_text
+
+SCOPE_TEXTS: Final[Mapping[Scope, tuple[Message, Message]]] = {
+    "pos": (
+        message("Till"),
+        message("reads what the gateway knows, and hands over orders, products and shelf labels"),
+    ),
+    "media": (message("Pictures"), message("sees live pictures, recordings and snapshots")),
+    "people": (message("Faces"), message("enters and removes faces and their pictures")),
+    "installer": (message("Installer"), message("sets up cameras; includes till and pictures")),
+    "admin": (message("Administrator"), message("may do everything, also give access to others")),
+}
+"""What each scope is called, and what its holder may do."""
+_HALF_CODE: Final = CODE_LENGTH // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A session or a token as the page shows it."""
+
+    record: TokenRecord
+    """What is known of it."""
+    scopes: list[Scope]
+    """What its holder may do."""
+    is_own: bool
+    """Whether it is the session that looks at the page."""
+
+    @property
+    def created_at(self) -> str:
+        """When it was made, in UTC."""
+        return utc_text(self.record.created_at)
+
+    @property
+    def last_used_at(self) -> str:
+        """When it was used last, in UTC; empty before its first use."""
+        return "" if self.record.last_used_at is None else utc_text(self.record.last_used_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCode:
+    """A new pairing code as the page shows it."""
+
+    text: str
+    """The code in two halves, which people read more easily."""
+    qr: str
+    """A picture of the first address with the code, as a data URI."""
+    urls: list[str]
+    """Where it can be typed."""
+
+
+async def show_access(context: PageContext) -> web.StreamResponse:
+    """List who may use the gateway, and offer to let others in."""
+    return _render(context)
+
+
+async def create_pairing_code(context: PageContext) -> web.StreamResponse:
+    """Make a code that opens a session, and show it."""
+    form = await context.read_form()
+    name = form.text("name") or "phone"
+    try:
+        scopes = _read_scopes(form)
+        if len(name) > MAX_NAME_LENGTH - 16 or not name.isprintable():  # a number may be added
+            raise InvalidRequest([FieldError("name", f"must be at most {MAX_NAME_LENGTH - 16} printable characters")])
+    except Problem as exc:
+        return _render(context, pairing_problem=exc)
+    code = context.gateway.pairing.create(name, scopes).code
+    picture = segno.make(find_sign_in_urls(context.gateway, code)[0], error="m", micro=False)
+    shown = ShownCode(
+        f"{code[:_HALF_CODE]}-{code[_HALF_CODE:]}",
+        picture.svg_data_uri(scale=5, border=4, light="white"),
+        find_console_urls(context.gateway),
+    )
+    return _render(context, code=shown)
+
+
+async def create_token(context: PageContext) -> web.StreamResponse:
+    """Make a token. Only this page shows it."""
+    form = await context.read_form()
+    try:
+        token = await context.gateway.tokens.create(form.text("name"), *_read_scopes(form))
+    except Problem as exc:
+        return _render(context, token_problem=exc)
+    return _render(context, token=token, token_name=form.text("name"))
+
+
+async def revoke(context: PageContext) -> web.StreamResponse:
+    """End a session, or revoke a token, at once."""
+    name = (await context.read_form()).raw_text("name")
+    await context.gateway.tokens.revoke(name)
+    if name == context.name:
+        return context.redirect(SIGN_IN)
+    return context.redirect(ACCESS, notice=message("{name} has no access any more.", name=name))
+
+
+def _read_scopes(form: Form) -> list[Scope]:
+    scopes = list_scopes(form.texts("scopes"))  # type: ignore[arg-type]
+    if not scopes:
+        raise InvalidRequest([FieldError("scopes", "tick what its holder may do")])
+    return scopes
+
+
+def _render(context: PageContext, **made: Any) -> web.Response:
+    values = {"code": None, "token": "", "token_name": "", "pairing_problem": None, "token_problem": None} | made
+    problem = values["pairing_problem"] or values["token_problem"]
+    own = [
+        Access(record, list_scopes(record.granted), record.name == context.name)
+        for record in context.gateway.tokens.all()
+    ]
+    return context.render(
+        "shop_access.html",
+        status=200 if problem is None else problem.status,
+        tabs=TABS,
+        sessions=[one for one in own if one.record.is_session],
+        tokens=[one for one in own if not one.record.is_session],
+        scopes=SCOPES,
+        scope_texts=SCOPE_TEXTS,
+        valid_minutes=int(VALID_S / 60),
+        max_name_length=MAX_NAME_LENGTH,
+        **values,
+    )
+
+
+PAGES = (
+    ConsolePage("GET", "shop", show_access, "installer"),
+    ConsolePage("POST", "shop/pairing", create_pairing_code, "admin"),
+    ConsolePage("POST", "shop/tokens", create_token, "admin"),
+    ConsolePage("POST", "shop/revoke", revoke, "admin"),
+)

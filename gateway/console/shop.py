@@ -1,0 +1,25 @@
+"""What the pages of the shop share: their tabs."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from firmware_tools.language import Message, message
+from gateway.protocol.endpoint import Scope
+
+ACCESS: Final = "/console/shop"
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One of the pages of the shop."""
+
+    address: str
+    """Where it is."""
+    title: Message
+    """What people call it."""
+    scope: Scope
+    """The scope that the session needs."""
+
+
+TABS: Final = (Tab(ACCESS, message("Access"), "installer"),)
+"""The pages of the shop, in the order in which they are shown."""
