@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import Conflict
+from gateway.errors import Conflict, Overloaded
 
 MAX_MEMORY_BYTES: Final = 1024 * 1024 * 1024
 """Address space of a child, most of which is libraries that are never touched."""
@@ -27,6 +27,7 @@ _NICENESS: Final = 5
 _OOM_SCORE: Final = 900
 _MAX_FILES: Final = 64
 _KILL_TIMEOUT_S: Final = 5.0
+_RETRY_AFTER_S: Final = 10
 
 _UNSUPPORTED_CODEC: Final = re.compile(r"Could not find tag for codec (\w{1,20}) ")
 
@@ -168,10 +169,17 @@ class FfmpegProcess(asyncio.SubprocessProtocol):
 
 @contextlib.asynccontextmanager
 async def run_ffmpeg(arguments: Sequence[str]) -> AsyncIterator[FfmpegProcess]:
-    """Run ffmpeg for the time of the block. Raises `Conflict` if it is not installed."""
+    """Run ffmpeg for the time of the block.
+
+    Raises `Conflict` if it is not installed, and `Overloaded` if it cannot be started.
+    """
     program = require_ffmpeg()
     loop = asyncio.get_running_loop()
-    _, process = await loop.subprocess_exec(FfmpegProcess, program, *arguments, env=_ENVIRONMENT, cwd="/")
+    try:
+        _, process = await loop.subprocess_exec(FfmpegProcess, program, *arguments, env=_ENVIRONMENT, cwd="/")
+    except OSError as exc:
+        reason = f"ffmpeg cannot be started: {exc.strerror or exc}"
+        raise Overloaded(reason, retry_after_s=_RETRY_AFTER_S) from exc
     try:
         yield process
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -61,6 +62,8 @@ class LiveStream:
         self._key: Fragment | None = None
         self._key_waiters: set[asyncio.Future[None]] = set()
         self._ended = False
+        self._left_at = 0.0
+        """When the last viewer left, on the monotonic clock."""
         self._ending: asyncio.Task[None] | None = None
         self._service = supervisor.start_service(
             f"picture of camera {sn}", self._run, max_turn_s=_MAX_TURN_S, max_delay_s=MAX_RESTART_DELAY_S
@@ -88,6 +91,7 @@ class LiveStream:
             yield viewer
         finally:
             self._viewers.discard(viewer)
+            self._left_at = time.monotonic()
             if not self._viewers and (self._ending is None or self._ending.done()) and not self._ended:
                 self._ending = self._supervisor.start_job("end of idle pictures", self._end_when_idle())
 
@@ -123,9 +127,11 @@ class LiveStream:
         await self._supervisor.remove_service(self._service)
 
     async def _end_when_idle(self) -> None:
-        await asyncio.sleep(self._idle_s)
-        if not self._viewers and not self._ended:
-            await self.close()
+        while not self._viewers and not self._ended:
+            rest_s = self._left_at + self._idle_s - time.monotonic()
+            if rest_s <= 0:
+                await self.close()
+            await asyncio.sleep(max(0.0, rest_s))
 
     async def _run(self, service: Service) -> None:
         """Copy the picture until it breaks off, which raises `CameraUnreachable` or another `Problem`."""

@@ -96,6 +96,24 @@ async def test_a_page_that_is_loaded_again_finds_the_picture_running(
         assert running(video, camera.sn).starts == 1
 
 
+async def test_a_picture_that_is_looked_at_again_and_again_stays(
+    ffmpeg: str, new_video: NewVideo, camera: SimulatedCamera
+) -> None:
+    video, clock, idle_s = new_video(idle_s=3), asyncio.get_running_loop(), 3
+    async with video.watch(camera.sn) as viewer:
+        await wait_for_state(viewer, "live")
+        streams = [running(video, camera.sn)]
+    while len(streams) < 4:
+        left_at = clock.time()
+        await asyncio.sleep(idle_s / 2)
+        async with video.watch(camera.sn) as viewer:
+            if clock.time() - left_at >= idle_s:  # on a busy machine: then it may have ended rightly
+                streams.clear()
+            await wait_for_state(viewer, "live")
+            streams.append(running(video, camera.sn))
+    assert len(set(streams)) == 1
+
+
 async def test_a_killed_child_is_restarted(video: CameraVideo, camera: SimulatedCamera) -> None:
     async with video.watch(camera.sn) as viewer:
         await wait_for_state(viewer, "live")
@@ -179,6 +197,17 @@ async def test_without_ffmpeg_it_says_what_to_install(
     with pytest.raises(Conflict, match="apt install ffmpeg"):
         await video.snapshot(camera.sn)
     assert video.streams == 0
+
+
+async def test_an_ffmpeg_that_cannot_be_started_is_said(
+    new_video: NewVideo, camera: SimulatedCamera, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/nonexistent\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CameraUnreachable, match="cannot be started"):
+        await new_video().snapshot(camera.sn)
 
 
 async def test_only_managed_cameras_are_shown(video: CameraVideo, store: SimulatedStore, gateway: Gateway) -> None:
