@@ -1,0 +1,62 @@
+"""What an open page does when the gateway restarts, or when its session ends."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from playwright.async_api import Browser, expect
+
+from gateway.api.server import serve
+from gateway.app import Gateway
+from gateway.console.site import add_console
+from gateway.settings import load_settings
+from gateway.simulator.ports import find_free_port
+from gateway.simulator.store import SimulatedStore
+from tests.console.conftest import Console, open_browser_session
+from tests.console.test_outbox_pages import refuse_product
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Path) -> AsyncIterator[Gateway]:
+    gateway = await Gateway.open(load_settings(settings))
+    try:
+        async with serve(gateway, add_pages=add_console):
+            yield gateway
+    finally:
+        await gateway.close()
+
+
+async def test_a_page_outlives_a_restart_of_the_gateway(
+    store: SimulatedStore, tmp_path: Path, browser: Browser
+) -> None:
+    settings, port = tmp_path / "gateway.toml", find_free_port()
+    rest = f'\n[server]\nhost = "127.0.0.1"\nport = {port}\n[storage]\ndirectory = "{tmp_path}/state"\n'
+    settings.write_text(store.settings_toml(tmp_path) + rest, encoding="utf-8")
+    url = f"http://127.0.0.1:{port}/"
+    async with running(settings) as gateway:
+        code = gateway.pairing.create("browser", ["admin"]).code
+        page = await (await browser.new_context()).new_page()
+        await page.goto(f"{url}console/sign-in#code={code}")
+        await page.wait_for_url("**/console/")
+        await page.goto(f"{url}console/outbox")
+        await expect(page.locator("#outbox")).to_contain_text("Nothing was handed over yet.")
+    await expect(page.locator("#connection")).to_be_visible()
+    async with running(settings) as gateway:
+        number = await refuse_product(gateway)
+        await expect(page.locator("#connection")).to_be_hidden(timeout=30_000)
+        await expect(page.locator(f"#item-{number}")).to_contain_text("refused", timeout=30_000)
+        # Forms of the page are still good: the session outlives a restart, too.
+        await page.locator(f"#item-{number} input").check()
+        await page.get_by_role("button", name="Drop the chosen ones").click()
+        await expect(page.locator("#notices")).to_contain_text("1 done.")
+
+
+async def test_a_page_whose_session_ends_leads_to_the_sign_in_and_back(console: Console, browser: Browser) -> None:
+    _, page = await open_browser_session(browser, console)
+    await page.goto(f"{console.url}console/outbox?state=refused")
+    await expect(page.locator("#outbox")).to_be_visible()
+    await console.gateway.tokens.revoke("browser")
+    await page.wait_for_url("**/console/sign-in?next=**", timeout=30_000)
+    await page.fill("#code", console.gateway.pairing.create("browser", ["admin"]).code)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/console/outbox?state=refused")
