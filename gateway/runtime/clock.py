@@ -5,15 +5,17 @@ difference between its time and the monotonic clock, which no jump moves.
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 
 class PeerClock:
-    """What one peer says the time is; until it has said so, the fallback's time, or else the system's."""
+    """What one peer says the time is; until it has said so, the system's time."""
 
-    def __init__(self, fallback: "PeerClock | None" = None) -> None:
-        self._fallback = fallback
+    def __init__(self, system_clock: Callable[[], float] = time.time) -> None:
+        """Take the system's clock, in seconds of the Unix epoch."""
+        self._system_clock = system_clock
         self._ahead_of_monotonic_s: float | None = None
 
     @property
@@ -25,12 +27,12 @@ class PeerClock:
         """Return the peer's time, in seconds of the Unix epoch."""
         if self._ahead_of_monotonic_s is not None:
             return time.monotonic() + self._ahead_of_monotonic_s
-        return self._fallback.now() if self._fallback is not None else time.time()
+        return self._system_clock()
 
     @property
     def offset_s(self) -> float | None:
         """How many seconds the peer is ahead of the system's clock now, or None when it has not told the time."""
-        return self.now() - time.time() if self.known else None
+        return self.now() - self._system_clock() if self.known else None
 
     def learn(self, date: str) -> float:
         """Take the peer's `Date` header; return by how many seconds this moved the time. A malformed one moves nothing.

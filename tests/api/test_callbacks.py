@@ -5,23 +5,22 @@ import base64
 import io
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
-from gateway import RELEASED_AT
 from gateway.api.hooks import MAX_BODY_BYTES
 from gateway.app import Gateway
 from gateway.protocol.signing import add_signature
 from gateway.simulator.account import APP_ID, SECRET_KEY
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
+from tests.api.told_time import NOW, clock, store  # noqa: F401  fixtures
 
 EVENTS = "/api/v1/events"
-NOW = int(RELEASED_AT) + 100 * 86400
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 FACE = {"face_id": "29195", "gender": 1}
 PICTURE = "data:image/jpeg;base64," + base64.b64encode(bytes(range(256)) * 8).decode()
@@ -39,18 +38,6 @@ def callback(event: object = 2001, payload: object = FACE, *, key: str = SECRET_
         "random": str(time.monotonic_ns())[-9:],
     } | more
     return add_signature({"shop_id": "10096", "event": str(event), "payload": text}, key=key, **given)
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[SimulatedStore]:
-    async with SimulatedStore(cameras=3, clock=lambda: NOW) as simulated:
-        yield simulated
-
-
-@pytest.fixture(autouse=True)
-def clock(gateway: Gateway) -> None:
-    """Let the cloud have told the gateway the time."""
-    gateway.cloud.clock.set(NOW)
 
 
 @pytest.fixture
@@ -272,7 +259,10 @@ async def test_a_cameras_callbacks_are_checked_alike(
 
 
 async def test_a_stranger_does_not_learn_which_cameras_there_are(
-    send: Send, vendor_events: ReadEvents, ours: SimulatedCamera, store: SimulatedStore
+    send: Send,
+    vendor_events: ReadEvents,
+    ours: SimulatedCamera,
+    store: SimulatedStore,  # noqa: F811
 ) -> None:
     found = next(camera.sn for camera in store.cameras if camera is not ours)
     bodies: tuple[Any, ...] = (callback(key="another"), callback(app_id=""), {}, "not a form", b"a=%ff", b"x" * 2000)

@@ -8,19 +8,17 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway import RELEASED_AT
 from gateway.app import Gateway
 from gateway.protocol.signing import add_signature
 from gateway.simulator.account import APP_ID, SECRET_KEY
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.store import SimulatedStore
+from tests.api.told_time import NOW, clock, store  # noqa: F401  fixtures
 
 EVENTS = "/api/v1/events"
 STREAM = {"Accept": "text/event-stream"}
 FACE = {"ipc_id": "928", "face_id": "29195", "gender": 1, "age_range": 4, "group_id": "8927", "group_name": "stranger",
         "group_type": 2}  # fmt: skip
 """The vendor's sample of event 2001."""
-NOW = int(RELEASED_AT) + 100 * 86400
 
 
 def callback(event: object, payload: object, *, key: str = SECRET_KEY, **more: Any) -> dict[str, str]:
@@ -29,18 +27,6 @@ def callback(event: object, payload: object, *, key: str = SECRET_KEY, **more: A
     fields = {"shop_id": "10096", "event": str(event), "payload": text}
     given: dict[str, Any] = {"app_id": APP_ID, "timestamp": NOW, "random": str(time.monotonic_ns())[-9:]}
     return add_signature(fields, key=key, **given | more)
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[SimulatedStore]:
-    async with SimulatedStore(cameras=3, clock=lambda: NOW) as simulated:
-        yield simulated
-
-
-@pytest.fixture(autouse=True)
-def clock(gateway: Gateway) -> None:
-    """Let the cloud have told the gateway the time."""
-    gateway.cloud.clock.set(NOW)
 
 
 class Hooks:

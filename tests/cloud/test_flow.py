@@ -43,9 +43,7 @@ class SettableClock:
 
     def client_clock(self) -> PeerClock:
         """Return the clock of a client whose machine is right, and which no peer has corrected yet."""
-        machine = PeerClock()
-        machine.set(self())
-        return PeerClock(fallback=machine)
+        return PeerClock(self)
 
 
 @dataclass(kw_only=True)

@@ -46,13 +46,13 @@ async def simulated() -> AsyncIterator[SimulatedCloud]:
 @pytest.fixture
 def true_clock() -> PeerClock:
     """Return the clock of a client whose machine has the true time, and which no peer has corrected yet."""
-    return PeerClock(fallback=clock_at(TRUE))
+    return PeerClock(clock_at(TRUE).now)
 
 
 @pytest.fixture
 def slow_clock() -> PeerClock:
     """Return the clock of a client whose machine is three weeks late: the cloud's certificate seems not yet valid."""
-    return PeerClock(fallback=clock_at(TRUE - timedelta(days=21)))
+    return PeerClock(clock_at(TRUE - timedelta(days=21)).now)
 
 
 async def test_a_stale_signature_is_replaced_by_one_with_the_clouds_time(

@@ -55,16 +55,6 @@ def test_a_malformed_date_moves_nothing(date: str) -> None:
     assert not clock.known
 
 
-def test_the_fallback_tells_the_time_until_the_peer_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud = PeerClock()
-    camera = PeerClock(fallback=cloud)
-    cloud.set(2_000_000_000)
-    assert camera.now() == pytest.approx(2_000_000_000, abs=TIME_LIMIT_S)
-    assert not camera.known
-    camera.set(1_900_000_000)
-    assert camera.now() == pytest.approx(1_900_000_000, abs=TIME_LIMIT_S)
-
-
 def test_a_jump_of_the_systems_clock_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = PeerClock()
     clock.set(1593029283)
