@@ -109,13 +109,21 @@ def build_parameters(endpoint: Endpoint, shared: Mapping[str, str], text: str) -
 def merge_texts(older: str, newer: str) -> str | None:
     """Merge two items field by field; the newer value wins.
 
-    Return None if the newer one empties a field that the older one gives. Whether that clears it is for the vendor to
-    say, so both are sent (NOTES: Empty values).
+    Return None if the newer one empties a field that the older one gives, or if either value is an object or a list.
+    Whether the first clears it, and the second replaces it or adds to it, is for the vendor to say, so both are sent
+    (NOTES: Empty values).
     """
     given, added = json_text.loads(older), json_text.loads(newer)
-    if any(value in _EMPTY and given.get(name) not in _EMPTY for name, value in added.items()):
+    if not all(_replaces(given.get(name), value) for name, value in added.items()):
         return None
     return json_text.dumps({**given, **added})
+
+
+def _replaces(older: Any, newer: Any) -> bool:
+    """Tell whether nothing is left of an older value once the cloud has got a newer one."""
+    if older in _EMPTY or older == newer:
+        return True
+    return newer not in _EMPTY and not isinstance(older, dict | list) and not isinstance(newer, dict | list)
 
 
 def is_merging(endpoint: Endpoint) -> bool:

@@ -240,6 +240,24 @@ def test_an_update_that_empties_a_field_is_not_merged_with_one_that_gives_it(emp
     assert merge_texts('{"id":"1","price":5}', f'{{"id":"1","price":{emptied},"unit":"l"}}') is None
 
 
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ('{"name":"a"}', "{}"),
+        ('{"name":"a"}', "[]"),
+        ('{"name":"a"}', '{"price":1}'),
+        ('["a","b"]', '["a"]'),
+        ('"a"', '["a"]'),
+        ('{"name":"a"}', '"a"'),
+    ],
+)
+def test_objects_and_lists_are_not_merged_with_others(older: str, newer: str) -> None:
+    """Whether the cloud replaces one or adds to it is not known."""
+    assert merge_texts(f'{{"id":"1","more":{older}}}', f'{{"id":"1","more":{newer}}}') is None
+    same = f'{{"id":"1","more":{older}}}'
+    assert json.loads(merge_texts(same, same) or "") == json.loads(same)
+
+
 def test_a_merged_number_keeps_its_digits() -> None:
     assert '"price":2.50' in (merge_texts('{"id":"1","price":1.10}', '{"id":"1","price":2.50}') or "")
 
