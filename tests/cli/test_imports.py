@@ -8,7 +8,7 @@ _NOT_NEEDED = (
     "cryptography",
     "gateway.simulator",
     "gateway.cli.output",
-    "gateway.doctor",
+    "gateway.doctor.checks",
     "gateway.backup",
     "segno",
 )

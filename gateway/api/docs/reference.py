@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from html import escape
 from pathlib import Path
@@ -24,6 +25,7 @@ MAX_CACHED_PAGES: Final = 24
 _FIRST_CALL: Final = "list_cameras"
 _TEMPLATES: Final = {"": "index.html", "event-types": "events.html", "problems": "problems.html"}
 """The templates of the pages that are no sections."""
+_CODE: Final = "What kind of failure it is, for programs. A later version may have more."
 _OTHER_EVENT: Final = "other"
 """Stands for the types that are not declared."""
 
@@ -72,6 +74,12 @@ class ApiReference:
             sections.setdefault(operation.section, []).append(operation)
         order = {key: place for place, key in enumerate(SECTION_ORDER)}
         return dict(sorted(sections.items(), key=lambda one: order.get(one[0], len(order))))
+
+    @cached_property
+    def problem_members(self) -> list[FieldNode]:
+        """The members of a problem. The codes are not listed: the page is about them."""
+        members = self._reader.schemas.list_members(refer("Problem"))
+        return [replace(one, choices=(), description=_CODE) if one.name == "code" else one for one in members]
 
     @cached_property
     def webhooks(self) -> list[OperationPage]:
@@ -124,6 +132,7 @@ class ApiReference:
             matches=lambda text: all(word in text.lower() for word in words),
             events=self.events,
             webhooks=self.webhooks,
+            problem_members=self.problem_members,
             signature_examples=make_signature_examples(),
             event_members=self._reader.schemas.list_members(refer(OTHER_EVENT)),
             problems=problems,

@@ -1,6 +1,6 @@
 """The texts of the API reference that come from declarations and are translated, for the catalogues."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway.api.docs.field_tree import FieldNode
 from gateway.api.docs.operations import OperationPage, StatusDescription
@@ -25,6 +25,7 @@ def list_reference_texts() -> set[str | tuple[str, str]]:
         texts.update(_list_operation_texts(webhook))
     for event in reference.events:
         texts.update([*list_units(event.description), *_list_field_texts(event.members)])
+    texts.update(_list_field_texts(reference.problem_members))
     for problem in list_problems():
         texts.update((problem.title, problem.meaning, problem.advice))
     return texts
@@ -55,7 +56,7 @@ def _list_response_texts(response: StatusDescription) -> Iterator[str]:
         yield from list_units(description)
 
 
-def _list_field_texts(fields: tuple[FieldNode, ...]) -> Iterator[str]:
+def _list_field_texts(fields: Iterable[FieldNode]) -> Iterator[str]:
     for field in fields:
         yield from list_units(field.description)
         yield from _list_field_texts(field.members)

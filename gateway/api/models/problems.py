@@ -36,7 +36,11 @@ class FieldErrorDocument(Document):
 class ProblemDocument(Document):
     """A failure (RFC 9457). `code` is for programs, `detail` for people."""
 
-    type: str = Field(description="Names the kind of failure, as `code` does.")
+    type: str = Field(
+        description="The place on the page `/docs/problems` that says what `code` means and what to do.",
+        examples=["/docs/problems#not_managed"],
+        json_schema_extra={"format": "uri-reference"},
+    )
     title: str = Field(
         description="What kind of failure it is, in a few words.", examples=["The camera is not managed"]
     )
