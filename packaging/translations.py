@@ -7,7 +7,7 @@ translation, and ends with status 1 then. Runs in the environment of the tests.
 
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +19,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from gateway.api.docs.translated_texts import list_reference_texts
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.parameters import Parameter
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDER: Final = Path("locale/zh/LC_MESSAGES")
@@ -68,10 +70,31 @@ class ReferenceDomain(Domain):
         return super().extract() | list_reference_texts()
 
 
+class VendorDomain(Domain):
+    """The catalogue of what the vendor's endpoints, values and return codes mean."""
+
+    def extract(self) -> set[str | tuple[str, str]]:
+        """Return the texts of the endpoints' declarations that people see."""
+        texts: set[str | tuple[str, str]] = set()
+        for endpoint in CATALOGUE.endpoints:
+            texts |= {endpoint.title, *(code.meaning for code in endpoint.return_codes)}
+            texts |= set(_list_choices(endpoint.parameters))
+            if endpoint.relay is not None:
+                texts |= {one.meaning for one in endpoint.relay.result_lists.values()}
+        return texts
+
+
+def _list_choices(parameters: Iterable[Parameter]) -> Iterator[str]:
+    for parameter in parameters:
+        yield from (choice.meaning for choice in parameter.choices)
+        yield from _list_choices(parameter.properties)
+
+
 DOMAINS: Final = (
     Domain("firmware_tools", "firmware_tools", "**/*.py", "python", PYTHON_KEYWORDS, {}),
     Domain("gateway", "gateway", "**/*.py", "python", PYTHON_KEYWORDS, {}),
     Domain("gateway", "console", "console/templates/**/*.*", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
+    VendorDomain("gateway", "vendor", "", "", {}, {}),
     ReferenceDomain("gateway", "reference", "api/docs/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
 )
 

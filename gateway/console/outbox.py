@@ -48,6 +48,12 @@ class ShownItem:
     """For how many seconds it has been here, as the clock has it."""
 
     @property
+    def reason(self) -> str:
+        """Why it is in its state; without the list of the response, which is in the details."""
+        outcome = self.item.outcome
+        return outcome.meaning.removesuffix(f" ({outcome.result_list})")
+
+    @property
     def created_at(self) -> str:
         """When it was accepted, in UTC."""
         return utc_text(self.item.created_at)

@@ -123,3 +123,11 @@ async def test_half_a_character_in_a_correction_is_shown_as_a_mistake(console: C
     response, html = await console.post(f"outbox/{number}", csrf=await console.csrf(), parameters=parameters)
     assert response.status == 400
     assert "ud800" in html
+
+
+async def test_the_reason_of_the_cloud_is_in_the_language_of_the_person(console: Console) -> None:
+    number = await refuse_product(console.gateway)
+    await console.sign_in("installer")
+    for path in ("outbox", f"outbox/{number}"):
+        _, html = await console.get(path, headers={"Accept-Language": "zh-CN"})
+        assert "云端没有此商品" in html
