@@ -180,7 +180,7 @@ class ConsolePage:
                         return _ask_to_sign_in(request)
                     require_scope(context.scopes, self.scope)
                 if self.method == "POST":
-                    _check_origin(request)
+                    check_origin(request)
                     if self.scope is not None:
                         await _check_csrf(context)
                 response = await self.handler(context)
@@ -232,7 +232,7 @@ def _find_language(request: web.Request) -> Language:
     )
 
 
-def _check_origin(request: web.Request) -> None:
+def check_origin(request: web.Request) -> None:
     """Refuse a form that a page of another address sent. Raises `Forbidden`."""
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:

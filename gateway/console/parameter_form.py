@@ -17,8 +17,11 @@ from gateway.protocol.parameters import Choice, FilePart, Parameter
 PREFIX: Final = "parameter."
 """Begins the names of the form fields, so that no parameter of the vendor's meets a field of the page."""
 
-Control = Literal["choice", "choices", "number", "text", "password", "date", "lines", "json", "file"]
-"""What a person fills in: `choices` are boxes to tick, `lines` are one element each, `json` is JSON text."""
+Control = Literal["choice", "choices", "number", "range", "text", "password", "date", "lines", "json", "file"]
+"""What a person fills in: `choices` are boxes to tick, `lines` are one element each, `json` is JSON text.
+
+`range` is a slider; a page may show a number as one.
+"""
 
 _MAX_LISTED_FORMATS: Final = 8
 

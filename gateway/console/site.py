@@ -12,7 +12,9 @@ from gateway.app import Gateway
 from gateway.console import (
     access,
     camera_actions,
+    camera_lens,
     camera_page,
+    camera_picture,
     camera_set_up,
     cameras,
     developer,
@@ -39,6 +41,8 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *cameras.PAGES,
     *camera_page.PAGES,
     *camera_actions.PAGES,
+    *camera_picture.PAGES,
+    *camera_lens.PAGES,
     *camera_set_up.PAGES,
     *set_up_progress.PAGES,
     *outbox.PAGES,
