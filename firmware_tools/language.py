@@ -78,12 +78,12 @@ class Message(str):
 
     template: str
     """The text with a named field for each value, as in `{sn}`; the key of the catalogues."""
-    values: Mapping[str, object]
-    """The value of each field: a text or a number. Messages among them are translated too."""
+    values: Mapping[str, str | int | float]
+    """The value of each field. Messages among them are translated too."""
 
     def __new__(cls, template: str, values: Mapping[str, object]) -> "Message":
         """Format the English text. `str.format` does not look into values, whatever they hold."""
-        kept = {name: value if isinstance(value, str | int | float) else str(value) for name, value in values.items()}
+        kept = {name: _freeze(value) for name, value in values.items()}
         made = super().__new__(cls, template.format_map(kept))
         made.template = template
         made.values = MappingProxyType(kept)
@@ -100,6 +100,19 @@ class Message(str):
 
     def __reduce_ex__(self, protocol: object) -> tuple[type[str], tuple[str]]:
         return self.__reduce__()
+
+
+def _freeze(value: object) -> str | int | float:
+    """Return a value that does not change; of an error its text."""
+    if isinstance(value, BaseException):
+        return describe_error(value)
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the text of an error: the message that it was made with, if it was made with one."""
+    is_message = len(error.args) == 1 and isinstance(error.args[0], Message)
+    return error.args[0] if is_message else str(error)
 
 
 def message(template: str, /, **values: object) -> Message:

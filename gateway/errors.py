@@ -42,6 +42,8 @@ cameras, and in `gateway.cloud.client` for the cloud. Some packages subclass the
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from firmware_tools.language import join, message
+
 
 class GatewayError(Exception):
     """The root of all failures that the gateway foresees and reports."""
@@ -104,13 +106,14 @@ class FieldError(NamedTuple):
 class InvalidRequest(Problem):
     """The request is not valid. Nothing was sent to a camera or the cloud."""
 
-    code, status, title = "invalid_request", 400, "The request is not valid"
-    advice = (
+    code, status, title = "invalid_request", 400, message("The request is not valid")
+    advice = message(
         "Correct the parameters that `errors` names and send the request again. A repeat without a change fails again."
     )
 
     def __init__(self, field_errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(f"{one.parameter}: {one.reason}" for one in field_errors))
+        texts = (message("{parameter}: {reason}", parameter=one.parameter, reason=one.reason) for one in field_errors)
+        super().__init__(join("; ", texts))
         self.field_errors = tuple(field_errors)
 
     @property
@@ -122,78 +125,84 @@ class InvalidRequest(Problem):
 class Unauthorized(Problem):
     """The caller sent no token, or an unknown one."""
 
-    code, status, title = "unauthorized", 401, "A valid token is needed"
-    advice = "Send `Authorization: Bearer TOKEN` with a token that `sunmi-gateway token create` has printed."
+    code, status, title = "unauthorized", 401, message("A valid token is needed")
+    advice = message("Send `Authorization: Bearer TOKEN` with a token that `sunmi-gateway token create` has printed.")
 
 
 class Forbidden(Problem):
     """The caller may not do this: the token's scope does not cover it, or the settings forbid it."""
 
-    code, status, title = "forbidden", 403, "The token's scope does not allow this"
-    advice = "Use a token whose scopes cover the call, or change the setting that `detail` names."
+    code, status, title = "forbidden", 403, message("The token's scope does not allow this")
+    advice = message("Use a token whose scopes cover the call, or change the setting that `detail` names.")
 
 
 class NotFound(Problem):
     """There is nothing of that name."""
 
-    code, status, title = "not_found", 404, "Not found"
-    advice = "Check the spelling of the path and of the serial number or id in it; a list shows what there is."
+    code, status, title = "not_found", 404, message("Not found")
+    advice = message("Check the spelling of the path and of the serial number or id in it; a list shows what there is.")
 
 
 class MethodNotAllowed(Problem):
     """The path exists, and has no such method."""
 
-    code, status, title = "method_not_allowed", 405, "Method Not Allowed"
-    advice = "Use one of the methods that the header `Allow` names; `/docs` says what each does."
+    code, status, title = "method_not_allowed", 405, message("Method Not Allowed")
+    advice = message("Use one of the methods that the header `Allow` names; `/docs` says what each does.")
 
 
 class RequestTimeout(Problem):
     """The request did not arrive as a whole in time."""
 
-    code, status, title = "request_timeout", 408, "The request took too long to arrive"
-    advice = "Send the request again, its body without pauses."
+    code, status, title = "request_timeout", 408, message("The request took too long to arrive")
+    advice = message("Send the request again, its body without pauses.")
 
 
 class Conflict(Problem):
     """The request contradicts the present state."""
 
-    code, status, title = "conflict", 409, "The request conflicts with the present state"
-    advice = "Read `detail`, bring the present state in line, and send the request again."
+    code, status, title = "conflict", 409, message("The request conflicts with the present state")
+    advice = message("Read `detail`, bring the present state in line, and send the request again.")
 
 
 class NotManaged(Conflict):
     """The camera was only found. A person has to add it first."""
 
-    code, title = "not_managed", "The camera is not managed"
-    advice = "Make the camera managed first: `POST /api/v1/cameras`, or `sunmi-gateway cameras add SN`."
+    code, title = "not_managed", message("The camera is not managed")
+    advice = message("Make the camera managed first: `POST /api/v1/cameras`, or `sunmi-gateway cameras add SN`.")
 
 
 class TooLarge(Problem):
     """The request is larger than the vendor accepts."""
 
-    code, status, title = "too_large", 413, "The request is too large"
-    advice = "Send less at once: fewer elements, or a smaller file."
+    code, status, title = "too_large", 413, message("The request is too large")
+    advice = message("Send less at once: fewer elements, or a smaller file.")
 
 
 class UnsupportedMediaType(Problem):
     """The body is not of the media type that the call takes, whatever its `Content-Type` says."""
 
-    code, status, title = "unsupported_media_type", 415, "The body is of a media type that the call does not take"
-    advice = "Send a JSON object in UTF-8. What `Content-Type` says is not looked at; what the body is, is."
+    code, status, title = (
+        "unsupported_media_type",
+        415,
+        message("The body is of a media type that the call does not take"),
+    )
+    advice = message("Send a JSON object in UTF-8. What `Content-Type` says is not looked at; what the body is, is.")
 
 
 class Misdirected(Problem):
     """The request is for a host that is not this gateway, as a page of an attacker's domain sends it."""
 
-    code, status, title = "misdirected", 421, "Unknown host name for this gateway"
-    advice = "Use the gateway's own name or address, or add the name to `server.hosts` in the settings."
+    code, status, title = "misdirected", 421, message("Unknown host name for this gateway")
+    advice = message("Use the gateway's own name or address, or add the name to `server.hosts` in the settings.")
 
 
 class VendorRefused(Problem):
     """A camera or the cloud understood the call and refused it."""
 
-    code, status, title = "vendor_refused", 422, "The vendor refused the call"
-    advice = "Read `vendor_code` and `vendor_meaning` and correct the call. A queued one is corrected at `outbox_id`."
+    code, status, title = "vendor_refused", 422, message("The vendor refused the call")
+    advice = message(
+        "Read `vendor_code` and `vendor_meaning` and correct the call. A queued one is corrected at `outbox_id`."
+    )
 
     def __init__(self, detail: str, *, vendor_code: int, vendor_meaning: str, vendor_answer: Any) -> None:
         super().__init__(detail)
@@ -218,8 +227,8 @@ class CloudRefusedAccount(VendorRefused):
 class RateLimited(Problem):
     """There are too many requests: the cloud asks for fewer, or too many calls wait for a camera."""
 
-    code, status, title = "rate_limited", 429, "Too many requests"
-    advice = "Wait for the seconds that `Retry-After` says, then send the request again."
+    code, status, title = "rate_limited", 429, message("Too many requests")
+    advice = message("Wait for the seconds that `Retry-After` says, then send the request again.")
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         super().__init__(detail)
@@ -229,31 +238,33 @@ class RateLimited(Problem):
 class InternalError(Problem):
     """The gateway failed in a way that nobody foresaw: a fault of its own. Its log holds the details."""
 
-    code, status, title = "internal_error", 500, "The gateway failed"
-    advice = "Try again. If it happens again, report it with the lines of the log that have this `request_id`."
+    code, status, title = "internal_error", 500, message("The gateway failed")
+    advice = message("Try again. If it happens again, report it with the lines of the log that have this `request_id`.")
 
 
 class CameraUnreachable(Problem):
     """The camera does not respond."""
 
-    code, status, title = "camera_unreachable", 502, "The camera cannot be reached"
-    advice = "Check the camera's power and network, then try again; `sunmi-gateway doctor` says more."
+    code, status, title = "camera_unreachable", 502, message("The camera cannot be reached")
+    advice = message("Check the camera's power and network, then try again; `sunmi-gateway doctor` says more.")
 
 
 class CameraResponseMalformed(CameraUnreachable):
     """The camera is there, and responds with something that is not a camera's response."""
 
-    code, title = "camera_response_malformed", "The camera's response cannot be read"
-    advice = "Look at what stands at the camera's address. A camera that goes on so needs a restart or newer firmware."
+    code, title = "camera_response_malformed", message("The camera's response cannot be read")
+    advice = message(
+        "Look at what stands at the camera's address. A camera that goes on so needs a restart or newer firmware."
+    )
 
 
 class CameraUntrusted(Problem):
     """The camera has another certificate than the pinned one, or another serial number than expected."""
 
-    code, status, title = "camera_untrusted", 502, "The camera is not trusted"
-    advice = (
+    code, status, title = "camera_untrusted", 502, message("The camera is not trusted")
+    advice = message(
         "Find out why the camera differs. If a person has compared `certificate_sha256`, trust it: `POST "
-        "/api/v1/cameras/{sn}/trust`."
+        "/api/v1/cameras/{{sn}}/trust`."
     )
 
     def __init__(self, detail: str, *, certificate_sha256: str | None = None, vendor_code: int | None = None) -> None:
@@ -272,8 +283,8 @@ class CameraUntrusted(Problem):
 class CloudUnreachable(Problem):
     """The cloud does not respond, or with a server error."""
 
-    code, status, title = "cloud_unreachable", 502, "The cloud cannot be reached"
-    advice = "Check the internet connection. Queued calls are sent again by themselves; repeat others later."
+    code, status, title = "cloud_unreachable", 502, message("The cloud cannot be reached")
+    advice = message("Check the internet connection. Queued calls are sent again by themselves; repeat others later.")
 
     def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
@@ -287,15 +298,15 @@ class CloudResponseMalformed(CloudUnreachable):
 class CloudRejectedCredentials(Problem):
     """The cloud rejected the signature: app_id or secret_key are wrong."""
 
-    code, status, title = "cloud_rejected_credentials", 502, "The cloud rejected the gateway's credentials"
-    advice = "Correct `cloud.app_id` and the secret key in the settings, then restart the gateway."
+    code, status, title = "cloud_rejected_credentials", 502, message("The cloud rejected the gateway's credentials")
+    advice = message("Correct `cloud.app_id` and the secret key in the settings, then restart the gateway.")
 
 
 class Overloaded(Problem):
     """The gateway has no room for the request now."""
 
-    code, status, title = "overloaded", 503, "The gateway is overloaded"
-    advice = "Wait for the seconds that `Retry-After` says, then send the request again."
+    code, status, title = "overloaded", 503, message("The gateway is overloaded")
+    advice = message("Wait for the seconds that `Retry-After` says, then send the request again.")
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         super().__init__(detail)
@@ -305,22 +316,22 @@ class Overloaded(Problem):
 class StorageFailed(Overloaded):
     """The database cannot be read or written now. Nothing was accepted."""
 
-    title = "The gateway cannot use its database"
-    advice = "Free space on the disk, or follow `sunmi-gateway doctor`. Then send the request again."
+    title = message("The gateway cannot use its database")
+    advice = message("Free space on the disk, or follow `sunmi-gateway doctor`. Then send the request again.")
 
 
 class PeerTimeout(Problem):
     """A camera or the cloud did not respond in time, or a queued call expired."""
 
-    code, status, title = "timeout", 504, "No answer in time"
-    advice = "The outcome is not known: look whether the call had its effect before it is repeated."
+    code, status, title = "timeout", 504, message("No answer in time")
+    advice = message("The outcome is not known: look whether the call had its effect before it is repeated.")
 
 
 class OutboxFull(Problem):
     """The outbox has no space for a call. Nothing of it was accepted."""
 
-    code, status, title = "outbox_full", 507, "The outbox is full"
-    advice = "Bring the internet connection back, or drop refused items, then send the call again."
+    code, status, title = "outbox_full", 507, message("The outbox is full")
+    advice = message("Bring the internet connection back, or drop refused items, then send the call again.")
     retry_after_s = 60
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from firmware_tools.language import describe_error, join, message
 from gateway.errors import SettingsError
 from gateway.protocol.camera_address import find_address_problem
 from gateway.protocol.endpoint import REDACTED
@@ -66,28 +67,30 @@ class ServerSettings(_Section):
     @field_validator("hosts")
     @classmethod
     def _check_hosts(cls, value: list[str]) -> list[str]:
-        for host in value:
-            if not _HOST_NAME.fullmatch(host):
-                raise ValueError(f"{host!r} is not a host name such as till.shop.example, without scheme and port")
-        return [host.lower() for host in value]
+        return _parse_host_names(value, example="till.shop.example")
 
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, value: list[str]) -> list[str]:
         for origin in value:
             if origin in ("*", "null"):
-                raise ValueError(f"{origin!r} would let any page call the gateway; list the tills' origins one by one")
-            if not _ORIGIN.fullmatch(origin) or origin.endswith(_DEFAULT_PORTS.get(origin.partition(":")[0], " ")):
-                raise ValueError(
-                    f"{origin!r} is not a web origin: write scheme://host or scheme://host:port in lower case, "
-                    "without a path, a slash at the end, or the scheme's default port"
+                reason = message(
+                    "{origin!r} would let any page call the gateway; list the tills' origins one by one", origin=origin
                 )
+                raise ValueError(reason)
+            if not _ORIGIN.fullmatch(origin) or origin.endswith(_DEFAULT_PORTS.get(origin.partition(":")[0], " ")):
+                reason = message(
+                    "{origin!r} is not a web origin: write scheme://host or scheme://host:port in lower case, without "
+                    "a path, a slash at the end, or the scheme's default port",
+                    origin=origin,
+                )
+                raise ValueError(reason)
         return value
 
     @model_validator(mode="after")
     def _check_pair(self) -> "ServerSettings":
         if bool(self.tls_certificate) != bool(self.tls_private_key):
-            raise ValueError("tls_certificate and tls_private_key belong together: give both or neither")
+            raise ValueError(message("tls_certificate and tls_private_key belong together: give both or neither"))
         return self
 
 
@@ -113,13 +116,13 @@ class CloudSettings(_Section):
     @classmethod
     def _check_base_url(cls, value: str) -> str:
         if value and not value.startswith("https://"):
-            raise ValueError("must begin with https://")
+            raise ValueError(message("must begin with https://"))
         return value.rstrip("/")
 
     @model_validator(mode="after")
     def _check_one_secret(self) -> "CloudSettings":
         if self.secret_key and self.secret_key_file:
-            raise ValueError("give secret_key or secret_key_file, not both")
+            raise ValueError(message("give secret_key or secret_key_file, not both"))
         return self
 
     @property
@@ -153,10 +156,7 @@ class VideoSettings(_Section):
     @field_validator("cloud_hosts")
     @classmethod
     def _check_hosts(cls, value: list[str]) -> list[str]:
-        for host in value:
-            if not _HOST_NAME.fullmatch(host):
-                raise ValueError(f"{host!r} is not a host name such as video.example.com, without scheme and port")
-        return [host.lower() for host in value]
+        return _parse_host_names(value, example="video.example.com")
 
 
 class DiscoverySettings(_Section):
@@ -173,7 +173,7 @@ class DiscoverySettings(_Section):
     def _check_addresses(cls, value: list[str]) -> list[str]:
         for address in value:
             if problem := find_address_problem(address):
-                raise ValueError(f"{address!r} {problem}")
+                raise ValueError(message("{address!r} {problem}", address=address, problem=problem))
         return value
 
 
@@ -200,9 +200,9 @@ class HookSettings(_Section):
         except ValueError:
             has_host = False
         if not has_host or parts.scheme not in ("http", "https") or any(c.isspace() for c in value):
-            raise ValueError("must be a URL such as https://shop.example or http://192.168.1.5:8080")
+            raise ValueError(message("must be a URL such as https://shop.example or http://192.168.1.5:8080"))
         if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("must be a URL without user name, ? and #: the path of the hook is added to it")
+            raise ValueError(message("must be a URL without user name, ? and #: the path of the hook is added to it"))
         return value.rstrip("/")
 
 
@@ -216,9 +216,9 @@ class ProvisioningSettings(_Section):
     @model_validator(mode="after")
     def _check_password(self) -> "ProvisioningSettings":
         if self.password and self.password_file:
-            raise ValueError("give password or password_file, not both")
+            raise ValueError(message("give password or password_file, not both"))
         if (self.password or self.password_file) and not self.ssid:
-            raise ValueError("a password needs ssid, the name of the network")
+            raise ValueError(message("a password needs ssid, the name of the network"))
         return self
 
     def find_password(self, ssid: str | None) -> str | None:
@@ -289,11 +289,18 @@ def find_settings_file(given: str | None) -> Path | None:
 
 def find_settings_file_to_write(given: str | None) -> Path:
     """Return the settings file to write: the one to read if there is one, else the system's (root) or the user's."""
-    found = find_settings_file(given)
-    if found is not None:
-        return found
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return SYSTEM_FILE if is_root else _user_file()
+    return find_settings_file(given) or (SYSTEM_FILE if is_root else _user_file())
+
+
+def _parse_host_names(names: list[str], *, example: str) -> list[str]:
+    for name in names:
+        if not _HOST_NAME.fullmatch(name):
+            reason = message(
+                "{name!r} is not a host name such as {example}, without scheme and port", name=name, example=example
+            )
+            raise ValueError(reason)
+    return [name.lower() for name in names]
 
 
 def _user_file() -> Path:
@@ -310,9 +317,9 @@ def load_settings(path: Path | None, *, with_secret: bool = True) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
-        raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
+        raise SettingsError(message("{path}: cannot be read: {reason}", path=path, reason=exc.strerror)) from exc
     except UnicodeDecodeError as exc:
-        raise SettingsError(f"{path}: is not valid TOML: {exc}") from exc
+        raise SettingsError(message("{path}: is not valid TOML: {reason}", path=path, reason=exc)) from exc
     return parse_settings(text, str(path), with_secret=with_secret)
 
 
@@ -324,12 +331,12 @@ def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settin
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise SettingsError(f"{where}: is not valid TOML: {exc}") from exc
+        raise SettingsError(message("{where}: is not valid TOML: {reason}", where=where, reason=exc)) from exc
     _apply_environment(document)
     try:
         settings = Settings(**document)
     except ValidationError as exc:
-        raise SettingsError(f"{where}: {_describe_errors(exc)}") from exc
+        raise SettingsError(message("{where}: {reason}", where=where, reason=_describe_errors(exc))) from exc
     return _read_secret_files(settings, where) if with_secret else settings
 
 
@@ -342,7 +349,7 @@ def _apply_environment(document: dict[str, Any]) -> None:
         section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
         known = sections.get(section)
         if not (isinstance(known, type) and issubclass(known, _Section) and key in known.model_fields):
-            raise SettingsError(f"the environment: {variable} is not a setting")
+            raise SettingsError(message("the environment: {variable} is not a setting", variable=variable))
         value = _parse_list(variable, text) if get_origin(known.model_fields[key].annotation) is list else text
         table = document.setdefault(section, {})
         if isinstance(table, dict):  # else the check of the document fails
@@ -353,7 +360,9 @@ def _parse_list(variable: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as exc:
-        raise SettingsError(f'the environment: {variable} must be a JSON array such as ["eth0"]: {exc}') from exc
+        expected = message('must be a JSON array such as ["eth0"]: {reason}', reason=exc)
+        what = message("the environment: {variable} {expected}", variable=variable, expected=expected)
+        raise SettingsError(what) from exc
 
 
 def _read_secret_files(settings: Settings, where: str) -> Settings:
@@ -372,9 +381,10 @@ def _read_secret_file(file: Path, where: str) -> str:
         secret = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "is not text"
-        raise SettingsError(f"{where}: {file} cannot be read: {reason}") from exc
+        what = message("{where}: {file} cannot be read: {reason}", where=where, file=file, reason=reason)
+        raise SettingsError(what) from exc
     if not secret:
-        raise SettingsError(f"{where}: {file} is empty")
+        raise SettingsError(message("{where}: {file} is empty", where=where, file=file))
     return secret
 
 
@@ -382,6 +392,8 @@ def _describe_errors(error: ValidationError) -> str:
     reasons = []
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"])
-        message = one["msg"].removeprefix("Value error, ")
-        reasons.append(f"{key}: is not a setting" if one["type"] == "extra_forbidden" else f"{key}: {message}")
-    return "; ".join(reasons)
+        reason = describe_error(one["ctx"]["error"]) if one["type"] == "value_error" else one["msg"]
+        if one["type"] == "extra_forbidden":
+            reason = message("is not a setting")
+        reasons.append(message("{key}: {reason}", key=key, reason=reason))
+    return join("; ", reasons)

@@ -5,6 +5,8 @@ gone, and compiles the catalogues. With `--check`, writes nothing. Prints what i
 translation, and ends with status 1 then. Runs in the environment of the tests.
 """
 
+import ast
+import inspect
 import string
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import click  # noqa: F401  its texts are translated too
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
@@ -46,19 +49,29 @@ class Domain:
     """The functions that mark a text."""
     options: dict[str, str]
     """Options of the method."""
+    is_foreign: bool = False
+    """Whether the texts are those of an installed library: another version of it may lack or add some."""
 
     @property
     def catalogue(self) -> Path:
         """The catalogue for people."""
-        return ROOT / self.package / FOLDER / f"{self.name}.po"
+        package = "firmware_tools" if self.is_foreign else self.package
+        return ROOT / package / FOLDER / f"{self.name}.po"
+
+    @property
+    def source(self) -> Path:
+        """The folder of the package."""
+        return Path(sys.modules[self.package].__path__[0]) if self.is_foreign else ROOT / self.package
 
     def extract(self) -> set[str | tuple[str, str]]:
         """Return the marked texts; of one that depends on a number, the singular and the plural."""
         texts = set()
-        for file in sorted((ROOT / self.package).glob(self.pattern)):
+        for file in sorted(self.source.glob(self.pattern)):
             with file.open("rb") as stream:
                 for _, text, _, _ in extract(self.method, stream, self.keywords, options=self.options):
                     texts.add(text)
+            if self.method == "python" and "/cli/" in file.as_posix():
+                texts |= extract_help(file)
         return texts
 
 
@@ -90,9 +103,26 @@ def _list_choices(parameters: Iterable[Parameter]) -> Iterator[str]:
         yield from _list_choices(parameter.properties)
 
 
+def extract_help(file: Path) -> set[str]:
+    """Return the help of the commands that are declared in a file, and of their options."""
+    texts: set[str | None] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                decorators = [one.func for one in node.decorator_list if isinstance(one, ast.Call)]
+                if any(isinstance(one, ast.Attribute) and one.attr in ("command", "group") for one in decorators):
+                    texts.add(ast.get_docstring(node))
+            case ast.Call(func=ast.Attribute(attr="option")):
+                for keyword in node.keywords:
+                    if keyword.arg == "help" and isinstance(keyword.value, ast.Constant):
+                        texts.add(inspect.cleandoc(keyword.value.value))
+    return {text for text in texts if text}
+
+
 DOMAINS: Final = (
     Domain("firmware_tools", "firmware_tools", "**/*.py", "python", PYTHON_KEYWORDS, {}),
     Domain("gateway", "gateway", "**/*.py", "python", PYTHON_KEYWORDS, {}),
+    Domain("click", "click", "*.py", "python", {"_": None, "ngettext": (1, 2)}, {}, is_foreign=True),
     Domain("gateway", "console", "console/templates/**/*.*", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
     VendorDomain("gateway", "vendor", "", "", {}, {}),
     ReferenceDomain("gateway", "reference", "api/docs/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
@@ -119,7 +149,10 @@ def update(domain: Domain) -> Translations:
     updated = Translations(
         "zh", header_comment="# Simplified Chinese. Sorted by packaging/translations.py.", fuzzy=False
     )
-    for text in domain.extract():
+    texts = domain.extract()
+    if domain.is_foreign:
+        texts |= {entry.id for entry in known if entry.id}
+    for text in texts:
         before = known.get(text if isinstance(text, str) else text[0])
         comments = before.user_comments if before else ()
         flags = before.flags & {"fuzzy"} if before else ()

@@ -25,6 +25,11 @@ for _name in ("SIGHUP", "SIGINT"):
     if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
         signal.signal(getattr(signal, _name), signal.SIG_DFL)
 
+# Tests expect English texts, whatever the language of who runs them is.
+for _name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE"):
+    os.environ.pop(_name, None)
+os.environ["LANG"] = "C.UTF-8"
+
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run in CI in which a test was skipped: there, everything that a test needs is installed."""

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+COMMAND_LANGUAGE = "firmware_tools.command_language"
+"""The language of commands, shared by those of the card tools and of the gateway."""
 LANGUAGE = "firmware_tools.language"
 """Texts in two languages: the one module of the card tools that the gateway shares."""
 FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
@@ -42,15 +44,16 @@ ALLOWED = {
 ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {"gateway.app"}
 ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {"gateway.doctor"}
 ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support"}
-ALLOWED["gateway.cli"] = ALLOWED["gateway.console"] | {"gateway.console", "gateway.simulator"}
+ALLOWED["gateway.cli"] = ALLOWED["gateway.console"] | {"gateway.console", "gateway.simulator", COMMAND_LANGUAGE}
 ALLOWED["gateway.__main__"] = {"gateway.cli"}
-ALLOWED["firmware_tools"] = {LANGUAGE}
+ALLOWED["firmware_tools"] = {LANGUAGE, COMMAND_LANGUAGE}
+ALLOWED[COMMAND_LANGUAGE] = {LANGUAGE}
 ALLOWED[LANGUAGE] = set()
 
 
 def layer(module: str) -> str:
-    if module == LANGUAGE:
-        return LANGUAGE
+    if module in (LANGUAGE, COMMAND_LANGUAGE):
+        return module
     return ".".join(module.split(".")[:2]) if module.startswith("gateway.") else module.split(".")[0]
 
 

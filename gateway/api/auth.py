@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.api.scopes import GRANTS
 from gateway.api.token_table import TokenTable
 from gateway.errors import Unauthorized
@@ -34,11 +35,11 @@ def token_authenticator(tokens: TokenTable) -> Authenticator:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise Unauthorized(
-                "send the header `Authorization: Bearer TOKEN`; `sunmi-gateway token create` makes tokens"
+                message("send the header `Authorization: Bearer TOKEN`; `sunmi-gateway token create` makes tokens")
             )
         record = tokens.find(token.strip())
         if record is None:
-            raise Unauthorized("the token is not known, or was revoked")
+            raise Unauthorized(message("the token is not known, or was revoked"))
         tokens.touch(record.name)
         return Identity(record.name, record.granted)
 
@@ -60,7 +61,7 @@ def key_authenticator(key: str) -> Authenticator:
     def authenticate(request: web.Request) -> Identity:
         received = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(received, expected):
-            raise Unauthorized("only commands of this gateway may call here")
+            raise Unauthorized(message("only commands of this gateway may call here"))
         return _LOCAL_USER
 
     return authenticate

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.api.bodies import (
     ActivationBody,
     CameraBody,
@@ -106,17 +107,21 @@ async def activate(context: RequestContext) -> web.StreamResponse:
     """Activate a camera for this account, and answer when the outcome is known."""
     body = await read_body(context.request, ActivationBody)
     if not body.confirm_erase:
-        raise InvalidRequest([FieldError("confirm_erase", "must be true: activation deletes the camera's face groups")])
+        raise InvalidRequest(
+            [FieldError("confirm_erase", message("must be true: activation deletes the camera's face groups"))]
+        )
     registry, provisioning = context.gateway.registry, context.gateway.provisioning
     if not registry.get(context.sn).managed:
-        raise NotManaged(f"the camera {context.sn} is only found: make it managed before it is activated")
+        raise NotManaged(
+            message("the camera {sn} is only found: make it managed before it is activated", sn=context.sn)
+        )
     request = ProvisioningRequest(activation_number=body.activation_number, confirm_erase=True)
     await provisioning.start(context.sn, request, timeouts=_ACTIVATION_TIMEOUTS)
     job = await provisioning.wait_until_ended(context.sn)
     if job.state != "done":
         raise job.problem or Conflict(job.detail)
     if job.get_step("activate").state == "skipped":
-        raise Conflict(f"the camera {context.sn}: {job.get_step('activate').detail}")
+        raise Conflict(message("the camera {sn}: {reason}", sn=context.sn, reason=job.get_step("activate").detail))
     return json_response(registry.get(context.sn).describe())
 
 

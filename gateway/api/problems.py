@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from firmware_tools.language import describe_error, message
+from gateway.api.response_language import RESPONSE_LANGUAGE, describe_language
 from gateway.errors import (
     CloudUnreachable,
     InternalError,
@@ -54,7 +56,7 @@ def problem_response(request: web.Request, failure: Exception) -> web.Response:
     The caller logs a `StateError`. Raises an HTTPException that is no failure, such as a redirect, again.
     """
     if isinstance(failure, StateError):
-        failure = StorageFailed(str(failure), retry_after_s=_STORAGE_RETRY_AFTER_S)
+        failure = StorageFailed(describe_error(failure), retry_after_s=_STORAGE_RETRY_AFTER_S)
     if isinstance(failure, Problem):
         return _make_response(failure.status, _problem_document(failure), problem_headers(failure))
     if isinstance(failure, web.HTTPException):
@@ -64,7 +66,7 @@ def problem_response(request: web.Request, failure: Exception) -> web.Response:
             failure.status, _http_error_document(failure, request), {"Allow": failure.headers.get("Allow", "")}
         )
     _log.error("%s %s failed", request.method, request.path, exc_info=failure)
-    failed = InternalError("the gateway failed unexpectedly; its log holds the details")
+    failed = InternalError(message("the gateway failed unexpectedly; its log holds the details"))
     return _make_response(failed.status, _problem_document(failed), {})
 
 
@@ -72,9 +74,11 @@ def _http_error_document(exc: web.HTTPException, request: web.Request) -> dict[s
     """Describe a failure that aiohttp found: an unknown path or method, a body that is too large."""
     codes = {known.status: known.code for known in (NotFound, MethodNotAllowed, TooLarge)}
     details = {
-        404: f"there is nothing at {request.path}; /docs lists what there is",
-        405: f"{request.method} is not possible at {request.path}; /docs lists what is",
-        413: "the body is larger than any call may be",
+        404: message("there is nothing at {path}; /docs lists what there is", path=request.path),
+        405: message(
+            "{method} is not possible at {path}; /docs lists what is", method=request.method, path=request.path
+        ),
+        413: message("the body is larger than any call may be"),
     }
     code = codes.get(exc.status, InvalidRequest.code)
     return _make_document(code, HTTPStatus(exc.status).phrase, exc.status, details.get(exc.status, exc.reason))
@@ -115,11 +119,11 @@ def problem_headers(problem: Problem) -> dict[str, str]:
 
 
 def _make_response(status: int, document: dict[str, Any], headers: dict[str, str]) -> web.Response:
-    headers = {name: value for name, value in headers.items() if value}
+    headers = {name: value for name, value in (headers | describe_language()).items() if value}
     if request_id := REQUEST_ID.get():
         document["request_id"] = request_id
     try:
-        body = json_text.dumps(document).encode()
+        body = json_text.dumps(document, language=RESPONSE_LANGUAGE.get()).encode()
     except UnicodeEncodeError:  # the detail may repeat bytes of a header or path that are no UTF-8
         body = json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
     return web.Response(status=status, headers=headers, body=body, content_type="application/problem+json")

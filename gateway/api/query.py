@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from multidict import MultiMapping
 from pydantic import BeforeValidator, ValidationError
 
+from firmware_tools.language import message
 from gateway.api.validation import RequestModel, invalid_request
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.parameters import parse_date
@@ -16,7 +17,7 @@ def _parse_whole_number(text: Any) -> int:
     # The length first: converting many digits is slow.
     if isinstance(text, str) and len(text) <= 20 and text.isascii() and text.isdigit():
         return int(text)
-    raise ValueError("must be a whole number")
+    raise ValueError(message("must be a whole number"))
 
 
 WholeNumber = Annotated[int, BeforeValidator(_parse_whole_number)]
@@ -28,7 +29,7 @@ def _parse_time(text: Any) -> datetime:
         with suppress(ValueError):
             time = datetime.fromisoformat(text)
             return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    raise ValueError("must be a day or a time, such as 2026-11-21 or 2026-11-21T14:00:00Z")
+    raise ValueError(message("must be a day or a time, such as 2026-11-21 or 2026-11-21T14:00:00Z"))
 
 
 Time = Annotated[datetime, BeforeValidator(_parse_time)]
@@ -55,7 +56,7 @@ def read_query(given: MultiMapping[str], model: type[Q]) -> Q:
         field_errors += invalid_request(model, exc).field_errors
     refused = {one.parameter for one in field_errors}
     field_errors += [
-        FieldError(name, "is given twice")
+        FieldError(name, message("is given twice"))
         for name in dict.fromkeys(given)
         if name not in refused and len(given.getall(name)) > 1
     ]

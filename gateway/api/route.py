@@ -14,6 +14,7 @@ from gateway.api.body_budget import BodyBudget
 from gateway.api.entity_tag import add_entity_tag
 from gateway.api.problems import problem_response
 from gateway.api.query import NoQuery, Query, read_query
+from gateway.api.response_language import RESPONSE_LANGUAGE, begin_response, describe_language
 from gateway.api.scopes import require_scope
 from gateway.api.tickets import Tickets
 from gateway.api.validation import RequestModel
@@ -164,10 +165,11 @@ def pos_suffices(pos_setting: str, gateway: Gateway) -> bool:
 
 
 def trace_request(handler: WebHandler) -> WebHandler:
-    """Decorate a handler: its response and the log lines of a request get the request's id."""
+    """Decorate a handler: its response and the log lines of a request get the request's id, its texts the language."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request_id = begin_request(request.headers.get(REQUEST_ID_HEADER))
+        begin_response(request)
         if not _log.isEnabledFor(logging.DEBUG):
             response = await handler(request)
         else:
@@ -199,5 +201,6 @@ def _accept_tickets(gateway: Gateway, authenticate: Authenticator) -> Authentica
 
 def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return a response with a JSON document; `?` stands for a lone surrogate, which stored JSON may hold."""
-    body = json_text.dumps(json_text.make_encodable(document)).encode()
+    body = json_text.dumps(json_text.make_encodable(document), language=RESPONSE_LANGUAGE.get()).encode()
+    headers = {**describe_language(), **(headers or {})}
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")

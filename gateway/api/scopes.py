@@ -4,6 +4,7 @@ import functools
 from collections.abc import Collection, Mapping
 from typing import Final, get_args
 
+from firmware_tools.language import message
 from gateway.errors import Forbidden
 from gateway.protocol.endpoint import Scope
 
@@ -43,4 +44,6 @@ def require_scope(granted: Collection[Scope], needed: Scope) -> None:
     """Raise `Forbidden` unless the scope that is needed is among those of the caller."""
     if needed not in granted:
         held = ", ".join(list_scopes(granted)) or "none"
-        raise Forbidden(f"this needs a token of scope {needed}; this token has {held}")
+        raise Forbidden(
+            message("this needs a token of scope {needed}; this token has {held}", needed=needed, held=held)
+        )

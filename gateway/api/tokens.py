@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import Field
 
+from firmware_tools.language import message
 from gateway.api.addresses import find_console_urls, find_sign_in_urls
 from gateway.api.bodies import Body, TokenBody, read_body
 from gateway.api.pairing import VALID_S
@@ -18,7 +19,7 @@ async def create_token(context: RequestContext) -> web.StreamResponse:
     """Create a token. Only this response shows it."""
     body = await read_body(context.request, TokenBody)
     if (body.scope is None) == (not body.scopes):
-        raise InvalidRequest([FieldError("scope", "is required, or else scopes, a list")])
+        raise InvalidRequest([FieldError("scope", message("is required, or else scopes, a list"))])
     scopes = [body.scope] if body.scope is not None else body.scopes or []
     token = await context.gateway.tokens.create(body.name, *scopes)
     granted = expand(frozenset(scopes))

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from firmware_tools.language import describe_error, message
 from gateway.errors import FieldError, InvalidRequest
 
 _SUBJECT = re.compile(r"^\w+ should ")
@@ -25,12 +26,14 @@ def invalid_request(model: type[RequestModel], exc: ValidationError) -> InvalidR
 def _reason(model: type[RequestModel], error: Any) -> str:
     match error["type"]:
         case "extra_forbidden":
-            return "is not a parameter of this call"
+            return message("is not a parameter of this call")
         case "missing":
             described = {field.alias or name: field.description for name, field in model.model_fields.items()}
             meaning = described.get(error["loc"][0]) or ""
-            return f"is required: {meaning[:1].lower()}{meaning[1:].rstrip('.')}" if meaning else "is required"
+            if not meaning:
+                return message("is required")
+            return message("is required: {meaning}", meaning=meaning[:1].lower() + meaning[1:].rstrip("."))
         case "value_error":
-            return str(error["ctx"]["error"])
+            return describe_error(error["ctx"]["error"])
         case _:
             return _SUBJECT.sub("must ", error["msg"])

@@ -17,6 +17,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import Field
 
+from firmware_tools.language import message
 from gateway.api.query import Query, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.cameras.video.playback import MAX_PERIOD_S
@@ -90,7 +91,9 @@ async def serve_picture(request: web.Request, opened: AbstractAsyncContextManage
     """
     response = web.WebSocketResponse(heartbeat=HEARTBEAT_INTERVAL_S, max_msg_size=_MAX_MESSAGE_BYTES, compress=False)
     if not response.can_prepare(request).ok:
-        raise InvalidRequest([FieldError("Upgrade", "must be websocket: this path is read by a WebSocket only")])
+        raise InvalidRequest(
+            [FieldError("Upgrade", message("must be websocket: this path is read by a WebSocket only"))]
+        )
     await response.prepare(request)
     try:
         async with opened as viewer:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.cameras.connection import MalformedCameraResponse
 from gateway.cameras.connector import GET_INFO, Connector
 from gateway.cameras.record import CameraRecord
@@ -120,7 +121,10 @@ class ActivationProbe:
             if code is None:
                 return "unknown", None
             raise NotManaged(
-                f"the camera {camera.sn} is activated: make it managed, only then is it called with signatures"
+                message(
+                    "the camera {sn} is activated: make it managed, only then is it called with signatures",
+                    sn=camera.sn,
+                )
             )
         return await self._probe_owner(camera, session, is_activated=code == CAMERA_ALREADY_ACTIVATED), None
 
@@ -143,14 +147,24 @@ class ActivationProbe:
 def require_managed(camera: CameraRecord) -> None:
     """Raise `NotManaged` unless the camera is managed."""
     if not camera.managed:
-        raise NotManaged(f"the camera {camera.sn} is only found: make it managed first, then it is called with secrets")
+        raise NotManaged(
+            message(
+                "the camera {sn} is only found: make it managed first, then it is called with secrets", sn=camera.sn
+            )
+        )
 
 
 def refusal_error(camera: CameraRecord, endpoint: Endpoint, response: VendorResponse) -> VendorRefused:
     """Return the error for a response whose code is not 0."""
     meaning = endpoint.describe_code(response.code)
     return VendorRefused(
-        f"the camera {camera.sn} refused {endpoint.path}: code {response.code}, {meaning}",
+        message(
+            "the camera {sn} refused {endpoint_path}: code {code}, {meaning}",
+            sn=camera.sn,
+            endpoint_path=endpoint.path,
+            code=response.code,
+            meaning=meaning,
+        ),
         vendor_code=response.code,
         vendor_meaning=meaning,
         vendor_answer=endpoint.redact(response.document),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from firmware_tools.language import message
 from gateway.cameras.activation_probe import (
     AccessPoint,
     AccessPointList,
@@ -104,7 +105,7 @@ class Cameras:
         endpoint = call.endpoint
         if endpoint.auth == "activation":
             raise Conflict(
-                "device/activate erases the camera's face groups: use /activation, which asks to confirm that"
+                message("device/activate erases the camera's face groups: use /activation, which asks to confirm that")
             )
         camera = self._get_managed(sn)
         credentials = self._credentials_for(endpoint)
@@ -230,7 +231,11 @@ class Cameras:
             return ssid
         if uses_wep(networks[0]):
             raise InvalidRequest(
-                [FieldError("ssid", f"the network {ssid!r} uses WEP, which the camera does not support")]
+                [
+                    FieldError(
+                        "ssid", message("the network {ssid!r} uses WEP, which the camera does not support", ssid=ssid)
+                    )
+                ]
             )
         return networks[0].ssid
 
@@ -263,7 +268,7 @@ class Cameras:
         async with session.reserve():
             activation, _ = await self._probe.probe_unsigned(camera, session)  # learns the camera's time, too
             if activation == "activated":
-                raise Conflict(f"the camera {sn} is activated by this account already")
+                raise Conflict(message("the camera {sn} is activated by this account already", sn=sn))
             if activation == "other_owner":
                 raise other_owner_error(camera)
             credentials = Credentials(app_id, activation_number)

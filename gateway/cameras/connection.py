@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, cast
 
 import httptools
 
+from firmware_tools.language import message
 from gateway.discovery.camera_tls import CameraTlsContext, fingerprint
 from gateway.discovery.device_binding import bind_to_interface, must_bind
 from gateway.errors import CameraResponseMalformed, CameraUnreachable, CameraUntrusted, PeerTimeout, Problem
@@ -105,8 +106,11 @@ class CameraConnection:
         if stream.certificate_sha256 != self.pin:
             stream.abort()
             raise CameraUntrusted(
-                f"the camera at {self.address} shows another certificate than the remembered one, so nothing was sent; "
-                "compare it and trust it if it is right",
+                message(
+                    "the camera at {address} shows another certificate than the remembered one, so nothing "
+                    "was sent; compare it and trust it if it is right",
+                    address=self.address,
+                ),
                 certificate_sha256=stream.certificate_sha256,
             )
         self._stream = stream
@@ -174,7 +178,13 @@ async def _connect(
             except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError):
                 return await _shake_hands(host, port, context.all_curves, interface)
     except TimeoutError as exc:
-        raise PeerTimeout(f"{address} did not accept a TLS connection within {timeout_s:.3g} s") from exc
+        raise PeerTimeout(
+            message(
+                "{address} did not accept a TLS connection within {timeout_s:.3g} s",
+                address=address,
+                timeout_s=timeout_s,
+            )
+        ) from exc
     except (OSError, UnicodeError, OverflowError) as exc:
         raise CameraUnreachable(_describe_failure(address, exc)) from exc
 
@@ -201,23 +211,35 @@ async def _shake_hands(host: str, port: int, context: ssl.SSLContext, interface:
 def _describe_failure(address: str, exc: Exception) -> str:
     match exc:
         case ssl.SSLError(reason=reason) if reason and "CERTIFICATE_REQUIRED" in reason:
-            return f"{address} insists on a client certificate: set cameras.client_certificate to the vendor's p12 file"
+            return message(
+                "{address} insists on a client certificate: set cameras.client_certificate to the vendor's p12 file",
+                address=address,
+            )
         case ConnectionResetError() | ConnectionAbortedError():
-            return (
-                f"{address} cut off the TLS handshake; it may want a client certificate: see cameras.client_certificate"
+            return message(
+                "{address} cut off the TLS handshake; it may want a client certificate: see cameras.client_certificate",
+                address=address,
             )
         case ssl.SSLError(reason=reason) if reason and "HANDSHAKE_FAILURE" in reason:
-            return (
-                f"{address} refused the TLS handshake; it may want a client certificate: see cameras.client_certificate"
+            return message(
+                "{address} refused the TLS handshake; it may want a client certificate: see cameras.client_certificate",
+                address=address,
             )
         case ssl.SSLError(reason=reason):
-            return f"{address} does not speak TLS as a camera does ({reason or 'cut off'})"
+            return message(
+                "{address} does not speak TLS as a camera does ({reason})", address=address, reason=reason or "cut off"
+            )
         case ConnectionRefusedError():
-            return f"nothing listens at {address}: is it the camera's address, and is the camera switched on?"
+            return message(
+                "nothing listens at {address}: is it the camera's address, and is the camera switched on?",
+                address=address,
+            )
         case socket.gaierror() | UnicodeError() | OverflowError():
-            return f"{address} is no address that can be reached"
+            return message("{address} is no address that can be reached", address=address)
         case _:
-            return f"{address} cannot be reached: {getattr(exc, 'strerror', None) or exc}"
+            return message(
+                "{address} cannot be reached: {reason}", address=address, reason=getattr(exc, "strerror", None) or exc
+            )
 
 
 class _ResponseStream(asyncio.Protocol):
@@ -314,8 +336,12 @@ class _ResponseStream(asyncio.Protocol):
         elif self._in_body and not self._has_length:
             self.on_message_complete()
         else:
-            where = "in the middle of its answer" if self._received else "after the request went out, without an answer"
-            detail = f"the camera at {self._address} dropped the connection {where}"
+            where = message("after the request went out, without an answer")
+            if self._received:
+                where = message("in the middle of its answer")
+            detail = message(
+                "the camera at {address} dropped the connection {where}", address=self._address, where=where
+            )
             self._fail(CameraConnectionLost(detail, received=self._get_recorded_bytes()), exc)
 
     # Called by the parser

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.cameras.connection import (
     CallOutcomeUnknown,
     CameraConnectionLost,
@@ -55,8 +56,10 @@ class Connector:
         """Return what calls are signed with. Raises `Conflict` naming the settings to fill in."""
         if not all(self._credentials):
             raise Conflict(
-                "cameras need the account's credentials: fill in cloud.app_id and cloud.secret_key, "
-                "or cameras.app_id and cameras.secret_key"
+                message(
+                    "cameras need the account's credentials: fill in cloud.app_id and cloud.secret_key, or "
+                    "cameras.app_id and cameras.secret_key"
+                )
             )
         return self._credentials
 
@@ -166,11 +169,19 @@ class Connector:
                 device = await self._identify(address)
         if device is not None and device.sn != camera.sn:
             raise CameraUntrusted(
-                f"at {address} is the camera {device.sn}, not {camera.sn}: nothing was sent to it; run discovery"
+                message(
+                    "at {address} is the camera {other}, not {sn}: nothing was sent to it; run discovery",
+                    address=address,
+                    other=device.sn,
+                    sn=camera.sn,
+                )
             )
         if device is None and camera.shares_address(address):
             raise CameraUnreachable(
-                f"any camera may be at {address}, and what is there does not say which one it is: nothing was sent"
+                message(
+                    "any camera may be at {address}, and what is there does not say which one it is: nothing was sent",
+                    address=address,
+                )
             )
 
     async def _verify_identity(self, camera: CameraRecord, session: CameraSession, deadline: float) -> None:
@@ -186,8 +197,13 @@ class Connector:
             await self.confirm_identity(camera, session, response)
         elif camera.activation == "activated":
             raise CameraUntrusted(
-                f"what answers for the camera {camera.sn} does not prove to be it (getInfo: code {response.code}, "
-                f"{GET_INFO.endpoint.describe_code(response.code)}); if the camera was reset, provision it again",
+                message(
+                    "what answers for the camera {sn} does not prove to be it (getInfo: code {code}, "
+                    "{meaning}); if the camera was reset, provision it again",
+                    sn=camera.sn,
+                    code=response.code,
+                    meaning=GET_INFO.endpoint.describe_code(response.code),
+                ),
                 vendor_code=response.code,
             )
 
@@ -196,12 +212,16 @@ class Connector:
         if not info.has_numeric_code:
             session.close()
             raise CameraUntrusted(
-                f"what answers for the camera {camera.sn} sends its code as text: no camera does that"
+                message("what answers for the camera {sn} sends its code as text: no camera does that", sn=camera.sn)
             )
         sn = read_text(info, "sn")
         if sn != camera.sn:
             session.close()
-            raise CameraUntrusted(f"what answers for the camera {camera.sn} is the camera {sn!r}: run discovery")
+            raise CameraUntrusted(
+                message(
+                    "what answers for the camera {sn} is the camera {other!r}: run discovery", sn=camera.sn, other=sn
+                )
+            )
         await self.store_details(camera, GET_INFO, info)
         await self.store_activation(camera, session, "activated")
 
@@ -246,7 +266,9 @@ class Connector:
             reconnect = partial(self.connect, camera, session, deadline, identify=True)
         if not call.endpoint.repeatable and (session.connection is None or not session.connection.is_open):
             # Another connection might lead to another camera.
-            raise CameraUnreachable(f"the camera {camera.sn} closed the connection before the call was sent: try again")
+            raise CameraUnreachable(
+                message("the camera {sn} closed the connection before the call was sent: try again", sn=camera.sn)
+            )
         shown = session.connection.pin if session.connection is not None else ""
         if credentials is not None and shown != camera.certificate_sha256:
             raise unconfirmed_error(camera, shown)
@@ -311,14 +333,17 @@ def read_text(response: VendorResponse, name: str) -> str:
 def unconfirmed_error(camera: CameraRecord, shown: str) -> CameraUntrusted:
     """Return the error for a certificate that nobody has confirmed and no camera has proved itself with."""
     return CameraUntrusted(
-        f"the camera {camera.sn} shows a certificate that nobody has confirmed and none of your cameras has, so "
-        "nothing secret was sent; compare it and trust it if it is right",
+        message(
+            "the camera {sn} shows a certificate that nobody has confirmed and none of your cameras "
+            "has, so nothing secret was sent; compare it and trust it if it is right",
+            sn=camera.sn,
+        ),
         certificate_sha256=shown,
     )
 
 
 def _no_address(camera: CameraRecord) -> Problem:
-    return CameraUnreachable(f"no address of the camera {camera.sn} is known: run discovery")
+    return CameraUnreachable(message("no address of the camera {sn} is known: run discovery", sn=camera.sn))
 
 
 def _remaining_s(deadline: float) -> float:

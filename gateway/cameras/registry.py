@@ -8,6 +8,7 @@ or activation has changed.
 import re
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.cameras.presence import CameraChange, PresenceTracker
 from gateway.cameras.record import (
     Activation,
@@ -44,7 +45,9 @@ class Registry(PresenceTracker):
     def get(self, sn: str) -> CameraRecord:
         """Return one camera. Raises `NotFound`."""
         if sn not in self._cameras:
-            raise NotFound(f"No camera {sn!r} is known: run discovery, or add it by its address and serial number")
+            raise NotFound(
+                message("No camera {sn!r} is known: run discovery, or add it by its address and serial number", sn=sn)
+            )
         return self._cameras[sn]
 
     def find_spelling(self, sn: str) -> str:
@@ -97,7 +100,11 @@ class Registry(PresenceTracker):
         camera = self.get(sn)
         if camera.certificate_sha256 not in ("", sha256):
             raise CameraUntrusted(
-                f"The camera {sn} shows another certificate than the remembered one; compare it, and trust it if right",
+                message(
+                    "The camera {sn} shows another certificate than the remembered one; compare it, and "
+                    "trust it if right",
+                    sn=sn,
+                ),
                 certificate_sha256=sha256,
             )
         if camera.certificate_sha256 == "":
@@ -124,7 +131,11 @@ class Registry(PresenceTracker):
         camera = self.get(sn)
         if sha256_expected.replace(":", "").lower() != sha256_shown:
             raise Conflict(
-                f"The camera {sn} shows the certificate {sha256_shown} now, not the given one; compare again"
+                message(
+                    "The camera {sn} shows the certificate {sha256_shown} now, not the given one; compare again",
+                    sn=sn,
+                    sha256_shown=sha256_shown,
+                )
             )
         if camera.certificate_sha256 != sha256_shown:
             await self._set_pin(camera, sha256_shown)
@@ -208,7 +219,7 @@ class Registry(PresenceTracker):
 def _validate(sn: str, address: str) -> None:
     errors = []
     if not is_serial_number(sn):
-        errors.append(FieldError("sn", "must be letters, digits and ._-, at most 128 characters"))
+        errors.append(FieldError("sn", message("must be letters, digits and ._-, at most 128 characters")))
     if problem := find_address_problem(address) or ("" if ":" in address else "must be host:port"):
         errors.append(FieldError("address", problem))
     if errors:

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.cameras.camera_clock import CameraClock, ClockReading
 from gateway.cameras.connection import CameraConnection, HttpResponse, MalformedCameraResponse
 from gateway.discovery.camera_tls import CameraTlsContext
@@ -65,7 +66,12 @@ class CameraSession:
             await self._lock.acquire()
         elif self._waiting >= MAX_WAITING_CALLS:
             raise RateLimited(
-                f"{MAX_WAITING_CALLS} calls wait for the camera {self.sn} already: try again", retry_after_s=1
+                message(
+                    "{max_waiting_calls} calls wait for the camera {sn} already: try again",
+                    max_waiting_calls=MAX_WAITING_CALLS,
+                    sn=self.sn,
+                ),
+                retry_after_s=1,
             )
         else:
             await self._wait()
@@ -80,7 +86,11 @@ class CameraSession:
             async with asyncio.timeout(MAX_WAIT_S):
                 await self._lock.acquire()
         except TimeoutError as exc:
-            busy = f"the camera {self.sn} was busy with other calls for {MAX_WAIT_S:.0f} s: try again"
+            busy = message(
+                "the camera {sn} was busy with other calls for {max_wait_s:.0f} s: try again",
+                sn=self.sn,
+                max_wait_s=MAX_WAIT_S,
+            )
             raise RateLimited(busy, retry_after_s=5) from exc
         finally:
             self._waiting -= 1

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from firmware_tools.language import message
 from gateway.cameras.activation_probe import AccessPoint
 
 
@@ -31,9 +32,11 @@ def describe_networks(access_points: Sequence[AccessPoint]) -> str:
     hidden = [one for one in access_points if is_hidden(one)]
     names = ", ".join(dict.fromkeys(repr(one.ssid) for one in access_points if one not in hidden))
     if hidden:
-        names = f"{names} and " if names else ""
-        names += f"{len(hidden)} that hide their names (if yours is one of them, say that it is hidden)"
-    return names or "no network at all"
+        unnamed = message(
+            "{count} that hide their names (if yours is one of them, say that it is hidden)", count=len(hidden)
+        )
+        return message("{names} and {unnamed}", names=names, unnamed=unnamed) if names else unnamed
+    return names or message("no network at all")
 
 
 def is_hidden(access_point: AccessPoint) -> bool:

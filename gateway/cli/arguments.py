@@ -8,6 +8,8 @@ from pathlib import Path
 import aiohttp
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
 from gateway.protocol.endpoint import Endpoint
 
 
@@ -20,9 +22,9 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise click.UsageError(f"{pair!r} is not name=value")
+            raise click.UsageError(localize(message("{pair!r} is not name=value", pair=pair)))
         if name in values:
-            raise click.UsageError(f"{name} is given twice")
+            raise click.UsageError(localize(message("{name} is given twice", name=name)))
         values[name] = value
     return values
 
@@ -47,7 +49,7 @@ def build_body(endpoint: Endpoint, pairs: Sequence[str]) -> dict[str, str] | aio
 def _find_file(name: str, value: str) -> Path:
     path = Path(value.removeprefix("@"))
     if not value.startswith("@"):
-        raise click.UsageError(f"{name} is a file: give {name}=@FILE")
+        raise click.UsageError(localize(message("{name} is a file: give {name}=@FILE", name=name)))
     if not path.is_file():
-        raise click.UsageError(f"{name}: {path} is not a file that can be read")
+        raise click.UsageError(localize(message("{name}: {path} is not a file that can be read", name=name, path=path)))
     return path

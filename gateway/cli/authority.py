@@ -6,6 +6,7 @@ from typing import Any
 import click
 import segno
 
+from firmware_tools.language import message
 from gateway.api.authority_page import format_fingerprint
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
@@ -23,8 +24,10 @@ def _render(document: dict[str, Any]) -> None:
     names = ("name", "expires_at", "file", "leaf_expires_at", "names", "addresses", "not_covered")
     members = {name: document[name] for name in names}
     print_members({name: ", ".join(value) if isinstance(value, list) else value for name, value in members.items()})
-    print_line("\nThe fingerprint (SHA-256), to compare with the one on a till:")
+    print_line("")
+    print_line(message("The fingerprint (SHA-256), to compare with the one on a till:"))
     print_line(format_fingerprint(document["certificate_sha256"]))
-    print_line(f"\nOpen {document['page']} on the till:")
+    print_line("")
+    print_line(message("Open {page} on the till:", page=document["page"]))
     if sys.stdout.isatty():
         segno.make(document["page"], error="m", micro=False).terminal(sys.stdout, compact=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from firmware_tools.language import message
 from gateway.backup.create import create_backup
 from gateway.backup.restore import restore_backup
 from gateway.cli.command import CommandContext, run_command
@@ -24,7 +25,7 @@ def backup(context: CommandContext, file: Path) -> None:
         path = find_settings_file(context.config)
         members = create_backup(load_settings(path), path, file)
         context.emit({name: value for name, value in members.items() if context.json or name != "files"}, print_members)
-        print_message(f"{file} holds secrets: keep it where only you can read it.")
+        print_message(message("{file} holds secrets: keep it where only you can read it.", file=file))
 
     run_command(context, work())
 
@@ -44,13 +45,20 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
         context.emit(done, print_members)
         for key, path in done["left_out"].items():
             print_message(
-                f"{key}: {path} was not written: only certificates, keys and secrets beside the settings are; it is "
-                f"sunmi-gateway/files/{key} inside"
+                message(
+                    "{key}: {path} was not written: only certificates, keys and secrets beside the settings "
+                    "are; it is sunmi-gateway/files/{key} inside",
+                    key=key,
+                    path=path,
+                )
             )
         if done["held"]:
             print_message(
-                f"{done['held']} calls for the cloud are held back, since newer ones may have been sent: look at them "
-                "(sunmi-gateway outbox list --state waiting), then sunmi-gateway outbox release"
+                message(
+                    "{held} calls for the cloud are held back, since newer ones may have been sent: look at "
+                    "them (sunmi-gateway outbox list --state waiting), then sunmi-gateway outbox release",
+                    held=done["held"],
+                )
             )
 
     run_command(context, work())

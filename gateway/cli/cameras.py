@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import describe_error, message
 from gateway.cameras.capture import make_file_name
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient, ApiError
@@ -18,16 +20,15 @@ from gateway.errors import NotFound
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 
-_SOURCES_HELP = "- reads it from standard input, @FILE from a file; left out, it is asked for."
-_NUMBER_QUESTION = "Activation number of {}"
+_SOURCES_HELP = message("- reads it from standard input, @FILE from a file; left out, it is asked for.")
 _COLUMNS = {
-    "SN": "sn",
-    "MODEL": "model",
-    "NAME": "name",
-    "ADDRESS": "address",
-    "MANAGED": "managed",
-    "ONLINE": "online",
-    "ACTIVATION": "activation",
+    message("SN"): "sn",
+    message("MODEL"): "model",
+    message("NAME"): "name",
+    message("ADDRESS"): "address",
+    message("MANAGED"): "managed",
+    message("ONLINE"): "online",
+    message("ACTIVATION"): "activation",
 }
 
 
@@ -43,14 +44,18 @@ async def discover(context: CommandContext, api: ApiClient, timeout_s: float, me
     def render(document: dict[str, Any]) -> None:
         print_table(document["cameras"], _COLUMNS)
         for one in document["unidentified"]:
-            print_line(f"unidentified: {one['address']} (sunmi-gateway cameras add SN --address {one['address']})")
+            print_line(
+                message(
+                    "unidentified: {address} (sunmi-gateway cameras add SN --address {address})", address=one["address"]
+                )
+            )
         for name, method in document["methods"].items():
             if method["error"]:
                 print_message(f"{name}: {method['error']}")
 
     context.emit(result, render)
     if all(method["error"] and not method["found"] for method in result["methods"].values()):
-        fail("no method could look for cameras: the reasons are above, and `sunmi-gateway doctor` tells more")
+        fail(message("no method could look for cameras: the reasons are above, and `sunmi-gateway doctor` tells more"))
 
 
 @click.group()
@@ -92,8 +97,8 @@ async def add_camera(
         shown = exc.document.get("certificate_sha256")
         if shown is None or certificate or not context.can_prompt:
             raise
-        print_message(str(exc))
-        if not await context.confirm(f"It shows the certificate {shown}. Is it right?"):
+        print_message(describe_error(exc))
+        if not await context.confirm(message("It shows the certificate {shown}. Is it right?", shown=shown)):
             raise
         camera = await api.post("cameras", body | {"certificate_sha256": shown})
     context.emit(camera, print_members)
@@ -105,12 +110,19 @@ async def add_camera(
 async def access_points(context: CommandContext, api: ApiClient, sn: str) -> None:
     """List the Wi-Fi networks that a camera sees."""
     document = await api.get(f"cameras/{sn}/access-points")
-    columns = {"SSID": "ssid", "KEY MANAGEMENT": "key_mgmt"}
+    columns = {message("SSID"): "ssid", message("KEY MANAGEMENT"): "key_mgmt"}
     context.emit(document, lambda shown: print_table(shown["access_points"], columns))
     if any(not point["ssid"].strip("\0 ") for point in document["access_points"]):
-        print_message("a network without a name hides it: give its name with --ssid, and --hidden to provision")
+        print_message(
+            message("a network without a name hides it: give its name with --ssid, and --hidden to provision")
+        )
     if document["left_out"]:
-        print_message(f"entries of the camera's list that cannot be read and are left out: {document['left_out']}")
+        print_message(
+            message(
+                "entries of the camera's list that cannot be read and are left out: {left_out}",
+                left_out=document["left_out"],
+            )
+        )
 
 
 @cameras.command()
@@ -122,7 +134,9 @@ async def wifi(context: CommandContext, api: ApiClient, sn: str, ssid: str | Non
     """Set the Wi-Fi network that a camera joins."""
     body = await _read_network(context, ssid or context.settings().provisioning.ssid, password)
     if "ssid" not in body:
-        raise click.UsageError("--ssid is missing, and the settings name no network (provisioning.ssid)")
+        raise click.UsageError(
+            localize(message("--ssid is missing, and the settings name no network (provisioning.ssid)"))
+        )
     context.emit(await api.call("PUT", f"cameras/{sn}/wifi", body), print_members)
 
 
@@ -135,9 +149,11 @@ async def activate(
     context: CommandContext, api: ApiClient, sn: str, activation_number: str | None, confirm_erase: bool
 ) -> None:
     """Activate a camera for this account; this deletes its face groups."""
-    number = await context.read_secret("--activation-number", activation_number, _NUMBER_QUESTION.format(sn))
+    number = await context.read_secret(
+        "--activation-number", activation_number, message("Activation number of {sn}", sn=sn)
+    )
     if not number:
-        raise click.UsageError("--activation-number is missing")
+        raise click.UsageError(localize(message("--activation-number is missing")))
     body = {"activation_number": number, "confirm_erase": await _confirm_erase(context, confirm_erase)}
     async with _cancel_on_interrupt(context, api, sn):
         camera = await api.post(f"cameras/{sn}/activation", body)
@@ -175,10 +191,12 @@ async def provision(
         body["hidden"] = True
     if resume:
         if body:
-            raise click.UsageError("--resume goes on with the values that were given before: give no others")
+            raise click.UsageError(
+                localize(message("--resume goes on with the values that were given before: give no others"))
+            )
         await api.get(f"cameras/{sn}/provisioning")
     elif no_wifi and not body.keys().isdisjoint({"ssid", "password", "hidden"}):
-        raise click.UsageError("--no-wifi goes with neither --ssid nor --password nor --hidden")
+        raise click.UsageError(localize(message("--no-wifi goes with neither --ssid nor --password nor --hidden")))
     else:
         ssid = body.pop("ssid", None) or ("" if no_wifi else context.settings().provisioning.ssid)
         body |= await _read_network(context, ssid, body.pop("password", None))
@@ -189,7 +207,16 @@ async def provision(
         job = await _follow(context, api, sn, body)
     context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
     if job["state"] != "done":
-        fail(f"{sn}: step {job['step']} {job['state']}: {job['reason']}: {job['detail'] or _detail(job)}")
+        fail(
+            message(
+                "{sn}: step {step} {state}: {reason}: {detail}",
+                sn=sn,
+                step=job["step"],
+                state=job["state"],
+                reason=job["reason"],
+                detail=job["detail"] or _detail(job),
+            )
+        )
 
 
 async def _read_network(context: CommandContext, ssid: str, password: str | None) -> dict[str, str]:
@@ -197,7 +224,7 @@ async def _read_network(context: CommandContext, ssid: str, password: str | None
     is_known = password is None and context.settings().provisioning.find_password(ssid) is not None
     if is_known or not (ssid or password):
         return {"ssid": ssid} if ssid else {}
-    question = f"Password of the Wi-Fi network {ssid} (Enter: it has none)"
+    question = message("Password of the Wi-Fi network {ssid} (Enter: it has none)", ssid=ssid)
     secret = await context.read_secret("--password", password, question)
     return ({"ssid": ssid} if ssid else {}) | ({"password": secret} if secret is not None else {})
 
@@ -215,7 +242,7 @@ async def _read_activation_number(
         with contextlib.suppress(ApiError):
             if (await api.get(f"cameras/{sn}"))["activation"] in ("activated", "other_owner"):
                 return {}
-    question = f"{_NUMBER_QUESTION.format(sn)} (Enter: do not activate)"
+    question = message("Activation number of {sn} (Enter: do not activate)", sn=sn)
     number = await context.read_secret("--activation-number", given, question)
     return {"activation_number": number} if number else {}
 
@@ -255,7 +282,7 @@ async def _cancel_on_interrupt(context: CommandContext, api: ApiClient, sn: str)
         try:
             job = await api.call("DELETE", f"cameras/{sn}/provisioning")
         except ApiError as exc:
-            fail(f"{sn}: interrupted: {exc}")
+            fail(message("{sn}: interrupted: {reason}", sn=sn, reason=exc))
         context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
         fail(f"{sn}: {job['detail']}")
 
@@ -263,7 +290,7 @@ async def _cancel_on_interrupt(context: CommandContext, api: ApiClient, sn: str)
 async def _wait_for_person(context: CommandContext, api: ApiClient, path: str, job: dict[str, Any]) -> None:
     """Ask a person to change the laptop's network. Cancels the job if nobody can be prompted."""
     try:
-        await context.wait_for_person(f"step {job['step']}: {_detail(job)}")
+        await context.wait_for_person(message("step {step}: {detail}", step=job["step"], detail=_detail(job)))
     except SystemExit:
         await api.call("DELETE", path)
         raise
@@ -291,7 +318,7 @@ async def call(context: CommandContext, api: ApiClient, sn: str, endpoint: str, 
     try:
         known = CATALOGUE.get("camera", endpoint)
     except NotFound as exc:
-        raise click.UsageError(f"{exc} (sunmi-gateway catalogue)") from exc
+        raise click.UsageError(localize(message("{reason} (sunmi-gateway catalogue)", reason=exc))) from exc
     body = build_body(known, arguments)
     context.emit(await api.post(f"cameras/{sn}/openapi/{known.path}", body), print_json)
 
@@ -304,7 +331,7 @@ async def call(context: CommandContext, api: ApiClient, sn: str, endpoint: str, 
 @with_api
 async def capture(context: CommandContext, api: ApiClient, sn: str, output: Path | None) -> None:
     """Record, redacted, how a camera responds to every read and how it announces itself."""
-    print_message(f"reading everything from {sn}; this takes minutes if the camera is slow")
+    print_message(message("reading everything from {sn}; this takes minutes if the camera is slow", sn=sn))
     document = await api.post(f"cameras/{sn}/capture", {})
     if context.json:
         context.emit(document, print_json)
@@ -327,7 +354,7 @@ async def snapshot(context: CommandContext, api: ApiClient, sn: str, file: Path)
     try:
         await asyncio.to_thread(file.write_bytes, jpeg)
     except OSError as exc:
-        fail(f"{file} cannot be written: {exc.strerror}")
+        fail(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror))
     context.emit({"sn": sn, "file": str(file), "bytes": len(jpeg)}, lambda shown: print_line(shown["file"]))
 
 
@@ -354,13 +381,13 @@ async def trust(context: CommandContext, api: ApiClient, sn: str, certificate: s
 async def forget(context: CommandContext, api: ApiClient, sn: str) -> None:
     """Forget a camera and its certificate."""
     await api.call("DELETE", f"cameras/{sn}")
-    context.emit({"sn": sn, "forgotten": True}, lambda _: print_line(f"{sn}: forgotten"))
+    context.emit({"sn": sn, "forgotten": True}, lambda _: print_line(message("{sn}: forgotten", sn=sn)))
 
 
 async def _confirm_erase(context: CommandContext, given: bool) -> bool:
     """Return True if the face groups may be deleted. Fails if they may not, or if nobody can be asked."""
     if not given and not context.can_prompt:
-        fail("activation deletes the camera's face groups: give --confirm-erase if that is right")
-    if not given and not await context.confirm("Activation deletes the camera's face groups. Go on?"):
-        fail("nothing was activated: the camera's face groups would be deleted")
+        fail(message("activation deletes the camera's face groups: give --confirm-erase if that is right"))
+    if not given and not await context.confirm(message("Activation deletes the camera's face groups. Go on?")):
+        fail(message("nothing was activated: the camera's face groups would be deleted"))
     return True

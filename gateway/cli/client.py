@@ -7,6 +7,8 @@ from typing import Any
 
 import aiohttp
 
+from firmware_tools.command_language import command_language
+from firmware_tools.language import message
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.errors import StateError
 from gateway.protocol import json_text
@@ -18,7 +20,7 @@ class ApiError(Exception):
     """The gateway responded with a problem document."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        super().__init__(str(document.get("detail", "the gateway failed")))
+        super().__init__(str(document.get("detail", message("the gateway failed"))))
         self.document = document
         """The problem document."""
 
@@ -47,7 +49,8 @@ class ApiClient:
         Ends when the gateway ends the stream. Raises `ApiError` and `StateError`.
         """
         try:
-            async with self._session.get(f"/api/v1/{path}", headers={"Accept": "text/event-stream"}) as response:
+            headers = {"Accept": "text/event-stream", "Accept-Language": command_language()}
+            async with self._session.get(f"/api/v1/{path}", headers=headers) as response:
                 if response.status >= 400:
                     raise ApiError(json_text.loads(await response.read()))
                 event = "message"
@@ -60,7 +63,13 @@ class ApiClient:
                     elif not name:
                         event = "message"
         except (aiohttp.ClientError, OSError) as exc:
-            raise StateError(f"the gateway that holds {self._directory} does not respond any more: {exc}") from exc
+            raise StateError(
+                message(
+                    "the gateway that holds {directory} does not respond any more: {reason}",
+                    directory=self._directory,
+                    reason=exc,
+                )
+            ) from exc
 
     async def get_bytes(self, path: str) -> bytes:
         """GET a path below `/api/v1/` whose response is no JSON. Raises `ApiError` and `StateError`."""
@@ -73,13 +82,19 @@ class ApiClient:
 
     async def _request(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None) -> bytes:
         is_json = isinstance(body, Mapping)
-        headers = {"Content-Type": "application/json"} if is_json else {}
+        headers = {"Accept-Language": command_language()} | ({"Content-Type": "application/json"} if is_json else {})
         data = json_text.dumps(body).encode() if is_json else body
         try:
             async with self._session.request(method, f"/api/v1/{path}", data=data, headers=headers) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as exc:
-            raise StateError(f"the gateway that holds {self._directory} does not respond: {exc}") from exc
+            raise StateError(
+                message(
+                    "the gateway that holds {directory} does not respond: {reason}",
+                    directory=self._directory,
+                    reason=exc,
+                )
+            ) from exc
         if response.status >= 400:
             raise ApiError(json_text.loads(raw) if raw else {})
         return raw
@@ -97,8 +112,12 @@ async def connect_api(settings: Settings) -> AsyncIterator[ApiClient]:
             session = await stack.enter_async_context(socket_session(StateDirectory.socket_in(directory)))
         else:
             raise StateError(
-                f"a gateway runs on {directory}, and this system has no Unix sockets for commands: "
-                f"call its REST API at {StateDirectory.load_address(directory)} with a token"
+                message(
+                    "a gateway runs on {directory}, and this system has no Unix sockets for commands: call "
+                    "its REST API at {load_address} with a token",
+                    directory=directory,
+                    load_address=StateDirectory.load_address(directory),
+                )
             )
         yield ApiClient(session, directory, running=running)
 

@@ -2,6 +2,8 @@
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
@@ -25,9 +27,9 @@ async def call(context: CommandContext, api: ApiClient, path: str, arguments: tu
     try:
         known = CATALOGUE.get("cloud", path)
     except NotFound as exc:
-        raise click.UsageError(f"{exc} (sunmi-gateway catalogue)") from exc
+        raise click.UsageError(localize(message("{reason} (sunmi-gateway catalogue)", reason=exc))) from exc
     response = await api.post(f"cloud/{known.path}", build_body(known, arguments))
     context.emit(response, print_json)
     if "outbox_id" in response:
         command = f"sunmi-gateway outbox show {response['outbox_id']}"
-        print_message(f"kept in the outbox until the cloud has accepted it: {command}")
+        print_message(message("kept in the outbox until the cloud has accepted it: {command}", command=command))

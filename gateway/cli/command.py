@@ -10,6 +10,8 @@ from typing import Any, Concatenate, NoReturn, ParamSpec
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import describe_error, message
 from gateway.cli.client import ApiClient, ApiError, connect_api
 from gateway.cli.encoding import make_printable, print_json
 from gateway.cli.terminal import read_hidden_line, read_line
@@ -49,14 +51,14 @@ class CommandContext:
     async def wait_for_person(self, task: str) -> None:
         """Wait until a person has done a task. Fails if nobody can be prompted."""
         if not self.can_prompt:
-            fail(f"a person is needed: {task}")
-        click.echo(task, err=True)
-        click.echo("Press Enter: ", nl=False, err=True)
+            fail(message("a person is needed: {task}", task=task))
+        click.echo(localize(task), err=True)
+        click.echo(localize(message("Press Enter: ")), nl=False, err=True)
         await _read_line()
 
     async def confirm(self, question: str) -> bool:
         """Ask a person a question, to be answered with yes or no. Fails if standard input has ended."""
-        click.echo(f"{question} [y/N]: ", nl=False, err=True)
+        click.echo(f"{localize(question)} [y/N]: ", nl=False, err=True)
         return (await _read_line()).strip().lower() in ("y", "yes")
 
     async def read_secret(self, option: str, value: str | None, question: str) -> str | None:
@@ -68,7 +70,7 @@ class CommandContext:
         if value is None and not self.can_prompt:
             return None
         if value is None or (value == "-" and self.can_prompt):
-            click.echo(f"{question}: ", nl=False, err=True)
+            click.echo(f"{localize(question)}: ", nl=False, err=True)
             line = await read_hidden_line()
             click.echo(err=True)
         elif value == "-":
@@ -78,13 +80,13 @@ class CommandContext:
         else:
             return value
         if line is None:
-            fail(f"{option}: standard input has ended")
+            fail(message("{option}: standard input has ended", option=option))
         return line
 
 
 def fail(reason: str) -> NoReturn:
     """Print the reason in one line to standard error, and exit with status 1."""
-    click.echo(f"sunmi-gateway: {make_printable(' '.join(reason.split()))}", err=True)
+    click.echo(f"sunmi-gateway: {make_printable(' '.join(localize(reason).split()))}", err=True)
     sys.exit(1)
 
 
@@ -92,7 +94,7 @@ async def _read_line() -> str:
     """Read a line from the terminal. Fails if standard input has ended."""
     line = await read_line()
     if line is None:
-        fail("standard input has ended")
+        fail(message("standard input has ended"))
     return line
 
 
@@ -100,9 +102,11 @@ def _read_secret_file(option: str, file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as exc:
-        raise click.UsageError(f"{option}: {file} cannot be read: {exc.strerror}") from exc
+        reason = message("{option}: {file} cannot be read: {reason}", option=option, file=file, reason=exc.strerror)
+        raise click.UsageError(localize(reason)) from exc
     except UnicodeDecodeError as exc:
-        raise click.UsageError(f"{option}: {file} is not text in UTF-8") from exc
+        reason = message("{option}: {file} is not text in UTF-8", option=option, file=file)
+        raise click.UsageError(localize(reason)) from exc
 
 
 def write_file(file: Path, text: str) -> None:
@@ -110,7 +114,7 @@ def write_file(file: Path, text: str) -> None:
     try:
         file.write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
-        fail(f"{file} cannot be written: {exc.strerror}")
+        fail(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror))
 
 
 def with_api(
@@ -139,8 +143,8 @@ def run_command(context: CommandContext, work: Coroutine[Any, Any, None]) -> Non
     except ApiError as exc:
         if context.json:
             print_json(exc.document)
-        fail(str(exc))
+        fail(describe_error(exc))
     except GatewayError as exc:
-        fail(str(exc))
+        fail(describe_error(exc))
     except KeyboardInterrupt:
-        fail("interrupted")
+        fail(message("interrupted"))

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
 from gateway.api.local_socket import socket_session
 from gateway.api.server import serve
 from gateway.app import Gateway
@@ -78,26 +80,43 @@ async def _run_demo(context: CommandContext, once: bool) -> None:
 
 async def _run_steps(gateway: Gateway, store: SimulatedStore, url: str) -> dict[str, Any]:
     """Run every step through the REST API, as an installer and a till would."""
-    messages.rule("A simulated store")
-    messages.print(f"{len(store.cameras)} cameras and a cloud, all on loopback. The gateway: [bold]{url}[/bold]")
+    messages.rule(localize(message("A simulated store")))
+    text = message(
+        "{count} cameras and a cloud, all on loopback. The gateway: [bold]{url}[/bold]",
+        count=len(store.cameras),
+        url=url,
+    )
+    messages.print(localize(text))
     async with socket_session(gateway.socket) as http:
         api = ApiClient(http, gateway.directory.path)
-        messages.rule("1  Discover")
+        messages.rule(localize(message("1  Discover")))
         found = await api.post("discovery", {"timeout_s": 1.5})
         for camera in found["cameras"]:
-            messages.print(f"found {camera['sn']} {camera['model']} at {camera['address']} ({camera['activation']})")
+            text = message(
+                "found {sn} {model} at {address} ({activation})",
+                sn=camera["sn"],
+                model=camera["model"],
+                address=camera["address"],
+                activation=camera["activation"],
+            )
+            messages.print(localize(text))
         new_camera = next(camera for camera in store.cameras if not camera.state.activated)
-        messages.rule(f"2  Put {new_camera.sn} to work: Wi-Fi, then activation")
+        messages.rule(localize(message("2  Put {sn} to work: Wi-Fi, then activation", sn=new_camera.sn)))
         job = await _provision(api, store, new_camera.sn)
-        messages.rule("3  Change its configuration")
+        messages.rule(localize(message("3  Change its configuration")))
         await api.post(f"cameras/{new_camera.sn}/openapi/config/setZoom", {"zoom": 200})
         lens = await api.post(f"cameras/{new_camera.sn}/openapi/config/getZoomFocusConf", {})
-        messages.print(f"zoom is now {lens['data']['zoom']} of {lens['data']['max_zoom']}")
-        messages.rule("4  Relay an order to the cloud")
+        data = lens["data"]
+        text = message("zoom is now {zoom} of {max_zoom}", zoom=data["zoom"], max_zoom=data["max_zoom"])
+        messages.print(localize(text))
+        messages.rule(localize(message("4  Relay an order to the cloud")))
         response = await api.post("cloud/order/update", {"order_list": [_ORDER]})
-        messages.print(f"order {_ORDER['order_no']} relayed, the cloud responded {response}", markup=False)
+        text = message(
+            "order {order} relayed, the cloud responded {response}", order=_ORDER["order_no"], response=response
+        )
+        messages.print(localize(text), markup=False)
         name = await api.post(f"cameras/{new_camera.sn}/openapi/config/getName", {})
-        messages.rule("5  Events: a face, then a motion, and a till that receives them")
+        messages.rule(localize(message("5  Events: a face, then a motion, and a till that receives them")))
         events = await _watch_events(api, store, store.cameras[0], new_camera)
     return {
         "discovered": len(found["cameras"]),
@@ -134,7 +153,7 @@ async def _provision(api: ApiClient, store: SimulatedStore, sn: str) -> dict[str
         await asyncio.sleep(0.1)
         job = await api.get(f"cameras/{sn}/provisioning")
     if job["state"] != "done":
-        raise DemoError(f"the demo failed at step {job['step']}: {job['reason']}")
+        raise DemoError(message("the demo failed at step {step}: {reason}", step=job["step"], reason=job["reason"]))
     return job
 
 
@@ -160,9 +179,15 @@ async def _watch_events(
                     if len(events) == len(_EXPECTED_EVENTS):
                         break
     except TimeoutError as exc:
-        raise DemoError(f"the till received {len(events)} events within {_EVENTS_TIMEOUT_S:.0f} s") from exc
+        raise DemoError(
+            message(
+                "the till received {count} events within {events_timeout_s:.0f} s",
+                count=len(events),
+                events_timeout_s=_EVENTS_TIMEOUT_S,
+            )
+        ) from exc
     if [event["type"] for event in events] != _EXPECTED_EVENTS:
-        raise DemoError(f"the till received other events than the cameras reported: {events}")
+        raise DemoError(message("the till received other events than the cameras reported: {events}", events=events))
     return events
 
 
@@ -176,21 +201,28 @@ def _format_event(event: dict[str, Any]) -> str:
 async def _run_until_stopped(gateway: Gateway, store: SimulatedStore, url: str, settings_file: Path) -> None:
     token = await gateway.tokens.create("demo", "admin")
     stop = stop_signal()
-    messages.rule("Now yours")
+    messages.rule(localize(message("Now yours")))
     code = gateway.pairing.create("demo console", ["admin"], valid_s=86400).code
-    messages.print(f"The console, in a browser: {url}console/sign-in#code={code}", soft_wrap=True)
+    console, docs = f"{url}console/sign-in#code={code}", f"{url}docs"
+    messages.print(localize(message("The console, in a browser: {url}", url=console)), soft_wrap=True)
     messages.print(f"curl -H 'Authorization: Bearer {token}' {url}api/v1/cameras", soft_wrap=True)
-    messages.print(f"{url}docs lists every call; commands:", soft_wrap=True)
+    messages.print(localize(message("{url} lists every call; commands:", url=docs)), soft_wrap=True)
     messages.print(f".venv/bin/sunmi-gateway --config {settings_file} cameras list", soft_wrap=True)
     messages.print(f".venv/bin/sunmi-gateway --config {settings_file} events tail", soft_wrap=True)
-    messages.print("Ctrl-C ends the demo.")
+    messages.print(localize(message("Ctrl-C ends the demo.")))
     async with TrafficGenerator(store.cameras, store.cloud).running():
         await stop.wait()
 
 
 def _summarise(summary: dict[str, Any]) -> str:
-    return (
-        f"demo done in {summary['seconds']} s: {summary['discovered']} cameras discovered, {summary['provisioned']} "
-        f"on Wi-Fi, activated and zoomed to {summary['zoom']}, order {summary['order']} relayed, "
-        f"{len(summary['events'])} events received"
+    text = message(
+        "demo done in {seconds} s: {discovered} cameras discovered, {provisioned} on Wi-Fi, activated and zoomed to "
+        "{zoom}, order {order} relayed, {events} events received",
+        seconds=summary["seconds"],
+        discovered=summary["discovered"],
+        provisioned=summary["provisioned"],
+        zoom=summary["zoom"],
+        order=summary["order"],
+        events=len(summary["events"]),
     )
+    return localize(text)

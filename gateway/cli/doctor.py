@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import describe_error, message
 from gateway.cli.client import ApiError, connect_api
 from gateway.cli.command import CommandContext, run_command
 from gateway.doctor.check import CheckContext, Finding, run_checks
@@ -21,6 +24,12 @@ from gateway.storage.state_directory import StateDirectory
 _TIMEOUT_S: Final = 60.0
 _STATUS_TIMEOUT_S: Final = 5.0
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
+_STATUS_WORDS: Final = {
+    "ok": message("ok"),
+    "warning": message("warning"),
+    "failed": message("failed"),
+    "skipped": message("skipped"),
+}
 
 
 @click.command()
@@ -46,8 +55,11 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
     try:
         settings = load_settings(path)
     except SettingsError as exc:
-        advice = f"correct it; {DOCUMENTED_FILE} explains each setting, `sunmi-gateway init` writes a first file"
-        return [Finding("failed", str(exc), what_to_do=advice, check="settings").describe()]
+        advice = message(
+            "correct it; {documented_file} explains each setting, `sunmi-gateway init` writes a first file",
+            documented_file=DOCUMENTED_FILE,
+        )
+        return [Finding("failed", describe_error(exc), what_to_do=advice, check="settings").describe()]
     settings_findings = [one._replace(check="settings").describe() for one in _check_settings_files(path, settings)]
     held = False
     try:
@@ -56,13 +68,19 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
             async with asyncio.timeout(_STATUS_TIMEOUT_S):
                 await api.get("status")
             found = (await api.post("doctor", {}))["findings"]
-            what = "a gateway runs" if held else "no gateway runs on this state directory now"
+            what = message("a gateway runs") if held else message("no gateway runs on this state directory now")
             gateway = Finding("ok" if held else "skipped", what, str(settings.state_directory))
     except (GatewayError, ApiError, TimeoutError) as exc:
-        reason = str(exc) or "it took too long"
-        what, advice = "no gateway can start with these settings", "correct it, then run the doctor again"
+        reason = describe_error(exc) or message("it took too long")
+        what, advice = (
+            message("no gateway can start with these settings"),
+            message("correct it, then run the doctor again"),
+        )
         if held:
-            what, advice = "a gateway runs, but does not respond", "restart it: systemctl restart sunmi-gateway"
+            what, advice = (
+                message("a gateway runs, but does not respond"),
+                message("restart it: systemctl restart sunmi-gateway"),
+            )
         gateway = Finding("failed", what, reason, advice)
         found = [one.describe() for one in await run_checks(CheckContext(settings, None), CHECKS)]
     return [*settings_findings, gateway._replace(check="gateway").describe(), *found]
@@ -70,24 +88,28 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
 
 def _check_settings_files(path: Path | None, settings: Settings) -> list[Finding]:
     if path is None:
-        return [Finding("warning", "there is no settings file", what_to_do="run `sunmi-gateway init`")]
+        return [
+            Finding("warning", message("there is no settings file"), what_to_do=message("run `sunmi-gateway init`"))
+        ]
     findings = []
     for file in (path, *map(Path, filter(None, [settings.cloud.secret_key_file, settings.provisioning.password_file]))):
         if os.name == "posix" and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
             mode = f"mode {stat.S_IMODE(file.stat().st_mode):04o}"
-            what = f"{file} is open to other users, and holds secrets"
+            what = message("{file} is open to other users, and holds secrets", file=file)
             findings.append(Finding("warning", what, mode, f"chmod o-rwx,g-w {file}"))
-    return [*findings, Finding("ok", f"{path} can be used")]
+    return [*findings, Finding("ok", message("{path} can be used", path=path))]
 
 
 def _render(document: dict[str, Any]) -> None:
     console = Console(highlight=False, emoji=False)
     for one in document["findings"]:
         status = one["status"]
-        console.print(f"[{_COLOURS[status]}]{status.ljust(8)}[/] {one['check'].ljust(18)} ", end="")
-        console.print(one["what"], markup=False, soft_wrap=True)
+        shown = localize(_STATUS_WORDS[status])
+        padding = " " * max(0, 8 - cell_len(shown))
+        console.print(f"[{_COLOURS[status]}]{shown}{padding}[/] {one['check'].ljust(18)} ", end="")
+        console.print(localize(one["what"]), markup=False, soft_wrap=True)
         for prefix, member in (("  ", "evidence"), ("->", "what_to_do")):
             if one[member]:
-                console.print(f"{' ' * 25} {prefix} {one[member]}", markup=False, soft_wrap=True)
+                console.print(f"{' ' * 25} {prefix} {localize(one[member])}", markup=False, soft_wrap=True)
     counts = {status: sum(one["status"] == status for one in document["findings"]) for status in _COLOURS}
-    console.print(", ".join(f"{count} {status}" for status, count in counts.items()))
+    console.print(", ".join(f"{count} {localize(_STATUS_WORDS[status])}" for status, count in counts.items()))

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import click
 
+from firmware_tools.language import message
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
 from gateway.cli.hooks import hook, hooks, unhook
@@ -33,9 +34,9 @@ async def tail(context: CommandContext, api: ApiClient, /, no_follow: bool, **gi
     if no_follow or not api.running:
         await _print_stored(context, api, query)
         if not no_follow:
-            print_message("no gateway runs here, so no new events will come: these are the stored ones")
+            print_message(message("no gateway runs here, so no new events will come: these are the stored ones"))
         return
-    print_message("waiting for events; Ctrl-C ends")
+    print_message(message("waiting for events; Ctrl-C ends"))
     async for name, document in api.stream(f"events?{urlencode(query)}"):
         if name == "notice":
             print_message(document["detail"])

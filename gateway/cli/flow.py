@@ -7,14 +7,27 @@ from urllib.parse import urlencode
 
 import click
 
+from firmware_tools.language import join, message
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
 from gateway.cli.output import print_bars, print_line, print_message, print_table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_KINDS: Final = {"new": "new", "repeat": "repeat", "members": "members", "face_not_seen": "with no face seen"}
-_AGES: Final = {"AGE": "age", "NEW": "new", "REPEAT": "repeat", "MEMBERS": "members", "MEN": "men", "WOMEN": "women"}
+_KINDS: Final = {
+    "new": message("new"),
+    "repeat": message("repeat"),
+    "members": message("members"),
+    "face_not_seen": message("with no face seen"),
+}
+_AGES: Final = {
+    message("AGE"): "age",
+    message("NEW"): "new",
+    message("REPEAT"): "repeat",
+    message("MEMBERS"): "members",
+    message("MEN"): "men",
+    message("WOMEN"): "women",
+}
 _STEPS: Final = ("hours", "days", "weeks", "months")
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -60,8 +73,17 @@ async def _print_flow(context: CommandContext, api: ApiClient, kind: str, query:
 
 
 def _draw(document: Any) -> None:
-    days = document["date"] or "today" if "date" in document else _format_range(document["from"], document["to"])
-    print_line(f"shop {document['shop_id'] or document['sunmi_shop_no']}, {days}: {_summarise(document)}")
+    days = (
+        document["date"] or message("today") if "date" in document else _format_range(document["from"], document["to"])
+    )
+    print_line(
+        message(
+            "shop {shop_id}, {days}: {customers}",
+            shop_id=document["shop_id"] or document["sunmi_shop_no"],
+            days=days,
+            customers=_summarise(document),
+        )
+    )
     print_line(_describe_source(document))
     steps: list[Any] = next((document[name] for name in _STEPS if document.get(name)), [])
     if steps:
@@ -75,21 +97,28 @@ def _draw(document: Any) -> None:
 
 
 def _format_range(first: str, last: str) -> str:
-    return first if first == last else f"{first} to {last}"
+    return first if first == last else message("{first} to {last}", first=first, last=last)
 
 
 def _summarise(document: Any) -> str:
     total = document["total"]
-    kinds = [f"{document[name]} {text}" for name, text in _KINDS.items() if document[name] is not None]
-    customers = "total not known" if total is None else f"{total} customer{'' if total == 1 else 's'}"
-    return f"{customers} ({', '.join(kinds)})" if kinds else customers
+    kinds = [
+        message("{number} {kind}", number=document[name], kind=kind)
+        for name, kind in _KINDS.items()
+        if document[name] is not None
+    ]
+    customers = message("total not known") if total is None else message("{total} customers", total=total)
+    if total == 1:
+        customers = message("1 customer")
+    return message("{customers} ({kinds})", customers=customers, kinds=join(", ", kinds)) if kinds else customers
 
 
 def _describe_source(document: Any) -> str:
     if document["source"] == "cloud":
-        return "just fetched from the cloud"
-    age_s, source = document["age_s"], "cached" if document["source"] == "cache" else "partly cached"
-    for seconds, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if age_s >= 2 * seconds:
-            return f"{source}, fetched {age_s // seconds:.0f} {unit} ago"
-    return f"{source}, fetched {age_s:.0f} s ago"
+        return message("just fetched from the cloud")
+    age_s = document["age_s"]
+    source = message("cached") if document["source"] == "cache" else message("partly cached")
+    units = ((86400, message("days")), (3600, message("h")), (60, message("min")))
+    seconds, unit = next(((seconds, unit) for seconds, unit in units if age_s >= 2 * seconds), (1, message("s")))
+    age = f"{age_s if seconds == 1 else age_s // seconds:.0f}"
+    return message("{source}, fetched {age} {unit} ago", source=source, age=age, unit=unit)

@@ -4,19 +4,20 @@ from typing import Any
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api
 from gateway.cli.output import print_members, print_message, print_table
 
 _COLUMNS = {
-    "TARGET": "target",
-    "STATE": "state",
-    "CALLBACK": "callback",
-    "EVENTS": "events",
-    "SINCE": "since",
-    "LAST ERROR": "last_error",
+    message("TARGET"): "target",
+    message("STATE"): "state",
+    message("CALLBACK"): "callback",
+    message("EVENTS"): "events",
+    message("SINCE"): "since",
+    message("LAST ERROR"): "last_error",
 }
-_UNHOOK_WARNING = "This ends the subscriptions of every other system of this account at {}, too."
 
 
 @click.command()
@@ -40,14 +41,17 @@ async def hook(context: CommandContext, api: ApiClient, target: str) -> None:
 @with_api
 async def unhook(context: CommandContext, api: ApiClient, target: str, yes: bool) -> None:
     """End all subscriptions at the cloud or a camera, also of other systems, until `hook` or a restart."""
-    warning = _UNHOOK_WARNING.format("the cloud" if target == "cloud" else f"the camera {target}")
+    warning = message(
+        "This ends the subscriptions of every other system of this account at {target}, too.",
+        target=message("the cloud") if target == "cloud" else message("the camera {sn}", sn=target),
+    )
     if not yes:
         if not context.can_prompt:
-            fail(f"{warning} Use --yes to confirm")
-        if not click.confirm(f"{warning} Go on?", err=True):
-            fail("nothing was changed")
+            fail(message("{warning} Use --yes to confirm", warning=warning))
+        if not click.confirm(localize(message("{warning} Go on?", warning=warning)), err=True):
+            fail(message("nothing was changed"))
     _print_hook(context, await api.call("DELETE", _path(target)))
-    print_message("the gateway subscribes again with `events hook`, or when it is restarted")
+    print_message(message("the gateway subscribes again with `events hook`, or when it is restarted"))
 
 
 def _path(target: str) -> str:

@@ -6,6 +6,8 @@ from typing import Final, Literal, NamedTuple, TextIO
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
 from gateway.cli.command import CommandContext, fail, run_command
 from gateway.cli.output import print_members, print_message
 from gateway.cli.settings_file import CloudSection
@@ -16,10 +18,10 @@ from gateway.runtime.clock import PeerClock
 from gateway.settings import CLOUD_URLS, ENVIRONMENT_PREFIX, find_settings_file_to_write, parse_settings
 
 _QUESTIONS: Final = {
-    "environment": f"Environment of the SUNMI store cloud ({', '.join(CLOUD_URLS)})",
-    "app_id": "app_id of your account",
-    "secret_key": "Secret key of that app_id",
-    "shop_id": "shop_id of this store",
+    "environment": message("Environment of the SUNMI store cloud ({environments})", environments=", ".join(CLOUD_URLS)),
+    "app_id": message("app_id of your account"),
+    "secret_key": message("Secret key of that app_id"),
+    "shop_id": message("shop_id of this store"),
 }
 _OPTIONS: Final = {
     "environment": "--environment",
@@ -107,9 +109,13 @@ class _Wizard:
         if not self._section.exists or self._overwrite:
             return
         if not self._context.can_prompt:
-            fail(f"{path} exists: --overwrite changes the account in it and leaves the rest as it is")
-        if not click.confirm(f"{path} exists. Change the account in it (the rest stays)?", err=True):
-            fail(f"{path} was left as it is")
+            fail(
+                message("{path} exists: --overwrite changes the account in it and leaves the rest as it is", path=path)
+            )
+        if not click.confirm(
+            localize(message("{path} exists. Change the account in it (the rest stays)?", path=path)), err=True
+        ):
+            fail(message("{path} was left as it is", path=path))
 
     def _ask(self, key: str) -> None:
         """Set a key: the first time to what an option gives, else to what a person enters."""
@@ -129,11 +135,13 @@ class _Wizard:
             current = _UNCHANGED
         if not self._context.can_prompt:
             if not current:
-                fail(f"{_OPTIONS[key]} is missing: {_QUESTIONS[key]}")
+                fail(message("{option} is missing: {question}", option=_OPTIONS[key], question=_QUESTIONS[key]))
             return current
-        question = f"{_QUESTIONS[key]}, or Enter for the present one" if current == _UNCHANGED else _QUESTIONS[key]
+        question = _QUESTIONS[key]
+        if current == _UNCHANGED:
+            question = message("{question}, or Enter for the present one", question=question)
         answer: str = click.prompt(
-            question,
+            localize(question),
             default=current or None,
             hide_input=is_secret,
             show_default=not is_secret,
@@ -149,11 +157,14 @@ class _Wizard:
         try:
             await cloud.call(_TEST_ENDPOINT.encode(shop))
         except CloudRejectedCredentials as exc:
-            return _Verification("refused", f"app_id or secret key are wrong, or belong to another environment ({exc})")
+            return _Verification(
+                "refused",
+                message("app_id or secret key are wrong, or belong to another environment ({reason})", reason=exc),
+            )
         except VendorRefused as exc:
             if shop["shop_id"] == _ANY_SHOP:
                 return _Verification("accepted")
-            return _Verification("refused", f"shop_id {shop['shop_id']}: {exc}")
+            return _Verification("refused", message("shop_id {shop_id}: {reason}", shop_id=shop["shop_id"], reason=exc))
         except Problem as exc:
             return _Verification("unknown", exc.detail)
         finally:
@@ -166,7 +177,7 @@ class _Wizard:
             return True
         if verification.result == "refused":
             if not self._context.can_prompt:
-                fail(f"nothing was written: {verification.reason}")
+                fail(message("nothing was written: {reason}", reason=verification.reason))
             print_message(verification.reason)
             return False
         if not self._checked or self._unchecked:
@@ -174,10 +185,15 @@ class _Wizard:
             return True
         self._checked = False
         if not self._context.can_prompt:
-            fail(f"nothing was written; the answers cannot be checked: {verification.reason}; --unchecked writes them")
-        print_message(f"The answers cannot be checked: {verification.reason}")
-        if not click.confirm("Write them unchecked?", err=True):
-            fail("nothing was written")
+            fail(
+                message(
+                    "nothing was written; the answers cannot be checked: {reason}; --unchecked writes them",
+                    reason=verification.reason,
+                )
+            )
+        print_message(message("The answers cannot be checked: {reason}", reason=verification.reason))
+        if not click.confirm(localize(message("Write them unchecked?")), err=True):
+            fail(message("nothing was written"))
         return True
 
     def _report(self) -> None:
@@ -185,4 +201,6 @@ class _Wizard:
         document = {"settings": str(section.path)} | {key: section[key] for key in ("environment", "app_id", "shop_id")}
         self._context.emit(document | {"checked": self._checked}, print_members)
         if not self._checked:
-            print_message("The cloud could not be reached to check this: `sunmi-gateway doctor` does so later.")
+            print_message(
+                message("The cloud could not be reached to check this: `sunmi-gateway doctor` does so later.")
+            )

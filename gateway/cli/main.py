@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from firmware_tools.command_language import begin_command, localize_command
 from gateway import __version__
 from gateway.cli.command import CommandContext
 from gateway.cli.encoding import replace_unencodable
@@ -47,7 +48,7 @@ class _LazyGroup(click.Group):
             return None
         module, name = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"gateway.cli.{module}"), name)
-        return command
+        return localize_command(command)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,4 +75,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     end = given.index("--") if "--" in given else len(given)
     words = [word for word in given[:end] if word not in _GLOBAL_FLAGS]
     flags = [flag for flag in _GLOBAL_FLAGS if flag in given[:end]]
-    cli.main([*flags, *words, *given[end:]], prog_name="sunmi-gateway")
+    begin_command(as_json="--json" in flags)
+    localize_command(cli).main([*flags, *words, *given[end:]], prog_name="sunmi-gateway")

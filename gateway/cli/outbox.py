@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
 from gateway.cli.arguments import build_body
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api, write_file
@@ -17,14 +19,14 @@ from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 
 _COLUMNS = {
-    "ID": "outbox_id",
-    "PATH": "path",
-    "NUMBER": "reference",
-    "STATE": "state",
-    "CREATED": "created_at",
-    "ATTEMPTS": "attempts",
-    "CODE": "vendor_code",
-    "REASON": "reason",
+    message("ID"): "outbox_id",
+    message("PATH"): "path",
+    message("NUMBER"): "reference",
+    message("STATE"): "state",
+    message("CREATED"): "created_at",
+    message("ATTEMPTS"): "attempts",
+    message("CODE"): "vendor_code",
+    message("REASON"): "reason",
 }
 """NUMBER is the number of the order, or the id of the product or label."""
 _MAX_PAGE = 500
@@ -65,7 +67,7 @@ async def list_items(context: CommandContext, api: ApiClient, /, limit: int, **g
     page = await api.get(f"outbox?{urlencode(_drop_empty(given) | {'limit': limit})}")
     context.emit(page, lambda shown: print_table(map(_add_reason, shown["items"]), _COLUMNS))
     if page["next"]:
-        print_message(f"there are more: --after {page['next']}")
+        print_message(message("there are more: --after {next}", next=page["next"]))
 
 
 def _drop_empty(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def _drop_empty(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _add_reason(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with the reason for which it was refused or is held."""
-    held = f"held for {item['held_for']}" if item["held_for"] else None
+    held = localize(message("held for {account}", account=item["held_for"])) if item["held_for"] else None
     return {**item, "reason": item["vendor_meaning"] or held}
 
 
@@ -102,7 +104,7 @@ async def retry(
         _print_left({} if context.json else item)
         return
     done = await api.post("outbox/retry", wanted)
-    context.emit(done, lambda _: print_line(f"{done['retried']} calls are sent again"))
+    context.emit(done, lambda _: print_line(message("{retried} calls are sent again", retried=done["retried"])))
     _print_left({} if context.json else done)
 
 
@@ -110,7 +112,7 @@ def _select(outbox_id: str | None, given: Mapping[str, Any], *, everything: bool
     """Return which items are meant. Ends the command unless that is one item, or what the options say."""
     wanted = _drop_empty(given) | ({"all": True} if everything else {})
     if (outbox_id is None) != bool(wanted):
-        fail("name one item by its ID, or many with --state, --path, --code, --before or --all")
+        fail(message("name one item by its ID, or many with --state, --path, --code, --before or --all"))
     return wanted
 
 
@@ -119,7 +121,7 @@ def _print_left(done: Mapping[str, Any]) -> None:
     for left in done.get("left_items", ()):
         print_message(left["reason"])
     if (more := done.get("left", 0) - len(done.get("left_items", ()))) > 0:
-        print_message(f"and {more} more")
+        print_message(message("and {more} more", more=more))
 
 
 @outbox.command()
@@ -131,7 +133,7 @@ async def edit(context: CommandContext, api: ApiClient, outbox_id: str, argument
     item = await api.get(f"outbox/{outbox_id}")
     parameters = build_body(CATALOGUE.get("cloud", item["path"]), arguments)
     if not isinstance(parameters, dict):
-        fail("a file cannot be replaced: drop the item and call again")
+        fail(message("a file cannot be replaced: drop the item and call again"))
     context.emit(await api.call("PUT", f"outbox/{outbox_id}", {"parameters": parameters}), print_members)
 
 
@@ -148,12 +150,16 @@ async def drop(
     wanted = _select(outbox_id, given, everything=everything)
     if outbox_id is not None:
         await api.call("DELETE", f"outbox/{outbox_id}")
-        context.emit({"outbox_id": outbox_id, "dropped": True}, lambda _: print_line(f"{outbox_id}: dropped"))
+        context.emit(
+            {"outbox_id": outbox_id, "dropped": True},
+            lambda _: print_line(message("{outbox_id}: dropped", outbox_id=outbox_id)),
+        )
         return
     if not yes:
-        click.confirm("Drop these calls? They can not be had back (outbox export keeps a copy)", abort=True, err=True)
+        question = message("Drop these calls? They can not be had back (outbox export keeps a copy)")
+        click.confirm(localize(question), abort=True, err=True)
     done = await api.post("outbox/drop", wanted)
-    context.emit(done, lambda _: print_line(f"{done['dropped']} calls dropped"))
+    context.emit(done, lambda _: print_line(message("{dropped} calls dropped", dropped=done["dropped"])))
     _print_left({} if context.json else done)
 
 
@@ -169,20 +175,25 @@ async def release(context: CommandContext, api: ApiClient, *, to_current: bool, 
     if to_current and not yes:
         _confirm_move((await api.get("status"))["relay"])
     done = await api.post("outbox/release", {"to_current": True} if to_current else {})
-    context.emit(done, lambda _: print_line(f"{done['released']} calls are sent now"))
+    context.emit(done, lambda _: print_line(message("{released} calls are sent now", released=done["released"])))
     if done.get("outdated"):
         print_message(
-            f"{done['outdated']} calls stay held: newer ones for the same thing were delivered since; drop them "
-            "(sunmi-gateway outbox list --state waiting)"
+            message(
+                "{outdated} calls stay held: newer ones for the same thing were delivered since; drop "
+                "them (sunmi-gateway outbox list --state waiting)",
+                outdated=done["outdated"],
+            )
         )
 
 
 def _confirm_move(relay: Any) -> None:
     """Show both accounts and ask."""
     for other in relay["other_accounts"] or ():
-        print_message(f"{other['items']} calls wait for {_name_account(other['account'])}")
-    print_message(f"the settings name {_name_account(relay['account'])}")
-    click.confirm("Send those calls to the account of the settings?", abort=True, err=True)
+        print_message(
+            message("{items} calls wait for {account}", items=other["items"], account=_name_account(other["account"]))
+        )
+    print_message(message("the settings name {account}", account=_name_account(relay["account"])))
+    click.confirm(localize(message("Send those calls to the account of the settings?")), abort=True, err=True)
 
 
 def _name_account(account: Any) -> str:
@@ -200,7 +211,7 @@ async def export(
     """Write items, with their parameters, as one JSON document: all, or those that the options say."""
     items: list[Any] = []
     if everything and _drop_empty(given):
-        fail("give either --all or other options")
+        fail(message("give either --all or other options"))
     query = _drop_empty(given) | {"limit": _MAX_PAGE}
     while True:
         page = await api.get(f"outbox?{urlencode(query)}")
@@ -213,7 +224,7 @@ async def export(
         click.echo(text.encode())
         return
     write_file(output, text)
-    print_message(f"{len(items)} items written to {output}")
+    print_message(message("{count} items written to {output}", count=len(items), output=output))
 
 
 @outbox.command()

@@ -9,33 +9,35 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import Message, message
 from gateway.cli.encoding import make_printable
 from gateway.protocol import json_text
 
 _results: Final = Console(highlight=False, markup=False, emoji=False)
 messages: Final = Console(stderr=True, highlight=False, emoji=False)
 """Standard error. Texts from elsewhere are printed by `print_message`, which interprets no markup."""
-_WRAPPED_COLUMNS: Final = frozenset({"NAME", "TITLE", "MEANING", "REASON"})
+_WRAPPED_COLUMNS: Final = frozenset({message("NAME"), message("TITLE"), message("MEANING"), message("REASON")})
 """Headings of columns that hold words, which may be wrapped. What other columns hold is never broken."""
 _COLUMN_GAP: Final = 1
 
 
 def print_line(text: str) -> None:
     """Print a line."""
-    _results.print(make_printable(text), soft_wrap=True)
+    _results.print(make_printable(localize(text)), soft_wrap=True)
 
 
 def print_message(text: str) -> None:
     """Print a line to standard error."""
-    messages.print(make_printable(text), markup=False, soft_wrap=True)
+    messages.print(make_printable(localize(text)), markup=False, soft_wrap=True)
 
 
-def print_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+def print_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[Message, str]) -> None:
     """Print rows as a table. `columns` maps each heading to the member of a row below it.
 
     In a terminal, words are wrapped where the table is too wide; in a pipe there is no width.
     """
-    lines = [list(columns)]
+    lines = [[localize(heading) for heading in columns]]
     lines += [
         [make_printable(" ".join(_format_cell(row.get(member)).split())) for member in columns.values()] for row in rows
     ]
@@ -88,7 +90,7 @@ def _format_cell(value: Any) -> str:
         case None | "":
             return "-"
         case bool():
-            return "yes" if value else "no"
+            return localize(message("yes") if value else message("no"))
         case str():
             return value
         case _:

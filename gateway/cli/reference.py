@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from firmware_tools.language import message
 from gateway.cli.arguments import parse_pairs
 from gateway.cli.command import CommandContext
 from gateway.cli.output import print_line, print_table
@@ -12,7 +13,7 @@ from gateway.protocol.reference import render
 from gateway.protocol.signing import sign as signature
 from gateway.protocol.signing import string_to_sign
 
-_KEY_HELP = "The secret key, or the activation number for an activation; - is standard input, @FILE a file."
+_KEY_HELP = message("The secret key, or the activation number for an activation; - is standard input, @FILE a file.")
 
 
 @click.command()
@@ -23,7 +24,13 @@ def catalogue(context: CommandContext, markdown: bool) -> None:
     if markdown:
         click.echo(render(CATALOGUE).encode(), nl=False)
         return
-    columns = {"SIDE": "side", "PATH": "path", "TITLE": "title", "SCOPE": "scope", "AVAILABILITY": "availability"}
+    columns = {
+        message("SIDE"): "side",
+        message("PATH"): "path",
+        message("TITLE"): "title",
+        message("SCOPE"): "scope",
+        message("AVAILABILITY"): "availability",
+    }
     document = {"endpoints": [endpoint.describe() for endpoint in CATALOGUE.endpoints]}
     context.emit(document, lambda shown: print_table(shown["endpoints"], columns))
 
@@ -35,6 +42,6 @@ def catalogue(context: CommandContext, markdown: bool) -> None:
 def sign(context: CommandContext, key: str, arguments: tuple[str, ...]) -> None:
     """Compute a signature: print the string that is signed, and the signature."""
     parameters = parse_pairs(arguments)
-    key = asyncio.run(context.read_secret("--key", key, "Secret key")) or ""
+    key = asyncio.run(context.read_secret("--key", key, message("Secret key"))) or ""
     document = {"string_to_sign": string_to_sign(parameters, key), "sign": signature(parameters, key)}
     context.emit(document, lambda made: print_line(f"{made['string_to_sign']}\n{made['sign']}"))

@@ -6,6 +6,7 @@ from typing import Any, Final
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from firmware_tools.language import message
 from gateway.errors import SettingsError
 from gateway.storage.private_file import write_private
 
@@ -27,14 +28,14 @@ class CloudSection:
             text = path.read_text(encoding="utf-8") if self.exists else _NEW_FILE
             self._document = tomlkit.parse(text)
         except OSError as exc:
-            raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
+            raise SettingsError(message("{path}: cannot be read: {reason}", path=path, reason=exc.strerror)) from exc
         except (TOMLKitError, UnicodeDecodeError) as exc:
-            raise SettingsError(f"{path}: is not valid TOML: {exc}") from exc
+            raise SettingsError(message("{path}: is not valid TOML: {reason}", path=path, reason=exc)) from exc
         if "cloud" not in self._document:
             self._document["cloud"] = tomlkit.table()
         self._cloud: Any = self._document["cloud"]
         if not isinstance(self._cloud, dict):
-            raise SettingsError(f"{path}: cloud: must be a section")
+            raise SettingsError(message("{path}: cloud: must be a section", path=path))
 
     def __getitem__(self, key: str) -> str:
         """Return the value of a key; empty if it is missing."""
@@ -56,4 +57,6 @@ class CloudSection:
         try:
             write_private(self.path, self.text.encode())
         except OSError as exc:
-            raise SettingsError(f"{self.path}: cannot be written: {exc.strerror}") from exc
+            raise SettingsError(
+                message("{path}: cannot be written: {reason}", path=self.path, reason=exc.strerror)
+            ) from exc

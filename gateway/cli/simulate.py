@@ -8,6 +8,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
 from gateway.cli import simulator_files
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.fault_option import FaultCommand, Injector, fault_option, inject
@@ -213,13 +215,13 @@ def _explain_listen_errors() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise StateError(f"the simulated server cannot listen: {exc.strerror or exc}") from exc
+        raise StateError(message("the simulated server cannot listen: {reason}", reason=exc.strerror or exc)) from exc
 
 
 async def _run_until_stopped(context: CommandContext, document: dict[str, Any], traffic: TrafficGenerator) -> None:
     stop = stop_signal()
     context.emit(document, print_members)
-    messages.print("Ctrl-C ends the simulation.")
+    messages.print(localize(message("Ctrl-C ends the simulation.")))
     async with traffic.running():
         await stop.wait()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.simulator.cloud_authority import CloudCertificateAuthority
 from gateway.storage.private_file import write_private
@@ -32,9 +33,18 @@ def load_authority(ca_file: Path) -> CloudCertificateAuthority:
         ca_file.write_text(authority.ca_pem, encoding="ascii")  # anybody may read it
         write_private(key_file, authority.key_pem.encode())
     except OSError as exc:
-        raise StateError(f"{exc.filename or ca_file} cannot be used: {exc.strerror}") from exc
+        raise StateError(
+            message("{filename} cannot be used: {reason}", filename=exc.filename or ca_file, reason=exc.strerror)
+        ) from exc
     except ValueError as exc:
-        raise StateError(f"{ca_file} and {key_file} are no certificate authority: {exc}; delete both") from exc
+        raise StateError(
+            message(
+                "{ca_file} and {key_file} are no certificate authority: {reason}; delete both",
+                ca_file=ca_file,
+                key_file=key_file,
+                reason=exc,
+            )
+        ) from exc
     return authority
 
 
@@ -55,7 +65,7 @@ def save_ports(directory: Path, ports: Mapping[str, int]) -> None:
     try:
         write_private(file, json.dumps({**load_ports(directory), **ports}).encode())
     except OSError as exc:
-        raise StateError(f"{file} cannot be written: {exc.strerror}") from exc
+        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror)) from exc
 
 
 def write_settings(file: Path, text: str) -> None:
@@ -63,4 +73,4 @@ def write_settings(file: Path, text: str) -> None:
     try:
         write_private(file, text.encode())
     except OSError as exc:
-        raise StateError(f"{file} cannot be written: {exc.strerror}") from exc
+        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror)) from exc

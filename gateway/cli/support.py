@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from firmware_tools.language import message
 from gateway.cli.client import ApiError, connect_api
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.doctor import collect_findings
@@ -57,7 +58,11 @@ def support_bundle(context: CommandContext, file: Path, log: Path | None) -> Non
         names = bundle.write_bundle(file, parts, Redactor(secrets))
         context.emit({"bundle": str(file), "files": names}, print_members)
         print_message(
-            f"{file} holds no secrets; it names cameras, addresses and the account. Look into it before you send it."
+            message(
+                "{file} holds no secrets; it names cameras, addresses and the account. Look into it "
+                "before you send it.",
+                file=file,
+            )
         )
 
     run_command(context, work())

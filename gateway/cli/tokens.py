@@ -6,9 +6,10 @@ from typing import Any, get_args
 import click
 import segno
 
+from firmware_tools.language import message
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, with_api
-from gateway.cli.output import messages, print_line, print_table
+from gateway.cli.output import messages, print_line, print_message, print_table
 from gateway.protocol.endpoint import Scope
 
 
@@ -57,7 +58,9 @@ async def pair(context: CommandContext, api: ApiClient, scopes: tuple[str, ...],
 
 def _show_code(made: dict[str, Any]) -> None:
     print_line(made["code"])
-    messages.print(f"Type it within {made['valid_s'] / 60:.0f} minutes at one of these addresses:", markup=False)
+    print_message(
+        message("Type it within {minutes:.0f} minutes at one of these addresses:", minutes=made["valid_s"] / 60)
+    )
     for url in made["urls"]:
         messages.print(url, markup=False, soft_wrap=True)
     if sys.stdout.isatty():
@@ -68,7 +71,12 @@ def _show_code(made: dict[str, Any]) -> None:
 @with_api
 async def list_tokens(context: CommandContext, api: ApiClient) -> None:
     """List the tokens, without the tokens themselves."""
-    columns = {"NAME": "name", "SCOPE": "scope", "CREATED": "created_at", "LAST USED": "last_used_at"}
+    columns = {
+        message("NAME"): "name",
+        message("SCOPE"): "scope",
+        message("CREATED"): "created_at",
+        message("LAST USED"): "last_used_at",
+    }
     context.emit(await api.get("tokens"), lambda document: print_table(map(_name_scopes, document["tokens"]), columns))
 
 
@@ -78,7 +86,7 @@ async def list_tokens(context: CommandContext, api: ApiClient) -> None:
 async def revoke(context: CommandContext, api: ApiClient, name: str) -> None:
     """Revoke a token; it stops working at once."""
     await api.call("DELETE", f"tokens/{name}")
-    context.emit({"name": name, "revoked": True}, lambda _: print_line(f"{name}: revoked"))
+    context.emit({"name": name, "revoked": True}, lambda _: print_line(message("{name}: revoked", name=name)))
 
 
 def _name_scopes(shown: dict[str, Any]) -> dict[str, Any]:

@@ -2,18 +2,19 @@
 
 import click
 
+from firmware_tools.language import message
 from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api
 from gateway.cli.output import print_line, print_members, print_message, print_table
 
 _COLUMNS = {
-    "ID": "webhook_id",
-    "NAME": "name",
-    "URL": "url",
-    "TYPES": "types",
-    "STATE": "state",
-    "BEHIND": "behind",
-    "ERROR": "last_error",
+    message("ID"): "webhook_id",
+    message("NAME"): "name",
+    message("URL"): "url",
+    message("TYPES"): "types",
+    message("STATE"): "state",
+    message("BEHIND"): "behind",
+    message("ERROR"): "last_error",
 }
 
 
@@ -40,7 +41,7 @@ async def add(context: CommandContext, api: ApiClient, url: str, name: str, type
     names = [one for one in types.split(",") if one]
     made = await api.post("webhooks", {"url": url, "name": name, "types": names, "camera": camera})
     context.emit(made, print_members)
-    print_message("the till checks the header webhook-signature with this secret (Standard Webhooks)")
+    print_message(message("the till checks the header webhook-signature with this secret (Standard Webhooks)"))
 
 
 @webhooks.command("show")
@@ -59,7 +60,7 @@ async def test(context: CommandContext, api: ApiClient, webhook_id: str) -> None
     outcome = await api.post(f"webhooks/{webhook_id}/test", {})
     context.emit(outcome, print_members)
     if not outcome["delivered"]:
-        fail(f"the test did not arrive: {outcome['error']}")
+        fail(message("the test did not arrive: {error}", error=outcome["error"]))
 
 
 @webhooks.command()
@@ -68,4 +69,7 @@ async def test(context: CommandContext, api: ApiClient, webhook_id: str) -> None
 async def remove(context: CommandContext, api: ApiClient, webhook_id: str) -> None:
     """Stop pushing events to a till."""
     await api.call("DELETE", f"webhooks/{webhook_id}")
-    context.emit({"webhook_id": webhook_id, "removed": True}, lambda _: print_line(f"{webhook_id}: removed"))
+    context.emit(
+        {"webhook_id": webhook_id, "removed": True},
+        lambda _: print_line(message("{webhook_id}: removed", webhook_id=webhook_id)),
+    )

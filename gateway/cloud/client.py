@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from firmware_tools.language import message
 from gateway import RELEASED_AT
 from gateway.cloud.tls import CertificateDateError, make_tls_context
 from gateway.errors import (
@@ -95,7 +96,9 @@ class CloudClient:
     def check_credentials(self) -> None:
         """Raise `Conflict` if app_id or secret key are not set."""
         if not self._settings.app_id or not self._settings.secret_key:
-            raise Conflict("the cloud needs credentials: set cloud.app_id and cloud.secret_key in the settings")
+            raise Conflict(
+                message("the cloud needs credentials: set cloud.app_id and cloud.secret_key in the settings")
+            )
 
     async def call(self, call: Call) -> VendorResponse:
         """Sign and send a call, and return the response if its code is 0.
@@ -158,7 +161,7 @@ class CloudClient:
         try:
             return await self._post(call)
         except CertificateDateError as exc:
-            raise CloudUnreachable("the cloud's certificate is not valid by the cloud's own clock") from exc
+            raise CloudUnreachable(message("the cloud's certificate is not valid by the cloud's own clock")) from exc
 
     async def _post(self, call: Call) -> _HttpResponse:
         fields = add_signature(
@@ -216,9 +219,9 @@ class CloudClient:
         clock.learn(response.headers.get("Date", ""))
         validity = context.validity
         if not clock.known or validity is None or clock.now() < RELEASED_AT:
-            raise CloudUnreachable("this machine's clock is wrong, and the cloud sends no plausible time")
+            raise CloudUnreachable(message("this machine's clock is wrong, and the cloud sends no plausible time"))
         if not validity.begin <= clock.now() <= validity.end:
-            raise CloudUnreachable("the cloud's certificate is not valid by the cloud's own clock")
+            raise CloudUnreachable(message("the cloud's certificate is not valid by the cloud's own clock"))
         _log.warning("this machine's clock is wrong; the cloud's time is used instead")
         self.clock.set(clock.now())
 
@@ -241,7 +244,12 @@ async def _request(
             while content and len(content) <= _MAX_RESPONSE_BYTES and not response.content.at_eof():
                 content += await response.content.read(_MAX_RESPONSE_BYTES + 1 - len(content))
             if len(content) > _MAX_RESPONSE_BYTES:
-                raise CloudResponseMalformed(f"the cloud's response has more than {_MAX_RESPONSE_BYTES} bytes")
+                raise CloudResponseMalformed(
+                    message(
+                        "the cloud's response has more than {max_response_bytes} bytes",
+                        max_response_bytes=_MAX_RESPONSE_BYTES,
+                    )
+                )
             return _HttpResponse(response.status, response.headers, content)
 
 
@@ -257,13 +265,17 @@ def _translate_failures(timeout_s: float) -> Iterator[None]:
     try:
         yield
     except (TimeoutError, aiohttp.ServerTimeoutError) as exc:
-        raise PeerTimeout(f"the cloud did not respond within {timeout_s:.0f} s") from exc
+        raise PeerTimeout(message("the cloud did not respond within {timeout_s:.0f} s", timeout_s=timeout_s)) from exc
     except aiohttp.ClientConnectorCertificateError as exc:
         if isinstance(exc.certificate_error, CertificateDateError):
             raise exc.certificate_error from exc
-        raise CloudUnreachable(f"the cloud's certificate is not trusted: {exc.certificate_error}") from exc
+        raise CloudUnreachable(
+            message("the cloud's certificate is not trusted: {reason}", reason=exc.certificate_error)
+        ) from exc
     except aiohttp.ClientConnectorError as exc:
-        raise CloudUnreachable(f"no connection to the cloud: {exc.strerror or exc.os_error}") from exc
+        raise CloudUnreachable(
+            message("no connection to the cloud: {reason}", reason=exc.strerror or exc.os_error)
+        ) from exc
     except (aiohttp.ClientError, OSError, ssl.SSLError) as exc:
         raise CloudConnectionLost(f"the cloud closed the connection: {type(exc).__name__}") from exc
 
@@ -292,28 +304,36 @@ def _credential_code(response: _HttpResponse) -> int | None:
 
 def _describe_rejection(code: int, meaning: str) -> str:
     advice = {
-        CLOUD_SIGN_REFUSED: "check cloud.app_id, cloud.secret_key and cloud.environment in the settings",
-        CLOUD_TIME_REFUSED: "the cloud refuses the time that it sent itself; try again, then ask the vendor",
-        CLOUD_RANDOM_REFUSED: "try again",
+        CLOUD_SIGN_REFUSED: message("check cloud.app_id, cloud.secret_key and cloud.environment in the settings"),
+        CLOUD_TIME_REFUSED: message("the cloud refuses the time that it sent itself; try again, then ask the vendor"),
+        CLOUD_RANDOM_REFUSED: message("try again"),
     }[code]
-    return f"the cloud rejected the request with code {code} ({meaning}): {advice}"
+    return message(
+        "the cloud rejected the request with code {code} ({meaning}): {advice}",
+        code=code,
+        meaning=meaning,
+        advice=advice,
+    )
 
 
 def _parse(path: str, response: _HttpResponse) -> VendorResponse:
     if response.status == 413:
-        raise TooLarge(f"{path}: the cloud says that the request is too large")
+        raise TooLarge(message("{path}: the cloud says that the request is too large", path=path))
     if response.status == 429:
         wait_s = _parse_retry_after(response)
         raise RateLimited(
-            "the cloud asks for fewer requests", retry_after_s=_DEFAULT_RETRY_AFTER_S if wait_s is None else wait_s
+            message("the cloud asks for fewer requests"),
+            retry_after_s=_DEFAULT_RETRY_AFTER_S if wait_s is None else wait_s,
         )
     if not 200 <= response.status < 300:
-        reason = f"the cloud responded to {path} with HTTP status {response.status}"
+        reason = message("the cloud responded to {path} with HTTP status {status}", path=path, status=response.status)
         raise CloudUnreachable(reason, retry_after_s=_parse_retry_after(response))
     try:
         return _parse_body(response.body)
     except MalformedResponse as exc:
-        raise CloudResponseMalformed(f"the cloud {exc} to {path}; whether it took the call is not known") from exc
+        raise CloudResponseMalformed(
+            message("the cloud {reason} to {path}; whether it took the call is not known", reason=exc, path=path)
+        ) from exc
 
 
 def _parse_body(body: bytes) -> VendorResponse:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.errors import SettingsError
 
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name
@@ -67,7 +68,9 @@ def make_tls_context(ca_file: str, now: Callable[[], float] | None) -> CloudTlsC
         try:
             context.load_verify_locations(Path(ca_file))
         except (OSError, ssl.SSLError) as exc:
-            raise SettingsError(f"cloud.ca_file: {ca_file} holds no usable certificate: {exc}") from exc
+            raise SettingsError(
+                message("cloud.ca_file: {ca_file} holds no usable certificate: {reason}", ca_file=ca_file, reason=exc)
+            ) from exc
     context.verify_flags |= _NO_CHECK_TIME
     return context
 

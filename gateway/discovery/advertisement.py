@@ -13,6 +13,7 @@ from zeroconf import AddressResolverIPv4, DNSQuestionType, IPVersion  # type: ig
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from firmware_tools.language import message
 from gateway.discovery.interfaces import find_mac_address
 from gateway.discovery.scope import ScanScope
 from gateway.errors import NetworkError
@@ -109,7 +110,9 @@ class Advertisement:
         except Exception as exc:
             await self._withdraw()
             if isinstance(exc, OSError | ZeroconfError):
-                raise NetworkError(f"the gateway cannot be advertised by multicast DNS: {exc}") from exc
+                raise NetworkError(
+                    message("the gateway cannot be advertised by multicast DNS: {reason}", reason=exc)
+                ) from exc
             raise
 
     async def _publish(self, addresses: list[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.errors import SettingsError
 
 if TYPE_CHECKING:  # imported where it is used: a gateway without a certificate of its own needs 9 MB less
@@ -74,15 +75,23 @@ def read_client_certificate(file: Path, password: str) -> ClientCertificate:
     try:
         container = file.read_bytes()
     except OSError as exc:
-        raise SettingsError(f"{_SETTING}: {file} cannot be read: {exc.strerror}") from exc
+        raise SettingsError(
+            message("{setting}: {file} cannot be read: {reason}", setting=_SETTING, file=file, reason=exc.strerror)
+        ) from exc
     try:
         key, certificate, issuers = pkcs12.load_key_and_certificates(container, password.encode() or None)
     except (ValueError, TypeError) as exc:
         raise SettingsError(
-            f"{_SETTING}: {file} cannot be opened: it is no PKCS#12 file, or {_SETTING}_password is wrong"
+            message(
+                "{setting}: {file} cannot be opened: it is no PKCS#12 file, or {setting}_password is wrong",
+                setting=_SETTING,
+                file=file,
+            )
         ) from exc
     if key is None or certificate is None:
-        raise SettingsError(f"{_SETTING}: {file} holds no certificate with its private key")
+        raise SettingsError(
+            message("{setting}: {file} holds no certificate with its private key", setting=_SETTING, file=file)
+        )
     return ClientCertificate(key, certificate, issuers)
 
 
@@ -91,7 +100,9 @@ def _load_client_certificate(context: ssl.SSLContext, file: Path, password: str)
     try:
         load_chain(context, key, (certificate, *issuers))
     except (OSError, ssl.SSLError) as exc:
-        raise SettingsError(f"{_SETTING}: {file} cannot be used for TLS: {exc}") from exc
+        raise SettingsError(
+            message("{setting}: {file} cannot be used for TLS: {reason}", setting=_SETTING, file=file, reason=exc)
+        ) from exc
 
 
 def load_chain(context: ssl.SSLContext, key: "PrivateKeyTypes", chain: "Sequence[x509.Certificate]") -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from firmware_tools.language import join
 from gateway.discovery.camera_tls import camera_tls_context
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.frame_sockets import RawFrame, SharedFrameSockets
@@ -179,7 +180,7 @@ class Discovery:
         """Scan once. Raises `NetworkError` if an interface is missing or a method could not work."""
         result = await self.scan()
         if result.failures:
-            raise NetworkError("; ".join(result.failures))
+            raise NetworkError(join("; ", result.failures))
         self._log_problems(result.methods)
 
     def _log_defects(self, methods: Mapping[str, MethodResult]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import netifaces
 
+from firmware_tools.language import message
 from gateway.discovery.interface_kinds import SYS_CLASS_NET, describe_virtual_interface
 from gateway.errors import SettingsError
 
@@ -64,27 +65,27 @@ def find_lan_interfaces(names: Sequence[str] = ()) -> list[Interface]:
 
 def find_unused_interfaces() -> list[str]:
     """Find the interfaces that `find_lan_interfaces` leaves out, loopback aside, and say of each why."""
-    unused = dict.fromkeys(netifaces.interfaces(), "has no IPv4 address, or is down")
+    unused = dict[str, str].fromkeys(netifaces.interfaces(), message("has no IPv4 address, or is down"))
     for interface in _read_all_addresses():
         reason = _find_reason(interface)
         if reason and not interface.is_loopback:
-            unused[interface.name] = f"({interface.address}) {reason}"
+            unused[interface.name] = message("({address}) {reason}", address=interface.address, reason=reason)
         else:
             unused.pop(interface.name, None)
-    return [f"{name} {reason}" for name, reason in unused.items() if name != "lo"]
+    return [message("{name} {reason}", name=name, reason=reason) for name, reason in unused.items() if name != "lo"]
 
 
 def _find_reason(interface: Interface) -> str:
     """Return why discovery does not use an interface unless it is named."""
     if interface.is_loopback:
-        return "is loopback"
+        return message("is loopback")
     kind = describe_virtual_interface(interface.name)
     if kind:
-        return f"belongs to {kind}"
+        return message("belongs to {kind}", kind=kind)
     if not interface.is_private:
-        return f"is in {interface.network}, which is no private network"
+        return message("is in {network}, which is no private network", network=interface.network)
     if interface.network.prefixlen > 30:
-        return f"is in {interface.network}, where there is no other host"
+        return message("is in {network}, where there is no other host", network=interface.network)
     return ""
 
 
@@ -148,11 +149,17 @@ def find_mac_address(names: Sequence[str] = ()) -> str:
 def _find_by_name(name: str) -> list[Interface]:
     if name not in netifaces.interfaces():
         known = ", ".join(netifaces.interfaces()) or "none"
-        raise SettingsError(f"discovery.interfaces: there is no interface {name!r}; there are: {known}")
+        raise SettingsError(
+            message("discovery.interfaces: there is no interface {name!r}; there are: {known}", name=name, known=known)
+        )
     found = _read_addresses(name)
     if not found or not _is_up(name):
-        state = "is down" if found else "has no IPv4 address"
-        raise SettingsError(f"discovery.interfaces: {name} {state} now; is its cable or its Wi-Fi connected?")
+        state = message("is down") if found else message("has no IPv4 address")
+        raise SettingsError(
+            message(
+                "discovery.interfaces: {name} {state} now; is its cable or its Wi-Fi connected?", name=name, state=state
+            )
+        )
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from firmware_tools.language import join, message
 from gateway.discovery.broadcast import scan_by_broadcast
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.frame_sockets import FrameSockets
@@ -157,12 +158,16 @@ class Scan:
             devices=identified,
             unidentified=[device for device in self._devices if not device.sn and device.address not in addresses],
             methods={
-                name: MethodResult(self._count(name), "; ".join(outcome.problems) or None, outcome.failure)
+                name: MethodResult(self._count(name), join("; ", outcome.problems) or None, outcome.failure)
                 for name, outcome in outcomes.items()
             },
             failures=[
                 *self._scope.problems,
-                *(f"{name}: {'; '.join(outcome.problems)}" for name, outcome in outcomes.items() if outcome.failure),
+                *(
+                    message("{method}: {reason}", method=name, reason=join("; ", outcome.problems))
+                    for name, outcome in outcomes.items()
+                    if outcome.failure
+                ),
             ],
         )
 
@@ -177,4 +182,4 @@ async def _run_method(run: Callable[[], Awaitable[Sequence[str]]]) -> _Outcome:
     except OSError as exc:
         return _Outcome([exc.strerror or str(exc)], exc)
     except Exception as exc:
-        return _Outcome([f"failed unexpectedly: {exc!r}"], exc)
+        return _Outcome([message("failed unexpectedly: {error}", error=repr(exc))], exc)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
+from firmware_tools.language import describe_error, join, message
 from gateway.discovery.device import FoundBy
 from gateway.discovery.interfaces import (
     Interface,
@@ -61,12 +62,12 @@ class ScanScope:
                 try:
                     interfaces += find_lan_interfaces([name])
                 except SettingsError as exc:
-                    problems.append(str(exc))
+                    problems.append(describe_error(exc))
         else:
             interfaces = find_lan_interfaces()
             if not interfaces:
-                unused = "; ".join(find_unused_interfaces()) or "there is none but loopback"
-                problems.append(f"no interface is up that leads to a store's network: {unused}")
+                unused = join("; ", find_unused_interfaces()) or message("there is none but loopback")
+                problems.append(message("no interface is up that leads to a store's network: {unused}", unused=unused))
         named = bool(settings.interfaces)
         loopback_only = named and all(interface.is_loopback for interface in interfaces)
         return cls(tuple(dict.fromkeys(interfaces)), tuple(problems), loopback_only, named)
@@ -83,11 +84,17 @@ class ScanScope:
             found = await asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET, flags=flags)
         except (OSError, UnicodeError) as exc:
             reason = exc.strerror if isinstance(exc, OSError) else "it is no host name"
-            raise ValueError(f"{address}: cannot be looked up: {reason}") from exc
+            raise ValueError(
+                message("{address}: cannot be looked up: {reason}", address=address, reason=reason)
+            ) from exc
         host = str(found[0][4][0])
         interface = find_interface(self.interfaces, host)
         if interface is None and self.loopback_only:
-            raise ValueError(f"{address}: lies outside of the interfaces to which discovery.interfaces confines")
+            raise ValueError(
+                message(
+                    "{address}: lies outside of the interfaces to which discovery.interfaces confines", address=address
+                )
+            )
         return Target(host, int(own_port) if own_port else port, interface, found_by)
 
     async def resolve_targets(
@@ -131,10 +138,20 @@ class ScanScope:
         if interface.is_loopback:
             return None
         if not interface.is_private:
-            return f"{interface.name}: {network} is no private network; name its cameras in discovery.addresses"
+            return message(
+                "{interface}: {network} is no private network; name its cameras in discovery.addresses",
+                interface=interface.name,
+                network=network,
+            )
         if network.num_addresses > (MAX_NAMED_NETWORK_ADDRESSES if self.named else MAX_NETWORK_ADDRESSES):
-            choice = "its cameras in discovery.addresses"
+            choice = message("its cameras in discovery.addresses")
             if network.num_addresses <= MAX_NAMED_NETWORK_ADDRESSES:
-                choice += " or the interface in discovery.interfaces"
-            return f"{interface.name}: {network} has {network.num_addresses} addresses, too many to try; name {choice}"
+                choice = message("its cameras in discovery.addresses or the interface in discovery.interfaces")
+            return message(
+                "{interface}: {network} has {count} addresses, too many to try; name {choice}",
+                interface=interface.name,
+                network=network,
+                count=network.num_addresses,
+                choice=choice,
+            )
         return None

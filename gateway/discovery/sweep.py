@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.discovery.camera_tls import fingerprint
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.device_binding import bind_to_interface
@@ -93,7 +94,10 @@ class Sweep:
             for examination in examinations:
                 examination.cancel()
             await asyncio.gather(*examinations, return_exceptions=True)
-        return [f"{count} addresses could not be tried: {reason}" for reason, count in self._failures.items()]
+        return [
+            message("{count} addresses could not be tried: {reason}", count=count, reason=reason)
+            for reason, count in self._failures.items()
+        ]
 
     async def _connect_all(
         self, targets: Sequence[Target], *, until: float, examine: Callable[[Target, socket.socket], None]

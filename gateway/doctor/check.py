@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
+from firmware_tools.language import message
 from gateway.app import Gateway
 from gateway.discovery.scan import ScanResult
 from gateway.settings import Settings
@@ -101,16 +102,22 @@ async def run_checks(context: CheckContext, checks: Sequence[Check]) -> list[Fin
 
 async def _run_check(check: Check, context: CheckContext) -> Sequence[Finding]:
     if check.needs_gateway and context.gateway is None:
-        return [Finding("skipped", "needs a gateway that starts; see the finding on the gateway")]
+        return [Finding("skipped", message("needs a gateway that starts; see the finding on the gateway"))]
     try:
         async with asyncio.timeout(check.timeout_s):
             return await check.run(context)
     except TimeoutError:
         return [
             Finding(
-                "warning", f"did not finish within {check.timeout_s:.0f} s", what_to_do="run the doctor again later"
+                "warning",
+                message("did not finish within {timeout_s:.0f} s", timeout_s=check.timeout_s),
+                what_to_do=message("run the doctor again later"),
             )
         ]
     except Exception:
         _log.exception("the check %s failed", check.name)
-        return [Finding("warning", "the check itself failed; the log says where", what_to_do="report this")]
+        return [
+            Finding(
+                "warning", message("the check itself failed; the log says where"), what_to_do=message("report this")
+            )
+        ]

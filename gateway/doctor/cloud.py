@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from firmware_tools.language import describe_error, join, message
 from gateway import RELEASED_AT
 from gateway.cloud.client import CloudClient
 from gateway.cloud.tls import Validity, make_tls_context
@@ -22,7 +23,9 @@ CLOCK_TOLERANCE_S: Final = 30.0
 """By how much clocks may differ: less than anybody notices in the times of recordings."""
 
 _HANDSHAKE_TIMEOUT_S: Final = 10.0
-_CHECK_INTERNET: Final = "check the internet connection, and that the router lets this machine reach TCP port 443"
+_CHECK_INTERNET: Final = message(
+    "check the internet connection, and that the router lets this machine reach TCP port 443"
+)
 _ANY_SHOP: Final = {"shop_id": "0"}
 _LIST: Final = CATALOGUE.get("cloud", "device/ipc/getList")
 _RESOLVER: Final = Path("/etc/resolv.conf")
@@ -41,26 +44,26 @@ async def check_dns(context: CheckContext) -> list[Finding]:
     host = urlsplit(context.settings.cloud.url).hostname or ""
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
-        return [Finding("ok", f"the cloud is addressed as {host}, which needs no name server")]
+        return [Finding("ok", message("the cloud is addressed as {host}, which needs no name server", host=host))]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, 443)
     except OSError as exc:
         return [
             Finding(
-                "failed", f"the name {host} cannot be looked up: {exc.strerror}",
-                f"name servers: {_read_name_servers()}",
-                "check the internet connection and the name server that the router gives out (DHCP)",
+                "failed", message("the name {host} cannot be looked up: {reason}", host=host, reason=exc.strerror),
+                message("name servers: {servers}", servers=_read_name_servers()),
+                message("check the internet connection and the name server that the router gives out (DHCP)"),
             )
         ]  # fmt: skip
     addresses = ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
-    return [Finding("ok", f"the name {host} can be looked up", addresses)]
+    return [Finding("ok", message("the name {host} can be looked up", host=host), addresses)]
 
 
 def _read_name_servers() -> str:
     with contextlib.suppress(OSError):
         lines = [line.split() for line in _RESOLVER.read_text(encoding="utf-8", errors="replace").splitlines()]
-        return ", ".join(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver") or "none"
-    return "unknown"
+        return ", ".join(words[1] for words in lines if len(words) > 1 and words[0] == "nameserver") or message("none")
+    return message("unknown")
 
 
 async def check_tls(context: CheckContext) -> list[Finding]:
@@ -69,51 +72,71 @@ async def check_tls(context: CheckContext) -> list[Finding]:
     if isinstance(handshake, Finding):
         return [handshake]
     until = time.strftime("%Y-%m-%d", time.gmtime(handshake.validity.end))
-    evidence = f"{handshake.tls_version}, certificates valid until {until}"
+    evidence = message(
+        "{tls_version}, certificates valid until {until}", tls_version=handshake.tls_version, until=until
+    )
     if handshake.clock.known and not handshake.validity.begin <= handshake.clock.now() <= handshake.validity.end:
-        what = "the cloud's certificate is not valid at the cloud's own time"
+        what = message("the cloud's certificate is not valid at the cloud's own time")
         return [
             Finding(
                 "failed",
                 what,
                 evidence,
-                "another server may answer in the cloud's place: check proxies and the network",
+                message("another server may answer in the cloud's place: check proxies and the network"),
             )
         ]
-    return [Finding("ok", f"{_format_address(context.settings.cloud)} shows a trusted certificate", evidence)]
+    return [
+        Finding(
+            "ok",
+            message("{address} shows a trusted certificate", address=_format_address(context.settings.cloud)),
+            evidence,
+        )
+    ]
 
 
 async def check_clock(context: CheckContext) -> list[Finding]:
     """Compare this machine's clock with the cloud's."""
     handshake = await _get_handshake(context)
-    advice = "let it be set from the network: timedatectl set-ntp true, and UDP port 123 open in the router"
+    advice = message("let it be set from the network: timedatectl set-ntp true, and UDP port 123 open in the router")
     if isinstance(handshake, Finding) or not handshake.clock.known:
         if time.time() < RELEASED_AT:
-            return [Finding("warning", "this machine's clock was never set", time.strftime("%Y-%m-%d %H:%M"), advice)]
-        return [Finding("skipped", "the cloud sent no time")]
+            return [
+                Finding(
+                    "warning", message("this machine's clock was never set"), time.strftime("%Y-%m-%d %H:%M"), advice
+                )
+            ]
+        return [Finding("skipped", message("the cloud sent no time"))]
     offset_s = handshake.clock.offset_s or 0.0
     if abs(offset_s) <= CLOCK_TOLERANCE_S:
-        return [Finding("ok", "this machine's clock agrees with the cloud's", f"{offset_s:+.0f} s")]
-    what = f"this machine's clock is {abs(offset_s):.0f} s {'behind' if offset_s > 0 else 'ahead of'} the cloud's"
-    return [Finding("warning", what, "calls are signed with the cloud's time, so they work anyway", advice)]
+        return [Finding("ok", message("this machine's clock agrees with the cloud's"), f"{offset_s:+.0f} s")]
+    what = message("this machine's clock is {seconds:.0f} s ahead of the cloud's", seconds=-offset_s)
+    if offset_s > 0:
+        what = message("this machine's clock is {seconds:.0f} s behind the cloud's", seconds=offset_s)
+    return [Finding("warning", what, message("calls are signed with the cloud's time, so they work anyway"), advice)]
 
 
 async def check_credentials(context: CheckContext) -> list[Finding]:
     """Make a signed call that only reads."""
     settings = context.settings.cloud
     if not settings.app_id or not settings.secret_key:
-        missing = " and ".join(name for name in ("app_id", "secret_key") if not getattr(settings, name))
-        return [Finding("failed", f"cloud.{missing} not set", what_to_do="run `sunmi-gateway init`")]
+        missing = join(" and ", [name for name in ("app_id", "secret_key") if not getattr(settings, name)])
+        return [
+            Finding(
+                "failed",
+                message("cloud.{missing} not set", missing=missing),
+                what_to_do=message("run `sunmi-gateway init`"),
+            )
+        ]
     problem = await _call_signed(context)
     match problem:
         case CloudRejectedCredentials():
-            advice = "compare cloud.environment, cloud.app_id and the secret key with what the vendor sent"
-            return [Finding("failed", "the cloud rejects the account's signature", problem.detail, advice)]
+            advice = message("compare cloud.environment, cloud.app_id and the secret key with what the vendor sent")
+            return [Finding("failed", message("the cloud rejects the account's signature"), problem.detail, advice)]
         case None | VendorRefused():
-            return [Finding("ok", f"the cloud accepts the signature of {settings.app_id}")]
+            return [Finding("ok", message("the cloud accepts the signature of {app_id}", app_id=settings.app_id))]
         case SettingsError():
-            return [Finding("failed", str(problem), what_to_do="correct the settings")]
-    return [Finding("skipped", "the cloud did not answer a signed call", problem.detail)]
+            return [Finding("failed", describe_error(problem), what_to_do=message("correct the settings"))]
+    return [Finding("skipped", message("the cloud did not answer a signed call"), problem.detail)]
 
 
 async def check_shop(context: CheckContext) -> list[Finding]:
@@ -121,15 +144,26 @@ async def check_shop(context: CheckContext) -> list[Finding]:
     settings = context.settings.cloud
     named = settings.sunmi_shop_no or settings.shop_id
     if not named:
-        return [Finding("warning", "no shop is set: calls have to name theirs", what_to_do="set cloud.shop_id")]
+        return [
+            Finding(
+                "warning", message("no shop is set: calls have to name theirs"), what_to_do=message("set cloud.shop_id")
+            )
+        ]
     if not settings.app_id or not settings.secret_key:
-        return [Finding("skipped", "needs credentials")]
+        return [Finding("skipped", message("needs credentials"))]
     problem = await _call_signed(context)
     if isinstance(problem, VendorRefused):
-        return [Finding("failed", f"the cloud refuses the shop {named}", problem.detail, "correct cloud.shop_id")]
+        return [
+            Finding(
+                "failed",
+                message("the cloud refuses the shop {named}", named=named),
+                problem.detail,
+                message("correct cloud.shop_id"),
+            )
+        ]
     if problem is not None:
-        return [Finding("skipped", "the cloud did not accept a signed call")]
-    return [Finding("ok", f"the cloud knows the shop {named}")]
+        return [Finding("skipped", message("the cloud did not accept a signed call"))]
+    return [Finding("ok", message("the cloud knows the shop {named}", named=named))]
 
 
 async def _call_signed(context: CheckContext) -> Problem | SettingsError | None:
@@ -173,17 +207,29 @@ async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
             finally:
                 writer.transport.abort()
     except SettingsError as exc:
-        return Finding("failed", str(exc), what_to_do="correct the settings")
+        return Finding("failed", describe_error(exc), what_to_do=message("correct the settings"))
     except TimeoutError:
-        return Finding("failed", f"{where} does not answer", f"waited {_HANDSHAKE_TIMEOUT_S:.0f} s", _CHECK_INTERNET)
-    except ssl.SSLCertVerificationError as exc:
-        advice = (
-            "a proxy, a filter or a login page of the network intercepts the connection: let this machine "
-            "connect without it; for a private cloud, name its root in cloud.ca_file"
+        return Finding(
+            "failed",
+            message("{where} does not answer", where=where),
+            message("waited {handshake_timeout_s:.0f} s", handshake_timeout_s=_HANDSHAKE_TIMEOUT_S),
+            _CHECK_INTERNET,
         )
-        return Finding("failed", f"the certificate of {where} is not trusted", exc.verify_message, advice)
+    except ssl.SSLCertVerificationError as exc:
+        advice = message(
+            "a proxy, a filter or a login page of the network intercepts the connection: let this "
+            "machine connect without it; for a private cloud, name its root in cloud.ca_file"
+        )
+        return Finding(
+            "failed", message("the certificate of {where} is not trusted", where=where), exc.verify_message, advice
+        )
     except OSError as exc:
-        return Finding("failed", f"no connection to {where}", exc.strerror or type(exc).__name__, _CHECK_INTERNET)
+        return Finding(
+            "failed",
+            message("no connection to {where}", where=where),
+            exc.strerror or type(exc).__name__,
+            _CHECK_INTERNET,
+        )
     peer_clock = PeerClock()
     for line in head.decode("latin-1").split("\r\n"):
         name, _, value = line.partition(":")

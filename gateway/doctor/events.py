@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from firmware_tools.language import describe_error, message
 from gateway.doctor.check import CheckContext, Finding
 from gateway.storage.state_directory import StateDirectory
 
@@ -29,15 +30,19 @@ async def _check_url(context: CheckContext, key: str, path: str, advice: str) ->
     """Request a hook below the URL that a setting names."""
     base: str = getattr(context.settings.hooks, key)
     if not base:
-        return Finding("skipped", f"hooks.{key} is not set")
+        return Finding("skipped", message("hooks.{key} is not set", key=key))
     url = f"{base}/hooks/{path}"
     problem = await _request_hook(url)
     if problem is None:
-        return Finding("ok", f"{base} leads to a gateway (hooks.{key})", url)
+        return Finding("ok", message("{base} leads to a gateway (hooks.{key})", base=base, key=key), url)
     if not StateDirectory.load_address(context.settings.state_directory):
-        advice = "start the gateway, and run the doctor again"
-        return Finding("warning", f"{base} does not lead to a gateway now, and none runs here", problem, advice)
-    return Finding("failed", f"{base} does not lead to this gateway, so events get lost", problem, advice)
+        advice = message("start the gateway, and run the doctor again")
+        return Finding(
+            "warning", message("{base} does not lead to a gateway now, and none runs here", base=base), problem, advice
+        )
+    return Finding(
+        "failed", message("{base} does not lead to this gateway, so events get lost", base=base), problem, advice
+    )
 
 
 async def check_subscriptions(context: CheckContext) -> list[Finding]:
@@ -45,44 +50,86 @@ async def check_subscriptions(context: CheckContext) -> list[Finding]:
     subscriptions = context.running_gateway.subscriptions.describe()
     failing = [one for one in subscriptions if one["state"] == "failing"]
     if failing:
-        advice = "the gateway tries again by itself; sunmi-gateway events hook TARGET does so now"
+        advice = message("the gateway tries again by itself; sunmi-gateway events hook TARGET does so now")
         return [
-            Finding("warning", f"events are not subscribed to at {one['target']}", one["last_error"] or "", advice)
+            Finding(
+                "warning",
+                message("events are not subscribed to at {target}", target=one["target"]),
+                one["last_error"] or "",
+                advice,
+            )
             for one in failing
         ]
     subscribed = sum(one["state"] == "subscribed" for one in subscriptions)
     if not subscribed:
-        return [Finding("skipped", "there is no subscription to events")]
-    return [Finding("ok", f"events are subscribed to at {subscribed} of {len(subscriptions)} targets")]
+        return [Finding("skipped", message("there is no subscription to events"))]
+    return [
+        Finding(
+            "ok",
+            message(
+                "events are subscribed to at {subscribed} of {count} targets",
+                subscribed=subscribed,
+                count=len(subscriptions),
+            ),
+        )
+    ]
 
 
 async def check_webhooks(context: CheckContext) -> list[Finding]:
     """Report the webhooks that get no events."""
     webhooks = context.running_gateway.webhooks
     findings = [
-        Finding("failed", f"the webhook {webhook_id} is damaged", what_to_do="remove it, and add it again")
+        Finding(
+            "failed",
+            message("the webhook {webhook_id} is damaged", webhook_id=webhook_id),
+            what_to_do=message("remove it, and add it again"),
+        )
         for webhook_id in sorted(webhooks.damaged)
     ]
     described = webhooks.describe_all()
     findings += [finding for one in described if (finding := _check_webhook(one)) is not None]
     if not described and not findings:
-        return [Finding("skipped", "there is no webhook")]
-    return findings or [Finding("ok", f"all {len(described)} webhooks get their events")]
+        return [Finding("skipped", message("there is no webhook"))]
+    return findings or [Finding("ok", message("all {count} webhooks get their events", count=len(described)))]
 
 
 def _check_webhook(webhook: dict[str, Any]) -> Finding | None:
     """Return what is wrong with a webhook, or that it is untried; None if it gets its events."""
     name = f"the webhook {webhook['name']!r}"
-    advice = f"check the till at {webhook['url']}; sunmi-gateway webhooks test {webhook['webhook_id']} tries it now"
+    advice = message(
+        "check the till at {url}; sunmi-gateway webhooks test {webhook_id} tries it now",
+        url=webhook["url"],
+        webhook_id=webhook["webhook_id"],
+    )
     if webhook["state"] == "failing":
-        evidence = f"{webhook['last_error']}; {webhook['behind']} events wait"
+        evidence = message(
+            "{last_error}; {behind} events wait", last_error=webhook["last_error"], behind=webhook["behind"]
+        )
         if not webhook["delivered"]:
-            return Finding("failed", f"{name} has got no event since the gateway started", evidence, advice)
-        return Finding("warning", f"{name} gets no events since {webhook['last_delivered_at']}", evidence, advice)
+            return Finding(
+                "failed", message("{name} has got no event since the gateway started", name=name), evidence, advice
+            )
+        return Finding(
+            "warning",
+            message(
+                "{name} gets no events since {last_delivered_at}",
+                name=name,
+                last_delivered_at=webhook["last_delivered_at"],
+            ),
+            evidence,
+            advice,
+        )
     if webhook["left_out"]:
-        return Finding("warning", f"{name} rejected {webhook['left_out']} events, which were skipped", "", advice)
+        return Finding(
+            "warning",
+            message("{name} rejected {left_out} events, which were skipped", name=name, left_out=webhook["left_out"]),
+            "",
+            advice,
+        )
     if not webhook["delivered"]:
-        return Finding("skipped", f"{name} has had no event to get since the gateway started", "", advice)
+        return Finding(
+            "skipped", message("{name} has had no event to get since the gateway started", name=name), "", advice
+        )
     return None
 
 
@@ -95,10 +142,10 @@ async def _request_hook(url: str) -> str | None:
         ):
             if response.status == _METHOD_NOT_ALLOWED:
                 return None
-            return f"{url} answers with HTTP status {response.status}"
+            return message("{url} answers with HTTP status {status}", url=url, status=response.status)
     except TimeoutError:
-        return f"{url} does not answer; some routers let nobody inside call their public address"
+        return message("{url} does not answer; some routers let nobody inside call their public address", url=url)
     except aiohttp.ClientConnectorCertificateError as exc:
-        return f"its certificate is not trusted: {exc.certificate_error}"
+        return message("its certificate is not trusted: {reason}", reason=exc.certificate_error)
     except (aiohttp.ClientError, OSError, ssl.SSLError) as exc:
-        return str(exc) or type(exc).__name__
+        return describe_error(exc) or type(exc).__name__

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.language import message
+
 _ROOT: Final = Path("/")
 _LISTENING: Final = {"tcp": "0A", "udp": "07"}
 _COMPLETE: Final = 0x2
@@ -27,8 +29,8 @@ def find_port_holder(protocol: str, port: int, root: Path = _ROOT) -> str:
         with contextlib.suppress(OSError):
             if any(str(one.readlink()) in links for one in (process / "fd").iterdir()):
                 name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
-                return f"{name} (process {process.name}) has it"
-    return "a program of another user has it"
+                return message("{name} (process {process}) has it", name=name, process=process.name)
+    return message("a program of another user has it")
 
 
 def list_neighbours(interface: str, root: Path = _ROOT) -> list[str]:

@@ -11,6 +11,7 @@ from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from firmware_tools.language import describe_error, join, message
 from gateway.discovery.advertisement import SERVICE_TYPE
 from gateway.discovery.interfaces import Interface
 from gateway.discovery.scope import ScanScope
@@ -27,24 +28,39 @@ async def check_second_gateway(context: CheckContext) -> list[Finding]:
     """Look for another gateway on the same network: two would fight for cameras and send everything twice."""
     used = ScanScope.detect(context.settings.discovery).interfaces
     if not used:
-        return [Finding("skipped", "there is no interface to use")]
+        return [Finding("skipped", message("there is no interface to use"))]
     own = context.gateway.advertisement.service_names if context.gateway is not None else frozenset()
     try:
         found = await _browse_gateways([interface.address for interface in used])
     except (OSError, ZeroconfError) as exc:
-        return [Finding("skipped", "multicast DNS cannot be used now", str(exc))]
+        return [Finding("skipped", message("multicast DNS cannot be used now"), describe_error(exc))]
     others = {name: where for name, where in found.items() if name not in own}
     if others:
-        evidence = "; ".join(f"{name.removesuffix('.' + SERVICE_TYPE)} at {one.where}" for name, one in others.items())
-        advice = "use one gateway for a store: stop the other one, or separate their networks"
+        evidence = join(
+            "; ",
+            [
+                message("{gateway} at {address}", gateway=name.removesuffix("." + SERVICE_TYPE), address=one.where)
+                for name, one in others.items()
+            ],
+        )
+        advice = message("use one gateway for a store: stop the other one, or separate their networks")
         account = context.gateway.advertisement.account if context.gateway is not None else ""
         same = [name for name, one in others.items() if account and one.account == account]
         if same:
-            what = f"other gateways of this account on this network: {len(same)}"
-            evidence += "; a camera reports its events to the gateway that subscribed last, and the other gets none"
+            what = message("other gateways of this account on this network: {count}", count=len(same))
+            evidence = message(
+                "{gateways}; a camera reports its events to the gateway that subscribed last, and the other gets none",
+                gateways=evidence,
+            )
             return [Finding("failed", what, evidence, advice)]
-        return [Finding("warning", f"other gateways on this network: {len(others)}", evidence, advice)]
-    return [Finding("ok", "no other gateway is on this network", f"listened {_BROWSE_S} s")]
+        return [
+            Finding("warning", message("other gateways on this network: {count}", count=len(others)), evidence, advice)
+        ]
+    return [
+        Finding(
+            "ok", message("no other gateway is on this network"), message("listened {browse_s} s", browse_s=_BROWSE_S)
+        )
+    ]
 
 
 class _OtherGateway(NamedTuple):
@@ -102,15 +118,19 @@ async def check_client_isolation(context: CheckContext) -> list[Finding]:
         interface for interface in ScanScope.detect(context.settings.discovery).interfaces if not interface.is_loopback
     ]
     if not used:
-        return [Finding("skipped", "discovery uses no network but this machine's own")]
+        return [Finding("skipped", message("discovery uses no network but this machine's own"))]
     return list(await asyncio.gather(*(_check_isolation(interface, answered, known) for interface in used)))
 
 
 async def _check_isolation(interface: Interface, answered: Iterable[str], known: Iterable[str]) -> Finding:
-    medium = "Wi-Fi" if is_wireless(interface.name) else "network"
+    medium = message("Wi-Fi") if is_wireless(interface.name) else message("network")
     router = _find_router(interface.name)
     if any(_is_in_network(host, interface) for host in answered):
-        return Finding("ok", f"{interface.name}: hosts of this {medium} answer each other", "cameras answered")
+        return Finding(
+            "ok",
+            message("{interface}: hosts of this {medium} answer each other", interface=interface.name, medium=medium),
+            message("cameras answered"),
+        )
     peers = dict.fromkeys(
         host for host in (*known, *list_neighbours(interface.name)) if _is_in_network(host, interface)
     )
@@ -118,20 +138,35 @@ async def _check_isolation(interface: Interface, answered: Iterable[str], known:
     reached = [host for host, there in zip(tried, await _probe_hosts(tried), strict=True) if there]
     if reached:
         return Finding(
-            "ok", f"{interface.name}: hosts of this {medium} answer each other", f"answered: {', '.join(reached)}"
+            "ok",
+            message("{interface}: hosts of this {medium} answer each other", interface=interface.name, medium=medium),
+            message("answered: {reached}", reached=", ".join(reached)),
         )
     if not tried:
-        return Finding("skipped", f"{interface.name}: no host but the router is known there yet")
-    silent = f"no answer from {', '.join(tried)}"
+        return Finding(
+            "skipped", message("{interface}: no host but the router is known there yet", interface=interface.name)
+        )
+    silent = message("no answer from {tried}", tried=", ".join(tried))
     if not router or not (await _probe_hosts([router]))[0]:
-        advice = "check cable and Wi-Fi, and whether those hosts are switched on"
-        return Finding("warning", f"{interface.name}: nobody answers on this {medium}", silent, advice)
-    advice = (
-        "switch off client isolation (AP isolation, guest network) for this network in the access point, or connect "
-        "gateway and cameras by cable"
+        advice = message("check cable and Wi-Fi, and whether those hosts are switched on")
+        return Finding(
+            "warning",
+            message("{interface}: nobody answers on this {medium}", interface=interface.name, medium=medium),
+            silent,
+            advice,
+        )
+    advice = message(
+        "switch off client isolation (AP isolation, guest network) for this network in the "
+        "access point, or connect gateway and cameras by cable"
     )
-    what = f"{interface.name}: only the router answers on this {medium}, which looks like client isolation"
-    return Finding("warning", what, f"{silent}; {router} (router) answers", advice)
+    what = message(
+        "{interface}: only the router answers on this {medium}, which looks like client isolation",
+        interface=interface.name,
+        medium=medium,
+    )
+    return Finding(
+        "warning", what, message("{silent}; {router} (router) answers", silent=silent, router=router), advice
+    )
 
 
 async def _probe_hosts(hosts: list[str]) -> list[bool]:

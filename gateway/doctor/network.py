@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
+from firmware_tools.language import describe_error, message
 from gateway.discovery.device_binding import can_bind_to_interface
 from gateway.discovery.interfaces import Interface, find_unused_interfaces
 from gateway.discovery.scope import MAX_NETWORK_ADDRESSES, ScanScope
@@ -33,23 +34,35 @@ async def check_interfaces(context: CheckContext) -> list[Finding]:
         Finding(
             "failed" if not scope.interfaces else "warning",
             problem,
-            what_to_do="connect it, or correct discovery.interfaces",
+            what_to_do=message("connect it, or correct discovery.interfaces"),
         )
         for problem in scope.problems
     ]
     for interface in scope.interfaces:
-        network, what = interface.network, f"{interface.name} is {interface.address} in {interface.network}"
+        network, what = (
+            interface.network,
+            message(
+                "{interface} is {interface_address} in {network}",
+                interface=interface.name,
+                interface_address=interface.address,
+                network=interface.network,
+            ),
+        )
         if interface.is_loopback:
-            findings.append(Finding("ok", what, "discovery.interfaces confines everything to this machine"))
+            findings.append(Finding("ok", what, message("discovery.interfaces confines everything to this machine")))
         elif network.is_link_local:
-            advice = "check the cable, and that the router gives out addresses (DHCP)"
-            findings.append(Finding("warning", what, "this machine got no address from the network", advice))
+            advice = message("check the cable, and that the router gives out addresses (DHCP)")
+            findings.append(Finding("warning", what, message("this machine got no address from the network"), advice))
         elif network.num_addresses > MAX_NETWORK_ADDRESSES and not scope.named:
-            advice = f'name it, interfaces = ["{interface.name}"] in [discovery], to sweep it anyway'
-            findings.append(Finding("warning", what, "too large to be swept for cameras", advice))
+            advice = message(
+                'name it, interfaces = ["{interface}"] in [discovery], to sweep it anyway', interface=interface.name
+            )
+            findings.append(Finding("warning", what, message("too large to be swept for cameras"), advice))
         else:
             findings.append(Finding("ok", what))
-    findings += [Finding("skipped", f"{unused}: it is not used") for unused in find_unused_interfaces()]
+    findings += [
+        Finding("skipped", message("{unused}: it is not used", unused=unused)) for unused in find_unused_interfaces()
+    ]
     return findings + _check_shared_networks(scope)
 
 
@@ -58,12 +71,15 @@ def _check_shared_networks(scope: ScanScope) -> list[Finding]:
     if not shared:
         return []
     names = sorted({interface.name for interface in shared})
-    what = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} in a network with another interface"
+    if len(names) == 1:
+        what = message("{name} is in a network with another interface", name=names[0])
+    else:
+        what = message("{names} are in a network with another interface", names=" and ".join(names))
     if all(can_bind_to_interface(name) for name in names):
-        evidence = "each camera is called through the interface where it was seen last"
+        evidence = message("each camera is called through the interface where it was seen last")
         return [Finding("ok", what, evidence)]
-    evidence = "calls leave by one of them, on whichever the camera is"
-    advice = "unplug one of them, or give it addresses of another network"
+    evidence = message("calls leave by one of them, on whichever the camera is")
+    advice = message("unplug one of them, or give it addresses of another network")
     return [Finding("warning", what, evidence, advice)]
 
 
@@ -72,23 +88,26 @@ async def check_server_ports(context: CheckContext) -> list[Finding]:
     settings = context.settings.server
     served = StateDirectory.load_address(context.settings.state_directory)
     if served and context.gateway is not None:
-        return [Finding("ok", f"tills are served at {served}")]
+        return [Finding("ok", message("tills are served at {served}", served=served))]
     findings = []
     for key, port in (("port", settings.port), ("https_port", settings.https_port)):
         if not port:
             continue
         try:
             with socket.create_server((settings.host, port)):
-                findings.append(Finding("ok", f"TCP port {port} is free (server.{key})"))
+                findings.append(Finding("ok", message("TCP port {port} is free (server.{key})", port=port, key=key)))
         except OSError as exc:
-            advice = "set another port"
+            advice = message("end the other program, or set another port")
             if exc.errno in (errno.EACCES, errno.EPERM):
-                advice = "ports below 1024 need a right that the packaged service has; " + advice
-            findings.append(
-                Finding("failed", f"TCP port {port} is not available (server.{key}): {exc.strerror}",
-                        find_port_holder("tcp", port), f"end the other program, or {advice}")
-            )  # fmt: skip
-    return findings or [Finding("ok", "the gateway chooses free ports for tills")]
+                advice = message(
+                    "end the other program, or ports below 1024 need a right that the packaged service has; set "
+                    "another port"
+                )
+            what = message(
+                "TCP port {port} is not available (server.{key}): {reason}", port=port, key=key, reason=exc.strerror
+            )
+            findings.append(Finding("failed", what, find_port_holder("tcp", port), advice))
+    return findings or [Finding("ok", message("the gateway chooses free ports for tills"))]
 
 
 async def check_discovery_port(context: CheckContext) -> list[Finding]:
@@ -99,12 +118,17 @@ async def check_discovery_port(context: CheckContext) -> list[Finding]:
         try:
             _bind_socket(interface.address, port).close()
         except OSError as exc:
-            what = f"UDP port {port} is not available on {interface.name}: {exc.strerror}"
-            advice = "end the other program: cameras that answer to that port are not found"
+            what = message(
+                "UDP port {port} is not available on {interface}: {reason}",
+                port=port,
+                interface=interface.name,
+                reason=exc.strerror,
+            )
+            advice = message("end the other program: cameras that answer to that port are not found")
             return [Finding("warning", what, find_port_holder("udp", port), advice)]
     if not scope.interfaces:
-        return [Finding("skipped", "there is no interface to use")]
-    return [Finding("ok", f"UDP port {port} can be used")]
+        return [Finding("skipped", message("there is no interface to use"))]
+    return [Finding("ok", message("UDP port {port} can be used", port=port))]
 
 
 async def check_broadcast(context: CheckContext) -> list[Finding]:
@@ -116,7 +140,7 @@ async def check_broadcast(context: CheckContext) -> list[Finding]:
         receiver = _bind_socket(interface.broadcast if sys.platform == "linux" else "", port)
         return await _send_and_listen(interface, receiver, encode_request(), (interface.broadcast, port))
 
-    return await _test_each(context, f"a broadcast to UDP port {port}", send)
+    return await _test_each(context, message("a broadcast to UDP port {port}", port=port), send)
 
 
 async def check_multicast(context: CheckContext) -> list[Finding]:
@@ -126,7 +150,7 @@ async def check_multicast(context: CheckContext) -> list[Finding]:
         receiver = _bind_socket(_GROUP if sys.platform == "linux" else "", _MDNS_PORT, shared=True)
         return await _send_and_listen(interface, receiver, _QUESTION, (_GROUP, _MDNS_PORT))
 
-    return await _test_each(context, f"multicast to {_GROUP}", send)
+    return await _test_each(context, message("multicast to {group}", group=_GROUP), send)
 
 
 async def check_discovery(context: CheckContext) -> list[Finding]:
@@ -135,15 +159,15 @@ async def check_discovery(context: CheckContext) -> list[Finding]:
     findings = []
     seen = {device.sn or device.address for device in (*result.devices, *result.unidentified)}
     for name, method in result.methods.items():
-        what = f"{name} found {method.found} of {len(seen)} cameras"
+        what = message("{name} found {found} of {count} cameras", name=name, found=method.found, count=len(seen))
         if method.error:
-            findings.append(Finding("warning", what, method.error, "see the findings on interfaces and ports"))
+            findings.append(Finding("warning", what, method.error, message("see the findings on interfaces and ports")))
         elif name == "broadcast" and seen and not method.found:
-            advice = "let the switch or access point pass broadcasts on; the other methods work meanwhile"
-            findings.append(Finding("warning", what, "some cameras do not answer a broadcast", advice))
+            advice = message("let the switch or access point pass broadcasts on; the other methods work meanwhile")
+            findings.append(Finding("warning", what, message("some cameras do not answer a broadcast"), advice))
         elif seen and not method.found:
-            what = f"{name} ran without an error and found no camera"
-            findings.append(Finding("ok", what, "other methods found cameras, and one is enough"))
+            what = message("{name} ran without an error and found no camera", name=name)
+            findings.append(Finding("ok", what, message("other methods found cameras, and one is enough")))
         else:
             findings.append(Finding("ok", what))
     return findings
@@ -159,7 +183,7 @@ async def _test_each(
 ) -> list[Finding]:
     used = ScanScope.detect(context.settings.discovery).interfaces
     if not used:
-        return [Finding("skipped", "there is no interface to use")]
+        return [Finding("skipped", message("there is no interface to use"))]
     return list(await asyncio.gather(*(_test_interface(interface, what, send) for interface in used)))
 
 
@@ -169,15 +193,28 @@ async def _test_interface(
     try:
         received = await send(interface)
     except OSError as exc:
-        advice = "a firewall on this machine may forbid it, or the network lacks a route"
-        return Finding("failed", f"{what} cannot be sent on {interface.name}", exc.strerror or str(exc), advice)
-    answered = f"{len(received.others)} hosts answered" + (
-        f": {', '.join(sorted(received.others)[:5])}" * bool(received.others)
-    )
+        advice = message("a firewall on this machine may forbid it, or the network lacks a route")
+        return Finding(
+            "failed",
+            message("{what} cannot be sent on {interface}", what=what, interface=interface.name),
+            exc.strerror or describe_error(exc),
+            advice,
+        )
+    answered = message("{count} hosts answered", count=len(received.others))
+    if received.others:
+        hosts = ", ".join(sorted(received.others)[:5])
+        answered = message("{count} hosts answered: {hosts}", count=len(received.others), hosts=hosts)
     if not received.own:
-        advice = "let the firewall of this machine accept it; nft list ruleset shows its rules"
-        return Finding("failed", f"{what} was sent on {interface.name}, but it is not received", answered, advice)
-    return Finding("ok", f"{what} is sent and received on {interface.name}", answered)
+        advice = message("let the firewall of this machine accept it; nft list ruleset shows its rules")
+        return Finding(
+            "failed",
+            message("{what} was sent on {interface}, but it is not received", what=what, interface=interface.name),
+            answered,
+            advice,
+        )
+    return Finding(
+        "ok", message("{what} is sent and received on {interface}", what=what, interface=interface.name), answered
+    )
 
 
 async def _send_and_listen(

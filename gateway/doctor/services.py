@@ -1,5 +1,6 @@
 """Check of the gateway's own services and jobs."""
 
+from firmware_tools.language import message
 from gateway.doctor.check import CheckContext, Finding, Status
 from gateway.runtime.supervisor import TaskReport
 
@@ -10,19 +11,25 @@ async def check_services(context: CheckContext) -> list[Finding]:
     failing = [report for report in reports if report.state == "failing"]
     if not failing:
         running = sum(report.kind == "service" and report.state == "running" for report in reports)
-        return [Finding("ok", f"all {running} services of the gateway work")]
+        return [Finding("ok", message("all {running} services of the gateway work", running=running))]
     return [_describe(report) for report in failing]
 
 
 def _describe(report: TaskReport) -> Finding:
     status: Status = "failed" if report.vital else "warning"
     age_s = report.last_success_age_s
-    since = "it has not worked since the gateway started" if age_s is None else f"it worked {age_s:.0f} s ago"
-    retried = "it is restarted automatically" if report.kind == "service" else "its work is tried again later"
-    advice = f"{retried}; if you cannot remove the cause, make a bundle with sunmi-gateway support-bundle and report it"
+    since = message("it has not worked since the gateway started")
+    if age_s is not None:
+        since = message("it worked {seconds:.0f} s ago", seconds=age_s)
+    is_service = report.kind == "service"
+    retried = message("it is restarted automatically") if is_service else message("its work is tried again later")
+    advice = message(
+        "{retried}; if you cannot remove the cause, make a bundle with sunmi-gateway support-bundle and report it",
+        retried=retried,
+    )
     return Finding(
         status,
-        f"the {report.kind} {report.name!r} fails: {report.last_failure}",
-        f"{since}; {report.failures} failures",
+        message("the {kind} {name!r} fails: {reason}", kind=report.kind, name=report.name, reason=report.last_failure),
+        message("{since}; {failures} failures", since=since, failures=report.failures),
         advice,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
+from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol import json_text
 from gateway.protocol.event_type import TYPE_PATTERN, EventType, Source
@@ -91,11 +92,17 @@ class EventFilter:
         """Parse a query: `types` are separated by commas. Raises `InvalidRequest`."""
         names = frozenset(name.strip() for name in types.split(",") if name.strip())
         if len(names) > MAX_TYPES:
-            raise InvalidRequest([FieldError("types", f"must be at most {MAX_TYPES} types")])
+            raise InvalidRequest(
+                [FieldError("types", message("must be at most {max_types} types", max_types=MAX_TYPES))]
+            )
         for name in names:
             if not TYPE_PATTERN.fullmatch(name.removesuffix(FAMILY_SUFFIX)):
                 raise InvalidRequest(
-                    [FieldError("types", f"{name[:80]!r} is no type such as face.seen, or family face.*")]
+                    [
+                        FieldError(
+                            "types", message("{name!r} is no type such as face.seen, or family face.*", name=name[:80])
+                        )
+                    ]
                 )
         return cls(names, camera)
 

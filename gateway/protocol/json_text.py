@@ -3,9 +3,11 @@
 import functools
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
+
+from firmware_tools.language import Language, Message, translate
 
 
 def _refuse_constant(name: str) -> Any:
@@ -16,8 +18,21 @@ _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _FALLBACK: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 """The slow second try: it accepts a lone surrogate, so that a check can name its place, and has the clearer errors."""
 _ARRAY_DECODER: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
-_SORTED_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
+
+
+def _make_encoder(language: Language, order: Literal["sorted"] | None = None) -> msgspec.json.Encoder:
+    """Return an encoder that shows messages in a language."""
+
+    def encode_message(value: Any) -> str:
+        if not isinstance(value, Message):
+            raise TypeError(f"{type(value).__name__} is not JSON")
+        return str(translate(value, language))
+
+    return msgspec.json.Encoder(enc_hook=encode_message, decimal_format="number", order=order)
+
+
+_ENCODERS: Final = {language: _make_encoder(language) for language in Language}
+_SORTED_ENCODER: Final = _make_encoder(Language.ENGLISH, "sorted")
 
 
 def loads(text: str | bytes) -> Any:
@@ -48,12 +63,12 @@ def _make_member_decoder(name: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(msgspec.defstruct("Object", [("member", Any, msgspec.field(name=name))]))
 
 
-def dumps(value: Any, *, indent: int | None = None) -> str:
-    """Return JSON, compact unless indented. Non-ASCII characters are not escaped.
+def dumps(value: Any, *, indent: int | None = None, language: Language = Language.ENGLISH) -> str:
+    """Return JSON, compact unless indented, with its messages in a language. Non-ASCII characters are not escaped.
 
     Raises UnicodeEncodeError for a lone surrogate and RecursionError for a value that is nested too deeply.
     """
-    raw = _ENCODER.encode(value)
+    raw = _ENCODERS[language].encode(value)
     return (raw if indent is None else msgspec.json.format(raw, indent=indent)).decode()
 
 
@@ -68,7 +83,7 @@ def make_encodable(document: Any) -> Any:
     Raises RecursionError for a value that is nested too deeply.
     """
     try:
-        _ENCODER.encode(document)
+        _ENCODERS[Language.ENGLISH].encode(document)
     except UnicodeEncodeError:
         return _replace_surrogates(document)
     return document
@@ -80,6 +95,9 @@ def _replace_surrogates(value: Any) -> Any:
             return {_replace_surrogates(name): _replace_surrogates(one) for name, one in value.items()}
         case list():
             return [_replace_surrogates(one) for one in value]
+        case Message():
+            values = {name: _replace_surrogates(one) for name, one in value.values.items()}
+            return Message(_replace_surrogates(value.template), values)
         case str():
             return value.encode("utf-8", "replace").decode()
         case _:

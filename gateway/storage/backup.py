@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.storage import migrations
 from gateway.storage.read_only import open_read_only
@@ -22,7 +23,9 @@ def copy_database(path: Path, target: Path) -> None:
             connection.execute("VACUUM INTO ?", (str(target),))
         migrations.delete_uncopied(target)
     except (OSError, sqlite3.Error) as exc:
-        raise StateError(f"{path}: cannot be copied to {target}: {exc}") from exc
+        raise StateError(
+            message("{path}: cannot be copied to {target}: {reason}", path=path, target=target, reason=exc)
+        ) from exc
 
 
 def load_migrations(path: Path) -> list[str]:

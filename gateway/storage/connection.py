@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.errors import DiskFull, StateError
 from gateway.storage import migrations, recovery
 from gateway.storage.migrations import Migration
@@ -122,7 +123,9 @@ def _make_private(path: Path) -> None:
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
     except OSError as exc:
-        raise StateError(f"{path}: the database cannot be opened: {exc.strerror}") from exc
+        raise StateError(
+            message("{path}: the database cannot be opened: {reason}", path=path, reason=exc.strerror)
+        ) from exc
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -137,7 +140,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if not shrinks:
         pragma("auto_vacuum = INCREMENTAL")  # likewise, or from a VACUUM on
     if pragma("journal_mode = WAL") != "wal":
-        raise StateError(f"{path}: SQLite's write-ahead log cannot be used there; keep the state on a local disk")
+        raise StateError(
+            message("{path}: SQLite's write-ahead log cannot be used there; keep the state on a local disk", path=path)
+        )
     pragma("synchronous = FULL")
     pragma("secure_delete = ON")
     log_pages = _choose_log_pages(shutil.disk_usage(path.parent).total)

@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.storage import migrations, recovery
@@ -195,9 +196,11 @@ class Database:
         if self._files_lost is not None or not (lost := self._open_files.find_lost()):
             return
         names = ", ".join(path.name for path in lost)
-        self._files_lost = (
-            f"{self.path}: another program has deleted or replaced {names}; nothing is stored until the gateway is "
-            "started again"
+        self._files_lost = message(
+            "{path}: another program has deleted or replaced {names}; nothing is stored until the "
+            "gateway is started again",
+            path=self.path,
+            names=names,
         )
         if self.path not in lost and not self._open_files.log.exists():
             with contextlib.suppress(sqlite3.Error):

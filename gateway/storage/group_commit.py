@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from firmware_tools.language import message
 from gateway.errors import Problem, StateError
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.storage.database import Database
@@ -98,7 +99,7 @@ class GroupCommit(Generic[EntryT, ResultT]):
                     await self.write(lambda _: None)
         await self._service.stop()
         for _, future in (*self._entries, *self._jobs):
-            _resolve(future, StateError("the gateway stops; nothing was stored"))
+            _resolve(future, StateError(message("the gateway stops; nothing was stored")))
 
     async def _run(self, service: Service) -> None:
         while True:
@@ -135,7 +136,7 @@ class GroupCommit(Generic[EntryT, ResultT]):
                     group.fail(exc)
             except BaseException:
                 for unfinished in (group, *groups):
-                    unfinished.fail(StateError("the gateway stops; nothing was stored"))
+                    unfinished.fail(StateError(message("the gateway stops; nothing was stored")))
                 raise
             else:
                 self._finish(group, results, done)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.storage.read_only import open_read_only
 from gateway.storage.sqlite_errors import SQLITE_ERRORS, get_error_code
@@ -71,7 +72,7 @@ def examine(path: Path, *, limit_s: float) -> Health:
         with contextlib.suppress(FileNotFoundError):
             log_size = path.with_name(f"{path.name}-wal").stat().st_size
     except OSError as exc:
-        raise StateError(f"{path}: cannot be read: {exc.strerror}") from exc
+        raise StateError(message("{path}: cannot be read: {reason}", path=path, reason=exc.strerror)) from exc
     with open_read_only(path) as connection:
         connection.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CHECKS)
         findings.examine(connection)

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 
 UNCOPIED_TABLES: Final = frozenset({"provisioning_job"})
@@ -87,18 +88,32 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
 
 def _describe_mismatch(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
     if _BEFORE_FIRST_RELEASE in applied:
-        return (
-            f"{path} is from before the first release: move {path.parent} away, and the gateway starts with a new one"
+        return message(
+            "{path} is from before the first release: move {parent} away, and the gateway starts with a new one",
+            path=path,
+            parent=path.parent,
         )
     unknown = next((name for name in applied if name not in names), None)
     if unknown is None:
         missing = next(name for name in names if name not in applied)
-        return f"{path}: {missing} is missing from its record of migrations; restore a backup"
+        return message(
+            "{path}: {missing} is missing from its record of migrations; restore a backup", path=path, missing=missing
+        )
     copy = copy_before(path, unknown)
-    advice = "install that version again"
+    advice = message("install that version again")
     if copy.exists():
-        advice += f", or put {copy}, the copy made before its change, in the place of {path.name}: newer data is lost"
-    return f"{path}: a newer gateway has used it (its schema is at {applied[-1]}); {advice}"
+        advice = message(
+            "install that version again, or put {copy}, the copy made before its change, in the place of {name}: newer "
+            "data is lost",
+            copy=copy,
+            name=path.name,
+        )
+    return message(
+        "{path}: a newer gateway has used it (its schema is at {applied}); {advice}",
+        path=path,
+        applied=applied[-1],
+        advice=advice,
+    )
 
 
 def _copy(connection: sqlite3.Connection, copy: Path) -> None:
@@ -108,7 +123,9 @@ def _copy(connection: sqlite3.Connection, copy: Path) -> None:
         connection.execute("VACUUM INTO ?", (str(copy),))
         delete_uncopied(copy)
     except (OSError, sqlite3.Error) as exc:
-        raise StateError(f"{copy}: the copy before a change of the schema cannot be made: {exc}") from exc
+        raise StateError(
+            message("{copy}: the copy before a change of the schema cannot be made: {reason}", copy=copy, reason=exc)
+        ) from exc
 
 
 def delete_uncopied(copy: Path) -> None:
@@ -132,16 +149,22 @@ def mark_rewound(connection: sqlite3.Connection) -> None:
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration, path: Path) -> None:
-    failed = f"{path}: the schema could not be brought to {migration.name}, nothing was changed"
+    failed = message(
+        "{path}: the schema could not be brought to {migration}, nothing was changed",
+        path=path,
+        migration=migration.name,
+    )
     try:
         for statement in _split(migration.sql):
             connection.execute(statement)
         violations = connection.execute("PRAGMA foreign_key_check").fetchall()
         connection.execute("INSERT INTO migration VALUES (?, ?)", (migration.name, int(time.time())))
     except sqlite3.Error as exc:
-        raise StateError(f"{failed}: {exc}") from exc
+        raise StateError(message("{what}: {reason}", what=failed, reason=exc)) from exc
     if violations:
-        raise StateError(f"{failed}: rows of {violations[0][0]} refer to rows that do not exist")
+        raise StateError(
+            message("{what}: rows of {table} refer to rows that do not exist", what=failed, table=violations[0][0])
+        )
 
 
 def _split(sql: str) -> Iterator[str]:

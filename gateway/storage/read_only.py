@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.storage.connection import decode_text
 from gateway.storage.sqlite_errors import SQLITE_ERRORS
@@ -23,4 +24,4 @@ def open_read_only(path: Path, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Itera
             connection.text_factory = decode_text
             yield connection
     except SQLITE_ERRORS as exc:
-        raise StateError(f"{path}: cannot be read: {exc}") from exc
+        raise StateError(message("{path}: cannot be read: {reason}", path=path, reason=exc)) from exc

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.storage.mounts import Mount, find_mount
 from gateway.storage.private_file import write_private
@@ -39,7 +40,11 @@ else:
             name = pwd.getpwuid(owner).pw_name
         except KeyError:
             name = f"#{owner}"
-        raise StateError(f"{path} belongs to {name}; run this as that user: sudo -u {name} sunmi-gateway …")
+        raise StateError(
+            message(
+                "{path} belongs to {name}; run this as that user: sudo -u {name} sunmi-gateway …", path=path, name=name
+            )
+        )
 
 
 DATABASE_FILE: Final = "gateway.db"
@@ -101,8 +106,11 @@ class StateDirectory:
         try:
             if not _acquire_lock(descriptor):
                 raise StateError(
-                    f"{path}: another gateway holds this state directory; stop it, or name another directory in "
-                    "storage.directory"
+                    message(
+                        "{path}: another gateway holds this state directory; stop it, or name another directory "
+                        "in storage.directory",
+                        path=path,
+                    )
                 )
             _write_probe(path)
         except OSError as exc:
@@ -122,7 +130,11 @@ class StateDirectory:
             return False
         except OSError as exc:
             raise StateError(
-                f"{path}: cannot tell whether a gateway runs there: {exc.strerror}; try as its user"
+                message(
+                    "{path}: cannot tell whether a gateway runs there: {reason}; try as its user",
+                    path=path,
+                    reason=exc.strerror,
+                )
             ) from exc
         try:
             return not _acquire_lock(descriptor, attempts=2)
@@ -224,4 +236,4 @@ def _write_probe(path: Path) -> None:
 
 def _make_error(path: Path, error: OSError) -> StateError:
     reason = _REASONS.get(error.errno or 0) or f"{error.strerror}"
-    return StateError(f"{path}: cannot be used as the state directory: {reason}")
+    return StateError(message("{path}: cannot be used as the state directory: {reason}", path=path, reason=reason))

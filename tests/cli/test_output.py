@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from firmware_tools.language import message
 from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.simulator.store import SimulatedStore
 
@@ -18,7 +19,7 @@ ODD = "d8:AB:00 :smile: [bold]till[/bold]"
 def test_texts_are_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     print_line(ODD)
     print_members({"name": ODD})
-    print_table([{"name": ODD}], {"NAME": "name"})
+    print_table([{"name": ODD}], {message("NAME"): "name"})
     assert [line.removeprefix("name").strip() for line in capsys.readouterr().out.splitlines()] == [
         ODD,
         ODD,
@@ -75,7 +76,7 @@ def test_nothing_from_elsewhere_steers_the_terminal(capsys: pytest.CaptureFixtur
     print_line("a\x1b[2Jb")
     print_message("a\x1b]0;title\x07b")
     print_members({"name": "a\u202eb"})
-    print_table([{"name": "a\x9b2J\nb"}], {"NAME": "name"})
+    print_table([{"name": "a\x9b2J\nb"}], {message("NAME"): "name"})
     shown = "".join(capsys.readouterr())
     assert not [character for character in shown if not character.isprintable() and character != "\n"]
     assert len(shown.splitlines()) == 5

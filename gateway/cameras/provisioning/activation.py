@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from firmware_tools.language import describe_error, message
 from gateway.cameras.cameras import ActivationOutcomeUnknown
 from gateway.cameras.provisioning.context import RETRYABLE_ERRORS, ProvisioningContext, loop_time, make_step_failure
 from gateway.cameras.provisioning.job import Reason, StepFailed, StepSkipped
@@ -32,27 +33,27 @@ async def activate(context: ProvisioningContext) -> str:
         await context.save(job)  # on the disk before it is on the wire
 
     if await context.wait_for_activation_state(deadline) == "activated":
-        raise StepSkipped("activated by this account already")
+        raise StepSkipped(message("activated by this account already"))
     number = job.request.activation_number
     if number is None:
-        raise StepSkipped("no activation number was given")
+        raise StepSkipped(message("no activation number was given"))
     while True:
         try:
             await context.cameras.activate(job.sn, number, before_sending=record)
         except ActivationOutcomeUnknown:
-            return await _resolve_outcome(context, ", and its answer was lost")
+            return await _resolve_outcome(context, answer_lost=True)
         except Conflict:  # it has become activated since it was asked
             return await _resolve_outcome(context)
         except VendorRefused as exc:
             if exc.vendor_code == _ALREADY_ACTIVATED:
                 return await _resolve_outcome(context)
-            failure = StepFailed(_ACTIVATION_REASONS.get(exc.vendor_code, "refused"), str(exc), exc)
+            failure = StepFailed(_ACTIVATION_REASONS.get(exc.vendor_code, "refused"), describe_error(exc), exc)
             is_final = exc.vendor_code != _NO_INTERNET
         except (*RETRYABLE_ERRORS, CameraUntrusted) as exc:
             failure, is_final = make_step_failure(exc), isinstance(exc, CameraUntrusted)
         else:
             job.activation_sent = False
-            return "activated"
+            return message("activated")
         job.activation_sent = False
         await context.save(job)
         if is_final or loop_time() >= deadline:
@@ -66,8 +67,10 @@ async def verify(context: ProvisioningContext) -> str:
     deadline = loop_time() + context.timeouts.verify_s
     if await context.wait_for_activation_state(deadline) != "activated":
         if name is not None:
-            raise StepFailed("not_activated", f"the camera cannot be named {name!r} before it is activated")
-        return "answers, and is not activated"
+            raise StepFailed(
+                "not_activated", message("the camera cannot be named {name!r} before it is activated", name=name)
+            )
+        return message("answers, and is not activated")
     while True:
         try:
             if name is not None:
@@ -78,20 +81,30 @@ async def verify(context: ProvisioningContext) -> str:
                 raise
             await context.pause()
         else:
-            return f"is {context.camera.name!r}, at {context.camera.address}"
+            return message("is {name!r}, at {address}", name=context.camera.name, address=context.camera.address)
 
 
-async def _resolve_outcome(context: ProvisioningContext, what_happened: str = "") -> str:
+async def _resolve_outcome(context: ProvisioningContext, *, answer_lost: bool = False) -> str:
     """Find out the outcome of an activation from the camera's state, never by sending it again."""
     deadline = loop_time() + context.timeouts.activate_s
     while await context.wait_for_activation_state(deadline) != "activated":
         if loop_time() >= deadline:
             raise StepFailed(
                 "activation_unknown",
-                f"an activation was sent to the camera {context.job.sn}{what_happened}; the camera does not say that "
-                "it is activated. Look at it, then resume to ask it once more, or give the activation number again "
-                "to send that again",
+                message(
+                    "{sent}; the camera does not say that it is activated. Look at it, then resume to ask it once "
+                    "more, or give the activation number again to send that again",
+                    sent=_describe_sending(context.job.sn, answer_lost=answer_lost),
+                ),
             )
         await context.pause()
     context.job.activation_sent = False
-    return f"activated, as the camera says{'; the answer had been lost' if what_happened else ''}"
+    if answer_lost:
+        return message("activated, as the camera says; the answer had been lost")
+    return message("activated, as the camera says")
+
+
+def _describe_sending(sn: str, *, answer_lost: bool) -> str:
+    if answer_lost:
+        return message("an activation was sent to the camera {sn}, and its answer was lost", sn=sn)
+    return message("an activation was sent to the camera {sn}", sn=sn)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from firmware_tools.language import describe_error, message
 from gateway.cameras.cameras import ActivatedByOtherAccount, Cameras
 from gateway.cameras.provisioning.job import ProvisioningJob, Reason, StepFailed
 from gateway.cameras.record import CameraRecord
@@ -72,7 +73,7 @@ class ProvisioningContext:
         self.timeouts = timeouts
         self.save = save
         self.last_failure = make_step_failure(
-            CameraUnreachable(f"the camera {job.sn} was not found: is it on this network, and on?")
+            CameraUnreachable(message("the camera {sn} was not found: is it on this network, and on?", sn=job.sn))
         )
         """Why the camera did not answer the last time."""
         self._scan = scan
@@ -105,7 +106,9 @@ class ProvisioningContext:
             await self.cameras.confirm_certificate(self.job.sn)
         except CameraUntrusted as exc:
             add = f"sunmi-gateway cameras add {self.job.sn} --certificate {exc.certificate_sha256}"
-            raise StepFailed("certificate_changed", f"{exc.detail}: {add}", exc) from exc
+            raise StepFailed(
+                "certificate_changed", message("{reason}: {command}", reason=exc.detail, command=add), exc
+            ) from exc
         except RETRYABLE_ERRORS:
             pass  # the probe that follows tells why
 
@@ -147,8 +150,11 @@ class ProvisioningContext:
     def _other_owner_failure(self) -> StepFailed:
         return StepFailed(
             "other_owner",
-            f"the camera {self.job.sn} is activated by another account, or the secret key in the settings is wrong; "
-            "its owner has to reset it first",
+            message(
+                "the camera {sn} is activated by another account, or the secret key in the settings is "
+                "wrong; its owner has to reset it first",
+                sn=self.job.sn,
+            ),
         )
 
     async def pause(self) -> bool:
@@ -217,7 +223,7 @@ def make_step_failure(error: GatewayError) -> StepFailed:
             reason = "not_reachable"
         case _:
             reason = "internal"
-    return StepFailed(reason, str(error), error if isinstance(error, Problem) else None)
+    return StepFailed(reason, describe_error(error), error if isinstance(error, Problem) else None)
 
 
 def loop_time() -> float:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, Self, get_args
 
+from firmware_tools.language import join, message
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.protocol.catalogue import CATALOGUE
 
@@ -71,18 +72,21 @@ class ProvisioningRequest:
         if self.ssid is not None:
             field_errors += _find_field_errors(_WIFI, {"ssid": self.ssid, "password": self.password or ""})
         elif self.password is not None:
-            field_errors.append(FieldError("ssid", "is required with password"))
+            field_errors.append(FieldError("ssid", message("is required with password")))
         elif self.hidden:
-            field_errors.append(FieldError("ssid", "is required for a hidden network"))
+            field_errors.append(FieldError("ssid", message("is required for a hidden network")))
         if self.activation_number is not None:
             number = self.activation_number
             if not 0 < len(number) <= MAX_ACTIVATION_NUMBER_LENGTH or not number.isprintable() or not number.strip():
                 field_errors.append(
-                    FieldError("activation_number", f"must have 1 to {MAX_ACTIVATION_NUMBER_LENGTH} characters")
+                    FieldError(
+                        "activation_number",
+                        message("must have 1 to {max_length} characters", max_length=MAX_ACTIVATION_NUMBER_LENGTH),
+                    )
                 )
             if not self.confirm_erase:
                 field_errors.append(
-                    FieldError("confirm_erase", "must be true: the activation erases the camera's face groups")
+                    FieldError("confirm_erase", message("must be true: the activation erases the camera's face groups"))
                 )
         if self.name is not None:
             field_errors += _find_field_errors(_NAME, {"name": self.name})
@@ -190,21 +194,27 @@ class ProvisioningJob:
         received: list[str] = []
         missing: list[str] = []
         if self.request.ssid is not None:
-            (received if self.wifi_sent else missing).append(f"the Wi-Fi network {self.request.ssid!r}")
+            (received if self.wifi_sent else missing).append(
+                message("the Wi-Fi network {ssid!r}", ssid=self.request.ssid)
+            )
         if self.had_number and self.activation_sent:
-            received.append("an activation whose outcome is not known")
+            received.append(message("an activation whose outcome is not known"))
         elif self.had_number and self.get_step("activate").state != "skipped":
             is_activated = self.get_step("activate").state == "done"
-            (received if is_activated else missing).append("the activation")
+            (received if is_activated else missing).append(message("the activation"))
         if self.request.name is not None:
-            missing.append(f"the name {self.request.name!r}")
-        effects = f"the camera has received {' and '.join(received) or 'nothing'}"
-        return f"{effects}, and not {', '.join(missing)}" if missing else effects
+            missing.append(message("the name {name!r}", name=self.request.name))
+        effects = message("the camera has received {what}", what=join(" and ", received) or message("nothing"))
+        return (
+            message("{effects}, and not {missing}", effects=effects, missing=join(", ", missing))
+            if missing
+            else effects
+        )
 
     def interrupt(self) -> None:
         """Let a stored job wait until it is resumed or cancelled: the process that ran it is gone."""
         self.state, self.reason = "waiting", "interrupted"
-        self.detail = f"the command that ran it has ended; {self.describe_effects()}"
+        self.detail = message("the command that ran it has ended; {effects}", effects=self.describe_effects())
 
     def request_resume(self) -> None:
         """Let the job resume, as a person requests."""
@@ -228,7 +238,7 @@ class ProvisioningJob:
             step.state, step.detail = "pending", ""
 
     def _require_values(self, index: int) -> None:
-        gone = "is not kept when a job has ended: start again and give every value that is still needed"
+        gone = message("is not kept when a job has ended: start again and give every value that is still needed")
         field_errors = []
         if self.had_password and self.request.password is None and index <= STEPS.index("wifi"):
             field_errors.append(FieldError("password", gone))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
 
+from firmware_tools.language import describe_error, message
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.provisioning.activation import activate, verify
 from gateway.cameras.provisioning.context import ProvisioningContext, StepTimeouts, make_step_failure
@@ -72,7 +73,7 @@ class Provisioning:
     def get(self, sn: str) -> ProvisioningJob:
         """Return the job of a camera, the last one if it has ended. Raises `NotFound`."""
         if sn not in self._jobs:
-            raise NotFound(f"no provisioning of a camera {sn!r} is under way")
+            raise NotFound(message("no provisioning of a camera {sn!r} is under way", sn=sn))
         return self._jobs[sn]
 
     async def start(
@@ -92,7 +93,9 @@ class Provisioning:
         job = self._jobs.get(sn)
         if job is not None and job.is_active and sn in self._tasks:
             if not request.is_empty and request != job.request:
-                raise Conflict(f"the camera {sn} is being provisioned with other values: cancel that first")
+                raise Conflict(
+                    message("the camera {sn} is being provisioned with other values: cancel that first", sn=sn)
+                )
             if request.is_empty:
                 job.request_resume()
                 self._publish(job)
@@ -143,7 +146,7 @@ class Provisioning:
                 raise
             if not is_serial_number(sn):
                 raise InvalidRequest(
-                    [FieldError("sn", "must be letters, digits and ._-, at most 128 characters")]
+                    [FieldError("sn", message("must be letters, digits and ._-, at most 128 characters"))]
                 ) from None
 
     async def cancel(self, sn: str) -> ProvisioningJob:
@@ -151,12 +154,12 @@ class Provisioning:
         async with self._starting:
             job = self.get(sn)
             if not job.is_active:
-                raise Conflict(f"the provisioning of the camera {sn} has ended already")
+                raise Conflict(message("the provisioning of the camera {sn} has ended already", sn=sn))
             await self._stop(sn)
             if job.is_active:
                 step, effects = job.get_step(job.step), job.describe_effects()
-                step.state, step.detail = "failed", "cancelled"
-                await self._end(job, "cancelled", "cancelled", f"cancelled; {effects}")
+                step.state, step.detail = "failed", message("cancelled")
+                await self._end(job, "cancelled", "cancelled", message("cancelled; {effects}", effects=effects))
             return job
 
     async def load(self) -> None:
@@ -217,7 +220,7 @@ class Provisioning:
         except GatewayError as exc:
             await self._fail(job, make_step_failure(exc))
         except Exception:
-            await self._fail(job, StepFailed("internal", "the gateway made a mistake; its log says more"))
+            await self._fail(job, StepFailed("internal", message("the gateway made a mistake; its log says more")))
             raise  # the supervisor logs and reports it
 
     async def _run_step(self, context: ProvisioningContext, name: StepName) -> None:
@@ -228,7 +231,7 @@ class Provisioning:
             step.detail = await _ACTIONS[name](context)
             step.state = "done"
         except StepSkipped as exc:
-            step.state, step.detail = "skipped", str(exc)
+            step.state, step.detail = "skipped", describe_error(exc)
         job.state, job.reason, job.detail = "running", None, ""
 
     async def _fail(self, job: ProvisioningJob, failure: StepFailed) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from firmware_tools.language import describe_error, join, message
 from gateway.cameras.cameras import AccessPointListUnsupported
 from gateway.cameras.provisioning.context import (
     RETRYABLE_ERRORS,
@@ -25,17 +26,18 @@ async def reach_camera(context: ProvisioningContext) -> str:
     while True:
         # Only a scan tells whether it is in hotspot mode, and what to do about Wi-Fi depends on that.
         if job.request.ssid is None and _has_own_address(context) and await context.answers():
-            return f"answers at {context.camera.address}"
+            return message("answers at {address}", address=context.camera.address)
         if await context.scan():
             was_seen = True
             if not context.camera.managed:
                 await context.registry.manage(job.sn)
             if await context.answers():
                 job.via_hotspot = job.via_hotspot or context.camera.hotspot
-                where = "in hotspot mode " if context.camera.hotspot else ""
-                return f"answers {where}at {context.camera.address}"
+                if context.camera.hotspot:
+                    return message("answers in hotspot mode at {address}", address=context.camera.address)
+                return message("answers at {address}", address=context.camera.address)
         elif job.request.ssid is not None and _has_own_address(context) and await context.answers():
-            return f"answers at {context.camera.address}"
+            return message("answers at {address}", address=context.camera.address)
         may_be_in_hotspot = not was_seen and job.request.ssid is not None
         await deadline.wait(context.last_failure, _hotspot_advice(context) if may_be_in_hotspot else None)
 
@@ -44,15 +46,15 @@ async def check_network(context: ProvisioningContext) -> str:
     """Wait until the camera sees the network that it is to join. Refuse one of a kind that it cannot join."""
     request = context.job.request
     if request.ssid is None:
-        raise StepSkipped("no network was given")
+        raise StepSkipped(message("no network was given"))
     if _has_joined(context):
-        raise StepSkipped("the camera has joined already")
+        raise StepSkipped(message("the camera has joined already"))
     deadline = context.start_waiting(context.timeouts.networks_s)
     while True:
         try:
             access_points = await context.cameras.list_access_points(context.job.sn)
         except AccessPointListUnsupported:
-            return "the camera's firmware does not list networks; the given name is taken as it is"
+            return message("the camera's firmware does not list networks; the given name is taken as it is")
         except (*RETRYABLE_ERRORS, CameraUntrusted) as exc:
             failure = make_step_failure(exc)
             await _wait_for_camera(context, deadline, failure)
@@ -60,17 +62,24 @@ async def check_network(context: ProvisioningContext) -> str:
         networks = find_networks(access_points, request.ssid)
         if networks and all(map(uses_wep, networks)):
             raise StepFailed(
-                "wep_not_supported", f"the network {request.ssid!r} uses WEP, which cameras do not support"
+                "wep_not_supported",
+                message("the network {ssid!r} uses WEP, which cameras do not support", ssid=request.ssid),
             )
         joinable = [one for one in networks if not uses_wep(one)]
         if joinable and all(map(uses_wpa, joinable)) and not request.password:
-            raise StepFailed("wrong_wifi_password", f"the network {request.ssid!r} needs a password")
+            raise StepFailed("wrong_wifi_password", message("the network {ssid!r} needs a password", ssid=request.ssid))
         if joinable:
-            return f"the camera sees {request.ssid!r}"
+            return message("the camera sees {ssid!r}", ssid=request.ssid)
         if request.hidden:
-            return f"the camera sees {describe_networks(access_points)}; the given name is taken as it is"
+            return message(
+                "the camera sees {networks}; the given name is taken as it is",
+                networks=describe_networks(access_points),
+            )
         seen = describe_networks(access_points)
-        unseen = StepFailed("network_not_seen", f"the camera does not see {request.ssid!r}; it sees {seen}")
+        unseen = StepFailed(
+            "network_not_seen",
+            message("the camera does not see {ssid!r}; it sees {seen}", ssid=request.ssid, seen=seen),
+        )
         await deadline.wait(unseen, None)
 
 
@@ -78,12 +87,12 @@ async def join_wifi(context: ProvisioningContext) -> str:
     """Tell the camera to join the network. After a crash it is told again, which has the same effect."""
     request = context.job.request
     if request.ssid is None:
-        raise StepSkipped("no network was given")
+        raise StepSkipped(message("no network was given"))
     if _has_joined(context):
-        raise StepSkipped("the camera has joined already")
+        raise StepSkipped(message("the camera has joined already"))
     await _send_wifi(context)
     answered = context.job.wifi_answered
-    return "the camera accepted the network" if answered else "the camera left before it answered"
+    return message("the camera accepted the network") if answered else message("the camera left before it answered")
 
 
 async def _send_wifi(context: ProvisioningContext) -> None:
@@ -102,10 +111,10 @@ async def _send_wifi(context: ProvisioningContext) -> None:
                 job.sn, request.ssid or "", request.password or "", before_sending=record
             )
         except InvalidRequest as exc:
-            raise StepFailed("wep_not_supported", str(exc)) from exc
+            raise StepFailed("wep_not_supported", describe_error(exc)) from exc
         except VendorRefused as exc:
             if exc.vendor_code == _BAD_PASSWORD:
-                raise StepFailed("wrong_wifi_password", str(exc)) from exc
+                raise StepFailed("wrong_wifi_password", describe_error(exc)) from exc
             raise
         except (*RETRYABLE_ERRORS, CameraUntrusted) as exc:
             await _wait_for_camera(context, deadline, make_step_failure(exc))
@@ -127,14 +136,14 @@ async def _wait_for_camera(context: ProvisioningContext, deadline: StepDeadline,
     if not found:
         failure = deadline.wrong_camera or failure  # by the scan that camera has the address now
     in_hotspot = context.job.via_hotspot and not found
-    await deadline.wait(failure, f"{failure.detail}; {_hotspot_advice(context)}" if in_hotspot else None)
+    await deadline.wait(failure, join("; ", [failure.detail, _hotspot_advice(context)]) if in_hotspot else None)
 
 
 async def wait_for_rejoin(context: ProvisioningContext) -> str:
     """Wait until the camera leaves, and find it by its serial number, most likely at another address."""
     job, timeouts = context.job, context.timeouts
     if job.get_step("wifi").state != "done":
-        raise StepSkipped("the camera stays on its network")
+        raise StepSkipped(message("the camera stays on its network"))
     left_by = loop_time() + timeouts.leave_s
     # A person is asked to go back only if the camera does not appear by itself: some hosts are in both networks.
     may_ask_person = job.via_hotspot
@@ -155,12 +164,14 @@ async def wait_for_rejoin(context: ProvisioningContext) -> str:
         if in_hotspot and decided:
             raise StepFailed(
                 "wrong_wifi_password",
-                f"the camera did not join {job.request.ssid!r} and is back in hotspot mode: "
-                "the password is most likely wrong",
+                message(
+                    "the camera did not join {ssid!r} and is back in hotspot mode: the password is most likely wrong",
+                    ssid=job.request.ssid,
+                ),
             )
         moved = any(not device.hotspot and device.address != job.wifi_address for device in devices)
         if not in_hotspot and (moved or decided) and (devices or not job.via_hotspot) and await context.answers():
-            return f"is on the network at {context.camera.address}"
+            return message("is on the network at {address}", address=context.camera.address)
         if loop_time() >= deadline:
             if not may_ask_person:
                 raise _not_found_failure(context)
@@ -201,16 +212,24 @@ async def _answers_handshake(context: ProvisioningContext) -> bool:
 def _not_found_failure(context: ProvisioningContext) -> StepFailed:
     return StepFailed(
         "not_reachable",
-        f"the camera {context.job.sn} was told to join {context.job.request.ssid!r} but was not found on this network "
-        f"since; is that network this one, and the password right? ({context.last_failure.detail})",
+        message(
+            "the camera {sn} was told to join {ssid!r} but was not found on this network since; is "
+            "that network this one, and the password right? ({reason})",
+            sn=context.job.sn,
+            ssid=context.job.request.ssid,
+            reason=context.last_failure.detail,
+        ),
     )
 
 
 def _hotspot_advice(context: ProvisioningContext) -> str:
     camera = context.find_record()
     digits = camera.mac.replace(":", "")[-4:] if camera is not None else ""
-    name = f"SUNMI_{digits}" if digits else "SUNMI_XXXX (the last four digits of the MAC on its label)"
-    return (
-        f"the camera {context.job.sn} is not on this network: join its Wi-Fi network {name}, then go on. It offers "
-        "that about 20 s after power-on, without a network cable, when its LED blinks green; else hold RESET for 5 s"
+    name = f"SUNMI_{digits}" if digits else message("SUNMI_XXXX (the last four digits of the MAC on its label)")
+    return message(
+        "the camera {sn} is not on this network: join its Wi-Fi network {name}, then go on. It "
+        "offers that about 20 s after power-on, without a network cable, when its LED blinks "
+        "green; else hold RESET for 5 s",
+        sn=context.job.sn,
+        name=name,
     )

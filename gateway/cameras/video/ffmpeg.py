@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.errors import Conflict, Overloaded
 
 MAX_MEMORY_BYTES: Final = 1024 * 1024 * 1024
@@ -69,7 +70,7 @@ def require_ffmpeg() -> str:
     """Return the path of ffmpeg. Raises `Conflict`, which says what to install."""
     found = find_ffmpeg()
     if found is None:
-        raise Conflict("ffmpeg is not installed, which the cameras' pictures need: apt install ffmpeg")
+        raise Conflict(message("ffmpeg is not installed, which the cameras' pictures need: apt install ffmpeg"))
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.cameras.video.fragments import Fragment, FragmentParser, InitSegment, MalformedFragments
 from gateway.cameras.video.source import OpenPicture, PictureSource, SourceName
 from gateway.cameras.video.viewer import StreamStatus, Viewer
@@ -102,7 +103,13 @@ class LiveStream:
         """
         while self._key is None or self._segment is None or self.status.state not in ("live", "unsupported"):
             if self._ended or self.status.problem:
-                raise CameraUnreachable(f"the camera {self.sn} shows no picture: {self.status.problem or 'it ended'}")
+                raise CameraUnreachable(
+                    message(
+                        "the camera {sn} shows no picture: {problem}",
+                        sn=self.sn,
+                        problem=self.status.problem or "it ended",
+                    )
+                )
             waiter = asyncio.get_running_loop().create_future()
             self._key_waiters.add(waiter)
             try:
@@ -145,7 +152,9 @@ class LiveStream:
             raise
         except MalformedFragments as exc:
             self._report_trouble(f"the picture cannot be read: {exc}")
-            raise CameraUnreachable(f"the picture of the camera {self.sn} cannot be read: {exc}") from exc
+            raise CameraUnreachable(
+                message("the picture of the camera {sn} cannot be read: {reason}", sn=self.sn, reason=exc)
+            ) from exc
         except Exception:
             self._report_trouble("the gateway failed")
             raise
@@ -161,10 +170,14 @@ class LiveStream:
         while True:
             data = await read_in_time(picture, timeout_s)
             if data is None:
-                raise CameraUnreachable(f"no picture of the camera {self.sn} came for {timeout_s:g} s")
+                raise CameraUnreachable(
+                    message("no picture of the camera {sn} came for {timeout_s:g} s", sn=self.sn, timeout_s=timeout_s)
+                )
             if not data:
                 reason = picture.find_problem() or "it ended"
-                raise CameraUnreachable(f"the picture of the camera {self.sn} broke off: {reason}")
+                raise CameraUnreachable(
+                    message("the picture of the camera {sn} broke off: {reason}", sn=self.sn, reason=reason)
+                )
             for part in parser.feed(data):
                 if isinstance(part, InitSegment):
                     self._take_segment(part)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.cameras.video.fragments import FragmentParser, InitSegment, MalformedFragments
 from gateway.cameras.video.live_stream import START_TIMEOUT_S, read_in_time
 from gateway.cameras.video.source import Period, PictureSource
@@ -15,7 +16,7 @@ MAX_PERIOD_S: Final = 3600
 def check_period(period: Period) -> None:
     """Raise `InvalidRequest` if a period is empty or too long."""
     if not 0 < period.end - period.start <= MAX_PERIOD_S:
-        reason = f"must be after start_time, by at most {MAX_PERIOD_S} s"
+        reason = message("must be after start_time, by at most {max_period_s} s", max_period_s=MAX_PERIOD_S)
         raise InvalidRequest([FieldError("end_time", reason)])
 
 

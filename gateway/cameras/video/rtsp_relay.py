@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.discovery.device_binding import bind_to_interface, must_bind
 from gateway.errors import CameraUnreachable
 from gateway.protocol.stream_url import RtspAddress
@@ -86,11 +87,11 @@ class RtspRelay:
 
     async def _to_camera(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         local, real = self.local_url.encode(), self._address.url.encode()
-        async for message in _read_messages(reader):
-            if message.is_data:
-                writer.write(message.raw)
+        async for one in _read_messages(reader):
+            if one.is_data:
+                writer.write(one.raw)
             else:
-                first, separator, rest = message.raw.partition(b"\r\n")
+                first, separator, rest = one.raw.partition(b"\r\n")
                 writer.write(first.replace(local, real, 1) + separator + rest)
             await writer.drain()
         raise RtspRefused("the player has gone")
@@ -142,11 +143,20 @@ async def _connect(address: RtspAddress, interface: str) -> tuple[asyncio.Stream
                 raise
     except TimeoutError as exc:
         raise CameraUnreachable(
-            f"the camera's stream at {host}:{port} did not answer within {CONNECT_TIMEOUT_S:g} s"
+            message(
+                "the camera's stream at {host}:{port} did not answer within {connect_timeout_s:g} s",
+                host=host,
+                port=port,
+                connect_timeout_s=CONNECT_TIMEOUT_S,
+            )
         ) from exc
     except OSError as exc:
         reason = exc.strerror or str(exc)
-        raise CameraUnreachable(f"the camera's stream at {host}:{port} cannot be reached: {reason}") from exc
+        raise CameraUnreachable(
+            message(
+                "the camera's stream at {host}:{port} cannot be reached: {reason}", host=host, port=port, reason=reason
+            )
+        ) from exc
 
 
 def _check_response(raw: bytes) -> bool:
@@ -164,8 +174,8 @@ async def _read_messages(reader: asyncio.StreamReader) -> AsyncIterator[_Message
     received = bytearray()
     while data := await reader.read(_READ_BYTES):
         received += data
-        for message in _take_messages(received):
-            yield message
+        for one in _take_messages(received):
+            yield one
 
 
 def _take_messages(received: bytearray) -> Iterator[_Message]:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.cameras.video.ffmpeg import JPEG_ARGUMENTS, run_ffmpeg
 from gateway.errors import CameraResponseMalformed
 
@@ -28,7 +29,7 @@ class SnapshotMaker:
             known = self._last.get(sn)
             if known is not None and known[0] == key_frame:
                 return known[1]
-            jpeg, message = b"", ""
+            jpeg, reason = b"", ""
             async with run_ffmpeg(JPEG_ARGUMENTS) as process:
                 process.write(key_frame)
                 process.end_input()
@@ -36,10 +37,12 @@ class SnapshotMaker:
                     async with asyncio.timeout(_TIMEOUT_S):
                         jpeg = await process.read_all(MAX_JPEG_BYTES)
                 except TimeoutError:
-                    message = f"it took longer than {_TIMEOUT_S:g} s"
-                message = message or process.message
+                    reason = message("it took longer than {seconds:g} s", seconds=_TIMEOUT_S)
+                reason = reason or process.message
             if not jpeg.startswith(b"\xff\xd8"):
-                raise CameraResponseMalformed(f"the picture of the camera {sn} cannot be decoded: {message}")
+                raise CameraResponseMalformed(
+                    message("the picture of the camera {sn} cannot be decoded: {reason}", sn=sn, reason=reason)
+                )
             self._last[sn] = key_frame, jpeg
             return jpeg
 

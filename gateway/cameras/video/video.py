@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
 from gateway.cameras.video.ffmpeg import require_ffmpeg
@@ -157,22 +158,29 @@ class CameraVideo:
     async def _make_room(self, sn: str) -> None:
         """End a picture without viewers if there are too many. Raises `Overloaded` if there is none."""
         if not self._registry.get(sn).managed:
-            raise NotManaged(f"the camera {sn} is not managed: add it first")
+            raise NotManaged(message("the camera {sn} is not managed: add it first", sn=sn))
         require_ffmpeg()
         self._check_viewers()
         if self.streams >= self._max_streams:
             idle = next((stream for stream in self._live.values() if not stream.viewers), None)
             if idle is None:
                 raise Overloaded(
-                    f"{self.streams} pictures are open, and the setting video.max_streams allows {self._max_streams}: "
-                    "close one, or raise the setting",
+                    message(
+                        "{streams} pictures are open, and the setting video.max_streams allows {max_streams}: "
+                        "close one, or raise the setting",
+                        streams=self.streams,
+                        max_streams=self._max_streams,
+                    ),
                     retry_after_s=_RETRY_AFTER_S,
                 )
             await idle.close()
 
     def _check_viewers(self) -> None:
         if len(self._viewers) >= MAX_VIEWERS:
-            raise Overloaded(f"{MAX_VIEWERS} viewers watch pictures, which is the most", retry_after_s=_RETRY_AFTER_S)
+            raise Overloaded(
+                message("{max_viewers} viewers watch pictures, which is the most", max_viewers=MAX_VIEWERS),
+                retry_after_s=_RETRY_AFTER_S,
+            )
 
     def _forget(self, stream: LiveStream) -> None:
         if self._live.get(stream.sn) is stream:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.cloud.client import CloudClient
 from gateway.errors import (
     CloudRejectedCredentials,
@@ -68,7 +69,11 @@ class Fetcher:
 
     def timeout_problem(self) -> PeerTimeout:
         """Return the reason for cached numbers when `wait` did not see the end of a job."""
-        return PeerTimeout(f"the cloud has not responded within {self._max_wait_s:g} s; the call goes on")
+        return PeerTimeout(
+            message(
+                "the cloud has not responded within {max_wait_s:g} s; the call goes on", max_wait_s=self._max_wait_s
+            )
+        )
 
     async def fetch(self, calls: Sequence[Call]) -> list[Any]:
         """Return for each call the `data` of the response, or the `Problem` that the call raised."""

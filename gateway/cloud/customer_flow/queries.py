@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.cloud.customer_flow.endpoints import DAYS, GENDERS, HOURS, MONTHS, TOTALS, WEEKS
 from gateway.cloud.customer_flow.shop import Shop
 from gateway.errors import FieldError, InvalidRequest
@@ -51,7 +52,7 @@ class FlowQuery(NamedTuple):
 def check_range(first: date, last: date, clock: PeerClock) -> None:
     """Raise `InvalidRequest` for days that no response can cover."""
     field_errors = [
-        FieldError(name, f"must be a day of the years {_YEARS[0]} to {_YEARS[-1]}")
+        FieldError(name, message("must be a day of the years {first} to {last}", first=_YEARS[0], last=_YEARS[-1]))
         for name, day in (("from", first), ("to", last))
         if day.year not in _YEARS
     ]
@@ -62,7 +63,9 @@ def check_range(first: date, last: date, clock: PeerClock) -> None:
         latest = (datetime.fromtimestamp(clock.now(), UTC) + _MAX_UTC_OFFSET).date()
         if last > latest:
             field_errors.append(
-                FieldError("to", f"lies in the future: the last day that has begun anywhere is {latest}")
+                FieldError(
+                    "to", message("lies in the future: the last day that has begun anywhere is {latest}", latest=latest)
+                )
             )
     if field_errors:
         raise InvalidRequest(field_errors)

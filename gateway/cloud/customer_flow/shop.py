@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.cloud.customer_flow.endpoints import TODAY_LATEST
 from gateway.errors import FieldError, InvalidRequest
 
@@ -31,12 +32,12 @@ def choose_shop(given: Mapping[str, str], defaults: Mapping[str, str]) -> Shop:
     """Return the shop that a caller names, else that of the settings. Raises `InvalidRequest`."""
     given = {name: value for name, value in given.items() if value}
     field_errors = [
-        FieldError(name, f"must have at most {_MAX_KEY_LENGTH} characters")
+        FieldError(name, message("must have at most {max_key_length} characters", max_key_length=_MAX_KEY_LENGTH))
         for name, value in given.items()
         if len(value) > _MAX_KEY_LENGTH
     ]
     if len(given) > 1:
-        field_errors.append(FieldError("sunmi_shop_no", "replaces shop_id: give one of them"))
+        field_errors.append(FieldError("sunmi_shop_no", message("replaces shop_id: give one of them")))
     if field_errors:
         raise InvalidRequest(field_errors)
     [(name, value)] = TODAY_LATEST.encode(given, defaults=defaults).fields.items()

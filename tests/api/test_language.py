@@ -1,0 +1,47 @@
+"""Texts of responses are Chinese for who asks for it, and English for everybody else."""
+
+from typing import Any
+
+import pytest
+
+CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "en", "de-DE,de;q=0.9", "en-US,en;q=0.9,zh;q=0.8", "*", "nonsense;;q=", "zh;q=0"]
+)
+async def test_problems_are_english_unless_chinese_is_asked_for(admin: Any, header: str | None) -> None:
+    headers = {} if header is None else {"Accept-Language": header}
+    response = await admin("GET", "/api/v1/tokens/x/y", headers=headers)
+    assert response.body["title"] == "Not Found"
+    response = await admin("GET", "/api/v1/cameras/nobody", headers=headers)
+    assert response.body["title"] == "Not found"
+    assert response.body["detail"].startswith("No camera 'nobody' is known")
+    assert "Content-Language" not in response.headers
+
+
+async def test_problems_are_chinese_for_who_asks(admin: Any) -> None:
+    response = await admin("GET", "/api/v1/cameras/nobody", headers=CHINESE)
+    assert (response.status, response.body["code"]) == (404, "not_found")
+    assert response.headers["Content-Language"] == "zh"
+    assert response.body["title"] == "未找到"
+    assert response.body["detail"] == "未知的摄像机 'nobody'：请运行发现，或用地址和序列号添加"
+    response = await admin("GET", "/api/v1/cameras/%7B0%7D", headers=CHINESE)
+    assert "{0}" in response.body["detail"]
+
+
+async def test_the_next_request_of_a_connection_has_its_own_language(admin: Any) -> None:
+    assert (await admin("GET", "/api/v1/cameras/x", headers=CHINESE)).body["title"] == "未找到"
+    assert (await admin("GET", "/api/v1/cameras/x")).body["title"] == "Not found"
+
+
+async def test_field_errors_are_chinese_for_who_asks(admin: Any) -> None:
+    body = {"sn": "a b", "address": "127.0.0.1:9"}
+    english = (await admin("POST", "/api/v1/cameras", body)).body
+    chinese = (await admin("POST", "/api/v1/cameras", body, headers=CHINESE)).body
+    assert english["errors"] == [
+        {"parameter": "sn", "reason": "must be letters, digits and ._-, at most 128 characters"}
+    ]
+    assert chinese["errors"] == [{"parameter": "sn", "reason": "只能含字母、数字和 ._-，最多 128 个字符"}]
+    assert chinese["title"] == "请求无效"
+    assert chinese["detail"] == "sn：只能含字母、数字和 ._-，最多 128 个字符"
