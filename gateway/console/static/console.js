@@ -14,22 +14,27 @@
     }, 250));
   }
 
+  // Only a page that somebody sees listens: a browser opens six connections to a gateway, for all its pages together.
+  let stream = null;
+
   function listen() {
-    const stream = new EventSource(address);
+    if (document.hidden || stream) return;
+    const opened = new EventSource(address);
+    stream = opened;
     let lost = false;
-    stream.onopen = () => {
+    opened.onopen = () => {
       banner.hidden = true;
       if (lost) announce("gateway:refresh");
       lost = false;
     };
-    stream.onmessage = (received) => {
+    opened.onmessage = (received) => {
       const event = JSON.parse(received.data);
       announce("gateway:" + event.type.split(".")[0], event);
       announce("gateway:event", event);
     };
-    stream.onerror = async () => {
+    opened.onerror = async () => {
       lost = true;
-      if (stream.readyState !== EventSource.CLOSED) {
+      if (opened.readyState !== EventSource.CLOSED) {
         banner.hidden = false;
         return;
       }
@@ -44,11 +49,31 @@
         return;
       }
       banner.hidden = false;
-      setTimeout(() => { listen(); announce("gateway:refresh"); }, 3000);
+      setTimeout(() => {
+        if (stream === opened) stream = null;
+        listen();
+        announce("gateway:refresh");
+      }, 3000);
     };
-    addEventListener("pagehide", () => stream.close());
   }
-  if (address) listen();
+
+  function stopListening() {
+    if (stream) stream.close();
+    stream = null;
+  }
+
+  if (address) {
+    listen();
+    addEventListener("pagehide", stopListening);
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) {
+        stopListening();
+      } else {
+        listen();
+        announce("gateway:refresh");
+      }
+    });
+  }
 
   // What no event tells, as the age of something, is looked at now and then, and only where somebody looks.
   setInterval(() => { if (!document.hidden) announce("gateway:tick"); }, 300000);
