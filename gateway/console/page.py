@@ -167,6 +167,11 @@ class ConsolePage:
     shows: Literal["page", "part", "data"] = "page"
     """What a GET returns: a whole page, a part that scripts put into one, or something that is no HTML."""
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that it responds to: HEAD wherever GET returns HTML, not for streams and pictures."""
+        return ("GET", "HEAD") if self.method == "GET" and self.shows != "data" else (self.method,)
+
     def bind(self, site: Site, budget: BodyBudget, screen: Screen) -> WebHandler:
         """Return the handler for aiohttp. Failures become pages that say what to do."""
         failures = FailureLog(_log, f"{self.method} /console/{self.path} cannot use the database")

@@ -74,7 +74,9 @@ def add_console(
         gateway, static_files, Examination(), CameraSearch(), drafts, Notices(), f"session_{name}", simulated_store
     )
     for page in PAGES:
-        app.router.add_route(page.method, f"/console/{page.path}", page.bind(site, budget, screen))
+        handler = page.bind(site, budget, screen)
+        for method in page.methods:
+            app.router.add_route(method, f"/console/{page.path}", handler)
     app.router.add_get(f"{PREFIX}{{name}}", _serve_static(static_files, screen))
     for path in ("/", "/console"):
         app.router.add_get(path, _lead_home(screen))
