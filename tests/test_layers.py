@@ -27,11 +27,13 @@ ALLOWED = {
     "gateway.cloud": PARTS,
     "gateway.outbox": PARTS | {"gateway.cloud"},
     "gateway.events": PARTS | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox"},
+    "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.outbox"},
     "gateway.support": PARTS,
     "gateway.app": PARTS
     | {
+        "gateway.audit",
         "gateway.authority",
         "gateway.discovery",
         "gateway.cameras",

@@ -185,7 +185,9 @@ _WIFI = {
 _CAPTURED = {200: DeclaredResponse("The record.", "Capture")}
 
 ROUTES = (
-    Route("POST", "/api/v1/discovery", "Look for cameras now", discover, "installer", DiscoveryBody, _FOUND),
+    Route(
+        "POST", "/api/v1/discovery", "Look for cameras now", discover, "installer", DiscoveryBody, _FOUND, audited=False
+    ),
     Route(
         "GET",
         "/api/v1/cameras",
@@ -238,6 +240,7 @@ ROUTES = (
         capture_camera,
         "installer",
         responses=_CAPTURED,
+        audited=False,
     ),
     Route("POST", f"{_CAMERA}/trust", "Trust the certificate that it shows", trust, "installer", TrustBody, _SHOWN),
 )

@@ -120,6 +120,7 @@ ROUTES = (
         create_ticket,
         "pos",
         responses={201: DeclaredResponse("`{ticket, valid_s, url}`", "EventTicket")},
+        audited=False,
     ),
     Route(
         "POST",

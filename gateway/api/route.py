@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.api.auth import Authenticator, Identity
 from gateway.api.bodies import Body
 from gateway.api.body_budget import BodyBudget
+from gateway.api.changes import record_change
 from gateway.api.entity_tag import add_entity_tag
 from gateway.api.problems import problem_response
 from gateway.api.query import NoQuery, Query, read_query
@@ -19,6 +20,7 @@ from gateway.api.scopes import require_scope
 from gateway.api.tickets import Tickets
 from gateway.api.validation import RequestModel
 from gateway.app import Gateway
+from gateway.audit.change import Via
 from gateway.errors import StateError
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
@@ -102,6 +104,9 @@ class Route:
     """The setting in `[server]` that lets the scope `pos` suffice; empty if there is none."""
     any_host: bool = False
     """Whether it responds whatever host a plain HTTP request names."""
+    audited: bool = True
+    """Whether the audit log records each success of a method other than GET; else only where the handler says what it
+    changes."""
     documented: bool = True
     """Whether the OpenAPI document lists it. It lists the vendor's endpoints one by one instead of their routes."""
 
@@ -126,7 +131,19 @@ class Route:
                 return await handler(RequestContext(gateway, request, frozenset()))
             caller = authenticate(request)
             require_scope(caller.scopes, needed)
-            return await handler(RequestContext(gateway, request, caller.scopes, caller.name))
+            response = await handler(RequestContext(gateway, request, caller.scopes, caller.name))
+            if self.method != "GET":
+                via: Via = "api" if caller.name else "local"
+                await record_change(
+                    gateway,
+                    request,
+                    response,
+                    who=caller.name,
+                    via=via,
+                    action=self.summary,
+                    only_named=not self.audited,
+                )
+            return response
 
         failures = FailureLog(_log, f"{self.method} {self.path} cannot use the database")
 

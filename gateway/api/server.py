@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway.api import (
+    audit,
     authority,
     cameras,
     doctor,
@@ -63,6 +64,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *subscriptions.ROUTES,
     *webhooks.ROUTES,
     *doctor.ROUTES,
+    *audit.ROUTES,
     *vendor.ROUTES,
 )
 

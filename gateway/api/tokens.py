@@ -8,6 +8,7 @@ from pydantic import Field
 from firmware_tools.language import message
 from gateway.api.addresses import find_console_urls, find_sign_in_urls
 from gateway.api.bodies import Body, TokenBody, read_body
+from gateway.api.changes import name_object
 from gateway.api.pairing import VALID_S
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.api.scopes import expand, list_scopes, name_scopes
@@ -20,6 +21,7 @@ async def create_token(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, TokenBody)
     if (body.scope is None) == (not body.scopes):
         raise InvalidRequest([FieldError("scope", message("is required, or else scopes, a list"))])
+    name_object(context.request, body.name)
     scopes = [body.scope] if body.scope is not None else body.scopes or []
     token = await context.gateway.tokens.create(body.name, *scopes)
     granted = expand(frozenset(scopes))
@@ -61,6 +63,7 @@ async def create_pairing_code(context: RequestContext) -> web.StreamResponse:
     """Make a code that opens a session at the console, once."""
     body = await read_body(context.request, PairingBody)
     gateway = context.gateway
+    name_object(context.request, body.name)
     code = gateway.pairing.create(body.name, body.scopes)
     document = {
         "code": code.code,

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from aiohttp import web
 
 from gateway.api.bodies import read_call
+from gateway.api.changes import name_object
 from gateway.api.outbox import queue_call
 from gateway.api.route import RequestContext, Route, json_response, pos_suffices
 from gateway.api.scopes import require_scope
@@ -22,7 +23,9 @@ async def call_camera(context: RequestContext) -> web.StreamResponse:
     endpoint = CATALOGUE.get("camera", f"{names['type']}/{names['action']}")
     _require_scope(context, endpoint)
     call = await read_call(context.request, endpoint, {})
-    return _pass_on(context, endpoint, await context.gateway.cameras.call(context.sn, call))
+    response = await context.gateway.cameras.call(context.sn, call)
+    _name_change(context, endpoint, f"{context.sn} {endpoint.path}")
+    return _pass_on(context, endpoint, response)
 
 
 async def call_cloud(context: RequestContext) -> web.StreamResponse:
@@ -37,11 +40,19 @@ async def _call_cloud(endpoint: Endpoint, context: RequestContext) -> web.Stream
     call = await read_call(context.request, endpoint, context.gateway.settings.cloud.shop)
     if endpoint.relay is not None:
         return await queue_call(context, call)
-    return _pass_on(context, endpoint, await context.gateway.cloud.call(call))
+    response = await context.gateway.cloud.call(call)
+    _name_change(context, endpoint, endpoint.path)
+    return _pass_on(context, endpoint, response)
 
 
 def _require_scope(context: RequestContext, endpoint: Endpoint) -> None:
     require_scope(context.scopes, find_needed_scope(endpoint, context.gateway))
+
+
+def _name_change(context: RequestContext, endpoint: Endpoint, named: str) -> None:
+    """Have the audit log record a call that changed something at the vendor's side."""
+    if not endpoint.repeatable:
+        name_object(context.request, named)
 
 
 def find_needed_scope(endpoint: Endpoint, gateway: Gateway) -> Scope:
@@ -76,6 +87,7 @@ def _make_route(endpoint: Endpoint) -> Route:
         handler,
         endpoint.scope,
         pos_setting=endpoint.pos_setting,
+        audited=False,  # what is queued is in the outbox
         documented=False,
     )
 
@@ -87,8 +99,17 @@ ROUTES = (
         "Call an endpoint of a camera",
         call_camera,
         "pos",
+        audited=False,
         documented=False,
     ),
     *map(_make_route, CATALOGUE.list_endpoints("cloud")),
-    Route("POST", "/api/v1/cloud/{path:.+}", "Call an endpoint of the cloud", call_cloud, "pos", documented=False),
+    Route(
+        "POST",
+        "/api/v1/cloud/{path:.+}",
+        "Call an endpoint of the cloud",
+        call_cloud,
+        "pos",
+        audited=False,
+        documented=False,
+    ),
 )

@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.bodies import Body, read_body
+from gateway.api.changes import name_object
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 
 
@@ -35,6 +36,7 @@ async def list_webhooks(context: RequestContext) -> web.StreamResponse:
 async def add_webhook(context: RequestContext) -> web.StreamResponse:
     """Send events to a till from now on."""
     body = await read_body(context.request, WebhookBody)
+    name_object(context.request, body.name or body.url)
     types = ",".join(body.types)
     webhook = await context.gateway.webhooks.add(body.url, name=body.name, types=types, camera=body.camera)
     return json_response(webhook, 201, {"Location": f"/api/v1/webhooks/{webhook['webhook_id']}"})

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from firmware_tools.language import Message, message
 from gateway.api.addresses import find_console_urls, find_sign_in_urls
+from gateway.api.changes import name_object
 from gateway.api.pairing import CODE_LENGTH, VALID_S
 from gateway.api.scopes import SCOPES, list_scopes
 from gateway.api.token_table import MAX_NAME_LENGTH, TokenRecord
@@ -31,6 +32,9 @@ SCOPE_TEXTS: Final[Mapping[Scope, tuple[Message, Message]]] = {
 }
 """What each scope is called, and what its holder may do."""
 _HALF_CODE: Final = CODE_LENGTH // 2
+_MAX_SESSION_NAME_LENGTH: Final = MAX_NAME_LENGTH - 16
+"""A number may be added to the name of a session."""
+_NAME_PROBLEM: Final = message("must be at most {count} printable characters", count=_MAX_SESSION_NAME_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,11 @@ async def create_pairing_code(context: PageContext) -> web.StreamResponse:
     name = form.text("name") or "phone"
     try:
         scopes = _read_scopes(form)
-        if len(name) > MAX_NAME_LENGTH - 16 or not name.isprintable():  # a number may be added
-            raise InvalidRequest([FieldError("name", f"must be at most {MAX_NAME_LENGTH - 16} printable characters")])
+        if len(name) > _MAX_SESSION_NAME_LENGTH or not name.isprintable():
+            raise InvalidRequest([FieldError("name", _NAME_PROBLEM)])
     except Problem as exc:
         return _render(context, pairing_problem=exc)
+    name_object(context.request, name)
     code = context.gateway.pairing.create(name, scopes).code
     picture = segno.make(find_sign_in_urls(context.gateway, code)[0], error="m", micro=False)
     shown = ShownCode(
@@ -99,6 +104,7 @@ async def create_token(context: PageContext) -> web.StreamResponse:
         token = await context.gateway.tokens.create(form.text("name"), *_read_scopes(form))
     except Problem as exc:
         return _render(context, token_problem=exc)
+    name_object(context.request, form.text("name"))
     return _render(context, token=token, token_name=form.text("name"))
 
 
@@ -106,6 +112,7 @@ async def revoke(context: PageContext) -> web.StreamResponse:
     """End a session, or revoke a token, at once."""
     name = (await context.read_form()).raw_text("name")
     await context.gateway.tokens.revoke(name)
+    name_object(context.request, name)
     if name == context.name:
         return context.redirect(SIGN_IN)
     return context.redirect(ACCESS, notice=message("{name} has no access any more.", name=name))
@@ -114,7 +121,7 @@ async def revoke(context: PageContext) -> web.StreamResponse:
 def _read_scopes(form: Form) -> list[Scope]:
     scopes = list_scopes(form.texts("scopes"))  # type: ignore[arg-type]
     if not scopes:
-        raise InvalidRequest([FieldError("scopes", "tick what its holder may do")])
+        raise InvalidRequest([FieldError("scopes", message("tick what its holder may do"))])
     return scopes
 
 
@@ -141,7 +148,13 @@ def _render(context: PageContext, **made: Any) -> web.Response:
 
 PAGES = (
     ConsolePage("GET", "shop", show_access, "installer"),
-    ConsolePage("POST", "shop/pairing", create_pairing_code, "admin"),
-    ConsolePage("POST", "shop/tokens", create_token, "admin"),
-    ConsolePage("POST", "shop/revoke", revoke, "admin"),
+    ConsolePage(
+        "POST",
+        "shop/pairing",
+        create_pairing_code,
+        "admin",
+        does=message("Make a code that opens a session at the console"),
+    ),
+    ConsolePage("POST", "shop/tokens", create_token, "admin", does=message("Make a token")),
+    ConsolePage("POST", "shop/revoke", revoke, "admin", does=message("Revoke a token")),
 )

@@ -107,10 +107,10 @@ async def _call_confirmed(context: PageContext, endpoint: Endpoint, done: str) -
 
 
 PAGES = (
-    ConsolePage("POST", "cameras/{sn}/manage", manage, "installer"),
+    ConsolePage("POST", "cameras/{sn}/manage", manage, "installer", does=message("Make a camera managed")),
     ConsolePage("GET", "cameras/{sn}/certificate", show_certificate, "installer"),
-    ConsolePage("POST", "cameras/{sn}/trust", trust, "installer"),
-    ConsolePage("POST", "cameras/{sn}/forget", forget, "installer"),
-    ConsolePage("POST", "cameras/{sn}/reboot", reboot, "installer"),
-    ConsolePage("POST", "cameras/{sn}/reset", reset, "installer"),
+    ConsolePage("POST", "cameras/{sn}/trust", trust, "installer", does=message("Trust the certificate that it shows")),
+    ConsolePage("POST", "cameras/{sn}/forget", forget, "installer", does=message("Forget a camera")),
+    ConsolePage("POST", "cameras/{sn}/reboot", reboot, "installer", does=message("Restart a camera")),
+    ConsolePage("POST", "cameras/{sn}/reset", reset, "installer", does=message("Reset a camera to factory settings")),
 )

@@ -166,7 +166,17 @@ def _go_on(context: PageContext, sn: str, draft: SetUpDraft, answered: Question)
 PAGES = (
     ConsolePage("GET", "cameras/{sn}/set-up", show_set_up, "installer"),
     ConsolePage("GET", "cameras/{sn}/set-up/networks", list_networks, "installer", shows="part"),
-    ConsolePage("POST", "cameras/{sn}/set-up/network", answer_network, "installer"),
-    ConsolePage("POST", "cameras/{sn}/set-up/activation", answer_activation, "installer"),
-    ConsolePage("POST", "cameras/{sn}/set-up/name", answer_name, "installer"),
+    ConsolePage(
+        "POST", "cameras/{sn}/set-up/network", answer_network, "installer", does=message("Choose a camera's Wi-Fi")
+    ),
+    ConsolePage(
+        "POST",
+        "cameras/{sn}/set-up/activation",
+        answer_activation,
+        "installer",
+        does=message("Give a camera's activation number"),
+    ),
+    ConsolePage(
+        "POST", "cameras/{sn}/set-up/name", answer_name, "installer", does=message("Name a camera and set it up")
+    ),
 )

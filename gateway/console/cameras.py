@@ -95,7 +95,7 @@ async def add(context: PageContext) -> web.StreamResponse:
 PAGES = (
     ConsolePage("GET", "cameras", list_cameras, "pos"),
     ConsolePage("GET", "cameras/list", list_cameras_part, "pos", shows="part"),
-    ConsolePage("POST", "cameras/search", search_now, "installer"),
+    ConsolePage("POST", "cameras/search", search_now, "installer", audited=False),
     ConsolePage("GET", "cameras/add", show_add_form, "installer"),
-    ConsolePage("POST", "cameras/add", add, "installer"),
+    ConsolePage("POST", "cameras/add", add, "installer", does=message("Make a camera managed")),
 )

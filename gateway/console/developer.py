@@ -201,8 +201,8 @@ async def inject_fault(context: PageContext) -> web.StreamResponse:
 
 PAGES = (
     ConsolePage("GET", "developer", show_developer, "pos"),
-    ConsolePage("POST", "developer/signature", calculate_signature, "pos"),
-    ConsolePage("POST", "developer/faults", inject_fault, "admin"),
+    ConsolePage("POST", "developer/signature", calculate_signature, "pos", audited=False),
+    ConsolePage("POST", "developer/faults", inject_fault, "admin", does=message("Let the simulated store misbehave")),
     ConsolePage("GET", "developer/{side}/{path:.+}", show_endpoint, "pos"),
-    ConsolePage("POST", "developer/{side}/{path:.+}", try_endpoint, "pos"),
+    ConsolePage("POST", "developer/{side}/{path:.+}", try_endpoint, "pos", does=message("Try an endpoint")),
 )

@@ -134,5 +134,5 @@ async def _gather(context: PageContext) -> dict[str, Any]:
 PAGES = (
     ConsolePage("GET", "", show_home, "pos"),
     ConsolePage("GET", "overview", show_overview, "pos", shows="part"),
-    ConsolePage("POST", "check", check_now, "installer"),
+    ConsolePage("POST", "check", check_now, "installer", audited=False),
 )

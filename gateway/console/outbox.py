@@ -208,8 +208,10 @@ async def release(context: PageContext) -> web.StreamResponse:
 PAGES = (
     ConsolePage("GET", "outbox", list_outbox, "pos"),
     ConsolePage("GET", "outbox/list", list_outbox_part, "pos", shows="part"),
-    ConsolePage("POST", "outbox", change_items, "pos"),
-    ConsolePage("POST", "outbox/release", release, "admin"),
+    ConsolePage("POST", "outbox", change_items, "pos", does=message("Retry or drop calls of the outbox")),
+    ConsolePage("POST", "outbox/release", release, "admin", does=message("Send what the outbox holds back")),
     ConsolePage("GET", "outbox/{outbox_id}", show_item, "pos"),
-    ConsolePage("POST", "outbox/{outbox_id}", edit_item, "pos"),
+    ConsolePage(
+        "POST", "outbox/{outbox_id}", edit_item, "pos", does=message("Correct a refused item and send it again")
+    ),
 )

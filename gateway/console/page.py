@@ -13,6 +13,7 @@ from aiohttp import web
 
 from firmware_tools.language import Language, message
 from gateway.api.body_budget import BODY_OWNER, BodyBudget
+from gateway.api.changes import mark_unchanged, record_change
 from gateway.api.problems import problem_headers
 from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.api.scopes import require_scope
@@ -144,6 +145,8 @@ class PageContext:
 
     def redirect(self, path: str, *, notice: str = "", failed: bool = False) -> web.Response:
         """Return a response that leads to another page, which says the notice first."""
+        if failed:
+            mark_unchanged(self.request)
         if notice:
             self.site.notices.add(self.csrf, notice, failed=failed)
         return web.Response(status=303, headers={"Location": path})
@@ -164,6 +167,10 @@ class ConsolePage:
     """What responds."""
     scope: Scope | None
     """The scope that the session needs; None for a page without a session."""
+    does: str = ""
+    """What a POST does, in words for the audit log; empty: its path says it."""
+    audited: bool = True
+    """Whether the audit log records each success of a POST."""
     shows: Literal["page", "part", "data"] = "page"
     """What a GET returns: a whole page, a part that scripts put into one, or something that is no HTML."""
 
@@ -189,6 +196,9 @@ class ConsolePage:
                     if self.scope is not None:
                         await _check_csrf(context)
                 response = await self.handler(context)
+                if self.method == "POST" and self.audited and self.scope is not None:
+                    action = self.does or self.path
+                    await record_change(site.gateway, request, response, who=context.name, via="console", action=action)
                 failures.recovered()
                 return response
             except StateError as exc:

@@ -161,8 +161,12 @@ async def begin_again(context: PageContext) -> web.StreamResponse:
 
 PAGES = (
     ConsolePage("GET", "cameras/{sn}/set-up/progress", show_progress, "installer", shows="part"),
-    ConsolePage("POST", "cameras/{sn}/set-up/retry", retry, "installer"),
-    ConsolePage("POST", "cameras/{sn}/set-up/resume", resume, "installer"),
-    ConsolePage("POST", "cameras/{sn}/set-up/cancel", cancel, "installer"),
-    ConsolePage("POST", "cameras/{sn}/set-up/again", begin_again, "installer"),
+    ConsolePage("POST", "cameras/{sn}/set-up/retry", retry, "installer", does=message("Go on with a camera's set-up")),
+    ConsolePage(
+        "POST", "cameras/{sn}/set-up/resume", resume, "installer", does=message("Go on with a camera's set-up")
+    ),
+    ConsolePage("POST", "cameras/{sn}/set-up/cancel", cancel, "installer", does=message("Cancel a camera's set-up")),
+    ConsolePage(
+        "POST", "cameras/{sn}/set-up/again", begin_again, "installer", does=message("Begin a camera's set-up again")
+    ),
 )

@@ -7,6 +7,7 @@ from firmware_tools.language import Message, message
 from gateway.protocol.endpoint import Scope
 
 ACCESS: Final = "/console/shop"
+AUDIT: Final = "/console/shop/audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +22,8 @@ class Tab:
     """The scope that the session needs."""
 
 
-TABS: Final = (Tab(ACCESS, message("Access"), "installer"),)
+TABS: Final = (
+    Tab(ACCESS, message("Access"), "installer"),
+    Tab(AUDIT, message("Who did what"), "admin"),
+)
 """The pages of the shop, in the order in which they are shown."""

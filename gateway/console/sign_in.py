@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from firmware_tools.language import Language
+from firmware_tools.language import Language, message
 from gateway.api.problems import problem_headers
 from gateway.console.page import HOME, LANGUAGE_COOKIE, SIGN_IN, ConsolePage, PageContext
 from gateway.errors import Problem
@@ -72,6 +72,6 @@ def _find_destination(given: str) -> str:
 PAGES = (
     ConsolePage("GET", "sign-in", show_sign_in, None),
     ConsolePage("POST", "sign-in", sign_in, None),
-    ConsolePage("POST", "sign-out", sign_out, "pos"),
+    ConsolePage("POST", "sign-out", sign_out, "pos", does=message("Sign out")),
     ConsolePage("GET", "language", choose_language, None, shows="data"),
 )

@@ -11,6 +11,7 @@ from gateway.api.route import Screen, WebHandler
 from gateway.app import Gateway
 from gateway.console import (
     access,
+    audit,
     camera_actions,
     camera_lens,
     camera_page,
@@ -48,6 +49,7 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *outbox.PAGES,
     *today.PAGES,
     *access.PAGES,
+    *audit.PAGES,
     *developer.PAGES,
 )
 """Every page of the console."""

@@ -16,6 +16,10 @@ INSERT INTO token (name, scope, sha256, created_at, last_used_at) VALUES ('Müll
     'a38d7a7f35a7ab32e5cdc98a7c2e448f4a1d7b427063637be7e11ee2fb86e601', 1763768878, 1763850000);
 INSERT INTO token (name, scope, sha256, created_at, last_used_at, expires_s) VALUES ('李的手机', 'pos installer',
     'b38d7a7f35a7ab32e5cdc98a7c2e448f4a1d7b427063637be7e11ee2fb86e602', 1763768878, NULL, 3370400.5);
+INSERT INTO audit (number, time, who, via, action, object, recorded_s)
+    VALUES (7, 1763850000, '李的手机', 'console', 'Manage a camera; it''s "new"', 'FM02D96S00001', 778000.5);
+INSERT INTO audit (number, time, who, via, action, object, recorded_s)
+    VALUES (8, 1763850001, '', 'local', 'Make a token', 'till 1', 778001.5);
 INSERT INTO uptime (id, seconds) VALUES (1, 778400.5);
 INSERT INTO account (id, base_url, app_id, shop_id, sunmi_shop_no, proof)
     VALUES (1, 'https://store.sunmi.com', 'EF3OG8R5B32X0', '10096', '', 1);

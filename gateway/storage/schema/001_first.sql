@@ -38,6 +38,17 @@ CREATE TABLE token (
     expires_s REAL                     -- when a session ends; NULL for a token
 ) STRICT;
 
+-- Who changed what through the REST API, the console or a command. Only names, no secrets.
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL,             -- Unix seconds
+    who TEXT NOT NULL,                 -- name of the token or session; empty on the local socket
+    via TEXT NOT NULL CHECK (via IN ('console', 'api', 'local')),
+    action TEXT NOT NULL,              -- English words
+    object TEXT NOT NULL,
+    recorded_s REAL NOT NULL
+) STRICT;
+
 ----------------------------------------------------------------------------------------------------------------------
 -- Outbox: calls for the cloud
 

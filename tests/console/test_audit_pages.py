@@ -1,0 +1,40 @@
+"""The log of who did what, as a page."""
+
+from playwright.async_api import Browser, expect
+
+from gateway.audit.change import NewChange
+from tests.console.conftest import Console, open_browser_session
+
+HOSTILE = '"><script>document.title=1</script>'
+
+
+async def test_what_a_person_does_is_listed_with_name_and_object(console: Console, browser: Browser) -> None:
+    await console.gateway.audit.add(NewChange(HOSTILE, "api", "Forget a camera", HOSTILE))
+    _, page = await open_browser_session(browser, console)
+    await page.goto(f"{console.url}console/shop")
+    await page.get_by_label("Which till or program it is for").fill("till 1")
+    await page.get_by_role("button", name="Make a token").click()
+    token = await page.locator("code.token").inner_text()
+    await page.get_by_role("link", name="Who did what").click()
+    newest = page.locator(".audit li").first
+    await expect(newest).to_contain_text("Make a token: till 1")
+    await expect(newest).to_contain_text("browser (console)")
+    await expect(page.locator(".audit li").nth(1)).to_contain_text(HOSTILE)
+    assert token not in await page.content()
+
+
+async def test_what_failed_is_not_listed(console: Console) -> None:
+    await console.sign_in()
+    csrf = await console.csrf()
+    await console.post("shop/tokens", csrf=csrf, name="", scopes="pos")
+    await console.post("outbox", csrf=csrf, action="retry", item="1")
+    await console.post("shop/revoke", csrf=csrf, name="nobody")
+    assert await console.gateway.audit.read() == ([], None)
+    response, _ = await console.get("shop/audit")
+    assert response.status == 200
+
+
+async def test_only_an_administrator_sees_it(console: Console) -> None:
+    await console.sign_in("installer")
+    response, _ = await console.get("shop/audit")
+    assert response.status == 403
