@@ -1,6 +1,7 @@
 """The texts of the API reference that come from declarations and are translated, for the catalogues."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from gateway.api.docs.field_tree import FieldNode
 from gateway.api.docs.operations import OperationPage, StatusDescription
@@ -9,6 +10,9 @@ from gateway.api.docs.text_format import list_units
 from gateway.api.openapi import build_document
 from gateway.api.server import ROUTES
 from gateway.errors import VendorRefused
+
+_FILLED_IN: Final = ("shop_id", "sunmi_shop_no")
+"""Parameters of the vendor that the gateway fills in."""
 
 
 def list_reference_texts() -> set[str | tuple[str, str]]:
@@ -43,11 +47,14 @@ def _list_operation_texts(operation: OperationPage) -> Iterator[str]:
 def _list_queueing_texts(operation: OperationPage) -> Iterator[str]:
     """Yield what the gateway adds to an endpoint of the vendor."""
     yield from _list_field_texts(operation.parameters)
+    for field in operation.body:
+        if field.name in _FILLED_IN:
+            yield from list_units(field.description)
     for response in operation.responses:
         if response.status != str(VendorRefused.status):
             yield from _list_response_texts(response)
-        if response.status == "202":
-            yield from _list_field_texts(response.members)
+            for field in response.members:  # what is below them is the vendor's
+                yield from list_units(field.description)
 
 
 def _list_response_texts(response: StatusDescription) -> Iterator[str]:
