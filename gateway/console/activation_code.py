@@ -8,21 +8,27 @@ import asyncio
 import contextlib
 import importlib.util
 import io
+import os
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from firmware_tools.language import Message, message
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.pictures import read_picture_size
 
-MAX_PICTURE_BYTES: Final = 12 * 1024 * 1024
+MAX_PICTURE_BYTES: Final = 7 * 1024 * 1024
+"""A form may have a little more."""
 MAX_PIXELS: Final = 60_000_000
 """Phones take pictures of up to 50 million pixels."""
 DECODE_TIMEOUT_S: Final = 20.0
 """How long decoding may take; a small computer needs a few seconds for the largest pictures."""
-_MAX_MEMORY_BYTES: Final = 1024 * 1024 * 1024
+_MAX_MEMORY_BYTES: Final = 400 * 1024 * 1024
+"""Address space of the child: the usual picture of 50 million pixels takes half of that."""
+_OOM_SCORE: Final = "1000"
+"""Where memory runs out, the child ends first."""
 _MAX_SIDE: Final = 2400
 """To how many pixels the longer side is made smaller: codes are still read, and in a fraction of the time."""
 _MAX_OUTPUT_BYTES: Final = 64 * 1024
@@ -81,6 +87,8 @@ async def _decode_in_child(picture: bytes) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __name__,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        # The package's launcher adds its folders to the path.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
     try:
         async with asyncio.timeout(DECODE_TIMEOUT_S):
@@ -109,6 +117,8 @@ def decode(picture: bytes) -> list[str]:
 
 
 def _limit_memory() -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     with contextlib.suppress(ImportError):  # Windows has no such limit
         import resource
 

@@ -15,6 +15,7 @@ from gateway.console.parameter_form import ParameterField, make_fields, read_arg
 from gateway.errors import FieldError, InvalidRequest, NotFound, Problem
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.parameters import Choice
 
 READ_TIMEOUT_S: Final = 20.0
 """How long the camera has to answer all questions of the page, in seconds. It answers one after the other."""
@@ -28,11 +29,17 @@ _LABELS: Final[dict[str, Message]] = {
     "irmode": message("Infrared light"),
     "led_switch": message("LED"),
     "rotation": message("Rotation"),
-    "motion_level": message("Sensitivity to motion"),
-    "audio_level": message("Sensitivity to sound"),
+    "motion_level": message("Sensitivity to motion, 3 is the most sensitive"),
+    "audio_level": message("Sensitivity to sound, 3 is the most sensitive"),
     "name": message("Name"),
 }
 """The words for the vendor's parameters."""
+_CHOICES: Final[dict[str, dict[int, Message]]] = {
+    "irmode": {0: message("off"), 1: message("on"), 2: message("automatic (recommended)")},
+    "led_switch": {0: message("off"), 1: message("on")},
+    "rotation": {angle: message("{angle} degrees", angle=angle) for angle in (0, 90, 180, 270)},
+}
+"""The words for the vendor's values."""
 CARD_STATES: Final[dict[int, Message]] = {
     0: message("no card"),
     1: message("not formatted"),
@@ -173,6 +180,9 @@ def _make_fields(
     angles = values.get("angles")
     shown = []
     for field in fields:
+        if (words := _CHOICES.get(field.parameter.name)) is not None:
+            choices = [Choice(value, meaning) for value, meaning in words.items()]
+            field = replace(field, parameter=replace(field.parameter, choices=tuple(choices)))
         if field.parameter.name in setting.sliders:
             largest = values.get(f"max_{field.parameter.name}")
             if largest is not None and 0 < largest < (field.parameter.max or largest):
@@ -182,13 +192,15 @@ def _make_fields(
             known = [one for one in field.parameter.choices if not angles or str(one.value) in angles]
             parameter = replace(field.parameter, choices=tuple(known), open=False, example=None)
             field = replace(field, parameter=parameter, control="choice")
-        shown.append(field)
+        shown.append(replace(field, is_described=False))
     return shown
 
 
 def _make_level_fields(values: Mapping[str, Any], field_errors: Sequence[FieldError]) -> list[ParameterField]:
     fields = make_fields(_DETECTION, values=values, labels=_LABELS, field_errors=field_errors)
-    return [replace(one, control="range") for one in fields if one.parameter.name.endswith("_level")]
+    return [
+        replace(one, control="range", is_described=False) for one in fields if one.parameter.name.endswith("_level")
+    ]
 
 
 async def change_setting(context: PageContext) -> web.StreamResponse:

@@ -1,6 +1,7 @@
 """The picture of a camera: live, recorded, and as a snapshot; and the line at which a face camera counts visitors."""
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import web
@@ -119,7 +120,7 @@ def _render_door_line(
     return context.render(
         "door_line.html",
         camera=context.gateway.registry.get(context.sn),
-        fields=fields,
+        fields=[replace(one, is_described=False) for one in fields],
         sizes=LINE_SIZES,
         problem=problem if not field_errors else None,
         saved=saved,

@@ -40,6 +40,8 @@ class ParameterField:
     """What it shows at first; several only of `choices`."""
     error: str = ""
     """What is wrong with the value that was sent; empty if nothing is."""
+    is_described: bool = True
+    """Whether the catalogue's description and the mark of required fields are shown: integrators want them."""
     has_substitute: bool = False
     """Whether another parameter can stand in for it."""
 

@@ -138,6 +138,11 @@
     form.requestSubmit();
   });
 
+  // A slider says its value.
+  document.addEventListener("input", ({ target }) => {
+    if (target.type === "range" && target.labels[0]) target.labels[0].querySelector("output").value = target.value;
+  });
+
   // Recordings are named by times of the person's own clock.
   const period = document.querySelector("[data-period]");
   if (period) period.addEventListener("submit", () => {
