@@ -77,6 +77,11 @@ class ApiDocument:
         yield from self._find_header_faults(declared.get("headers", {}), headers)
         yield from self._find_body_faults(method, status, declared.get("content", {}), headers, body)
 
+    def find_mistake(self, reference: str, value: Any) -> str | None:
+        """Return why a value does not fit a schema of the document; None if it does."""
+        error = best_match(self._validator(reference).iter_errors(value))
+        return None if error is None else f"{error.json_path}: {error.message[:500]}"
+
     def _find_header_faults(self, declared: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[str]:
         names = {name.lower() for name in declared}
         for name in headers:
@@ -107,8 +112,8 @@ class ApiDocument:
             yield f"the media type {kind!r} is not declared"
         elif kind.endswith("json"):
             document = json.loads(body)
-            if error := best_match(self._validator(content[kind]["schema"]["$ref"]).iter_errors(document)):
-                yield f"{error.json_path}: {error.message[:500]}"
+            if mistake := self.find_mistake(content[kind]["schema"]["$ref"], document):
+                yield mistake
             if kind == "application/problem+json" and document.get("status") != status:
                 yield "the problem has another status"
 

@@ -41,6 +41,23 @@ def build_schemas(models: Mapping[str, type[BaseModel]], mode: JsonSchemaMode) -
     return schemas
 
 
+def name_enumerations(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return schemas with references in place of enumerations that have a schema of their own."""
+    named = {tuple(schema["enum"]): name for name, schema in schemas.items() if "enum" in schema}
+
+    def replace(part: Any) -> Any:
+        if isinstance(part, list):
+            return [replace(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        name = named.get(tuple(part["enum"])) if isinstance(part.get("enum"), list) else None
+        if name is not None and part.get("type") == "string":
+            return refer(name) | {member: value for member, value in part.items() if member not in ("enum", "type")}
+        return {member: replace(value) for member, value in part.items()}
+
+    return {name: schema if "enum" in schema else replace(schema) for name, schema in schemas.items()}
+
+
 class _Generator(GenerateJsonSchema):
     """Gives no titles to members: they only repeat the names."""
 

@@ -14,7 +14,7 @@ from gateway.api.general_responses import (
     general_components,
     refer_to_headers,
 )
-from gateway.api.model_schemas import REFERENCE_PREFIX, Schema, build_schemas, refer
+from gateway.api.model_schemas import REFERENCE_PREFIX, Schema, build_schemas, name_enumerations, refer
 from gateway.api.models import MODELS
 from gateway.api.query import describe_query
 from gateway.api.route import REQUEST_ID_HEADER, DeclaredResponse, Route
@@ -111,7 +111,7 @@ def _build_all_schemas(routes: Iterable[Route]) -> dict[str, Schema]:
     schemas = {**build_schemas(bodies, "validation"), **build_schemas(MODELS, "serialization"), **build_event_schemas()}
     for endpoint in CATALOGUE.endpoints:
         schemas |= build_vendor_schemas(endpoint)
-    return schemas
+    return name_enumerations(schemas)
 
 
 def _select_used(schemas: Mapping[str, Schema], parts: Iterable[Any]) -> dict[str, Schema]:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from gateway.api.model_schemas import Schema, refer
+from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint, ResponseField
 from gateway.protocol.envelope import LEFT_OUT_FIELD
 from gateway.protocol.parameters import Parameter
@@ -115,7 +116,7 @@ def _parameter_schema(parameter: Parameter) -> dict[str, Any]:
         "maxLength": parameter.max_length,
         "default": parameter.default,
         "format": "date" if parameter.format == "date" else None,
-        "examples": None if parameter.example is None else [parameter.example],
+        "examples": None if parameter.example is None else [_parse_example(parameter)],
     }
     schema |= {name: value for name, value in keywords.items() if value is not None}
     if parameter.choices:
@@ -130,9 +131,15 @@ def _parameter_schema(parameter: Parameter) -> dict[str, Any]:
     return schema
 
 
+def _parse_example(parameter: Parameter) -> Any:
+    """Return the example as a caller sends it; the catalogue has that of a list as its text."""
+    example = parameter.example
+    return json_text.loads(example) if parameter.type in ("array", "object") and isinstance(example, str) else example
+
+
 def _items_schema(parameter: Parameter) -> dict[str, Any]:
     if parameter.items != "object":
-        return {"type": _JSON_TYPES[parameter.items or "string"]}
+        return {"type": _list_scalar_types(_JSON_TYPES[parameter.items or "string"])}
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {one.name: _property_schema(one) for one in parameter.properties},
@@ -145,8 +152,12 @@ def _property_schema(parameter: Parameter) -> dict[str, Any]:
     """Describe a property of an item: the vendor's samples send identifiers as numbers, and numbers as text."""
     schema = _parameter_schema(parameter)
     if schema["type"] in ("integer", "number", "string"):
-        schema["type"] = [schema["type"], "string" if schema["type"] != "string" else "integer"]
+        schema["type"] = _list_scalar_types(schema["type"])
     return schema
+
+
+def _list_scalar_types(declared: str) -> list[str]:
+    return [declared, "string" if declared != "string" else "integer"]
 
 
 def _insert_field(schema: dict[str, Any], known: ResponseField) -> None:

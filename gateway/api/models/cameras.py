@@ -9,9 +9,12 @@ from gateway.api.models.document import Address, Document, Fingerprint, SerialNu
 from gateway.cameras import record
 from gateway.cameras.provisioning import job
 from gateway.discovery import device
+from gateway.protocol import endpoint
 
 Activation = TypeAliasType("Activation", record.Activation)
 FoundBy = TypeAliasType("FoundBy", device.FoundBy)
+CallAuthorisation = TypeAliasType("CallAuthorisation", endpoint.Auth)
+FrameRecipient = TypeAliasType("FrameRecipient", Literal["host", "everyone"])
 StepName = TypeAliasType("StepName", job.StepName)
 
 
@@ -162,7 +165,7 @@ class CapturedReadDocument(Document):
     """One call that only reads, and what the camera responded."""
 
     path: str = Field(description="The endpoint, TYPE/ACTION.", examples=["config/getName"])
-    auth: Literal["signed", "activation", "none"] = Field(description="How the call was authorised.")
+    auth: CallAuthorisation = Field(description="How the call was authorised.")
     status: int | None = Field(default=None, description="The HTTP status; only with a response.", examples=[200])
     date: bool | None = Field(default=None, description="Whether the response had a `Date`.")
     keep_alive: bool | None = Field(default=None, description="Whether the camera kept the connection.")
@@ -177,10 +180,8 @@ class CapturedReadDocument(Document):
 class CapturedFrameDocument(Document):
     """One discovery frame that the camera sent."""
 
-    asked: Literal["host", "everyone"] = Field(description="To whom the request had gone.")
-    answered: Literal["host", "everyone"] | None = Field(
-        description="To whom the camera sent it; null if the system does not tell."
-    )
+    asked: FrameRecipient = Field(description="To whom the request had gone.")
+    answered: FrameRecipient | None = Field(description="To whom the camera sent it; null if the system does not tell.")
     source_port: int = Field(description="The port from which it came.", examples=[17788])
     version: int | None = Field(default=None, description="The version in the frame's header.")
     type: int | None = Field(default=None, description="The type in the frame's header.")

@@ -3,10 +3,13 @@
 from typing import Any, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from gateway.api.models.document import Document
 from gateway.api.models.system import Scope
 from gateway.protocol import endpoint, parameters, relay_policy
+
+Side = TypeAliasType("Side", endpoint.Side)
 
 
 class LabelPictureDocument(Document):
@@ -110,7 +113,7 @@ class CatalogueEndpointDocument(Document):
     path: str = Field(
         description="TYPE/ACTION for a camera, the path below /openapi/ for the cloud.", examples=["order/update"]
     )
-    side: endpoint.Side = Field(description="Who serves it.")
+    side: Side = Field(description="Who serves it.")
     title: str = Field(description="The vendor's heading.")
     auth: endpoint.Auth = Field(
         description="How a call is authorised: signed with the secret key, signed with the activation number, or not "

@@ -3,9 +3,12 @@
 from typing import Any, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from gateway.api.models.document import Document, SerialNumber, Time
 from gateway.events import subscription
+
+WebhookState = TypeAliasType("WebhookState", Literal["ok", "failing"])
 
 
 class EventTicketDocument(Document):
@@ -33,7 +36,7 @@ class WebhookDocument(Document):
     types: list[str] = Field(description="The types that it gets; empty for all.", examples=[["face.seen", "camera.*"]])
     camera: SerialNumber | None = Field(description="The only camera whose events it gets; null for all events.")
     created_at: Time = Field(description="When it was added.")
-    state: Literal["ok", "failing"] = Field(description="`failing` from a failed attempt until an event arrives.")
+    state: WebhookState = Field(description="`failing` from a failed attempt until an event arrives.")
     behind: int = Field(description="How many events it has not got yet, whatever their type.", examples=[0])
     delivered: int = Field(description="How many events arrived since the gateway started.", examples=[120])
     left_out: int = Field(description="How many events it rejected since the gateway started.", examples=[0])
