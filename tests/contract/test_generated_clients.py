@@ -33,7 +33,7 @@ DOCUMENT = build_document(ROUTES)
 def run(*command: str | Path, where: Path) -> None:
     """Run a program to its end, and show what it says if it fails."""
     done = subprocess.run(
-        command, cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=240
+        command, cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=600
     )
     assert done.returncode == 0, done.stdout.decode()[-4000:]
 
@@ -110,6 +110,7 @@ async def environment(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[di
         await gateway.close()
 
 
+@pytest.mark.timeout(900)  # a busy machine takes minutes to generate and to check types
 @pytest.mark.parametrize("till", ["python_till", "typescript_till"])
 async def test_a_till_plays_a_day(
     till: str, request: pytest.FixtureRequest, store: SimulatedStore, environment: dict[str, str]

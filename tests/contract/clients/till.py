@@ -59,7 +59,7 @@ from store_client.models import (
 )
 from store_client.types import Response
 
-MAX_WAIT_S = 30.0
+MAX_WAIT_S = 120.0
 POS = AuthenticatedClient(base_url=os.environ["GATEWAY"], token=os.environ["POS_TOKEN"])
 ADMIN = AuthenticatedClient(base_url=os.environ["GATEWAY"], token=os.environ["ADMIN_TOKEN"])
 Sent = AcceptedCall | CloudOrderUpdateResponse | Problem
@@ -184,7 +184,7 @@ def slow() -> None:
     """Do not wait for a cloud that takes long; wait for one that takes long."""
     outbox_id = accept_order("slow-1")
     wait_until(lambda: find_item(outbox_id).state is ItemState.DELIVERED)
-    assert isinstance(send_order("slow-2", wait_s=20).parsed, CloudOrderUpdateResponse)
+    assert isinstance(send_order("slow-2", wait_s=30).parsed, CloudOrderUpdateResponse)
 
 
 def find_refused(number: str) -> str:
