@@ -22,7 +22,8 @@ from referencing.jsonschema import DRAFT202012
 
 STREAM: Final = "text/event-stream"
 UNDOCUMENTED_HEADERS: Final = re.compile(
-    "access-control-.*|content-.*|cache-control|connection|date|keep-alive|referrer-policy|server|transfer-encoding|vary"
+    "access-control-.*|content-.*|cache-control|connection|date|keep-alive|referrer-policy|server|sec-websocket-.*"
+    "|transfer-encoding|upgrade|vary"
     "|x-accel-buffering|x-content-type-options",
     re.IGNORECASE,
 )
@@ -174,7 +175,8 @@ def watch(monkeypatch: Any) -> list[str]:
         if path is None:
             return
         try:
-            body = None if response.content_type == STREAM else await response.read()
+            is_stream = response.content_type == STREAM or response.status == HTTPStatus.SWITCHING_PROTOCOLS
+            body = None if is_stream else await response.read()
         except (aiohttp.ClientError, OSError):
             return  # the connection broke
         found = load_document().find_faults(params.method, path, response.status, response.headers, body)

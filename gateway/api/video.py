@@ -19,12 +19,13 @@ from pydantic import Field
 
 from firmware_tools.language import message
 from gateway.api.query import Query, WholeNumber, read_query
-from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
+from gateway.api.route import REQUEST_ID_HEADER, DeclaredResponse, RequestContext, Route, json_response
 from gateway.cameras.video.playback import MAX_PERIOD_S
 from gateway.cameras.video.source import Period
 from gateway.cameras.video.viewer import StreamStatus, Viewer
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.protocol import json_text
+from gateway.runtime.logs.request import REQUEST_ID
 
 HEARTBEAT_INTERVAL_S: Final = 20.0
 """How often a reader has to answer a ping, in seconds."""
@@ -94,6 +95,7 @@ async def serve_picture(request: web.Request, opened: AbstractAsyncContextManage
         raise InvalidRequest(
             [FieldError("Upgrade", message("must be websocket: this path is read by a WebSocket only"))]
         )
+    response.headers[REQUEST_ID_HEADER] = REQUEST_ID.get()
     await response.prepare(request)
     try:
         async with opened as viewer:
