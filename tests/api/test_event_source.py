@@ -49,7 +49,7 @@ async def test_an_event_source_reconnects_and_misses_nothing(tmp_path: Path) -> 
         async with browsing(tmp_path) as browser:
             async with serve(gateway) as [url, *_]:
                 await happen(3)
-                page = await browser.open(f"{url}docs")
+                page = await browser.open(f"{url}healthz")
                 ticket = await page.run(f"""
                     const headers = {{"Authorization": "Bearer {await gateway.tokens.create("till", "pos")}"}};
                     const answer = await fetch("/api/v1/events/tickets", {{method: "POST", headers}});
