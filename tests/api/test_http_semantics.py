@@ -8,8 +8,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from gateway.api import problems
+from gateway.api.auth import authenticate_socket
+from gateway.api.body_budget import BodyBudget
 from gateway.api.openapi import build_document
 from gateway.api.route import Route
 from gateway.api.server import ROUTES
@@ -20,6 +24,7 @@ from gateway.errors import (
     CloudUnreachable,
     OutboxFull,
     Overloaded,
+    Problem,
     RateLimited,
     list_problem_types,
 )
@@ -236,6 +241,25 @@ def test_problems_that_pass_say_when_to_try_again() -> None:
     ):
         response = problems.problem_response(None, problem)  # type: ignore[arg-type]  # no request is looked at
         assert response.headers.get("Retry-After") == expected, problem
+
+
+async def test_every_route_says_when_to_try_again(gateway: Gateway) -> None:
+    failures = [
+        RateLimited("x", retry_after_s=7),
+        Overloaded("x", retry_after_s=7),
+        CloudUnreachable("x", retry_after_s=7),
+        OutboxFull("x"),
+    ]
+    for route in ROUTES:
+        for failure in failures:
+
+            def fail(_: web.Request, failure: Problem = failure) -> None:
+                raise failure
+
+            handle = route.bind(gateway, authenticate_socket, BodyBudget(), fail)
+            response = await handle(make_mocked_request(route.method, "/"))
+            assert response.status == failure.status
+            assert response.headers["Retry-After"] == str(failure.retry_after_s), route.path
 
 
 @pytest.mark.parametrize("route", select(documented=True))
