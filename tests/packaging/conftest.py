@@ -82,7 +82,21 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def installed(system: Path, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the package into the system and set the shop; return the result as a tarball."""
-    machine = Machine(system, tmp_path_factory.mktemp("install") / system.stem)
+    return _install(system, packages, tmp_path_factory.mktemp("install"))
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def installed_with_ffmpeg(
+    request: pytest.FixtureRequest, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Install the package into a system that has what it recommends; return the result as a tarball."""
+    system = tmp_path_factory.mktemp("system") / f"{request.param}-ffmpeg.tar"
+    make_tarball(request.param, system, "ffmpeg")
+    return _install(system, packages, tmp_path_factory.mktemp("install"))
+
+
+def _install(system: Path, packages: Packages, folder: Path) -> Path:
+    machine = Machine(system, folder / system.stem)
     machine.give(packages.amd64, packages.newer)
     machine.run(f"dpkg -i /root/{packages.amd64.name}")
     settings = machine.read("/etc/sunmi-gateway/gateway.toml")
@@ -98,6 +112,17 @@ def installed(system: Path, packages: Packages, tmp_path_factory: pytest.TempPat
 def machine(installed: Path, tmp_path: Path) -> Iterator[Machine]:
     """Give a system with the package, not yet booted; cut its power in the end."""
     machine = Machine(installed, tmp_path / "machine")
+    try:
+        yield machine
+    finally:
+        machine.cut()
+        shutil.rmtree(machine.tree, ignore_errors=True)
+
+
+@pytest.fixture
+def machine_with_ffmpeg(installed_with_ffmpeg: Path, tmp_path: Path) -> Iterator[Machine]:
+    """Give a system with the package and ffmpeg, not yet booted; cut its power in the end."""
+    machine = Machine(installed_with_ffmpeg, tmp_path / "machine")
     try:
         yield machine
     finally:

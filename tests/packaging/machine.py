@@ -25,11 +25,11 @@ T = TypeVar("T")
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def make_tarball(release: str, file: Path) -> None:
-    """Make a small system of a Debian release, from the mirror that this machine uses."""
+def make_tarball(release: str, file: Path, *more: str) -> None:
+    """Make a small system of a Debian release, with some packages more, from the mirror that this machine uses."""
     asked = ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages", "Label: Debian"]
     mirrors = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout.split()
-    contents = f"--include={','.join(CONTENTS)}"
+    contents = f"--include={','.join((*CONTENTS, *more))}"
     subprocess.run(
         ["mmdebstrap", "--quiet", "--variant=minbase", contents, release, str(file), mirrors[0]],
         check=True,

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tomllib
 from typing import Final
 
 import pytest
@@ -203,6 +204,60 @@ def test_what_is_wrong_is_told_and_heals_by_itself(machine: Machine) -> None:
         machine.run(mend)
         ready(machine)
         assert tokens(machine) == {"till-1"}, what
+
+
+STORE = "/srv/store/gateway.toml"
+CAMERA = "FS101D8BS00001"
+MEMORY_MAX = 384 * 1024 * 1024
+
+
+def configure_store(machine: Machine) -> None:
+    """Simulate a store in the machine, and let its gateway serve that store."""
+    machine.run("systemd-run --unit=store sunmi-gateway simulate store --cameras 1 --directory /srv/store")
+    wait(lambda: (machine.tree / STORE.removeprefix("/")).exists(), RESTART_S, "settings of the store")
+    packaged = tomllib.loads(machine.read("/etc/sunmi-gateway/gateway.toml"))
+    sections = tomllib.loads(machine.read(STORE)) | {name: packaged[name] for name in ("server", "storage")}
+    lines = [
+        "\n".join([f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())])
+        for name, keys in sections.items()
+    ]
+    machine.write("/etc/sunmi-gateway/gateway.toml", "\n".join(lines) + "\n")
+    machine.run("systemctl restart sunmi-gateway")
+    ready(machine)
+
+
+def list_children(machine: Machine) -> list[str]:
+    return machine.run("pgrep -u sunmi-gateway -x ffmpeg || :").split()
+
+
+def test_pictures_stay_within_the_units_limits(machine_with_ffmpeg: Machine) -> None:
+    machine = machine_with_ffmpeg
+    machine.boot()
+    configure_store(machine)
+    machine.run(f"sunmi-gateway discover && sunmi-gateway cameras add {CAMERA}")
+    machine.run(f"sunmi-gateway cameras snapshot {CAMERA} /root/door.jpg")
+    assert (machine.tree / "root/door.jpg").read_bytes().startswith(b"\xff\xd8")
+    looking = f"while :; do sunmi-gateway cameras snapshot {CAMERA} /root/door.jpg; done"
+    machine.run(f"systemd-run --unit=viewer sh -c '{looking}'")
+    child, *_ = wait(lambda: list_children(machine), RESTART_S, "ffmpeg")
+    assert machine.run(f"cat /proc/{child}/oom_score_adj").strip() == "900"
+    assert machine.run(f"ps -o ni= -p {child}").strip() == "5"
+    assert machine.run(f"grep 'Max address space' /proc/{child}/limits").split()[3] == str(1024**3)
+    gateway = show(machine, "MainPID")
+    used = machine.run(f"cat /proc/{gateway}/smaps_rollup /proc/{child}/smaps_rollup | grep ^Pss:")
+    assert sum(int(line.split()[1]) for line in used.splitlines()) * 1024 < MEMORY_MAX
+    machine.run(f"kill -9 {child}")
+    wait(lambda: set(list_children(machine)) - {child}, RESTART_S, "another ffmpeg")
+    limits = {name: show(machine, name) for name in ("OOMPolicy", "MemoryMax")}
+    assert limits == {"OOMPolicy": "continue", "MemoryMax": str(MEMORY_MAX)}
+    group = "/sys/fs/cgroup/system.slice/sunmi-gateway.service"
+    if "memory.max" in machine.run(f"ls {group}"):  # else this kernel has no limits of memory for a container
+        machine.run(
+            f"sh -c 'echo $$ >{group}/cgroup.procs; echo 900 >/proc/self/oom_score_adj; exec tail /dev/zero'; :",
+        )
+        assert "oom" in journal(machine).lower()
+    assert (show(machine, "MainPID"), show(machine, "NRestarts")) == (gateway, "0")
+    print(f"gateway and ffmpeg together, in kB: {used.split()[1::3]}")  # noqa: T201
 
 
 RESOLVE = """

@@ -27,6 +27,7 @@ _MAX_STDERR_BYTES: Final = 4096
 _NICENESS: Final = 5
 _OOM_SCORE: Final = 900
 _MAX_FILES: Final = 64
+_EXIT_TIMEOUT_S: Final = 2.0
 _KILL_TIMEOUT_S: Final = 5.0
 _RETRY_AFTER_S: Final = 10
 
@@ -133,12 +134,19 @@ class FfmpegProcess(asyncio.SubprocessProtocol):
         """End it at once, also one that is stopped, and wait until it is gone."""
         if self._transport is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self._transport.kill()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_KILL_TIMEOUT_S):
-                await self._exited.wait()
+        if self._output_ended:
+            # It ends by itself. A signal would make `subprocess` reap it, and asyncio miss its end.
+            await self._wait_for_exit(_EXIT_TIMEOUT_S)
+        if not self._exited.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                self._transport.kill()
+            await self._wait_for_exit(_KILL_TIMEOUT_S)
         self._transport.close()
+
+    async def _wait_for_exit(self, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._exited.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the child, and bound what it may use."""
