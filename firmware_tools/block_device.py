@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from firmware_tools.errors import InvalidInput, IOFailed
 from firmware_tools.file_sync import sync_file
+from firmware_tools.language import message
 from firmware_tools.size import MIB, SECTOR_SIZE
 
 CHUNK_SIZE = 4 * MIB
@@ -86,11 +87,17 @@ class OpenBlockDevice:
             while missing:
                 chunk = self._file.read(missing)
                 if not chunk:
-                    raise IOFailed(f"{self.name}: it ends at byte {offset + length - missing}, sooner than it should")
+                    raise IOFailed(
+                        message(
+                            "{name}: it ends at byte {offset}, sooner than it should",
+                            name=self.name,
+                            offset=offset + length - missing,
+                        )
+                    )
                 chunks.append(chunk)
                 missing -= len(chunk)
         except OSError as error:
-            raise IOFailed.from_os_error("reading", self.name, error) from error
+            raise IOFailed.from_os_error(message("reading"), self.name, error) from error
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
@@ -101,7 +108,7 @@ class OpenBlockDevice:
             while view:
                 view = view[self._file.write(view) :]
         except OSError as error:
-            raise IOFailed.from_os_error("writing", self.name, error) from error
+            raise IOFailed.from_os_error(message("writing"), self.name, error) from error
 
     def write_zeros(self, offset: int, length: int) -> None:
         """Write this many zero bytes; skipped in a new image file, which is zero already."""
@@ -115,7 +122,7 @@ class OpenBlockDevice:
         try:
             sync_file(self.fileno())
         except OSError as error:
-            raise IOFailed.from_os_error("flushing", self.name, error) from error
+            raise IOFailed.from_os_error(message("flushing"), self.name, error) from error
 
     def drop_cache(self) -> None:
         """Drop what the system has cached, where it can."""
@@ -127,7 +134,7 @@ class OpenBlockDevice:
         except PermissionError:
             return  # a user without privileges may read a device, but not flush its cache
         except OSError as error:
-            raise IOFailed.from_os_error("flushing", self.name, error) from error
+            raise IOFailed.from_os_error(message("flushing"), self.name, error) from error
 
 
 def create_image_file(path: Path, size: int) -> OpenBlockDevice:
@@ -136,13 +143,13 @@ def create_image_file(path: Path, size: int) -> OpenBlockDevice:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
         device = OpenBlockDevice(descriptor, str(path), size=size, writable=True, is_zeroed=True)
     except OSError as error:
-        raise IOFailed.from_os_error("creating", str(path), error) from error
+        raise IOFailed.from_os_error(message("creating"), str(path), error) from error
     try:
         os.truncate(descriptor, size)
     except OSError as error:
         with device:
             path.unlink(missing_ok=True)
-        raise IOFailed.from_os_error("creating", str(path), error) from error
+        raise IOFailed.from_os_error(message("creating"), str(path), error) from error
     return device
 
 
@@ -159,23 +166,25 @@ def open_block_device(path: Path, *, writable: bool = False) -> OpenBlockDevice:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise InvalidInput(f"{path}: there is no such file or device") from error
+        raise InvalidInput(message("{path}: there is no such file or device", path=path)) from error
     except OSError as error:
-        raise IOFailed.from_os_error("opening", str(path), error) from error
+        raise IOFailed.from_os_error(message("opening"), str(path), error) from error
     if stat.S_ISDIR(mode):
-        raise InvalidInput(f"{path}: this is a folder; name an image file or a card's device")
+        raise InvalidInput(message("{path}: this is a folder; name an image file or a card's device", path=path))
     is_device = stat.S_ISBLK(mode)
     if not is_device and not stat.S_ISREG(mode):
-        raise InvalidInput(f"{path}: this is neither an image file nor a card's device")
+        raise InvalidInput(message("{path}: this is neither an image file nor a card's device", path=path))
     if is_device and sys.platform != "linux":
-        raise InvalidInput(f"{path}: devices can be opened on Linux only; name the mounted card instead")
+        raise InvalidInput(
+            message("{path}: devices can be opened on Linux only; name the mounted card instead", path=path)
+        )
     flags = (os.O_RDWR if writable else os.O_RDONLY) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     if is_device and writable:
         flags |= os.O_EXCL
     try:
         descriptor = os.open(path, flags)
     except OSError as error:
-        raise IOFailed.from_os_error("opening", str(path), error) from error
+        raise IOFailed.from_os_error(message("opening"), str(path), error) from error
     try:
         if is_device and writable and _is_read_only(descriptor):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))  # Linux would only refuse the first write
@@ -183,7 +192,7 @@ def open_block_device(path: Path, *, writable: bool = False) -> OpenBlockDevice:
         return OpenBlockDevice(descriptor, str(path), size=size, writable=writable, is_device=is_device)
     except OSError as error:
         os.close(descriptor)
-        raise IOFailed.from_os_error("opening", str(path), error) from error
+        raise IOFailed.from_os_error(message("opening"), str(path), error) from error
 
 
 def _read_device_size(descriptor: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from firmware_tools.errors import InvalidInput
+from firmware_tools.language import message
 from firmware_tools.mac import Mac
 
 _VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}(?:-(uat|release))?", re.ASCII)
@@ -51,7 +52,9 @@ class CameraModel(StrEnum):
             return None
         model = _MODEL_NAMES.get(text.strip().upper())
         if model is None:
-            raise InvalidInput(f"model {text!r}: cameras are FM010 (SS, Store Sense) or FM020 (FS, Face Sense)")
+            raise InvalidInput(
+                message("model {text!r}: cameras are FM010 (SS, Store Sense) or FM020 (FS, Face Sense)", text=text)
+            )
         return model
 
 
@@ -67,7 +70,7 @@ class FirmwareChannel(StrEnum):
         if not text:
             return None
         if text.strip().lower() not in list(cls):
-            raise InvalidInput(f"channel {text!r}: firmware is made for uat or release")
+            raise InvalidInput(message("channel {text!r}: firmware is made for uat or release", text=text))
         return cls(text.strip().lower())
 
 
@@ -106,23 +109,41 @@ class CardSpec:
         if version:
             match = _VERSION.fullmatch(version.strip())
             if match is None:
-                raise InvalidInput(f"version {version!r}: the vendor writes versions like 1.2.0-release or 1.2.0-uat")
+                raise InvalidInput(
+                    message(
+                        "version {version!r}: the vendor writes versions like 1.2.0-release or 1.2.0-uat",
+                        version=version,
+                    )
+                )
             if match[1] and parsed_channel not in (None, match[1]):
-                raise InvalidInput(f"version {version!r} does not belong to the {parsed_channel} channel")
+                raise InvalidInput(
+                    message(
+                        "version {version!r} does not belong to the {channel} channel",
+                        version=version,
+                        channel=parsed_channel,
+                    )
+                )
             parsed_channel = FirmwareChannel(match[1]) if match[1] else parsed_channel
         return cls(parsed_mac, firmware_path, parsed_model, parsed_channel, version.strip() if version else None)
 
     @property
     def installer_notes(self) -> list[str]:
         """What the installer must check, because the card cannot show it."""
-        model = f"this is for {self.model}" if self.model else "which is not recorded with this card"
-        version = f"this is {self.version}" if self.version else "which is not recorded with this card"
-        requirement = f"of its own model ({model}) and of another version than it runs ({version})"
-        notes = [f"a camera accepts only firmware {requirement}"]
+        unknown = message("which is not recorded with this card")
+        notes: list[str] = [
+            message(
+                "a camera accepts only firmware of its own model ({model}) and of another version than it runs "
+                "({version})",
+                model=message("this is for {model}", model=self.model) if self.model else unknown,
+                version=message("this is {version}", version=self.version) if self.version else unknown,
+            )
+        ]
         if self.firmware_path is FirmwarePath.UPDATE_MISSPELLED:
             notes.append(
-                "ip-up.bin is the spelling on one page of the vendor's documentation;"
-                " if the camera does not update, use ipc-up.bin"
+                message(
+                    "ip-up.bin is the spelling on one page of the vendor's documentation; if the camera does not "
+                    "update, use ipc-up.bin"
+                )
             )
         return notes
 

@@ -1,7 +1,6 @@
 """Output of the commands: messages and progress on stderr, the result on stdout."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +9,9 @@ from typing import Any
 import click
 
 from firmware_tools.card import CardSpec
+from firmware_tools.command_language import command_language, localize
 from firmware_tools.errors import InvalidInput
-from firmware_tools.language import Language
+from firmware_tools.language import message
 from firmware_tools.procedure import describe_procedure, format_procedure
 
 
@@ -24,22 +24,22 @@ class Console:
 
     def print_message(self, text: str) -> None:
         """Print a message on stderr."""
-        click.echo(text, err=True)
+        click.echo(localize(text), err=True)
 
     def print_note(self, text: str) -> None:
         """Print a note or warning on stderr."""
-        click.echo(f"note: {text}", err=True)
+        click.echo(localize(message("note: {text}", text=text)), err=True)
 
     def print_procedure(self, spec: CardSpec, *, image: str | None = None) -> list[str]:
         """Print on stderr what to do with a finished card, in the language of the terminal; return the steps."""
-        language = Language.from_environment(os.environ)
+        language = command_language()
         steps = describe_procedure(spec, language, image=image)
         self.print_message(format_procedure(steps, language))
         return steps
 
     def print_result(self, document: dict[str, Any], text: str) -> None:
         """Print the result of a command: the document as JSON in UTF-8, or else the text."""
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False).encode() if self._as_json else text)
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False).encode() if self._as_json else localize(text))
 
     def print_failed_result(self, document: dict[str, Any]) -> None:
         """Print the result of a command that fails, as JSON only: the exception raised next is the text."""
@@ -49,8 +49,8 @@ class Console:
     def ask(self, question: str) -> str:
         """Ask a question and return the reply; raise `InvalidInput` naming the question if asking is not allowed."""
         if not self._may_ask:
-            raise InvalidInput(f"--no-input: this would have been asked: {question}")
-        reply: str = click.prompt(question, default="", show_default=False, err=True)
+            raise InvalidInput(message("--no-input: this would have been asked: {question}", question=question))
+        reply: str = click.prompt(localize(question), default="", show_default=False, err=True)
         return reply.strip()
 
     @contextmanager
@@ -79,5 +79,5 @@ class Console:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=RichConsole(stderr=True)) as bar:
-            task = bar.add_task(title, total=total)
+            task = bar.add_task(localize(title), total=total)
             yield lambda done: bar.advance(task, done)

@@ -11,6 +11,8 @@
 Each message is one line: what happened, to what, and what to do next.
 """
 
+from firmware_tools.language import join, message
+
 
 class CardError(Exception):
     """The root of the tree."""
@@ -30,7 +32,10 @@ class IOFailed(CardError):
     @classmethod
     def from_os_error(cls, operation: str, name: str, error: OSError) -> "IOFailed":
         """Build the message for a failed operation ("reading") on a file or device, with advice for common causes."""
-        return cls(f"{name}: {operation} failed: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}")
+        reason = error.strerror or error
+        what = message("{name}: {operation} failed: {reason}", name=name, operation=operation, reason=reason)
+        advice = _ADVICE.get(error.errno or 0)
+        return cls(what if advice is None else join("; ", [what, advice]))
 
 
 class CardFault(CardError):
@@ -39,12 +44,12 @@ class CardFault(CardError):
 
 # By errno, in numbers: some of them have no name on every system.
 _ADVICE = {
-    5: "; the card may be damaged or was pulled out",
-    6: "; the card was pulled out",
-    13: "; check the permissions; for a card in a drive, run the command as administrator",
-    16: "; it is mounted or in use: unmount it first",
-    19: "; the card was pulled out",
-    28: "; the disk is full: free some space and run the command again",
-    30: "; it is read-only: check the card's write-protection switch",
-    123: "; there is no card in the reader",
+    5: message("the card may be damaged or was pulled out"),
+    6: message("the card was pulled out"),
+    13: message("check the permissions; for a card in a drive, run the command as administrator"),
+    16: message("it is mounted or in use: unmount it first"),
+    19: message("the card was pulled out"),
+    28: message("the disk is full: free some space and run the command again"),
+    30: message("it is read-only: check the card's write-protection switch"),
+    123: message("there is no card in the reader"),
 }

@@ -17,6 +17,7 @@ from firmware_tools.firmware_content import (
     find_name_fault,
     find_size_fault,
 )
+from firmware_tools.language import message
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.size import MIB
 from firmware_tools.split_files import JoinedFiles, check_named_parts, find_split_files
@@ -24,7 +25,7 @@ from firmware_tools.zip_archive import ZIP_SIGNATURES, ZipMember, find_zip_fault
 
 _MAX_SCANNED_CHUNKS = 256
 """MiB that are looked through for a second kind of byte."""
-_FORCE_HINT = "; if the vendor says that it is a firmware, add --force-firmware"
+_FORCE_HINT = message("; if the vendor says that it is a firmware, add --force-firmware")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,24 @@ class Firmware:
     def compute_sha256(self, progress: ProgressReporter) -> bytes:
         """Read all of it and return its SHA-256."""
         digest = hashlib.sha256()
-        with self.open() as stream, progress.phase("Reading firmware", self.size) as advance:
+        with self.open() as stream, progress.phase(message("Reading firmware"), self.size) as advance:
             try:
                 while chunk := stream.read(MIB):
                     digest.update(chunk)
                     advance(len(chunk))
             except OSError as error:
-                raise IOFailed.from_os_error("reading", f"firmware {self.name}", error) from error
+                raise IOFailed.from_os_error(message("reading"), f"firmware {self.name}", error) from error
         return digest.digest()
 
     def check_sha256(self, actual: bytes, expected: bytes | None) -> None:
         """Raise `InvalidInput` if a computed SHA-256 is not the expected one, if any."""
         if expected not in (None, actual):
             raise InvalidInput(
-                f"firmware {self.name}: its SHA-256 is {actual.hex()}, not the expected one; download it again"
+                message(
+                    "firmware {name}: its SHA-256 is {hex}, not the expected one; download it again",
+                    name=self.name,
+                    hex=actual.hex(),
+                )
             )
 
 
@@ -101,17 +106,17 @@ def load_firmware(paths: Sequence[Path], *, force: bool = False) -> Firmware:
 def parse_sha256(text: str) -> bytes:
     """Parse a SHA-256 of 64 hex digits; raise `InvalidInput` for anything else."""
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text.strip()):
-        raise InvalidInput(f"SHA-256 {text!r}: it has 64 hex digits")
+        raise InvalidInput(message("SHA-256 {text!r}: it has 64 hex digits", text=text))
     return bytes.fromhex(text.strip())
 
 
 def _check_is_file(path: Path) -> None:
     if path.is_dir():
-        raise InvalidInput(f"firmware {path}: this is a folder; name the firmware file")
+        raise InvalidInput(message("firmware {path}: this is a folder; name the firmware file", path=path))
     if not path.exists():
-        raise InvalidInput(f"firmware {path}: there is no such file")
+        raise InvalidInput(message("firmware {path}: there is no such file", path=path))
     if not path.is_file():
-        raise InvalidInput(f"firmware {path}: this is no ordinary file")
+        raise InvalidInput(message("firmware {path}: this is no ordinary file", path=path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +156,29 @@ def _load_parts(files: tuple[Path, ...]) -> list[_FirmwarePart]:
     if not any(are_archives):
         return [_load_plain(file) for file in files]
     name = " + ".join([str(files[0]), *(file.name for file in files[1:])])
-    joined_fault = find_zip_fault(files) if are_archives[0] else "its first part is no zip archive"
+    joined_fault = find_zip_fault(files) if are_archives[0] else message("its first part is no zip archive")
     faults = [find_zip_fault([file]) for file in files]
     if joined_fault is None or len(files) == 1:
         return [_load_archive(load_zip_member(files, name))]
     if not any(faults):
         return _load_archives(files)
     if all(faults):
-        raise InvalidInput(f"firmware {name}: {joined_fault}; name all parts of the archive, in order")
+        raise InvalidInput(
+            message(
+                "firmware {name}: {joined_fault}; name all parts of the archive, in order",
+                name=name,
+                joined_fault=joined_fault,
+            )
+        )
     other = next(file for file, fault in zip(files, faults, strict=True) if fault)
     whole = next(file for file, fault in zip(files, faults, strict=True) if not fault)
     raise InvalidInput(
-        f"firmware {other}: it is no whole zip archive, but {whole.name} is one: they do not belong together; name the"
-        " right files, or download them again"
+        message(
+            "firmware {other}: it is no whole zip archive, but {whole} is one: they do not belong "
+            "together; name the right files, or download them again",
+            other=other,
+            whole=whole.name,
+        )
     )
 
 
@@ -172,7 +187,7 @@ def _is_archive(file: Path) -> bool:
     with JoinedFiles([file]) as stream:
         head = stream.read(4)
     if not head:
-        raise InvalidInput(f"firmware {file}: the file is empty; download it again")
+        raise InvalidInput(message("firmware {file}: the file is empty; download it again", file=file))
     return head.startswith(ZIP_SIGNATURES) or has_zip_end(file)
 
 
@@ -184,8 +199,10 @@ def _load_plain(file: Path) -> _FirmwarePart:
         size = stream.offsets[-1]
         if file.suffix.lower() == ".zip":
             head = _read_up_to(cast(BinaryIO, stream), CONTENT_HEAD_SIZE)
-            fault = find_content_fault(head) or "it is no zip archive, although its name says so; download it again"
-            raise InvalidInput(f"firmware {file}: {fault}")
+            fault = find_content_fault(head) or message(
+                "it is no zip archive, although its name says so; download it again"
+            )
+            raise InvalidInput(message("firmware {file}: {fault}", file=file, fault=fault))
     return _FirmwarePart(str(file), size, open_file)
 
 
@@ -196,13 +213,19 @@ def _load_archives(files: tuple[Path, ...]) -> list[_FirmwarePart]:
     for member in members:
         other = names.setdefault((member.size, member.crc), member.name)
         if other != member.name:
-            raise InvalidInput(f"firmware {member.name}: it has the same content as {other}; name one of them")
+            raise InvalidInput(
+                message(
+                    "firmware {member}: it has the same content as {other}; name one of them",
+                    member=member.name,
+                    other=other,
+                )
+            )
     return [_load_archive(member) for member in members]
 
 
 def _load_archive(member: ZipMember) -> _FirmwarePart:
     if not member.size:
-        raise InvalidInput(f"firmware {member.name}: the file is empty; download it again")
+        raise InvalidInput(message("firmware {member}: the file is empty; download it again", member=member.name))
     return _FirmwarePart(member.name, member.size, member.open)
 
 
@@ -216,18 +239,27 @@ def _open_parts(parts: Sequence[_FirmwarePart]) -> Iterator[BinaryIO]:
 def _refuse_repeated_files(files: Sequence[Path]) -> None:
     for index, file in enumerate(files):
         if any(file.samefile(other) for other in files[:index]):
-            raise InvalidInput(f"firmware {file}: this file is named twice")
+            raise InvalidInput(message("firmware {file}: this file is named twice", file=file))
 
 
 def _check_names(files: Sequence[Path]) -> None:
     """Raise `InvalidInput` if a file is an unfinished download by its name or by the file beside it."""
     for file in files:
         if fault := find_name_fault(file.name):
-            raise InvalidInput(f"firmware {file}: {fault}{_FORCE_HINT}")
+            raise InvalidInput(
+                message("firmware {file}: {fault}{force_hint}", file=file, fault=fault, force_hint=_FORCE_HINT)
+            )
         for suffix in INCOMPLETE_SUFFIXES:
             unfinished = file.with_name(file.name + suffix)
             if unfinished.exists():
-                raise InvalidInput(f"firmware {file}: it is not complete, {unfinished.name} is beside it{_FORCE_HINT}")
+                raise InvalidInput(
+                    message(
+                        "firmware {file}: it is not complete, {unfinished} is beside it{force_hint}",
+                        file=file,
+                        unfinished=unfinished.name,
+                        force_hint=_FORCE_HINT,
+                    )
+                )
 
 
 def _check_content(firmware: Firmware, parts: Sequence[_FirmwarePart]) -> None:
@@ -236,12 +268,23 @@ def _check_content(firmware: Firmware, parts: Sequence[_FirmwarePart]) -> None:
         with part.open() as stream:
             head = _read_up_to(stream, CONTENT_HEAD_SIZE)
         if fault := find_name_fault(part.name) or find_content_fault(head, is_first=index == 0):
-            raise InvalidInput(f"firmware {part.name}: {fault}{_FORCE_HINT}")
+            raise InvalidInput(
+                message("firmware {part}: {fault}{force_hint}", part=part.name, fault=fault, force_hint=_FORCE_HINT)
+            )
     if fault := find_size_fault(firmware.size):
-        raise InvalidInput(f"firmware {firmware.name}: {fault}{_FORCE_HINT}")
+        raise InvalidInput(
+            message(
+                "firmware {firmware}: {fault}{force_hint}", firmware=firmware.name, fault=fault, force_hint=_FORCE_HINT
+            )
+        )
     if (byte := _find_only_byte(firmware)) is not None:
         raise InvalidInput(
-            f"firmware {firmware.name}: each of its bytes is 0x{byte:02X}; download it again{_FORCE_HINT}"
+            message(
+                "firmware {firmware}: each of its bytes is 0x{byte:02X}; download it again{force_hint}",
+                firmware=firmware.name,
+                byte=byte,
+                force_hint=_FORCE_HINT,
+            )
         )
 
 

@@ -6,6 +6,7 @@ The vendor's format is not documented. So a file is refused only if it is known 
 import re
 from pathlib import PurePath
 
+from firmware_tools.language import message
 from firmware_tools.size import format_size
 
 MIN_FIRMWARE_SIZE = 64 << 10
@@ -61,24 +62,28 @@ def find_content_fault(head: bytes, *, is_first: bool = True) -> str | None:
     """Return what the start of a firmware, or of a later part of one, shows it to be instead; None if it may be one."""
     for signature, kind in _ARCHIVES.items():
         if head.startswith(signature) and (is_first or len(signature) >= _MIN_INNER_SIGNATURE_SIZE):
-            return f"this is a {kind} archive; unpack it and name the firmware file inside"
+            return message("this is a {kind} archive; unpack it and name the firmware file inside", kind=kind)
     if head[257:262] == b"ustar":
-        return "this is a tar archive; unpack it and name the firmware file inside"
+        return message("this is a tar archive; unpack it and name the firmware file inside")
     other_kind = _find_text_kind(head) or _find_other_kind(head, is_first=is_first)
-    return f"this is {other_kind}, no firmware; download the firmware again" if other_kind else None
+    return (
+        message("this is {other_kind}, no firmware; download the firmware again", other_kind=other_kind)
+        if other_kind
+        else None
+    )
 
 
 def find_size_fault(size: int) -> str | None:
     """Return why a firmware of this many bytes can be none, or None."""
     if size < MIN_FIRMWARE_SIZE:
-        return f"with {format_size(size)} it is too small to be a firmware; download it again"
+        return message("with {size} it is too small to be a firmware; download it again", size=format_size(size))
     return None
 
 
 def find_name_fault(name: str) -> str | None:
     """Return why a file of this name can be no firmware, or None."""
     if PurePath(name).suffix.lower() in INCOMPLETE_SUFFIXES:
-        return "by its name it is an unfinished download; wait until it is complete, or download it again"
+        return message("by its name it is an unfinished download; wait until it is complete, or download it again")
     return None
 
 

@@ -5,6 +5,7 @@ import string
 from dataclasses import dataclass
 
 from firmware_tools.errors import InvalidInput
+from firmware_tools.language import message
 
 _PREFIX = re.compile(r"MAC\s*(?:ADDRESS|ADDR|地址)?\s*[:：=]?\s*")
 _SEPARATORS = ":-._ "
@@ -30,14 +31,24 @@ class Mac:
         invalid = sorted({char for char in normalized if char not in string.hexdigits and char not in _SEPARATORS})
         digits = "".join(char for char in normalized if char in string.hexdigits)
         if not normalized:
-            raise InvalidInput("MAC address: nothing given; it has 12 hex digits and stands on the camera's label")
+            raise InvalidInput(
+                message("MAC address: nothing given; it has 12 hex digits and stands on the camera's label")
+            )
         if invalid:
             listed = " ".join(repr(char) for char in invalid)
-            raise InvalidInput(f"MAC address {text!r}: {listed} is no hex digit (0-9, A-F)")
+            raise InvalidInput(
+                message("MAC address {text!r}: {listed} is no hex digit (0-9, A-F)", text=text, listed=listed)
+            )
         if len(digits) != 12:
-            raise InvalidInput(f"MAC address {text!r}: {len(digits)} hex digits, but a MAC address has 12")
+            raise InvalidInput(
+                message(
+                    "MAC address {text!r}: {count} hex digits, but a MAC address has 12", text=text, count=len(digits)
+                )
+            )
         if not _NOTATIONS.fullmatch(normalized):
-            raise InvalidInput(f"MAC address {text!r}: separators in odd places; write it like 0C:25:76:0A:1B:2C")
+            raise InvalidInput(
+                message("MAC address {text!r}: separators in odd places; write it like 0C:25:76:0A:1B:2C", text=text)
+            )
         return cls(bytes.fromhex(digits))
 
     @property

@@ -3,6 +3,7 @@
 import re
 
 from firmware_tools.errors import InvalidInput
+from firmware_tools.language import message
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -18,7 +19,7 @@ def parse_size(text: str) -> int:
     """Parse `64MiB`, `8GB` or a number of bytes; raise `InvalidInput` for anything else."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise InvalidInput(f"size {text!r}: write it like 64MiB, 8GB, or as a number of bytes")
+        raise InvalidInput(message("size {text!r}: write it like 64MiB, 8GB, or as a number of bytes", text=text))
     number, unit, binary = match.groups()
     exponent = " KMGT".index(unit.upper()) if unit else 0
     factor: int = (1024 if binary else 1000) ** exponent
@@ -28,9 +29,11 @@ def parse_size(text: str) -> int:
 def round_card_size(size: int) -> int:
     """Round a card's size down to whole sectors; raise `InvalidInput` below 32 MiB or above 2 TiB."""
     if size < MIN_CARD_SIZE:
-        raise InvalidInput(f"size {format_size(size)}: a card needs at least 32 MiB")
+        raise InvalidInput(message("size {size}: a card needs at least 32 MiB", size=format_size(size)))
     if size > MAX_CARD_SIZE:
-        raise InvalidInput(f"size {format_size(size)}: a card's partition table reaches no further than 2 TiB")
+        raise InvalidInput(
+            message("size {size}: a card's partition table reaches no further than 2 TiB", size=format_size(size))
+        )
     return size // SECTOR_SIZE * SECTOR_SIZE
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_tools.errors import InvalidInput, IOFailed
+from firmware_tools.language import message
 
 _NAMED_PART = re.compile(r"(.*part[ _.-]?)(\d{1,3})(\D.*)?", re.IGNORECASE)
 _NUMBERED_FILE = re.compile(r"(.+\.)(\d{3})()")
@@ -66,12 +67,19 @@ def check_named_parts(paths: Sequence[Path]) -> None:
         for expected, (path, name) in enumerate(zip(paths, names, strict=True), 1):
             if name.number != expected:
                 raise InvalidInput(
-                    f"firmware {path}: it is part {name.number}, but part {expected} has its place there;"
-                    " name all parts, in order"
+                    message(
+                        "firmware {path}: it is part {number}, but part {expected} has its place there; name all "
+                        "parts, in order",
+                        path=path,
+                        number=name.number,
+                        expected=expected,
+                    )
                 )
         following = _list_parts(paths[-1], names[-1], pattern).get(len(paths) + 1)
         if following is not None:
-            raise InvalidInput(f"firmware {following}: this part was not named; name all parts, in order")
+            raise InvalidInput(
+                message("firmware {following}: this part was not named; name all parts, in order", following=following)
+            )
 
 
 def _find_split_zip(path: Path) -> list[Path]:
@@ -83,7 +91,11 @@ def _find_split_zip(path: Path) -> list[Path]:
     last_names = [f"{path.stem}.zip", f"{path.stem}.ZIP"]
     last = path if path.suffix.lower() == ".zip" else next(filter(Path.is_file, map(path.with_name, last_names)), None)
     if last is None:
-        raise InvalidInput(f"firmware {path}: its last part {last_names[0]} is missing beside it")
+        raise InvalidInput(
+            message(
+                "firmware {path}: its last part {last_names} is missing beside it", path=path, last_names=last_names[0]
+            )
+        )
     _check_no_gap(path, parts)
     return [*(parts[number] for number in sorted(parts)), last]
 
@@ -93,17 +105,29 @@ def _find_numbered_parts(path: Path, own: _PartName, pattern: re.Pattern[str]) -
     if pattern is _NUMBERED_FILE and _VERSION_PREFIX.fullmatch(own.prefix):
         if len(parts) > 1:
             raise InvalidInput(
-                f"firmware {path}: its name may end with a version or with the number of a part; rename it if it is"
-                " a whole file, or name all parts, in order"
+                message(
+                    "firmware {path}: its name may end with a version or with the number of a part; rename "
+                    "it if it is a whole file, or name all parts, in order",
+                    path=path,
+                )
             )
         return [path]
     if own.number != 1 and 1 in parts:
-        raise InvalidInput(f"firmware {path}: this is part {own.number}; name part 1, the others are found beside it")
+        raise InvalidInput(
+            message(
+                "firmware {path}: this is part {number}; name part 1, the others are found beside it",
+                path=path,
+                number=own.number,
+            )
+        )
     _check_no_gap(path, parts)
     if len(parts) == 1:
         raise InvalidInput(
-            f"firmware {path}: by its name this is one of several parts, but part 2 is not beside it; download it, or"
-            " rename the file if it is whole"
+            message(
+                "firmware {path}: by its name this is one of several parts, but part 2 is not beside it; "
+                "download it, or rename the file if it is whole",
+                path=path,
+            )
         )
     return [parts[number] for number in sorted(parts)]
 
@@ -114,7 +138,7 @@ def _list_parts(path: Path, own: _PartName, pattern: re.Pattern[str]) -> dict[in
     try:
         entries = sorted(path.parent.iterdir())
     except OSError as error:
-        raise IOFailed.from_os_error("reading", str(path.parent), error) from error
+        raise IOFailed.from_os_error(message("reading"), str(path.parent), error) from error
     for entry in entries:
         name = _PartName.parse(entry.name, pattern)
         if name is None or not name.is_same_download(own) or not entry.is_file():
@@ -122,7 +146,13 @@ def _list_parts(path: Path, own: _PartName, pattern: re.Pattern[str]) -> dict[in
         other = parts.setdefault(name.number, entry)
         if other != entry:
             raise InvalidInput(
-                f"firmware {path}: {other.name} and {entry.name} are both part {name.number}; remove one"
+                message(
+                    "firmware {path}: {other} and {entry} are both part {number}; remove one",
+                    path=path,
+                    other=other.name,
+                    entry=entry.name,
+                    number=name.number,
+                )
             )
     return parts
 
@@ -131,8 +161,12 @@ def _check_no_gap(path: Path, parts: dict[int, Path]) -> None:
     for number in range(1, max(parts)):
         if number not in parts:
             raise InvalidInput(
-                f"firmware {path}: by its name it is one of several parts, but part {number} is not beside it;"
-                " download it"
+                message(
+                    "firmware {path}: by its name it is one of several parts, but part {number} is not "
+                    "beside it; download it",
+                    path=path,
+                    number=number,
+                )
             )
 
 
@@ -149,7 +183,7 @@ class JoinedFiles(io.RawIOBase):
             sizes = [os.fstat(file.fileno()).st_size for file in self._files]
         except OSError as error:
             self.close()
-            raise IOFailed.from_os_error("reading", str(path), error) from error
+            raise IOFailed.from_os_error(message("reading"), str(path), error) from error
         self.offsets = [0, *itertools.accumulate(sizes)]
         """Where each file begins, and then the total size."""
         self._position = 0
@@ -182,7 +216,7 @@ class JoinedFiles(io.RawIOBase):
             file.seek(self._position - self.offsets[index])
             count = file.readinto(memoryview(buffer)[: self.offsets[index + 1] - self._position])
         except OSError as error:
-            raise IOFailed.from_os_error("reading", str(self._paths[index]), error) from error
+            raise IOFailed.from_os_error(message("reading"), str(self._paths[index]), error) from error
         self._position += count
         return count
 

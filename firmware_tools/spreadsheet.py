@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from firmware_tools.errors import CardError, InvalidInput, IOFailed
+from firmware_tools.language import describe_error, join, message
 from firmware_tools.size import MIB, format_size
 
 T = TypeVar("T")
@@ -65,18 +66,21 @@ class CellError:
     reason: str
     """What is wrong, and what to do."""
 
-    def __str__(self) -> str:
-        place = f"line {self.line}" if self.column is None else f"line {self.line}, column {self.column}"
-        return f"{place}: {self.reason}"
+    def describe(self) -> str:
+        """Return it as a sentence."""
+        if self.column is None:
+            return message("line {line}: {reason}", line=self.line, reason=self.reason)
+        return message("line {line}, column {column}: {reason}", line=self.line, column=self.column, reason=self.reason)
 
 
 class SpreadsheetError(InvalidInput):
     """A list cannot be used; the message names all errors, up to a limit."""
 
     def __init__(self, name: str, errors: Sequence[CellError]) -> None:
-        listed = "; ".join(map(str, errors[:_MAX_LISTED_ERRORS]))
-        more = len(errors) - _MAX_LISTED_ERRORS
-        super().__init__(f"{name}: {listed}" + (f"; and {more} more errors" if more > 0 else ""))
+        listed = [error.describe() for error in errors[:_MAX_LISTED_ERRORS]]
+        if (more := len(errors) - _MAX_LISTED_ERRORS) > 0:
+            listed.append(message("and {count} more errors", count=more))
+        super().__init__(message("{name}: {errors}", name=name, errors=join("; ", listed)))
         self.errors = tuple(errors)
         """Everything that is wrong."""
 
@@ -140,9 +144,9 @@ class Spreadsheet:
                 try:
                     parsed.append(parse(row))
                 except InvalidCell as error:
-                    errors.append(CellError(row.line, error.column, str(error)))
+                    errors.append(CellError(row.line, error.column, describe_error(error)))
                 except CardError as error:
-                    errors.append(CellError(row.line, None, str(error)))
+                    errors.append(CellError(row.line, None, describe_error(error)))
         if errors:
             raise SpreadsheetError(self.name, errors)
         return parsed
@@ -177,9 +181,9 @@ def read_spreadsheet(
         with path.open("rb") as file:
             data = file.read(max_size + 1)
     except FileNotFoundError as error:
-        raise InvalidInput(f"{path}: there is no such list") from error
+        raise InvalidInput(message("{path}: there is no such list", path=path)) from error
     except OSError as error:
-        raise IOFailed.from_os_error("reading", str(path), error) from error
+        raise IOFailed.from_os_error(message("reading"), str(path), error) from error
     return parse_spreadsheet(data, str(path), columns, max_size=max_size, max_rows=max_rows)
 
 
@@ -193,18 +197,22 @@ def parse_spreadsheet(
 ) -> Spreadsheet:
     """Parse the content of a file; raise `InvalidInput` if it is too large, no list, or lacks a column."""
     if len(data) > max_size:
-        raise InvalidInput(f"{name}: the list is larger than {format_size(max_size)}; split it")
+        raise InvalidInput(
+            message("{name}: the list is larger than {size}; split it", name=name, size=format_size(max_size))
+        )
     names = {_normalize_heading(heading): column for column in columns for heading in (column.name, *column.aliases)}
     table = _parse_csv(data, name, names, max_rows)
     if not table.rows:
-        raise InvalidInput(f"{name}: the list is empty")
+        raise InvalidInput(message("{name}: the list is empty", name=name))
     required = {column.name for column in columns if column.is_required}
     index = _find_headings(table.rows, names, required)
     line, headings = table.rows[index]
     places = _match_headings(name, line, headings, names, required)
     body = table.rows[index + 1 :]
     if len(body) > max_rows:
-        raise InvalidInput(f"{name}: the list has more than {max_rows} rows; split it")
+        raise InvalidInput(
+            message("{name}: the list has more than {max_rows} rows; split it", name=name, max_rows=max_rows)
+        )
     rows = tuple(_build_row(line, cells, len(headings), places, columns) for line, cells in body)
     ignored = [f"line {line}" for line, _ in table.rows[:index]]
     ignored += _list_ignored_columns(headings, set(places.values()), body)
@@ -237,12 +245,20 @@ def _parse_csv(data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], m
         for line, cells in _read_csv(text, separator):
             rows.append((line + skipped_lines, cells))
             if len(rows) > max_rows + _MAX_HEADING_ROWS:
-                raise InvalidInput(f"{name}: the list has more than {max_rows} rows; split it")
+                raise InvalidInput(
+                    message("{name}: the list has more than {max_rows} rows; split it", name=name, max_rows=max_rows)
+                )
             if len(cells) > _MAX_COLUMNS:
-                raise InvalidInput(f"{name}: line {line + skipped_lines} has more than {_MAX_COLUMNS} columns")
+                line += skipped_lines
+                raise InvalidInput(
+                    message("{name}: line {line} has more than {max} columns", name=name, line=line, max=_MAX_COLUMNS)
+                )
     except csv.Error as error:
         line = rows[-1][0] + 1 if rows else 1 + skipped_lines
-        reason = f"a quotation mark is out of place, here or in a later line ({error}); save the list again as CSV"
+        reason = message(
+            "a quotation mark is out of place, here or in a later line ({reason}); save the list again as CSV",
+            reason=error,
+        )
         raise SpreadsheetError(name, [CellError(line, None, reason)]) from error
     return _Table(rows, encoding, _SEPARATORS.get(separator, repr(separator)))
 
@@ -251,7 +267,13 @@ def _decode(data: bytes, name: str) -> tuple[str, str]:
     """Return the text and the name of its encoding; raise `InvalidInput` if it is no text."""
     for signature, kind in _WORKBOOKS.items():
         if data.startswith(signature):
-            raise InvalidInput(f"{name}: this is {kind}; open it in the spreadsheet and save it as CSV (UTF-8)")
+            raise InvalidInput(
+                message(
+                    "{name}: this is {kind}; open it in the spreadsheet and save it as CSV (UTF-8)",
+                    name=name,
+                    kind=kind,
+                )
+            )
     bom = next((bom for bom in _BOMS if data.startswith(bom)), b"")
     for codec, encoding in (_BOMS[bom],) if bom else _ENCODINGS:
         try:
@@ -260,7 +282,9 @@ def _decode(data: bytes, name: str) -> tuple[str, str]:
             continue
         if not _NO_TEXT.search(text):
             return text, encoding
-    raise InvalidInput(f"{name}: it is no text in UTF-8, UTF-16 or GBK; save the list as CSV (UTF-8)")
+    raise InvalidInput(
+        message("{name}: it is no text in UTF-8, UTF-16 or GBK; save the list as CSV (UTF-8)", name=name)
+    )
 
 
 def _read_csv(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:

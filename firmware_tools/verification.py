@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from firmware_tools.card import CardRecord, FirmwarePath
 from firmware_tools.exfat.upcase import upcase_name
 from firmware_tools.firmware_content import CONTENT_HEAD_SIZE, find_content_fault, find_size_fault
+from firmware_tools.language import message
 
 FIRMWARE_FOLDER = "firmware"
 _ENDING = ".bin"
@@ -97,9 +98,13 @@ def describe_misnamed_firmware(path: str) -> str | None:
     """Return why cameras do not find the firmware at this path, and what to do; None if it is no firmware."""
     if is_firmware_with_doubled_ending(path):
         name = path.rpartition("/")[2]
-        return f"{path}: the ending .bin is twice in its name (Windows hides it): rename it to {name[: -len(_ENDING)]}"
+        return message(
+            "{path}: the ending .bin is twice in its name (Windows hides it): rename it to {name}",
+            path=path,
+            name=name[: -len(_ENDING)],
+        )
     for known in FirmwarePath:
         name = known.value.rpartition("/")[2]
         if is_same_name(path.rpartition("/")[2].removesuffix(_ENDING) + _ENDING, name):
-            return f"{path}: cameras look for it as {known.value}: move it there"
+            return message("{path}: cameras look for it as {value}: move it there", path=path, value=known.value)
     return None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from firmware_tools.errors import InvalidInput
+from firmware_tools.language import message
 from firmware_tools.split_files import JoinedFiles
 
 _SPLIT_SIGNATURE = b"PK\x07\x08"
@@ -72,7 +73,11 @@ class ZipMember:
                 yield cast(BinaryIO, stream)
         except _ZIP_ERRORS as error:
             raise InvalidInput(
-                f"firmware {self.name}: the zip archive is damaged ({error}); download it again"
+                message(
+                    "firmware {name}: the zip archive is damaged ({reason}); download it again",
+                    name=self.name,
+                    reason=error,
+                )
             ) from error
 
 
@@ -89,20 +94,28 @@ def find_zip_fault(files: Sequence[Path]) -> str | None:
         with JoinedFiles(files) as joined:
             end = _read_end_record(joined)
             if end is None:
-                return "the zip archive is damaged: its end is missing; download it again, and all its parts"
+                return message("the zip archive is damaged: its end is missing; download it again, and all its parts")
             if not end.is_last:
-                return "something follows the zip archive; download it again"
+                return message("something follows the zip archive; download it again")
             if end.disk + 1 not in (1, len(files)):
-                return f"it is the last of {end.disk + 1} parts of a split zip archive; put the others beside it"
+                return message(
+                    "it is the last of {disk} parts of a split zip archive; put the others beside it", disk=end.disk + 1
+                )
             if end.disk == 0 and len(files) > 1 and files[0].suffix.lower() == ".z01":
-                return f"{files[-1].name} is whole, {files[0].name} does not belong to it; move one of them away"
+                return message(
+                    "{name} is whole, {name2} does not belong to it; move one of them away",
+                    name=files[-1].name,
+                    name2=files[0].name,
+                )
             with zipfile.ZipFile(cast(BinaryIO, joined)) as archive:
                 members = [info for info in archive.infolist() if info.volume == 0]
                 start = min((info.header_offset for info in members), default=0)
                 if end.disk == 0 and start not in (0, len(_SPLIT_SIGNATURE)):
-                    return "something precedes the zip archive, or its first part is missing; download it again"
+                    return message(
+                        "something precedes the zip archive, or its first part is missing; download it again"
+                    )
     except _ZIP_ERRORS as error:
-        return f"the zip archive is damaged ({error}); download it again, and all its parts"
+        return message("the zip archive is damaged ({reason}); download it again, and all its parts", reason=error)
     return None
 
 
@@ -116,7 +129,7 @@ def load_zip_member(files: Sequence[Path], name: str) -> ZipMember:
 
     """
     if fault := find_zip_fault(files):
-        raise InvalidInput(f"firmware {name}: {fault}")
+        raise InvalidInput(message("firmware {name}: {fault}", name=name, fault=fault))
     with JoinedFiles(files) as joined, zipfile.ZipFile(cast(BinaryIO, joined)) as archive:
         member = _find_member(archive, joined, name)
     return ZipMember(f"{name}, {_printable(member.filename)}", member.file_size, member.CRC, tuple(files), name)
@@ -127,19 +140,30 @@ def _find_member(archive: zipfile.ZipFile, joined: JoinedFiles, name: str) -> zi
     for info in members:
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
             raise InvalidInput(
-                f"firmware {name}: {_printable(info.filename)} in the archive is a link or no ordinary file;"
-                " unpack it and name the firmware file"
+                message(
+                    "firmware {name}: {printable} in the archive is a link or no ordinary file; unpack it "
+                    "and name the firmware file",
+                    name=name,
+                    printable=_printable(info.filename),
+                )
             )
     candidates = [info for info in members if not _DOCUMENT.search(info.filename)]
     if len(candidates) != 1:
         listed = ", ".join(_printable(info.filename) for info in (candidates or members)[:_MAX_LISTED_MEMBERS])
         what = "several files" if candidates else "no firmware"
         raise InvalidInput(
-            f"firmware {name}: the archive holds {what} ({listed or 'no file'}); unpack it and name the firmware file"
+            message(
+                "firmware {name}: the archive holds {what} ({listed}); unpack it and name the firmware file",
+                name=name,
+                what=what,
+                listed=listed or "no file",
+            )
         )
     member = candidates[0]
     if member.flag_bits & 1:
-        raise InvalidInput(f"firmware {name}: the archive is encrypted; unpack it and name the firmware file inside")
+        raise InvalidInput(
+            message("firmware {name}: the archive is encrypted; unpack it and name the firmware file inside", name=name)
+        )
     end = _read_end_record(joined)
     if end is not None and end.disk:
         # In a split archive each offset counts from the beginning of a part.

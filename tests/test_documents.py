@@ -85,6 +85,25 @@ def find_example_serial_numbers(document: Path) -> set[str]:
     return {sn for line in lines if "sunmi-gateway sign" not in line for sn in SERIAL_NUMBER.findall(line)}
 
 
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [("README.md", ".github/README.zh.md"), ("gateway/cli/README.md", "gateway/cli/README.zh.md")],
+)
+def test_a_translated_document_has_the_same_headings_and_commands(english: str, chinese: str) -> None:
+    ours, theirs = ROOT / english, ROOT / chinese
+    assert ours.resolve() in {(theirs.parent / link).resolve() for link in find_links(theirs)}
+    assert theirs.resolve() in {(ours.parent / link).resolve() for link in find_links(ours)}
+    levels = [re.findall(r"^#+(?= )", read_prose(one), re.MULTILINE) for one in (ours, theirs)]
+    assert levels[0] == levels[1]
+    assert find_commands(ours) == find_commands(theirs)
+
+
+def find_commands(document: Path) -> list[str]:
+    """Return the lines of a document's blocks of code, without their comments."""
+    blocks = FENCE.findall(document.read_text(encoding="utf-8"))
+    return [re.sub(r"(^|\s+)# .*", "", line) for block in blocks for line in block.splitlines()]
+
+
 async def test_examples_name_cameras_of_the_simulated_store() -> None:
     defaults = store.make_context("store", []).params
     async with SimulatedStore(cameras=defaults["count"]) as simulated:

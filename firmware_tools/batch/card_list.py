@@ -6,6 +6,7 @@ from pathlib import Path
 from firmware_tools.card import CameraModel, CardSpec, FirmwareChannel, FirmwarePath
 from firmware_tools.errors import InvalidInput
 from firmware_tools.firmware import Firmware, load_firmware, parse_sha256
+from firmware_tools.language import message
 from firmware_tools.mac import Mac
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.spreadsheet import InvalidCell, SpreadsheetColumn, SpreadsheetRow, read_spreadsheet
@@ -66,7 +67,7 @@ def read_card_list(path: Path, progress: ProgressReporter, *, force_firmware: bo
     """
     sheet = read_spreadsheet(path, CARD_LIST_COLUMNS)
     if not sheet.rows:
-        raise InvalidInput(f"{path}: the list is empty: there are headings, but no cards")
+        raise InvalidInput(message("{path}: the list is empty: there are headings, but no cards", path=path))
     parser = _CardParser(path.parent, progress, force_firmware=force_firmware)
     return CardList(sheet.parse_rows(parser.parse), sheet.describe())
 
@@ -77,7 +78,7 @@ def find_shared_labels(cards: list[ListedCard]) -> list[str]:
     for card in cards:
         cameras.setdefault(card.spec.mac.volume_label, []).append(str(card.spec.mac))
     return [
-        f"{' and '.join(macs)} have the same label {label}: keep their cards apart"
+        message("{macs} have the same label {label}: keep their cards apart", macs=" and ".join(macs), label=label)
         for label, macs in cameras.items()
         if len(macs) > 1
     ]
@@ -101,7 +102,7 @@ class _CardParser:
             FirmwareChannel.parse(channel)
         with row.cell("mode") as mode:
             if mode.lower() not in _FIRMWARE_PATHS:
-                raise InvalidInput(f"mode {mode!r}: it is update or recovery")
+                raise InvalidInput(message("mode {mode!r}: it is update or recovery", mode=mode))
             path = _FIRMWARE_PATHS[mode.lower()]
         with row.cell("version") as version:
             spec = CardSpec.parse(mac_text, path, model=model, channel=channel, version=version)
@@ -109,16 +110,20 @@ class _CardParser:
             firmware, sha256 = self._load_firmware(name)
         with row.cell("sha256") as expected:
             if expected and parse_sha256(expected) != sha256:
-                raise InvalidInput(f"firmware {name}: its SHA-256 is {sha256.hex()}, not the one in the list")
+                raise InvalidInput(
+                    message(
+                        "firmware {name}: its SHA-256 is {hex}, not the one in the list", name=name, hex=sha256.hex()
+                    )
+                )
         first_line = self._lines_by_mac.setdefault(mac, row.line)
         if first_line != row.line:
-            raise InvalidCell("mac", f"the camera {mac} is already in line {first_line}")
+            raise InvalidCell("mac", message("the camera {mac} is already in line {line}", mac=mac, line=first_line))
         return ListedCard(row.line, spec, firmware, sha256)
 
     def _load_firmware(self, name: str) -> tuple[Firmware, bytes]:
         """Return the firmware of this name and its SHA-256."""
         if not name:
-            raise InvalidInput("no firmware is named")
+            raise InvalidInput(message("no firmware is named"))
         if name not in self._firmwares:
             firmware = load_firmware([self._folder / name], force=self._force_firmware)
             self._firmwares[name] = (firmware, firmware.compute_sha256(self._progress))

@@ -12,6 +12,7 @@ from typing import Any
 from firmware_tools.batch.card_list import ListedCard
 from firmware_tools.errors import InvalidInput, IOFailed
 from firmware_tools.json_output import spec_to_json
+from firmware_tools.language import message
 
 _JSON_NAME, _PAGE_NAME = "report.json", "report.html"
 
@@ -100,9 +101,11 @@ class BatchReport:
                     if is_done and all(saved[name] == value for name, value in entry.key.items()):
                         entry.state, entry.place, entry.made_at = CardState.DONE, saved["place"], saved["made_at"]
         except OSError as error:
-            raise IOFailed.from_os_error("opening", str(folder), error) from error
+            raise IOFailed.from_os_error(message("opening"), str(folder), error) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise InvalidInput(f"{path}: it is no report of ours; move it away or choose another folder") from error
+            raise InvalidInput(
+                message("{path}: it is no report of ours; move it away or choose another folder", path=path)
+            ) from error
         return report
 
     def count(self, state: CardState) -> int:
@@ -142,7 +145,7 @@ def _replace_file(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        raise IOFailed.from_os_error("writing", str(path), error) from error
+        raise IOFailed.from_os_error(message("writing"), str(path), error) from error
 
 
 _PAGE = """<!doctype html>

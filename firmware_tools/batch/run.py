@@ -8,6 +8,7 @@ from firmware_tools.card_writer import CardWriter, WrittenCard
 from firmware_tools.console import Console
 from firmware_tools.drives.drive import Drive
 from firmware_tools.errors import CardError, CardFault, DriveRefused
+from firmware_tools.language import describe_error, message
 from firmware_tools.raw_card.image import write_image
 from firmware_tools.raw_card.verification import verify_card
 from firmware_tools.verification import VerificationResult
@@ -22,15 +23,15 @@ def make_images(report: BatchReport, size: int, console: Console) -> None:
         image = report.folder / f"{mac.volume_label}-{mac.hex_digits}.img"
         title = f"{number}/{len(report.entries)} {image.name}"
         if entry.state == CardState.DONE and _is_still_good(entry, image, console):
-            console.print_message(f"{title}: made already")
+            console.print_message(message("{title}: made already", title=title))
             continue
         console.print_message(title)
         try:
             _make_image(entry, image, size, console)
             entry.mark_done(image.name)
         except CardError as error:
-            entry.mark_failed(str(error))
-            console.print_note(str(error))
+            entry.mark_failed(describe_error(error))
+            console.print_note(describe_error(error))
         report.save()
 
 
@@ -43,10 +44,17 @@ def make_cards(
         spec = entry.card.spec
         title = f"{number}/{len(report.entries)} {spec.mac.volume_label} for camera {spec.mac}"
         if entry.state == CardState.DONE:
-            console.print_message(f"{title}: made already")
+            console.print_message(message("{title}: made already", title=title))
             continue
         while True:
-            reply = console.ask(f"{title}: insert its card into {reader.name} and press Enter ({_SKIP_REPLY} skips it)")
+            reply = console.ask(
+                message(
+                    "{title}: insert its card into {reader} and press Enter ({skip_reply} skips it)",
+                    title=title,
+                    reader=reader.name,
+                    skip_reply=_SKIP_REPLY,
+                )
+            )
             if reply.lower() == _SKIP_REPLY:
                 entry.state = CardState.WAITING
                 break
@@ -56,14 +64,16 @@ def make_cards(
                     _refuse_previous_card(card_writer, drive, previous)
                 written = _make_card(entry, card_writer, drive, console, check_capacity=check_capacity)
             except CardError as error:
-                entry.mark_failed(str(error))
+                entry.mark_failed(describe_error(error))
                 report.save()
-                console.print_note(str(error))
+                console.print_note(describe_error(error))
                 continue
             card_writer.eject(written.drive)
             entry.mark_done(reader.name)
             previous = entry
-            console.print_message(f"{title}: good, {spec.firmware_path.value} read back; take it out")
+            console.print_message(
+                message("{title}: good, {path} read back; take it out", title=title, path=spec.firmware_path.value)
+            )
             break
         report.save()
 
@@ -90,9 +100,9 @@ def _find_inserted_card(card_writer: CardWriter, reader: Drive) -> Drive:
     for drive in card_writer.list_drives():
         if (drive.path, drive.bus) == (reader.path, reader.bus) and (drive.bus == "mmc" or drive.model == reader.model):
             if drive.refusal:
-                raise DriveRefused(f"{drive.name}: {drive.refusal}")
+                raise DriveRefused(message("{drive}: {reason}", drive=drive.name, reason=drive.refusal))
             return drive
-    raise DriveRefused(f"{reader.name}: there is no card in it")
+    raise DriveRefused(message("{reader}: there is no card in it", reader=reader.name))
 
 
 def _refuse_previous_card(card_writer: CardWriter, drive: Drive, previous: ReportEntry) -> None:
@@ -100,8 +110,13 @@ def _refuse_previous_card(card_writer: CardWriter, drive: Drive, previous: Repor
     mac = previous.card.spec.mac
     if card_writer.identify_card(drive) in (str(mac), mac.volume_label):
         raise DriveRefused(
-            f"{drive.name}: this is still the card for {mac}, made a moment ago: insert the next one, or answer"
-            f" {_REUSE_REPLY} to erase this one and use it again"
+            message(
+                "{drive}: this is still the card for {mac}, made a moment ago: insert the next one, or "
+                "answer {reuse_reply} to erase this one and use it again",
+                drive=drive.name,
+                mac=mac,
+                reuse_reply=_REUSE_REPLY,
+            )
         )
 
 
@@ -110,7 +125,7 @@ def _make_image(entry: ReportEntry, image: Path, size: int, console: Console) ->
     write_image(image, size, card.spec, card.firmware, progress=console, expected_sha256=card.sha256)
     result = _verify_image(entry, image, console, is_fresh=True)
     if not result.is_good:
-        raise CardFault(f"{image}: reading back: {result.fault}")
+        raise CardFault(message("{image}: reading back: {fault}", image=image, fault=result.fault))
 
 
 def _is_still_good(entry: ReportEntry, image: Path, console: Console) -> bool:

@@ -9,10 +9,12 @@ from firmware_tools.batch.report import BatchReport, CardState
 from firmware_tools.batch.run import make_cards, make_images
 from firmware_tools.cli.drives import confirm_erasing
 from firmware_tools.cli.options import parse_max_size, with_console, with_force_firmware, with_max_size
+from firmware_tools.command_language import localize
 from firmware_tools.console import Console
 from firmware_tools.drives.drive import find_drive
 from firmware_tools.errors import CardFault
 from firmware_tools.host import create_card_writer
+from firmware_tools.language import message
 from firmware_tools.size import parse_size, round_card_size
 
 
@@ -48,11 +50,11 @@ def batch(
 ) -> None:
     """Make all cards of a list with the columns mac, model, firmware. Run it again to go on where it stopped."""
     if (images is None) == (drive_name is None):
-        raise click.UsageError("give --images FOLDER, or --drive DRIVE")
+        raise click.UsageError(localize(message("give --images FOLDER, or --drive DRIVE")))
     if images is not None and (size is None or report_folder or yes_erase or check_capacity):
-        raise click.UsageError("--images goes with --size, and not with the options of --drive")
+        raise click.UsageError(localize(message("--images goes with --size, and not with the options of --drive")))
     if drive_name is not None and size is not None:
-        raise click.UsageError("--size is for --images; a card in a drive has its size")
+        raise click.UsageError(localize(message("--size is for --images; a card in a drive has its size")))
     card_size = round_card_size(parse_size(size)) if size else 0
     card_list = read_card_list(list_file, console, force_firmware=force_firmware)
     console.print_message(card_list.description)
@@ -74,5 +76,17 @@ def batch(
     if missing:
         console.print_failed_result(document)
         reasons = "; ".join(f"{entry.card.spec.mac}: {entry.reason}" for entry in report.entries if entry.reason)
-        raise CardFault(f"{missing} of {len(cards)} cards were not made: {reasons or 'skipped'}")
-    console.print_result(document, f"{len(cards)} cards made and read back; labels to print: {document['report']}")
+        raise CardFault(
+            message(
+                "{missing} of {count} cards were not made: {reasons}",
+                missing=missing,
+                count=len(cards),
+                reasons=reasons or "skipped",
+            )
+        )
+    console.print_result(
+        document,
+        message(
+            "{count} cards made and read back; labels to print: {report}", count=len(cards), report=document["report"]
+        ),
+    )

@@ -7,12 +7,14 @@ import click
 
 from firmware_tools.block_device import open_block_device
 from firmware_tools.cli.options import load_spec_and_firmware, with_console, with_firmware_options, with_force_firmware
+from firmware_tools.command_language import localize
 from firmware_tools.console import Console
 from firmware_tools.drives.linux import check_device_allowed
 from firmware_tools.errors import CardFault, InvalidInput
 from firmware_tools.firmware import load_firmware, parse_sha256
 from firmware_tools.host import find_mounted_volume
 from firmware_tools.json_output import verification_to_json, written_card_to_json
+from firmware_tools.language import message
 from firmware_tools.mac import Mac
 from firmware_tools.mounted_volume.card_files import remove_mounted_firmware, verify_mounted_card
 from firmware_tools.raw_card.firmware_removal import remove_firmware
@@ -31,7 +33,9 @@ def image(console: Console, /, image: Path, size: str, sha256: str | None, **opt
     expected_sha256 = parse_sha256(sha256) if sha256 else None
     spec, firmware = load_spec_and_firmware(**options)
     if image.is_block_device():
-        raise InvalidInput(f"{image}: this is a drive; `sunmi-sdcard prepare` writes cards in drives")
+        raise InvalidInput(
+            message("{image}: this is a drive; `sunmi-sdcard prepare` writes cards in drives", image=image)
+        )
     record = write_image(image, parse_size(size), spec, firmware, progress=console, expected_sha256=expected_sha256)
     notes = spec.installer_notes
     for note in notes:
@@ -44,7 +48,13 @@ def image(console: Console, /, image: Path, size: str, sha256: str | None, **opt
         "notes": notes,
         "procedure": procedure,
     }
-    text = f"{image}: card {spec.mac.volume_label} with {spec.firmware_path.value}, SHA-256 {written_sha256}"
+    text = message(
+        "{image}: card {volume_label} with {value}, SHA-256 {written_sha256}",
+        image=image,
+        volume_label=spec.mac.volume_label,
+        value=spec.firmware_path.value,
+        written_sha256=written_sha256,
+    )
     console.print_result(document, text)
 
 
@@ -73,7 +83,7 @@ def verify(
 ) -> None:
     """Read a card or an image back and say whether it is right, naming the first fault."""
     if firmware_files and sha256:
-        raise click.UsageError("give --firmware or --sha256, not both")
+        raise click.UsageError(localize(message("give --firmware or --sha256, not both")))
     mac = Mac.parse(mac_text) if mac_text else None
     expected_sha256 = parse_sha256(sha256) if sha256 else None
     if firmware_files:
@@ -92,8 +102,17 @@ def verify(
     document = {"target": str(target), **verification_to_json(result)}
     if not result.is_good:
         console.print_failed_result(document)
-        raise CardFault(f"{target}: {result.fault}")
-    console.print_result(document, "{target}: good: {label}, {file}, SHA-256 {sha256}".format(**document))
+        raise CardFault(message("{target}: {fault}", target=target, fault=result.fault))
+    console.print_result(
+        document,
+        message(
+            "{target}: good: {label}, {file}, SHA-256 {sha256}",
+            target=target,
+            label=document["label"],
+            file=document["file"],
+            sha256=document["sha256"],
+        ),
+    )
 
 
 @click.command()
@@ -109,6 +128,12 @@ def clean(console: Console, /, target: Path) -> None:
             try:
                 removed = remove_firmware(device)
             except CardFault as fault:
-                raise CardFault(f"{target}: {fault}; nothing was changed") from fault
-    text = f"{target}: removed {', '.join(removed)}" if removed else f"{target}: there was no firmware to remove"
+                raise CardFault(
+                    message("{target}: {fault}; nothing was changed", target=target, fault=fault)
+                ) from fault
+    text = (
+        message("{target}: removed {removed}", target=target, removed=", ".join(removed))
+        if removed
+        else message("{target}: there was no firmware to remove", target=target)
+    )
     console.print_result({"target": str(target), "removed": removed}, text)

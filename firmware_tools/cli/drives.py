@@ -11,12 +11,14 @@ from firmware_tools.cli.options import (
     with_firmware_options,
     with_max_size,
 )
+from firmware_tools.command_language import localize
 from firmware_tools.console import Console
 from firmware_tools.drives.drive import Drive, find_drive
 from firmware_tools.errors import DriveRefused
 from firmware_tools.firmware import parse_sha256
 from firmware_tools.host import create_card_writer
 from firmware_tools.json_output import written_card_to_json
+from firmware_tools.language import message
 from firmware_tools.size import format_size
 
 
@@ -26,12 +28,15 @@ from firmware_tools.size import format_size
 def list_(console: Console, /, max_size: str | None) -> None:
     """Show the drives, and why each is or is not offered for a card."""
     drives = create_card_writer(parse_max_size(max_size)).list_drives()
+    offered, not_offered = localize(message("offered")), localize(message("not offered"))
     lines = [
         f"{drive.name:10} {format_size(drive.size):>8}  {drive.bus:8} {drive.model:24}"
-        f" {'offered' if drive.is_offered else 'not offered'}: {drive.reason}"
+        f" {offered if drive.is_offered else not_offered}: {localize(drive.reason)}"
         for drive in drives
     ]
-    console.print_result({"drives": [drive.to_json() for drive in drives]}, "\n".join(lines) or "there are no drives")
+    console.print_result(
+        {"drives": [drive.to_json() for drive in drives]}, "\n".join(lines) or message("there are no drives")
+    )
 
 
 @click.command()
@@ -63,7 +68,7 @@ def prepare(
     is_ejected = card_writer.eject(written.drive)
     notes = [*written.notes, *spec.installer_notes]
     if not is_ejected:
-        notes.append("the card was not ejected: make sure that nothing has mounted it before you take it out")
+        notes.append(message("the card was not ejected: make sure that nothing has mounted it before you take it out"))
     for note in notes:
         console.print_note(note)
     procedure = console.print_procedure(spec)
@@ -75,7 +80,13 @@ def prepare(
         "notes": notes,
         "procedure": procedure,
     }
-    text = f"{drive.name}: card {spec.mac.volume_label} with {spec.firmware_path.value}, read back, {written.sha256}"
+    text = message(
+        "{drive}: card {volume_label} with {value}, read back, {sha256}",
+        drive=drive.name,
+        volume_label=spec.mac.volume_label,
+        value=spec.firmware_path.value,
+        sha256=written.sha256,
+    )
     console.print_result(document, text)
 
 
@@ -83,9 +94,23 @@ def confirm_erasing(console: Console, drive: Drive, yes_erase: str | None) -> No
     """Let the user name the drive to erase, by the option or when asked; raise `DriveRefused` for another name."""
     expected = f"{drive.serial} or {drive.name}" if drive.serial else drive.name
     if yes_erase is None:
-        console.print_message(f"Everything on {drive.describe()} will be erased.")
-        reply = console.ask(f"Type {expected} to erase it")
+        console.print_message(message("Everything on {drive} will be erased.", drive=drive.describe()))
+        reply = console.ask(message("Type {expected} to erase it", expected=expected))
         if not drive.is_confirmed_by(reply):
-            raise DriveRefused(f"{drive.name}: {reply!r} is not {expected}; nothing was written")
+            raise DriveRefused(
+                message(
+                    "{drive}: {reply!r} is not {expected}; nothing was written",
+                    drive=drive.name,
+                    reply=reply,
+                    expected=expected,
+                )
+            )
     elif not drive.is_confirmed_by(yes_erase):
-        raise DriveRefused(f"{drive.name}: --yes-erase {yes_erase} is not {expected}; nothing was written")
+        raise DriveRefused(
+            message(
+                "{drive}: --yes-erase {yes_erase} is not {expected}; nothing was written",
+                drive=drive.name,
+                yes_erase=yes_erase,
+                expected=expected,
+            )
+        )

@@ -11,7 +11,9 @@ import click
 from firmware_tools.cli.batch import batch
 from firmware_tools.cli.cards import clean, image, verify
 from firmware_tools.cli.drives import list_, prepare
+from firmware_tools.command_language import begin_command, localize, localize_command
 from firmware_tools.errors import CardError
+from firmware_tools.language import describe_error, message
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,18 +32,21 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _raise_interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    words = sys.argv[1:]
+    begin_command(as_json="--json" in words[: words.index("--") if "--" in words else len(words)])
     try:
-        with sunmi_sdcard.make_context("sunmi-sdcard", sys.argv[1:]) as context:
-            sunmi_sdcard.invoke(context)
+        command = localize_command(sunmi_sdcard)
+        with command.make_context("sunmi-sdcard", words) as context:
+            command.invoke(context)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
     except CardError as error:
-        _exit_failed(str(error))
+        _exit_failed(describe_error(error))
     except (KeyboardInterrupt, click.Abort):
-        _exit_failed("stopped; a card that was being written is incomplete: write it again")
+        _exit_failed(message("stopped; a card that was being written is incomplete: write it again"))
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
@@ -51,7 +56,7 @@ def main() -> NoReturn:
 
 
 def _exit_failed(reason: str) -> NoReturn:
-    click.echo(f"sunmi-sdcard: {' '.join(reason.split())}", err=True)
+    click.echo(f"sunmi-sdcard: {' '.join(localize(reason).split())}", err=True)
     sys.exit(1)
 
 

@@ -8,9 +8,11 @@ from typing import Concatenate, ParamSpec
 import click
 
 from firmware_tools.card import CardSpec, FirmwarePath
+from firmware_tools.command_language import localize
 from firmware_tools.console import Console
 from firmware_tools.drives.drive import DEFAULT_MAX_DRIVE_SIZE
 from firmware_tools.firmware import Firmware, load_firmware
+from firmware_tools.language import message
 from firmware_tools.size import format_size, parse_size
 
 P = ParamSpec("P")
@@ -87,7 +89,7 @@ def load_spec_and_firmware(
 ) -> tuple[CardSpec, Firmware]:
     """Parse the options that say what goes on a card, and load the firmware; raise `InvalidInput` if one is wrong."""
     if mode == "recovery" and file_name is not None:
-        raise click.UsageError("--file-name is for --mode update; recovery always takes up.bin")
+        raise click.UsageError(localize(message("--file-name is for --mode update; recovery always takes up.bin")))
     path = FirmwarePath.RECOVERY if mode == "recovery" else FirmwarePath.UPDATE
     if file_name == "ip-up.bin":
         path = FirmwarePath.UPDATE_MISSPELLED

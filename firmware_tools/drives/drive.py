@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware_tools.errors import DriveRefused
+from firmware_tools.language import message
 from firmware_tools.size import GIB, MIN_CARD_SIZE, format_size
 
 DEFAULT_MAX_DRIVE_SIZE = 128 * GIB
 """Larger drives are offered only if the user raises the limit: they are hardly cards."""
-WRITE_PROTECTED = "it is write-protected: check the switch on the card"
+WRITE_PROTECTED = message("it is write-protected: check the switch on the card")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Drive:
     @property
     def reason(self) -> str:
         """Why it is or is not offered."""
-        return self.refusal or "a removable drive of plausible size, not in use by the system"
+        return self.refusal or message("a removable drive of plausible size, not in use by the system")
 
     def describe(self) -> str:
         """Return a line by which the user recognises it."""
@@ -72,11 +73,15 @@ class Drive:
 def find_size_refusal(size: int, max_size: int) -> str | None:
     """Return why a drive of this size cannot be a card, or None."""
     if size == 0:
-        return "there is no card in it"
+        return message("there is no card in it")
     if size < MIN_CARD_SIZE:
-        return f"with {format_size(size)} it is too small"
+        return message("with {size} it is too small", size=format_size(size))
     if size > max_size:
-        return f"with {format_size(size)} it is larger than {format_size(max_size)}, hardly a card (see --max-size)"
+        return message(
+            "with {size} it is larger than {size2}, hardly a card (see --max-size)",
+            size=format_size(size),
+            size2=format_size(max_size),
+        )
     return None
 
 
@@ -93,14 +98,14 @@ def find_drive(drives: list[Drive], name: str | None) -> Drive:
             return offered[0]
         listed = ", ".join(drive.describe() for drive in offered)
         raise DriveRefused(
-            f"there are several drives, name one: {listed}"
+            message("there are several drives, name one: {listed}", listed=listed)
             if offered
-            else "no drive with a card was found; `sunmi-sdcard list` says why each drive is not offered"
+            else message("no drive with a card was found; `sunmi-sdcard list` says why each drive is not offered")
         )
     names = {name, os.path.realpath(name)} if name.startswith("/dev/") else {name}  # it may be a link
     for drive in drives:
         if names & {drive.name, drive.path}:
             if drive.refusal:
-                raise DriveRefused(f"{name}: {drive.refusal}")
+                raise DriveRefused(message("{drive}: {reason}", drive=name, reason=drive.refusal))
             return drive
-    raise DriveRefused(f"{name}: there is no such drive; `sunmi-sdcard list` shows them")
+    raise DriveRefused(message("{name}: there is no such drive; `sunmi-sdcard list` shows them", name=name))

@@ -18,6 +18,7 @@ from firmware_tools.block_device import OpenBlockDevice, open_block_device
 from firmware_tools.drives.drive import DEFAULT_MAX_DRIVE_SIZE, WRITE_PROTECTED, Drive, find_size_refusal
 from firmware_tools.drives.system_use import SystemUse
 from firmware_tools.errors import DriveRefused, IOFailed
+from firmware_tools.language import message
 from firmware_tools.size import SECTOR_SIZE
 
 LSBLK_COLUMNS = (
@@ -45,9 +46,9 @@ def list_drives(max_size: int = DEFAULT_MAX_DRIVE_SIZE, *, is_held: bool = False
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise IOFailed(f"lsblk: it cannot list the drives: {error}") from error
+        raise IOFailed(message("lsblk: it cannot list the drives: {reason}", reason=error)) from error
     if done.returncode != 0:
-        raise IOFailed(f"lsblk: it cannot list the drives: {done.stderr.strip()}")
+        raise IOFailed(message("lsblk: it cannot list the drives: {reason}", reason=done.stderr.strip()))
     return parse_lsblk(done.stdout, max_size, SystemUse.read(), is_held=is_held)
 
 
@@ -75,7 +76,7 @@ def parse_lsblk(
             drives.append(drive)
         return drives
     except (ValueError, KeyError, TypeError) as error:
-        raise IOFailed(f"lsblk: its answer cannot be read ({error!r})") from error
+        raise IOFailed(message("lsblk: its answer cannot be read ({reason!r})", reason=error)) from error
 
 
 def open_exclusively(drive: Drive, max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> OpenBlockDevice:
@@ -94,14 +95,23 @@ def open_exclusively(drive: Drive, max_size: int = DEFAULT_MAX_DRIVE_SIZE) -> Op
             [_find_program("umount"), "--", mount_point], capture_output=True, text=True, timeout=60, check=False
         )
         if done.returncode != 0:
-            raise IOFailed(f"{drive.name}: {mount_point} cannot be unmounted: {done.stderr.strip()}")
+            raise IOFailed(
+                message(
+                    "{drive}: {mount_point} cannot be unmounted: {reason}",
+                    drive=drive.name,
+                    mount_point=mount_point,
+                    reason=done.stderr.strip(),
+                )
+            )
     device = open_block_device(Path(drive.path), writable=True)
     try:
         status = os.fstat(device.fileno())
         device_number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
         is_same = stat.S_ISBLK(status.st_mode) and device_number in drive.identity and device.size == drive.size
         if not is_same:
-            raise DriveRefused(f"{drive.name}: it changed while it was being opened; nothing was written")
+            raise DriveRefused(
+                message("{drive}: it changed while it was being opened; nothing was written", drive=drive.name)
+            )
         _check_unchanged(drive, max_size, is_held=True)
     except BaseException:
         device.close()
@@ -130,17 +140,21 @@ def check_device_allowed(path: Path, *, writable: bool) -> None:
         return
     drive = next((drive for drive in list_drives() if drive.path == str(device_path)), None)
     if drive is None:
-        raise DriveRefused(f"{path}: this is no whole drive; `sunmi-sdcard list` shows them")
+        raise DriveRefused(message("{path}: this is no whole drive; `sunmi-sdcard list` shows them", path=path))
     if drive.refusal and (writable or drive.refusal != WRITE_PROTECTED):
-        raise DriveRefused(f"{path}: {drive.refusal}")
+        raise DriveRefused(message("{drive}: {reason}", drive=path, reason=drive.refusal))
 
 
 def _check_unchanged(drive: Drive, max_size: int, *, is_held: bool = False) -> None:
     current = next((other for other in list_drives(max_size, is_held=is_held) if other.path == drive.path), None)
     if current is None or current.identity != drive.identity:
-        raise DriveRefused(f"{drive.name}: the card or drive there is another one now; nothing was written")
+        raise DriveRefused(
+            message("{drive}: the card or drive there is another one now; nothing was written", drive=drive.name)
+        )
     if current.refusal:
-        raise DriveRefused(f"{drive.name}: {current.refusal}; nothing was written")
+        raise DriveRefused(
+            message("{drive}: {refusal}; nothing was written", drive=drive.name, refusal=current.refusal)
+        )
 
 
 def _parse_drive(disk: _LsblkNode, max_size: int, *, is_built_in: bool) -> Drive:
@@ -179,12 +193,13 @@ def _find_mount_refusal(mount_points: tuple[str, ...]) -> str | None:
     """Return why a drive is not offered because of where it is mounted, or None."""
     for mount_point in mount_points:
         if mount_point == "[SWAP]":
-            return "the running system swaps to it"
+            return message("the running system swaps to it")
         if mount_point in _SYSTEM_MOUNT_POINTS or mount_point.startswith("/boot/"):
-            return f"the running system is on it ({mount_point})"
+            return message("the running system is on it ({mount_point})", mount_point=mount_point)
         if not mount_point.startswith(_REMOVABLE_MOUNT_FOLDERS):
-            return (
-                f"it is mounted at {mount_point}, where cards are not mounted by themselves; if it is one, unmount it"
+            return message(
+                "it is mounted at {mount_point}, where cards are not mounted by themselves; if it is one, unmount it",
+                mount_point=mount_point,
             )
     return None
 
@@ -193,24 +208,24 @@ def _find_content_refusal(nodes: list[_LsblkNode]) -> str | None:
     """Return why a drive is not offered because of what is built on it, or None."""
     pools = {str(node["fstype"]) for node in nodes} & _STORAGE_POOL_MEMBERS
     if pools:
-        return f"it is part of a larger store ({', '.join(sorted(pools))})"
+        return message("it is part of a larger store ({pools})", pools=", ".join(sorted(pools)))
     if any(node["type"] not in ("disk", "part") for node in nodes):
-        return "other devices are built on it"
+        return message("other devices are built on it")
     return None
 
 
 def _find_hardware_refusal(disk: _LsblkNode, *, is_mmc: bool, is_built_in: bool) -> str | None:
     """Return why a drive is not offered because of its hardware, or None."""
     if is_built_in or "boot" in str(disk["name"]).removeprefix("mmcblk"):
-        return "it is memory built into this computer (eMMC), not a card"
+        return message("it is memory built into this computer (eMMC), not a card")
     if not (_is_true(disk["rm"]) or _is_true(disk["hotplug"]) or disk["tran"] == "usb" or is_mmc):
-        return "it is not removable"
+        return message("it is not removable")
     if disk["tran"] == "nvme":
-        return "it is an NVMe disk, not a card"
+        return message("it is an NVMe disk, not a card")
     if _is_true(disk["ro"]):
         return WRITE_PROTECTED
     if int(disk["log-sec"] or SECTOR_SIZE) != SECTOR_SIZE:
-        return f"its sectors have {disk['log-sec']} bytes, and SD cards have 512"
+        return message("its sectors have {log_sec} bytes, and SD cards have 512", log_sec=disk["log-sec"])
     return None
 
 
@@ -227,5 +242,5 @@ def _is_true(value: object) -> bool:
 def _find_program(name: str) -> str:
     path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin:/usr/sbin:/sbin")
     if path is None:
-        raise IOFailed(f"{name}: this program is missing; install util-linux")
+        raise IOFailed(message("{name}: this program is missing; install util-linux", name=name))
     return path

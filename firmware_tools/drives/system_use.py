@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from firmware_tools.language import message
+
 _OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")
 _LAYER_OPTION = re.compile(r"(?:lowerdir\+?|datadir\+|upperdir|workdir)=(.*)", re.DOTALL)
 _LAYER_SEPARATOR = re.compile(r"(?<!\\):+")
@@ -89,11 +91,14 @@ class SystemUse:
             states[str(disk["name"])] = is_in_use(str(disk["path"]))
         used = [name for name, state in states.items() if state]
         if used:
-            return (
-                f"{used[0]} is in use, although it is mounted nowhere that can be seen: the running system may be on it"
+            return message(
+                "{used} is in use, although it is mounted nowhere that can be seen: the running system may be on it",
+                used=used[0],
             )
         if self.has_hidden_layers and None in states.values():
-            return "only an administrator can tell whether the running system is on it: run the command as root"
+            return message(
+                "only an administrator can tell whether the running system is on it: run the command as root"
+            )
         return None
 
 
@@ -116,8 +121,10 @@ def parse_fstab(text: str) -> Iterator[ExpectedMount]:
         fields = line.split()
         if len(fields) >= 2 and not fields[0].startswith("#"):
             source, point = (_unescape(field) for field in fields[:2])
-            use = "swaps to it" if point == "none" else f"mounts it at {point}"
-            reason = f"line {number} of /etc/fstab {use}: take a card that is not listed there"
+            use = message("swaps to it") if point == "none" else message("mounts it at {point}", point=point)
+            reason = message(
+                "line {number} of /etc/fstab {use}: take a card that is not listed there", number=number, use=use
+            )
             yield ExpectedMount(source.replace('"', ""), reason)
 
 

@@ -7,6 +7,7 @@ from firmware_tools.errors import CardFault
 from firmware_tools.exfat.checksum import checksum32
 from firmware_tools.exfat.geometry import BOOT_REGION_SECTORS, FIRST_CLUSTER, Geometry
 from firmware_tools.exfat.mbr import Partition
+from firmware_tools.language import message
 from firmware_tools.size import SECTOR_SIZE
 
 BOOT_REGION_SIZE = BOOT_REGION_SECTORS * SECTOR_SIZE
@@ -79,7 +80,7 @@ class BootRegion:
 
         def require(condition: bool, fault: str) -> None:
             if not condition:
-                raise CardFault(f"boot region: {fault}")
+                raise CardFault(message("boot region: {fault}", fault=fault))
 
         require(any(region), "incomplete: it is empty; the card was not written to its end")
         require(name == _FILE_SYSTEM_NAME and jump == _JUMP, "this is no exFAT volume")
@@ -109,11 +110,11 @@ class BootRegion:
     def check_flags(self) -> None:
         """Raise `CardFault` if the volume is marked as damaged."""
         if self.flags & FLAG_DIRTY:
-            raise CardFault("boot region: the volume is marked dirty: it was taken out while being written")
+            raise CardFault(message("boot region: the volume is marked dirty: it was taken out while being written"))
         if self.flags & _FLAG_MEDIA_FAILURE:
-            raise CardFault("boot region: the volume is marked as failing: use another card")
+            raise CardFault(message("boot region: the volume is marked as failing: use another card"))
         if self.flags:
-            raise CardFault("boot region: unknown volume flags are set")
+            raise CardFault(message("boot region: unknown volume flags are set"))
 
 
 def boot_regions_match(main: bytes, backup: bytes) -> bool:

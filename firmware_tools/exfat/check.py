@@ -9,6 +9,7 @@ from firmware_tools.exfat.fat import RESERVED_ENTRIES
 from firmware_tools.exfat.geometry import FIRST_CLUSTER
 from firmware_tools.exfat.upcase import upcase_name
 from firmware_tools.exfat.volume import ClusterRun, ExfatVolume, LocatedEntry, RootFolder
+from firmware_tools.language import message
 
 _MAX_UPCASE_TABLE_SIZE = 2 * 65536
 
@@ -18,9 +19,11 @@ def check_backup(volume: ExfatVolume) -> None:
     start = volume.geometry.partition_offset
     main, backup = (volume.device.read(start + offset, BOOT_REGION_SIZE) for offset in (0, BOOT_REGION_SIZE))
     if not boot_regions_match(main, backup):
-        raise CardFault("backup boot region: it differs from the main one; the card may not be written to its end")
+        raise CardFault(
+            message("backup boot region: it differs from the main one; the card may not be written to its end")
+        )
     if (volume.read_fat_entry(0), volume.read_fat_entry(1)) != RESERVED_ENTRIES:
-        raise CardFault("allocation table: its first two entries are damaged")
+        raise CardFault(message("allocation table: its first two entries are damaged"))
 
 
 def check_folders(volume: ExfatVolume, root: RootFolder) -> dict[str, list[LocatedEntry]]:
@@ -29,18 +32,18 @@ def check_folders(volume: ExfatVolume, root: RootFolder) -> dict[str, list[Locat
     Returns the content of each folder by its path; the root folder's path is empty.
     """
     if len(root.bitmaps) != 1 or len(root.upcase_tables) != 1:
-        raise CardFault("root folder: it lacks the allocation bitmap or the up-case table, or has two")
+        raise CardFault(message("root folder: it lacks the allocation bitmap or the up-case table, or has two"))
     used = bytearray(volume.geometry.bitmap_size)
     bitmap, table = root.bitmaps[0], root.upcase_tables[0]
     _claim(used, volume.read_chain("root folder", volume.boot_region.root_cluster, None), "root folder")
     if bitmap.length != len(used):
-        raise CardFault("allocation bitmap: its length does not fit the volume")
+        raise CardFault(message("allocation bitmap: its length does not fit the volume"))
     bitmap_runs = _claim_allocation(volume, used, bitmap, "allocation bitmap")
     if not 0 < table.length <= _MAX_UPCASE_TABLE_SIZE:
-        raise CardFault("up-case table: its length is impossible")
+        raise CardFault(message("up-case table: its length is impossible"))
     table_runs = _claim_allocation(volume, used, table, "up-case table")
     if checksum32(b"".join(volume.read_content(table_runs, table.length, CHUNK_SIZE))) != table.checksum:
-        raise CardFault("up-case table: its checksum does not match")
+        raise CardFault(message("up-case table: its checksum does not match"))
     folders = {"": root.entries}
     pending = [root.entries]
     while pending:
@@ -68,7 +71,7 @@ def _claim(used: bytearray, runs: list[ClusterRun], name: str) -> None:
         for cluster in run.clusters:
             byte, bit = divmod(cluster - FIRST_CLUSTER, 8)
             if used[byte] >> bit & 1:
-                raise CardFault(f"{name}: it shares clusters with something else")
+                raise CardFault(message("{name}: it shares clusters with something else", name=name))
             used[byte] |= 1 << bit
 
 
@@ -76,7 +79,7 @@ def _check_bitmap(used: bytearray, marked: bytes, cluster_count: int) -> None:
     unused_bits = -cluster_count % 8  # the upper bits of the last byte stand for no cluster
     last = bytes((marked[-1] & 0xFF >> unused_bits,))
     if marked[:-1] + last != used:
-        raise CardFault("allocation bitmap: it does not mark exactly the clusters that are in use")
+        raise CardFault(message("allocation bitmap: it does not mark exactly the clusters that are in use"))
 
 
 def _check_names(entries: list[LocatedEntry]) -> None:
@@ -84,5 +87,5 @@ def _check_names(entries: list[LocatedEntry]) -> None:
     for entry in entries:
         name = upcase_name(entry.file.name)
         if name in seen:
-            raise CardFault(f"{entry.path}: there are two of this name")
+            raise CardFault(message("{entry_path}: there are two of this name", entry_path=entry.path))
         seen.add(name)

@@ -8,6 +8,7 @@ from enum import IntEnum
 from firmware_tools.errors import CardFault
 from firmware_tools.exfat.checksum import checksum16
 from firmware_tools.exfat.upcase import UPCASE_CHECKSUM, UPCASE_TABLE, upcase_name
+from firmware_tools.language import message
 
 ENTRY_SIZE = 32
 IN_USE, SECONDARY, BENIGN = 0x80, 0x40, 0x20
@@ -110,24 +111,26 @@ class FileEntry:
         """Parse a complete set of entries of a folder; raise `CardFault` naming the first fault."""
         _, secondary_count, checksum, attributes, _, date_time, _, _, hundredths, *_ = _FILE_ENTRY.unpack_from(entries)
         if _entry_set_checksum(entries) != checksum:
-            raise CardFault(f"{folder}: the checksum of an entry does not match")
+            raise CardFault(message("{folder}: the checksum of an entry does not match", folder=folder))
         if secondary_count < 2 or entries[ENTRY_SIZE] != EntryType.STREAM:
-            raise CardFault(f"{folder}: an entry lacks its description")
+            raise CardFault(message("{folder}: an entry lacks its description", folder=folder))
         stream = _STREAM_ENTRY.unpack_from(entries, ENTRY_SIZE)
         _, flags, name_length, name_hash, _, valid_length, cluster, length = stream
         name_entries = -(-name_length // _NAME_CHARS_PER_ENTRY)
         starts = range(2 * ENTRY_SIZE, (2 + name_entries) * ENTRY_SIZE, ENTRY_SIZE)
         names = [entries[start : start + ENTRY_SIZE] for start in starts]
         if not name_length or name_entries > secondary_count - 1 or any(part[0] != EntryType.NAME for part in names):
-            raise CardFault(f"{folder}: an entry lacks its name")
+            raise CardFault(message("{folder}: an entry lacks its name", folder=folder))
         try:
             name = b"".join(part[2:] for part in names)[: 2 * name_length].decode("utf-16-le")
         except UnicodeDecodeError as error:
-            raise CardFault(f"{folder}: a name is damaged") from error
+            raise CardFault(message("{folder}: a name is damaged", folder=folder)) from error
         if _hash_name(name) != name_hash:
-            raise CardFault(f"{folder}/{name}: the hash of the name does not match")
+            raise CardFault(message("{folder}/{name}: the hash of the name does not match", folder=folder, name=name))
         if valid_length > length:
-            raise CardFault(f"{folder}/{name}: its valid length is greater than its length")
+            raise CardFault(
+                message("{folder}/{name}: its valid length is greater than its length", folder=folder, name=name)
+            )
         is_folder, is_contiguous = bool(attributes & _ATTRIBUTE_FOLDER), bool(flags & _FLAG_NO_FAT_CHAIN)
         timestamp = ExfatTimestamp(date_time, hundredths)
         return cls(name, is_folder, is_contiguous, cluster, length, timestamp, valid_length)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from firmware_tools.block_device import BlockDevice
 from firmware_tools.errors import CardFault
 from firmware_tools.exfat.mbr import INCOMPLETE_MBR, MBR_SIGNATURE, MbrEntry, Partition, parse_mbr_entries
+from firmware_tools.language import message
 from firmware_tools.size import SECTOR_SIZE
 
 _EXFAT_NAME = slice(3, 11), b"EXFAT   "
@@ -46,14 +47,18 @@ def find_exfat_volume(device: BlockDevice) -> FoundVolume:
     sector = device.read(0, SECTOR_SIZE)
     sectors = device.size // SECTOR_SIZE
     if sector == INCOMPLETE_MBR:
-        raise CardFault("incomplete: writing this card was broken off; write it again")
+        raise CardFault(message("incomplete: writing this card was broken off; write it again"))
     if _is_exfat(sector):
         fault = f"partition table: there is none, the file system lies directly on the card; {_ADVICE}"
         return FoundVolume(Partition(0, sectors), fault)
     if sector[510:] != MBR_SIGNATURE:
-        raise CardFault("incomplete: there is no partition table; the card was never written, or not to its end")
+        raise CardFault(
+            message("incomplete: there is no partition table; the card was never written, or not to its end")
+        )
     if other := _name_file_system(sector):
-        raise CardFault(f"file system: the card is formatted as {other}; cameras need exFAT: format it again")
+        raise CardFault(
+            message("file system: the card is formatted as {other}; cameras need exFAT: format it again", other=other)
+        )
     entries = parse_mbr_entries(sector)
     if any(entry.type == _GPT_TYPE for entry in entries):
         partition = _choose_exfat(device, _read_gpt(device), "partition table: it is a GPT")
@@ -67,12 +72,16 @@ def find_exfat_volume(device: BlockDevice) -> FoundVolume:
 
 def _check_only_entry(device: BlockDevice, entry: MbrEntry) -> FoundVolume:
     if not _fits(device, entry.partition):
-        raise CardFault("partition table: the partition reaches past the end of the card")
+        raise CardFault(message("partition table: the partition reaches past the end of the card"))
     boot_sector = device.read(entry.partition.start * SECTOR_SIZE, SECTOR_SIZE)
     if other := _name_file_system(boot_sector):
         raise CardFault(
-            f"file system: the partition (type 0x{entry.type:02X}) is formatted as {other}; cameras need exFAT: format"
-            " it again"
+            message(
+                "file system: the partition (type 0x{type:02X}) is formatted as {other}; cameras need "
+                "exFAT: format it again",
+                type=entry.type,
+                other=other,
+            )
         )
     fault = None
     if entry.type != _EXFAT_TYPE:
@@ -89,7 +98,7 @@ def _read_gpt(device: BlockDevice) -> list[Partition]:
     signature, first, count, size = _GPT_HEADER.unpack_from(device.read(SECTOR_SIZE, SECTOR_SIZE))
     is_valid = signature == _GPT_SIGNATURE and count <= _MAX_GPT_ENTRIES and size in _GPT_ENTRY_SIZES
     if not is_valid or first * SECTOR_SIZE + count * size > device.size:
-        raise CardFault("partition table: it is a GPT, and damaged; write the card again")
+        raise CardFault(message("partition table: it is a GPT, and damaged; write the card again"))
     table = device.read(first * SECTOR_SIZE, count * size)
     partitions: list[Partition] = []
     for offset in range(0, len(table), size):
@@ -108,7 +117,13 @@ def _choose_exfat(device: BlockDevice, partitions: list[Partition], summary: str
     ]
     if len(found) != 1:
         number = "none" if not found else "more than one"
-        raise CardFault(f"{summary}, and {number} of its partitions holds exFAT: write the card again")
+        raise CardFault(
+            message(
+                "{summary}, and {number} of its partitions holds exFAT: write the card again",
+                summary=summary,
+                number=number,
+            )
+        )
     return found[0]
 
 

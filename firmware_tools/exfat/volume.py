@@ -21,6 +21,7 @@ from firmware_tools.exfat.entries import (
 from firmware_tools.exfat.fat import END_OF_CHAIN
 from firmware_tools.exfat.geometry import Geometry
 from firmware_tools.exfat.partitions import find_exfat_volume
+from firmware_tools.language import describe_error, message
 from firmware_tools.size import MIB, SECTOR_SIZE
 
 _MAX_FOLDER_SIZE = 16 * MIB
@@ -91,7 +92,7 @@ class ExfatVolume:
         try:
             self.boot_region = BootRegion.parse(boot_region, partition)
         except CardFault as fault:
-            raise CardFault(self.layout_fault or str(fault)) from fault
+            raise CardFault(self.layout_fault or describe_error(fault)) from fault
         self._fat_window = (0, b"")
 
     @property
@@ -128,7 +129,7 @@ class ExfatVolume:
         while cluster != END_OF_CHAIN:
             count += 1
             if not self.geometry.has_cluster(cluster) or count > self.geometry.cluster_count:
-                raise CardFault(f"{name}: its chain in the allocation table is broken")
+                raise CardFault(message("{name}: its chain in the allocation table is broken", name=name))
             if runs and cluster == runs[-1].first + runs[-1].count:
                 runs[-1] = ClusterRun(runs[-1].first, runs[-1].count + 1)
             else:
@@ -136,7 +137,14 @@ class ExfatVolume:
             cluster = self.read_fat_entry(cluster)
         expected = None if length is None else self.geometry.clusters_for(length)
         if expected is not None and count != expected:
-            raise CardFault(f"{name}: its chain in the allocation table has {count} clusters instead of {expected}")
+            raise CardFault(
+                message(
+                    "{name}: its chain in the allocation table has {count} clusters instead of {expected}",
+                    name=name,
+                    count=count,
+                    expected=expected,
+                )
+            )
         return runs
 
     def find_clusters(self, entry: LocatedEntry) -> list[ClusterRun]:
@@ -147,7 +155,7 @@ class ExfatVolume:
             return self.read_chain(entry.path, file.first_cluster, file.length)
         self._check_first_cluster(entry.path, file.first_cluster)
         if not self.geometry.has_cluster(file.first_cluster + count - 1):
-            raise CardFault(f"{entry.path}: it reaches past the end of the volume")
+            raise CardFault(message("{entry_path}: it reaches past the end of the volume", entry_path=entry.path))
         return [ClusterRun(file.first_cluster, count)]
 
     def read_content(self, runs: list[ClusterRun], length: int, step: int) -> Iterator[bytes]:
@@ -181,7 +189,7 @@ class ExfatVolume:
 
     def _check_first_cluster(self, name: str, cluster: int) -> None:
         if not self.geometry.has_cluster(cluster):
-            raise CardFault(f"{name}: it begins outside the volume")
+            raise CardFault(message("{name}: it begins outside the volume", name=name))
 
     def _read_entry_sets(self, runs: list[ClusterRun], folder: str) -> Iterator[_EntrySet]:
         """Yield each primary entry in use, together with its secondary entries."""
@@ -192,19 +200,19 @@ class ExfatVolume:
             if not primary[0] & IN_USE:
                 continue
             if primary[0] & SECONDARY:
-                raise CardFault(f"{folder}: a part of an entry stands alone")
+                raise CardFault(message("{folder}: a part of an entry stands alone", folder=folder))
             parts, offsets = [primary], [offset]
             if primary[0] not in (EntryType.LABEL, EntryType.BITMAP, EntryType.UPCASE_TABLE):
                 for _ in range(primary[1]):
                     offset, secondary = next(entries, (0, b"\0"))
                     if secondary[0] & (IN_USE | SECONDARY) != IN_USE | SECONDARY:
-                        raise CardFault(f"{folder}: an entry lacks some of its parts")
+                        raise CardFault(message("{folder}: an entry lacks some of its parts", folder=folder))
                     parts.append(secondary)
                     offsets.append(offset)
             yield _EntrySet(primary[0], b"".join(parts), tuple(offsets))
         for _, entry in entries:
             if entry[0] & IN_USE:
-                raise CardFault(f"{folder}: there are entries after its end")
+                raise CardFault(message("{folder}: there are entries after its end", folder=folder))
 
     def _read_entries(self, runs: list[ClusterRun], folder: str) -> Iterator[tuple[int, bytes]]:
         """Yield the offset and the bytes of each entry, and of what follows the end and is not zero, up to a limit."""
@@ -222,7 +230,9 @@ class ExfatVolume:
                 position += len(data)
                 if position >= _MAX_FOLDER_SIZE:
                     if not is_ended:
-                        raise CardFault(f"{folder}: it is larger than the folders of a firmware card can be")
+                        raise CardFault(
+                            message("{folder}: it is larger than the folders of a firmware card can be", folder=folder)
+                        )
                     return
 
 
@@ -233,4 +243,6 @@ def _locate(entry_set: _EntrySet, parent: str) -> Iterator[LocatedEntry]:
         file = FileEntry.parse(entry_set.data, folder)
         yield LocatedEntry(parent + file.name, file, entry_set.offsets)
     elif not entry_set.type & BENIGN:
-        raise CardFault(f"{folder}: it holds an entry of the unknown type 0x{entry_set.type:02X}")
+        raise CardFault(
+            message("{folder}: it holds an entry of the unknown type 0x{type:02X}", folder=folder, type=entry_set.type)
+        )

@@ -12,6 +12,7 @@ from firmware_tools.card import CardSpec
 from firmware_tools.errors import CardFault, InvalidInput, IOFailed
 from firmware_tools.file_sync import sync_file
 from firmware_tools.firmware import Firmware
+from firmware_tools.language import describe_error, message
 from firmware_tools.mac import Mac
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.size import MIB, format_size
@@ -58,7 +59,11 @@ def write_mounted_card(
     foreign = find_foreign_files(mount_point)
     if foreign:
         raise InvalidInput(
-            f"{mount_point}: {foreign[0]} is on it; a card holds nothing but the firmware: format it first"
+            message(
+                "{mount_point}: {foreign} is on it; a card holds nothing but the firmware: format it first",
+                mount_point=mount_point,
+                foreign=foreign[0],
+            )
         )
     remove_mounted_firmware(mount_point)
     target = mount_point / spec.firmware_path.value
@@ -73,7 +78,9 @@ def write_mounted_card(
         elif folder is not None:
             target, temporary = folder / target.name, folder / temporary.name
         if firmware.size > shutil.disk_usage(mount_point).free:
-            raise InvalidInput(f"firmware: {format_size(firmware.size)} do not fit on the card; take a larger one")
+            raise InvalidInput(
+                message("firmware: {size} do not fit on the card; take a larger one", size=format_size(firmware.size))
+            )
         target.parent.mkdir(exist_ok=True)
         sha256 = _copy_firmware(firmware, temporary, progress)
         try:
@@ -103,7 +110,7 @@ def verify_mounted_card(
     try:
         _verify(mount_point, label, result, progress, mac, expected_sha256)
     except CardFault as fault:
-        result.fault = str(fault)
+        result.fault = describe_error(fault)
     return result
 
 
@@ -136,7 +143,7 @@ def _copy_firmware(firmware: Firmware, path: Path, progress: ProgressReporter) -
     """Copy the firmware to a file and sync it; return the SHA-256 of what was written."""
     digest = hashlib.sha256()
     with firmware.open() as source, path.open("wb", buffering=0) as copy:
-        with progress.phase("Writing", firmware.size) as advance:
+        with progress.phase(message("Writing"), firmware.size) as advance:
             while chunk := source.read(MIB):
                 copy.write(chunk)
                 digest.update(chunk)
@@ -156,35 +163,51 @@ def _verify(
 ) -> None:
     """Fill in the result up to the first fault, which is raised."""
     if mac is not None and label != mac.volume_label:
-        raise CardFault(f"volume label: it is {label!r}; camera {mac} needs {mac.volume_label}")
+        raise CardFault(
+            message(
+                "volume label: it is {label!r}; camera {mac} needs {volume_label}",
+                label=label,
+                mac=mac,
+                volume_label=mac.volume_label,
+            )
+        )
     files = {
         path: file for path, file in _list_card(mount_point).items() if find_firmware_path(path) and file.is_file()
     }
     for path in find_foreign_files(mount_point):
-        raise CardFault(describe_misnamed_firmware(path) or f"{path}: it does not belong on a firmware card")
+        raise CardFault(
+            describe_misnamed_firmware(path) or message("{path}: it does not belong on a firmware card", path=path)
+        )
     if any(map(_is_temporary, _list_card(mount_point))):
-        raise CardFault("incomplete: writing this card was broken off; write it again")
+        raise CardFault(message("incomplete: writing this card was broken off; write it again"))
     if not files:
-        raise CardFault("firmware: there is no firmware file on the card")
+        raise CardFault(message("firmware: there is no firmware file on the card"))
     if len(files) > 1:
-        raise CardFault(f"{' and '.join(files)}: only one of them may be on a card")
+        raise CardFault(message("{files}: only one of them may be on a card", files=" and ".join(files)))
     name, file = next(iter(files.items()))
     result.firmware_path, result.firmware_size = find_firmware_path(name), file.stat().st_size
     content = _read_content(file, result.firmware_size, progress)
     result.sha256 = content.sha256.hex()
     if expected_sha256 is None:
         if fault := content.find_fault():
-            raise CardFault(f"{name}: {fault}")
-        result.notes.append("the content was compared with nothing: give --firmware or --sha256")
+            raise CardFault(message("{file}: {fault}", file=name, fault=fault))
+        result.notes.append(message("the content was compared with nothing: give --firmware or --sha256"))
     elif content.sha256 != expected_sha256:
-        raise CardFault(f"{name}: its SHA-256 is {result.sha256}, not the expected {expected_sha256.hex()}")
+        raise CardFault(
+            message(
+                "{name}: its SHA-256 is {sha256}, not the expected {hex}",
+                name=name,
+                sha256=result.sha256,
+                hex=expected_sha256.hex(),
+            )
+        )
 
 
 def _read_content(path: Path, size: int, progress: ProgressReporter) -> ReadBackContent:
     content = ReadBackContent()
     with _translate_errors("reading", path), path.open("rb", buffering=0) as stream:
         _bypass_cache(stream.fileno())
-        with progress.phase("Reading back", size) as advance:
+        with progress.phase(message("Reading back"), size) as advance:
             while chunk := stream.read(MIB):
                 content.add(chunk)
                 advance(len(chunk))

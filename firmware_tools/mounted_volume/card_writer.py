@@ -8,6 +8,7 @@ from firmware_tools.console import Console
 from firmware_tools.drives.drive import DEFAULT_MAX_DRIVE_SIZE, Drive
 from firmware_tools.errors import CardFault, DriveRefused, InvalidInput, IOFailed
 from firmware_tools.firmware import Firmware
+from firmware_tools.language import message
 from firmware_tools.mounted_volume.card_files import (
     find_foreign_files,
     remove_os_metadata,
@@ -48,7 +49,7 @@ class MountedCardWriter:
 
         """
         if check_capacity:
-            raise InvalidInput("--check-capacity writes the card raw, which is done on Linux only")
+            raise InvalidInput(message("--check-capacity writes the card raw, which is done on Linux only"))
         label = spec.mac.volume_label
         volume, mount_point = self._wait_for_formatting(drive, label, console)
         sha256 = write_mounted_card(mount_point, spec, firmware, progress=console, expected_sha256=expected_sha256)
@@ -59,8 +60,16 @@ class MountedCardWriter:
         remaining = remove_os_metadata(mount_point)
         result = verify_mounted_card(mount_point, volume.label, progress=console, mac=spec.mac, expected_sha256=sha256)
         if not result.is_good:
-            raise CardFault(f"{volume.drive.name}: reading back: {result.fault}; try again, or use another card")
-        notes = [f"the system does not let us remove {name}; cameras do not mind it" for name in remaining]
+            raise CardFault(
+                message(
+                    "{drive}: reading back: {fault}; try again, or use another card",
+                    drive=volume.drive.name,
+                    fault=result.fault,
+                )
+            )
+        notes = [
+            message("the system does not let us remove {name}; cameras do not mind it", name=name) for name in remaining
+        ]
         return WrittenCard(volume.drive, sha256.hex(), tuple(notes))
 
     def identify_card(self, drive: Drive) -> str | None:
@@ -80,17 +89,23 @@ class MountedCardWriter:
         while True:
             volume = self._find_volume(drive)
             if volume.mount_point is None:
-                reason = "it holds no single mounted volume"
+                reason = message("it holds no single mounted volume")
             elif volume.file_system.lower() != "exfat":
-                reason = f"it is formatted as {volume.file_system or 'something unknown'}"
+                reason = message(
+                    "it is formatted as {file_system}", file_system=volume.file_system or message("something unknown")
+                )
             elif foreign := find_foreign_files(volume.mount_point):
-                reason = f"it holds {foreign[0]}, and a card holds nothing but the firmware"
+                reason = message("it holds {file}, and a card holds nothing but the firmware", file=foreign[0])
             else:
                 return volume, volume.mount_point
-            console.print_message(f"{volume.drive.name}: {reason}. Format it as exFAT (this erases it):")
+            console.print_message(
+                message(
+                    "{drive}: {reason}. Format it as exFAT (this erases it):", drive=volume.drive.name, reason=reason
+                )
+            )
             for number, step in enumerate(self._system_tools.describe_formatting(volume.drive, label), 1):
                 console.print_message(f"  {number}. {step}")
-            console.ask(f"Format {volume.drive.name} as shown, then press Enter")
+            console.ask(message("Format {drive} as shown, then press Enter", drive=volume.drive.name))
 
     def _find_volume(self, drive: Drive) -> MountedVolume:
         """Return the volume that is on a drive now, found by path: formatting may change the name.
@@ -103,8 +118,10 @@ class MountedCardWriter:
             current = volume.drive
             if current.path == drive.path:
                 if current.refusal:
-                    raise DriveRefused(f"{current.name}: {current.refusal}")
+                    raise DriveRefused(message("{drive}: {reason}", drive=current.name, reason=current.refusal))
                 if (current.size, current.model, current.serial) != (drive.size, drive.model, drive.serial):
                     break
                 return volume
-        raise DriveRefused(f"{drive.name}: the card or drive there is another one now; nothing more was written")
+        raise DriveRefused(
+            message("{drive}: the card or drive there is another one now; nothing more was written", drive=drive.name)
+        )

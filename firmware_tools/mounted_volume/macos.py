@@ -7,6 +7,7 @@ from typing import Any
 
 from firmware_tools.drives.drive import WRITE_PROTECTED, Drive, find_size_refusal
 from firmware_tools.errors import IOFailed
+from firmware_tools.language import message
 from firmware_tools.mounted_volume.system_tools import MountedVolume, ProgramRunner, run_program
 
 _STORAGE_POOL_MEMBERS = ("Apple_APFS", "Apple_CoreStorage", "Apple_RAID")
@@ -26,7 +27,7 @@ class MacOSTools:
             listed = plistlib.loads(self._run(["diskutil", "list", "-plist", "physical"]))
             return [self._read_volume(disk, max_size) for disk in listed["AllDisksAndPartitions"]]
         except (plistlib.InvalidFileException, ValueError, KeyError, TypeError) as error:
-            raise IOFailed(f"diskutil: its list of drives cannot be read ({error!r})") from error
+            raise IOFailed(message("diskutil: its list of drives cannot be read ({reason!r})", reason=error)) from error
 
     def describe_formatting(self, drive: Drive, label: str) -> list[str]:
         """Return the steps by which the user formats this card as exFAT."""
@@ -72,13 +73,13 @@ def _find_refusal(
 ) -> str | None:
     """Return why a drive is not offered, or None."""
     if disk.get("OSInternalMedia") or any(not point.startswith("/Volumes/") for point in mount_points):
-        return "the running system is on it"
+        return message("the running system is on it")
     if any(partition.get("Content") in _STORAGE_POOL_MEMBERS for partition in partitions):
-        return "it is part of a larger store (APFS or CoreStorage)"
+        return message("it is part of a larger store (APFS or CoreStorage)")
     bus = disk.get("BusProtocol")
     is_card = bus == "Secure Digital" or disk.get("RemovableMedia")
     if not is_card and (disk.get("Internal") or bus != "USB"):
-        return f"it is not removable (it is connected by {bus})"
+        return message("it is not removable (it is connected by {bus})", bus=bus)
     if not disk.get("WritableMedia", True):
         return WRITE_PROTECTED
     return find_size_refusal(size, max_size)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from firmware_tools.drives.drive import Drive
 from firmware_tools.errors import IOFailed
+from firmware_tools.language import message
 
 ProgramRunner = Callable[[Sequence[str]], bytes]
 """Runs a program of the system and returns what it prints; raises `IOFailed` if it fails."""
@@ -48,7 +49,7 @@ def run_program(command: Sequence[str]) -> bytes:
     try:
         done = subprocess.run(command, capture_output=True, timeout=120, check=False)  # noqa: S603 - no shell
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise IOFailed(f"{command[0]}: it cannot be run: {error}") from error
+        raise IOFailed(message("{command}: it cannot be run: {reason}", command=command[0], reason=error)) from error
     if done.returncode != 0:
         output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
         raise IOFailed(f"{command[0]}: {output or f'it failed with status {done.returncode}'}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from firmware_tools.drives.drive import WRITE_PROTECTED, Drive, find_size_refusal
 from firmware_tools.errors import IOFailed
+from firmware_tools.language import message
 from firmware_tools.mounted_volume.system_tools import MountedVolume, ProgramRunner, run_program
 
 # Strings are requested explicitly: how an enumeration becomes JSON differs between versions of PowerShell.
@@ -41,7 +42,9 @@ class WindowsTools:
             listing = json.loads(self._run_powershell(_LIST_SCRIPT))
             return [_parse_volume(disk, listing, max_size) for disk in listing["disks"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise IOFailed(f"PowerShell: its list of drives cannot be read ({error!r})") from error
+            raise IOFailed(
+                message("PowerShell: its list of drives cannot be read ({reason!r})", reason=error)
+            ) from error
 
     def describe_formatting(self, drive: Drive, label: str) -> list[str]:
         """Return the steps by which the user formats this card as exFAT."""
@@ -96,13 +99,13 @@ def _find_refusal(disk: _Row, partitions: list[_Row], letters: list[str], listin
     """Return why a drive is not offered, or None."""
     system_letters = {str(name)[:1].upper() for name in (listing["systemdrive"], *listing["pagefiles"])}
     if any(row["IsBoot"] or row["IsSystem"] for row in [disk, *partitions]) or system_letters & set(letters):
-        return "the running system is on it"
+        return message("the running system is on it")
     if disk["BusType"].upper() not in _CARD_BUSES:
-        return f"it is not removable (it is connected by {disk['BusType']})"
+        return message("it is not removable (it is connected by {BusType})", BusType=disk["BusType"])
     if disk["IsReadOnly"]:
         return WRITE_PROTECTED
     if disk["IsOffline"]:
-        return "it is offline"
+        return message("it is offline")
     return find_size_refusal(int(disk["Size"] or 0), max_size)
 
 

@@ -11,6 +11,7 @@ import secrets
 from firmware_tools.block_device import BlockDevice
 from firmware_tools.errors import CardFault
 from firmware_tools.exfat.mbr import INCOMPLETE_MBR
+from firmware_tools.language import message
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.size import MIB, format_size
 
@@ -29,7 +30,7 @@ def check_capacity(device: BlockDevice, progress: ProgressReporter) -> None:
     start_offsets = range(_PATTERN_SIZE, min(_MAX_START_SIZE, device.size // 8), _PATTERN_SIZE)
     spread_offsets = _spread_offsets(device.size, start_offsets.stop)
     offsets = [*start_offsets, *spread_offsets]
-    with progress.phase("Checking capacity", 2 * len(offsets) * _PATTERN_SIZE) as advance:
+    with progress.phase(message("Checking capacity"), 2 * len(offsets) * _PATTERN_SIZE) as advance:
         device.write(0, INCOMPLETE_MBR)
         device.sync()
         for block_offset in range(start_offsets.start, start_offsets.stop, MIB):
@@ -44,8 +45,13 @@ def check_capacity(device: BlockDevice, progress: ProgressReporter) -> None:
         for offset in reversed(offsets):
             if device.read(offset, _PATTERN_SIZE) != _build_pattern(secret, offset):
                 raise CardFault(
-                    f"{device.name}: the card claims {format_size(device.size)} but loses what is written at"
-                    f" {format_size(offset)}: it is a fake or broken; do not use it"
+                    message(
+                        "{device}: the card claims {size} but loses what is written at {offset}: it is a fake or "
+                        "broken; do not use it",
+                        device=device.name,
+                        size=format_size(device.size),
+                        offset=format_size(offset),
+                    )
                 )
             advance(_PATTERN_SIZE)
 

@@ -11,6 +11,7 @@ from firmware_tools.drives.drive import DEFAULT_MAX_DRIVE_SIZE, Drive
 from firmware_tools.errors import CardFault
 from firmware_tools.exfat.volume import ExfatVolume
 from firmware_tools.firmware import Firmware
+from firmware_tools.language import message
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.raw_card import capacity
 from firmware_tools.raw_card.device_writer import plan_layout, write_card
@@ -83,5 +84,11 @@ def write_and_verify(
     record = write_card(device, spec, firmware, progress=progress)
     result = verify_card(device, progress=progress, mac=spec.mac, expected_sha256=record.sha256, is_fresh=True)
     if not result.is_good:
-        raise CardFault(f"{device.name}: reading back: {result.fault}; the card may be worn out: use another one")
+        raise CardFault(
+            message(
+                "{device}: reading back: {fault}; the card may be worn out: use another one",
+                device=device.name,
+                fault=result.fault,
+            )
+        )
     return record, result.notes

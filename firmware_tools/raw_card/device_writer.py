@@ -17,6 +17,7 @@ from firmware_tools.exfat.entries import ExfatTimestamp
 from firmware_tools.exfat.geometry import Geometry
 from firmware_tools.exfat.mbr import INCOMPLETE_MBR
 from firmware_tools.firmware import Firmware
+from firmware_tools.language import message
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.raw_card.layout import CardLayout, Region
 from firmware_tools.size import MIB, SECTOR_SIZE, round_card_size
@@ -53,7 +54,7 @@ def write_card(
     """
     layout = plan_layout(device.size, spec, firmware)
     fat_size = layout.geometry.fat_size
-    with progress.phase("Writing", fat_size + firmware.size) as advance:
+    with progress.phase(message("Writing"), fat_size + firmware.size) as advance:
         _erase_metadata(device, layout.geometry)
         device.sync()
         for region in layout.build_metadata():
@@ -106,7 +107,9 @@ def _copy_firmware(firmware: Firmware, device: BlockDevice, offset: int, advance
                 syncing.result()
                 syncing, synced_position = syncer.submit(device.sync), position
         if source.read(1):
-            raise InvalidInput(f"firmware {firmware.name}: it became longer while it was read")
+            raise InvalidInput(
+                message("firmware {firmware}: it became longer while it was read", firmware=firmware.name)
+            )
         syncing.result()
         device.write_zeros(position, -position % SECTOR_SIZE)
         device.sync()
@@ -117,9 +120,9 @@ def _read_chunk(source: BinaryIO, buffer: memoryview, name: str) -> int:
     try:
         count: int = source.readinto(buffer)  # type: ignore[attr-defined]  # the streams of `Firmware` have it
     except OSError as error:
-        raise IOFailed.from_os_error("reading", f"firmware {name}", error) from error
+        raise IOFailed.from_os_error(message("reading"), f"firmware {name}", error) from error
     if not count:
-        raise InvalidInput(f"firmware {name}: it became shorter while it was read")
+        raise InvalidInput(message("firmware {name}: it became shorter while it was read", name=name))
     return count
 
 

@@ -8,6 +8,7 @@ from firmware_tools.exfat.boot import FLAG_DIRTY, FLAGS_OFFSET, PERCENT_OFFSET, 
 from firmware_tools.exfat.entries import ENTRY_SIZE, IN_USE
 from firmware_tools.exfat.geometry import FIRST_CLUSTER
 from firmware_tools.exfat.volume import ClusterRun, ExfatVolume, LocatedEntry, RootFolder
+from firmware_tools.language import message
 from firmware_tools.size import SECTOR_SIZE
 from firmware_tools.verification import (
     FIRMWARE_FOLDER,
@@ -31,7 +32,7 @@ def remove_firmware(device: BlockDevice) -> list[str]:
     volume = ExfatVolume(device)
     root = volume.read_root()
     if len(root.bitmaps) != 1:
-        raise CardFault("root folder: it lacks the allocation bitmap, or has two")
+        raise CardFault(message("root folder: it lacks the allocation bitmap, or has two"))
     files = _find_firmware(volume, root)
     if not files:
         return []
@@ -39,7 +40,7 @@ def remove_firmware(device: BlockDevice) -> list[str]:
     bitmap = root.bitmaps[0]
     bitmap_runs = volume.read_chain("allocation bitmap", bitmap.first_cluster, bitmap.length)
     if bitmap.length != volume.geometry.bitmap_size:
-        raise CardFault("allocation bitmap: its length does not fit the volume")
+        raise CardFault(message("allocation bitmap: its length does not fit the volume"))
     marked = bytearray().join(volume.read_content(bitmap_runs, bitmap.length, CHUNK_SIZE))
     _mark_free(marked, freed_runs)
     _write_volume_state(volume, volume.boot_region.flags | FLAG_DIRTY, volume.boot_region.percent_used)

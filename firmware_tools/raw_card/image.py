@@ -8,6 +8,7 @@ from firmware_tools.card import CardRecord, CardSpec
 from firmware_tools.errors import InvalidInput, IOFailed
 from firmware_tools.file_sync import sync_folder
 from firmware_tools.firmware import Firmware
+from firmware_tools.language import message
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.raw_card.device_writer import plan_layout, write_card
 from firmware_tools.size import round_card_size
@@ -44,7 +45,7 @@ def write_image(
             temporary.replace(target)
             sync_folder(target.parent)
         except OSError as error:
-            raise IOFailed.from_os_error("renaming", str(path), error) from error
+            raise IOFailed.from_os_error(message("renaming"), str(path), error) from error
     finally:
         temporary.unlink(missing_ok=True)
     return record
@@ -52,10 +53,12 @@ def write_image(
 
 def _check_image_path(path: Path, firmware: Firmware) -> None:
     if path.is_dir():
-        raise InvalidInput(f"{path}: this is a folder; name the image file to write")
+        raise InvalidInput(message("{path}: this is a folder; name the image file to write", path=path))
     if path.exists() and not path.is_file():
-        raise InvalidInput(f"{path}: this is no ordinary file; use `prepare` to write a card in a drive")
+        raise InvalidInput(
+            message("{path}: this is no ordinary file; use `prepare` to write a card in a drive", path=path)
+        )
     if path.exists() and any(path.samefile(file) for file in firmware.source_files):
-        raise InvalidInput(f"{path}: this is the firmware itself; give the image another name")
+        raise InvalidInput(message("{path}: this is the firmware itself; give the image another name", path=path))
     if not path.parent.is_dir():
-        raise InvalidInput(f"{path}: the folder {path.parent} does not exist")
+        raise InvalidInput(message("{path}: the folder {parent} does not exist", path=path, parent=path.parent))

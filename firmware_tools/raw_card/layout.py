@@ -18,6 +18,7 @@ from firmware_tools.exfat.fat import build_fat
 from firmware_tools.exfat.geometry import FIRST_CLUSTER, Geometry
 from firmware_tools.exfat.mbr import build_mbr
 from firmware_tools.exfat.upcase import UPCASE_TABLE
+from firmware_tools.language import message
 from firmware_tools.size import format_size
 
 
@@ -58,8 +59,11 @@ class CardLayout:
             free_clusters = self.geometry.cluster_count - (self._file_cluster - FIRST_CLUSTER)
             space = max(free_clusters * self.geometry.cluster_size, 0)
             raise InvalidInput(
-                f"firmware: {format_size(self.file_length)} do not fit, the card has room for {format_size(space)};"
-                " take a larger card"
+                message(
+                    "firmware: {size} do not fit, the card has room for {space}; take a larger card",
+                    size=format_size(self.file_length),
+                    space=format_size(space),
+                )
             )
 
     @property

@@ -7,6 +7,7 @@ from firmware_tools.card import CardRecord, FirmwarePath
 from firmware_tools.errors import CardFault
 from firmware_tools.exfat.check import check_backup, check_folders
 from firmware_tools.exfat.volume import ExfatVolume, LocatedEntry, RootFolder
+from firmware_tools.language import describe_error, message
 from firmware_tools.mac import Mac
 from firmware_tools.progress import ProgressReporter
 from firmware_tools.raw_card.layout import CardLayout, Region
@@ -46,7 +47,7 @@ def verify_card(
         device.drop_cache()
         _verify(device, result, progress, mac, expected_sha256, is_fresh=is_fresh)
     except CardFault as fault:
-        result.fault = str(fault)
+        result.fault = describe_error(fault)
     return result
 
 
@@ -74,7 +75,7 @@ def _verify(
     if record is not None:
         _check_record(record, mac, path)
     if not firmware.file.length or firmware.file.valid_length != firmware.file.length:
-        raise CardFault(f"{firmware.path}: the file is empty or was not written to its end")
+        raise CardFault(message("{path}: the file is empty or was not written to its end", path=firmware.path))
     if record is not None and is_fresh:
         _check_metadata(volume, record, firmware)
     content = _read_content(volume, firmware, progress)
@@ -86,30 +87,46 @@ def _verify(
 def _add_notes(result: VerificationResult, volume: ExfatVolume) -> None:
     if result.firmware_path is FirmwarePath.UPDATE_MISSPELLED:
         result.notes.append(
-            "the file is named ip-up.bin, as one page of the vendor's documentation has it; cameras expect ipc-up.bin"
+            message(
+                "the file is named ip-up.bin, as one page of the vendor's documentation has it; cameras expect "
+                "ipc-up.bin"
+            )
         )
     cluster_size = volume.geometry.cluster_size
     if cluster_size > _MAX_USUAL_CLUSTER_SIZE:
         result.notes.append(
-            f"the clusters of the card have {cluster_size >> 20} MiB, which is unusual; if the camera does not update,"
-            " format the card with the default size of allocation units"
+            message(
+                "the clusters of the card have {size} MiB, which is unusual; if the camera does not update, format the "
+                "card with the default size of allocation units",
+                size=cluster_size >> 20,
+            )
         )
 
 
 def _check_label(result: VerificationResult, root: RootFolder, mac: Mac | None) -> None:
     if len(root.labels) != 1:
-        raise CardFault("volume label: the card has none" if not root.labels else "volume label: the card has two")
+        raise CardFault(
+            message("volume label: the card has none") if not root.labels else message("volume label: the card has two")
+        )
     result.label = label = root.labels[0]
     recorded_mac = result.record.spec.mac if result.record else None
     for expected, origin in ((mac, "as given"), (recorded_mac, "as recorded on the card")):
         if expected is not None and label != expected.volume_label:
             raise CardFault(
-                f"volume label: it is {label!r}; camera {expected} ({origin}) needs {expected.volume_label}"
+                message(
+                    "volume label: it is {label!r}; camera {expected} ({origin}) needs {volume_label}",
+                    label=label,
+                    expected=expected,
+                    origin=origin,
+                    volume_label=expected.volume_label,
+                )
             )
     if mac is None and recorded_mac is None:
         digits = label.removeprefix("SUNMI-")
         if label == digits or len(digits) != 4 or not set(digits) <= set("0123456789ABCDEF"):
-            raise CardFault(f"volume label: it is {label!r}, not SUNMI- and four hex digits in capitals")
+            raise CardFault(
+                message("volume label: it is {label!r}, not SUNMI- and four hex digits in capitals", label=label)
+            )
 
 
 def _find_firmware(
@@ -130,22 +147,32 @@ def _find_firmware(
             elif not is_same_name(entry.path, FIRMWARE_FOLDER) or not entry.file.is_folder:
                 foreign.append(entry.path)
     if len(found) > 1:
-        raise CardFault(f"{' and '.join(entry.path for _, entry in found)}: only one of them may be on a card")
+        raise CardFault(
+            message(
+                "{files}: only one of them may be on a card", files=" and ".join((entry.path for _, entry in found))
+            )
+        )
     for name in foreign:
-        raise CardFault(describe_misnamed_firmware(name) or f"{name}: it does not belong on a firmware card")
+        raise CardFault(
+            describe_misnamed_firmware(name) or message("{name}: it does not belong on a firmware card", name=name)
+        )
     if not found:
-        raise CardFault("firmware: there is no firmware file on the card")
+        raise CardFault(message("firmware: there is no firmware file on the card"))
     path, entry = found[0]
     if path is FirmwarePath.RECOVERY and any(is_same_name(name, FIRMWARE_FOLDER) for name in folders):
-        raise CardFault("firmware: this folder does not belong on a recovery card")
+        raise CardFault(message("firmware: this folder does not belong on a recovery card"))
     return path, entry
 
 
 def _check_record(record: CardRecord, mac: Mac | None, path: FirmwarePath) -> None:
     if mac is not None and record.spec.mac != mac:
-        raise CardFault(f"MAC address: the card was written for {record.spec.mac}, not for {mac}")
+        raise CardFault(
+            message("MAC address: the card was written for {other}, not for {mac}", other=record.spec.mac, mac=mac)
+        )
     if record.spec.firmware_path is not path:
-        raise CardFault(f"{path.value}: the card was written with {record.spec.firmware_path.value}")
+        raise CardFault(
+            message("{path}: the card was written with {other}", path=path.value, other=record.spec.firmware_path.value)
+        )
 
 
 def _check_metadata(volume: ExfatVolume, record: CardRecord, firmware: LocatedEntry) -> None:
@@ -155,7 +182,9 @@ def _check_metadata(volume: ExfatVolume, record: CardRecord, firmware: LocatedEn
     layout = CardLayout(volume.geometry, label, firmware.path, file.length, file.timestamp)
     for region in _build_regions(layout, record):
         if not _is_unchanged(volume.device, region):
-            raise CardFault(f"{region.name}: it was changed after the card was written; write the card again")
+            raise CardFault(
+                message("{region}: it was changed after the card was written; write the card again", region=region.name)
+            )
 
 
 def _build_regions(layout: CardLayout, record: CardRecord) -> Iterator[Region]:
@@ -175,7 +204,7 @@ def _is_unchanged(device: BlockDevice, region: Region) -> bool:
 def _read_content(volume: ExfatVolume, firmware: LocatedEntry, progress: ProgressReporter) -> ReadBackContent:
     content = ReadBackContent()
     length = firmware.file.length
-    with progress.phase("Reading back", length) as advance:
+    with progress.phase(message("Reading back"), length) as advance:
         for chunk in volume.read_content(volume.find_clusters(firmware), length, MIB):
             content.add(chunk)
             advance(len(chunk))
@@ -187,10 +216,24 @@ def _check_content(
 ) -> None:
     recorded = result.record.sha256 if result.record else None
     if expected is not None and expected != content.sha256:
-        raise CardFault(f"{firmware.path}: its SHA-256 is {result.sha256}, not the expected {expected.hex()}")
+        raise CardFault(
+            message(
+                "{path}: its SHA-256 is {sha256}, not the expected {hex}",
+                path=firmware.path,
+                sha256=result.sha256,
+                hex=expected.hex(),
+            )
+        )
     if recorded is not None and recorded != content.sha256:
-        raise CardFault(f"{firmware.path}: its SHA-256 is {result.sha256}, but {recorded.hex()} was written")
+        raise CardFault(
+            message(
+                "{path}: its SHA-256 is {sha256}, but {hex} was written",
+                path=firmware.path,
+                sha256=result.sha256,
+                hex=recorded.hex(),
+            )
+        )
     if expected is None and recorded is None:
         if fault := content.find_fault():
-            raise CardFault(f"{firmware.path}: {fault}")
+            raise CardFault(message("{file}: {fault}", file=firmware.path, fault=fault))
         result.notes.append("the content was compared with nothing: give --firmware or --sha256")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from yarl import URL
 
+from firmware_tools.language import message
 from gateway.api import authority_page
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.app import Gateway
@@ -47,8 +48,10 @@ async def authority_pem(context: RequestContext) -> web.StreamResponse:
 def _require_authority(gateway: Gateway) -> "Authority":
     if gateway.authority is None:
         has_own = bool(gateway.settings.server.tls_certificate)
-        reason = "uses the shop's own certificate (server.tls_certificate)" if has_own else "is off (server.https_port)"
-        raise NotFound(f"the gateway has no authority of its own: HTTPS {reason}")
+        reason = message("is off (server.https_port)")
+        if has_own:
+            reason = message("uses the shop's own certificate (server.tls_certificate)")
+        raise NotFound(message("the gateway has no authority of its own: HTTPS {reason}", reason=reason))
     return gateway.authority
 
 

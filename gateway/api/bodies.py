@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar
 from aiohttp import web
 from pydantic import ConfigDict, Field, ValidationError
 
+from firmware_tools.language import message
 from gateway.api.body_reader import read_bytes
 from gateway.api.multipart import parse_multipart
 from gateway.api.query import Time
@@ -215,12 +216,12 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     try:
         document = json_text.loads(raw)
     except (ValueError, RecursionError) as exc:
-        reason = f"must be a JSON object in UTF-8: {_first_line(exc)}"
+        reason = message("must be a JSON object in UTF-8: {first_line}", first_line=_first_line(exc))
         if not raw.lstrip().startswith((b"{", b"[")):
             raise UnsupportedMediaType(f"the body {reason}") from exc
         raise InvalidRequest([FieldError("body", reason)]) from exc
     if not isinstance(document, dict):
-        raise InvalidRequest([FieldError("body", "must be a JSON object")])
+        raise InvalidRequest([FieldError("body", message("must be a JSON object"))])
     return document
 
 
@@ -245,17 +246,25 @@ async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str
     try:
         for part in parse_multipart(body, request.headers["Content-Type"]):
             if part.name in arguments or part.name in files:
-                raise InvalidRequest([FieldError(part.name, "is given twice")])
+                raise InvalidRequest([FieldError(part.name, message("is given twice"))])
             if part.name not in limits:
                 arguments[part.name] = part.data.decode()
                 continue
             limit = limits[part.name]
             if limit is not None and len(part.data) > limit:
-                raise TooLarge(f"{part.name}: the file has more than the {limit} bytes that are accepted")
+                raise TooLarge(
+                    message(
+                        "{part}: the file has more than the {limit} bytes that are accepted",
+                        part=part.name,
+                        limit=limit,
+                    )
+                )
             kind = part.content_type or "application/octet-stream"
             files[part.name] = FilePart(part.filename or part.name, kind, part.data)
     except ValueError as exc:
-        raise InvalidRequest([FieldError("body", f"is no valid multipart/form-data: {_first_line(exc)}")]) from exc
+        raise InvalidRequest(
+            [FieldError("body", message("is no valid multipart/form-data: {first_line}", first_line=_first_line(exc)))]
+        ) from exc
     return arguments, files
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.errors import Overloaded
 from gateway.runtime.failure_log import FailureLog
 
@@ -44,7 +45,9 @@ class BodyBudget:
                 whose = _OF_CALLER.strip() if owner.startswith(_OF_CALLER) else owner
                 self._failure_log.failed(f"{whose} may take {limit} bytes together, and the rest is answered 503")
                 raise Overloaded(
-                    f"{whose} take more memory than there is for them now; send it again after a moment",
+                    message(
+                        "{whose} take more memory than there is for them now; send it again after a moment", whose=whose
+                    ),
                     retry_after_s=RETRY_AFTER_S,
                 )
         taken = Counter(dict.fromkeys(limits, size))

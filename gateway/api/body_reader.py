@@ -7,6 +7,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.api.body_budget import BODY_BUDGET
 from gateway.errors import FieldError, InvalidRequest, RequestTimeout, TooLarge
 
@@ -70,10 +71,10 @@ async def _receive(
                     raise _too_large(max_bytes)
                 timeout.reschedule(min(end, now() + MAX_PAUSE_S))
     except TimeoutError as exc:
-        raise RequestTimeout("the body did not arrive in time; send the request again") from exc
+        raise RequestTimeout(message("the body did not arrive in time; send the request again")) from exc
     except (web.RequestPayloadError, aiohttp.ClientPayloadError, OSError) as exc:
         reason = str(exc).partition("\n")[0][:200] or type(exc).__name__
-        raise InvalidRequest([FieldError("body", f"is broken or cut off: {reason}")]) from exc
+        raise InvalidRequest([FieldError("body", message("is broken or cut off: {reason}", reason=reason))]) from exc
     return bytes(received)
 
 
@@ -82,7 +83,14 @@ def _decode(raw: bytes, encoding: str, max_bytes: int) -> bytes:
     if encoding in ("", "identity"):
         return raw
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise InvalidRequest([FieldError("Content-Encoding", f"{encoding!r} is not known: gzip or deflate, or none")])
+        raise InvalidRequest(
+            [
+                FieldError(
+                    "Content-Encoding",
+                    message("{encoding!r} is not known: gzip or deflate, or none", encoding=encoding),
+                )
+            ]
+        )
     try:
         try:
             decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
@@ -93,13 +101,15 @@ def _decode(raw: bytes, encoding: str, max_bytes: int) -> bytes:
             decoder = zlib.decompressobj(_RAW_DEFLATE)  # some send it without the frame of RFC 1950
             decoded = decoder.decompress(raw, max_bytes + 1)
     except zlib.error as exc:
-        raise InvalidRequest([FieldError("body", f"is no valid {encoding}: {exc}")]) from exc
+        raise InvalidRequest(
+            [FieldError("body", message("is no valid {encoding}: {reason}", encoding=encoding, reason=exc))]
+        ) from exc
     if len(decoded) > max_bytes:
         raise _too_large(max_bytes)
     if not decoder.eof:
-        raise InvalidRequest([FieldError("body", f"is no valid {encoding}: it is cut off")])
+        raise InvalidRequest([FieldError("body", message("is no valid {encoding}: it is cut off", encoding=encoding))])
     return decoded
 
 
 def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"the body has more than the {max_bytes} bytes that are accepted")
+    return TooLarge(message("the body has more than the {max_bytes} bytes that are accepted", max_bytes=max_bytes))

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from firmware_tools.language import message
 from gateway.api.problems import problem_response
 from gateway.api.route import trace_request
 from gateway.errors import Forbidden
@@ -47,7 +48,11 @@ def allow_origins(app: web.Application, origins: Collection[str], methods: Colle
         if origin is None or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
             return await otherwise(request)
         if origin not in allowed:
-            forbidden = Forbidden(f"pages of {origin} may not call the gateway; add the origin to server.cors_origins")
+            forbidden = Forbidden(
+                message(
+                    "pages of {origin} may not call the gateway; add the origin to server.cors_origins", origin=origin
+                )
+            )
             return problem_response(request, forbidden)
         headers: dict[str, str] = {
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: method_names,

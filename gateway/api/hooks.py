@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.api.bodies import CallbackForm
 from gateway.api.body_reader import read_bytes
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
@@ -45,10 +46,14 @@ def _check_head(request: web.Request) -> None:
     """Refuse by its head what can be no callback, before any of its body is kept."""
     if request.content_type != "application/x-www-form-urlencoded" or "Content-Encoding" in request.headers:
         raise InvalidRequest(
-            [FieldError("body", "must be a form (application/x-www-form-urlencoded) without a content encoding")]
+            [
+                FieldError(
+                    "body", message("must be a form (application/x-www-form-urlencoded) without a content encoding")
+                )
+            ]
         )
     if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise TooLarge(f"a callback has at most {MAX_BODY_BYTES} bytes")
+        raise TooLarge(message("a callback has at most {max_body_bytes} bytes", max_body_bytes=MAX_BODY_BYTES))
 
 
 async def _read_form(request: web.Request) -> dict[str, str]:
@@ -60,10 +65,10 @@ async def _read_form(request: web.Request) -> dict[str, str]:
             encoding="utf-8", errors="strict",
         )  # fmt: skip
     except ValueError as exc:
-        raise InvalidRequest([FieldError("body", "is no form in UTF-8")]) from exc
+        raise InvalidRequest([FieldError("body", message("is no form in UTF-8"))]) from exc
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise InvalidRequest([FieldError("body", "names a field twice")])
+        raise InvalidRequest([FieldError("body", message("names a field twice"))])
     return fields
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.errors import Misdirected
 from gateway.settings import Settings
 
@@ -47,8 +48,12 @@ class AcceptedHosts:
             return
         if not request.secure:
             raise Misdirected(
-                f"the gateway is not called {host[:255]!r}: use its IP address or {self._own_host}, "
-                "or add this name to server.hosts in the settings"
+                message(
+                    "the gateway is not called {host!r}: use its IP address or {own_host}, or add this name "
+                    "to server.hosts in the settings",
+                    host=host[:255],
+                    own_host=self._own_host,
+                )
             )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import Field
 
+from firmware_tools.language import message
 from gateway.api.bodies import (
     DropBody,
     ItemBody,
@@ -69,14 +70,21 @@ def _make_response(path: str, status: SubmissionStatus, headers: dict[str, str])
         headers["Location"] = f"/api/v1/outbox/{status.outbox_id}"
         return web.Response(body=body.encode(), status=202, headers=headers, content_type="application/json")
     if status.state == "expired":
-        expired = PeerTimeout(f"{name} was not sent: {outcome.meaning or 'it has expired'}")
+        expired = PeerTimeout(
+            message("{name} was not sent: {meaning}", name=name, meaning=outcome.meaning or message("it has expired"))
+        )
         expired.outbox_id, expired.is_repeat = status.outbox_id, status.is_repeat
         raise expired
     if status.state == "refused":
         code = 0 if outcome.code is None else outcome.code
         refused = VendorRefused(
-            f"the cloud refused {name} with code {code}: {outcome.meaning}; "
-            f"it stays in the outbox as {status.outbox_id}",
+            message(
+                "the cloud refused {name} with code {code}: {meaning}; it stays in the outbox as {outbox_id}",
+                name=name,
+                code=code,
+                meaning=outcome.meaning,
+                outbox_id=status.outbox_id,
+            ),
             vendor_code=code,
             vendor_meaning=outcome.meaning,
             vendor_answer=json_text.loads(status.response),
@@ -98,7 +106,14 @@ def _parse_wait(request: web.Request) -> tuple[float, bool]:
 def _parse_idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        raise InvalidRequest([FieldError("Idempotency-Key", f"must have 1 to {MAX_KEY_LENGTH} printable characters")])
+        raise InvalidRequest(
+            [
+                FieldError(
+                    "Idempotency-Key",
+                    message("must have 1 to {max_key_length} printable characters", max_key_length=MAX_KEY_LENGTH),
+                )
+            ]
+        )
     return key
 
 
@@ -159,7 +174,7 @@ async def drop_items(context: RequestContext) -> web.StreamResponse:
 
 def _make_bulk_filter(context: RequestContext, body: RetryBody | DropBody, states: tuple[State, ...]) -> ItemFilter:
     if not body.all and all(one is None for one in (body.state, body.path, body.code, body.before)):
-        raise InvalidRequest([FieldError("all", "must be true where no state, path, code or before is given")])
+        raise InvalidRequest([FieldError("all", message("must be true where no state, path, code or before is given"))])
     return _make_filter(context, body, states)
 
 
@@ -186,7 +201,7 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
     check_body(document, ItemBody)
     submission, items = await _find_items(context)
     if submission is not None:
-        raise Conflict("the items of a call are edited one by one: use the outbox_id of an item")
+        raise Conflict(message("the items of a call are edited one by one: use the outbox_id of an item"))
     # Not those of the model, which has floats for decimal numbers.
     await edit_item_parameters(outbox, items[0], document["parameters"], context.gateway.settings.cloud.shop)
     return await _describe_items(context)
@@ -223,13 +238,13 @@ async def _find_items(context: RequestContext) -> tuple[int | None, Sequence[Out
     outbox_id = context.request.match_info["outbox_id"]
     match = _OUTBOX_ID.fullmatch(outbox_id)
     if match is None:
-        raise NotFound(f"the outbox has nothing called {outbox_id!r}")
+        raise NotFound(message("the outbox has nothing called {outbox_id!r}", outbox_id=outbox_id))
     number = int(match[2])
     if not match[1]:
         return None, [await context.gateway.outbox.item(number, find_visible_token(context.scopes, context.token))]
     items = await context.gateway.outbox.submission(number, find_visible_token(context.scopes, context.token))
     if not items:
-        raise NotFound(f"the items of {outbox_id} are gone")
+        raise NotFound(message("the items of {outbox_id} are gone", outbox_id=outbox_id))
     return number, items
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest, RateLimited
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.token_bucket import TokenBucket
@@ -67,7 +68,9 @@ class PairingCodes:
         # A plain lookup: its time tells nothing that five tries a minute could use.
         known = self._codes.pop(code, None)
         if known is None:
-            raise InvalidRequest([FieldError("code", "is not known, was used, or has expired: make a new one")])
+            raise InvalidRequest(
+                [FieldError("code", message("is not known, was used, or has expired: make a new one"))]
+            )
         del self._tries[address]
         return known
 
@@ -78,7 +81,7 @@ class PairingCodes:
             del self._tries[next(iter(self._tries))]
         if delay_s := bucket.delay_s():
             raise RateLimited(
-                "too many codes were tried from this device; wait, then type the code again",
+                message("too many codes were tried from this device; wait, then type the code again"),
                 retry_after_s=int(delay_s) + 1,
             )
         bucket.take()

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from firmware_tools.language import message
 from gateway.api import (
     audit,
     authority,
@@ -268,7 +269,13 @@ async def _listen(site: web.BaseSite, address: str) -> None:
 
 
 def _cannot_listen(address: str, failure: OSError) -> StateError:
-    return StateError(f"cannot listen on {address}: {os.strerror(failure.errno) if failure.errno else failure}")
+    return StateError(
+        message(
+            "cannot listen on {address}: {strerror}",
+            address=address,
+            strerror=os.strerror(failure.errno) if failure.errno else failure,
+        )
+    )
 
 
 @web.middleware
@@ -280,7 +287,7 @@ async def _require_https(request: web.Request, handler: Handler) -> web.StreamRe
 
 @trace_request
 async def _refuse_plain_http(request: web.Request) -> web.StreamResponse:
-    forbidden = Forbidden("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port")
+    forbidden = Forbidden(message("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port"))
     return problem_response(request, forbidden)
 
 

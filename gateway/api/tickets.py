@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.api.token_table import TokenTable
 from gateway.errors import Conflict, Unauthorized
 from gateway.protocol.endpoint import Scope
@@ -28,7 +29,9 @@ class Tickets:
     def create(self, token: str, uptime_s: float) -> str:
         """Return a ticket of the token with this name. Raises `Conflict` for the local socket, which has no token."""
         if self._tokens.find_by_name(token) is None:
-            raise Conflict("a ticket is made with a token: call this with one that `sunmi-gateway token create` made")
+            raise Conflict(
+                message("a ticket is made with a token: call this with one that `sunmi-gateway token create` made")
+            )
         return self._sign(token, int(uptime_s) + VALID_S)
 
     def check(self, ticket: str, uptime_s: float) -> tuple[str, frozenset[Scope]]:
@@ -43,7 +46,7 @@ class Tickets:
         if not hmac.compare_digest(expected.encode(), ticket.encode("utf-8", "replace")) or known is None:
             raise _invalid_ticket()
         if uptime_s > int(ends):
-            raise Unauthorized("the ticket has expired; POST /api/v1/events/tickets makes another")
+            raise Unauthorized(message("the ticket has expired; POST /api/v1/events/tickets makes another"))
         record, _ = known
         return record.name, record.granted
 
@@ -58,4 +61,4 @@ class Tickets:
 
 
 def _invalid_ticket() -> Unauthorized:
-    return Unauthorized("the ticket is not valid; POST /api/v1/events/tickets makes one")
+    return Unauthorized(message("the ticket is not valid; POST /api/v1/events/tickets makes one"))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from firmware_tools.language import message
 from gateway.app import Gateway
 from gateway.authority.certificate_names import find_certificate_names
 from gateway.discovery.camera_tls import load_chain
@@ -47,7 +48,7 @@ async def _issue(gateway: Gateway, authority: "Authority", context: ssl.SSLConte
     try:
         authority.renew(names, gateway.cloud.clock.now(), functools.partial(load_chain, context))
     except (OSError, ssl.SSLError) as exc:
-        raise StateError(f"no new certificate can be used for HTTPS: {exc}") from exc
+        raise StateError(message("no new certificate can be used for HTTPS: {reason}", reason=exc)) from exc
 
 
 class _CertificateFiles:
@@ -69,8 +70,12 @@ class _CertificateFiles:
                 context.load_cert_chain(self._certificate, self._key, password="")
         except (OSError, ssl.SSLError) as exc:
             raise SettingsError(
-                f"server.tls_certificate {self._certificate} and server.tls_private_key {self._key} cannot be used: "
-                f"{exc.strerror or exc}"
+                message(
+                    "server.tls_certificate {certificate} and server.tls_private_key {key} cannot be used: {reason}",
+                    certificate=self._certificate,
+                    key=self._key,
+                    reason=exc.strerror or exc,
+                )
             ) from exc
         self._loaded = found
 

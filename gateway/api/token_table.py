@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
+from firmware_tools.language import message
 from gateway.api.scopes import expand, list_scopes, name_scopes
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.protocol.endpoint import Scope
@@ -146,7 +147,10 @@ class TokenTable:
     async def _create(self, secret: str, record: TokenRecord) -> None:
         name, sha256 = record.name, _hash(secret)
         if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and name == name.strip()):
-            reason = f"must be 1 to {MAX_NAME_LENGTH} printable characters, without blanks at the ends"
+            reason = message(
+                "must be 1 to {max_name_length} printable characters, without blanks at the ends",
+                max_name_length=MAX_NAME_LENGTH,
+            )
             raise InvalidRequest([FieldError("name", reason)])
         try:
             await self._database.execute(
@@ -154,7 +158,9 @@ class TokenTable:
                 (name, " ".join(record.scopes), sha256, record.created_at, record.expires_s),
             )
         except sqlite3.IntegrityError as exc:
-            raise Conflict(f"A token named {name!r} exists already: choose another name, or revoke that one") from exc
+            raise Conflict(
+                message("A token named {name!r} exists already: choose another name, or revoke that one", name=name)
+            ) from exc
         self._add(record, sha256)
 
     def all(self) -> list[TokenRecord]:
@@ -187,7 +193,7 @@ class TokenTable:
         """Revoke a token at once. Raises `NotFound`."""
         sha256 = self._hashes.get(name)
         if sha256 is None:
-            raise NotFound(f"There is no token named {name!r}: see the list of tokens")
+            raise NotFound(message("There is no token named {name!r}: see the list of tokens", name=name))
         await self._database.execute("DELETE FROM token WHERE sha256 = ?", (sha256,))
         self._records.pop(sha256, None)
         self._stored_uses.pop(sha256, None)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.api.bodies import read_call
 from gateway.api.changes import name_object
 from gateway.api.outbox import queue_call
@@ -68,7 +69,12 @@ def may_see_secrets(endpoint: Endpoint, scopes: Collection[Scope]) -> bool:
 def check_described(endpoint: Endpoint) -> None:
     """Raise `Conflict` for an endpoint that no page of the vendor describes."""
     if endpoint.availability == "listed":
-        raise Conflict(f"the vendor lists {endpoint.path} without describing it, so there is no way to call it")
+        raise Conflict(
+            message(
+                "the vendor lists {endpoint_path} without describing it, so there is no way to call it",
+                endpoint_path=endpoint.path,
+            )
+        )
 
 
 def _pass_on(context: RequestContext, endpoint: Endpoint, response: VendorResponse) -> web.Response:

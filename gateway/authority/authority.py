@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from firmware_tools.language import message
 from gateway import RELEASED_AT
 from gateway.authority.certificate_names import CertificateNames
 from gateway.authority.certificates import Issuer, Leaf, create_issuer, is_permitted, issue_leaf, limit_issue_time
@@ -50,16 +51,23 @@ class Authority:
         except FileNotFoundError:
             issuer = create_issuer(title, names.hosts)
         except OSError as exc:
-            raise StateError(f"{path}: the gateway's authority cannot be read: {exc.strerror}") from exc
+            raise StateError(
+                message("{path}: the gateway's authority cannot be read: {reason}", path=path, reason=exc.strerror)
+            ) from exc
         except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as exc:
             raise StateError(
-                f"{path}: the gateway's authority is damaged; restore the file from a backup, or delete it: then a new "
-                "authority is made, and every till has to install the new certificate"
+                message(
+                    "{path}: the gateway's authority is damaged; restore the file from a backup, or delete "
+                    "it: then a new authority is made, and every till has to install the new certificate",
+                    path=path,
+                )
             ) from exc
         try:
             _write(path, issuer)
         except OSError as exc:
-            raise StateError(f"{path}: the gateway's authority cannot be written: {exc.strerror}") from exc
+            raise StateError(
+                message("{path}: the gateway's authority cannot be written: {reason}", path=path, reason=exc.strerror)
+            ) from exc
         return cls(path, issuer)
 
     @property

@@ -23,6 +23,7 @@ from typing import IO, Annotated, Final, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.settings import FILE_SETTINGS
 from gateway.storage.private_file import open_replacement
@@ -119,13 +120,20 @@ def verify(file: Path) -> Contents:
         members = iter(archive)
         first = next(members, None)
         if first is None or first.name != _FOLDER + _MANIFEST or first.size > MAX_FILE_BYTES:
-            raise StateError(f"{file} is no backup of a gateway: it does not begin with {_FOLDER}{_MANIFEST}")
+            raise StateError(
+                message(
+                    "{file} is no backup of a gateway: it does not begin with {folder}{manifest}",
+                    file=file,
+                    folder=_FOLDER,
+                    manifest=_MANIFEST,
+                )
+            )
         manifest = _parse_manifest(file, _open_member(archive, first).read())
         missing = dict(manifest.members)
         for member in members:
             name = _check_member(file, member, manifest)
             if missing.pop(name, None) is None:
-                raise StateError(f"{file} is damaged: {member.name} is in it twice")
+                raise StateError(message("{file} is damaged: {member} is in it twice", file=file, member=member.name))
             content = _open_member(archive, member)
             if name == DATABASE:
                 database_bytes = member.size
@@ -134,7 +142,14 @@ def verify(file: Path) -> Contents:
                 settings, content = text.decode("utf-8", "replace"), io.BytesIO(text)
             _check_content(file, manifest, name, compute_sha256(content))
     if missing:
-        raise StateError(f"{file} is damaged: {_FOLDER}{next(iter(missing))} is missing; take another backup")
+        raise StateError(
+            message(
+                "{file} is damaged: {folder}{name} is missing; take another backup",
+                file=file,
+                folder=_FOLDER,
+                name=next(iter(missing)),
+            )
+        )
     return Contents(manifest, settings, database_bytes)
 
 
@@ -167,20 +182,48 @@ def _parse_manifest(file: Path, text: bytes) -> Manifest:
         document = json.loads(text)
         if isinstance(document, dict) and document.get("format", FORMAT) != FORMAT:
             made_by = str(document.get("version"))[:64]
-            raise StateError(f"{file} was made by version {made_by}, in another format: install that version")
+            raise StateError(
+                message(
+                    "{file} was made by version {made_by}, in another format: install that version",
+                    file=file,
+                    made_by=made_by,
+                )
+            )
         manifest = _MANIFESTS.validate_json(text, strict=True)
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(map(str, first["loc"]))[:64] or _MANIFEST
-        raise StateError(f"{file} is damaged: its manifest cannot be read: {where}: {first['msg']}") from exc
+        raise StateError(
+            message(
+                "{file} is damaged: its manifest cannot be read: {where}: {msg}",
+                file=file,
+                where=where,
+                msg=first["msg"],
+            )
+        ) from exc
     except (ValueError, RecursionError) as exc:
-        raise StateError(f"{file} is damaged: its manifest is no JSON ({exc})") from exc
+        raise StateError(
+            message("{file} is damaged: its manifest is no JSON ({reason})", file=file, reason=exc)
+        ) from exc
     for name in (*manifest.members, *(f"{FILES}{setting}" for setting in manifest.named)):
         if name not in NAMES:
-            raise StateError(f"{file} was not made by this gateway: {name[:64]} does not belong into a backup")
+            raise StateError(
+                message(
+                    "{file} was not made by this gateway: {name} does not belong into a backup",
+                    file=file,
+                    name=name[:64],
+                )
+            )
     for name in (DATABASE, *(f"{FILES}{setting}" for setting in manifest.named)):
         if name not in manifest.members:
-            raise StateError(f"{file} is damaged: {_FOLDER}{name} is missing; take another backup")
+            raise StateError(
+                message(
+                    "{file} is damaged: {folder}{name} is missing; take another backup",
+                    file=file,
+                    folder=_FOLDER,
+                    name=name,
+                )
+            )
     return manifest
 
 
@@ -188,16 +231,33 @@ def _check_member(file: Path, member: tarfile.TarInfo, manifest: Manifest) -> st
     """Return a member's name as the manifest has it. Raises `StateError` where it has no such file, or one so large."""
     name = member.name.removeprefix(_FOLDER)
     if member.type not in _ORDINARY_FILES or member.issparse() or name not in manifest.members:
-        raise StateError(f"{file} is damaged: {member.name[:64]} does not belong into it")
+        raise StateError(
+            message("{file} is damaged: {member} does not belong into it", file=file, member=member.name[:64])
+        )
     limit = MAX_DATABASE_BYTES if name == DATABASE else MAX_FILE_BYTES
     if member.size > limit:
-        raise StateError(f"{file}: {member.name} has {member.size} bytes; at most {limit} are restored")
+        raise StateError(
+            message(
+                "{file}: {member} has {size} bytes; at most {limit} are restored",
+                file=file,
+                member=member.name,
+                size=member.size,
+                limit=limit,
+            )
+        )
     return name
 
 
 def _check_content(file: Path, manifest: Manifest, name: str, sha256: str) -> None:
     if sha256 != manifest.members[name]:
-        raise StateError(f"{file} is damaged: the checksum of {_FOLDER}{name} is wrong; take another backup")
+        raise StateError(
+            message(
+                "{file} is damaged: the checksum of {folder}{name} is wrong; take another backup",
+                file=file,
+                folder=_FOLDER,
+                name=name,
+            )
+        )
 
 
 def _make_entry(name: str, size: int) -> tarfile.TarInfo:
@@ -223,7 +283,9 @@ def _open_archive(file: Path) -> Iterator[tarfile.TarFile]:
         with _BoundedGzipFile(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             yield archive
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, RecursionError) as exc:
-        raise StateError(f"{file} is damaged, or no .tar.gz: {exc}; take another backup") from exc
+        raise StateError(
+            message("{file} is damaged, or no .tar.gz: {reason}; take another backup", file=file, reason=exc)
+        ) from exc
 
 
 def _open_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from firmware_tools.language import message
 from gateway import __version__
 from gateway.backup import archive
 from gateway.backup.archive import DATABASE, FILES, MAX_FILE_BYTES, SETTINGS, STATE, Manifest
@@ -23,9 +24,11 @@ def create_backup(settings: Settings, settings_file: Path | None, target: Path) 
     """
     directory = settings.state_directory
     if target.exists():
-        raise StateError(f"{target} exists: name a new file, for example with the date in it")
+        raise StateError(message("{target} exists: name a new file, for example with the date in it", target=target))
     if not StateDirectory.database_in(directory).exists():
-        raise StateError(f"{directory} holds no gateway's state: there is nothing to back up")
+        raise StateError(
+            message("{directory} holds no gateway's state: there is nothing to back up", directory=directory)
+        )
     try:
         with tempfile.TemporaryDirectory(prefix=".sunmi-gateway-", dir=target.absolute().parent) as folder:
             file_settings = _find_file_settings(settings)
@@ -44,7 +47,9 @@ def create_backup(settings: Settings, settings_file: Path | None, target: Path) 
             archive.write(target, manifest, copies)
             return {"backup": str(target), "bytes": target.stat().st_size, "files": sorted(members)}
     except OSError as exc:
-        raise StateError(f"{target}: the backup cannot be written: {exc.strerror or exc}") from exc
+        raise StateError(
+            message("{target}: the backup cannot be written: {reason}", target=target, reason=exc.strerror or exc)
+        ) from exc
 
 
 def _find_file_settings(settings: Settings) -> dict[str, str]:
@@ -64,7 +69,14 @@ def _copy(sources: dict[str, Path], database: Path, folder: Path) -> dict[str, P
         if source == database:
             copy_database(source, copies[name])
         elif (size := source.stat().st_size) > MAX_FILE_BYTES:
-            raise StateError(f"{source} has {size} bytes; a backup takes files of at most {MAX_FILE_BYTES}")
+            raise StateError(
+                message(
+                    "{source} has {size} bytes; a backup takes files of at most {max_file_bytes}",
+                    source=source,
+                    size=size,
+                    max_file_bytes=MAX_FILE_BYTES,
+                )
+            )
         else:
             shutil.copyfile(source, copies[name])
     return copies

@@ -13,6 +13,7 @@ from typing import Any, Final
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from firmware_tools.language import message
 from gateway.backup import archive
 from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
 from gateway.errors import SettingsError, StateError
@@ -46,13 +47,18 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
     try:
         contents = archive.verify(file)
     except OSError as exc:
-        raise StateError(f"{file} cannot be read: {exc.strerror or exc}") from exc
+        raise StateError(message("{file} cannot be read: {reason}", file=file, reason=exc.strerror or exc)) from exc
     manifest = contents.manifest
     known = {migration.name for migration in migrations.load_packaged()}
     if newer := [name for name in manifest.schema if name not in known]:
         raise StateError(
-            f"{file} was made by version {manifest.version}, whose database this version does not know "
-            f"({newer[0]}): install that version or a later one"
+            message(
+                "{file} was made by version {version}, whose database this version does not know "
+                "({newer}): install that version or a later one",
+                file=file,
+                version=manifest.version,
+                newer=newer[0],
+            )
         )
     own = _load_own_settings(settings_file)
     text = None
@@ -61,10 +67,23 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
     directory = StateDirectory.acquire(own.state_directory, gives_to_owner=True)
     try:
         if shutil.disk_usage(directory.path).free < contents.database_bytes:
-            raise StateError(f"{directory.path}: the disk has no room for {contents.database_bytes} bytes")
+            raise StateError(
+                message(
+                    "{path}: the disk has no room for {database_bytes} bytes",
+                    path=directory.path,
+                    database_bytes=contents.database_bytes,
+                )
+            )
         return await _Restoration(file, manifest, text, directory.path, settings_file, replace=replace).run()
     except OSError as exc:
-        raise StateError(f"{file}: cannot be restored: {exc.filename or ''} {exc.strerror or exc}") from exc
+        raise StateError(
+            message(
+                "{file}: cannot be restored: {filename} {reason}",
+                file=file,
+                filename=exc.filename or "",
+                reason=exc.strerror or exc,
+            )
+        ) from exc
     finally:
         directory.release()
 
@@ -81,7 +100,7 @@ def _keep_directory(text: str, settings_file: Path, where: str) -> str:
         document = tomlkit.parse(text)
         own = tomlkit.parse(settings_file.read_text(encoding="utf-8") if settings_file.exists() else "")
     except (TOMLKitError, RecursionError) as exc:
-        raise SettingsError(f"{where}: is not valid TOML: {exc}") from exc
+        raise SettingsError(message("{where}: is not valid TOML: {reason}", where=where, reason=exc)) from exc
     storage: Any = document.get("storage", {})
     own_storage: Any = own.get("storage", {})
     if storage.get("directory") == own_storage.get("directory"):
@@ -149,11 +168,20 @@ class _Restoration:
         ]
         if old and not self._replace:
             raise StateError(
-                f"{self._directory} holds a state already; --replace puts it aside, into the folder {_REPLACED}-1 there"
+                message(
+                    "{directory} holds a state already; --replace puts it aside, into the folder {replaced}-1 there",
+                    directory=self._directory,
+                    replaced=_REPLACED,
+                )
             )
         was_interrupted = (self._directory / f"{_REPLACED}-1").exists()
         if old and not was_interrupted and not (self._directory / DATABASE_FILE).exists():
-            raise StateError(f"{self._directory} holds files of something else than a gateway; name another directory")
+            raise StateError(
+                message(
+                    "{directory} holds files of something else than a gateway; name another directory",
+                    directory=self._directory,
+                )
+            )
         return old
 
     def _read_files(self, folder: Path) -> dict[Path, bytes]:
@@ -179,7 +207,12 @@ class _Restoration:
         for path in changed:
             if path.exists() and not self._replace:
                 raise StateError(
-                    f"{path} exists with other content; --replace puts it aside, as {path.name}.{_REPLACED}-1"
+                    message(
+                        "{path} exists with other content; --replace puts it aside, as {name}.{replaced}-1",
+                        path=path,
+                        name=path.name,
+                        replaced=_REPLACED,
+                    )
                 )
         return changed
 
@@ -230,7 +263,7 @@ async def _prepare_database(path: Path) -> int:
     """
     found = await asyncio.to_thread(health.examine, path, limit_s=_MAX_CHECK_S)
     if found.damage is not None:
-        raise StateError(f"the database in the archive is damaged ({found.damage})")
+        raise StateError(message("the database in the archive is damaged ({damage})", damage=found.damage))
     database = await Database.open(path)
     try:
         waiting = await database.transact(_mark_restored)

@@ -5,6 +5,7 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.cameras.record import CameraRecord
 from gateway.discovery.interfaces import find_local_address
 from gateway.errors import Conflict
@@ -32,7 +33,7 @@ class CallbackUrls:
     def for_cloud(self) -> str:
         """Return the URL below `hooks.public_url`. Raises `Conflict` if that is not set."""
         if not self._settings.public_url:
-            raise Conflict("the cloud has no way to this gateway: set hooks.public_url in the settings")
+            raise Conflict(message("the cloud has no way to this gateway: set hooks.public_url in the settings"))
         return f"{self._settings.public_url}/hooks/cloud"
 
     def for_camera(self, camera: CameraRecord) -> str:
@@ -45,20 +46,31 @@ class CallbackUrls:
     def _base_url(self, camera: CameraRecord) -> str:
         if self.port is None:
             raise Conflict(
-                "this gateway takes no callbacks now: `sunmi-gateway run` does, and subscribes automatically"
+                message("this gateway takes no callbacks now: `sunmi-gateway run` does, and subscribes automatically")
             )
         host = camera.address.rpartition(":")[0].strip("[]")
         if not host:
-            raise Conflict(f"no address of the camera {camera.sn} is known: run discovery")
+            raise Conflict(message("no address of the camera {sn} is known: run discovery", sn=camera.sn))
         try:
             own = self._host or self._own_address(host)
         except (OSError, UnicodeError) as exc:
             raise Conflict(
-                f"how the camera {camera.sn} at {host} reaches this gateway cannot be told ({exc}): "
-                "set hooks.camera_url in the settings"
+                message(
+                    "how the camera {sn} at {host} reaches this gateway cannot be told ({reason}): set "
+                    "hooks.camera_url in the settings",
+                    sn=camera.sn,
+                    host=host,
+                    reason=exc,
+                )
             ) from exc
         if _is_loopback(own) and not _is_loopback(host):
-            raise Conflict(f"the camera {camera.sn} cannot reach this gateway at {own} (server.host in the settings)")
+            raise Conflict(
+                message(
+                    "the camera {sn} cannot reach this gateway at {own} (server.host in the settings)",
+                    sn=camera.sn,
+                    own=own,
+                )
+            )
         return f"http://{f'[{own}]' if ':' in own else own}:{self.port}"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from firmware_tools.language import message
 from gateway import RELEASED_AT
 from gateway.cameras.registry import Registry
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, Unauthorized
@@ -79,7 +80,7 @@ class Callbacks:
             if camera is None:
                 raise
             raise refuse_camera(exc.detail) from exc
-        missing = [FieldError(name, "is required") for name in _REQUIRED if not fields.get(name)]
+        missing = [FieldError(name, message("is required")) for name in _REQUIRED if not fields.get(name)]
         if missing:
             raise InvalidRequest(missing)
         shop = {name: fields[name] for name in _SHOP_KEYS if fields.get(name)}
@@ -112,7 +113,10 @@ class Callbacks:
         app_id, key = self._accounts[source]
         if not app_id or not key:
             raise Conflict(
-                f"callbacks of the {source} cannot be checked: set the app_id and secret_key in the settings"
+                message(
+                    "callbacks of the {source} cannot be checked: set the app_id and secret_key in the settings",
+                    source=source,
+                )
             )
         return app_id, key
 
@@ -121,15 +125,20 @@ class Callbacks:
         expected = sign(fields, key)
         app_id_matches = hmac.compare_digest(fields.get("app_id", "").encode(), app_id.encode())
         if not hmac.compare_digest(fields.get("sign", "").encode(), expected.encode()) or not app_id_matches:
-            raise Unauthorized("the signature of the callback is not right: check app_id and secret_key on both sides")
+            raise Unauthorized(
+                message("the signature of the callback is not right: check app_id and secret_key on both sides")
+            )
         timestamp = fields.get("timestamp", "")
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 11):
-            raise InvalidRequest([FieldError("timestamp", "must be Unix seconds")])
+            raise InvalidRequest([FieldError("timestamp", message("must be Unix seconds"))])
         now = self._now()
         # Before the time is known (a Pi has no clock) nothing can be said of a timestamp, and an event would be lost.
         if now >= RELEASED_AT and abs(int(timestamp) - now) > MAX_CLOCK_DIFFERENCE_S:
             raise Unauthorized(
-                f"the timestamp of the callback is more than {MAX_CLOCK_DIFFERENCE_S} s off this gateway's time"
+                message(
+                    "the timestamp of the callback is more than {max_clock_difference_s} s off this gateway's time",
+                    max_clock_difference_s=MAX_CLOCK_DIFFERENCE_S,
+                )
             )
 
 
@@ -137,8 +146,10 @@ def refuse_camera(reason: str) -> Unauthorized:
     """Return the one refusal of a camera's callback, so that a stranger does not learn which cameras there are."""
     _log.debug("a callback of a camera is refused: %s", reason)
     return Unauthorized(
-        "the callback is not accepted: it must be of a camera that is managed here, and be signed with the app_id and "
-        "secret_key of the settings at the present time"
+        message(
+            "the callback is not accepted: it must be of a camera that is managed here, and be "
+            "signed with the app_id and secret_key of the settings at the present time"
+        )
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
 
 _ID: Final = re.compile(r"([0-9a-f]{6})-([0-9]{1,18})")
@@ -50,7 +51,12 @@ class LogRange(NamedTuple):
         match = _ID.fullmatch(last_id)
         if match is None:
             raise InvalidRequest(
-                [FieldError("after", f"{last_id[:80]!r} is no id of an event; 0 stands for the oldest")]
+                [
+                    FieldError(
+                        "after",
+                        message("{last_id!r} is no id of an event; 0 stands for the oldest", last_id=last_id[:80]),
+                    )
+                ]
             )
         epoch, number = match[1], int(match[2])
         again = "every event that is kept follows"

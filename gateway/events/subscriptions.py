@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import CameraChange, Registry
 from gateway.errors import Conflict, GatewayError
@@ -102,8 +103,12 @@ class Subscriptions:
         self._update()
         if name not in self._subscriptions:
             camera = self._registry.get(name)
-            why = "not activated by this account" if camera.managed else "only found: make it managed first"
-            raise Conflict(f"the camera {name} is {why}, so it reports no events to this gateway")
+            why = message("only found: make it managed first")
+            if camera.managed:
+                why = message("not activated by this account")
+            raise Conflict(
+                message("the camera {name} is {why}, so it reports no events to this gateway", name=name, why=why)
+            )
         return self._subscriptions[name]
 
     def _update(self) -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import CameraChange, Registry
 from gateway.errors import StateError
@@ -114,7 +115,7 @@ class SystemEvents:
         try:
             self._check_disk(shutil.disk_usage(self._folder))
         except OSError as exc:
-            raise StateError(f"how full the disk is cannot be told: {exc}") from exc
+            raise StateError(message("how full the disk is cannot be told: {reason}", reason=exc)) from exc
 
     def _check_clock(self) -> None:
         offset_s = self._clock.offset_s

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
 from gateway.outbox.batching import split
 from gateway.outbox.item import OutboxItem
@@ -20,6 +21,6 @@ async def edit_item_parameters(
     call = item.queued_endpoint.encode(parameters, files=await outbox.files(item.sequence), defaults=shop)
     shared, edited = split(outbox.accounts.current.without_shop(call))
     if len(edited) != 1:
-        raise InvalidRequest([FieldError("parameters", f"must hold one item, not {len(edited)}")])
+        raise InvalidRequest([FieldError("parameters", message("must hold one item, not {count}", count=len(edited)))])
     check_sizes(call.endpoint, edited)
     await outbox.edit(item.sequence, shared, outbox.label_names.complete(edited[0], call.fields))

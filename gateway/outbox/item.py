@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from firmware_tools.language import message
 from gateway.errors import Conflict, NotFound
 from gateway.outbox.account import UNKNOWN_ACCOUNT, Account
 from gateway.outbox.batching import aggregate_states, build_parameters, rebuild_response
@@ -62,8 +63,12 @@ class OutboxItem:
         endpoint = self.endpoint
         if endpoint is None:
             raise Conflict(
-                f"item {self.sequence} cannot be sent: this version of the gateway queues no calls of {self.path!r}; "
-                "drop it, or hand it over as a new call"
+                message(
+                    "item {sequence} cannot be sent: this version of the gateway queues no calls of "
+                    "{path!r}; drop it, or hand it over as a new call",
+                    sequence=self.sequence,
+                    path=self.path,
+                )
             )
         return endpoint
 

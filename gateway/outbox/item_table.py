@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
+from firmware_tools.language import message
 from gateway.errors import Conflict, NotFound
 from gateway.outbox.account import Account
 from gateway.outbox.item import OutboxItem
@@ -161,7 +162,9 @@ def get_item(connection: sqlite3.Connection, in_flight: InFlight, sequence: int,
     """Return one item. Raises `NotFound`, also for one of another token."""
     found = get_items(connection, in_flight, [sequence])
     if not found or (token is not None and found[0].token != token):
-        raise NotFound(f"the outbox has no item {sequence}; delivered ones are kept for some days")
+        raise NotFound(
+            message("the outbox has no item {sequence}; delivered ones are kept for some days", sequence=sequence)
+        )
     return found[0]
 
 
@@ -171,7 +174,12 @@ def get_submission(
     """Return the items of a submission, in the order of its call. Raises `NotFound`, also for one of another token."""
     row = connection.execute("SELECT token, items, members FROM submission WHERE id = ?", (submission,)).fetchone()
     if row is None or (token is not None and row["token"] != token):
-        raise NotFound(f"the outbox has no submission s{submission}; delivered ones are kept for some days")
+        raise NotFound(
+            message(
+                "the outbox has no submission s{submission}; delivered ones are kept for some days",
+                submission=submission,
+            )
+        )
     return get_items(connection, in_flight, read_members(submission, row["items"], row["members"]))
 
 
@@ -195,8 +203,11 @@ def revive_items(
             _check_revivable(connection, in_flight, item, _load_keys(connection, item))
             if item.text is None:
                 raise Conflict(
-                    f"item {item.sequence} has no content any more, which made room for others or was damaged; edit "
-                    "it, which gives it a new one, or drop it"
+                    message(
+                        "item {sequence} has no content any more, which made room for others or was damaged; "
+                        "edit it, which gives it a new one, or drop it",
+                        sequence=item.sequence,
+                    )
                 )
             policy = item.queued_endpoint.relay
         except Conflict as exc:
@@ -279,11 +290,21 @@ def _check_revivable(
 ) -> None:
     """Raise `Conflict` unless an item can be sent again: it must not undo what a newer one of its key has done."""
     if item.state not in ("refused", "expired"):
-        raise Conflict(f"item {item.sequence} is {item.state}: only refused and expired ones can be sent again")
+        raise Conflict(
+            message(
+                "item {sequence} is {state}: only refused and expired ones can be sent again",
+                sequence=item.sequence,
+                state=item.state,
+            )
+        )
     if item.is_others:
         raise Conflict(
-            f"item {item.sequence} belongs to {item.account_name}, and the settings name another account: move all "
-            "items to that one with `outbox release --to-current`, or drop this one"
+            message(
+                "item {sequence} belongs to {account}, and the settings name another account: move "
+                "all items to that one with `outbox release --to-current`, or drop this one",
+                sequence=item.sequence,
+                account=item.account_name,
+            )
         )
     newer = connection.execute(
         "SELECT newer.sequence, newer.state FROM item JOIN item AS newer USING (account) "
@@ -301,8 +322,12 @@ def _check_revivable(
     for row in newer:
         if row["state"] == "delivered" or row["sequence"] in in_flight.sequences:
             raise Conflict(
-                f"item {item.sequence} is older than item {row['sequence']} for the same thing, which was sent since "
-                "and would be undone; drop it, or hand it over as a new call"
+                message(
+                    "item {sequence} is older than item {newer} for the same thing, which was sent since "
+                    "and would be undone; drop it, or hand it over as a new call",
+                    sequence=item.sequence,
+                    newer=row["sequence"],
+                )
             )
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Self, TypeVar
 
+from firmware_tools.language import message
 from gateway.errors import Conflict, DiskFull, OutboxFull, Problem, StateError
 from gateway.outbox import account_table, item_table, quota_table, table
 from gateway.outbox.account import Account
@@ -124,7 +125,8 @@ class Outbox:
         try:
             result = await self._commit.add(submission)
         except DiskFull as exc:
-            raise OutboxFull(f"there is no room left to keep calls for the cloud: {exc}") from exc
+            reason = message("there is no room left to keep calls for the cloud: {reason}", reason=exc)
+            raise OutboxFull(reason) from exc
         self.origins.note(result.items)
         try:
             waiter = await self._watch_repeated_items(result, waiter)
@@ -286,7 +288,8 @@ class Outbox:
         try:
             return await self._database.inspect(partial(load_files, sequence=sequence))
         except ValueError as exc:
-            raise Conflict(f"the name of the file of item {sequence} cannot be read; drop it") from exc
+            reason = message("the name of the file of item {sequence} cannot be read; drop it", sequence=sequence)
+            raise Conflict(reason) from exc
 
     async def retry(self, sequences: Sequence[int]) -> Changed:
         """Let refused or expired items wait again. Raises `Conflict` if that is possible with none of them."""

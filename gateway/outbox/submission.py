@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
+from firmware_tools.language import message
 from gateway.errors import TooLarge
 from gateway.outbox.account import Account
 from gateway.outbox.batching import (
@@ -145,7 +146,14 @@ def check_sizes(endpoint: Endpoint, items: Sequence[NewItem]) -> None:
     if endpoint.takes_file or any(item.size <= MAX_BATCH_BYTES for item in items):
         return
     names = ", ".join(item.reference for item in items[:_MAX_NAMED])
-    raise TooLarge(f"{endpoint.path}: more than the {MAX_BATCH_BYTES} bytes that one call holds have: {names}")
+    raise TooLarge(
+        message(
+            "{endpoint_path}: more than the {max_batch_bytes} bytes that one call holds have: {names}",
+            endpoint_path=endpoint.path,
+            max_batch_bytes=MAX_BATCH_BYTES,
+            names=names,
+        )
+    )
 
 
 def _contents(call: Call) -> list[bytes]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Container, Sequence
 from typing import Any, Final, NamedTuple
 
+from firmware_tools.language import message
 from gateway.errors import Conflict, OutboxFull, Problem
 from gateway.outbox.batching import digests_differ, has_same_content
 from gateway.outbox.damaged_content_table import restore_contents
@@ -84,7 +85,10 @@ class SubmissionWriter:
             digest, result = known
             if digest and submission.digest and digests_differ(digest, submission.digest):
                 conflict = Conflict(
-                    f"the Idempotency-Key {key!r} was used for another call before; use a new key for a new call"
+                    message(
+                        "the Idempotency-Key {key!r} was used for another call before; use a new key for a new call",
+                        key=key,
+                    )
                 )
                 conflict.outbox_id = result.outbox_id
                 raise conflict
@@ -94,7 +98,9 @@ class SubmissionWriter:
         if key is None and (known_result := self._find_repeated(submission)) is not None:
             return known_result
         if submission.size > self._free_bytes:
-            raise OutboxFull("there is no room left to keep calls for the cloud; free space on the disk, or wait")
+            raise OutboxFull(
+                message("there is no room left to keep calls for the cloud; free space on the disk, or wait")
+            )
         self._free_bytes -= submission.size
         return self._add(submission)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.protocol.parameters import FilePart, InvalidValue, Parameter
 from gateway.protocol.period_limit import PeriodLimit
@@ -44,7 +45,7 @@ class ArgumentValidator:
         Raises `InvalidRequest` with every field error, or `TooLarge` for a file.
         """
         field_errors = [
-            FieldError(name, "is not a parameter of this endpoint")
+            FieldError(name, message("is not a parameter of this endpoint"))
             for name in (*arguments, *files)
             if name not in self._parameters
         ]
@@ -73,18 +74,25 @@ class ArgumentValidator:
         not_empty = {name for name in given if name in files or arguments[name] != ""}
         replaced = {older for newer, older in self._replaced.items() if newer in not_empty}
         missing = [name for name in self._required if name not in given and name not in replaced]
-        field_errors = [FieldError(name, "is required") for name in missing]
+        field_errors = [FieldError(name, message("is required")) for name in missing]
         for members in self._groups:
             if not_empty.isdisjoint(members):
-                field_errors.append(FieldError(members[0], f"one of {', '.join(members)} is required"))
+                field_errors.append(
+                    FieldError(members[0], message("one of {members} is required", members=", ".join(members)))
+                )
         return field_errors
 
 
 def _check_file(parameter: Parameter, part: FilePart) -> None:
     if parameter.type != "file":
-        raise InvalidValue("is not a file parameter")
+        raise InvalidValue(message("is not a file parameter"))
     if parameter.max_bytes is not None and len(part.data) > parameter.max_bytes:
         raise TooLarge(
-            f"{parameter.name}: the file has {len(part.data)} bytes; at most {parameter.max_bytes} are accepted"
+            message(
+                "{parameter}: the file has {count} bytes; at most {max_bytes} are accepted",
+                parameter=parameter.name,
+                count=len(part.data),
+                max_bytes=parameter.max_bytes,
+            )
         )
     parameter.check_file(part)

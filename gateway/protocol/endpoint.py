@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
+from firmware_tools.language import message
 from gateway.errors import NotFound, TooLarge
 from gateway.protocol import form
 from gateway.protocol.arguments import ArgumentValidator
@@ -202,11 +203,23 @@ class Endpoint:
         list_bytes = sizes.pop(list_parameter, 0)
         if list_bytes > MAX_QUEUED_LIST_BYTES:
             raise TooLarge(
-                f"{self.path}: the list has {list_bytes} bytes; at most {MAX_QUEUED_LIST_BYTES} are accepted"
+                message(
+                    "{path}: the list has {list_bytes} bytes; at most {max_queued_list_bytes} are accepted",
+                    path=self.path,
+                    list_bytes=list_bytes,
+                    max_queued_list_bytes=MAX_QUEUED_LIST_BYTES,
+                )
             )
         size = sum(sizes.values()) + _PUBLIC_PARAMETERS_BYTES
         if size > self.max_bytes:
-            raise TooLarge(f"{self.path}: the request has {size} bytes; at most {self.max_bytes} are accepted")
+            raise TooLarge(
+                message(
+                    "{path}: the request has {size} bytes; at most {max_bytes} are accepted",
+                    path=self.path,
+                    size=size,
+                    max_bytes=self.max_bytes,
+                )
+            )
 
     def redact(self, response: Any) -> Any:
         """Return a copy of a response (`code`, `msg`, `data`) with its secret fields redacted."""
@@ -276,8 +289,10 @@ class Catalogue:
             known = [one.path for one in self.list_endpoints(side)]
             spelled = {path.casefold(): path for path in known}
             similar = [spelled[near] for near in difflib.get_close_matches(key.casefold(), spelled, n=3)]
-            hint = f"did you mean {' or '.join(similar)}?" if similar else "see the catalogue for those it has"
-            raise NotFound(f"the {side} has no endpoint {key[:100]!r}; {hint}")
+            hint = message("see the catalogue for those it has")
+            if similar:
+                hint = message("did you mean {similar}?", similar=" or ".join(similar))
+            raise NotFound(message("the {side} has no endpoint {key!r}; {hint}", side=side, key=key[:100], hint=hint))
         return endpoint
 
 

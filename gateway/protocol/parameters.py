@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+from firmware_tools.language import message
 from gateway.protocol import json_text
 from gateway.protocol.pictures import read_picture_size
 
@@ -22,12 +23,12 @@ _NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _JSON_TYPES: Final[Mapping[type, str]] = {
     type(None): "null",
-    bool: "a boolean",
-    str: "a string",
-    int: "a number",
-    Decimal: "a number",
-    list: "an array",
-    dict: "an object",
+    bool: message("a boolean"),
+    str: message("a string"),
+    int: message("a number"),
+    Decimal: message("a number"),
+    list: message("an array"),
+    dict: message("an object"),
 }
 
 
@@ -174,20 +175,24 @@ class Parameter:
             case "array" | "object":
                 return self._encode_json(value)
             case "file":
-                raise InvalidValue("must be a file: send the call as multipart/form-data")
+                raise InvalidValue(message("must be a file: send the call as multipart/form-data"))
 
     def _encode_string(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise InvalidValue(f"must be a string, not {_describe_json_type(value)}")
+            raise InvalidValue(message("must be a string, not {json_type}", json_type=_describe_json_type(value)))
         if not (value.isascii() or _is_unicode(value)):
-            raise InvalidValue("must be valid Unicode")
+            raise InvalidValue(message("must be valid Unicode"))
         if value == "" and (self.allow_empty or not self.required):
             return value
         low = self.min_length if self.min_length is not None else int(self.required)
         high = self.max_length
         if len(value) < low or (high is not None and len(value) > high):
-            or_empty = " or be empty" if self.allow_empty else ""
-            raise InvalidValue(f"must have {_describe_range(low, high)} characters{or_empty}, not {len(value)}")
+            described = _describe_range(low, high)
+            if self.allow_empty:
+                raise InvalidValue(
+                    message("must have {range} characters or be empty, not {count}", range=described, count=len(value))
+                )
+            raise InvalidValue(message("must have {range} characters, not {count}", range=described, count=len(value)))
         if self.format == "date":
             parse_date(value)
         self._check_choice(value)
@@ -201,20 +206,22 @@ class Parameter:
 
     def _check_range(self, number: int | Decimal, text: str | Decimal) -> None:
         if (self.min is not None and number < self.min) or (self.max is not None and number > self.max):
-            raise InvalidValue(f"must be {_describe_range(self.min, self.max)}, not {text}")
+            raise InvalidValue(
+                message("must be {range}, not {text}", range=_describe_range(self.min, self.max), text=text)
+            )
 
     def _check_choice(self, value: int | Decimal | str) -> None:
         if self.choices and not self.open and all(choice.value != value for choice in self.choices):
             allowed = ", ".join(f"{choice.value} ({choice.meaning})" for choice in self.choices)
-            raise InvalidValue(f"must be one of {allowed}")
+            raise InvalidValue(message("must be one of {allowed}", allowed=allowed))
 
     def _encode_json(self, value: Any) -> str:
         try:
             return json_text.dumps(self._parse_json(value))
         except RecursionError as exc:
-            raise InvalidValue("is nested too deeply") from exc
+            raise InvalidValue(message("is nested too deeply")) from exc
         except UnicodeEncodeError as exc:
-            raise InvalidValue("must be valid Unicode") from exc
+            raise InvalidValue(message("must be valid Unicode")) from exc
 
     def _parse_json(self, value: Any) -> Any:
         """Return a checked array or object, parsed if it was given as text."""
@@ -222,17 +229,23 @@ class Parameter:
             try:
                 value = json_text.loads(value)
             except ValueError as exc:
-                raise InvalidValue("must be valid JSON text") from exc
+                raise InvalidValue(message("must be valid JSON text")) from exc
         expected: type = list if self.type == "array" else dict
         if not isinstance(value, expected):
-            raise InvalidValue(f"must be {_JSON_TYPES[expected]}, not {_describe_json_type(value)}")
+            raise InvalidValue(
+                message(
+                    "must be {expected}, not {json_type}",
+                    expected=_JSON_TYPES[expected],
+                    json_type=_describe_json_type(value),
+                )
+            )
         if isinstance(value, list):
             self._check_items(value)
         return value
 
     def _check_items(self, elements: Sequence[Any]) -> None:
         if self.required and not elements:
-            raise InvalidValue("must not be empty")
+            raise InvalidValue(message("must not be empty"))
         for index, element in enumerate(elements):
             try:
                 self._check_item(element)
@@ -242,19 +255,21 @@ class Parameter:
     def _check_item(self, element: Any) -> None:
         if self.items == "object":
             if not isinstance(element, dict):
-                raise InvalidValue(f"must be an object, not {_describe_json_type(element)}")
+                raise InvalidValue(
+                    message("must be an object, not {json_type}", json_type=_describe_json_type(element))
+                )
             self._check_properties(element)
         elif self.items == "int":
             number, _ = _parse_number(element, integer=True)
             self._check_choice(number)
         elif type(element) not in (str, int) or element == "":
-            raise InvalidValue("must be a string that is not empty")
+            raise InvalidValue(message("must be a string that is not empty"))
 
     def _check_properties(self, element: Mapping[str, Any]) -> None:
         # Empty means absent (NOTES: Empty values).
         for name in self._required_properties:
             if element.get(name) in (None, ""):
-                raise InvalidValue("is required", f".{name}")
+                raise InvalidValue(message("is required"), f".{name}")
         for name, value in element.items():
             known = self._known_properties.get(name)
             # To compare a Decimal with a text is slow, so only what is false is compared.
@@ -273,7 +288,7 @@ class Parameter:
                 self._encode_string(str(value) if type(value) is int else value)
             case "number" if isinstance(value, Decimal):
                 if not -MAX_DECIMAL < value < MAX_DECIMAL:
-                    raise InvalidValue("must have at most 18 digits before the point")
+                    raise InvalidValue(message("must have at most 18 digits before the point"))
                 self._check_range(value, value)
             case "array" | "object":
                 self._parse_json(value)
@@ -283,14 +298,21 @@ class Parameter:
     def check_file(self, part: FilePart) -> None:
         """Check the content of a file; the caller checks its size. Raises `InvalidValue`."""
         if not part.data:
-            raise InvalidValue("is empty")
+            raise InvalidValue(message("is empty"))
         if self.picture_formats:
             size = read_picture_size(part.data)
             if size is None:
-                raise InvalidValue("is not a PNG, JPEG, GIF or BMP picture")
+                raise InvalidValue(message("is not a PNG, JPEG, GIF or BMP picture"))
             if all((one.width, one.height) != size for one in self.picture_formats):
                 known = ", ".join(f"{one.model} {one.width} x {one.height}" for one in self.picture_formats)
-                raise InvalidValue(f"is {size[0]} x {size[1]} pixels, which no label shows ({known})")
+                raise InvalidValue(
+                    message(
+                        "is {width} x {height} pixels, which no label shows ({known})",
+                        width=size[0],
+                        height=size[1],
+                        known=known,
+                    )
+                )
 
     def describe(self) -> dict[str, Any]:
         """Return the parameter as JSON, without what is not set."""
@@ -328,30 +350,36 @@ def parse_date(text: str) -> date:
             raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError as exc:
-        raise InvalidValue("must be a date, YYYY-MM-DD") from exc
+        raise InvalidValue(message("must be a date, YYYY-MM-DD")) from exc
 
 
 def _parse_number(value: Any, *, integer: bool) -> tuple[int | Decimal, str]:
     """Return a number or its text as both. Raises `InvalidValue`."""
     if type(value) is int and abs(value) < 10**19:
         return value, str(value)
-    expected = "an integer" if integer else "a number"
+    expected = message("an integer") if integer else message("a number")
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-        raise InvalidValue(f"must be {expected}, not {_describe_json_type(value)}")
+        raise InvalidValue(
+            message("must be {expected}, not {json_type}", expected=expected, json_type=_describe_json_type(value))
+        )
     text = "" if isinstance(value, int) else str(value)  # converting a huge integer to text is slow
     if not (_INTEGER if integer else _NUMBER).fullmatch(text):
-        raise InvalidValue(f"must be {expected}")
+        raise InvalidValue(message("must be {expected}", expected=expected))
     return (int(text) if integer else Decimal(text)), text
 
 
 def _describe_range(low: int | None, high: int | None) -> str:
     if high is None:
-        return f"at least {low}"
-    return f"at most {high}" if low is None or low == 0 else f"{low} to {high}"
+        return message("at least {low}", low=low)
+    return (
+        message("at most {high}", high=high)
+        if low is None or low == 0
+        else message("{low} to {high}", low=low, high=high)
+    )
 
 
 def _describe_json_type(value: Any) -> str:
-    return _JSON_TYPES.get(type(value), "something else")
+    return _JSON_TYPES.get(type(value), message("something else"))
 
 
 def _is_unicode(text: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
 
+from firmware_tools.language import message
 from gateway.errors import FieldError
 from gateway.protocol.parameters import parse_date
 
@@ -36,9 +37,17 @@ class PeriodLimit:
             first, last = parse_date(fields[self.start]), parse_date(fields[self.end])
             backwards, too_long = last < first, self._is_exceeded(first, last)
         if backwards:
-            return FieldError(self.end, f"must not be before {self.start}")
+            return FieldError(self.end, message("must not be before {start}", start=self.start))
         if too_long:
-            return FieldError(self.end, f"must be at most {self.max_units} {self.unit} after {self.start}")
+            return FieldError(
+                self.end,
+                message(
+                    "must be at most {max_units} {unit} after {start}",
+                    max_units=self.max_units,
+                    unit=self.unit,
+                    start=self.start,
+                ),
+            )
         return None
 
     def _is_exceeded(self, first: date, last: date) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from firmware_tools.language import message
 from gateway.errors import CameraResponseMalformed, CloudResponseMalformed
 
 RTSP_PORT: Final = 554
@@ -41,7 +42,13 @@ def parse_rtsp_url(url: object, camera_host: str) -> RtspAddress:
         if port != RTSP_PORT and port < _MIN_OTHER_PORT:
             problem = f"names port {port}, where no camera has a stream"
     if parts is None or problem:
-        raise CameraResponseMalformed(f"the camera at {camera_host} returned an address of its stream that {problem}")
+        raise CameraResponseMalformed(
+            message(
+                "the camera at {camera_host} returned an address of its stream that {problem}",
+                camera_host=camera_host,
+                problem=problem,
+            )
+        )
     return RtspAddress(camera_host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 
@@ -60,7 +67,9 @@ def check_cloud_url(url: object, base_url: str, further_hosts: Collection[str] =
         elif (parts.port or 443) not in (443, base.port or 443):
             problem = f"names port {parts.port}"
     if parts is None or problem:
-        raise CloudResponseMalformed(f"the cloud returned an address of a stream that {problem}")
+        raise CloudResponseMalformed(
+            message("the cloud returned an address of a stream that {problem}", problem=problem)
+        )
     return parts.geturl()
 
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Final, Self
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.supervisor import Supervisor
@@ -98,7 +99,9 @@ class ServiceManager:
             try:
                 await asyncio.wait_for(check(), _READY_TIMEOUT_S)
             except Exception as exc:
-                raise StateError(f"the gateway does not answer its own request: {exc or type(exc).__name__}") from exc
+                raise StateError(
+                    message("the gateway does not answer its own request: {reason}", reason=exc or type(exc).__name__)
+                ) from exc
         self.notify("READY=1", f"STATUS={status}")
         yield
         self.notify("STOPPING=1", "STATUS=Stopping")

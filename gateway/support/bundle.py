@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway import __version__
 from gateway.errors import StateError
 from gateway.protocol import json_text
@@ -59,7 +60,7 @@ def read_log(file: Path | None) -> str:
                 stream.seek(max(0, file.stat().st_size - _MAX_LOG_BYTES))
                 return stream.read(_MAX_LOG_BYTES).decode("utf-8", "replace")
         except OSError as exc:
-            raise StateError(f"{file} cannot be read: {exc.strerror}") from exc
+            raise StateError(message("{file} cannot be read: {reason}", file=file, reason=exc.strerror)) from exc
     try:
         done = subprocess.run(_READ_JOURNAL, capture_output=True, timeout=_JOURNAL_TIMEOUT_S, check=True)  # noqa: S603  constant
     except (OSError, subprocess.SubprocessError) as exc:
@@ -73,7 +74,7 @@ def write_bundle(target: Path, parts: Mapping[str, Any], redactor: Redactor) -> 
     Raises `StateError`, also where the file exists.
     """
     if target.exists():
-        raise StateError(f"{target} exists: name a new file")
+        raise StateError(message("{target} exists: name a new file", target=target))
     try:
         with open_replacement(target) as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
             for name, part in parts.items():
@@ -84,5 +85,5 @@ def write_bundle(target: Path, parts: Mapping[str, Any], redactor: Redactor) -> 
                 entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
                 archive.addfile(entry, io.BytesIO(content))
     except OSError as exc:
-        raise StateError(f"{target} cannot be written: {exc.strerror}") from exc
+        raise StateError(message("{target} cannot be written: {reason}", target=target, reason=exc.strerror)) from exc
     return list(parts)

@@ -70,13 +70,22 @@ def test_the_store_is_that_of_the_channel(mac: Mac) -> None:
     ("locale", "title"), [("zh_CN.UTF-8", "存储卡的使用步骤"), ("C.UTF-8", "What to do with the card:")]
 )
 def test_the_command_tells_it_on_stderr(firmware_file: Path, tmp_path: Path, locale: str, title: str) -> None:
-    arguments = ["image", "--mac", MAC, "--size", "32MiB", "--firmware", firmware_file, tmp_path / "card.img", "--json"]
-    environment = {**ENVIRONMENT, "LC_ALL": locale, "PYTHONUTF8": "1"}
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], env=environment, capture_output=True, check=True, timeout=50
-    )
-    shown, document = done.stderr.decode(), json.loads(done.stdout)
+    shown = _write_image(firmware_file, tmp_path / "card.img", locale).stderr.decode()
     assert title in shown
+    assert "  9. " in shown
+
+
+def test_json_has_it_in_english(firmware_file: Path, tmp_path: Path) -> None:
+    images = dict.fromkeys(("zh_CN.UTF-8", "C.UTF-8"), tmp_path / "card.img")
+    chinese, english = (_write_image(firmware_file, file, locale, "--json") for locale, file in images.items())
+    document = json.loads(chinese.stdout)
     assert len(document["procedure"]) == 9
     for number, step in enumerate(document["procedure"], 1):
-        assert f"  {number}. {step}\n" in shown.replace(os.linesep, "\n")
+        assert f"  {number}. {step}\n" in english.stderr.decode().replace(os.linesep, "\n")
+    assert chinese.stdout == english.stdout
+
+
+def _write_image(firmware: Path, file: Path, locale: str, *options: str) -> "subprocess.CompletedProcess[bytes]":
+    arguments = ["image", "--mac", MAC, "--size", "32MiB", "--firmware", str(firmware), str(file), *options]
+    environment = {**ENVIRONMENT, "LC_ALL": locale, "PYTHONUTF8": "1"}
+    return subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, check=True, timeout=50)

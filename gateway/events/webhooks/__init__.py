@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
 
+from firmware_tools.language import message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
 from gateway.events.event import EventFilter
 from gateway.events.log import EventLog
@@ -134,9 +135,20 @@ class Webhooks:
         self._policy.check_url(url)
         EventFilter.parse(types, camera)
         if len(name) > MAX_NAME_LENGTH or not name.isprintable():
-            raise InvalidRequest([FieldError("name", f"must be at most {MAX_NAME_LENGTH} printable characters")])
+            raise InvalidRequest(
+                [
+                    FieldError(
+                        "name",
+                        message(
+                            "must be at most {max_name_length} printable characters", max_name_length=MAX_NAME_LENGTH
+                        ),
+                    )
+                ]
+            )
         if len(self._deliveries) >= MAX_WEBHOOKS:
-            raise Conflict(f"there are {MAX_WEBHOOKS} webhooks already: remove one first")
+            raise Conflict(
+                message("there are {max_webhooks} webhooks already: remove one first", max_webhooks=MAX_WEBHOOKS)
+            )
         cursor = self._event_log.last_published
         webhook = Webhook(
             id=secrets.token_hex(4),
@@ -182,7 +194,9 @@ class Webhooks:
 
     def _get(self, webhook_id: str) -> Delivery:
         if webhook_id not in self._deliveries:
-            raise NotFound(f"there is no webhook {webhook_id!r}: see the list of webhooks")
+            raise NotFound(
+                message("there is no webhook {webhook_id!r}: see the list of webhooks", webhook_id=webhook_id)
+            )
         return self._deliveries[webhook_id]
 
     def _load(self, webhook: Webhook, cursor: int) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.storage.recovery.page_map import PAGE_BYTES
 from gateway.storage.recovery.page_tables import build_first_page, write_first_page
@@ -35,7 +36,11 @@ def write_log_back(damaged: Path) -> None:
         _close_last(damaged)
     if log.exists():
         raise StateError(
-            f"{damaged}: its log cannot be written back; free some space on the disk, and close programs that use it"
+            message(
+                "{damaged}: its log cannot be written back; free some space on the disk, and close "
+                "programs that use it",
+                damaged=damaged,
+            )
         )
 
 
