@@ -23,6 +23,10 @@ MAX_PICTURE_BYTES: Final = 7 * 1024 * 1024
 """A form may have a little more."""
 MAX_PIXELS: Final = 60_000_000
 """Phones take pictures of up to 50 million pixels."""
+MAX_PNG_PIXELS: Final = 16_000_000
+"""A PNG cannot be decoded smaller, as a JPEG is: it takes five bytes of memory for each pixel."""
+MAX_WAIT_S: Final = 20.0
+"""How long a picture waits for others."""
 DECODE_TIMEOUT_S: Final = 20.0
 """How long decoding may take; a small computer needs a few seconds for the largest pictures."""
 _MAX_MEMORY_BYTES: Final = 400 * 1024 * 1024
@@ -45,22 +49,24 @@ def can_decode() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("PIL", "zxingcpp"))
 
 
-async def read_activation_number(picture: bytes, *, others: Iterable[str] = ()) -> str:
+async def read_activation_number(picture: bytes, *, turn: asyncio.Lock, others: Iterable[str] = ()) -> str:
     """Return the activation number that a picture shows.
 
-    `others` are texts that also stand on labels and are none, as the camera's serial number. Raises `InvalidRequest`
-    with the field `photo` if the picture is too large or has no such code, or takes too long.
+    Pictures with the same `turn` are decoded one after the other, since each takes much memory. `others` are texts that
+    also stand on labels and are none, as the camera's serial number. Raises `InvalidRequest` with the field `photo` if
+    the picture is too large or has no such code, or takes too long.
     """
     if len(picture) > MAX_PICTURE_BYTES:
         raise _refuse(message("The picture has more than {size} MB.", size=MAX_PICTURE_BYTES // 1024**2))
     size = read_picture_size(picture)
     if size is None or min(size) < 1:
         raise _refuse(message("This is no JPEG or PNG picture."))
-    if size[0] * size[1] > MAX_PIXELS:
-        raise _refuse(message("The picture has more than {count} million pixels.", count=MAX_PIXELS // 10**6))
+    max_pixels = MAX_PNG_PIXELS if picture.startswith(b"\x89PNG") else MAX_PIXELS
+    if size[0] * size[1] > max_pixels:
+        raise _refuse(message("The picture has more than {count} million pixels.", count=max_pixels // 10**6))
     if not can_decode():
         raise _refuse(message("This gateway cannot read pictures: type the number."))
-    number = choose_number((await _decode_in_child(picture)).splitlines(), others)
+    number = choose_number((await _decode_in_turn(picture, turn)).splitlines(), others)
     if number is None:
         raise _refuse(_UNREADABLE)
     return number
@@ -82,8 +88,20 @@ def choose_number(codes: Iterable[str], others: Iterable[str] = ()) -> str | Non
     return max(with_digits, key=lambda part: (part.isdigit(), len(part)), default=None)
 
 
-async def _decode_in_child(picture: bytes) -> str:
+async def _decode_in_turn(picture: bytes, turn: asyncio.Lock) -> str:
     """Return the texts of the codes, one in each line."""
+    try:
+        async with asyncio.timeout(MAX_WAIT_S):
+            await turn.acquire()
+    except TimeoutError as exc:
+        raise _refuse(message("Other pictures are being read: try again, or type the number.")) from exc
+    try:
+        return await _decode_in_child(picture)
+    finally:
+        turn.release()
+
+
+async def _decode_in_child(picture: bytes) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __name__,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,

@@ -124,7 +124,9 @@ async def answer_activation(context: PageContext) -> web.StreamResponse:
     if "photo" in form.files:
         others = [sn, *([camera.mac, camera.mac[-5:]] if camera is not None else [])]
         try:
-            draft.activation_number = await read_activation_number(form.files["photo"].data, others=others)
+            draft.activation_number = await read_activation_number(
+                form.files["photo"].data, turn=context.site.photo_turn, others=others
+            )
         except InvalidRequest as exc:
             return _ask(context, "activation", draft, exc)
         draft.answered.discard("activation")

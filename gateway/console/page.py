@@ -1,11 +1,12 @@
 """The pages of the console as data. Sign-in, CSRF checks, languages and failures follow from it."""
 
+import asyncio
 import functools
 import hashlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
@@ -75,6 +76,8 @@ class Site:
     """The beginning of the name of the session's cookie: browsers send a cookie to all ports of a host."""
     simulated_store: SimulatedStoreControl | None = None
     """How the store is told to misbehave, where it is a simulated one."""
+    photo_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Photographs are read one after the other."""
 
     def name_cookie(self, *, secure: bool) -> str:
         """Return the name of the session's cookie. Over plain HTTP a browser replaces no cookie that came by HTTPS."""

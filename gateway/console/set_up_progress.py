@@ -113,7 +113,9 @@ async def retry(context: PageContext) -> web.StreamResponse:
         draft.confirm_erase = draft.confirm_erase or form.is_ticked("confirm_erase")
     try:
         if "photo" in form.files:
-            draft.activation_number = await read_activation_number(form.files["photo"].data, others=[job.sn])
+            draft.activation_number = await read_activation_number(
+                form.files["photo"].data, turn=context.site.photo_turn, others=[job.sn]
+            )
         request = draft.make_request(with_network=not _has_joined(job))
         await context.gateway.provisioning.start(job.sn, request)
     except Problem as exc:
