@@ -241,3 +241,32 @@ async def test_the_set_up_goes_on_when_the_gateway_restarts(
         await begin(page, console, camera.sn)
         await expect(page.locator(".verdict.ok")).to_be_visible(timeout=2 * SLOW_MS)
     assert (camera.state.name, camera.state.activated) == ("Till", True)
+
+
+async def test_three_cameras_are_set_up_at_the_same_time_with_all_pages_closed(
+    console: Console, browser: Browser, store: SimulatedStore
+) -> None:
+    await find(console.gateway, store.cameras)
+    context, page = await open_browser_session(browser, console, "installer")
+    first, *new = store.cameras
+    await begin(page, console, first.sn)
+    await page.locator('input[value="keep"]').check()
+    await page.locator("#network-form button:not([type])").click()
+    await page.locator('button[value="skip"]').click()
+    await page.get_by_role("button", name="Set it up now").click()
+    await expect(page.locator("#progress")).to_be_visible()
+    for number, camera in enumerate(new):
+        await begin(page, console, camera.sn)
+        await choose_network(page, WIFI_SSID, WIFI_PASSWORD)
+        await type_number(page, store.activation_numbers[camera.sn])
+        await name_it(page, f"Camera {number}")
+        await expect(page.locator("#progress")).to_be_visible()
+    await page.close()
+    page = await context.new_page()
+    for camera in store.cameras:
+        await begin(page, console, camera.sn)
+        await expect(page.locator(".verdict.ok")).to_be_visible(timeout=SLOW_MS)
+        assert camera.state.activated
+    assert [camera.state.name for camera in new] == ["Camera 0", "Camera 1"]
+    await page.goto(f"{console.url}console/cameras?kind=managed")
+    await expect(page.locator(".camera-list tbody tr")).to_have_count(3)
