@@ -1,6 +1,7 @@
 """What callers send to the gateway's own calls, as pydantic models, and the reasons for which it is refused."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -36,4 +37,23 @@ def _reason(model: type[RequestModel], error: Any) -> str:
         case "value_error":
             return describe_error(error["ctx"]["error"])
         case _:
-            return _SUBJECT.sub("must ", error["msg"])
+            text = _SUBJECT.sub("must ", error["msg"])
+            return next((known for known in _list_reasons(error.get("ctx") or {}) if known == text), text)
+
+
+def _list_reasons(limits: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the texts of pydantic that are known in other languages, with the limits of an error."""
+    return (
+        message("must be a valid string"),
+        message("must be a valid integer"),
+        message("must be a valid number"),
+        message("must be a valid boolean"),
+        message("must be a valid list"),
+        message("must be a valid dictionary"),
+        message("must be less than or equal to {limit}", limit=limits.get("le", "")),
+        message("must be greater than or equal to {limit}", limit=limits.get("ge", "")),
+        message("must have at most {limit} characters", limit=limits.get("max_length", "")),
+        message("must have at least {limit} characters", limit=limits.get("min_length", "")),
+        message("must have at least {limit} character", limit=limits.get("min_length", "")),
+        message("must be {expected}", expected=limits.get("expected", "")),
+    )

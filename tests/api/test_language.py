@@ -45,3 +45,14 @@ async def test_field_errors_are_chinese_for_who_asks(admin: Any) -> None:
     assert chinese["errors"] == [{"parameter": "sn", "reason": "只能含字母、数字和 ._-，最多 128 个字符"}]
     assert chinese["title"] == "请求无效"
     assert chinese["detail"] == "sn：只能含字母、数字和 ._-，最多 128 个字符"
+
+
+async def test_wrong_types_and_limits_are_named_in_chinese_for_who_asks(admin: Any) -> None:
+    for body, english, chinese in (
+        ({"sn": 1}, "must be a valid string", "必须是字符串"),
+        ({}, "is required", "必填"),
+        ({"sn": "S", "nonsense": 1}, "is not a parameter of this call", "不是此接口的参数"),
+    ):
+        for headers, expected in (({}, english), (CHINESE, chinese)):
+            response = await admin("POST", "/api/v1/cameras", body, headers=headers)
+            assert response.body["errors"][0]["reason"].startswith(expected)
