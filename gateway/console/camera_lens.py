@@ -12,7 +12,7 @@ from gateway.console.camera_actions import ask_again, is_confirmed
 from gateway.console.detection_schedule import DAYS, DetectionSchedule
 from gateway.console.page import ConsolePage, PageContext, is_fragment
 from gateway.console.parameter_form import ParameterField, make_fields, read_arguments
-from gateway.errors import FieldError, InvalidRequest, NotFound, Problem
+from gateway.errors import CameraResponseMalformed, FieldError, InvalidRequest, NotFound, Problem, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.parameters import Choice
@@ -146,7 +146,8 @@ async def _read_values(context: PageContext) -> tuple[dict[str, Any], Problem | 
                     response = await context.gateway.cameras.call(context.sn, _get(path).encode({}))
                 except Problem as exc:
                     problem = exc
-                    if exc.status in (502, 504, 409, 404):  # the camera is away, or cannot be called at all
+                    # Else it is away, or cannot be called at all; older firmware lacks some calls.
+                    if not isinstance(exc, CameraResponseMalformed | VendorRefused):
                         break
                 else:
                     _take(values, path, response.data)

@@ -134,3 +134,29 @@ def test_a_schedule_is_what_the_vendor_takes() -> None:
     ):
         with pytest.raises(InvalidRequest):
             DetectionSchedule.from_form(is_always=False, **fields)  # type: ignore[arg-type]
+
+
+async def test_firmware_that_lacks_a_call_does_not_hide_the_other_settings(
+    console: Console, camera: SimulatedCamera
+) -> None:
+    camera.state.config.detection.start_time, camera.state.config.detection.weekday = 90, 1
+    camera.faults.add("status", path="config/getZoomFocusConf", status=404)
+    camera.faults.add("refuse", path="config/getIrMode", code=5)
+    await console.sign_in("installer")
+    _, html = await console.get(f"cameras/{camera.sn}/lens/settings")
+    assert "Not everything is shown" in html
+    assert 'value="01:30"' in html
+    assert "works" in html  # the memory card
+
+
+async def test_what_the_camera_says_is_not_trusted(console: Console, camera: SimulatedCamera) -> None:
+    await console.sign_in("installer")
+    camera.faults.add("garbage", path="config/getIrMode")
+    camera.faults.add("html", path="config/getRotationAngles")
+    camera.state.config.lens.zoom = -(10**18)
+    camera.state.config.rotation = 10**6
+    camera.state.card_status = 10**9
+    camera.state.config.detection.start_time = -5
+    response, html = await console.get(f"cameras/{camera.sn}/lens/settings")
+    assert response.status == 200
+    assert "not known to the camera" in html

@@ -270,3 +270,21 @@ async def test_three_cameras_are_set_up_at_the_same_time_with_all_pages_closed(
     assert [camera.state.name for camera in new] == ["Camera 0", "Camera 1"]
     await page.goto(f"{console.url}console/cameras?kind=managed")
     await expect(page.locator(".camera-list tbody tr")).to_have_count(3)
+
+
+async def test_looking_for_networks_again_sends_no_password(
+    console: Console, browser: Browser, store: SimulatedStore
+) -> None:
+    camera = store.cameras[1]
+    await find(console.gateway, [camera])
+    _, page = await open_browser_session(browser, console, "installer")
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    await begin(page, console, camera.sn)
+    await expect(page.locator("#networks")).to_contain_text(WIFI_SSID)
+    await page.locator("#password").fill("verysecret")
+    addresses.clear()
+    async with page.expect_response("**/networks*"):
+        await page.get_by_role("button", name="Look again").click()
+    assert not [one for one in addresses if "verysecret" in one]
+    assert await page.locator("#password").input_value() == "verysecret"
