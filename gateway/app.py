@@ -65,21 +65,27 @@ Part = TypeVar("Part", bound=_Closable)
 class Gateway:
     """Every part of a running gateway. Make one with `open`, and `close` it."""
 
-    def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
-        """Take the settings, and the supervisor of every long-lived task; `open` assembles the parts."""
+    def __init__(self, settings: Settings, supervisor: Supervisor, settings_file: Path | None = None) -> None:
+        """Take the settings, the supervisor of every long-lived task, and the file of the settings."""
         self.settings = settings
+        self.settings_file = settings_file
+        """The file that the settings are from; None if there is none."""
         self.supervisor = supervisor
         self.started_at = time.monotonic()
         self._parts = AsyncExitStack()
 
     @classmethod
-    async def open(cls, settings: Settings, supervisor: Supervisor | None = None) -> Self:
+    async def open(
+        cls, settings: Settings, supervisor: Supervisor | None = None, *, settings_file: Path | None = None
+    ) -> Self:
         """Open the state directory and assemble the parts; nothing is sent yet.
+
+        Backups hold the file of the settings.
 
         Raises `StateError` if the directory is held by another gateway or cannot be used, and `SettingsError`.
         """
         logs.add_secrets(settings.secrets)
-        gateway = cls(settings, supervisor or Supervisor())
+        gateway = cls(settings, supervisor or Supervisor(), settings_file)
         try:
             await gateway._assemble()
         except BaseException:

@@ -10,6 +10,9 @@ COMMAND_LANGUAGE = "firmware_tools.command_language"
 """The language of commands, shared by those of the card tools and of the gateway."""
 LANGUAGE = "firmware_tools.language"
 """Texts in two languages: the one module of the card tools that the gateway shares."""
+CARD_GUIDE = "firmware_tools.procedure"
+"""What a firmware card needs and how it is used: the modules of the card tools that the console shows."""
+CARD_GUIDE_MODULES = {CARD_GUIDE, "firmware_tools.card", "firmware_tools.errors", "firmware_tools.mac"}
 FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
 """What every part may import: the error tree, the pure protocol, texts, and what all parts stand on."""
 PARTS = FOUNDATION | {"gateway.settings", "gateway.storage"}
@@ -45,10 +48,15 @@ ALLOWED = {
 }
 ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {"gateway.app"}
 ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {"gateway.doctor"}
-ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support"}
-ALLOWED["gateway.cli"] = ALLOWED["gateway.console"] | {"gateway.console", "gateway.simulator", COMMAND_LANGUAGE}
+ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support", CARD_GUIDE}
+ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
+    "gateway.console",
+    "gateway.simulator",
+    COMMAND_LANGUAGE,
+}
 ALLOWED["gateway.__main__"] = {"gateway.cli"}
-ALLOWED["firmware_tools"] = {LANGUAGE, COMMAND_LANGUAGE}
+ALLOWED["firmware_tools"] = {LANGUAGE, COMMAND_LANGUAGE, CARD_GUIDE}
+ALLOWED[CARD_GUIDE] = {LANGUAGE}
 ALLOWED[COMMAND_LANGUAGE] = {LANGUAGE}
 ALLOWED[LANGUAGE] = set()
 
@@ -56,6 +64,8 @@ ALLOWED[LANGUAGE] = set()
 def layer(module: str) -> str:
     if module in (LANGUAGE, COMMAND_LANGUAGE):
         return module
+    if module in CARD_GUIDE_MODULES:
+        return CARD_GUIDE
     return ".".join(module.split(".")[:2]) if module.startswith("gateway.") else module.split(".")[0]
 
 

@@ -15,6 +15,7 @@ from gateway.cli.command import CommandContext, run_command
 from gateway.console.site import add_console
 from gateway.runtime import logs
 from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
+from gateway.settings import find_settings_file
 
 _HEALTH_INTERVAL_S: Final = 30.0
 _HEALTH_TIMEOUT_S: Final = 10.0
@@ -38,7 +39,7 @@ async def _serve(context: CommandContext) -> None:
     stop = stop_signal()
     manager = ServiceManager.from_environment()
     async with manager.extend_start():
-        gateway = await Gateway.open(settings)
+        gateway = await Gateway.open(settings, settings_file=find_settings_file(context.config))
     try:
         async with serve(gateway, add_pages=add_console) as urls:
             serves = f"serves on {' '.join(urls)}"

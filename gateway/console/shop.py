@@ -7,6 +7,8 @@ from firmware_tools.language import Message, message
 from gateway.protocol.endpoint import Scope
 
 ACCESS: Final = "/console/shop"
+BACKUP: Final = "/console/shop/backup"
+CARDS: Final = "/console/shop/cards"
 AUDIT: Final = "/console/shop/audit"
 
 
@@ -24,6 +26,8 @@ class Tab:
 
 TABS: Final = (
     Tab(ACCESS, message("Access"), "installer"),
+    Tab(CARDS, message("Firmware cards"), "installer"),
+    Tab(BACKUP, message("Backup and version"), "admin"),
     Tab(AUDIT, message("Who did what"), "admin"),
 )
 """The pages of the shop, in the order in which they are shown."""

@@ -12,12 +12,14 @@ from gateway.app import Gateway
 from gateway.console import (
     access,
     audit,
+    backup,
     camera_actions,
     camera_lens,
     camera_page,
     camera_picture,
     camera_set_up,
     cameras,
+    cards,
     developer,
     home,
     live,
@@ -49,6 +51,8 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *outbox.PAGES,
     *today.PAGES,
     *access.PAGES,
+    *cards.PAGES,
+    *backup.PAGES,
     *audit.PAGES,
     *developer.PAGES,
 )
