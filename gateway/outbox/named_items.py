@@ -38,9 +38,12 @@ def find_named_items(relay: RelayPolicy, references: Collection[str], document: 
 
 
 def _entries(value: Any) -> list[Any]:
-    """Return the entries of a result list, also of one that is not written as a list. Empty ones name nothing."""
+    """Return the entries of a result list, also of one that is not written as a list. Null and "" name nothing.
+
+    An empty object may be an item whose number the cloud left out, so it stays: it names an unknown item.
+    """
     entries = value if isinstance(value, list) else [value] if value else []
-    return [entry for entry in entries if entry not in (None, "", {}, [])]
+    return [entry for entry in entries if entry not in (None, "")]
 
 
 class _Matcher:

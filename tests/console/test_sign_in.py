@@ -253,3 +253,10 @@ async def test_after_a_session_by_https_another_one_opens_by_http(store: Simulat
             await page.get_by_role("button", name="Sign in").click()
             await expect(page.get_by_role("heading", level=1)).to_have_text("Is the shop all right?")
         await context.close()
+
+
+async def test_no_page_leads_to_an_authority_that_there_is_not(console: Console) -> None:
+    assert console.gateway.authority is None
+    await console.sign_in("admin")
+    for path in ("sign-in", "", "shop"):
+        assert "/authority" not in (await console.get(path))[1]
