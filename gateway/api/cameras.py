@@ -15,6 +15,7 @@ from gateway.api.bodies import (
     WifiBody,
     read_body,
 )
+from gateway.api.changes import name_object
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.cameras.capture import capture
 from gateway.cameras.management import add_camera as add_managed_camera
@@ -60,6 +61,7 @@ async def list_cameras(context: RequestContext) -> web.StreamResponse:
 async def add_camera(context: RequestContext) -> web.StreamResponse:
     """Make a camera managed: a person says that this gateway is to call it, and confirms its certificate."""
     body = await read_body(context.request, CameraBody)
+    name_object(context.request, body.sn)
     gateway = context.gateway
     camera = await add_managed_camera(
         gateway.registry,

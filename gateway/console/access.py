@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import segno
 from aiohttp import web
 
 from firmware_tools.language import Message, message
@@ -78,6 +77,8 @@ async def show_access(context: PageContext) -> web.StreamResponse:
 
 async def create_pairing_code(context: PageContext) -> web.StreamResponse:
     """Make a code that opens a session, and show it."""
+    import segno  # here, since it takes memory and is rarely needed
+
     form = await context.read_form()
     name = form.text("name") or "phone"
     try:

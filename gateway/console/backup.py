@@ -13,7 +13,6 @@ from typing import Final
 from aiohttp import web
 
 from firmware_tools.language import message
-from gateway.backup.create import create_backup
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import BACKUP, TABS
 from gateway.errors import Conflict
@@ -43,6 +42,9 @@ def is_private(request: web.Request) -> bool:
 
 async def download_backup(context: PageContext) -> web.StreamResponse:
     """Make a backup, send it, and delete it here."""
+    # Imported here, since it takes memory and is rarely needed.
+    from gateway.backup.create import create_backup
+
     form = await context.read_form()
     if not is_private(context.request) and not form.is_ticked("readable"):
         return context.redirect(BACKUP, notice=_ASK, failed=True)

@@ -266,7 +266,17 @@ def _lens_path(context: PageContext) -> str:
 PAGES = (
     ConsolePage("GET", "cameras/{sn}/lens", show_lens, "installer"),
     ConsolePage("GET", "cameras/{sn}/lens/settings", show_settings, "installer", shows="part"),
-    ConsolePage("POST", "cameras/{sn}/lens/detection", change_detection, "installer"),
-    ConsolePage("POST", "cameras/{sn}/lens/format", format_card, "installer"),
-    ConsolePage("POST", "cameras/{sn}/lens/{setting}", change_setting, "installer"),
+    ConsolePage(
+        "POST",
+        "cameras/{sn}/lens/detection",
+        change_detection,
+        "installer",
+        does=message("Change when a camera detects people"),
+    ),
+    ConsolePage(
+        "POST", "cameras/{sn}/lens/format", format_card, "installer", does=message("Format the card of a camera")
+    ),
+    ConsolePage(
+        "POST", "cameras/{sn}/lens/{setting}", change_setting, "installer", does=message("Change a setting of a camera")
+    ),
 )

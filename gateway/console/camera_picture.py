@@ -148,5 +148,7 @@ PAGES = (
     ConsolePage("GET", "cameras/{sn}/snapshot", send_snapshot, "media", shows="data"),
     ConsolePage("GET", "cameras/{sn}/stream-address", show_address, "installer", shows="part"),
     ConsolePage("GET", "cameras/{sn}/door-line", show_door_line, "installer", shows="part"),
-    ConsolePage("POST", "cameras/{sn}/door-line", set_door_line, "installer"),
+    ConsolePage(
+        "POST", "cameras/{sn}/door-line", set_door_line, "installer", does=message("Draw the door line of a camera")
+    ),
 )

@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from firmware_tools.language import message
+from gateway.api.changes import name_object
 from gateway.cameras.management import add_camera
 from gateway.console.camera_list import KINDS, SORT_KEYS, CameraQuery, list_reports
 from gateway.console.camera_report import OFFLINE_ALARM_S, report_camera
@@ -73,6 +74,7 @@ async def add(context: PageContext) -> web.StreamResponse:
     """Make a camera managed. If its certificate is unusual, a person has to compare it first."""
     form, gateway = await context.read_form(), context.gateway
     sn, address = form.text("sn"), form.text("address")
+    name_object(context.request, sn)
     certificate = form.text("certificate") if form.is_ticked("compared") else ""
     try:
         if not sn:

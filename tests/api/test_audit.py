@@ -52,3 +52,10 @@ async def test_pages_and_scope(admin: Rest, pos: Rest) -> None:
 )
 def test_the_hot_path_is_not_audited(route: Any) -> None:
     assert not route.audited
+
+
+async def test_a_camera_is_named_by_its_serial_number(admin: Rest, ours: SimulatedCamera) -> None:
+    assert (await admin("DELETE", f"/api/v1/cameras/{ours.sn}")).status == 204
+    assert (await admin("POST", "/api/v1/cameras", {"sn": ours.sn, "address": ours.address})).status in (200, 201)
+    changes = what((await admin("GET", "/api/v1/audit")).body)
+    assert [one[2:] for one in changes[:2]] == [("Make a camera managed", ours.sn), ("Forget a camera", ours.sn)]

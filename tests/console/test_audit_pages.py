@@ -3,6 +3,7 @@
 from playwright.async_api import Browser, expect
 
 from gateway.audit.change import NewChange
+from gateway.console.site import PAGES
 from tests.console.conftest import Console, open_browser_session
 
 HOSTILE = '"><script>document.title=1</script>'
@@ -38,3 +39,7 @@ async def test_only_an_administrator_sees_it(console: Console) -> None:
     await console.sign_in("installer")
     response, _ = await console.get("shop/audit")
     assert response.status == 403
+
+
+def test_every_page_that_changes_something_says_what_in_words() -> None:
+    assert [one.path for one in PAGES if one.method == "POST" and one.scope and one.audited and not one.does] == []

@@ -100,7 +100,8 @@ def test_an_entry_that_may_mean_two_items_names_none() -> None:
 
 
 @pytest.mark.parametrize("entry", [
-    "C", 8, True, {}, [], ["A"], {"order_no": "C", "id": "A"}, {"id": "A", "reason": "B"}, {"reason": "none"}, {"order_no": {}},
+    "C", 8, True, {}, [], ["A"], {"order_no": "C", "id": "A"}, {"id": "A", "reason": "B"}, {"reason": "none"},
+    {"order_no": {}},
 ])  # fmt: skip
 def test_an_entry_that_names_no_item_or_several_is_not_swallowed(entry: Any) -> None:
     data = {"invalid_list": ["A", entry]}
