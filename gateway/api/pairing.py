@@ -14,6 +14,7 @@ from gateway.runtime.token_bucket import TokenBucket
 VALID_S: Final = 600.0
 """How long a code is good, in seconds."""
 CODE_LENGTH: Final = 8
+_HALF_LENGTH: Final = CODE_LENGTH // 2
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without those that look like another one: 0 and O, 1, I and L."""
 _MAX_CODES: Final = 20
@@ -34,6 +35,11 @@ class PairingCode:
     """What the session may do."""
     expires_at: float
     """Until when it is good, in monotonic seconds."""
+
+    @property
+    def readable(self) -> str:
+        """The code in two halves, which people read more easily."""
+        return f"{self.code[:_HALF_LENGTH]}-{self.code[_HALF_LENGTH:]}"
 
 
 class PairingCodes:
@@ -73,6 +79,14 @@ class PairingCodes:
             )
         del self._tries[address]
         return known
+
+    def remaining_s(self, code: PairingCode) -> float:
+        """Return for how many seconds a code is still good; 0 if it was used, replaced or withdrawn."""
+        return max(0.0, code.expires_at - self._clock()) if code.code in self._codes else 0.0
+
+    def withdraw(self, code: PairingCode) -> None:
+        """Let a code be good no longer."""
+        self._codes.pop(code.code, None)
 
     def _count_try(self, address: str) -> None:
         bucket = self._tries.pop(address, None) or TokenBucket(_TRIES_PER_MINUTE / 60, _TRIES_PER_MINUTE, self._clock)

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from gateway.api.first_sign_in import FirstSignIn
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.server import serve
 from gateway.app import Gateway
@@ -52,7 +53,8 @@ async def _serve(context: CommandContext) -> None:
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(_COLLECTION_THRESHOLD)
-                await stop.wait()
+                async with FirstSignIn(gateway):
+                    await stop.wait()
     finally:
         await gateway.close()
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from firmware_tools.language import Message, message
 from gateway.api.addresses import find_console_urls, find_sign_in_urls
 from gateway.api.changes import name_object
-from gateway.api.pairing import CODE_LENGTH, VALID_S
+from gateway.api.pairing import VALID_S
 from gateway.api.scopes import SCOPES, list_scopes
 from gateway.api.token_table import MAX_NAME_LENGTH, TokenRecord
 from gateway.console.form import Form
@@ -30,7 +30,6 @@ SCOPE_TEXTS: Final[Mapping[Scope, tuple[Message, Message]]] = {
     "admin": (message("Administrator"), message("may do everything, also give access to others")),
 }
 """What each scope is called, and what its holder may do."""
-_HALF_CODE: Final = CODE_LENGTH // 2
 _MAX_SESSION_NAME_LENGTH: Final = MAX_NAME_LENGTH - 16
 """A number may be added to the name of a session."""
 _NAME_PROBLEM: Final = message("must be at most {count} printable characters", count=_MAX_SESSION_NAME_LENGTH)
@@ -88,10 +87,10 @@ async def create_pairing_code(context: PageContext) -> web.StreamResponse:
     except Problem as exc:
         return _render(context, pairing_problem=exc)
     name_object(context.request, name)
-    code = context.gateway.pairing.create(name, scopes).code
-    picture = segno.make(find_sign_in_urls(context.gateway, code)[0], error="m", micro=False)
+    code = context.gateway.pairing.create(name, scopes)
+    picture = segno.make(find_sign_in_urls(context.gateway, code.code)[0], error="m", micro=False)
     shown = ShownCode(
-        f"{code[:_HALF_CODE]}-{code[_HALF_CODE:]}",
+        code.readable,
         picture.svg_data_uri(scale=5, border=4, light="white"),
         find_console_urls(context.gateway),
     )
