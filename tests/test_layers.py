@@ -33,7 +33,7 @@ ALLOWED = {
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.outbox"},
-    "gateway.support": PARTS,
+    "gateway.support": PARTS | {"gateway.outbox"},
     "gateway.app": PARTS
     | {
         "gateway.audit",

@@ -1,4 +1,4 @@
-"""The backup as a download, and which version is installed."""
+"""The backup and the support bundle as downloads, and which version is installed."""
 
 import asyncio
 import contextlib
@@ -7,23 +7,27 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import aiohttp
 from aiohttp import web
 
 from firmware_tools.language import message
+from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import BACKUP, TABS
-from gateway.errors import Conflict
+from gateway.errors import Conflict, StateError
+from gateway.protocol import json_text
 
 _CHUNK_BYTES: Final = 256 * 1024
 _FOLDER_PREFIX: Final = "download-"
-"""How the folder begins in which a backup is made: in the state directory, since /tmp may be memory."""
+"""How the folder begins in which a download is made: in the state directory, since /tmp may be memory."""
 _ASK: Final = message(
     "This connection is not encrypted, and the backup holds every secret: tick the box if nobody else is on this Wi-Fi."
 )
-_BUSY: Final = message("a backup is being made already; wait until it is downloaded")
+_BUSY: Final = message("another file is being made already; wait until it is downloaded")
 
 
 async def show_backup(context: PageContext) -> web.StreamResponse:
@@ -48,22 +52,72 @@ async def download_backup(context: PageContext) -> web.StreamResponse:
     form = await context.read_form()
     if not is_private(context.request) and not form.is_ticked("readable"):
         return context.redirect(BACKUP, notice=_ASK, failed=True)
-    lock = context.site.backup_lock
+    gateway = context.gateway
+
+    async def make(file: Path) -> None:
+        await asyncio.to_thread(create_backup, gateway.settings, gateway.settings_file, file)
+
+    return await _download(context, "sunmi-gateway", make)
+
+
+async def download_support_bundle(context: PageContext) -> web.StreamResponse:
+    """Make a support bundle, send it, and delete it here."""
+    from gateway.doctor.check import CheckContext, run_checks
+    from gateway.doctor.checks import CHECKS
+    from gateway.support.create import Get, create_bundle
+
+    gateway = context.gateway
+
+    @contextlib.asynccontextmanager
+    async def connect(_: object) -> AsyncIterator[Get]:
+        if not HAS_UNIX_SOCKETS:
+            raise StateError("this system has no Unix sockets, over which the gateway is asked")
+        async with socket_session(gateway.socket) as session:
+            yield lambda path: _get(session, path)
+
+    async def collect_findings() -> list[dict[str, Any]]:
+        return [one.describe() for one in await run_checks(CheckContext(gateway.settings, gateway), CHECKS)]
+
+    async def make(file: Path) -> None:
+        await create_bundle(
+            file,
+            gateway.settings_file,
+            connect=connect,
+            collect_findings=collect_findings,
+            secrets=gateway.settings.secrets,
+        )
+
+    return await _download(context, "sunmi-gateway-support", make)
+
+
+async def _get(session: aiohttp.ClientSession, path: str) -> Any:
+    """GET a path below `/api/v1/` as a command would, and return its JSON. Raises `StateError`."""
+    try:
+        async with session.get(f"/api/v1/{path}") as response:
+            response.raise_for_status()
+            return json_text.loads(await response.read())
+    except aiohttp.ClientError as exc:
+        raise StateError(str(exc)) from exc
+
+
+async def _download(context: PageContext, name: str, make: Callable[[Path], Awaitable[None]]) -> web.StreamResponse:
+    """Make a file, send it, and delete it here. Raises `Conflict` while another one is made."""
+    lock = context.site.download_lock
     if lock.locked():
         raise Conflict(_BUSY)
-    gateway = context.gateway
+    directory = context.gateway.directory.path
     async with lock:
-        for old in gateway.directory.path.glob(f"{_FOLDER_PREFIX}*"):  # of a gateway that was killed
+        for old in directory.glob(f"{_FOLDER_PREFIX}*"):  # of a gateway that was killed
             shutil.rmtree(old, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX, dir=gateway.directory.path) as folder:
-            file = Path(folder) / "backup.tar.gz"
-            await asyncio.to_thread(create_backup, gateway.settings, gateway.settings_file, file)
-            return await _send(context.request, file)
+        with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX, dir=directory) as folder:
+            file = Path(folder) / "download.tar.gz"
+            await make(file)
+            return await _send(context.request, name, file)
 
 
-async def _send(request: web.Request, file: Path) -> web.StreamResponse:
-    """Send a file as a download. A browser that goes away ends it."""
-    name = f"sunmi-gateway-{time.strftime('%Y-%m-%d-%H%M', time.gmtime())}.tar.gz"
+async def _send(request: web.Request, name: str, file: Path) -> web.StreamResponse:
+    """Send a file as a download, with the time in its name. A browser that goes away ends it."""
+    name = f"{name}-{time.strftime('%Y-%m-%d-%H%M', time.gmtime())}.tar.gz"
     response = web.StreamResponse(
         headers={
             "Content-Type": "application/gzip",
@@ -84,4 +138,11 @@ async def _send(request: web.Request, file: Path) -> web.StreamResponse:
 PAGES = (
     ConsolePage("GET", "shop/backup", show_backup, "admin"),
     ConsolePage("POST", "shop/backup", download_backup, "admin", does=message("Download a backup")),
+    ConsolePage(
+        "POST",
+        "shop/support-bundle",
+        download_support_bundle,
+        "admin",
+        does=message("Download a support bundle"),
+    ),
 )

@@ -78,8 +78,8 @@ class Site:
     """How the store is told to misbehave, where it is a simulated one."""
     photo_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Photographs are read one after the other."""
-    backup_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a backup is made and sent: it takes room on the disk."""
+    download_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a backup or a support bundle is made and sent: it takes room on the disk."""
 
     def name_cookie(self, *, secure: bool) -> str:
         """Return the name of the session's cookie. Over plain HTTP a browser replaces no cookie that came by HTTPS."""

@@ -1,5 +1,8 @@
-"""The backup as a download."""
+"""The backup and the support bundle as downloads."""
 
+import asyncio
+import json
+import tarfile
 from pathlib import Path
 
 import aiohttp
@@ -8,11 +11,19 @@ from playwright.async_api import Browser, expect
 
 from gateway.api.server import serve
 from gateway.app import Gateway
+from gateway.audit.change import Change
 from gateway.backup import archive
 from gateway.console.site import add_console
 from gateway.discovery.interfaces import find_lan_interfaces
 from tests.api.conftest import gateway, store  # noqa: F401  fixtures
 from tests.console.conftest import Console, open_browser_session
+
+
+async def read_change(gateway: Gateway) -> Change:  # noqa: F811
+    """Wait for the first change in the audit log, which is recorded after a download has ended."""
+    while not (changes := (await gateway.audit.read())[0]):
+        await asyncio.sleep(0.005)
+    return changes[0]
 
 
 async def test_a_backup_is_downloaded_whole_and_nothing_of_it_is_left(
@@ -32,8 +43,8 @@ async def test_a_backup_is_downloaded_whole_and_nothing_of_it_is_left(
     assert download.suggested_filename.startswith("sunmi-gateway-")
     contents = archive.verify(Path(await download.path()))
     assert contents.settings == (tmp_path / "gateway.toml").read_text(encoding="utf-8")
+    change = await read_change(console.gateway)
     assert not list(console.gateway.directory.path.glob("download-*"))
-    [change] = (await console.gateway.audit.read())[0]
     assert (change.who, change.action) == ("browser", "Download a backup")
 
 
@@ -56,7 +67,61 @@ async def test_over_plain_http_a_person_has_to_say_that_nobody_reads_along(gatew
         assert (await gateway.audit.read())[0] == []
 
 
-async def test_only_administrators_get_one(console: Console) -> None:
+@pytest.mark.parametrize("path", ["shop/backup", "shop/support-bundle"])
+async def test_only_administrators_get_one(console: Console, path: str) -> None:
     await console.sign_in("installer")
-    response, _ = await console.post("shop/backup", csrf=await console.csrf())
+    response, _ = await console.post(path, csrf=await console.csrf())
     assert response.status == 403
+
+
+def write_journal(folder: Path, *lines: str) -> None:
+    """Write a `journalctl` that prints these lines."""
+    folder.mkdir()
+    command = folder / "journalctl"
+    command.write_text("\n".join(["#!/bin/sh", "cat <<'END'", *lines, "END", ""]), encoding="utf-8")
+    command.chmod(0o755)
+
+
+def read_bundle(file: Path) -> dict[str, str]:
+    with tarfile.open(file) as archive:
+        contents = {Path(one.name).name: archive.extractfile(one) for one in archive}
+        return {name: content.read().decode() for name, content in contents.items() if content is not None}
+
+
+async def test_a_support_bundle_without_secrets_is_downloaded_and_nothing_of_it_is_left(
+    gateway: Gateway,  # noqa: F811
+    console: Console,
+    browser: Browser,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway.settings_file = tmp_path / "gateway.toml"
+    token = await gateway.tokens.create("till 1", "pos")
+    job = {"request": {"password": "plenty-of-coffee-77", "activation_number": "80000000000000000417"}}
+    await gateway.database.execute("INSERT INTO provisioning_job VALUES ('FS101D8BS00002', ?)", (json.dumps(job),))
+    hook = ("w1", "till", "http://127.0.0.1:1/", "whsec_bG9uZy1lbm91Z2g=", "", "", 0, 0)
+    await gateway.database.execute("INSERT INTO webhook VALUES (?, ?, ?, ?, ?, ?, ?, ?)", hook)
+    secrets = [*gateway.settings.secrets, token, "plenty-of-coffee-77", "80000000000000000417", hook[3]]
+    write_journal(tmp_path / "bin", "INFO gateway started", *(f"it is {secret} here" for secret in secrets))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    _, page = await open_browser_session(browser, console)
+    await page.goto(f"{console.url}console/shop/backup")
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name="Download a support bundle").click()
+    download = await downloading.value
+    assert download.suggested_filename.startswith("sunmi-gateway-support-")
+    texts = read_bundle(Path(await download.path()))
+    assert sorted(texts) == [
+        "cameras.json", "database.json", "doctor.json", "log.txt", "outbox.json", "settings.json", "status.json",
+        "versions.json",
+    ]  # fmt: skip
+    everything = "\n".join(texts.values())
+    assert secrets
+    assert [secret for secret in secrets if secret in everything] == []
+    assert "INFO gateway started" in texts["log.txt"]
+    assert json.loads(texts["status.json"])["uptime_s"] > 0
+    assert json.loads(texts["outbox.json"]) == {"waiting": [], "refused": [], "expired": []}
+    assert "outbox" in {one["check"] for one in json.loads(texts["doctor.json"])["findings"]}
+    change = await read_change(gateway)
+    assert not list(gateway.directory.path.glob("download-*"))
+    assert (change.who, change.action) == ("browser", "Download a support bundle")
