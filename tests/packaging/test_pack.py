@@ -79,6 +79,7 @@ def test_where_its_files_are(files: dict[str, tarfile.TarInfo]) -> None:
     for command in ("sunmi-gateway", "sunmi-sdcard"):
         assert files[f"usr/bin/{command}"].linkname == "../lib/sunmi-gateway/launch"
         assert files[f"usr/share/man/man1/{command}.1.gz"].isfile()
+    assert files["etc/issue.d/sunmi-gateway.issue"].linkname == "/run/issue.d/sunmi-gateway.issue"
     assert files["usr/lib/systemd/system/sunmi-gateway.service"].isfile()
     assert files["usr/lib/sysusers.d/sunmi-gateway.conf"].isfile()
     assert files["usr/lib/tmpfiles.d/sunmi-gateway.conf"].isfile()
