@@ -23,6 +23,7 @@ REPLACED: Final[Mapping[str, Kind]] = {
     "name": "name",
     "password": "secret", "passwd": "secret", "pwd": "secret", "psk": "secret", "key": "secret", "secret": "secret",
     "secretkey": "secret", "token": "secret", "appid": "secret", "sign": "secret", "activationnumber": "secret",
+    "hdliveurl": "secret", "fhdliveurl": "secret", "playbackurl": "secret",
 }  # fmt: skip
 """The kind of a value that is replaced, by the field's name in lower case without `_` and `-`. A number becomes 0."""
 

@@ -279,7 +279,7 @@ class Supervisor:
 
     async def close(self) -> None:
         """Stop all services and cancel all jobs."""
-        for service in self._services.values():
+        for service in list(self._services.values()):  # a part that ends may remove its own meanwhile
             await service.stop()
         await _cancel(self._tasks)
 

@@ -5,17 +5,13 @@ import json
 import tarfile
 from pathlib import Path
 
-import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from playwright.async_api import Browser, expect
 
-from gateway.api.server import serve
-from gateway.app import Gateway
 from gateway.audit.change import Change
 from gateway.backup import archive
-from gateway.console.site import add_console
-from gateway.discovery.interfaces import find_lan_interfaces
-from tests.api.conftest import gateway, store  # noqa: F401  fixtures
+from gateway.console.backup import is_private
 from tests.console.conftest import Console, open_browser_session
 
 
@@ -48,23 +44,20 @@ async def test_a_backup_is_downloaded_whole_and_nothing_of_it_is_left(
     assert (change.who, change.action) == ("browser", "Download a backup")
 
 
-async def test_over_plain_http_a_person_has_to_say_that_nobody_reads_along(gateway: Gateway) -> None:  # noqa: F811
-    addresses = [one.address for one in find_lan_interfaces() if not one.is_loopback and "." in one.address]
-    if not addresses:
-        pytest.skip("this machine has no address but that of loopback")
-    server = gateway.settings.server.model_copy(update={"host": addresses[0]})
-    gateway.settings = gateway.settings.model_copy(update={"server": server})
-    jar = aiohttp.CookieJar(unsafe=True)
-    async with serve(gateway, add_pages=add_console) as urls, aiohttp.ClientSession(cookie_jar=jar) as http:
-        console = Console(gateway, urls[0], http)
-        await console.sign_in()
-        csrf = await console.csrf()
-        response, _ = await console.post("shop/backup", csrf=csrf)
-        assert response.status == 303
-        _, html = await console.get("shop/backup")
-        assert 'name="readable"' in html
-        assert "tick the box" in html
-        assert (await gateway.audit.read())[0] == []
+@pytest.mark.parametrize(
+    ("scheme", "remote", "private"),
+    [
+        ("http", "127.0.0.1", True),
+        ("http", "::1", True),
+        ("https", "192.168.1.7", True),
+        ("http", "192.168.1.7", False),
+        ("http", "fe80::1", False),
+        ("http", "", False),
+    ],
+)
+def test_over_plain_http_a_person_has_to_say_that_nobody_reads_along(scheme: str, remote: str, private: bool) -> None:
+    request = make_mocked_request("POST", "/console/shop/backup").clone(scheme=scheme, remote=remote)
+    assert is_private(request) is private
 
 
 @pytest.mark.parametrize("path", ["shop/backup", "shop/support-bundle"])
