@@ -160,7 +160,7 @@ async def test_a_form_is_refused_where_no_file_is_taken(pos: Rest) -> None:
 async def test_whoever_has_the_present_state_gets_no_body(
     gateway: Gateway, ours: SimulatedCamera, admin: Rest, pos: Rest
 ) -> None:
-    assert (await pos("POST", "/api/v1/cloud/order/update", ORDER)).status == 200
+    assert (await pos("POST", "/api/v1/cloud/order/update", ORDER, headers={"Prefer": "wait=30"})).status == 200
     added = await admin("POST", "/api/v1/webhooks", {"url": "http://127.0.0.1:9/"})
     for route in ROUTES:
         if route.etag_ignores is None:

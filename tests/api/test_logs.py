@@ -178,7 +178,9 @@ async def test_nothing_is_logged_while_all_is_well(
     await gateway.start(port=1, https_port=0)
     for _ in range(3):
         await gateway.discovery.scan(timeout_s=0.3)
-        assert (await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]})).status == 200
+        patient = {"Prefer": "wait=30"}
+        ordered = await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]}, headers=patient)
+        assert ordered.status == 200
         assert (await pos("GET", "/api/v1/cameras")).status == 200
     told = [one for one in everything.records if one.levelno >= logging.INFO and one.name.startswith("gateway")]
     assert [one.getMessage() for one in told] == []

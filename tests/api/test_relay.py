@@ -12,12 +12,13 @@ from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest
 from tests.api.serving import served
 
+PATIENT = {"Prefer": "wait=30"}
 ORDER = {"order_no": "CN0000938", "received_amount": "12.80"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (212).to_bytes(4) + (104).to_bytes(4) + bytes(32)
 
 
 async def test_an_order_is_sent_with_the_default_shop(store: SimulatedStore, pos: Any) -> None:
-    answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]})
+    answer = await pos("POST", "/api/v1/cloud/order/update", {"order_list": [ORDER]}, headers=PATIENT)
     assert (answer.status, answer.body["code"]) == (200, 0)
     assert store.cloud.accepted[0].path == "order/update"
     assert store.cloud.accepted[0].fields["shop_id"] == store.shop_id
@@ -25,7 +26,7 @@ async def test_an_order_is_sent_with_the_default_shop(store: SimulatedStore, pos
 
 async def test_numbers_keep_their_digits(store: SimulatedStore, pos: Any) -> None:
     raw = b'{"order_list": [{"order_no": "1", "received_amount": 10.00, "extra": {"a": 1.50}}]}'
-    answer = await pos("POST", "/api/v1/cloud/order/update", data=raw)
+    answer = await pos("POST", "/api/v1/cloud/order/update", data=raw, headers=PATIENT)
     assert answer.status == 200
     assert (
         store.cloud.accepted[0].fields["order_list"] == '[{"order_no":"1","received_amount":10.00,"extra":{"a":1.50}}]'
@@ -75,7 +76,7 @@ async def test_what_does_not_fit_alone_is_refused_by_its_number(store: Simulated
     assert (answer.status, answer.body["data"]) == (200, {"invalid_list": ["big"]})
     [item] = (await pos("GET", "/api/v1/outbox?state=refused")).body["items"]
     assert "bytes in a form" in item["vendor_meaning"]
-    alone = await pos("POST", "/api/v1/cloud/order/update", {"order_list": orders[1:2]})
+    alone = await pos("POST", "/api/v1/cloud/order/update", {"order_list": orders[1:2]}, headers=PATIENT)
     assert (alone.status, alone.body["code"]) == (413, "too_large")
     assert "big" in alone.body["detail"]
 
