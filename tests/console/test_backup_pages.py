@@ -15,7 +15,7 @@ from gateway.console.backup import is_private
 from tests.console.conftest import Console, open_browser_session
 
 
-async def read_change(gateway: Gateway) -> Change:  # noqa: F811
+async def read_change(gateway: Gateway) -> Change:
     """Wait for the first change in the audit log, which is recorded after a download has ended."""
     while not (changes := (await gateway.audit.read())[0]):
         await asyncio.sleep(0.005)
@@ -82,7 +82,7 @@ def read_bundle(file: Path) -> dict[str, str]:
 
 
 async def test_a_support_bundle_without_secrets_is_downloaded_and_nothing_of_it_is_left(
-    gateway: Gateway,  # noqa: F811
+    gateway: Gateway,
     console: Console,
     browser: Browser,
     tmp_path: Path,
