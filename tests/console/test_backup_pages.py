@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from playwright.async_api import Browser, expect
 
+from gateway.app import Gateway
 from gateway.audit.change import Change
 from gateway.backup import archive
 from gateway.console.backup import is_private
