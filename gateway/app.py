@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
@@ -70,6 +71,8 @@ class Gateway:
         self.settings = settings
         self.settings_file = settings_file
         """The file that the settings are from; None if there is none."""
+        self.restart: Callable[[], None] | None = None
+        """Ends the gateway so that the service manager starts it again; None where there is none."""
         self.supervisor = supervisor
         self.started_at = time.monotonic()
         self._parts = AsyncExitStack()

@@ -41,7 +41,7 @@ FILE_SETTINGS: Final = (
 )
 """Section and key of each setting that names a file for the gateway to read."""
 
-_SECRET_FILE_SETTINGS: Final = (("cloud", "secret_key"), ("provisioning", "password"))
+SECRET_FILE_SETTINGS: Final = (("cloud", "secret_key"), ("provisioning", "password"))
 """Section and key of each secret that can stand in a file of its own, which the key with `_file` names."""
 
 Method = Literal["broadcast", "mdns", "sweep"]
@@ -312,15 +312,13 @@ def load_settings(path: Path | None, *, with_secret: bool = True) -> Settings:
 
     The files of secrets that the settings name are read only `with_secret`.
     """
-    if path is None:
-        return parse_settings("", "the environment", with_secret=with_secret)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if path else ""
     except OSError as exc:
         raise SettingsError(message("{path}: cannot be read: {reason}", path=path, reason=exc.strerror)) from exc
     except UnicodeDecodeError as exc:
         raise SettingsError(message("{path}: is not valid TOML: {reason}", path=path, reason=exc)) from exc
-    return parse_settings(text, str(path), with_secret=with_secret)
+    return parse_settings(text, str(path or "the environment"), with_secret=with_secret)
 
 
 def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settings:
@@ -336,8 +334,8 @@ def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settin
     try:
         settings = Settings(**document)
     except ValidationError as exc:
-        raise SettingsError(message("{where}: {reason}", where=where, reason=_describe_errors(exc))) from exc
-    return _read_secret_files(settings, where) if with_secret else settings
+        raise SettingsError(message("{where}: {reason}", where=where, reason=describe_errors(exc))) from exc
+    return read_secret_files(settings, where) if with_secret else settings
 
 
 def _apply_environment(document: dict[str, Any]) -> None:
@@ -365,9 +363,9 @@ def _parse_list(variable: str, text: str) -> Any:
         raise SettingsError(what) from exc
 
 
-def _read_secret_files(settings: Settings, where: str) -> Settings:
+def read_secret_files(settings: Settings, where: str) -> Settings:
     """Return the settings with the secrets that stand in files of their own. Raises `SettingsError`."""
-    for section, key in _SECRET_FILE_SETTINGS:
+    for section, key in SECRET_FILE_SETTINGS:
         values = getattr(settings, section)
         file = getattr(values, f"{key}_file")
         if file:
@@ -388,7 +386,8 @@ def _read_secret_file(file: Path, where: str) -> str:
     return secret
 
 
-def _describe_errors(error: ValidationError) -> str:
+def describe_errors(error: ValidationError) -> str:
+    """Return what is wrong in one sentence."""
     reasons = []
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"])

@@ -24,6 +24,7 @@ ALLOWED = {
     "gateway.runtime": {"gateway", "gateway.errors", "gateway.protocol", LANGUAGE},
     "gateway.settings": FOUNDATION,
     "gateway.storage": FOUNDATION,
+    "gateway.changed_settings": PARTS,
     "gateway.simulator": FOUNDATION,
     "gateway.discovery": PARTS,
     "gateway.cameras": PARTS | {"gateway.discovery"},
@@ -33,7 +34,7 @@ ALLOWED = {
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.outbox"},
-    "gateway.support": PARTS | {"gateway.outbox"},
+    "gateway.support": PARTS | {"gateway.changed_settings"} | {"gateway.outbox"},
     "gateway.app": PARTS
     | {
         "gateway.audit",
@@ -46,7 +47,7 @@ ALLOWED = {
         "gateway.api",
     },
 }
-ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {"gateway.app"}
+ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {"gateway.app", "gateway.changed_settings"}
 ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {"gateway.doctor"}
 ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support", CARD_GUIDE}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {

@@ -9,7 +9,7 @@ from gateway.backup.create import create_backup
 from gateway.backup.restore import restore_backup
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.output import print_members, print_message
-from gateway.settings import find_settings_file, find_settings_file_to_write, load_settings
+from gateway.settings import find_settings_file, find_settings_file_to_write
 
 
 @click.command()
@@ -23,7 +23,7 @@ def backup(context: CommandContext, file: Path) -> None:
 
     async def work() -> None:
         path = find_settings_file(context.config)
-        members = create_backup(load_settings(path), path, file)
+        members = create_backup(context.settings(), path, file)
         context.emit({name: value for name, value in members.items() if context.json or name != "files"}, print_members)
         print_message(message("{file} holds secrets: keep it where only you can read it.", file=file))
 

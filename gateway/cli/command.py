@@ -12,11 +12,12 @@ import click
 
 from firmware_tools.command_language import localize
 from firmware_tools.language import describe_error, message
+from gateway.changed_settings import load_all_settings
 from gateway.cli.client import ApiClient, ApiError, connect_api
 from gateway.cli.encoding import make_printable, print_json
 from gateway.cli.terminal import read_hidden_line, read_line
 from gateway.errors import GatewayError
-from gateway.settings import Settings, find_settings_file, load_settings
+from gateway.settings import Settings, find_settings_file
 
 P = ParamSpec("P")
 
@@ -32,9 +33,15 @@ class CommandContext:
     no_input: bool
     """Whether never to prompt."""
 
-    def settings(self) -> Settings:
-        """Read the settings. Raises `SettingsError`."""
-        return load_settings(find_settings_file(self.config))
+    def settings(self, *, sets_aside: bool = False) -> Settings:
+        """Read the settings; say so if those changed in the console do not count. Raises `SettingsError`.
+
+        With `sets_aside` their file is renamed if it is not valid.
+        """
+        loaded = load_all_settings(find_settings_file(self.config), sets_aside=sets_aside)
+        if loaded.problem and not sets_aside:
+            click.echo(f"sunmi-gateway: {make_printable(localize(loaded.problem))}", err=True)
+        return loaded.settings
 
     def emit(self, document: Any, render: Callable[[Any], object]) -> None:
         """Print a result: as JSON with `--json`, else by `render`."""

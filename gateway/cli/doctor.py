@@ -13,12 +13,13 @@ from rich.console import Console
 
 from firmware_tools.command_language import localize
 from firmware_tools.language import describe_error, message
+from gateway.changed_settings import load_all_settings
 from gateway.cli.client import ApiError, connect_api
 from gateway.cli.command import CommandContext, run_command
 from gateway.doctor.check import CheckContext, Finding, run_checks
 from gateway.doctor.checks import CHECKS
 from gateway.errors import GatewayError, SettingsError
-from gateway.settings import DOCUMENTED_FILE, Settings, find_settings_file, load_settings
+from gateway.settings import DOCUMENTED_FILE, Settings, find_settings_file
 from gateway.storage.state_directory import StateDirectory
 
 _TIMEOUT_S: Final = 60.0
@@ -53,7 +54,7 @@ async def collect_findings(context: CommandContext) -> list[dict[str, Any]]:
     """Return the findings on the settings and on the gateway, and those of the gateway, else of this process."""
     path = find_settings_file(context.config)
     try:
-        settings = load_settings(path)
+        settings = load_all_settings(path).settings
     except SettingsError as exc:
         advice = message(
             "correct it; {documented_file} explains each setting, `sunmi-gateway init` writes a first file",

@@ -36,7 +36,7 @@ def run(context: CommandContext, log_level: logs.Level) -> None:
 
 
 async def _serve(context: CommandContext) -> None:
-    settings = context.settings()
+    settings = context.settings(sets_aside=True)
     stop = stop_signal()
     manager = ServiceManager.from_environment()
     async with manager.extend_start():
@@ -53,6 +53,8 @@ async def _serve(context: CommandContext) -> None:
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(_COLLECTION_THRESHOLD)
+                if manager.restarts_service:
+                    gateway.restart = stop.set
                 async with FirstSignIn(gateway):
                     await stop.wait()
     finally:

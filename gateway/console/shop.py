@@ -9,6 +9,7 @@ from gateway.protocol.endpoint import Scope
 ACCESS: Final = "/console/shop"
 BACKUP: Final = "/console/shop/backup"
 CARDS: Final = "/console/shop/cards"
+SETTINGS: Final = "/console/shop/settings"
 AUDIT: Final = "/console/shop/audit"
 
 
@@ -27,6 +28,7 @@ class Tab:
 TABS: Final = (
     Tab(ACCESS, message("Access"), "installer"),
     Tab(CARDS, message("Firmware cards"), "installer"),
+    Tab(SETTINGS, message("Settings"), "admin"),
     Tab(BACKUP, message("Backup and version"), "admin"),
     Tab(AUDIT, message("Who did what"), "admin"),
 )

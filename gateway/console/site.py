@@ -25,6 +25,7 @@ from gateway.console import (
     live,
     outbox,
     set_up_progress,
+    shop_settings,
     sign_in,
     today,
 )
@@ -52,6 +53,7 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *today.PAGES,
     *access.PAGES,
     *cards.PAGES,
+    *shop_settings.PAGES,
     *backup.PAGES,
     *audit.PAGES,
     *developer.PAGES,

@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from gateway.doctor import cameras, certificates, cloud, events, machine, neighbours, network, services
+from gateway.doctor import (
+    cameras,
+    certificates,
+    changed_settings,
+    cloud,
+    events,
+    machine,
+    neighbours,
+    network,
+    services,
+)
 from gateway.doctor.check import Check
 
 CHECKS: Final = (
@@ -29,6 +39,7 @@ CHECKS: Final = (
     Check("serial_numbers", cameras.check_duplicates, timeout_s=20, needs_gateway=True),
     Check("camera_clocks", cameras.check_clocks, timeout_s=30, needs_gateway=True),
     Check("pictures", cameras.check_pictures),
+    Check("changed_settings", changed_settings.check_changed_settings),
     Check("database", machine.check_database, timeout_s=20),
     Check("disk", machine.check_disk),
     Check("card", machine.check_card),

@@ -55,6 +55,11 @@ class ServiceManager:
         ours = environment.pop("WATCHDOG_PID", "") in ("", str(os.getpid()))
         return cls(address, int(microseconds) / 1e6 if ours and microseconds.isdigit() else None)
 
+    @property
+    def restarts_service(self) -> bool:
+        """Whether the gateway is started again after it ends, as its unit says."""
+        return bool(self._address)
+
     def notify(self, *assignments: str) -> None:
         """Send assignments such as `READY=1`, without waiting. A failure is logged: it must not stop the gateway."""
         if not self._address:

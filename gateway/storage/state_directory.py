@@ -49,7 +49,9 @@ else:
 
 DATABASE_FILE: Final = "gateway.db"
 _HOST_SUFFIX_FILE: Final = "gateway.suffix"
-STATE_FILES: Final = (DATABASE_FILE, _HOST_SUFFIX_FILE, "authority.pem")
+CHANGED_SETTINGS_FILE: Final = "settings.toml"
+"""The settings that were changed in the console."""
+STATE_FILES: Final = (DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem")
 """Files of a state directory that are its state: what a backup holds."""
 PROCESS_FILES: Final = frozenset(
     {"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog"}

@@ -8,10 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.changed_settings import load_all_settings
 from gateway.errors import GatewayError, SettingsError
 from gateway.outbox.item_table import Count, count_items
 from gateway.runtime.redaction import Redactor
-from gateway.settings import ENVIRONMENT_PREFIX, SECRET_SETTINGS, Settings, load_settings
+from gateway.settings import ENVIRONMENT_PREFIX, SECRET_SETTINGS, Settings
 from gateway.storage import health
 from gateway.storage.read_only import open_read_only
 from gateway.storage.state_directory import StateDirectory
@@ -50,7 +51,7 @@ async def create_bundle(
     parts: dict[str, Any] = {"versions.json": versions, "log.txt": await asyncio.to_thread(bundle.read_log, log)}
     known = {*secrets} | _find_secrets_in_file(settings_file) | _find_secrets_in_environment()
     try:
-        settings = load_settings(settings_file)
+        settings = load_all_settings(settings_file).settings
     except SettingsError as exc:
         parts["settings.json"] = {"file": str(settings_file), "error": str(exc)}
     else:

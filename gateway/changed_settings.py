@@ -1,0 +1,239 @@
+"""Settings that people change in the console: a second file, in the state directory, over the main file.
+
+The main file is read-only to the service. The environment wins over both. A second file that is damaged or not valid
+stops nothing: it is set aside or skipped.
+"""
+
+import json
+import logging
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from firmware_tools.language import Message, describe_error, message
+from gateway.errors import SettingsError
+from gateway.settings import (
+    ENVIRONMENT_PREFIX,
+    SECRET_FILE_SETTINGS,
+    SECRET_SETTINGS,
+    Settings,
+    describe_errors,
+    load_settings,
+    read_secret_files,
+)
+from gateway.storage.private_file import find_free_name, write_private
+from gateway.storage.state_directory import CHANGED_SETTINGS_FILE
+
+MAX_BYTES: Final = 65536
+"""No second file is larger."""
+
+Key = tuple[str, str]
+"""The section and the key of a setting."""
+Changes = Mapping[Key, Any]
+"""The settings of the second file."""
+
+_PASSWORD: Final = ("provisioning", "password")
+_PASSWORD_FILE: Final = ("provisioning", "password_file")
+
+_log = logging.getLogger(__name__)
+
+
+class ChangeableSetting(NamedTuple):
+    """A setting that may be changed in the console. Never one that leads calls elsewhere, or decides whom to trust."""
+
+    section: str
+    """Its section."""
+    key: str
+    """Its key."""
+    label: Message
+    """What people call it."""
+    help: Message
+    """What a person has to know to choose a value."""
+
+    @property
+    def name(self) -> str:
+        """Section and key as messages name them."""
+        return f"{self.section}.{self.key}"
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether nobody may read its value."""
+        return (self.section, self.key) in SECRET_SETTINGS
+
+
+CHANGEABLE: Final = (
+    ChangeableSetting(
+        "provisioning", "ssid", message("Wi-Fi of the cameras"), message("The network that new cameras are put on.")
+    ),
+    ChangeableSetting(
+        "provisioning",
+        "password",
+        message("Password of this Wi-Fi"),
+        message("It is never shown. Leave it empty to keep the present one."),
+    ),
+    ChangeableSetting(
+        "cloud", "shop_id", message("Shop at SUNMI"), message("The number shop_id, for calls that name no shop.")
+    ),
+    ChangeableSetting(
+        "cloud",
+        "sunmi_shop_no",
+        message("Newer key of the shop"),
+        message("The key sunmi_shop_no, which some calls want instead."),
+    ),
+    ChangeableSetting(
+        "discovery", "methods", message("Ways to find cameras"), message("All three find the most cameras.")
+    ),
+    ChangeableSetting(
+        "discovery",
+        "interfaces",
+        message("Networks to search"),
+        message("Names such as eth0, one a line. Empty: every real network."),
+    ),
+    ChangeableSetting(
+        "discovery",
+        "addresses",
+        message("Addresses that are always tried"),
+        message("One a line, such as 192.168.1.20. For cameras in a network of their own."),
+    ),
+    ChangeableSetting(
+        "discovery",
+        "interval_s",
+        message("Seconds between searches"),
+        message("0: only when somebody asks for it."),
+    ),
+    ChangeableSetting(
+        "video",
+        "max_streams",
+        message("Live pictures at the same time"),
+        message("Each takes about 50 MB of memory. 0: none."),
+    ),
+    ChangeableSetting(
+        "outbox",
+        "max_bytes",
+        message("Room for calls that wait, in bytes"),
+        message("How much of the disk they may take while the cloud is away."),
+    ),
+    ChangeableSetting(
+        "server",
+        "pos_deletes_products",
+        message("Tills may delete products"),
+        message("Otherwise only administrators may."),
+    ),
+)
+"""Every setting that may be changed in the console, in the order in which it is shown."""
+
+_KEYS: Final = frozenset((one.section, one.key) for one in CHANGEABLE)
+
+
+class LoadedSettings(NamedTuple):
+    """The settings of all sources."""
+
+    settings: Settings
+    """The settings; without those of the second file if there is a problem with it."""
+    problem: str
+    """Why the second file does not count; empty if nothing is wrong with it."""
+
+
+def load_all_settings(path: Path | None, *, sets_aside: bool = False) -> LoadedSettings:
+    """Read the main file, the second file and the environment. Raises `SettingsError`, never for the second file.
+
+    With `sets_aside` a second file that is not valid is renamed, and a line of the log says so.
+    """
+    main = load_settings(path, with_secret=False)
+    file = main.state_directory / CHANGED_SETTINGS_FILE
+    problem = ""
+    settings = main
+    try:
+        settings = apply_changes(main, read_changes(file))
+    except ValidationError as exc:
+        problem = message("{where}: {reason}", where=file, reason=describe_errors(exc))
+    except SettingsError as exc:
+        # Whoever may not look into the state directory does not know whether there is a second file.
+        hidden = isinstance(exc.__cause__, PermissionError) and not sets_aside
+        problem = "" if hidden else describe_error(exc)
+        sets_aside = sets_aside and not isinstance(exc.__cause__, OSError)
+    if problem and sets_aside:
+        _set_aside(file, problem)
+    return LoadedSettings(read_secret_files(settings, str(path or "the environment")), problem)
+
+
+def read_changes(file: Path) -> Changes:
+    """Return the settings of the second file; none if it does not exist. Raises `SettingsError`."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as exc:
+        raise SettingsError(message("{path}: cannot be read: {reason}", path=file, reason=exc.strerror)) from exc
+    if len(content) > MAX_BYTES:
+        raise SettingsError(message("{path}: is larger than {max_bytes} bytes", path=file, max_bytes=MAX_BYTES))
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as exc:
+        raise SettingsError(message("{path}: is not valid TOML: {reason}", path=file, reason=exc)) from exc
+    changes: dict[Key, Any] = {}
+    for section, table in document.items():
+        for key, value in table.items() if isinstance(table, dict) else [("", table)]:
+            if (section, key) not in _KEYS:
+                what = message(
+                    "{path}: {section}.{key} may not be changed in the console", path=file, section=section, key=key
+                )
+                raise SettingsError(what)
+            changes[section, key] = value
+    return changes
+
+
+def write_changes(file: Path, changes: Changes) -> None:
+    """Replace the second file (0600). Raises `OSError`."""
+    lines = ["# Settings that were changed in the console. They win over the main settings file."]
+    for section in sorted({section for section, _ in changes}):
+        lines += ["", f"[{section}]"]
+        lines += [f"{key} = {_format(value)}" for (one, key), value in changes.items() if one == section]
+    write_private(file, ("\n".join(lines) + "\n").encode())
+
+
+def apply_changes(main: Settings, changes: Changes) -> Settings:
+    """Return the settings with those of the second file, under the environment. Raises `ValidationError`.
+
+    Secrets that stand in files of their own have to be read again.
+    """
+    document = main.model_dump(exclude_unset=True)
+    for section, key in SECRET_FILE_SETTINGS:
+        if document.get(section, {}).get(f"{key}_file"):
+            document[section][key] = ""
+    fixed = find_environment_keys()
+    for (section, key), value in changes.items():
+        if (section, key) not in fixed:
+            document.setdefault(section, {})[key] = value
+            if (section, key) == _PASSWORD:
+                document[section][_PASSWORD_FILE[1]] = ""
+    return Settings(**document)
+
+
+def find_environment_keys() -> frozenset[Key]:
+    """Return the settings that the environment sets, so that nothing else can."""
+    names = [
+        name[len(ENVIRONMENT_PREFIX) :].lower() for name in os.environ if name.upper().startswith(ENVIRONMENT_PREFIX)
+    ]
+    keys = {(section, key) for section, _, key in (name.partition("__") for name in names)}
+    return frozenset(keys | {_PASSWORD} if _PASSWORD_FILE in keys else keys)
+
+
+def _format(value: Any) -> str:
+    """Return a value as TOML: JSON, apart from the one control character that JSON leaves as it is."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _set_aside(file: Path, problem: str) -> None:
+    try:
+        kept = find_free_name(file.with_name(f"{file.name}.bad"))
+        file.rename(kept)
+    except OSError as exc:
+        _log.error("%s; it does not count, and cannot be set aside: %s", problem, exc.strerror)
+    else:
+        _log.error("%s; it is set aside as %s, and the main settings file alone counts", problem, kept.name)

@@ -1,0 +1,160 @@
+"""The settings that are changed in the console."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, expect
+
+from gateway.api.server import serve
+from gateway.app import Gateway
+from gateway.changed_settings import CHANGEABLE, load_all_settings, read_changes, write_changes
+from gateway.console.site import add_console
+from gateway.discovery.interfaces import find_lan_interfaces
+from gateway.doctor.changed_settings import check_changed_settings
+from gateway.doctor.check import CheckContext
+from tests.api.conftest import gateway, store  # noqa: F401  fixtures
+from tests.console.conftest import Console, open_browser_session
+
+FORM = {
+    "provisioning.ssid": "shop",
+    "cloud.shop_id": "<b>7</b>",
+    "cloud.sunmi_shop_no": "",
+    "discovery.methods": "mdns",
+    "discovery.interfaces": "",
+    "discovery.addresses": "192.168.1.20\r\n\r\n192.168.1.21",
+    "discovery.interval_s": "30",
+    "video.max_streams": "2",
+    "outbox.max_bytes": "536870912",
+}
+
+
+@pytest.fixture(autouse=True)
+def settings_file(console: Console, tmp_path: Path) -> Path:
+    console.gateway.settings_file = tmp_path / "gateway.toml"
+    return tmp_path / "gateway.toml"
+
+
+def second(gateway: Gateway) -> Path:  # noqa: F811
+    return gateway.directory.path / "settings.toml"
+
+
+async def test_changes_are_written_shown_and_undone(console: Console, settings_file: Path) -> None:
+    await console.sign_in()
+    csrf = await console.csrf()
+    response, html = await console.post(
+        "shop/settings", csrf=csrf, **FORM | {"provisioning.password": " hush hush", "storage.directory": "/x"}
+    )
+    assert response.status == 303, html
+    settings, problem = load_all_settings(settings_file)
+    assert problem == ""
+    assert settings.cloud.shop_id == "<b>7</b>"
+    assert settings.provisioning.password == " hush hush"
+    assert settings.discovery.addresses == ["192.168.1.20", "192.168.1.21"]
+    assert settings.discovery.methods == ["mdns"]
+    assert settings.storage == console.gateway.settings.storage
+    assert ("video", "max_streams") not in read_changes(second(console.gateway))
+    _, html = await console.get("shop/settings")
+    assert "<b>7</b>" not in html
+    assert "hush" not in html
+    assert "changed on this page" in html
+    assert "other settings than those shown here" in html
+    [change] = (await console.gateway.audit.read())[0]
+    assert change.action == "Change settings"
+    [finding] = await check_changed_settings(CheckContext(settings, None))
+    assert finding.status == "ok"
+    response, _ = await console.post("shop/settings/reset", csrf=csrf)
+    assert response.status == 303
+    assert read_changes(second(console.gateway)) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("video.max_streams", "17"), ("discovery.methods", "telepathy"), ("discovery.addresses", "a b"),
+     ("provisioning.ssid", "x" * 33), ("discovery.interval_s", "soon")],
+)  # fmt: skip
+async def test_a_wrong_value_is_named_and_nothing_is_written(console: Console, name: str, value: str) -> None:
+    await console.sign_in()
+    response, html = await console.post("shop/settings", csrf=await console.csrf(), **FORM | {name: value})
+    assert response.status == 400
+    assert name in html
+    assert not second(console.gateway).exists()
+
+
+async def test_what_the_environment_sets_is_not_changed_here(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUNMI_GATEWAY__CLOUD__SHOP_ID", "5")
+    await console.sign_in()
+    await console.post("shop/settings", csrf=await console.csrf(), **FORM)
+    assert ("cloud", "shop_id") not in read_changes(second(console.gateway))
+    _, html = await console.get("shop/settings")
+    assert "set by the environment" in html
+
+
+async def test_a_damaged_file_is_said_by_the_doctor_and_replaced_by_the_next_change(console: Console) -> None:
+    second(console.gateway).write_text("[cloud", encoding="utf-8")
+    [finding] = await check_changed_settings(CheckContext(console.gateway.settings, console.gateway))
+    assert finding.status == "warning"
+    await console.sign_in()
+    response, _ = await console.get("shop/settings")
+    assert response.status == 200
+    await console.post("shop/settings", csrf=await console.csrf(), **FORM)
+    assert read_changes(second(console.gateway))
+
+
+async def test_it_is_restarted_only_where_something_starts_it_again(console: Console) -> None:
+    await console.sign_in()
+    csrf = await console.csrf()
+    response, _ = await console.post("shop/settings/restart", csrf=csrf)
+    assert response.status == 409
+    ended = asyncio.Event()
+    console.gateway.restart = ended.set
+    response, _ = await console.post("shop/settings/restart", csrf=csrf)
+    assert response.status == 303
+    await ended.wait()
+
+
+async def test_only_administrators_see_and_change_them(console: Console) -> None:
+    await console.sign_in("installer")
+    assert (await console.get("shop/settings"))[0].status == 403
+    csrf = await console.csrf()
+    for path in ("", "/reset", "/restart"):
+        assert (await console.post(f"shop/settings{path}", csrf=csrf, **FORM))[0].status == 403
+
+
+async def test_no_password_is_taken_over_plain_http(gateway: Gateway) -> None:  # noqa: F811
+    addresses = [one.address for one in find_lan_interfaces() if not one.is_loopback and "." in one.address]
+    if not addresses:
+        pytest.skip("this machine has no address but that of loopback")
+    server = gateway.settings.server.model_copy(update={"host": addresses[0]})
+    gateway.settings = gateway.settings.model_copy(update={"server": server})
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with serve(gateway, add_pages=add_console) as urls, aiohttp.ClientSession(cookie_jar=jar) as http:
+        console = Console(gateway, urls[0], http)
+        await console.sign_in()
+        fields = FORM | {"provisioning.password": "hush hush"}
+        response, html = await console.post("shop/settings", csrf=await console.csrf(), **fields)
+        assert response.status == 400
+        assert "over HTTPS only" in html
+        assert not second(gateway).exists()
+
+
+async def test_a_person_changes_a_setting(console: Console, browser: Browser) -> None:
+    write_changes(second(console.gateway), {("provisioning", "ssid"): "old"})
+    _, page = await open_browser_session(browser, console)
+    await page.goto(f"{console.url}console/shop/settings")
+    await page.get_by_label("Wi-Fi of the cameras").fill("new")
+    await page.get_by_label("mDNS").uncheck()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved. It holds after a restart")).to_be_visible()
+    await expect(page.get_by_label("Wi-Fi of the cameras")).to_have_value("new")
+    await expect(page.get_by_label("mDNS")).not_to_be_checked()
+    changes = read_changes(second(console.gateway))
+    assert changes["provisioning", "ssid"] == "new"
+    assert changes["discovery", "methods"] == ["broadcast", "sweep"]
+
+
+def test_nothing_that_leads_elsewhere_or_decides_on_trust_may_be_changed() -> None:
+    keys = {one.key for one in CHANGEABLE}
+    assert not keys & {"base_url", "public_url", "camera_url", "ca_file", "directory", "secret_key", "hosts", "host"}
+    assert not any(one.key.endswith(("_file", "_url", "_hosts")) for one in CHANGEABLE)
