@@ -3,15 +3,11 @@
 import asyncio
 from pathlib import Path
 
-import aiohttp
 import pytest
 from playwright.async_api import Browser, expect
 
-from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.changed_settings import CHANGEABLE, load_all_settings, read_changes, write_changes
-from gateway.console.site import add_console
-from gateway.discovery.interfaces import find_lan_interfaces
 from gateway.doctor.changed_settings import check_changed_settings
 from gateway.doctor.check import CheckContext
 from tests.api.conftest import gateway, store  # noqa: F401  fixtures
@@ -120,23 +116,6 @@ async def test_only_administrators_see_and_change_them(console: Console) -> None
     csrf = await console.csrf()
     for path in ("", "/reset", "/restart"):
         assert (await console.post(f"shop/settings{path}", csrf=csrf, **FORM))[0].status == 403
-
-
-async def test_no_password_is_taken_over_plain_http(gateway: Gateway) -> None:  # noqa: F811
-    addresses = [one.address for one in find_lan_interfaces() if not one.is_loopback and "." in one.address]
-    if not addresses:
-        pytest.skip("this machine has no address but that of loopback")
-    server = gateway.settings.server.model_copy(update={"host": addresses[0]})
-    gateway.settings = gateway.settings.model_copy(update={"server": server})
-    jar = aiohttp.CookieJar(unsafe=True)
-    async with serve(gateway, add_pages=add_console) as urls, aiohttp.ClientSession(cookie_jar=jar) as http:
-        console = Console(gateway, urls[0], http)
-        await console.sign_in()
-        fields = FORM | {"provisioning.password": "hush hush"}
-        response, html = await console.post("shop/settings", csrf=await console.csrf(), **fields)
-        assert response.status == 400
-        assert "over HTTPS only" in html
-        assert not second(gateway).exists()
 
 
 async def test_a_person_changes_a_setting(console: Console, browser: Browser) -> None:
