@@ -1,6 +1,6 @@
 """The arguments of a call, validated against the parameters of its endpoint."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from firmware_tools.language import message
@@ -17,6 +17,9 @@ class ArgumentValidator:
         self._limits = limits
         self._required = [parameter.name for parameter in parameters if parameter.required]
         self._replaced = {parameter.name: parameter.replaces for parameter in parameters if parameter.replaces}
+        self._replacements: dict[str, list[str]] = {}
+        for newer, older in self._replaced.items():
+            self._replacements.setdefault(older, []).append(newer)
         groups = dict.fromkeys(parameter.one_of for parameter in parameters if parameter.one_of)
         self._groups = [[parameter.name for parameter in parameters if parameter.one_of == group] for group in groups]
         self._alternatives = {name: [name] for name in self._parameters}
@@ -31,13 +34,12 @@ class ArgumentValidator:
         """
         added: dict[str, str] = {}
         for name, value in defaults.items():
-            alternatives = self._alternatives.get(name) if value else None
-            if alternatives is not None and all(arguments.get(one) in (None, "") for one in alternatives):
+            if value and name in self._alternatives and not _is_any_filled(self._alternatives[name], arguments):
                 added[name] = value
         for newer, older in self._replaced.items():
             if newer in added:
                 added.pop(older, None)
-        return {**arguments, **added}
+        return {**arguments, **added} if added else arguments
 
     def encode(self, arguments: Mapping[str, Any], files: Mapping[str, FilePart]) -> dict[str, str]:
         """Return each argument as text, by name.
@@ -70,17 +72,28 @@ class ArgumentValidator:
 
         Empty values are left out of the signature, so an empty value does not stand in for another argument.
         """
-        given = {name for name, value in arguments.items() if value is not None}.union(files)
-        not_empty = {name for name in given if name in files or arguments[name] != ""}
-        replaced = {older for newer, older in self._replaced.items() if newer in not_empty}
-        missing = [name for name in self._required if name not in given and name not in replaced]
-        field_errors = [FieldError(name, message("is required")) for name in missing]
+        field_errors = [
+            FieldError(name, message("is required"))
+            for name in self._required
+            if arguments.get(name) is None
+            and name not in files
+            and not _is_any_filled(self._replacements.get(name, ()), arguments, files)
+        ]
         for members in self._groups:
-            if not_empty.isdisjoint(members):
+            if not _is_any_filled(members, arguments, files):
                 field_errors.append(
                     FieldError(members[0], message("one of {members} is required", members=", ".join(members)))
                 )
         return field_errors
+
+
+def _is_any_filled(names: Sequence[str], arguments: Mapping[str, Any], files: Collection[str] = ()) -> bool:
+    """Tell whether an argument with one of the names is given and not empty."""
+    # A loop: this is asked for every call, and a generator would take three times as long.
+    for name in names:  # noqa: SIM110
+        if arguments.get(name) not in (None, "") or name in files:
+            return True
+    return False
 
 
 def _check_file(parameter: Parameter, part: FilePart) -> None:
