@@ -7,8 +7,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+import msgspec
+
 from firmware_tools.language import message
 from gateway.protocol import json_text
+from gateway.protocol.element_types import make_plain_decoder
 from gateway.protocol.pictures import read_picture_size
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
@@ -127,6 +130,7 @@ class Parameter:
     """A valid value, for documentation."""
     _known_properties: Mapping[str, "Parameter"] = field(init=False, repr=False, compare=False)
     _required_properties: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _plain_decoder: msgspec.json.Decoder[Any] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -162,6 +166,7 @@ class Parameter:
         for wrong, reason in problems:
             if wrong:
                 raise ValueError(f"parameter {self.name!r}: {reason}")
+        object.__setattr__(self, "_plain_decoder", make_plain_decoder(self))
         if self.default is not None:
             self.encode(self.default)
 
@@ -217,14 +222,35 @@ class Parameter:
 
     def _encode_json(self, value: Any) -> str:
         try:
-            return json_text.dumps(self._parse_json(value))
+            document = self._parse_json(value)
+            if isinstance(document, list):
+                return self._encode_elements(document)
+            return json_text.dumps(document)
         except RecursionError as exc:
             raise InvalidValue(message("is nested too deeply")) from exc
         except UnicodeEncodeError as exc:
             raise InvalidValue(message("must be valid Unicode")) from exc
 
+    def _encode_elements(self, elements: Sequence[Any]) -> str:
+        text = self._encode_plain(elements)
+        if text is None:
+            self._check_items(elements)
+            text = json_text.dumps(elements)
+        return text
+
+    def _encode_plain(self, elements: Sequence[Any]) -> str | None:
+        """Return elements as JSON if they are plainly as declared, else None."""
+        if self._plain_decoder is None:
+            return None
+        try:
+            text = json_text.dumps(elements)
+            self._plain_decoder.decode(text)
+        except (ValueError, RecursionError):
+            return None
+        return text
+
     def _parse_json(self, value: Any) -> Any:
-        """Return a checked array or object, parsed if it was given as text."""
+        """Return an array or object, parsed if it was given as text."""
         if isinstance(value, str):
             try:
                 value = json_text.loads(value)
@@ -239,8 +265,6 @@ class Parameter:
                     json_type=_describe_json_type(value),
                 )
             )
-        if isinstance(value, list):
-            self._check_items(value)
         return value
 
     def _check_items(self, elements: Sequence[Any]) -> None:
@@ -290,7 +314,9 @@ class Parameter:
                 if not -MAX_DECIMAL < value < MAX_DECIMAL:
                     raise InvalidValue(message("must have at most 18 digits before the point"))
                 self._check_range(value, value)
-            case "array" | "object":
+            case "array":
+                self._check_items(self._parse_json(value))
+            case "object":
                 self._parse_json(value)
             case _:
                 self.encode(value)
