@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ValidationError
 from firmware_tools.language import message
 from gateway.api.validation import RequestModel, invalid_request
 from gateway.errors import FieldError, InvalidRequest
-from gateway.protocol.parameters import parse_date
+from gateway.protocol.values import parse_date
 
 
 def _parse_whole_number(text: Any) -> int:

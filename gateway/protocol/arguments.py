@@ -5,8 +5,9 @@ from typing import Any
 
 from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest, TooLarge
-from gateway.protocol.parameters import FilePart, InvalidValue, Parameter
+from gateway.protocol.parameters import FilePart, Parameter
 from gateway.protocol.period_limit import PeriodLimit
+from gateway.protocol.values import InvalidValue
 
 
 class ArgumentValidator:

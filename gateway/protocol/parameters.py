@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -13,6 +12,15 @@ from firmware_tools.language import message
 from gateway.protocol import json_text
 from gateway.protocol.element_types import make_plain_decoder
 from gateway.protocol.pictures import read_picture_size
+from gateway.protocol.values import (
+    JSON_TYPES,
+    InvalidValue,
+    describe_json_type,
+    describe_range,
+    is_unicode,
+    parse_date,
+    parse_number,
+)
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
 Format = Literal["date", "timestamp"]
@@ -21,29 +29,6 @@ MAX_DECIMAL: Final = Decimal(10**18)
 """Decimal numbers inside a list are below this. The vendor states no bounds of its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_INTEGER = re.compile(r"-?[0-9]{1,19}")
-_NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_JSON_TYPES: Final[Mapping[type, str]] = {
-    type(None): "null",
-    bool: message("a boolean"),
-    str: message("a string"),
-    int: message("a number"),
-    Decimal: message("a number"),
-    list: message("an array"),
-    dict: message("an object"),
-}
-
-
-class InvalidValue(ValueError):
-    """A value does not fit its parameter."""
-
-    def __init__(self, reason: str, path: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        """What is wrong, as a predicate: `must be an integer`."""
-        self.path = path
-        """Where it is inside the value: `[2].price`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +169,15 @@ class Parameter:
 
     def _encode_string(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise InvalidValue(message("must be a string, not {json_type}", json_type=_describe_json_type(value)))
-        if not (value.isascii() or _is_unicode(value)):
+            raise InvalidValue(message("must be a string, not {json_type}", json_type=describe_json_type(value)))
+        if not (value.isascii() or is_unicode(value)):
             raise InvalidValue(message("must be valid Unicode"))
         if value == "" and (self.allow_empty or not self.required):
             return value
         low = self.min_length if self.min_length is not None else int(self.required)
         high = self.max_length
         if len(value) < low or (high is not None and len(value) > high):
-            described = _describe_range(low, high)
+            described = describe_range(low, high)
             if self.allow_empty:
                 raise InvalidValue(
                     message("must have {range} characters or be empty, not {count}", range=described, count=len(value))
@@ -204,7 +189,7 @@ class Parameter:
         return value
 
     def _encode_number(self, value: Any) -> str:
-        number, text = _parse_number(value, integer=self.type == "int")
+        number, text = parse_number(value, integer=self.type == "int")
         self._check_range(number, text)
         self._check_choice(number)
         return text
@@ -212,7 +197,7 @@ class Parameter:
     def _check_range(self, number: int | Decimal, text: str | Decimal) -> None:
         if (self.min is not None and number < self.min) or (self.max is not None and number > self.max):
             raise InvalidValue(
-                message("must be {range}, not {text}", range=_describe_range(self.min, self.max), text=text)
+                message("must be {range}, not {text}", range=describe_range(self.min, self.max), text=text)
             )
 
     def _check_choice(self, value: int | Decimal | str) -> None:
@@ -261,8 +246,8 @@ class Parameter:
             raise InvalidValue(
                 message(
                     "must be {expected}, not {json_type}",
-                    expected=_JSON_TYPES[expected],
-                    json_type=_describe_json_type(value),
+                    expected=JSON_TYPES[expected],
+                    json_type=describe_json_type(value),
                 )
             )
         return value
@@ -279,12 +264,10 @@ class Parameter:
     def _check_item(self, element: Any) -> None:
         if self.items == "object":
             if not isinstance(element, dict):
-                raise InvalidValue(
-                    message("must be an object, not {json_type}", json_type=_describe_json_type(element))
-                )
+                raise InvalidValue(message("must be an object, not {json_type}", json_type=describe_json_type(element)))
             self._check_properties(element)
         elif self.items == "int":
-            number, _ = _parse_number(element, integer=True)
+            number, _ = parse_number(element, integer=True)
             self._check_choice(number)
         elif type(element) not in (str, int) or element == "":
             raise InvalidValue(message("must be a string that is not empty"))
@@ -367,50 +350,3 @@ _DESCRIBED: Final = (
 """The fields that `describe` copies."""
 _JSON_NAMES: Final = {"allow_empty": "blank"}
 """Their names in JSON, where those differ."""
-
-
-def parse_date(text: str) -> date:
-    """Parse YYYY-MM-DD. Raises `InvalidValue`."""
-    try:
-        if not _DATE.fullmatch(text):  # fromisoformat accepts week dates as well
-            raise ValueError(text)
-        return date.fromisoformat(text)
-    except ValueError as exc:
-        raise InvalidValue(message("must be a date, YYYY-MM-DD")) from exc
-
-
-def _parse_number(value: Any, *, integer: bool) -> tuple[int | Decimal, str]:
-    """Return a number or its text as both. Raises `InvalidValue`."""
-    if type(value) is int and abs(value) < 10**19:
-        return value, str(value)
-    expected = message("an integer") if integer else message("a number")
-    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-        raise InvalidValue(
-            message("must be {expected}, not {json_type}", expected=expected, json_type=_describe_json_type(value))
-        )
-    text = "" if isinstance(value, int) else str(value)  # converting a huge integer to text is slow
-    if not (_INTEGER if integer else _NUMBER).fullmatch(text):
-        raise InvalidValue(message("must be {expected}", expected=expected))
-    return (int(text) if integer else Decimal(text)), text
-
-
-def _describe_range(low: int | None, high: int | None) -> str:
-    if high is None:
-        return message("at least {low}", low=low)
-    return (
-        message("at most {high}", high=high)
-        if low is None or low == 0
-        else message("{low} to {high}", low=low, high=high)
-    )
-
-
-def _describe_json_type(value: Any) -> str:
-    return _JSON_TYPES.get(type(value), message("something else"))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone surrogate, from a \ud800 in JSON
-        return False
-    return True

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from firmware_tools.language import message
 from gateway.errors import FieldError
-from gateway.protocol.parameters import parse_date
+from gateway.protocol.values import parse_date
 
 _DAYS: Final = {"hours": 1 / 24, "days": 1, "weeks": 7}
 """Length of the units in days."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.element_types import make_plain_decoder
-from gateway.protocol.parameters import Choice, InvalidValue, Parameter
+from gateway.protocol.parameters import Choice, Parameter
+from gateway.protocol.values import InvalidValue
 
 _CHOICES = (Choice(1, "one"), Choice(2, "two"))
 _DAY = Parameter(name="day_that_no_type_can_say", type="string", format="date")

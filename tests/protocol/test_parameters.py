@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import json_text
-from gateway.protocol.parameters import Choice, FilePart, InvalidValue, Parameter, PictureFormat
+from gateway.protocol.parameters import Choice, FilePart, Parameter, PictureFormat
+from gateway.protocol.values import InvalidValue
 
 ZOOM = Parameter(name="zoom", type="int", required=True, min=0, max=500)
 MODE = Parameter(name="mode", type="int", choices=(Choice(0, "off"), Choice(1, "on")))

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.parameters import FilePart, InvalidValue, Parameter, PictureFormat
+from gateway.protocol.parameters import FilePart, Parameter, PictureFormat
 from gateway.protocol.pictures import read_picture_size
+from gateway.protocol.values import InvalidValue
 
 LABEL = Parameter(name="pic", type="file", picture_formats=(PictureFormat("SL121", 212, 104, ("black", "white")),))
 

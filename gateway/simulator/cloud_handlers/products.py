@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gateway.protocol import json_text
-from gateway.protocol.parameters import InvalidValue
+from gateway.protocol.values import InvalidValue
 from gateway.simulator.cloud_handlers.labels import PUSHED, TEMPLATE_NOT_FOUND, find_label
 from gateway.simulator.cloud_state import CloudCall, CloudHandler, ResponseData, find_row
 from gateway.simulator.validation import GENERAL_FAILURE, CallRefused
