@@ -228,3 +228,24 @@ async def test_only_vital_services_that_do_not_work_are_silent(supervisor: Super
     broken.repaired.set()
     await broken.worked.wait()
     assert supervisor.silent_vital_services(0.5) == []
+
+
+async def test_a_part_may_remove_its_service_while_all_are_stopped() -> None:
+    supervisor, begun = Supervisor(), asyncio.Event()
+
+    async def wait(_: Service) -> None:
+        await asyncio.Event().wait()
+
+    async def run(_: Service) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await supervisor.remove_service(other)
+
+    supervisor.start_service("part", run)
+    other = supervisor.start_service("other", wait)
+    supervisor.start_service("last", wait)
+    await begun.wait()
+    await supervisor.close()
+    assert "other" not in [report.name for report in supervisor.reports()]
