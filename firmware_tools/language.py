@@ -52,12 +52,18 @@ class Language(StrEnum):
 
         Of languages with the same quality it is the one named first. Elements that cannot be read are left out.
         """
-        qualities = _parse_accept_language(accept_language[:_MAX_HEADER_CHARACTERS])
-        default = qualities.pop("*", 0.0)
-        for language in cls:
-            qualities.setdefault(language, default)
-        best = max(qualities, key=lambda name: qualities[name])
-        return cls(best) if qualities[best] > 0 else cls.ENGLISH
+        return _find_preferred(accept_language[:_MAX_HEADER_CHARACTERS])
+
+
+@functools.lru_cache(maxsize=64)
+def _find_preferred(header: str) -> Language:
+    # Kept for each header: this is asked for every request, and clients send the same one again and again.
+    qualities = _parse_accept_language(header)
+    default = qualities.pop("*", 0.0)
+    for language in Language:
+        qualities.setdefault(language, default)
+    best = max(qualities, key=lambda name: qualities[name])
+    return Language(best) if qualities[best] > 0 else Language.ENGLISH
 
 
 def _parse_accept_language(header: str) -> dict[str, float]:
