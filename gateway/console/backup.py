@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import shutil
 import tempfile
@@ -16,7 +15,7 @@ from aiohttp import web
 
 from firmware_tools.language import message
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
-from gateway.console.page import ConsolePage, PageContext
+from gateway.console.page import ConsolePage, PageContext, is_private
 from gateway.console.shop import BACKUP, TABS
 from gateway.errors import Conflict, StateError
 from gateway.protocol import json_text
@@ -33,15 +32,6 @@ _BUSY: Final = message("another file is being made already; wait until it is dow
 async def show_backup(context: PageContext) -> web.StreamResponse:
     """Offer the backup, and say which version is installed."""
     return context.render("shop_backup.html", tabs=TABS, needs_tick=not is_private(context.request))
-
-
-def is_private(request: web.Request) -> bool:
-    """Tell whether nobody else can read what a response holds: it is encrypted, or stays on this machine."""
-    if request.secure:
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(request.remote or "").is_loopback
-    return False
 
 
 async def download_backup(context: PageContext) -> web.StreamResponse:

@@ -10,7 +10,7 @@ from firmware_tools.language import Message, message
 from gateway.api.readings import try_read
 from gateway.cameras.record import CameraRecord
 from gateway.console.camera_report import report_camera
-from gateway.console.event_texts import describe_details, describe_event
+from gateway.console.event_texts import show_event
 from gateway.console.page import ConsolePage, PageContext
 from gateway.discovery.device import FoundBy
 from gateway.events.event import EventFilter
@@ -62,10 +62,7 @@ async def _gather(context: PageContext) -> dict[str, Any]:
         "addresses": _list_addresses(camera),
         "first_seen": utc_text(camera.first_seen),
         "clock_offset_s": gateway.cameras.clock_offset_s(camera.sn),
-        "events": [
-            {"time": utc_text(one.time_ms / 1000), "text": describe_event(one), "details": describe_details(one)}
-            for one in events or []
-        ],
+        "events": [show_event(one) for one in events or []],
     }
 
 

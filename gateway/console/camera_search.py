@@ -1,11 +1,11 @@
-"""The search for cameras that a person starts: it runs as a job, and pages show how far it is."""
+"""The search for cameras that a person starts: pages show how far it is."""
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.app import Gateway
+from gateway.console.background_run import BackgroundRun
 from gateway.errors import GatewayError
 
 SCAN_S: Final = 5.0
@@ -15,30 +15,18 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class CameraSearch:
+class CameraSearch(BackgroundRun):
     """The search that was started last."""
 
-    running: bool = False
-    """Whether it runs now."""
-    ended_at: float | None = None
-    """When it ended, in monotonic seconds; None if there was none."""
+    job = "camera search"
+
     found: int = 0
     """How many cameras it has found."""
     problem: str = ""
     """Why it could not find every camera; empty if nothing is known."""
 
-    @property
-    def age_s(self) -> float | None:
-        """How long ago it ended, in seconds."""
-        return None if self.ended_at is None else time.monotonic() - self.ended_at
-
-    def start(self, gateway: Gateway) -> None:
-        """Look for cameras in the background, unless that runs already."""
-        if not self.running:
-            self.running = True
-            gateway.supervisor.start_job("camera search", self._run(gateway))
-
-    async def _run(self, gateway: Gateway) -> None:
+    async def work(self, gateway: Gateway) -> None:
+        """Look for cameras."""
         self.problem = ""
         try:
             result = await gateway.discovery.scan(timeout_s=SCAN_S)
@@ -47,6 +35,3 @@ class CameraSearch:
         except GatewayError as exc:
             self.problem = str(exc)
             _log.warning("the search for cameras failed: %s", exc)
-        finally:
-            self.running = False
-            self.ended_at = time.monotonic()

@@ -1,10 +1,12 @@
 """Events in words for people."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from firmware_tools.language import Message, join, message
 from gateway.events.event import Event
+from gateway.runtime.timestamps import utc_text
 
 _TEXTS: Final = {
     "camera.found": message("A camera was found"),
@@ -63,12 +65,27 @@ _DETAILS: Final = ("gender", "age_range", "group_type", "group_name", "motion_ty
 _MAX_DETAIL: Final = 120
 
 
-def describe_event(event: Event) -> str:
-    """Return what happened."""
-    return _TEXTS.get(event.type, event.type)
+@dataclass(frozen=True, slots=True)
+class ShownEvent:
+    """An event as pages show it."""
+
+    time: str
+    """When it happened, in UTC."""
+    text: str
+    """What happened."""
+    details: Message
+    """What is known beside that, as a short line."""
+    camera: str | None
+    """The serial number of the camera; None if it is about none."""
 
 
-def describe_details(event: Event) -> Message:
+def show_event(event: Event) -> ShownEvent:
+    """Return an event in words for people."""
+    text = _TEXTS.get(event.type, event.type)
+    return ShownEvent(utc_text(event.time_ms / 1000), text, _describe_details(event), event.camera)
+
+
+def _describe_details(event: Event) -> Message:
     """Return what is known beside that, as a short line."""
     data: Any = json.loads(event.data)
     values = [data[name] for name in _DETAILS if isinstance(data.get(name), str) and data[name] not in ("", "unknown")]

@@ -1,9 +1,11 @@
 """The pages of the console as data. Sign-in, CSRF checks, languages and failures follow from it."""
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import hmac
+import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -62,8 +64,6 @@ class Site:
 
     gateway: Gateway
     """The gateway that they show."""
-    static_files: StaticFiles
-    """Styles and scripts."""
     examination: Examination
     """What the doctor found last."""
     camera_search: CameraSearch
@@ -84,6 +84,11 @@ class Site:
     def name_cookie(self, *, secure: bool) -> str:
         """Return the name of the session's cookie. Over plain HTTP a browser replaces no cookie that came by HTTPS."""
         return f"{self.cookie}s" if secure else self.cookie
+
+    @functools.cached_property
+    def static_files(self) -> StaticFiles:
+        """Styles and scripts, read and compressed when the first page is opened."""
+        return StaticFiles()
 
     @functools.cached_property
     def renderer(self) -> "Renderer":
@@ -264,6 +269,15 @@ async def _check_csrf(context: PageContext) -> None:
     given = context.request.headers.get(_CSRF_HEADER) or (await context.read_form()).text(CSRF_FIELD)
     if not hmac.compare_digest(given.encode("utf-8", "replace"), context.csrf.encode()):
         raise Forbidden("the form is of an older session; reload the page and send it again")
+
+
+def is_private(request: web.Request) -> bool:
+    """Tell whether nobody else can read what a request and its response hold: encrypted, or within this machine."""
+    if request.secure:
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(request.remote or "").is_loopback
+    return False
 
 
 def is_fragment(request: web.Request) -> bool:

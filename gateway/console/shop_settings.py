@@ -20,9 +20,8 @@ from gateway.changed_settings import (
     read_changes,
     write_changes,
 )
-from gateway.console.backup import is_private
 from gateway.console.form import Form
-from gateway.console.page import ConsolePage, PageContext
+from gateway.console.page import ConsolePage, PageContext, is_private
 from gateway.console.shop import SETTINGS, TABS
 from gateway.errors import Conflict, FieldError, InvalidRequest, SettingsError, StateError
 from gateway.settings import Settings, describe_errors, load_settings

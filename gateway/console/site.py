@@ -35,7 +35,7 @@ from gateway.console.notices import Notices
 from gateway.console.page import HOME, ConsolePage, Site
 from gateway.console.set_up_draft import SetUpDrafts
 from gateway.console.simulated_store import SimulatedStoreControl
-from gateway.console.static_files import PREFIX, StaticFiles
+from gateway.console.static_files import PREFIX
 from gateway.errors import Problem
 
 PAGES: Final[tuple[ConsolePage, ...]] = (
@@ -73,19 +73,16 @@ def add_console(
 
     `simulated_store` is how the store is told to misbehave, where it is a simulated one.
     """
-    static_files = StaticFiles()
     # Not the key itself, which signs tickets.
     name = hashlib.sha256(b"console" + gateway.event_log.ticket_key).hexdigest()[:12]
     drafts = SetUpDrafts()
     gateway.provisioning.subscribe(drafts.note_job)
-    site = Site(
-        gateway, static_files, Examination(), CameraSearch(), drafts, Notices(), f"session_{name}", simulated_store
-    )
+    site = Site(gateway, Examination(), CameraSearch(), drafts, Notices(), f"session_{name}", simulated_store)
     for page in PAGES:
         handler = page.bind(site, budget, screen)
         for method in page.methods:
             app.router.add_route(method, f"/console/{page.path}", handler)
-    app.router.add_get(f"{PREFIX}{{name}}", _serve_static(static_files, screen))
+    app.router.add_get(f"{PREFIX}{{name}}", _serve_static(site, screen))
     for path in ("/", "/console"):
         app.router.add_get(path, _lead_home(screen))
 
@@ -97,9 +94,9 @@ def _lead_home(screen: Screen) -> WebHandler:
     return _screen_first(screen, handle)
 
 
-def _serve_static(static_files: StaticFiles, screen: Screen) -> WebHandler:
+def _serve_static(site: Site, screen: Screen) -> WebHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        return static_files.respond(request)
+        return site.static_files.respond(request)
 
     return _screen_first(screen, handle)
 

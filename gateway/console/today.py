@@ -8,11 +8,10 @@ from aiohttp import web
 
 from firmware_tools.language import Message, message
 from gateway.console import charts
-from gateway.console.event_texts import FAMILIES, describe_details, describe_event
+from gateway.console.event_texts import FAMILIES, show_event
 from gateway.console.page import ConsolePage, PageContext
 from gateway.errors import Problem
 from gateway.events.event import EventFilter
-from gateway.runtime.timestamps import utc_text
 
 _KINDS: Final = {"new": message("new"), "repeat": message("regular"), "members": message("members")}
 """The kinds of customers, in the order in which a column stacks them."""
@@ -94,19 +93,9 @@ async def _gather_events(context: PageContext) -> dict[str, Any]:
     camera = query.get("camera", "")[:64]
     event_filter = EventFilter.parse(f"{family}.*" if family else "", camera)
     found = await context.gateway.event_log.read_latest(event_filter, limit=_EVENTS)
-    names = {one.sn: one.name for one in context.gateway.registry.all()}
     return {
-        "events": [
-            {
-                "time": utc_text(event.time_ms / 1000),
-                "type": event.type,
-                "text": describe_event(event),
-                "details": describe_details(event),
-                "camera": event.camera,
-                "camera_name": names.get(event.camera or "", ""),
-            }
-            for event in found
-        ],
+        "events": [show_event(event) for event in found],
+        "names": {one.sn: one.name for one in context.gateway.registry.all()},
         "family": family,
         "families": FAMILIES,
         "camera": camera,
