@@ -12,3 +12,11 @@ async def find(gateway: Gateway, cameras: Iterable[SimulatedCamera]) -> None:
     while missing:
         result = await gateway.discovery.scan(timeout_s=0.2, methods=["broadcast"])
         missing -= {device.sn for device in result.devices}
+
+
+async def manage(gateway: Gateway, camera: SimulatedCamera) -> None:
+    """Let a gateway find and manage a camera that is activated by its account."""
+    await find(gateway, [camera])
+    await gateway.registry.manage(camera.sn)
+    await gateway.cameras.confirm_certificate(camera.sn)
+    await gateway.cameras.probe_activation(camera.sn)

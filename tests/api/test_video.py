@@ -13,7 +13,7 @@ from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
-from tests.cameras.video.conftest import manage
+from tests.search import manage
 from tests.waiting import until
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")

@@ -12,7 +12,7 @@ from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.simulator.store import SimulatedStore
 from tests.browser import Page, browsing, why_not
-from tests.cameras.video.conftest import manage
+from tests.search import manage
 from tests.video_page import Seen, create_ticket, look, watch
 
 pytestmark = [

@@ -18,7 +18,7 @@ from gateway.settings import load_settings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 from tests.browser import Page, browsing
-from tests.cameras.video.conftest import manage
+from tests.search import manage
 from tests.video_page import create_ticket, look, watch
 
 FIRST_PICTURE_S = 3.0

@@ -7,16 +7,23 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.console.site import add_console
 from gateway.protocol.endpoint import Scope
+from gateway.simulator.camera import SimulatedCamera
+from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import gateway, store  # noqa: F401  fixtures
+from tests.search import manage
 
 CHROMIUM = "/usr/bin/chromium"
 """Playwright's own browsers are not installed."""
+SLOW_MS = 120_000
+"""How long a browser may take for anything: no test fails because the machine is slow."""
+expect.set_options(timeout=SLOW_MS)
+
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
 
@@ -43,7 +50,8 @@ class Console:
             return response, await response.text()
 
     async def csrf(self) -> str:
-        _, html = await self.get("")
+        # Not of the first page, which starts the doctor: its scan finds cameras while a test goes on.
+        _, html = await self.get("outbox")
         found = _CSRF.search(html)
         assert found is not None
         return found[1]
@@ -64,11 +72,19 @@ async def browser() -> AsyncIterator[Browser]:
         await chromium.close()
 
 
+@pytest.fixture
+async def camera(console: Console, store: SimulatedStore) -> SimulatedCamera:  # noqa: F811
+    """Return the camera that is activated by this account, found and managed."""
+    await manage(console.gateway, store.cameras[0])
+    return store.cameras[0]
+
+
 async def open_browser_session(
     browser: Browser, console: Console, *scopes: Scope, **given: Any
 ) -> tuple[BrowserContext, Page]:
     """Return a signed-in browser context, and its page."""
     context = await browser.new_context(**({"viewport": {"width": 390, "height": 844}} | given))
+    context.set_default_timeout(SLOW_MS)
     page = await context.new_page()
     code = console.gateway.pairing.create("browser", scopes or ["admin"])
     await page.goto(f"{console.url}console/sign-in#code={code.code}")

@@ -22,7 +22,7 @@ from gateway.simulator.store import SimulatedStore
 from tests.console.test_every_page import ENDPOINT
 from tests.console.test_outbox_pages import refuse_product
 from tests.console.walk import DESKTOP, PHONE, begin, list_paths
-from tests.search import find
+from tests.search import find, manage
 
 
 async def take(folder: Path) -> None:
@@ -35,8 +35,7 @@ async def take(folder: Path) -> None:
             try:
                 async with serve(gateway, add_pages=add_console) as urls:
                     await find(gateway, store.cameras)
-                    await gateway.registry.manage(store.cameras[0].sn)
-                    await gateway.cameras.confirm_certificate(store.cameras[0].sn, "")
+                    await manage(gateway, store.cameras[0])
                     names = {"sn": store.cameras[0].sn, "outbox_id": str(await refuse_product(gateway)), **ENDPOINT}
                     await photograph(gateway, urls[0], names, folder)
             finally:

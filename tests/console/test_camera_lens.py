@@ -6,22 +6,7 @@ from playwright.async_api import Browser, expect
 from gateway.console.detection_schedule import ALWAYS, DetectionSchedule
 from gateway.errors import InvalidRequest
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.store import SimulatedStore
-from tests.console.conftest import Console, open_browser_session
-from tests.search import find
-
-SLOW_MS = 60_000
-
-
-@pytest.fixture
-async def camera(console: Console, store: SimulatedStore) -> SimulatedCamera:
-    """Return the camera that is activated by this account, found and managed."""
-    camera = store.cameras[0]
-    await find(console.gateway, [camera])
-    await console.gateway.registry.manage(camera.sn)
-    await console.gateway.cameras.confirm_certificate(camera.sn)
-    await console.gateway.cameras.probe_activation(camera.sn)
-    return camera
+from tests.console.conftest import SLOW_MS, Console, open_browser_session
 
 
 async def test_settings_are_shown_and_changed(console: Console, browser: Browser, camera: SimulatedCamera) -> None:

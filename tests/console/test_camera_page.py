@@ -11,17 +11,6 @@ from tests.search import find
 HOSTILE = '"><script>document.title=1</script>'
 
 
-@pytest.fixture
-async def camera(console: Console, store: SimulatedStore) -> SimulatedCamera:
-    """Return the camera that is activated by this account, found and managed."""
-    camera = store.cameras[0]
-    await find(console.gateway, [camera])
-    await console.gateway.registry.manage(camera.sn)
-    await console.gateway.cameras.confirm_certificate(camera.sn)
-    await console.gateway.cameras.probe_activation(camera.sn)
-    return camera
-
-
 async def test_the_page_says_what_is_known_and_what_has_happened(
     console: Console, browser: Browser, camera: SimulatedCamera
 ) -> None:

@@ -8,28 +8,13 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from gateway.simulator.camera import SimulatedCamera
-from gateway.simulator.store import SimulatedStore
-from tests.console.conftest import Console, open_browser_session
-from tests.search import find
-
-SLOW_MS = 60_000
+from tests.console.conftest import SLOW_MS, Console, open_browser_session
 
 
 async def wait_for(page: Page, expression: str) -> None:
     """Wait until an expression holds. The pages forbid what Playwright's own function would do for that."""
     while not await page.evaluate(expression):
         await asyncio.sleep(0.1)
-
-
-@pytest.fixture
-async def camera(console: Console, store: SimulatedStore) -> SimulatedCamera:
-    """Return the camera that is activated by this account, found and managed."""
-    camera = store.cameras[0]
-    await find(console.gateway, [camera])
-    await console.gateway.registry.manage(camera.sn)
-    await console.gateway.cameras.confirm_certificate(camera.sn)
-    await console.gateway.cameras.probe_activation(camera.sn)
-    return camera
 
 
 async def test_the_picture_moves(console: Console, browser: Browser, camera: SimulatedCamera) -> None:

@@ -12,7 +12,7 @@ from gateway.console.site import add_console
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console, open_browser_session
-from tests.search import find
+from tests.search import manage
 
 ORDER = '[{"order_no": "A-1", "received_amount": 12.80}]'
 
@@ -81,9 +81,7 @@ async def test_every_endpoint_has_a_form(console: Console) -> None:
 
 async def test_a_camera_is_called_and_its_secrets_are_for_admins(console: Console, store: SimulatedStore) -> None:
     camera = store.cameras[0]
-    await find(console.gateway, [camera])
-    await console.gateway.registry.manage(camera.sn)
-    await console.gateway.cameras.confirm_certificate(camera.sn, "")
+    await manage(console.gateway, camera)
     await console.sign_in("installer")
     response, html = await console.post(
         "developer/camera/device/getInfo", csrf=await console.csrf(), camera=camera.sn.lower()

@@ -6,12 +6,11 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
-from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console
 from tests.console.test_outbox_pages import refuse_product
 from tests.console.walk import DESKTOP, PHONE, begin, list_paths
-from tests.search import find
+from tests.search import find, manage
 
 ENDPOINT: Final = {"side": "cloud", "path": "order/update"}
 MAX_PAGE_BYTES: Final = 150_000
@@ -26,11 +25,9 @@ VISITORS: Final = (
 @pytest.fixture
 async def names(console: Console, store: SimulatedStore) -> dict[str, str]:
     """Return what fills the placeholders of paths: there is one of everything that has a page of its own."""
-    camera: SimulatedCamera = store.cameras[0]
     await find(console.gateway, store.cameras)
-    await console.gateway.registry.manage(camera.sn)
-    await console.gateway.cameras.confirm_certificate(camera.sn, "")
-    return {"sn": camera.sn, "outbox_id": str(await refuse_product(console.gateway)), **ENDPOINT}
+    await manage(console.gateway, store.cameras[0])
+    return {"sn": store.cameras[0].sn, "outbox_id": str(await refuse_product(console.gateway)), **ENDPOINT}
 
 
 @pytest.mark.slow

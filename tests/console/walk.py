@@ -57,6 +57,7 @@ class Walk:
 async def begin(browser: Browser, *, language: str, scheme: str, size: dict[str, int]) -> Walk:
     """Return a walk of a new visitor. `language` is as browsers name it, `scheme` is light or dark."""
     context = await browser.new_context(locale=language, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
+    context.set_default_timeout(120_000)  # no walk ends because the machine is slow
     walk = Walk(context, await context.new_page())
     walk.start()
     return walk

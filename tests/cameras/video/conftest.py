@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,11 @@ import pytest
 from gateway.app import Gateway
 from gateway.cameras.video.video import CameraVideo
 from gateway.cloud.streams import CloudStreams
-from gateway.settings import VideoSettings, load_settings
+from gateway.settings import VideoSettings
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
-from tests.search import find
+from tests.api.conftest import gateway, store  # noqa: F401  fixtures
+from tests.search import manage
 
 NewVideo = Callable[..., CameraVideo]
 
@@ -29,30 +29,14 @@ def ffmpeg() -> str:
 
 
 @pytest.fixture
-async def store() -> AsyncIterator[SimulatedStore]:
-    async with SimulatedStore(cameras=3) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-async def gateway(store: SimulatedStore, tmp_path: Path) -> AsyncIterator[Gateway]:
-    file = tmp_path / "gateway.toml"
-    storage = f'\n[storage]\ndirectory = "{tmp_path}/state"\n'
-    file.write_text(store.settings_toml(tmp_path) + storage, encoding="utf-8")
-    opened = await Gateway.open(load_settings(file))
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def camera(store: SimulatedStore, gateway: Gateway) -> SimulatedCamera:
+async def camera(store: SimulatedStore, gateway: Gateway) -> SimulatedCamera:  # noqa: F811
     """Return a camera that is activated by this account, found and managed."""
     await manage(gateway, store.cameras[0])
     return store.cameras[0]
 
 
 @pytest.fixture
-async def new_video(gateway: Gateway, store: SimulatedStore) -> AsyncIterator[NewVideo]:
+async def new_video(gateway: Gateway, store: SimulatedStore) -> AsyncIterator[NewVideo]:  # noqa: F811
     """Make pictures that notice and forget quickly, with a limit that the test sets."""
     async with AsyncExitStack() as opened:
 
@@ -77,11 +61,3 @@ async def new_video(gateway: Gateway, store: SimulatedStore) -> AsyncIterator[Ne
 @pytest.fixture
 def video(ffmpeg: str, new_video: NewVideo) -> CameraVideo:
     return new_video()
-
-
-async def manage(gateway: Gateway, camera: SimulatedCamera) -> None:
-    """Let the gateway find and manage a camera."""
-    await find(gateway, [camera])
-    await gateway.registry.manage(camera.sn, camera.address)
-    await gateway.cameras.confirm_certificate(camera.sn)
-    await gateway.cameras.probe_activation(camera.sn)

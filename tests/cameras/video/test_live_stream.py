@@ -18,7 +18,8 @@ from gateway.cameras.video.viewer import StreamStatus, Viewer
 from gateway.errors import CameraUnreachable, Conflict, InvalidRequest, NotFound, NotManaged, Overloaded
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
-from tests.cameras.video.conftest import NewVideo, manage
+from tests.cameras.video.conftest import NewVideo
+from tests.search import manage
 from tests.waiting import until
 
 
