@@ -31,6 +31,8 @@ ALLOWED = {
     "gateway.cloud": PARTS,
     "gateway.outbox": PARTS | {"gateway.cloud"},
     "gateway.events": PARTS | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox"},
+    "gateway.shop": PARTS
+    | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.outbox"},
@@ -44,6 +46,7 @@ ALLOWED = {
         "gateway.cloud",
         "gateway.outbox",
         "gateway.events",
+        "gateway.shop",
         "gateway.api",
     },
 }

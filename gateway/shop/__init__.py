@@ -1,0 +1,1 @@
+"""A whole shop in one go: its site plan, and the hotspots of its new cameras."""
