@@ -15,18 +15,19 @@ from gateway.protocol.endpoint import REDACTED
 _MIN_LENGTH: Final = 3
 """Shorter values would be found in ordinary words."""
 _NAMES: Final = (
-    r"[a-z0-9_-]*(?:password|passwd|secret|secret_?key|activation_?number|authorization)"
-    r"|sign|key|pass|passphrase|pwd|psk|token|ticket"
+    r"(?:password|passwd|secret_?key|secret|activation_?number|authorization)"  # also at the end of a longer name
+    r"|(?<![a-z0-9])(?:sign|key|pass|passphrase|pwd|psk|token|ticket)"
 )
+# A log may hold long texts of others. So no pattern may begin at each character of a run and read to the run's end.
 _TOKENS: Final = re.compile(
     r"sgw_[A-Za-z0-9_-]+"  # of callers
     r"|whsec_[A-Za-z0-9+/=_-]+"  # of webhooks
-    r"|[A-Za-z0-9_-]{12,}\.[0-9a-f]{64}"  # tickets of the event stream
+    r"|(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{12,}\.[0-9a-f]{64}"  # tickets of the event stream
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
 _CREDENTIALS: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
 _NAMED: Final = re.compile(
-    rf"""(?ix) (?<![a-z0-9]) ({_NAMES}) (\\?["']?\s*[:=]\s*)
+    rf"""(?ix) ({_NAMES}) (\\?["']?\s*[:=]\s*)
     (?: b?\\?"(?:[^"\\]|\\.)*\\?" | b?\\?'(?:[^'\\]|\\.)*\\?' | [^\s,;&}}\])]+ )"""
 )
 """A name and a value, as in forms, JSON, Python's `repr` and settings files."""

@@ -129,6 +129,7 @@ def test_other_archives_are_refused(firmware_file: Path, kind: str) -> None:
         b"\xef\xbb\xbf<!doctype html>",
         b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>AccessDenied</Code>",
         b"<!-- hello -->\n<html>",
+        b"<!-- a -- > b -->" * 1000 + b"<html>",  # quickly, however many comments precede it
     ],
 )
 def test_web_pages_are_refused(tmp_path: Path, firmware_file: Path, page: bytes) -> None:

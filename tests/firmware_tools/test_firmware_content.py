@@ -11,6 +11,7 @@ import pytest
 
 from firmware_tools.errors import InvalidInput
 from firmware_tools.firmware import load_firmware
+from firmware_tools.firmware_content import find_content_fault
 from tests.firmware_tools.conftest import MAC
 
 FILLING = random.Random(8).randbytes(100_000)
@@ -141,3 +142,8 @@ def test_the_option_is_known_to_the_commands(
     for command in (batch, (*verify, image)):
         results = [run_sdcard(*command), run_sdcard(*command, "--force-firmware")]
         assert [result.returncode for result in results] == [1, 0]
+
+
+@pytest.mark.timeout(20)
+def test_comments_before_something_else_than_a_web_page_are_skipped_once() -> None:
+    assert find_content_fault(b"<!-- x -->\n" * 1000 + b"<div>" + bytes(1000)) is None
