@@ -1,7 +1,8 @@
 """Commands for the tokens of tills and installers."""
 
 import sys
-from typing import Any, get_args
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, get_args
 
 import click
 import segno
@@ -12,6 +13,21 @@ from gateway.cli.command import CommandContext, with_api
 from gateway.cli.output import messages, print_line, print_message, print_table
 from gateway.protocol.endpoint import Scope
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _scope_option(**attributes: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return the option `--scope`, with the attributes that differ between the commands."""
+    return click.option(
+        "--scope",
+        "scopes",
+        type=click.Choice(get_args(Scope)),
+        multiple=True,
+        help="What its holder may do; may be given several times.",
+        **attributes,
+    )
+
 
 @click.group()
 def token() -> None:
@@ -19,14 +35,7 @@ def token() -> None:
 
 
 @token.command()
-@click.option(
-    "--scope",
-    "scopes",
-    type=click.Choice(get_args(Scope)),
-    multiple=True,
-    required=True,
-    help="What its holder may do; may be given several times.",
-)
+@_scope_option(required=True)
 @click.option("--name", required=True, help="Who will hold it; names are unique.")
 @with_api
 async def create(context: CommandContext, api: ApiClient, scopes: tuple[str, ...], name: str) -> None:
@@ -40,15 +49,7 @@ async def create(context: CommandContext, api: ApiClient, scopes: tuple[str, ...
 
 
 @token.command()
-@click.option(
-    "--scope",
-    "scopes",
-    type=click.Choice(get_args(Scope)),
-    multiple=True,
-    default=("admin",),
-    show_default=True,
-    help="What the session may do; may be given several times.",
-)
+@_scope_option(default=("admin",), show_default=True)
 @click.option("--name", default="console", show_default=True, help="What the session is called.")
 @with_api
 async def pair(context: CommandContext, api: ApiClient, scopes: tuple[str, ...], name: str) -> None:

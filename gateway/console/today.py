@@ -12,6 +12,7 @@ from gateway.console.event_texts import FAMILIES, show_event
 from gateway.console.page import ConsolePage, PageContext
 from gateway.errors import Problem
 from gateway.events.event import EventFilter
+from gateway.protocol.catalogue.people import format_age_range
 
 _KINDS: Final = {"new": message("new"), "repeat": message("regular"), "members": message("members")}
 """The kinds of customers, in the order in which a column stacks them."""
@@ -70,7 +71,7 @@ async def _gather_flow(context: PageContext) -> dict[str, Any]:
     ]
     kinds = _KINDS if any(row[kind] is not None for row in rows for kind in _KINDS) else _ALL
     ages = [
-        {"label": _shorten_age(str(row["age"])), **{name: row[name]["total"] for name in _GENDERS}}
+        {"label": format_age_range(row["age_range"]), **{name: row[name]["total"] for name in _GENDERS}}
         for row in counted.get("ages") or []
     ]
     return {
@@ -81,10 +82,6 @@ async def _gather_flow(context: PageContext) -> dict[str, Any]:
         "people": _Table(rows, kinds, charts.stack(rows, list(kinds), "label")),
         "ages": _Table(ages, _GENDERS, charts.stack(ages, list(_GENDERS), "label")),
     }
-
-
-def _shorten_age(age: str) -> str:
-    return age.replace(" years and above", "+").replace(" to ", "-").removesuffix(" years")
 
 
 async def _gather_events(context: PageContext) -> dict[str, Any]:

@@ -150,6 +150,22 @@ async def test_the_pages_keep_to_a_strict_policy(session: aiohttp.ClientSession)
             assert response.status == 404
 
 
+async def test_a_page_is_compressed_for_those_who_can_read_that(session: aiohttp.ClientSession) -> None:
+    for path in ("/docs", "/docs?q=order", "/docs/problems", "/docs/static/docs.css"):
+        contents = []
+        for accepted in ("gzip", "br, GZIP;q=0.5", "identity", "gzip;q=0, *"):
+            async with session.get(path, headers={"Accept-Encoding": accepted}) as response:
+                is_compressed = response.headers.get("Content-Encoding") == "gzip"
+                assert is_compressed == ("gzip" in accepted.lower() and "q=0," not in accepted), accepted
+                contents.append(await response.text())
+        assert len(set(contents)) == 1, "what is sent is the same"
+
+
+def test_a_page_is_compressed_once() -> None:
+    first, again = (REFERENCE.render_compressed("problems", Language.ENGLISH, "http://192.168.1.10") for _ in range(2))
+    assert first is again
+
+
 async def test_the_search_works_without_a_script(session: aiohttp.ClientSession) -> None:
     page = await read(session, "/docs?q=ORDER+update")
     assert "cloud-order#cloud_order_update" in page

@@ -20,6 +20,9 @@ async def test_the_numbers_of_today_are_shown(console: Console) -> None:
     _, html = await console.get("today")
     assert f"<strong>{counted['total']}</strong>" in html
     assert html.count("<svg") == 2
+    assert re.search("<text[^>]*>19\N{EN DASH}28</text>", html)
+    _, chinese = await console.get("today", headers={"Accept-Language": "zh-CN"})
+    assert re.search(r"<text[^>]*>56\+</text>", chinese)
     assert 'class="scroll" tabindex="0"' in html
     _, html = await console.get("today?days=7")
     assert "Customers by day" in html

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from firmware_tools.language import Language, load_catalogue, translate
+from gateway.api.compression import CompressedContent
 from gateway.api.docs.code_examples import ADDRESS, make_signature_examples
 from gateway.api.docs.example_values import ExampleMaker
 from gateway.api.docs.field_tree import FieldNode, Schema, SchemaReader
@@ -65,6 +66,7 @@ class ApiReference:
         """Take what makes the document."""
         self._build_document = build_document
         self._render = lru_cache(MAX_CACHED_PAGES)(self._render_page)
+        self._compress = lru_cache(MAX_CACHED_PAGES)(self._compress_page)
 
     @cached_property
     def sections(self) -> Mapping[str, list[OperationPage]]:
@@ -106,6 +108,16 @@ class ApiReference:
         """
         text = self._render_page(page, language, lang, query) if query else self._render(page, language, lang, "")
         return text.replace(ADDRESS, escape(address))
+
+    def render_compressed(
+        self, page: str, language: Language, address: str, *, lang: str = "", query: str = ""
+    ) -> CompressedContent:
+        """Return a page as `render` does, compressed; that of a search is made anew each time."""
+        make = self._compress_page if query else self._compress
+        return make(page, language, address, lang, query)
+
+    def _compress_page(self, page: str, language: Language, address: str, lang: str, query: str) -> CompressedContent:
+        return CompressedContent.compress(self.render(page, language, address, lang=lang, query=query).encode())
 
     @cached_property
     def _document(self) -> Mapping[str, Any]:

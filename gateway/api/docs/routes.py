@@ -1,8 +1,8 @@
 """`/docs`: the API reference over HTTP, with its style sheet and script as files."""
 
 import asyncio
-import gzip
 import re
+from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import Field
 
 from firmware_tools.language import Language
+from gateway.api.compression import CompressedContent
 from gateway.api.docs.reference import ApiReference
 from gateway.api.query import Query, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route
@@ -25,7 +26,7 @@ _HEADERS: Final = {
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Vary": "Accept-Encoding, Accept-Language, Host",
+    "Vary": "Accept-Language, Host",
 }
 
 
@@ -62,8 +63,12 @@ async def docs_file(context: RequestContext) -> web.StreamResponse:
     name = context.request.match_info["file"]
     if name not in _STATIC:
         raise NotFound(f"the reference has no file {name!r}")
-    body = files("gateway.api.docs").joinpath("static", name).read_bytes()
-    return _make_response(context.request, body, _STATIC[name])
+    return (await asyncio.to_thread(_read_file, name)).respond(context.request, _STATIC[name], _HEADERS)
+
+
+@cache
+def _read_file(name: str) -> CompressedContent:
+    return CompressedContent.compress(files("gateway.api.docs").joinpath("static", name).read_bytes())
 
 
 async def _respond(context: RequestContext, page: str, query: DocsQuery, search: str = "") -> web.Response:
@@ -74,19 +79,8 @@ async def _respond(context: RequestContext, page: str, query: DocsQuery, search:
     language = Language(chosen) if chosen else Language.negotiate(request.headers.get("Accept-Language", ""))
     address = _find_address(request)
     # In a thread: the first time it takes long.
-    text = await asyncio.to_thread(reference.render, page, language, address, lang=chosen, query=search)
-    response = _make_response(request, text.encode(), "text/html")
-    response.headers["Content-Language"] = language
-    return response
-
-
-def _make_response(request: web.Request, body: bytes, content_type: str) -> web.Response:
-    """Return a response, compressed if the caller can read that: a page shrinks to about a tenth."""
-    headers = dict(_HEADERS)
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-        body = gzip.compress(body, 6, mtime=0)
-    return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
+    content = await asyncio.to_thread(reference.render_compressed, page, language, address, lang=chosen, query=search)
+    return content.respond(request, "text/html", {**_HEADERS, "Content-Language": language})
 
 
 def _find_address(request: web.Request) -> str:
