@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -111,11 +112,15 @@ def parse_sha256(text: str) -> bytes:
 
 
 def _check_is_file(path: Path) -> None:
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InvalidInput(message("firmware {path}: there is no such file", path=path)) from error
+    except OSError as error:  # as for a name that is too long, or a folder that others may not look into
+        raise IOFailed.from_os_error(message("reading"), f"firmware {path}", error) from error
+    if stat.S_ISDIR(mode):
         raise InvalidInput(message("firmware {path}: this is a folder; name the firmware file", path=path))
-    if not path.exists():
-        raise InvalidInput(message("firmware {path}: there is no such file", path=path))
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         raise InvalidInput(message("firmware {path}: this is no ordinary file", path=path))
 
 

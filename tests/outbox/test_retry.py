@@ -82,6 +82,22 @@ def test_a_batch_that_fails_is_halved_until_each_item_goes_alone(
     assert {tracker.limit(number) for number in range(entries)} == {next_size}
 
 
+def test_a_batch_that_is_postponed_goes_again_as_a_whole(tracker: RetryTracker, clock: MonotonicClock) -> None:
+    tracker.postpone(batch_of([1], [2], [3]), delay_s=2.0, now=NOON)
+    assert [tracker.limit(number) for number in (1, 2, 3)] == [0] * 3
+    clock.now_s += 2.0
+    assert [tracker.limit(number) for number in (1, 2, 3)] == [UNLIMITED] * 3
+    assert tracker.failures(batch_of([1])) == 0
+
+
+def test_a_poison_item_that_is_postponed_keeps_its_own_delay(tracker: RetryTracker) -> None:
+    fail_often(tracker, batch_of([1]), 5)
+    delay_s = tracker.next_retry_in_s()
+    tracker.postpone(batch_of([1]), delay_s=1.0, now=NOON)
+    assert tracker.next_retry_in_s() == delay_s
+    assert tracker.is_poison(batch_of([1]))
+
+
 def test_an_item_that_failed_alone_for_the_first_time_may_go_with_others(tracker: RetryTracker) -> None:
     fail(tracker, batch_of([1]), delay_s=0.0)
     assert tracker.limit(1) == UNLIMITED

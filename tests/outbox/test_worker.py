@@ -328,6 +328,33 @@ def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(worker_module, name, 3600.0)
 
 
+async def test_what_could_not_be_sent_goes_together_when_the_cloud_is_back(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
+    await simulated.stop()
+    await keep(outbox, *(order(str(number)) for number in range(30)))
+    worker.start()
+    await goes_away(outbox)
+    await simulated.start()
+    await relayed(worker, outbox)
+    sent = [json.loads(request.fields["order_list"]) for request in simulated.accepted]
+    assert list(map(len, sent)) == [1, 29], "one to find out whether the cloud is back, then all others"
+
+
+async def test_what_is_merged_is_merged_also_to_find_out_whether_the_cloud_is_back(
+    simulated: Whimsical, worker: OutboxWorker, outbox: Outbox
+) -> None:
+    await simulated.stop()
+    await keep(
+        outbox, *(call("product/update", product_list=[{"id": "8", **fields}]) for fields in ({}, {"name": "x"}))
+    )
+    worker.start()
+    await goes_away(outbox)
+    await simulated.start()
+    assert [one.state for one in await relayed(worker, outbox)] == ["delivered", "delivered"], "as one, it makes it"
+    assert products(simulated)["8"]["name"] == "x"
+
+
 @pytest.mark.usefixtures("long_pauses")
 async def test_nobody_waits_while_the_cloud_is_away_and_one_success_starts_all(
     simulated: Whimsical, worker: OutboxWorker, outbox: Outbox, client: CloudClient
