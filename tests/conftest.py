@@ -1,10 +1,12 @@
 """What holds for every test: a database, nothing skipped in CI, and proofs with reduced counts say what they did."""
 
+import gc
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +17,24 @@ from tests import api_document
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+
+LONG_FILES: Final = (
+    "tests/outbox/test_kill.py",
+    "tests/outbox/test_faults.py",
+    "tests/contract/test_generated_clients.py",
+    "tests/netns/",
+    "tests/cli/",
+    "tests/outbox_model/",
+    "tests/storage/test_recovery.py",
+    "tests/events/test_kill.py",
+    "tests/console/",
+    "tests/api/test_till.py",
+    "tests/api/test_supervised.py",
+    "tests/api/test_docs_in_browser.py",
+    "tests/cameras/provisioning/",
+    "tests/packaging/",
+)
+"""Beginnings of the files with few tests that take long, the longest first."""
 
 # No test fails because the machine is slow.
 settings.register_profile("patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +49,29 @@ for _name in ("SIGHUP", "SIGINT"):
 for _name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE"):
     os.environ.pop(_name, None)
 os.environ["LANG"] = "C.UTF-8"
+
+# Tests trust no public authority. To read their 140 certificates takes 40 ms, for each gateway and for each process.
+os.environ["SSL_CERT_FILE"] = os.devnull
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, if workers share them: none is left alone with one in the end."""
+    if not hasattr(config, "workerinput"):
+        return
+    tests = Counter(item.path for item in items)
+
+    def order(item: pytest.Item) -> tuple[int, int, str]:
+        file = item.nodeid.partition("::")[0]
+        place = next((place for place, begin in enumerate(LONG_FILES) if file.startswith(begin)), len(LONG_FILES))
+        return place, -tests[item.path], file
+
+    items.sort(key=order)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what was made so far: the modules and 8000 tests, which stay to the end."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -73,9 +73,8 @@ class SimulatedCloud:
         self._changed_context: ssl.SSLContext | None = None
         self._signatures = SignatureVerifier()
         self._catalogue = catalogue
-        self._lenient_endpoints = {
-            endpoint.path: without_item_checks(endpoint) for endpoint in catalogue.list_endpoints("cloud")
-        }
+        self._lenient_endpoints: dict[str, Endpoint] = {}
+        """The endpoints that were called, by path, without checks of items."""
         self._server = HttpsServer(
             host=host,
             port=port,
@@ -180,6 +179,8 @@ class SimulatedCloud:
         """Raise `CallRefused` for the first parameter that is missing or malformed."""
         if request.multipart and not endpoint.takes_file:
             raise CallRefused(*_MALFORMED)
+        if endpoint.path not in self._lenient_endpoints:
+            self._lenient_endpoints[endpoint.path] = without_item_checks(endpoint)
         invalid = find_invalid_parameters(self._lenient_endpoints[endpoint.path], request.fields, request.files)
         for parameter in endpoint.parameters:
             if parameter.name not in invalid:

@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from gateway.simulator.store import SimulatedStore
@@ -53,6 +54,17 @@ class Commands:
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **environment},
         )
+
+
+async def until_response(command: Commands, path: str, condition: Callable[[Any], bool]) -> None:
+    """Wait until the running gateway's response fits; asked through its socket, since to start a command takes long."""
+    connector = aiohttp.UnixConnector(str(command.config.parent / "state" / "gateway.sock"))
+    async with aiohttp.ClientSession("http://gateway", connector=connector) as session:
+        while True:
+            async with session.get(path) as response:
+                if condition(await response.json()):
+                    return
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.simulator.account import SECRET_KEY
 from gateway.simulator.store import SimulatedStore
+from tests.cli.conftest import until_response
 
 
 def order(number: int, amount: str = "1") -> str:
@@ -67,8 +68,7 @@ async def test_a_dead_pi_is_replaced(store: SimulatedStore, command: Any, tmp_pa
         assert (await command("cloud", "call", "order/update", order(2), "--json")).json["state"] == "waiting"
         assert "order/update" not in store.cloud.request_paths
         assert (await command("outbox", "release", "--json")).json == {"released": 2}
-        while (await command("outbox", "stats", "--json")).json["depth"]:
-            pass
+        await until_response(command, "/api/v1/status", lambda status: not status["outbox"]["depth"])
         assert orders(store) == ["CN1", "CN2"]
     finally:
         await stop(new)

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.simulator.store import SimulatedStore
+from tests.cli.conftest import until_response
 
 ORDER = 'order_list=[{"order_no":"CN1"}]'
 
 
 async def until(command: Any, outbox_id: str, state: str) -> None:
-    while (await command("outbox", "show", outbox_id, "--json")).json["state"] != state:
-        pass
+    await until_response(command, f"/api/v1/outbox/{outbox_id}", lambda item: item["state"] == state)
+    assert (await command("outbox", "show", outbox_id, "--json")).json["state"] == state
 
 
 async def test_an_order_waits_while_the_cloud_is_away(running: str, store: SimulatedStore, command: Any) -> None:

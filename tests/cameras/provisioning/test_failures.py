@@ -287,6 +287,7 @@ async def test_only_a_lost_answer_is_called_lost(lab: Lab) -> None:
 
 
 async def test_a_camera_that_loses_its_power_while_it_is_told_the_network(lab: Lab) -> None:
+    lab.shorten(leave_s=2)
     camera = await lab.camera()
     camera.faults.add("silent", path="config/setWifiConfWithoutAuth")
     await lab.scan()
