@@ -264,7 +264,10 @@ class _ResponseStream(asyncio.Protocol):
         # Small devices end lines with a bare LF, fold headers, and put blanks where HTTP has none. Being lenient costs
         # nothing here: no other party parses the same bytes.
         self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+            lenient_headers=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+            lenient_chunked_length=True,
         )
         self._clear()
 

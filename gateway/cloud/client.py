@@ -226,6 +226,10 @@ class CloudClient:
         self.clock.set(clock.now())
 
 
+class CloudNotConnected(CloudUnreachable):
+    """There was no connection to the cloud, so nothing was sent."""
+
+
 class CloudConnectionLost(CloudUnreachable):
     """The connection broke after it was made: the cloud may have received the request."""
 
@@ -269,11 +273,11 @@ def _translate_failures(timeout_s: float) -> Iterator[None]:
     except aiohttp.ClientConnectorCertificateError as exc:
         if isinstance(exc.certificate_error, CertificateDateError):
             raise exc.certificate_error from exc
-        raise CloudUnreachable(
+        raise CloudNotConnected(
             message("the cloud's certificate is not trusted: {reason}", reason=exc.certificate_error)
         ) from exc
     except aiohttp.ClientConnectorError as exc:
-        raise CloudUnreachable(
+        raise CloudNotConnected(
             message("no connection to the cloud: {reason}", reason=exc.strerror or exc.os_error)
         ) from exc
     except (aiohttp.ClientError, OSError, ssl.SSLError) as exc:

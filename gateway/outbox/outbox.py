@@ -169,25 +169,27 @@ class Outbox:
         """Return how often an item was sent since attempts were last stored."""
         return self._attempts.get(sequence, 0)
 
-    async def claim(self, limit: Limit) -> Batch | None:
+    async def claim(self, limit: Limit, *, single: bool = False) -> Batch | None:
         """Return the next batch, or None if nothing can be sent now.
 
         Its items are in flight until it is settled or released. `limit` returns the largest batch in which an item may
-        go. Items that can never be sent are refused.
+        go; with `single`, the batch has a single entry. Items that can never be sent are refused.
         """
         while True:
-            batch, unreadable = await self._claim_once(limit)
+            batch, unreadable = await self._claim_once(limit, single)
             if unreadable:
                 await self._refuse(unreadable)
             if batch is not None or not unreadable:
                 return batch
 
-    async def _claim_once(self, limit: Limit) -> Claimed:
+    async def _claim_once(self, limit: Limit, single: bool) -> Claimed:
         async with self._claiming:
             self._queue.begin_selection()
             try:
                 account, uptime_s = self.accounts.number, self._uptime.now()
-                select = partial(claim_batch, queue=self._queue, account=account, limit=limit, uptime_s=uptime_s)
+                select = partial(
+                    claim_batch, queue=self._queue, account=account, limit=limit, uptime_s=uptime_s, single=single
+                )
                 return await self._database.inspect(select)
             finally:
                 self._queue.end_selection()

@@ -131,9 +131,9 @@ class Queue:
                 self._blocked_keys.update(self._shared_keys)
         self.revisit(batch.sequences)
 
-    def select(self, limit: Limit, uptime_s: float) -> "Selection":
-        """Begin to select a batch from the items of one priority."""
-        return Selection(self.in_flight, self._blocked_keys, limit, uptime_s)
+    def select(self, limit: Limit, uptime_s: float, *, single: bool = False) -> "Selection":
+        """Begin to select a batch from the items of one priority; with `single`, one that has a single entry."""
+        return Selection(self.in_flight, self._blocked_keys, limit, uptime_s, single=single)
 
     def note_start(self, priority: int, sequence: int) -> None:
         """Begin the next selection of a priority at this number."""
@@ -147,7 +147,9 @@ class Queue:
 class Selection:
     """Goes through waiting items in their order and selects those that can be sent together."""
 
-    def __init__(self, in_flight: Set[int], blocked_keys: Set[str], limit: Limit, uptime_s: float) -> None:
+    def __init__(
+        self, in_flight: Set[int], blocked_keys: Set[str], limit: Limit, uptime_s: float, *, single: bool
+    ) -> None:
         self.batch: Batch | None = None
         """What is selected so far."""
         self.first_left: int | None = None
@@ -158,6 +160,7 @@ class Selection:
         self._blocked_keys = blocked_keys
         self._limit = limit
         self._uptime_s = uptime_s
+        self._single = single
         self._passed_keys: set[str] = set()
         self._entries: dict[str, BatchEntry] = {}
         self._max_entries = 0
@@ -202,12 +205,12 @@ class Selection:
             return False
         if self.batch is None:
             self.batch = Batch(endpoint, item.shared, [])
-            self._max_entries = get_relay_policy(endpoint).max_batch_size
+            self._max_entries = 1 if self._single else get_relay_policy(endpoint).max_batch_size
         elif endpoint is not self.batch.endpoint or item.shared != self.batch.shared:
             return False
         entry = self._entries.get(item.order_key)
         if entry is not None:
-            return self._merges(item, entry, limit)
+            return self._merges(item, entry)
         self._max_entries = min(self._max_entries, limit)
         if self._entries and (len(self._entries) >= self._max_entries or not self._fits(item)):
             self._full = True
@@ -217,14 +220,11 @@ class Selection:
         self.batch.entries.append(entry)
         return True
 
-    def _merges(self, item: QueuedItem, entry: BatchEntry, limit: int) -> bool:
-        """Add an item to the entry with the same order key, if they are merged."""
-        if (
-            self.batch is None
-            or item.barrier
-            or min(limit, self._max_entries) == 1
-            or not is_merging(self.batch.endpoint)
-        ):
+    def _merges(self, item: QueuedItem, entry: BatchEntry) -> bool:
+        """Add an item to the entry with the same order key, if they are merged. What goes alone is not."""
+        if self.batch is None or item.barrier or not is_merging(self.batch.endpoint):
+            return False
+        if 1 in (self._limit(item.sequence), self._limit(entry.sequences[0])):
             return False
         if not self._fits(item):
             self._full = True

@@ -38,11 +38,11 @@ class OutcomeGroup(NamedTuple):
 
 
 def claim_batch(
-    connection: sqlite3.Connection, queue: Queue, *, account: int, limit: Limit, uptime_s: float
+    connection: sqlite3.Connection, queue: Queue, *, account: int, limit: Limit, uptime_s: float, single: bool
 ) -> Claimed:
     """Select the next batch of an account, load its content and take it in flight."""
     for priority in range(MAX_PRIORITY + 1):
-        batch, unreadable = _select_batch(connection, queue, account, priority, limit, uptime_s)
+        batch, unreadable = _select_batch(connection, queue, account, priority, limit, uptime_s, single)
         if batch is not None:
             damaged, left = _load_contents(connection, batch)
             unreadable += damaged
@@ -55,9 +55,15 @@ def claim_batch(
 
 
 def _select_batch(
-    connection: sqlite3.Connection, queue: Queue, account: int, priority: int, limit: Limit, uptime_s: float
+    connection: sqlite3.Connection,
+    queue: Queue,
+    account: int,
+    priority: int,
+    limit: Limit,
+    uptime_s: float,
+    single: bool,
 ) -> tuple[Batch | None, list[Unreadable]]:
-    selection = queue.select(limit, uptime_s)
+    selection = queue.select(limit, uptime_s, single=single)
     start = queue.starts[priority]
     unreadable: list[Unreadable] = []
     while True:

@@ -55,6 +55,11 @@ class RetryTracker:
             return UNLIMITED
         return 0 if item.retry_at > self._clock() else item.limit
 
+    def max_size(self, sequence: int) -> int:
+        """Return the largest batch in which an item may be sent, whether or not it has to wait."""
+        item = self._items.get(sequence)
+        return UNLIMITED if item is None else item.limit
+
     def next_retry_in_s(self) -> float | None:
         """Return the seconds until the next waiting item may be sent, None if none waits."""
         now = self._clock()
@@ -69,6 +74,15 @@ class RetryTracker:
         """Return how often the first item of a batch failed while the cloud answered others."""
         item = self._items.get(batch.sequences[0])
         return 0 if item is None else item.failures
+
+    def postpone(self, batch: Batch, *, delay_s: float, now: float) -> None:
+        """Let the items of a batch wait for `delay_s` seconds after a failure that none of them can have caused.
+
+        `now` is in Unix seconds.
+        """
+        for sequence in batch.sequences:
+            item = self._items.setdefault(sequence, _FailedItem(now))
+            item.retry_at = max(item.retry_at, self._clock() + delay_s)
 
     def record_failure(
         self, batch: Batch, *, blame: bool, delay_s: float, now: float, max_delay_s: float = MAX_DELAY_S

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.cloud.client import CloudClient, CloudConnectionLost
+from gateway.cloud.client import CloudClient, CloudConnectionLost, CloudNotConnected
 from gateway.errors import (
     CloudRefusedAccount,
     CloudRejectedCredentials,
@@ -60,8 +60,8 @@ _MAX_UNCLEAR_DELAY_S: Final = 600.0
 """How long an item waits at most that may have arrived each time."""
 _ACCOUNT_FAILURES: Final = (CloudRejectedCredentials, CloudRefusedAccount, Conflict)
 """Failures that last until a person corrects the account settings."""
-_NOT_CAUSED_BY_ITEMS: Final = (RateLimited, CloudRejectedCredentials, Conflict)
-"""Failures that no item has caused: they concern all calls."""
+_NOT_CAUSED_BY_ITEMS: Final = (CloudNotConnected, RateLimited, CloudRejectedCredentials, Conflict)
+"""Failures that no item has caused: they concern all calls, so the batch is put together anew."""
 _UNCLEAR: Final = (CloudUnreachable, PeerTimeout, *_NOT_CAUSED_BY_ITEMS)
 """Failures after which a call is made again."""
 
@@ -137,9 +137,9 @@ class OutboxWorker:
             return expiry_s
         if (delay_s := self._next_call_in_s()) > 0:
             return _earlier(delay_s, expiry_s)
-        batch = await self._outbox.claim(self._limit)
+        batch = await self._outbox.claim(self._retries.limit, single=self._probes)
         if batch is None and away:
-            batch = await self._outbox.claim(lambda _: 1)
+            batch = await self._outbox.claim(self._retries.max_size, single=True)
         if batch is None:
             if not self._sending and not self._outbox.depth:
                 self._retries.clear()
@@ -152,18 +152,13 @@ class OutboxWorker:
 
     @property
     def _probes(self) -> bool:
-        """Whether one item at a time is sent, to find out whether the cloud can be called."""
+        """Whether one entry at a time is sent, to find out whether the cloud can be called."""
         return self._outbox.unreachable is not None or self._outbox.unclear is not None
 
     def _next_call_in_s(self) -> float:
         now = time.monotonic()
         retry_s = self._retry_at - now if self._outbox.unreachable is not None else 0.0
         return max(self._rate_limited_until - now, self._unclear_until - now, self._bucket.delay_s(), retry_s)
-
-    def _limit(self, sequence: int) -> int:
-        """Return the largest batch in which an item may go now: alone while the cloud is probed, 0 to wait."""
-        limit = self._retries.limit(sequence)
-        return min(limit, 1) if self._probes else limit
 
     def _start_sending(self, batch: Batch) -> None:
         task = self._supervisor.start_job("outbox batch", self._send_all(batch))
@@ -304,11 +299,14 @@ class OutboxWorker:
         if retry_after_s is not None:
             self._rate_limited_until = max(self._rate_limited_until, time.monotonic() + retry_after_s)
         was_reachable = self._outbox.unreachable is None
-        blame = was_reachable and not isinstance(problem, _NOT_CAUSED_BY_ITEMS)
-        is_poison = blame and self._retries.is_poison(batch)
-        self._retry_later(batch, problem.detail, blame=blame)
-        if is_poison:  # says nothing of the cloud
-            return
+        if isinstance(problem, _NOT_CAUSED_BY_ITEMS):
+            self._retries.postpone(batch, delay_s=2 * self._back_off.ceiling_s, now=self._cloud.clock.now())
+            self._outbox.release(batch, attempted=True)
+        else:
+            is_poison = was_reachable and self._retries.is_poison(batch)
+            self._retry_later(batch, problem.detail, blame=was_reachable)
+            if is_poison:  # says nothing of the cloud
+                return
         self._outbox.unreachable = problem.detail
         self._retry_at = time.monotonic() + self._back_off.next_delay_s()
         if not (was_reachable and isinstance(problem, CloudConnectionLost)):  # one lost response is soon made good

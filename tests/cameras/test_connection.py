@@ -118,6 +118,9 @@ KEPT_OPEN = {
     "a blank before the colon": b'HTTP/1.1 200 OK\r\nContent-Length : 10\r\n\r\n{"code":0}',
     "a folded header": b'HTTP/1.1 200 OK\r\nServer: a\r\n  b\r\nContent-Length: 10\r\n\r\n{"code":0}',
     "control bytes in a header": b'HTTP/1.1 200 OK\r\nServer: \x01\x7f\r\nContent-Length: 10\r\n\r\n{"code":0}',
+    "chunks and a length": (
+        b'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\na\r\n{"code":0}\r\n0\r\n\r\n'
+    ),
     "padded chunk sizes": b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na \r\n{"code":0}\r\n0  \r\n\r\n',
 }
 CLOSED = {

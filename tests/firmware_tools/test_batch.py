@@ -82,12 +82,13 @@ def test_every_invalid_line_is_named(write_list: Callable[[str], Path]) -> None:
     lines = (
         "mac,model,firmware,mode,sha256\n0c25760a1b2,FM010,FW,,\n0c25760a1b2c,FM030,FW,,\n0c25760a1b2c,SS,none.bin,,\n"
         "0c25760a1b2c,SS,,,\n0c25760a1b2c,SS,FW,maybe,\n0c25760a1b2c,SS,FW,recovery,\n0c:25:76:0a:1b:2c,SS,FW,,\n"
-        f"0c25760a1b2e,SS,FW,,{'0' * 64}\n0c25760a1b2f,SS,FW,,,more\n"
+        f"0c25760a1b2e,SS,FW,,{'0' * 64}\n0c25760a1b2f,SS,FW,,,more\n0c25760a1b20,SS,{'a note ' * 50},,\n"
     )
     with pytest.raises(InvalidInput) as refused:
         read_card_list(write_list(lines), NullProgress())
     text = str(refused.value)
-    assert [int(line) for line in re.findall(r"line (\d+)[:,] ?(?:column|it)", text)] == [2, 3, 4, 5, 6, 8, 9, 10]
+    lines_with_faults = [int(line) for line in re.findall(r"line (\d+)[:,] ?(?:column|it|firmware)", text)]
+    assert lines_with_faults == [2, 3, 4, 5, 6, 8, 9, 10, 11]
     for fault in ("11 hex digits", "FM010 (SS", "no such file", "no firmware is named", "mode 'maybe'", "in line 7"):
         assert fault in text
     assert "not the one in the list" in text
