@@ -10,6 +10,7 @@ import gettext
 import re
 import struct
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -84,7 +85,7 @@ class Message(str):
 
     template: str
     """The text with a named field for each value, as in `{sn}`; the key of the catalogues."""
-    values: Mapping[str, str | int | float]
+    values: Mapping[str, str | int | float | Decimal]
     """The value of each field. Messages among them are translated too."""
 
     def __new__(cls, template: str, values: Mapping[str, object]) -> "Message":
@@ -108,11 +109,11 @@ class Message(str):
         return self.__reduce__()
 
 
-def _freeze(value: object) -> str | int | float:
+def _freeze(value: object) -> str | int | float | Decimal:
     """Return a value that does not change; of an error its text."""
     if isinstance(value, BaseException):
         return describe_error(value)
-    return value if isinstance(value, str | int | float) else str(value)
+    return value if isinstance(value, str | int | float | Decimal) else str(value)
 
 
 def describe_error(error: BaseException) -> str:

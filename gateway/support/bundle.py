@@ -39,9 +39,17 @@ def collect_versions() -> dict[str, Any]:
         "machine": platform.machine(),
         "sqlite": sqlite3.sqlite_version,
         "openssl": ssl.OPENSSL_VERSION,
-        "packages": {name: importlib.metadata.version(name) for name in names},
+        "packages": {name: _find_version(name) for name in names},
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _find_version(package: str) -> str | None:
+    """Return the version of a package; None for an optional one that is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def remove_content(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,13 @@ async def test_commands_use_the_running_gateway(running: str, store: SimulatedSt
     assert store.cloud.accepted[0].fields["order_list"] == '[{"order_no":"A=1"}]'
 
 
+async def test_a_pairing_code_and_where_to_type_it(running: str, command: Any) -> None:
+    made = await command("token", "pair")
+    assert made.status == 0, made.errors
+    assert len(made.output.strip()) == 8
+    assert made.errors.splitlines() == ["Type it within 10 minutes at one of these addresses:", f"{running}console/"]
+
+
 async def test_provisioning_in_one_command(store: SimulatedStore, command: Any) -> None:
     sn, number = next(iter(store.activation_numbers.items()))
     done = await command(

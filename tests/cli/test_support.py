@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from gateway.simulator.store import SimulatedStore
+from gateway.support.bundle import collect_versions
 from gateway.support.stored_secrets_table import load_stored_secrets
 
 PLANTED = {
@@ -121,6 +124,13 @@ async def test_from_a_running_gateway(running: str, command: Any, tmp_path: Path
     assert json.loads(texts["versions.json"])["packages"]["aiohttp"]
     again = await command("support-bundle", str(file))
     assert (again.status, "exists" in again.errors) == (1, True)
+
+
+def test_an_optional_package_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = ["aiohttp>=3.14", 'no-such-package>=3; extra == "photo"']
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: declared)
+    packages = collect_versions()["packages"]
+    assert (packages.keys(), packages["no-such-package"]) == ({"aiohttp", "no-such-package"}, None)
 
 
 async def test_with_settings_that_cannot_be_used(command: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import pickle
 import struct
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ def _catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     add_catalogues(tmp_path / "locale")
     yield
     language.load_catalogue.cache_clear()
+
+
+def test_a_number_that_was_read_from_json_is_formatted_as_one() -> None:
+    text = message("no answer within {seconds:.0f} s", seconds=Decimal("600.0"))
+    assert (text, translate(text, Language.CHINESE)) == ("no answer within 600 s", "600 秒内没有响应")
 
 
 @pytest.mark.parametrize(
