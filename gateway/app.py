@@ -45,6 +45,7 @@ from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
+from gateway.shop.hotspots import Hotspots
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
 from gateway.storage.uptime_table import Uptime
@@ -201,6 +202,7 @@ class Gateway:
             )
         )
         await self.provisioning.load()
+        self.hotspots = Hotspots(self.supervisor, confined_to=settings.discovery.interfaces)
         host_suffix = self.directory.load_host_suffix(lambda: create_host_suffix(settings.discovery.interfaces))
         self.advertisement = Advertisement(
             settings.discovery,

@@ -36,6 +36,8 @@ class HotspotSupport:
 
     reason: str = ""
     """Why it cannot, and what to do about it. Empty if it can."""
+    is_absent: bool = False
+    """Whether it cannot since this machine has not, or is not to use, what it takes. Then nothing is wrong."""
     interface: str = ""
     """The Wi-Fi interface that it uses."""
     network: str = ""
