@@ -20,7 +20,7 @@ _NAMES: Final = (
 )
 # A log may hold long texts of others. So no pattern may begin at each character of a run and read to the run's end.
 _TOKENS: Final = re.compile(
-    r"sgw_[A-Za-z0-9_-]+"  # of callers
+    r"sg[ws]_[A-Za-z0-9_-]+"  # of callers, and of sessions of the console
     r"|whsec_[A-Za-z0-9+/=_-]+"  # of webhooks
     r"|(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{12,}\.[0-9a-f]{64}"  # tickets of the event stream
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"

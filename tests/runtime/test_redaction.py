@@ -12,6 +12,7 @@ from gateway.runtime.logs.handlers import LogfmtHandler
 from gateway.runtime.redaction import Redactor
 
 TOKEN = "sgw_Rk9vYmFyQmF6UXV4_1234567890-abcdefghijklmnop"
+SESSION = "sgs_FgG19kCNTBPTJHyEulhE1cp5oK30hAcUrWCKmIclByw"
 WEBHOOK = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TICKET = "NDMyMDA6dGlsbCAx." + "0123456789abcdef" * 4
 KEY = 'kd/s "QZQZ\\k+ü%'
@@ -35,7 +36,7 @@ def test_known_values_are_redacted_in_every_encoding(redactor: Redactor, text: s
 
 @pytest.mark.parametrize(
     "text",
-    [TOKEN, f"Authorization: Bearer {TOKEN}", WEBHOOK, f"GET /api/v1/events?ticket={TICKET}", TICKET,
+    [TOKEN, SESSION, f"Cookie: session_c04f5d9cda20={SESSION}; language=zh", f"Authorization: Bearer {TOKEN}", WEBHOOK, f"GET /api/v1/events?ticket={TICKET}", TICKET,
      "Bearer abcdefghijklmnop", "password=hush-hush&ssid=shop", '{"password": "hush-hush", "ssid": "shop"}',
      "{'password': 'hush-hush'}", "activation_number=800000000000000000000002", "ActivationNumber: 80000000000",
      "sign=0A1B2C3D4E5F", '"sign":"0A1B2C3D4E5F"', 'secret_key = "hush-hush"', "psk=hush-hush",
@@ -46,7 +47,7 @@ def test_known_values_are_redacted_in_every_encoding(redactor: Redactor, text: s
 def test_what_looks_like_a_secret_is_redacted(redactor: Redactor, text: str) -> None:
     shown = redactor.redact(text)
     assert "********" in shown
-    for part in (TOKEN, TICKET, WEBHOOK, "hush", "abcdefghijklmnop", "80000000", "0A1B2C3D", "MIIEvQ"):
+    for part in (TOKEN, SESSION, TICKET, WEBHOOK, "hush", "abcdefghijklmnop", "80000000", "0A1B2C3D", "MIIEvQ"):
         assert part not in shown
 
 
