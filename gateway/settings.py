@@ -18,6 +18,7 @@ from firmware_tools.language import describe_error, join, message
 from gateway.errors import SettingsError
 from gateway.protocol.camera_address import find_address_problem
 from gateway.protocol.endpoint import REDACTED
+from gateway.protocol.host_name import is_host_name, names_host
 
 ENVIRONMENT_PREFIX: Final = "SUNMI_GATEWAY__"
 """A variable that sets a setting is called this, the section, `__` and the key."""
@@ -28,7 +29,7 @@ CLOUD_URLS: Final = {"uat": "https://store.uat.sunmi.com/openapi", "release": "h
 """The base of every cloud endpoint, by environment."""
 
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
-_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 FILE_SETTINGS: Final = (
@@ -117,6 +118,8 @@ class CloudSettings(_Section):
     def _check_base_url(cls, value: str) -> str:
         if value and not value.startswith("https://"):
             raise ValueError(message("must begin with https://"))
+        if value and not names_host(value):
+            raise ValueError(message("must be a URL with the name of a host"))
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -194,12 +197,7 @@ class HookSettings(_Section):
     def _check_url(cls, value: str) -> str:
         if not value:
             return value
-        try:
-            parts = urlsplit(value)
-            has_host = bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            has_host = False
-        if not has_host or parts.scheme not in ("http", "https") or any(c.isspace() for c in value):
+        if not names_host(value) or (parts := urlsplit(value)).scheme not in ("http", "https"):
             raise ValueError(message("must be a URL such as https://shop.example or http://192.168.1.5:8080"))
         if parts.username is not None or parts.query or parts.fragment:
             raise ValueError(message("must be a URL without user name, ? and #: the path of the hook is added to it"))
@@ -295,7 +293,7 @@ def find_settings_file_to_write(given: str | None) -> Path:
 
 def _parse_host_names(names: list[str], *, example: str) -> list[str]:
     for name in names:
-        if not _HOST_NAME.fullmatch(name):
+        if not (_HOST_NAME.fullmatch(name) and is_host_name(name)):
             reason = message(
                 "{name!r} is not a host name such as {example}, without scheme and port", name=name, example=example
             )

@@ -5,8 +5,9 @@ import re
 from typing import Final
 
 from firmware_tools.language import message
+from gateway.protocol.host_name import is_host_name
 
-_HOST: Final = re.compile(r"[0-9A-Za-z]([0-9A-Za-z_.-]{0,251}[0-9A-Za-z.])?")
+_HOST: Final = re.compile(r"[0-9A-Za-z]([0-9A-Za-z_.-]*[0-9A-Za-z.])?")
 _NUMBER: Final = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)(\.(0[xX][0-9a-fA-F]+|[0-9]+))*\.?")
 
 
@@ -22,7 +23,9 @@ def find_address_problem(address: str) -> str:
     except ValueError:
         if _NUMBER.fullmatch(host):
             return message("is a number; write an IPv4 address as four numbers from 0 to 255: 192.168.1.20")
-        return "" if _HOST.fullmatch(host) else message("is neither an IPv4 address nor the name of a host")
+        if _HOST.fullmatch(host) and is_host_name(host):
+            return ""
+        return message("is neither an IPv4 address nor the name of a host")
     if ip.is_unspecified:
         return message("means every address of this machine, and no camera's")
     if ip.is_multicast or ip == ipaddress.IPv4Address("255.255.255.255"):

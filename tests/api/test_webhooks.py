@@ -196,6 +196,8 @@ async def test_a_webhook_outlives_a_restart_with_what_it_missed(pushing: Gateway
         ("http://0x7f.1:8080/", "neither a host name nor an IP address"),
         ("http://0177.0.0.1/", "neither a host name nor an IP address"),
         ("http://127.1/", "neither a host name nor an IP address"),
+        ("http://till..local/", "neither a host name nor an IP address"),
+        ("http://" + "a" * 64 + ".local/", "neither a host name nor an IP address"),
         ("http://127.0.0.1./", "neither a host name nor an IP address"),
         ("http://%31%32%37.0.0.1/", "neither a host name nor an IP address"),
         ("http://\uff11\uff12\uff17.0.0.1/", "neither a host name nor an IP address"),

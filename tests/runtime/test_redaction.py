@@ -36,7 +36,8 @@ def test_known_values_are_redacted_in_every_encoding(redactor: Redactor, text: s
 
 @pytest.mark.parametrize(
     "text",
-    [TOKEN, SESSION, f"Cookie: session_c04f5d9cda20={SESSION}; language=zh", f"Authorization: Bearer {TOKEN}", WEBHOOK, f"GET /api/v1/events?ticket={TICKET}", TICKET,
+    [TOKEN, SESSION, f"Cookie: session_c04f5d9cda20={SESSION}; language=zh",
+     f"Authorization: Bearer {TOKEN}", WEBHOOK, f"GET /api/v1/events?ticket={TICKET}", TICKET,
      "Bearer abcdefghijklmnop", "password=hush-hush&ssid=shop", '{"password": "hush-hush", "ssid": "shop"}',
      "{'password': 'hush-hush'}", "activation_number=800000000000000000000002", "ActivationNumber: 80000000000",
      "sign=0A1B2C3D4E5F", '"sign":"0A1B2C3D4E5F"', 'secret_key = "hush-hush"', "psk=hush-hush",

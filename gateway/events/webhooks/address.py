@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.errors import FieldError, InvalidRequest
+from gateway.protocol.host_name import is_host_name
 
 MAX_URL_LENGTH: Final = 2048
 _LOCAL_NETWORKS: Final = tuple(
@@ -126,7 +127,7 @@ def _is_ip_address(host: str) -> bool:
 def _is_host_name(host: str) -> bool:
     """Return whether a host is a name, rather than an IPv4 address in a form that only some programs read."""
     last = host.rstrip(".").rpartition(".")[2]
-    return _HOST_NAME.fullmatch(host) is not None and not _NUMBER.fullmatch(last)
+    return bool(_HOST_NAME.fullmatch(host)) and is_host_name(host) and not _NUMBER.fullmatch(last)
 
 
 def _get_addresses(host: str, port: int, family: int) -> list[ResolveResult]:
