@@ -46,6 +46,10 @@ from gateway.runtime.metrics import Metrics
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
 from gateway.shop.hotspots import Hotspots
+from gateway.shop.camera_steps import CameraSteps
+from gateway.shop.cloud_binding import CloudBinding
+from gateway.shop.plan_table import SitePlanTable
+from gateway.shop.shop import Shop
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
 from gateway.storage.uptime_table import Uptime
@@ -203,6 +207,8 @@ class Gateway:
         )
         await self.provisioning.load()
         self.hotspots = Hotspots(self.supervisor, confined_to=settings.discovery.interfaces)
+        self.shop = self._add(self._make_shop())
+        await self.shop.load()
         host_suffix = self.directory.load_host_suffix(lambda: create_host_suffix(settings.discovery.interfaces))
         self.advertisement = Advertisement(
             settings.discovery,
@@ -213,6 +219,29 @@ class Gateway:
         )
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """Certifies the HTTPS port; None if that port is off, or if the settings name a certificate for it."""
+
+    def _make_shop(self) -> Shop:
+        settings = self.settings
+        steps = CameraSteps(
+            self.cameras,
+            CloudBinding(self.cloud, settings.cloud),
+            self.subscriptions,
+            self.video,
+            self.event_log,
+            max_pictures=settings.video.max_streams,
+            event_s=settings.provisioning.event_wait_s,
+        )
+        return Shop(
+            SitePlanTable(self.database),
+            self.registry,
+            self.cameras,
+            self.provisioning,
+            steps,
+            self.system_events,
+            self.supervisor,
+            scan=self.discovery.scan,
+            max_concurrency=settings.provisioning.max_concurrency,
+        )
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Start the background work: outbox, events, webhooks, interrupted jobs, advertisement and discovery."""
@@ -231,6 +260,7 @@ class Gateway:
         self.subscriptions.start()
         self.webhooks.start({port, https_port} - {0})
         await self.provisioning.resume()
+        self.shop.resume()
         await self.advertisement.start(port, https_port)
         self._add(self.advertisement)
         await self.discovery.start()

@@ -210,6 +210,8 @@ class ProvisioningSettings(_Section):
     ssid: str = Field(default="", max_length=32)
     password: str = Field(default="", repr=False)
     password_file: str = ""
+    max_concurrency: int = Field(default=20, ge=1, le=100)
+    event_wait_s: float = Field(default=60, ge=0, le=3600)
 
     @model_validator(mode="after")
     def _check_password(self) -> "ProvisioningSettings":

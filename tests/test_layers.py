@@ -13,6 +13,9 @@ LANGUAGE = "firmware_tools.language"
 CARD_GUIDE = "firmware_tools.procedure"
 """What a firmware card needs and how it is used: the modules of the card tools that the console shows."""
 CARD_GUIDE_MODULES = {CARD_GUIDE, "firmware_tools.card", "firmware_tools.errors", "firmware_tools.mac"}
+LISTS = "firmware_tools.spreadsheet"
+"""Lists as spreadsheets save them: the one reader, shared by cards and site plans."""
+LIST_MODULES = {LISTS, "firmware_tools.size"}
 FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
 """What every part may import: the error tree, the pure protocol, texts, and what all parts stand on."""
 PARTS = FOUNDATION | {"gateway.settings", "gateway.storage"}
@@ -32,7 +35,8 @@ ALLOWED = {
     "gateway.outbox": PARTS | {"gateway.cloud"},
     "gateway.events": PARTS | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox"},
     "gateway.shop": PARTS
-    | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"},
+    | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"}
+    | {LISTS, CARD_GUIDE},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.outbox"},
@@ -59,7 +63,8 @@ ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     COMMAND_LANGUAGE,
 }
 ALLOWED["gateway.__main__"] = {"gateway.cli"}
-ALLOWED["firmware_tools"] = {LANGUAGE, COMMAND_LANGUAGE, CARD_GUIDE}
+ALLOWED["firmware_tools"] = {LANGUAGE, COMMAND_LANGUAGE, CARD_GUIDE, LISTS}
+ALLOWED[LISTS] = {LANGUAGE, CARD_GUIDE}
 ALLOWED[CARD_GUIDE] = {LANGUAGE}
 ALLOWED[COMMAND_LANGUAGE] = {LANGUAGE}
 ALLOWED[LANGUAGE] = set()
@@ -70,6 +75,8 @@ def layer(module: str) -> str:
         return module
     if module in CARD_GUIDE_MODULES:
         return CARD_GUIDE
+    if module in LIST_MODULES:
+        return LISTS
     return ".".join(module.split(".")[:2]) if module.startswith("gateway.") else module.split(".")[0]
 
 

@@ -15,8 +15,9 @@ from gateway.events import types as system_events
 from gateway.outbox import events as outbox_events
 from gateway.protocol import vendor_events
 from gateway.protocol.event_type import EVENT_TYPES, EventType, Source
+from gateway.shop import events as shop_events
 
-DECLARING_MODULES: Final = (vendor_events, outbox_events, system_events)
+DECLARING_MODULES: Final = (vendor_events, outbox_events, system_events, shop_events)
 """The modules that declare types. A type is known once its module is loaded."""
 EVENT: Final = "Event"
 """The schema of any event."""

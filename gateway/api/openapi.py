@@ -155,6 +155,8 @@ def _describe_route(route: Route) -> dict[str, Any]:
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = _describe_body(route.body, "application/json")
+        for kind in route.file_types:
+            operation["requestBody"]["content"][kind] = {"schema": {"type": "string", "format": "binary"}}
     if route.form is not None:
         operation["requestBody"] = _describe_body(route.form, "application/x-www-form-urlencoded")
     if route.scope is None:

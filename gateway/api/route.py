@@ -107,6 +107,8 @@ class Route:
     audited: bool = True
     """Whether the audit log records each success of a method other than GET; else only where the handler says what it
     changes."""
+    file_types: tuple[str, ...] = ()
+    """The content types of files that it takes instead of JSON; the handler reads them."""
     documented: bool = True
     """Whether the OpenAPI document lists it. It lists the vendor's endpoints one by one instead of their routes."""
 

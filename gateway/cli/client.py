@@ -75,12 +75,16 @@ class ApiClient:
         """GET a path below `/api/v1/` whose response is no JSON. Raises `ApiError` and `StateError`."""
         return await self._request("GET", path, None)
 
-    async def call(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None = None) -> Any:
+    async def call(
+        self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | bytes | None = None
+    ) -> Any:
         """Call a path below `/api/v1/` and return the JSON of the response. Raises `ApiError` and `StateError`."""
         raw = await self._request(method, path, body)
         return json_text.loads(raw) if raw else None
 
-    async def _request(self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | None) -> bytes:
+    async def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | bytes | None
+    ) -> bytes:
         is_json = isinstance(body, Mapping)
         headers = {"Accept-Language": command_language()} | ({"Content-Type": "application/json"} if is_json else {})
         data = json_text.dumps(body).encode() if is_json else body

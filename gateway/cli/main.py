@@ -28,6 +28,7 @@ _MODULES: Final = {
     "outbox": ("outbox",),
     "reference": ("catalogue", "sign"),
     "run": ("run",),
+    "shop": ("shop",),
     "simulate": ("simulate",),
     "support": ("support_bundle",),
     "tokens": ("token",),

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from firmware_tools.language import message
 from gateway.errors import StateError
 
-UNCOPIED_TABLES: Final = frozenset({"provisioning_job"})
+UNCOPIED_TABLES: Final = frozenset({"provisioning_job", "site_plan_secret"})
 """Tables whose rows go into no copy of a database: they hold passwords, which are deleted when the work ends."""
 
 _FOLDER: Final = resources.files("gateway.storage") / "schema"

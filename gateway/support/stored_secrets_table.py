@@ -14,12 +14,13 @@ _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)+)"')
 
 
 def load_stored_secrets(path: Path) -> set[str]:
-    """Return the passwords and numbers of provisioning jobs, and the secrets of webhooks. Raises `StateError`.
+    """Return the passwords and numbers of provisioning jobs and of the site plan, and the secrets of webhooks.
 
-    Of tokens, only hashes are stored.
+    Of tokens, only hashes are stored. Raises `StateError`.
     """
     with open_read_only(path) as connection:
         secrets = {row[0] for row in connection.execute("SELECT secret FROM webhook")}
+        secrets |= {row[0] for row in connection.execute("SELECT secret FROM site_plan_secret")}
         states = [row[0] for row in connection.execute("SELECT state FROM provisioning_job")]
     for state in states:
         try:

@@ -10,6 +10,13 @@ INSERT INTO camera (sn, managed, address, mac, model, name, software_version, ac
     first_seen) VALUES ('FM01D96S00002', 0, '', '', 'FM010', 'Kasse ''zwei'' 收银台', '', 'unknown', '', '', 1763768000);
 INSERT INTO provisioning_job (sn, state)
     VALUES ('FM01D96S00002', '{"state": "wifi", "ssid": "Shop", "password": "an invented one"}');
+INSERT INTO site_plan (id, plan, run)
+    VALUES (1, '{"ssid": "Shop; \"upstairs\"", "hidden": false, "ignored": []}', '{"state": "stopped"}');
+INSERT INTO site_plan_camera (position, planned, progress)
+    VALUES (0, '{"row": 2, "sn": "FM01D96S00002", "mac": "", "name": "Kasse 收银台", "place": "it''s left", "settings": {}}',
+    '{"sn": "FM01D96S00002", "steps": []}');
+INSERT INTO site_plan_secret (position, secret) VALUES (0, '908012345678901234567890');
+INSERT INTO site_plan_secret (position, secret) VALUES (-1, 'an invented "one"; it''s long');
 INSERT INTO token (name, scope, sha256, created_at, last_used_at)
     VALUES ('till 1', 'pos', 'f425a5bb41b4f891b370c75e5c70777ca276b726861cbfc9398bd989a2b127b0', 1763768878, NULL);
 INSERT INTO token (name, scope, sha256, created_at, last_used_at) VALUES ('Müller''s laptop', 'admin',

@@ -26,6 +26,29 @@ CREATE TABLE provisioning_job (
 ) STRICT;
 
 ----------------------------------------------------------------------------------------------------------------------
+-- The site plan
+
+-- The one plan of the shop, without its cameras, and the state of its run.
+CREATE TABLE site_plan (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    plan TEXT NOT NULL,                -- JSON
+    run TEXT NOT NULL                  -- JSON
+) STRICT;
+
+-- The cameras of the plan: what each shall be, and what came of its steps.
+CREATE TABLE site_plan_camera (
+    position INTEGER PRIMARY KEY,      -- in the list, from 0
+    planned TEXT NOT NULL,             -- JSON without secrets
+    progress TEXT NOT NULL             -- JSON
+) STRICT;
+
+-- The secrets of the plan that are still needed.
+CREATE TABLE site_plan_secret (
+    position INTEGER PRIMARY KEY,      -- of the camera whose activation number it is; -1 for the Wi-Fi password
+    secret TEXT NOT NULL
+) STRICT;
+
+----------------------------------------------------------------------------------------------------------------------
 -- Access to the REST API
 
 -- The tokens of callers, and the sessions of people at the console. The secret itself is shown once and not stored.

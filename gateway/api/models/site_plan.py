@@ -1,0 +1,111 @@
+"""Responses about the site plan of the shop."""
+
+from typing import Literal
+
+from pydantic import Field
+from typing_extensions import TypeAliasType
+
+from gateway.api.models.document import Address, Document, SerialNumber, Time
+from gateway.shop import progress, run_record, steps
+
+PlanStepName = TypeAliasType("PlanStepName", steps.PlanStepName)
+
+
+class PlanStepDocument(Document):
+    """One step of a camera in the plan."""
+
+    name: PlanStepName = Field(description=" ".join(f"`{one.name}` {one.purpose}." for one in steps.PLAN_STEPS))
+    state: steps.PlanStepState = Field(
+        description="`waiting` until a person has done what `detail` asks for; `skipped` where nothing is planned; "
+        "`warning` where it is done and a person should look at it."
+    )
+    reason: steps.PlanReason | None = Field(
+        description="Why it waits, is a warning or has failed, for programs; null otherwise."
+    )
+    detail: str = Field(description="What came of it, for people; empty if there is nothing yet.")
+    advice: str = Field(description="What to do about `reason`, for people; empty without one.")
+    changed: bool = Field(description="Whether something was changed; false if it was right already.")
+
+
+class PlannedCameraDocument(Document):
+    """One camera of the plan, and how far it is."""
+
+    row: int = Field(description="Where the list has it: the line, or the number in the JSON list, from 1.")
+    sn: SerialNumber | None = Field(description="The serial number; null as long as only the MAC address is known.")
+    mac: str | None = Field(description="The MAC address of the plan; null if it names none.")
+    name: str | None = Field(description="The name that it shall have; null leaves its name alone.")
+    place: str = Field(description="Where it hangs; empty if the plan does not say.")
+    settings: dict[str, int] = Field(description="The settings that it shall have, those of the whole list among them.")
+    activation_number: Literal["********"] | None = Field(
+        description="Redacted; null if the plan has none, or once the camera is done."
+    )
+    address: Address | None = Field(description="Where it is now; null if that is not known.")
+    state: progress.PlannedCameraState = Field(description="How far it is as a whole.")
+    steps: list[PlanStepDocument] = Field(description="Its steps, in their order.")
+
+
+class PlannedWifiDocument(Document):
+    """The Wi-Fi network of the plan."""
+
+    ssid: str = Field(description="Its name.", examples=["Shop"])
+    hidden: bool = Field(description="Whether it hides its name.")
+    password: Literal["********"] | None = Field(
+        description="Redacted; null for an open network, and once all cameras are done."
+    )
+
+
+class PlanCountsDocument(Document):
+    """How many cameras of the plan are in each state."""
+
+    pending: int = Field(description="Not begun.")
+    running: int = Field(description="Being worked on.")
+    waiting: int = Field(description="Waiting for a person.")
+    done: int = Field(description="Done.")
+    failed: int = Field(description="Failed.")
+
+
+class PlanNoteDocument(Document):
+    """Something to know about a camera before the plan runs."""
+
+    camera: str = Field(description="The serial number, or else the MAC address.")
+    text: str = Field(description="What it is, for people.")
+
+
+class SitePlanDocument(Document):
+    """The site plan, and how far it is. It never holds a secret."""
+
+    state: run_record.RunState = Field(
+        description="`ready` before the first run; `stopped` if a person ended it; `failed` if a camera is not done."
+    )
+    began_at: Time | None = Field(description="When the run began; null before the first.")
+    ended_at: Time | None = Field(description="When it ended; null before that.")
+    wifi: PlannedWifiDocument | None = Field(description="The Wi-Fi network; null if none is named.")
+    erases: int = Field(
+        description="How many cameras a run may activate, which erases their face groups: `confirm_erase` of a run."
+    )
+    counts: PlanCountsDocument = Field(description="How many cameras are in each state.")
+    ignored: list[str] = Field(description="Columns and lines of the list that were not used, for people.")
+    notes: list[PlanNoteDocument] = Field(description="What to know before the plan runs.")
+    cameras: list[PlannedCameraDocument] = Field(description="The cameras, in the order of the list.")
+
+
+class PlannedActionDocument(Document):
+    """What a run would do in one step."""
+
+    step: PlanStepName = Field(description="The step.")
+    text: str = Field(description="What it would do, for people.")
+
+
+class DryRunCameraDocument(Document):
+    """What a run would do to one camera."""
+
+    sn: SerialNumber | None = Field(description="The serial number; null if only the MAC address is known.")
+    mac: str | None = Field(description="The MAC address of the plan; null if it names none.")
+    actions: list[PlannedActionDocument] = Field(description="What would be done, in order.")
+
+
+class SitePlanDryRunDocument(Document):
+    """What a run would do."""
+
+    erases: int = Field(description="How many cameras it may activate, which erases their face groups.")
+    cameras: list[DryRunCameraDocument] = Field(description="The cameras that it would work on.")

@@ -1,0 +1,207 @@
+"""Commands for a whole shop: its site plan and the run of it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
+from gateway.cli.client import ApiClient, ApiError
+from gateway.cli.command import CommandContext, fail, with_api
+from gateway.cli.output import print_line, print_message, print_table
+
+_PLAN_PATH: Final = "site-plan"
+_POLL_INTERVAL_S: Final = 0.5
+_COLUMNS: Final = {
+    message("ROW"): "row",
+    message("SN"): "sn",
+    message("NAME"): "name",
+    message("PLACE"): "place",
+    message("ADDRESS"): "address",
+    message("STATE"): "state",
+    message("STEP"): "step",
+    message("DETAIL"): "detail",
+}
+_PLAN_ARGUMENT = click.argument("plan", type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True))
+
+
+@click.group()
+def shop() -> None:
+    """A whole shop from one list: check, run, status, stop, forget."""
+
+
+@shop.command()
+@_PLAN_ARGUMENT
+@with_api
+async def check(context: CommandContext, api: ApiClient, plan: Path) -> None:
+    """Check a list as a whole: every fault by row and column. Nothing is sent to a camera."""
+    document = await _send(context, api, "POST", f"{_PLAN_PATH}/check", plan)
+    context.emit(document, _print_check)
+
+
+@shop.command()
+@_PLAN_ARGUMENT
+@click.option("--dry-run", is_flag=True, help="Only say what would be done to which camera, and what would be erased.")
+@click.option("--only", type=click.Choice(["failed"]), help="Only cameras that are not done.")
+@click.option("--yes", is_flag=True, help="Agree that the cameras that are activated lose their face groups.")
+@with_api
+async def run(context: CommandContext, api: ApiClient, plan: Path, dry_run: bool, only: str | None, yes: bool) -> None:
+    """Set up all cameras of a list: Wi-Fi, activation, name, settings, cloud, events, picture.
+
+    It can be repeated: a camera that is right already costs a look. Ctrl-C stops it; what was done stays. If the
+    terminal is closed, a running gateway goes on.
+    """
+    checked = await _send(context, api, "POST", f"{_PLAN_PATH}/check", plan)
+    _print_notes(checked)
+    await _send(context, api, "PUT", _PLAN_PATH, plan)
+    wanted: dict[str, Any] = {"only": only} if only else {}
+    would = await api.post(f"{_PLAN_PATH}/run", {**wanted, "dry_run": True})
+    if dry_run:
+        context.emit(would, _print_dry_run)
+        return
+    erases = would["erases"]
+    if erases:
+        await _confirm(context, erases, yes)
+        wanted["confirm_erase"] = erases
+    async with _stop_on_interrupt(api):
+        document = await _follow(api, wanted)
+    context.emit(document, _print_status)
+    if document["state"] != "done":
+        counts = document["counts"]
+        fail(
+            message(
+                "{count} of {all} cameras are not done: what to do is above; then `sunmi-gateway shop run {plan} "
+                "--only failed`",
+                count=sum(counts.values()) - counts["done"],
+                all=sum(counts.values()),
+                plan=plan,
+            )
+        )
+
+
+@shop.command()
+@with_api
+async def status(context: CommandContext, api: ApiClient) -> None:
+    """Show the plan that the gateway has, and how far each camera is."""
+    context.emit(await api.get(_PLAN_PATH), _print_status)
+
+
+@shop.command()
+@with_api
+async def stop(context: CommandContext, api: ApiClient) -> None:
+    """Stop the run; what was done stays."""
+    context.emit(await api.call("DELETE", f"{_PLAN_PATH}/run"), _print_status)
+
+
+@shop.command()
+@with_api
+async def forget(context: CommandContext, api: ApiClient) -> None:
+    """Forget the plan and its secrets; cameras stay as they are."""
+    await api.call("DELETE", _PLAN_PATH)
+    context.emit({"forgotten": True}, lambda _: print_line(message("the plan is forgotten")))
+
+
+async def _send(context: CommandContext, api: ApiClient, method: str, path: str, plan: Path) -> dict[str, Any]:
+    """Send a list. Prints its faults as a table and exits with status 1 if it has any."""
+    try:
+        file = Path("/dev/stdin") if str(plan) == "-" else plan
+        data = await asyncio.to_thread(file.read_bytes)
+    except OSError as exc:
+        fail(message("{file} cannot be read: {reason}", file=plan, reason=exc.strerror))
+    try:
+        document: dict[str, Any] = await api.call(method, path, data)
+    except ApiError as exc:
+        faults = exc.document.get("errors")
+        if context.json or not faults:
+            raise
+        for one in faults:
+            print_line(f"{one['parameter']}: {one['reason']}")
+        fail(message("{plan}: {count} faults; nothing was sent to a camera", plan=plan, count=len(faults)))
+    return document
+
+
+async def _confirm(context: CommandContext, erases: int, given: bool) -> None:
+    question = message("{count} cameras are activated, which deletes their face groups. Go on?", count=erases)
+    if given:
+        return
+    if not context.can_prompt:
+        fail(message("{count} cameras would lose their face groups: give --yes if that is right", count=erases))
+    if not await context.confirm(question):
+        fail(message("nothing was sent: {count} cameras would lose their face groups", count=erases))
+
+
+async def _follow(api: ApiClient, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Start the run, tell how far it is, and return the plan when it has ended."""
+    document: dict[str, Any] = await api.post(f"{_PLAN_PATH}/run", wanted)
+    printed: set[tuple[str, str, str]] = set()
+    while True:
+        for camera in document["cameras"]:
+            _print_progress(camera, printed)
+        if document["state"] != "running":
+            return document
+        await asyncio.sleep(_POLL_INTERVAL_S)
+        document = await api.get(_PLAN_PATH)
+
+
+def _print_progress(camera: dict[str, Any], printed: set[tuple[str, str, str]]) -> None:
+    label = camera["sn"] or camera["mac"]
+    for step in camera["steps"]:
+        line = label, step["name"], f"{step['state']} {step['detail']}".strip()
+        if step["state"] not in ("pending", "running") and line not in printed:
+            printed.add(line)
+            print_message(f"{label} {step['name']:<10} {line[2]}")
+
+
+@contextlib.asynccontextmanager
+async def _stop_on_interrupt(api: ApiClient) -> AsyncIterator[None]:
+    """Stop the run if Ctrl-C ends the command."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        with contextlib.suppress(ApiError):
+            await api.call("DELETE", f"{_PLAN_PATH}/run")
+        fail(message("stopped; what was done stays. To go on, run the plan again"))
+
+
+def _print_check(document: dict[str, Any]) -> None:
+    _print_notes(document)
+    print_line(
+        message(
+            "{count} cameras, no faults; {erases} would be activated, which deletes their face groups",
+            count=len(document["cameras"]),
+            erases=document["erases"],
+        )
+    )
+
+
+def _print_notes(document: dict[str, Any]) -> None:
+    for ignored in document["ignored"]:
+        print_message(message("ignored: {what}", what=ignored))
+    for note in document["notes"]:
+        print_message(f"{note['camera']}: {localize(note['text'])}")
+
+
+def _print_dry_run(document: dict[str, Any]) -> None:
+    for camera in document["cameras"]:
+        print_line(camera["sn"] or camera["mac"])
+        for action in camera["actions"]:
+            print_line(f"  {action['step']:<10} {action['text']}")
+    print_line(message("{count} cameras would lose their face groups", count=document["erases"]))
+
+
+def _print_status(document: dict[str, Any]) -> None:
+    rows = []
+    for camera in document["cameras"]:
+        step = next((one for one in camera["steps"] if one["state"] in ("failed", "waiting", "running")), None)
+        details = [one for one in (step["detail"], step["advice"]) if one] if step else []
+        rows.append({**camera, "step": step["name"] if step else "", "detail": " ".join(details)})
+    print_table(rows, _COLUMNS)
+    for camera in document["cameras"]:
+        for step in camera["steps"]:
+            if step["state"] == "warning":
+                label = camera["sn"] or camera["mac"]
+                print_message(f"{label} {step['name']}: {step['detail']} {step['advice']}".rstrip())

@@ -1,0 +1,350 @@
+"""The shop: its one site plan, and the run that brings it about. Both survive the end of the process."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from firmware_tools.language import message
+from gateway.cameras.cameras import Cameras
+from gateway.cameras.provisioning import Provisioning, StepTimeouts
+from gateway.cameras.registry import Registry
+from gateway.discovery.scan import ScanResult
+from gateway.errors import Conflict, FieldError, GatewayError, InvalidRequest, NotFound
+from gateway.events.system_events import SystemEvents
+from gateway.protocol.endpoint import REDACTED
+from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.timestamps import utc_text
+from gateway.shop import events
+from gateway.shop.bring_up import BringUp
+from gateway.shop.camera_steps import CameraSteps
+from gateway.shop.dry_run import describe_actions
+from gateway.shop.plan import PlannedCamera, SitePlan
+from gateway.shop.plan_check import check_identities, list_notes, will_be_activated
+from gateway.shop.plan_table import WIFI_SECRET, SitePlanTable
+from gateway.shop.progress import CameraProgress, PlanStepFailed, StepOutcome
+from gateway.shop.run import PlanRun
+from gateway.shop.run_record import RunRecord, RunRequest, RunState, from_stored, to_stored
+from gateway.shop.steps import PlanStepName
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Shop:
+    """The site plan of the shop, and its run."""
+
+    def __init__(
+        self,
+        table: SitePlanTable,
+        registry: Registry,
+        cameras: Cameras,
+        provisioning: Provisioning,
+        steps: CameraSteps,
+        system_events: SystemEvents,
+        supervisor: Supervisor,
+        *,
+        scan: Callable[[], Awaitable[ScanResult]],
+        max_concurrency: int,
+        timeouts: StepTimeouts | None = None,
+    ) -> None:
+        """Take a function that scans the network, and how many cameras are worked on at a time."""
+        self._table = table
+        self._registry = registry
+        self._cameras = cameras
+        self._provisioning = provisioning
+        self._steps = steps
+        self._system_events = system_events
+        self._supervisor = supervisor
+        self._max_concurrency = max_concurrency
+        self._timeouts = timeouts or StepTimeouts()
+        self._bring_up = BringUp(
+            cameras,
+            registry,
+            provisioning,
+            scan=scan,
+            timeouts=self._timeouts,
+            end_step=self._end_step,
+            note_waiting=self._note_waiting,
+        )
+        self._plan: SitePlan | None = None
+        self._progress: list[CameraProgress] = []
+        self._run = RunRecord()
+        self._job: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+
+    # The plan
+
+    @property
+    def plan(self) -> SitePlan:
+        """The plan. Raises `NotFound` if there is none."""
+        if self._plan is None:
+            raise NotFound(message("there is no site plan: send one first, or run `sunmi-gateway shop run PLAN`"))
+        return self._plan
+
+    @property
+    def progress(self) -> list[CameraProgress]:
+        """How far each camera of the plan is, in the order of the list."""
+        return self._progress
+
+    @property
+    def run_record(self) -> RunRecord:
+        """What is known of the run."""
+        return self._run
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is under way."""
+        return self._run.state == "running"
+
+    def check(self, plan: SitePlan) -> dict[str, Any]:
+        """Return what a plan would be, without keeping it. Raises `InvalidRequest`."""
+        check_identities(plan, self._registry)
+        return self._describe(plan, [CameraProgress.create(camera) for camera in plan.cameras], RunRecord())
+
+    async def replace(self, plan: SitePlan) -> None:
+        """Keep a plan in place of the former one. What was done for a camera that it leaves as it was stays done.
+
+        Raises `InvalidRequest`, and `Conflict` while a run is under way or if a camera that is not done yet is missing.
+        """
+        check_identities(plan, self._registry)
+        async with self._changing:
+            if self.is_running:
+                raise Conflict(
+                    message("the plan is running: stop it first (`sunmi-gateway shop stop`), then change it")
+                )
+            self._require_unfinished(plan)
+            progress = [self._take_over(camera) for camera in plan.cameras]
+            cameras = tuple(
+                dataclasses.replace(one.planned, activation_number=None) if one.state == "done" else one.planned
+                for one in progress
+            )
+            for one, camera in zip(progress, cameras, strict=True):
+                one.planned = camera
+            plan = dataclasses.replace(plan, cameras=cameras)
+            run = RunRecord()
+            await self._table.replace(to_stored(plan, progress, run))
+            self._plan, self._progress, self._run = plan, progress, run
+
+    def _require_unfinished(self, plan: SitePlan) -> None:
+        given = {name.casefold() for camera in plan.cameras for name in (camera.sn, camera.mac) if name}
+        dropped = [
+            one.label
+            for one in self._progress
+            if one.state != "done" and not given & {one.sn.casefold(), one.planned.mac.casefold()}
+        ]
+        if dropped:
+            raise Conflict(
+                message(
+                    "another plan has {count} cameras that are not done and not in this one, as {first}: delete it "
+                    "first if it is no longer needed (`sunmi-gateway shop forget`)",
+                    count=len(dropped),
+                    first=dropped[0],
+                )
+            )
+
+    def _take_over(self, camera: PlannedCamera) -> CameraProgress:
+        """Return the progress of a camera: that of the former plan if both want the same of it."""
+        former = next((one for one in self._progress if one.planned.has_same_values(camera)), None)
+        progress = CameraProgress.create(camera)
+        if former is not None:
+            progress.sn, progress.steps = former.sn or progress.sn, former.steps
+        return progress
+
+    async def delete(self) -> None:
+        """Forget the plan and its secrets. Raises `NotFound`, and `Conflict` while a run is under way."""
+        async with self._changing:
+            _ = self.plan
+            if self.is_running:
+                raise Conflict(message("the plan is running: stop it first (`sunmi-gateway shop stop`)"))
+            await self._table.delete()
+            self._plan, self._progress, self._run = None, [], RunRecord()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the plan and how far it is, as the REST API shows it, without secrets. Raises `NotFound`."""
+        return self._describe(self.plan, self._progress, self._run)
+
+    def _describe(self, plan: SitePlan, progress: list[CameraProgress], run: RunRecord) -> dict[str, Any]:
+        states = [one.state for one in progress]
+        wifi = plan.wifi
+        return {
+            "state": run.state,
+            "began_at": None if run.began_at is None else utc_text(run.began_at),
+            "ended_at": None if run.ended_at is None else utc_text(run.ended_at),
+            "wifi": None
+            if wifi is None
+            else {"ssid": wifi.ssid, "hidden": wifi.hidden, "password": REDACTED if wifi.password else None},
+            "erases": self._count_erased(progress),
+            "counts": {state: states.count(state) for state in ("pending", "running", "waiting", "done", "failed")},
+            "ignored": list(plan.ignored),
+            "notes": [note._asdict() for note in list_notes(plan, self._registry)],
+            "cameras": [one.describe(self._find_address(one)) for one in progress],
+        }
+
+    def _count_erased(self, progress: list[CameraProgress]) -> int:
+        return sum(will_be_activated(one.planned, self._registry) for one in progress)
+
+    def _find_address(self, progress: CameraProgress) -> str | None:
+        record = self._registry.find(progress.sn)
+        return (record.address or None) if record is not None else None
+
+    # The run
+
+    def describe_dry_run(self, request: RunRequest) -> dict[str, Any]:
+        """Return what a run would do to which cameras. Raises `NotFound`."""
+        plan, chosen = self.plan, self._choose(request)
+        return {
+            "erases": self._count_erased(chosen),
+            "cameras": [
+                {
+                    "sn": one.sn or None,
+                    "mac": one.planned.mac or None,
+                    "actions": describe_actions(one, self._registry, plan.wifi),
+                }
+                for one in chosen
+            ],
+        }
+
+    def _choose(self, request: RunRequest) -> list[CameraProgress]:
+        return [one for one in self._progress if not (request.only_failed and one.state == "done")]
+
+    async def start_run(self, request: RunRequest) -> None:
+        """Start a run. Raises `NotFound`, `InvalidRequest` without the right confirmation, and `Conflict`."""
+        async with self._changing:
+            _ = self.plan
+            if self.is_running:
+                raise Conflict(message("the plan is running already: look how far it is, or stop it first"))
+            self._cameras.require_credentials()
+            chosen = self._choose(request)
+            self._check_confirmation(request, self._count_erased(chosen))
+            for one in chosen:
+                one.interrupt()
+                one.restart(only_failed=request.only_failed)
+            self._run = RunRecord("running", time.time())
+            await self._save_all()
+            self._start_job(chosen)
+            self._system_events.add(events.PlanRunBegan(cameras=len(chosen)))
+
+    def _check_confirmation(self, request: RunRequest, erased: int) -> None:
+        if erased and request.confirm_erase != erased:
+            reason = message(
+                "must be {count}: so many cameras lose their face groups when they are activated", count=erased
+            )
+            raise InvalidRequest([FieldError("confirm_erase", reason)])
+
+    def _start_job(self, cameras: list[CameraProgress]) -> None:
+        self._job = self._supervisor.start_job("site plan", self._work(cameras))
+
+    async def _work(self, cameras: list[CameraProgress]) -> None:
+        run = PlanRun(
+            cameras,
+            self.plan.wifi,
+            self._bring_up,
+            self._steps,
+            self._supervisor,
+            max_concurrency=self._max_concurrency,
+            retry_s=self._timeouts.probe_s,
+            end_step=self._end_step,
+            save=self._save,
+            finish=self._finish_camera,
+        )
+        await run.run()
+        await self._end_run("failed" if any(one.state != "done" for one in self._progress) else "done")
+
+    async def stop_run(self) -> None:
+        """Stop the run; what was done stays. Raises `NotFound`, and `Conflict` if none is under way."""
+        async with self._changing:
+            _ = self.plan
+            if not self.is_running:
+                raise Conflict(message("no run of the plan is under way"))
+            await self._cancel_job()
+            for one in self._progress:
+                await self._bring_up.cancel(one)
+            await self._end_run("stopped")
+
+    async def _end_run(self, state: RunState) -> None:
+        self._run.state, self._run.ended_at = state, time.time()
+        states = [one.state for one in self._progress]
+        await self._save_all()
+        if state == "done" and self._plan is not None and self._plan.wifi is not None:
+            self._plan = dataclasses.replace(self._plan, wifi=dataclasses.replace(self._plan.wifi, password=""))
+            await self._table.delete_secret(WIFI_SECRET)
+        self._system_events.add(
+            events.PlanRunEnded(
+                done=states.count("done"), failed=states.count("failed"), pending=states.count("pending")
+            )
+        )
+
+    async def _cancel_job(self) -> None:
+        if self._job is not None and not self._job.done():
+            self._job.cancel()
+            await asyncio.wait({self._job})
+        self._job = None
+        for one in self._progress:
+            one.interrupt()
+
+    async def load(self) -> None:
+        """Load the plan that is stored. To be called once, before anything else."""
+        try:
+            stored = await self._table.load()
+            if stored is not None:
+                self._plan, self._progress, self._run = from_stored(stored)
+        except (KeyError, TypeError, ValueError) as exc:
+            _log.error("The stored site plan cannot be read and is deleted: %s", type(exc).__name__)
+            await self._table.delete()
+
+    def resume(self) -> None:
+        """Go on with a run that the end of a process has interrupted. Only the service does that, once."""
+        if self.is_running:
+            self._start_job([one for one in self._progress if one.state not in ("done", "failed")])
+
+    async def close(self) -> None:
+        """Stop working. A run that is under way goes on when the gateway starts again."""
+        await self._cancel_job()
+
+    # What the run reports
+
+    def _end_step(self, camera: CameraProgress, name: PlanStepName, outcome: StepOutcome | PlanStepFailed) -> None:
+        step = camera.get_step(name)
+        common: dict[str, Any] = {
+            "step": name,
+            "name": camera.planned.name,
+            "place": camera.planned.place,
+            "detail": outcome.detail,
+        }
+        step.detail, step.reason = outcome.detail, outcome.reason
+        if isinstance(outcome, PlanStepFailed):
+            step.state, step.changed = "failed", False
+            event: events.PlanStepEvent = events.PlanStepFailure(**common, reason=outcome.reason)
+        elif outcome.state == "warning":
+            step.state, step.changed = "warning", outcome.changed
+            event = events.PlanStepWarning(**common, reason=outcome.reason or "")
+        else:
+            step.state, step.changed = outcome.state, outcome.changed
+            event = events.PlanStepDone(**common, changed=outcome.changed)
+        self._system_events.add(event, camera.sn or None)
+
+    def _note_waiting(self, camera: CameraProgress, name: PlanStepName) -> None:
+        step = camera.get_step(name)
+        planned = camera.planned
+        event = events.PlanStepWaits(
+            step=name, name=planned.name, place=planned.place, detail=step.detail, reason=step.reason or ""
+        )
+        self._system_events.add(event, camera.sn or None)
+
+    async def _save(self, camera: CameraProgress) -> None:
+        await self._table.save_progress(self._progress.index(camera), camera.to_document())
+
+    async def _save_all(self) -> None:
+        progress = {position: one.to_document() for position, one in enumerate(self._progress)}
+        await self._table.save_run(dataclasses.asdict(self._run), progress)
+
+    async def _finish_camera(self, camera: CameraProgress) -> None:
+        """Store what came of a camera; one that is done needs its secret no more."""
+        with contextlib.suppress(GatewayError):  # it is tried again when the run ends
+            await self._save(camera)
+        if camera.state == "done" and camera.planned.activation_number is not None:
+            camera.planned = dataclasses.replace(camera.planned, activation_number=None)
+            await self._table.delete_secret(self._progress.index(camera))
