@@ -49,7 +49,7 @@ from gateway.shop.hotspots import Hotspots
 from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.cloud_binding import CloudBinding
 from gateway.shop.plan_table import SitePlanTable
-from gateway.shop.shop import Shop
+from gateway.shop.set_up import SiteSetUp
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
 from gateway.storage.uptime_table import Uptime
@@ -220,7 +220,7 @@ class Gateway:
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """Certifies the HTTPS port; None if that port is off, or if the settings name a certificate for it."""
 
-    def _make_shop(self) -> Shop:
+    def _make_shop(self) -> SiteSetUp:
         settings = self.settings
         steps = CameraSteps(
             self.cameras,
@@ -231,7 +231,7 @@ class Gateway:
             max_pictures=settings.video.max_streams,
             event_s=settings.provisioning.event_wait_s,
         )
-        return Shop(
+        return SiteSetUp(
             SitePlanTable(self.database),
             self.registry,
             self.cameras,

@@ -13,6 +13,7 @@ from gateway.protocol.vendor_events import VENDOR_EVENTS, FaceSeen, MotionDetect
 
 CAMERA = ["managed", "address", "name"]
 DISK = ["free_bytes", "total_bytes"]
+STEP = ["step", "name", "place", "detail"]
 MEMBERS = {
     "camera.activated": [*CAMERA, "activation"],
     "camera.certificate_changed": [*CAMERA, "remembered", "shown"],
@@ -39,6 +40,12 @@ MEMBERS = {
     "receipt.image": [],
     "receipt.parsed": [],
     "receipt.text": [],
+    "shop.run_began": ["cameras"],
+    "shop.run_ended": ["done", "failed", "pending"],
+    "shop.step_done": [*STEP, "changed"],
+    "shop.step_failed": [*STEP, "reason"],
+    "shop.step_waiting": [*STEP, "reason"],
+    "shop.step_warning": [*STEP, "reason"],
     "vendor.unknown": [],
     "vendor.unreadable": [],
     "webhook.test": ["webhook_id"],

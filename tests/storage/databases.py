@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def apply(path: Path, migrations: Sequence[Migration]) -> None:
         migrate(connection, migrations, path)
 
 
-def read_content(path: Path, *, without: str = "") -> dict[str, list[dict[str, Any]]]:
+def read_content(path: Path, *, without: Collection[str] = ()) -> dict[str, list[dict[str, Any]]]:
     """Return all rows of all tables, in an order that does not depend on where they are stored."""
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
@@ -51,7 +51,7 @@ def read_content(path: Path, *, without: str = "") -> dict[str, list[dict[str, A
         return {
             table: sorted(map(dict, connection.execute(f"SELECT * FROM {table}")), key=repr)  # noqa: S608
             for table in tables
-            if table != without
+            if table not in without
         }
 
 

@@ -159,8 +159,7 @@ async def test_a_migration_may_not_leave_references_to_nothing(path: Path) -> No
 
 
 async def test_a_copy_is_made_before_a_migration_and_opens(sample: Path, tmp_path: Path) -> None:
-    [uncopied] = UNCOPIED_TABLES
-    before, schema = read_content(sample, without=uncopied), read_schema(sample)
+    before, schema = read_content(sample, without=UNCOPIED_TABLES), read_schema(sample)
     await (await Database.open(sample)).close()
     assert _copies(tmp_path) == [], "nothing was changed"
     apply(sample, [*KNOWN, FUTURE, REBUILD])
@@ -168,8 +167,9 @@ async def test_a_copy_is_made_before_a_migration_and_opens(sample: Path, tmp_pat
     assert copy == tmp_path / "gateway.db.before-900_future"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert read_schema(copy) == schema
-    assert read_content(copy, without=uncopied) == before
-    assert read_content(copy)[uncopied] == [], "passwords of work under way are in no copy"
+    assert read_content(copy, without=UNCOPIED_TABLES) == before
+    left = read_content(copy)
+    assert not any(left[table] for table in UNCOPIED_TABLES), "passwords of work under way are in no copy"
     assert b"an invented one" not in copy.read_bytes()
     await (await Database.open(copy)).close()
 
@@ -185,8 +185,7 @@ async def test_a_record_of_migrations_with_a_gap_is_told(path: Path) -> None:
 
 
 async def test_an_older_gateway_refuses_a_newer_schema_and_names_the_copy(sample: Path) -> None:
-    [uncopied] = UNCOPIED_TABLES
-    before = read_content(sample, without=uncopied)
+    before = read_content(sample, without=UNCOPIED_TABLES)
     apply(sample, [*KNOWN, FUTURE])
     after = read_content(sample), read_schema(sample)
     copy = copy_before(sample, FUTURE.name)
@@ -196,7 +195,7 @@ async def test_an_older_gateway_refuses_a_newer_schema_and_names_the_copy(sample
     assert (read_content(sample), read_schema(sample)) == after
     copy.replace(sample)
     await (await Database.open(sample)).close()
-    assert read_content(sample, without=uncopied) == before
+    assert read_content(sample, without=UNCOPIED_TABLES) == before
 
 
 async def test_a_damaged_database_of_a_newer_gateway_is_refused_too(path: Path) -> None:

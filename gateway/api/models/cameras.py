@@ -16,6 +16,7 @@ FoundBy = TypeAliasType("FoundBy", device.FoundBy)
 CallAuthorisation = TypeAliasType("CallAuthorisation", endpoint.Auth)
 FrameRecipient = TypeAliasType("FrameRecipient", Literal["host", "everyone"])
 StepName = TypeAliasType("StepName", job.StepName)
+ProvisioningReason = TypeAliasType("ProvisioningReason", job.Reason)
 
 
 class CameraAddressDocument(Document):
@@ -150,7 +151,7 @@ class ProvisioningJobDocument(Document):
     )
     step: StepName = Field(description="The present step, or the last one.")
     steps: list[ProvisioningStepDocument] = Field(description="All steps, in their order.")
-    reason: job.Reason | None = Field(description="Why it waits or has failed, for programs; null otherwise.")
+    reason: ProvisioningReason | None = Field(description="Why it waits or has failed, for programs; null otherwise.")
     detail: str = Field(description="The same for people, with what to do; empty if there is nothing to say.")
 
 

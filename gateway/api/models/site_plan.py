@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
+from gateway.api.models.cameras import ProvisioningReason
 from gateway.api.models.document import Address, Document, SerialNumber, Time
 from gateway.shop import progress, run_record, steps
 
@@ -19,7 +20,7 @@ class PlanStepDocument(Document):
         description="`waiting` until a person has done what `detail` asks for; `skipped` where nothing is planned; "
         "`warning` where it is done and a person should look at it."
     )
-    reason: steps.PlanReason | None = Field(
+    reason: ProvisioningReason | steps.OwnReason | None = Field(
         description="Why it waits, is a warning or has failed, for programs; null otherwise."
     )
     detail: str = Field(description="What came of it, for people; empty if there is nothing yet.")

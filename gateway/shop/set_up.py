@@ -1,4 +1,4 @@
-"""The shop: its one site plan, and the run that brings it about. Both survive the end of the process."""
+"""The set-up of the shop: its one site plan, and the run of it. Both survive the end of the process."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ from gateway.shop.steps import PlanStepName
 _log: Final = logging.getLogger(__name__)
 
 
-class Shop:
+class SiteSetUp:
     """The site plan of the shop, and its run."""
 
     def __init__(
