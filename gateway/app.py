@@ -45,9 +45,9 @@ from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
-from gateway.shop.hotspots import Hotspots
 from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.cloud_binding import CloudBinding
+from gateway.shop.hotspots import Hotspots
 from gateway.shop.plan_table import SitePlanTable
 from gateway.shop.set_up import SiteSetUp
 from gateway.storage.database import Database

@@ -32,7 +32,7 @@ def test_each_object_is_a_schema_with_a_name() -> None:
         for operation in methods.values():
             for part in (operation.get("requestBody", {}), *operation["responses"].values()):
                 for kind, content in part.get("content", {}).items():
-                    is_json = kind.endswith("json") or kind.startswith("multipart/") or kind.endswith("urlencoded")
+                    is_json = kind.endswith(("json", "urlencoded")) or kind.startswith("multipart/")
                     assert not is_json or set(content["schema"]) == {"$ref"}, f"{operation['operationId']} {path}"
 
 
