@@ -7,12 +7,14 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import aiohttp
 import pytest
 
 from gateway.simulator.store import SimulatedStore
+from tests.cli.forking import fork_command
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,18 @@ class Commands:
         self.stdin: int = asyncio.subprocess.DEVNULL
 
     async def __call__(self, *words: str, **environment: str) -> Done:
+        """Run a command to its end: forked, or by a Python of its own in full proofs and with settings of Python."""
+        if os.environ.get("FULL_PROOFS") == "1" or any(name.startswith("PYTHON") for name in environment):
+            return await self._run_new(*words, **environment)
+        with TemporaryFile() as nothing, TemporaryFile() as output, TemporaryFile() as errors:
+            stdin = self.stdin if self.stdin >= 0 else nothing.fileno()
+            streams = (stdin, output.fileno(), errors.fileno())
+            status = await fork_command(("--config", str(self.config), *words), os.environ | environment, *streams)
+            output.seek(0)
+            errors.seek(0)
+            return Done(status, output.read().decode(), errors.read().decode())
+
+    async def _run_new(self, *words: str, **environment: str) -> Done:
         process = await self.begin(*words, **environment)
         try:
             output, errors = await process.communicate()
