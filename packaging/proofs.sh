@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The slow proofs with their full counts, as root: every byte of a card's metadata, many cut writes, a virtual machine
-# with card readers, the Debian packages installed and booted; then the everyday tests with a clock that is 400 days
-# ahead. Installs what they need. Arguments go to pytest, which then runs once.
+# with card readers, the Debian packages installed and booted; commands, each in a Python of its own; then the everyday
+# tests with a clock that is 400 days ahead. Installs what they need. Arguments go to pytest, which then runs once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/environment.sh
@@ -24,4 +24,5 @@ fi
 FULL_PROOFS=1 .venv/bin/python -m pytest -m slow -s "$@"
 [ $# -eq 0 ] || exit 0
 
+FULL_PROOFS=1 run_tests -m "not slow" tests/cli
 run_tests_with_clock_ahead -m "not slow"
