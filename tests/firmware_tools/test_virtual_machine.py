@@ -4,13 +4,10 @@ Runs with FULL_PROOFS=1 only; SUNMI_PROOF_KERNEL names a folder with an unpacked
 the files of this computer read-only, and has no network; its drives are files of the test.
 """
 
-import gzip
 import hashlib
 import json
-import os
 import random
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +24,7 @@ from firmware_tools.raw_card.verification import verify_card
 from firmware_tools.size import MIB
 from firmware_tools.verification import VerificationResult
 from tests.firmware_tools.conftest import MAC, ROOT
+from tests.virtual_machine import find_image, pack_initrd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -95,55 +93,14 @@ wait $pulled
 """
 
 
-def find_kernel() -> Path:
-    folder = os.environ.get("SUNMI_PROOF_KERNEL")
-    if not folder:
-        pytest.skip("SUNMI_PROOF_KERNEL names no unpacked Debian kernel; packaging/proofs.sh sets it")
-    return Path(folder)
-
-
-def pack_initrd(folder: Path, share: Path) -> Path:
-    """Pack the initial file system: busybox, kernel modules in the order of their dependencies, and the init script."""
-    modules = next((find_kernel() / "lib" / "modules").iterdir())
-    files = {path.stem.replace("-", "_"): path for path in modules.rglob("*.ko")}
-    order: list[Path] = []
-
-    def add_module(name: str) -> None:
-        path = files[name.replace("-", "_")]
-        needed = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
-        for other in filter(None, needed[1].decode().split(",") if needed else ()):
-            add_module(other)
-        if path not in order:
-            order.append(path)
-
-    for name in MODULES:
-        add_module(name)
-    tree = folder / "initial"
-    (tree / "bin").mkdir(parents=True)
-    (tree / "modules").mkdir()
-    shutil.copy("/bin/busybox", tree / "bin" / "busybox")
-    for path in order:
-        shutil.copy(path, tree / "modules")
-    (tree / "modules" / "order").write_text("\n".join(path.name for path in order))
-    (tree / "init").write_text(INIT.replace("{share}", str(share)))
-    (tree / "init").chmod(0o755)
-    names = "\n".join(str(path.relative_to(tree)) for path in tree.rglob("*"))
-    packed = subprocess.run(
-        ["cpio", "-o", "-H", "newc"], cwd=tree, input=names.encode(), capture_output=True, check=True
-    )
-    initrd = folder / "initrd.gz"
-    initrd.write_bytes(gzip.compress(packed.stdout, 1))
-    return initrd
-
-
 def boot(folder: Path, share: Path, drives: dict[str, Path]) -> None:
     """Run the machine until it powers itself off; unplug the slow drive when the script asks for it."""
-    image = next((find_kernel() / "boot").glob("vmlinuz-*"))
     control = folder / "control"
+    initrd = pack_initrd(folder, MODULES, INIT.replace("{share}", str(share)))
     command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "1024", "-smp", "2", "-nic", "none"]
     command += ["-display", "none", "-serial", f"file:{folder / 'console.log'}", "-no-reboot"]
-    command += ["-qmp", f"unix:{control},server=on,wait=off", "-kernel", str(image)]
-    command += ["-initrd", str(pack_initrd(folder, share)), "-append", "console=ttyS0 quiet panic=-1"]
+    command += ["-qmp", f"unix:{control},server=on,wait=off", "-kernel", str(find_image())]
+    command += ["-initrd", str(initrd), "-append", "console=ttyS0 quiet panic=-1"]
     for tag, path, options in (("host", "/", ",readonly=on,multidevs=remap"), ("share", share, "")):
         command += ["-fsdev", f"local,id={tag},path={path},security_model=none{options}"]
         command += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]

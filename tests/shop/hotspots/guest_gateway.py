@@ -1,0 +1,104 @@
+"""The gateway in a virtual machine: says what it can do, sets cameras up through their hotspots, or stays in one.
+
+    describe
+    set-up NUMBER …      all of it, camera after camera; resumes what a killed process has left
+    stay NUMBER          joins the hotspot, and stays there until it is killed
+
+Writes lines of JSON, each with the seconds since the machine was started.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gateway.app import Gateway
+from gateway.cameras.provisioning import ProvisioningJob, ProvisioningRequest
+from gateway.doctor.check import CheckContext, run_checks
+from gateway.doctor.checks import CHECKS
+from gateway.settings import load_settings
+from gateway.shop.hotspots import Hotspot
+from gateway.shop.hotspots.set_up import provision_in_hotspot
+from tests.shop.hotspots.guest_cameras import APP_ID, PASSWORD, SECRET_KEY, SSID, serial_number
+
+SETTINGS = f"""
+[storage]
+directory = "{{folder}}/state"
+[cameras]
+app_id = "{APP_ID}"
+secret_key = "{SECRET_KEY}"
+[discovery]
+methods = ["broadcast"]
+"""
+
+
+def report(what: str, **more: Any) -> None:
+    print(json.dumps({"at": round(time.clock_gettime(time.CLOCK_BOOTTIME), 1), "what": what, **more}), flush=True)  # noqa: T201
+
+
+async def find_hotspot(gateway: Gateway, number: int) -> Hotspot | None:
+    for _ in range(3):
+        found = await gateway.hotspots.scan()
+        report("scanned", found=[one.ssid for one in found], signals=[one.signal for one in found])
+        for hotspot in found:
+            if hotspot.may_belong_to(f"04:12:24:E3:9A:0{number}"):
+                return hotspot
+    return None
+
+
+async def set_up(gateway: Gateway, number: int) -> None:
+    sn = serial_number(number)
+    hotspot = await find_hotspot(gateway, number)
+    if hotspot is None:  # it has the network already: the process before was killed after it had sent that
+        job = await gateway.provisioning.start(sn, ProvisioningRequest())
+        job = await gateway.provisioning.wait_until_ended(sn)
+    else:
+        request = ProvisioningRequest(
+            ssid=SSID, password=PASSWORD, activation_number=f"number of {number}", confirm_erase=True,
+            name=f"Door {number}",
+        )  # fmt: skip
+        job = await provision_in_hotspot(gateway.hotspots, hotspot, gateway.provisioning, sn, request)
+    camera = gateway.registry.get(sn)
+    report(
+        "set up", number=number, state=job.state, detail=job.detail, name=camera.name, activation=camera.activation,
+        address=camera.address, via_hotspot=job.via_hotspot,
+    )  # fmt: skip
+
+
+async def main(folder: Path, action: str, numbers: list[int]) -> None:
+    file = folder / "gateway.toml"
+    file.write_text(SETTINGS.format(folder=folder), encoding="utf-8")
+    file.chmod(0o600)
+    gateway = await Gateway.open(load_settings(file))
+    steps: set[tuple[str, str]] = set()
+
+    def report_step(job: ProvisioningJob) -> None:
+        if (job.sn, job.step) not in steps:
+            steps.add((job.sn, job.step))
+            report(f"step {job.step}", sn=job.sn)
+
+    gateway.provisioning.subscribe(report_step)
+    report("started")
+    support = await gateway.hotspots.describe()
+    report("described", **asdict(support), interrupts_shop=support.interrupts_shop)
+    if action == "describe":
+        checks = [check for check in CHECKS if check.name == "hotspots"]
+        findings = await run_checks(CheckContext(gateway.settings, gateway), checks)
+        report("doctor", findings=[finding.describe() for finding in findings])
+    for number in numbers:
+        if action == "stay":
+            hotspot = await find_hotspot(gateway, number)
+            assert hotspot is not None
+            async with gateway.hotspots.join(hotspot) as joined:
+                report("joined", address=joined.address)
+                await asyncio.Event().wait()
+        await set_up(gateway, number)
+    await gateway.close()
+    report("ended")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], [int(number) for number in sys.argv[3:]]))
