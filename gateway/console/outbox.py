@@ -87,6 +87,7 @@ async def _gather(context: PageContext) -> dict[str, Any]:
         "reference": reference,
         "after": after,
         "states": [(one, sum(count.items for count in counts if count.state == one)) for one in _STATES],
+        "refused": sum(count.items for count in counts if count.state == "refused"),
         "stats": await try_read(outbox.stats()) or Stats(outbox.depth, None),
         "outbox": outbox,
         "cloud": context.gateway.cloud,
@@ -163,7 +164,14 @@ def _render_item(context: PageContext, item: OutboxItem, *, problem: Problem | N
         text=_format(described["parameters"]) if text is None else text,
         answer=_format(described["vendor_answer"]),
         problem=problem,
+        unreadable=_find_reason(problem),
     )
+
+
+def _find_reason(problem: Problem | None) -> str:
+    """Return what is wrong with the text as a whole, without the name of its field; empty if it can be read."""
+    errors = problem.field_errors if isinstance(problem, InvalidRequest) else ()
+    return next((one.reason for one in errors if one.parameter == "parameters"), "")
 
 
 def _format(document: Any) -> str:

@@ -1,5 +1,6 @@
 """How far the set-up of a camera is, and what a person does when it waits or has failed."""
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from aiohttp import web
@@ -74,9 +75,16 @@ def _render(context: PageContext, template: str, job: ProvisioningJob, problem: 
         step_titles=STEP_TITLES,
         state_titles=STATE_TITLES,
         can_decode=can_decode(),
+        next_sn=find_next_camera(context.gateway.registry.all(), job.sn) if job.state == "done" else None,
         problem=problem,
         field_errors=dict(problem.field_errors) if isinstance(problem, InvalidRequest) else {},
     )
+
+
+def find_next_camera(cameras: Iterable[CameraRecord], done: str) -> str | None:
+    """Return the serial number of another camera that answers and is not activated; None if there is none."""
+    waiting = [one.sn for one in cameras if one.online and one.activation == "not_activated" and one.sn != done]
+    return min(waiting, default=None)
 
 
 def _get_draft(context: PageContext, job: ProvisioningJob) -> SetUpDraft:

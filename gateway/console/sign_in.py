@@ -7,7 +7,7 @@ from aiohttp import web
 from firmware_tools.language import Language, message
 from gateway.api.problems import problem_headers
 from gateway.console.page import HOME, LANGUAGE_COOKIE, SIGN_IN, ConsolePage, PageContext
-from gateway.errors import Problem
+from gateway.errors import InvalidRequest, Problem
 
 _COOKIE_PATH: Final = "/console"
 _COOKIE_AGE_S: Final = 400 * 86400
@@ -17,7 +17,7 @@ _COOKIE_AGE_S: Final = 400 * 86400
 async def show_sign_in(context: PageContext) -> web.StreamResponse:
     """Ask for a pairing code."""
     destination = _find_destination(context.request.query.get("next", ""))
-    return context.render("sign_in.html", next=destination, problem=None)
+    return context.render("sign_in.html", next=destination, reason="")
 
 
 async def sign_in(context: PageContext) -> web.StreamResponse:
@@ -28,7 +28,8 @@ async def sign_in(context: PageContext) -> web.StreamResponse:
     try:
         code = context.gateway.pairing.exchange(form.text("code"), context.request.remote or "")
     except Problem as exc:
-        response = context.render("sign_in.html", status=exc.status, next=destination, problem=exc)
+        reason = exc.field_errors[0].reason if isinstance(exc, InvalidRequest) else exc.detail
+        response = context.render("sign_in.html", status=exc.status, next=destination, reason=reason)
         response.headers.update(problem_headers(exc))
         return response
     secret = await tokens.create_session(code.name, *code.scopes)

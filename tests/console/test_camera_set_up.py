@@ -54,9 +54,9 @@ async def name_it(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
 async def test_a_new_camera_is_set_up(console: Console, browser: Browser, store: SimulatedStore, language: str) -> None:
-    camera = store.cameras[1]
+    camera, following = store.cameras[1:3]
     camera.state.access_points = (*camera.state.access_points, SimulatedAccessPoint(HOSTILE_SSID, "NONE"))
-    await find(console.gateway, [camera])
+    await find(console.gateway, [camera, following])
     _, page = await open_browser_session(browser, console, "installer", locale=language)
     await begin(page, console, camera.sn)
     await expect(page.locator("#networks")).to_contain_text(HOSTILE_SSID)
@@ -72,6 +72,8 @@ async def test_a_new_camera_is_set_up(console: Console, browser: Browser, store:
     record = console.gateway.registry.get(camera.sn)
     assert (record.managed, record.activation) == (True, "activated")
     assert "Entrance <b>" in await page.locator("#progress").inner_text()
+    await page.locator("#progress a").last.click()
+    await expect(page).to_have_url(f"{console.url}console/cameras/{following.sn}/set-up")
 
 
 async def test_a_wrong_wifi_password_leads_back_to_just_that_field(
