@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shlex
 import tempfile
 import time
 from functools import partial
@@ -207,8 +208,9 @@ async def _run_until_stopped(gateway: Gateway, store: SimulatedStore, url: str, 
     messages.print(localize(message("The console, in a browser: {url}", url=console)), soft_wrap=True)
     messages.print(f"curl -H 'Authorization: Bearer {token}' {url}api/v1/cameras", soft_wrap=True)
     messages.print(localize(message("{url} lists every call; commands:", url=docs)), soft_wrap=True)
-    messages.print(f".venv/bin/sunmi-gateway --config {settings_file} cameras list", soft_wrap=True)
-    messages.print(f".venv/bin/sunmi-gateway --config {settings_file} events tail", soft_wrap=True)
+    command = f".venv/bin/sunmi-gateway --config {shlex.quote(str(settings_file))}"
+    messages.print(f"{command} cameras list", soft_wrap=True)
+    messages.print(f"{command} events tail", soft_wrap=True)
     messages.print(localize(message("Ctrl-C ends the demo.")))
     async with TrafficGenerator(store.cameras, store.cloud).running():
         await stop.wait()

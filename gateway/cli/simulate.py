@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -175,7 +176,9 @@ def store(
                 inject(faults, one.faults)
             settings_file = folder / "gateway.toml"
             simulator_files.write_settings(settings_file, simulated.settings_toml(folder) + _own_settings(folder))
-            messages.print(f"sunmi-gateway --config {settings_file} run", markup=False, soft_wrap=True)
+            messages.print(
+                f"sunmi-gateway --config {shlex.quote(str(settings_file))} run", markup=False, soft_wrap=True
+            )
             document = {
                 "settings": str(settings_file),
                 "cloud": simulated.cloud.base_url,

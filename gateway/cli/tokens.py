@@ -31,7 +31,7 @@ def _scope_option(**attributes: Any) -> Callable[[Callable[P, T]], Callable[P, T
 
 @click.group()
 def token() -> None:
-    """Tokens: create, list, revoke."""
+    """Tokens: create, list, pair, revoke."""
 
 
 @token.command()

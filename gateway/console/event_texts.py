@@ -12,7 +12,7 @@ _TEXTS: Final = {
     "camera.found": message("A camera was found"),
     "camera.moved": message("A camera has another address now"),
     "camera.offline": message("A camera does not answer any more"),
-    "camera.online": message("A camera answers again"),
+    "camera.online": message("A camera answers"),
     "camera.trusted": message("A camera's certificate was trusted"),
     "camera.certificate_changed": message("A camera shows another certificate; nothing is sent to it"),
     "camera.duplicated": message("Two devices claim the same serial number"),

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import netifaces
@@ -36,26 +36,7 @@ async def check_second_gateway(context: CheckContext) -> list[Finding]:
         return [Finding("skipped", message("multicast DNS cannot be used now"), describe_error(exc))]
     others = {name: where for name, where in found.items() if name not in own}
     if others:
-        evidence = join(
-            "; ",
-            [
-                message("{gateway} at {address}", gateway=name.removesuffix("." + SERVICE_TYPE), address=one.where)
-                for name, one in others.items()
-            ],
-        )
-        advice = message("use one gateway for a store: stop the other one, or separate their networks")
-        account = context.gateway.advertisement.account if context.gateway is not None else ""
-        same = [name for name, one in others.items() if account and one.account == account]
-        if same:
-            what = message("other gateways of this account on this network: {count}", count=len(same))
-            evidence = message(
-                "{gateways}; a camera reports its events to the gateway that subscribed last, and the other gets none",
-                gateways=evidence,
-            )
-            return [Finding("failed", what, evidence, advice)]
-        return [
-            Finding("warning", message("other gateways on this network: {count}", count=len(others)), evidence, advice)
-        ]
+        return [describe_others(others, context.gateway.advertisement.account if context.gateway is not None else "")]
     return [
         Finding(
             "ok", message("no other gateway is on this network"), message("listened {browse_s} s", browse_s=_BROWSE_S)
@@ -63,24 +44,51 @@ async def check_second_gateway(context: CheckContext) -> list[Finding]:
     ]
 
 
-class _OtherGateway(NamedTuple):
+class OtherGateway(NamedTuple):
+    """Another gateway on the network, as it announces itself."""
+
     where: str
+    """Its addresses, with the port."""
     account: str
+    """Names its account, without giving it away; empty if it has none or did not say."""
 
 
-async def _browse_gateways(addresses: list[str]) -> dict[str, _OtherGateway]:
+def describe_others(others: Mapping[str, OtherGateway], account: str) -> Finding:
+    """Return what is wrong with other gateways: those of this account, if there are some, take its cameras' events."""
+    same = {name: one for name, one in others.items() if account and one.account == account}
+    gateways = join(
+        "; ",
+        [
+            message("{gateway} at {address}", gateway=name.removesuffix("." + SERVICE_TYPE), address=one.where)
+            for name, one in (same or others).items()
+        ],
+    )
+    advice = message("use one gateway for a store: stop the other one, or separate their networks")
+    if not same:
+        return Finding(
+            "warning", message("other gateways on this network: {count}", count=len(others)), gateways, advice
+        )
+    evidence = message(
+        "{gateways}; a camera reports its events to the gateway that subscribed last, and the other gets none",
+        gateways=gateways,
+    )
+    what = message("other gateways of this account on this network: {count}", count=len(same))
+    return Finding("failed", what, evidence, advice)
+
+
+async def _browse_gateways(addresses: list[str]) -> dict[str, OtherGateway]:
     """Return the gateways that announce themselves, by name."""
-    found: dict[str, _OtherGateway] = {}
+    found: dict[str, OtherGateway] = {}
     loop = asyncio.get_running_loop()
     until = loop.time() + _BROWSE_S
     resolving: set[asyncio.Task[None]] = set()
 
     async def resolve(zeroconf: Zeroconf, name: str) -> None:
-        found[name] = _OtherGateway("an unknown address", "")
+        found[name] = OtherGateway("an unknown address", "")
         service = AsyncServiceInfo(SERVICE_TYPE, name)
         # Multicast questions: a unicast answer would reach only one of the programs here that share port 5353.
         if await service.async_request(zeroconf, (until - loop.time()) * 1000, DNSQuestionType.QM):
-            found[name] = _OtherGateway(
+            found[name] = OtherGateway(
                 ", ".join(f"{address}:{service.port}" for address in service.parsed_addresses(IPVersion.V4Only)),
                 service.decoded_properties.get("account") or "",
             )

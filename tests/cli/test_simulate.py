@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shlex
 import signal
 import stat
 import tempfile
@@ -85,6 +86,20 @@ async def test_the_cloud_goes_down_and_comes_up_with_one_settings_file(short_pat
         async with simulated(command, "store", "--cameras", "1", **state_home) as again:
             assert (again["cloud"], again["cameras"]) == (store["cloud"], store["cameras"])
             await until_delivered(command, waiting["outbox_id"])
+
+
+async def test_the_command_that_is_printed_can_be_pasted(short_path: Path) -> None:
+    folder = short_path / "my shop"
+    process = await Commands(folder / "none.toml").begin(
+        "simulate", "store", "--cameras", "1", "--directory", str(folder)
+    )
+    assert process.stderr is not None
+    try:
+        line = (await process.stderr.readline()).decode()
+        assert shlex.split(line) == ["sunmi-gateway", "--config", str(folder / "gateway.toml"), "run"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
 
 
 async def test_the_authority_is_kept_where_it_is_named_and_its_key_is_private(tmp_path: Path) -> None:
