@@ -198,7 +198,10 @@ def open_block_device(path: Path, *, writable: bool = False) -> OpenBlockDevice:
 def _read_device_size(descriptor: int) -> int:
     sector_size = struct.unpack("i", _ioctl(descriptor, _BLKSSZGET, 4))[0]
     if sector_size != SECTOR_SIZE:
-        raise OSError(errno.EINVAL, f"its sectors have {sector_size} bytes, and SD cards have 512")
+        raise OSError(
+            errno.EINVAL,
+            message("its sectors have {sector_size} bytes, and SD cards have 512", sector_size=sector_size),
+        )
     size: int = struct.unpack("Q", _ioctl(descriptor, _BLKGETSIZE64, 8))[0]
     return size
 

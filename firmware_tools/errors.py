@@ -32,8 +32,7 @@ class IOFailed(CardError):
     @classmethod
     def from_os_error(cls, operation: str, name: str, error: OSError) -> "IOFailed":
         """Build the message for a failed operation ("reading") on a file or device, with advice for common causes."""
-        reason = error.strerror or error
-        what = message("{name}: {operation} failed: {reason}", name=name, operation=operation, reason=reason)
+        what = message("{name}: {operation} failed: {reason}", name=name, operation=operation, reason=error)
         advice = _ADVICE.get(error.errno or 0)
         return cls(what if advice is None else join("; ", [what, advice]))
 

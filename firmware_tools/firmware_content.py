@@ -34,18 +34,18 @@ _ARCHIVES = {
 }
 _OTHER_KINDS = {
     b"%PDF-": "a PDF document",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Office document or an installer of Windows",
-    b"MZ": "a program for Windows",
-    b"\xcf\xfa\xed\xfe": "a program for macOS",
-    b"\xca\xfe\xba\xbe": "a program for macOS",
-    b"\x4c\x00\x00\x00\x01\x14\x02\x00": "a shortcut of Windows",
-    b"bplist00": "a shortcut of macOS",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": message("an Office document or an installer of Windows"),
+    b"MZ": message("a program for Windows"),
+    b"\xcf\xfa\xed\xfe": message("a program for macOS"),
+    b"\xca\xfe\xba\xbe": message("a program for macOS"),
+    b"\x4c\x00\x00\x00\x01\x14\x02\x00": message("a shortcut of Windows"),
+    b"bplist00": message("a shortcut of macOS"),
     b"\x89PNG\r\n\x1a\n": "a picture (PNG)",
     b"\xff\xd8\xff": "a picture (JPEG)",
     b"GIF8": "a picture (GIF)",
     b"II*\x00": "a picture (TIFF)",
     b"MM\x00*": "a picture (TIFF)",
-    b"RIFF": "a picture, a sound or a video (RIFF)",
+    b"RIFF": message("a picture, a sound or a video (RIFF)"),
     b"ID3": "a sound (MP3)",
     b"SQLite format 3\x00": "a database (SQLite)",
 }
@@ -108,7 +108,7 @@ def _find_text_kind(head: bytes) -> str | None:
     if text is None:
         return None
     if head.startswith(_LFS_POINTER):
-        return "a pointer of Git LFS, which stands for the file"
+        return message("a pointer of Git LFS, which stands for the file")
     if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         return "a message in JSON, probably an error message"
     return "text"

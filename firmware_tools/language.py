@@ -5,9 +5,11 @@ that English text, and `translate` returns it in another language. The translati
 for each domain in `locale/LANGUAGE/LC_MESSAGES/`. `packaging/translations.py` extracts the texts and compiles them.
 """
 
+import errno
 import functools
 import gettext
 import re
+import socket
 import struct
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -117,9 +119,10 @@ def _freeze(value: object) -> str | int | float | Decimal:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the text of an error: the message that it was made with, if it was made with one."""
-    is_message = len(error.args) == 1 and isinstance(error.args[0], Message)
-    return error.args[0] if is_message else str(error)
+    """Return the text of an error: the message that it was made with, or what the system or a library means by it."""
+    if len(error.args) == 1 and isinstance(error.args[0], Message):
+        return error.args[0]
+    return _describe_foreign_error(error)
 
 
 def message(template: str, /, **values: object) -> Message:
@@ -129,6 +132,76 @@ def message(template: str, /, **values: object) -> Message:
     (`{reply!r}`, `{size:.1f}`).
     """
     return Message(template, values)
+
+
+def _describe_foreign_error(error: BaseException) -> str:
+    # Of modules that may not be loaded, exceptions are told by their attributes: aiohttp, ssl, json, codecs.
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
+    if isinstance(cause, Exception) and cause is not error:
+        return describe_error(cause)
+    if isinstance(error, UnicodeDecodeError | UnicodeEncodeError):
+        return message("is not {encoding} at character {position}", encoding=error.encoding, position=error.start)
+    if isinstance(error, OSError):
+        return _describe_system_error(error)
+    return _describe_foreign_text(str(error))
+
+
+def _describe_foreign_text(text: str) -> str:
+    if (place := _PLACE.fullmatch(text)) is not None:
+        reason = _KNOWN_TEXTS.get(place["reason"], place["reason"])
+        return message(
+            "{reason} (line {line}, column {column})", reason=reason, line=place["line"], column=place["column"]
+        )
+    if (ending := text.removesuffix(_AT_END)) != text:
+        return message("{reason} (at the end)", reason=_KNOWN_TEXTS.get(ending, ending))
+    return _KNOWN_TEXTS.get(text, text)
+
+
+def _describe_system_error(error: OSError) -> str:
+    verification = str(getattr(error, "verify_message", ""))
+    if verification:
+        name = _NAME_MISMATCH.fullmatch(verification)
+        if name is not None:
+            return message("it is for another name than {name}", name=name["name"])
+        return _KNOWN_TEXTS.get(verification, verification)
+    protocol = str(getattr(error, "reason", None) or "")  # of ssl.SSLError: WRONG_VERSION_NUMBER
+    if protocol:
+        return _KNOWN_TEXTS.get(protocol) or protocol.replace("_", " ").lower()
+    known = _NAME_ERRORS if isinstance(error, socket.gaierror) else _SYSTEM_ERRORS
+    return known.get(error.errno or 0) or error.strerror or str(error)
+
+
+def template(text: str, /) -> str:
+    """Return a template, and mark it for extraction: of a text that is stored, so that `recognise` can find it."""
+    return text
+
+
+def fill(text: str, /, **values: object) -> Message:
+    """Return the text that a template makes with values."""
+    return Message(text, values)
+
+
+def recognise(text: str, templates: Iterable[str]) -> str:
+    """Return a stored English text as the message that it was made as, if it fits one of several templates.
+
+    Values that fit a template or are a text of a library become messages, too.
+    """
+    if isinstance(text, Message):
+        return text
+    for one in templates:
+        found = _compile_template(one).fullmatch(text)
+        if found is not None:
+            values = {name: recognise(value, templates) for name, value in found.groupdict().items()}
+            return Message(one, values)
+    known = _describe_foreign_text(text)
+    return known if isinstance(known, Message) else Message(_escape(text), {})
+
+
+@functools.cache
+def _compile_template(text: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", text)
+    pattern = "".join(f"(?P<{part}>.*)" if number % 2 else re.escape(part) for number, part in enumerate(parts))
+    return re.compile(pattern, re.DOTALL)
 
 
 def join(separator: str, texts: Iterable[str]) -> Message:
@@ -152,6 +225,118 @@ def translate(text: str, language: Language) -> str:
         name: translate(value, language) if isinstance(value, Message) else value for name, value in text.values.items()
     }
     return catalogue.gettext(text.template).format_map(values)
+
+
+_SYSTEM_ERRORS: Final = {
+    errno.EPERM: message("Operation not permitted"),
+    errno.ENOENT: message("No such file or directory"),
+    errno.EIO: message("Input/output error"),
+    errno.EACCES: message("Permission denied"),
+    errno.EBUSY: message("Device or resource busy"),
+    errno.EEXIST: message("File exists"),
+    errno.ENODEV: message("No such device"),
+    errno.ENOTDIR: message("Not a directory"),
+    errno.EISDIR: message("Is a directory"),
+    errno.EINVAL: message("Invalid argument"),
+    errno.EMFILE: message("Too many open files"),
+    errno.ENFILE: message("Too many open files in system"),
+    errno.EFBIG: message("File too large"),
+    errno.ENOSPC: message("No space left on device"),
+    errno.EROFS: message("Read-only file system"),
+    errno.EPIPE: message("Broken pipe"),
+    errno.ENAMETOOLONG: message("File name too long"),
+    errno.ENOTEMPTY: message("Directory not empty"),
+    errno.ELOOP: message("Too many levels of symbolic links"),
+    errno.ENOMEM: message("Cannot allocate memory"),
+    errno.EADDRINUSE: message("Address already in use"),
+    errno.EADDRNOTAVAIL: message("Cannot assign requested address"),
+    errno.ENETDOWN: message("Network is down"),
+    errno.ENETUNREACH: message("Network is unreachable"),
+    errno.ECONNABORTED: message("Software caused connection abort"),
+    errno.ECONNRESET: message("Connection reset by peer"),
+    errno.ENOTCONN: message("Transport endpoint is not connected"),
+    errno.ETIMEDOUT: message("Connection timed out"),
+    errno.ECONNREFUSED: message("Connection refused"),
+    errno.EHOSTDOWN: message("Host is down"),
+    errno.EHOSTUNREACH: message("No route to host"),
+    errno.EDQUOT: message("Disk quota exceeded"),
+    errno.EXDEV: message("Invalid cross-device link"),
+}
+"""What the system means by an error, by errno."""
+_NAME_ERRORS: Final = {
+    socket.EAI_NONAME: message("Name or service not known"),
+    socket.EAI_AGAIN: message("Temporary failure in name resolution"),
+    socket.EAI_FAIL: message("Non-recoverable failure in name resolution"),
+    getattr(socket, "EAI_NODATA", socket.EAI_NONAME): message("No address associated with hostname"),
+    socket.EAI_FAMILY: message("Address family not supported"),
+}
+"""Why a name cannot be looked up, by the number of `getaddrinfo`."""
+_KNOWN_TEXTS: Final[Mapping[str, Message]] = {
+    str(text): text
+    for text in (
+        # OpenSSL, of certificates
+        message("self-signed certificate"),
+        message("self-signed certificate in certificate chain"),
+        message("unable to get local issuer certificate"),
+        message("unable to get issuer certificate"),
+        message("unable to verify the first certificate"),
+        message("certificate has expired"),
+        message("certificate is not yet valid"),
+        message("certificate signature failure"),
+        message("certificate revoked"),
+        message("certificate rejected"),
+        message("unsuitable certificate purpose"),
+        message("invalid CA certificate"),
+        message("EE certificate key too weak"),
+        message("CA certificate key too weak"),
+        message("CA signature digest algorithm too weak"),
+        # json and tomllib
+        message("Expecting value"),
+        message("Expecting property name enclosed in double quotes"),
+        message("Expecting ':' delimiter"),
+        message("Expecting ',' delimiter"),
+        message("Extra data"),
+        message("Unterminated string starting at"),
+        message("Invalid control character at"),
+        message("Illegal trailing comma before end of object"),
+        message("Illegal trailing comma before end of array"),
+        message("Invalid value"),
+        message("Invalid statement"),
+        message("Invalid initial character for a key part"),
+        message("Expected '=' after a key in a key/value pair"),
+        message("Expected newline or end of document after a statement"),
+        message("Expected ']' at the end of a table declaration"),
+        message("Cannot overwrite a value"),
+        message("Unclosed array"),
+        message("Unclosed inline table"),
+        message("Unterminated string"),
+        # SQLite
+        message("database disk image is malformed"),
+        message("database is locked"),
+        message("database or disk is full"),
+        message("disk I/O error"),
+        message("attempt to write a readonly database"),
+        message("unable to open database file"),
+        message("file is not a database"),
+    )
+} | {
+    "WRONG_VERSION_NUMBER": message("it does not speak TLS"),
+    "UNSUPPORTED_PROTOCOL": message("it speaks only an old version of TLS"),
+    "NO_SHARED_CIPHER": message("it has no cipher in common"),
+    "TLSV1_ALERT_UNKNOWN_CA": message("it does not trust the certificate"),
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": message("it demands a client certificate"),
+    "UNEXPECTED_EOF_WHILE_READING": message("the connection was cut"),
+    "KEY_VALUES_MISMATCH": message("the key is not that of the certificate"),
+    "NO_CERTIFICATE_OR_CRL_FOUND": message("it holds no certificate"),
+    "NO_START_LINE": message("it holds no certificate"),
+}
+"""Texts of libraries that are shown in other languages too."""
+_PLACE: Final = re.compile(
+    r"(?P<reason>.+?)(?: \((?:at )?|: )line (?P<line>\d+),? column (?P<column>\d+)(?: \(char \d+\)|\))"
+)
+"""How json and tomllib say where an error is."""
+_AT_END: Final = " (at end of document)"
+_NAME_MISMATCH: Final = re.compile(r"(?:Hostname|IP address) mismatch, certificate is not valid for '(?P<name>.*)'\.?")
 
 
 _directories: Final = [Path(__file__).parent / "locale"]

@@ -35,7 +35,10 @@ _BOMS = {
     b"\xfe\xff": ("utf-16-be", "UTF-16"),
 }
 _ENCODINGS = (("utf-8", "UTF-8"), ("gb18030", "GBK"))
-_WORKBOOKS = {b"PK\x03\x04": "an Excel workbook or another archive", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
+_WORKBOOKS = {
+    b"PK\x03\x04": message("an Excel workbook or another archive"),
+    b"\xd0\xcf\x11\xe0": message("an old Excel workbook"),
+}
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
 """Characters without width, which come along when a text is copied from a page or a dialog."""
@@ -132,7 +135,14 @@ class Spreadsheet:
     def describe(self) -> str:
         """Return how the list was read, in one line."""
         ignored = f"; ignored: {', '.join(self.ignored)}" if self.ignored else ""
-        return f"{self.name}: {len(self.rows)} rows, {self.encoding}, separated by {self.separator}{ignored}"
+        return message(
+            "{name}: {count} rows, {encoding}, separated by {separator}{ignored}",
+            name=self.name,
+            count=len(self.rows),
+            encoding=self.encoding,
+            separator=self.separator,
+            ignored=ignored,
+        )
 
     def parse_rows(self, parse: Callable[[SpreadsheetRow], T]) -> list[T]:
         """Parse each row with a function that may raise `CardError`; raise `SpreadsheetError` for all rows together."""
@@ -339,10 +349,20 @@ def _match_headings(
         column = names.get(_normalize_heading(heading))
         if column is not None and places.setdefault(column.name, index) != index:
             other = headings[places[column.name]]
-            errors.append(CellError(line, column.name, f"it comes twice, as {_show(other)} and {_show(heading)}"))
-    shown = ", ".join(_show(heading) for heading in headings[:10] if heading) or "no text"
+            errors.append(
+                CellError(
+                    line,
+                    column.name,
+                    message("it comes twice, as {first} and {second}", first=_show(other), second=_show(heading)),
+                )
+            )
+    shown = ", ".join(_show(heading) for heading in headings[:10] if heading) or message("no text")
     errors += [
-        CellError(line, column, f"column {column} is missing; the headings found are {shown}")
+        CellError(
+            line,
+            column,
+            message("column {column} is missing; the headings found are {shown}", column=column, shown=shown),
+        )
         for column in sorted(required - places.keys())
     ]
     if errors:
@@ -359,15 +379,18 @@ def _build_row(
         CellError(
             line,
             name,
-            f"a spreadsheet shortened the number to {text}, and its digits are lost: format the column as text there,"
-            " and enter the value again",
+            message(
+                "a spreadsheet shortened the number to {text}, and its digits are lost: format the "
+                "column as text there, and enter the value again",
+                text=text,
+            ),
         )
         for name, text in texts.items()
         if _SHORTENED_NUMBER.fullmatch(text)
     ]
     if any(cells[width:]):
         errors.append(
-            CellError(line, None, "it has more fields than the headings; put texts with separators in quotes")
+            CellError(line, None, message("it has more fields than the headings; put texts with separators in quotes"))
         )
     return SpreadsheetRow(line, texts, tuple(errors))
 
@@ -380,7 +403,7 @@ def _list_ignored_columns(headings: list[str], used: set[int], body: list[tuple[
         if heading:
             ignored.append(f"column {_show(heading)}")
         elif any(index < len(cells) and cells[index] for _, cells in body):
-            ignored.append(f"column {_name_column(index)} without heading")
+            ignored.append(message("column {name} without heading", name=_name_column(index)))
     return ignored
 
 

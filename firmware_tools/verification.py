@@ -69,7 +69,7 @@ class ReadBackContent:
     def find_fault(self) -> str | None:
         """Return why it can be no firmware, or None."""
         if self._is_one_byte:
-            return f"each of its bytes is 0x{self._head[:1].hex().upper()}; write the card again"
+            return message("each of its bytes is 0x{byte}; write the card again", byte=self._head[:1].hex().upper())
         return find_content_fault(self._head) or find_size_fault(self._size)
 
 

@@ -150,7 +150,7 @@ def _find_member(archive: zipfile.ZipFile, joined: JoinedFiles, name: str) -> zi
     candidates = [info for info in members if not _DOCUMENT.search(info.filename)]
     if len(candidates) != 1:
         listed = ", ".join(_printable(info.filename) for info in (candidates or members)[:_MAX_LISTED_MEMBERS])
-        what = "several files" if candidates else "no firmware"
+        what = message("several files") if candidates else message("no firmware")
         raise InvalidInput(
             message(
                 "firmware {name}: the archive holds {what} ({listed}); unpack it and name the firmware file",
@@ -168,7 +168,7 @@ def _find_member(archive: zipfile.ZipFile, joined: JoinedFiles, name: str) -> zi
     if end is not None and end.disk:
         # In a split archive each offset counts from the beginning of a part.
         if member.volume > end.disk:
-            raise zipfile.BadZipFile("a member lies in a part that does not exist")
+            raise zipfile.BadZipFile(message("a member lies in a part that does not exist"))
         member.header_offset += joined.offsets[member.volume] - joined.offsets[end.directory_disk]
     return member
 

@@ -158,7 +158,7 @@ def load_all_settings(path: Path | None, *, sets_aside: bool = False) -> LoadedS
         sets_aside = sets_aside and not isinstance(exc.__cause__, OSError)
     if problem and sets_aside:
         _set_aside(file, problem)
-    return LoadedSettings(read_secret_files(settings, str(path or "the environment")), problem)
+    return LoadedSettings(read_secret_files(settings, str(path or message("the environment"))), problem)
 
 
 def read_changes(file: Path) -> Changes:
@@ -169,7 +169,7 @@ def read_changes(file: Path) -> Changes:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as exc:
-        raise SettingsError(message("{path}: cannot be read: {reason}", path=file, reason=exc.strerror)) from exc
+        raise SettingsError(message("{path}: cannot be read: {reason}", path=file, reason=exc)) from exc
     if len(content) > MAX_BYTES:
         raise SettingsError(message("{path}: is larger than {max_bytes} bytes", path=file, max_bytes=MAX_BYTES))
     try:
@@ -234,6 +234,6 @@ def _set_aside(file: Path, problem: str) -> None:
         kept = find_free_name(file.with_name(f"{file.name}.bad"))
         file.rename(kept)
     except OSError as exc:
-        _log.error("%s; it does not count, and cannot be set aside: %s", problem, exc.strerror)
+        _log.error("%s; it does not count, and cannot be set aside: %s", problem, describe_error(exc))
     else:
         _log.error("%s; it is set aside as %s, and the main settings file alone counts", problem, kept.name)

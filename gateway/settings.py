@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from firmware_tools.language import describe_error, join, message
+from firmware_tools.language import join, message
 from gateway.errors import SettingsError
 from gateway.protocol.camera_address import find_address_problem
 from gateway.protocol.endpoint import REDACTED
 from gateway.protocol.host_name import is_host_name, names_host
+from gateway.validation_texts import describe_validation_error
 
 ENVIRONMENT_PREFIX: Final = "SUNMI_GATEWAY__"
 """A variable that sets a setting is called this, the section, `__` and the key."""
@@ -315,10 +316,10 @@ def load_settings(path: Path | None, *, with_secret: bool = True) -> Settings:
     try:
         text = path.read_text(encoding="utf-8") if path else ""
     except OSError as exc:
-        raise SettingsError(message("{path}: cannot be read: {reason}", path=path, reason=exc.strerror)) from exc
+        raise SettingsError(message("{path}: cannot be read: {reason}", path=path, reason=exc)) from exc
     except UnicodeDecodeError as exc:
         raise SettingsError(message("{path}: is not valid TOML: {reason}", path=path, reason=exc)) from exc
-    return parse_settings(text, str(path or "the environment"), with_secret=with_secret)
+    return parse_settings(text, str(path or message("the environment")), with_secret=with_secret)
 
 
 def parse_settings(text: str, where: str, *, with_secret: bool = True) -> Settings:
@@ -378,7 +379,7 @@ def _read_secret_file(file: Path, where: str) -> str:
     try:
         secret = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "is not text"
+        reason = exc if isinstance(exc, OSError) else message("is not text")
         what = message("{where}: {file} cannot be read: {reason}", where=where, file=file, reason=reason)
         raise SettingsError(what) from exc
     if not secret:
@@ -391,8 +392,7 @@ def describe_errors(error: ValidationError) -> str:
     reasons = []
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"])
-        reason = describe_error(one["ctx"]["error"]) if one["type"] == "value_error" else one["msg"]
-        if one["type"] == "extra_forbidden":
-            reason = message("is not a setting")
+        is_unknown = one["type"] == "extra_forbidden"
+        reason = message("is not a setting") if is_unknown else describe_validation_error(one)
         reasons.append(message("{key}: {reason}", key=key, reason=reason))
     return join("; ", reasons)

@@ -16,16 +16,19 @@ CARD_GUIDE_MODULES = {CARD_GUIDE, "firmware_tools.card", "firmware_tools.errors"
 LISTS = "firmware_tools.spreadsheet"
 """Lists as spreadsheets save them: the one reader, shared by cards and site plans."""
 LIST_MODULES = {LISTS, "firmware_tools.size"}
+VALIDATION_TEXTS = "gateway.validation_texts"
+"""Why values are not valid: for settings and for calls."""
 FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
 """What every part may import: the error tree, the pure protocol, texts, and what all parts stand on."""
-PARTS = FOUNDATION | {"gateway.settings", "gateway.storage"}
+PARTS = FOUNDATION | {VALIDATION_TEXTS, "gateway.settings", "gateway.storage"}
 
 ALLOWED = {
     "gateway": {LANGUAGE},
     "gateway.errors": {LANGUAGE},
     "gateway.protocol": {"gateway", "gateway.errors", LANGUAGE},
     "gateway.runtime": {"gateway", "gateway.errors", "gateway.protocol", LANGUAGE},
-    "gateway.settings": FOUNDATION,
+    VALIDATION_TEXTS: {LANGUAGE},
+    "gateway.settings": FOUNDATION | {VALIDATION_TEXTS},
     "gateway.storage": FOUNDATION,
     "gateway.changed_settings": PARTS,
     "gateway.simulator": FOUNDATION,

@@ -50,8 +50,8 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        _exit_failed(f"{name}{error.strerror or error}")
+        reason = describe_error(error)
+        _exit_failed(message("{file}: {reason}", file=error.filename, reason=reason) if error.filename else reason)
     sys.exit(0)
 
 

@@ -131,7 +131,7 @@ def parse_fstab(text: str) -> Iterator[ExpectedMount]:
 def _parse_command_line(text: str) -> Iterator[ExpectedMount]:
     for option in text.split():
         if option.startswith("root="):
-            yield ExpectedMount(option.removeprefix("root="), "the running system was started from it")
+            yield ExpectedMount(option.removeprefix("root="), message("the running system was started from it"))
 
 
 def _parse_mounts(text: str) -> list[_Mount]:
@@ -158,7 +158,9 @@ def _find_layers(mounts: list[_Mount]) -> tuple[dict[str, str], bool]:
                 is_any_hidden |= mount.point.count("/") == 1  # others belong to containers
                 continue
             for device in _find_devices(path, mounts):
-                devices[device] = f"the running system is on it (a layer of {mount.point} lies at {path})"
+                devices[device] = message(
+                    "the running system is on it (a layer of {point} lies at {path})", point=mount.point, path=path
+                )
     return devices, is_any_hidden
 
 
@@ -172,7 +174,11 @@ def _list_layers(options: str) -> Iterator[str]:
 def _find_swap_files(mounts: list[_Mount]) -> dict[str, str]:
     lines = _read_text(Path("/proc/swaps")).splitlines()[1:]
     paths = [_unescape(line.split()[0]) for line in lines if line.startswith("/")]
-    return {device: f"the running system swaps to {path}" for path in paths for device in _find_devices(path, mounts)}
+    return {
+        device: message("the running system swaps to {path}", path=path)
+        for path in paths
+        for device in _find_devices(path, mounts)
+    }
 
 
 def _find_loop_files(mounts: list[_Mount]) -> dict[str, str]:
@@ -180,7 +186,9 @@ def _find_loop_files(mounts: list[_Mount]) -> dict[str, str]:
     for file in Path("/sys/block").glob("loop*/loop/backing_file"):
         path = _read_text(file).strip()
         for device in _find_devices(path, mounts):
-            devices[device] = f"the file {path} on it is in use as a drive of its own ({file.parts[3]})"
+            devices[device] = message(
+                "the file {path} on it is in use as a drive of its own ({parts})", path=path, parts=file.parts[3]
+            )
     return devices
 
 

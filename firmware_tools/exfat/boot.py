@@ -82,28 +82,36 @@ class BootRegion:
             if not condition:
                 raise CardFault(message("boot region: {fault}", fault=fault))
 
-        require(any(region), "incomplete: it is empty; the card was not written to its end")
-        require(name == _FILE_SYSTEM_NAME and jump == _JUMP, "this is no exFAT volume")
-        require(signature == _SIGNATURE, "its signature is missing")
-        require(not any(region[11:64]), "bytes that must be zero are not (it may be another file system's)")
-        require(sector_shift == 9, f"it says sectors of 2^{sector_shift} bytes, and SD cards have 512")
+        require(any(region), message("incomplete: it is empty; the card was not written to its end"))
+        require(name == _FILE_SYSTEM_NAME and jump == _JUMP, message("this is no exFAT volume"))
+        require(signature == _SIGNATURE, message("its signature is missing"))
+        require(not any(region[11:64]), message("bytes that must be zero are not (it may be another file system's)"))
+        require(
+            sector_shift == 9,
+            message("it says sectors of 2^{sector_shift} bytes, and SD cards have 512", sector_shift=sector_shift),
+        )
         expected = struct.pack("<I", checksum32(region[:_CHECKSUM_OFFSET], _VOLATILE_OFFSETS)) * (SECTOR_SIZE // 4)
-        require(region[_CHECKSUM_OFFSET:] == expected, "its checksum does not match")
+        require(region[_CHECKSUM_OFFSET:] == expected, message("its checksum does not match"))
         for end in range(2 * SECTOR_SIZE, 10 * SECTOR_SIZE, SECTOR_SIZE):
-            require(region[end - 4 : end] == _EXTENDED_SIGNATURE, "a signature is missing")
-        require(revision == _REVISION, f"revision {revision >> 8}.{revision & 255:02} of exFAT is not known")
-        require(fats == 1 and not flags & _FLAG_SECOND_FAT, "it has two allocation tables")
-        require(percent <= 100 or percent == 255, f"it says {percent} % in use")
-        require(start in (0, partition.start), "it lies elsewhere than it says")
-        require(0 < sectors <= partition.sectors, "the volume is longer than its partition")
-        require(cluster_shift <= 16, "its clusters are larger than exFAT allows")
+            require(region[end - 4 : end] == _EXTENDED_SIGNATURE, message("a signature is missing"))
+        require(
+            revision == _REVISION,
+            message("revision {major}.{minor:02} of exFAT is not known", major=revision >> 8, minor=revision & 255),
+        )
+        require(fats == 1 and not flags & _FLAG_SECOND_FAT, message("it has two allocation tables"))
+        require(percent <= 100 or percent == 255, message("it says {percent} % in use", percent=percent))
+        require(start in (0, partition.start), message("it lies elsewhere than it says"))
+        require(0 < sectors <= partition.sectors, message("the volume is longer than its partition"))
+        require(cluster_shift <= 16, message("its clusters are larger than exFAT allows"))
         geometry = Geometry(partition.start, sectors, fat, fat_sectors, heap, clusters, 1 << cluster_shift)
-        require(fat >= 2 * BOOT_REGION_SECTORS, "the allocation table overlaps the boot region")
-        require(fat_sectors * SECTOR_SIZE >= (clusters + FIRST_CLUSTER) * 4, "the allocation table is too short")
-        require(heap >= fat + fat_sectors, "the clusters overlap the allocation table")
+        require(fat >= 2 * BOOT_REGION_SECTORS, message("the allocation table overlaps the boot region"))
+        require(
+            fat_sectors * SECTOR_SIZE >= (clusters + FIRST_CLUSTER) * 4, message("the allocation table is too short")
+        )
+        require(heap >= fat + fat_sectors, message("the clusters overlap the allocation table"))
         heap_end = heap + clusters * geometry.sectors_per_cluster
-        require(clusters > 0 and heap_end <= sectors, "the clusters reach past the volume")
-        require(geometry.has_cluster(root), "the root folder lies outside the volume")
+        require(clusters > 0 and heap_end <= sectors, message("the clusters reach past the volume"))
+        require(geometry.has_cluster(root), message("the root folder lies outside the volume"))
         oem_parameters = region[_OEM_PARAMETERS_OFFSET:][:_OEM_PARAMETERS_SIZE]
         return cls(geometry, root, serial, percent, oem_parameters, flags)
 

@@ -21,9 +21,9 @@ _GPT_HEADER = struct.Struct("<8s64xQII")
 _GPT_SIGNATURE = b"EFI PART"
 _MAX_GPT_ENTRIES = 1024
 _GPT_ENTRY_SIZES = (128, 256, 512, 1024, 2048, 4096)
-_ADVICE = (
-    "cameras may not find it: write the card with `sunmi-sdcard prepare`, or make one partition in a master boot record"
-    " (MBR) and format it as exFAT"
+_ADVICE = message(
+    "cameras may not find it: write the card with `sunmi-sdcard prepare`, or make one "
+    "partition in a master boot record (MBR) and format it as exFAT"
 )
 
 
@@ -49,7 +49,9 @@ def find_exfat_volume(device: BlockDevice) -> FoundVolume:
     if sector == INCOMPLETE_MBR:
         raise CardFault(message("incomplete: writing this card was broken off; write it again"))
     if _is_exfat(sector):
-        fault = f"partition table: there is none, the file system lies directly on the card; {_ADVICE}"
+        fault = message(
+            "partition table: there is none, the file system lies directly on the card; {advice}", advice=_ADVICE
+        )
         return FoundVolume(Partition(0, sectors), fault)
     if sector[510:] != MBR_SIGNATURE:
         raise CardFault(
@@ -61,10 +63,12 @@ def find_exfat_volume(device: BlockDevice) -> FoundVolume:
         )
     entries = parse_mbr_entries(sector)
     if any(entry.type == _GPT_TYPE for entry in entries):
-        partition = _choose_exfat(device, _read_gpt(device), "partition table: it is a GPT")
-        return FoundVolume(partition, f"partition table: it is a GPT, not a master boot record (MBR); {_ADVICE}")
+        partition = _choose_exfat(device, _read_gpt(device), message("partition table: it is a GPT"))
+        return FoundVolume(
+            partition, message("partition table: it is a GPT, not a master boot record (MBR); {advice}", advice=_ADVICE)
+        )
     if len(entries) != 1:
-        summary = f"partition table: {len(entries)} partitions found, exactly one is expected"
+        summary = message("partition table: {count} partitions found, exactly one is expected", count=len(entries))
         partition = _choose_exfat(device, [entry.partition for entry in entries], summary)
         return FoundVolume(partition, f"{summary}; {_ADVICE}")
     return _check_only_entry(device, entries[0])
@@ -85,11 +89,19 @@ def _check_only_entry(device: BlockDevice, entry: MbrEntry) -> FoundVolume:
         )
     fault = None
     if entry.type != _EXFAT_TYPE:
-        fault = f"partition table: the partition has type 0x{entry.type:02X}, exFAT has 0x07; {_ADVICE}"
+        fault = message(
+            "partition table: the partition has type 0x{type:02X}, exFAT has 0x07; {advice}",
+            type=entry.type,
+            advice=_ADVICE,
+        )
     elif entry.number != 1:
-        fault = f"partition table: 1 partition found, but as number {entry.number}, not as the first; {_ADVICE}"
+        fault = message(
+            "partition table: 1 partition found, but as number {number}, not as the first; {advice}",
+            number=entry.number,
+            advice=_ADVICE,
+        )
     elif entry.status not in (0, 0x80):
-        fault = f"partition table: its entry is damaged; {_ADVICE}"
+        fault = message("partition table: its entry is damaged; {advice}", advice=_ADVICE)
     return FoundVolume(entry.partition, fault)
 
 
@@ -116,7 +128,7 @@ def _choose_exfat(device: BlockDevice, partitions: list[Partition], summary: str
         if _fits(device, partition) and _is_exfat(device.read(partition.start * SECTOR_SIZE, SECTOR_SIZE))
     ]
     if len(found) != 1:
-        number = "none" if not found else "more than one"
+        number = "none" if not found else message("more than one")
         raise CardFault(
             message(
                 "{summary}, and {number} of its partitions holds exFAT: write the card again",

@@ -110,7 +110,7 @@ def _check_label(result: VerificationResult, root: RootFolder, mac: Mac | None) 
         )
     result.label = label = root.labels[0]
     recorded_mac = result.record.spec.mac if result.record else None
-    for expected, origin in ((mac, "as given"), (recorded_mac, "as recorded on the card")):
+    for expected, origin in ((mac, message("as given")), (recorded_mac, message("as recorded on the card"))):
         if expected is not None and label != expected.volume_label:
             raise CardFault(
                 message(
@@ -141,7 +141,9 @@ def _find_firmware(
             path = find_firmware_path(entry.path)
             if is_os_metadata(top) or is_os_metadata(entry.file.name):
                 if entry.path == top or is_same_name(top, FIRMWARE_FOLDER):
-                    result.notes.append(f"a computer left {entry.path} on the card; cameras do not mind it")
+                    result.notes.append(
+                        message("a computer left {path} on the card; cameras do not mind it", path=entry.path)
+                    )
             elif path is not None and not entry.file.is_folder:
                 found.append((path, entry))
             elif not is_same_name(entry.path, FIRMWARE_FOLDER) or not entry.file.is_folder:
@@ -236,4 +238,4 @@ def _check_content(
     if expected is None and recorded is None:
         if fault := content.find_fault():
             raise CardFault(message("{file}: {fault}", file=firmware.path, fault=fault))
-        result.notes.append("the content was compared with nothing: give --firmware or --sha256")
+        result.notes.append(message("the content was compared with nothing: give --firmware or --sha256"))

@@ -238,7 +238,7 @@ async def read_call(request: web.Request, endpoint: Endpoint, defaults: Mapping[
 
 async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, FilePart]]:
     if not endpoint.takes_file:
-        raise UnsupportedMediaType(f"{endpoint.path} takes no file: send a JSON object")
+        raise UnsupportedMediaType(message("{path} takes no file: send a JSON object", path=endpoint.path))
     body = await read_bytes(request)
     arguments: dict[str, Any] = {}
     files: dict[str, FilePart] = {}

@@ -101,7 +101,7 @@ async def set_wifi(context: RequestContext) -> web.StreamResponse:
     context.gateway.moves.follow(context.sn)
     if answered:
         return json_response({"ssid": body.ssid, "answered": True})
-    detail = "the connection dropped after the request went out, as it may; look whether the camera comes back"
+    detail = message("the connection dropped after the request went out, as it may; look whether the camera comes back")
     return json_response({"ssid": body.ssid, "answered": False, "detail": detail}, 202)
 
 

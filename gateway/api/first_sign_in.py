@@ -91,9 +91,7 @@ class FirstSignIn:
                 with contextlib.suppress(OSError):
                     self._file.unlink()
         except OSError as exc:
-            raise StateError(
-                message("{file} cannot be written: {reason}", file=self._file, reason=exc.strerror)
-            ) from exc
+            raise StateError(message("{file} cannot be written: {reason}", file=self._file, reason=exc)) from exc
         self._shown = text
         with contextlib.suppress(OSError):  # a prompt that does not notice shows it when it is used next
             os.utime(self._reload)

@@ -4,6 +4,8 @@ import re
 from email.message import Message
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
+
 MAX_PARTS: Final = 64
 MAX_PART_HEAD_BYTES: Final = 8192
 
@@ -32,7 +34,7 @@ def parse_multipart(body: bytes, content_type: str) -> list[FormPart]:
     header["Content-Type"] = content_type
     boundary = header.get_param("boundary")
     if not isinstance(boundary, str) or not _BOUNDARY.fullmatch(boundary):
-        raise ValueError("the Content-Type has no valid boundary")
+        raise ValueError(message("the Content-Type has no valid boundary"))
     delimiter = b"\r\n--" + boundary.encode()
     sections = (b"\r\n" + body).split(delimiter, MAX_PARTS + 2)
     parts: list[FormPart] = []
@@ -40,24 +42,26 @@ def parse_multipart(body: bytes, content_type: str) -> list[FormPart]:
         if section.startswith(b"--"):
             return parts
         if len(parts) == MAX_PARTS:
-            raise ValueError(f"it has more than {MAX_PARTS} parts")
+            raise ValueError(message("it has more than {max_parts} parts", max_parts=MAX_PARTS))
         parts.append(_parse_part(section))
-    raise ValueError("its end is missing")
+    raise ValueError(message("its end is missing"))
 
 
 def _parse_part(section: bytes) -> FormPart:
     line, found, rest = section.partition(b"\r\n")
     if not found or line.strip(b" \t"):
-        raise ValueError("there is something behind a boundary")
+        raise ValueError(message("there is something behind a boundary"))
     raw_head, found, data = (b"\r\n" + rest).partition(b"\r\n\r\n")
     if not found or len(raw_head) > MAX_PART_HEAD_BYTES:
-        raise ValueError(f"the head of a part has no end within {MAX_PART_HEAD_BYTES} bytes")
+        raise ValueError(
+            message("the head of a part has no end within {max_bytes} bytes", max_bytes=MAX_PART_HEAD_BYTES)
+        )
     head = _parse_head(raw_head)
     name, filename = _find_parameter(head, "name"), _find_parameter(head, "filename")
     if head.get_content_disposition() != "form-data" or not name:
-        raise ValueError("every part needs a name")
+        raise ValueError(message("every part needs a name"))
     if head.get("Content-Transfer-Encoding", "binary").strip().lower() not in ("7bit", "8bit", "binary"):
-        raise ValueError(f"the part {name!r} has a transfer encoding: send it as it is")
+        raise ValueError(message("the part {name!r} has a transfer encoding: send it as it is", name=name))
     return FormPart(name, filename, str(head.get("Content-Type", "")), data)
 
 
@@ -66,7 +70,7 @@ def _parse_head(raw: bytes) -> Message:
     for line in raw.decode().split("\r\n"):
         field, colon, value = line.partition(":")
         if line and not colon:
-            raise ValueError("a line in the head of a part is no header")
+            raise ValueError(message("a line in the head of a part is no header"))
         if line and field.lower() not in head:
             head[field.strip()] = value.strip()
     return head
@@ -77,6 +81,6 @@ def _find_parameter(head: Message, name: str) -> str | None:
     if isinstance(value, tuple):  # RFC 2231, as in filename*=UTF-8''…
         charset, _, encoded = value
         if (charset or "us-ascii").lower() not in ("utf-8", "us-ascii"):
-            raise ValueError(f"{name} must be UTF-8")
+            raise ValueError(message("{name} must be UTF-8", name=name))
         return encoded.encode("latin-1", "strict").decode()
     return value

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -227,7 +226,9 @@ async def _serve_commands(
     await runner.setup()
     try:
         if HAS_UNIX_SOCKETS:
-            await _listen(web.UnixSite(runner, str(gateway.socket)), f"the socket {gateway.socket}")
+            await _listen(
+                web.UnixSite(runner, str(gateway.socket)), message("the socket {socket}", socket=gateway.socket)
+            )
             gateway.socket.chmod(0o600)
             session = socket_session(gateway.socket)
         else:
@@ -273,9 +274,9 @@ async def _listen(site: web.BaseSite, address: str) -> None:
 def _cannot_listen(address: str, failure: OSError) -> StateError:
     return StateError(
         message(
-            "cannot listen on {address}: {strerror}",
+            "cannot listen on {address}: {reason}",
             address=address,
-            strerror=os.strerror(failure.errno) if failure.errno else failure,
+            reason=failure,
         )
     )
 

@@ -74,7 +74,7 @@ class _CertificateFiles:
                     "server.tls_certificate {certificate} and server.tls_private_key {key} cannot be used: {reason}",
                     certificate=self._certificate,
                     key=self._key,
-                    reason=exc.strerror or exc,
+                    reason=exc,
                 )
             ) from exc
         self._loaded = found

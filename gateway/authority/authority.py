@@ -52,7 +52,7 @@ class Authority:
             issuer = create_issuer(title, names.hosts)
         except OSError as exc:
             raise StateError(
-                message("{path}: the gateway's authority cannot be read: {reason}", path=path, reason=exc.strerror)
+                message("{path}: the gateway's authority cannot be read: {reason}", path=path, reason=exc)
             ) from exc
         except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as exc:
             raise StateError(
@@ -66,7 +66,7 @@ class Authority:
             _write(path, issuer)
         except OSError as exc:
             raise StateError(
-                message("{path}: the gateway's authority cannot be written: {reason}", path=path, reason=exc.strerror)
+                message("{path}: the gateway's authority cannot be written: {reason}", path=path, reason=exc)
             ) from exc
         return cls(path, issuer)
 
@@ -139,7 +139,7 @@ def _parse(text: bytes) -> Issuer:
     key = load_pem_private_key(text, None)
     certificate, root = x509.load_pem_x509_certificates(text)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise ValueError("the key does not belong to the intermediate certificate")
+        raise ValueError(message("the key does not belong to the intermediate certificate"))
     certificate.verify_directly_issued_by(root)
     root.extensions.get_extension_for_class(x509.NameConstraints)
     return Issuer(root, certificate, key)

@@ -28,6 +28,7 @@ from gateway.errors import StateError
 from gateway.settings import FILE_SETTINGS
 from gateway.storage.private_file import open_replacement
 from gateway.storage.state_directory import DATABASE_FILE, STATE_FILES
+from gateway.validation_texts import describe_validation_error
 
 FORMAT: Final = 1
 SETTINGS: Final = "settings/gateway.toml"
@@ -195,10 +196,10 @@ def _parse_manifest(file: Path, text: bytes) -> Manifest:
         where = ".".join(map(str, first["loc"]))[:64] or _MANIFEST
         raise StateError(
             message(
-                "{file} is damaged: its manifest cannot be read: {where}: {msg}",
+                "{file} is damaged: its manifest cannot be read: {where}: {reason}",
                 file=file,
                 where=where,
-                msg=first["msg"],
+                reason=describe_validation_error(first),
             )
         ) from exc
     except (ValueError, RecursionError) as exc:
@@ -272,7 +273,7 @@ class _BoundedGzipFile(gzip.GzipFile):
     def read(self, size: int | None = -1) -> bytes:
         """Read that much. Raises `tarfile.ReadError` for more than a header of an ordinary file can have."""
         if size is None or not 0 <= size <= _CHUNK_BYTES:
-            raise tarfile.ReadError("a header in it is too long")
+            raise tarfile.ReadError(message("a header in it is too long"))
         return super().read(size)
 
 
@@ -291,5 +292,5 @@ def _open_archive(file: Path) -> Iterator[tarfile.TarFile]:
 def _open_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     content = archive.extractfile(member)
     if content is None:
-        raise tarfile.TarError(f"{member.name} is no file")
+        raise tarfile.TarError(message("{name} is no file", name=member.name))
     return content

@@ -48,7 +48,7 @@ def create_backup(settings: Settings, settings_file: Path | None, target: Path) 
             return {"backup": str(target), "bytes": target.stat().st_size, "files": sorted(members)}
     except OSError as exc:
         raise StateError(
-            message("{target}: the backup cannot be written: {reason}", target=target, reason=exc.strerror or exc)
+            message("{target}: the backup cannot be written: {reason}", target=target, reason=exc)
         ) from exc
 
 

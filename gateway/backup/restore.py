@@ -47,7 +47,7 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
     try:
         contents = archive.verify(file)
     except OSError as exc:
-        raise StateError(message("{file} cannot be read: {reason}", file=file, reason=exc.strerror or exc)) from exc
+        raise StateError(message("{file} cannot be read: {reason}", file=file, reason=exc)) from exc
     manifest = contents.manifest
     known = {migration.name for migration in migrations.load_packaged()}
     if newer := [name for name in manifest.schema if name not in known]:
@@ -63,7 +63,7 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
     own = _load_own_settings(settings_file)
     text = None
     if contents.settings is not None:
-        text = _keep_directory(contents.settings, settings_file, f"the settings in {file}")
+        text = _keep_directory(contents.settings, settings_file, message("the settings in {file}", file=file))
     directory = StateDirectory.acquire(own.state_directory, gives_to_owner=True)
     try:
         if shutil.disk_usage(directory.path).free < contents.database_bytes:
@@ -81,7 +81,7 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
                 "{file}: cannot be restored: {filename} {reason}",
                 file=file,
                 filename=exc.filename or "",
-                reason=exc.strerror or exc,
+                reason=exc,
             )
         ) from exc
     finally:

@@ -82,8 +82,11 @@ class ActivationProbe:
                 raise other_owner_error(camera)
             if activation != "activated":
                 raise AccessPointListUnsupported(
-                    f"the firmware of the camera {camera.sn} does not list Wi-Fi networks before activation: "
-                    "type the network's name"
+                    message(
+                        "the firmware of the camera {sn} does not list Wi-Fi networks before activation: type "
+                        "the network's name",
+                        sn=camera.sn,
+                    )
                 )
         require_managed(camera)
         credentials = self._connector.require_credentials()
@@ -174,8 +177,11 @@ def refusal_error(camera: CameraRecord, endpoint: Endpoint, response: VendorResp
 def other_owner_error(camera: CameraRecord) -> ActivatedByOtherAccount:
     """Return the error for a camera that is activated by another account."""
     return ActivatedByOtherAccount(
-        f"the camera {camera.sn} is activated by another account, or the secret key in the settings is wrong; "
-        "its owner has to reset it before this account can activate it"
+        message(
+            "the camera {sn} is activated by another account, or the secret key in the settings is "
+            "wrong; its owner has to reset it before this account can activate it",
+            sn=camera.sn,
+        )
     )
 
 

@@ -279,8 +279,12 @@ class Cameras:
                 response = await self._connector.exchange(camera, session, call, credentials, deadline)
             except CallOutcomeUnknown as exc:
                 raise ActivationOutcomeUnknown(
-                    f"the activation of the camera {sn} was sent, but its answer was lost ({exc}); "
-                    "it is not sent again, look at the camera's activation state"
+                    message(
+                        "the activation of the camera {sn} was sent, but its answer was lost ({reason}); it is "
+                        "not sent again, look at the camera's activation state",
+                        sn=sn,
+                        reason=exc,
+                    )
                 ) from exc
             if response.code != 0:
                 raise refusal_error(camera, _ACTIVATE, response)

@@ -237,9 +237,7 @@ def _describe_failure(address: str, exc: Exception) -> str:
         case socket.gaierror() | UnicodeError() | OverflowError():
             return message("{address} is no address that can be reached", address=address)
         case _:
-            return message(
-                "{address} cannot be reached: {reason}", address=address, reason=getattr(exc, "strerror", None) or exc
-            )
+            return message("{address} cannot be reached: {reason}", address=address, reason=exc)
 
 
 class _ResponseStream(asyncio.Protocol):
@@ -291,7 +289,7 @@ class _ResponseStream(asyncio.Protocol):
         self._transport.abort()
 
     def time_out(self) -> None:
-        detail = f"the camera at {self._address} did not answer in time"
+        detail = message("the camera at {address} did not answer in time", address=self._address)
         self._fail(CameraResponseTimeout(detail, received=self._get_recorded_bytes()))
 
     def _get_recorded_bytes(self) -> bytes:
@@ -319,14 +317,18 @@ class _ResponseStream(asyncio.Protocol):
             self._record.append(data)
         self._received += len(data)
         if self._received > MAX_RESPONSE_BYTES:
-            too_large = f"the camera at {self._address} answered more than {MAX_RESPONSE_BYTES} bytes without an end"
+            too_large = message(
+                "the camera at {address} answered more than {max_bytes} bytes without an end",
+                address=self._address,
+                max_bytes=MAX_RESPONSE_BYTES,
+            )
             self._fail(MalformedCameraResponse(too_large, received=self._get_recorded_bytes()))
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             self.reusable = False
-            no_http = f"the camera at {self._address} answered something other than HTTP"
+            no_http = message("the camera at {address} answered something other than HTTP", address=self._address)
             self._fail(MalformedCameraResponse(no_http, received=self._get_recorded_bytes()), exc)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import re
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.provisioning import Provisioning
 from gateway.cameras.record import CameraRecord
@@ -32,7 +33,7 @@ async def add_camera(
     sn = registry.find_spelling(sn)
     certificate_sha256 = certificate_sha256.replace(":", "").lower()
     if certificate_sha256 and not _SHA256.fullmatch(certificate_sha256):
-        raise InvalidRequest([FieldError("certificate_sha256", "must be 64 hexadecimal digits")])
+        raise InvalidRequest([FieldError("certificate_sha256", message("must be 64 hexadecimal digits"))])
     if address is not None and ":" not in address:
         address = f"{address}:{default_port}"
     known = registry.find(sn)

@@ -220,7 +220,7 @@ def _validate(sn: str, address: str) -> None:
     errors = []
     if not is_serial_number(sn):
         errors.append(FieldError("sn", message("must be letters, digits and ._-, at most 128 characters")))
-    if problem := find_address_problem(address) or ("" if ":" in address else "must be host:port"):
+    if problem := find_address_problem(address) or ("" if ":" in address else message("must be host:port")):
         errors.append(FieldError("address", problem))
     if errors:
         raise InvalidRequest(errors)

@@ -164,7 +164,7 @@ class CameraSession:
         )
         self.last_response = http
         self.clock.learn(http.date)
-        where = f"the camera {self.sn} at {self.connection.address}"
+        where = message("the camera {sn} at {address}", sn=self.sn, address=self.connection.address)
         if not 200 <= http.status < 300:
             raise MalformedCameraResponse(
                 f"{where} answered HTTP status {http.status}", received=http.received, http_status=http.status

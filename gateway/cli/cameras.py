@@ -354,7 +354,7 @@ async def snapshot(context: CommandContext, api: ApiClient, sn: str, file: Path)
     try:
         await asyncio.to_thread(file.write_bytes, jpeg)
     except OSError as exc:
-        fail(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror))
+        fail(message("{file} cannot be written: {reason}", file=file, reason=exc))
     context.emit({"sn": sn, "file": str(file), "bytes": len(jpeg)}, lambda shown: print_line(shown["file"]))
 
 

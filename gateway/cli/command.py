@@ -109,7 +109,7 @@ def _read_secret_file(option: str, file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as exc:
-        reason = message("{option}: {file} cannot be read: {reason}", option=option, file=file, reason=exc.strerror)
+        reason = message("{option}: {file} cannot be read: {reason}", option=option, file=file, reason=exc)
         raise click.UsageError(localize(reason)) from exc
     except UnicodeDecodeError as exc:
         reason = message("{option}: {file} is not text in UTF-8", option=option, file=file)
@@ -121,7 +121,7 @@ def write_file(file: Path, text: str) -> None:
     try:
         file.write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
-        fail(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror))
+        fail(message("{file} cannot be written: {reason}", file=file, reason=exc))
 
 
 def with_api(

@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 import click
 
+from firmware_tools.command_language import localize
+from firmware_tools.language import Message, describe_error, message
 from gateway.console.simulated_store import SimulatedStoreControl
 from gateway.simulator.faults import (
     COMMON_PARAMETERS,
@@ -32,7 +34,7 @@ class FaultOption(click.ParamType[Injector]):
         try:
             return parse_fault(str(value))
         except ValueError as exc:
-            self.fail(str(exc), param, ctx)
+            self.fail(localize(describe_error(exc)), param, ctx)
 
 
 class FaultCommand(click.Command):
@@ -40,15 +42,15 @@ class FaultCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list."""
-        with formatter.section("Faults of single calls, as KIND or KIND:name=value,name=value"):
-            formatter.write_dl([(_usage(kind), known.effect) for kind, known in FAULT_KINDS.items()])
-        with formatter.section("Their parameters; every fault has path and times"):
-            formatter.write_dl([(setting.name, setting.description) for setting in PARAMETERS.values()])
-        with formatter.section("Faults of every call, as NAME or NAME:value"):
-            formatter.write_dl([(_switch_usage(switch), switch.description) for switch in SWITCHES.values()])
+        with formatter.section(localize(message("Faults of single calls, as KIND or KIND:name=value,name=value"))):
+            formatter.write_dl([(_usage(kind), localize(known.effect)) for kind, known in FAULT_KINDS.items()])
+        with formatter.section(localize(message("Their parameters; every fault has path and times"))):
+            formatter.write_dl([(setting.name, localize(setting.description)) for setting in PARAMETERS.values()])
+        with formatter.section(localize(message("Faults of every call, as NAME or NAME:value"))):
+            formatter.write_dl([(_switch_usage(switch), localize(switch.description)) for switch in SWITCHES.values()])
 
 
-def fault_option(name: str, destination: str, help_text: str) -> Callable[[Any], Any]:
+def fault_option(name: str, destination: str, help_text: Message) -> Callable[[Any], Any]:
     """Return a decorator that adds a repeatable option for faults to a command."""
     return click.option(name, destination, multiple=True, type=FaultOption(), metavar="FAULT", help=help_text)
 
@@ -69,7 +71,9 @@ def parse_fault(text: str) -> Injector:
         return lambda faults: setattr(faults, name, value)
     kind = next((known for known in FAULT_KINDS if known == name), None)
     if kind is None:
-        raise ValueError(f"{name!r} is not a fault; there are {', '.join([*FAULT_KINDS, *SWITCHES])}")
+        raise ValueError(
+            message("{name!r} is not a fault; there are {names}", name=name, names=", ".join([*FAULT_KINDS, *SWITCHES]))
+        )
     arguments = _parse_parameters(kind, rest)
     InjectedFault(kind, **arguments)  # refuses one that would do nothing
     return lambda faults: faults.add(kind, **arguments)
@@ -81,9 +85,13 @@ def _parse_parameters(kind: FaultKind, text: str) -> dict[str, Any]:
     for pair in filter(None, text.split(",")):
         name, equals, value = pair.partition("=")
         if name not in known:
-            raise ValueError(f"{kind} has no parameter {name!r}; it has {', '.join(known)}")
+            raise ValueError(
+                message(
+                    "{kind} has no parameter {name!r}; it has {names}", kind=kind, name=name, names=", ".join(known)
+                )
+            )
         if not equals:
-            raise ValueError(f"{kind}: {name} needs a value, as {name}=…")
+            raise ValueError(message("{kind}: {name} needs a value, as {name}=…", kind=kind, name=name))
         arguments[name] = _parse_value(PARAMETERS[name], value)
     return arguments
 
@@ -91,13 +99,13 @@ def _parse_parameters(kind: FaultKind, text: str) -> dict[str, Any]:
 def _parse_value(setting: FaultSetting, text: str) -> Any:
     if setting.type is bool:
         if text not in ("true", "false"):
-            raise ValueError(f"{setting.name} is true or false, not {text!r}")
+            raise ValueError(message("{name} is true or false, not {text!r}", name=setting.name, text=text))
         return text == "true"
     try:
         return setting.type(text)
     except ValueError as exc:
-        kind = "a whole number" if setting.type is int else "a number"
-        raise ValueError(f"{setting.name} is {kind}, not {text!r}") from exc
+        kind = message("a whole number") if setting.type is int else message("a number")
+        raise ValueError(message("{name} is {kind}, not {text!r}", name=setting.name, kind=kind, text=text)) from exc
 
 
 def _usage(kind: FaultKind) -> str:
@@ -117,13 +125,15 @@ def control_faults(store: SimulatedStore) -> SimulatedStoreControl:
 
     def inject_one(target: str, fault: str) -> None:
         if target not in servers:
-            raise ValueError(f"there is no server {target!r}; there are {', '.join(servers)}")
+            raise ValueError(
+                message("there is no server {target!r}; there are {names}", target=target, names=", ".join(servers))
+            )
         parse_fault(fault)(servers[target])
 
     def clear() -> None:
         for faults in servers.values():
             faults.clear()
 
-    kinds = [(_usage(kind), known.effect) for kind, known in FAULT_KINDS.items()]
-    switches = [(_switch_usage(switch), switch.description) for switch in SWITCHES.values()]
+    kinds = [(_usage(kind), localize(known.effect)) for kind, known in FAULT_KINDS.items()]
+    switches = [(_switch_usage(switch), localize(switch.description)) for switch in SWITCHES.values()]
     return SimulatedStoreControl(tuple(servers), (*kinds, *switches), inject_one, clear)

@@ -15,6 +15,7 @@ from gateway.cli.command import CommandContext, fail, with_api, write_file
 from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.outbox.account import UNKNOWN_ACCOUNT, Account
 from gateway.outbox.model import STATES
+from gateway.outbox.reasons import recognise_reason
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 
@@ -77,7 +78,7 @@ def _drop_empty(given: Mapping[str, Any]) -> dict[str, Any]:
 def _add_reason(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item with the reason for which it was refused or is held."""
     held = localize(message("held for {account}", account=item["held_for"])) if item["held_for"] else None
-    return {**item, "reason": item["vendor_meaning"] or held}
+    return {**item, "reason": recognise_reason(item["vendor_meaning"] or "") or held}
 
 
 @outbox.command("show")

@@ -28,7 +28,7 @@ class CloudSection:
             text = path.read_text(encoding="utf-8") if self.exists else _NEW_FILE
             self._document = tomlkit.parse(text)
         except OSError as exc:
-            raise SettingsError(message("{path}: cannot be read: {reason}", path=path, reason=exc.strerror)) from exc
+            raise SettingsError(message("{path}: cannot be read: {reason}", path=path, reason=exc)) from exc
         except (TOMLKitError, UnicodeDecodeError) as exc:
             raise SettingsError(message("{path}: is not valid TOML: {reason}", path=path, reason=exc)) from exc
         if "cloud" not in self._document:
@@ -57,6 +57,4 @@ class CloudSection:
         try:
             write_private(self.path, self.text.encode())
         except OSError as exc:
-            raise SettingsError(
-                message("{path}: cannot be written: {reason}", path=self.path, reason=exc.strerror)
-            ) from exc
+            raise SettingsError(message("{path}: cannot be written: {reason}", path=self.path, reason=exc)) from exc

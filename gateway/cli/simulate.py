@@ -39,7 +39,7 @@ def simulate() -> None:
     """Simulated cameras and cloud: camera, cloud, store."""
 
 
-_faults = fault_option("--fault", "faults", "Inject a fault, as slow:seconds=3,times=2; repeatable.")
+_faults = fault_option("--fault", "faults", message("Inject a fault, as slow:seconds=3,times=2; repeatable."))
 _app_id = click.option("--app-id", default=APP_ID, show_default=True)
 _secret_key = click.option("--secret-key", default=SECRET_KEY, show_default=True)
 
@@ -141,8 +141,8 @@ def cloud(
     show_default=True,
     help="Where the settings and the state of the gateway are kept.",
 )
-@fault_option("--cloud-fault", "cloud_faults", "Inject a fault into the cloud.")
-@fault_option("--fault", "faults", "Inject a fault into every camera, as slow:seconds=3,times=2; repeatable.")
+@fault_option("--cloud-fault", "cloud_faults", message("Inject a fault into the cloud."))
+@fault_option("--fault", "faults", message("Inject a fault into every camera, as slow:seconds=3,times=2; repeatable."))
 @click.pass_obj
 def store(
     context: CommandContext, count: int, directory: Path, cloud_faults: Sequence[Injector], faults: Sequence[Injector]
@@ -218,7 +218,7 @@ def _explain_listen_errors() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise StateError(message("the simulated server cannot listen: {reason}", reason=exc.strerror or exc)) from exc
+        raise StateError(message("the simulated server cannot listen: {reason}", reason=exc)) from exc
 
 
 async def _run_until_stopped(context: CommandContext, document: dict[str, Any], traffic: TrafficGenerator) -> None:

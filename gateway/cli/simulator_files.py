@@ -34,7 +34,7 @@ def load_authority(ca_file: Path) -> CloudCertificateAuthority:
         write_private(key_file, authority.key_pem.encode())
     except OSError as exc:
         raise StateError(
-            message("{filename} cannot be used: {reason}", filename=exc.filename or ca_file, reason=exc.strerror)
+            message("{filename} cannot be used: {reason}", filename=exc.filename or ca_file, reason=exc)
         ) from exc
     except ValueError as exc:
         raise StateError(
@@ -65,7 +65,7 @@ def save_ports(directory: Path, ports: Mapping[str, int]) -> None:
     try:
         write_private(file, json.dumps({**load_ports(directory), **ports}).encode())
     except OSError as exc:
-        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror)) from exc
+        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc)) from exc
 
 
 def write_settings(file: Path, text: str) -> None:
@@ -73,4 +73,4 @@ def write_settings(file: Path, text: str) -> None:
     try:
         write_private(file, text.encode())
     except OSError as exc:
-        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror)) from exc
+        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc)) from exc

@@ -125,7 +125,12 @@ class CloudClient:
             meaning = call.endpoint.describe_code(response.code)
             refusal = CloudRefusedAccount if refuses_account else VendorRefused
             raise refusal(
-                f"the cloud refused {call.endpoint.path} with code {response.code}: {meaning}",
+                message(
+                    "the cloud refused {path} with code {code}: {meaning}",
+                    path=call.endpoint.path,
+                    code=response.code,
+                    meaning=meaning,
+                ),
                 vendor_code=response.code,
                 vendor_meaning=meaning,
                 vendor_answer=call.endpoint.redact(response.document),
@@ -139,7 +144,9 @@ class CloudClient:
             response = await self._send(call)
         except CloudConnectionLost as exc:
             if not call.endpoint.repeatable:
-                raise CloudConnectionLost(f"{exc.detail}; whether it received the call is not known") from exc
+                raise CloudConnectionLost(
+                    message("{detail}; whether it received the call is not known", detail=exc.detail)
+                ) from exc
             response = await self._send(call)
         self._learn_time_of(response)
         # By this response, or since the call was signed by that to another one.
@@ -187,10 +194,12 @@ class CloudClient:
             with _translate_failures(self._timeout_s):
                 response = await self._get_session().get(url, timeout=timeout, allow_redirects=False)
         except CertificateDateError as exc:
-            raise CloudUnreachable("the certificate of the cloud's stream is not valid now") from exc
+            raise CloudUnreachable(message("the certificate of the cloud's stream is not valid now")) from exc
         try:
             if response.status != 200:
-                raise CloudUnreachable(f"the cloud responded to its own address of a stream with {response.status}")
+                raise CloudUnreachable(
+                    message("the cloud responded to its own address of a stream with {status}", status=response.status)
+                )
             yield _read_chunks(response, self._timeout_s)
         finally:
             response.close()
@@ -277,11 +286,9 @@ def _translate_failures(timeout_s: float) -> Iterator[None]:
             message("the cloud's certificate is not trusted: {reason}", reason=exc.certificate_error)
         ) from exc
     except aiohttp.ClientConnectorError as exc:
-        raise CloudNotConnected(
-            message("no connection to the cloud: {reason}", reason=exc.strerror or exc.os_error)
-        ) from exc
+        raise CloudNotConnected(message("no connection to the cloud: {reason}", reason=exc)) from exc
     except (aiohttp.ClientError, OSError, ssl.SSLError) as exc:
-        raise CloudConnectionLost(f"the cloud closed the connection: {type(exc).__name__}") from exc
+        raise CloudConnectionLost(message("the cloud closed the connection: {kind}", kind=type(exc).__name__)) from exc
 
 
 def _encode_body(fields: Mapping[str, str], files: Mapping[str, FilePart]) -> bytes | aiohttp.FormData:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.cloud.client import CloudClient
 from gateway.errors import NotFound, Problem
 from gateway.protocol.catalogue import CATALOGUE
@@ -47,7 +48,9 @@ class CloudStreams:
         """
         ipc_id = await self._find_ipc_id(sn)
         if ipc_id is None:
-            raise NotFound(f"the camera {sn} has no stream of its own, and the cloud does not know it as the shop's")
+            raise NotFound(
+                message("the camera {sn} has no stream of its own, and the cloud does not know it as the shop's", sn=sn)
+            )
         url, stop = await (self._start_live(ipc_id) if period is None else self._start_playback(ipc_id, *period))
         try:
             async with self._client.open_stream(

@@ -51,7 +51,7 @@ class CloudTlsContext(ssl.SSLContext):
         """Remember the validity of a chain. Raises `CertificateDateError` if it is not valid now."""
         self.validity = validity
         if self.now is not None and not validity.begin <= self.now() <= validity.end:
-            raise CertificateDateError("the certificate is not valid at this time")
+            raise CertificateDateError(message("the certificate is not valid at this time"))
 
 
 def make_tls_context(ca_file: str, now: Callable[[], float] | None) -> CloudTlsContext:

@@ -61,7 +61,7 @@ async def download_support_bundle(context: PageContext) -> web.StreamResponse:
     @contextlib.asynccontextmanager
     async def connect(_: object) -> AsyncIterator[Get]:
         if not HAS_UNIX_SOCKETS:
-            raise StateError("this system has no Unix sockets, over which the gateway is asked")
+            raise StateError(message("this system has no Unix sockets, over which the gateway is asked"))
         async with socket_session(gateway.socket) as session:
             yield lambda path: _get(session, path)
 

@@ -209,7 +209,7 @@ async def change_setting(context: PageContext) -> web.StreamResponse:
     name = context.request.match_info["setting"]
     setting = SETTINGS.get(name)
     if setting is None:
-        raise NotFound(f"there is no setting {name[:40]!r}")
+        raise NotFound(message("there is no setting {name!r}", name=name[:40]))
     arguments, _ = read_arguments(setting.endpoint, await context.read_form())
     return await _call(context, setting.endpoint, arguments, name)
 

@@ -78,7 +78,7 @@ async def stream_recording(context: PageContext) -> web.StreamResponse:
 def _require_own_page(request: web.Request) -> None:
     """Refuse a WebSocket of another page: browsers send cookies with it. Raises `Forbidden`."""
     if "Origin" not in request.headers:
-        raise Forbidden("a WebSocket of the console is opened by its own pages")
+        raise Forbidden(message("a WebSocket of the console is opened by its own pages"))
     check_origin(request)
 
 

@@ -134,7 +134,7 @@ async def answer_activation(context: PageContext) -> web.StreamResponse:
         return _ask(context, "activation", draft, notice=_FILLED_IN)
     try:
         if draft.activation_number is None:
-            raise InvalidRequest([FieldError("activation_number", "is required")])
+            raise InvalidRequest([FieldError("activation_number", message("is required"))])
         ProvisioningRequest(activation_number=draft.activation_number, confirm_erase=draft.confirm_erase).check()
     except InvalidRequest as exc:
         return _ask(context, "activation", draft, exc)

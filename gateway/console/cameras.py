@@ -78,7 +78,7 @@ async def add(context: PageContext) -> web.StreamResponse:
     certificate = form.text("certificate") if form.is_ticked("compared") else ""
     try:
         if not sn:
-            raise InvalidRequest([FieldError("sn", "is required")])
+            raise InvalidRequest([FieldError("sn", message("is required"))])
         camera = await add_camera(
             gateway.registry,
             gateway.cameras,

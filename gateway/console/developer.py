@@ -80,11 +80,11 @@ async def calculate_signature(context: PageContext) -> web.StreamResponse:
 def _parse_pairs(text: str) -> dict[str, str]:
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) > _MAX_PAIRS:
-        raise InvalidRequest([FieldError("pairs", f"must be at most {_MAX_PAIRS} lines")])
+        raise InvalidRequest([FieldError("pairs", message("must be at most {limit} lines", limit=_MAX_PAIRS))])
     pairs = [line.partition("=") for line in lines]
     wrong = next((line for line, (_, equals, _) in zip(lines, pairs, strict=True) if not equals), None)
     if wrong is not None:
-        raise InvalidRequest([FieldError("pairs", f"{wrong[:80]!r} is not name=value")])
+        raise InvalidRequest([FieldError("pairs", message("{wrong!r} is not name=value", wrong=wrong[:80]))])
     return {name.strip(): value for name, _, value in pairs}
 
 
@@ -101,7 +101,7 @@ def _find_endpoint(context: PageContext) -> Endpoint:
     for side in ("camera", "cloud"):
         if names["side"] == side:
             return CATALOGUE.get(side, names["path"])
-    raise NotFound(f"there is no side {names['side'][:40]!r}: camera or cloud")
+    raise NotFound(message("there is no side {side!r}: camera or cloud", side=names["side"][:40]))
 
 
 def _render_endpoint(
@@ -186,7 +186,7 @@ async def inject_fault(context: PageContext) -> web.StreamResponse:
     """Let a server of the simulated store misbehave, or all behave again."""
     control = context.site.simulated_store
     if control is None:
-        raise NotFound("this is no simulated store: nothing can be told to misbehave")
+        raise NotFound(message("this is no simulated store: nothing can be told to misbehave"))
     form = await context.read_form()
     if form.text("action") == "clear":
         control.clear()

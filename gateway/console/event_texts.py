@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from firmware_tools.language import Message, join, message
 from gateway.events.event import Event
+from gateway.outbox.reasons import recognise_reason
 from gateway.runtime.timestamps import utc_text
 
 _TEXTS: Final = {
@@ -88,5 +89,10 @@ def show_event(event: Event) -> ShownEvent:
 def _describe_details(event: Event) -> Message:
     """Return what is known beside that, as a short line."""
     data: Any = json.loads(event.data)
-    values = [data[name] for name in _DETAILS if isinstance(data.get(name), str) and data[name] not in ("", "unknown")]
-    return join(", ", [_WORDS.get(value, value[:_MAX_DETAIL]) for value in values])
+    shown = {name: data[name] for name in _DETAILS if isinstance(data.get(name), str)}
+    return join(", ", [_describe(name, value) for name, value in shown.items() if value not in ("", "unknown")])
+
+
+def _describe(name: str, value: str) -> str:
+    known = recognise_reason(value[:_MAX_DETAIL]) if name in ("meaning", "reason") else value[:_MAX_DETAIL]
+    return _WORDS.get(value, known)

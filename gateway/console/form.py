@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.api.body_budget import MAX_CALLER_BYTES
 from gateway.api.body_reader import MAX_UNCOUNTED_BYTES, read_bytes
 from gateway.api.multipart import parse_multipart
@@ -72,7 +73,9 @@ async def read_form(request: web.Request, *, is_stranger: bool) -> Form:
             for name, value in pairs:
                 fields.setdefault(name, []).append(value)
     except ValueError as exc:
-        raise InvalidRequest([FieldError("body", f"is no valid form: {str(exc)[:200]}")]) from exc
+        raise InvalidRequest(
+            [FieldError("body", message("is no valid form: {reason}", reason=str(exc)[:200]))]
+        ) from exc
     form = Form(fields, files)
     request[_FORM] = form
     return form

@@ -16,6 +16,7 @@ from gateway.outbox.editing import edit_item_parameters
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.item_table import Changed, ItemFilter
 from gateway.outbox.model import State, Stats
+from gateway.outbox.reasons import recognise_reason
 from gateway.protocol import json_text
 from gateway.runtime.timestamps import utc_text
 
@@ -51,7 +52,7 @@ class ShownItem:
     def reason(self) -> str:
         """Why it is in its state; without the list of the response, which is in the details."""
         outcome = self.item.outcome
-        return outcome.meaning.removesuffix(f" ({outcome.result_list})")
+        return recognise_reason(outcome.meaning.removesuffix(f" ({outcome.result_list})"))
 
     @property
     def created_at(self) -> str:
@@ -119,7 +120,7 @@ async def change_items(context: PageContext) -> web.StreamResponse:
     actions: dict[str, Callable[[Sequence[int]], Any]] = {"retry": outbox.revive, "drop": outbox.remove}
     action = actions.get(form.text("action"))
     if action is None:
-        raise InvalidRequest([FieldError("action", "must be retry or drop")])
+        raise InvalidRequest([FieldError("action", message("must be retry or drop"))])
     visible = find_visible_token(context.scopes, context.name)
     if form.is_ticked("all"):
         states: tuple[State, ...] = ("refused", "expired")
@@ -181,7 +182,7 @@ def _format(document: Any) -> str:
 async def _find_item(context: PageContext) -> OutboxItem:
     text = context.request.match_info["outbox_id"]
     if not text.isdecimal() or len(text) > 18:
-        raise NotFound(f"the outbox has nothing called {text[:40]!r}")
+        raise NotFound(message("the outbox has nothing called {text!r}", text=text[:40]))
     return await context.gateway.outbox.item(int(text), find_visible_token(context.scopes, context.name))
 
 
@@ -193,9 +194,11 @@ async def edit_item(context: PageContext) -> web.StreamResponse:
         try:
             parameters = json_text.loads(text)
         except (ValueError, RecursionError) as exc:
-            raise InvalidRequest([FieldError("parameters", f"is no JSON: {str(exc)[:200]}")]) from exc
+            raise InvalidRequest(
+                [FieldError("parameters", message("is no JSON: {reason}", reason=str(exc)[:200]))]
+            ) from exc
         if not isinstance(parameters, dict):
-            raise InvalidRequest([FieldError("parameters", "must be a JSON object")])
+            raise InvalidRequest([FieldError("parameters", message("must be a JSON object"))])
         await edit_item_parameters(context.gateway.outbox, item, parameters, context.gateway.settings.cloud.shop)
     except Problem as exc:
         return _render_item(context, item, problem=exc, text=text)

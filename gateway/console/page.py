@@ -261,14 +261,14 @@ def check_origin(request: web.Request) -> None:
     """Refuse a form that a page of another address sent. Raises `Forbidden`."""
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
-        raise Forbidden("the form was sent by a page of another address; open the console and send it there")
+        raise Forbidden(message("the form was sent by a page of another address; open the console and send it there"))
 
 
 async def _check_csrf(context: PageContext) -> None:
     """Refuse a form that is of no page of this session. Raises `Forbidden`."""
     given = context.request.headers.get(_CSRF_HEADER) or (await context.read_form()).text(CSRF_FIELD)
     if not hmac.compare_digest(given.encode("utf-8", "replace"), context.csrf.encode()):
-        raise Forbidden("the form is of an older session; reload the page and send it again")
+        raise Forbidden(message("the form is of an older session; reload the page and send it again"))
 
 
 def is_private(request: web.Request) -> bool:

@@ -27,7 +27,7 @@ def find_camera(context: PageContext) -> tuple[str, CameraRecord | None]:
     """
     sn = context.sn
     if not is_serial_number(sn):
-        raise NotFound(f"{sn[:60]!r} is no serial number")
+        raise NotFound(message("{sn!r} is no serial number", sn=sn[:60]))
     return sn, context.gateway.registry.find(sn)
 
 
@@ -53,7 +53,7 @@ async def show_progress(context: PageContext) -> web.StreamResponse:
     """Show the part that changes."""
     job = find_job(context)
     if job is None:
-        raise NotFound("no set-up is under way")
+        raise NotFound(message("no set-up is under way"))
     return _render(context, "set_up_progress.html", job, None)
 
 

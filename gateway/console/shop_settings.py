@@ -154,7 +154,7 @@ async def _write(context: PageContext, changes: Changes) -> None:
     try:
         await asyncio.to_thread(write_changes, file, changes)
     except OSError as exc:
-        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc.strerror)) from exc
+        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc)) from exc
 
 
 def _read_form(form: Form) -> dict[tuple[str, str], Any]:

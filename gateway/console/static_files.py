@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from firmware_tools.language import message
 from gateway.api.compression import CompressedContent
 from gateway.api.entity_tag import add_entity_tag
 from gateway.errors import NotFound
@@ -35,7 +36,7 @@ class StaticFiles:
         """Return the response with a file. Raises `NotFound`."""
         file = self._files.get(request.match_info["name"])
         if file is None:
-            raise NotFound(f"there is no file {request.match_info['name']!r}")
+            raise NotFound(message("there is no file {name!r}", name=request.match_info["name"]))
         is_current = request.query.get("v") == file.digest
         caching = "public, max-age=31536000, immutable" if is_current else "no-cache"
         response = file.content.respond(request, file.content_type, {"Cache-Control": caching})

@@ -76,7 +76,7 @@ def read_client_certificate(file: Path, password: str) -> ClientCertificate:
         container = file.read_bytes()
     except OSError as exc:
         raise SettingsError(
-            message("{setting}: {file} cannot be read: {reason}", setting=_SETTING, file=file, reason=exc.strerror)
+            message("{setting}: {file} cannot be read: {reason}", setting=_SETTING, file=file, reason=exc)
         ) from exc
     try:
         key, certificate, issuers = pkcs12.load_key_and_certificates(container, password.encode() or None)

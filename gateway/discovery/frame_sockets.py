@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.discovery.device_binding import bind_to_interface
 from gateway.discovery.interfaces import Interface, find_interface
 from gateway.protocol.discovery_frames import (
@@ -135,13 +136,13 @@ class FrameSockets:
 
     def broadcast_request(self) -> list[str]:
         """Send a request to each interface's broadcast addresses; return where and why none could be sent."""
-        problems = []
+        problems: list[str] = []
         for interface, sender in self._senders.items():
             if interface is not None:
                 targets = [interface.broadcast] if interface.is_loopback else [interface.broadcast, _LIMITED_BROADCAST]
                 errors = [error for target in targets if (error := sender.send_request(target, self._port))]
                 if len(errors) == len(targets):
-                    problems.append(f"{interface.name}: {errors[0].strerror}")
+                    problems.append(message("{interface}: {reason}", interface=interface.name, reason=errors[0]))
         return problems
 
     async def _add(self, interface: Interface | None, address: str, *, sends: bool) -> None:
@@ -150,7 +151,8 @@ class FrameSockets:
             if interface is not None and interface.shares_network:
                 bind_to_interface(opened, interface.name)
         except OSError as exc:
-            self.problems.append(f"{interface.name if interface else 'every interface'}: {exc.strerror}")
+            name = interface.name if interface else message("every interface")
+            self.problems.append(message("{interface}: {reason}", interface=name, reason=exc))
             return
         loop = asyncio.get_running_loop()
         transport, endpoint = await loop.create_datagram_endpoint(
@@ -166,7 +168,9 @@ class FrameSockets:
         except OSError as exc:
             if exc.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            problem = f"UDP port {self._port} is used by another program; cameras that answer to it are not found"
+            problem = message(
+                "UDP port {port} is used by another program; cameras that answer to it are not found", port=self._port
+            )
             if problem not in self.problems:
                 self.problems.append(problem)
             return _bind_socket(address, 0)

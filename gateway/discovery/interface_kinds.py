@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.language import message
+
 SYS_CLASS_NET: Final = Path("/sys/class/net")
 
 _KINDS_BY_NAME: Final = {
@@ -24,13 +26,15 @@ def describe_virtual_interface(name: str, root: Path = SYS_CLASS_NET) -> str:
     if not (folder / "type").exists():
         return _describe_by_name(name)
     if (folder / "tun_flags").exists() or _read(folder / "type") not in (_ARPHRD_ETHER, _ARPHRD_LOOPBACK):
-        return "a VPN or a mobile network"
+        return message("a VPN or a mobile network")
     found = re.search(r"^DEVTYPE=(.*)$", _read(folder / "uevent"), re.MULTILINE)
     if found is not None and found[1] in _KINDS_BY_TYPE:
         return _KINDS_BY_TYPE[found[1]]
     if (folder / "bridge").exists():
         ports = [port.name for port in (folder / "brif").glob("*")]
-        return "" if any(_leads_to_hardware(root / port) for port in ports) else "containers or virtual machines"
+        return (
+            "" if any(_leads_to_hardware(root / port) for port in ports) else message("containers or virtual machines")
+        )
     # A container's own end of a pair is its network, whatever its name; what programs name after them is the other end.
     return "" if _leads_to_hardware(folder) else _describe_by_name(name)
 

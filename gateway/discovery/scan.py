@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from firmware_tools.language import join, message
+from firmware_tools.language import describe_error, join, message
 from gateway.discovery.broadcast import scan_by_broadcast
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.frame_sockets import FrameSockets
@@ -180,6 +180,6 @@ async def _run_method(run: Callable[[], Awaitable[Sequence[str]]]) -> _Outcome:
     try:
         return _Outcome(await run(), None)
     except OSError as exc:
-        return _Outcome([exc.strerror or str(exc)], exc)
+        return _Outcome([describe_error(exc)], exc)
     except Exception as exc:
         return _Outcome([message("failed unexpectedly: {error}", error=repr(exc))], exc)

@@ -83,7 +83,7 @@ class ScanScope:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET, flags=flags)
         except (OSError, UnicodeError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else "it is no host name"
+            reason = exc if isinstance(exc, OSError) else message("it is no host name")
             raise ValueError(
                 message("{address}: cannot be looked up: {reason}", address=address, reason=reason)
             ) from exc
@@ -107,7 +107,7 @@ class ScanScope:
                 async with asyncio.timeout_at(until):
                     return await self.resolve_target(address, port, found_by)
             except TimeoutError:
-                return f"{address}: was not looked up in time"
+                return message("{address}: was not looked up in time", address=address)
             except ValueError as exc:
                 return str(exc)
 

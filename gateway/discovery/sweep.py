@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.discovery.camera_tls import fingerprint
 from gateway.discovery.device import DiscoveredDevice
 from gateway.discovery.device_binding import bind_to_interface
@@ -128,7 +128,7 @@ class Sweep:
         except OSError as exc:
             opened.close()
             if exc.errno not in _ABSENT_ERRNOS | _PRESENT_ERRNOS:
-                self._failures[exc.strerror or str(exc)] += 1
+                self._failures[describe_error(exc)] += 1
             return exc.errno in _PRESENT_ERRNOS
         except BaseException:
             opened.close()

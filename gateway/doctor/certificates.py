@@ -63,14 +63,25 @@ def _check_files(settings: ServerSettings) -> Finding:
                 advice,
             )
         return Finding(
-            "failed", message("the certificate for HTTPS cannot be used"), f"{files}: {exc.reason or exc}", advice
+            "failed",
+            message("the certificate for HTTPS cannot be used"),
+            message("{files}: {reason}", files=files, reason=exc),
+            advice,
         )
     except OSError as exc:
         return Finding(
-            "failed", message("the certificate for HTTPS cannot be read"), f"{files}: {exc.strerror}", advice
+            "failed",
+            message("the certificate for HTTPS cannot be read"),
+            message("{files}: {reason}", files=files, reason=exc),
+            advice,
         )
     except ValueError as exc:
-        return Finding("failed", message("the certificate for HTTPS cannot be used"), f"{files}: {exc}", advice)
+        return Finding(
+            "failed",
+            message("the certificate for HTTPS cannot be used"),
+            message("{files}: {reason}", files=files, reason=exc),
+            advice,
+        )
     subject = leaf.subject.rfc4514_string()
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     advice = message("put a renewed one in its place; the gateway takes it at once")

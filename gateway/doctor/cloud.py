@@ -50,7 +50,7 @@ async def check_dns(context: CheckContext) -> list[Finding]:
     except OSError as exc:
         return [
             Finding(
-                "failed", message("the name {host} cannot be looked up: {reason}", host=host, reason=exc.strerror),
+                "failed", message("the name {host} cannot be looked up: {reason}", host=host, reason=exc),
                 message("name servers: {servers}", servers=_read_name_servers()),
                 message("check the internet connection and the name server that the router gives out (DHCP)"),
             )
@@ -221,13 +221,13 @@ async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
             "machine connect without it; for a private cloud, name its root in cloud.ca_file"
         )
         return Finding(
-            "failed", message("the certificate of {where} is not trusted", where=where), exc.verify_message, advice
+            "failed", message("the certificate of {where} is not trusted", where=where), describe_error(exc), advice
         )
     except OSError as exc:
         return Finding(
             "failed",
             message("no connection to {where}", where=where),
-            exc.strerror or type(exc).__name__,
+            describe_error(exc) or type(exc).__name__,
             _CHECK_INTERNET,
         )
     peer_clock = PeerClock()

@@ -16,13 +16,13 @@ _METHOD_NOT_ALLOWED: Final = 405
 
 async def check_public_url(context: CheckContext) -> list[Finding]:
     """See whether the URL that the cloud calls leads to this gateway, as seen from here."""
-    advice = "correct hooks.public_url, its name and certificate, and the router or proxy that passes it on"
+    advice = message("correct hooks.public_url, its name and certificate, and the router or proxy that passes it on")
     return [await _check_url(context, "public_url", "cloud", advice)]
 
 
 async def check_camera_url(context: CheckContext) -> list[Finding]:
     """See whether the URL that cameras call leads to this gateway, as seen from here."""
-    advice = "correct hooks.camera_url, or leave it out: then the gateway names its address by itself"
+    advice = message("correct hooks.camera_url, or leave it out: then the gateway names its address by itself")
     return [await _check_url(context, "camera_url", "cameras/SN", advice)]
 
 
@@ -95,7 +95,7 @@ async def check_webhooks(context: CheckContext) -> list[Finding]:
 
 def _check_webhook(webhook: dict[str, Any]) -> Finding | None:
     """Return what is wrong with a webhook, or that it is untried; None if it gets its events."""
-    name = f"the webhook {webhook['name']!r}"
+    name = message("the webhook {webhook!r}", webhook=webhook["name"])
     advice = message(
         "check the till at {url}; sunmi-gateway webhooks test {webhook_id} tries it now",
         url=webhook["url"],

@@ -73,7 +73,7 @@ async def check_disk(context: CheckContext) -> list[Finding]:
         return [
             Finding(
                 "failed",
-                message("{directory}: cannot be read: {reason}", directory=directory, reason=exc.strerror),
+                message("{directory}: cannot be read: {reason}", directory=directory, reason=exc),
                 what_to_do=_DISK_ADVICE,
             )
         ]

@@ -84,7 +84,7 @@ async def _browse_gateways(addresses: list[str]) -> dict[str, OtherGateway]:
     resolving: set[asyncio.Task[None]] = set()
 
     async def resolve(zeroconf: Zeroconf, name: str) -> None:
-        found[name] = OtherGateway("an unknown address", "")
+        found[name] = OtherGateway(message("an unknown address"), "")
         service = AsyncServiceInfo(SERVICE_TYPE, name)
         # Multicast questions: a unicast answer would reach only one of the programs here that share port 5353.
         if await service.async_request(zeroconf, (until - loop.time()) * 1000, DNSQuestionType.QM):

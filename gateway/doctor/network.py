@@ -103,9 +103,7 @@ async def check_server_ports(context: CheckContext) -> list[Finding]:
                     "end the other program, or ports below 1024 need a right that the packaged service has; set "
                     "another port"
                 )
-            what = message(
-                "TCP port {port} is not available (server.{key}): {reason}", port=port, key=key, reason=exc.strerror
-            )
+            what = message("TCP port {port} is not available (server.{key}): {reason}", port=port, key=key, reason=exc)
             findings.append(Finding("failed", what, find_port_holder("tcp", port), advice))
     return findings or [Finding("ok", message("the gateway chooses free ports for tills"))]
 
@@ -122,7 +120,7 @@ async def check_discovery_port(context: CheckContext) -> list[Finding]:
                 "UDP port {port} is not available on {interface}: {reason}",
                 port=port,
                 interface=interface.name,
-                reason=exc.strerror,
+                reason=exc,
             )
             advice = message("end the other program: cameras that answer to that port are not found")
             return [Finding("warning", what, find_port_holder("udp", port), advice)]
@@ -197,7 +195,7 @@ async def _test_interface(
         return Finding(
             "failed",
             message("{what} cannot be sent on {interface}", what=what, interface=interface.name),
-            exc.strerror or describe_error(exc),
+            describe_error(exc),
             advice,
         )
     answered = message("{count} hosts answered", count=len(received.others))

@@ -65,7 +65,7 @@ class Callbacks:
         if camera is None:
             self._check_credentials(source)
         elif not self._is_managed(camera):
-            raise refuse_camera(f"the camera {camera} is not managed here")
+            raise refuse_camera(message("the camera {camera} is not managed here", camera=camera))
 
     async def receive(self, source: Source, fields: Mapping[str, str], camera: str | None = None) -> None:
         """Store what a callback reports. One that is stored already changes nothing.

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from firmware_tools.language import message
 from gateway.cameras.connection import MalformedCameraResponse
 from gateway.errors import GatewayError, Problem, VendorRefused
 from gateway.events.subscription_targets import CLOUD, EventKey, SubscriptionTarget
@@ -59,7 +60,9 @@ class Subscription:
 
     def __post_init__(self) -> None:
         """Name the target in the log."""
-        name = "the cloud" if self.target.name == CLOUD else f"the camera {self.target.name}"
+        name = (
+            message("the cloud") if self.target.name == CLOUD else message("the camera {name}", name=self.target.name)
+        )
         self.failure_log = FailureLog(_log, f"events are not subscribed to at {name}", level=logging.WARNING)
 
     @property

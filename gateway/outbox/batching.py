@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+from firmware_tools.language import fill
+from gateway.outbox import reasons
 from gateway.outbox.account import SHOP_PARAMETERS
 from gateway.outbox.model import Batch, ItemOutcome, NewItem, Outcome, State
 from gateway.outbox.named_items import find_named_items
@@ -151,15 +153,15 @@ def find_damage(endpoint: Endpoint, shared: str, text: str) -> str | None:
     """Return why an item's stored content cannot be sent, or None if it can."""
     relay = get_relay_policy(endpoint)
     if not text:
-        return "its content was lost when the database was damaged"
+        return reasons.LOST
     try:
         parameters, content = json_text.loads(shared), json_text.loads(text)
     except ValueError as exc:
-        return f"its content cannot be read: {exc}"
+        return fill(reasons.UNREADABLE, reason=exc)
     if not _holds_texts(parameters) or not (relay.list_parameter or _holds_texts(content)):
-        return "its content cannot be read: its parameters are not texts by name"
+        return reasons.NO_TEXTS
     if (relay.on_newer == "merge" or relay.creating_member) and not isinstance(content, dict):
-        return "its content cannot be read: it is not an object"
+        return reasons.NO_OBJECT
     return None
 
 

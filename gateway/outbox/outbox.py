@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 
 from firmware_tools.language import message
 from gateway.errors import Conflict, DiskFull, OutboxFull, Problem, StateError
-from gateway.outbox import account_table, item_table, quota_table, table
+from gateway.outbox import account_table, item_table, quota_table, reasons, table
 from gateway.outbox.account import Account
 from gateway.outbox.accounts import Accounts
 from gateway.outbox.item import OutboxItem
@@ -40,7 +40,7 @@ _MAX_CHANGED: Final = 500  # items that one transaction of a bulk change touches
 _CLOSE_TIMEOUT_S: Final = 5.0
 _QUIET_S: Final = 10.0
 """How long nothing must have been accepted before `prune` empties the database's log, which holds up all writes."""
-_DROPPED: Final = Outcome("expired", meaning="it was dropped by a person")
+_DROPPED: Final = Outcome("expired", meaning=reasons.DROPPED)
 
 T = TypeVar("T")
 
@@ -195,9 +195,9 @@ class Outbox:
                 self._queue.end_selection()
 
     async def _refuse(self, unreadable: Sequence[Unreadable]) -> None:
-        reasons = dict(unreadable)
-        await self._write(partial(item_table.refuse_items, reasons=reasons, uptime_s=self._uptime.now()))
-        paths = {item.sequence: item.path for item in await self.items(list(reasons))}
+        by_sequence = dict(unreadable)
+        await self._write(partial(item_table.refuse_items, reasons=by_sequence, uptime_s=self._uptime.now()))
+        paths = {item.sequence: item.path for item in await self.items(list(by_sequence))}
         for sequence, reason in unreadable:
             outcome = Outcome("refused", meaning=reason)
             self._end([sequence], outcome)

@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from typing import Final, NamedTuple
 
+from firmware_tools.language import fill
 from gateway.errors import NotFound
+from gateway.outbox import reasons
 from gateway.outbox.batching import MAX_BATCH_BYTES, get_relay_policy, is_merging
 from gateway.outbox.label_names import conflicting, is_any
 from gateway.outbox.model import Batch, BatchEntry, Limit
@@ -184,10 +186,10 @@ class Selection:
         try:
             keys, endpoint = item.keys, find_endpoint(item.target_path)
         except ValueError as exc:
-            self.unreadable.append(Unreadable(item.sequence, f"it cannot be sent: {exc}"))
+            self.unreadable.append(Unreadable(item.sequence, fill(reasons.NO_SENDING, reason=exc)))
             return True
         if item.size > MAX_BATCH_BYTES and get_relay_policy(endpoint).list_parameter:
-            reason = f"it has {item.size} bytes in a form, and one call holds at most {MAX_BATCH_BYTES}"
+            reason = fill(reasons.TOO_LARGE, size=item.size, max_bytes=MAX_BATCH_BYTES)
             self.unreadable.append(Unreadable(item.sequence, reason))
             return True
         if not self._selects(item, keys, endpoint):
@@ -242,6 +244,6 @@ def find_endpoint(path: str) -> Endpoint:
     try:
         endpoint = CATALOGUE.get("cloud", path)
     except NotFound:
-        raise ValueError(f"this version of the gateway knows no endpoint {path!r}") from None
+        raise ValueError(fill(reasons.UNKNOWN_ENDPOINT, path=repr(path))) from None
     get_relay_policy(endpoint)
     return endpoint

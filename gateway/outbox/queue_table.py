@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from gateway.outbox import reasons
 from gateway.outbox.batching import find_damage, merge_texts
 from gateway.outbox.model import Batch, Limit, Outcome
 from gateway.outbox.queue import Queue, QueuedItem, Unreadable
@@ -111,7 +112,7 @@ def _load_readable(
         try:
             page.append(QueuedItem(*json.loads(str(raw, "utf-8"))))
         except ValueError:
-            unreadable.append(Unreadable(sequence, "it cannot be sent: the database holds something else than text"))
+            unreadable.append(Unreadable(sequence, reasons.NOT_TEXT))
     return page, unreadable, rows[-1][0] if rows else start
 
 
@@ -144,7 +145,7 @@ def _load_contents(connection: sqlite3.Connection, batch: Batch) -> tuple[list[U
         try:
             batch.files = load_files(connection, batch.sequences[0])
         except ValueError:
-            unreadable += [Unreadable(one, "the name of its file cannot be read") for one in batch.sequences]
+            unreadable += [Unreadable(one, reasons.NO_FILE_NAME) for one in batch.sequences]
             batch.entries = []
     return unreadable, left
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from firmware_tools.language import fill
 from gateway.cloud.client import CloudClient, CloudConnectionLost, CloudNotConnected
 from gateway.errors import (
     CloudRefusedAccount,
@@ -21,6 +22,7 @@ from gateway.errors import (
     TooLarge,
     VendorRefused,
 )
+from gateway.outbox import reasons
 from gateway.outbox.batching import combine, get_relay_policy, make_refusal, names_shop, read_outcomes
 from gateway.outbox.events import CloudBack, CloudLost, ItemRefused, OutboxEvent, Subscriber
 from gateway.outbox.label_names import names_labels
@@ -194,7 +196,7 @@ class OutboxWorker:
             reason = f"{type(exc).__name__}: {exc}"
             if len(batch.entries) == 1 and self._retries.failures(batch) + 1 >= _MAX_UNFORESEEN_FAILURES:
                 _log.exception("item %s (%s) cannot be sent", batch.sequences[0], batch.endpoint.path)
-                await self._settle(batch, [Outcome("refused", meaning=f"the gateway failed to send it: {reason}")])
+                await self._settle(batch, [Outcome("refused", meaning=fill(reasons.FAILED, reason=reason))])
                 return ()
             _log.error("a batch of %s calls of %s failed: %s", len(batch.entries), batch.endpoint.path, reason)
             self._retry_later(batch, reason, blame=True)
@@ -288,7 +290,7 @@ class OutboxWorker:
         self._end_absence()
         self._unclear_until = time.monotonic() + self._unclear_back_off.next_delay_s()
         if len(batch.entries) == 1 and self._retries.failures(batch) + 1 >= _MAX_UNCLEAR_FAILURES:
-            meaning = f"the outcome is not known, look at the cloud before it is sent again: {problem.detail}"
+            meaning = fill(reasons.UNCLEAR, reason=problem.detail)
             await self._settle(batch, [Outcome("refused", meaning=meaning)])
         else:
             self._retry_later(batch, problem.detail, blame=True, max_delay_s=_MAX_UNCLEAR_DELAY_S)

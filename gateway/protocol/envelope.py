@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.protocol import json_text, lenient_json
 
 LEFT_OUT_FIELD: Final = "left_out"
@@ -59,11 +60,11 @@ def parse_response(raw: bytes) -> VendorResponse:
             if raw.lstrip()[:1] == b"<"
             else "nothing"
             if not raw.strip(b"\0 \t\r\n")
-            else "something other than JSON"
+            else message("something other than JSON")
         )
-        raise MalformedResponse(f"responded with {kind}") from exc
+        raise MalformedResponse(message("responded with {kind}", kind=kind)) from exc
     if not isinstance(document, dict):
-        raise MalformedResponse("responded with JSON that is not an object")
+        raise MalformedResponse(message("responded with JSON that is not an object"))
     return VendorResponse(
         _parse_code(document), document, raw if document is received else json_text.dumps(document).encode()
     )
@@ -106,5 +107,5 @@ def _parse_leniently(raw: bytes) -> VendorResponse | None:
 def _parse_code(document: dict[str, Any]) -> int:
     code = document.get("code")
     if isinstance(code, bool) or not isinstance(code, int | str) or not _CODE.fullmatch(str(code)):
-        raise MalformedResponse("responded with JSON without a code")
+        raise MalformedResponse(message("responded with JSON without a code"))
     return int(code)

@@ -7,11 +7,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from firmware_tools.language import Language, Message, translate
+from firmware_tools.language import Language, Message, message, translate
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
+    raise ValueError(message("{name} is not a JSON number", name=name))
 
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
@@ -25,7 +25,7 @@ def _make_encoder(language: Language, order: Literal["sorted"] | None = None) ->
 
     def encode_message(value: Any) -> str:
         if not isinstance(value, Message):
-            raise TypeError(f"{type(value).__name__} is not JSON")
+            raise TypeError(message("{kind} is not JSON", kind=type(value).__name__))
         return str(translate(value, language))
 
     return msgspec.json.Encoder(enc_hook=encode_message, decimal_format="number", order=order)
@@ -43,9 +43,9 @@ def loads(text: str | bytes) -> Any:
         except ValueError:
             return _FALLBACK.decode(text.decode() if isinstance(text, bytes) else text)
     except RecursionError as exc:
-        raise ValueError("the JSON is nested too deeply") from exc
+        raise ValueError(message("the JSON is nested too deeply")) from exc
     except InvalidOperation as exc:
-        raise ValueError("a number has too large an exponent") from exc
+        raise ValueError(message("a number has too large an exponent")) from exc
 
 
 def split_array(text: str) -> list[bytes]:

@@ -40,7 +40,7 @@ def parse_rtsp_url(url: object, camera_host: str) -> RtspAddress:
     if parts is not None and not problem:
         port = parts.port or RTSP_PORT
         if port != RTSP_PORT and port < _MIN_OTHER_PORT:
-            problem = f"names port {port}, where no camera has a stream"
+            problem = message("names port {port}, where no camera has a stream", port=port)
     if parts is None or problem:
         raise CameraResponseMalformed(
             message(
@@ -63,9 +63,11 @@ def check_cloud_url(url: object, base_url: str, further_hosts: Collection[str] =
         base = urlsplit(base_url)
         host, own_host = parts.hostname or "", base.hostname or ""
         if host != own_host and not _is_vendors(host, own_host) and host not in further_hosts:
-            problem = f"is at {host[:100]}, which is no known host of the vendor's; video.cloud_hosts may allow it"
+            problem = message(
+                "is at {host}, which is no known host of the vendor's; video.cloud_hosts may allow it", host=host[:100]
+            )
         elif (parts.port or 443) not in (443, base.port or 443):
-            problem = f"names port {parts.port}"
+            problem = message("names port {port}", port=parts.port)
     if parts is None or problem:
         raise CloudResponseMalformed(
             message("the cloud returned an address of a stream that {problem}", problem=problem)
@@ -80,18 +82,20 @@ def _is_vendors(host: str, own_host: str) -> bool:
 def _split(url: object, scheme: str) -> tuple[SplitResult | None, str]:
     """Return the parts of a URL and what is wrong with it."""
     if not isinstance(url, str) or not url:
-        return None, "is missing"
+        return None, message("is missing")
     if len(url) > MAX_URL_LENGTH or not url.isascii() or not url.isprintable() or set(url) & set(' "\\<>^`{|}'):
-        return None, "is no URL"
+        return None, message("is no URL")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return None, "is no URL"
+        return None, message("is no URL")
     if parts.scheme != scheme:
-        return parts, f"does not begin with {scheme}:// but with {parts.scheme[:20] or 'nothing'}"
+        return parts, message(
+            "does not begin with {scheme}:// but with {other}", scheme=scheme, other=parts.scheme[:20] or "nothing"
+        )
     if not parts.hostname or port == 0 or parts.netloc.endswith(":"):
-        return parts, "names no host or port"
+        return parts, message("names no host or port")
     if "@" in parts.netloc or parts.fragment:
-        return parts, "has a user name or a fragment"
+        return parts, message("has a user name or a fragment")
     return parts, ""

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeVar
 
+from firmware_tools.language import message
 from gateway.errors import GatewayError
 from gateway.runtime.back_off import BackOff
 from gateway.runtime.failure_log import FailureLog
@@ -146,11 +147,11 @@ class Service:
                 await self._run(self)
         except TimeoutError as exc:
             if self._deadline is not None and self._deadline.expired():
-                raise _Silent(f"no turn was completed within {self._max_turn_s:g} s") from exc
+                raise _Silent(message("no turn was completed within {seconds:g} s", seconds=self._max_turn_s)) from exc
             raise
         finally:
             self._deadline = None
-        raise _Ended("it ended, though it should run for as long as the gateway does")
+        raise _Ended(message("it ended, though it should run for as long as the gateway does"))
 
     def start(self, keep_running: Coroutine[Any, Any, None]) -> None:
         """Take the task that keeps it running."""
@@ -291,7 +292,7 @@ class Supervisor:
             except asyncio.CancelledError:
                 if service.record.stopped or (task := asyncio.current_task()) is None or task.cancelling():
                     raise
-                service.record.failed(_Ended("it was cancelled from within"))
+                service.record.failed(_Ended(message("it was cancelled from within")))
             except Exception as exc:
                 service.record.failed(exc)
             if service.record.succeeded_at != before:

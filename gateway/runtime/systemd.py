@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Final, Self
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.errors import StateError
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.supervisor import Supervisor
@@ -132,7 +132,7 @@ class RestartLimit:
         try:
             self._path.write_text(json.dumps({"boot": boot, "at_s": now_s}), encoding="utf-8")
         except OSError as exc:
-            _log.warning("%s: a restart by the watchdog cannot be remembered: %s", self._path, exc.strerror)
+            _log.warning("%s: a restart by the watchdog cannot be remembered: %s", self._path, describe_error(exc))
             return False
         return True
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+from firmware_tools.language import Message, message
 from gateway.protocol.discovery_frames import Announcement
 from gateway.simulator.malformed_json import FLAWS
 
@@ -21,27 +22,27 @@ FaultKind = Literal[
 class FaultDescription(NamedTuple):
     """How a kind of fault is explained to people."""
 
-    effect: str
+    effect: Message
     """What the simulated server does."""
     parameters: Sequence[str] = ()
     """The fields of `InjectedFault` that this kind has beside those of every kind."""
 
 
 FAULT_KINDS: Final[Mapping[FaultKind, FaultDescription]] = {
-    "slow": FaultDescription("sends the response late", ("seconds",)),
-    "drop": FaultDescription("closes the connection before it has read the request"),
-    "reset_before": FaultDescription("resets the connection before the request takes effect"),
-    "reset_after": FaultDescription("resets the connection after the request took effect"),
-    "refuse": FaultDescription("refuses the call with a return code of the vendor", ("code",)),
-    "status": FaultDescription("sends a failing HTTP status", ("status", "code", "retry_after_s")),
+    "slow": FaultDescription(message("sends the response late"), ("seconds",)),
+    "drop": FaultDescription(message("closes the connection before it has read the request")),
+    "reset_before": FaultDescription(message("resets the connection before the request takes effect")),
+    "reset_after": FaultDescription(message("resets the connection after the request took effect")),
+    "refuse": FaultDescription(message("refuses the call with a return code of the vendor"), ("code",)),
+    "status": FaultDescription(message("sends a failing HTTP status"), ("status", "code", "retry_after_s")),
     "malformed_json": FaultDescription(
-        "prints the response as real cameras may: one name in it makes the JSON malformed", ("flaw",)
+        message("prints the response as real cameras may: one name in it makes the JSON malformed"), ("flaw",)
     ),
-    "garbage": FaultDescription("sends bytes that are not JSON"),
-    "html": FaultDescription("sends a web page, as the login page of a guest network"),
-    "empty": FaultDescription("sends an empty body"),
-    "endless": FaultDescription("sends a body that never ends"),
-    "silent": FaultDescription("never sends a response"),
+    "garbage": FaultDescription(message("sends bytes that are not JSON")),
+    "html": FaultDescription(message("sends a web page, as the login page of a guest network")),
+    "empty": FaultDescription(message("sends an empty body")),
+    "endless": FaultDescription(message("sends a body that never ends")),
+    "silent": FaultDescription(message("never sends a response")),
 }
 COMMON_PARAMETERS: Final = ("path", "times")
 """The parameters of every kind."""
@@ -52,31 +53,33 @@ class InjectedFault:
     """One thing that goes wrong with some calls. Raises ValueError for a fault that would do nothing."""
 
     kind: FaultKind
-    path: Annotated[str, "the only endpoint whose calls are concerned; without it, all"] = ""
-    times: Annotated[int | None, "how many calls are concerned; 1 unless given"] = 1
+    path: Annotated[str, message("the only endpoint whose calls are concerned; without it, all")] = ""
+    times: Annotated[int | None, message("how many calls are concerned; 1 unless given")] = 1
     """None for every call."""
-    seconds: Annotated[float, "the delay"] = 0
-    code: Annotated[int, "the vendor's return code in the body"] = 0
+    seconds: Annotated[float, message("the delay")] = 0
+    code: Annotated[int, message("the vendor's return code in the body")] = 0
     """0 for a body without one."""
-    status: Annotated[int, "the HTTP status, 400 to 599"] = 0
-    retry_after_s: Annotated[int | None, "the value of the header Retry-After"] = None
+    status: Annotated[int, message("the HTTP status, 400 to 599")] = 0
+    retry_after_s: Annotated[int | None, message("the value of the header Retry-After")] = None
     """None for no such header."""
-    flaw: Annotated[str, f"what is wrong with the JSON: {', '.join(FLAWS)}"] = ""
+    flaw: Annotated[str, message("what is wrong with the JSON: {flaws}", flaws=", ".join(FLAWS))] = ""
 
     def __post_init__(self) -> None:
         """Refuse a fault that would do nothing."""
         if self.kind not in FAULT_KINDS:
-            raise ValueError(f"{self.kind!r} is not a fault; there are {', '.join(FAULT_KINDS)}")
+            raise ValueError(
+                message("{name!r} is not a fault; there are {names}", name=self.kind, names=", ".join(FAULT_KINDS))
+            )
         if self.kind == "slow" and self.seconds <= 0:
-            raise ValueError("slow needs seconds above 0")
+            raise ValueError(message("slow needs seconds above 0"))
         if self.kind == "refuse" and self.code == 0:
-            raise ValueError("refuse needs a code other than 0")
+            raise ValueError(message("refuse needs a code other than 0"))
         if self.kind == "status" and not 400 <= self.status <= 599:
-            raise ValueError(f"status needs a status of 400 to 599, not {self.status}")
+            raise ValueError(message("status needs a status of 400 to 599, not {status}", status=self.status))
         if self.kind == "malformed_json" and self.flaw not in FLAWS:
-            raise ValueError(f"malformed_json needs a flaw of {', '.join(FLAWS)}")
+            raise ValueError(message("malformed_json needs a flaw of {flaws}", flaws=", ".join(FLAWS)))
         if self.times is not None and self.times < 1:
-            raise ValueError(f"times is at least 1, not {self.times}")
+            raise ValueError(message("times is at least 1, not {times}", times=self.times))
 
 
 @dataclass(slots=True)
@@ -86,17 +89,17 @@ class FaultInjection:
     The switches hold for every call; the faults in `queue` for the calls that they name.
     """
 
-    latency_s: Annotated[float, "delays every response by so many seconds"] = 0
-    clock_offset_s: Annotated[float, "sets the server's clock ahead by so many seconds"] = 0
-    date_offset_s: Annotated[float, "sets the header Date ahead of the server's clock by so many seconds"] = 0
-    send_date: Annotated[bool, "leaves out the header Date"] = True
-    changed_certificate: Annotated[bool, "shows another certificate, and cuts connections that saw the former one"] = (
-        False
-    )
-    close_after_answer: Annotated[bool, "closes the connection after every response"] = False
-    client_certificate: Annotated[bool, "demands the old-style client certificate in the handshake; cameras only"] = (
-        False
-    )
+    latency_s: Annotated[float, message("delays every response by so many seconds")] = 0
+    clock_offset_s: Annotated[float, message("sets the server's clock ahead by so many seconds")] = 0
+    date_offset_s: Annotated[float, message("sets the header Date ahead of the server's clock by so many seconds")] = 0
+    send_date: Annotated[bool, message("leaves out the header Date")] = True
+    changed_certificate: Annotated[
+        bool, message("shows another certificate, and cuts connections that saw the former one")
+    ] = False
+    close_after_answer: Annotated[bool, message("closes the connection after every response")] = False
+    client_certificate: Annotated[
+        bool, message("demands the old-style client certificate in the handshake; cameras only")
+    ] = False
     queue: list[InjectedFault] = field(default_factory=list)
     """Faults of single calls; the first that fits a call is taken."""
 
@@ -139,7 +142,7 @@ class FaultSetting(NamedTuple):
     name: str
     type: type[str] | type[int] | type[float] | type[bool]
     """The type of its value."""
-    description: str
+    description: Message
     """Its meaning and unit."""
     default: Any
     """Its value where none is given."""

@@ -27,18 +27,24 @@ _MAX_LOG_PAGES: Final = 6500
 several flushes, and bounded because it needs room on the disk."""
 _LOG_SHARE_OF_DISK: Final = 1 / 200
 
-_READ_ONLY: Final = "it cannot be written to; check the owner and mode of the file and whether the disk is read-only"
+_READ_ONLY: Final = message(
+    "it cannot be written to; check the owner and mode of the file and whether the disk is read-only"
+)
 _REASONS: Final = {
-    sqlite3.SQLITE_FULL: "the disk is full; free some space there",
+    sqlite3.SQLITE_FULL: message("the disk is full; free some space there"),
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_PERM: _READ_ONLY,
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that the folder exists and that its owner runs the gateway",
-    sqlite3.SQLITE_IOERR: "the disk reports an error; it may be full or worn out",
-    sqlite3.SQLITE_CORRUPT: "the database is damaged; start the gateway again, which recovers what can be read",
-    sqlite3.SQLITE_NOTADB: "it is not a database, or a damaged one; start the gateway again",
-    sqlite3.SQLITE_BUSY: "another program has been holding it for too long; close that program",
-    sqlite3.SQLITE_LOCKED: "another program has been holding it for too long; close that program",
-    sqlite3.SQLITE_NOMEM: "there is not enough memory",
+    sqlite3.SQLITE_CANTOPEN: message(
+        "it cannot be opened; check that the folder exists and that its owner runs the gateway"
+    ),
+    sqlite3.SQLITE_IOERR: message("the disk reports an error; it may be full or worn out"),
+    sqlite3.SQLITE_CORRUPT: message(
+        "the database is damaged; start the gateway again, which recovers what can be read"
+    ),
+    sqlite3.SQLITE_NOTADB: message("it is not a database, or a damaged one; start the gateway again"),
+    sqlite3.SQLITE_BUSY: message("another program has been holding it for too long; close that program"),
+    sqlite3.SQLITE_LOCKED: message("another program has been holding it for too long; close that program"),
+    sqlite3.SQLITE_NOMEM: message("there is not enough memory"),
 }
 
 _log = logging.getLogger(__name__)
@@ -65,7 +71,9 @@ def translate_errors(path: Path) -> Iterator[None]:
         reason = _REASONS.get(code)
         if reason is None:
             raise
-        raise _ERRORS.get(code, StateError)(f"{path}: {reason} (SQLite says: {exc})") from exc
+        raise _ERRORS.get(code, StateError)(
+            message("{path}: {reason} (SQLite says: {original})", path=path, reason=reason, original=exc)
+        ) from exc
 
 
 def decode_text(raw: bytes) -> str:
@@ -123,9 +131,7 @@ def _make_private(path: Path) -> None:
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
     except OSError as exc:
-        raise StateError(
-            message("{path}: the database cannot be opened: {reason}", path=path, reason=exc.strerror)
-        ) from exc
+        raise StateError(message("{path}: the database cannot be opened: {reason}", path=path, reason=exc)) from exc
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -150,7 +156,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     pragma(f"journal_size_limit = {log_pages * recovery.PAGE_BYTES}")  # of what one large write has left of the log
     damage = pragma("integrity_check(1)")
     if damage != "ok":
-        raise DatabaseDamaged(f"{path}: the database is damaged ({damage})")
+        raise DatabaseDamaged(message("{path}: the database is damaged ({damage})", path=path, damage=damage))
     if not shrinks and pragma("page_count") > 1:
         pragma("auto_vacuum = INCREMENTAL")
         connection.execute("VACUUM")

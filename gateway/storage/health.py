@@ -72,7 +72,7 @@ def examine(path: Path, *, limit_s: float) -> Health:
         with contextlib.suppress(FileNotFoundError):
             log_size = path.with_name(f"{path.name}-wal").stat().st_size
     except OSError as exc:
-        raise StateError(message("{path}: cannot be read: {reason}", path=path, reason=exc.strerror)) from exc
+        raise StateError(message("{path}: cannot be read: {reason}", path=path, reason=exc)) from exc
     with open_read_only(path) as connection:
         connection.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS_BETWEEN_CHECKS)
         findings.examine(connection)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.errors import StateError
 from gateway.storage.mounts import Mount, find_mount
 from gateway.storage.private_file import write_private
@@ -68,11 +68,15 @@ _RETRY_INTERVAL_S: Final = 0.02
 _PROBE_BYTES: Final = 65536
 """How much is written to see whether there is room: SQLite's shared memory (32 KiB) and the first pages of its log."""
 
-_READ_ONLY: Final = "it cannot be written to; give the gateway's user write access to it, or name another directory"
-_NO_DIRECTORY: Final = "it is not a directory; name another one in storage.directory"
-_FULL: Final = "its disk is full; free some space there"
+_READ_ONLY: Final = message(
+    "it cannot be written to; give the gateway's user write access to it, or name another directory"
+)
+_NO_DIRECTORY: Final = message("it is not a directory; name another one in storage.directory")
+_FULL: Final = message("its disk is full; free some space there")
 _REASONS: Final = {
-    errno.EROFS: "it is on a read-only file system; mount it writable, or name another directory in storage.directory",
+    errno.EROFS: message(
+        "it is on a read-only file system; mount it writable, or name another directory in storage.directory"
+    ),
     errno.EACCES: _READ_ONLY,
     errno.EPERM: _READ_ONLY,
     errno.EEXIST: _NO_DIRECTORY,
@@ -135,7 +139,7 @@ class StateDirectory:
                 message(
                     "{path}: cannot tell whether a gateway runs there: {reason}; try as its user",
                     path=path,
-                    reason=exc.strerror,
+                    reason=exc,
                 )
             ) from exc
         try:
@@ -237,5 +241,5 @@ def _write_probe(path: Path) -> None:
 
 
 def _make_error(path: Path, error: OSError) -> StateError:
-    reason = _REASONS.get(error.errno or 0) or f"{error.strerror}"
+    reason = _REASONS.get(error.errno or 0) or describe_error(error)
     return StateError(message("{path}: cannot be used as the state directory: {reason}", path=path, reason=reason))

@@ -68,7 +68,7 @@ def read_log(file: Path | None) -> str:
                 stream.seek(max(0, file.stat().st_size - _MAX_LOG_BYTES))
                 return stream.read(_MAX_LOG_BYTES).decode("utf-8", "replace")
         except OSError as exc:
-            raise StateError(message("{file} cannot be read: {reason}", file=file, reason=exc.strerror)) from exc
+            raise StateError(message("{file} cannot be read: {reason}", file=file, reason=exc)) from exc
     try:
         done = subprocess.run(_READ_JOURNAL, capture_output=True, timeout=_JOURNAL_TIMEOUT_S, check=True)  # noqa: S603  constant
     except (OSError, subprocess.SubprocessError) as exc:
@@ -93,5 +93,5 @@ def write_bundle(target: Path, parts: Mapping[str, Any], redactor: Redactor) -> 
                 entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
                 archive.addfile(entry, io.BytesIO(content))
     except OSError as exc:
-        raise StateError(message("{target} cannot be written: {reason}", target=target, reason=exc.strerror)) from exc
+        raise StateError(message("{target} cannot be written: {reason}", target=target, reason=exc)) from exc
     return list(parts)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
 
+from firmware_tools.language import message
 from gateway.changed_settings import load_all_settings
 from gateway.errors import GatewayError, SettingsError
 from gateway.outbox.item_table import Count, count_items
@@ -107,4 +108,4 @@ async def _ask_gateway(settings: Settings, connect: Connect) -> dict[str, Any]:
                 "outbox.json": {state: list(map(bundle.remove_content, some)) for state, some in items.items()},
             }
     except (GatewayError, TimeoutError) as exc:
-        return {"status.json": {"error": str(exc) or "the running gateway does not respond"}}
+        return {"status.json": {"error": str(exc) or message("the running gateway does not respond")}}

@@ -177,7 +177,8 @@ async def wait_for_rejoin(context: ProvisioningContext) -> str:
                 raise _not_found_failure(context)
             may_ask_person = False
             await context.wait_for_person(
-                "return_to_lan", "go back to the store's network, then go on: the camera has been told to join it"
+                "return_to_lan",
+                message("go back to the store's network, then go on: the camera has been told to join it"),
             )
             deadline = loop_time() + timeouts.person_s
         if await context.pause():

@@ -94,7 +94,7 @@ class FfmpegProcess(asyncio.SubprocessProtocol):
         text = self._errors.decode(errors="replace")
         codec = _UNSUPPORTED_CODEC.search(text)
         if codec is not None:
-            return f"the codec is {codec[1].upper()}, which browsers do not show"
+            return message("the codec is {codec}, which browsers do not show", codec=codec[1].upper())
         lines = [line for line in text.splitlines() if line.strip()]
         return "".join(character for character in lines[-1] if character.isprintable())[:300] if lines else ""
 
@@ -187,7 +187,7 @@ async def run_ffmpeg(arguments: Sequence[str]) -> AsyncIterator[FfmpegProcess]:
     try:
         _, process = await loop.subprocess_exec(FfmpegProcess, program, *arguments, env=_ENVIRONMENT, cwd="/")
     except OSError as exc:
-        reason = f"ffmpeg cannot be started: {exc.strerror or exc}"
+        reason = message("ffmpeg cannot be started: {reason}", reason=exc)
         raise Overloaded(reason, retry_after_s=_RETRY_AFTER_S) from exc
     try:
         yield process

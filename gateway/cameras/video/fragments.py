@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from firmware_tools.language import message
+
 MAX_INIT_BYTES: Final = 64 * 1024
 """The largest initialisation segment."""
 MAX_FRAGMENT_BYTES: Final = 4 * 1024 * 1024
@@ -100,7 +102,7 @@ class FragmentParser:
                 self._moof = box
             elif kind == b"mdat":
                 if not self._moof or not self._timescale:
-                    raise MalformedFragments("a mdat box without moof and moov before it")
+                    raise MalformedFragments(message("a mdat box without moof and moov before it"))
                 is_key, decode_time = _parse_moof(self._moof)
                 yield Fragment(self._moof + box, is_key, decode_time)
                 self._moof = b""
@@ -113,7 +115,7 @@ class FragmentParser:
         size, kind = int.from_bytes(received[:4]), bytes(received[4:8])
         limit = MAX_FRAGMENT_BYTES if kind in (b"mdat", b"mfra") else MAX_INIT_BYTES
         if kind not in (b"ftyp", b"moov", b"moof", b"mdat", *_IGNORED):
-            raise MalformedFragments(f"an unknown box {kind!r}")
+            raise MalformedFragments(message("an unknown box {kind!r}", kind=kind))
         if not _HEADER_BYTES <= size <= limit:
             raise MalformedFragments(f"a box {kind!r} of {size} bytes")
         if len(received) < size:
@@ -129,11 +131,11 @@ def parse_init_segment(data: bytes) -> InitSegment:
     header = _find(media, b"mdhd")
     timescale = _number(header, 20 if _version(header) == 1 else 12, 4)
     if not timescale:
-        raise MalformedFragments("a time scale of 0")
+        raise MalformedFragments(message("a time scale of 0"))
     descriptions = _find(media, b"minf", b"stbl", b"stsd")
     entry = next(_boxes(descriptions[8:]), None)
     if entry is None or len(entry.content) < _SAMPLE_ENTRY_BYTES:
-        raise MalformedFragments("no description of a picture")
+        raise MalformedFragments(message("no description of a picture"))
     codec = _decode_kind(entry.kind)
     if codec in ("avc1", "avc3"):
         configuration = _find(entry.content[_SAMPLE_ENTRY_BYTES:], b"avcC")
@@ -159,7 +161,7 @@ def _first_sample_flags(track: memoryview) -> int:
     if run_flags & 0x400:
         return _number(run, offset + 4 * bool(run_flags & 0x100) + 4 * bool(run_flags & 0x200), 4)
     if not header_flags & 0x20:
-        raise MalformedFragments("a fragment that does not say whether it is a key frame")
+        raise MalformedFragments(message("a fragment that does not say whether it is a key frame"))
     return _number(header, 8 + 8 * bool(header_flags & 0x1) + sum(4 for bit in (2, 8, 16) if header_flags & bit), 4)
 
 
@@ -168,7 +170,7 @@ def _find(inside: memoryview, *path: bytes) -> memoryview:
     for kind in path[:_MAX_DEPTH]:
         found = next((box for box in _boxes(inside) if box.kind == kind), None)
         if found is None:
-            raise MalformedFragments(f"no box {kind.decode()}")
+            raise MalformedFragments(message("no box {name}", name=kind.decode()))
         inside = found.content
     return inside
 
@@ -177,14 +179,16 @@ def _boxes(inside: memoryview) -> Iterator[_Box]:
     while len(inside) >= _HEADER_BYTES:
         size = int.from_bytes(inside[:4])
         if not _HEADER_BYTES <= size <= len(inside):
-            raise MalformedFragments(f"a box of {size} bytes inside one of {len(inside)}")
+            raise MalformedFragments(
+                message("a box of {size} bytes inside one of {count}", size=size, count=len(inside))
+            )
         yield _Box(bytes(inside[4:8]), inside[_HEADER_BYTES:size])
         inside = inside[size:]
 
 
 def _number(inside: memoryview, offset: int, size: int) -> int:
     if offset + size > len(inside):
-        raise MalformedFragments("a box that is too short")
+        raise MalformedFragments(message("a box that is too short"))
     return int.from_bytes(inside[offset : offset + size])
 
 

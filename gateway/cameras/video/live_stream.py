@@ -151,12 +151,12 @@ class LiveStream:
             self._report_trouble(exc.detail)
             raise
         except MalformedFragments as exc:
-            self._report_trouble(f"the picture cannot be read: {exc}")
+            self._report_trouble(message("the picture cannot be read: {reason}", reason=exc))
             raise CameraUnreachable(
                 message("the picture of the camera {sn} cannot be read: {reason}", sn=self.sn, reason=exc)
             ) from exc
         except Exception:
-            self._report_trouble("the gateway failed")
+            self._report_trouble(message("the gateway failed"))
             raise
         finally:
             self.pid = None
@@ -174,7 +174,7 @@ class LiveStream:
                     message("no picture of the camera {sn} came for {timeout_s:g} s", sn=self.sn, timeout_s=timeout_s)
                 )
             if not data:
-                reason = picture.find_problem() or "it ended"
+                reason = picture.find_problem() or message("it ended")
                 raise CameraUnreachable(
                     message("the picture of the camera {sn} broke off: {reason}", sn=self.sn, reason=reason)
                 )
@@ -190,7 +190,11 @@ class LiveStream:
         self._segment = segment
         self._clear_group()
         if not segment.is_h264:
-            problem = f"the camera {self.sn} sends {segment.codec_name}, which browsers do not show: set it to H.264"
+            problem = message(
+                "the camera {sn} sends {codec_name}, which browsers do not show: set it to H.264",
+                sn=self.sn,
+                codec_name=segment.codec_name,
+            )
             self._set_status(StreamStatus("unsupported", problem=problem).with_segment(segment))
 
     def _publish(self, fragment: Fragment) -> None:

@@ -37,16 +37,20 @@ async def play(sn: str, period: Period, source: PictureSource, viewer: Viewer) -
                 if status.state == "unsupported":
                     break
             if data is None:
-                status = StreamStatus("frozen", problem=f"the recording of the camera {sn} stopped")
+                status = StreamStatus("frozen", problem=message("the recording of the camera {sn} stopped", sn=sn))
             elif segment is None:
-                problem = picture.find_problem() or "nothing was recorded then"
-                status = StreamStatus("ended", problem=f"the camera {sn} plays nothing: {problem}")
+                problem = picture.find_problem() or message("nothing was recorded then")
+                status = StreamStatus(
+                    "ended", problem=message("the camera {sn} plays nothing: {problem}", sn=sn, problem=problem)
+                )
             elif status.state != "unsupported":
                 status = StreamStatus("ended").with_segment(segment)
     except Problem as exc:
         status = StreamStatus("ended", problem=exc.detail)
     except MalformedFragments as exc:
-        status = StreamStatus("ended", problem=f"the recording of the camera {sn} cannot be read: {exc}")
+        status = StreamStatus(
+            "ended", problem=message("the recording of the camera {sn} cannot be read: {reason}", sn=sn, reason=exc)
+        )
     finally:
         viewer.send_status(status)
         viewer.end()
@@ -57,5 +61,7 @@ def _begin(sn: str, viewer: Viewer, segment: InitSegment) -> StreamStatus:
         status = StreamStatus("live").with_segment(segment)
         viewer.begin(status, segment)
         return status
-    problem = f"the camera {sn} recorded {segment.codec_name}, which browsers do not show"
+    problem = message(
+        "the camera {sn} recorded {codec_name}, which browsers do not show", sn=sn, codec_name=segment.codec_name
+    )
     return StreamStatus("unsupported", problem=problem).with_segment(segment)

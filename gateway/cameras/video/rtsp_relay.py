@@ -94,7 +94,7 @@ class RtspRelay:
                 first, separator, rest = one.raw.partition(b"\r\n")
                 writer.write(first.replace(local, real, 1) + separator + rest)
             await writer.drain()
-        raise RtspRefused("the player has gone")
+        raise RtspRefused(message("the player has gone"))
 
     async def _to_player(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -151,10 +151,9 @@ async def _connect(address: RtspAddress, interface: str) -> tuple[asyncio.Stream
             )
         ) from exc
     except OSError as exc:
-        reason = exc.strerror or str(exc)
         raise CameraUnreachable(
             message(
-                "the camera's stream at {host}:{port} cannot be reached: {reason}", host=host, port=port, reason=reason
+                "the camera's stream at {host}:{port} cannot be reached: {reason}", host=host, port=port, reason=exc
             )
         ) from exc
 
@@ -165,7 +164,7 @@ def _check_response(raw: bytes) -> bool:
     if status is None:
         return False  # a request of the camera's own, which no player needs to answer
     if 300 <= int(status[1]) < 400:
-        raise RtspRefused("the camera redirected to another address, which is not followed")
+        raise RtspRefused(message("the camera redirected to another address, which is not followed"))
     return True
 
 
@@ -197,10 +196,10 @@ def _text_size(received: bytearray) -> int | None:
     end = received.find(b"\r\n\r\n", 0, _MAX_HEAD_BYTES)
     if end < 0:
         if len(received) >= _MAX_HEAD_BYTES:
-            raise RtspRefused("the camera sent something that is not RTSP")
+            raise RtspRefused(message("the camera sent something that is not RTSP"))
         return None
     length = _LENGTH.search(received, 0, end + 2)
     body_bytes = int(length[1]) if length is not None else 0
     if body_bytes > _MAX_BODY_BYTES:
-        raise RtspRefused("the camera sent a description of its stream that is too large")
+        raise RtspRefused(message("the camera sent a description of its stream that is too large"))
     return end + 4 + body_bytes

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.host_name import is_host_name
 
@@ -46,18 +47,20 @@ class AddressPolicy:
             parts = urlsplit(url)
             port = (443 if parts.scheme == "https" else 80) if parts.port is None else parts.port
         except ValueError:
-            raise _invalid_url("is no URL") from None
+            raise _invalid_url(message("is no URL")) from None
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host or len(url) > MAX_URL_LENGTH or not url.isprintable():
             raise _invalid_url(
-                "must be an http:// or https:// address of a till, such as http://192.168.1.20:8000/events"
+                message("must be an http:// or https:// address of a till, such as http://192.168.1.20:8000/events")
             )
         if parts.username or parts.password or parts.fragment:
-            raise _invalid_url("must hold no user, password or fragment")
+            raise _invalid_url(message("must hold no user, password or fragment"))
         if port == 0:
-            raise _invalid_url("must name a port from 1 to 65535")
+            raise _invalid_url(message("must name a port from 1 to 65535"))
         if not _is_ip_address(host) and not _is_host_name(host):
-            raise _invalid_url(f"{host} is neither a host name nor an IP address such as 192.168.1.20")
+            raise _invalid_url(
+                message("{host} is neither a host name nor an IP address such as 192.168.1.20", host=host)
+            )
         if (reason := self.find_objection(host, port)) is not None:
             raise _invalid_url(reason)
 
@@ -69,13 +72,15 @@ class AddressPolicy:
             return self._find_own_port(host, port) if host.rstrip(".").lower() == "localhost" else None
         address = getattr(address, "ipv4_mapped", None) or address
         if not any(address.version == network.version and address in network for network in _LOCAL_NETWORKS):
-            return f"{host} is not in the store's network: events are pushed to private addresses only"
+            return message(
+                "{host} is not in the store's network: events are pushed to private addresses only", host=host
+            )
         if address.is_loopback or str(address) in self._own_addresses():
             return self._find_own_port(host, port)
         return None
 
     def _find_own_port(self, host: str, port: int) -> str | None:
-        return f"{host}:{port} is this gateway itself" if port in self.ports else None
+        return message("{host}:{port} is this gateway itself", host=host, port=port) if port in self.ports else None
 
 
 class LocalResolver(AbstractResolver):
@@ -98,7 +103,7 @@ class LocalResolver(AbstractResolver):
         found = await self._look_up(host, port, family)
         objections = {one["host"]: self._policy.find_objection(one["host"], port) for one in found}
         if all(objections.values()):
-            reasons = "; ".join(filter(None, objections.values())) or "has no address"
+            reasons = "; ".join(filter(None, objections.values())) or message("has no address")
             raise AddressNotAllowed(f"{host}: {reasons}")
         return [one for one in found if objections[one["host"]] is None]
 

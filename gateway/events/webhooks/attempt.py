@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
+from firmware_tools.language import message
 from gateway.errors import InvalidRequest
 from gateway.events.webhooks.address import AddressPolicy
 from gateway.events.webhooks.table import Webhook
@@ -71,9 +72,11 @@ async def send(
         ) as response:
             status = response.status
     except TimeoutError:
-        return AttemptOutcome(None, "it did not answer in time")
+        return AttemptOutcome(None, message("it did not answer in time"))
     except (aiohttp.ClientError, OSError) as exc:
-        return AttemptOutcome(None, f"it cannot be reached: {exc}"[:_MAX_REASON_LENGTH])
+        return AttemptOutcome(None, message("it cannot be reached: {reason}", reason=exc)[:_MAX_REASON_LENGTH])
     except InvalidRequest as exc:
         return AttemptOutcome(None, exc.detail)
-    return AttemptOutcome(status, None if 200 <= status < 300 else f"it answered with HTTP status {status}")
+    return AttemptOutcome(
+        status, None if 200 <= status < 300 else message("it answered with HTTP status {status}", status=status)
+    )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from firmware_tools.language import message
 from gateway.storage import migrations
 from gateway.storage.migrations import Migration
 from gateway.storage.private_file import find_free_name, sync_folder
@@ -49,14 +50,14 @@ def recover(path: Path, known: Sequence[Migration], *, create: Create) -> str:
         write_log_back(damaged)
     schema = _read_schema(damaged) or copy or SchemaCopy([migration.name for migration in known], {})
     if is_rebuilt:
-        report = "an earlier start recovered what can be read"
+        report = message("an earlier start recovered what can be read")
     else:
         reports = _rebuild(path, damaged, schema, known, create)
-        report = f"recovered into a new one: {'; '.join(map(str, reports))}"
+        report = message("recovered into a new one: {names}", names="; ".join(map(str, reports)))
     _erase(damaged, [schema.root_pages[table] for table in migrations.UNCOPIED_TABLES & schema.root_pages.keys()])
     aside = find_free_name(path.with_name(f"{path.name}.corrupt"))
     damaged.rename(aside)
-    return f"{report}; the damaged file is kept as {aside}"
+    return message("{report}; the damaged file is kept as {aside}", report=report, aside=aside)
 
 
 def _recovering_path(path: Path) -> Path:
