@@ -102,7 +102,7 @@ CHANGEABLE: Final = (
     ChangeableSetting(
         "discovery",
         "interval_s",
-        message("Seconds between searches"),
+        message("Time between searches"),
         message("0: only when somebody asks for it."),
     ),
     ChangeableSetting(
@@ -114,7 +114,7 @@ CHANGEABLE: Final = (
     ChangeableSetting(
         "outbox",
         "max_bytes",
-        message("Room for calls that wait, in bytes"),
+        message("Room for calls that wait"),
         message("How much of the disk they may take while the cloud is away."),
     ),
     ChangeableSetting(
@@ -148,17 +148,40 @@ def load_all_settings(path: Path | None, *, sets_aside: bool = False) -> LoadedS
     problem = ""
     settings = main
     try:
-        settings = apply_changes(main, read_changes(file))
-    except ValidationError as exc:
-        problem = message("{where}: {reason}", where=file, reason=describe_errors(exc))
+        settings = _apply_file(main, file)
     except SettingsError as exc:
         # Whoever may not look into the state directory does not know whether there is a second file.
         hidden = isinstance(exc.__cause__, PermissionError) and not sets_aside
         problem = "" if hidden else describe_error(exc)
-        sets_aside = sets_aside and not isinstance(exc.__cause__, OSError)
-    if problem and sets_aside:
-        _set_aside(file, problem)
+        if sets_aside and isinstance(exc.__cause__, OSError):
+            _log.error("%s; it does not count, and the main settings file alone does", problem)
+        elif sets_aside:
+            _set_aside(file, problem)
     return LoadedSettings(read_secret_files(settings, str(path or message("the environment"))), problem)
+
+
+def _apply_file(main: Settings, file: Path) -> Settings:
+    """Return the settings with those of a second file. Raises `SettingsError`."""
+    try:
+        return apply_changes(main, read_changes(file))
+    except ValidationError as exc:
+        raise SettingsError(message("{where}: {reason}", where=file, reason=describe_errors(exc))) from exc
+
+
+def set_aside_invalid(main: Settings, file: Path) -> str:
+    """Rename a second file that would not count over the main settings; return why, or an empty text."""
+    try:
+        _apply_file(main, file)
+    except SettingsError as exc:
+        problem = describe_error(exc)
+        _set_aside(file, problem)
+        return problem
+    return ""
+
+
+def list_set_aside(directory: Path) -> list[str]:
+    """Return the names of second files in a state directory that were not valid, and so do not count."""
+    return sorted(one.name for one in directory.glob(f"{CHANGED_SETTINGS_FILE}.bad-*"))
 
 
 def read_changes(file: Path) -> Changes:

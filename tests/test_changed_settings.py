@@ -74,3 +74,9 @@ def test_a_wrong_one_stops_nothing_and_is_set_aside_by_the_service_alone(main: P
     assert problem
     assert second(main).with_name("settings.toml.bad-1").read_bytes() == content
     assert load_all_settings(main, sets_aside=True).problem == ""
+
+
+def test_one_that_cannot_be_read_is_logged_and_stops_nothing(main: Path, caplog: pytest.LogCaptureFixture) -> None:
+    second(main).mkdir()
+    assert load_all_settings(main, sets_aside=True).settings.cloud.shop_id == "1"
+    assert str(second(main)) in caplog.text

@@ -42,7 +42,7 @@ ALLOWED = {
     | {LISTS, CARD_GUIDE},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
-    "gateway.backup": PARTS | {"gateway.outbox"},
+    "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.outbox"},
     "gateway.support": PARTS | {"gateway.changed_settings"} | {"gateway.outbox"},
     "gateway.app": PARTS
     | {

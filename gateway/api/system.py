@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.api.readings import try_read
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
+from gateway.changed_settings import list_set_aside
 from gateway.outbox.model import Stats
 from gateway.protocol.catalogue import CATALOGUE
 
@@ -42,6 +43,7 @@ async def status(context: RequestContext) -> web.StreamResponse:
                 "other_accounts": None if others is None else [other.describe() for other in others],
             },
             "storage": {"volatile": gateway.directory.volatile_mount is not None},
+            "settings": {"set_aside": await asyncio.to_thread(list_set_aside, gateway.directory.path)},
             "services": [report.describe() for report in gateway.supervisor.reports()],
         }
     )

@@ -16,13 +16,14 @@ from tomlkit.exceptions import TOMLKitError
 from firmware_tools.language import message
 from gateway.backup import archive
 from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
+from gateway.changed_settings import set_aside_invalid
 from gateway.errors import SettingsError, StateError
 from gateway.outbox.table import hold
 from gateway.settings import Settings, load_settings, parse_settings
 from gateway.storage import health, migrations
 from gateway.storage.database import Database
 from gateway.storage.private_file import copy_rights, find_free_name, write_private
-from gateway.storage.state_directory import DATABASE_FILE, PROCESS_FILES, StateDirectory
+from gateway.storage.state_directory import CHANGED_SETTINGS_FILE, DATABASE_FILE, PROCESS_FILES, StateDirectory
 
 _STAGE: Final = "restoring"
 """The folder in the state directory into which the archive's state is extracted."""
@@ -61,9 +62,11 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
             )
         )
     own = _load_own_settings(settings_file)
-    text = None
+    text, new = None, own
     if contents.settings is not None:
-        text = _keep_directory(contents.settings, settings_file, message("the settings in {file}", file=file))
+        where = message("the settings in {file}", file=file)
+        text = _keep_directory(contents.settings, settings_file, where)
+        new = parse_settings(text, where, with_secret=False)
     directory = StateDirectory.acquire(own.state_directory, gives_to_owner=True)
     try:
         if shutil.disk_usage(directory.path).free < contents.database_bytes:
@@ -74,7 +77,8 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
                     database_bytes=contents.database_bytes,
                 )
             )
-        return await _Restoration(file, manifest, text, directory.path, settings_file, replace=replace).run()
+        restoration = _Restoration(file, manifest, text, directory.path, settings_file, new, replace=replace)
+        return await restoration.run()
     except OSError as exc:
         raise StateError(
             message(
@@ -122,6 +126,7 @@ class _Restoration:
         settings: str | None,
         directory: Path,
         settings_file: Path,
+        new_settings: Settings,
         *,
         replace: bool,
     ) -> None:
@@ -131,6 +136,8 @@ class _Restoration:
         self._directory = directory
         self._settings_file = settings_file
         self._replace = replace
+        self._new_settings = new_settings
+        """The settings that the next start reads, apart from those changed in the console."""
         self._moved_aside: list[str] = []
         self._left_out: dict[str, str] = {}
         """Files that were not restored: their paths, by setting."""
@@ -145,6 +152,7 @@ class _Restoration:
             stage.mkdir(mode=0o700)
             archive.extract(self._file, self._manifest, STATE, stage)
             held = await _prepare_database(stage / DATABASE_FILE)
+            problem = set_aside_invalid(self._new_settings, stage / CHANGED_SETTINGS_FILE)
             self._write_files(files)
             self._replace_state(old, stage)
         finally:
@@ -157,6 +165,7 @@ class _Restoration:
             "held": held,
             "put_aside": self._moved_aside,
             "left_out": self._left_out,
+            "changed_settings": problem or None,
         }
 
     def _find_old_state(self) -> list[Path]:

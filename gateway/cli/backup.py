@@ -52,6 +52,13 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
                     path=path,
                 )
             )
+        if done["changed_settings"]:
+            print_message(
+                message(
+                    "the settings that were changed in the console do not count, and are set aside: {reason}",
+                    reason=done["changed_settings"],
+                )
+            )
         if done["held"]:
             print_message(
                 message(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
@@ -23,6 +24,7 @@ from gateway.changed_settings import (
 from gateway.console.form import Form
 from gateway.console.page import ConsolePage, PageContext, is_private
 from gateway.console.shop import SETTINGS, TABS
+from gateway.console.units import Unit, choose_unit, list_units, parse_quantity
 from gateway.errors import Conflict, FieldError, InvalidRequest, SettingsError, StateError
 from gateway.settings import Settings, describe_errors, load_settings
 from gateway.storage.state_directory import CHANGED_SETTINGS_FILE
@@ -62,6 +64,10 @@ class SettingField:
     """What can be ticked, with its meaning."""
     bounds: dict[str, Any]
     """HTML attributes that bound the value."""
+    units: Sequence[Unit]
+    """The units that can be chosen; none if it has no unit."""
+    unit: Unit | None
+    """The unit of the value that is filled in."""
     source: Message
     """Where the value comes from."""
     is_fixed: bool
@@ -174,7 +180,13 @@ def _read_form(form: Form) -> dict[tuple[str, str], Any]:
             given[key] = form.is_ticked(name)
         elif name in form.fields:
             lines = [line.strip() for line in form.text(name).splitlines()]
-            given[key] = [line for line in lines if line] if control == "lines" else form.text(name)
+            units = list_units(setting.key)
+            if control == "lines":
+                given[key] = [line for line in lines if line]
+            elif units:
+                given[key] = parse_quantity(form.text(name), form.text(f"{name}.unit"), units)
+            else:
+                given[key] = form.text(name)
     return given
 
 
@@ -224,6 +236,10 @@ def _make_field(view: SettingsView, setting: ChangeableSetting, wrong: set[str],
     key = (setting.section, setting.key)
     control = _find_control(setting)
     value = "" if control == "password" else given.get(key, _value(view.next, key))
+    units = list_units(setting.key)
+    unit = choose_unit(units, value) if units else None
+    if unit is not None and isinstance(value, int | float):
+        value = value / unit.factor
     if control == "number" and isinstance(value, float) and value.is_integer():
         value = int(value)
     [item] = get_args(_find_model(setting).model_fields[setting.key].annotation) if control == "choices" else [None]
@@ -234,7 +250,9 @@ def _make_field(view: SettingsView, setting: ChangeableSetting, wrong: set[str],
         control,
         "\n".join(value) if control == "lines" else value,
         choices,
-        _find_bounds(setting),
+        {"min": 0, "step": "any"} if units else _find_bounds(setting),
+        units,
+        unit,
         _SOURCES[source],
         source == "environment",
         setting.name in wrong,

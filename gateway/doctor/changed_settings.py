@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from firmware_tools.language import describe_error, message
-from gateway.changed_settings import apply_changes, read_changes
+from gateway.changed_settings import apply_changes, list_set_aside, read_changes
 from gateway.doctor.check import CheckContext, Finding, Status
 from gateway.errors import SettingsError
 from gateway.settings import describe_errors
@@ -28,8 +28,7 @@ def _check(context: CheckContext, file: Path) -> list[Finding]:
     except SettingsError as exc:
         status: Status = "skipped" if isinstance(exc.__cause__, PermissionError) else "warning"
         return [Finding(status, describe_error(exc), what_to_do=advice)]
-    bad = sorted(one.name for one in file.parent.glob(f"{file.name}.bad-*")) if file.parent.is_dir() else []
-    if bad:
+    if bad := list_set_aside(file.parent):
         what = message("settings that were changed in the console were not valid and do not count")
         return [Finding("warning", what, ", ".join(bad[:10]), advice)]
     names = ", ".join(f"{section}.{key}" for section, key in changes)

@@ -171,6 +171,19 @@ async def test_what_comes_back_is_private_and_goes_on_anew(machine: Machine, fil
     assert sorted(one.name for one in machine.state.iterdir()) == ["gateway.db", "gateway.db-schema", "gateway.lock"]
 
 
+async def test_changed_settings_that_are_not_valid_are_set_aside(machine: Machine, tmp_path: Path) -> None:
+    (machine.state / "settings.toml").write_text("[video]\nmax_streams = 99\n")
+    file = machine.backup(tmp_path / "invalid.tar.gz")
+    done = await machine.restore(file, replace=True)
+    assert "video.max_streams" in done["changed_settings"]
+    assert not (machine.state / "settings.toml").exists()
+    assert "99" in (machine.state / "settings.toml.bad-1").read_text()
+    (machine.state / "settings.toml").write_text("[video]\nmax_streams = 3\n")
+    file = machine.backup(tmp_path / "valid.tar.gz")
+    assert (await machine.restore(file, replace=True))["changed_settings"] is None
+    assert "3" in (machine.state / "settings.toml").read_text()
+
+
 async def test_passwords_of_work_under_way_stay_behind(machine: Machine, file: Path) -> None:
     assert machine.rows("SELECT state FROM provisioning_job") == [(WIFI_PASSWORD,)], "the backup takes nothing away"
     assert WIFI_PASSWORD.encode() not in unpacked(file)

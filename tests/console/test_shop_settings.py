@@ -1,6 +1,7 @@
 """The settings that are changed in the console."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,24 @@ def test_nothing_that_leads_elsewhere_or_decides_on_trust_may_be_changed() -> No
     keys = {one.key for one in CHANGEABLE}
     assert not keys & {"base_url", "public_url", "camera_url", "ca_file", "directory", "secret_key", "hosts", "host"}
     assert not any(one.key.endswith(("_file", "_url", "_hosts")) for one in CHANGEABLE)
+
+
+async def test_sizes_and_durations_are_filled_in_with_a_unit(console: Console) -> None:
+    await console.sign_in("admin")
+    _, html = await console.get("shop/settings")
+    assert re.search(r'name="outbox.max_bytes"[^>]* value="512"', html)
+    assert '<option value="MB" selected>' in html
+    assert re.search(r'name="discovery.interval_s"[^>]* value="', html)
+    units = {"outbox.max_bytes": "1.5", "outbox.max_bytes.unit": "GB"}
+    units |= {"discovery.interval_s": "2", "discovery.interval_s.unit": "min"}
+    response, _ = await console.post("shop/settings", **FORM | units, csrf=await console.csrf())
+    assert response.status == 303
+    text = (console.gateway.directory.path / "settings.toml").read_text()
+    assert "max_bytes = 1610612736" in text
+    assert "interval_s = 120" in text
+    _, html = await console.get("shop/settings")
+    assert re.search(r'name="outbox.max_bytes"[^>]* value="1536"', html)
+    units = {"outbox.max_bytes": "many", "outbox.max_bytes.unit": "GB"}
+    response, html = await console.post("shop/settings", **FORM | units, csrf=await console.csrf())
+    assert response.status == 400
+    assert 'value="many"' in html

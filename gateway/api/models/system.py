@@ -107,6 +107,16 @@ class ServiceReportDocument(Document):
     )
 
 
+class SettingsStatusDocument(Document):
+    """The settings that were changed in the console."""
+
+    set_aside: list[str] = Field(
+        description="Files with changed settings that were not valid and do not count; "
+        "they lie in the state directory.",
+        examples=[[]],
+    )
+
+
 class StatusDocument(Document):
     """The gateway at a glance."""
 
@@ -117,6 +127,7 @@ class StatusDocument(Document):
     outbox: OutboxStatusDocument = Field(description="The outbox.")
     relay: RelayStatusDocument = Field(description="The way from the outbox to the cloud.")
     storage: StorageStatusDocument = Field(description="Where the state is kept.")
+    settings: SettingsStatusDocument = Field(description="The settings that were changed in the console.")
     services: list[ServiceReportDocument] = Field(
         description="The parts of the gateway that run all the time, and jobs."
     )
