@@ -237,6 +237,7 @@ class Gateway:
             self.cameras,
             self.provisioning,
             steps,
+            self.hotspots,
             self.system_events,
             self.supervisor,
             scan=self.discovery.scan,

@@ -78,6 +78,11 @@ class RunBody(Body):
         description="The number of cameras that lose their face groups, as `erases` says it: a person agrees to that.",
         examples=[19],
     )
+    confirm_offline: bool | None = Field(
+        default=None,
+        description="Whether this machine may leave the shop's network to join the hotspots of new cameras; needed "
+        "only where it has no other interface there. With `false`, a person joins them.",
+    )
     dry_run: bool = Field(default=False, description="Whether only to say what would be done.")
     only: Literal["failed"] | None = Field(
         default=None, description="`failed`: only cameras that are not done, and only their steps that are not."
@@ -129,10 +134,12 @@ async def run_site_plan(context: RequestContext) -> web.StreamResponse:
     """Start the run, or say what it would do."""
     body = await read_body(context.request, RunBody)
     shop = context.gateway.shop
-    request = RunRequest(only_failed=body.only == "failed", confirm_erase=body.confirm_erase)
+    request = RunRequest(
+        only_failed=body.only == "failed", confirm_erase=body.confirm_erase, confirm_offline=body.confirm_offline
+    )
     if body.dry_run:
         mark_unchanged(context.request)
-        return json_response(shop.describe_dry_run(request))
+        return json_response(await shop.describe_dry_run(request))
     await shop.start_run(request)
     document: dict[str, Any] = shop.describe()
     name_object(context.request, f"{len(document['cameras'])} cameras")

@@ -47,7 +47,9 @@ async def check(context: CommandContext, api: ApiClient, plan: Path) -> None:
 @_PLAN_ARGUMENT
 @click.option("--dry-run", is_flag=True, help="Only say what would be done to which camera, and what would be erased.")
 @click.option("--only", type=click.Choice(["failed"]), help="Only cameras that are not done.")
-@click.option("--yes", is_flag=True, help="Agree that the cameras that are activated lose their face groups.")
+@click.option(
+    "--yes", is_flag=True, help="Agree to what would be asked: lost face groups, and leaving the shop's network."
+)
 @with_api
 async def run(context: CommandContext, api: ApiClient, plan: Path, dry_run: bool, only: str | None, yes: bool) -> None:
     """Set up all cameras of a list: Wi-Fi, activation, name, settings, cloud, events, picture.
@@ -67,6 +69,8 @@ async def run(context: CommandContext, api: ApiClient, plan: Path, dry_run: bool
     if erases:
         await _confirm(context, erases, yes)
         wanted["confirm_erase"] = erases
+    if would["hotspots"] is not None and would["hotspots"]["interrupts_shop"]:
+        wanted["confirm_offline"] = await _confirm_offline(context, would["hotspots"]["detail"], yes)
     async with _stop_on_interrupt(api):
         document = await _follow(api, wanted)
     context.emit(document, _print_status)
@@ -134,6 +138,13 @@ async def _confirm(context: CommandContext, erases: int, given: bool) -> None:
         fail(message("nothing was sent: {count} cameras would lose their face groups", count=erases))
 
 
+async def _confirm_offline(context: CommandContext, effect: str, given: bool) -> bool:
+    """Tell whether this machine may leave the shop's network to join hotspots; else a person joins them."""
+    if given or not context.can_prompt:
+        return given
+    return await context.confirm(message("{effect} Go on so? If not, you join the hotspots yourself", effect=effect))
+
+
 async def _follow(api: ApiClient, wanted: dict[str, Any]) -> dict[str, Any]:
     """Start the run, tell how far it is, and return the plan when it has ended."""
     document: dict[str, Any] = await api.post(f"{_PLAN_PATH}/run", wanted)
@@ -191,6 +202,8 @@ def _print_dry_run(document: dict[str, Any]) -> None:
         for action in camera["actions"]:
             print_line(f"  {action['step']:<10} {action['text']}")
     print_line(message("{count} cameras would lose their face groups", count=document["erases"]))
+    if document["hotspots"] is not None:
+        print_line(message("hotspots: {detail}", detail=document["hotspots"]["detail"]))
 
 
 def _print_status(document: dict[str, Any]) -> None:

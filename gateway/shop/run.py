@@ -11,6 +11,7 @@ from gateway.runtime.supervisor import Supervisor
 from gateway.shop.bring_up import BringUp
 from gateway.shop.camera_steps import CameraSteps, StepAction
 from gateway.shop.failures import make_plan_failure
+from gateway.shop.hotspot_walk import HotspotWalk
 from gateway.shop.plan import WifiNetwork
 from gateway.shop.progress import CameraProgress, PlanStepFailed, StepOutcome
 from gateway.shop.steps import PLAN_STEP_NAMES, PlanStepName
@@ -25,13 +26,14 @@ _log: Final = logging.getLogger(__name__)
 
 
 class PlanRun:
-    """One run. `finish` is awaited with each camera when the run has done with it."""
+    """One run. `finish` is awaited with each camera when the run has done with it; `walk` is None without hotspots."""
 
     def __init__(
         self,
         cameras: Sequence[CameraProgress],
         wifi: WifiNetwork | None,
         bring_up: BringUp,
+        walk: HotspotWalk | None,
         steps: CameraSteps,
         supervisor: Supervisor,
         *,
@@ -44,6 +46,7 @@ class PlanRun:
         self._cameras = cameras
         self._wifi = wifi
         self._bring_up = bring_up
+        self._walk = walk
         self._steps = steps
         self._supervisor = supervisor
         self._slots = asyncio.Semaphore(max_concurrency)
@@ -55,7 +58,12 @@ class PlanRun:
     async def run(self) -> None:
         """Work on all cameras, and return when that has ended for each."""
         await self._bring_up.scan()
+        for camera in self._cameras:
+            camera.active = True
         jobs = [self._supervisor.start_job("site plan camera", self._work(camera)) for camera in self._cameras]
+        if self._walk is not None:
+            walk = self._supervisor.start_job("walk through hotspots", self._walk.run(self._cameras))
+            jobs.append(walk)
         try:
             await asyncio.wait(jobs)
         except asyncio.CancelledError:
@@ -65,7 +73,6 @@ class PlanRun:
             raise
 
     async def _work(self, camera: CameraProgress) -> None:
-        camera.active = True
         try:
             await self._take_steps(camera)
         except PlanStepFailed as exc:

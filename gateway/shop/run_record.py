@@ -21,6 +21,8 @@ class RunRecord:
     """When it began, in Unix seconds."""
     ended_at: float | None = None
     """When it ended, in Unix seconds."""
+    use_hotspots: bool = False
+    """Whether the gateway joins the hotspots of cameras."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class RunRequest:
     """Only cameras that are not done yet; the steps that were taken are not looked at again."""
     confirm_erase: int | None = None
     """The number of cameras that a person agreed may lose their face groups."""
+    confirm_offline: bool | None = None
+    """Whether this machine may leave the shop's network to join hotspots; None if nobody was asked."""
 
 
 def to_stored(plan: SitePlan, progress: list[CameraProgress], run: RunRecord) -> StoredPlan:

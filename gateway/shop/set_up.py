@@ -22,6 +22,8 @@ from gateway.shop import events
 from gateway.shop.bring_up import BringUp
 from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.dry_run import describe_actions
+from gateway.shop.hotspot_walk import HotspotVisits, HotspotWalk
+from gateway.shop.hotspots import HotspotSupport
 from gateway.shop.plan import PlannedCamera, SitePlan
 from gateway.shop.plan_check import check_identities, list_notes, will_be_activated
 from gateway.shop.plan_table import WIFI_SECRET, SitePlanTable
@@ -43,6 +45,7 @@ class SiteSetUp:
         cameras: Cameras,
         provisioning: Provisioning,
         steps: CameraSteps,
+        hotspots: HotspotVisits,
         system_events: SystemEvents,
         supervisor: Supervisor,
         *,
@@ -56,6 +59,7 @@ class SiteSetUp:
         self._cameras = cameras
         self._provisioning = provisioning
         self._steps = steps
+        self._hotspots = hotspots
         self._system_events = system_events
         self._supervisor = supervisor
         self._max_concurrency = max_concurrency
@@ -192,11 +196,19 @@ class SiteSetUp:
 
     # The run
 
-    def describe_dry_run(self, request: RunRequest) -> dict[str, Any]:
+    async def describe_dry_run(self, request: RunRequest) -> dict[str, Any]:
         """Return what a run would do to which cameras. Raises `NotFound`."""
         plan, chosen = self.plan, self._choose(request)
+        support = await self._describe_hotspots(chosen)
         return {
             "erases": self._count_erased(chosen),
+            "hotspots": None
+            if support is None
+            else {
+                "available": support.available,
+                "interrupts_shop": support.interrupts_shop,
+                "detail": support.effect or support.reason,
+            },
             "cameras": [
                 {
                     "sn": one.sn or None,
@@ -219,10 +231,11 @@ class SiteSetUp:
             self._cameras.require_credentials()
             chosen = self._choose(request)
             self._check_confirmation(request, self._count_erased(chosen))
+            use_hotspots = await self._may_use_hotspots(request, chosen)
             for one in chosen:
                 one.interrupt()
                 one.restart(only_failed=request.only_failed)
-            self._run = RunRecord("running", time.time())
+            self._run = RunRecord("running", time.time(), use_hotspots=use_hotspots)
             await self._save_all()
             self._start_job(chosen)
             self._system_events.add(events.PlanRunBegan(cameras=len(chosen)))
@@ -234,6 +247,23 @@ class SiteSetUp:
             )
             raise InvalidRequest([FieldError("confirm_erase", reason)])
 
+    async def _describe_hotspots(self, cameras: list[CameraProgress]) -> HotspotSupport | None:
+        """Return whether hotspots can be joined, or None if no camera needs that."""
+        if self.plan.wifi is None or all(map(self._bring_up.is_on_lan, cameras)):
+            return None
+        return await self._hotspots.describe()
+
+    async def _may_use_hotspots(self, request: RunRequest, cameras: list[CameraProgress]) -> bool:
+        support = await self._describe_hotspots(cameras)
+        if support is None or not support.available:
+            return False
+        if support.interrupts_shop and request.confirm_offline is None:
+            reason = message(
+                "must be true or false: {effect} With false, a person joins the hotspots", effect=support.effect
+            )
+            raise InvalidRequest([FieldError("confirm_offline", reason)])
+        return not support.interrupts_shop or request.confirm_offline is True
+
     def _start_job(self, cameras: list[CameraProgress]) -> None:
         self._job = self._supervisor.start_job("site plan", self._work(cameras))
 
@@ -242,6 +272,7 @@ class SiteSetUp:
             cameras,
             self.plan.wifi,
             self._bring_up,
+            self._make_walk() if self._run.use_hotspots else None,
             self._steps,
             self._supervisor,
             max_concurrency=self._max_concurrency,
@@ -252,6 +283,13 @@ class SiteSetUp:
         )
         await run.run()
         await self._end_run("failed" if any(one.state != "done" for one in self._progress) else "done")
+
+    def use_hotspots(self, hotspots: HotspotVisits) -> None:
+        """Join hotspots by other means from now on."""
+        self._hotspots = hotspots
+
+    def _make_walk(self) -> HotspotWalk:
+        return HotspotWalk(self._hotspots, self._registry, self._provisioning, scan=self._bring_up.scan)
 
     async def stop_run(self) -> None:
         """Stop the run; what was done stays. Raises `NotFound`, and `Conflict` if none is under way."""

@@ -57,6 +57,16 @@ class Site:
         return document
 
 
+def failures(document: dict[str, Any]) -> list[str]:
+    """Return what is not right, camera by camera, for messages."""
+    return [
+        f"{camera['sn']} {step['name']} {step['state']} {step['reason']}: {step['detail']}"
+        for camera in document["cameras"]
+        for step in camera["steps"]
+        if step["state"] not in ("done", "skipped")
+    ]
+
+
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with SimulatedStore(cameras=3) as store:

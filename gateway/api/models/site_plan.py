@@ -105,8 +105,22 @@ class DryRunCameraDocument(Document):
     actions: list[PlannedActionDocument] = Field(description="What would be done, in order.")
 
 
+class HotspotSupportDocument(Document):
+    """Whether the gateway can join the hotspots of new cameras, and what that means for whom."""
+
+    available: bool = Field(description="Whether it can. If not, a person has to join them.")
+    interrupts_shop: bool = Field(
+        description="Whether this machine leaves the shop's network meanwhile: `confirm_offline` has to say whether it "
+        "may."
+    )
+    detail: str = Field(description="What will happen to whom, or why it cannot, for people.")
+
+
 class SitePlanDryRunDocument(Document):
     """What a run would do."""
 
     erases: int = Field(description="How many cameras it may activate, which erases their face groups.")
+    hotspots: HotspotSupportDocument | None = Field(
+        description="Whether hotspots can be joined; null if no camera needs that."
+    )
     cameras: list[DryRunCameraDocument] = Field(description="The cameras that it would work on.")
