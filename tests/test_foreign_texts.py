@@ -150,6 +150,7 @@ def test_a_refused_call_and_refused_settings_are_told_in_chinese() -> None:
     [
         reasons.DROPPED,
         reasons.NO_OBJECT,
+        "the cloud does not know this product (not_exist_list)",
         str(fill(reasons.NO_SENDING, reason=fill(reasons.UNKNOWN_ENDPOINT, path="'old/one'"))),
         str(fill(reasons.TOO_LARGE, size=9, max_bytes=8)),
         str(fill(reasons.UNREADABLE, reason="Expecting value (line 1, column 1)")),

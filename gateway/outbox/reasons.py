@@ -17,11 +17,12 @@ TOO_LARGE: Final = template("it has {size} bytes in a form, and one call holds a
 FAILED: Final = template("the gateway failed to send it: {reason}")
 UNCLEAR: Final = template("the outcome is not known, look at the cloud before it is sent again: {reason}")
 _INFERRED: Final = template("{meaning} (inferred)")
+_LISTED: Final = template("{meaning} ({result_list})")
 _REFUSED: Final = template("the cloud refused {path} with code {code}: {meaning}")
 
 _TEMPLATES: Final = (
     DROPPED, LOST, NO_TEXTS, NO_OBJECT, UNREADABLE, NOT_TEXT, UNKNOWN_ENDPOINT, NO_SENDING, NO_FILE_NAME, TOO_LARGE,
-    FAILED, UNCLEAR, _REFUSED, _INFERRED,
+    FAILED, UNCLEAR, _REFUSED, _INFERRED, _LISTED,
 )  # fmt: skip
 """The templates of reasons; of two that fit a text, the first one counts."""
 
