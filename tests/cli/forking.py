@@ -46,7 +46,8 @@ async def fork_command(words: Sequence[str], environment: Mapping[str, str], *st
         await ended.wait()
     finally:
         loop.remove_reader(process.sentinel)
-        process.kill()
+        if not ended.is_set():
+            process.kill()
         process.join()
         status = process.exitcode
         process.close()
