@@ -19,8 +19,8 @@ CONTENTS: Final = (
 )
 RELEASES: Final = ("bookworm", "trixie")
 BOOT_S: Final = 60
-_HIERARCHIES: Final = tuple(Path("/sys/fs/cgroup", name) for name in ("", "unified", "systemd"))
-"""Where control groups are: version 2 alone, or version 2 beside version 1."""
+_HIERARCHIES: Final = tuple(Path("/sys/fs/cgroup", name) for name in ("", "unified", "systemd", "memory"))
+"""Where control groups are: version 2 alone, or version 2 beside version 1, which then bounds memory."""
 T = TypeVar("T")
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -103,6 +103,30 @@ class Machine:
         self.leader = wait(lambda: _init_below(outer), BOOT_S, "its init")
         wait(lambda: self.run("systemctl is-system-running", check=False).strip() in ("running", "degraded"), BOOT_S)
 
+    def limit_memory(self, unit: str, size: int) -> Callable[[], int]:
+        """See that a unit has at most `size` bytes of memory; return what counts the processes that ended by that.
+
+        Where the kernel of this machine bounds memory by control groups of version 1, systemd in the container cannot,
+        and the bound is set from outside. The unit's processes so far do not count then, but those that they start.
+        """
+        [inside] = (_find_unified() / self._group).rglob(unit)
+        if (inside / "memory.max").exists():
+            assert int((inside / "memory.max").read_text()) == size
+            counts = inside / "memory.events"
+        else:
+            outside = _HIERARCHIES[3] / self._group
+            outside.mkdir()
+            (outside / "memory.limit_in_bytes").write_text(str(size))
+            for process in (inside / "cgroup.procs").read_text().split():
+                (outside / "cgroup.procs").write_text(process)
+            counts = outside / "memory.oom_control"
+
+        def count_kills() -> int:
+            lines = dict(line.split() for line in counts.read_text().splitlines())
+            return int(lines["oom_kill"])
+
+        return count_kills
+
     def cut(self) -> None:
         """Cut the power: everything in it ends at once, as by kill -9."""
         if self._container is None:
@@ -122,9 +146,9 @@ class Machine:
         # A control group of its own, since the container's systemd takes the one that it is started in, and a process
         # number space around it: a container outlives an nspawn that is killed.
         self._group = f"sunmi-{uuid.uuid4().hex[:8]}"
-        unified = _HIERARCHIES[0] if (_HIERARCHIES[0] / "cgroup.procs").exists() else _HIERARCHIES[1]
-        (unified / self._group).mkdir()
-        enter = f'echo $$ > {unified / self._group}/cgroup.procs && exec "$@"'
+        group = _find_unified() / self._group
+        group.mkdir()
+        enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
         around = ["timeout", "-s", "KILL", str(timeout), "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         nspawn = ["systemd-nspawn", "--quiet", "--private-network", "--register=no", "--keep-unit"]
         settings = ["env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"]
@@ -141,6 +165,11 @@ class Machine:
             return not any(group.exists() for group in groups)
 
         wait(gone, 20, "end of its control groups")
+
+
+def _find_unified() -> Path:
+    """Return the hierarchy of version 2."""
+    return next(one for one in _HIERARCHIES if (one / "cgroup.subtree_control").exists())
 
 
 def _init_below(process: int) -> int:

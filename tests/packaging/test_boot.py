@@ -250,12 +250,6 @@ def test_pictures_stay_within_the_units_limits(machine_with_ffmpeg: Machine) -> 
     wait(lambda: set(list_children(machine)) - {child}, RESTART_S, "another ffmpeg")
     limits = {name: show(machine, name) for name in ("OOMPolicy", "MemoryMax")}
     assert limits == {"OOMPolicy": "continue", "MemoryMax": str(MEMORY_MAX)}
-    group = "/sys/fs/cgroup/system.slice/sunmi-gateway.service"
-    if "memory.max" in machine.run(f"ls {group}"):  # else this kernel has no limits of memory for a container
-        machine.run(
-            f"sh -c 'echo $$ >{group}/cgroup.procs; echo 900 >/proc/self/oom_score_adj; exec tail /dev/zero'; :",
-        )
-        assert "oom" in journal(machine).lower()
     assert (show(machine, "MainPID"), show(machine, "NRestarts")) == (gateway, "0")
     print(f"gateway and ffmpeg together, in kB: {used.split()[1::3]}")  # noqa: T201
 
