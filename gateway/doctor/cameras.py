@@ -264,6 +264,11 @@ def _describe_problem(sn: str, problem: GatewayError) -> Finding:
             return Finding(
                 "failed", message("{sn} answers, but what it sends cannot be read", sn=sn), problem.detail, advice
             )
+        case VendorRefused():
+            advice = message(
+                "see the findings on whose camera it is and on its clock; the code's meaning: sunmi-gateway catalogue"
+            )
+            return Finding("failed", message("{sn} answers, but refuses the call", sn=sn), problem.detail, advice)
         case Problem():
             advice = message("check its power and its network, then `sunmi-gateway discover`")
             return Finding("failed", message("{sn} does not respond as it should", sn=sn), problem.detail, advice)

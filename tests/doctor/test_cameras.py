@@ -134,6 +134,16 @@ async def test_a_clock_that_is_days_away(resident: Any, cameras: list[SimulatedC
     assert advice in (await resident.one("camera_clocks")).what_to_do
 
 
+async def test_a_camera_that_refuses_the_time_has_power_and_a_network(
+    resident: Any, cameras: list[SimulatedCamera]
+) -> None:
+    cameras[0].faults.clock_offset_s = 400 * 86400
+    found = (await resident("cameras"))["cameras"][0]
+    assert (found.status, found.what) == ("failed", f"{cameras[0].sn} answers, but refuses the call")
+    assert "clock" in found.what_to_do
+    assert "power" not in found.what_to_do
+
+
 async def test_a_date_that_is_not_the_cameras_clock(resident: Any, cameras: list[SimulatedCamera]) -> None:
     cameras[0].faults.date_offset_s = 8 * 3600
     await resident("cameras")
