@@ -171,7 +171,13 @@ async def wait_for_rejoin(context: ProvisioningContext) -> str:
             )
         moved = any(not device.hotspot and device.address != job.wifi_address for device in devices)
         if not in_hotspot and (moved or decided) and (devices or not job.via_hotspot) and await context.answers():
-            return message("is on the network at {address}", address=context.camera.address)
+            if moved or job.via_hotspot:
+                return message("is on the network at {address}", address=context.camera.address)
+            return message(
+                "is at {address} as before; if that is by its cable, whether it joins {ssid!r} shows only without it",
+                address=context.camera.address,
+                ssid=job.request.ssid,
+            )
         if loop_time() >= deadline:
             if not may_ask_person:
                 raise _not_found_failure(context)

@@ -50,6 +50,15 @@ async def test_a_camera_on_a_cable_is_only_activated(lab: Lab) -> None:
     assert list(camera.state.groups) == ["stranger", "regular"]
 
 
+async def test_whether_a_camera_on_a_cable_joins_a_network_is_not_promised(lab: Lab) -> None:
+    await lab.camera(hotspot=False, wifi_passwords={SSID: "another one"})
+    await lab.scan()
+    lab.shorten(leave_s=0.1)
+    job = await lab.run(WIFI)
+    assert job.state == "done"
+    assert f"whether it joins '{SSID}' shows only without it" in job.get_step("rejoin").detail
+
+
 async def test_a_camera_that_is_ours_already_is_not_activated_again(lab: Lab) -> None:
     camera = await lab.camera(hotspot=False, activated=True)
     await lab.scan()
