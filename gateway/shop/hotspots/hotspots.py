@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # imported only where NetworkManager may be
 
 DEFAULT_LIMIT_S: Final = 300.0
 """How long the interface stays in one hotspot at most."""
+_FRESH_S: Final = 15
+"""How old a look at a network may be: NetworkManager refuses to search again within some seconds."""
 
 
 class Hotspots:
@@ -124,6 +127,7 @@ class Hotspots:
 
     async def _search(self, network_manager: "NetworkManager", device: WifiDevice) -> dict[str, Hotspot]:
         """Search for networks, and return the hotspots among them by the path of the access point."""
+        seen_since = int(time.clock_gettime(time.CLOCK_BOOTTIME)) - _FRESH_S
         objects = await network_manager.get_objects()
         before = objects.read(device.path, "Device.Wireless", "LastScan", -1)
         await network_manager.request_scan(device.path)
@@ -133,7 +137,7 @@ class Hotspots:
             if objects.read(device.path, "Device.Wireless", "LastScan", -1) != before:
                 break
             await asyncio.sleep(self._timeouts.poll_s)
-        return find_hotspots(objects, device)
+        return find_hotspots(objects, device, seen_since=seen_since)
 
 
 def _find_access_point(found: Mapping[str, Hotspot], hotspot: Hotspot) -> str | None:

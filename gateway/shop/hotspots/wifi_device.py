@@ -195,11 +195,16 @@ def describe_support(device: WifiDevice, interfaces: Sequence[Interface]) -> Hot
     return HotspotSupport(interface=device.interface, network=device.profile_id, other_interfaces=others, effect=effect)
 
 
-def find_hotspots(objects: Objects, device: WifiDevice) -> dict[str, Hotspot]:
-    """Return the hotspots of cameras that a device sees, the strongest first, by the path of the access point."""
+def find_hotspots(objects: Objects, device: WifiDevice, *, seen_since: int = 0) -> dict[str, Hotspot]:
+    """Return the hotspots of cameras that a device sees, the strongest first, by the path of the access point.
+
+    `seen_since` is a time in seconds since the machine was started. Networks are listed for minutes after their end.
+    """
     found: dict[str, Hotspot] = {}
     for path in objects.read(device.path, "Device.Wireless", "AccessPoints", [NO_OBJECT]):
-        hotspot = _read_hotspot(objects, path, device.interface) if isinstance(path, str) else None
+        if not isinstance(path, str) or 0 <= objects.read(path, "AccessPoint", "LastSeen", -1) < seen_since:
+            continue
+        hotspot = _read_hotspot(objects, path, device.interface)
         if hotspot is not None:
             found[path] = hotspot
     strongest = sorted(found.items(), key=lambda item: (-item[1].signal, item[1].ssid, item[1].bssid))

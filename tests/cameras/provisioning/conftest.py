@@ -36,6 +36,8 @@ class Lab:
         self.table = ProvisioningJobTable(bench.database)
         self.visible: Callable[[Any], bool] = lambda camera: True
         self.published: list[tuple[str, str, str | None]] = []
+        self.interface = "lo"
+        """Where cameras are seen."""
         self.moves = 0
         self.provisioning = self.make(timeouts)
 
@@ -73,7 +75,7 @@ class Lab:
         devices = [
             DiscoveredDevice(
                 address=camera.address,
-                interface="lo",
+                interface=self.interface,
                 found_by="broadcast",
                 sn=camera.sn,
                 model=camera.state.model,

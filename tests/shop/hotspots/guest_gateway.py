@@ -21,7 +21,7 @@ from gateway.doctor.check import CheckContext, run_checks
 from gateway.doctor.checks import CHECKS
 from gateway.settings import load_settings
 from gateway.shop.hotspots import Hotspot
-from gateway.shop.hotspots.set_up import provision_in_hotspot
+from gateway.shop.hotspots.set_up import HotspotSetUp
 from tests.shop.hotspots.guest_cameras import APP_ID, PASSWORD, SECRET_KEY, SSID, serial_number
 
 SETTINGS = f"""
@@ -60,7 +60,8 @@ async def set_up(gateway: Gateway, number: int) -> None:
             ssid=SSID, password=PASSWORD, activation_number=f"number of {number}", confirm_erase=True,
             name=f"Door {number}",
         )  # fmt: skip
-        job = await provision_in_hotspot(gateway.hotspots, hotspot, gateway.provisioning, sn, request)
+        through_hotspot = HotspotSetUp(gateway.hotspots, gateway.provisioning, scan=gateway.discovery.scan)
+        job = await through_hotspot.provision(hotspot, sn, request)
     camera = gateway.registry.get(sn)
     report(
         "set up", number=number, state=job.state, detail=job.detail, name=camera.name, activation=camera.activation,

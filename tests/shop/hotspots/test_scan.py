@@ -1,5 +1,7 @@
 """Hotspots among the networks that are seen: names are bytes that anybody near can choose."""
 
+import time
+
 from dbus_fast import Variant
 
 from gateway.shop.hotspots import Hotspot, Hotspots
@@ -39,6 +41,16 @@ async def test_hostile_networks_are_left_out(hotspots: Hotspots, network_manager
     network_manager.offer(b"SUNMI_0004", "02:00:00:00:00:04", Mode=Variant("u", 1))
     network_manager.offer(b"SUNMI_0005", "02:00:00:00:00:05", Ssid=Variant("s", "SUNMI_0005"))
     assert [one.ssid for one in await hotspots.scan()] == ["SUNMI_4512"]
+
+
+async def test_what_was_last_seen_before_the_search_is_gone(
+    hotspots: Hotspots, network_manager: SimulatedNetworkManager
+) -> None:
+    now = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+    network_manager.offer(b"SUNMI_0001", "02:00:00:00:00:01", LastSeen=Variant("i", now - 60))
+    network_manager.offer(b"SUNMI_0002", "02:00:00:00:00:02", LastSeen=Variant("i", now))
+    network_manager.offer(b"SUNMI_0003", "02:00:00:00:00:03", LastSeen=Variant("i", -1))
+    assert sorted(one.ssid for one in await hotspots.scan()) == ["SUNMI_0002", "SUNMI_0003", "SUNMI_4512"]
 
 
 async def test_the_list_is_bounded(hotspots: Hotspots, network_manager: SimulatedNetworkManager) -> None:
