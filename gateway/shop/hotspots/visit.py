@@ -120,12 +120,13 @@ class HotspotVisit:
     async def _create_checkpoint(self) -> str:
         """Have NetworkManager remember the present state; wait for the end of a checkpoint that a crash has left."""
         deadline = asyncio.get_running_loop().time() + self._timeouts.checkpoint_s + 5
+        others: list[Any] = [NO_OBJECT]  # one that was in the way may have ended right after the refusal
         while True:
             try:
-                return await self._network_manager.create_checkpoint(self._device.path, self._timeouts.checkpoint_s)
+                checkpoint = await self._network_manager.create_checkpoint(
+                    self._device.path, self._timeouts.checkpoint_s
+                )
             except NetworkManagerError as exc:
-                objects = await self._network_manager.get_objects()
-                others: list[Any] = objects.read(ROOT, "", "Checkpoints", [])
                 if not others or asyncio.get_running_loop().time() >= deadline:
                     raise HotspotsUnavailable(
                         message(
@@ -135,7 +136,17 @@ class HotspotVisit:
                             reason=str(exc),
                         )
                     ) from exc
+                objects = await self._network_manager.get_objects()
+                others = objects.read(ROOT, "", "Checkpoints", [])
+            else:
+                await self._refresh_device()
+                return checkpoint
             await asyncio.sleep(self._timeouts.poll_s)
+
+    async def _refresh_device(self) -> None:
+        """Look at the device again: a checkpoint that has just ended may have connected it."""
+        found = find_devices(await self._network_manager.get_objects())
+        self._device = next((one for one in found if one.path == self._device.path), self._device)
 
     async def _activate(self, hotspot: Hotspot, access_point: str) -> JoinedHotspot:
         try:

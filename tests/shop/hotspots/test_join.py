@@ -240,3 +240,20 @@ async def test_killed_in_a_hotspot(
         assert network_manager.connected_to == "SUNMI_4512"
     assert_restored(network_manager)
     assert network_manager.calls.count("CheckpointRollback") == 1
+
+
+async def test_a_checkpoint_that_ends_right_after_it_was_in_the_way(
+    hotspots: Hotspots, network_manager: SimulatedNetworkManager
+) -> None:
+    refusal = ("org.freedesktop.NetworkManager.InvalidArguments", "device is already included in a checkpoint")
+    network_manager.refusals["CheckpointCreate"] = refusal
+
+    async def visit() -> None:
+        async with hotspots.join(HOTSPOT):
+            pass
+
+    task = asyncio.create_task(visit())
+    await until(lambda: "CheckpointCreate" in network_manager.calls)
+    network_manager.refusals.clear()
+    await task
+    assert_restored(network_manager)
