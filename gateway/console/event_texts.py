@@ -90,7 +90,8 @@ def _describe_details(event: Event) -> Message:
     """Return what is known beside that, as a short line."""
     data: Any = json.loads(event.data)
     shown = {name: data[name] for name in _DETAILS if isinstance(data.get(name), str)}
-    return join(", ", [_describe(name, value) for name, value in shown.items() if value not in ("", "unknown")])
+    texts = [_describe(name, value) for name, value in shown.items() if value not in ("", "unknown")]
+    return join(", ", dict.fromkeys(texts))  # a group may have the name of its type
 
 
 def _describe(name: str, value: str) -> str:

@@ -1,9 +1,10 @@
+import json
 import re
 
 from playwright.async_api import Browser, expect
 
 from gateway.console import event_texts
-from gateway.events.event import NewEvent
+from gateway.events.event import Event, NewEvent
 from gateway.protocol.event_type import EVENT_TYPES
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console, open_browser_session
@@ -60,3 +61,9 @@ async def test_the_newest_events_come_first(console: Console) -> None:
 
 def test_every_type_of_event_has_words() -> None:
     assert set(event_texts._TEXTS) == set(EVENT_TYPES)
+
+
+def test_a_group_that_has_the_name_of_its_type_is_named_once() -> None:
+    data = {"gender": "female", "age_range": "19-28", "group_type": "stranger", "group_name": "stranger"}
+    shown = event_texts.show_event(Event("a", 1, 0, "face.seen", "camera", None, json.dumps(data)))
+    assert shown.details == "woman, 19-28, new visitor"
