@@ -31,6 +31,7 @@ ALLOWED = {
     "gateway.settings": FOUNDATION | {VALIDATION_TEXTS},
     "gateway.storage": FOUNDATION,
     "gateway.changed_settings": PARTS,
+    "gateway.boot_settings": PARTS,
     "gateway.simulator": FOUNDATION,
     "gateway.discovery": PARTS,
     "gateway.cameras": PARTS | {"gateway.discovery"},
@@ -62,6 +63,7 @@ ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {"gateway.doctor"}
 ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support", CARD_GUIDE}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.console",
+    "gateway.boot_settings",
     "gateway.simulator",
     COMMAND_LANGUAGE,
 }

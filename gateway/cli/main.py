@@ -18,6 +18,7 @@ _GLOBAL_FLAGS: Final = ("--json", "--no-input")
 _MODULES: Final = {
     "authority": ("authority",),
     "backup": ("backup", "restore"),
+    "boot_settings": ("take_settings",),
     "cameras": ("cameras", "discover"),
     "cloud": ("cloud",),
     "demo": ("demo",),

@@ -1,0 +1,169 @@
+"""Settings from the boot partition of an appliance: a person without a login puts a file there, which is taken once.
+
+Any computer can write to that partition (FAT). Root takes the file before the service starts. One replacement of the
+settings file does everything, and the new one names the SHA-256 of what was taken: after a power cut the file was
+taken wholly or not at all, and it is never taken twice.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from firmware_tools.language import Language, Message, describe_error, message, translate
+from gateway.errors import SettingsError, StateError
+from gateway.settings import parse_settings
+from gateway.storage.private_file import copy_rights, find_free_name, sync_folder, write_private
+
+FILE_NAMES: Final = ("sunmi-gateway.toml", "sunmi-gateway.toml.txt")
+"""How the file is named; the second is what Windows makes of the first where it hides the ends of names."""
+LOG_FILE: Final = "sunmi-gateway.log.txt"
+"""What became of the file, beside it."""
+MAX_BYTES: Final = 65536
+"""No file is larger."""
+SERVICE_GROUP: Final = "sunmi-gateway"
+"""The group of the service, which has to read the settings."""
+
+_ENCODINGS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+"""What the editors of Windows write, by how a file begins."""
+
+
+class TakenSettings(NamedTuple):
+    """What became of a file on the boot partition."""
+
+    file: Path
+    """The file."""
+    settings_file: Path
+    """Where the settings are now."""
+    put_aside: Path | None
+    """The earlier settings file; None if there was none."""
+    is_repeat: bool
+    """Whether the file had been taken before, and was only removed now."""
+    left_because: str
+    """Why the file could not be removed; empty if it was."""
+
+
+def take_boot_settings(folders: Sequence[Path], settings_file: Path) -> TakenSettings | None:
+    """Take the settings of the file in the first folder that has one; None if none has.
+
+    Writes what happened into a file beside it, for a person who has nothing else. Raises `SettingsError` if the
+    settings are not valid and `StateError` if they cannot be read or written: then they stay as they are, and so does
+    the file.
+    """
+    for folder in folders:
+        found = [folder / name for name in FILE_NAMES if (folder / name).is_file()]
+        if not found:
+            continue
+        try:
+            done = _take(found, settings_file)
+        except (SettingsError, StateError) as exc:
+            _write_log(
+                folder,
+                message("The settings were not taken, and the earlier ones stay. Mend this, and start again:"),
+                describe_error(exc),
+            )
+            raise
+        if done is not None:
+            _write_log(folder, message("The settings were taken; the gateway starts with them."), done.left_because)
+        return done
+    return None
+
+
+def _take(found: Sequence[Path], settings_file: Path) -> TakenSettings | None:
+    file = found[0]
+    if len(found) > 1:
+        names = " + ".join(one.name for one in found)
+        raise SettingsError(message("there are two files, {names}: delete one of them", names=names))
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as exc:
+        raise StateError(message("{path}: cannot be read: {reason}", path=file, reason=exc.strerror)) from exc
+    if not content.strip(b"\0"):  # overwritten, but not removed any more before a power cut
+        _erase(file)
+        return None
+    text = _decode(file.name, content)
+    parse_settings(text, file.name)
+    mark = f"# Taken from the boot partition, {file.name}, SHA-256 {hashlib.sha256(content).hexdigest()}"
+    try:
+        earlier = settings_file.read_bytes() if settings_file.exists() else None
+        is_repeat = earlier is not None and mark.encode() in earlier.splitlines()
+        aside = None
+        if not is_repeat:
+            for abandoned in settings_file.parent.glob(f".{settings_file.name}.*"):
+                abandoned.unlink()
+            aside = _put_aside(settings_file, earlier) if earlier is not None else None
+            write_private(settings_file, f"{mark}\n{text}".encode())
+        _let_service_read(settings_file)
+    except OSError as exc:
+        raise StateError(
+            message("{path}: cannot be written: {reason}", path=settings_file, reason=exc.strerror)
+        ) from exc
+    return TakenSettings(file, settings_file, aside, is_repeat, _erase(file))
+
+
+def _decode(name: str, content: bytes) -> str:
+    """Return the text of a file that any editor may have written. Raises `SettingsError`."""
+    if len(content) > MAX_BYTES:
+        raise SettingsError(message("{path}: is larger than {max_bytes} bytes", path=name, max_bytes=MAX_BYTES))
+    mark, encoding = next((one for one in _ENCODINGS if content.startswith(one[0])), (b"", "utf-8"))
+    try:
+        text = content[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as exc:
+        raise SettingsError(message("{path}: is no text in UTF-8: save it as UTF-8", path=name)) from exc
+    return text.replace("\r\n", "\n")
+
+
+def _put_aside(settings_file: Path, earlier: bytes) -> Path:
+    """Keep the earlier settings, once also where a power cut came between. Raises `OSError`."""
+    name = f"{settings_file.name}.replaced"
+    for kept in settings_file.parent.glob(f"{name}-*"):
+        if kept.is_file() and kept.read_bytes() == earlier:
+            return kept
+    aside = find_free_name(settings_file.with_name(name))
+    write_private(aside, earlier)
+    copy_rights(settings_file.stat(), aside)
+    return aside
+
+
+def _let_service_read(settings_file: Path) -> None:
+    """Give the file to the service's group, where root runs this and the group exists. Raises `OSError`."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        with contextlib.suppress(LookupError):
+            shutil.chown(settings_file, group=SERVICE_GROUP)
+            settings_file.chmod(0o640)
+
+
+def _erase(file: Path) -> str:
+    """Overwrite and remove a file, which may hold secrets; return why not, or an empty text.
+
+    Flash memory may keep the earlier content all the same.
+    """
+    try:
+        with file.open("r+b") as stream:
+            stream.write(bytes(file.stat().st_size))
+            stream.flush()
+            os.fsync(stream.fileno())
+        file.unlink()
+        sync_folder(file.parent)
+    except OSError as exc:
+        return message(
+            "{path} could not be removed ({reason}): delete it, since it may hold secrets",
+            path=file.name,
+            reason=exc.strerror,
+        )
+    return ""
+
+
+def _write_log(folder: Path, headline: Message, detail: str) -> None:
+    """Write what happened, in both languages, as the editors of Windows read it. The partition may be read-only."""
+    parts = [headline, detail] if detail else [headline]
+    lines = [translate(part, language) for language in Language for part in parts]
+    text = "\ufeff" + "\r\n".join([*lines, ""])
+    file = folder / LOG_FILE
+    with contextlib.suppress(OSError):
+        if not (file.exists() and file.read_bytes() == text.encode()):
+            file.write_bytes(text.encode())

@@ -1,0 +1,179 @@
+"""Settings from the boot partition: what any editor writes is taken once, wholly or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.boot_settings import LOG_FILE, MAX_BYTES, take_boot_settings
+from gateway.errors import SettingsError
+
+SERVICE_UNIT = Path(__file__).parents[1] / "packaging" / "debian" / "sunmi-gateway.service"
+
+TEXT = '[cloud]\r\napp_id = "A1"\r\nsecret_key = "the-account-secret"\r\n[provisioning]\r\nssid = "门店"\r\n'
+EARLIER = '[cloud]\napp_id = "EARLIER"\n'
+
+
+@pytest.fixture
+def boot(tmp_path: Path) -> Path:
+    folder = tmp_path / "boot"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Path:
+    (tmp_path / "etc").mkdir()
+    file = tmp_path / "etc" / "gateway.toml"
+    file.write_text(EARLIER)
+    return file
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["sunmi-gateway.toml", "sunmi-gateway.toml.txt"])
+def test_what_any_editor_writes_is_taken(boot: Path, settings_file: Path, encoding: str, name: str) -> None:
+    (boot / name).write_bytes(TEXT.encode(encoding))
+    settings_file.chmod(0o640)
+    done = take_boot_settings([boot.with_name("missing"), boot], settings_file)
+    assert done is not None
+    assert settings_file.read_text(encoding="utf-8").partition("\n")[2] == TEXT.replace("\r\n", "\n")
+    assert settings_file.stat().st_mode & 0o777 == 0o640
+    assert done.put_aside == settings_file.with_name("gateway.toml.replaced-1")
+    assert done.put_aside.read_text() == EARLIER
+    assert done.put_aside.stat().st_mode & 0o777 == 0o640
+    assert [one.name for one in boot.iterdir()] == [LOG_FILE]
+    log = (boot / LOG_FILE).read_bytes().decode("utf-8-sig")
+    assert "The settings were taken" in log
+    assert "the-account-secret" not in log
+
+
+def test_there_may_be_no_earlier_settings_and_no_file(boot: Path, settings_file: Path) -> None:
+    settings_file.unlink()
+    assert take_boot_settings([boot], settings_file) is None
+    assert not list(boot.iterdir())
+    (boot / "sunmi-gateway.toml").write_bytes(TEXT.encode())
+    done = take_boot_settings([boot], settings_file)
+    assert done is not None
+    assert done.put_aside is None
+    assert "A1" in settings_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'[cloud]\napp_id = 7\nshop = "x"\n[server]\nport = "no"\n', "cloud.app_id|cloud.shop|server.port"),
+        (b"[cloud\n", "is not valid TOML"),
+        (TEXT.encode("gbk"), "save it as UTF-8"),
+        (b"#" * (MAX_BYTES + 1), f"larger than {MAX_BYTES} bytes"),
+        (b"\xff\xfe\x00", "save it as UTF-8"),
+    ],
+)
+def test_a_wrong_file_changes_nothing_and_says_why(
+    boot: Path, settings_file: Path, content: bytes, reason: str
+) -> None:
+    file = boot / "sunmi-gateway.toml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError):
+        take_boot_settings([boot], settings_file)
+    assert settings_file.read_text() == EARLIER
+    assert file.read_bytes() == content
+    log = (boot / LOG_FILE).read_bytes().decode("utf-8-sig")
+    for part in reason.split("|"):
+        assert part in log
+    assert "\r\n" in log
+
+
+def test_two_files_are_not_chosen_from(boot: Path, settings_file: Path) -> None:
+    for name in ("sunmi-gateway.toml", "sunmi-gateway.toml.txt"):
+        (boot / name).write_bytes(TEXT.encode())
+    with pytest.raises(SettingsError, match="two files"):
+        take_boot_settings([boot], settings_file)
+    assert settings_file.read_text() == EARLIER
+
+
+def test_a_file_that_could_not_be_removed_is_not_taken_twice(boot: Path, settings_file: Path) -> None:
+    file = boot / "sunmi-gateway.toml"
+    file.write_bytes(TEXT.encode())
+    take_boot_settings([boot], settings_file)
+    changed = settings_file.read_text(encoding="utf-8").replace("A1", "A2")
+    settings_file.write_text(changed, encoding="utf-8")
+    file.write_bytes(TEXT.encode())
+    done = take_boot_settings([boot], settings_file)
+    assert done is not None
+    assert done.is_repeat
+    assert settings_file.read_text(encoding="utf-8") == changed
+    assert not file.exists()
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from gateway.boot_settings import take_boot_settings
+root = Path(sys.argv[1])
+for line in sys.stdin:
+    steps = int(line)
+    def audit(event, arguments):
+        global steps
+        if event in ("open", "os.rename", "os.remove", "os.chmod") and str(root) in str(arguments[0]):
+            steps -= 1
+            if steps < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(audit)
+        take_boot_settings([root / "boot"], root / "etc" / "gateway.toml")
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes")
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_settings(boot: Path, settings_file: Path) -> None:
+    file = boot / "sunmi-gateway.toml"
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, str(boot.parent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        kills = _kill_at_each_step(process, file, settings_file)
+    assert kills >= 5
+
+
+def _kill_at_each_step(process: subprocess.Popen[str], file: Path, settings_file: Path) -> int:
+    """Return at how many steps the process was killed."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    kills, killed = 0, True
+    while killed:
+        for old in settings_file.parent.iterdir():
+            old.unlink()
+        settings_file.write_text(EARLIER)
+        file.write_bytes(TEXT.encode())
+        process.stdin.write(f"{kills}\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        killed = code == -signal.SIGKILL
+        assert killed or code == 0
+        kills += killed
+        now = settings_file.read_text(encoding="utf-8")
+        assert now == EARLIER or now.endswith(TEXT.replace("\r\n", "\n"))
+        take_boot_settings([file.parent], settings_file)
+        assert not file.exists()
+        assert settings_file.read_text(encoding="utf-8").endswith(TEXT.replace("\r\n", "\n"))
+        assert sorted(one.name for one in settings_file.parent.iterdir()) == ["gateway.toml", "gateway.toml.replaced-1"]
+    return kills
+
+
+def test_the_unit_takes_the_file_as_root_before_the_start(boot: Path, settings_file: Path) -> None:
+    lines = SERVICE_UNIT.read_text().splitlines()
+    (line,) = [one for one in lines if "take-settings" in one]
+    assert line.startswith("ExecStartPre=-+/bin/sh -c '")
+    assert lines.index(line) < lines.index("ExecStart=/usr/bin/sunmi-gateway run")
+    script = line.partition("'")[2].rstrip("'").replace("$$", "$")
+    script = script.replace("/usr/bin/sunmi-gateway", f"{sys.executable} -m gateway --config {settings_file}")
+    script = script.replace("/boot", str(boot))
+    (boot / "sunmi-gateway.toml.txt").write_bytes(TEXT.encode())
+    ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert "was taken as" in ran.stderr + ran.stdout
+    assert not (boot / "sunmi-gateway.toml.txt").exists()
