@@ -83,6 +83,9 @@ class BringUp:
             if activation != "activated" and not progress.planned.activation_number:
                 reason = message("the camera {sn} is not activated, and the plan has no number for it", sn=record.sn)
                 raise PlanStepFailed("no_activation_number", reason, "activate")
+            if activation != "activated" and not progress.may_activate:
+                reason = message("the camera {sn} was taken for activated, and is not (any more)", sn=record.sn)
+                raise PlanStepFailed("not_confirmed", reason, "activate")
         except PlanStepFailed as exc:
             if exc.step is not None:
                 self._end_found(progress, record)
@@ -130,12 +133,13 @@ class BringUp:
         job = self._find_job(progress)
         request = ProvisioningRequest()
         if job is None or not job.is_active:
+            number = progress.planned.activation_number if progress.may_activate else None
             request = ProvisioningRequest(
                 ssid=wifi.ssid if wifi is not None else None,
                 password=(wifi.password or None) if wifi is not None else None,
                 hidden=wifi is not None and wifi.hidden,
-                activation_number=progress.planned.activation_number,
-                confirm_erase=progress.planned.activation_number is not None,
+                activation_number=number,
+                confirm_erase=number is not None,
             )
         self._followed[sn] = progress
         try:
@@ -155,6 +159,9 @@ class BringUp:
     def _check_activated(self, progress: CameraProgress) -> None:
         record = self._registry.find(progress.sn)
         if record is None or record.activation != "activated":
+            if progress.planned.activation_number is not None and not progress.may_activate:
+                reason = message("the camera {sn} was taken for activated, and is not (any more)", sn=progress.sn)
+                raise PlanStepFailed("not_confirmed", reason, "activate")
             reason = message("the camera {sn} is not activated, and the plan has no number for it", sn=progress.sn)
             raise PlanStepFailed("no_activation_number", reason, "activate")
 

@@ -125,7 +125,8 @@ class CameraSteps:
         self.expect_events(sn)
         known = {one["target"]: one for one in self._subscriptions.describe()}
         subscribed = known.get(sn)
-        changed = subscribed is None or subscribed["state"] != "subscribed"
+        # One that is about to be renewed may be gone: the camera was activated anew, or has moved.
+        changed = subscribed is None or subscribed["state"] != "subscribed" or not subscribed["next_try_in_s"]
         if changed:
             try:
                 subscribed = await self._subscriptions.add(sn)

@@ -76,6 +76,8 @@ class CameraProgress:
     sn: str
     """Its serial number as it is known; empty as long as only its MAC address is."""
     steps: list[StepProgress] = field(default_factory=lambda: [StepProgress(name) for name in PLAN_STEP_NAMES])
+    may_activate: bool = False
+    """Whether it is among the cameras that a person agreed to activate."""
     active: bool = False
     """Whether the present run still works on it."""
 
@@ -135,13 +137,14 @@ class CameraProgress:
         """Return what is stored. It holds no secret."""
         return {
             "sn": self.sn,
+            "may_activate": self.may_activate,
             "steps": [[one.name, one.state, one.reason, one.detail, one.changed] for one in self.steps if one.ended],
         }
 
     @classmethod
     def from_document(cls, planned: PlannedCamera, document: Any) -> Self:
         """Return a stored one. Raises `KeyError`, `TypeError` or `ValueError` for a malformed document."""
-        progress = cls(planned=planned, sn=document["sn"])
+        progress = cls(planned=planned, sn=document["sn"], may_activate=document["may_activate"])
         for name, state, reason, detail, changed in document["steps"]:
             if name in PLAN_STEP_NAMES:
                 progress.steps[PLAN_STEP_NAMES.index(name)] = StepProgress(name, state, reason, detail, changed)

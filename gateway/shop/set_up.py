@@ -234,6 +234,7 @@ class SiteSetUp:
             use_hotspots = await self._may_use_hotspots(request, chosen)
             for one in chosen:
                 one.interrupt()
+                one.may_activate = will_be_activated(one.planned, self._registry)
                 one.restart(only_failed=request.only_failed)
             self._run = RunRecord("running", time.time(), use_hotspots=use_hotspots)
             await self._save_all()

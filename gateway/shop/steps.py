@@ -9,6 +9,7 @@ PlanStepName = Literal["find", "wifi", "activate", "name", "settings", "cloud", 
 PlanStepState = Literal["pending", "running", "waiting", "done", "skipped", "warning", "failed"]
 OwnReason = Literal[
     "no_activation_number",
+    "not_confirmed",
     "no_wifi",
     "no_cloud",
     "cloud_unreachable",
@@ -108,6 +109,7 @@ ADVICE: Final[dict[PlanReason, str]] = {
     "internal": message("Look at the gateway's log, and report the fault."),
     "cancelled": message("Run the plan again; it goes on where it was."),
     "no_activation_number": message("Give the camera's activation number in the plan."),
+    "not_confirmed": message("Run the plan again: it asks now whether this camera may lose its face groups."),
     "no_wifi": message("Name the Wi-Fi network in the plan, or connect the camera by cable."),
     "no_cloud": message("Set [cloud] in the settings, then run the failed ones again."),
     "cloud_unreachable": message("See that this machine reaches the internet, then run the failed ones again."),

@@ -14,7 +14,7 @@ INSERT INTO site_plan (id, plan, run)
     VALUES (1, '{"ssid": "Shop; \"upstairs\"", "hidden": false, "ignored": []}', '{"state": "stopped"}');
 INSERT INTO site_plan_camera (position, planned, progress)
     VALUES (0, '{"row": 2, "sn": "FM01D96S00002", "mac": "", "name": "Kasse 收银台", "place": "it''s left", "settings": {}}',
-    '{"sn": "FM01D96S00002", "steps": []}');
+    '{"sn": "FM01D96S00002", "may_activate": true, "steps": []}');
 INSERT INTO site_plan_secret (position, secret) VALUES (0, '908012345678901234567890');
 INSERT INTO site_plan_secret (position, secret) VALUES (-1, 'an invented "one"; it''s long');
 INSERT INTO token (name, scope, sha256, created_at, last_used_at)
