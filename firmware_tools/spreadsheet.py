@@ -1,4 +1,4 @@
-"""Lists as spreadsheets save them: CSV with any separator and encoding, read into rows of declared columns.
+"""Lists as spreadsheets save them: Excel workbooks, or CSV with any separator, read into rows of declared columns.
 
 The reader of each kind of file returns a `_Table`; what follows (headings, cells, errors) is the same for all kinds.
 """
@@ -7,7 +7,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,13 @@ from typing import NamedTuple, TypeVar
 from firmware_tools.errors import CardError, InvalidInput, IOFailed
 from firmware_tools.language import describe_error, join, message
 from firmware_tools.size import MIB, format_size
+from firmware_tools.text_decoding import decode_text
+from firmware_tools.workbook import MAX_COLUMNS, WORKBOOK, is_workbook, read_workbook
 
 T = TypeVar("T")
 
 DEFAULT_MAX_SPREADSHEET_SIZE = 4 * MIB
 DEFAULT_MAX_ROWS = 20_000
-_MAX_COLUMNS = 1024
 _MAX_HEADING_ROWS = 20
 """How many rows that are not empty may precede the headings, and the headings."""
 _MAX_LISTED_ERRORS = 50
@@ -29,17 +30,6 @@ _MAX_SHOWN_TEXT = 40
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n\w])"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
-_BOMS = {
-    b"\xef\xbb\xbf": ("utf-8", "UTF-8"),
-    b"\xff\xfe": ("utf-16-le", "UTF-16"),
-    b"\xfe\xff": ("utf-16-be", "UTF-16"),
-}
-_ENCODINGS = (("utf-8", "UTF-8"), ("gb18030", "GBK"))
-_WORKBOOKS = {
-    b"PK\x03\x04": message("an Excel workbook or another archive"),
-    b"\xd0\xcf\x11\xe0": message("an old Excel workbook"),
-}
-_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
 """Characters without width, which come along when a text is copied from a page or a dialog."""
 _QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
@@ -126,22 +116,20 @@ class Spreadsheet:
     rows: tuple[SpreadsheetRow, ...]
     """The rows that are not empty."""
     encoding: str
-    """`UTF-8`, `UTF-16` or `GBK`."""
+    """`UTF-8`, `UTF-16` or `GBK`; `Excel` for a workbook."""
     separator: str
-    """`comma`, `semicolon`, `tab`, or the character."""
+    """`comma`, `semicolon`, `tab`, or the character; empty for a workbook."""
     ignored: tuple[str, ...]
     """Columns and lines that were not used, for messages."""
 
     def describe(self) -> str:
         """Return how the list was read, in one line."""
         ignored = f"; ignored: {', '.join(self.ignored)}" if self.ignored else ""
+        values = {"name": self.name, "count": len(self.rows), "encoding": self.encoding, "ignored": ignored}
+        if not self.separator:
+            return message("{name}: {count} rows, {encoding}{ignored}", **values)
         return message(
-            "{name}: {count} rows, {encoding}, separated by {separator}{ignored}",
-            name=self.name,
-            count=len(self.rows),
-            encoding=self.encoding,
-            separator=self.separator,
-            ignored=ignored,
+            "{name}: {count} rows, {encoding}, separated by {separator}{ignored}", separator=self.separator, **values
         )
 
     def parse_rows(self, parse: Callable[[SpreadsheetRow], T]) -> list[T]:
@@ -211,7 +199,10 @@ def parse_spreadsheet(
             message("{name}: the list is larger than {size}; split it", name=name, size=format_size(max_size))
         )
     names = {_normalize_heading(heading): column for column in columns for heading in (column.name, *column.aliases)}
-    table = _parse_csv(data, name, names, max_rows)
+    if is_workbook(data):
+        table = _Table(list(_clean_rows(read_workbook(data, name, max_rows + _MAX_HEADING_ROWS))), WORKBOOK, "")
+    else:
+        table = _parse_csv(data, name, names, max_rows)
     if not table.rows:
         raise InvalidInput(message("{name}: the list is empty", name=name))
     required = {column.name for column in columns if column.is_required}
@@ -230,7 +221,7 @@ def parse_spreadsheet(
 
 
 def _parse_csv(data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], max_rows: int) -> _Table:
-    text, encoding = _decode(data, name)
+    text, encoding = decode_text(data, name)
     skipped_lines = 0
     separators = list(_SEPARATORS)
     if match := _SEPARATOR_LINE.match(text):
@@ -258,10 +249,10 @@ def _parse_csv(data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], m
                 raise InvalidInput(
                     message("{name}: the list has more than {max_rows} rows; split it", name=name, max_rows=max_rows)
                 )
-            if len(cells) > _MAX_COLUMNS:
+            if len(cells) > MAX_COLUMNS:
                 line += skipped_lines
                 raise InvalidInput(
-                    message("{name}: line {line} has more than {max} columns", name=name, line=line, max=_MAX_COLUMNS)
+                    message("{name}: line {line} has more than {max} columns", name=name, line=line, max=MAX_COLUMNS)
                 )
     except csv.Error as error:
         line = rows[-1][0] + 1 if rows else 1 + skipped_lines
@@ -273,39 +264,20 @@ def _parse_csv(data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], m
     return _Table(rows, encoding, _SEPARATORS.get(separator, repr(separator)))
 
 
-def _decode(data: bytes, name: str) -> tuple[str, str]:
-    """Return the text and the name of its encoding; raise `InvalidInput` if it is no text."""
-    for signature, kind in _WORKBOOKS.items():
-        if data.startswith(signature):
-            raise InvalidInput(
-                message(
-                    "{name}: this is {kind}; open it in the spreadsheet and save it as CSV (UTF-8)",
-                    name=name,
-                    kind=kind,
-                )
-            )
-    bom = next((bom for bom in _BOMS if data.startswith(bom)), b"")
-    for codec, encoding in (_BOMS[bom],) if bom else _ENCODINGS:
-        try:
-            text = data[len(bom) :].decode(codec)
-        except UnicodeDecodeError:
-            continue
-        if not _NO_TEXT.search(text):
-            return text, encoding
-    raise InvalidInput(
-        message("{name}: it is no text in UTF-8, UTF-16 or GBK; save the list as CSV (UTF-8)", name=name)
-    )
-
-
 def _read_csv(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each row begins, and its cells, cleaned; leave out empty rows."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = 1
     for cells in reader:
+        yield from _clean_rows([(line, cells)])
+        line = reader.line_num + 1
+
+
+def _clean_rows(rows: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    for line, cells in rows:
         cleaned = [_clean_cell(cell) for cell in cells]
         if any(cleaned):
             yield line, cleaned
-        line = reader.line_num + 1
 
 
 def _clean_cell(text: str) -> str:

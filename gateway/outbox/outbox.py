@@ -186,11 +186,10 @@ class Outbox:
         async with self._claiming:
             self._queue.begin_selection()
             try:
-                account, uptime_s = self.accounts.number, self._uptime.now()
-                select = partial(
-                    claim_batch, queue=self._queue, account=account, limit=limit, uptime_s=uptime_s, single=single
+                queue, account, uptime_s = self._queue, self.accounts.number, self._uptime.now()
+                return await self._database.inspect(
+                    partial(claim_batch, queue=queue, account=account, limit=limit, uptime_s=uptime_s, single=single)
                 )
-                return await self._database.inspect(select)
             finally:
                 self._queue.end_selection()
 

@@ -125,7 +125,7 @@ def test_all_errors_carry_row_and_column() -> None:
         (b"\n,,\n", "the list is empty"),
         (b"mac,colour\n", "column name is missing; the headings found are 'mac', 'colour'"),
         (b"mac,name,MAC address\n", r"line 1, column mac: it comes twice, as 'mac' and 'MAC address'"),
-        (b"PK\x03\x04rest", "Excel workbook.*save it as CSV"),
+        (b"PK\x03\x04rest", "no Excel workbook that can be read.*as CSV"),
         (b"\xd0\xcf\x11\xe0rest", "old Excel workbook"),
         (b"\xff\xff\x00", "no text"),
         (b"mac,name\n\x00\n", "no text"),
