@@ -15,7 +15,7 @@ CARD_GUIDE = "firmware_tools.procedure"
 CARD_GUIDE_MODULES = {CARD_GUIDE, "firmware_tools.card", "firmware_tools.errors", "firmware_tools.mac"}
 LISTS = "firmware_tools.spreadsheet"
 """Lists as spreadsheets save them: the one reader, shared by cards and site plans."""
-LIST_MODULES = {LISTS, "firmware_tools.size"}
+LIST_MODULES = {LISTS, "firmware_tools.size", "firmware_tools.text_decoding", "firmware_tools.workbook"}
 VALIDATION_TEXTS = "gateway.validation_texts"
 """Why values are not valid: for settings and for calls."""
 FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
