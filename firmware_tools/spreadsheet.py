@@ -125,12 +125,11 @@ class Spreadsheet:
     def describe(self) -> str:
         """Return how the list was read, in one line."""
         ignored = f"; ignored: {', '.join(self.ignored)}" if self.ignored else ""
-        values = {"name": self.name, "count": len(self.rows), "encoding": self.encoding, "ignored": ignored}
-        if not self.separator:
-            return message("{name}: {count} rows, {encoding}{ignored}", **values)
-        return message(
-            "{name}: {count} rows, {encoding}, separated by {separator}{ignored}", separator=self.separator, **values
+        described = message(
+            "{name}: {count} rows, {encoding}", name=self.name, count=len(self.rows), encoding=self.encoding
         )
+        separated = message(", separated by {separator}", separator=self.separator) if self.separator else ""
+        return join("", [described, separated, ignored])
 
     def parse_rows(self, parse: Callable[[SpreadsheetRow], T]) -> list[T]:
         """Parse each row with a function that may raise `CardError`; raise `SpreadsheetError` for all rows together."""
