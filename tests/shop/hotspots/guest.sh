@@ -61,11 +61,12 @@ mount --bind /proc /host/proc; mount --rbind /sys /host/sys; mount --rbind /dev 
 python="env -i PATH=$PATH LC_ALL=C.UTF-8 HOME=/run/gateway TMPDIR=/run PYTHONPATH=$root PYTHONDONTWRITEBYTECODE=1 $python"
 chroot /host $python -m tests.shop.hotspots.guest_cameras wlan2 wlan3 wlan4 wlan5 > $share/cameras.log 2>&1 &
 # The service's user, who may read the files of the checkout wherever that is.
-rights="+dac_read_search"
-gateway() {
-  chroot /host setpriv --reuid 990 --regid 990 --clear-groups --inh-caps $rights --ambient-caps $rights \
-    $python -m tests.shop.hotspots.guest_gateway /run/gateway "$@"
-}
+mkfifo /run/commands; chown 990:990 /run/commands
+chroot /host setpriv --reuid 990 --regid 990 --clear-groups --inh-caps +dac_read_search --ambient-caps +dac_read_search \
+  $python -m tests.shop.hotspots.guest_gateway /run/commands $share /run/gateway > $share/gateway.log 2>&1 &
+begin() { echo "$*" > /run/commands; }
+gateway() { begin "$@"; while [ ! -e $share/$1.ended ]; do sleep 0.5; done; }
+kill_gateway() { log "kill -9 of $1"; kill -9 $(cat $share/$1.pid); }
 
 # The user's own connection. The password is in the stored profile, as with any other.
 mkdir -p /var/lib/NetworkManager
@@ -83,14 +84,17 @@ log "in the shop"
 in_shop() { nmcli -t -f DEVICE,STATE,CONNECTION device | grep -q '^wlan0:connected:WeWork$'; }
 wait_for_shop() { while ! in_shop; do sleep 1; done; }
 wait_for() { while ! grep -q "$2" $share/$1; do sleep 0.5; done; }
+has_checkpoint() {
+  dbus-send --system --print-reply=literal --dest=org.freedesktop.NetworkManager /org/freedesktop/NetworkManager \
+    org.freedesktop.DBus.Properties.Get string:org.freedesktop.NetworkManager string:Checkpoints | grep -q Checkpoint/
+}
 state() {
   {
     nmcli -t -f NAME,UUID,TYPE,AUTOCONNECT,DEVICE connection show | sort
     nmcli -t -f DEVICE,TYPE,STATE,CONNECTION device | grep -v p2p | sort
     find /etc/NetworkManager /run/NetworkManager /var/lib/NetworkManager -name '*.nmconnection' | sort
     find /etc/NetworkManager/system-connections -type f | sort | xargs sha256sum
-    dbus-send --system --print-reply=literal --dest=org.freedesktop.NetworkManager /org/freedesktop/NetworkManager \
-      org.freedesktop.DBus.Properties.Get string:org.freedesktop.NetworkManager string:Checkpoints
+    has_checkpoint && echo checkpoint
     ip -4 route | sort; ip -4 -o addr | awk '{print $2, $4}' | sort
   } > $share/state-$1 2>&1
 }
@@ -99,41 +103,37 @@ state before
 log "scenario"
 wait_for cameras.log "ready 4"
 log "cameras are ready"
-gateway describe > $share/describe.log 2>&1
-gateway set-up 1 2 > $share/set-up.log 2>&1
+gateway two set-up 1 2
 state after-two
 
 # Killed in a hotspot: NetworkManager ends the hotspot at once, and goes back at the latest when the checkpoint expires.
-gateway stay 3 > $share/stay.log 2>&1 &
+begin stay stay 3
 wait_for stay.log joined
 nmcli -t -f DEVICE,STATE,CONNECTION device | grep wlan0 > $share/in-hotspot
-log "kill in the hotspot"
-kill -9 $(pidof -x python3 python | tr ' ' '\n' | while read p; do grep -q stay /proc/$p/cmdline && echo $p; done)
-killed=$(cut -d' ' -f1 /proc/uptime)
+kill_gateway stay
 while nmcli -t -f NAME connection show --active | grep -q SUNMI; do sleep 0.5; done
-log "hotspot left"
+log "out of the hotspot"
 wait_for_shop
 log "back in the shop"
-while dbus-send --system --print-reply=literal --dest=org.freedesktop.NetworkManager /org/freedesktop/NetworkManager \
-  org.freedesktop.DBus.Properties.Get string:org.freedesktop.NetworkManager string:Checkpoints | grep -q Checkpoint/; do sleep 1; done
+while has_checkpoint; do sleep 1; done
 sleep 1; wait_for_shop
-log "checkpoint gone"
+log "checkpoint expired"
 state after-kill
 
 # One interface only.
 ip link set eth0 down
-gateway set-up 3 > $share/alone.log 2>&1
+gateway alone set-up 3
 ip link set eth0 up; ip addr show dev eth0 | grep -q 10.9.0.2 || ip addr add 10.9.0.2/24 dev eth0
 log "set up with one interface"
 
 # Killed while a camera is being set up, and started again.
-gateway set-up 4 > $share/killed.log 2>&1 &
+begin killed set-up 4
 wait_for killed.log "step wifi"
-log "kill while it is set up"
-kill -9 $(pidof -x python3 python | tr ' ' '\n' | while read p; do grep -q set-up /proc/$p/cmdline && echo $p; done)
-gateway set-up 4 > $share/resumed.log 2>&1
+kill_gateway killed
+gateway resumed set-up 4
 log "resumed"
-wait_for_shop
+while has_checkpoint; do sleep 1; done
+sleep 1; wait_for_shop
 state after
 cp /run/polkitd.log $share
 log end

@@ -1,16 +1,20 @@
 """The gateway in a virtual machine: says what it can do, sets cameras up through their hotspots, or stays in one.
 
-    describe
-    set-up NUMBER …      all of it, camera after camera; resumes what a killed process has left
-    stay NUMBER          joins the hotspot, and stays there until it is killed
+    NAME set-up NUMBER …      all of it, camera after camera; goes on with what a killed process has left
+    NAME stay NUMBER          joins the hotspot, and stays there until it is killed
 
-Writes lines of JSON, each with the seconds since the machine was started.
+Reads such commands as lines from a named pipe, and does each in a process of its own, forked from this one: to import
+the gateway takes minutes there. A process writes lines of JSON to `NAME.log`, each with the seconds since the machine
+was started; its number stands in `NAME.pid`, and `NAME.ended` is there when it has ended by itself.
 """
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -74,6 +78,14 @@ async def main(folder: Path, action: str, numbers: list[int]) -> None:
     file.write_text(SETTINGS.format(folder=folder), encoding="utf-8")
     file.chmod(0o600)
     gateway = await Gateway.open(load_settings(file))
+    try:
+        await work(gateway, action, numbers)
+    finally:
+        await gateway.close()
+    report("ended")
+
+
+async def work(gateway: Gateway, action: str, numbers: list[int]) -> None:
     steps: set[tuple[str, str]] = set()
 
     def report_step(job: ProvisioningJob) -> None:
@@ -85,21 +97,38 @@ async def main(folder: Path, action: str, numbers: list[int]) -> None:
     report("started")
     support = await gateway.hotspots.describe()
     report("described", **asdict(support), interrupts_shop=support.interrupts_shop)
-    if action == "describe":
-        checks = [check for check in CHECKS if check.name == "hotspots"]
-        findings = await run_checks(CheckContext(gateway.settings, gateway), checks)
-        report("doctor", findings=[finding.describe() for finding in findings])
+    checks = [check for check in CHECKS if check.name == "hotspots"]
+    findings = await run_checks(CheckContext(gateway.settings, gateway), checks)
+    report("doctor", findings=[finding.describe() for finding in findings])
     for number in numbers:
-        if action == "stay":
-            hotspot = await find_hotspot(gateway, number)
-            assert hotspot is not None
-            async with gateway.hotspots.join(hotspot) as joined:
-                report("joined", address=joined.address)
-                await asyncio.Event().wait()
-        await set_up(gateway, number)
-    await gateway.close()
-    report("ended")
+        if action == "set-up":
+            await set_up(gateway, number)
+            continue
+        hotspot = await find_hotspot(gateway, number)
+        assert hotspot is not None
+        async with gateway.hotspots.join(hotspot) as joined:
+            report("joined", address=joined.address)
+            await asyncio.Event().wait()
+
+
+def run_in_child(share: Path, folder: Path, name: str, action: str, *numbers: str) -> None:
+    if os.fork():
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(share / f"{name}.log", os.O_WRONLY | os.O_CREAT, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    (share / f"{name}.pid").write_text(str(os.getpid()), encoding="ascii")
+    try:
+        asyncio.run(main(folder, action, [int(number) for number in numbers]))
+    except BaseException:
+        traceback.print_exc()
+    (share / f"{name}.ended").touch()
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], [int(number) for number in sys.argv[3:]]))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with open(sys.argv[1], "r+", encoding="ascii") as commands:
+        for line in commands:
+            run_in_child(Path(sys.argv[2]), Path(sys.argv[3]), *line.split())

@@ -7,6 +7,7 @@ a Debian system that an earlier run has made.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -81,5 +82,74 @@ def boot(folder: Path, share: Path, system: Path) -> None:
     subprocess.run(command, check=True, timeout=1700)
 
 
-def read_reports(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines() if line.startswith("{")]
+class Share:
+    """What the machine has written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, name: str) -> str:
+        path = self.folder / name
+        assert path.exists(), f"{name} was not written:\n{(self.folder / 'guest.log').read_text()[-3000:]}"
+        return path.read_text()
+
+    def read_reports(self, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.read(f"{name}.log").splitlines() if line.startswith("{")]
+
+    def get_set_up(self, name: str) -> dict[int, dict[str, Any]]:
+        """Return what came of each camera."""
+        return {one["number"]: one for one in self.read_reports(name) if one["what"] == "set up"}
+
+    def get_time(self, text: str) -> float:
+        """Return when the machine's script wrote a line, in seconds since its start."""
+        found = re.search(rf"^\[([0-9.]+)\] {re.escape(text)}$", self.read("guest.log"), re.MULTILINE)
+        assert found is not None, self.read("guest.log")
+        return float(found[1])
+
+
+def test_four_sealed_cameras(tmp_path: Path, system: Path) -> None:
+    folder = tmp_path / "share"
+    folder.mkdir()
+    folder.chmod(0o777)
+    boot(tmp_path, folder, system)
+    share = Share(folder)
+    share.get_time("end")
+
+    first = share.read_reports("two")
+    described = next(one for one in first if one["what"] == "described")
+    assert (described["reason"], described["other_interfaces"], described["network"]) == ("", ["eth0"], "WeWork")
+    doctor = next(one for one in first if one["what"] == "doctor")
+    assert [finding["status"] for finding in doctor["findings"]] == ["ok"]
+    scanned = next(one for one in first if one["what"] == "scanned")
+    assert sorted(scanned["found"]) == [f"SUNMI_9A0{number}" for number in (1, 2, 3, 4)]
+    alone = next(one for one in share.read_reports("alone") if one["what"] == "described")
+    assert (alone["other_interfaces"], alone["interrupts_shop"]) == ([], True)
+
+    set_up = share.get_set_up("two") | share.get_set_up("alone") | share.get_set_up("resumed")
+    for number in (1, 2, 3, 4):
+        camera = set_up[number]
+        assert (camera["state"], camera["activation"], camera["name"]) == ("done", "activated", f"Door {number}")
+        assert camera["via_hotspot"]
+        assert camera["address"].startswith("10.9.0.")
+    assert "wlan0:connected:SUNMI_9A03" in share.read("in-hotspot")
+    assert share.get_set_up("killed") == {}
+
+    before = share.read("state-before")
+    for moment in ("after-two", "after-kill", "after"):
+        assert share.read(f"state-{moment}") == before, moment
+    killed = share.get_time("kill -9 of stay")
+    print_figures(share, killed)
+
+
+def print_figures(share: Share, killed: float) -> None:
+    left, back = (share.get_time(text) - killed for text in ("out of the hotspot", "back in the shop"))
+    print(f"killed in a hotspot: out of it after {left:.0f} s, back in the shop after {back:.0f} s")  # noqa: T201
+    for name in ("two", "alone"):
+        reports = share.read_reports(name)
+        for number, done in share.get_set_up(name).items():
+            sn = f"FS101D8BS{number:05}"
+            times = {one["what"]: one["at"] for one in reports if one.get("sn") == sn}
+            scanned = max(one["at"] for one in reports if one["what"] == "scanned" and one["at"] < done["at"])
+            wifi, end = times["step rejoin"] - scanned, done["at"] - scanned
+            print(f"camera {number}: {wifi:.0f} s from the search until it had the Wi-Fi, {end:.0f} s until it works")  # noqa: T201
+    print(f"the whole: {share.get_time('end') - share.get_time('cameras are ready'):.0f} s")  # noqa: T201
