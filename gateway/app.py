@@ -48,6 +48,7 @@ from gateway.settings import Settings
 from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.cloud_binding import CloudBinding
 from gateway.shop.hotspots import Hotspots
+from gateway.shop.hotspots.set_up import HotspotSetUp
 from gateway.shop.plan_table import SitePlanTable
 from gateway.shop.set_up import SiteSetUp
 from gateway.storage.database import Database
@@ -207,6 +208,7 @@ class Gateway:
         )
         await self.provisioning.load()
         self.hotspots = Hotspots(self.supervisor, confined_to=settings.discovery.interfaces)
+        self.hotspot_set_up = HotspotSetUp(self.hotspots, self.provisioning, self.supervisor, scan=self.discovery.scan)
         self.shop = self._add(self._make_shop())
         await self.shop.load()
         host_suffix = self.directory.load_host_suffix(lambda: create_host_suffix(settings.discovery.interfaces))

@@ -100,6 +100,17 @@ class ProvisioningBody(Body):
     name: str | None = Field(
         default=None, min_length=1, max_length=36, description="The name to give to the camera.", examples=["Entrance"]
     )
+    hotspot: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Fa-f]{4}$",
+        description="The last four digits of the MAC address on the camera's label: the gateway itself joins the "
+        "camera's hotspot `SUNMI_XXXX`, and comes back. Left out, a person joins it.",
+        examples=["4512"],
+    )
+    confirm_offline: bool = Field(
+        default=False,
+        description="Must be true with `hotspot` where `GET /api/v1/hotspots` says `interrupts_shop`.",
+    )
 
 
 class TrustBody(Body):

@@ -16,6 +16,7 @@ from gateway.api.bodies import (
     read_body,
 )
 from gateway.api.changes import name_object
+from gateway.api.hotspots import provision_in_hotspot
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.cameras.capture import capture
 from gateway.cameras.management import add_camera as add_managed_camera
@@ -130,11 +131,14 @@ async def activate(context: RequestContext) -> web.StreamResponse:
 async def start_provisioning(context: RequestContext) -> web.StreamResponse:
     """Start, or resume, the job that puts a camera to work."""
     body = await read_body(context.request, ProvisioningBody)
-    request = ProvisioningRequest(**body.model_dump())
+    request = ProvisioningRequest(**body.model_dump(exclude={"hotspot", "confirm_offline"}))
     if request.password is None:
         known = context.gateway.settings.provisioning.find_password(request.ssid)
         request = dataclasses.replace(request, password=known)
-    job = await context.gateway.provisioning.start(context.sn, request)
+    if body.hotspot is not None:
+        job = await provision_in_hotspot(context, body, request)
+    else:
+        job = await context.gateway.provisioning.start(context.sn, request)
     return json_response(job.describe(), 202, {"Location": f"/api/v1/cameras/{context.sn}/provisioning"})
 
 

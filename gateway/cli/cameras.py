@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, with_api, write_file
 from gateway.cli.encoding import print_json
 from gateway.cli.output import print_line, print_members, print_message, print_table
+from gateway.cli.provisioning import cancel_on_interrupt, confirm_offline, follow, get_detail
 from gateway.errors import NotFound
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
@@ -155,7 +155,7 @@ async def activate(
     if not number:
         raise click.UsageError(localize(message("--activation-number is missing")))
     body = {"activation_number": number, "confirm_erase": await _confirm_erase(context, confirm_erase)}
-    async with _cancel_on_interrupt(context, api, sn):
+    async with cancel_on_interrupt(context, api, sn):
         camera = await api.post(f"cameras/{sn}/activation", body)
     context.emit(camera, print_members)
 
@@ -169,6 +169,11 @@ async def activate(
 @click.option("--activation-number", help=_SOURCES_HELP)
 @click.option("--confirm-erase", is_flag=True, help="Activation deletes the camera's face groups.")
 @click.option("--name", help="The camera's new name.")
+@click.option(
+    "--hotspot",
+    metavar="XXXX",
+    help="The last four digits of the MAC on the label: the gateway itself joins the camera's hotspot.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a provisioning that was interrupted or has failed.")
 @with_api
 async def provision(
@@ -203,8 +208,10 @@ async def provision(
         body |= await _read_activation_number(context, api, sn, body.pop("activation_number", None))
     if "activation_number" in body:
         body["confirm_erase"] = await _confirm_erase(context, confirm_erase)
-    async with _cancel_on_interrupt(context, api, sn):
-        job = await _follow(context, api, sn, body)
+    if "hotspot" in body:
+        body["confirm_offline"] = await confirm_offline(context, api)
+    async with cancel_on_interrupt(context, api, sn):
+        job = await follow(context, api, sn, body)
     context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
     if job["state"] != "done":
         fail(
@@ -214,7 +221,7 @@ async def provision(
                 step=job["step"],
                 state=job["state"],
                 reason=job["reason"],
-                detail=job["detail"] or _detail(job),
+                detail=job["detail"] or get_detail(job),
             )
         )
 
@@ -247,23 +254,6 @@ async def _read_activation_number(
     return {"activation_number": number} if number else {}
 
 
-async def _follow(context: CommandContext, api: ApiClient, sn: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Start a provisioning, tell how far it is, and return it when it has ended."""
-    path = f"cameras/{sn}/provisioning"
-    job: dict[str, Any] = await api.post(path, body)
-    printed: set[tuple[str, str]] = set()
-    while job["state"] in ("running", "waiting"):
-        if job["state"] == "waiting":
-            await _wait_for_person(context, api, path, job)
-            job = await api.post(path, {})
-        else:
-            _print_progress(job, printed)
-        await asyncio.sleep(0.2)
-        job = await api.get(path)
-    _print_progress(job, printed)
-    return job
-
-
 @cameras.command()
 @click.argument("sn")
 @with_api
@@ -271,41 +261,6 @@ async def cancel(context: CommandContext, api: ApiClient, sn: str) -> None:
     """Cancel the provisioning of a camera, also one that was interrupted."""
     job = await api.call("DELETE", f"cameras/{sn}/provisioning")
     context.emit(job, lambda document: print_line(f"{sn}: {document['detail']}"))
-
-
-@contextlib.asynccontextmanager
-async def _cancel_on_interrupt(context: CommandContext, api: ApiClient, sn: str) -> AsyncIterator[None]:
-    """Cancel the provisioning of a camera if Ctrl-C ends the command."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        try:
-            job = await api.call("DELETE", f"cameras/{sn}/provisioning")
-        except ApiError as exc:
-            fail(message("{sn}: interrupted: {reason}", sn=sn, reason=exc))
-        context.emit(job, lambda document: print_line(f"{sn}: {document['state']}"))
-        fail(f"{sn}: {job['detail']}")
-
-
-async def _wait_for_person(context: CommandContext, api: ApiClient, path: str, job: dict[str, Any]) -> None:
-    """Ask a person to change the laptop's network. Cancels the job if nobody can be prompted."""
-    try:
-        await context.wait_for_person(message("step {step}: {detail}", step=job["step"], detail=_detail(job)))
-    except SystemExit:
-        await api.call("DELETE", path)
-        raise
-
-
-def _print_progress(job: dict[str, Any], printed: set[tuple[str, str]]) -> None:
-    for step in job["steps"]:
-        name, progress = step["name"], f"{step['state']} {step['detail'] or ''}".strip()
-        if step["state"] != "pending" and (name, progress) not in printed:
-            printed.add((name, progress))
-            print_message(f"{name:<10} {progress}")
-
-
-def _detail(job: dict[str, Any]) -> str:
-    return next((step["detail"] for step in job["steps"] if step["name"] == job["step"] and step["detail"]), "")
 
 
 @cameras.command()

@@ -6,14 +6,26 @@ from typing import Final
 from pydantic import BaseModel
 
 from gateway.api.model_schemas import SUFFIX
-from gateway.api.models import audit, cameras, catalogue, events, flow, outbox, problems, site_plan, system, video
+from gateway.api.models import (
+    audit,
+    cameras,
+    catalogue,
+    events,
+    flow,
+    hotspots,
+    outbox,
+    problems,
+    site_plan,
+    system,
+    video,
+)
 from gateway.api.models.document import Document
 
 __all__ = ["MODELS"]
 
 
 def _find_models() -> Iterator[tuple[str, type[BaseModel]]]:
-    for module in (problems, system, cameras, video, site_plan, outbox, events, flow, catalogue, audit):
+    for module in (problems, system, cameras, hotspots, video, site_plan, outbox, events, flow, catalogue, audit):
         for name, model in vars(module).items():
             if (
                 isinstance(model, type)

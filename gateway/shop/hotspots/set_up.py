@@ -1,87 +1,93 @@
-"""Sets sealed cameras up through their hotspots: the provisioning of any camera, while the gateway is in the hotspot.
-
-A provisioning job that does not find its camera waits for a person to join the camera's hotspot. Here the gateway does
-that itself, and goes back when the camera has the Wi-Fi network of the shop.
-"""
+"""Sets a sealed camera up through its hotspot: the provisioning of any camera, while the gateway is in the hotspot."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from firmware_tools.language import message
-from gateway.cameras.provisioning import Provisioning, ProvisioningJob, ProvisioningRequest, StepTimeouts
+from gateway.cameras.provisioning import Provisioning, ProvisioningJob, ProvisioningRequest
 from gateway.discovery.scan import ScanResult
-from gateway.errors import GatewayError, NotFound
-from gateway.shop.hotspots.errors import HotspotJoinFailed, WifiNotRestored
+from gateway.errors import GatewayError
+from gateway.runtime.supervisor import Supervisor
+from gateway.shop.hotspots.errors import HotspotJoinFailed
 from gateway.shop.hotspots.hotspot import Hotspot, JoinedHotspot
 from gateway.shop.hotspots.hotspots import Hotspots
 
 DEFAULT_FIND_S: Final = 30.0
-"""How long a camera is looked for in a hotspot, and a job for it."""
+"""How long a camera is looked for in a hotspot."""
+SEARCHES: Final = 2
+"""How often a hotspot is searched for. One search may miss it."""
 POLL_S: Final = 0.2
 _IN_HOTSPOT: Final = ("reach", "networks", "wifi")
 """The steps for which the gateway has to be in the camera's hotspot."""
 
 
 class HotspotSetUp:
-    """Visits hotspots, and lets the provisioning jobs of the cameras there go on."""
+    """Joins the hotspot of a camera, has the camera provisioned, and comes back once it was told the shop's Wi-Fi."""
 
     def __init__(
         self,
         hotspots: Hotspots,
         provisioning: Provisioning,
+        supervisor: Supervisor,
         *,
         scan: Callable[[], Awaitable[ScanResult]],
         find_s: float = DEFAULT_FIND_S,
     ) -> None:
-        """Take a function that scans the network. When it returns, the registry has the devices."""
+        """Take a function that scans the network. A camera is looked for in its hotspot for `find_s` seconds."""
         self._hotspots = hotspots
         self._provisioning = provisioning
+        self._supervisor = supervisor
         self._scan = scan
         self._find_s = find_s
 
-    async def visit(self, hotspot: Hotspot) -> str:
-        """Be in a hotspot until the camera there has the shop's Wi-Fi, or its job has failed or waits for a person.
+    async def start(self, mac_digits: str, sn: str, request: ProvisioningRequest) -> ProvisioningJob:
+        """Join the hotspot with the last four digits of a camera's MAC address, and start the job of the camera there.
 
-        Return the serial number of the camera; an empty text if none answers. A camera for which there is no job stays
-        as it is. Raises the same as `Hotspots.join`.
+        The job goes on when this returns. The interface comes back by itself as soon as the camera needs it no more.
+        Raises `InvalidRequest`, `HotspotsUnavailable`, `HotspotJoinFailed` (also if another camera is there, or none),
+        and the same as `Provisioning.start`. Then nothing was sent to the camera.
         """
+        request.check()
+        hotspot = await self._find_hotspot(mac_digits)
+        started = asyncio.get_running_loop().create_future()
+        visit = self._supervisor.start_job("visit of a hotspot", self._visit(hotspot, sn, request, started))
+        await asyncio.wait({visit, started}, return_when=asyncio.FIRST_COMPLETED)
+        if started.done():
+            job: ProvisioningJob = started.result()
+            return job
+        await visit
+        return self._provisioning.get(sn)
+
+    async def _find_hotspot(self, mac_digits: str) -> Hotspot:
+        for _ in range(SEARCHES):
+            for hotspot in await self._hotspots.scan():
+                if hotspot.mac_digits == mac_digits.upper():
+                    return hotspot
+        raise HotspotJoinFailed(
+            message(
+                "there is no hotspot SUNMI_{digits} near: a new camera offers it about 20 s after power-on, without a "
+                "network cable, when its LED blinks green; else hold RESET for 5 s",
+                digits=mac_digits.upper(),
+            )
+        )
+
+    async def _visit(
+        self, hotspot: Hotspot, sn: str, request: ProvisioningRequest, started: "asyncio.Future[ProvisioningJob]"
+    ) -> None:
         async with self._hotspots.join(hotspot) as joined:
-            deadline = asyncio.get_running_loop().time() + self._find_s
-            sn = await self._find_camera(joined, deadline)
-            job = await self._wait_for_job(sn, deadline) if sn else None
-            if job is None:
-                return sn
-            job.request_resume()
-            while _needs_hotspot(job):  # noqa: ASYNC110  who subscribes to changes does so for good
+            found = await self._find_camera(joined)
+            if found != sn:
+                raise HotspotJoinFailed(_describe_stranger(hotspot, sn, found))
+            job = await self._provisioning.start(sn, request)
+            started.set_result(job)
+            while job.state == "running" and job.step in _IN_HOTSPOT:  # noqa: ASYNC110  subscribers stay for good
                 await asyncio.sleep(POLL_S)
         if job.is_active:
             job.request_resume()  # the gateway has come back: nobody needs to be asked to
-        return sn
 
-    async def provision(
-        self, hotspot: Hotspot, sn: str, request: ProvisioningRequest, *, timeouts: StepTimeouts | None = None
-    ) -> ProvisioningJob:
-        """Provision a camera through its hotspot. Return the job when it has ended.
-
-        Raises the same as `Hotspots.join` and `Provisioning.start`, and `HotspotJoinFailed` if another camera is in
-        that hotspot, or none: then nothing was sent. Whenever this fails or is cancelled, the job is cancelled, but
-        for `WifiNotRestored`: then the camera has the shop's Wi-Fi, and the job goes on.
-        """
-        job = await self._provisioning.start(sn, request, timeouts=timeouts)
-        try:
-            found = await self.visit(hotspot)
-            if found != sn:
-                raise HotspotJoinFailed(_describe_stranger(hotspot, sn, found))
-            return await self._provisioning.wait_until_ended(sn)
-        except WifiNotRestored:
-            raise
-        except BaseException:
-            if job.is_active:
-                await self._provisioning.cancel(sn)
-            raise
-
-    async def _find_camera(self, joined: JoinedHotspot, deadline: float) -> str:
+    async def _find_camera(self, joined: JoinedHotspot) -> str:
+        deadline = asyncio.get_running_loop().time() + self._find_s
         while True:
             try:
                 devices = (await self._scan()).devices
@@ -93,23 +99,6 @@ class HotspotSetUp:
             if asyncio.get_running_loop().time() >= deadline:
                 return ""
             await asyncio.sleep(POLL_S)
-
-    async def _wait_for_job(self, sn: str, deadline: float) -> ProvisioningJob | None:
-        """Return the job of a camera. It may begin only now: some cameras are known by their MAC address alone."""
-        while True:
-            try:
-                job = self._provisioning.get(sn)
-            except NotFound:
-                job = None
-            if job is not None and job.is_active:
-                return job
-            if asyncio.get_running_loop().time() >= deadline:
-                return None
-            await asyncio.sleep(POLL_S)
-
-
-def _needs_hotspot(job: ProvisioningJob) -> bool:
-    return job.state == "running" and job.step in _IN_HOTSPOT
 
 
 def _describe_stranger(hotspot: Hotspot, sn: str, found: str) -> str:

@@ -25,7 +25,6 @@ from gateway.doctor.check import CheckContext, run_checks
 from gateway.doctor.checks import CHECKS
 from gateway.settings import load_settings
 from gateway.shop.hotspots import Hotspot
-from gateway.shop.hotspots.set_up import HotspotSetUp
 from tests.shop.hotspots.guest_cameras import APP_ID, PASSWORD, SECRET_KEY, SSID, serial_number
 
 SETTINGS = f"""
@@ -64,8 +63,8 @@ async def set_up(gateway: Gateway, number: int) -> None:
             ssid=SSID, password=PASSWORD, activation_number=f"number of {number}", confirm_erase=True,
             name=f"Door {number}",
         )  # fmt: skip
-        through_hotspot = HotspotSetUp(gateway.hotspots, gateway.provisioning, scan=gateway.discovery.scan)
-        job = await through_hotspot.provision(hotspot, sn, request)
+        await gateway.hotspot_set_up.start(hotspot.mac_digits, sn, request)
+        job = await gateway.provisioning.wait_until_ended(sn)
     camera = gateway.registry.get(sn)
     report(
         "set up", number=number, state=job.state, detail=job.detail, name=camera.name, activation=camera.activation,
@@ -129,6 +128,6 @@ def run_in_child(share: Path, folder: Path, name: str, action: str, *numbers: st
 
 if __name__ == "__main__":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with open(sys.argv[1], "r+", encoding="ascii") as commands:
+    with os.fdopen(os.open(sys.argv[1], os.O_RDWR), encoding="ascii") as commands:
         for line in commands:
             run_in_child(Path(sys.argv[2]), Path(sys.argv[3]), *line.split())

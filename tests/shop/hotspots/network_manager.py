@@ -33,6 +33,7 @@ class SimulatedNetworkManager:
             "WirelessEnabled": Variant("b", True),
             "WirelessHardwareEnabled": Variant("b", True),
         }
+        self.interface = "wlan0"
         self.has_wifi = True
         self.access_points: list[Properties] = []
         self.connected_to = SHOP
@@ -215,7 +216,7 @@ class SimulatedNetworkManager:
             objects[DEVICE] = {
                 "Device": {
                     "DeviceType": Variant("u", 2),
-                    "Interface": Variant("s", "wlan0"),
+                    "Interface": Variant("s", self.interface),
                     "State": Variant("u", self.state),
                     "ActiveConnection": Variant("o", self._active_path),
                     "Ip4Config": Variant("o", f"{ROOT}/IP4Config/1"),

@@ -1,19 +1,17 @@
 """A sealed camera is set up through its hotspot: simulated cameras, and a NetworkManager on a bus."""
 
-import asyncio
+from dataclasses import replace
 
 import pytest
 
-from gateway.shop.hotspots import Hotspot, HotspotJoinFailed, Hotspots
+from gateway.errors import InvalidRequest
+from gateway.shop.hotspots import HotspotJoinFailed, Hotspots
 from gateway.shop.hotspots.set_up import HotspotSetUp
 from tests.cameras.conftest import bench  # noqa: F401  a fixture
 from tests.cameras.provisioning.conftest import ALL_DONE, SN, WHOLE, Lab, lab, outcome  # noqa: F401  a fixture
-from tests.shop.hotspots.conftest import BSSID
 from tests.shop.hotspots.network_manager import SimulatedNetworkManager
 from tests.shop.hotspots.test_join import assert_restored
 from tests.waiting import until
-
-HOTSPOT = Hotspot("SUNMI_4512", "4512", BSSID, 60, "wlan0")
 
 
 @pytest.fixture
@@ -25,7 +23,7 @@ def set_up(lab: Lab, network_manager: SimulatedNetworkManager, hotspots: Hotspot
 
 
 def make_set_up(lab: Lab, hotspots: Hotspots, find_s: float = 60) -> HotspotSetUp:  # noqa: F811
-    return HotspotSetUp(hotspots, lab.provisioning, scan=lab.scan, find_s=find_s)
+    return HotspotSetUp(hotspots, lab.provisioning, lab.bench.supervisor, scan=lab.scan, find_s=find_s)
 
 
 async def test_a_sealed_camera_is_set_up(
@@ -34,37 +32,25 @@ async def test_a_sealed_camera_is_set_up(
     set_up: HotspotSetUp,
 ) -> None:
     camera = await lab.camera()
-    job = await set_up.provision(HOTSPOT, SN, WHOLE)
+    await set_up.start("4512", SN, WHOLE)
+    job = await lab.end()
     assert (job.state, outcome(job)) == ("done", ALL_DONE)
     assert camera.state.activated
     assert not camera.state.hotspot
+    await until(lambda: not network_manager.checkpoints)
     assert_restored(network_manager)
 
 
-async def test_a_job_that_waits_for_a_person_goes_on(
+async def test_the_command_that_asked_for_it_ends(
     lab: Lab,  # noqa: F811
     network_manager: SimulatedNetworkManager,
     set_up: HotspotSetUp,
-    hotspots: Hotspots,
 ) -> None:
-    await lab.camera()
-    lab.shorten(reach_s=0.1)
-    await lab.provisioning.start(SN, WHOLE)
-    await lab.until(lambda job: job.reason == "join_hotspot")
-    assert await make_set_up(lab, hotspots).visit(HOTSPOT) == SN
-    assert (await lab.end()).state == "done"
-    assert_restored(network_manager)
-
-
-async def test_a_camera_that_nobody_waits_for_stays_as_it_is(
-    lab: Lab,  # noqa: F811
-    network_manager: SimulatedNetworkManager,
-    hotspots: Hotspots,
-    set_up: HotspotSetUp,
-) -> None:
-    camera = await lab.camera()
-    assert await make_set_up(lab, hotspots, find_s=0.3).visit(HOTSPOT) == SN
-    assert camera.request_paths == []
+    await lab.camera(wifi_networks=())
+    await set_up.start("4512", SN, WHOLE)
+    await lab.until(lambda job: job.step == "networks")
+    assert network_manager.connected_to == "SUNMI_4512"
+    await lab.bench.supervisor.close()
     assert_restored(network_manager)
 
 
@@ -76,14 +62,25 @@ async def test_another_camera_is_in_the_hotspot(
 ) -> None:
     camera = await lab.camera(sn="FS101D8BS00999")
     with pytest.raises(HotspotJoinFailed, match=f"in the hotspot SUNMI_4512 is the camera FS101D8BS00999, not {SN}"):
-        await make_set_up(lab, hotspots, find_s=0.3).provision(HOTSPOT, SN, WHOLE)
+        await make_set_up(lab, hotspots, find_s=0.3).start("4512", SN, WHOLE)
     assert camera.request_paths == []
+    assert_restored(network_manager)
     await camera.stop()
     with pytest.raises(HotspotJoinFailed, match="no camera answers in the hotspot SUNMI_4512"):
-        await make_set_up(lab, hotspots, find_s=0.3).provision(HOTSPOT, SN, WHOLE)
-    assert lab.provisioning.get(SN).state == "cancelled"
+        await make_set_up(lab, hotspots, find_s=0.3).start("4512", SN, WHOLE)
     assert await lab.table.load_all() == {}
     assert_restored(network_manager)
+
+
+async def test_there_is_no_such_hotspot(
+    network_manager: SimulatedNetworkManager,
+    set_up: HotspotSetUp,
+) -> None:
+    with pytest.raises(HotspotJoinFailed, match="there is no hotspot SUNMI_00FF near"):
+        await set_up.start("00ff", SN, WHOLE)
+    with pytest.raises(InvalidRequest):
+        await set_up.start("4512", SN, replace(WHOLE, confirm_erase=False))
+    assert network_manager.profiles == []
 
 
 async def test_a_camera_fails_in_its_hotspot(
@@ -94,21 +91,8 @@ async def test_a_camera_fails_in_its_hotspot(
 ) -> None:
     await lab.camera(wifi_networks=())
     lab.shorten(networks_s=0.1)
-    job = await make_set_up(lab, hotspots).provision(HOTSPOT, SN, WHOLE)
+    await make_set_up(lab, hotspots).start("4512", SN, WHOLE)
+    job = await lab.end()
     assert (job.state, job.step, job.reason) == ("failed", "networks", "network_not_seen")
-    assert_restored(network_manager)
-
-
-async def test_cancelled_in_the_hotspot(
-    lab: Lab,  # noqa: F811
-    network_manager: SimulatedNetworkManager,
-    set_up: HotspotSetUp,
-) -> None:
-    await lab.camera(wifi_networks=())
-    work = asyncio.create_task(set_up.provision(HOTSPOT, SN, WHOLE))
-    await until(lambda: lab.published and lab.published[-1][0] == "networks")
-    work.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await work
-    assert lab.provisioning.get(SN).state == "cancelled"
+    await until(lambda: not network_manager.checkpoints)
     assert_restored(network_manager)
