@@ -1,0 +1,76 @@
+"""A whole shop from the command line: a list is checked, shown, and run."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.simulator.store import SimulatedStore
+from tests.cli.conftest import Commands
+
+
+@pytest.fixture
+def plan(store: SimulatedStore, tmp_path: Path) -> Path:
+    """Save a list of both cameras, which are on Ethernet."""
+    first, second = store.cameras
+    second.state.cable, second.state.hotspot = True, False
+    file = tmp_path / "plan.csv"
+    number = store.activation_numbers[second.sn]
+    file.write_text(
+        f"序列号;激活码;名称;位置;备注\n{first.sn};;Entrance;door;x\n{second.sn};{number};Till;till 1;\n",
+        encoding="gb18030",
+    )
+    return file
+
+
+@pytest.fixture(autouse=True)
+def without_waiting(command: Commands) -> None:
+    """Let no event be waited for, and no picture be taken."""
+    text = command.config.read_text(encoding="utf-8")
+    text += "[provisioning]\nevent_wait_s = 0\n[video]\nmax_streams = 0\n"
+    command.config.write_text(text, encoding="utf-8")
+
+
+async def test_faults_are_named_by_line_and_column(command: Commands, store: SimulatedStore, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("sn,activation_number,zoom\nFM1,9.08E+13,900\n", encoding="utf-8")
+    done = await command("shop", "check", str(bad))
+    assert done.status == 1
+    assert [line.split(": ")[1] for line in done.output.splitlines()] == [
+        "line 2, column activation_number",
+        "line 2, column zoom",
+    ]
+    assert "2 faults; nothing was sent" in done.errors
+    assert not any(camera.requests for camera in store.cameras)
+
+
+async def test_a_plan_is_run_after_one_confirmation(command: Commands, store: SimulatedStore, plan: Path) -> None:
+    refused = await command("shop", "run", str(plan), "--no-input")
+    assert (refused.status, "1 cameras would lose their face groups" in refused.errors) == (1, True)
+    would = await command("shop", "run", str(plan), "--dry-run", "--json")
+    assert (would.status, would.json["erases"], len(would.json["cameras"])) == (0, 1, 2)
+    assert not any(camera.requests for camera in store.cameras)
+
+    done = await command("shop", "run", str(plan), "--yes")
+    assert done.status == 0, done.errors
+    assert [camera.state.name for camera in store.cameras] == ["Entrance", "Till"]
+    assert store.cameras[1].state.activated
+    assert "ignored: column '备注'" in done.errors
+    number = store.activation_numbers[store.cameras[1].sn]
+    assert number not in done.output + done.errors
+    shown = await command("shop", "status", "--json")
+    assert shown.json["state"] == "done"
+    assert (await command("shop", "forget")).status == 0
+    assert (await command("shop", "status")).status == 1
+
+
+async def test_a_camera_that_is_not_done_fails_the_command(
+    command: Commands, running: str, store: SimulatedStore, plan: Path
+) -> None:
+    store.cameras[0].faults.add("refuse", path="config/updateName", code=118, times=None)
+    done = await command("shop", "run", str(plan), "--yes", "--json")
+    assert done.status == 1
+    assert (done.json["counts"]["done"], done.json["counts"]["failed"]) == (1, 1)
+    assert "--only failed" in done.errors
+    store.cameras[0].faults.clear()
+    again = await command("shop", "run", str(plan), "--only", "failed")
+    assert again.status == 0, again.errors
