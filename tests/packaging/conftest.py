@@ -95,6 +95,11 @@ def installed_with_ffmpeg(
     return _install(system, packages, tmp_path_factory.mktemp("install"))
 
 
+def list_leftovers(machine: Machine) -> list[str]:
+    """Return the files of the package in a machine, on its disk and of its run time, but for our copies of packages."""
+    return machine.run("find / /run -xdev -path /root -prune -o -name '*sunmi*' -print").split()
+
+
 def _install(system: Path, packages: Packages, folder: Path) -> Path:
     machine = Machine(system, folder / system.stem)
     machine.give(packages.amd64, packages.newer)

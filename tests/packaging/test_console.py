@@ -10,9 +10,9 @@ import pytest
 import segno
 from PIL import Image
 
-from tests.packaging.conftest import NEWER, Packages
+from tests.packaging.conftest import NEWER, Packages, list_leftovers
 from tests.packaging.machine import Machine, wait
-from tests.packaging.test_boot import CAMERA, MEMORY_MAX, RESTART_S, configure_store, ready, show
+from tests.packaging.test_boot import CAMERA, MEMORY_MAX, RESTART_S, configure_store, journal, ready, show
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -82,6 +82,17 @@ def test_the_first_sign_in_from_the_attached_screen(machine_with_ffmpeg: Machine
     prompt = machine.run(PROMPT)
     assert code in prompt
     assert "Debian" in prompt
+
+    # A gateway that was killed leaves its code on the screen; the next one shows another.
+    machine.run("kill -9 $(systemctl show sunmi-gateway --property=MainPID --value)")
+    wait(lambda: show(machine, "NRestarts") == "1", RESTART_S, "restart")
+    ready(machine)
+    killed, code = code, wait(lambda: CODE.findall(machine.run(f"cat {ISSUE}")), RESTART_S, "code on the screen")[0]
+    assert code != killed
+    assert machine.run(f"stat -c '%a %U' {ISSUE}").strip() == "600 sunmi-gateway"
+    assert machine.run("stat -c %U /run/agetty.reload").strip() == "sunmi-gateway"
+    assert code in machine.run(PROMPT)
+    assert "busy" not in journal(machine)
     for origin in ORIGINS:
         visitor = Visitor(machine, origin)
         assert visitor.status("/console/") == 303
@@ -95,7 +106,7 @@ def test_the_first_sign_in_from_the_attached_screen(machine_with_ffmpeg: Machine
     Visitor(machine).sign_in(code)
     wait(lambda: not machine.run(f"cat {ISSUE} || :").strip(), RESTART_S, "end of the code on the screen")
     assert code not in machine.run(PROMPT)
-    assert show(machine, "NRestarts") == "0"
+    assert show(machine, "NRestarts") == "1"
 
 
 def test_a_shop_is_set_up_in_the_console_and_kept_by_an_upgrade(
@@ -147,6 +158,7 @@ def test_a_shop_is_set_up_in_the_console_and_kept_by_an_upgrade(
 
     machine.run("dpkg --purge sunmi-gateway")
     assert machine.run("pgrep -u sunmi-gateway || :") == ""
+    assert list_leftovers(machine) == []
 
 
 def test_a_child_that_takes_all_memory_ends_alone(machine_with_ffmpeg: Machine) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.packaging.conftest import MIGRATION, NEWER, Packages
+from tests.packaging.conftest import MIGRATION, NEWER, Packages, list_leftovers
 from tests.packaging.machine import Machine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -30,8 +30,7 @@ def test_install_remove_install_purge(machine: Machine, packages: Packages) -> N
     assert "till-1" in machine.run(f"{AS_SERVICE} sunmi-gateway token list --json")
 
     machine.run("dpkg --purge sunmi-gateway")
-    left = machine.run("find / -xdev -path /root -prune -o -path /usr/share -prune -o -name '*sunmi*' -print").split()
-    assert left == []
+    assert list_leftovers(machine) == []
 
 
 def test_root_leaves_nothing_that_the_service_cannot_use(machine: Machine) -> None:

@@ -1,7 +1,9 @@
 """The systemd unit as it is shipped: how confined it is, and that systemd understands it."""
 
+import os
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -12,6 +14,9 @@ pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason=
 UNIT = Path(__file__).parents[2] / "packaging/debian/sunmi-gateway.service"
 KNOWN_LATER = {"RestartSteps", "RestartMaxDelaySec"}
 """Keys of systemd 254, of which bookworm's 252 only says that it does not know them."""
+
+SOMEBODY = 65534
+"""A user other than root."""
 
 
 @pytest.fixture
@@ -69,3 +74,30 @@ def test_what_a_shop_relies_on(line: str) -> None:
 def test_it_waits_for_no_network() -> None:
     settings = [line for line in UNIT.read_text().splitlines() if not line.startswith("#")]
     assert not [line for line in settings if "network-online" in line]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("of_a_killed_gateway", [False, True])
+def test_the_screens_files_are_the_services_at_every_start(tmp_path: Path, of_a_killed_gateway: bool) -> None:
+    """Where one step fails, the others are taken all the same."""
+    (line,) = [line for line in UNIT.read_text().splitlines() if "chown sunmi-gateway" in line]
+    script = line.partition("'")[2].rstrip("'").replace("$$", "$")
+    script = script.replace("/run", str(tmp_path)).replace("chown sunmi-gateway", f"chown {SOMEBODY}")
+    file, reload = tmp_path / "issue.d/sunmi-gateway.issue", tmp_path / "agetty.reload"
+    if of_a_killed_gateway:
+        file.parent.mkdir()
+        file.write_text("a code that is good no longer")
+        script = f"mount --bind {file} {file}; {script}"  # as in the service's own view of the files
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert file.read_text() == ""
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (file.stat().st_uid, reload.stat().st_uid) == (SOMEBODY, SOMEBODY)
+    if of_a_killed_gateway:
+        shutil.rmtree(file.parent)
+        file.parent.touch()
+        reload.unlink()
+        subprocess.run(["sh", "-c", script.partition("; ")[2]], capture_output=True, timeout=30, check=False)
+        assert reload.stat().st_uid == SOMEBODY
