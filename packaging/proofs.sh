@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The slow proofs with their full counts, as root: every byte of a card's metadata, many cut writes, a virtual machine
-# with card readers, the Debian packages installed and booted; commands, each in a Python of its own; then the everyday
-# tests with a clock that is 400 days ahead. Installs what they need. Arguments go to pytest, which then runs once.
+# The slow proofs with their full counts, as root: every byte of a card's metadata, many cut writes, virtual machines with
+# card readers and with radios, the Debian packages installed and booted; commands, each in a Python of its own; then the
+# everyday tests with a clock that is 400 days ahead. Installs what they need. Arguments go to pytest, which then runs
+# once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/environment.sh
@@ -12,7 +13,7 @@ need_packages $(sed 's/#.*//' packaging/test-packages.txt) exfatprogs exfat-fuse
 make_environment test
 make_environment package
 
-# A kernel with exFAT and card readers, for the virtual machine: unpacked only, never installed.
+# A kernel with exFAT, card readers and radios, for the virtual machines: unpacked only, never installed.
 if [ -z "${SUNMI_PROOF_KERNEL:-}" ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT

@@ -108,7 +108,7 @@ state after-two
 
 # Killed in a hotspot: NetworkManager ends the hotspot at once, and goes back at the latest when the checkpoint expires.
 begin stay stay 3
-wait_for stay.log joined
+wait_for stay.log '"what": "joined"'
 nmcli -t -f DEVICE,STATE,CONNECTION device | grep wlan0 > $share/in-hotspot
 kill_gateway stay
 while nmcli -t -f NAME connection show --active | grep -q SUNMI; do sleep 0.5; done
