@@ -20,13 +20,14 @@ from gateway.shop.hotspots.objects import (
     Objects,
 )
 
+PERMISSIONS: Final = ("network-control", "settings.modify.system", "checkpoint-rollback", "wifi.scan")
+"""What joining takes of NetworkManager; the Debian package has a rule for polkit that allows it."""
 MAX_HOTSPOTS: Final = 200
 """How many hotspots are listed at most: anybody can invent as many as they like."""
 
 _ACCESS_POINT_MODE: Final = 3
 _INFRASTRUCTURE_MODE: Final = 2
 _PRIVACY: Final = 1
-_PERMISSIONS: Final = ("network-control", "settings.modify.system", "checkpoint-rollback", "wifi.scan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class WifiDevice:
 
 def require_permissions(permissions: dict[str, str]) -> None:
     """Raise `HotspotsUnavailable` if this process may not do what joining takes."""
-    missing = [name for name in _PERMISSIONS if permissions.get(name, "yes") != "yes"]
+    missing = [name for name in PERMISSIONS if permissions.get(name, "yes") != "yes"]
     if missing:
         raise HotspotsUnavailable(
             message(
