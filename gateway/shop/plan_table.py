@@ -5,10 +5,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from gateway.shop.plan import MAX_CAMERAS
 from gateway.storage.database import Database
 
-WIFI_SECRET: Final = -1
-"""The position of the Wi-Fi password among the secrets; the others are those of the cameras."""
+WIFI_SECRET: Final = MAX_CAMERAS
+"""The position of the Wi-Fi password among the secrets: behind those of all possible cameras."""
 
 
 class StoredPlan(NamedTuple):
@@ -48,7 +49,8 @@ class SitePlanTable:
             )
             connection.executemany("INSERT INTO site_plan_camera (position, planned, progress) VALUES (?, ?, ?)", rows)
             connection.executemany(
-                "INSERT INTO site_plan_secret (position, secret) VALUES (?, ?)", list(stored.secrets.items())
+                "INSERT INTO site_plan_secret (position, secret) VALUES (?, ?)",
+                [(position, secret.encode()) for position, secret in stored.secrets.items()],
             )
 
         await self._database.transact(work)
@@ -93,7 +95,7 @@ class SitePlanTable:
             json.loads(plans[0]["plan"]),
             json.loads(plans[0]["run"]),
             [(json.loads(row["planned"]), json.loads(row["progress"])) for row in cameras],
-            {row["position"]: row["secret"] for row in secrets},
+            {row["position"]: row["secret"].decode() for row in secrets},
         )
 
 

@@ -109,7 +109,7 @@ def _open(path: Path, known: Sequence[Migration]) -> sqlite3.Connection:
         try:
             connection.row_factory = sqlite3.Row
             connection.text_factory = decode_text
-            migrations.check(migrations.load_applied(connection), known, path)
+            migrations.check_database(connection, known, path)
             _prepare(connection, path)
             migrations.migrate(connection, known, path)
             # After the migrations, which may have to rebuild tables that others refer to.

@@ -1,6 +1,7 @@
 """Migrations: the numbered files of `schema/`, each applied once, in order, and recorded with what it changed."""
 
 import contextlib
+import hashlib
 import re
 import sqlite3
 import time
@@ -25,7 +26,14 @@ class Migration(NamedTuple):
     """One step of the schema: its name, and the SQL that takes the schema there from the step before."""
 
     name: str
+    """The name of its file, without the ending."""
     sql: str
+    """Its statements."""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its SQL, in hex. Before a release a migration may change, and its databases with it."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def load_packaged() -> list[Migration]:
@@ -46,6 +54,22 @@ def load_applied(connection: sqlite3.Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT name FROM migration ORDER BY name")]
 
 
+def check_database(connection: sqlite3.Connection, known: Sequence[Migration], path: Path) -> list[str]:
+    """Return the names of the migrations that a database has had; raise `StateError` as `check` does.
+
+    It is raised also if one of them was another one then, by the same name.
+    """
+    applied = load_applied(connection)
+    check(applied, known, path)
+    if applied:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(migration)")]
+        query = "SELECT sha256 FROM migration ORDER BY name"
+        digests = [row[0] for row in connection.execute(query)] if "sha256" in columns else []
+        if digests != [migration.digest for migration in known[: len(applied)]]:
+            raise StateError(_describe_unreleased(path))
+    return applied
+
+
 def check(applied: Sequence[str], known: Sequence[Migration], path: Path) -> None:
     """Raise `StateError` where this version cannot use a database that has had these migrations; say what to do.
 
@@ -63,15 +87,15 @@ def migrate(connection: sqlite3.Connection, known: Sequence[Migration], path: Pa
     A database that holds something is copied first; the copy is kept, without the rows of `UNCOPIED_TABLES`. `path` is
     the database's file. Raises `StateError` when a migration fails, and where `check` does.
     """
-    applied = load_applied(connection)
-    check(applied, known, path)
+    applied = check_database(connection, known, path)
     missing = known[len(applied) :]
     if applied and missing:
         _copy(connection, copy_before(path, missing[0].name))
     try:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT"
+            "CREATE TABLE IF NOT EXISTS migration "
+            "(name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL, sha256 TEXT NOT NULL) STRICT"
         )
         for migration in missing:
             _apply(connection, migration, path)
@@ -86,13 +110,17 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
     return any(connection.execute(named, (name,)))
 
 
+def _describe_unreleased(path: Path) -> str:
+    return message(
+        "{path} is from before the first release: move {parent} away, and the gateway starts with a new one",
+        path=path,
+        parent=path.parent,
+    )
+
+
 def _describe_mismatch(path: Path, applied: Sequence[str], names: Sequence[str]) -> str:
     if _BEFORE_FIRST_RELEASE in applied:
-        return message(
-            "{path} is from before the first release: move {parent} away, and the gateway starts with a new one",
-            path=path,
-            parent=path.parent,
-        )
+        return _describe_unreleased(path)
     unknown = next((name for name in applied if name not in names), None)
     if unknown is None:
         missing = next(name for name in names if name not in applied)
@@ -158,7 +186,8 @@ def _apply(connection: sqlite3.Connection, migration: Migration, path: Path) -> 
         for statement in _split(migration.sql):
             connection.execute(statement)
         violations = connection.execute("PRAGMA foreign_key_check").fetchall()
-        connection.execute("INSERT INTO migration VALUES (?, ?)", (migration.name, int(time.time())))
+        row = (migration.name, int(time.time()), migration.digest)
+        connection.execute("INSERT INTO migration VALUES (?, ?, ?)", row)
     except sqlite3.Error as exc:
         raise StateError(message("{what}: {reason}", what=failed, reason=exc)) from exc
     if violations:

@@ -20,7 +20,9 @@ def load_stored_secrets(path: Path) -> set[str]:
     """
     with open_read_only(path) as connection:
         secrets = {row[0] for row in connection.execute("SELECT secret FROM webhook")}
-        secrets |= {row[0] for row in connection.execute("SELECT secret FROM site_plan_secret")}
+        secrets |= {
+            str(row[0], "utf-8", "replace") for row in connection.execute("SELECT secret FROM site_plan_secret")
+        }
         states = [row[0] for row in connection.execute("SELECT state FROM provisioning_job")]
     for state in states:
         try:

@@ -221,6 +221,18 @@ async def test_a_database_from_before_the_first_release_is_refused_as_such(
     assert file_bytes() == before, "nothing was changed or set aside"
 
 
+@pytest.mark.parametrize("change", ["UPDATE migration SET sha256 = '0'", "ALTER TABLE migration DROP COLUMN sha256"])
+async def test_a_database_whose_first_schema_was_another_one_is_refused_in_one_sentence(
+    sample: Path, file_bytes: Callable[[], dict[str, bytes]], change: str
+) -> None:
+    with closing(sqlite3.connect(sample)) as connection, connection:
+        connection.execute(change)
+    before = file_bytes()
+    with pytest.raises(StateError, match=r"is from before the first release: move .* away"):
+        await Database.open(sample)
+    assert file_bytes() == before, "nothing was changed or set aside"
+
+
 def _copies(folder: Path) -> list[Path]:
     return sorted(folder.glob("gateway.db.before-*"))
 

@@ -114,6 +114,18 @@ def reopen(path: Path, known: Sequence[Migration] | None = None) -> None:
     asyncio.run(work())
 
 
+def test_tables_of_many_pages_are_told_apart_by_their_rows(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        columns = {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name, _ in tables}
+    shapes = {
+        name: tuple("rowid" if kind == "INTEGER" and is_key else kind for _, _, kind, _, _, is_key in columns[name])
+        for name, sql in tables
+        if "CHECK (id = 1)" not in sql and "WITHOUT ROWID" not in sql
+    }
+    assert len(set(shapes.values())) == len(shapes), "pages of tables with the same shape belong to neither"
+
+
 @pytest.mark.parametrize("kind", damage.HARMLESS, ids=lambda kind: kind.__name__)
 def test_what_is_known_from_elsewhere_costs_no_row(path: Path, kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
     before, schema = count_rows(path), read_schema(path)

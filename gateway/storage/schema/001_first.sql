@@ -44,8 +44,8 @@ CREATE TABLE site_plan_camera (
 
 -- The secrets of the plan that are still needed.
 CREATE TABLE site_plan_secret (
-    position INTEGER PRIMARY KEY,      -- of the camera whose activation number it is; -1 for the Wi-Fi password
-    secret TEXT NOT NULL
+    position INTEGER PRIMARY KEY,      -- of the camera whose activation number it is; 500 for the Wi-Fi password
+    secret BLOB NOT NULL               -- UTF-8
 ) STRICT;
 
 ----------------------------------------------------------------------------------------------------------------------
