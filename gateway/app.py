@@ -53,6 +53,7 @@ from gateway.shop.plan_table import SitePlanTable
 from gateway.shop.set_up import SiteSetUp
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
+from gateway.storage.state_replacement import finish_replacement
 from gateway.storage.uptime_table import Uptime
 
 if TYPE_CHECKING:  # imported only where it is used: it takes much memory
@@ -112,6 +113,7 @@ class Gateway:
         self._add(self.supervisor)
         self.directory = StateDirectory.acquire(settings.state_directory)
         self._parts.callback(self.directory.release)
+        finish_replacement(self.directory.path)
         self.clock = PeerClock()
         self.metrics = Metrics()
         self.cloud = self._add(CloudClient(settings.cloud, self.clock))

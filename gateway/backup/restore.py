@@ -1,21 +1,20 @@
 """Restoring a backup: nothing that is there is lost, and a person decides when old calls are sent."""
 
 import asyncio
-import contextlib
-import os
 import re
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from firmware_tools.language import message
 from gateway.backup import archive
-from gateway.backup.archive import FILES, SETTINGS, STATE, Manifest
+from gateway.backup.archive import FILES, SETTINGS, STATE, Contents
 from gateway.changed_settings import set_aside_invalid
 from gateway.errors import SettingsError, StateError
 from gateway.outbox.table import hold
@@ -23,12 +22,16 @@ from gateway.settings import Settings, load_settings, parse_settings
 from gateway.storage import health, migrations
 from gateway.storage.database import Database
 from gateway.storage.private_file import copy_rights, find_free_name, write_private
-from gateway.storage.state_directory import CHANGED_SETTINGS_FILE, DATABASE_FILE, PROCESS_FILES, StateDirectory
+from gateway.storage.state_directory import CHANGED_SETTINGS_FILE, DATABASE_FILE, StateDirectory
+from gateway.storage.state_replacement import (
+    REPLACED,
+    clear_stage,
+    create_stage,
+    finish_replacement,
+    list_state,
+    replace_state,
+)
 
-_STAGE: Final = "restoring"
-"""The folder in the state directory into which the archive's state is extracted."""
-_REPLACED: Final = "replaced"
-"""How the folders and files of what was replaced begin or end."""
 _FILE_NAME: Final = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9_-]*\.(pem|crt|cer|key|p12|pfx)|[A-Za-z0-9_-]*(secret|password)[A-Za-z0-9_-]*(\.txt)?"
 )
@@ -44,6 +47,36 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
     Raises `StateError`, and nothing is changed then: a gateway runs, the archive is damaged or newer than this version,
     or `replace` is false where other settings or another state exist. What is replaced is moved aside. Raises
     `SettingsError` where the settings of this machine or those in the archive are wrong.
+    """
+    contents = check_archive(file)
+    own = _load_own_settings(settings_file)
+    text, new = None, own
+    if contents.settings is not None:
+        where = message("the settings in {file}", file=file)
+        text = _keep_directory(contents.settings, settings_file, where)
+        new = parse_settings(text, where, with_secret=False)
+    directory = StateDirectory.acquire(own.state_directory, gives_to_owner=True)
+    try:
+        finish_replacement(directory.path)
+        restoration = _Restoration(file, contents, text, directory.path, settings_file, new, replace=replace)
+        return await restoration.run()
+    except OSError as exc:
+        raise StateError(
+            message(
+                "{file}: cannot be restored: {filename} {reason}",
+                file=file,
+                filename=exc.filename or "",
+                reason=exc,
+            )
+        ) from exc
+    finally:
+        directory.release()
+
+
+def check_archive(file: Path) -> Contents:
+    """Read a whole archive and return what is in it.
+
+    Raises `StateError` where it cannot be read, is damaged, or newer than this version.
     """
     try:
         contents = archive.verify(file)
@@ -61,35 +94,40 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
                 newer=newer[0],
             )
         )
-    own = _load_own_settings(settings_file)
-    text, new = None, own
-    if contents.settings is not None:
-        where = message("the settings in {file}", file=file)
-        text = _keep_directory(contents.settings, settings_file, where)
-        new = parse_settings(text, where, with_secret=False)
-    directory = StateDirectory.acquire(own.state_directory, gives_to_owner=True)
-    try:
-        if shutil.disk_usage(directory.path).free < contents.database_bytes:
-            raise StateError(
-                message(
-                    "{path}: the disk has no room for {database_bytes} bytes",
-                    path=directory.path,
-                    database_bytes=contents.database_bytes,
-                )
-            )
-        restoration = _Restoration(file, manifest, text, directory.path, settings_file, new, replace=replace)
-        return await restoration.run()
-    except OSError as exc:
+    return contents
+
+
+class PreparedState(NamedTuple):
+    """The state of an archive, made ready for a directory."""
+
+    folder: Path
+    """The staging folder that holds it."""
+    held: int
+    """How many calls wait in it, which are held."""
+    rows: Mapping[str, int]
+    """How many rows each table has."""
+    settings_problem: str
+    """Why the settings that were changed in the console do not count; empty if they do."""
+
+
+async def prepare_state(file: Path, contents: Contents, directory: Path, settings: Settings) -> PreparedState:
+    """Extract the state of an archive into the staging folder of a directory, check it, and hold its calls.
+
+    `settings` are those that it is used with, apart from those changed in the console. Raises `StateError` where there
+    is no room or the database is damaged, and `OSError`.
+    """
+    if shutil.disk_usage(directory).free < contents.database_bytes:
         raise StateError(
             message(
-                "{file}: cannot be restored: {filename} {reason}",
-                file=file,
-                filename=exc.filename or "",
-                reason=exc,
+                "{path}: the disk has no room for {database_bytes} bytes",
+                path=directory,
+                database_bytes=contents.database_bytes,
             )
-        ) from exc
-    finally:
-        directory.release()
+        )
+    folder = create_stage(directory)
+    await asyncio.to_thread(archive.extract, file, contents.manifest, STATE, folder)
+    held, rows = await _prepare_database(folder / DATABASE_FILE)
+    return PreparedState(folder, held, rows, set_aside_invalid(settings, folder / CHANGED_SETTINGS_FILE))
 
 
 def _load_own_settings(settings_file: Path) -> Settings:
@@ -122,7 +160,7 @@ class _Restoration:
     def __init__(
         self,
         file: Path,
-        manifest: Manifest,
+        contents: Contents,
         settings: str | None,
         directory: Path,
         settings_file: Path,
@@ -131,7 +169,8 @@ class _Restoration:
         replace: bool,
     ) -> None:
         self._file = file
-        self._manifest = manifest
+        self._contents = contents
+        self._manifest = contents.manifest
         self._settings = settings
         self._directory = directory
         self._settings_file = settings_file
@@ -143,47 +182,39 @@ class _Restoration:
         """Files that were not restored: their paths, by setting."""
 
     async def run(self) -> dict[str, Any]:
-        old = self._find_old_state()
+        self._check_old_state()
         with tempfile.TemporaryDirectory(prefix="sunmi-gateway-") as folder:
             files = self._read_files(Path(folder))
-        stage = self._directory / _STAGE
-        shutil.rmtree(stage, ignore_errors=True)
         try:
-            stage.mkdir(mode=0o700)
-            archive.extract(self._file, self._manifest, STATE, stage)
-            held = await _prepare_database(stage / DATABASE_FILE)
-            problem = set_aside_invalid(self._new_settings, stage / CHANGED_SETTINGS_FILE)
+            prepared = await prepare_state(self._file, self._contents, self._directory, self._new_settings)
             self._write_files(files)
-            self._replace_state(old, stage)
+            if (aside := replace_state(self._directory)) is not None:
+                self._moved_aside.append(str(aside))
         finally:
-            shutil.rmtree(stage, ignore_errors=True)
+            clear_stage(self._directory)
         return {
             "restored": str(self._file),
             "made_at": self._manifest.created_at,
             "settings": str(self._settings_file) if SETTINGS in self._manifest.members else None,
             "directory": str(self._directory),
-            "held": held,
+            "held": prepared.held,
             "put_aside": self._moved_aside,
             "left_out": self._left_out,
-            "changed_settings": problem or None,
+            "changed_settings": prepared.settings_problem or None,
         }
 
-    def _find_old_state(self) -> list[Path]:
-        """Return what has to be moved aside. Raises `StateError` where that is not allowed."""
-        old = [
-            file
-            for file in self._directory.iterdir()
-            if file.name not in PROCESS_FILES and file.name != _STAGE and not file.name.startswith(f"{_REPLACED}-")
-        ]
+    def _check_old_state(self) -> None:
+        """Raise `StateError` where there is a state that may not be moved aside."""
+        old = list_state(self._directory)
         if old and not self._replace:
             raise StateError(
                 message(
                     "{directory} holds a state already; --replace puts it aside, into the folder {replaced}-1 there",
                     directory=self._directory,
-                    replaced=_REPLACED,
+                    replaced=REPLACED,
                 )
             )
-        was_interrupted = (self._directory / f"{_REPLACED}-1").exists()
+        was_interrupted = (self._directory / f"{REPLACED}-1").exists()
         if old and not was_interrupted and not (self._directory / DATABASE_FILE).exists():
             raise StateError(
                 message(
@@ -191,7 +222,6 @@ class _Restoration:
                     directory=self._directory,
                 )
             )
-        return old
 
     def _read_files(self, folder: Path) -> dict[Path, bytes]:
         """Return the new content of the settings file and of the files that it names, where they differ.
@@ -220,7 +250,7 @@ class _Restoration:
                         "{path} exists with other content; --replace puts it aside, as {name}.{replaced}-1",
                         path=path,
                         name=path.name,
-                        replaced=_REPLACED,
+                        replaced=REPLACED,
                     )
                 )
         return changed
@@ -235,7 +265,7 @@ class _Restoration:
         for path, content in files.items():
             is_new = not path.exists()
             if not is_new:
-                aside = find_free_name(path.with_name(f"{path.name}.{_REPLACED}"))
+                aside = find_free_name(path.with_name(f"{path.name}.{REPLACED}"))
                 write_private(aside, path.read_bytes())
                 copy_rights(path.stat(), aside)
                 self._moved_aside.append(str(aside))
@@ -243,30 +273,9 @@ class _Restoration:
             if is_new and rights is not None:
                 copy_rights(rights, path)
 
-    def _replace_state(self, old: list[Path], stage: Path) -> None:
-        """Move the old state aside and the restored one to its place. All of it belongs to the directory's owner."""
-        if old:
-            aside = find_free_name(self._directory / _REPLACED)
-            aside.mkdir(mode=0o700)
-            self._give_to_owner(aside)
-            for file in old:
-                file.rename(aside / file.name)
-            self._moved_aside.append(str(aside))
-        for file in [*stage.rglob("*"), *(self._directory / name for name in PROCESS_FILES)]:
-            with contextlib.suppress(FileNotFoundError):
-                self._give_to_owner(file)
-        # The database last: a directory without one tells that the restoration was interrupted.
-        for file in sorted(stage.iterdir(), key=lambda file: file.name == DATABASE_FILE):
-            file.rename(self._directory / file.name)
 
-    def _give_to_owner(self, path: Path) -> None:
-        owner, own = self._directory.stat(), path.lstat()
-        if (owner.st_uid, owner.st_gid) != (own.st_uid, own.st_gid):
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-async def _prepare_database(path: Path) -> int:
-    """Bring a restored database to this version's schema and hold its calls; return how many calls wait.
+async def _prepare_database(path: Path) -> tuple[int, Mapping[str, int]]:
+    """Bring a restored database to this version's schema and hold its calls; return how many wait, and its rows.
 
     Raises `StateError`, also for a damaged database.
     """
@@ -280,7 +289,7 @@ async def _prepare_database(path: Path) -> int:
         await database.close()
     for copy in path.parent.glob(f"{path.name}.before-*"):
         copy.unlink()
-    return waiting
+    return waiting, found.rows
 
 
 def _mark_restored(connection: sqlite3.Connection) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import faulthandler
 import gc
 import signal
+from pathlib import Path
 from typing import Final
 
 import click
@@ -17,6 +18,8 @@ from gateway.console.site import add_console
 from gateway.runtime import logs
 from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
 from gateway.settings import find_settings_file
+from gateway.storage.state_directory import StateDirectory
+from gateway.storage.state_replacement import finish_replacement, has_stage
 
 _HEALTH_INTERVAL_S: Final = 30.0
 _HEALTH_TIMEOUT_S: Final = 10.0
@@ -37,6 +40,8 @@ def run(context: CommandContext, log_level: logs.Level) -> None:
 
 async def _serve(context: CommandContext) -> None:
     settings = context.settings(sets_aside=True)
+    if _finish_restoration(settings.state_directory):
+        settings = context.settings(sets_aside=True)
     stop = stop_signal()
     manager = ServiceManager.from_environment()
     async with manager.extend_start():
@@ -59,6 +64,20 @@ async def _serve(context: CommandContext) -> None:
                     await stop.wait()
     finally:
         await gateway.close()
+
+
+def _finish_restoration(directory: Path) -> bool:
+    """Put a state in its place that waits for this start; return whether there is another one now.
+
+    Before anything of it is used: it holds settings. Raises `StateError`.
+    """
+    if not has_stage(directory):
+        return False
+    held = StateDirectory.acquire(directory)
+    try:
+        return finish_replacement(held.path)
+    finally:
+        held.release()
 
 
 def _watch(gateway: Gateway, manager: ServiceManager) -> None:
