@@ -304,12 +304,12 @@ class SiteSetUp:
             await self._end_run("stopped")
 
     async def _end_run(self, state: RunState) -> None:
+        if state == "done" and self._plan is not None and self._plan.wifi is not None:
+            self._plan = dataclasses.replace(self._plan, wifi=dataclasses.replace(self._plan.wifi, password=""))
+            await self._table.delete_secret(WIFI_SECRET)  # before anybody reads that it is done
         self._run.state, self._run.ended_at = state, time.time()
         states = [one.state for one in self._progress]
         await self._save_all()
-        if state == "done" and self._plan is not None and self._plan.wifi is not None:
-            self._plan = dataclasses.replace(self._plan, wifi=dataclasses.replace(self._plan.wifi, password=""))
-            await self._table.delete_secret(WIFI_SECRET)
         self._system_events.add(
             events.PlanRunEnded(
                 done=states.count("done"), failed=states.count("failed"), pending=states.count("pending")
