@@ -147,3 +147,12 @@ async def test_ctrl_c_while_a_person_is_asked(store: SimulatedStore, command: Co
 async def test_a_resume_takes_no_values(command: Commands) -> None:
     refused = await command("cameras", "provision", "FS101D8BS00001", "--resume", "--ssid", WIFI_SSID)
     assert (refused.status, WIFI_PASSWORD in refused.errors) == (2, False)
+
+
+async def test_where_the_gateway_cannot_join_hotspots(store: SimulatedStore, command: Commands) -> None:
+    camera = store.cameras[1]
+    words = ["cameras", "provision", camera.sn, "--hotspot", "4512", "--no-wifi", "--no-input"]
+    refused = await command(*words, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent/bus")
+    assert refused.status == 1
+    assert "the gateway cannot join hotspots: the system bus (D-Bus)" in refused.errors
+    assert camera.request_paths == []
