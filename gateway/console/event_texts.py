@@ -35,6 +35,12 @@ _TEXTS: Final = {
     "receipt.image": message("A receipt was printed"),
     "receipt.parsed": message("A receipt was printed"),
     "receipt.text": message("A receipt was printed"),
+    "shop.run_began": message("The setting up of the shop has begun"),
+    "shop.run_ended": message("The setting up of the shop has ended"),
+    "shop.step_done": message("A camera of the site plan is a step further"),
+    "shop.step_failed": message("A camera of the site plan could not be set up"),
+    "shop.step_waiting": message("A camera of the site plan waits for a person"),
+    "shop.step_warning": message("A person should look at a camera of the site plan"),
     "vendor.unknown": message("The vendor reported something that is not known"),
     "vendor.unreadable": message("The vendor reported something that cannot be read"),
     "webhook.test": message("A webhook was tested"),
@@ -49,6 +55,7 @@ FAMILIES: Final = {
     "receipt": message("Receipts"),
     "clock": message("Clock"),
     "disk": message("Disk"),
+    "shop": message("Site plan"),
 }
 """The families of types that a person filters by."""
 _WORDS: Final = {
