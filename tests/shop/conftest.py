@@ -80,7 +80,13 @@ def failures(document: dict[str, Any]) -> list[str]:
 
 @asynccontextmanager
 async def open_site(
-    folder: Path, *, cameras: int = 3, event_wait_s: float = 30, latency_s: float = 0, max_streams: int = 0
+    folder: Path,
+    *,
+    cameras: int = 3,
+    event_wait_s: float = 30,
+    latency_s: float = 0,
+    max_streams: int = 0,
+    max_concurrency: int = 20,
 ) -> AsyncIterator[Site]:
     """Give a gateway in a store whose customers walk past each camera that reports events.
 
@@ -93,7 +99,7 @@ async def open_site(
         file.write_text(
             f"{store.settings_toml(folder)}\n"
             f"[video]\nmax_streams = {max_streams}\n"
-            f"[provisioning]\nevent_wait_s = {event_wait_s}\n"
+            f"[provisioning]\nevent_wait_s = {event_wait_s}\nmax_concurrency = {max_concurrency}\n"
             f'[storage]\ndirectory = "{folder}/state"\n'
             '[server]\nhost = "127.0.0.1"\nport = 0\n',
             encoding="utf-8",

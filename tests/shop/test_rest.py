@@ -232,3 +232,21 @@ async def test_a_run_goes_on_after_the_process_has_ended(site: Site) -> None:
     assert document["state"] == "done", failures(document)
     for camera in site.store.cameras:
         assert list(camera.request_paths).count("device/activate") == (camera.sn in site.store.activation_numbers)
+
+
+async def test_a_camera_known_by_its_mac_address_alone_waits_for_a_person(site: Site) -> None:
+    camera = site.store.cameras[1]
+    await camera.stop()
+    row = {"mac": camera.state.mac, "activation_number": site.store.activation_numbers[camera.sn]}
+    await site.rest("PUT", PLAN, {**site.plan(), "cameras": [row]})
+    assert (await site.rest("POST", f"{PLAN}/run", {"confirm_erase": 1})).status == 202
+    await until(lambda: site.gateway.shop.progress[0].get_step("find").state == "waiting")
+    shown = (await site.rest("GET", PLAN)).body
+    assert (shown["counts"]["waiting"], shown["cameras"][0]["sn"]) == (1, None)
+    step = shown["cameras"][0]["steps"][0]
+    assert step["reason"] == "join_hotspot"
+    assert f"SUNMI_{camera.state.mac.replace(':', '')[-4:]}" in step["detail"]
+    await camera.start()  # a person has joined its hotspot
+    document = await site.ended()
+    assert document["state"] == "done", failures(document)
+    assert (document["cameras"][0]["sn"], camera.state.activated) == (camera.sn, True)
