@@ -232,7 +232,7 @@ class Gateway:
             self.subscriptions,
             self.video,
             self.event_log,
-            max_pictures=settings.video.max_streams,
+            takes_pictures=settings.video.max_streams > 0,
             event_s=settings.provisioning.event_wait_s,
         )
         return SiteSetUp(

@@ -21,6 +21,8 @@ from gateway.shop.steps import PlanStepName
 _GET_NAME: Final = CATALOGUE.get("camera", "config/getName")
 _UPDATE_NAME: Final = CATALOGUE.get("camera", "config/updateName")
 _MIN_PICTURE_BYTES: Final = 100
+_MAX_PICTURES: Final = 6
+"""How many pictures are taken at the same time: most of the time, each waits for a key frame."""
 
 StepAction = Callable[[str, PlannedCamera], Awaitable[StepOutcome]]
 """Does a step for a camera, by its serial number. Raises `PlanStepFailed` and what calls raise."""
@@ -37,7 +39,7 @@ class CameraSteps:
         video: CameraVideo,
         event_log: EventLog,
         *,
-        max_pictures: int,
+        takes_pictures: bool,
         event_s: float,
         picture_s: float = 60,
         retry_s: float = 2,
@@ -47,8 +49,8 @@ class CameraSteps:
         self._cloud = cloud
         self._subscriptions = subscriptions
         self._video = video
-        self._max_pictures = max_pictures
-        self._picture_slots = asyncio.Semaphore(max(1, max_pictures))
+        self._takes_pictures = takes_pictures
+        self._picture_slots = asyncio.Semaphore(_MAX_PICTURES)
         self._event_s = event_s
         self._picture_s = picture_s
         self._retry_s = retry_s
@@ -137,13 +139,13 @@ class CameraSteps:
         return StepOutcome("done", message("it reports to {url}", url=url), changed)
 
     async def _take_picture(self, sn: str, planned: PlannedCamera) -> StepOutcome:
-        if self._max_pictures == 0:
+        if not self._takes_pictures:
             return StepOutcome("skipped", message("the setting video.max_streams allows no pictures"))
         deadline = asyncio.get_running_loop().time() + self._picture_s
         while True:
             try:
                 async with self._picture_slots:
-                    jpeg = await self._video.snapshot(sn)
+                    jpeg = await self._video.snapshot(sn, brief=True)
                 break
             except Conflict as exc:  # without ffmpeg there are no pictures, and the camera is all right
                 return StepOutcome("warning", describe_error(exc), reason="no_picture")

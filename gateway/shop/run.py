@@ -57,6 +57,8 @@ class PlanRun:
 
     async def run(self) -> None:
         """Work on all cameras, and return when that has ended for each."""
+        if not self._cameras:
+            return
         await self._bring_up.scan()
         for camera in self._cameras:
             camera.active = True

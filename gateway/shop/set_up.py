@@ -1,7 +1,6 @@
 """The set-up of the shop: its one site plan, and the run of it. Both survive the end of the process."""
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import time
@@ -236,8 +235,7 @@ class SiteSetUp:
                 one.interrupt()
                 one.may_activate = will_be_activated(one.planned, self._registry)
                 one.restart(only_failed=request.only_failed)
-            self._run = RunRecord("running", time.time(), use_hotspots=use_hotspots)
-            await self._save_all()
+            await self._store_run(RunRecord("running", time.time(), use_hotspots=use_hotspots))
             self._start_job(chosen)
             self._system_events.add(events.PlanRunBegan(cameras=len(chosen)))
 
@@ -304,12 +302,12 @@ class SiteSetUp:
             await self._end_run("stopped")
 
     async def _end_run(self, state: RunState) -> None:
-        if state == "done" and self._plan is not None and self._plan.wifi is not None:
-            self._plan = dataclasses.replace(self._plan, wifi=dataclasses.replace(self._plan.wifi, password=""))
-            await self._table.delete_secret(WIFI_SECRET)  # before anybody reads that it is done
-        self._run.state, self._run.ended_at = state, time.time()
+        """Store that the run has ended; only then it is shown. A plan that is done needs no secret any more."""
+        if state == "done" and self.plan.wifi is not None:
+            self._plan = dataclasses.replace(self.plan, wifi=dataclasses.replace(self.plan.wifi, password=""))
+            await self._table.delete_secret(WIFI_SECRET)
+        await self._store_run(dataclasses.replace(self._run, state=state, ended_at=time.time()))
         states = [one.state for one in self._progress]
-        await self._save_all()
         self._system_events.add(
             events.PlanRunEnded(
                 done=states.count("done"), failed=states.count("failed"), pending=states.count("pending")
@@ -376,14 +374,17 @@ class SiteSetUp:
     async def _save(self, camera: CameraProgress) -> None:
         await self._table.save_progress(self._progress.index(camera), camera.to_document())
 
-    async def _save_all(self) -> None:
+    async def _store_run(self, run: RunRecord) -> None:
         progress = {position: one.to_document() for position, one in enumerate(self._progress)}
-        await self._table.save_run(dataclasses.asdict(self._run), progress)
+        await self._table.save_run(dataclasses.asdict(run), progress)
+        self._run = run
 
     async def _finish_camera(self, camera: CameraProgress) -> None:
         """Store what came of a camera; one that is done needs its secret no more."""
-        with contextlib.suppress(GatewayError):  # it is tried again when the run ends
+        try:
             await self._save(camera)
-        if camera.state == "done" and camera.planned.activation_number is not None:
-            camera.planned = dataclasses.replace(camera.planned, activation_number=None)
-            await self._table.delete_secret(self._progress.index(camera))
+            if camera.state == "done" and camera.planned.activation_number is not None:
+                camera.planned = dataclasses.replace(camera.planned, activation_number=None)
+                await self._table.delete_secret(self._progress.index(camera))
+        except GatewayError as exc:  # the others go on; the progress is stored again when the run ends
+            _log.warning("The progress of the camera %s in the site plan cannot be stored: %s", camera.label, exc)

@@ -44,6 +44,8 @@ class CameraVideo:
         self._stall_timeout_s = stall_timeout_s
         self._idle_s = idle_s
         self._live: dict[str, LiveStream] = {}
+        self._brief: set[LiveStream] = set()
+        """Those that end with one snapshot. They take nobody's place."""
         self._playbacks: dict[Viewer, asyncio.Task[None]] = {}
         self._viewers: dict[Viewer, str] = {}
         """All viewers, and the token of each."""
@@ -83,16 +85,23 @@ class CameraVideo:
             job.cancel()
             await asyncio.wait([job])
 
-    async def snapshot(self, sn: str) -> bytes:
+    async def snapshot(self, sn: str, *, brief: bool = False) -> bytes:
         """Return a JPEG of a managed camera's picture: of its last key frame.
+
+        A `brief` one ends the picture at once if nobody else watches, and does not count among `video.max_streams`:
+        the caller bounds how many there are.
 
         Raises `CameraUnreachable` if there is no picture, and the same as `watch`.
         """
-        stream = await self._open(sn)
-        with stream.watch() as viewer:
-            viewer.end()
-            key_frame = await stream.wait_for_key_frame()
-        return await self._snapshots.make(sn, key_frame)
+        stream = await self._open(sn, brief=brief)
+        try:
+            with stream.watch() as viewer:
+                viewer.end()
+                key_frame = await stream.wait_for_key_frame()
+            return await self._snapshots.make(sn, key_frame)
+        finally:
+            if stream in self._brief and not stream.viewers:
+                await stream.close()
 
     async def find_rtsp_url(self, sn: str) -> str | None:
         """Ask a camera for the address of its stream, for a recorder. None if its firmware has no such call.
@@ -116,7 +125,7 @@ class CameraVideo:
     @property
     def streams(self) -> int:
         """How many pictures are open."""
-        return len(self._live) + len(self._playbacks)
+        return len(self._live) - len(self._brief) + len(self._playbacks)
 
     def end(self, token: str) -> None:
         """End the viewers of a token that was revoked."""
@@ -137,13 +146,17 @@ class CameraVideo:
         for job in list(self._playbacks.values()):
             job.cancel()
 
-    async def _open(self, sn: str) -> LiveStream:
+    async def _open(self, sn: str, *, brief: bool = False) -> LiveStream:
         stream = self._live.get(sn)
-        if stream is None:
+        if stream is None and brief:
+            self._require_managed(sn)
+            require_ffmpeg()
+        elif stream is None:
             await self._make_room(sn)
             stream = self._live.get(sn)  # opened meanwhile
-        else:
+        elif not brief:
             self._check_viewers()
+            self._brief.discard(stream)
         if stream is None:
             stream = self._live[sn] = LiveStream(
                 sn,
@@ -153,16 +166,22 @@ class CameraVideo:
                 stall_timeout_s=self._stall_timeout_s,
                 idle_s=self._idle_s,
             )
+            if brief:
+                self._brief.add(stream)
         return stream
+
+    def _require_managed(self, sn: str) -> None:
+        if not self._registry.get(sn).managed:
+            raise NotManaged(message("the camera {sn} is not managed: add it first", sn=sn))
 
     async def _make_room(self, sn: str) -> None:
         """End a picture without viewers if there are too many. Raises `Overloaded` if there is none."""
-        if not self._registry.get(sn).managed:
-            raise NotManaged(message("the camera {sn} is not managed: add it first", sn=sn))
+        self._require_managed(sn)
         require_ffmpeg()
         self._check_viewers()
         if self.streams >= self._max_streams:
-            idle = next((stream for stream in self._live.values() if not stream.viewers), None)
+            regular = [stream for stream in self._live.values() if stream not in self._brief]
+            idle = next((stream for stream in regular if not stream.viewers), None)
             if idle is None:
                 raise Overloaded(
                     message(
@@ -185,4 +204,5 @@ class CameraVideo:
     def _forget(self, stream: LiveStream) -> None:
         if self._live.get(stream.sn) is stream:
             del self._live[stream.sn]
+            self._brief.discard(stream)
             self._snapshots.forget(stream.sn)
