@@ -92,7 +92,7 @@ async def open_site(
 
     Pictures cost processor time, so most tests do without them.
     """
-    async with SimulatedStore(cameras=cameras) as store, people(store):
+    async with SimulatedStore(cameras=cameras) as store:
         for camera in store.cameras:
             camera.faults.latency_s = latency_s
         file = folder / "gateway.toml"
@@ -106,7 +106,7 @@ async def open_site(
         )
         gateway = await Gateway.open(load_settings(file))
         try:
-            async with serve(gateway) as urls, aiohttp.ClientSession(urls[0]) as http:
+            async with serve(gateway) as urls, aiohttp.ClientSession(urls[0]) as http, people(store):
                 gateway.callback_urls.port = URL(urls[0]).port
                 yield Site(store, gateway, Rest(http, await gateway.tokens.create("the installer", "installer")))
         finally:

@@ -45,7 +45,7 @@ def break_camera(camera: SimulatedCamera, row: dict[str, Any], kind: int) -> str
     """Let a camera fail in one of several ways; return the step and the reason that are to be told."""
     match kind % 5:
         case 0:
-            row["activation_number"] = "7" * 24
+            row["activation_number"] = f"7{kind:023}"
             return "activate wrong_activation_number"
         case 1:
             camera.state.activate("somebody else")
