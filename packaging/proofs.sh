@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . packaging/run-tests.sh
 need_packages $(sed 's/#.*//' packaging/test-packages.txt) exfatprogs exfat-fuse sleuthkit zip e2fsprogs \
   qemu-system-x86 busybox-static cpio \
-  dpkg-dev lintian mmdebstrap systemd-container
+  dpkg-dev lintian mmdebstrap systemd-container fusefat
 make_environment test
 make_environment package
 

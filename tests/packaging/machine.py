@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,13 +25,18 @@ T = TypeVar("T")
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def make_tarball(release: str, file: Path, *more: str) -> None:
-    """Make a small system of a Debian release, with some packages more, from the mirror that this machine uses."""
+def make_tarball(release: str, file: Path, *more: str, give: Path | None = None, commands: Sequence[str] = ()) -> None:
+    """Make a small system of a Debian release, with some packages more, from the mirror that this machine uses.
+
+    Put a file into its /root, and run commands there, which reach the mirror too.
+    """
     asked = ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages", "Label: Debian"]
     mirrors = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout.split()
     contents = f"--include={','.join((*CONTENTS, *more))}"
+    hooks = [f"--customize-hook=copy-in {give} /root"] if give else []
+    hooks += [f"--customize-hook=chroot \"$1\" sh -ec 'cd /root; {command}'" for command in commands]
     subprocess.run(
-        ["mmdebstrap", "--quiet", "--variant=minbase", contents, release, str(file), mirrors[0]],
+        ["mmdebstrap", "--quiet", "--variant=minbase", contents, *hooks, release, str(file), mirrors[0]],
         check=True,
         timeout=900,
     )
