@@ -67,7 +67,9 @@ def _newer(package: Path, folder: Path) -> Path:
     with (tree / "etc/sunmi-gateway/gateway.toml").open("a") as settings:
         settings.write("# A later version says more.\n")
     result = folder / "newer.deb"
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", str(tree), str(result)], check=True, timeout=120)
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", str(tree), str(result)], check=True, timeout=120
+    )
     shutil.rmtree(tree)
     return result
 

@@ -26,8 +26,8 @@ def installed_by_apt(
 ) -> Path:
     """Install the package by apt from a mirror, and what it suggests; return the system as a tarball."""
     file = tmp_path_factory.mktemp("system") / f"{request.param}-apt.tar"
-    commands = (
-        f"{APT} install ./{packages.amd64.name}",
+    commands = (  # the option is the default, which mmdebstrap changes
+        f"{APT} -o APT::Install-Recommends=true install ./{packages.amd64.name}",
         f"{APT} --no-install-recommends install network-manager polkitd",
     )
     make_tarball(request.param, file, give=packages.amd64, commands=commands)
@@ -75,7 +75,7 @@ def test_the_service_may_join_hotspots_by_network_manager(appliance: Machine) ->
 
 @pytest.fixture
 def boot_partition(appliance: Machine, tmp_path: Path) -> Iterator[Path]:
-    """Mount a FAT image where a Raspberry Pi has its boot partition, and check it in the end; return its folder."""
+    """Mount a FAT image where a Raspberry Pi has its boot partition; return its folder."""
     image, folder = tmp_path / "boot.img", appliance.tree / "boot/firmware"
     with image.open("wb") as stream:
         stream.truncate(64 * 1024 * 1024)
@@ -88,7 +88,6 @@ def boot_partition(appliance: Machine, tmp_path: Path) -> Iterator[Path]:
     finally:
         appliance.cut()
         subprocess.run(["umount", folder], check=True, timeout=60)
-    subprocess.run(["fsck.vfat", "-n", image], check=True, timeout=60)
 
 
 def test_settings_come_from_the_boot_partition(appliance: Machine, boot_partition: Path) -> None:
