@@ -127,6 +127,8 @@ async def test_a_body_that_is_no_json_is_refused_whatever_it_says(
     for route in ROUTES:
         if route.body is None and not route.path.startswith(("/api/v1/cloud/", "/api/v1/cameras/{sn}/openapi/")):
             continue
+        if route.file_types:
+            continue  # it takes lists too, and says what is wrong with one
         for body in NO_JSON if route.body is not None else NO_JSON[:1]:
             skip = {"skip_auto_headers": ["Content-Type"]} if not kind else {}
             answer = await admin(route.method, make_path(route, ours.sn), data=body, headers=headers, **skip)
@@ -162,6 +164,7 @@ async def test_whoever_has_the_present_state_gets_no_body(
 ) -> None:
     assert (await pos("POST", "/api/v1/cloud/order/update", ORDER, headers={"Prefer": "wait=30"})).status == 200
     added = await admin("POST", "/api/v1/webhooks", {"url": "http://127.0.0.1:9/"})
+    assert (await admin("PUT", "/api/v1/site-plan", {"cameras": [{"sn": ours.sn}]})).status == 200
     for route in ROUTES:
         if route.etag_ignores is None:
             continue
