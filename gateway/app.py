@@ -12,6 +12,7 @@ from gateway import __version__
 from gateway.api.pairing import PairingCodes
 from gateway.api.token_table import TokenTable
 from gateway.audit.log import AuditLog
+from gateway.audit.restoration import record_restoration
 from gateway.authority.certificate_names import find_certificate_names
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.found_probe import FoundCameraProbe
@@ -123,6 +124,7 @@ class Gateway:
         self.tokens = self._add(await TokenTable.open(self.database, self.supervisor, uptime_s=self.uptime.now))
         self.pairing = PairingCodes()
         self.audit = self._add(AuditLog(self.database, self.uptime, self.supervisor, now=self.clock.now))
+        await record_restoration(self.directory.path, self.audit)
         max_bytes = settings.outbox.max_bytes
         account = Account(settings.cloud.url, settings.cloud.app_id, **settings.cloud.shop)
         self.outbox = self._add(

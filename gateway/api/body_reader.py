@@ -22,6 +22,7 @@ MAX_DURATION_S: Final = 60.0
 
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _RAW_DEFLATE: Final = -zlib.MAX_WBITS
+_LATE: Final = message("the body did not arrive in time; send the request again")
 
 
 async def read_bytes(
@@ -71,11 +72,45 @@ async def _receive(
                     raise _too_large(max_bytes)
                 timeout.reschedule(min(end, now() + MAX_PAUSE_S))
     except TimeoutError as exc:
-        raise RequestTimeout(message("the body did not arrive in time; send the request again")) from exc
+        raise RequestTimeout(_LATE) from exc
     except (web.RequestPayloadError, aiohttp.ClientPayloadError, OSError) as exc:
-        reason = str(exc).partition("\n")[0][:200] or type(exc).__name__
-        raise InvalidRequest([FieldError("body", message("is broken or cut off: {reason}", reason=reason))]) from exc
+        raise _cut_off(exc) from exc
     return bytes(received)
+
+
+class BodyStream:
+    """A body without a content encoding, piece by piece: what is too large for memory."""
+
+    def __init__(self, request: web.Request, *, max_bytes: int, max_duration_s: float) -> None:
+        """Take the request and the limits of its body. Raises `TooLarge`."""
+        if (request.content_length or 0) > max_bytes:
+            raise _too_large(max_bytes)
+        self._content = request.content
+        self._left = self._max_bytes = max_bytes
+        self._end = asyncio.get_running_loop().time() + max_duration_s
+
+    async def read(self) -> bytes:
+        """Return the next piece; an empty one at the end.
+
+        Raises `InvalidRequest` for a body that is cut off, `TooLarge` and `RequestTimeout`.
+        """
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(min(self._end, now + MAX_PAUSE_S)):
+                chunk = await self._content.readany()
+        except TimeoutError as exc:
+            raise RequestTimeout(_LATE) from exc
+        except (web.RequestPayloadError, aiohttp.ClientPayloadError, OSError) as exc:
+            raise _cut_off(exc) from exc
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise _too_large(self._max_bytes)
+        return chunk
+
+
+def _cut_off(error: Exception) -> InvalidRequest:
+    reason = str(error).partition("\n")[0][:200] or type(error).__name__
+    return InvalidRequest([FieldError("body", message("is broken or cut off: {reason}", reason=reason))])
 
 
 def _decode(raw: bytes, encoding: str, max_bytes: int) -> bytes:

@@ -30,12 +30,7 @@ def parse_multipart(body: bytes, content_type: str) -> list[FormPart]:
 
     A preamble and an epilogue are ignored, as RFC 2046 says.
     """
-    header = Message()
-    header["Content-Type"] = content_type
-    boundary = header.get_param("boundary")
-    if not isinstance(boundary, str) or not _BOUNDARY.fullmatch(boundary):
-        raise ValueError(message("the Content-Type has no valid boundary"))
-    delimiter = b"\r\n--" + boundary.encode()
+    delimiter = find_delimiter(content_type)
     sections = (b"\r\n" + body).split(delimiter, MAX_PARTS + 2)
     parts: list[FormPart] = []
     for section in sections[1:]:
@@ -43,11 +38,22 @@ def parse_multipart(body: bytes, content_type: str) -> list[FormPart]:
             return parts
         if len(parts) == MAX_PARTS:
             raise ValueError(message("it has more than {max_parts} parts", max_parts=MAX_PARTS))
-        parts.append(_parse_part(section))
+        parts.append(parse_part(section))
     raise ValueError(message("its end is missing"))
 
 
-def _parse_part(section: bytes) -> FormPart:
+def find_delimiter(content_type: str) -> bytes:
+    """Return what stands before each part, by the header `Content-Type`. Raises `ValueError`."""
+    header = Message()
+    header["Content-Type"] = content_type
+    boundary = header.get_param("boundary")
+    if not isinstance(boundary, str) or not _BOUNDARY.fullmatch(boundary):
+        raise ValueError(message("the Content-Type has no valid boundary"))
+    return b"\r\n--" + boundary.encode()
+
+
+def parse_part(section: bytes) -> FormPart:
+    """Return the part that stands behind a delimiter. Raises `ValueError`."""
     line, found, rest = section.partition(b"\r\n")
     if not found or line.strip(b" \t"):
         raise ValueError(message("there is something behind a boundary"))

@@ -16,6 +16,7 @@ from aiohttp import web
 from firmware_tools.language import message
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.console.page import ConsolePage, PageContext, is_private
+from gateway.console.restore import describe_restoration
 from gateway.console.shop import BACKUP, TABS
 from gateway.errors import Conflict, StateError
 from gateway.protocol import json_text
@@ -31,7 +32,10 @@ _BUSY: Final = message("another file is being made already; wait until it is dow
 
 async def show_backup(context: PageContext) -> web.StreamResponse:
     """Offer the backup, and say which version is installed."""
-    return context.render("shop_backup.html", tabs=TABS, needs_tick=not is_private(context.request))
+    private = is_private(context.request)
+    return context.render(
+        "shop_backup.html", tabs=TABS, needs_tick=not private, takes_backup=private, **describe_restoration(context)
+    )
 
 
 async def download_backup(context: PageContext) -> web.StreamResponse:

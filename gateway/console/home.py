@@ -9,6 +9,7 @@ from aiohttp import web
 from firmware_tools.language import Message, message
 from gateway.api.readings import try_read
 from gateway.console.page import ConsolePage, PageContext
+from gateway.console.restore import find_outcome
 from gateway.doctor.check import Finding, Status
 from gateway.outbox.model import Stats
 
@@ -109,7 +110,7 @@ def is_out_of_date(findings: Sequence[Finding], age_s: float | None, *, cloud_re
 
 async def show_home(context: PageContext) -> web.StreamResponse:
     """Show the whole page."""
-    return context.render("home.html", **await _gather(context))
+    return context.render("home.html", outcome=find_outcome(context), **await _gather(context))
 
 
 async def show_overview(context: PageContext) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from aiohttp import web
 from firmware_tools.language import Language, message
 from gateway.api.body_budget import BODY_OWNER, BodyBudget
 from gateway.api.changes import mark_unchanged, record_change
+from gateway.api.form_upload import FormUpload
 from gateway.api.problems import problem_headers
 from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.api.scopes import require_scope
@@ -51,6 +52,9 @@ _SECURITY_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+MAX_UPLOAD_BYTES: Final = 8 * 1024**3
+"""No form with a file that is too large for memory is larger."""
+_UPLOAD: Final = web.RequestKey("upload", FormUpload)
 _CSRF_HEADER: Final = "X-CSRF-Token"
 _RETRY_AFTER_S: Final = 30
 _INTERNAL: Final = message("the gateway failed unexpectedly; its log holds the details")
@@ -137,6 +141,12 @@ class PageContext:
         """Return the fields of the form that was sent. Raises `InvalidRequest`, `TooLarge` and `Overloaded`."""
         return await read_form(self.request, is_stranger=self.session is None)
 
+    async def open_upload(self) -> FormUpload:
+        """Return the form whose file is still on its way. Raises `InvalidRequest`, `TooLarge` and `RequestTimeout`."""
+        if _UPLOAD not in self.request:
+            self.request[_UPLOAD] = await FormUpload.begin(self.request, max_bytes=MAX_UPLOAD_BYTES)
+        return self.request[_UPLOAD]
+
     def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
         """Return a page, or a part of one, made from a template."""
         shared = {
@@ -181,6 +191,8 @@ class ConsolePage:
     """What a POST does, in words for the audit log; empty: its path says it."""
     audited: bool = True
     """Whether the audit log records each success of a POST."""
+    receives_file: bool = False
+    """Whether its form ends with a file that is too large for memory, which the handler receives."""
     shows: Literal["page", "part", "data"] = "page"
     """What a GET returns: a whole page, a part that scripts put into one, or something that is no HTML."""
 
@@ -204,7 +216,7 @@ class ConsolePage:
                 if self.method == "POST":
                     check_origin(request)
                     if self.scope is not None:
-                        await _check_csrf(context)
+                        await _check_csrf(context, receives_file=self.receives_file)
                 response = await self.handler(context)
                 if self.method == "POST" and self.audited and self.scope is not None:
                     action = self.does or self.path
@@ -264,9 +276,12 @@ def check_origin(request: web.Request) -> None:
         raise Forbidden(message("the form was sent by a page of another address; open the console and send it there"))
 
 
-async def _check_csrf(context: PageContext) -> None:
+async def _check_csrf(context: PageContext, *, receives_file: bool) -> None:
     """Refuse a form that is of no page of this session. Raises `Forbidden`."""
-    given = context.request.headers.get(_CSRF_HEADER) or (await context.read_form()).text(CSRF_FIELD)
+    given = context.request.headers.get(_CSRF_HEADER)
+    if not given:
+        form = await context.open_upload() if receives_file else await context.read_form()
+        given = form.text(CSRF_FIELD)
     if not hmac.compare_digest(given.encode("utf-8", "replace"), context.csrf.encode()):
         raise Forbidden(message("the form is of an older session; reload the page and send it again"))
 

@@ -24,6 +24,7 @@ from gateway.console import (
     home,
     live,
     outbox,
+    restore,
     set_up_progress,
     shop_settings,
     sign_in,
@@ -55,6 +56,7 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *cards.PAGES,
     *shop_settings.PAGES,
     *backup.PAGES,
+    *restore.PAGES,
     *audit.PAGES,
     *developer.PAGES,
 )

@@ -71,8 +71,6 @@ class WaitingState:
     """How many calls wait in it, which are held."""
     settings_problem: str = ""
     """Why the settings in it that were changed in the console do not count."""
-    has_settings: bool = False
-    """Whether settings of the backup are kept beside the state."""
     who: str = ""
     """The session that confirmed it."""
     confirmed: bool = False
