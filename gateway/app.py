@@ -50,11 +50,15 @@ from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.cloud_binding import CloudBinding
 from gateway.shop.hotspots import Hotspots
 from gateway.shop.hotspots.set_up import HotspotSetUp
+from gateway.shop.pictures import PlanPictures
 from gateway.shop.plan_table import SitePlanTable
 from gateway.shop.set_up import SiteSetUp
+from gateway.shop.sheet import SheetMaker
+from gateway.shop.verification import PlanVerifier
 from gateway.storage.database import Database
 from gateway.storage.state_directory import StateDirectory
 from gateway.storage.state_replacement import finish_replacement
+from gateway.storage.state_directory import PLAN_PICTURES_FOLDER, StateDirectory
 from gateway.storage.uptime_table import Uptime
 
 if TYPE_CHECKING:  # imported only where it is used: it takes much memory
@@ -228,27 +232,41 @@ class Gateway:
 
     def _make_shop(self) -> SiteSetUp:
         settings = self.settings
+        self.plan_pictures = PlanPictures(self.directory.path / PLAN_PICTURES_FOLDER)
+        cloud = CloudBinding(self.cloud, settings.cloud)
         steps = CameraSteps(
             self.cameras,
-            CloudBinding(self.cloud, settings.cloud),
+            cloud,
             self.subscriptions,
             self.video,
             self.event_log,
+            self.plan_pictures,
             takes_pictures=settings.video.max_streams > 0,
             event_s=settings.provisioning.event_wait_s,
         )
-        return SiteSetUp(
+        set_up = SiteSetUp(
             SitePlanTable(self.database),
             self.registry,
             self.cameras,
             self.provisioning,
             steps,
+            self.plan_pictures,
             self.hotspots,
             self.system_events,
             self.supervisor,
             scan=self.discovery.scan,
             max_concurrency=settings.provisioning.max_concurrency,
         )
+        self.sheets = SheetMaker(
+            set_up,
+            self.registry,
+            self.cameras,
+            PlanVerifier(self.cameras, steps, cloud, self.subscriptions),
+            self.plan_pictures,
+            shop=settings.cloud.shop,
+            host=lambda: self.advertisement.host,
+        )
+        return set_up
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Start the background work: outbox, events, webhooks, interrupted jobs, advertisement and discovery."""

@@ -21,6 +21,15 @@ def _parse_whole_number(text: Any) -> int:
 
 
 WholeNumber = Annotated[int, BeforeValidator(_parse_whole_number)]
+
+
+def _parse_flag(text: Any) -> bool:
+    if text in (True, False, "true", "false"):
+        return text in (True, "true")
+    raise ValueError(message("must be true or false"))
+
+
+Flag = Annotated[bool, BeforeValidator(_parse_flag)]
 Day = Annotated[date, BeforeValidator(parse_date)]
 
 

@@ -71,9 +71,9 @@ class ApiClient:
                 )
             ) from exc
 
-    async def get_bytes(self, path: str) -> bytes:
+    async def get_bytes(self, path: str, *, accept: str = "*/*") -> bytes:
         """GET a path below `/api/v1/` whose response is no JSON. Raises `ApiError` and `StateError`."""
-        return await self._request("GET", path, None)
+        return await self._request("GET", path, None, accept=accept)
 
     async def call(
         self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | bytes | None = None
@@ -83,10 +83,16 @@ class ApiClient:
         return json_text.loads(raw) if raw else None
 
     async def _request(
-        self, method: str, path: str, body: Mapping[str, Any] | aiohttp.FormData | bytes | None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | aiohttp.FormData | bytes | None,
+        *,
+        accept: str = "*/*",
     ) -> bytes:
         is_json = isinstance(body, Mapping)
-        headers = {"Accept-Language": command_language()} | ({"Content-Type": "application/json"} if is_json else {})
+        headers = {"Accept": accept, "Accept-Language": command_language()}
+        headers |= {"Content-Type": "application/json"} if is_json else {}
         data = json_text.dumps(body).encode() if is_json else body
         try:
             async with self._session.request(method, f"/api/v1/{path}", data=data, headers=headers) as response:

@@ -13,6 +13,7 @@ from firmware_tools.language import message
 from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, with_api
 from gateway.cli.output import print_line, print_message, print_table
+from gateway.storage.private_file import write_private
 
 _PLAN_PATH: Final = "site-plan"
 _POLL_INTERVAL_S: Final = 0.5
@@ -26,12 +27,22 @@ _COLUMNS: Final = {
     message("STEP"): "step",
     message("DETAIL"): "detail",
 }
+_SHEET_COLUMNS: Final = {
+    message("ROW"): "row",
+    message("SN"): "sn",
+    message("NAME"): "name",
+    message("PLACE"): "place",
+    message("ADDRESS"): "address",
+    message("FIRMWARE"): "firmware",
+    message("CARD"): "needs_card",
+    message("STATE"): "state",
+}
 _PLAN_ARGUMENT = click.argument("plan", type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True))
 
 
 @click.group()
 def shop() -> None:
-    """A whole shop from one list: check, run, status, stop, forget."""
+    """A whole shop from one list: check, run, status, sheet, stop, forget."""
 
 
 @shop.command()
@@ -107,6 +118,28 @@ async def forget(context: CommandContext, api: ApiClient) -> None:
     """Forget the plan and its secrets; cameras stay as they are."""
     await api.call("DELETE", _PLAN_PATH)
     context.emit({"forgotten": True}, lambda _: print_line(message("the plan is forgotten")))
+
+
+@shop.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--verify", is_flag=True, help="Look again at everything that was set up, and say what has changed.")
+@with_api
+async def sheet(context: CommandContext, api: ApiClient, file: Path | None, verify: bool) -> None:
+    """Make the acceptance sheet: the cameras, what came of each step, pictures, and what is left to do.
+
+    With a FILE, such as sheet.html, write it there as a page that prints on A4.
+    """
+    path = f"{_PLAN_PATH}/sheet?verify={'true' if verify else 'false'}"
+    if file is None or context.json:
+        context.emit(await api.get(path), _print_sheet)
+    if file is not None:
+        page = await api.get_bytes(path, accept="text/html")
+        try:
+            await asyncio.to_thread(write_private, file, page)
+        except OSError as exc:
+            fail(message("{file} cannot be written: {reason}", file=file, reason=exc))
+        if not context.json:
+            print_line(message("{file} is written: open it in a browser and print it", file=file))
 
 
 async def _send(context: CommandContext, api: ApiClient, method: str, path: str, plan: Path) -> dict[str, Any]:
@@ -194,6 +227,29 @@ def _print_notes(document: dict[str, Any]) -> None:
         print_message(message("ignored: {what}", what=ignored))
     for note in document["notes"]:
         print_message(f"{note['camera']}: {localize(note['text'])}")
+
+
+def _print_sheet(document: dict[str, Any]) -> None:
+    rows = [{**camera, "needs_card": "!" if camera["needs_card"] else ""} for camera in document["cameras"]]
+    print_table(rows, _SHEET_COLUMNS)
+    for group in document["firmware"]:
+        if group["needs_card"]:
+            print_line(
+                message(
+                    "{count} cameras {model} with firmware {version} need a card",
+                    count=group["cameras"],
+                    model=group["model"] or "",
+                    version=group["version"],
+                )
+            )
+    for camera in document["cameras"]:
+        label = camera["sn"] or camera["mac"]
+        for change in camera["changes"] or ():
+            print_message(f"{label} {change['step']}: {change['detail']}")
+        for task in camera["to_do"]:
+            print_message(f"{label}: {task}")
+    if document["verified"] and not any(camera["changes"] for camera in document["cameras"]):
+        print_line(message("nothing has changed since the run"))
 
 
 def _print_dry_run(document: dict[str, Any]) -> None:

@@ -1,20 +1,22 @@
 """The later steps of a camera in a plan: name, settings, cloud, subscribe, picture, event."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from firmware_tools.language import describe_error, join, message
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.video.video import CameraVideo
-from gateway.errors import CameraUnreachable, Conflict, Overloaded, PeerTimeout, VendorRefused
+from gateway.errors import CameraUnreachable, Conflict, GatewayError, Overloaded, PeerTimeout, VendorRefused
 from gateway.events.event import Event
 from gateway.events.log import EventLog
 from gateway.events.subscriptions import Subscriptions
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.shop.cloud_binding import CloudBinding
+from gateway.shop.pictures import PlanPictures
 from gateway.shop.plan import PlannedCamera
-from gateway.shop.plan_settings import SETTING_GROUPS, SettingGroup
+from gateway.shop.plan_settings import LENS_SETTINGS, SETTING_GROUPS, SettingGroup
 from gateway.shop.progress import PlanStepFailed, StepOutcome
 from gateway.shop.steps import PlanStepName
 
@@ -23,6 +25,8 @@ _UPDATE_NAME: Final = CATALOGUE.get("camera", "config/updateName")
 _MIN_PICTURE_BYTES: Final = 100
 _MAX_PICTURES: Final = 6
 """How many pictures are taken at the same time: most of the time, each waits for a key frame."""
+_FORMER_PICTURE_TIMEOUT_S: Final = 15.0
+"""How long the picture before a change of the lens may take, in seconds: the change does not depend on it."""
 
 StepAction = Callable[[str, PlannedCamera], Awaitable[StepOutcome]]
 """Does a step for a camera, by its serial number. Raises `PlanStepFailed` and what calls raise."""
@@ -38,6 +42,7 @@ class CameraSteps:
         subscriptions: Subscriptions,
         video: CameraVideo,
         event_log: EventLog,
+        pictures: PlanPictures,
         *,
         takes_pictures: bool,
         event_s: float,
@@ -49,6 +54,7 @@ class CameraSteps:
         self._cloud = cloud
         self._subscriptions = subscriptions
         self._video = video
+        self._pictures = pictures
         self._takes_pictures = takes_pictures
         self._picture_slots = asyncio.Semaphore(_MAX_PICTURES)
         self._event_s = event_s
@@ -80,17 +86,18 @@ class CameraSteps:
         name = planned.name
         if name is None:
             return StepOutcome("skipped", message("the plan names none"))
-        if await self._read_name(sn) == name:
+        if await self.read_name(sn) == name:
             return StepOutcome("done", message("is {name!r} already", name=name))
         await self._cameras.call(sn, _UPDATE_NAME.encode({"name": name}))
-        shown = await self._read_name(sn)
+        shown = await self.read_name(sn)
         await self._cameras.refresh(sn)
         if shown != name:
             reason = message("the camera took the name {name!r}, and says {shown!r}", name=name, shown=shown)
             return StepOutcome("warning", reason, changed=True, reason="wrong_value")
         return StepOutcome("done", message("is {name!r}", name=name), changed=True)
 
-    async def _read_name(self, sn: str) -> str:
+    async def read_name(self, sn: str) -> str:
+        """Return the name that a camera says."""
         response = await self._cameras.call(sn, _GET_NAME.encode({}))
         return str(response.data.get("name", "")) if isinstance(response.data, Mapping) else ""
 
@@ -102,12 +109,14 @@ class CameraSteps:
         differing: list[str] = []
         for group in groups:
             wanted = {name: planned.settings[name] for name in group.names if name in planned.settings}
-            present = await self._read_settings(sn, group)
+            present = await self.read_settings(sn, group)
             if _matches(wanted, present):
                 continue
+            if LENS_SETTINGS & wanted.keys():
+                await self._keep_former_picture(sn)
             await self._cameras.call(sn, group.setter.encode(_complete(group, present, wanted)))
             changed += wanted
-            present = await self._read_settings(sn, group)
+            present = await self.read_settings(sn, group)
             differing += [f"{name}={present.get(name)}" for name in wanted if present.get(name) != wanted[name]]
         if differing:
             reason = message("the camera took the settings, and says {values}", values=join(", ", differing))
@@ -116,7 +125,8 @@ class CameraSteps:
             return StepOutcome("done", message("are as planned already"))
         return StepOutcome("done", message("set: {names}", names=join(", ", changed)), changed=True)
 
-    async def _read_settings(self, sn: str, group: SettingGroup) -> dict[str, int]:
+    async def read_settings(self, sn: str, group: SettingGroup) -> dict[str, int]:
+        """Return the settings that a camera says."""
         response = await self._cameras.call(sn, group.getter.encode({}))
         return group.read(response.data)
 
@@ -138,6 +148,14 @@ class CameraSteps:
         url = subscribed["callback"]
         return StepOutcome("done", message("it reports to {url}", url=url), changed)
 
+    async def _keep_former_picture(self, sn: str) -> None:
+        """Keep a picture from before the plan changes the lens for the first time, if there can be one."""
+        if not self._takes_pictures or self._pictures.has(sn, "before"):
+            return
+        with contextlib.suppress(GatewayError, TimeoutError):
+            async with asyncio.timeout(_FORMER_PICTURE_TIMEOUT_S), self._picture_slots:
+                await self._pictures.save(sn, "before", await self._video.small_snapshot(sn))
+
     async def _take_picture(self, sn: str, planned: PlannedCamera) -> StepOutcome:
         if not self._takes_pictures:
             return StepOutcome("skipped", message("the setting video.max_streams allows no pictures"))
@@ -145,7 +163,7 @@ class CameraSteps:
         while True:
             try:
                 async with self._picture_slots:
-                    jpeg = await self._video.snapshot(sn, brief=True)
+                    jpeg = await self._video.small_snapshot(sn)
                 break
             except Conflict as exc:  # without ffmpeg there are no pictures, and the camera is all right
                 return StepOutcome("warning", describe_error(exc), reason="no_picture")
@@ -157,6 +175,7 @@ class CameraSteps:
             await asyncio.sleep(self._retry_s)
         if len(jpeg) < _MIN_PICTURE_BYTES:
             raise PlanStepFailed("no_picture", message("the picture is empty"))
+        await self._pictures.save(sn, "after", jpeg)
         return StepOutcome("done", message("a picture of {bytes} bytes", bytes=len(jpeg)))
 
     async def _wait_event(self, sn: str, planned: PlannedCamera) -> StepOutcome:

@@ -55,11 +55,11 @@ class CloudBinding:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._listed_within_s
         changed, refusal = False, ""
-        listed = await self._find(sn)
+        listed = await self.find(sn)
         if listed is None:
             refusal = await self._bind(sn)
             changed = not refusal
-            while (listed := await self._find(sn)) is None:
+            while (listed := await self.find(sn)) is None:
                 if loop.time() >= deadline:
                     raise self._not_listed(sn, refusal)
                 await asyncio.sleep(self._retry_s)
@@ -68,7 +68,7 @@ class CloudBinding:
                 _RENAME.encode({"ipc_id": listed.ipc_id, "ipc_name": name}, defaults=self._settings.shop)
             )
             changed = True
-            listed = await self._find(sn)
+            listed = await self.find(sn)
             if listed is None or listed.name != name:
                 reason = message("the cloud took the name {name!r}, and still lists another", name=name)
                 return StepOutcome("warning", reason, changed, "wrong_value")
@@ -88,7 +88,7 @@ class CloudBinding:
             text = message("{text}, and did not bind it: {refusal}", text=text, refusal=refusal)
         return PlanStepFailed("not_at_cloud", text)
 
-    async def _find(self, sn: str) -> ListedCamera | None:
+    async def find(self, sn: str) -> ListedCamera | None:
         """Return a camera as the cloud lists it now: by a list that was asked for after this call."""
         asked_at = asyncio.get_running_loop().time()
         async with self._lock:

@@ -63,6 +63,9 @@ PLAN_SETTINGS: Final[Mapping[str, Parameter]] = {
 }
 """The declaration of each setting, by its name, which is the vendor's."""
 
+LENS_SETTINGS: Final = frozenset({"rotation", "zoom", "focus", "focus_x", "focus_y", "irmode"})
+"""The settings that change what a camera sees."""
+
 SETTING_HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "rotation": ("旋转", "旋转角度", "画面旋转"),
     "zoom": ("变焦", "缩放"),

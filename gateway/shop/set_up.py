@@ -14,17 +14,17 @@ from gateway.cameras.registry import Registry
 from gateway.discovery.scan import ScanResult
 from gateway.errors import Conflict, FieldError, GatewayError, InvalidRequest, NotFound
 from gateway.events.system_events import SystemEvents
-from gateway.protocol.endpoint import REDACTED
 from gateway.runtime.supervisor import Supervisor
-from gateway.runtime.timestamps import utc_text
 from gateway.shop import events
 from gateway.shop.bring_up import BringUp
 from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.dry_run import describe_actions
 from gateway.shop.hotspot_walk import HotspotVisits, HotspotWalk
 from gateway.shop.hotspots import HotspotSupport
+from gateway.shop.pictures import PlanPictures
 from gateway.shop.plan import PlannedCamera, SitePlan
-from gateway.shop.plan_check import check_identities, list_notes, will_be_activated
+from gateway.shop.plan_check import check_identities, will_be_activated
+from gateway.shop.plan_document import count_erased, describe_plan
 from gateway.shop.plan_table import WIFI_SECRET, SitePlanTable
 from gateway.shop.progress import CameraProgress, PlanStepFailed, StepOutcome
 from gateway.shop.run import PlanRun
@@ -44,6 +44,7 @@ class SiteSetUp:
         cameras: Cameras,
         provisioning: Provisioning,
         steps: CameraSteps,
+        pictures: PlanPictures,
         hotspots: HotspotVisits,
         system_events: SystemEvents,
         supervisor: Supervisor,
@@ -58,6 +59,7 @@ class SiteSetUp:
         self._cameras = cameras
         self._provisioning = provisioning
         self._steps = steps
+        self._pictures = pictures
         self._hotspots = hotspots
         self._system_events = system_events
         self._supervisor = supervisor
@@ -105,7 +107,8 @@ class SiteSetUp:
     def check(self, plan: SitePlan) -> dict[str, Any]:
         """Return what a plan would be, without keeping it. Raises `InvalidRequest`."""
         check_identities(plan, self._registry)
-        return self._describe(plan, [CameraProgress.create(camera) for camera in plan.cameras], RunRecord())
+        progress = [CameraProgress.create(camera) for camera in plan.cameras]
+        return describe_plan(plan, progress, RunRecord(), self._registry)
 
     async def replace(self, plan: SitePlan) -> None:
         """Keep a plan in place of the former one. What was done for a camera that it leaves as it was stays done.
@@ -130,6 +133,7 @@ class SiteSetUp:
             run = RunRecord()
             await self._table.replace(to_stored(plan, progress, run))
             self._plan, self._progress, self._run = plan, progress, run
+            self._pictures.keep_only([one.sn for one in progress])
 
     def _require_unfinished(self, plan: SitePlan) -> None:
         given = {name.casefold() for camera in plan.cameras for name in (camera.sn, camera.mac) if name}
@@ -164,34 +168,11 @@ class SiteSetUp:
                 raise Conflict(message("the plan is running: stop it first (`sunmi-gateway shop stop`)"))
             await self._table.delete()
             self._plan, self._progress, self._run = None, [], RunRecord()
+            self._pictures.keep_only(())
 
     def describe(self) -> dict[str, Any]:
         """Return the plan and how far it is, as the REST API shows it, without secrets. Raises `NotFound`."""
-        return self._describe(self.plan, self._progress, self._run)
-
-    def _describe(self, plan: SitePlan, progress: list[CameraProgress], run: RunRecord) -> dict[str, Any]:
-        states = [one.state for one in progress]
-        wifi = plan.wifi
-        return {
-            "state": run.state,
-            "began_at": None if run.began_at is None else utc_text(run.began_at),
-            "ended_at": None if run.ended_at is None else utc_text(run.ended_at),
-            "wifi": None
-            if wifi is None
-            else {"ssid": wifi.ssid, "hidden": wifi.hidden, "password": REDACTED if wifi.password else None},
-            "erases": self._count_erased(progress),
-            "counts": {state: states.count(state) for state in ("pending", "running", "waiting", "done", "failed")},
-            "ignored": list(plan.ignored),
-            "notes": [note._asdict() for note in list_notes(plan, self._registry)],
-            "cameras": [one.describe(self._find_address(one)) for one in progress],
-        }
-
-    def _count_erased(self, progress: list[CameraProgress]) -> int:
-        return sum(will_be_activated(one.planned, self._registry) for one in progress)
-
-    def _find_address(self, progress: CameraProgress) -> str | None:
-        record = self._registry.find(progress.sn)
-        return (record.address or None) if record is not None else None
+        return describe_plan(self.plan, self._progress, self._run, self._registry)
 
     # The run
 
@@ -200,7 +181,7 @@ class SiteSetUp:
         plan, chosen = self.plan, self._choose(request)
         support = await self._describe_hotspots(chosen)
         return {
-            "erases": self._count_erased(chosen),
+            "erases": count_erased(chosen, self._registry),
             "hotspots": None
             if support is None
             else {
@@ -229,7 +210,7 @@ class SiteSetUp:
                 raise Conflict(message("the plan is running already: look how far it is, or stop it first"))
             self._cameras.require_credentials()
             chosen = self._choose(request)
-            self._check_confirmation(request, self._count_erased(chosen))
+            self._check_confirmation(request, count_erased(chosen, self._registry))
             use_hotspots = await self._may_use_hotspots(request, chosen)
             for one in chosen:
                 one.interrupt()
@@ -331,6 +312,7 @@ class SiteSetUp:
         except (KeyError, TypeError, ValueError) as exc:
             _log.error("The stored site plan cannot be read and is deleted: %s", type(exc).__name__)
             await self._table.delete()
+            self._pictures.keep_only(())
 
     def resume(self) -> None:
         """Go on with a run that the end of a process has interrupted. Only the service does that, once."""

@@ -51,6 +51,8 @@ DATABASE_FILE: Final = "gateway.db"
 _HOST_SUFFIX_FILE: Final = "gateway.suffix"
 CHANGED_SETTINGS_FILE: Final = "settings.toml"
 """The settings that were changed in the console."""
+PLAN_PICTURES_FOLDER: Final = "site-plan-pictures"
+"""Pictures of the cameras of the site plan: no part of a backup, since they show people."""
 STATE_FILES: Final = (DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem")
 """Files of a state directory that are its state: what a backup holds."""
 PROCESS_FILES: Final = frozenset(

@@ -7,7 +7,7 @@ from typing_extensions import TypeAliasType
 
 from gateway.api.models.cameras import ProvisioningReason
 from gateway.api.models.document import Address, Document, SerialNumber, Time
-from gateway.shop import progress, run_record, steps
+from gateway.shop import door_line, pictures, progress, run_record, steps
 
 PlanStepName = TypeAliasType("PlanStepName", steps.PlanStepName)
 
@@ -41,6 +41,10 @@ class PlannedCameraDocument(Document):
         description="Redacted; null if the plan has none, or once the camera is done."
     )
     address: Address | None = Field(description="Where it is now; null if that is not known.")
+    firmware: str | None = Field(description="The version of its firmware; null if it has not said it.")
+    needs_card: bool = Field(
+        description="Whether another camera of its model in the plan has newer firmware: a card brings it."
+    )
     state: progress.PlannedCameraState = Field(description="How far it is as a whole.")
     steps: list[PlanStepDocument] = Field(description="Its steps, in their order.")
 
@@ -72,6 +76,15 @@ class PlanNoteDocument(Document):
     text: str = Field(description="What it is, for people.")
 
 
+class PlanFirmwareDocument(Document):
+    """Cameras of the plan of one model with the same firmware."""
+
+    model: str | None = Field(description="The model; null if they have not said it.", examples=["FM020"])
+    version: str = Field(description="The version.", examples=["1.2.6"])
+    cameras: int = Field(description="How many cameras they are.")
+    needs_card: bool = Field(description="Whether another camera of the model in the plan has newer firmware.")
+
+
 class SitePlanDocument(Document):
     """The site plan, and how far it is. It never holds a secret."""
 
@@ -87,6 +100,7 @@ class SitePlanDocument(Document):
     counts: PlanCountsDocument = Field(description="How many cameras are in each state.")
     ignored: list[str] = Field(description="Columns and lines of the list that were not used, for people.")
     notes: list[PlanNoteDocument] = Field(description="What to know before the plan runs.")
+    firmware: list[PlanFirmwareDocument] = Field(description="The firmware of the cameras that have said theirs.")
     cameras: list[PlannedCameraDocument] = Field(description="The cameras, in the order of the list.")
 
 
@@ -124,3 +138,83 @@ class SitePlanDryRunDocument(Document):
         description="Whether hotspots can be joined; null if no camera needs that."
     )
     cameras: list[DryRunCameraDocument] = Field(description="The cameras that it would work on.")
+
+
+class SheetShopDocument(Document):
+    """The shop of a sheet, as the settings name it."""
+
+    shop_id: str | None = Field(description="The vendor's number of the shop; null if the settings have none.")
+    sunmi_shop_no: str | None = Field(description="Its other number; null if the settings have none.")
+
+
+class SheetGatewayDocument(Document):
+    """The gateway that made a sheet."""
+
+    host: str = Field(description="Its host name.", examples=["sunmi-gateway-4a1b.local"])
+    version: str = Field(description="Its version.")
+
+
+class SheetDoorLineDocument(Document):
+    """The line at which a face camera counts visitors."""
+
+    state: door_line.DoorLineState = Field(description="`unknown` if the camera could not be asked.")
+    detail: str = Field(description="Why there is none, for people; empty otherwise.")
+    width: int | None = Field(description="The width of the picture that the coordinates refer to; null without one.")
+    height: int | None = Field(description="The height of that picture.")
+    start_x: int | None = Field(description="The left end, in pixels from the left.")
+    start_y: int | None = Field(description="The left end, from the top.")
+    end_x: int | None = Field(description="The right end, from the left.")
+    end_y: int | None = Field(description="The right end, from the top.")
+
+
+class SheetPictureDocument(Document):
+    """A picture of a camera."""
+
+    moment: pictures.Moment = Field(description="Before or after the plan changed the lens.")
+    path: str = Field(description="Where it is, for who may see media.")
+
+
+class SheetChangeDocument(Document):
+    """Something that is different from what came of the run."""
+
+    step: PlanStepName = Field(description="The step whose result it is about.")
+    is_right: bool = Field(description="Whether it is right now, and was not; else the other way round.")
+    detail: str = Field(description="How it is now, for people.")
+
+
+class SheetCameraDocument(Document):
+    """One camera of the sheet."""
+
+    row: int = Field(description="Where the list has it.")
+    name: str | None = Field(description="Its name; null if it has none.")
+    place: str = Field(description="Where it hangs; empty if the plan does not say.")
+    sn: SerialNumber | None = Field(description="The serial number; null as long as only the MAC address is known.")
+    mac: str | None = Field(description="The MAC address; null if it is not known.")
+    model: str | None = Field(description="The model; null if it is not known.")
+    firmware: str | None = Field(description="The version of its firmware; null if it has not said it.")
+    needs_card: bool = Field(description="Whether another camera of its model in the plan has newer firmware.")
+    address: Address | None = Field(description="Where it is now; null if that is not known.")
+    certificate_sha256: str | None = Field(description="Its pin: the SHA-256 of its trusted certificate.")
+    state: progress.PlannedCameraState = Field(description="How far it is as a whole.")
+    steps: list[PlanStepDocument] = Field(description="What came of each step.")
+    door_line: SheetDoorLineDocument | None = Field(description="Null for a camera that counts no visitors.")
+    pictures: list[SheetPictureDocument] = Field(description="Its pictures, as far as there are any.")
+    to_do: list[str] = Field(description="What is left to do, for people.")
+    changes: list[SheetChangeDocument] | None = Field(
+        description="What has changed since the run; null if it was not looked at again."
+    )
+
+
+class SitePlanSheetDocument(Document):
+    """The acceptance sheet of the shop. It never holds a secret."""
+
+    made_at: Time = Field(description="When it was made.")
+    verified: bool = Field(description="Whether everything was looked at again.")
+    shop: SheetShopDocument = Field(description="The shop.")
+    gateway: SheetGatewayDocument = Field(description="The gateway that made it.")
+    state: run_record.RunState = Field(description="The state of the run.")
+    began_at: Time | None = Field(description="When the run began; null before the first.")
+    ended_at: Time | None = Field(description="When it ended; null before that.")
+    counts: PlanCountsDocument = Field(description="How many cameras are in each state.")
+    firmware: list[PlanFirmwareDocument] = Field(description="The firmware of the cameras that have said theirs.")
+    cameras: list[SheetCameraDocument] = Field(description="The cameras, in the order of the list.")

@@ -60,6 +60,14 @@ JPEG_ARGUMENTS: Final = (
     "-map", "0:v:0", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "4", "-threads", "1", "-f", "image2pipe", "pipe:1",
 )  # fmt: skip
 """The arguments that make a JPEG of the first picture on standard input."""
+SMALL_WIDTH: Final = 960
+"""The width of small pictures, in pixels."""
+SMALL_JPEG_ARGUMENTS: Final = (
+    *_COMMON, "-protocol_whitelist", "pipe", "-threads", "1", "-f", "mjpeg", "-i", "pipe:0", "-map", "0:v:0",
+    "-frames:v", "1", "-vf", f"scale='min({SMALL_WIDTH},iw)':-2", "-c:v", "mjpeg", "-q:v", "5", "-threads", "1",
+    "-f", "image2pipe", "pipe:1",
+)  # fmt: skip
+"""The arguments that make a JPEG on standard input smaller, to keep it."""
 
 
 def find_ffmpeg() -> str | None:

@@ -103,6 +103,10 @@ class CameraVideo:
             if stream in self._brief and not stream.viewers:
                 await stream.close()
 
+    async def small_snapshot(self, sn: str) -> bytes:
+        """Return a small JPEG of a managed camera's picture, to be kept. Raises the same as `snapshot`."""
+        return await self._snapshots.shrink(sn, await self.snapshot(sn, brief=True))
+
     async def find_rtsp_url(self, sn: str) -> str | None:
         """Ask a camera for the address of its stream, for a recorder. None if its firmware has no such call.
 

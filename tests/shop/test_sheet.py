@@ -1,0 +1,122 @@
+"""The acceptance sheet: what was set up, with pictures, as JSON and as a page that prints on A4."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import async_playwright
+
+from gateway.events.event import Event
+from gateway.shop.progress import CameraProgress
+from tests.console.conftest import CHROMIUM, SLOW_MS
+from tests.shop.conftest import PLAN, Site, failures, open_site
+
+SHEET = f"{PLAN}/sheet"
+HOSTILE = '<script>alert("x")</script>{{ 7 * 7 }}'
+PAGE = {"Accept": "text/html"}
+
+
+@pytest.fixture
+async def site_with_pictures(tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path, max_streams=2) as opened:
+        yield opened
+
+
+async def fetch_page(site: Site, language: str = "en") -> str:
+    headers = {"Authorization": f"Bearer {site.rest.token}", "Accept-Language": language, **PAGE}
+    async with site.rest.session.get(SHEET, headers=headers) as response:
+        assert response.status == 200
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        return await response.text()
+
+
+async def set_up(site: Site, **settings: int) -> dict[str, Any]:
+    site.connect_all()
+    plan = site.plan(settings=settings)
+    plan["cameras"][0]["place"] = HOSTILE
+    put = await site.rest("PUT", PLAN, plan)
+    assert put.status == 200, put.body
+    return await site.run(confirm_erase=put.body["erases"])
+
+
+async def test_a_sheet_has_pictures_from_before_and_after_and_they_leave_with_the_plan(
+    site_with_pictures: Site, tmp_path: Path
+) -> None:
+    site = site_with_pictures
+    document = await set_up(site, zoom=120)
+    assert failures(document) == []
+    sheet = (await site.rest("GET", SHEET)).body
+    assert [camera["state"] for camera in sheet["cameras"]] == ["done", "done", "done"]
+    first = sheet["cameras"][0]
+    assert (first["firmware"], first["needs_card"], first["changes"]) == ("1.2.6", False, None)
+    assert first["certificate_sha256"]
+    assert [one["moment"] for one in first["pictures"]] == ["before", "after"]
+    folder = tmp_path / "state/site-plan-pictures"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    headers = {"Authorization": f"Bearer {site.rest.token}"}
+    async with site.rest.session.get(first["pictures"][1]["path"], headers=headers) as response:
+        assert (response.status, response.content_type) == (200, "image/jpeg")
+        assert (await response.read()).startswith(b"\xff\xd8")
+    till = await site.gateway.tokens.create("the till", "pos")
+    async with site.rest.session.get(
+        first["pictures"][1]["path"], headers={"Authorization": f"Bearer {till}"}
+    ) as refused:
+        assert refused.status == 403
+    assert (await site.rest("GET", f"{PLAN}/pictures/{first['sn']}/later")).status == 404
+
+    page = await fetch_page(site)
+    assert page.count("data:image/jpeg;base64,") == 6
+    assert HOSTILE not in page
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+
+    assert (await site.rest("DELETE", PLAN)).status == 204
+    assert not folder.exists()
+    assert (await site.rest("GET", first["pictures"][1]["path"])).status == 404
+    assert (await site.rest("GET", SHEET)).status == 404
+
+
+async def test_a_sheet_says_what_has_changed_since(site: Site) -> None:
+    assert failures(await set_up(site, irmode=1)) == []
+    unchanged = (await site.rest("GET", f"{SHEET}?verify=true")).body
+    assert unchanged["verified"]
+    assert [camera["changes"] for camera in unchanged["cameras"]] == [[], [], []]
+
+    first, second, third = site.store.cameras
+    first.state.config.name = "Somebody else's"
+    second.state.config.irmode = 2
+    third.state.cable = False
+    for camera in site.store.cameras:
+        camera.requests.clear()
+    sheet = (await site.rest("GET", f"{SHEET}?verify=true")).body
+    changes = [[(one["step"], one["is_right"]) for one in camera["changes"]] for camera in sheet["cameras"]]
+    assert changes == [[("name", False)], [("settings", False)], [("find", False)]]
+    assert all(camera["to_do"] for camera in sheet["cameras"])
+    sent = {one.path for camera in site.store.cameras for one in camera.requests}
+    assert not any("/set" in path or "update" in path or "activate" in path for path in sent), "it only looks"
+    refused = await site.rest("GET", f"{SHEET}?verify=perhaps")
+    assert refused.body["errors"] == [{"parameter": "verify", "reason": "must be true or false"}]
+
+
+async def test_older_firmware_and_a_missing_door_line_are_left_to_do(site: Site) -> None:
+    first, second, third = site.store.cameras
+    second.state.software_version = "1.2.10"
+    line = first.state.config.door_line
+    line.start_x, line.start_y, line.end_x, line.end_y = 0, 0, 0, 0
+    await set_up(site)
+    sheet = (await site.rest("GET", SHEET)).body
+    same = [camera for camera in sheet["cameras"] if camera["model"] == second.state.model]
+    newest = {camera["sn"]: camera["needs_card"] for camera in same}
+    assert newest.pop(second.sn) is False
+    assert all(newest.values())
+    shown = (await site.rest("GET", PLAN)).body
+    assert [one["needs_card"] for one in shown["cameras"]] == [one["needs_card"] for one in sheet["cameras"]]
+    assert {one["version"] for one in shown["firmware"]} == {"1.2.6", "1.2.10"}
+    faces = next(camera for camera in sheet["cameras"] if camera["sn"] == first.sn)
+    assert faces["door_line"]["state"] == "not_drawn"
+    assert any("door line" in task for task in faces["to_do"])
