@@ -56,9 +56,8 @@ from gateway.shop.set_up import SiteSetUp
 from gateway.shop.sheet import SheetMaker
 from gateway.shop.verification import PlanVerifier
 from gateway.storage.database import Database
-from gateway.storage.state_directory import StateDirectory
-from gateway.storage.state_replacement import finish_replacement
 from gateway.storage.state_directory import PLAN_PICTURES_FOLDER, StateDirectory
+from gateway.storage.state_replacement import finish_replacement
 from gateway.storage.uptime_table import Uptime
 
 if TYPE_CHECKING:  # imported only where it is used: it takes much memory

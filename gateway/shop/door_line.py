@@ -14,7 +14,7 @@ DoorLineState = Literal["drawn", "not_drawn", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class DoorLine:
+class SheetDoorLine:
     """The door line of a camera."""
 
     state: DoorLineState
@@ -39,17 +39,17 @@ class DoorLine:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def read_door_line(data: Any) -> DoorLine:
+def read_door_line(data: Any) -> SheetDoorLine:
     """Return the line in a camera's response; what is outside the picture is no line."""
     values = data if isinstance(data, Mapping) else {}
     resolution = values.get("resolution")
     size = LINE_SIZES.get(resolution) if type(resolution) is int else None
     found = [values.get(name) for name in _COORDINATES]
     if size is None or any(type(one) is not int for one in found):
-        return DoorLine("unknown", message("the camera says none"))
+        return SheetDoorLine("unknown", message("the camera says none"))
     width, height = size
     start_x, start_y, end_x, end_y = (int(str(one)) for one in found)
     is_inside = all(0 <= x <= width for x in (start_x, end_x)) and all(0 <= y <= height for y in (start_y, end_y))
     if not is_inside or (start_x, start_y) == (end_x, end_y):
-        return DoorLine("not_drawn", message("the camera has none"))
-    return DoorLine("drawn", "", width, height, start_x, start_y, end_x, end_y)
+        return SheetDoorLine("not_drawn", message("the camera has none"))
+    return SheetDoorLine("drawn", "", width, height, start_x, start_y, end_x, end_y)

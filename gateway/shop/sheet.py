@@ -13,7 +13,7 @@ from gateway.cameras.registry import Registry
 from gateway.errors import GatewayError
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.timestamps import utc_text
-from gateway.shop.door_line import DoorLine, read_door_line
+from gateway.shop.door_line import SheetDoorLine, read_door_line
 from gateway.shop.firmware import PlanFirmware
 from gateway.shop.pictures import PlanPictures
 from gateway.shop.plan_document import describe_plan
@@ -36,7 +36,7 @@ class SheetCamera(NamedTuple):
     """What was planned, and what came of it."""
     record: CameraRecord | None
     """What is known of it; None if it was never found."""
-    door_line: DoorLine | None
+    door_line: SheetDoorLine | None
     """The line at which it counts visitors; None for a camera that counts none."""
     changes: Sequence[PlanChange] | None
     """What has changed since the run; None if nobody has looked."""
@@ -162,17 +162,17 @@ class SheetMaker:
 
     async def _find_door_line(
         self, camera: CameraProgress, slots: asyncio.Semaphore, deadline: float
-    ) -> DoorLine | None:
+    ) -> SheetDoorLine | None:
         record = self._find_record(camera)
         if record is None or record.model != _FACE_MODEL:
             return None
         if not record.can_prove_serial_number:
-            return DoorLine("unknown", message("the camera is not set up yet"))
+            return SheetDoorLine("unknown", message("the camera is not set up yet"))
         try:
             async with slots, asyncio.timeout_at(deadline):
                 response = await self._cameras.call(record.sn, _GET_DOOR_LINE.encode({}))
         except TimeoutError:
-            return DoorLine("unknown", message("the camera did not answer in time"))
+            return SheetDoorLine("unknown", message("the camera did not answer in time"))
         except GatewayError as exc:
-            return DoorLine("unknown", describe_error(exc))
+            return SheetDoorLine("unknown", describe_error(exc))
         return read_door_line(response.data)

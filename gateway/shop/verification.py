@@ -21,7 +21,7 @@ _TIMEOUT_S: Final = 120.0
 """How long looking at all cameras may take, in seconds."""
 
 
-class Finding(NamedTuple):
+class StepFinding(NamedTuple):
     """How something is now that a step has set up."""
 
     step: PlanStepName
@@ -63,38 +63,38 @@ class PlanVerifier:
 
         return list(await asyncio.gather(*(look(one) for one in progress)))
 
-    async def _look(self, camera: CameraProgress, deadline: float) -> list[Finding]:
+    async def _look(self, camera: CameraProgress, deadline: float) -> list[StepFinding]:
         if not camera.sn or not camera.get_step("find").ended:
             return []
-        findings: list[Finding] = []
+        findings: list[StepFinding] = []
         now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(min(deadline, now + _CAMERA_TIMEOUT_S)):
                 await self._look_at_camera(camera, findings)
                 await self._look_elsewhere(camera, findings)
         except TimeoutError:
-            findings.append(Finding("find", False, message("did not answer everything in time")))
+            findings.append(StepFinding("find", False, message("did not answer everything in time")))
         except GatewayError as exc:
             step: PlanStepName = "cloud" if any(one.step == "settings" for one in findings) else "find"
-            findings.append(Finding(step, False, describe_error(exc)))
+            findings.append(StepFinding(step, False, describe_error(exc)))
         return findings
 
-    async def _look_at_camera(self, camera: CameraProgress, findings: list[Finding]) -> None:
+    async def _look_at_camera(self, camera: CameraProgress, findings: list[StepFinding]) -> None:
         activation = await self._cameras.probe_activation(camera.sn)
-        findings.append(Finding("find", True, message("answers")))
+        findings.append(StepFinding("find", True, message("answers")))
         is_ours = activation == "activated"
         detail = message("is activated by this account") if is_ours else message("is not activated by this account")
-        findings.append(Finding("activate", is_ours, detail))
+        findings.append(StepFinding("activate", is_ours, detail))
         if not is_ours:
             return
         await self._cameras.refresh(camera.sn)
         wanted = camera.planned.name
         if wanted is not None:
             name = await self._steps.read_name(camera.sn)
-            findings.append(Finding("name", name == wanted, message("is {name!r}", name=name)))
+            findings.append(StepFinding("name", name == wanted, message("is {name!r}", name=name)))
         findings.append(await self._compare_settings(camera))
 
-    async def _compare_settings(self, camera: CameraProgress) -> Finding:
+    async def _compare_settings(self, camera: CameraProgress) -> StepFinding:
         planned = camera.planned.settings
         present: dict[str, int] = {}
         for group in SETTING_GROUPS:
@@ -102,26 +102,26 @@ class PlanVerifier:
                 present |= await self._steps.read_settings(camera.sn, group)
         differing = [f"{name}={present.get(name)}" for name, value in planned.items() if present.get(name) != value]
         if differing:
-            return Finding("settings", False, message("the camera says {values}", values=join(", ", differing)))
-        return Finding("settings", True, message("are as planned"))
+            return StepFinding("settings", False, message("the camera says {values}", values=join(", ", differing)))
+        return StepFinding("settings", True, message("are as planned"))
 
-    async def _look_elsewhere(self, camera: CameraProgress, findings: list[Finding]) -> None:
+    async def _look_elsewhere(self, camera: CameraProgress, findings: list[StepFinding]) -> None:
         subscriptions: Mapping[str, Any] = {one["target"]: one for one in self._subscriptions.describe()}
         state = subscriptions.get(camera.sn, {}).get("state")
         detail = message("reports events") if state == "subscribed" else message("does not report events now")
-        findings.append(Finding("subscribe", state == "subscribed", detail))
+        findings.append(StepFinding("subscribe", state == "subscribed", detail))
         if not self._cloud.is_configured:
             return
         listed = await self._cloud.find(camera.sn)
         wanted = camera.planned.name
         if listed is None:
-            findings.append(Finding("cloud", False, message("the cloud does not list it")))
+            findings.append(StepFinding("cloud", False, message("the cloud does not list it")))
         else:
             is_right = wanted is None or listed.name == wanted
-            findings.append(Finding("cloud", is_right, message("the cloud lists it as {name!r}", name=listed.name)))
+            findings.append(StepFinding("cloud", is_right, message("the cloud lists it as {name!r}", name=listed.name)))
 
 
-def _compare(camera: CameraProgress, findings: Sequence[Finding]) -> Iterator[PlanChange]:
+def _compare(camera: CameraProgress, findings: Sequence[StepFinding]) -> Iterator[PlanChange]:
     for one in findings:
         step = camera.get_step(one.step)
         was_right = step.state in ("done", "skipped")
