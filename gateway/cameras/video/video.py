@@ -104,7 +104,7 @@ class CameraVideo:
                 await stream.close()
 
     async def small_snapshot(self, sn: str) -> bytes:
-        """Return a small JPEG of a managed camera's picture, to be kept. Raises the same as `snapshot`."""
+        """Return a small JPEG of a managed camera's picture, to be kept: a `brief` snapshot. Raises the same as it."""
         return await self._snapshots.shrink(sn, await self.snapshot(sn, brief=True))
 
     async def find_rtsp_url(self, sn: str) -> str | None:
