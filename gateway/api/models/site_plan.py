@@ -10,6 +10,8 @@ from gateway.api.models.document import Address, Document, SerialNumber, Time
 from gateway.shop import door_line, pictures, progress, run_record, steps
 
 PlanStepName = TypeAliasType("PlanStepName", steps.PlanStepName)
+PlannedCameraState = TypeAliasType("PlannedCameraState", progress.PlannedCameraState)
+PlanRunState = TypeAliasType("PlanRunState", run_record.RunState)
 
 
 class PlanStepDocument(Document):
@@ -45,7 +47,7 @@ class PlannedCameraDocument(Document):
     needs_card: bool = Field(
         description="Whether another camera of its model in the plan has newer firmware: a card brings it."
     )
-    state: progress.PlannedCameraState = Field(description="How far it is as a whole.")
+    state: PlannedCameraState = Field(description="How far it is as a whole.")
     steps: list[PlanStepDocument] = Field(description="Its steps, in their order.")
 
 
@@ -88,7 +90,7 @@ class PlanFirmwareDocument(Document):
 class SitePlanDocument(Document):
     """The site plan, and how far it is. It never holds a secret."""
 
-    state: run_record.RunState = Field(
+    state: PlanRunState = Field(
         description="`ready` before the first run; `stopped` if a person ended it; `failed` if a camera is not done."
     )
     began_at: Time | None = Field(description="When the run began; null before the first.")
@@ -195,7 +197,7 @@ class SheetCameraDocument(Document):
     needs_card: bool = Field(description="Whether another camera of its model in the plan has newer firmware.")
     address: Address | None = Field(description="Where it is now; null if that is not known.")
     certificate_sha256: str | None = Field(description="Its pin: the SHA-256 of its trusted certificate.")
-    state: progress.PlannedCameraState = Field(description="How far it is as a whole.")
+    state: PlannedCameraState = Field(description="How far it is as a whole.")
     steps: list[PlanStepDocument] = Field(description="What came of each step.")
     door_line: SheetDoorLineDocument | None = Field(description="Null for a camera that counts no visitors.")
     pictures: list[SheetPictureDocument] = Field(description="Its pictures, as far as there are any.")
@@ -212,7 +214,7 @@ class SitePlanSheetDocument(Document):
     verified: bool = Field(description="Whether everything was looked at again.")
     shop: SheetShopDocument = Field(description="The shop.")
     gateway: SheetGatewayDocument = Field(description="The gateway that made it.")
-    state: run_record.RunState = Field(description="The state of the run.")
+    state: PlanRunState = Field(description="The state of the run.")
     began_at: Time | None = Field(description="When the run began; null before the first.")
     ended_at: Time | None = Field(description="When it ended; null before that.")
     counts: PlanCountsDocument = Field(description="How many cameras are in each state.")
