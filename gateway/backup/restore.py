@@ -57,7 +57,7 @@ async def restore_backup(file: Path, settings_file: Path, *, replace: bool) -> d
         new = parse_settings(text, where, with_secret=False)
     directory = StateDirectory.acquire(own.state_directory, gives_to_owner=True)
     try:
-        finish_replacement(directory.path)
+        finish_replacement(directory.path, begins_waiting=False)
         restoration = _Restoration(file, contents, text, directory.path, settings_file, new, replace=replace)
         return await restoration.run()
     except OSError as exc:

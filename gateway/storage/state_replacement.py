@@ -158,11 +158,12 @@ def replace_state(directory: Path) -> Path | None:
     return aside
 
 
-def finish_replacement(directory: Path) -> bool:
+def finish_replacement(directory: Path, *, begins_waiting: bool = True) -> bool:
     """Continue a replacement that was cut off, or begin one that waits; return whether there is another state now.
 
     The caller holds the directory. Whatever else is staged is deleted. A waiting state that cannot be put in its place
-    is deleted, and its outcome says why. Raises `StateError` where a replacement can be neither ended nor undone.
+    is deleted, and its outcome says why. Without `begins_waiting` nothing is begun or deleted. Raises `StateError` where
+    a replacement can be neither ended nor undone.
     """
     if not has_stage(directory):
         return False
@@ -170,6 +171,8 @@ def finish_replacement(directory: Path) -> bool:
     replaced = False
     try:
         waiting, plan = load_waiting(directory), _load_plan(directory)
+        if plan is None and not begins_waiting:
+            return False
         if plan is not None or (waiting is not None and waiting.confirmed):
             aside, problem = None, ""
             try:

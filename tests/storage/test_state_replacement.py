@@ -109,6 +109,13 @@ def test_a_move_that_fails_is_undone_and_said(tmp_path: Path, number: int, monke
     assert failed == (number < len(OLD) + len(NEW))
 
 
+def test_the_command_puts_no_state_in_its_place_that_waits_for_a_start(tmp_path: Path) -> None:
+    furnish(tmp_path / "state", waits=True)
+    assert not finish_replacement(tmp_path / "state", begins_waiting=False)
+    assert read_state(tmp_path / "state") == OLD
+    assert load_waiting(tmp_path / "state") == WAITING
+
+
 def test_a_damaged_plan_stops_the_start_and_deletes_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     furnish(directory, waits=False)
