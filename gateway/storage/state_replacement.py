@@ -162,8 +162,8 @@ def finish_replacement(directory: Path, *, begins_waiting: bool = True) -> bool:
     """Continue a replacement that was cut off, or begin one that waits; return whether there is another state now.
 
     The caller holds the directory. Whatever else is staged is deleted. A waiting state that cannot be put in its place
-    is deleted, and its outcome says why. Without `begins_waiting` nothing is begun or deleted. Raises `StateError` where
-    a replacement can be neither ended nor undone.
+    is deleted, and its outcome says why. Without `begins_waiting` nothing is begun or deleted. Raises `StateError`
+    where a replacement can be neither ended nor undone.
     """
     if not has_stage(directory):
         return False
