@@ -1,6 +1,7 @@
 """The list of the cards of a batch, checked as a whole before anything is written."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firmware_tools.card import CameraModel, CardSpec, FirmwareChannel, FirmwarePath
@@ -21,7 +22,13 @@ CARD_LIST_COLUMNS = (
     SpreadsheetColumn("version", ("firmware version", "版本", "版本号", "固件版本")),
     SpreadsheetColumn("sha256", ("checksum", "校验值", "校验码")),
     SpreadsheetColumn("mode", ("模式", "升级方式")),
+    SpreadsheetColumn("sn", ("serial number", "serial", "S/N", "序列号", "SN号", "设备序列号")),
+    SpreadsheetColumn("name", ("camera name", "名称", "设备名称", "摄像头名称", "名字")),
+    SpreadsheetColumn("place", ("location", "position", "位置", "安装位置", "地点")),
 )
+"""The last three are those of a site plan, whose list is taken too."""
+_DEFAULT_ROWS = ("*", "default", "defaults", "默认", "全部")
+"""What a site plan has in place of a serial number in the row that is for the whole list."""
 _FIRMWARE_PATHS = {
     "": FirmwarePath.UPDATE,
     "update": FirmwarePath.UPDATE,
@@ -43,6 +50,10 @@ class ListedCard:
     """The firmware for it."""
     sha256: bytes
     """SHA-256 of the firmware."""
+    name: str = ""
+    """The name of the camera, for the label."""
+    place: str = ""
+    """Where the camera hangs, for the label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +66,28 @@ class CardList:
     """How the list was read, in one line."""
 
 
-def read_card_list(path: Path, progress: ProgressReporter, *, force_firmware: bool = False) -> CardList:
+def read_card_list(
+    path: Path, progress: ProgressReporter, *, force_firmware: bool = False, defaults: Mapping[str, str] | None = None
+) -> CardList:
     """Read a list of cards with the columns mac, model, firmware; and optionally channel, version, sha256, mode.
 
-    The path of a firmware is relative to the folder of the list.
+    The path of a firmware is relative to the folder of the list. `defaults` are the texts of columns that the list
+    lacks, and of cells that are empty: a site plan names neither model nor firmware.
 
     Raises:
         InvalidInput: something is wrong; the message names every line that is.
         IOFailed: the list cannot be read.
 
     """
-    sheet = read_spreadsheet(path, CARD_LIST_COLUMNS)
+    given = dict(defaults or {})
+    columns = tuple(replace(one, is_required=one.is_required and one.name not in given) for one in CARD_LIST_COLUMNS)
+    sheet = read_spreadsheet(path, columns)
+    rows = [
+        replace(row, cells={**row.cells, **{name: row.cells[name] or text for name, text in given.items()}})
+        for row in sheet.rows
+        if row.cells["sn"].casefold() not in _DEFAULT_ROWS
+    ]
+    sheet = replace(sheet, rows=tuple(rows))
     if not sheet.rows:
         raise InvalidInput(message("{path}: the list is empty: there are headings, but no cards", path=path))
     parser = _CardParser(path.parent, progress, force_firmware=force_firmware)
@@ -118,7 +140,7 @@ class _CardParser:
         first_line = self._lines_by_mac.setdefault(mac, row.line)
         if first_line != row.line:
             raise InvalidCell("mac", message("the camera {mac} is already in line {line}", mac=mac, line=first_line))
-        return ListedCard(row.line, spec, firmware, sha256)
+        return ListedCard(row.line, spec, firmware, sha256, row.cells["name"], row.cells["place"])
 
     def _load_firmware(self, name: str) -> tuple[Firmware, bytes]:
         """Return the firmware of this name and its SHA-256."""

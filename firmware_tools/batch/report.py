@@ -62,6 +62,8 @@ class ReportEntry:
             **self.key,
             "firmware": firmware.name,
             "firmware_size": firmware.size,
+            "camera_name": self.card.name,
+            "camera_place": self.card.place,
             "led": spec.firmware_path.led_sequence,
             "state": self.state,
             "place": self.place,
@@ -180,7 +182,9 @@ camera does not update again. A camera accepts only firmware of its own model an
 
 def _render_label(entry: ReportEntry) -> str:
     spec = entry.card.spec
+    named = {"Name": entry.card.name, "Place": entry.card.place}
     rows = {
+        **{name: text for name, text in named.items() if text},
         "MAC": str(spec.mac),
         "Model": spec.model or "not recorded",
         "Version": spec.version or "not recorded",

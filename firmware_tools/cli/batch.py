@@ -31,6 +31,8 @@ from firmware_tools.size import parse_size, round_card_size
 )
 @click.option("--yes-erase", metavar="SERIAL-OR-NAME", help="Erase cards in this drive without asking for its name.")
 @click.option("--check-capacity", is_flag=True, help="First find out whether each card is as large as it claims.")
+@click.option("--firmware", metavar="FILE", help="The firmware of cards whose row names none, as in a site plan.")
+@click.option("--model", metavar="MODEL", help="The model of cameras whose row names none: FM010 or FM020.")
 @with_force_firmware
 @with_max_size
 @click.argument("list_file", metavar="CSV", type=click.Path(path_type=Path))
@@ -45,10 +47,15 @@ def batch(
     report_folder: Path | None,
     yes_erase: str | None,
     check_capacity: bool,
+    firmware: str | None,
+    model: str | None,
     force_firmware: bool,
     max_size: str | None,
 ) -> None:
-    """Make all cards of a list with the columns mac, model, firmware. Run it again to go on where it stopped."""
+    """Make all cards of a list with the columns mac, model, firmware. Run it again to go on where it stopped.
+
+    The list of a site plan is taken too, with --firmware and --model; labels have the names and places of its cameras.
+    """
     if (images is None) == (drive_name is None):
         raise click.UsageError(localize(message("give --images FOLDER, or --drive DRIVE")))
     if images is not None and (size is None or report_folder or yes_erase or check_capacity):
@@ -56,7 +63,9 @@ def batch(
     if drive_name is not None and size is not None:
         raise click.UsageError(localize(message("--size is for --images; a card in a drive has its size")))
     card_size = round_card_size(parse_size(size)) if size else 0
-    card_list = read_card_list(list_file, console, force_firmware=force_firmware)
+    file = None if firmware is None else str(Path(firmware).absolute())
+    defaults = {name: text for name, text in (("firmware", file), ("model", model)) if text}
+    card_list = read_card_list(list_file, console, force_firmware=force_firmware, defaults=defaults)
     console.print_message(card_list.description)
     cards = card_list.cards
     report = BatchReport.resume(images or report_folder or list_file.with_name(f"{list_file.stem}-report"), cards)

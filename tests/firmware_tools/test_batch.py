@@ -56,6 +56,22 @@ def test_a_card_list_is_read(write_list: Callable[[str], Path], firmware_sha256:
     ]
 
 
+def test_the_list_of_a_site_plan_is_taken_and_names_its_cameras(
+    write_list: Callable[[str], Path], firmware_file: Path, tmp_path: Path
+) -> None:
+    plan = write_list("序列号,mac,激活码,名称,位置,zoom\n*,,,,,120\nFM1,0c25760a1b2c,,<b>Door</b>,above the till,\n")
+    with pytest.raises(InvalidInput, match="firmware"):
+        read_card_list(plan, NullProgress())
+    defaults = {"firmware": str(firmware_file.absolute()), "model": "FM010"}
+    cards = read_card_list(plan, NullProgress(), defaults=defaults).cards
+    assert [(card.line, card.spec.model, card.name, card.place) for card in cards] == [
+        (3, "FM010", "<b>Door</b>", "above the till")
+    ]
+    page = BatchReport.resume(tmp_path / "report", cards).render_page()
+    assert "&lt;b&gt;Door&lt;/b&gt;" in page
+    assert "above the till" in page
+
+
 def test_lists_written_by_spreadsheets_are_read(write_list: Callable[[str], Path]) -> None:
     path = write_list('\ufeffMAC; Model ;firmware\r\n"0c25760a1b2c";FM010;"FW"\r\n;;\r\n')
     cards = read_card_list(path, NullProgress()).cards

@@ -1,11 +1,15 @@
 """The acceptance sheet: what was set up, with pictures, as JSON and as a page that prints on A4."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import async_playwright
 
+from tests.console.conftest import CHROMIUM, SLOW_MS
 from tests.shop.conftest import PLAN, Site, failures, open_site
 
 SHEET = f"{PLAN}/sheet"
@@ -115,3 +119,32 @@ async def test_older_firmware_and_a_missing_door_line_are_left_to_do(site: Site)
     faces = next(camera for camera in sheet["cameras"] if camera["sn"] == first.sn)
     assert faces["door_line"]["state"] == "not_drawn"
     assert any("door line" in task for task in faces["to_do"])
+
+
+async def print_page(html: str, folder: Path) -> tuple[bytes, str]:
+    """Print a page in a browser, and return the PDF and its text."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = await browser.new_page()
+        page.set_default_timeout(SLOW_MS)
+        await page.set_content(html)
+        pdf = await page.pdf(prefer_css_page_size=True)
+        await browser.close()
+    file = folder / "sheet.pdf"
+    await asyncio.to_thread(file.write_bytes, pdf)
+    process = await asyncio.create_subprocess_exec("pdftotext", "-layout", file, "-", stdout=asyncio.subprocess.PIPE)
+    text, _ = await process.communicate()
+    return pdf, text.decode()
+
+
+async def test_a_sheet_of_25_cameras_prints_on_a4_in_chinese(site: Site, tmp_path: Path) -> None:
+    rows = [{"sn": f"FM010A23{number:05}", "name": f"Camera {number}", "place": HOSTILE} for number in range(25)]
+    assert (await site.rest("PUT", PLAN, {"cameras": rows})).status == 200
+    pdf, text = await print_page(await fetch_page(site, "zh"), tmp_path)
+    pages = len(re.findall(rb"/Type /Page\b(?!s)", pdf))
+    assert 7 <= pages <= 14, "three or four cameras on a page, and none is cut"
+    assert re.search(rb"/MediaBox \[0 0 59[45][.0-9]* 84[12]", pdf), "it is A4"
+    assert f"{pages} / {pages}" in text
+    assert all(f"{number + 1}. Camera {number}" in text for number in range(25))
+    assert "验收单" in text
+    assert "<script>" in text, "a name is shown as it is"
