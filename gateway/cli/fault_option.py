@@ -136,4 +136,4 @@ def control_faults(store: SimulatedStore) -> SimulatedStoreControl:
 
     kinds = [(_usage(kind), localize(known.effect)) for kind, known in FAULT_KINDS.items()]
     switches = [(_switch_usage(switch), localize(switch.description)) for switch in SWITCHES.values()]
-    return SimulatedStoreControl(tuple(servers), (*kinds, *switches), inject_one, clear)
+    return SimulatedStoreControl(tuple(servers), (*kinds, *switches), inject_one, clear, store.site_plan_csv())

@@ -10,6 +10,7 @@ from firmware_tools.language import Message, message
 from gateway.api.readings import try_read
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.restore import find_outcome
+from gateway.console.site_plan_progress import count_cameras
 from gateway.doctor.check import Finding, Status
 from gateway.outbox.model import Stats
 
@@ -141,6 +142,8 @@ async def _gather(context: PageContext) -> dict[str, Any]:
         "refused": sum(one.items for one in counts if one.state == "refused"),
         "cloud": gateway.cloud,
         "has_cloud": bool(gateway.settings.cloud.app_id),
+        "site_plan": count_cameras(gateway.shop),
+        "site_plan_state": gateway.shop.run_record.state,
     }
 
 

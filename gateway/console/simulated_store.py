@@ -16,3 +16,5 @@ class SimulatedStoreControl:
     """Lets a target misbehave. Takes the target and the fault. Raises ValueError."""
     clear: Callable[[], None]
     """Lets every target behave again."""
+    site_plan: str = ""
+    """A list of its cameras as a site plan takes it, with their activation numbers; empty if it has none."""

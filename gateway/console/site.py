@@ -28,6 +28,9 @@ from gateway.console import (
     set_up_progress,
     shop_settings,
     sign_in,
+    site_plan_list,
+    site_plan_progress,
+    site_plan_run,
     today,
 )
 from gateway.console.camera_search import CameraSearch
@@ -44,6 +47,9 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *sign_in.PAGES,
     *live.PAGES,
     *cameras.PAGES,
+    *site_plan_progress.PAGES,
+    *site_plan_list.PAGES,
+    *site_plan_run.PAGES,
     *camera_page.PAGES,
     *camera_actions.PAGES,
     *camera_picture.PAGES,

@@ -52,8 +52,13 @@ class PlanRow:
     """Columns and what is wrong with them already."""
 
 
-def read_list(data: bytes, name: str, settings: ProvisioningSettings) -> SitePlan:
-    """Read a plan from a list. Raises `InvalidRequest` with every fault."""
+def read_list(
+    data: bytes, name: str, settings: ProvisioningSettings, wifi: Mapping[str, str] | None = None
+) -> SitePlan:
+    """Read a plan from a list. Raises `InvalidRequest` with every fault.
+
+    `wifi` has `ssid`, `password` and `hidden` as a person gave them beside the list.
+    """
     try:
         sheet = parse_spreadsheet(data, name, COLUMNS, max_rows=MAX_CAMERAS + 1)
     except SpreadsheetError as exc:
@@ -61,7 +66,7 @@ def read_list(data: bytes, name: str, settings: ProvisioningSettings) -> SitePla
     except CardError as exc:
         raise InvalidRequest([FieldError("list", describe_error(exc))]) from exc
     cameras: list[PlanRow] = []
-    defaults: list[PlanRow] = []
+    defaults = [PlanRow(0, "wifi", wifi)] if wifi else []
     for row in sheet.rows:
         is_default = row.cells["sn"].casefold() in _DEFAULT_ROWS
         path = "defaults" if is_default else f"cameras[{len(cameras)}]"
@@ -131,9 +136,9 @@ class _Builder:
 
     def _fault(self, row: PlanRow, column: str, reason: str) -> None:
         """Note a fault: for programs by its path, and for people by row and column as they see them."""
-        if self._is_list and column:
+        if self._is_list and column and row.row:
             reason = message("line {line}, column {column}: {reason}", line=row.row, column=column, reason=reason)
-        elif self._is_list:
+        elif self._is_list and row.row:
             reason = message("line {line}: {reason}", line=row.row, reason=reason)
         self._errors.append(FieldError(_path(row.path, column), reason))
 

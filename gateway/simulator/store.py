@@ -145,6 +145,15 @@ class SimulatedStore:
             https=self._https,
         )
 
+    def site_plan_csv(self) -> str:
+        """Return a list of the cameras as a site plan takes it: numbers, names, places, and the Wi-Fi."""
+        rows = ["sn,activation_number,name,place,zoom,ssid,password"]
+        for number, camera in enumerate(self.cameras, start=1):
+            activation_number = self.activation_numbers.get(camera.sn, "")
+            wifi = f"{WIFI_SSID},{WIFI_PASSWORD}"
+            rows.append(f"{camera.sn},{activation_number},Aisle {number},above aisle {number},120,{wifi}")
+        return "\n".join(rows) + "\n"
+
     def _assign_address(self) -> str:
         self._address_count += 1
         return f"127.20.{self._address_count // 250}.{self._address_count % 250 + 1}"

@@ -6,6 +6,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
+from gateway.app import Gateway
+from gateway.shop.plan_reader import read_list
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console
 from tests.console.test_outbox_pages import refuse_product
@@ -22,11 +24,17 @@ VISITORS: Final = (
 """Language, colour scheme and size of the screen of those who look at every page."""
 
 
+async def keep_plan(gateway: Gateway, store: SimulatedStore) -> None:
+    """Keep a plan of the whole shop."""
+    await gateway.shop.replace(read_list(store.site_plan_csv().encode(), "list", gateway.settings.provisioning))
+
+
 @pytest.fixture
 async def names(console: Console, store: SimulatedStore) -> dict[str, str]:
     """Return what fills the placeholders of paths: there is one of everything that has a page of its own."""
     await find(console.gateway, store.cameras)
     await manage(console.gateway, store.cameras[0])
+    await keep_plan(console.gateway, store)
     return {"sn": store.cameras[0].sn, "outbox_id": str(await refuse_product(console.gateway)), **ENDPOINT}
 
 
