@@ -1,5 +1,6 @@
 """How far the set-up of a whole shop is: camera by camera, the worst first."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -145,6 +146,17 @@ def _gather(context: PageContext) -> dict[str, Any]:
     }
 
 
+async def show_sheet(context: PageContext) -> web.StreamResponse:
+    """Show the acceptance sheet, which prints on A4."""
+    from gateway.shop.sheet_page import SHEET_PAGE_HEADERS, render_sheet  # takes memory, and is rarely needed
+
+    if find_plan(context) is None:
+        return context.redirect(LIST)
+    sheet = await context.gateway.sheets.make(verify=False)
+    html = await asyncio.to_thread(render_sheet, sheet, context.language)
+    return web.Response(text=html, content_type="text/html", charset="utf-8", headers=SHEET_PAGE_HEADERS)
+
+
 async def stop_run(context: PageContext) -> web.StreamResponse:
     """Stop the run; what was done stays."""
     try:
@@ -171,6 +183,7 @@ async def delete_plan(context: PageContext) -> web.StreamResponse:
 PAGES = (
     ConsolePage("GET", "cameras/site-plan", show_site_plan, "installer"),
     ConsolePage("GET", "cameras/site-plan/progress", show_progress, "installer", shows="part"),
+    ConsolePage("GET", "cameras/site-plan/sheet", show_sheet, "installer", shows="data"),
     ConsolePage(
         "POST", "cameras/site-plan/stop", stop_run, "installer", does=message("Stop the set-up of a whole shop")
     ),

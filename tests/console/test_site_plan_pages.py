@@ -165,6 +165,10 @@ async def test_secrets_are_not_shown_again_and_two_hundred_cameras_fit(console: 
         assert f"8{7:023}" not in html
         assert "<img src" not in html
         assert len(html.encode()) < 80_000, path
+    response, html = await console.get("cameras/site-plan/sheet")
+    assert (response.status, "default-src 'none'" in response.headers["Content-Security-Policy"]) == (200, True)
+    assert "Camera 199" in html
+    assert "quoted" not in html
     _, html = await console.get("cameras/site-plan?page=5")
     assert "Camera 199" in html
     for query in ("page=0", "page=-1", "page=99999", "kind=x", "page=x"):
