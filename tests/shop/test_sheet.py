@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,7 @@ async def print_page(html: str, folder: Path) -> tuple[bytes, str]:
     return pdf, text.decode()
 
 
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
 async def test_a_sheet_of_25_cameras_prints_on_a4_in_chinese(site: Site, tmp_path: Path) -> None:
     rows = [{"sn": f"FM010A23{number:05}", "name": f"Camera {number}", "place": HOSTILE} for number in range(25)]
     assert (await site.rest("PUT", PLAN, {"cameras": rows})).status == 200
