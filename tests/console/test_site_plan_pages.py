@@ -174,8 +174,9 @@ async def test_secrets_are_not_shown_again_and_two_hundred_cameras_fit(console: 
     for query in ("page=0", "page=-1", "page=99999", "kind=x", "page=x"):
         response, _ = await console.get(f"cameras/site-plan?{query}")
         assert response.status == 200
-    response, _ = await console.post("cameras/site-plan/run", csrf=csrf)
+    response, html = await console.post("cameras/site-plan/run", csrf=csrf)
     assert response.status == 400, "nobody agreed to lose face groups"
+    assert 'href="/console/cameras/site-plan/dry-run?page=2"' in html, "this page has no other address"
     await console.post("cameras/site-plan/delete", csrf=csrf)
     assert len(console.gateway.shop.progress) == 200, "the box was not ticked"
     await console.post("cameras/site-plan/delete", csrf=csrf, sure="yes")
