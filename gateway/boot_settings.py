@@ -3,18 +3,26 @@
 Any computer can write to that partition (FAT). Root takes the file before the service starts. One replacement of the
 settings file does everything, and the new one names the SHA-256 of what was taken: after a power cut the file was
 taken wholly or not at all, and it is never taken twice.
+
+The file may also hold a pairing code that the person has chosen. It is offered only when the file is gone, and kept in
+a folder that the system forgets when the service stops, so that it never becomes a lasting secret.
 """
 
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
 from firmware_tools.language import Language, Message, describe_error, message, translate
 from gateway.errors import SettingsError, StateError
+from gateway.runtime.systemd import PAIRING_CODE_FILE
 from gateway.settings import parse_settings
 from gateway.storage.private_file import copy_rights, find_free_name, sync_folder, write_private
 
@@ -24,8 +32,12 @@ LOG_FILE: Final = "sunmi-gateway.log.txt"
 """What became of the file, beside it."""
 MAX_BYTES: Final = 65536
 """No file is larger."""
-SERVICE_GROUP: Final = "sunmi-gateway"
-"""The group of the service, which has to read the settings."""
+SERVICE_USER: Final = "sunmi-gateway"
+"""The user of the service, and the group, which has to read the settings."""
+PAIRING_CODE_KEY: Final = "pairing_code"
+"""The key of the file that holds a pairing code; the others are settings."""
+_PAIRING_CODE: Final = re.compile(r"[0-9A-Z]{8,16}")
+_MIN_DIFFERENT: Final = 5
 
 _ENCODINGS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 """What the editors of Windows write, by how a file begins."""
@@ -44,10 +56,16 @@ class TakenSettings(NamedTuple):
     """Whether the file had been taken before, and was only removed now."""
     left_because: str
     """Why the file could not be removed; empty if it was."""
+    offers_code: bool
+    """Whether the pairing code in it is offered now."""
 
 
-def take_boot_settings(folders: Sequence[Path], settings_file: Path) -> TakenSettings | None:
+def take_boot_settings(
+    folders: Sequence[Path], settings_file: Path, runtime_directory: Path | None = None
+) -> TakenSettings | None:
     """Take the settings of the file in the first folder that has one; None if none has.
+
+    A pairing code goes into `runtime_directory`, which is the service's; a file with nothing else leaves the settings.
 
     Writes what happened into a file beside it, for a person who has nothing else. Raises `SettingsError` if the
     settings are not valid and `StateError` if they cannot be read or written: then they stay as they are, and so does
@@ -58,7 +76,7 @@ def take_boot_settings(folders: Sequence[Path], settings_file: Path) -> TakenSet
         if not found:
             continue
         try:
-            done = _take(found, settings_file)
+            done = _take(found, settings_file, runtime_directory)
         except (SettingsError, StateError) as exc:
             _write_log(
                 folder,
@@ -67,12 +85,17 @@ def take_boot_settings(folders: Sequence[Path], settings_file: Path) -> TakenSet
             )
             raise
         if done is not None:
-            _write_log(folder, message("The settings were taken; the gateway starts with them."), done.left_because)
+            code = message("The pairing code is good once, for ten minutes from the start on.")
+            _write_log(
+                folder,
+                message("The file was taken; the gateway starts with it."),
+                done.left_because or (code if done.offers_code else ""),
+            )
         return done
     return None
 
 
-def _take(found: Sequence[Path], settings_file: Path) -> TakenSettings | None:
+def _take(found: Sequence[Path], settings_file: Path, runtime_directory: Path | None) -> TakenSettings | None:
     file = found[0]
     if len(found) > 1:
         names = " + ".join(one.name for one in found)
@@ -85,8 +108,58 @@ def _take(found: Sequence[Path], settings_file: Path) -> TakenSettings | None:
     if not content.strip(b"\0"):  # overwritten, but not removed any more before a power cut
         _erase(file)
         return None
-    text = _decode(file.name, content)
+    text, code = _split_code(_decode(file.name, content), file.name)
+    if code is not None and runtime_directory is None:
+        raise SettingsError(
+            message("{path}: {key} is offered only by the service of systemd", path=file.name, key=PAIRING_CODE_KEY)
+        )
     parse_settings(text, file.name)
+    is_repeat, aside = False, None
+    if code is None or text.strip():
+        is_repeat, aside = _replace_settings(settings_file, text, file, content)
+    left_because = _erase(file)
+    offers_code = code is not None and not left_because
+    if code is not None and runtime_directory is not None and offers_code:
+        _offer(code, runtime_directory)
+    return TakenSettings(file, settings_file, aside, is_repeat, left_because, offers_code)
+
+
+def _split_code(text: str, name: str) -> tuple[str, str | None]:
+    """Return the settings of a file, and its pairing code if it has one. Raises `SettingsError`."""
+    try:
+        document = tomlkit.parse(text)
+    except TOMLKitError:
+        return text, None  # the reader of settings says what is wrong
+    if PAIRING_CODE_KEY not in document:
+        return text, None
+    code = "".join(str(document.pop(PAIRING_CODE_KEY)).split()).replace("-", "").upper()
+    if not _PAIRING_CODE.fullmatch(code) or len(set(code)) < _MIN_DIFFERENT:
+        raise SettingsError(
+            message(
+                "{path}: {key} must have 8 to 16 letters and digits, at least {count} of them different",
+                path=name,
+                key=PAIRING_CODE_KEY,
+                count=_MIN_DIFFERENT,
+            )
+        )
+    return document.as_string(), code
+
+
+def _offer(code: str, runtime_directory: Path) -> None:
+    """Hand a pairing code over to the service, which starts next. Raises `StateError`."""
+    file = runtime_directory / PAIRING_CODE_FILE
+    try:
+        write_private(file, code.encode())
+        _give_to_service(file, 0o600)
+    except OSError as exc:
+        raise StateError(message("{path}: cannot be written: {reason}", path=file, reason=exc.strerror)) from exc
+
+
+def _replace_settings(settings_file: Path, text: str, file: Path, content: bytes) -> tuple[bool, Path | None]:
+    """Write the settings unless they were taken before; return whether they were, and where the earlier ones are now.
+
+    Raises `StateError`.
+    """
     mark = f"# Taken from the boot partition, {file.name}, SHA-256 {hashlib.sha256(content).hexdigest()}"
     try:
         earlier = settings_file.read_bytes() if settings_file.exists() else None
@@ -97,12 +170,12 @@ def _take(found: Sequence[Path], settings_file: Path) -> TakenSettings | None:
                 abandoned.unlink()
             aside = _put_aside(settings_file, earlier) if earlier is not None else None
             write_private(settings_file, f"{mark}\n{text}".encode())
-        _let_service_read(settings_file)
+        _give_to_service(settings_file, 0o640)
     except OSError as exc:
         raise StateError(
             message("{path}: cannot be written: {reason}", path=settings_file, reason=exc.strerror)
         ) from exc
-    return TakenSettings(file, settings_file, aside, is_repeat, _erase(file))
+    return is_repeat, aside
 
 
 def _decode(name: str, content: bytes) -> str:
@@ -129,12 +202,15 @@ def _put_aside(settings_file: Path, earlier: bytes) -> Path:
     return aside
 
 
-def _let_service_read(settings_file: Path) -> None:
-    """Give the file to the service's group, where root runs this and the group exists. Raises `OSError`."""
+def _give_to_service(file: Path, mode: int) -> None:
+    """Give a file to the service, where root runs this and its user exists: to its group, or to its user if private.
+
+    Raises `OSError`.
+    """
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         with contextlib.suppress(LookupError):
-            shutil.chown(settings_file, group=SERVICE_GROUP)
-            settings_file.chmod(0o640)
+            shutil.chown(file, user=None if mode & 0o040 else SERVICE_USER, group=SERVICE_USER)
+            file.chmod(mode)
 
 
 def _erase(file: Path) -> str:

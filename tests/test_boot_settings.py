@@ -1,5 +1,6 @@
 """Settings from the boot partition: what any editor writes is taken once, wholly or not at all."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from gateway.boot_settings import LOG_FILE, MAX_BYTES, take_boot_settings
 from gateway.errors import SettingsError
+from gateway.runtime.systemd import PAIRING_CODE_FILE
 
 SERVICE_UNIT = Path(__file__).parents[1] / "packaging" / "debian" / "sunmi-gateway.service"
 
@@ -46,7 +48,7 @@ def test_what_any_editor_writes_is_taken(boot: Path, settings_file: Path, encodi
     assert done.put_aside.stat().st_mode & 0o777 == 0o640
     assert [one.name for one in boot.iterdir()] == [LOG_FILE]
     log = (boot / LOG_FILE).read_bytes().decode("utf-8-sig")
-    assert "The settings were taken" in log
+    assert "The file was taken" in log
     assert "the-account-secret" not in log
 
 
@@ -106,6 +108,68 @@ def test_a_file_that_could_not_be_removed_is_not_taken_twice(boot: Path, setting
     assert done.is_repeat
     assert settings_file.read_text(encoding="utf-8") == changed
     assert not file.exists()
+
+
+CODE = 'pairing_code = "4711-shop"\n'
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("settings", ["", TEXT], ids=["alone", "with-settings"])
+def test_a_pairing_code_is_handed_over_and_is_no_setting(
+    boot: Path, settings_file: Path, runtime: Path, settings: str
+) -> None:
+    (boot / "sunmi-gateway.toml").write_text(CODE + settings, encoding="utf-8")
+    done = take_boot_settings([boot], settings_file, runtime)
+    assert done is not None
+    assert done.offers_code
+    assert (runtime / PAIRING_CODE_FILE).read_text() == "4711SHOP"
+    assert (runtime / PAIRING_CODE_FILE).stat().st_mode & 0o777 == 0o600
+    taken = settings_file.read_text(encoding="utf-8")
+    assert "pairing_code" not in taken
+    assert ("A1" in taken) == bool(settings), "a file with the code alone leaves the settings"
+    assert "4711" not in (boot / LOG_FILE).read_text(encoding="utf-8-sig").upper()
+    assert not (boot / "sunmi-gateway.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "code", ['"SHORT7"', '"12345678901234567"', '"11111111"', '"门店配对码一二三四"', "4711", "true", '""']
+)
+def test_a_pairing_code_that_is_easily_guessed_is_refused(
+    boot: Path, settings_file: Path, runtime: Path, code: str
+) -> None:
+    (boot / "sunmi-gateway.toml").write_text(f"pairing_code = {code}\n{TEXT}", encoding="utf-8")
+    with pytest.raises(SettingsError, match="pairing_code must have"):
+        take_boot_settings([boot], settings_file, runtime)
+    assert settings_file.read_text() == EARLIER
+    assert not list(runtime.iterdir())
+
+
+def test_a_pairing_code_is_not_offered_while_it_lies_on_the_partition(
+    boot: Path, settings_file: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (boot / "sunmi-gateway.toml").write_text(CODE + TEXT, encoding="utf-8")
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refuse)  # as on a card whose switch stands on read-only since
+    done = take_boot_settings([boot], settings_file, runtime)
+    assert done is not None
+    assert (done.offers_code, bool(done.left_because)) == (False, True)
+    assert not list(runtime.iterdir())
+
+
+def test_a_pairing_code_needs_the_service(boot: Path, settings_file: Path) -> None:
+    (boot / "sunmi-gateway.toml").write_text(CODE, encoding="utf-8")
+    with pytest.raises(SettingsError, match="only by the service"):
+        take_boot_settings([boot], settings_file)
+    assert (boot / "sunmi-gateway.toml").exists()
 
 
 _KILLED = """

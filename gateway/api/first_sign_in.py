@@ -1,5 +1,7 @@
 """The first sign-in without a command line: a pairing code on the attached screen until somebody has signed in.
 
+Whoever can write to the boot partition may have chosen a code there, which is good too, for some minutes.
+
 The login prompt of a screen (agetty) shows the files in `/run/issue.d`, and shows them again when `/run/agetty.reload`
 is touched.
 """
@@ -16,6 +18,7 @@ from gateway.api.pairing import PairingCode
 from gateway.app import Gateway
 from gateway.errors import StateError
 from gateway.runtime.supervisor import Service
+from gateway.runtime.systemd import PAIRING_CODE_FILE, find_runtime_directory
 
 RENEW_BEFORE_S: Final = 180.0
 """A code that is good for less than this many seconds is replaced: its reader needs time to type it."""
@@ -47,6 +50,7 @@ class FirstSignIn:
         self._service: Service | None = None
 
     async def __aenter__(self) -> Self:
+        self._offer_chosen_code()
         if os.access(self._file, os.W_OK) or os.access(self._file.parent, os.W_OK):
             self._service = self._gateway.supervisor.start_periodic(
                 "first sign-in", self.update, interval_s=_INTERVAL_S, run_at_start=True
@@ -60,6 +64,17 @@ class FirstSignIn:
             await self._service.stop()
             with contextlib.suppress(StateError):
                 self._clear()
+
+    def _offer_chosen_code(self) -> None:
+        """Offer the code that was in a file on the boot partition, if there was one, and forget it."""
+        folder = find_runtime_directory()
+        if folder is None:
+            return
+        file = folder / PAIRING_CODE_FILE
+        with contextlib.suppress(FileNotFoundError):
+            code = file.read_text(encoding="ascii")
+            file.unlink()
+            self._gateway.pairing.offer(code, _SESSION_NAME, ["admin"])
 
     async def update(self) -> None:
         """Show a code that is good, or none if somebody has a token or a session. Raises `StateError`."""

@@ -62,6 +62,10 @@ class PairingCodes:
         made = self._codes[code] = PairingCode(code, name, tuple(scopes), self._clock() + valid_s)
         return made
 
+    def offer(self, code: str, name: str, scopes: Sequence[Scope]) -> None:
+        """Let a code that a person has chosen be good, once: capital letters and digits alone."""
+        self._codes[code] = PairingCode(code, name, tuple(scopes), self._clock() + VALID_S)
+
     def exchange(self, typed: str, address: str) -> PairingCode:
         """Return the code that a person at an address typed, which is good no longer.
 

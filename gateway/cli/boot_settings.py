@@ -8,6 +8,7 @@ from firmware_tools.language import message
 from gateway.boot_settings import take_boot_settings
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.output import print_message
+from gateway.runtime.systemd import find_runtime_directory
 from gateway.settings import find_settings_file_to_write
 
 
@@ -21,7 +22,8 @@ def take_settings(context: CommandContext, folders: tuple[Path, ...]) -> None:
     """
 
     async def work() -> None:
-        done = take_boot_settings(folders, find_settings_file_to_write(context.config))
+        file = find_settings_file_to_write(context.config)
+        done = take_boot_settings(folders, file, find_runtime_directory())
         if done is None:
             return
         print_message(
@@ -31,6 +33,8 @@ def take_settings(context: CommandContext, folders: tuple[Path, ...]) -> None:
         )
         if done.put_aside is not None:
             print_message(message("The earlier settings are {path}", path=done.put_aside))
+        if done.offers_code:
+            print_message(message("Its pairing code is good once, for ten minutes from the start on"))
         if done.left_because:
             print_message(done.left_because)
 

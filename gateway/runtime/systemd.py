@@ -37,6 +37,15 @@ _log = logging.getLogger(__name__)
 Check = Callable[[], Awaitable[None]]
 """Makes a request as a caller would; raises if it is not answered."""
 
+PAIRING_CODE_FILE: Final = "pairing-code"
+"""The file in the service's run-time folder that holds a pairing code which a person has chosen."""
+
+
+def find_runtime_directory() -> Path | None:
+    """Return the folder that the service has for as long as it runs; None if systemd does not run this."""
+    folder = os.environ.get("RUNTIME_DIRECTORY")
+    return None if folder is None else Path(folder)
+
 
 class ServiceManager:
     """The service manager that started this process, if any did; made by `from_environment`."""

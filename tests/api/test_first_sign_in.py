@@ -12,6 +12,7 @@ from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.console.site import add_console
 from gateway.errors import InvalidRequest
+from gateway.runtime.systemd import PAIRING_CODE_FILE
 from tests.monotonic_clock import MonotonicClock
 from tests.waiting import until
 
@@ -55,6 +56,24 @@ async def test_the_code_on_the_screen_signs_in_and_then_leaves_it(gateway: Gatew
         assert (session.is_session, session.scopes) == (True, ("admin",))
         await first.update()
         assert not screen.file.exists()
+
+
+async def test_a_code_that_was_on_the_boot_partition_is_good_once_and_only_for_minutes(
+    gateway: Gateway, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = MonotonicClock()
+    gateway.pairing = PairingCodes(clock)
+    file = tmp_path / PAIRING_CODE_FILE
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    for wait_s, is_good in ((VALID_S - 1, True), (VALID_S + 1, False)):
+        file.write_text("4711SHOP")
+        async with FirstSignIn(gateway, run_directory=screen.run):
+            assert not file.exists()
+            clock.now_s += wait_s
+            if is_good:
+                assert gateway.pairing.exchange("4711-shop", "192.0.2.1").scopes == ("admin",)
+            with pytest.raises(InvalidRequest):
+                gateway.pairing.exchange("4711-shop", "192.0.2.1")
 
 
 async def test_it_is_renewed_before_it_expires(gateway: Gateway, screen: Screen) -> None:
