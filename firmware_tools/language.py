@@ -120,8 +120,9 @@ def _freeze(value: object) -> str | int | float | Decimal:
 
 def describe_error(error: BaseException) -> str:
     """Return the text of an error: the message that it was made with, or what the system or a library means by it."""
-    if len(error.args) == 1 and isinstance(error.args[0], Message):
-        return error.args[0]
+    own = error.args[-1] if error.args else None  # an OSError has its number before it
+    if isinstance(own, Message) and len(error.args) <= 2:
+        return own
     return _describe_foreign_error(error)
 
 
@@ -168,7 +169,10 @@ def _describe_system_error(error: OSError) -> str:
     if protocol:
         return _KNOWN_TEXTS.get(protocol) or protocol.replace("_", " ").lower()
     known = _NAME_ERRORS if isinstance(error, socket.gaierror) else _SYSTEM_ERRORS
-    return known.get(error.errno or 0) or error.strerror or str(error)
+    reason = known.get(error.errno or 0) or error.strerror or str(error)
+    if (bound := _BOUND.search(error.strerror or "")) is not None:
+        return message("{address}: {reason}", address=":".join(bound.groups()), reason=reason)
+    return reason
 
 
 def template(text: str, /) -> str:
@@ -331,6 +335,8 @@ _KNOWN_TEXTS: Final[Mapping[str, Message]] = {
     "NO_START_LINE": message("it holds no certificate"),
 }
 """Texts of libraries that are shown in other languages too."""
+_BOUND: Final = re.compile(r"bind on address \('(?P<host>[^']+)', (?P<port>[0-9]+)")
+"""How asyncio names an address on which it cannot listen."""
 _PLACE: Final = re.compile(
     r"(?P<reason>.+?)(?: \((?:at )?|: )line (?P<line>\d+),? column (?P<column>\d+)(?: \(char \d+\)|\))"
 )

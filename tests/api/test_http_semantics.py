@@ -33,7 +33,7 @@ from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest
 
 NAMES = {"{type}": "device", "{action}": "getInfo", "{path:.+}": "openapi/order/update", "{name}": "till 7",
-    "{section}": "problems", "{file}": "docs.css"}  # fmt: skip
+    "{section}": "problems", "{file}": "docs.css", "{moment}": "before"}  # fmt: skip
 ORDER = {"order_list": [{"order_no": "1", "received_amount": 5}]}
 DOCUMENT = build_document(ROUTES)
 

@@ -126,7 +126,7 @@ async def test_a_taken_port_of_the_last_run_is_replaced_and_a_given_one_refused(
         port = first["base_url"].removesuffix("/openapi").rpartition(":")[2]
         refused = await command("simulate", "cloud", "--port", port, **environment)
         assert refused.status == 1
-        assert "address already in use" in refused.errors
+        assert f"127.0.0.1:{port}: Address already in use" in refused.errors
 
 
 async def test_damaged_files_are_refused_by_name(tmp_path: Path) -> None:
