@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import jinja2
 
-from firmware_tools.language import Language, load_catalogue, translate
+from firmware_tools.language import Language
 from gateway import __version__
 from gateway.console.static_files import StaticFiles
+from gateway.runtime.templates import load_templates
 
-_TEMPLATES: Final = Path(__file__).with_name("templates")
 _LABELS: Final = {Language.ENGLISH: "English", Language.CHINESE: "中文"}
 """What the languages call themselves."""
 
@@ -28,17 +28,7 @@ class Renderer:
 
 
 def _make_environment(language: Language, static_files: StaticFiles) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_gettext_translations(load_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters["translate"] = lambda text: translate(text, language)
+    environment = load_templates(Path(__file__).with_name("templates"), language)
     environment.globals["static"] = static_files.url
     environment.globals["version"] = __version__
     environment.globals["languages"] = _LABELS

@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from firmware_tools.language import Language, load_catalogue, message, translate
+from firmware_tools.language import Language, message
+from gateway.runtime.templates import load_templates
 from gateway.shop.door_line import DoorLineState
 from gateway.shop.pictures import Moment
 from gateway.shop.progress import PlannedCameraState
@@ -95,18 +96,6 @@ def _embed_pictures(sheet: AcceptanceSheet, document: Mapping[str, Any]) -> dict
 
 @lru_cache
 def _get_environment(language: Language) -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        extensions=["jinja2.ext.i18n"],
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        auto_reload=False,
-    )
-    environment.install_gettext_translations(load_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters["translate"] = lambda text: translate(text, language)
+    environment = load_templates(Path(__file__).with_name("templates"), language)
     environment.filters["day"] = lambda text: text.replace("T", " ").removesuffix("Z") + " UTC"
     return environment

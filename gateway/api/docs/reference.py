@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from firmware_tools.language import Language, load_catalogue, translate
+from firmware_tools.language import Language, translate
 from gateway.api.compression import CompressedContent
 from gateway.api.docs.code_examples import ADDRESS, make_signature_examples
 from gateway.api.docs.example_values import ExampleMaker
@@ -18,6 +18,7 @@ from gateway.api.docs.operations import SECTION_ORDER, OperationPage, OperationR
 from gateway.api.event_schemas import EVENT, OTHER_EVENT
 from gateway.api.model_schemas import refer
 from gateway.errors import list_problem_types
+from gateway.runtime.templates import load_templates
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -181,22 +182,9 @@ def _describe_event(schema: Schema, schemas: SchemaReader, examples: ExampleMake
 
 @lru_cache
 def _get_environment(language: Language) -> "Environment":
-    # Imported here, since it takes memory and the pages are rarely read.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     from gateway.api.docs.text_format import format_line, format_text
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        extensions=["jinja2.ext.i18n"],
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        auto_reload=False,
-    )
-    environment.install_gettext_translations(load_catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    environment = load_templates(Path(__file__).with_name("templates"), language)
     environment.filters["text"] = lambda text: format_text(text, lambda unit: translate(unit, language))
     environment.filters["line"] = lambda text: format_line(translate(text, language))
-    environment.filters["in_language"] = lambda text: translate(text, language)
     return environment
