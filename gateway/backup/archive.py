@@ -142,6 +142,7 @@ def verify(file: Path) -> Contents:
                 text = content.read()
                 settings, content = text.decode("utf-8", "replace"), io.BytesIO(text)
             _check_content(file, manifest, name, compute_sha256(content))
+        _read_to_end(archive)
     if missing:
         raise StateError(
             message(
@@ -287,6 +288,12 @@ def _open_archive(file: Path) -> Iterator[tarfile.TarFile]:
         raise StateError(
             message("{file} is damaged, or no .tar.gz: {reason}; take another backup", file=file, reason=exc)
         ) from exc
+
+
+def _read_to_end(archive: tarfile.TarFile) -> None:
+    """Read what is behind the last member, and with it the checksum of the .gz. Raises `tarfile.ReadError`."""
+    if archive.fileobj is None or len(archive.fileobj.read(2 * tarfile.RECORDSIZE)) >= 2 * tarfile.RECORDSIZE:
+        raise tarfile.ReadError(message("more than its end is behind the last file"))
 
 
 def _open_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:

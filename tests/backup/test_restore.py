@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import tarfile
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -432,16 +433,23 @@ def pack(file: Path, manifest: bytes) -> Path:
 
 
 def damages(file: Path) -> Iterator[Path]:
-    """Yield a file that is damaged in one way after the other."""
+    """Yield a file that is damaged in one way after the other.
+
+    Some flipped bits do not change what is unpacked, such as the distance of a copy among zeros: they are left out.
+    """
     whole = file.read_bytes()
+    content = unpacked(file)
     cuts = [whole[: len(whole) * part // 10] for part in range(10)]
     flips = []
     for part in range(1, 20):
         at = len(whole) * part // 20
-        flips.append(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
-    for content in (*cuts, *flips, b"no archive at all"):
+        flip = whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]
+        if not unpacks_to(flip, content):
+            flips.append(flip)
+    assert len(flips) > 10
+    for data in (*cuts, *flips, b"no archive at all"):
         damaged = file.with_name("damaged.tar.gz")
-        damaged.write_bytes(content)
+        damaged.write_bytes(data)
         yield damaged
 
 
@@ -451,6 +459,32 @@ async def test_every_damage_is_noticed(machine: Machine, file: Path) -> None:
         with pytest.raises(StateError, match=r"damaged|no backup"):
             await machine.restore(damaged, replace=True)
     assert machine.everything() == before
+
+
+def write(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+
+def unpacks_to(data: bytes, content: bytes) -> bool:
+    try:
+        return gzip.decompress(data) == content
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+async def test_damage_between_the_files_is_noticed(machine: Machine, file: Path) -> None:
+    content = unpacked(file)
+    whole = gzip.compress(content)
+    padded = gzip.compress(content[:-1] + b"\x01")
+    write(file, padded[:-8] + whole[-8:])
+    with pytest.raises(StateError, match="damaged"):
+        await machine.restore(file, replace=True)
+
+
+async def test_nothing_follows_the_last_file(machine: Machine, file: Path) -> None:
+    write(file, gzip.compress(unpacked(file) + bytes(1024**2)))
+    with pytest.raises(StateError, match="behind the last file"):
+        await machine.restore(file, replace=True)
 
 
 def unpacked(file: Path) -> bytes:

@@ -102,7 +102,8 @@ class LiveStream:
         Raises `CameraUnreachable` if the picture does not come, or is frozen.
         """
         while self._key is None or self._segment is None or self.status.state not in ("live", "unsupported"):
-            if self._ended or self.status.problem:
+            only_unsupported = self._segment is not None and self.status.state == "unsupported"
+            if self._ended or (self.status.problem and not only_unsupported):
                 raise CameraUnreachable(
                     message(
                         "the camera {sn} shows no picture: {problem}",

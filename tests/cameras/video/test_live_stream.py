@@ -349,6 +349,36 @@ async def test_a_snapshot_of_a_camera_that_is_gone(video: CameraVideo, camera: S
         await video.snapshot(camera.sn)
 
 
+async def make_h265(ffmpeg: str) -> bytes:
+    """Return a second of H.265 as fragmented MP4."""
+    source = ("-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=10:duration=1", "-c:v", "libx265")
+    codec = ("-preset", "ultrafast", "-x265-params", "log-level=error:keyint=10:pools=1", "-tag:v", "hvc1")
+    target = ("-movflags", "empty_moov+default_base_moof+frag_every_frame", "-f", "mp4", "pipe:1")
+    made = await asyncio.create_subprocess_exec(ffmpeg, *source, *codec, *target, stdout=asyncio.subprocess.PIPE)
+    content, _ = await made.communicate()
+    return content
+
+
+async def test_a_snapshot_of_h265_waits_for_its_key_frame(
+    ffmpeg: str, video: CameraVideo, camera: SimulatedCamera, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content = await make_h265(ffmpeg)
+    start = content.index(b"moof") - 4
+    for name, part in (("segment", content[:start]), ("pictures", content[start:])):
+        (tmp_path / name).write_bytes(part)
+    script = tmp_path / "ffmpeg"
+    copying = f"cat {tmp_path}/segment; until [ -e {tmp_path}/go ]; do sleep 0.05; done; exec cat {tmp_path}/pictures -"
+    script.write_text(f'#!/bin/sh\ncase "$*" in *rtsp:*) {copying};; *) exec {ffmpeg} "$@";; esac\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    async with video.watch(camera.sn) as viewer:
+        await wait_for_state(viewer, "unsupported")
+        snapshot = asyncio.create_task(video.snapshot(camera.sn))
+        await until(lambda: running(video, camera.sn).viewers == 2 or snapshot.done())
+        (tmp_path / "go").touch()
+        assert (await snapshot).startswith(b"\xff\xd8")
+
+
 async def test_closing_ends_viewers_and_children(video: CameraVideo, camera: SimulatedCamera) -> None:
     async with contextlib.AsyncExitStack() as stack:
         viewer = await stack.enter_async_context(video.watch(camera.sn))
