@@ -41,6 +41,7 @@ ALLOWED = {
     "gateway.shop": PARTS
     | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"}
     | {LISTS, CARD_GUIDE},
+    "gateway.labels": FOUNDATION | {VALIDATION_TEXTS},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.outbox"},
