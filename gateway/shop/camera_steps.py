@@ -23,10 +23,6 @@ from gateway.shop.steps import PlanStepName
 _GET_NAME: Final = CATALOGUE.get("camera", "config/getName")
 _UPDATE_NAME: Final = CATALOGUE.get("camera", "config/updateName")
 _MIN_PICTURE_BYTES: Final = 100
-_MAX_PICTURES: Final = 6
-"""How many pictures are taken at the same time: most of the time, each waits for a key frame."""
-_FORMER_PICTURE_TIMEOUT_S: Final = 15.0
-"""How long the picture before a change of the lens may take, in seconds: the change does not depend on it."""
 
 StepAction = Callable[[str, PlannedCamera], Awaitable[StepOutcome]]
 """Does a step for a camera, by its serial number. Raises `PlanStepFailed` and what calls raise."""
@@ -56,7 +52,6 @@ class CameraSteps:
         self._video = video
         self._pictures = pictures
         self._takes_pictures = takes_pictures
-        self._picture_slots = asyncio.Semaphore(_MAX_PICTURES)
         self._event_s = event_s
         self._picture_s = picture_s
         self._retry_s = retry_s
@@ -152,9 +147,8 @@ class CameraSteps:
         """Keep a picture from before the plan changes the lens for the first time, if there can be one."""
         if not self._takes_pictures or self._pictures.has(sn, "before"):
             return
-        with contextlib.suppress(GatewayError, TimeoutError):
-            async with asyncio.timeout(_FORMER_PICTURE_TIMEOUT_S), self._picture_slots:
-                await self._pictures.save(sn, "before", await self._video.small_snapshot(sn))
+        with contextlib.suppress(GatewayError):
+            await self._pictures.save(sn, "before", await self._video.small_snapshot(sn))
 
     async def _take_picture(self, sn: str, planned: PlannedCamera) -> StepOutcome:
         if not self._takes_pictures:
@@ -162,8 +156,7 @@ class CameraSteps:
         deadline = asyncio.get_running_loop().time() + self._picture_s
         while True:
             try:
-                async with self._picture_slots:
-                    jpeg = await self._video.small_snapshot(sn)
+                jpeg = await self._video.small_snapshot(sn)
                 break
             except Conflict as exc:  # without ffmpeg there are no pictures, and the camera is all right
                 return StepOutcome("warning", describe_error(exc), reason="no_picture")

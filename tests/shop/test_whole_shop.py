@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.shop.pictures import MOMENTS
 from gateway.simulator.camera import SimulatedCamera
 from tests.shop.conftest import PLAN, Site, failures, open_site
 
@@ -28,16 +29,21 @@ async def run(site: Site, plan: dict[str, Any]) -> tuple[dict[str, Any], float]:
     return document, time.monotonic() - began
 
 
-async def test_a_whole_shop_takes_three_times_as_long_as_one_camera(tmp_path: Path) -> None:
-    async with open_site(tmp_path, cameras=CAMERAS + 1, latency_s=LATENCY_S) as site:
+@pytest.mark.parametrize("pictures", [False, True], ids=["without pictures", "with pictures"])
+async def test_a_whole_shop_takes_three_times_as_long_as_one_camera(tmp_path: Path, *, pictures: bool) -> None:
+    max_streams = 2 if pictures else 0
+    async with open_site(tmp_path, cameras=CAMERAS + 1, latency_s=LATENCY_S, max_streams=max_streams) as site:
         site.connect_all()
         rows = site.plan(settings=SETTINGS)
         alone = await run(site, {**rows, "cameras": rows["cameras"][1:2]})
         assert failures(alone[0]) == []
         rest = await run(site, {**rows, "cameras": rows["cameras"][2:] + rows["cameras"][1:2]})
         assert failures(rest[0]) == []
-        ratio = rest[1] / alone[1]
-        print(f"site plan: one camera {alone[1]:.1f} s, {CAMERAS} cameras {rest[1]:.1f} s: {ratio:.2f} times")  # noqa: T201
+        for camera in rest[0]["cameras"]:
+            assert [site.gateway.plan_pictures.has(camera["sn"], moment) for moment in MOMENTS] == [pictures, pictures]
+        ratio, kind = rest[1] / alone[1], "with" if pictures else "without"
+        times = f"one camera {alone[1]:.1f} s, {CAMERAS} cameras {rest[1]:.1f} s: {ratio:.2f} times"
+        print(f"site plan {kind} pictures: {times}")  # noqa: T201 - shown in the summary
         assert ratio <= 3
 
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_tools.language import message
 from gateway.errors import Conflict, Overloaded
@@ -35,39 +35,61 @@ _UNSUPPORTED_CODEC: Final = re.compile(r"Could not find tag for codec (\w{1,20})
 
 _COMMON: Final = ("-nostdin", "-hide_banner", "-loglevel", "error")
 _ENVIRONMENT: Final[Mapping[str, str]] = {"LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
-_TO_FRAGMENTS: Final = (
-    "-map", "0:v:0", "-an", "-sn", "-dn", "-c:v", "copy",
-    "-movflags", "empty_moov+default_base_moof+frag_every_frame", "-flush_packets", "1", "-f", "mp4", "pipe:1",
-)  # fmt: skip
 _FAST_START: Final = ("-analyzeduration", "500000", "-fpsprobesize", "0")
 """Half a second of the stream is enough to know a picture. Without it, the first one comes two seconds late."""
-
-
-def rtsp_arguments(url: str) -> tuple[str, ...]:
-    """Return the arguments that copy the picture of an RTSP stream."""
-    source = ("-protocol_whitelist", "tcp,rtp", "-f", "rtsp", "-rtsp_transport", "tcp", "-allowed_media_types", "video")
-    return (*_COMMON, *source, *_FAST_START, "-i", url, *_TO_FRAGMENTS)
-
-
-def flv_arguments(*, real_time: bool) -> tuple[str, ...]:
-    """Return the arguments that copy the picture of an FLV stream from standard input, perhaps at its own pace."""
-    source = ("-protocol_whitelist", "pipe", "-f", "flv", *_FAST_START, *(("-re",) if real_time else ()))
-    return (*_COMMON, *source, "-i", "pipe:0", *_TO_FRAGMENTS)
-
-
-JPEG_ARGUMENTS: Final = (
-    *_COMMON, "-protocol_whitelist", "pipe", "-threads", "1", "-f", "mp4", "-i", "pipe:0",
-    "-map", "0:v:0", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "4", "-threads", "1", "-f", "image2pipe", "pipe:1",
-)  # fmt: skip
-"""The arguments that make a JPEG of the first picture on standard input."""
+_NO_ANALYSIS: Final = ("-analyzeduration", "0", "-probesize", "32", "-fpsprobesize", "0")
+"""The description of an RTSP stream says what a decoder needs, and else its first key frame does."""
 SMALL_WIDTH: Final = 960
 """The width of small pictures, in pixels."""
-SMALL_JPEG_ARGUMENTS: Final = (
-    *_COMMON, "-protocol_whitelist", "pipe", "-threads", "1", "-f", "mjpeg", "-i", "pipe:0", "-map", "0:v:0",
-    "-frames:v", "1", "-vf", f"scale='min({SMALL_WIDTH},iw)':-2", "-c:v", "mjpeg", "-q:v", "5", "-threads", "1",
-    "-f", "image2pipe", "pipe:1",
+_SHRINKING: Final = ("-vf", f"scale='min({SMALL_WIDTH},iw)':-2")
+
+
+class PictureOutput(NamedTuple):
+    """What a child makes of the picture that it reads."""
+
+    decoding: tuple[str, ...]
+    """The arguments that say how it is decoded, if it is."""
+    writing: tuple[str, ...]
+    """The arguments that say what is written to standard output."""
+
+
+FRAGMENTS: Final = PictureOutput(
+    (),
+    ("-map", "0:v:0", "-an", "-sn", "-dn", "-c:v", "copy",
+     "-movflags", "empty_moov+default_base_moof+frag_every_frame", "-flush_packets", "1", "-f", "mp4", "pipe:1"),
 )  # fmt: skip
-"""The arguments that make a JPEG on standard input smaller, to keep it."""
+"""Copies it as fragmented MP4."""
+
+
+def _make_jpeg(quality: int, *filters: str) -> PictureOutput:
+    # A picture that begins between two key frames would be grey, and one that waits for a reordering would be late.
+    decoding = ("-threads", "1", "-skip_frame", "nokey", "-flags", "low_delay")
+    encoding = ("-c:v", "mjpeg", "-q:v", str(quality), "-threads", "1", "-f", "image2pipe", "pipe:1")
+    return PictureOutput(decoding, ("-map", "0:v:0", "-frames:v", "1", *filters, *encoding))
+
+
+JPEG: Final = _make_jpeg(4)
+"""Makes a JPEG of the first key frame."""
+SMALL_JPEG: Final = _make_jpeg(5, *_SHRINKING)
+"""Makes a small JPEG of the first key frame, to be kept."""
+
+
+def rtsp_arguments(url: str, output: PictureOutput = FRAGMENTS) -> tuple[str, ...]:
+    """Return the arguments that read an RTSP stream."""
+    source = ("-protocol_whitelist", "tcp,rtp", "-f", "rtsp", "-rtsp_transport", "tcp", "-allowed_media_types", "video")
+    analysis = _FAST_START if output is FRAGMENTS else _NO_ANALYSIS
+    return (*_COMMON, *source, *analysis, *output.decoding, "-i", url, *output.writing)
+
+
+def flv_arguments(output: PictureOutput = FRAGMENTS, *, real_time: bool) -> tuple[str, ...]:
+    """Return the arguments that read an FLV stream from standard input, perhaps at its own pace."""
+    source = ("-protocol_whitelist", "pipe", "-f", "flv", *_FAST_START, *(("-re",) if real_time else ()))
+    return (*_COMMON, *source, *output.decoding, "-i", "pipe:0", *output.writing)
+
+
+def key_frame_arguments(output: PictureOutput) -> tuple[str, ...]:
+    """Return the arguments that read a key frame, with its initialisation segment, from standard input."""
+    return (*_COMMON, "-protocol_whitelist", "pipe", "-f", "mp4", *output.decoding, "-i", "pipe:0", *output.writing)
 
 
 def find_ffmpeg() -> str | None:

@@ -9,7 +9,15 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.connection import MalformedCameraResponse
 from gateway.cameras.registry import Registry
-from gateway.cameras.video.ffmpeg import FfmpegProcess, flv_arguments, require_ffmpeg, rtsp_arguments, run_ffmpeg
+from gateway.cameras.video.ffmpeg import (
+    FRAGMENTS,
+    FfmpegProcess,
+    PictureOutput,
+    flv_arguments,
+    require_ffmpeg,
+    rtsp_arguments,
+    run_ffmpeg,
+)
 from gateway.cameras.video.rtsp_relay import open_relay
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.stream_url import RtspAddress, parse_rtsp_url
@@ -44,7 +52,7 @@ class CloudStreamOpener(Protocol):
 
 
 class OpenPicture(NamedTuple):
-    """A picture that an ffmpeg copies now."""
+    """A picture that an ffmpeg reads now."""
 
     process: FfmpegProcess
     """The ffmpeg."""
@@ -82,27 +90,32 @@ class PictureSource:
         return parse_rtsp_url(url, self._registry.get(sn).address.rpartition(":")[0])
 
     @contextlib.asynccontextmanager
-    async def open(self, sn: str, period: Period | None = None) -> AsyncIterator[OpenPicture]:
-        """Run an ffmpeg that copies a camera's live picture, or a period, for the time of the block. Raises `Problem`.
+    async def open(
+        self, sn: str, period: Period | None = None, *, output: PictureOutput = FRAGMENTS
+    ) -> AsyncIterator[OpenPicture]:
+        """Run an ffmpeg that reads a camera's live picture, or a period, for the time of the block. Raises `Problem`.
 
         Raises `Conflict` before any call if ffmpeg is not installed.
         """
         require_ffmpeg()
         address = await self.find_address(sn, period)
-        opened = self._open_cloud(sn, period) if address is None else self._open_rtsp(sn, address)
+        opened = self._open_cloud(sn, period, output) if address is None else self._open_rtsp(sn, address, output)
         async with opened as picture:
             yield picture
 
     @contextlib.asynccontextmanager
-    async def _open_rtsp(self, sn: str, address: RtspAddress) -> AsyncIterator[OpenPicture]:
+    async def _open_rtsp(self, sn: str, address: RtspAddress, output: PictureOutput) -> AsyncIterator[OpenPicture]:
         camera = self._registry.get(sn)
         interface = camera.find_interface(camera.address)
-        async with open_relay(address, interface) as relay, run_ffmpeg(rtsp_arguments(relay.local_url)) as process:
+        async with (
+            open_relay(address, interface) as relay,
+            run_ffmpeg(rtsp_arguments(relay.local_url, output)) as process,
+        ):
             yield OpenPicture(process, "camera", lambda: relay.problem or process.message)
 
     @contextlib.asynccontextmanager
-    async def _open_cloud(self, sn: str, period: Period | None) -> AsyncIterator[OpenPicture]:
-        arguments = flv_arguments(real_time=period is not None)
+    async def _open_cloud(self, sn: str, period: Period | None, output: PictureOutput) -> AsyncIterator[OpenPicture]:
+        arguments = flv_arguments(output, real_time=period is not None)
         async with self._cloud.open(sn, period) as chunks, run_ffmpeg(arguments) as process:
             feeding = self._supervisor.start_job("picture from the cloud", _feed(process, chunks))
             try:

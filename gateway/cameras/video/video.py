@@ -8,7 +8,7 @@ from typing import Any, Final
 from firmware_tools.language import message
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.registry import Registry
-from gateway.cameras.video.ffmpeg import require_ffmpeg
+from gateway.cameras.video.ffmpeg import JPEG, SMALL_JPEG, require_ffmpeg
 from gateway.cameras.video.live_stream import IDLE_S, STALL_TIMEOUT_S, LiveStream
 from gateway.cameras.video.playback import check_period, play
 from gateway.cameras.video.snapshot import SnapshotMaker
@@ -44,12 +44,10 @@ class CameraVideo:
         self._stall_timeout_s = stall_timeout_s
         self._idle_s = idle_s
         self._live: dict[str, LiveStream] = {}
-        self._brief: set[LiveStream] = set()
-        """Those that end with one snapshot. They take nobody's place."""
         self._playbacks: dict[Viewer, asyncio.Task[None]] = {}
         self._viewers: dict[Viewer, str] = {}
         """All viewers, and the token of each."""
-        self._snapshots = SnapshotMaker()
+        self._snapshots = SnapshotMaker(self._source)
 
     @contextlib.asynccontextmanager
     async def watch(self, sn: str, *, token: str = "") -> AsyncIterator[Viewer]:
@@ -85,27 +83,26 @@ class CameraVideo:
             job.cancel()
             await asyncio.wait([job])
 
-    async def snapshot(self, sn: str, *, brief: bool = False) -> bytes:
+    async def snapshot(self, sn: str) -> bytes:
         """Return a JPEG of a managed camera's picture: of its last key frame.
-
-        A `brief` one ends the picture at once if nobody else watches, and does not count among `video.max_streams`:
-        the caller bounds how many there are.
 
         Raises `CameraUnreachable` if there is no picture, and the same as `watch`.
         """
-        stream = await self._open(sn, brief=brief)
-        try:
-            with stream.watch() as viewer:
-                viewer.end()
-                key_frame = await stream.wait_for_key_frame()
-            return await self._snapshots.make(sn, key_frame)
-        finally:
-            if stream in self._brief and not stream.viewers:
-                await stream.close()
+        key_frame = await _wait_for_key_frame(await self._open(sn))
+        return await self._snapshots.convert(sn, key_frame, JPEG)
 
     async def small_snapshot(self, sn: str) -> bytes:
-        """Return a small JPEG of a managed camera's picture, to be kept: a `brief` snapshot. Raises the same as it."""
-        return await self._snapshots.shrink(sn, await self.snapshot(sn, brief=True))
+        """Return a small JPEG of a managed camera's picture, to be kept.
+
+        It does not begin a live picture, nor count among `video.max_streams`; where one runs, it is of that. How many
+        are taken at the same time is bounded by the number of processors; others wait. Raises the same as `snapshot`.
+        """
+        self._require_managed(sn)
+        require_ffmpeg()
+        stream = self._live.get(sn)
+        if stream is None:
+            return await self._snapshots.take(sn, SMALL_JPEG)
+        return await self._snapshots.convert(sn, await _wait_for_key_frame(stream), SMALL_JPEG)
 
     async def find_rtsp_url(self, sn: str) -> str | None:
         """Ask a camera for the address of its stream, for a recorder. None if its firmware has no such call.
@@ -129,7 +126,7 @@ class CameraVideo:
     @property
     def streams(self) -> int:
         """How many pictures are open."""
-        return len(self._live) - len(self._brief) + len(self._playbacks)
+        return len(self._live) + len(self._playbacks)
 
     def end(self, token: str) -> None:
         """End the viewers of a token that was revoked."""
@@ -150,17 +147,13 @@ class CameraVideo:
         for job in list(self._playbacks.values()):
             job.cancel()
 
-    async def _open(self, sn: str, *, brief: bool = False) -> LiveStream:
+    async def _open(self, sn: str) -> LiveStream:
         stream = self._live.get(sn)
-        if stream is None and brief:
-            self._require_managed(sn)
-            require_ffmpeg()
-        elif stream is None:
+        if stream is None:
             await self._make_room(sn)
             stream = self._live.get(sn)  # opened meanwhile
-        elif not brief:
+        else:
             self._check_viewers()
-            self._brief.discard(stream)
         if stream is None:
             stream = self._live[sn] = LiveStream(
                 sn,
@@ -170,8 +163,6 @@ class CameraVideo:
                 stall_timeout_s=self._stall_timeout_s,
                 idle_s=self._idle_s,
             )
-            if brief:
-                self._brief.add(stream)
         return stream
 
     def _require_managed(self, sn: str) -> None:
@@ -184,8 +175,7 @@ class CameraVideo:
         require_ffmpeg()
         self._check_viewers()
         if self.streams >= self._max_streams:
-            regular = [stream for stream in self._live.values() if stream not in self._brief]
-            idle = next((stream for stream in regular if not stream.viewers), None)
+            idle = next((stream for stream in self._live.values() if not stream.viewers), None)
             if idle is None:
                 raise Overloaded(
                     message(
@@ -208,5 +198,11 @@ class CameraVideo:
     def _forget(self, stream: LiveStream) -> None:
         if self._live.get(stream.sn) is stream:
             del self._live[stream.sn]
-            self._brief.discard(stream)
             self._snapshots.forget(stream.sn)
+
+
+async def _wait_for_key_frame(stream: LiveStream) -> bytes:
+    """Return the last key frame of a picture, which goes on for a while after that."""
+    with stream.watch() as viewer:
+        viewer.end()
+        return await stream.wait_for_key_frame()

@@ -85,6 +85,9 @@ async def test_h265_is_named_and_its_snapshot_is_there(
         assert "sends H.265, which browsers do not show" in status.problem
         assert segments == []
         assert (await video.snapshot(camera.sn)).startswith(b"\xff\xd8")
+    async with streaming(camera, pipeline, monkeypatch):
+        await video.close()
+        assert (await video.small_snapshot(camera.sn)).startswith(b"\xff\xd8")
 
 
 async def test_a_codec_that_cannot_be_copied_is_named(
