@@ -1,39 +1,37 @@
-"""Lists as spreadsheets save them: Excel workbooks, or CSV with any separator, read into rows of declared columns.
+"""Lists as spreadsheets save them: Excel workbooks, or CSV with any separator, read into rows of declared columns."""
 
-The reader of each kind of file returns a `_Table`; what follows (headings, cells, errors) is the same for all kinds.
-"""
-
-import csv
-import io
+import itertools
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from firmware_tools.errors import CardError, InvalidInput, IOFailed
 from firmware_tools.language import describe_error, join, message
+from firmware_tools.list_rows import (
+    MAX_HEADING_ROWS,
+    ListFormat,
+    ListRow,
+    MisplacedQuote,
+    clean_cells,
+    name_column,
+    normalize_heading,
+    open_csv,
+)
 from firmware_tools.size import MIB, format_size
-from firmware_tools.text_decoding import decode_text
-from firmware_tools.workbook import MAX_COLUMNS, WORKBOOK, is_workbook, read_workbook
+from firmware_tools.workbook import WORKBOOK, is_workbook, read_workbook
 
 T = TypeVar("T")
 
 DEFAULT_MAX_SPREADSHEET_SIZE = 4 * MIB
 DEFAULT_MAX_ROWS = 20_000
-_MAX_HEADING_ROWS = 20
-"""How many rows that are not empty may precede the headings, and the headings."""
 _MAX_LISTED_ERRORS = 50
 _MAX_SHOWN_TEXT = 40
 
-_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
-_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n\w])"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
-_INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
-"""Characters without width, which come along when a text is copied from a page or a dialog."""
-_QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 _SHORTENED_NUMBER = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +147,6 @@ class Spreadsheet:
         return parsed
 
 
-class _Table(NamedTuple):
-    """The cells of a file of any kind."""
-
-    rows: list[tuple[int, list[str]]]
-    """Line and cells of each row that is not empty."""
-    encoding: str
-    """Name of the encoding."""
-    separator: str
-    """Name of the separator."""
-
-
 def read_spreadsheet(
     path: Path,
     columns: Sequence[SpreadsheetColumn],
@@ -197,113 +184,52 @@ def parse_spreadsheet(
         raise InvalidInput(
             message("{name}: the list is larger than {size}; split it", name=name, size=format_size(max_size))
         )
-    names = {_normalize_heading(heading): column for column in columns for heading in (column.name, *column.aliases)}
-    if is_workbook(data):
-        table = _Table(list(_clean_rows(read_workbook(data, name, max_rows + _MAX_HEADING_ROWS))), WORKBOOK, "")
-    else:
-        table = _parse_csv(data, name, names, max_rows)
-    if not table.rows:
+    names = {normalize_heading(heading): column for column in columns for heading in (column.name, *column.aliases)}
+    saved, table = _read_rows(data, name, names, max_rows)
+    if not table:
         raise InvalidInput(message("{name}: the list is empty", name=name))
     required = {column.name for column in columns if column.is_required}
-    index = _find_headings(table.rows, names, required)
-    line, headings = table.rows[index]
+    index = _find_headings(table, names, required)
+    line, headings = table[index].line, table[index].cells
     places = _match_headings(name, line, headings, names, required)
-    body = table.rows[index + 1 :]
+    body = table[index + 1 :]
     if len(body) > max_rows:
-        raise InvalidInput(
-            message("{name}: the list has more than {max_rows} rows; split it", name=name, max_rows=max_rows)
-        )
-    rows = tuple(_build_row(line, cells, len(headings), places, columns) for line, cells in body)
-    ignored = [f"line {line}" for line, _ in table.rows[:index]]
+        raise _refuse_rows(name, max_rows)
+    rows = tuple(_build_row(row, len(headings), places, columns) for row in body)
+    ignored = [f"line {row.line}" for row in table[:index]]
     ignored += _list_ignored_columns(headings, set(places.values()), body)
-    return Spreadsheet(name, rows, table.encoding, table.separator, tuple(ignored))
+    return Spreadsheet(name, rows, saved.encoding, saved.separator, tuple(ignored))
 
 
-def _parse_csv(data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], max_rows: int) -> _Table:
-    text, encoding = decode_text(data, name)
-    skipped_lines = 0
-    separators = list(_SEPARATORS)
-    if match := _SEPARATOR_LINE.match(text):
-        text, skipped_lines, separators = text[match.end() :], 1, [match[1]]
-
-    def rate(separator: str) -> tuple[int, int]:
-        """Return how many headings and how many cells the first rows have with this separator."""
-        headings = cells = 0
-        try:
-            for _, row in zip(range(_MAX_HEADING_ROWS), _read_csv(text, separator), strict=False):
-                headings = max(headings, len({name for cell in row[1] if (name := _normalize_heading(cell)) in names}))
-                cells = max(cells, len(row[1]))
-        except csv.Error:
-            pass  # this is hardly the separator
-        return headings, cells
-
-    if not text.strip("".join(separators) + "\r\n "):
-        return _Table([], encoding, "")
-    separator = max(separators, key=rate)
-    rows: list[tuple[int, list[str]]] = []
+def _read_rows(
+    data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], max_rows: int
+) -> tuple[ListFormat, list[ListRow]]:
+    """Return how the list was saved, and its rows that are not empty."""
+    limit = max_rows + MAX_HEADING_ROWS
+    if is_workbook(data):
+        cleaned = ((line, clean_cells(cells)) for line, cells in read_workbook(data, name, limit))
+        return ListFormat(WORKBOOK), [ListRow(line, line, cells) for line, cells in cleaned if cells]
+    saved, rows = open_csv(data, name, names)
     try:
-        for line, cells in _read_csv(text, separator):
-            rows.append((line + skipped_lines, cells))
-            if len(rows) > max_rows + _MAX_HEADING_ROWS:
-                raise InvalidInput(
-                    message("{name}: the list has more than {max_rows} rows; split it", name=name, max_rows=max_rows)
-                )
-            if len(cells) > MAX_COLUMNS:
-                line += skipped_lines
-                raise InvalidInput(
-                    message("{name}: line {line} has more than {max} columns", name=name, line=line, max=MAX_COLUMNS)
-                )
-    except csv.Error as error:
-        line = rows[-1][0] + 1 if rows else 1 + skipped_lines
-        reason = message(
-            "a quotation mark is out of place, here or in a later line ({reason}); save the list again as CSV",
-            reason=error,
-        )
-        raise SpreadsheetError(name, [CellError(line, None, reason)]) from error
-    return _Table(rows, encoding, _SEPARATORS.get(separator, repr(separator)))
+        read = list(itertools.islice(rows, limit + 1))
+    except MisplacedQuote as error:
+        raise SpreadsheetError(name, [CellError(error.line, None, describe_error(error))]) from error
+    if len(read) > limit:
+        raise _refuse_rows(name, max_rows)
+    return saved, read
 
 
-def _read_csv(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which each row begins, and its cells, cleaned; leave out empty rows."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
-    for cells in reader:
-        yield from _clean_rows([(line, cells)])
-        line = reader.line_num + 1
+def _refuse_rows(name: str, max_rows: int) -> InvalidInput:
+    return InvalidInput(
+        message("{name}: the list has more than {max_rows} rows; split it", name=name, max_rows=max_rows)
+    )
 
 
-def _clean_rows(rows: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    for line, cells in rows:
-        cleaned = [_clean_cell(cell) for cell in cells]
-        if any(cleaned):
-            yield line, cleaned
-
-
-def _clean_cell(text: str) -> str:
-    text = _strip(text)
-    match = _QUOTED_FORMULA.fullmatch(text)
-    return _strip(match[1].replace('""', '"')) if match else text
-
-
-def _strip(text: str) -> str:
-    previous = None
-    while text != previous:
-        previous, text = text, text.strip().strip(_INVISIBLE)
-    return text
-
-
-def _normalize_heading(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(char for char in folded if char.isalnum())
-
-
-def _find_headings(
-    rows: list[tuple[int, list[str]]], names: Mapping[str, SpreadsheetColumn], required: set[str]
-) -> int:
+def _find_headings(rows: list[ListRow], names: Mapping[str, SpreadsheetColumn], required: set[str]) -> int:
     """Return the index of the row with the headings: the first that has all required columns, or else the most."""
     found = [
-        {names[heading].name for cell in cells if (heading := _normalize_heading(cell)) in names}
-        for _, cells in rows[:_MAX_HEADING_ROWS]
+        {names[heading].name for cell in row.cells if (heading := normalize_heading(cell)) in names}
+        for row in rows[:MAX_HEADING_ROWS]
     ]
     return max(
         range(len(found)), key=lambda index: (bool(found[index]) and required <= found[index], len(found[index]))
@@ -317,7 +243,7 @@ def _match_headings(
     places: dict[str, int] = {}
     errors: list[CellError] = []
     for index, heading in enumerate(headings):
-        column = names.get(_normalize_heading(heading))
+        column = names.get(normalize_heading(heading))
         if column is not None and places.setdefault(column.name, index) != index:
             other = headings[places[column.name]]
             errors.append(
@@ -342,13 +268,14 @@ def _match_headings(
 
 
 def _build_row(
-    line: int, cells: list[str], width: int, places: Mapping[str, int], columns: Sequence[SpreadsheetColumn]
+    row: ListRow, width: int, places: Mapping[str, int], columns: Sequence[SpreadsheetColumn]
 ) -> SpreadsheetRow:
+    cells = row.cells
     texts = {column.name: "" for column in columns}
     texts.update({name: cells[place] for name, place in places.items() if place < len(cells)})
     errors = [
         CellError(
-            line,
+            row.line,
             name,
             message(
                 "a spreadsheet shortened the number to {text}, and its digits are lost: format the "
@@ -359,33 +286,30 @@ def _build_row(
         for name, text in texts.items()
         if _SHORTENED_NUMBER.fullmatch(text)
     ]
+    errors += [
+        CellError(row.line, name, message("holds a control character"))
+        for name, text in texts.items()
+        if _CONTROL_CHARACTER.search(text)
+    ]
     if any(cells[width:]):
         errors.append(
-            CellError(line, None, message("it has more fields than the headings; put texts with separators in quotes"))
+            CellError(
+                row.line, None, message("it has more fields than the headings; put texts with separators in quotes")
+            )
         )
-    return SpreadsheetRow(line, texts, tuple(errors))
+    return SpreadsheetRow(row.line, texts, tuple(errors))
 
 
-def _list_ignored_columns(headings: list[str], used: set[int], body: list[tuple[int, list[str]]]) -> list[str]:
+def _list_ignored_columns(headings: list[str], used: set[int], body: list[ListRow]) -> list[str]:
     ignored: list[str] = []
     for index, heading in enumerate(headings):
         if index in used:
             continue
         if heading:
             ignored.append(f"column {_show(heading)}")
-        elif any(index < len(cells) and cells[index] for _, cells in body):
-            ignored.append(message("column {name} without heading", name=_name_column(index)))
+        elif any(index < len(row.cells) and row.cells[index] for row in body):
+            ignored.append(message("column {name} without heading", name=name_column(index)))
     return ignored
-
-
-def _name_column(index: int) -> str:
-    """Return the letters by which spreadsheets name a column: A, B, …, Z, AA."""
-    letters = ""
-    index += 1
-    while index:
-        index, digit = divmod(index - 1, 26)
-        letters = chr(ord("A") + digit) + letters
-    return letters
 
 
 def _show(text: str) -> str:

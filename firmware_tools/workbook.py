@@ -10,12 +10,11 @@ from xml.etree.ElementTree import ParseError
 
 from firmware_tools.errors import InvalidInput
 from firmware_tools.language import describe_error, message
+from firmware_tools.list_rows import MAX_COLUMNS
 from firmware_tools.size import MIB, format_size
 
 WORKBOOK = "Excel"
 """The name of this kind of file, in place of an encoding."""
-MAX_COLUMNS = 1024
-"""How many columns a list has at most."""
 
 _MAX_UNPACKED_BYTES = 64 * MIB
 """How much a workbook may unpack to. `zipfile` never reads more of a member than its head declares."""

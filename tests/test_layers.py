@@ -14,8 +14,14 @@ CARD_GUIDE = "firmware_tools.procedure"
 """What a firmware card needs and how it is used: the modules of the card tools that the console shows."""
 CARD_GUIDE_MODULES = {CARD_GUIDE, "firmware_tools.card", "firmware_tools.errors", "firmware_tools.mac"}
 LISTS = "firmware_tools.spreadsheet"
-"""Lists as spreadsheets save them: the one reader, shared by cards and site plans."""
-LIST_MODULES = {LISTS, "firmware_tools.size", "firmware_tools.text_decoding", "firmware_tools.workbook"}
+"""Lists as spreadsheets save them: the one reader, shared by cards, site plans and lists of products."""
+LIST_MODULES = {
+    LISTS,
+    "firmware_tools.list_rows",
+    "firmware_tools.size",
+    "firmware_tools.text_decoding",
+    "firmware_tools.workbook",
+}
 VALIDATION_TEXTS = "gateway.validation_texts"
 """Why values are not valid: for settings and for calls."""
 FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
@@ -42,6 +48,7 @@ ALLOWED = {
     | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"}
     | {LISTS, CARD_GUIDE},
     "gateway.labels": FOUNDATION | {VALIDATION_TEXTS},
+    "gateway.products": PARTS | {LISTS, CARD_GUIDE},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.outbox"},

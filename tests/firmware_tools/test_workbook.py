@@ -10,8 +10,9 @@ import pytest
 from openpyxl import Workbook
 
 from firmware_tools.errors import InvalidInput
+from firmware_tools.list_rows import MAX_COLUMNS
 from firmware_tools.spreadsheet import Spreadsheet, SpreadsheetColumn, SpreadsheetError, parse_spreadsheet
-from firmware_tools.workbook import MAX_COLUMNS, read_workbook
+from firmware_tools.workbook import read_workbook
 
 COLUMNS = (SpreadsheetColumn("mac", aliases=("MAC 地址",)), SpreadsheetColumn("name", is_required=False))
 

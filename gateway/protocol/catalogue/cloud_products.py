@@ -1,5 +1,7 @@
 """Cloud endpoints `product/*`: products, and the labels that show them (NOTES: Product lists; Product updates)."""
 
+from typing import Final
+
 from gateway.protocol.catalogue.labels import (
     LABEL_BY_CODE_OR_ID,
     LABEL_CODES,
@@ -33,6 +35,27 @@ _TEXTS = (
 )
 
 
+PRICE_DECIMALS: Final = 2
+"""How many digits a price has after the point."""
+
+
+def _product_fields(*, name_required: bool) -> tuple[Parameter, ...]:
+    return (
+        Parameter(name="id", type="string", required=True, description="The product's own number.", example="1"),
+        Parameter(name="name", type="string", required=name_required, description="Name.", example="Cola"),
+        *(Parameter(name=name, type="string", description=description) for name, description in _TEXTS),
+        *(
+            Parameter(name=name, type="number", min=0, description=f"{description}; two digits after the point.")
+            for name, description in _PRICES
+        ),
+        Parameter(name="expire_time", type="int", description="When it expires."),
+    )
+
+
+PRODUCT_FIELDS: Final = _product_fields(name_required=True)
+"""The fields of a new product. Others pass."""
+
+
 def _product_list(*, name_required: bool, description: str) -> Parameter:
     return Parameter(
         name="product_list",
@@ -40,16 +63,7 @@ def _product_list(*, name_required: bool, description: str) -> Parameter:
         items="object",
         required=True,
         description=f"{description} Properties that are not known here pass through.",
-        properties=(
-            Parameter(name="id", type="string", required=True, description="The product's own number.", example="1"),
-            Parameter(name="name", type="string", required=name_required, description="Name.", example="Cola"),
-            *(Parameter(name=name, type="string", description=description) for name, description in _TEXTS),
-            *(
-                Parameter(name=name, type="number", min=0, description=f"{description}; two digits after the point.")
-                for name, description in _PRICES
-            ),
-            Parameter(name="expire_time", type="int", description="When it expires."),
-        ),
+        properties=_product_fields(name_required=name_required),
     )
 
 

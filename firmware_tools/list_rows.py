@@ -1,0 +1,162 @@
+"""The rows of a list as spreadsheets save it: of CSV with any separator, or of an Excel workbook.
+
+`firmware_tools.spreadsheet` gives them the meaning of declared columns; other readers have rules of their own.
+"""
+
+import csv
+import io
+import itertools
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from firmware_tools.errors import InvalidInput
+from firmware_tools.language import message
+from firmware_tools.text_decoding import TextEncoding, recognise_encoding
+
+MAX_COLUMNS: Final = 1024
+"""How many columns a list has at most."""
+MAX_HEADING_ROWS: Final = 20
+"""How many rows that are not empty may precede the headings, and the headings."""
+SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n\w])"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+_SAMPLE_CHARACTERS: Final = 1 << 16
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
+"""Characters without width, which come along when a text is copied from a page or a dialog."""
+_HAS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
+_QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
+
+
+class NumberText(str):
+    """The text of a cell that holds a number: its decimals stand after a point, whatever the country."""
+
+    __slots__ = ()
+
+
+class ListRow(NamedTuple):
+    """A row that is not empty."""
+
+    number: int
+    """As a spreadsheet counts, from 1."""
+    line: int
+    """Line of the file on which it begins, from 1; of a workbook the number."""
+    cells: list[str]
+    """Its cells, without white space around them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListFormat:
+    """How a list was saved."""
+
+    encoding: str
+    """`UTF-8`, `UTF-16` or `GBK`; `Excel` for a workbook."""
+    separator: str = ""
+    """`comma`, `semicolon`, `tab`, `pipe` or the character; empty for a workbook."""
+
+
+class MisplacedQuote(InvalidInput):
+    """A quotation mark is out of place in a text with separators."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        """Line of the file on which the row begins."""
+
+
+def open_csv(
+    data: bytes, name: str, headings: Collection[str], *, codec: str | None = None, separator: str | None = None
+) -> tuple[ListFormat, Iterator[ListRow]]:
+    """Recognise how a text was saved, and return its rows. The best separator finds most of the headings.
+
+    Raises `InvalidInput` if it is no text. The iterator raises `MisplacedQuote`, or `InvalidInput` for too many
+    columns.
+    """
+    encoding = recognise_encoding(data, name, codec)
+    sample = encoding.open(data).read(_SAMPLE_CHARACTERS)
+    stated = _SEPARATOR_LINE.match(sample)
+    skip = stated.end() if stated else 0
+    if separator is None:
+        known = {normalize_heading(heading) for heading in headings}
+        separator = stated[1] if stated else max(SEPARATORS, key=lambda one: _rate(sample, one, known))
+    found = ListFormat(encoding.name, SEPARATORS.get(separator, repr(separator)))
+    return found, _read_csv(data, name, encoding, skip, separator)
+
+
+def _rate(sample: str, separator: str, headings: Collection[str]) -> tuple[int, int]:
+    """Return how many headings and how many cells the first rows have with this separator."""
+    found = cells = 0
+    try:
+        reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator, strict=True)
+        for row in itertools.islice(filter(None, reader), MAX_HEADING_ROWS):
+            found = max(found, len({name for cell in row if (name := normalize_heading(cell)) in headings}))
+            cells = max(cells, len(row))
+    except csv.Error:
+        pass  # this is hardly the separator
+    return found, cells
+
+
+def _read_csv(data: bytes, name: str, encoding: TextEncoding, skip: int, separator: str) -> Iterator[ListRow]:
+    file = encoding.open(data)
+    file.read(skip)
+    skipped_lines = int(skip > 0)
+    reader = csv.reader(file, delimiter=separator, strict=True)
+    line = 1 + skipped_lines
+    try:
+        for number, cells in enumerate(reader, 1):
+            if len(cells) > MAX_COLUMNS:
+                raise InvalidInput(
+                    message("{name}: line {line} has more than {max} columns", name=name, line=line, max=MAX_COLUMNS)
+                )
+            if cleaned := clean_cells(cells):
+                yield ListRow(number, line, cleaned)
+            line = reader.line_num + 1 + skipped_lines
+    except csv.Error as error:
+        raise MisplacedQuote(
+            line,
+            message(
+                "a quotation mark is out of place, here or in a later line ({reason}); save the list again as CSV",
+                reason=error,
+            ),
+        ) from error
+
+
+def clean_cells(cells: Sequence[str]) -> list[str]:
+    """Return cells without what surrounds their texts; an empty list if all are empty."""
+    cleaned = [cell.strip() for cell in cells]
+    joined = "".join(cleaned)
+    if not joined.isascii() and _HAS_INVISIBLE.search(joined):
+        cleaned = [_strip(cell) for cell in cleaned]
+    if '="' in joined:
+        cleaned = [_clean_formula(cell) for cell in cleaned]
+    return cleaned if joined and any(cleaned) else []
+
+
+def _clean_formula(text: str) -> str:
+    match = _QUOTED_FORMULA.fullmatch(text)
+    return _strip(match[1].replace('""', '"')) if match else text
+
+
+def _strip(text: str) -> str:
+    previous = None
+    while text != previous:
+        previous, text = text, text.strip().strip(_INVISIBLE)
+    return text
+
+
+def normalize_heading(text: str) -> str:
+    """Return a heading without what makes no difference: case, spaces, punctuation, full-width forms."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in folded if char.isalnum())
+
+
+def name_column(index: int) -> str:
+    """Return the letters by which spreadsheets name a column: A, B, …, Z, AA."""
+    letters = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters

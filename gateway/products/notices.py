@@ -1,0 +1,70 @@
+"""What a person should know of a list that was read, in sentences: each kind once, with how often and where first."""
+
+from collections.abc import Callable
+from typing import Final
+
+from firmware_tools.language import message
+
+_MAX_NOTICES: Final = 50
+
+
+class ListNotices:
+    """Collects notices."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._counted: dict[tuple[Callable[[str, int, int], str], str], tuple[int, int]] = {}
+
+    def add(self, text: str) -> None:
+        """Add a sentence; beyond some dozens they are left out."""
+        if len(self._texts) < _MAX_NOTICES:
+            self._texts.append(text)
+
+    def count_line_breaks(self, column: str, row: int) -> None:
+        """Count a text whose line breaks became spaces."""
+        self._count(_describe_line_breaks, column, row)
+
+    def count_restored(self, column: str, row: int) -> None:
+        """Count a bar code of which a program had made a number."""
+        self._count(_describe_restored, column, row)
+
+    def count_wrong_check_digit(self, column: str, row: int) -> None:
+        """Count a bar code whose check digit is wrong."""
+        self._count(_describe_wrong_check_digits, column, row)
+
+    def _count(self, describe: Callable[[str, int, int], str], column: str, row: int) -> None:
+        count, first = self._counted.get((describe, column), (0, row))
+        self._counted[describe, column] = count + 1, first
+
+    def describe(self) -> tuple[str, ...]:
+        """Return all of them."""
+        counted = (describe(column, count, row) for (describe, column), (count, row) in self._counted.items())
+        return (*self._texts, *counted)
+
+
+def _describe_line_breaks(column: str, count: int, row: int) -> str:
+    return message(
+        "column {column}: a space stands for line breaks in {count} cells, first in row {row}",
+        column=column,
+        count=count,
+        row=row,
+    )
+
+
+def _describe_restored(column: str, count: int, row: int) -> str:
+    return message(
+        "column {column}: a program had made numbers of {count} bar codes, first in row {row}; their check digits show "
+        "that they are whole again",
+        column=column,
+        count=count,
+        row=row,
+    )
+
+
+def _describe_wrong_check_digits(column: str, count: int, row: int) -> str:
+    return message(
+        "column {column}: the check digit of {count} bar codes is wrong, first in row {row}; they are shown as text",
+        column=column,
+        count=count,
+        row=row,
+    )
