@@ -35,8 +35,8 @@ class FirmwarePath(Enum):
     def led_sequence(self) -> str:
         """What the camera's LED shows during a successful update."""
         if self is FirmwarePath.RECOVERY:
-            return "red steady after about 10 s, for about 1 minute; then the camera restarts"
-        return "red blinking after about 1 minute, for about 1 minute; then green, then blue"
+            return message("red steady after about 10 s, for about 1 minute; then the camera restarts")
+        return message("red blinking after about 1 minute, for about 1 minute; then green, then blue")
 
 
 class CameraModel(StrEnum):

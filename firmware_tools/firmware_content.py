@@ -33,21 +33,21 @@ _ARCHIVES = {
     b"!<arch>\n": "Debian",
 }
 _OTHER_KINDS = {
-    b"%PDF-": "a PDF document",
+    b"%PDF-": message("a PDF document"),
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": message("an Office document or an installer of Windows"),
     b"MZ": message("a program for Windows"),
     b"\xcf\xfa\xed\xfe": message("a program for macOS"),
     b"\xca\xfe\xba\xbe": message("a program for macOS"),
     b"\x4c\x00\x00\x00\x01\x14\x02\x00": message("a shortcut of Windows"),
     b"bplist00": message("a shortcut of macOS"),
-    b"\x89PNG\r\n\x1a\n": "a picture (PNG)",
-    b"\xff\xd8\xff": "a picture (JPEG)",
-    b"GIF8": "a picture (GIF)",
-    b"II*\x00": "a picture (TIFF)",
-    b"MM\x00*": "a picture (TIFF)",
+    b"\x89PNG\r\n\x1a\n": message("a picture (PNG)"),
+    b"\xff\xd8\xff": message("a picture (JPEG)"),
+    b"GIF8": message("a picture (GIF)"),
+    b"II*\x00": message("a picture (TIFF)"),
+    b"MM\x00*": message("a picture (TIFF)"),
     b"RIFF": message("a picture, a sound or a video (RIFF)"),
-    b"ID3": "a sound (MP3)",
-    b"SQLite format 3\x00": "a database (SQLite)",
+    b"ID3": message("a sound (MP3)"),
+    b"SQLite format 3\x00": message("a database (SQLite)"),
 }
 _ARM64_KERNEL = slice(56, 60), b"ARM\x64"
 """A kernel for 64-bit ARM may begin like a program for Windows."""

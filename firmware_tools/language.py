@@ -175,6 +175,12 @@ def _describe_system_error(error: OSError) -> str:
     return reason
 
 
+def shorten(text: str, max_characters: int) -> str:
+    """Return the first line of a text, cut off where it is longer. Only a whole text is shown in other languages."""
+    first_line = text.partition("\n")[0][:max_characters]
+    return text if text == first_line else first_line
+
+
 def template(text: str, /) -> str:
     """Return a template, and mark it for extraction: of a text that is stored, so that `recognise` can find it."""
     return text
@@ -198,7 +204,7 @@ def recognise(text: str, templates: Iterable[str]) -> str:
             values = {name: recognise(value, templates) for name, value in found.groupdict().items()}
             return Message(one, values)
     known = _describe_foreign_text(text)
-    return known if isinstance(known, Message) else Message(_escape(text), {})
+    return known if isinstance(known, Message) else Message(escape(text), {})
 
 
 @functools.cache
@@ -211,10 +217,11 @@ def _compile_template(text: str) -> re.Pattern[str]:
 def join(separator: str, texts: Iterable[str]) -> Message:
     """Return texts as one. Those that are messages are translated with it."""
     values = {f"text{number}": text for number, text in enumerate(texts)}
-    return Message(_escape(separator).join(f"{{{name}}}" for name in values), values)
+    return Message(escape(separator).join(f"{{{name}}}" for name in values), values)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return a template that makes this text."""
     return text.replace("{", "{{").replace("}", "}}")
 
 

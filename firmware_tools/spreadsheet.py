@@ -122,7 +122,7 @@ class Spreadsheet:
 
     def describe(self) -> str:
         """Return how the list was read, in one line."""
-        ignored = f"; ignored: {', '.join(self.ignored)}" if self.ignored else ""
+        ignored = message("; ignored: {columns}", columns=join(", ", self.ignored)) if self.ignored else ""
         described = message(
             "{name}: {count} rows, {encoding}", name=self.name, count=len(self.rows), encoding=self.encoding
         )
@@ -196,7 +196,7 @@ def parse_spreadsheet(
     if len(body) > max_rows:
         raise _refuse_rows(name, max_rows)
     rows = tuple(_build_row(row, len(headings), places, columns) for row in body)
-    ignored = [f"line {row.line}" for row in table[:index]]
+    ignored: list[str] = [message("line {line}", line=row.line) for row in table[:index]]
     ignored += _list_ignored_columns(headings, set(places.values()), body)
     return Spreadsheet(name, rows, saved.encoding, saved.separator, tuple(ignored))
 

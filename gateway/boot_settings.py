@@ -104,7 +104,7 @@ def _take(found: Sequence[Path], settings_file: Path, runtime_directory: Path | 
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as exc:
-        raise StateError(message("{path}: cannot be read: {reason}", path=file, reason=exc.strerror)) from exc
+        raise StateError(message("{path}: cannot be read: {reason}", path=file, reason=exc)) from exc
     if not content.strip(b"\0"):  # overwritten, but not removed any more before a power cut
         _erase(file)
         return None
@@ -152,7 +152,7 @@ def _offer(code: str, runtime_directory: Path) -> None:
         write_private(file, code.encode())
         _give_to_service(file, 0o600)
     except OSError as exc:
-        raise StateError(message("{path}: cannot be written: {reason}", path=file, reason=exc.strerror)) from exc
+        raise StateError(message("{path}: cannot be written: {reason}", path=file, reason=exc)) from exc
 
 
 def _replace_settings(settings_file: Path, text: str, file: Path, content: bytes) -> tuple[bool, Path | None]:
@@ -172,9 +172,7 @@ def _replace_settings(settings_file: Path, text: str, file: Path, content: bytes
             write_private(settings_file, f"{mark}\n{text}".encode())
         _give_to_service(settings_file, 0o640)
     except OSError as exc:
-        raise StateError(
-            message("{path}: cannot be written: {reason}", path=settings_file, reason=exc.strerror)
-        ) from exc
+        raise StateError(message("{path}: cannot be written: {reason}", path=settings_file, reason=exc)) from exc
     return is_repeat, aside
 
 
@@ -229,7 +227,7 @@ def _erase(file: Path) -> str:
         return message(
             "{path} could not be removed ({reason}): delete it, since it may hold secrets",
             path=file.name,
-            reason=exc.strerror,
+            reason=exc,
         )
     return ""
 

@@ -10,11 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from firmware_tools.batch.card_list import ListedCard
+from firmware_tools.command_language import command_language, localize
 from firmware_tools.errors import InvalidInput, IOFailed
 from firmware_tools.json_output import spec_to_json
-from firmware_tools.language import message
+from firmware_tools.language import Language, join, message
 
 _JSON_NAME, _PAGE_NAME = "report.json", "report.html"
+_LANGUAGE_TAGS = {Language.ENGLISH: "en", Language.CHINESE: "zh-Hans"}
+_SHA256 = "SHA-256"
+_TITLE = message("Firmware cards")
+_INSTRUCTIONS = message(
+    "Insert the card, then power the camera on. Afterwards remove the firmware from the card, so that the camera does "
+    "not update again. A camera accepts only firmware of its own model and of another version than it runs."
+)
 
 
 class CardState(StrEnum):
@@ -23,6 +31,14 @@ class CardState(StrEnum):
     WAITING = "waiting"
     DONE = "done"
     FAILED = "failed"
+
+
+_STATES = {
+    CardState.WAITING: message("waiting"),
+    CardState.DONE: message("done"),
+    CardState.FAILED: message("failed"),
+}
+"""The states, for people."""
 
 
 @dataclass(slots=True)
@@ -136,9 +152,16 @@ class BatchReport:
 
     def render_page(self) -> str:
         """Return the page to print, as HTML."""
-        summary = f"{self.count(CardState.DONE)} of {len(self.entries)} cards made and read back"
-        notes = "".join(f"<p>Note: {html.escape(note)}</p>" for note in self.notes)
-        return _PAGE.format(summary=summary, notes=notes, labels="\n".join(map(_render_label, self.entries)))
+        done = message(
+            "{done} of {count} cards made and read back", done=self.count(CardState.DONE), count=len(self.entries)
+        )
+        return _PAGE.format(
+            language=_LANGUAGE_TAGS[command_language()],
+            title=_show(_TITLE),
+            instructions=_show(message("{summary}. {instructions}", summary=done, instructions=_INSTRUCTIONS)),
+            notes="".join(f"<p>{_show(message('Note: {note}', note=note))}</p>" for note in self.notes),
+            labels="\n".join(map(_render_label, self.entries)),
+        )
 
 
 def _replace_file(path: Path, text: str) -> None:
@@ -151,10 +174,10 @@ def _replace_file(path: Path, text: str) -> None:
 
 
 _PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
-<title>Firmware cards</title>
+<title>{title}</title>
 <style>
 body {{ font: 10pt/1.35 sans-serif; margin: 1cm; }}
 .labels {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5cm, 1fr)); gap: 4mm; }}
@@ -168,9 +191,8 @@ code {{ font-size: 8pt; }}
 </style>
 </head>
 <body>
-<h1>Firmware cards</h1>
-<p>{summary}. Insert the card, then power the camera on. Afterwards remove the firmware from the card, so that the
-camera does not update again. A camera accepts only firmware of its own model and of another version than it runs.</p>
+<h1>{title}</h1>
+<p>{instructions}</p>
 {notes}
 <div class="labels">
 {labels}
@@ -180,22 +202,28 @@ camera does not update again. A camera accepts only firmware of its own model an
 """
 
 
+def _show(text: str) -> str:
+    """Return a text as HTML, in the language of the command."""
+    return html.escape(localize(text))
+
+
 def _render_label(entry: ReportEntry) -> str:
     spec = entry.card.spec
-    named = {"Name": entry.card.name, "Place": entry.card.place}
-    rows = {
+    named = {message("Name"): entry.card.name, message("Place"): entry.card.place}
+    unknown = message("not recorded")
+    rows: dict[str, str] = {
         **{name: text for name, text in named.items() if text},
         "MAC": str(spec.mac),
-        "Model": spec.model or "not recorded",
-        "Version": spec.version or "not recorded",
-        "Channel": spec.channel or "not recorded",
-        "File": f"{spec.firmware_path.value} ({spec.firmware_path.mode})",
-        "SHA-256": entry.card.sha256.hex(),
+        message("Model"): spec.model or unknown,
+        message("Version"): spec.version or unknown,
+        message("Channel"): spec.channel or unknown,
+        message("File"): f"{spec.firmware_path.value} ({spec.firmware_path.mode})",
+        _SHA256: entry.card.sha256.hex(),
         "LED": spec.firmware_path.led_sequence,
-        "State": f"{entry.state} {entry.made_at}{entry.reason}",
+        message("State"): join(" ", filter(None, (_STATES[entry.state], entry.made_at, entry.reason))),
     }
     cells = "".join(
-        f"<dt>{name}</dt><dd>{f'<code>{html.escape(text)}</code>' if name == 'SHA-256' else html.escape(text)}</dd>"
+        f"<dt>{_show(name)}</dt><dd>{f'<code>{_show(text)}</code>' if name == _SHA256 else _show(text)}</dd>"
         for name, text in rows.items()
     )
     return f'<section class="card {entry.state}"><h2>{spec.mac.volume_label}</h2><dl>{cells}</dl></section>'

@@ -42,7 +42,13 @@ def make_cards(
     previous: ReportEntry | None = None
     for number, entry in enumerate(report.entries, 1):
         spec = entry.card.spec
-        title = f"{number}/{len(report.entries)} {spec.mac.volume_label} for camera {spec.mac}"
+        title = message(
+            "{number}/{count} {label} for camera {mac}",
+            number=number,
+            count=len(report.entries),
+            label=spec.mac.volume_label,
+            mac=spec.mac,
+        )
         if entry.state == CardState.DONE:
             console.print_message(message("{title}: made already", title=title))
             continue

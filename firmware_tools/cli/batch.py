@@ -14,7 +14,7 @@ from firmware_tools.console import Console
 from firmware_tools.drives.drive import find_drive
 from firmware_tools.errors import CardFault
 from firmware_tools.host import create_card_writer
-from firmware_tools.language import message
+from firmware_tools.language import join, message
 from firmware_tools.size import parse_size, round_card_size
 
 
@@ -84,13 +84,20 @@ def batch(
     missing = len(cards) - report.count(CardState.DONE)
     if missing:
         console.print_failed_result(document)
-        reasons = "; ".join(f"{entry.card.spec.mac}: {entry.reason}" for entry in report.entries if entry.reason)
+        reasons = join(
+            "; ",
+            [
+                message("{mac}: {reason}", mac=entry.card.spec.mac, reason=entry.reason)
+                for entry in report.entries
+                if entry.reason
+            ],
+        )
         raise CardFault(
             message(
                 "{missing} of {count} cards were not made: {reasons}",
                 missing=missing,
                 count=len(cards),
-                reasons=reasons or "skipped",
+                reasons=reasons or message("skipped"),
             )
         )
     console.print_result(

@@ -92,7 +92,7 @@ def prepare(
 
 def confirm_erasing(console: Console, drive: Drive, yes_erase: str | None) -> None:
     """Let the user name the drive to erase, by the option or when asked; raise `DriveRefused` for another name."""
-    expected = f"{drive.serial} or {drive.name}" if drive.serial else drive.name
+    expected = message("{serial} or {name}", serial=drive.serial, name=drive.name) if drive.serial else drive.name
     if yes_erase is None:
         console.print_message(message("Everything on {drive} will be erased.", drive=drive.describe()))
         reply = console.ask(message("Type {expected} to erase it", expected=expected))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from firmware_tools.block_device import BlockDevice
 from firmware_tools.errors import CardFault
 from firmware_tools.exfat.mbr import INCOMPLETE_MBR, MBR_SIGNATURE, MbrEntry, Partition, parse_mbr_entries
-from firmware_tools.language import message
+from firmware_tools.language import join, message
 from firmware_tools.size import SECTOR_SIZE
 
 _EXFAT_NAME = slice(3, 11), b"EXFAT   "
@@ -70,7 +70,7 @@ def find_exfat_volume(device: BlockDevice) -> FoundVolume:
     if len(entries) != 1:
         summary = message("partition table: {count} partitions found, exactly one is expected", count=len(entries))
         partition = _choose_exfat(device, [entry.partition for entry in entries], summary)
-        return FoundVolume(partition, f"{summary}; {_ADVICE}")
+        return FoundVolume(partition, join("; ", [summary, _ADVICE]))
     return _check_only_entry(device, entries[0])
 
 

@@ -31,7 +31,9 @@ class MacOSTools:
 
     def describe_formatting(self, drive: Drive, label: str) -> list[str]:
         """Return the steps by which the user formats this card as exFAT."""
-        return [f"in Terminal, run: diskutil eraseDisk ExFAT {label} MBR {drive.name}"]
+        return [
+            message("in Terminal, run: diskutil eraseDisk ExFAT {label} MBR {drive}", label=label, drive=drive.name)
+        ]
 
     def set_label(self, volume: MountedVolume, label: str) -> None:
         """Set the label of a volume."""

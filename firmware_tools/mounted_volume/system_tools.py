@@ -52,5 +52,11 @@ def run_program(command: Sequence[str]) -> bytes:
         raise IOFailed(message("{command}: it cannot be run: {reason}", command=command[0], reason=error)) from error
     if done.returncode != 0:
         output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
-        raise IOFailed(f"{command[0]}: {output or f'it failed with status {done.returncode}'}")
+        raise IOFailed(
+            message(
+                "{command}: {reason}",
+                command=command[0],
+                reason=output or message("it failed with status {status}", status=done.returncode),
+            )
+        )
     return done.stdout

@@ -50,14 +50,18 @@ class WindowsTools:
         """Return the steps by which the user formats this card as exFAT."""
         if not drive.name.endswith(":"):
             return [
-                f"open Disk Management and delete all partitions of {drive.name} ({drive.model})",
-                f"create one new simple volume there: file system exFAT, volume label {label}",
+                message(
+                    "open Disk Management and delete all partitions of {drive} ({model})",
+                    drive=drive.name,
+                    model=drive.model,
+                ),
+                message("create one new simple volume there: file system exFAT, volume label {label}", label=label),
             ]
         return [
-            f"in Explorer, right-click drive {drive.name} and choose Format…",
-            "file system: exFAT; allocation unit size: default",
-            f"volume label: {label}",
-            "Start",
+            message("in Explorer, right-click drive {drive} and choose Format…", drive=drive.name),
+            message("file system: exFAT; allocation unit size: default"),
+            message("volume label: {label}", label=label),
+            message("Start"),
         ]
 
     def set_label(self, volume: MountedVolume, label: str) -> None:

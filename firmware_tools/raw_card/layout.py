@@ -75,10 +75,10 @@ class CardLayout:
         """Yield allocation table, bitmap, up-case table and folders."""
         geometry = self.geometry
         fat = build_fat((self._bitmap_clusters, self._upcase_clusters, 1))
-        yield Region("allocation table", geometry.fat_offset, fat, geometry.fat_size)
+        yield Region(message("allocation table"), geometry.fat_offset, fat, geometry.fat_size)
         bitmap = ((1 << self._used_clusters) - 1).to_bytes(-(-self._used_clusters // 8), "little")
-        yield self._build_clusters("allocation bitmap", FIRST_CLUSTER, bitmap, self._bitmap_clusters)
-        yield self._build_clusters("up-case table", self._upcase_cluster, UPCASE_TABLE, self._upcase_clusters)
+        yield self._build_clusters(message("allocation bitmap"), FIRST_CLUSTER, bitmap, self._bitmap_clusters)
+        yield self._build_clusters(message("up-case table"), self._upcase_cluster, UPCASE_TABLE, self._upcase_clusters)
         root = (
             build_label_entry(self.label)
             + build_bitmap_entry(FIRST_CLUSTER, geometry.bitmap_size)
@@ -89,10 +89,10 @@ class CardLayout:
         if folder:
             cluster = self._root_cluster + 1
             root += self._build_entry(folder, cluster, geometry.cluster_size, is_folder=True)
-            yield self._build_clusters(f"folder {folder}", cluster, file, 1)
+            yield self._build_clusters(message("folder {folder}", folder=folder), cluster, file, 1)
         else:
             root += file
-        yield self._build_clusters("root folder", self._root_cluster, root, 1)
+        yield self._build_clusters(message("root folder"), self._root_cluster, root, 1)
 
     def build_boot_regions(self, record: CardRecord) -> Iterator[Region]:
         """Yield the main boot region and its backup."""
@@ -101,13 +101,15 @@ class CardLayout:
         region = BootRegion(
             geometry, self._root_cluster, record.volume_serial, percent, record.to_oem_parameters()
         ).to_bytes()
-        yield Region("boot region", geometry.partition_offset, region, BOOT_REGION_SIZE)
-        yield Region("backup boot region", geometry.partition_offset + BOOT_REGION_SIZE, region, BOOT_REGION_SIZE)
+        yield Region(message("boot region"), geometry.partition_offset, region, BOOT_REGION_SIZE)
+        yield Region(
+            message("backup boot region"), geometry.partition_offset + BOOT_REGION_SIZE, region, BOOT_REGION_SIZE
+        )
 
     def build_partition_table(self, record: CardRecord) -> Region:
         """Return the first sector, without which no system sees a file system on the card."""
         mbr = build_mbr(self.geometry, record.volume_serial)
-        return Region("partition table", 0, mbr, len(mbr))
+        return Region(message("partition table"), 0, mbr, len(mbr))
 
     @property
     def _bitmap_clusters(self) -> int:

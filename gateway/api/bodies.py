@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 from aiohttp import web
 from pydantic import ConfigDict, Field, ValidationError
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message, shorten
 from gateway.api.body_reader import read_bytes
 from gateway.api.multipart import parse_multipart
 from gateway.api.query import Time
@@ -227,9 +227,9 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     try:
         document = json_text.loads(raw)
     except (ValueError, RecursionError) as exc:
-        reason = message("must be a JSON object in UTF-8: {first_line}", first_line=_first_line(exc))
+        reason = message("must be a JSON object in UTF-8: {first_line}", first_line=describe_parse_error(exc))
         if not raw.lstrip().startswith((b"{", b"[")):
-            raise UnsupportedMediaType(f"the body {reason}") from exc
+            raise UnsupportedMediaType(message("the body {reason}", reason=reason)) from exc
         raise InvalidRequest([FieldError("body", reason)]) from exc
     if not isinstance(document, dict):
         raise InvalidRequest([FieldError("body", message("must be a JSON object"))])
@@ -274,10 +274,16 @@ async def _read_form(request: web.Request, endpoint: Endpoint) -> tuple[dict[str
             files[part.name] = FilePart(part.filename or part.name, kind, part.data)
     except ValueError as exc:
         raise InvalidRequest(
-            [FieldError("body", message("is no valid multipart/form-data: {first_line}", first_line=_first_line(exc)))]
+            [
+                FieldError(
+                    "body",
+                    message("is no valid multipart/form-data: {first_line}", first_line=describe_parse_error(exc)),
+                )
+            ]
         ) from exc
     return arguments, files
 
 
-def _first_line(exc: BaseException) -> str:
-    return str(exc).partition("\n")[0][:200] or type(exc).__name__
+def describe_parse_error(error: Exception) -> str:
+    """Return why a body cannot be read, in a line of bounded length."""
+    return shorten(describe_error(error), 200) or type(error).__name__

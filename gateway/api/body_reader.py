@@ -7,7 +7,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message, shorten
 from gateway.api.body_budget import BODY_BUDGET
 from gateway.errors import FieldError, InvalidRequest, RequestTimeout, TooLarge
 
@@ -109,7 +109,7 @@ class BodyStream:
 
 
 def _cut_off(error: Exception) -> InvalidRequest:
-    reason = str(error).partition("\n")[0][:200] or type(error).__name__
+    reason = shorten(describe_error(error), 200) or type(error).__name__
     return InvalidRequest([FieldError("body", message("is broken or cut off: {reason}", reason=reason))])
 
 

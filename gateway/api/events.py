@@ -8,6 +8,7 @@ from pydantic import Field
 from gateway.api.bodies import Body, read_body
 from gateway.api.event_schemas import type_families
 from gateway.api.query import Query, WholeNumber, read_query
+from gateway.api.response_language import RESPONSE_LANGUAGE, describe_language
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.api.stream import EventStream
 from gateway.api.tickets import VALID_S, Tickets
@@ -65,12 +66,15 @@ async def _page(context: RequestContext, query: EventsQuery, event_filter: Event
     log_range = context.gateway.event_log.range
     resume_point = log_range.resume_after("0" if query.after is None else query.after)
     page = await context.gateway.event_log.read(resume_point.after, event_filter, limit=query.limit)
-    notice = "" if resume_point.notice is None else f',"notice":{json_text.dumps(resume_point.notice._asdict())}'
+    notice = ""
+    if resume_point.notice is not None:
+        text = json_text.dumps(resume_point.notice._asdict(), language=RESPONSE_LANGUAGE.get())
+        notice = f',"notice":{text}'
     listed = ",".join(event.to_json() for event in page.events)
     return web.Response(
         body=f'{{"events":[{listed}],"next":"{log_range.id(page.upto)}"{notice}}}'.encode(),
         content_type="application/json",
-        headers={"Vary": "Accept", "Cache-Control": "no-store"},
+        headers={"Vary": "Accept", "Cache-Control": "no-store"} | (describe_language() if notice else {}),
     )
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import Field
 
 from firmware_tools.language import message
-from gateway.api.bodies import Body, check_body, read_body
+from gateway.api.bodies import Body, check_body, describe_parse_error, read_body
 from gateway.api.body_reader import read_bytes
 from gateway.api.changes import mark_unchanged, name_object
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
@@ -100,8 +100,8 @@ async def _read_plan(context: RequestContext) -> SitePlan:
     try:
         document = json_text.loads(raw)
     except (ValueError, RecursionError) as exc:
-        reason = message("must be a JSON object in UTF-8: {first_line}", first_line=str(exc).partition("\n")[0][:200])
-        raise UnsupportedMediaType(f"the body {reason}") from exc
+        reason = message("must be a JSON object in UTF-8: {first_line}", first_line=describe_parse_error(exc))
+        raise UnsupportedMediaType(message("the body {reason}", reason=reason)) from exc
     body = check_body(document, SitePlanBody)
     return read_document(body.model_dump(), settings)
 

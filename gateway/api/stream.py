@@ -14,6 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.api.response_language import RESPONSE_LANGUAGE
 from gateway.api.route import REQUEST_ID_HEADER
 from gateway.events.cursor import ResumeNotice, ResumePoint
 from gateway.events.event import Event, EventFilter
@@ -247,4 +248,4 @@ def _format_event(event: Event, *, live: bool = False) -> bytes:
 
 
 def _format_notice(notice: ResumeNotice) -> bytes:
-    return f"event: notice\ndata: {json_text.dumps(notice._asdict())}\n\n".encode()
+    return f"event: notice\ndata: {json_text.dumps(notice._asdict(), language=RESPONSE_LANGUAGE.get())}\n\n".encode()

@@ -167,12 +167,15 @@ class CameraSession:
         where = message("the camera {sn} at {address}", sn=self.sn, address=self.connection.address)
         if not 200 <= http.status < 300:
             raise MalformedCameraResponse(
-                f"{where} answered HTTP status {http.status}", received=http.received, http_status=http.status
+                message("{camera} answered HTTP status {status}", camera=where, status=http.status),
+                received=http.received,
+                http_status=http.status,
             )
         try:
             response = parse_camera_response(http.body)
         except MalformedResponse as exc:
-            raise MalformedCameraResponse(f"{where} {exc}", received=http.received) from exc
+            detail = message("{camera}: {reason}", camera=where, reason=exc)
+            raise MalformedCameraResponse(detail, received=http.received) from exc
         self._log_left_out(call, response)
         return response
 

@@ -148,7 +148,7 @@ async def _send(context: CommandContext, api: ApiClient, method: str, path: str,
         file = Path("/dev/stdin") if str(plan) == "-" else plan
         data = await asyncio.to_thread(file.read_bytes)
     except OSError as exc:
-        fail(message("{file} cannot be read: {reason}", file=plan, reason=exc.strerror))
+        fail(message("{file} cannot be read: {reason}", file=plan, reason=exc))
     try:
         document: dict[str, Any] = await api.call(method, path, data)
     except ApiError as exc:

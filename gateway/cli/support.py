@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.cli.client import ApiError, connect_api
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.doctor import collect_findings
@@ -52,4 +52,4 @@ async def _connect(settings: Settings) -> AsyncIterator[Get]:
         async with connect_api(settings) as api:
             yield api.get
     except ApiError as exc:
-        raise StateError(str(exc)) from exc
+        raise StateError(describe_error(exc)) from exc

@@ -13,7 +13,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.console.page import ConsolePage, PageContext, is_private
 from gateway.console.restore import describe_restoration
@@ -91,7 +91,7 @@ async def _get(session: aiohttp.ClientSession, path: str) -> Any:
             response.raise_for_status()
             return json_text.loads(await response.read())
     except aiohttp.ClientError as exc:
-        raise StateError(str(exc)) from exc
+        raise StateError(describe_error(exc)) from exc
 
 
 async def _download(context: PageContext, name: str, make: Callable[[Path], Awaitable[None]]) -> web.StreamResponse:

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from firmware_tools.language import describe_error, join, message
 from gateway.app import Gateway
 from gateway.console.background_run import BackgroundRun
 from gateway.errors import GatewayError
@@ -31,7 +32,14 @@ class CameraSearch(BackgroundRun):
         try:
             result = await gateway.discovery.scan(timeout_s=SCAN_S)
             self.found = len({device.sn for device in result.devices if device.sn})
-            self.problem = "; ".join(f"{name}: {one.error}" for name, one in result.methods.items() if one.error)
+            self.problem = join(
+                "; ",
+                [
+                    message("{method}: {reason}", method=name, reason=one.error)
+                    for name, one in result.methods.items()
+                    if one.error
+                ],
+            )
         except GatewayError as exc:
-            self.problem = str(exc)
+            self.problem = describe_error(exc)
             _log.warning("the search for cameras failed: %s", exc)

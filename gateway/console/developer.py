@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.api.scopes import require_scope
 from gateway.api.vendor import check_described, find_needed_scope, may_see_secrets
 from gateway.console.page import ConsolePage, PageContext
@@ -194,7 +194,7 @@ async def inject_fault(context: PageContext) -> web.StreamResponse:
     try:
         control.inject(form.text("target"), form.text("fault"))
     except ValueError as exc:
-        return context.redirect(_PAGE, notice=str(exc), failed=True)
+        return context.redirect(_PAGE, notice=describe_error(exc), failed=True)
     notice = message("{target} misbehaves: {fault}", target=form.text("target"), fault=form.text("fault"))
     return context.redirect(_PAGE, notice=notice)
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message, shorten
 from gateway.api.body_budget import MAX_CALLER_BYTES
 from gateway.api.body_reader import MAX_UNCOUNTED_BYTES, read_bytes
 from gateway.api.multipart import parse_multipart
@@ -74,7 +74,7 @@ async def read_form(request: web.Request, *, is_stranger: bool) -> Form:
                 fields.setdefault(name, []).append(value)
     except ValueError as exc:
         raise InvalidRequest(
-            [FieldError("body", message("is no valid form: {reason}", reason=str(exc)[:200]))]
+            [FieldError("body", message("is no valid form: {reason}", reason=shorten(describe_error(exc), 200)))]
         ) from exc
     form = Form(fields, files)
     request[_FORM] = form

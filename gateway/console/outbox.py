@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 from aiohttp import web
 
-from firmware_tools.language import Message, message
+from firmware_tools.language import Message, describe_error, message, shorten
 from gateway.api.outbox import find_visible_token
 from gateway.api.readings import try_read
 from gateway.console.page import ConsolePage, PageContext
@@ -195,7 +195,7 @@ async def edit_item(context: PageContext) -> web.StreamResponse:
             parameters = json_text.loads(text)
         except (ValueError, RecursionError) as exc:
             raise InvalidRequest(
-                [FieldError("parameters", message("is no JSON: {reason}", reason=str(exc)[:200]))]
+                [FieldError("parameters", message("is no JSON: {reason}", reason=shorten(describe_error(exc), 200)))]
             ) from exc
         if not isinstance(parameters, dict):
             raise InvalidRequest([FieldError("parameters", message("must be a JSON object"))])

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from firmware_tools.language import Language, message
+from firmware_tools.language import Language, describe_error, message
 from gateway.api.body_budget import BODY_OWNER, BodyBudget
 from gateway.api.changes import mark_unchanged, record_change
 from gateway.api.form_upload import FormUpload
@@ -225,7 +225,7 @@ class ConsolePage:
                 return response
             except StateError as exc:
                 failures.failed(exc, exc)
-                return _render_problem(site, request, StorageFailed(str(exc), retry_after_s=_RETRY_AFTER_S))
+                return _render_problem(site, request, StorageFailed(describe_error(exc), retry_after_s=_RETRY_AFTER_S))
             except Problem as exc:
                 return _render_problem(site, request, exc)
             except Exception:

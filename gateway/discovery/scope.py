@@ -109,7 +109,7 @@ class ScanScope:
             except TimeoutError:
                 return message("{address}: was not looked up in time", address=address)
             except ValueError as exc:
-                return str(exc)
+                return describe_error(exc)
 
         results = await asyncio.gather(*map(resolve, addresses))
         targets = [result for result in results if isinstance(result, Target)]

@@ -59,16 +59,19 @@ class LogRange(NamedTuple):
                 ]
             )
         epoch, number = match[1], int(match[2])
-        again = "every event that is kept follows"
         if epoch != self.epoch:
-            return ResumePoint(
-                self.oldest - 1,
-                ResumeNotice("new_epoch", f"the event log was restored or repaired, its ids have begun anew: {again}"),
+            detail = message(
+                "the event log was restored or repaired, its ids have begun anew: every event that is kept follows"
             )
+            return ResumePoint(self.oldest - 1, ResumeNotice("new_epoch", detail))
         if number > self.newest:
-            notice = ResumeNotice("from_the_future", f"there is no event {last_id} yet: {again}")
-            return ResumePoint(self.oldest - 1, notice)
+            detail = message("there is no event {last_id} yet: every event that is kept follows", last_id=last_id)
+            return ResumePoint(self.oldest - 1, ResumeNotice("from_the_future", detail))
         if number < self.oldest - 1:
-            lost = f"the events after {last_id} are not kept any more up to {self.id(self.oldest - 1)}"
-            return ResumePoint(self.oldest - 1, ResumeNotice("pruned", f"{lost}: {again}"))
+            detail = message(
+                "the events after {last_id} are not kept any more up to {oldest_id}: every event that is kept follows",
+                last_id=last_id,
+                oldest_id=self.id(self.oldest - 1),
+            )
+            return ResumePoint(self.oldest - 1, ResumeNotice("pruned", detail))
         return ResumePoint(number)

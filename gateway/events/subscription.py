@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.cameras.connection import MalformedCameraResponse
 from gateway.errors import GatewayError, Problem, VendorRefused
 from gateway.events.subscription_targets import CLOUD, EventKey, SubscriptionTarget
@@ -103,7 +103,7 @@ class Subscription:
 
     def _note_failure(self, failure: GatewayError) -> None:
         """Note why it is not subscribed, and when it is called again."""
-        self.last_error = str(failure)
+        self.last_error = describe_error(failure)
         if self.target.name == CLOUD and not self.known_callback_url():
             self.state, self.try_at = "off", None  # it takes other settings, and so a restart
         elif isinstance(failure, MalformedCameraResponse) and failure.http_status == 404:

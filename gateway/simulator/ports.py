@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
+from firmware_tools.language import describe_error, message
 from gateway.errors import StateError
 
 _MAX_ATTEMPTS: Final = 20
@@ -25,5 +26,7 @@ def find_free_port(hosts: Sequence[str] = ("127.0.0.1",)) -> int:
                     opened.enter_context(socket.socket(family)).bind((host, port))
                 return port
         except OSError as exc:
-            reason = exc.strerror or str(exc)
-    raise StateError(f"found no TCP port that is free at {' and '.join(hosts)}: {reason}")
+            reason = describe_error(exc)
+    raise StateError(
+        message("found no TCP port that is free at {hosts}: {reason}", hosts=", ".join(hosts), reason=reason)
+    )

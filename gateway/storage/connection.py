@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.errors import DiskFull, StateError
 from gateway.storage import migrations, recovery
 from gateway.storage.migrations import Migration
@@ -94,7 +94,7 @@ def open_connection(path: Path, known: Sequence[Migration]) -> sqlite3.Connectio
             try:
                 return _open(path, known)
             except DatabaseDamaged as exc:
-                damage = str(exc)
+                damage = describe_error(exc)
         report = recovery.recover(path, known, create=_open)
         _log.error("%s; %s", damage, report)
         return _open(path, known)

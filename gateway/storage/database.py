@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.errors import StateError
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.storage import migrations, recovery
@@ -116,7 +116,7 @@ class Database:
             with translate_errors(self.path):
                 yield
         except DatabaseDamaged as exc:
-            self._damage = str(exc)
+            self._damage = describe_error(exc)
             raise
 
     async def _save_schema(self) -> None:

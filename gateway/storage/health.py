@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.errors import StateError
 from gateway.storage.read_only import open_read_only
 from gateway.storage.sqlite_errors import SQLITE_ERRORS, get_error_code
@@ -55,7 +55,7 @@ class _Findings:
         except SQLITE_ERRORS as exc:
             code = get_error_code(exc)
             if code in _DAMAGE:
-                self.damage = str(exc)
+                self.damage = describe_error(exc)
             elif code != sqlite3.SQLITE_INTERRUPT:
                 raise
 

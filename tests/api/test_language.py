@@ -56,3 +56,32 @@ async def test_wrong_types_and_limits_are_named_in_chinese_for_who_asks(admin: A
         for headers, expected in (({}, english), (CHINESE, chinese)):
             response = await admin("POST", "/api/v1/cameras", body, headers=headers)
             assert response.body["errors"][0]["reason"].startswith(expected)
+
+
+async def test_the_meaning_of_a_missing_field_is_chinese_for_who_asks(admin: Any) -> None:
+    for headers, detail in (
+        ({}, "sn: is required: the serial number on the camera's label"),
+        (CHINESE, "sn：必填：摄像机标签上的序列号"),
+    ):
+        refused = await admin("POST", "/api/v1/cameras", {"address": "127.0.0.1:9"}, headers=headers)
+        assert refused.body["detail"] == detail
+
+
+async def test_a_body_that_is_no_json_is_told_in_chinese(admin: Any) -> None:
+    refused = await admin(
+        "POST", "/api/v1/cameras", data=b"nonsense", headers=CHINESE | {"Content-Type": "application/json"}
+    )
+    assert refused.body["detail"].startswith("请求正文必须是 UTF-8 编码的 JSON 对象")
+
+
+async def test_a_notice_about_a_lost_cursor_is_chinese_for_who_asks(admin: Any) -> None:
+    for after, english, chinese in (
+        ("ffffff-1", "the event log was restored", "事件日志已恢复或修复"),
+        (None, "there is no event", "还没有事件"),
+    ):
+        if after is None:
+            after = (await admin("GET", "/api/v1/events")).body["next"].partition("-")[0] + "-999999"
+        for headers, expected in (({}, english), (CHINESE, chinese)):
+            page = await admin("GET", f"/api/v1/events?after={after}", headers=headers)
+            assert page.body["notice"]["detail"].startswith(expected)
+            assert page.headers.get("Content-Language") == ("zh" if headers else None)

@@ -114,6 +114,8 @@ async def test_what_a_till_missed_arrives_when_it_is_back_and_another_never_wait
     failing = await settled(admin, away, state="failing")
     assert failing["behind"] == 3
     assert "cannot be reached" in failing["last_error"]
+    in_chinese = await admin("GET", f"{WEBHOOKS}/{away}", headers={"Accept-Language": "zh"})
+    assert in_chinese.body["last_error"] == "无法连接：连接被拒绝"
     await slow.start()
     assert [one["type"] for one in await slow.got(3)] == ["a", "b", "c"]
 

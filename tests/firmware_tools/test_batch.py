@@ -1,14 +1,17 @@
 """Batches: the list of cards, runs that resume, and reports."""
 
+import errno
 import hashlib
 import json
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from firmware_tools import command_language
 from firmware_tools.batch.card_list import find_shared_labels, read_card_list
 from firmware_tools.batch.report import BatchReport, CardState
 from firmware_tools.batch.run import make_cards, make_images
@@ -19,6 +22,7 @@ from firmware_tools.console import Console
 from firmware_tools.drives.drive import Drive
 from firmware_tools.errors import CardError, CardFault, InvalidInput
 from firmware_tools.firmware import Firmware
+from firmware_tools.language import Language, describe_error
 from firmware_tools.progress import NullProgress
 from firmware_tools.raw_card.verification import verify_card
 
@@ -176,6 +180,25 @@ def test_the_report_has_a_page_to_print(
     for text in ("0C:25:76:0A:1B:2C", "FM010", "1.2.0-uat", firmware_sha256, "red blinking after about 1 minute"):
         assert text in page
     assert "&lt;b&gt;broken&lt;/b&gt; &amp; worn out" in page
+
+
+def test_the_page_to_print_and_its_report_are_in_the_language_of_the_command(
+    write_list: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = BatchReport.resume(tmp_path / "out", read_card_list(write_list(THREE), NullProgress()).cards)
+    report.notes = find_shared_labels([entry.card for entry in report.entries])
+    report.entries[0].mark_failed(describe_error(PermissionError(errno.EACCES, "Permission denied")))
+    english = report.render_page()
+    monkeypatch.setattr(command_language, "_language", ContextVar("language", default=Language.CHINESE))
+    report.save()
+    page = report.page_path.read_text()
+    assert '<html lang="en">' in english
+    assert '<html lang="zh-Hans">' in page
+    text = re.sub(r"(?s)<style>.*?</style>|<[^>]*>", " ", page)
+    assert not re.search(r"[A-Za-z]{2,} [a-z]{2,}", text), text
+    for part in ("固件卡", "已制作并回读 0 / 3 张卡", "型号", "失败 权限不足"):
+        assert part in text
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["cards"][0]["reason"] == "Permission denied"
 
 
 def test_a_run_is_resumed(write_list: Callable[[str], Path], tmp_path: Path, firmware_file: Path) -> None:

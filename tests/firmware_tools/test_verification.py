@@ -13,6 +13,7 @@ from firmware_tools.block_device import open_block_device
 from firmware_tools.card import FirmwarePath
 from firmware_tools.exfat.boot import BOOT_REGION_SIZE
 from firmware_tools.exfat.volume import ExfatVolume
+from firmware_tools.language import Language, translate
 from firmware_tools.mac import Mac
 from firmware_tools.progress import NullProgress
 from firmware_tools.raw_card.firmware_removal import remove_firmware
@@ -154,6 +155,23 @@ def test_changed_bytes_that_mean_something_are_detected(
     ]
     print(f"record: {has_record}: {len(offsets)} bytes changed, {len(missed)} not detected")  # noqa: T201
     assert missed == []
+
+
+def test_a_changed_region_is_named_in_chinese(make_image: Callable[..., Path], mac: Mac) -> None:
+    content = make_image().read_bytes()
+    places = {
+        "分配表": FAT + 4000,
+        "分配位图": BITMAP + 4000,
+        "大写转换表": UPCASE_TABLE + 2 * CLUSTER - 1,
+        "文件夹 firmware": FOLDER + 4000,
+        "根文件夹": ROOT + 4000,
+    }
+    for name, offset in places.items():
+        card = CardInMemory(content)
+        card.content[offset] ^= 1
+        fault = card.verify(mac, is_fresh=True).fault
+        assert fault is not None
+        assert translate(fault, Language.CHINESE).startswith(f"{name}：")
 
 
 def test_a_changed_firmware_is_detected(card: CardInMemory, mac: Mac) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from aiohttp import web
 from pydantic import Field
 
-from firmware_tools.language import Language
+from firmware_tools.language import Language, message
 from gateway.api.compression import CompressedContent
 from gateway.api.docs.reference import ApiReference
 from gateway.api.query import Query, read_query
@@ -62,7 +62,7 @@ async def docs_file(context: RequestContext) -> web.StreamResponse:
     """Return the style sheet, the script or the icon of the pages."""
     name = context.request.match_info["file"]
     if name not in _STATIC:
-        raise NotFound(f"the reference has no file {name!r}")
+        raise NotFound(message("the reference has no file {name!r}", name=name))
     return (await asyncio.to_thread(_read_file, name)).respond(context.request, _STATIC[name], _HEADERS)
 
 
@@ -74,7 +74,7 @@ def _read_file(name: str) -> CompressedContent:
 async def _respond(context: RequestContext, page: str, query: DocsQuery, search: str = "") -> web.Response:
     request, reference = context.request, context.request.app[REFERENCE]
     if not reference.has_page(page):
-        raise NotFound(f"the reference has no page {page!r}; /docs lists what there is")
+        raise NotFound(message("the reference has no page {page!r}; /docs lists what there is", page=page))
     chosen = query.lang or ""
     language = Language(chosen) if chosen else Language.negotiate(request.headers.get("Accept-Language", ""))
     address = _find_address(request)

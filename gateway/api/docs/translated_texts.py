@@ -9,6 +9,7 @@ from gateway.api.docs.reference import ApiReference, list_problems
 from gateway.api.docs.text_format import list_units
 from gateway.api.openapi import build_document
 from gateway.api.server import ROUTES
+from gateway.api.validation import RequestModel, list_required_fields
 from gateway.errors import VendorRefused
 
 _FILLED_IN: Final = ("shop_id", "sunmi_shop_no")
@@ -30,9 +31,17 @@ def list_reference_texts() -> set[str | tuple[str, str]]:
     for event in reference.events:
         texts.update([*list_units(event.description), *_list_field_texts(event.members)])
     texts.update(_list_field_texts(reference.problem_members))
+    for model in _list_models(RequestModel):
+        texts.update(meaning.template for meaning in list_required_fields(model).values())
     for problem in list_problems():
         texts.update((problem.title, problem.meaning, problem.advice))
     return texts
+
+
+def _list_models(base: type[RequestModel]) -> Iterator[type[RequestModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _list_models(model)
 
 
 def _list_operation_texts(operation: OperationPage) -> Iterator[str]:

@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, NamedTuple
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.discovery.device_binding import bind_to_interface, must_bind
 from gateway.errors import CameraUnreachable
 from gateway.protocol.stream_url import RtspAddress
@@ -103,7 +103,7 @@ class RtspRelay:
                     writer.write(message.raw)
                     await writer.drain()
         except RtspRefused as exc:
-            self.problem = str(exc)
+            self.problem = describe_error(exc)
             raise
         # Let the player read what was sent.
         writer.write_eof()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
+from firmware_tools.language import describe_error
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.connection import MalformedCameraResponse
 from gateway.cameras.registry import Registry
@@ -137,4 +138,4 @@ async def _feed(process: FfmpegProcess, chunks: AsyncIterator[bytes]) -> None:
 
 def _describe_failure(job: "asyncio.Task[None]") -> str:
     failure = job.exception() if job.done() and not job.cancelled() else None
-    return "" if failure is None else str(failure)
+    return "" if failure is None else describe_error(failure)

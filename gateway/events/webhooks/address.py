@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from firmware_tools.language import message
+from firmware_tools.language import join, message
 from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.host_name import is_host_name
 
@@ -103,8 +103,8 @@ class LocalResolver(AbstractResolver):
         found = await self._look_up(host, port, family)
         objections = {one["host"]: self._policy.find_objection(one["host"], port) for one in found}
         if all(objections.values()):
-            reasons = "; ".join(filter(None, objections.values())) or message("has no address")
-            raise AddressNotAllowed(f"{host}: {reasons}")
+            reasons = join("; ", filter(None, objections.values())) or message("has no address")
+            raise AddressNotAllowed(message("{host}: {reasons}", host=host, reasons=reasons))
         return [one for one in found if objections[one["host"]] is None]
 
     async def close(self) -> None:

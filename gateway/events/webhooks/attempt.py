@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message, shorten
 from gateway.errors import InvalidRequest
 from gateway.events.webhooks.address import AddressPolicy
 from gateway.events.webhooks.table import Webhook
@@ -74,7 +74,9 @@ async def send(
     except TimeoutError:
         return AttemptOutcome(None, message("it did not answer in time"))
     except (aiohttp.ClientError, OSError) as exc:
-        return AttemptOutcome(None, message("it cannot be reached: {reason}", reason=exc)[:_MAX_REASON_LENGTH])
+        return AttemptOutcome(
+            None, message("it cannot be reached: {reason}", reason=shorten(describe_error(exc), _MAX_REASON_LENGTH))
+        )
     except InvalidRequest as exc:
         return AttemptOutcome(None, exc.detail)
     return AttemptOutcome(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.discovery.interfaces import Interface, find_lan_interfaces
 from gateway.runtime.supervisor import Supervisor
 from gateway.shop.hotspots.errors import HotspotJoinFailed, HotspotsUnavailable, NetworkManagerError
@@ -122,7 +122,7 @@ class Hotspots:
                 yield network_manager
             except NetworkManagerError as exc:
                 raise HotspotsUnavailable(
-                    message("NetworkManager refuses: {reason}", reason=str(exc) or exc.name)
+                    message("NetworkManager refuses: {reason}", reason=describe_error(exc) or exc.name)
                 ) from exc
 
     async def _search(self, network_manager: "NetworkManager", device: WifiDevice) -> dict[str, Hotspot]:

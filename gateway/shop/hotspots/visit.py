@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
 from gateway.errors import PeerTimeout
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.shop.hotspots.errors import HotspotJoinFailed, HotspotsUnavailable, NetworkManagerError, WifiNotRestored
@@ -133,7 +133,7 @@ class HotspotVisit:
                             "NetworkManager cannot remember what {interface} is connected to ({reason}): another "
                             "program may be changing the network; try again later",
                             interface=self._device.interface,
-                            reason=str(exc),
+                            reason=exc,
                         )
                     ) from exc
                 objects = await self._network_manager.get_objects()
@@ -161,7 +161,7 @@ class HotspotVisit:
         except TimeoutError as exc:
             raise _make_failure(hotspot, message("it took too long")) from exc
         except NetworkManagerError as exc:
-            raise _make_failure(hotspot, str(exc) or exc.name) from exc
+            raise _make_failure(hotspot, describe_error(exc) or exc.name) from exc
         address = find_address(await self._network_manager.get_objects(), self._device)
         if not address:
             raise _make_failure(hotspot, message("it gives addresses that no camera gives, so it is none"))
