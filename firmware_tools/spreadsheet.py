@@ -306,7 +306,7 @@ def _list_ignored_columns(headings: list[str], used: set[int], body: list[ListRo
         if index in used:
             continue
         if heading:
-            ignored.append(f"column {_show(heading)}")
+            ignored.append(message("column {heading}", heading=_show(heading)))
         elif any(index < len(row.cells) and row.cells[index] for row in body):
             ignored.append(message("column {name} without heading", name=name_column(index)))
     return ignored
