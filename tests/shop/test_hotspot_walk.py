@@ -1,20 +1,38 @@
 """Cameras that only their hotspots offer are set up one after the other, without a person."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
 
 from gateway.shop.hotspots import Hotspot, HotspotSupport
 from gateway.simulator.store import SimulatedStore
-from tests.shop.conftest import PLAN, Site, failures
+from tests.shop.conftest import PLAN, Site, failures, open_site
 
 
 class SimulatedHotspots:
     """Hotspots of the store's cameras: a camera answers only while its hotspot is joined, or once it is on the LAN."""
 
-    def __init__(self, store: SimulatedStore, *, other_interfaces: tuple[str, ...] = ("eth0",)) -> None:
+    def __init__(
+        self,
+        store: SimulatedStore,
+        *,
+        other_interfaces: tuple[str, ...] = ("eth0",),
+        scan_s: float = 0,
+        join_s: float = 0,
+        return_s: float = 0,
+    ) -> None:
         self.store = store
         self.other_interfaces = other_interfaces
+        self.scan_s = scan_s
+        self.join_s = join_s
+        self.return_s = return_s
         self.joined: list[str] = []
+        self.visits: list[tuple[float, float, float]] = []
+        """When each visit began, when the way back began, and when it ended, on the monotonic clock."""
 
     async def describe(self) -> HotspotSupport:
         return HotspotSupport(
@@ -22,6 +40,7 @@ class SimulatedHotspots:
         )
 
     async def scan(self) -> tuple[Hotspot, ...]:
+        await asyncio.sleep(self.scan_s)
         return tuple(
             Hotspot(f"SUNMI_{digits}", digits, camera.state.mac, 80, "wlan0")
             for camera in self.store.cameras
@@ -33,13 +52,19 @@ class SimulatedHotspots:
     async def join(self, hotspot: Hotspot) -> AsyncIterator[None]:
         camera = next(one for one in self.store.cameras if one.state.mac == hotspot.bssid)
         self.joined.append(camera.sn)
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        await asyncio.sleep(self.join_s)
         await camera.start()
         try:
             yield
         finally:
+            leaves = clock.time()
+            await asyncio.sleep(self.return_s)
             await camera.wait_until_back()  # it may have left for the shop's network
             if camera.state.hotspot:
                 await camera.stop()
+            self.visits.append((began, leaves, clock.time()))
 
 
 async def hide(store: SimulatedStore) -> None:
@@ -71,3 +96,30 @@ async def test_one_interface_is_left_only_if_a_person_agrees(site: Site) -> None
     assert refused.status == 400
     assert [one["parameter"] for one in refused.body["errors"]] == ["confirm_offline"]
     assert "wlan0 leaves Shop." in refused.body["detail"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_the_walk_takes_little_longer_than_the_joins(tmp_path: Path) -> None:
+    """Joining and going back take what they took in the virtual machine; the cameras' answers are slow as well."""
+    cameras = 12 if os.environ.get("FULL_PROOFS") == "1" else 5
+    scan_s, join_s, return_s, latency_s = 2.0, 5.0, 3.0, 0.18
+    async with open_site(tmp_path, cameras=cameras, latency_s=latency_s) as site:
+        for camera in site.store.cameras:
+            assert (camera.sn in site.store.activation_numbers) == camera.state.hotspot
+        await hide(site.store)
+        hotspots = SimulatedHotspots(site.store, scan_s=scan_s, join_s=join_s, return_s=return_s)
+        site.gateway.shop.use_hotspots(hotspots)
+        assert (await site.rest("PUT", PLAN, site.plan())).status == 200
+        began = asyncio.get_running_loop().time()
+        hidden = len(site.store.activation_numbers)
+        document = await site.run(confirm_erase=hidden)
+        assert document["state"] == "done", failures(document)
+    assert len(hotspots.visits) == hidden, "each was joined once"
+    walk_s = max(end for _, _, end in hotspots.visits) - began
+    joins_s = sum(end - start for start, _, end in hotspots.visits)
+    inside_s = max(leaves - start for start, leaves, _ in hotspots.visits) - join_s
+    times = f"{hidden} joins {joins_s:.1f} s, the walk {walk_s:.1f} s: {walk_s / joins_s:.2f} times"
+    print(f"hotspots: {times}; at most {inside_s:.1f} s inside")  # noqa: T201 - shown in the summary
+    assert walk_s <= 1.2 * joins_s
+    assert inside_s <= 10, "no longer than telling it the network takes"
