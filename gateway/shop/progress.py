@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 from gateway.protocol.endpoint import REDACTED
+from gateway.runtime.stored_text import pack_text, unpack_text
 from gateway.shop.plan import PlannedCamera
 from gateway.shop.steps import ADVICE, PLAN_STEP_NAMES, PlanReason, PlanStepName, PlanStepState
 
@@ -138,7 +139,9 @@ class CameraProgress:
         return {
             "sn": self.sn,
             "may_activate": self.may_activate,
-            "steps": [[one.name, one.state, one.reason, one.detail, one.changed] for one in self.steps if one.ended],
+            "steps": [
+                [one.name, one.state, one.reason, pack_text(one.detail), one.changed] for one in self.steps if one.ended
+            ],
         }
 
     @classmethod
@@ -147,5 +150,7 @@ class CameraProgress:
         progress = cls(planned=planned, sn=document["sn"], may_activate=document["may_activate"])
         for name, state, reason, detail, changed in document["steps"]:
             if name in PLAN_STEP_NAMES:
-                progress.steps[PLAN_STEP_NAMES.index(name)] = StepProgress(name, state, reason, detail, changed)
+                progress.steps[PLAN_STEP_NAMES.index(name)] = StepProgress(
+                    name, state, reason, unpack_text(detail), changed
+                )
         return progress

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.runtime.stored_text import pack_text, unpack_text
 from gateway.shop.plan import PlannedCamera, SitePlan, WifiNetwork
 from gateway.shop.plan_table import WIFI_SECRET, StoredPlan
 from gateway.shop.progress import CameraProgress
@@ -49,7 +50,7 @@ def to_stored(plan: SitePlan, progress: list[CameraProgress], run: RunRecord) ->
         secrets[WIFI_SECRET] = wifi.password
     document = {
         "wifi": None if wifi is None else {"ssid": wifi.ssid, "hidden": wifi.hidden},
-        "ignored": list(plan.ignored),
+        "ignored": list(map(pack_text, plan.ignored)),
     }
     cameras = [(one.planned.to_document(), one.to_document()) for one in progress]
     return StoredPlan(document, dataclasses.asdict(run), cameras, secrets)
@@ -67,5 +68,5 @@ def from_stored(stored: StoredPlan) -> tuple[SitePlan, list[CameraProgress], Run
     ]
     wifi = stored.plan["wifi"]
     network = None if wifi is None else WifiNetwork(**wifi, password=stored.secrets.get(WIFI_SECRET, ""))
-    plan = SitePlan(cameras=tuple(planned), wifi=network, ignored=tuple(stored.plan["ignored"]))
+    plan = SitePlan(cameras=tuple(planned), wifi=network, ignored=tuple(map(unpack_text, stored.plan["ignored"])))
     return plan, progress, RunRecord(**stored.run)

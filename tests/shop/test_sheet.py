@@ -32,6 +32,10 @@ async def fetch_page(site: Site, language: str = "en") -> str:
         return await response.text()
 
 
+def without_time(page: str) -> str:
+    return re.sub(r"\d\d:\d\d:\d\d[.0-9]* UTC", "", page)
+
+
 async def set_up(site: Site, **settings: int) -> dict[str, Any]:
     site.connect_all()
     plan = site.plan(settings=settings)
@@ -84,6 +88,10 @@ async def test_a_sheet_says_what_has_changed_since(site: Site) -> None:
     unchanged = (await site.rest("GET", f"{SHEET}?verify=true")).body
     assert unchanged["verified"]
     assert [camera["changes"] for camera in unchanged["cameras"]] == [[], [], []]
+    chinese = without_time(await fetch_page(site, "zh"))
+    assert "已由此账号激活" in chinese
+    await site.gateway.shop.load()  # as after a restart
+    assert without_time(await fetch_page(site, "zh")) == chinese, "each text is in the language of the reader"
 
     first, second, third = site.store.cameras
     first.state.config.name = "Somebody else's"

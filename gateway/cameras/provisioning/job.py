@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self, get_args
 from firmware_tools.language import join, message
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.protocol.catalogue import CATALOGUE
+from gateway.runtime.stored_text import pack_text, unpack_text
 
 StepName = Literal["reach", "networks", "wifi", "rejoin", "activate", "verify"]
 StepState = Literal["pending", "running", "done", "skipped", "failed"]
@@ -265,7 +266,7 @@ class ProvisioningJob:
         return {
             "request": request,
             "step": self.step,
-            "steps": [[step.name, step.state, step.detail] for step in self.steps],
+            "steps": [[step.name, step.state, pack_text(step.detail)] for step in self.steps],
             **{name: getattr(self, name) for name in _STORED},
         }
 
@@ -279,7 +280,7 @@ class ProvisioningJob:
             sn=sn,
             request=ProvisioningRequest(**document["request"]),
             step=document["step"],
-            steps=[Step(*entry) for entry in document["steps"]],
+            steps=[Step(name, state, unpack_text(detail)) for name, state, detail in document["steps"]],
             **{name: document[name] for name in _STORED if name in document},  # not all are in an older version's
         )
         job.restart()
