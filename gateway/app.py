@@ -48,6 +48,9 @@ from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
 from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.cloud_binding import CloudBinding
+from gateway.shop.demonstration import Demonstration
+from gateway.shop.demonstration.actions import DemonstrationActions, find_event_types
+from gateway.shop.demonstration.demonstration_table import DemonstrationTable
 from gateway.shop.hotspots import Hotspots
 from gateway.shop.hotspots.set_up import HotspotSetUp
 from gateway.shop.pictures import PlanPictures
@@ -56,7 +59,7 @@ from gateway.shop.set_up import SiteSetUp
 from gateway.shop.sheet import SheetMaker
 from gateway.shop.verification import PlanVerifier
 from gateway.storage.database import Database
-from gateway.storage.state_directory import PLAN_PICTURES_FOLDER, StateDirectory
+from gateway.storage.state_directory import DEMONSTRATION_PICTURES_FOLDER, PLAN_PICTURES_FOLDER, StateDirectory
 from gateway.storage.state_replacement import finish_replacement
 from gateway.storage.uptime_table import Uptime
 
@@ -216,8 +219,11 @@ class Gateway:
         await self.provisioning.load()
         self.hotspots = Hotspots(self.supervisor, confined_to=settings.discovery.interfaces)
         self.hotspot_set_up = HotspotSetUp(self.hotspots, self.provisioning, self.supervisor, scan=self.discovery.scan)
-        self.shop = self._add(self._make_shop())
+        cloud_binding = CloudBinding(self.cloud, settings.cloud)
+        self.shop = self._add(self._make_shop(cloud_binding))
         await self.shop.load()
+        self.demonstration = self._add(self._make_demonstration(cloud_binding))
+        await self.demonstration.load()
         host_suffix = self.directory.load_host_suffix(lambda: create_host_suffix(settings.discovery.interfaces))
         self.advertisement = Advertisement(
             settings.discovery,
@@ -229,10 +235,9 @@ class Gateway:
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """Certifies the HTTPS port; None if that port is off, or if the settings name a certificate for it."""
 
-    def _make_shop(self) -> SiteSetUp:
+    def _make_shop(self, cloud: CloudBinding) -> SiteSetUp:
         settings = self.settings
         self.plan_pictures = PlanPictures(self.directory.path / PLAN_PICTURES_FOLDER)
-        cloud = CloudBinding(self.cloud, settings.cloud)
         steps = CameraSteps(
             self.cameras,
             cloud,
@@ -266,6 +271,44 @@ class Gateway:
             host=lambda: self.advertisement.host,
         )
         return set_up
+
+    def _make_demonstration(self, cloud: CloudBinding) -> Demonstration:
+        settings = self.settings
+        event_s = settings.provisioning.event_wait_s
+        pictures = PlanPictures(self.directory.path / DEMONSTRATION_PICTURES_FOLDER)
+        steps = CameraSteps(
+            self.cameras,
+            cloud,
+            self.subscriptions,
+            self.video,
+            self.event_log,
+            pictures,
+            takes_pictures=settings.video.max_streams > 0,
+            event_s=event_s,
+            find_event_types=lambda sn: find_event_types(self.registry, sn),
+        )
+        actions = DemonstrationActions(
+            self.cameras,
+            self.registry,
+            cloud,
+            self.flow,
+            self.subscriptions,
+            steps,
+            shop=settings.cloud.shop,
+            scan=self.discovery.scan,
+            find_planned=self.shop.find_planned,
+        )
+        return Demonstration(
+            DemonstrationTable(self.database),
+            self.registry,
+            actions,
+            steps,
+            pictures,
+            self.supervisor,
+            shop=settings.cloud.shop,
+            host=lambda: self.advertisement.host,
+            event_s=event_s,
+        )
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Start the background work: outbox, events, webhooks, interrupted jobs, advertisement and discovery."""

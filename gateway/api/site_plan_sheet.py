@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from firmware_tools.language import message
+from gateway.api.page_response import HTML, accepts_html
 from gateway.api.query import Flag, Query, read_query
 from gateway.api.response_language import RESPONSE_LANGUAGE, describe_language
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
@@ -16,7 +17,6 @@ from gateway.shop.sheet import PICTURE_PATH
 from gateway.shop.sheet_page import SHEET_PAGE_HEADERS, render_sheet
 
 _SHEET: Final = "/api/v1/site-plan/sheet"
-_HTML: Final = "text/html"
 
 
 class SheetQuery(Query):
@@ -32,17 +32,11 @@ async def show_site_plan_sheet(context: RequestContext) -> web.StreamResponse:
     """Make the acceptance sheet: JSON, or a page to print for who accepts HTML."""
     query = read_query(context.request.query, SheetQuery)
     sheet = await context.gateway.sheets.make(verify=query.verify)
-    if not _accepts_html(context.request):
+    if not accepts_html(context.request):
         return json_response(sheet.describe(), headers={hdrs.CACHE_CONTROL: "no-store"})
     html = await asyncio.to_thread(render_sheet, sheet, RESPONSE_LANGUAGE.get())
     headers = {**SHEET_PAGE_HEADERS, **describe_language()}
-    return web.Response(text=html, content_type=_HTML, headers=headers)
-
-
-def _accepts_html(request: web.Request) -> bool:
-    """Tell whether a page is preferred: HTML is named, and JSON is not named before it."""
-    types = [one.partition(";")[0].strip().lower() for one in request.headers.get(hdrs.ACCEPT, "").split(",")]
-    return next((one for one in types if one in (_HTML, "application/json")), "") == _HTML
+    return web.Response(text=html, content_type=HTML, headers=headers)
 
 
 async def show_site_plan_picture(context: RequestContext) -> web.StreamResponse:
@@ -68,7 +62,7 @@ ROUTES = (
         show_site_plan_sheet,
         "installer",
         query=SheetQuery,
-        responses={200: DeclaredResponse("The sheet.", "SitePlanSheet", content_types=(_HTML,))},
+        responses={200: DeclaredResponse("The sheet.", "SitePlanSheet", content_types=(HTML,))},
     ),
     Route(
         "GET",

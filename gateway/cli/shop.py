@@ -12,8 +12,9 @@ from firmware_tools.command_language import localize
 from firmware_tools.language import message
 from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, with_api
+from gateway.cli.demonstration import demonstrate
 from gateway.cli.output import print_line, print_message, print_table
-from gateway.storage.private_file import write_private
+from gateway.cli.page_file import write_page
 
 _PLAN_PATH: Final = "site-plan"
 _POLL_INTERVAL_S: Final = 0.5
@@ -42,7 +43,10 @@ _PLAN_ARGUMENT = click.argument("plan", type=click.Path(path_type=Path, dir_okay
 
 @click.group()
 def shop() -> None:
-    """A whole shop from one list: check, run, status, sheet, stop, forget."""
+    """A whole shop from one list: check, run, status, sheet, stop, forget; and its docking demonstration."""
+
+
+shop.add_command(demonstrate)
 
 
 @shop.command()
@@ -133,13 +137,7 @@ async def sheet(context: CommandContext, api: ApiClient, file: Path | None, veri
     if file is None or context.json:
         context.emit(await api.get(path), _print_sheet)
     if file is not None:
-        page = await api.get_bytes(path, accept="text/html")
-        try:
-            await asyncio.to_thread(write_private, file, page)
-        except OSError as exc:
-            fail(message("{file} cannot be written: {reason}", file=file, reason=exc))
-        if not context.json:
-            print_line(message("{file} is written: open it in a browser and print it", file=file))
+        await write_page(context, api, path, file)
 
 
 async def _send(context: CommandContext, api: ApiClient, method: str, path: str, plan: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from firmware_tools.language import describe_error, join, message
@@ -28,6 +29,18 @@ StepAction = Callable[[str, PlannedCamera], Awaitable[StepOutcome]]
 """Does a step for a camera, by its serial number. Raises `PlanStepFailed` and what calls raise."""
 
 
+@dataclass(slots=True)
+class _ExpectedEvent:
+    """The event of a camera that is waited for."""
+
+    types: frozenset[str]
+    """The types of which any will do; empty for all."""
+    has_come: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it has come."""
+    event: Event | None = None
+    """The first that has come."""
+
+
 class CameraSteps:
     """What is done to a camera that is activated. Each step compares first, and reads back what it has set."""
 
@@ -44,8 +57,12 @@ class CameraSteps:
         event_s: float,
         picture_s: float = 60,
         retry_s: float = 2,
+        find_event_types: Callable[[str], frozenset[str]] = lambda sn: frozenset(),
     ) -> None:
-        """Take as how long an event and a picture are waited for, and the pause between two tries, in seconds."""
+        """Take as how long an event and a picture are waited for, and the pause between two tries, in seconds.
+
+        `find_event_types` returns of which types an event of a camera has to be; empty if any will do.
+        """
         self._cameras = cameras
         self._cloud = cloud
         self._subscriptions = subscriptions
@@ -55,8 +72,9 @@ class CameraSteps:
         self._event_s = event_s
         self._picture_s = picture_s
         self._retry_s = retry_s
-        self._seen: dict[str, asyncio.Event] = {}
-        """Set when an event of a camera has come, by serial number."""
+        self._find_event_types = find_event_types
+        self._expected: dict[str, _ExpectedEvent] = {}
+        """The event of each camera that is waited for, by serial number."""
         event_log.subscribe(self._note_events)
         self.in_turn: Mapping[PlanStepName, StepAction] = {
             "name": self._set_name,
@@ -70,12 +88,21 @@ class CameraSteps:
 
     def expect_events(self, sn: str) -> None:
         """Count events of a camera from now on."""
-        self._seen[sn] = asyncio.Event()
+        self._expected[sn] = _ExpectedEvent(self._find_event_types(sn))
+
+    def find_event(self, sn: str) -> Event | None:
+        """Return the first event of a camera that has counted; None if none has come."""
+        expected = self._expected.get(sn)
+        return None if expected is None else expected.event
 
     def _note_events(self, events: Sequence[Event]) -> None:
         for event in events:
-            if event.camera is not None and event.source != "gateway" and event.camera in self._seen:
-                self._seen[event.camera].set()
+            expected = self._expected.get(event.camera or "")
+            if expected is None or event.source == "gateway" or expected.has_come.is_set():
+                continue
+            if not expected.types or event.type in expected.types:
+                expected.event = event
+                expected.has_come.set()
 
     async def _set_name(self, sn: str, planned: PlannedCamera) -> StepOutcome:
         name = planned.name
@@ -172,10 +199,11 @@ class CameraSteps:
         return StepOutcome("done", message("a picture of {bytes} bytes", bytes=len(jpeg)))
 
     async def _wait_event(self, sn: str, planned: PlannedCamera) -> StepOutcome:
-        seen = self._seen.setdefault(sn, asyncio.Event())
+        if sn not in self._expected:
+            self.expect_events(sn)
         try:
             async with asyncio.timeout(self._event_s):
-                await seen.wait()
+                await self._expected[sn].has_come.wait()
         except TimeoutError:
             reason = message("none has come within {seconds:g} s", seconds=self._event_s)
             return StepOutcome("warning", reason, reason="no_event")

@@ -90,13 +90,17 @@ class CloudBinding:
 
     async def find(self, sn: str) -> ListedCamera | None:
         """Return a camera as the cloud lists it now: by a list that was asked for after this call."""
+        return (await self.list_cameras()).get(sn.casefold())
+
+    async def list_cameras(self) -> Mapping[str, ListedCamera]:
+        """Return the cameras of the shop as the cloud lists them now, by serial number in lower case."""
         asked_at = asyncio.get_running_loop().time()
         async with self._lock:
             if self._listed_at <= asked_at:
                 self._listed_at = asyncio.get_running_loop().time()
                 response = await self._cloud.call(_LIST.encode({}, defaults=self._settings.shop))
                 self._listed = _parse_list(response.data)
-            return self._listed.get(sn.casefold())
+            return self._listed
 
 
 def _parse_list(data: Any) -> dict[str, ListedCamera]:

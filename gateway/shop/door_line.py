@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from firmware_tools.language import message
+from firmware_tools.language import describe_error, message
+from gateway.cameras.cameras import Cameras
+from gateway.cameras.record import CameraRecord
+from gateway.errors import GatewayError
+from gateway.protocol.catalogue import CATALOGUE
 
 LINE_SIZES: Final = {0: (1920, 1080), 1: (1280, 720)}
 """Width and height that the coordinates refer to, by the vendor's `resolution`."""
+_GET_DOOR_LINE: Final = CATALOGUE.get("camera", "peopleFlow/getDoorLine")
+_FACE_MODEL: Final = "FM020"
 _COORDINATES: Final = ("start_x", "start_y", "end_x", "end_y")
 
 DoorLineState = Literal["drawn", "not_drawn", "unknown"]
@@ -37,6 +43,19 @@ class SheetDoorLine:
     def describe(self) -> dict[str, Any]:
         """Return it as the REST API shows it."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+async def find_door_line(cameras: Cameras, record: CameraRecord) -> SheetDoorLine | None:
+    """Ask a camera for its line; None for one that counts no visitors."""
+    if record.model != _FACE_MODEL:
+        return None
+    if not record.can_prove_serial_number:
+        return SheetDoorLine("unknown", message("the camera is not set up yet"))
+    try:
+        response = await cameras.call(record.sn, _GET_DOOR_LINE.encode({}))
+    except GatewayError as exc:
+        return SheetDoorLine("unknown", describe_error(exc))
+    return read_door_line(response.data)
 
 
 def read_door_line(data: Any) -> SheetDoorLine:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from firmware_tools.language import message
@@ -10,17 +11,14 @@ from gateway.errors import GatewayError
 from gateway.runtime.supervisor import Supervisor
 from gateway.shop.bring_up import BringUp
 from gateway.shop.camera_steps import CameraSteps, StepAction
-from gateway.shop.failures import make_plan_failure
+from gateway.shop.failures import make_plan_failure, take_step
 from gateway.shop.hotspot_walk import HotspotWalk
 from gateway.shop.plan import WifiNetwork
 from gateway.shop.progress import CameraProgress, PlanStepFailed, StepOutcome
 from gateway.shop.steps import PLAN_STEP_NAMES, PlanStepName
 
-_RETRYABLE: Final = ("not_reachable", "malformed_response", "cloud_unreachable")
-"""Reasons of a failure after which a step is tried once more."""
 _UNREACHABLE: Final = ("not_reachable", "malformed_response", "certificate_changed", "wrong_serial_number")
 """Reasons after which there is no point in calling the camera for its other steps."""
-_ATTEMPTS: Final = 2
 
 _log: Final = logging.getLogger(__name__)
 
@@ -123,23 +121,9 @@ class PlanRun:
             if camera.get_step(name).ended:
                 continue
             camera.get_step(name).state = "running"
-            outcome = await self._try(camera, action)
+            outcome = await take_step(partial(action, camera.sn, camera.planned), retry_s=self._retry_s)
             self._end_step(camera, name, outcome)
             await self._save(camera)
             if isinstance(outcome, PlanStepFailed) and outcome.reason in _UNREACHABLE:
                 return False
         return True
-
-    async def _try(self, camera: CameraProgress, action: StepAction) -> StepOutcome | PlanStepFailed:
-        """Take a step, once more if that may help, and return what came of it."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                return await action(camera.sn, camera.planned)
-            except PlanStepFailed as exc:
-                failure = exc
-            except GatewayError as exc:
-                failure = make_plan_failure(exc)
-            if failure.reason not in _RETRYABLE or attempt + 1 == _ATTEMPTS:
-                break
-            await asyncio.sleep(self._retry_s)
-        return failure

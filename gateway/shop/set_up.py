@@ -94,6 +94,10 @@ class SiteSetUp:
         """How far each camera of the plan is, in the order of the list."""
         return self._progress
 
+    def find_planned(self, sn: str) -> PlannedCamera | None:
+        """Return what the plan wants of a camera; None if it is in none."""
+        return next((one.planned for one in self._progress if one.sn.casefold() == sn.casefold()), None)
+
     @property
     def run_record(self) -> RunRecord:
         """What is known of the run."""

@@ -5,15 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from firmware_tools.language import describe_error, message
+from firmware_tools.language import message
 from gateway import __version__
 from gateway.cameras.cameras import Cameras
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Registry
-from gateway.errors import GatewayError
-from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.timestamps import utc_text
-from gateway.shop.door_line import SheetDoorLine, read_door_line
+from gateway.shop.door_line import SheetDoorLine, find_door_line
 from gateway.shop.firmware import PlanFirmware
 from gateway.shop.pictures import PlanPictures
 from gateway.shop.plan_document import describe_plan
@@ -23,10 +21,8 @@ from gateway.shop.steps import ADVICE
 from gateway.shop.verification import MAX_CONCURRENCY, PlanChange, PlanVerifier
 
 PICTURE_PATH: Final = "/api/v1/site-plan/pictures/{sn}/{moment}"
-_GET_DOOR_LINE: Final = CATALOGUE.get("camera", "peopleFlow/getDoorLine")
 _DOOR_LINES_TIMEOUT_S: Final = 20.0
 """How long reading all door lines may take, in seconds."""
-_FACE_MODEL: Final = "FM020"
 
 
 class SheetCamera(NamedTuple):
@@ -164,15 +160,10 @@ class SheetMaker:
         self, camera: CameraProgress, slots: asyncio.Semaphore, deadline: float
     ) -> SheetDoorLine | None:
         record = self._find_record(camera)
-        if record is None or record.model != _FACE_MODEL:
+        if record is None:
             return None
-        if not record.can_prove_serial_number:
-            return SheetDoorLine("unknown", message("the camera is not set up yet"))
         try:
             async with slots, asyncio.timeout_at(deadline):
-                response = await self._cameras.call(record.sn, _GET_DOOR_LINE.encode({}))
+                return await find_door_line(self._cameras, record)
         except TimeoutError:
             return SheetDoorLine("unknown", message("the camera did not answer in time"))
-        except GatewayError as exc:
-            return SheetDoorLine("unknown", describe_error(exc))
-        return read_door_line(response.data)

@@ -38,7 +38,7 @@ _STEPS: Final[Mapping[PlanStepName, str]] = {
     "picture": message("Picture"),
     "event": message("First event"),
 }
-_STEP_MARKS: Final[Mapping[PlanStepState, str]] = {
+STEP_MARKS: Final[Mapping[PlanStepState, str]] = {
     "pending": "…",
     "running": "…",
     "waiting": "…",
@@ -47,6 +47,7 @@ _STEP_MARKS: Final[Mapping[PlanStepState, str]] = {
     "warning": "!",
     "failed": "✗",
 }
+"""How a state of a step is marked on paper."""
 _STATES: Final[Mapping[PlannedCameraState, str]] = {
     "pending": message("not done yet"),
     "running": message("under way"),
@@ -66,14 +67,14 @@ def render_sheet(sheet: AcceptanceSheet, language: Language) -> str:
     """Return the page. It reads the files of the pictures."""
     document = sheet.describe()
     return (
-        _get_environment(language)
+        get_sheet_environment(language)
         .get_template("acceptance_sheet.html")
         .render(
             sheet=document,
             pictures=_embed_pictures(sheet, document),
             language=language,
             step_labels=_STEPS,
-            marks=_STEP_MARKS,
+            marks=STEP_MARKS,
             states=_STATES,
             moments=_MOMENTS,
             line_states=_LINES,
@@ -90,12 +91,18 @@ def _embed_pictures(sheet: AcceptanceSheet, document: Mapping[str, Any]) -> dict
             jpeg = sheet.pictures.load(camera["sn"], picture["moment"])
             if jpeg is not None and len(jpeg) <= left:
                 left -= len(jpeg)
-                embedded[picture["path"]] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+                embedded[picture["path"]] = embed_jpeg(jpeg)
     return embedded
 
 
+def embed_jpeg(jpeg: bytes) -> str:
+    """Return a picture as an address that holds it."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
 @lru_cache
-def _get_environment(language: Language) -> "Environment":
+def get_sheet_environment(language: Language) -> "Environment":
+    """Return the templates of pages to print."""
     environment = load_templates(Path(__file__).with_name("templates"), language)
     environment.filters["day"] = lambda text: text.replace("T", " ").removesuffix("Z") + " UTC"
     return environment

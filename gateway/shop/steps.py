@@ -1,5 +1,6 @@
 """The steps of a run for each camera, as data: what each does, when it is right already, and how it is verified."""
 
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
 from firmware_tools.language import message
@@ -85,7 +86,7 @@ PLAN_STEPS: Final = (
 
 PLAN_STEP_NAMES: Final[tuple[PlanStepName, ...]] = get_args(PlanStepName)
 
-ADVICE: Final[dict[PlanReason, str]] = {
+ADVICE: Final[Mapping[PlanReason, str]] = {
     "join_hotspot": message("Join the camera's own Wi-Fi network; the gateway goes on by itself."),
     "return_to_lan": message("Go back to the shop's network; the gateway goes on by itself."),
     "interrupted": message("Run the plan again; it goes on where it was."),

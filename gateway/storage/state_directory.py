@@ -53,6 +53,8 @@ CHANGED_SETTINGS_FILE: Final = "settings.toml"
 """The settings that were changed in the console."""
 PLAN_PICTURES_FOLDER: Final = "site-plan-pictures"
 """Pictures of the cameras of the site plan: no part of a backup, since they show people."""
+DEMONSTRATION_PICTURES_FOLDER: Final = "demonstration-pictures"
+"""The picture of the docking demonstration: no part of a backup either."""
 STATE_FILES: Final = (DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem")
 """Files of a state directory that are its state: what a backup holds."""
 PROCESS_FILES: Final = frozenset(

@@ -17,6 +17,8 @@ INSERT INTO site_plan_camera (position, planned, progress)
     '{"sn": "FM01D96S00002", "may_activate": true, "steps": []}');
 INSERT INTO site_plan_secret (position, secret) VALUES (0, CAST('908012345678901234567890' AS BLOB));
 INSERT INTO site_plan_secret (position, secret) VALUES (500, CAST('an invented "one"; it''s long' AS BLOB));
+INSERT INTO demonstration (id, document)
+    VALUES (1, '{"sn": "FM02D96S00001", "shop": {"shop_id": "10096"}, "host": "it''s \"here\"; 店", "state": "stopped", "steps": []}');
 INSERT INTO token (name, scope, sha256, created_at, last_used_at)
     VALUES ('till 1', 'pos', 'f425a5bb41b4f891b370c75e5c70777ca276b726861cbfc9398bd989a2b127b0', 1763768878, NULL);
 INSERT INTO token (name, scope, sha256, created_at, last_used_at) VALUES ('Müller''s laptop', 'admin',

@@ -10,6 +10,7 @@ from gateway.api.models import (
     audit,
     cameras,
     catalogue,
+    demonstration,
     events,
     flow,
     hotspots,
@@ -25,7 +26,20 @@ __all__ = ["MODELS"]
 
 
 def _find_models() -> Iterator[tuple[str, type[BaseModel]]]:
-    for module in (problems, system, cameras, hotspots, video, site_plan, outbox, events, flow, catalogue, audit):
+    for module in (
+        problems,
+        system,
+        cameras,
+        hotspots,
+        video,
+        site_plan,
+        demonstration,
+        outbox,
+        events,
+        flow,
+        catalogue,
+        audit,
+    ):
         for name, model in vars(module).items():
             if (
                 isinstance(model, type)

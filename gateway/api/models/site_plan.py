@@ -11,6 +11,7 @@ from gateway.shop import door_line, pictures, progress, run_record, steps
 
 PlanStepName = TypeAliasType("PlanStepName", steps.PlanStepName)
 PlannedCameraState = TypeAliasType("PlannedCameraState", progress.PlannedCameraState)
+PlanReason = TypeAliasType("PlanReason", steps.OwnReason)
 PlanRunState = TypeAliasType("PlanRunState", run_record.RunState)
 
 
@@ -22,7 +23,7 @@ class PlanStepDocument(Document):
         description="`waiting` until a person has done what `detail` asks for; `skipped` where nothing is planned; "
         "`warning` where it is done and a person should look at it."
     )
-    reason: ProvisioningReason | steps.OwnReason | None = Field(
+    reason: ProvisioningReason | PlanReason | None = Field(
         description="Why it waits, is a warning or has failed, for programs; null otherwise."
     )
     detail: str = Field(description="What came of it, for people; empty if there is nothing yet.")

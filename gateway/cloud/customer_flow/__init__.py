@@ -44,12 +44,14 @@ class CustomerFlow:
         """Cancel what is being fetched."""
         await self._fetcher.close()
 
-    async def today(self, shop: Mapping[str, str]) -> dict[str, Any]:
+    async def today(self, shop: Mapping[str, str], *, anew: bool = False) -> dict[str, Any]:
         """Return the customer flow of today as JSON. `shop` holds `shop_id` or `sunmi_shop_no`.
+
+        With `anew` it is fetched however short ago it was: a person looks whether that works now.
 
         Raises `InvalidRequest`, and what `CloudClient.call` raises if nothing is cached either.
         """
-        return await self._today.get(choose_shop(shop, self._default_shop))
+        return await self._today.get(choose_shop(shop, self._default_shop), anew=anew)
 
     async def history(self, shop: Mapping[str, str], first: date, last: date) -> dict[str, Any]:
         """Return the customer flow from the first to the last day as JSON. `shop` is as in `today`.

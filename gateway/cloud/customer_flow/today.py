@@ -54,14 +54,14 @@ class Today:
         self._cache = cache
         self._shops: OrderedDict[str, _ShopState] = OrderedDict()
 
-    async def get(self, shop: Shop) -> dict[str, Any]:
-        """Return the numbers of a shop as JSON, from the cloud or from the cache.
+    async def get(self, shop: Shop, *, anew: bool = False) -> dict[str, Any]:
+        """Return the numbers of a shop as JSON, from the cloud or from the cache; `anew` fetches them in any case.
 
         Raises what `CloudClient.call` raises if there are none.
         """
         state = await self._load_state(shop)
         before = state.latest
-        fetch = self._start_fetch(shop, state)
+        fetch = self._start_fetch(shop, state, anew=anew)
         if fetch is None or await self._fetcher.wait(fetch, has_cached=self._is_recent(before)):
             problems = state.problems
         else:
@@ -83,11 +83,12 @@ class Today:
                 state.latest = state.stored = next((one for one in responses if isinstance(one.data, dict)), None)
         return state
 
-    def _start_fetch(self, shop: Shop, state: _ShopState) -> asyncio.Task[None] | None:
+    def _start_fetch(self, shop: Shop, state: _ShopState, *, anew: bool) -> asyncio.Task[None] | None:
         """Return the running fetch. Starts one if the last one began long enough ago, else returns None."""
         now = time.monotonic()
         began_at = state.fetch_began_at
-        if state.fetch is None and (began_at is None or now - began_at >= self._fetcher.min_interval_s):
+        is_due = anew or began_at is None or now - began_at >= self._fetcher.min_interval_s
+        if state.fetch is None and is_due:
             state.fetch_began_at = now
             state.fetch = self._fetcher.start(self._fetch(shop, state))
         return state.fetch

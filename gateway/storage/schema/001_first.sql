@@ -48,6 +48,12 @@ CREATE TABLE site_plan_secret (
     secret BLOB NOT NULL               -- UTF-8
 ) STRICT;
 
+-- The docking demonstration that was begun last: its camera, and what came of its steps.
+CREATE TABLE demonstration (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    document TEXT NOT NULL             -- JSON
+) STRICT;
+
 ----------------------------------------------------------------------------------------------------------------------
 -- Access to the REST API
 
