@@ -18,12 +18,11 @@ from firmware_tools.text_decoding import TextEncoding, recognise_encoding
 
 MAX_COLUMNS: Final = 1024
 """How many columns a list has at most."""
-MAX_HEADING_ROWS: Final = 20
-"""How many rows that are not empty may precede the headings, and the headings."""
 SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n\w])"?[,;\t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 _SAMPLE_CHARACTERS: Final = 1 << 16
+_SAMPLE_ROWS: Final = 20
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
 """Characters without width, which come along when a text is copied from a page or a dialog."""
 _HAS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
@@ -55,6 +54,8 @@ class ListFormat:
     """`UTF-8`, `UTF-16` or `GBK`; `Excel` for a workbook."""
     separator: str = ""
     """`comma`, `semicolon`, `tab`, `pipe` or the character; empty for a workbook."""
+    sheet: str = ""
+    """Name of the sheet; empty for a text."""
 
 
 class MisplacedQuote(InvalidInput):
@@ -69,7 +70,7 @@ class MisplacedQuote(InvalidInput):
 def open_csv(
     data: bytes, name: str, headings: Collection[str], *, codec: str | None = None, separator: str | None = None
 ) -> tuple[ListFormat, Iterator[ListRow]]:
-    """Recognise how a text was saved, and return its rows. The best separator finds most of the headings.
+    """Recognise how a text was saved, and return its rows. The best separator finds most of the normalised headings.
 
     Raises `InvalidInput` if it is no text. The iterator raises `MisplacedQuote`, or `InvalidInput` for too many
     columns.
@@ -79,8 +80,7 @@ def open_csv(
     stated = _SEPARATOR_LINE.match(sample)
     skip = stated.end() if stated else 0
     if separator is None:
-        known = {normalize_heading(heading) for heading in headings}
-        separator = stated[1] if stated else max(SEPARATORS, key=lambda one: _rate(sample, one, known))
+        separator = stated[1] if stated else max(SEPARATORS, key=lambda one: _rate(sample, one, headings))
     found = ListFormat(encoding.name, SEPARATORS.get(separator, repr(separator)))
     return found, _read_csv(data, name, encoding, skip, separator)
 
@@ -90,7 +90,7 @@ def _rate(sample: str, separator: str, headings: Collection[str]) -> tuple[int, 
     found = cells = 0
     try:
         reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator, strict=True)
-        for row in itertools.islice(filter(None, reader), MAX_HEADING_ROWS):
+        for row in itertools.islice(filter(None, reader), _SAMPLE_ROWS):
             found = max(found, len({name for cell in row if (name := normalize_heading(cell)) in headings}))
             cells = max(cells, len(row))
     except csv.Error:
@@ -132,6 +132,12 @@ def clean_cells(cells: Sequence[str]) -> list[str]:
     if '="' in joined:
         cleaned = [_clean_formula(cell) for cell in cleaned]
     return cleaned if joined and any(cleaned) else []
+
+
+def clean_cell(text: str) -> str:
+    """Return the text of a cell without white space and signs without width around it."""
+    text = text.strip()
+    return text if text.isascii() or not _HAS_INVISIBLE.search(text) else _strip(text)
 
 
 def _clean_formula(text: str) -> str:

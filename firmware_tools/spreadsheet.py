@@ -10,18 +10,9 @@ from typing import TypeVar
 
 from firmware_tools.errors import CardError, InvalidInput, IOFailed
 from firmware_tools.language import describe_error, join, message
-from firmware_tools.list_rows import (
-    MAX_HEADING_ROWS,
-    ListFormat,
-    ListRow,
-    MisplacedQuote,
-    clean_cells,
-    name_column,
-    normalize_heading,
-    open_csv,
-)
+from firmware_tools.list_file import open_list
+from firmware_tools.list_rows import ListRow, MisplacedQuote, name_column, normalize_heading
 from firmware_tools.size import MIB, format_size
-from firmware_tools.workbook import WORKBOOK, is_workbook, read_workbook
 
 T = TypeVar("T")
 
@@ -184,72 +175,41 @@ def parse_spreadsheet(
         raise InvalidInput(
             message("{name}: the list is larger than {size}; split it", name=name, size=format_size(max_size))
         )
-    names = {normalize_heading(heading): column for column in columns for heading in (column.name, *column.aliases)}
-    saved, table = _read_rows(data, name, names, max_rows)
-    if not table:
-        raise InvalidInput(message("{name}: the list is empty", name=name))
+    names = {
+        normalize_heading(heading): column.name for column in columns for heading in (column.name, *column.aliases)
+    }
     required = {column.name for column in columns if column.is_required}
-    index = _find_headings(table, names, required)
-    line, headings = table[index].line, table[index].cells
-    places = _match_headings(name, line, headings, names, required)
-    body = table[index + 1 :]
-    if len(body) > max_rows:
-        raise _refuse_rows(name, max_rows)
-    rows = tuple(_build_row(row, len(headings), places, columns) for row in body)
-    ignored: list[str] = [message("line {line}", line=row.line) for row in table[:index]]
-    ignored += _list_ignored_columns(headings, set(places.values()), body)
-    return Spreadsheet(name, rows, saved.encoding, saved.separator, tuple(ignored))
-
-
-def _read_rows(
-    data: bytes, name: str, names: Mapping[str, SpreadsheetColumn], max_rows: int
-) -> tuple[ListFormat, list[ListRow]]:
-    """Return how the list was saved, and its rows that are not empty."""
-    limit = max_rows + MAX_HEADING_ROWS
-    if is_workbook(data):
-        cleaned = ((line, clean_cells(cells)) for line, cells in read_workbook(data, name, limit))
-        return ListFormat(WORKBOOK), [ListRow(line, line, cells) for line, cells in cleaned if cells]
-    saved, rows = open_csv(data, name, names)
     try:
-        read = list(itertools.islice(rows, limit + 1))
+        found = open_list(data, name, names, required)
+        places = _match_headings(name, found.headings, names, required)
+        body = list(itertools.islice(found.rows, max_rows + 1))
     except MisplacedQuote as error:
         raise SpreadsheetError(name, [CellError(error.line, None, describe_error(error))]) from error
-    if len(read) > limit:
-        raise _refuse_rows(name, max_rows)
-    return saved, read
+    if len(body) > max_rows:
+        raise InvalidInput(
+            message("{name}: the list has more than {max_rows} rows; split it", name=name, max_rows=max_rows)
+        )
+    headings = found.headings.cells
+    rows = tuple(_build_row(row, len(headings), places, columns) for row in body)
+    ignored: list[str] = [message("line {line}", line=row.line) for row in found.preceding]
+    ignored += [message("sheet {name}", name=_show(sheet)) for sheet in found.other_sheets]
+    ignored += _list_ignored_columns(headings, set(places.values()), body)
+    return Spreadsheet(name, rows, found.format.encoding, found.format.separator, tuple(ignored))
 
 
-def _refuse_rows(name: str, max_rows: int) -> InvalidInput:
-    return InvalidInput(
-        message("{name}: the list has more than {max_rows} rows; split it", name=name, max_rows=max_rows)
-    )
-
-
-def _find_headings(rows: list[ListRow], names: Mapping[str, SpreadsheetColumn], required: set[str]) -> int:
-    """Return the index of the row with the headings: the first that has all required columns, or else the most."""
-    found = [
-        {names[heading].name for cell in row.cells if (heading := normalize_heading(cell)) in names}
-        for row in rows[:MAX_HEADING_ROWS]
-    ]
-    return max(
-        range(len(found)), key=lambda index: (bool(found[index]) and required <= found[index], len(found[index]))
-    )
-
-
-def _match_headings(
-    name: str, line: int, headings: list[str], names: Mapping[str, SpreadsheetColumn], required: set[str]
-) -> dict[str, int]:
+def _match_headings(name: str, row: ListRow, names: Mapping[str, str], required: set[str]) -> dict[str, int]:
     """Return where each declared column stands; raise `SpreadsheetError` if one is missing or comes twice."""
     places: dict[str, int] = {}
     errors: list[CellError] = []
+    line, headings = row.line, row.cells
     for index, heading in enumerate(headings):
         column = names.get(normalize_heading(heading))
-        if column is not None and places.setdefault(column.name, index) != index:
-            other = headings[places[column.name]]
+        if column is not None and places.setdefault(column, index) != index:
+            other = headings[places[column]]
             errors.append(
                 CellError(
                     line,
-                    column.name,
+                    column,
                     message("it comes twice, as {first} and {second}", first=_show(other), second=_show(heading)),
                 )
             )
@@ -290,6 +250,11 @@ def _build_row(
         CellError(row.line, name, message("holds a control character"))
         for name, text in texts.items()
         if _CONTROL_CHARACTER.search(text)
+    ]
+    errors += [
+        CellError(row.line, name, message("is a formula; save the list with values"))
+        for name, text in texts.items()
+        if text.startswith("=") and len(text) > 1
     ]
     if any(cells[width:]):
         errors.append(

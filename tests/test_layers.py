@@ -17,10 +17,13 @@ LISTS = "firmware_tools.spreadsheet"
 """Lists as spreadsheets save them: the one reader, shared by cards, site plans and lists of products."""
 LIST_MODULES = {
     LISTS,
+    "firmware_tools.list_file",
     "firmware_tools.list_rows",
     "firmware_tools.size",
     "firmware_tools.text_decoding",
     "firmware_tools.workbook",
+    "firmware_tools.workbook_cells",
+    "firmware_tools.workbook_sheet",
 }
 VALIDATION_TEXTS = "gateway.validation_texts"
 """Why values are not valid: for settings and for calls."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from firmware_tools.language import message
 from firmware_tools.list_rows import SEPARATORS, normalize_heading
@@ -65,6 +65,19 @@ KNOWN_HEADINGS: Final = {normalize_heading(word): name for name, words in _HEADI
 _FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_MAPPED_COLUMNS: Final = 200
 _MAX_HEADING_CHARACTERS: Final = 200
+
+
+class ListColumn(NamedTuple):
+    """A column of a list that is used."""
+
+    field: str
+    """The field of the product; one that the vendor does not declare passes through."""
+    heading: str
+    """Its heading in the list."""
+    place: int
+    """Where it stands, from 0."""
+    is_required: bool
+    """Whether no cell may be empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

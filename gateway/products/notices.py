@@ -1,9 +1,11 @@
 """What a person should know of a list that was read, in sentences: each kind once, with how often and where first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from firmware_tools.language import message
+from firmware_tools.list_file import ListFile
+from gateway.products.columns import ListColumn
 
 _MAX_NOTICES: Final = 50
 
@@ -19,6 +21,26 @@ class ListNotices:
         """Add a sentence; beyond some dozens they are left out."""
         if len(self._texts) < _MAX_NOTICES:
             self._texts.append(text)
+
+    def add_facts(self, source: ListFile, columns: Sequence[ListColumn]) -> None:
+        """Add what is to be said of a list whose rows were read: other sheets, rows before the headings, formulas."""
+        if source.other_sheets:
+            others = ", ".join(source.other_sheets)
+            self.add(message("sheet {sheet} is read; not read: {others}", sheet=source.format.sheet, others=others))
+        for row in source.preceding:
+            self.add(message("row {row} stands before the headings, and is not used", row=row.number))
+        for column in columns:
+            if column.place in source.facts.formulas:
+                count, first = source.facts.formulas[column.place]
+                self._counted[_describe_formulas, column.heading] = count, first
+        if hidden := source.facts.hidden_rows:
+            self.add(
+                message(
+                    "{count} rows are hidden, first row {row}; they are read as the others",
+                    count=len(hidden),
+                    row=hidden[0],
+                )
+            )
 
     def count_line_breaks(self, column: str, row: int) -> None:
         """Count a text whose line breaks became spaces."""
@@ -40,6 +62,15 @@ class ListNotices:
         """Return all of them."""
         counted = (describe(column, count, row) for (describe, column), (count, row) in self._counted.items())
         return (*self._texts, *counted)
+
+
+def _describe_formulas(column: str, count: int, row: int) -> str:
+    return message(
+        "column {column}: {count} formulas, first in row {row}; the values that the spreadsheet has computed are read",
+        column=column,
+        count=count,
+        row=row,
+    )
 
 
 def _describe_line_breaks(column: str, count: int, row: int) -> str:

@@ -7,15 +7,17 @@ from typing import Final
 
 from firmware_tools.errors import CardError
 from firmware_tools.language import describe_error, message
+from firmware_tools.list_file import ListFile, open_list
 from firmware_tools.list_rows import ListFormat, ListRow, MisplacedQuote, normalize_heading
 from firmware_tools.size import format_size
+from firmware_tools.workbook import is_workbook
 from gateway.errors import FieldError, InvalidRequest, TooLarge
-from gateway.products.columns import ColumnMapping
-from gateway.products.list_source import ListSource, open_source
+from gateway.products.columns import ColumnMapping, ListColumn
+from gateway.products.json_list import is_json, open_json
 from gateway.products.notices import ListNotices
 from gateway.products.number_style import AmbiguousNumbers, DecimalMark, recognise_mark
 from gateway.products.product import PRICE_FIELDS, Product
-from gateway.products.row_reader import ListColumn, RowFault, RowReader, RowRefused, shorten
+from gateway.products.row_reader import RowFault, RowReader, RowRefused, find_merged_cells, shorten
 
 MAX_LIST_BYTES: Final = 64 * 1024 * 1024
 """Largest file."""
@@ -23,6 +25,8 @@ MAX_ROWS: Final = 100_000
 """How many rows a list has at most."""
 MAX_FAULTS: Final = 1000
 """How many faults are kept; all are counted."""
+MAX_UNPACKED_BYTES: Final = 256 * 1024 * 1024
+"""How much a workbook may unpack to. It is read piece by piece; only texts that cells share are kept."""
 CHUNK_ROWS: Final = 500
 """After how many rows `read_in_chunks` pauses."""
 
@@ -95,7 +99,7 @@ def read_in_chunks(
     notices = ListNotices()
     required = _REQUIRED_OF_SOME if is_partial else _REQUIRED
     try:
-        source = open_source(content, file_name, mapping, required)
+        source = _open(content, file_name, mapping, required)
         columns = _choose_columns(source, mapping, required, notices)
         rows: list[ListRow] = []
         for row in source.rows:
@@ -108,14 +112,16 @@ def read_in_chunks(
                 )
             if len(rows) % CHUNK_ROWS == 0:
                 yield len(rows)
+        merged = find_merged_cells(source, columns)
     except MisplacedQuote as exc:
         reason = message("line {line}: {reason}", line=exc.line, reason=describe_error(exc))
         raise InvalidRequest([FieldError("list", reason)]) from exc
     except CardError as exc:
         raise InvalidRequest([FieldError("list", describe_error(exc))]) from exc
     marks = _recognise_marks(columns, rows, mapping)
-    reader = RowReader(columns, marks, len(source.headings), notices)
-    building = _Building()
+    notices.add_facts(source, columns)
+    reader = RowReader(columns, marks, len(source.headings.cells), notices)
+    building = _Building(merged)
     for count, row in enumerate(rows, 1):
         building.add(row, reader)
         if count % CHUNK_ROWS == 0:
@@ -123,14 +129,29 @@ def read_in_chunks(
     return building.finish(source, columns, marks, notices)
 
 
+def _open(content: bytes, name: str, mapping: ColumnMapping, required: Sequence[str]) -> ListFile:
+    if not is_workbook(content) and is_json(content):
+        return open_json(content, name, MAX_ROWS)
+    return open_list(
+        content,
+        name,
+        mapping.make_headings(),
+        required,
+        codec=mapping.encoding,
+        separator=mapping.separator,
+        sheet=mapping.sheet,
+        max_unpacked_bytes=MAX_UNPACKED_BYTES,
+    )
+
+
 def _choose_columns(
-    source: ListSource, mapping: ColumnMapping, required: Sequence[str], notices: ListNotices
+    source: ListFile, mapping: ColumnMapping, required: Sequence[str], notices: ListNotices
 ) -> list[ListColumn]:
     """Return the columns that are used; note those that are not. Raises `InvalidRequest`."""
     headings = mapping.make_headings()
     found: dict[str, ListColumn] = {}
     errors: list[FieldError] = []
-    for place, heading in enumerate(source.headings):
+    for place, heading in enumerate(source.headings.cells):
         name = headings.get(normalize_heading(heading))
         if name is None and heading:
             notices.add(message("column {column} is not known, and not used", column=shorten(heading)))
@@ -146,7 +167,7 @@ def _choose_columns(
             )
             errors.append(FieldError(name, twice))
     if missing := [name for name in required if name not in found]:
-        shown = ", ".join(shorten(heading) for heading in source.headings[:10] if heading)
+        shown = ", ".join(shorten(heading) for heading in source.headings.cells[:10] if heading)
         errors += [
             FieldError(
                 name, message("no column is known to be this; the headings found are {shown}", shown=shown or "-")
@@ -168,7 +189,11 @@ def _recognise_marks(
         if column.field not in PRICE_FIELDS:
             continue
         place = column.place
-        cells = ((row.number, row.cells[place]) for row in rows if place < len(row.cells) and row.cells[place])
+        cells = (
+            (row.number, row.cells[place])
+            for row in rows
+            if place < len(row.cells) and row.cells[place] and isinstance(row.cells[place], str)
+        )
         try:
             mark = mapping.decimal.get(column.field) or recognise_mark(cells)
         except AmbiguousNumbers as exc:
@@ -186,7 +211,8 @@ def _recognise_marks(
 class _Building:
     """A list while its rows are read. Of rows with the same id none is taken: nobody knows which one is right."""
 
-    def __init__(self) -> None:
+    def __init__(self, merged: Mapping[int, Sequence[RowFault]]) -> None:
+        self._merged = merged
         self._products: dict[str, tuple[int, Product]] = {}
         self._first_rows: dict[str, int] = {}
         self._faults: list[RowFault] = []
@@ -194,6 +220,9 @@ class _Building:
         self._bad_rows: set[int] = set()
 
     def add(self, row: ListRow, reader: RowReader) -> None:
+        if row.number in self._merged:
+            self._refuse(row.number, self._merged[row.number])
+            return
         try:
             product = reader.read(row.number, row.cells)
         except RowRefused as exc:
@@ -214,7 +243,7 @@ class _Building:
 
     def finish(
         self,
-        source: ListSource,
+        source: ListFile,
         columns: Sequence[ListColumn],
         marks: Mapping[str, DecimalMark],
         notices: ListNotices,

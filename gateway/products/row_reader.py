@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from firmware_tools.errors import InvalidInput
 from firmware_tools.language import message
+from firmware_tools.list_file import ListFile
 from firmware_tools.list_rows import NumberText
 from gateway.products.bar_code import has_check_digit, is_float, restore_bar_code, restore_digits, restore_zeros
-from gateway.products.columns import TIME_FIELDS
+from gateway.products.columns import TIME_FIELDS, ListColumn
 from gateway.products.notices import ListNotices
 from gateway.products.number_style import DecimalMark, read_number
 from gateway.products.product import FIELDS, PRICE_FIELDS, Product, read_field, read_price
@@ -22,23 +24,12 @@ MAX_ID_CHARACTERS: Final = 128
 """Longest number of a product."""
 
 _MAX_SHOWN_CHARACTERS: Final = 40
+_MAX_MERGED_CELLS: Final = 200_000
+_ERRORS: Final = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LINE_BREAKS: Final = re.compile(r"[ \t]*[\r\n\t\v\f\x85]\s*")
 _DATE: Final = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ]+|\Z)", re.ASCII)
 _HOUR: Final = re.compile(r"\d:")
-
-
-class ListColumn(NamedTuple):
-    """A column of a list that is used."""
-
-    field: str
-    """The field of the product; one that the vendor does not declare passes through."""
-    heading: str
-    """Its heading in the list."""
-    place: int
-    """Where it stands, from 0."""
-    is_required: bool
-    """Whether no cell may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +55,22 @@ class RowRefused(Exception):
         super().__init__()
         self.faults = faults
         """Everything that is wrong with it."""
+
+
+def find_merged_cells(source: ListFile, columns: Sequence[ListColumn]) -> dict[int, list[RowFault]]:
+    """Return the faults of rows whose cells are merged with one above them: their own values are not known, by row."""
+    found: dict[int, list[RowFault]] = {}
+    count = 0
+    for rows, places in source.facts.merged:
+        for column in columns:
+            if column.place in places and rows.start > source.headings.number:
+                count += len(rows)
+                if count > _MAX_MERGED_CELLS:
+                    raise InvalidInput(message("more than {max} cells are merged; split them", max=_MAX_MERGED_CELLS))
+                reason = message("is merged with the cell of row {row}; split it, and fill in each", row=rows.start)
+                for row in rows[1:]:
+                    found.setdefault(row, []).append(RowFault(row, column.heading, column.field, "", reason))
+    return found
 
 
 class RowReader:
@@ -177,6 +184,8 @@ class _PriceReader:
     def read(self, cell: Any) -> Decimal:
         if not isinstance(cell, str):
             raise InvalidValue(message("must be a number, not {json_type}", json_type=describe_json_type(cell)))
+        if cell.startswith("="):
+            raise InvalidValue(message("is a formula; save the list with values"))
         if isinstance(cell, NumberText):
             return read_price(self._name, read_number(cell, self._mark))
         price = self._read.get(cell)
@@ -207,6 +216,8 @@ def _check_text(text: str, max_characters: int) -> str:
         )
     if text[0] == "=" and len(text) > 1:
         raise InvalidValue(message("is a formula; save the list with values"))
+    if text[0] == "#" and text in _ERRORS:
+        raise InvalidValue(message("is an error of the spreadsheet"))
     return text
 
 

@@ -5,6 +5,7 @@ import io
 import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,14 @@ from gateway.errors import InvalidRequest, TooLarge
 from gateway.products.columns import ColumnMapping
 from gateway.products.number_style import DecimalMark
 from gateway.products.product import Product
-from gateway.products.product_list import MAX_FAULTS, MAX_LIST_BYTES, ProductList, read_in_chunks, read_product_list
+from gateway.products.product_list import (
+    MAX_FAULTS,
+    MAX_LIST_BYTES,
+    ProductList,
+    read_in_chunks,
+    read_product_file,
+    read_product_list,
+)
 
 GOOD_CODE = "6901234567892"
 
@@ -109,7 +117,8 @@ def test_a_column_that_can_be_read_in_two_ways_is_refused_until_the_mapping_says
         ("1e3", "price", "must be a number"),
         ("1,23,456", "price", "must be a number"),
         ("9" * 50, "price", "must be a number"),
-        ("=A1*2", "price", "must be a number"),
+        ("=A1*2", "price", "is a formula"),
+        ("#N/A", "name", "an error of the spreadsheet"),
         ("", "id", "is missing"),
         ("1.2E+17", "id", "digits are lost"),
         ("x" * 200, "id", "at most 128 characters"),
@@ -145,7 +154,8 @@ def test_a_bad_cell_is_named_and_the_other_rows_are_taken(cell: str, field: str,
 def test_rows_count_as_a_spreadsheet_does() -> None:
     found = read('sep=;\nShop 7;;\n;;\nid;name;price\n1;"a\nb";x\n;;\n2;c;-1\n')
     assert [fault.row for fault in found.faults] == [4, 6]
-    assert "line breaks in 1 cells, first in row 4" in found.notices[0]
+    assert "line breaks in 1 cells, first in row 4" in found.notices[1]
+    assert found.notices[0] == "row 1 stands before the headings, and is not used"
 
 
 def test_both_rows_of_one_id_are_named_and_none_is_taken() -> None:
@@ -328,3 +338,13 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         except InvalidRequest:
             continue
         assert len({product.id for product in found.products}) == len(found.products) == len(found.rows)
+
+
+def test_a_file_is_read_no_further_than_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    with path.open("wb") as file:
+        file.truncate(200_000_000)
+    content = read_product_file(path)
+    assert len(content) == MAX_LIST_BYTES + 1
+    with pytest.raises(TooLarge):
+        read(content)
