@@ -46,6 +46,7 @@ class Fonts:
         self._file = file
         self._missing_sign = b""
         self._known: dict[str, bool] = {}
+        self._bearings: dict[tuple[str, int, float], tuple[int, int]] = {}
         self._advances: dict[tuple[str, int], float] = {}
         self.at = functools.lru_cache(maxsize=_MAX_SIZES)(self._open)
         self.measure = functools.lru_cache(maxsize=_MAX_SIZES)(self._measure)
@@ -74,6 +75,21 @@ class Fonts:
             if len(self._advances) > _MAX_KNOWN:
                 self._advances.clear()
             known = self._advances[key] = self.at(size).getlength(sign, mode="1")
+        return known
+
+    def bearings(self, sign: str, size: int, stroke: float) -> tuple[int, int]:
+        """Return how many columns that belong to a sign stay empty at its left and at its right."""
+        key = (sign, size, stroke)
+        known = self._bearings.get(key)
+        if known is None:
+            if len(self._bearings) > _MAX_KNOWN:
+                self._bearings.clear()
+            font = self.at(size)
+            left, _, right, _ = font.getbbox(sign, mode="1", stroke_width=stroke, anchor="ls")
+            mask, offset = font.getmask2(sign, "1", stroke_width=stroke, anchor="ls")
+            ink = mask.getbbox()
+            known = (0, 0) if ink is None else (int(offset[0] + ink[0] - left), int(right - offset[0] - ink[2]))
+            self._bearings[key] = known
         return known
 
     def has(self, sign: str) -> bool:

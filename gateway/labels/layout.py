@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from firmware_tools.language import message
-from gateway.labels.boxes import BarCodeBox, Box, PriceBox, QrCodeBox, TextBox
+from gateway.labels.boxes import BarCodeBox, Box, PhotoBox, PriceBox, QrCodeBox, RectangleBox, TextBox
 from gateway.labels.models import LabelModel
 
 MIN_BAR_HEIGHT: Final = 10
@@ -98,10 +98,15 @@ def find_fit_errors(placed: Sequence[PlacedBox], model: LabelModel) -> Iterator[
             yield FitError(one.name, "height", _say_outside(one.bottom, model.height))
         yield from _find_size_errors(one)
         if isinstance(one.box, BarCodeBox | QrCodeBox):
-            for later in placed[number + 1 :]:
-                if one.overlaps(later) and not _exclude_each_other(one.box, later.box):
-                    reason = message("overlaps {box}, which is drawn over the code", box=later.name)
-                    yield FitError(one.name, "x", reason)
+            yield from _find_overlaps(one, placed[:number], placed[number + 1 :])
+
+
+def _find_overlaps(code: PlacedBox, earlier: Sequence[PlacedBox], later: Sequence[PlacedBox]) -> Iterator[FitError]:
+    """Yield the boxes that take the quiet zone of a code, or that its white ground hides in part."""
+    foreground = [one for one in earlier if not isinstance(one.box, BarCodeBox | QrCodeBox | RectangleBox | PhotoBox)]
+    for other in (*foreground, *later):
+        if code.overlaps(other) and not _exclude_each_other(code.box, other.box):
+            yield FitError(code.name, "x", message("overlaps {box}: a code stands alone", box=other.name))
 
 
 def _find_size_errors(one: PlacedBox) -> Iterator[FitError]:
@@ -129,7 +134,18 @@ def _compute_needed_size(box: Box) -> tuple[int, int]:
 
 
 def _exclude_each_other(one: Box, other: Box) -> bool:
-    return bool({*one.shown_if} & {*other.hidden_if} or {*other.shown_if} & {*one.hidden_if})
+    return bool(_list_needed_fields(one) & {*other.hidden_if} or _list_needed_fields(other) & {*one.hidden_if})
+
+
+def _list_needed_fields(box: Box) -> set[str]:
+    """Return the fields without which a box stays empty."""
+    needed = {*box.shown_if}
+    match box:
+        case TextBox():
+            needed |= {piece.field for piece in box.pieces if piece.field}
+        case PriceBox() | BarCodeBox() | QrCodeBox():
+            needed.add(box.field)
+    return needed
 
 
 def _say_outside(edge: int, limit: int) -> str:

@@ -4,10 +4,10 @@ from typing import Final, NamedTuple
 
 from gateway.labels.fonts import Fonts
 from gateway.labels.price import WrittenPrice
-from gateway.labels.text import Ink, Space, measure
+from gateway.labels.text import Ink, Space, measure, measure_tight
 
 SMALL: Final = 0.5
-"""Size of the currency's sign and of raised cents, in sizes of the whole digits."""
+"""Size of raised cents and of the currency's sign beside them, in sizes of the whole digits."""
 MIN_SMALL_SIZE: Final = 10
 """They are no smaller than this, where the whole digits are not smaller either."""
 
@@ -47,12 +47,11 @@ def fit_price(price: WrittenPrice, fonts: Fonts, space: Space, *, raised: bool) 
 
 
 def _lay_out(price: WrittenPrice, fonts: Fonts, size: int, *, raised: bool, bold: bool) -> FittedPrice:
-    small = min(size, max(MIN_SMALL_SIZE, round(size * SMALL)))
-    cents = small if raised else size
+    small = min(size, max(MIN_SMALL_SIZE, round(size * SMALL))) if raised else size
     digit_top = measure(fonts, "0", size, bold=bold).top
-    lift = digit_top - measure(fonts, "0", cents, bold=bold).top
-    whole = [(price.whole + price.point, size, 0), (price.fraction, cents, lift)]
-    if cents == size:
+    lift = digit_top - measure(fonts, "0", small, bold=bold).top
+    whole = [(price.whole + price.point, size, 0), (price.fraction, small, lift)]
+    if small == size:
         whole = [(price.whole + price.point + price.fraction, size, 0)]
     currency = [(price.currency, small, 0)]
     gap = max(1, size // 16)
@@ -62,7 +61,7 @@ def _lay_out(price: WrittenPrice, fonts: Fonts, size: int, *, raised: bool, bold
     for text, part_size, y in whole + currency if price.is_currency_last else currency + whole:
         if not text:
             continue
-        ink = measure(fonts, text, part_size, bold=bold)
+        ink = measure_tight(fonts, text, part_size, bold=bold)
         x = edge - ink.left
         parts.append(PricePart(text, part_size, x, y))
         inks.append(Ink(edge, ink.top + y, x + ink.right, ink.bottom + y))

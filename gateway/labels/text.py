@@ -14,7 +14,7 @@ ELLIPSIS: Final = "…"
 MAX_SHOWN_LENGTH: Final = 1000
 """No label has room for more characters."""
 
-_STROKE_SIZE: Final = 24
+_STROKE_SIZE: Final = 40
 """From this size on, bold signs are drawn with thicker strokes; smaller ones twice, a pixel apart."""
 _FIRST_IDEOGRAPH: Final = 0x2E80
 _NOT_FIRST: Final = frozenset("，。、；：？！）》」』】〉”\u2019…·,.;:?!)]}%℃ー々~\uff5e")
@@ -87,6 +87,14 @@ def measure(fonts: Fonts, text: str, size: int, *, bold: bool = False) -> Ink:
     stroke, shift = _choose_strokes(size, bold=bold)
     left, top, right, bottom = fonts.at(size).getbbox(text, mode="1", stroke_width=stroke, anchor="ls")
     return Ink(int(left // 1), int(top // 1), int(-(-right // 1)) + shift, int(-(-bottom // 1)))
+
+
+def measure_tight(fonts: Fonts, text: str, size: int, *, bold: bool = False) -> Ink:
+    """Return the pixels that one line covers, without the empty columns at its ends."""
+    stroke, _ = _choose_strokes(size, bold=bold)
+    ink = measure(fonts, text, size, bold=bold)
+    left, right = fonts.bearings(text[0], size, stroke)[0], fonts.bearings(text[-1], size, stroke)[1]
+    return ink._replace(left=ink.left + left, right=ink.right - right)
 
 
 def draw_line(
@@ -188,11 +196,21 @@ def _wrap_to_fit(text: str, fonts: Fonts, space: Space, size: int) -> FittedText
         lines = wrap(text, fonts, size, width)
         if len(lines) > count:
             return None
-        fitted = FittedText(tuple(lines), size, is_shortened=False)
+        fitted = FittedText(tuple(_avoid_short_end(lines, text, fonts, size, width)), size, is_shortened=False)
         if _fits(fonts, fitted, space):
             return fitted
         width -= 2
     return None
+
+
+def _avoid_short_end(lines: list[str], text: str, fonts: Fonts, size: int, width: int) -> list[str]:
+    """Return the lines, or as many narrower ones if the last is much shorter than the others."""
+    if len(lines) > 1 and sum(fonts.advance(sign, size) for sign in lines[-1]) < width / 4:
+        for share in (0.7, 0.8, 0.9):
+            narrower = wrap(text, fonts, size, int(width * share))
+            if len(narrower) == len(lines):
+                return narrower
+    return lines
 
 
 def _shorten(text: str, fonts: Fonts, space: Space) -> FittedText:
