@@ -88,18 +88,10 @@ class ProductContent:
         return value if value != "" else None
 
 
-PRICE_FIELDS: Final = frozenset(
-    {
-        "price",
-        "promote_price",
-        "member_price",
-        "old_price",
-        "unit_price",
-        "selling_price",
-        "regular_price",
-    }
-)
+STORED_PRICES: Final = ("price", "promote_price", "member_price", "old_price", "unit_price")
 """Fields that are prices."""
+PRICE_FIELDS: Final = frozenset({*STORED_PRICES, "selling_price", "regular_price"})
+"""What a template can name as a price: fields, and what follows from them."""
 DATE_FIELDS: Final = frozenset({"valid_from", "valid_until", "expire_time"})
 """Fields that are dates."""
 TEXT_FIELDS: Final = frozenset(

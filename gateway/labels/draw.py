@@ -12,7 +12,7 @@ from firmware_tools.language import Message, message
 from gateway.errors import FieldError
 from gateway.labels.boxes import MIN_FONT_SIZE, BarCodeBox, Box, PhotoBox, PriceBox, QrCodeBox, RectangleBox, TextBox
 from gateway.labels.codes import QR_QUIET_ZONE, encode_bars, encode_qr
-from gateway.labels.content import DATE_FIELDS, PRICE_FIELDS, ProductContent
+from gateway.labels.content import DATE_FIELDS, PRICE_FIELDS, STORED_PRICES, ProductContent
 from gateway.labels.fonts import Fonts
 from gateway.labels.layout import LINE_HEIGHT, PlacedBox
 from gateway.labels.models import LabelModel
@@ -46,6 +46,10 @@ def draw_label(template: PictureTemplate, model: LabelModel, content: ProductCon
     is none, or has no room, or if a code would have bars of less than a pixel.
     """
     layout = template.find_layout(model)
+    for name in STORED_PRICES:
+        price = getattr(content, name)
+        if price is not None:
+            check_price(name, price)
     drawing = _Drawing(template, model, content, fonts)
     for placed in layout.boxes:
         drawing.draw(placed)
@@ -137,7 +141,7 @@ class _Drawing:
         if value is None:
             return ""
         if field in PRICE_FIELDS and isinstance(value, Decimal):
-            return self._write_price(placed, field, value).text
+            return self._write_price(placed, value).text
         if field in DATE_FIELDS and isinstance(value, datetime.date):
             style = self._template.date_format.replace("%Y", f"{value.year:04}")
             return style.replace("%m", f"{value.month:02}").replace("%d", f"{value.day:02}")
@@ -201,8 +205,8 @@ class _Drawing:
 
     # Prices
 
-    def _write_price(self, placed: PlacedBox, field: str, value: Decimal) -> WrittenPrice:
-        price = write_price(check_price(field, value), self._template.price_format)
+    def _write_price(self, placed: PlacedBox, value: Decimal) -> WrittenPrice:
+        price = write_price(value, self._template.price_format)
         if price.is_rounded:
             what = message("{price} is shown as {shown}", price=str(value)[:40], shown=price.text)
             self._report(ReportCode.PRICE_ROUNDED, placed, what)
@@ -210,13 +214,12 @@ class _Drawing:
 
     def _draw_price(self, placed: PlacedBox, box: PriceBox) -> None:
         value = self._content.find(box.field)
-        if value is None:
-            if box.required:
-                raise LabelNotDrawable([FieldError(box.field, message("is required"))])
-            return
         if not isinstance(value, Decimal):
-            value = Decimal("NaN")
-        price = self._write_price(placed, box.field, value)
+            if box.required:
+                field = "price" if box.field == "selling_price" else box.field
+                raise LabelNotDrawable([FieldError(field, message("is required"))])
+            return
+        price = self._write_price(placed, value)
         space = Space(
             placed.width - 2 * box.padding,
             placed.height - 2 * box.padding,

@@ -51,12 +51,11 @@ class WrittenPrice(NamedTuple):
         return f"{digits}{self.currency}" if self.is_currency_last else f"{self.currency}{digits}"
 
 
-def check_price(field: str, price: Decimal) -> Decimal:
-    """Return a price that can be shown. Raises `LabelNotDrawable`, which names the product's field."""
+def check_price(field: str, price: Decimal) -> None:
+    """Raise `LabelNotDrawable`, which names the product's field, for a price that cannot be shown."""
     if not isinstance(price, Decimal) or not price.is_finite() or not 0 <= price <= MAX_PRICE:
         reason = message("must be a decimal from 0 to {limit}", limit=MAX_PRICE)
         raise LabelNotDrawable([FieldError(field, reason)])
-    return price
 
 
 def write_price(price: Decimal, style: PriceFormat) -> WrittenPrice:
