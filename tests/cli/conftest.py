@@ -2,19 +2,16 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import aiohttp
 import pytest
 
 from gateway.simulator.store import SimulatedStore
-from tests.cli.forking import fork_command
+from tests.forking import Program, start_program
 
 
 @dataclass(frozen=True)
@@ -39,18 +36,7 @@ class Commands:
         self.stdin: int = asyncio.subprocess.DEVNULL
 
     async def __call__(self, *words: str, **environment: str) -> Done:
-        """Run a command to its end: forked, or by a Python of its own in full proofs and with settings of Python."""
-        if os.environ.get("FULL_PROOFS") == "1" or any(name.startswith("PYTHON") for name in environment):
-            return await self._run_new(*words, **environment)
-        with TemporaryFile() as nothing, TemporaryFile() as output, TemporaryFile() as errors:
-            stdin = self.stdin if self.stdin >= 0 else nothing.fileno()
-            streams = (stdin, output.fileno(), errors.fileno())
-            status = await fork_command(("--config", str(self.config), *words), os.environ | environment, *streams)
-            output.seek(0)
-            errors.seek(0)
-            return Done(status, output.read().decode(), errors.read().decode())
-
-    async def _run_new(self, *words: str, **environment: str) -> Done:
+        """Run a command to its end."""
         process = await self.begin(*words, **environment)
         try:
             output, errors = await process.communicate()
@@ -60,13 +46,9 @@ class Commands:
         assert process.returncode is not None
         return Done(process.returncode, output.decode(), errors.decode())
 
-    async def begin(self, *words: str, **environment: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "--config", str(self.config), *words),
-            stdin=self.stdin,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **environment},
+    async def begin(self, *words: str, **environment: str) -> Program:
+        return await start_program(
+            "gateway", "--config", str(self.config), *words, environment=environment, stdin=self.stdin
         )
 
 

@@ -1,21 +1,18 @@
 """The demo as a newcomer runs it: it ends by itself with --once, else with Ctrl-C, and stays on loopback."""
 
-import asyncio
 import contextlib
 import json
 import re
 import signal
-import sys
-from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import aiohttp
 
+from tests.forking import Program, start_program
 
-async def begin(*words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "demo", *words, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE
-    )
+
+async def begin(*words: str) -> Program:
+    return await start_program("gateway", "demo", *words)
 
 
 async def test_once_ends_with_a_summary() -> None:

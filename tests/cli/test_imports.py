@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.forking import run_program
+
 _NOT_NEEDED = (
     "rich",
     "cryptography",
@@ -23,8 +25,7 @@ def test_running_needs_no_tables_and_no_simulated_store() -> None:
 
 
 def test_every_command_is_found_without_being_used() -> None:
-    command = [sys.executable, "-m", "gateway", "--help"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = run_program("gateway", "--help")
     named = {line.split()[0] for line in done.stdout.partition("Commands:\n")[2].splitlines()}
     assert {
         "run",

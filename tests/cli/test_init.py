@@ -6,7 +6,6 @@ import os
 import pty
 import socket
 import stat
-import sys
 import termios
 import tomllib
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from gateway.settings import load_settings
 from gateway.simulator.account import SECRET_KEY
 from gateway.simulator.store import SimulatedStore
+from tests.forking import start_program
 
 MODE = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
 
@@ -29,12 +29,10 @@ class Installer:
         self.environment = environment
 
     async def __call__(self, *words: str, given: str = "", **environment: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "--config", str(self.config), "init", *words),
+        process = await start_program(
+            *("gateway", "--config", str(self.config), "init", *words),
+            environment=self.environment | environment,
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **self.environment, **environment},
         )
         output, errors = await process.communicate(given.encode())
         return process.returncode or 0, output.decode(), errors.decode()
@@ -42,11 +40,14 @@ class Installer:
     async def at_terminal(self, *answers: tuple[str, str]) -> tuple[int, str]:
         """Answer each question, known by a word of it, once it is asked; return status and all that was shown."""
         outside, inside = pty.openpty()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "--config", str(self.config), "init"),
-            stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
-            env={**os.environ, **self.environment},
-        )  # fmt: skip
+        process = await start_program(
+            *("gateway", "--config", str(self.config), "init"),
+            environment=self.environment,
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            new_session=True,
+        )
         os.close(inside)
         loop = asyncio.get_running_loop()
         shown = ""

@@ -12,6 +12,7 @@ import pytest
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 from tests.cli.conftest import Commands
+from tests.forking import Program
 
 
 @pytest.fixture
@@ -33,14 +34,14 @@ async def when_called(camera: SimulatedCamera, path: str, count: int = 1) -> Non
         await asyncio.sleep(0.01)
 
 
-async def when_activating(process: asyncio.subprocess.Process) -> None:
+async def when_activating(process: Program) -> None:
     """Wait until the command tells that the step has begun. The camera is asked for its state then, twice."""
     assert process.stderr is not None
     while not (line := (await process.stderr.readline()).decode()).startswith("activate"):
         assert line, "the command has ended"
 
 
-async def interrupt(process: asyncio.subprocess.Process, number: int = signal.SIGINT) -> str:
+async def interrupt(process: Program, number: int = signal.SIGINT) -> str:
     process.send_signal(number)
     _, errors = await process.communicate()
     return errors.decode()

@@ -17,6 +17,7 @@ from firmware_tools.firmware import load_firmware
 from firmware_tools.mac import Mac
 from firmware_tools.progress import NullProgress
 from firmware_tools.raw_card.image import write_image
+from tests.forking import run_program
 
 MAC = "0C:25:76:0A:1B:2C"
 MIB = 1 << 20
@@ -82,16 +83,8 @@ def run_sdcard(working_folder: Path) -> Callable[..., "subprocess.CompletedProce
     """Run the command: `run_sdcard("verify", image)`."""
 
     def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            cwd=working_folder,
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=50,
-            check=False,
-        )
+        environment = {"PYTHONPATH": str(ROOT)}
+        return run_program("firmware_tools", *map(str, arguments), environment=environment, folder=working_folder)
 
     return run
 

@@ -14,6 +14,7 @@ from gateway.api.token_table import TokenTable
 from gateway.runtime.supervisor import Supervisor
 from gateway.simulator.ports import find_free_port
 from gateway.storage.database import Database
+from tests.forking import Program, start_program
 
 
 class GatewayProcess:
@@ -26,7 +27,7 @@ class GatewayProcess:
         self.environment = environment
         self.deaths: list[float] = []
         """When it was killed (monotonic seconds)."""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Program | None = None
         directory.mkdir(parents=True, exist_ok=True)
         ca_file = directory / "cloud-ca.pem"
         ca_file.write_text(ca_pem)
@@ -80,9 +81,13 @@ class GatewayProcess:
 
     async def spawn(self, *wrapper: str) -> None:
         """Begin to start, under another program if one is given."""
+        words = ("gateway", "--config", str(self.config), "run")
         with (self.directory / "gateway.log").open("ab") as log:
+            if not wrapper:
+                self._process = await start_program(*words, environment=self.environment, stdout=log, stderr=log)
+                return
             self._process = await asyncio.create_subprocess_exec(
-                *(*wrapper, sys.executable, "-m", "gateway", "--config", str(self.config), "run"),
+                *(*wrapper, sys.executable, "-m", *words),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
