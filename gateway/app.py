@@ -265,7 +265,7 @@ class Gateway:
             set_up,
             self.registry,
             self.cameras,
-            PlanVerifier(self.cameras, steps, cloud, self.subscriptions),
+            PlanVerifier(self.cameras, self.registry, steps, cloud, self.subscriptions),
             self.plan_pictures,
             shop=settings.cloud.shop,
             host=lambda: self.advertisement.host,

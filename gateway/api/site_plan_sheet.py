@@ -26,12 +26,15 @@ class SheetQuery(Query):
         default=False,
         description="Whether to look again at everything that was set up, and say what is different. Nothing is set.",
     )
+    pictures: Flag = Field(
+        default=False, description="Whether to look again, and to take a new picture of each camera for the sheet, too."
+    )
 
 
 async def show_site_plan_sheet(context: RequestContext) -> web.StreamResponse:
     """Make the acceptance sheet: JSON, or a page to print for who accepts HTML."""
     query = read_query(context.request.query, SheetQuery)
-    sheet = await context.gateway.sheets.make(verify=query.verify)
+    sheet = await context.gateway.sheets.make(verify=query.verify, pictures=query.pictures)
     if not accepts_html(context.request):
         return json_response(sheet.describe(), headers={hdrs.CACHE_CONTROL: "no-store"})
     html = await asyncio.to_thread(render_sheet, sheet, RESPONSE_LANGUAGE.get())

@@ -127,13 +127,15 @@ async def forget(context: CommandContext, api: ApiClient) -> None:
 @shop.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--verify", is_flag=True, help="Look again at everything that was set up, and say what has changed.")
+@click.option("--pictures", is_flag=True, help="Look again, and take a new picture of each camera, too.")
 @with_api
-async def sheet(context: CommandContext, api: ApiClient, file: Path | None, verify: bool) -> None:
+async def sheet(context: CommandContext, api: ApiClient, file: Path | None, verify: bool, pictures: bool) -> None:
     """Make the acceptance sheet: the cameras, what came of each step, pictures, and what is left to do.
 
     With a FILE, such as sheet.html, write it there as a page that prints on A4.
     """
-    path = f"{_PLAN_PATH}/sheet?verify={'true' if verify else 'false'}"
+    wanted = {"verify": verify, "pictures": pictures}
+    path = f"{_PLAN_PATH}/sheet?{'&'.join(f'{name}={str(value).lower()}' for name, value in wanted.items())}"
     if file is None or context.json:
         context.emit(await api.get(path), _print_sheet)
     if file is not None:

@@ -196,6 +196,18 @@ class CameraSteps:
         if len(jpeg) < _MIN_PICTURE_BYTES:
             raise PlanStepFailed("no_picture", message("the picture is empty"))
         await self._pictures.save(sn, "after", jpeg)
+        await self._pictures.remove(sn, "now")
+        return StepOutcome("done", message("a picture of {bytes} bytes", bytes=len(jpeg)))
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether the settings allow pictures."""
+        return self._takes_pictures
+
+    async def take_picture_again(self, sn: str) -> StepOutcome:
+        """Take a picture in addition to those of the run. Raises `GatewayError` if there is none."""
+        jpeg = await self._video.small_snapshot(sn)
+        await self._pictures.save(sn, "now", jpeg)
         return StepOutcome("done", message("a picture of {bytes} bytes", bytes=len(jpeg)))
 
     async def _wait_event(self, sn: str, planned: PlannedCamera) -> StepOutcome:

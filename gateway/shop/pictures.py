@@ -1,6 +1,6 @@
-"""Pictures of a plan's cameras, one before its lens settings were changed and one after: small JPEGs in private files.
+"""Pictures of a plan's cameras: before its lens settings were changed, after, and at the last look: small JPEGs.
 
-They show people, so they leave with the plan.
+They show people, so they are in private files, and leave with the plan.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Final, Literal, get_args
 from gateway.cameras.record import is_serial_number
 from gateway.storage.private_file import write_private
 
-Moment = Literal["before", "after"]
+Moment = Literal["before", "after", "now"]
 MOMENTS: Final[tuple[Moment, ...]] = get_args(Moment)
 MAX_PICTURE_BYTES: Final = 512 * 1024
 """The most that one picture may take."""
@@ -54,6 +54,12 @@ class PlanPictures:
             return self._find_file(sn, moment).read_bytes()[:MAX_PICTURE_BYTES]
         except OSError:
             return None
+
+    async def remove(self, sn: str, moment: Moment) -> None:
+        """Delete a picture, if there is one."""
+        if self.has(sn, moment):
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._find_file(sn, moment).unlink, missing_ok=True)
 
     def keep_only(self, serial_numbers: Collection[str]) -> None:
         """Delete the pictures of all cameras but these."""

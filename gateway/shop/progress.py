@@ -1,8 +1,9 @@
 """How far each camera of a plan is: its steps, what came of them, and the document that survives a crash."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
+from gateway.cameras.record import CameraRecord
 from gateway.protocol.endpoint import REDACTED
 from gateway.runtime.stored_text import pack_text, unpack_text
 from gateway.shop.plan import PlannedCamera
@@ -26,6 +27,22 @@ class StepOutcome:
     """Whether something was changed; false if it was right already."""
     reason: PlanReason | None = None
     """Why it is a warning, for programs."""
+
+
+class CameraFacts(NamedTuple):
+    """What a camera was known by when a run had done with it: the sheet shows that, and a later look compares it."""
+
+    firmware: str
+    """The version of its firmware; empty if it has not said it."""
+    address: str
+    """Where it was."""
+    certificate_sha256: str
+    """Its pin: the SHA-256 of its trusted certificate."""
+
+    @classmethod
+    def of(cls, record: CameraRecord) -> Self:
+        """Return what is known of a camera now."""
+        return cls(record.software_version, record.address, record.certificate_sha256)
 
 
 class PlanStepFailed(Exception):
@@ -81,6 +98,8 @@ class CameraProgress:
     """Whether it is among the cameras that a person agreed to activate."""
     active: bool = False
     """Whether the present run still works on it."""
+    accepted: CameraFacts | None = None
+    """What it was known by when the last run had done with it; None before that."""
 
     @classmethod
     def create(cls, planned: PlannedCamera) -> Self:
@@ -139,6 +158,7 @@ class CameraProgress:
         return {
             "sn": self.sn,
             "may_activate": self.may_activate,
+            "accepted": self.accepted,
             "steps": [
                 [one.name, one.state, one.reason, pack_text(one.detail), one.changed] for one in self.steps if one.ended
             ],
@@ -148,6 +168,8 @@ class CameraProgress:
     def from_document(cls, planned: PlannedCamera, document: Any) -> Self:
         """Return a stored one. Raises `KeyError`, `TypeError` or `ValueError` for a malformed document."""
         progress = cls(planned=planned, sn=document["sn"], may_activate=document["may_activate"])
+        if (accepted := document.get("accepted")) is not None:  # an older version has stored none
+            progress.accepted = CameraFacts(*map(str, accepted))
         for name, state, reason, detail, changed in document["steps"]:
             if name in PLAN_STEP_NAMES:
                 progress.steps[PLAN_STEP_NAMES.index(name)] = StepProgress(

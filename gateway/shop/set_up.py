@@ -26,7 +26,7 @@ from gateway.shop.plan import PlannedCamera, SitePlan
 from gateway.shop.plan_check import check_identities, will_be_activated
 from gateway.shop.plan_document import count_erased, describe_plan
 from gateway.shop.plan_table import WIFI_SECRET, SitePlanTable
-from gateway.shop.progress import CameraProgress, PlanStepFailed, StepOutcome
+from gateway.shop.progress import CameraFacts, CameraProgress, PlanStepFailed, StepOutcome
 from gateway.shop.run import PlanRun
 from gateway.shop.run_record import RunRecord, RunRequest, RunState, from_stored, to_stored
 from gateway.shop.steps import PlanStepName
@@ -162,6 +162,7 @@ class SiteSetUp:
         progress = CameraProgress.create(camera)
         if former is not None:
             progress.sn, progress.steps = former.sn or progress.sn, former.steps
+            progress.accepted = former.accepted
         return progress
 
     async def delete(self) -> None:
@@ -367,6 +368,8 @@ class SiteSetUp:
 
     async def _finish_camera(self, camera: CameraProgress) -> None:
         """Store what came of a camera; one that is done needs its secret no more."""
+        record = self._registry.find(camera.sn) if camera.sn else None
+        camera.accepted = None if record is None else CameraFacts.of(record)
         try:
             await self._save(camera)
             if camera.state == "done" and camera.planned.activation_number is not None:

@@ -137,11 +137,17 @@ class SheetMaker:
         self._host = host
         self._gathering = asyncio.Lock()
 
-    async def make(self, *, verify: bool = False) -> AcceptanceSheet:
-        """Make the sheet; with `verify`, look again at everything that was set up. Raises `NotFound` without a plan."""
+    async def make(self, *, verify: bool = False, pictures: bool = False) -> AcceptanceSheet:
+        """Make the sheet; with `verify`, look again at everything that was set up, perhaps with new pictures.
+
+        Raises `NotFound` without a plan, and `Conflict` if the settings allow no pictures.
+        """
         async with self._gathering:
             plan, progress, run = self._set_up.plan, list(self._set_up.progress), self._set_up.run_record
-            changes = await self._verifier.verify(progress) if verify else [None] * len(progress)
+            if verify or pictures:
+                changes: Sequence[list[PlanChange] | None] = await self._verifier.verify(progress, pictures=pictures)
+            else:
+                changes = [None] * len(progress)
             slots = asyncio.Semaphore(MAX_CONCURRENCY)
             deadline = asyncio.get_running_loop().time() + _DOOR_LINES_TIMEOUT_S
             lines = await asyncio.gather(*(self._find_door_line(one, slots, deadline) for one in progress))

@@ -55,7 +55,11 @@ _STATES: Final[Mapping[PlannedCameraState, str]] = {
     "done": message("done"),
     "failed": message("failed"),
 }
-_MOMENTS: Final[Mapping[Moment, str]] = {"before": message("Before"), "after": message("After")}
+_MOMENTS: Final[Mapping[Moment, str]] = {
+    "before": message("Before"),
+    "after": message("After"),
+    "now": message("At the last look"),
+}
 _LINES: Final[Mapping[DoorLineState, str]] = {
     "drawn": message("drawn on the picture"),
     "not_drawn": message("not drawn"),

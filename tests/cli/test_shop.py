@@ -74,3 +74,35 @@ async def test_a_camera_that_is_not_done_fails_the_command(
     store.cameras[0].faults.clear()
     again = await command("shop", "run", str(plan), "--only", "failed")
     assert again.status == 0, again.errors
+
+
+async def test_the_sheet_of_a_shop(
+    command: Commands, running: str, store: SimulatedStore, plan: Path, tmp_path: Path
+) -> None:
+    assert (await command("shop", "sheet")).status == 1, "there is no plan yet"
+    assert (await command("shop", "run", str(plan), "--yes")).status == 0
+    shown = await command("shop", "sheet")
+    assert shown.status == 0, shown.errors
+    assert [line.split()[:2] for line in shown.output.splitlines()[1:3]] == [
+        [str(row), camera.sn] for row, camera in enumerate(store.cameras, start=2)
+    ]
+    assert "Entrance" in shown.output
+    unchanged = await command("shop", "sheet", "--verify")
+    assert "nothing has changed since the run" in unchanged.output
+
+    store.cameras[0].state.config.name = "Somebody else's"
+    changed = await command("shop", "sheet", "--verify")
+    assert f'{store.cameras[0].sn} name: is "Somebody else\'s"' in changed.errors
+    as_json = await command("shop", "sheet", "--verify", "--json")
+    assert [one["step"] for one in as_json.json["cameras"][0]["changes"]] == ["name"]
+    assert (await command("shop", "sheet", "--pictures")).status == 1, "the settings allow none"
+
+    file = tmp_path / "sheet.html"
+    written = await command("shop", "sheet", str(file))
+    assert (written.status, f"{file} is written" in written.output) == (0, True)
+    page = file.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert all(camera.sn in page for camera in store.cameras)
+    unwritable = await command("shop", "sheet", str(file / "within.html"))
+    assert (unwritable.status, "cannot be written" in unwritable.errors) == (1, True)

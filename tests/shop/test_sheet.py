@@ -73,6 +73,16 @@ async def test_a_sheet_has_pictures_from_before_and_after_and_they_leave_with_th
 
     page = await fetch_page(site)
     assert page.count("data:image/jpeg;base64,") == 6
+
+    site.store.cameras[1].rtsp.find_stream = lambda path: None
+    again = (await site.rest("GET", f"{SHEET}?pictures=true")).body
+    assert again["verified"]
+    moments = [[one["moment"] for one in camera["pictures"]] for camera in again["cameras"]]
+    both = ["before", "after"]
+    assert moments == [[*both, "now"], both, [*both, "now"]]
+    changes = [[(one["step"], one["is_right"]) for one in camera["changes"]] for camera in again["cameras"]]
+    assert changes == [[], [("picture", False)], []]
+    assert "shows no picture" in again["cameras"][1]["changes"][0]["detail"]
     assert HOSTILE not in page
     assert "&lt;script&gt;" in page
     assert "<script" not in page
@@ -109,6 +119,30 @@ async def test_a_sheet_says_what_has_changed_since(site: Site) -> None:
     assert not any("/set" in path or "update" in path or "activate" in path for path in sent), "it only looks"
     refused = await site.rest("GET", f"{SHEET}?verify=perhaps")
     assert refused.body["errors"] == [{"parameter": "verify", "reason": "must be true or false"}]
+
+
+async def test_a_sheet_says_which_camera_has_other_firmware_address_or_certificate(site: Site) -> None:
+    assert failures(await set_up(site)) == []
+    site.store.cameras[0].state.software_version = "1.2.10"
+    await site.gateway.shop.load()  # what each was known by survives a restart
+    second = site.gateway.shop.progress[1]
+    assert second.accepted is not None
+    pin = second.accepted.certificate_sha256
+    second.accepted = second.accepted._replace(address="192.0.2.7:443", certificate_sha256="0" * 64)
+    sheet = (await site.rest("GET", f"{SHEET}?verify=true")).body
+    changes = [
+        [tuple(one[name] for name in ("step", "fact", "was", "now", "is_right")) for one in camera["changes"]]
+        for camera in sheet["cameras"]
+    ]
+    address = sheet["cameras"][1]["address"]
+    assert changes == [
+        [("find", "firmware", "1.2.6", "1.2.10", True)],
+        [("find", "address", "192.0.2.7:443", address, True), ("find", "certificate", "0" * 64, pin, True)],
+        [],
+    ]
+    assert sheet["cameras"][0]["changes"][0]["detail"] == "the firmware was 1.2.6 and is 1.2.10"
+    refused = await site.rest("GET", f"{SHEET}?pictures=true")
+    assert (refused.status, "video.max_streams" in refused.body["detail"]) == (409, True)
 
 
 async def test_older_firmware_and_a_missing_door_line_are_left_to_do(site: Site) -> None:

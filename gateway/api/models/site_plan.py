@@ -7,7 +7,7 @@ from typing_extensions import TypeAliasType
 
 from gateway.api.models.cameras import ProvisioningReason
 from gateway.api.models.document import Address, Document, SerialNumber, Time
-from gateway.shop import door_line, pictures, progress, run_record, steps
+from gateway.shop import door_line, pictures, progress, run_record, steps, verification
 
 PlanStepName = TypeAliasType("PlanStepName", steps.PlanStepName)
 PlannedCameraState = TypeAliasType("PlannedCameraState", progress.PlannedCameraState)
@@ -173,7 +173,7 @@ class SheetDoorLineDocument(Document):
 class SheetPictureDocument(Document):
     """A picture of a camera."""
 
-    moment: pictures.Moment = Field(description="Before or after the plan changed the lens.")
+    moment: pictures.Moment = Field(description="Before or after the plan changed the lens, or at the last look.")
     path: str = Field(description="Where it is, for who may see media.")
 
 
@@ -181,8 +181,15 @@ class SheetChangeDocument(Document):
     """Something that is different from what came of the run."""
 
     step: PlanStepName = Field(description="The step whose result it is about.")
-    is_right: bool = Field(description="Whether it is right now, and was not; else the other way round.")
+    is_right: bool = Field(
+        description="Whether it is right now, and was not; else the other way round. True for a fact."
+    )
     detail: str = Field(description="How it is now, for people.")
+    fact: verification.FactName | None = Field(
+        description="What the camera was known by when the run had done with it; null for the result of a step."
+    )
+    was: str | None = Field(description="The fact as it was then; null for the result of a step.")
+    now: str | None = Field(description="The fact as it is now.")
 
 
 class SheetCameraDocument(Document):
