@@ -157,12 +157,12 @@ def load_document() -> ApiDocument:
     """Return the gateway's document. The vendor may always add members to its own schemas."""
     # Imported here: most tests need none of it.
     from gateway.api.openapi import build_document
-    from gateway.api.server import ROUTES
+    from gateway.api.route_table import list_routes
     from gateway.api.vendor_schemas import build_vendor_schemas
     from gateway.protocol.catalogue import CATALOGUE
 
     vendors = {name for endpoint in CATALOGUE.endpoints for name in build_vendor_schemas(endpoint)}
-    return ApiDocument(build_document(ROUTES), open_schemas=vendors)
+    return ApiDocument(build_document(list_routes()), open_schemas=vendors)
 
 
 def watch(monkeypatch: Any) -> list[str]:

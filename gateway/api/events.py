@@ -10,14 +10,12 @@ from gateway.api.event_schemas import type_families
 from gateway.api.query import Query, WholeNumber, read_query
 from gateway.api.response_language import RESPONSE_LANGUAGE, describe_language
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
-from gateway.api.stream import EventStream
+from gateway.api.stream import STREAM
 from gateway.api.tickets import VALID_S, Tickets
 from gateway.events.cursor import ResumePoint
 from gateway.events.event import EventFilter, NewEvent
 from gateway.events.types import EventsErased
 from gateway.protocol import json_text
-
-STREAM = web.AppKey("event_stream", EventStream)
 
 MAX_PAGE: Final = 1000
 """Largest number of events in a page."""

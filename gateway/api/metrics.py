@@ -6,23 +6,54 @@ import time
 from collections import Counter as Tally
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import accumulate
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.api.auth import token_authenticator
-from gateway.api.events import STREAM
 from gateway.api.readings import try_read
 from gateway.api.route import DeclaredResponse, RequestContext, Route
+from gateway.api.stream import STREAM
 from gateway.app import Gateway
 from gateway.outbox.model import Stats
+from gateway.runtime.metrics import BUCKETS_S, Metrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Family = GaugeMetricFamily | CounterMetricFamily | InfoMetricFamily
+
+
+class _Counts(Collector):
+    """What has been counted since the start."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[CounterMetricFamily | HistogramMetricFamily]:
+        """Yield every metric."""
+        metrics = self._metrics
+        meaning = "Calls to cameras and to the cloud, by result."
+        calls = CounterMetricFamily("sunmi_gateway_calls", meaning, labels=("side", "endpoint", "result"))
+        for call, count in metrics.calls.items():
+            calls.add_metric(call, count.value, count.since)
+        yield calls
+        name, labels = "sunmi_gateway_call_duration_seconds", ("side", "endpoint")
+        durations = HistogramMetricFamily(name, "How long calls to cameras and to the cloud took.", labels=labels)
+        for key, took in metrics.durations.items():
+            buckets = zip((*map(str, BUCKETS_S), "+Inf"), accumulate(took.buckets), strict=True)
+            durations.add_metric(key, list(buckets), took.sum_s)
+            durations.add_sample(f"{name}_created", dict(zip(labels, key, strict=True)), took.since)
+        yield durations
+        events = CounterMetricFamily(
+            "sunmi_gateway_events", "Events recorded in the event log.", labels=("source", "type")
+        )
+        for event, count in metrics.events.items():
+            events.add_metric(event, count.value, count.since)
+        yield events
 
 
 class _State(Collector):
@@ -103,10 +134,11 @@ async def metrics(context: RequestContext) -> web.StreamResponse:
     if not is_local(request.remote or ""):
         token_authenticator(gateway.tokens)(request)
     present = CollectorRegistry(auto_describe=False)
+    present.register(_Counts(gateway.metrics))
     readers = request.app[STREAM].readers
     present.register(_State(gateway, await try_read(gateway.outbox.stats()), readers))
     ProcessCollector(registry=present)
-    body = generate_latest(gateway.metrics.registry) + generate_latest(present)
+    body = generate_latest(present)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 

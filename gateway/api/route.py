@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ from gateway.api.tickets import Tickets
 from gateway.api.validation import RequestModel
 from gateway.app import Gateway
 from gateway.audit.change import Via
-from gateway.errors import StateError
+from gateway.errors import Problem, StateError
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.failure_log import FailureLog
@@ -29,6 +29,10 @@ from gateway.runtime.logs.request import begin_request
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 """The header that names a request, in the request and in its response."""
+
+Method = Literal["DELETE", "GET", "POST", "PUT"]
+METHODS: Final[tuple[str, ...]] = (*get_args(Method), "HEAD")
+"""The methods of all routes: HEAD is wherever GET is."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +80,7 @@ class DeclaredResponse(NamedTuple):
 class Route:
     """A method and a path of the API, and what handles them."""
 
-    method: str
+    method: Method
     """The HTTP method."""
     path: str
     """The path, with aiohttp's placeholders."""
@@ -204,6 +208,19 @@ def trace_request(handler: WebHandler) -> WebHandler:
         if not response.prepared:
             response.headers[REQUEST_ID_HEADER] = request_id
         return response
+
+    return handle
+
+
+def screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
+    """Decorate a handler that is no route: `screen` looks at a request first, and problems become responses."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            screen(request)
+            return await handler(request)
+        except Problem as exc:
+            return problem_response(request, exc)
 
     return handle
 

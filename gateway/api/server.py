@@ -4,7 +4,7 @@ import contextlib
 import functools
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,68 +13,23 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from firmware_tools.language import message
-from gateway.api import (
-    audit,
-    authority,
-    cameras,
-    demonstration,
-    doctor,
-    events,
-    flow,
-    hooks,
-    hotspots,
-    metrics,
-    outbox,
-    site_plan,
-    site_plan_sheet,
-    subscriptions,
-    system,
-    tokens,
-    vendor,
-    video,
-    webhooks,
-)
 from gateway.api.auth import Authenticator, authenticate_socket, key_authenticator, token_authenticator
 from gateway.api.body_budget import BODY_BUDGET, BodyBudget
 from gateway.api.body_reader import MAX_BODY_BYTES
 from gateway.api.connections import IDLE_TIMEOUT_S, ConnectionLimits, Connections
 from gateway.api.cors import allow_origins
-from gateway.api.docs import routes as docs
-from gateway.api.docs.reference import ApiReference
 from gateway.api.hosts import AcceptedHosts
+from gateway.api.lazy_routes import LazyRoutes
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
 from gateway.api.problems import problem_response
-from gateway.api.route import Route, Screen, WebHandler, trace_request
-from gateway.api.stream import EventStream
+from gateway.api.route import METHODS, Route, Screen, screen_first, trace_request
+from gateway.api.route_table import EAGER_ROUTES, LAZY_MODULES, load_routes
+from gateway.api.stream import STREAM, EventStream
 from gateway.api.tls import serve_certificate
 from gateway.app import Gateway
-from gateway.errors import Forbidden, Problem, StateError
-from gateway.protocol import json_text
+from gateway.errors import Forbidden, StateError
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import ServerSettings
-
-ROUTES: Final[tuple[Route, ...]] = (
-    *system.ROUTES,
-    *docs.ROUTES,
-    *tokens.ROUTES,
-    *authority.ROUTES,
-    *metrics.ROUTES,
-    *cameras.ROUTES,
-    *video.ROUTES,
-    *hotspots.ROUTES,
-    *site_plan.ROUTES,
-    *site_plan_sheet.ROUTES,
-    *demonstration.ROUTES,
-    *outbox.ROUTES,
-    *flow.ROUTES,
-    *events.ROUTES,
-    *hooks.ROUTES,
-    *subscriptions.ROUTES,
-    *webhooks.ROUTES,
-    *doctor.ROUTES,
-    *audit.ROUTES,
-    *vendor.ROUTES,
-)
 
 AddPages = Callable[[web.Application, Gateway, BodyBudget, Screen], None]
 """Adds the pages of the console to an application."""
@@ -89,7 +44,7 @@ _RUNNER_OPTIONS: Final[dict[str, Any]] = {
     "read_bufsize": 32 * 1024,
     "max_headers": 64,
 }
-_PLAIN_HTTP_PATHS: Final = ("/healthz", authority.PAGE, "/hooks/cameras/")
+_PLAIN_HTTP_PATHS: Final = ("/healthz", "/authority", "/hooks/cameras/")
 """The beginnings of paths that plain HTTP serves even where `server.allow_plain_http` is off."""
 
 
@@ -123,42 +78,33 @@ def make_application(
     middlewares = () if rules is None or rules.settings.allow_plain_http else (_require_https,)
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[BODY_BUDGET] = budget
-    app[system.DOCUMENT] = _load_document
-    app[docs.REFERENCE] = ApiReference(_build_document)
-    for route in ROUTES:
-        screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
-        handler = route.bind(gateway, authenticate, budget, screen)
-        for method in route.methods:
-            app.router.add_route(method, route.path, handler)
+    app[STREAM] = stream
+
+    def add_routes(routes: Iterable[Route], router: web.UrlDispatcher) -> None:
+        for route in routes:
+            screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
+            handler = route.bind(gateway, authenticate, budget, screen)
+            for method in route.methods:
+                router.add_route(method, route.path, handler)
+
+    def add_module(module: str, router: web.UrlDispatcher) -> None:
+        add_routes(load_routes(module), router)
+
+    add_routes(EAGER_ROUTES, app.router)
+    for module, prefixes in LAZY_MODULES.items():
+        for prefix in prefixes:
+            app.router.register_resource(LazyRoutes(prefix, functools.partial(add_module, module)))
     if rules is not None and add_pages is not None:
         add_pages(app, gateway, budget, rules.screen)
     respond_unrouted = trace_request(
-        _respond_unrouted if rules is None else _screen_first(rules.screen, _respond_unrouted)
+        _respond_unrouted if rules is None else screen_first(rules.screen, _respond_unrouted)
     )
     if rules is not None and rules.settings.cors_origins:
-        methods = {method for route in ROUTES for method in route.methods}
-        allow_origins(app, rules.settings.cors_origins, methods, otherwise=respond_unrouted)
+        allow_origins(app, rules.settings.cors_origins, METHODS, otherwise=respond_unrouted)
     app.router.add_route("*", "/{path:.*}", respond_unrouted)
-    app[events.STREAM] = stream
     app.on_shutdown.append(lambda _: stream.close())
     app.on_shutdown.append(lambda _: gateway.video.end_viewers())
     return app
-
-
-def _build_document() -> dict[str, Any]:
-    # Imported here, since it takes memory and is rarely needed.
-    from gateway.api.openapi import build_document
-
-    return build_document(ROUTES)
-
-
-def _load_document() -> bytes:
-    return _encode_document()
-
-
-@functools.cache
-def _encode_document() -> bytes:
-    return json_text.dumps(_build_document()).encode()
 
 
 @contextlib.asynccontextmanager
@@ -298,17 +244,6 @@ async def _require_https(request: web.Request, handler: Handler) -> web.StreamRe
 async def _refuse_plain_http(request: web.Request) -> web.StreamResponse:
     forbidden = Forbidden(message("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port"))
     return problem_response(request, forbidden)
-
-
-def _screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        try:
-            screen(request)
-        except Problem as exc:
-            return problem_response(request, exc)
-        return await handler(request)
-
-    return handle
 
 
 async def _respond_unrouted(request: web.Request) -> web.StreamResponse:

@@ -249,3 +249,7 @@ def _format_event(event: Event, *, live: bool = False) -> bytes:
 
 def _format_notice(notice: ResumeNotice) -> bytes:
     return f"event: notice\ndata: {json_text.dumps(notice._asdict(), language=RESPONSE_LANGUAGE.get())}\n\n".encode()
+
+
+STREAM: Final = web.AppKey("event_stream", EventStream)
+"""All readers of an application's event stream."""

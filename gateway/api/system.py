@@ -1,8 +1,7 @@
-"""Health, status, the catalogue, and the documentation of the API."""
+"""Health, status, and the catalogue."""
 
 import asyncio
 import time
-from collections.abc import Callable
 
 from aiohttp import web
 
@@ -12,9 +11,6 @@ from gateway.api.route import DeclaredResponse, RequestContext, Route, json_resp
 from gateway.changed_settings import list_set_aside
 from gateway.outbox.model import Stats
 from gateway.protocol.catalogue import CATALOGUE
-
-DOCUMENT: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")
-"""Returns the OpenAPI document as JSON. It is made when somebody first asks for it, since that takes long."""
 
 
 async def healthz(_: RequestContext) -> web.StreamResponse:
@@ -54,17 +50,9 @@ async def catalogue(_: RequestContext) -> web.StreamResponse:
     return json_response({"endpoints": [endpoint.describe() for endpoint in CATALOGUE.endpoints]})
 
 
-async def openapi_json(context: RequestContext) -> web.StreamResponse:
-    """Return the OpenAPI document."""
-    body = await asyncio.to_thread(context.request.app[DOCUMENT])
-    return web.Response(body=body, content_type="application/json")
-
-
 ROUTES = (
     Route("GET", "/healthz", "Whether the gateway serves", healthz, None, any_host=True,
           responses={200: DeclaredResponse("It serves.", "Health")}),
-    Route("GET", "/openapi.json", "The OpenAPI document of the API", openapi_json, None,
-          responses={200: DeclaredResponse("This document.", "OpenApi")}, etag_ignores=()),
     Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos",
           responses={200: DeclaredResponse("The state of the gateway.", "Status")}),
     Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos",

@@ -15,7 +15,7 @@ import aiohttp
 
 from firmware_tools.language import message
 from gateway import RELEASED_AT
-from gateway.cloud.tls import CertificateDateError, make_tls_context
+from gateway.cloud.tls import CertificateDateError, check_ca_file, make_tls_context
 from gateway.errors import (
     CloudRefusedAccount,
     CloudRejectedCredentials,
@@ -85,7 +85,7 @@ class CloudClient:
         self._settings = settings
         self._url = settings.url
         self._timeout_s = timeout_s
-        self._context = make_tls_context(settings.ca_file, clock.now)
+        check_ca_file(settings.ca_file)
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -206,7 +206,9 @@ class CloudClient:
 
     def _get_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._context))
+            # At the first call: to read the system's roots takes a fifth of the time of a start.
+            context = make_tls_context(self._settings.ca_file, self.clock.now)
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
         return self._session
 
     def _learn_time_of(self, response: _HttpResponse) -> None:

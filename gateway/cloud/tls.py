@@ -64,6 +64,17 @@ def make_tls_context(ca_file: str, now: Callable[[], float] | None) -> CloudTlsC
     context.sslobject_class = _DatedConnection
     context.now = now
     context.load_default_certs()
+    _load_ca_file(context, ca_file)
+    context.verify_flags |= _NO_CHECK_TIME
+    return context
+
+
+def check_ca_file(ca_file: str) -> None:
+    """Raise `SettingsError` if the file is named and cannot be used."""
+    _load_ca_file(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
+
+
+def _load_ca_file(context: ssl.SSLContext, ca_file: str) -> None:
     if ca_file:
         try:
             context.load_verify_locations(Path(ca_file))
@@ -71,8 +82,6 @@ def make_tls_context(ca_file: str, now: Callable[[], float] | None) -> CloudTlsC
             raise SettingsError(
                 message("cloud.ca_file: {ca_file} holds no usable certificate: {reason}", ca_file=ca_file, reason=exc)
             ) from exc
-    context.verify_flags |= _NO_CHECK_TIME
-    return context
 
 
 def _validity(connection: Any) -> Validity:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.api.events import STREAM
+from gateway.api.stream import STREAM
 from gateway.console.page import ConsolePage, PageContext
 from gateway.events.cursor import ResumePoint
 from gateway.events.event import EventFilter

@@ -1,74 +1,17 @@
 """Adds the console to the web application of the gateway."""
 
-import hashlib
 from typing import Final
 
 from aiohttp import web
 
 from gateway.api.body_budget import BodyBudget
-from gateway.api.problems import problem_response
-from gateway.api.route import Screen, WebHandler
+from gateway.api.lazy_routes import LazyRoutes
+from gateway.api.route import Screen, screen_first
 from gateway.app import Gateway
-from gateway.console import (
-    access,
-    audit,
-    backup,
-    camera_actions,
-    camera_lens,
-    camera_page,
-    camera_picture,
-    camera_set_up,
-    cameras,
-    cards,
-    demonstration,
-    developer,
-    home,
-    live,
-    outbox,
-    restore,
-    set_up_progress,
-    shop_settings,
-    sign_in,
-    site_plan_list,
-    site_plan_progress,
-    site_plan_run,
-    today,
-)
-from gateway.console.camera_search import CameraSearch
-from gateway.console.examination import Examination
-from gateway.console.notices import Notices
-from gateway.console.page import HOME, ConsolePage, Site
-from gateway.console.set_up_draft import SetUpDrafts
 from gateway.console.simulated_store import SimulatedStoreControl
-from gateway.console.static_files import PREFIX
-from gateway.errors import Problem
 
-PAGES: Final[tuple[ConsolePage, ...]] = (
-    *home.PAGES,
-    *sign_in.PAGES,
-    *live.PAGES,
-    *cameras.PAGES,
-    *site_plan_progress.PAGES,
-    *site_plan_list.PAGES,
-    *site_plan_run.PAGES,
-    *demonstration.PAGES,
-    *camera_page.PAGES,
-    *camera_actions.PAGES,
-    *camera_picture.PAGES,
-    *camera_lens.PAGES,
-    *camera_set_up.PAGES,
-    *set_up_progress.PAGES,
-    *outbox.PAGES,
-    *today.PAGES,
-    *access.PAGES,
-    *cards.PAGES,
-    *shop_settings.PAGES,
-    *backup.PAGES,
-    *restore.PAGES,
-    *audit.PAGES,
-    *developer.PAGES,
-)
-"""Every page of the console."""
+PREFIX: Final = "/console"
+"""With what the paths of all pages begin."""
 
 
 def add_console(
@@ -79,44 +22,20 @@ def add_console(
     *,
     simulated_store: SimulatedStoreControl | None = None,
 ) -> None:
-    """Add every page, the static files, and the way from the address of the gateway to the first page.
+    """Add the console, which is imported when somebody opens a page, and the way to its first page.
 
     `simulated_store` is how the store is told to misbehave, where it is a simulated one.
     """
-    # Not the key itself, which signs tickets.
-    name = hashlib.sha256(b"console" + gateway.event_log.ticket_key).hexdigest()[:12]
-    drafts = SetUpDrafts()
-    gateway.provisioning.subscribe(drafts.note_job)
-    site = Site(gateway, Examination(), CameraSearch(), drafts, Notices(), f"session_{name}", simulated_store)
-    for page in PAGES:
-        handler = page.bind(site, budget, screen)
-        for method in page.methods:
-            app.router.add_route(method, f"/console/{page.path}", handler)
-    app.router.add_get(f"{PREFIX}{{name}}", _serve_static(site, screen))
-    for path in ("/", "/console"):
-        app.router.add_get(path, _lead_home(screen))
+
+    def add_pages(router: web.UrlDispatcher) -> None:
+        from gateway.console.pages import add_pages
+
+        add_pages(router, gateway, budget, screen, simulated_store)
+
+    for path in ("/", PREFIX):
+        app.router.add_get(path, screen_first(screen, _lead_home))
+    app.router.register_resource(LazyRoutes(PREFIX, add_pages))
 
 
-def _lead_home(screen: Screen) -> WebHandler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=302, headers={"Location": HOME})
-
-    return _screen_first(screen, handle)
-
-
-def _serve_static(site: Site, screen: Screen) -> WebHandler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return site.static_files.respond(request)
-
-    return _screen_first(screen, handle)
-
-
-def _screen_first(screen: Screen, handler: WebHandler) -> WebHandler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        try:
-            screen(request)
-            return await handler(request)
-        except Problem as exc:
-            return problem_response(request, exc)
-
-    return handle
+async def _lead_home(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=302, headers={"Location": f"{PREFIX}/"})

@@ -1,15 +1,12 @@
-"""Counters and histograms of the gateway: calls of the vendor by endpoint, result and latency, and events.
+"""What the gateway counts: calls of the vendor by endpoint, result and duration, and events."""
 
-Names follow Prometheus' conventions. Gauges, which are read from the gateway's state (cameras, outbox, clock), are in
-`gateway.api.metrics`.
-"""
-
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from dataclasses import dataclass, field
+from time import perf_counter, time
 from typing import Final, Literal, Protocol
-
-from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from gateway.errors import Problem
 from gateway.protocol.event_type import EVENT_TYPES
@@ -31,39 +28,58 @@ Side = Literal["camera", "cloud"]
 OnCall = Callable[[str, str, float], None]
 """Takes each call: the endpoint's path, `ok` or the code of the problem, and the duration in seconds."""
 
-_BUCKETS_S: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+BUCKETS_S: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""The upper bounds of the buckets in which durations are counted, in seconds."""
+
+
+@dataclass(slots=True)
+class Count:
+    """How often something happened."""
+
+    value: int = 0
+    """How often."""
+    since: float = field(default_factory=time)
+    """When counting began, in Unix seconds."""
+
+
+@dataclass(slots=True)
+class Durations:
+    """How long calls took."""
+
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+    """How many took at most each of `BUCKETS_S`, and more than the one before it; the last took longer than all."""
+    sum_s: float = 0.0
+    """The sum, in seconds."""
+    since: float = field(default_factory=time)
+    """When counting began, in Unix seconds."""
 
 
 class Metrics:
-    """The counters of one gateway, in a registry of their own."""
+    """What one gateway has counted. `gateway.api.metrics` shows it: Prometheus' own library takes 2 MB of memory."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._calls = Counter(
-            "sunmi_gateway_calls", "Calls to cameras and to the cloud, by result.",
-            ("side", "endpoint", "result"), registry=self.registry,
-        )  # fmt: skip
-        self._latency = Histogram(
-            "sunmi_gateway_call_duration_seconds", "How long calls to cameras and to the cloud took.",
-            ("side", "endpoint"), buckets=_BUCKETS_S, registry=self.registry,
-        )  # fmt: skip
-        self._events = Counter(
-            "sunmi_gateway_events", "Events recorded in the event log.", ("source", "type"), registry=self.registry
-        )
+        self.calls: defaultdict[tuple[Side, str, str], Count] = defaultdict(Count)
+        """Calls by side, endpoint and result."""
+        self.durations: defaultdict[tuple[Side, str], Durations] = defaultdict(Durations)
+        """How long calls took, by side and endpoint."""
+        self.events: defaultdict[tuple[str, str], Count] = defaultdict(Count)
+        """Recorded events by source and type."""
 
     def call_counter(self, side: Side) -> OnCall:
         """Return a function that counts the calls of one side."""
 
         def count_call(endpoint: str, result: str, seconds: float) -> None:
-            self._calls.labels(side, endpoint, result).inc()
-            self._latency.labels(side, endpoint).observe(seconds)
+            self.calls[side, endpoint, result].value += 1
+            durations = self.durations[side, endpoint]
+            durations.buckets[bisect_left(BUCKETS_S, seconds)] += 1
+            durations.sum_s += seconds
 
         return count_call
 
     def count_events(self, events: Iterable[CountedEvent]) -> None:
         """Count events. All unknown types count as one, since a report can name any type."""
         for event in events:
-            self._events.labels(event.source, event.type if event.type in EVENT_TYPES else "other").inc()
+            self.events[event.source, event.type if event.type in EVENT_TYPES else "other"].value += 1
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from yarl import URL
 
 from gateway.api import body_reader
 from gateway.api.hooks import MAX_BODY_BYTES
-from gateway.api.server import ROUTES
+from gateway.api.route_table import list_routes
 from gateway.simulator.camera import SimulatedCamera
 
 FORM = "multipart/form-data; boundary=x"
@@ -53,7 +53,7 @@ def calls(sn: str) -> Iterator[tuple[str, str, bool]]:
     """Yield method and path of every route that may have a body, and whether it reads one."""
     names = {"{sn}": sn, "{type}": "device", "{action}": "getInfo", "{path:.+}": "nothing/there", "{name}": "no one"}
     names |= {"{outbox_id}": "1", "{id}": "1"}
-    for route in ROUTES:
+    for route in list_routes():
         path = route.path
         for placeholder, name in names.items():
             path = path.replace(placeholder, name)

@@ -16,7 +16,7 @@ import pytest
 from firmware_tools.language import Language
 from gateway.api.docs.reference import ApiReference
 from gateway.api.openapi import build_document
-from gateway.api.server import ROUTES
+from gateway.api.route_table import list_routes
 from gateway.app import Gateway
 from gateway.errors import list_problem_types
 from gateway.events.webhooks.attempt import create_secret, sign_body
@@ -26,7 +26,7 @@ from gateway.simulator.camera import SimulatedCamera
 from tests.api.conftest import Rest
 
 MAX_PAGE_BYTES = 300_000
-DOCUMENT = build_document(ROUTES)
+DOCUMENT = build_document(list_routes())
 REFERENCE = ApiReference(lambda: DOCUMENT)
 PAGES = ["", "event-types", "problems", *REFERENCE.sections]
 

@@ -9,7 +9,7 @@ from playwright.async_api import Browser
 
 from gateway.api.docs.reference import ApiReference
 from gateway.api.openapi import build_document
-from gateway.api.server import ROUTES
+from gateway.api.route_table import list_routes
 from tests.console.conftest import browser  # noqa: F401  a fixture
 from tests.console.walk import DESKTOP, PHONE, begin
 
@@ -18,7 +18,7 @@ MAX_PAGE_BYTES: Final = 60_000
 KINDS: Final = ["?q=order", "/problems", "/cloud-order", "/flow"]
 """A page of each kind; the large ones consist of the same parts."""
 PAGES: Final = ["", "/event-types", "/problems"] + [
-    f"/{key}" for key in ApiReference(lambda: build_document(ROUTES)).sections
+    f"/{key}" for key in ApiReference(lambda: build_document(list_routes())).sections
 ]
 
 

@@ -16,7 +16,7 @@ from gateway.api.auth import authenticate_socket
 from gateway.api.body_budget import BodyBudget
 from gateway.api.openapi import build_document
 from gateway.api.route import Route
-from gateway.api.server import ROUTES
+from gateway.api.route_table import list_routes
 from gateway.app import Gateway
 from gateway.errors import (
     CameraUnreachable,
@@ -35,6 +35,7 @@ from tests.api.conftest import Rest
 NAMES = {"{type}": "device", "{action}": "getInfo", "{path:.+}": "openapi/order/update", "{name}": "till 7",
     "{section}": "problems", "{file}": "docs.css", "{moment}": "before"}  # fmt: skip
 ORDER = {"order_list": [{"order_no": "1", "received_amount": 5}]}
+ROUTES = list_routes()
 DOCUMENT = build_document(ROUTES)
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from gateway.api.openapi import build_document, local_path
-from gateway.api.server import ROUTES
+from gateway.api.route_table import list_routes
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 from gateway.simulator.store import SimulatedStore
 
-DOCUMENT = build_document(ROUTES)
+DOCUMENT = build_document(list_routes())
 QUEUED = [endpoint for endpoint in CATALOGUE.endpoints if endpoint.relay is not None]
 PATH = "/api/v1/cloud/order/update"
 

@@ -3,7 +3,7 @@
 from playwright.async_api import Browser, expect
 
 from gateway.audit.change import NewChange
-from gateway.console.site import PAGES
+from gateway.console.pages import PAGES
 from tests.console.conftest import Console, open_browser_session
 
 HOSTILE = '"><script>document.title=1</script>'

@@ -1,6 +1,6 @@
 """Which methods the addresses of the console respond to."""
 
-from gateway.console.site import PAGES
+from gateway.console.pages import PAGES
 from tests.console.conftest import Console
 
 

@@ -11,7 +11,8 @@ from yarl import URL
 
 from gateway.api.server import serve
 from gateway.app import Gateway
-from gateway.console.site import PAGES, add_console
+from gateway.console.pages import PAGES
+from gateway.console.site import add_console
 from gateway.settings import load_settings
 from gateway.simulator.ports import find_free_port
 from gateway.simulator.store import SimulatedStore

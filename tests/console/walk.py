@@ -7,7 +7,7 @@ from typing import Final
 
 from playwright.async_api import Browser, BrowserContext, Page, Request, Response
 
-from gateway.console.site import PAGES
+from gateway.console.pages import PAGES
 
 PHONE: Final = {"width": 390, "height": 844}
 DESKTOP: Final = {"width": 1440, "height": 900}

@@ -38,12 +38,12 @@ DECLARATION = """
 """
 DERIVED = """
 from gateway.api.openapi import build_document
-from gateway.api.server import ROUTES
+from gateway.api.route_table import list_routes
 from gateway.outbox.batching import split
 from gateway.protocol.catalogue import CATALOGUE
 
-assert "/api/v1/cloud/coupon/update" in {route.path for route in ROUTES}
-assert "202" in build_document(ROUTES)["paths"]["/api/v1/cloud/coupon/update"]["post"]["responses"]
+assert "/api/v1/cloud/coupon/update" in {route.path for route in list_routes()}
+assert "202" in build_document(list_routes())["paths"]["/api/v1/cloud/coupon/update"]["post"]["responses"]
 call = CATALOGUE.get("cloud", "coupon/update").encode({"shop_id": "1", "coupon_list": [{"coupon_no": "C1"}]})
 assert [item.reference for item in split(call)[1]] == ["C1"]
 """

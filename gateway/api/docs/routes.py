@@ -1,10 +1,10 @@
-"""`/docs`: the API reference over HTTP, with its style sheet and script as files."""
+"""The documentation of the API: the OpenAPI document, and `/docs`, its pages with their style sheet and script."""
 
 import asyncio
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -12,11 +12,12 @@ from pydantic import Field
 from firmware_tools.language import Language, message
 from gateway.api.compression import CompressedContent
 from gateway.api.docs.reference import ApiReference
+from gateway.api.openapi import build_document
 from gateway.api.query import Query, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route
+from gateway.api.route_table import list_routes
 from gateway.errors import NotFound
-
-REFERENCE: web.AppKey[ApiReference] = web.AppKey("api_reference", ApiReference)
+from gateway.protocol import json_text
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _STATIC: Final = {"docs.css": "text/css", "docs.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -46,6 +47,12 @@ class DocsSearchQuery(DocsQuery):
     )
 
 
+async def openapi_json(_: RequestContext) -> web.StreamResponse:
+    """Return the OpenAPI document."""
+    # In a thread: the first time it takes long.
+    return web.Response(body=await asyncio.to_thread(_encode_document), content_type="application/json")
+
+
 async def docs_page(context: RequestContext) -> web.StreamResponse:
     """Return the first page of the reference."""
     query = read_query(context.request.query, DocsSearchQuery)
@@ -71,8 +78,23 @@ def _read_file(name: str) -> CompressedContent:
     return CompressedContent.compress(files("gateway.api.docs").joinpath("static", name).read_bytes())
 
 
+@cache
+def _build_document() -> dict[str, Any]:
+    return build_document(list_routes())
+
+
+@cache
+def _encode_document() -> bytes:
+    return json_text.dumps(_build_document()).encode()
+
+
+@cache
+def _get_reference() -> ApiReference:
+    return ApiReference(_build_document)
+
+
 async def _respond(context: RequestContext, page: str, query: DocsQuery, search: str = "") -> web.Response:
-    request, reference = context.request, context.request.app[REFERENCE]
+    request, reference = context.request, _get_reference()
     if not reference.has_page(page):
         raise NotFound(message("the reference has no page {page!r}; /docs lists what there is", page=page))
     chosen = query.lang or ""
@@ -90,6 +112,8 @@ def _find_address(request: web.Request) -> str:
 
 
 ROUTES = (
+    Route("GET", "/openapi.json", "The OpenAPI document of the API", openapi_json, None,
+          responses={200: DeclaredResponse("This document.", "OpenApi")}, etag_ignores=()),
     Route("GET", "/docs", "The API reference as pages", docs_page, None,
           responses=_PAGE, query=DocsSearchQuery, etag_ignores=()),
     Route("GET", "/docs/{section}", "A page of the API reference: a group of calls, `event-types` or `problems`",

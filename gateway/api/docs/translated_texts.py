@@ -8,7 +8,7 @@ from gateway.api.docs.operations import OperationPage, StatusDescription
 from gateway.api.docs.reference import ApiReference, list_problems
 from gateway.api.docs.text_format import list_units
 from gateway.api.openapi import build_document
-from gateway.api.server import ROUTES
+from gateway.api.route_table import list_routes
 from gateway.api.validation import RequestModel, list_required_fields
 from gateway.errors import VendorRefused
 
@@ -18,7 +18,7 @@ _FILLED_IN: Final = ("shop_id", "sunmi_shop_no")
 
 def list_reference_texts() -> set[str | tuple[str, str]]:
     """Return the texts about the gateway's own calls, events and problems. What is the vendor's stays as it is."""
-    document = build_document(ROUTES)
+    document = build_document(list_routes())
     reference = ApiReference(lambda: document)
     texts: set[str | tuple[str, str]] = set(list_units(document["info"]["description"]))
     texts.add(document["info"]["title"])
