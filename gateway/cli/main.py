@@ -1,5 +1,6 @@
 """The command line: its commands, and the options that all of them have."""
 
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from gateway.cli.command import CommandContext
 from gateway.cli.encoding import replace_unencodable
 from gateway.runtime import logs
 
+_COLLECTION_THRESHOLD: Final = 10_000
+"""How many new objects start a garbage collection."""
 _GLOBAL_FLAGS: Final = ("--json", "--no-input")
 """Flags that may stand after any command."""
 _MODULES: Final = {
@@ -72,6 +75,9 @@ def cli(context: click.Context, config: str | None, json: bool, no_input: bool) 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
+    # Modules stay, and requests create hardly any reference cycles. With Python's default a tenth of a start and a
+    # seventh of the time of requests go into searching them for cycles.
+    gc.set_threshold(_COLLECTION_THRESHOLD)
     replace_unencodable()
     given = list(sys.argv[1:] if arguments is None else arguments)
     end = given.index("--") if "--" in given else len(given)

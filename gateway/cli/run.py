@@ -23,8 +23,6 @@ from gateway.storage.state_replacement import finish_replacement, has_stage
 
 _HEALTH_INTERVAL_S: Final = 30.0
 _HEALTH_TIMEOUT_S: Final = 10.0
-_COLLECTION_THRESHOLD: Final = 10_000
-"""How many new objects start a garbage collection."""
 
 
 @click.command()
@@ -53,11 +51,8 @@ async def _serve(context: CommandContext) -> None:
             async with manager.ready(lambda: _request_health(gateway), f"It {serves}"):
                 _watch(gateway, manager)
                 await gateway.start(port=port_of(urls[0]), https_port=settings.server.https_port)
-                # Objects that exist now stay for good, and requests create hardly any reference cycles. With Python's
-                # defaults a seventh of the time goes into searching both for cycles.
-                gc.collect()
+                # What exists now stays for good, so no collection need search it.
                 gc.freeze()
-                gc.set_threshold(_COLLECTION_THRESHOLD)
                 if manager.restarts_service:
                     gateway.restart = stop.set
                 async with FirstSignIn(gateway):

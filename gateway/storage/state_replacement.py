@@ -93,11 +93,6 @@ class ReplacementOutcome:
     """Whether the audit log has it."""
 
 
-_PLANS: Final = TypeAdapter(Plan)
-_WAITING_STATES: Final = TypeAdapter(WaitingState)
-_OUTCOMES: Final = TypeAdapter(ReplacementOutcome)
-
-
 def list_state(directory: Path) -> list[Path]:
     """Return what belongs to the state in a directory, and is moved aside with it. Raises `OSError`."""
     others = {*PROCESS_FILES, STAGE_FOLDER, _NEW_STAGE, OUTCOME_FILE}
@@ -135,7 +130,7 @@ def save_waiting(directory: Path, state: WaitingState) -> None:
 
 def load_waiting(directory: Path) -> WaitingState | None:
     """Return the state that waits in a directory; None if there is none, or its description is damaged."""
-    return _load(directory / STAGE_FOLDER / _WAITING, _WAITING_STATES)
+    return _load(directory / STAGE_FOLDER / _WAITING, WaitingState)
 
 
 def save_outcome(directory: Path, outcome: ReplacementOutcome) -> None:
@@ -145,7 +140,7 @@ def save_outcome(directory: Path, outcome: ReplacementOutcome) -> None:
 
 def load_outcome(directory: Path) -> ReplacementOutcome | None:
     """Return what became of the last state that waited for a start; None if there is nothing to say."""
-    return _load(directory / OUTCOME_FILE, _OUTCOMES)
+    return _load(directory / OUTCOME_FILE, ReplacementOutcome)
 
 
 def replace_state(directory: Path) -> Path | None:
@@ -214,7 +209,7 @@ def _make_plan(directory: Path) -> Plan:
 def _load_plan(directory: Path) -> Plan | None:
     """Return the plan that is being carried out. Raises `OSError` and `ValidationError`: nothing can be done then."""
     try:
-        return _PLANS.validate_json((directory / STAGE_FOLDER / _PLAN).read_bytes())
+        return TypeAdapter(Plan).validate_json((directory / STAGE_FOLDER / _PLAN).read_bytes())
     except FileNotFoundError:
         return None
 
@@ -307,11 +302,11 @@ def _give_to_owner(directory: Path, path: Path) -> None:
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-def _load(file: Path, models: TypeAdapter[_Model]) -> _Model | None:
+def _load(file: Path, model: type[_Model]) -> _Model | None:
     """Return what a file says; None if there is no such file. One that is damaged counts as none."""
     try:
         with file.open("rb") as stream:
-            return models.validate_json(stream.read(_MAX_BYTES))
+            return TypeAdapter(model).validate_json(stream.read(_MAX_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as exc:
