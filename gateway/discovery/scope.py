@@ -1,6 +1,7 @@
 """The networks that a scan may use, and the addresses in them that it tries."""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -78,16 +79,7 @@ class ScanScope:
         A host name is looked up, unless only loopback may be used: the query would leave the machine.
         """
         name, _, own_port = address.partition(":")
-        name = "127.0.0.1" if name == "localhost" else name
-        flags = socket.AI_NUMERICHOST if self.loopback_only else 0
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET, flags=flags)
-        except (OSError, UnicodeError) as exc:
-            reason = exc if isinstance(exc, OSError) else message("it is no host name")
-            raise ValueError(
-                message("{address}: cannot be looked up: {reason}", address=address, reason=reason)
-            ) from exc
-        host = str(found[0][4][0])
+        host = await self._look_up("127.0.0.1" if name == "localhost" else name, address)
         interface = find_interface(self.interfaces, host)
         if interface is None and self.loopback_only:
             raise ValueError(
@@ -96,6 +88,19 @@ class ScanScope:
                 )
             )
         return Target(host, int(own_port) if own_port else port, interface, found_by)
+
+    async def _look_up(self, name: str, address: str) -> str:
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.IPv4Address(name))  # nearly always, and without a thread
+        flags = socket.AI_NUMERICHOST if self.loopback_only else 0
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET, flags=flags)
+        except (OSError, UnicodeError) as exc:
+            reason = exc if isinstance(exc, OSError) else message("it is no host name")
+            raise ValueError(
+                message("{address}: cannot be looked up: {reason}", address=address, reason=reason)
+            ) from exc
+        return str(found[0][4][0])
 
     async def resolve_targets(
         self, addresses: Iterable[str], port: int, found_by: FoundBy, *, until: float
