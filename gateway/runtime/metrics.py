@@ -33,7 +33,7 @@ BUCKETS_S: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 @dataclass(slots=True)
-class Count:
+class Tally:
     """How often something happened."""
 
     value: int = 0
@@ -58,11 +58,11 @@ class Metrics:
     """What one gateway has counted. `gateway.api.metrics` shows it: Prometheus' own library takes 2 MB of memory."""
 
     def __init__(self) -> None:
-        self.calls: defaultdict[tuple[Side, str, str], Count] = defaultdict(Count)
+        self.calls: defaultdict[tuple[Side, str, str], Tally] = defaultdict(Tally)
         """Calls by side, endpoint and result."""
         self.durations: defaultdict[tuple[Side, str], Durations] = defaultdict(Durations)
         """How long calls took, by side and endpoint."""
-        self.events: defaultdict[tuple[str, str], Count] = defaultdict(Count)
+        self.events: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
         """Recorded events by source and type."""
 
     def call_counter(self, side: Side) -> OnCall:
