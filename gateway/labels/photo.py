@@ -15,8 +15,10 @@ RED: Final = 2
 """Its place in the palette, where the label has red."""
 MAX_PHOTO_BYTES: Final = 10_000_000
 """No photo is larger."""
-MAX_PHOTO_PIXELS: Final = 40_000_000
-"""Nor has one more pixels."""
+MAX_PHOTO_PIXELS: Final = 25_000_000
+"""No photo has more pixels."""
+MAX_DECODED_PIXELS: Final = 8_000_000
+"""A JPEG is decoded smaller at once; what has more pixels even so would fill a small computer's memory."""
 
 
 def make_canvas(width: int, height: int, *, has_red: bool) -> Image.Image:
@@ -37,13 +39,15 @@ def dither_photo(photo: bytes, width: int, height: int, *, has_red: bool) -> Ima
         with Image.open(io.BytesIO(photo), formats=("JPEG", "PNG")) as image:
             if image.width * image.height > MAX_PHOTO_PIXELS:
                 return None
-            image.draft("RGB", (2 * width, 2 * height))  # a JPEG is decoded smaller at once
+            image.draft("RGB", (2 * width, 2 * height))
+            if image.width * image.height > MAX_DECODED_PIXELS:
+                return None
             upright = ImageOps.exif_transpose(image)
-            with_alpha = upright.convert("RGBA")
+            picture = upright.convert("RGBA")
     except Exception:  # what a damaged file makes of a decoder has many types
         return None
-    white = Image.new("RGBA", with_alpha.size, "white")
-    flat = Image.alpha_composite(white, with_alpha).convert("RGB")
-    if flat.width > width or flat.height > height:
-        flat = ImageOps.contain(flat, (width, height), Image.Resampling.LANCZOS)
+    if picture.width > width or picture.height > height:
+        picture = ImageOps.contain(picture, (width, height), Image.Resampling.LANCZOS)
+    white = Image.new("RGBA", picture.size, "white")
+    flat = Image.alpha_composite(white, picture).convert("RGB")
     return flat.quantize(palette=make_canvas(1, 1, has_red=has_red), dither=Image.Dither.FLOYDSTEINBERG)

@@ -1,5 +1,6 @@
 """Texts that fit their boxes: smaller, then in several lines, then shortened with an ellipsis. Nothing is cut."""
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ _STROKE_SIZE: Final = 40
 _FIRST_IDEOGRAPH: Final = 0x2E80
 _NOT_FIRST: Final = frozenset("，。、；：？！）》」』】〉”\u2019…·,.;:?!)]}%℃ー々~\uff5e")
 _NOT_LAST: Final = frozenset("（《「『【〈“\u2018([{¥$€£")
+_MAX_MEASURED: Final = 2048
+"""How many lines are remembered: fitting, aligning and drawing ask for the same ones."""
 _LINE_BREAK: Final = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 
 
@@ -82,6 +85,7 @@ def _clean(text: str) -> Iterator[str]:
             yield sign
 
 
+@functools.lru_cache(maxsize=_MAX_MEASURED)
 def measure(fonts: Fonts, text: str, size: int, *, bold: bool = False) -> Ink:
     """Return the pixels that one line covers."""
     stroke, shift = _choose_strokes(size, bold=bold)

@@ -184,7 +184,7 @@ def test_what_is_no_price_is_refused_by_field(price: str, fonts: Fonts) -> None:
 
 
 def test_a_missing_price_is_refused(fonts: Fonts) -> None:
-    with pytest.raises(LabelNotDrawable, match="^price: is required"):
+    with pytest.raises(LabelNotDrawable, match=r"^price: is required"):
         draw_label(load_included_templates()["price"], SMALL, replace(WATER, price=None), fonts)
 
 
@@ -297,6 +297,20 @@ def test_a_finished_picture_stays_as_it_is(fonts: Fonts) -> None:
     for model in LABEL_MODELS.values():
         picture = draw_label(load_included_templates()["promotion"], model, OIL, fonts)
         assert draw_photo(picture.png, model).pixel_hash == picture.pixel_hash
+
+
+def test_a_photo_that_would_fill_the_memory_is_refused() -> None:
+    file = io.BytesIO()
+    Image.new("1", (6000, 5000)).save(file, "PNG")
+    assert len(file.getvalue()) < 10_000
+    with pytest.raises(LabelNotDrawable, match="picture"):
+        draw_photo(file.getvalue(), SMALL)
+
+
+def test_what_is_transparent_is_white() -> None:
+    file = io.BytesIO()
+    Image.new("RGBA", (400, 300), (0, 0, 0, 0)).save(file, "PNG")
+    assert open_picture(draw_photo(file.getvalue(), SMALL)).getcolors() == [(212 * 104, 0)]
 
 
 def test_a_photo_in_a_box_and_one_that_is_damaged(fonts: Fonts) -> None:

@@ -1,15 +1,19 @@
 """Template files: tolerantly read, and every mistake named by file, box and key."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
+from gateway.labels.boxes import Box
 from gateway.labels.content import ProductContent
 from gateway.labels.draw import draw_label
 from gateway.labels.fonts import Fonts
 from gateway.labels.layout import PlacedBox
 from gateway.labels.models import LABEL_MODELS
+from gateway.labels.price import PriceFormat
 from gateway.labels.template import (
     MAX_TEMPLATE_BYTES,
     TEMPLATE_FOLDER,
@@ -160,6 +164,17 @@ def test_a_hostile_file_is_refused(content: bytes, reason: str) -> None:
     with pytest.raises(InvalidTemplate) as caught:
         parse_template(content, "shop.toml")
     assert any(reason in f"{one.parameter} {one.reason}" for one in caught.value.field_errors), caught.value
+
+
+def test_every_key_is_documented_and_the_example_is_valid() -> None:
+    document = (TEMPLATE_FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    for kind in get_args(get_args(Box)[0]):
+        for key in kind.model_fields:
+            assert f"`{key}`" in document or key == "kind", key
+    example = document.partition("```toml\n")[2].partition("```")[0]
+    template = parse_template(example.encode(), "example.toml")
+    assert list(template.layouts) == ["SL121", "SL126+"]
+    assert all(f"{key} = " in example for key in PriceFormat.model_fields)
 
 
 def test_a_file_that_is_missing_is_refused() -> None:
