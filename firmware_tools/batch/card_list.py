@@ -1,16 +1,24 @@
 """The list of the cards of a batch, checked as a whole before anything is written."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from firmware_tools.batch.known_cameras import KnownCamera, find_known
 from firmware_tools.card import CameraModel, CardSpec, FirmwareChannel, FirmwarePath
 from firmware_tools.errors import InvalidInput
 from firmware_tools.firmware import Firmware, load_firmware, parse_sha256
 from firmware_tools.language import message
 from firmware_tools.mac import Mac
 from firmware_tools.progress import ProgressReporter
-from firmware_tools.spreadsheet import InvalidCell, SpreadsheetColumn, SpreadsheetRow, read_spreadsheet
+from firmware_tools.spreadsheet import (
+    InvalidCell,
+    Spreadsheet,
+    SpreadsheetColumn,
+    SpreadsheetError,
+    SpreadsheetRow,
+    read_spreadsheet,
+)
 
 CARD_LIST_COLUMNS = (
     SpreadsheetColumn(
@@ -67,12 +75,18 @@ class CardList:
 
 
 def read_card_list(
-    path: Path, progress: ProgressReporter, *, force_firmware: bool = False, defaults: Mapping[str, str] | None = None
+    path: Path,
+    progress: ProgressReporter,
+    *,
+    force_firmware: bool = False,
+    defaults: Mapping[str, str] | None = None,
+    known: Mapping[str, KnownCamera] | None = None,
 ) -> CardList:
     """Read a list of cards with the columns mac, model, firmware; and optionally channel, version, sha256, mode.
 
     The path of a firmware is relative to the folder of the list. `defaults` are the texts of columns that the list
-    lacks, and of cells that are empty: a site plan names neither model nor firmware.
+    lacks, and of cells that are empty: a site plan names neither model nor firmware. `known` are the cameras of a
+    gateway, by which the MAC address and the model of a row are found that has a serial number.
 
     Raises:
         InvalidInput: something is wrong; the message names every line that is.
@@ -80,18 +94,48 @@ def read_card_list(
 
     """
     given = dict(defaults or {})
-    columns = tuple(replace(one, is_required=one.is_required and one.name not in given) for one in CARD_LIST_COLUMNS)
-    sheet = read_spreadsheet(path, columns)
+    sheet = _read_sheet(path, {*given, *(() if known is None else ("model",))})
     rows = [
-        replace(row, cells={**row.cells, **{name: row.cells[name] or text for name, text in given.items()}})
+        replace(row, cells=_complete(row.cells, given, known or {}))
         for row in sheet.rows
         if row.cells["sn"].casefold() not in _DEFAULT_ROWS
     ]
     sheet = replace(sheet, rows=tuple(rows))
     if not sheet.rows:
         raise InvalidInput(message("{path}: the list is empty: there are headings, but no cards", path=path))
-    parser = _CardParser(path.parent, progress, force_firmware=force_firmware)
+    parser = _CardParser(path.parent, progress, known, force_firmware=force_firmware)
     return CardList(sheet.parse_rows(parser.parse), sheet.describe())
+
+
+def _read_sheet(path: Path, given: Collection[str]) -> Spreadsheet:
+    """Read the list; the columns that are given otherwise may be missing, and that of MAC addresses in a site plan."""
+
+    def read(optional: Collection[str], required: str = "") -> Spreadsheet:
+        return read_spreadsheet(
+            path,
+            [
+                replace(one, is_required=one.name == required or (one.is_required and one.name not in optional))
+                for one in CARD_LIST_COLUMNS
+            ],
+        )
+
+    try:
+        return read(given)
+    except SpreadsheetError as error:
+        if "mac" not in {one.column for one in error.errors}:
+            raise
+        try:
+            return read({*given, "mac"}, "sn")
+        except SpreadsheetError as other:
+            raise (error if "sn" in {one.column for one in other.errors} else other) from None
+
+
+def _complete(cells: Mapping[str, str], given: Mapping[str, str], known: Mapping[str, KnownCamera]) -> dict[str, str]:
+    """Return the cells of a row with what is known of its camera, and with what is given for all."""
+    camera = find_known(known, cells["sn"])
+    found = {"mac": cells["mac"] or camera.mac, "model": cells["model"] or camera.model}
+    completed = {**cells, **found}
+    return {**completed, **{name: completed[name] or text for name, text in given.items()}}
 
 
 def find_shared_labels(cards: list[ListedCard]) -> list[str]:
@@ -109,16 +153,28 @@ def find_shared_labels(cards: list[ListedCard]) -> list[str]:
 class _CardParser:
     """Parses the rows of one list; loads each firmware once, and knows the cameras of earlier rows."""
 
-    def __init__(self, folder: Path, progress: ProgressReporter, *, force_firmware: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        progress: ProgressReporter,
+        known: Mapping[str, KnownCamera] | None,
+        *,
+        force_firmware: bool,
+    ) -> None:
         self._folder, self._progress, self._force_firmware = folder, progress, force_firmware
+        self._known = known
         self._firmwares: dict[str, tuple[Firmware, bytes]] = {}
         self._lines_by_mac: dict[Mac, int] = {}
 
     def parse(self, row: SpreadsheetRow) -> ListedCard:
         """Parse one row; raise `InvalidInput` if something in it is wrong."""
         with row.cell("mac") as mac_text:
-            mac = Mac.parse(mac_text)
+            mac = self._parse_mac(mac_text, row.cells["sn"])
         with row.cell("model") as model:
+            if not model and self._known is not None:
+                raise InvalidInput(
+                    message("the model of the camera is not known: give it in a column model, or with --model")
+                )
             CameraModel.parse(model)
         with row.cell("channel") as channel:
             FirmwareChannel.parse(channel)
@@ -141,6 +197,26 @@ class _CardParser:
         if first_line != row.line:
             raise InvalidCell("mac", message("the camera {mac} is already in line {line}", mac=mac, line=first_line))
         return ListedCard(row.line, spec, firmware, sha256, row.cells["name"], row.cells["place"])
+
+    def _parse_mac(self, text: str, sn: str) -> Mac:
+        """Return the MAC address of a row, which is that of its serial number where that is known."""
+        if not text and sn and self._known is None:
+            raise InvalidInput(
+                message(
+                    "the row of the camera {sn} has no MAC address, of which the card's label is made: it stands on "
+                    "the camera; or give --cameras with what `sunmi-gateway cameras list --json` has written",
+                    sn=sn,
+                )
+            )
+        if not text and sn:
+            raise InvalidInput(
+                message("the gateway does not know the MAC address of the camera {sn}: it stands on the camera", sn=sn)
+            )
+        mac = Mac.parse(text)
+        other = find_known(self._known or {}, sn).mac
+        if other and Mac.parse(other) != mac:
+            raise InvalidInput(message("the camera {sn} has the MAC address {mac}", sn=sn, mac=other))
+        return mac
 
     def _load_firmware(self, name: str) -> tuple[Firmware, bytes]:
         """Return the firmware of this name and its SHA-256."""

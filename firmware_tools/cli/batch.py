@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from firmware_tools.batch.card_list import find_shared_labels, read_card_list
+from firmware_tools.batch.known_cameras import read_known_cameras
 from firmware_tools.batch.report import BatchReport, CardState
 from firmware_tools.batch.run import make_cards, make_images
 from firmware_tools.cli.drives import confirm_erasing
@@ -33,6 +34,13 @@ from firmware_tools.size import parse_size, round_card_size
 @click.option("--check-capacity", is_flag=True, help="First find out whether each card is as large as it claims.")
 @click.option("--firmware", metavar="FILE", help="The firmware of cards whose row names none, as in a site plan.")
 @click.option("--model", metavar="MODEL", help="The model of cameras whose row names none: FM010 or FM020.")
+@click.option(
+    "--cameras",
+    "cameras_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What `sunmi-gateway cameras list --json` has written: finds MAC address and model by serial number.",
+)
 @with_force_firmware
 @with_max_size
 @click.argument("list_file", metavar="CSV", type=click.Path(path_type=Path))
@@ -49,12 +57,14 @@ def batch(
     check_capacity: bool,
     firmware: str | None,
     model: str | None,
+    cameras_file: Path | None,
     force_firmware: bool,
     max_size: str | None,
 ) -> None:
     """Make all cards of a list with the columns mac, model, firmware. Run it again to go on where it stopped.
 
-    The list of a site plan is taken too, with --firmware and --model; labels have the names and places of its cameras.
+    The list of a site plan is taken too, with --firmware, and --model or a column model; labels have the names and
+    places of its cameras. Where it has serial numbers alone, give --cameras, too.
     """
     if (images is None) == (drive_name is None):
         raise click.UsageError(localize(message("give --images FOLDER, or --drive DRIVE")))
@@ -65,7 +75,8 @@ def batch(
     card_size = round_card_size(parse_size(size)) if size else 0
     file = None if firmware is None else str(Path(firmware).absolute())
     defaults = {name: text for name, text in (("firmware", file), ("model", model)) if text}
-    card_list = read_card_list(list_file, console, force_firmware=force_firmware, defaults=defaults)
+    known = None if cameras_file is None else read_known_cameras(cameras_file)
+    card_list = read_card_list(list_file, console, force_firmware=force_firmware, defaults=defaults, known=known)
     console.print_message(card_list.description)
     cards = card_list.cards
     report = BatchReport.resume(images or report_folder or list_file.with_name(f"{list_file.stem}-report"), cards)

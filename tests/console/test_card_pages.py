@@ -1,7 +1,9 @@
 """The guide to firmware cards."""
 
+from markupsafe import escape
 from playwright.async_api import Browser, expect
 
+from gateway.shop.plan_reader import read_document
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console, open_browser_session
 from tests.search import find
@@ -38,3 +40,20 @@ async def test_the_steps_are_in_the_language_of_the_person(console: Console) -> 
     _, html = await console.get("shop/cards?mac=0C:25:76:0A:1B:2C", headers={"Accept-Language": "zh-CN"})
     assert "SUNMI-1B2C" in html
     assert "存储卡" in html
+
+
+async def test_each_card_has_the_name_and_the_place_of_its_camera(console: Console, store: SimulatedStore) -> None:
+    await find(console.gateway, store.cameras)
+    camera = console.gateway.registry.get(store.cameras[0].sn)
+    rows = ({"sn": camera.sn, "place": HOSTILE}, {"mac": "0C:25:76:99:1B:2C", "name": "New one", "place": "aisle 7"})
+    await console.gateway.shop.replace(read_document({"cameras": rows}, console.gateway.settings.provisioning))
+    await console.sign_in("installer")
+    try:
+        _, html = await console.get("shop/cards", params={"mac": camera.mac})
+    finally:
+        await console.gateway.shop.delete()
+    steps = html.partition('id="steps"')[2]
+    assert f"{escape(camera.name or camera.sn)} · {escape(HOSTILE)}" in steps
+    assert "<strong>New one</strong> aisle 7" in html
+    assert "0C:25:76:99:1B:2C · not found yet" in html
+    assert "<script>document" not in html

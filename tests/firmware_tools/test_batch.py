@@ -13,6 +13,7 @@ import pytest
 
 from firmware_tools import command_language
 from firmware_tools.batch.card_list import find_shared_labels, read_card_list
+from firmware_tools.batch.known_cameras import KnownCamera, read_known_cameras
 from firmware_tools.batch.report import BatchReport, CardState
 from firmware_tools.batch.run import make_cards, make_images
 from firmware_tools.block_device import open_block_device
@@ -58,6 +59,65 @@ def test_a_card_list_is_read(write_list: Callable[[str], Path], firmware_sha256:
     assert find_shared_labels(cards) == [
         "0C:25:76:0A:1B:2D and FF:25:76:0A:1B:2D have the same label SUNMI-1B2D: keep their cards apart"
     ]
+
+
+KNOWN = {
+    "cameras": [
+        {"sn": "FM1", "mac": "0c:25:76:0a:1b:2c", "model": "FM020"},
+        {"sn": "FM2", "mac": None, "model": "FM010"},
+        {"sn": "FM3", "mac": "0c:25:76:0a:1b:2e", "model": None},
+    ]
+}
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> dict[str, KnownCamera]:
+    file = tmp_path / "cameras.json"
+    file.write_text(json.dumps(KNOWN))
+    return read_known_cameras(file)
+
+
+def test_a_row_with_a_serial_number_alone_is_named_or_found(
+    write_list: Callable[[str], Path], firmware_file: Path, known: dict[str, KnownCamera]
+) -> None:
+    defaults = {"firmware": str(firmware_file.absolute()), "model": "FM010"}
+    for plan in ("sn,name\nfm1,Door\nFM3,Till\n", "sn,mac,name\nfm1,,Door\nFM3,,Till\n"):
+        file = write_list(plan)
+        with pytest.raises(InvalidInput, match="line 2, column mac: the row of the camera fm1 has no MAC address"):
+            read_card_list(file, NullProgress(), defaults=defaults)
+        cards = read_card_list(file, NullProgress(), defaults=defaults, known=known).cards
+        assert [(str(card.spec.mac), card.spec.model, card.name) for card in cards] == [
+            ("0C:25:76:0A:1B:2C", "FM020", "Door"),
+            ("0C:25:76:0A:1B:2E", "FM010", "Till"),
+        ]
+    unknown = write_list("sn,mac,model\nFM2,,\nFM9,,\nFM1,0c25760a1b2f,SS\nFM3,,\n")
+    with pytest.raises(InvalidInput) as failed:
+        read_card_list(unknown, NullProgress(), defaults={"firmware": str(firmware_file.absolute())}, known=known)
+    assert "line 2, column mac: the gateway does not know the MAC address of the camera FM2" in str(failed.value)
+    assert "line 3, column mac: the gateway does not know the MAC address of the camera FM9" in str(failed.value)
+    assert "line 4, column mac: the camera FM1 has the MAC address 0c:25:76:0a:1b:2c" in str(failed.value)
+    assert "line 5, column model" in str(failed.value)
+    with pytest.raises(InvalidInput, match="column mac is missing; the headings found are 'name'"):
+        read_card_list(write_list("name,model\nDoor,SS\n"), NullProgress(), defaults=defaults, known=known)
+
+
+def test_the_model_of_each_row_comes_before_that_for_all(
+    write_list: Callable[[str], Path], firmware_file: Path
+) -> None:
+    plan = write_list("mac,型号,名称\n0c25760a1b2c,FM020,Door\n0c25760a1b2d,,Till\n")
+    defaults = {"firmware": str(firmware_file.absolute()), "model": "FM010"}
+    cards = read_card_list(plan, NullProgress(), defaults=defaults).cards
+    assert [card.spec.model for card in cards] == ["FM020", "FM010"]
+
+
+@pytest.mark.parametrize("content", ["", "7", "[]", "{}", '{"cameras": 7}', '{"cameras": [7]}', '{"cameras": [{}]}'])
+def test_other_files_than_those_of_the_gateway_are_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "cameras.json"
+    file.write_text(content)
+    with pytest.raises(InvalidInput, match="this is not what `sunmi-gateway cameras list --json` writes"):
+        read_known_cameras(file)
+    with pytest.raises(InvalidInput, match="there is no such list"):
+        read_known_cameras(tmp_path / "missing.json")
 
 
 def test_the_list_of_a_site_plan_is_taken_and_names_its_cameras(
