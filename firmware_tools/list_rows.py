@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from firmware_tools.errors import InvalidInput
-from firmware_tools.language import message
+from firmware_tools.language import Message, message
 from firmware_tools.text_decoding import TextEncoding, recognise_encoding
 
 MAX_COLUMNS: Final = 1024
@@ -27,6 +27,21 @@ _INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e
 """Characters without width, which come along when a text is copied from a page or a dialog."""
 _HAS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
 _QUOTED_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
+
+
+_SHORTENED_NUMBER: Final = re.compile(r"\d(?:[.,]\d+E\+?|E\+)\d+", re.IGNORECASE)
+"""Without a point or a plus it may be hexadecimal."""
+
+
+def find_lost_digits(text: str) -> Message | None:
+    """Return what is wrong with a number that a spreadsheet has shortened, as 1.12E+11; None for any other text."""
+    if text[-1:].isdecimal() and _SHORTENED_NUMBER.fullmatch(text):
+        return message(
+            "a spreadsheet shortened the number to {text}, and its digits are lost: format the column as text there, "
+            "and enter the value again",
+            text=text,
+        )
+    return None
 
 
 class NumberText(str):

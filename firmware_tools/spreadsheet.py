@@ -11,7 +11,7 @@ from typing import TypeVar
 from firmware_tools.errors import CardError, InvalidInput, IOFailed
 from firmware_tools.language import describe_error, join, message
 from firmware_tools.list_file import open_list
-from firmware_tools.list_rows import ListRow, MisplacedQuote, name_column, normalize_heading
+from firmware_tools.list_rows import ListRow, MisplacedQuote, find_lost_digits, name_column, normalize_heading
 from firmware_tools.size import MIB, format_size
 
 T = TypeVar("T")
@@ -21,7 +21,6 @@ DEFAULT_MAX_ROWS = 20_000
 _MAX_LISTED_ERRORS = 50
 _MAX_SHOWN_TEXT = 40
 
-_SHORTENED_NUMBER = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
@@ -233,19 +232,7 @@ def _build_row(
     cells = row.cells
     texts = {column.name: "" for column in columns}
     texts.update({name: cells[place] for name, place in places.items() if place < len(cells)})
-    errors = [
-        CellError(
-            row.line,
-            name,
-            message(
-                "a spreadsheet shortened the number to {text}, and its digits are lost: format the "
-                "column as text there, and enter the value again",
-                text=text,
-            ),
-        )
-        for name, text in texts.items()
-        if _SHORTENED_NUMBER.fullmatch(text)
-    ]
+    errors = [CellError(row.line, name, reason) for name, text in texts.items() if (reason := find_lost_digits(text))]
     errors += [
         CellError(row.line, name, message("holds a control character"))
         for name, text in texts.items()

@@ -6,6 +6,7 @@ Nothing is decoded as a whole: while Python decodes, no other thread runs.
 import codecs
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TextIO
 
@@ -56,9 +57,9 @@ def recognise_encoding(data: bytes, name: str, codec: str | None = None) -> Text
     """Return the encoding of a text, or check the one that it is said to have. Raises `InvalidInput`."""
     bom = next((bom for bom in _BOMS if data.startswith(bom)), b"")
     if bom and codec in (None, _BOMS[bom]):
-        candidates = [TextEncoding(_BOMS[bom], len(bom))]
+        candidates = iter([TextEncoding(_BOMS[bom], len(bom))])
     else:
-        candidates = [TextEncoding(one) for one in ([codec] if codec else _list_candidates(data))]
+        candidates = map(TextEncoding, [codec] if codec else _find_candidates(data))
     for candidate in candidates:
         if _is_encoded(data, candidate):
             return candidate
@@ -75,18 +76,21 @@ def recognise_encoding(data: bytes, name: str, codec: str | None = None) -> Text
     )
 
 
-def _list_candidates(data: bytes) -> list[str]:
+def _find_candidates(data: bytes) -> Iterator[str]:
     sample = data[:_SAMPLE_BYTES]
     low, high = sample[::2].count(0), sample[1::2].count(0)
     if low + high > _MIN_UTF_16_ZEROS * len(sample):
-        return ["utf-16-le" if high > low else "utf-16-be"]
-    return ["utf-8", "gb18030"] if _looks_like_gbk(data) else ["utf-8"]
+        yield "utf-16-le" if high > low else "utf-16-be"
+        return
+    yield "utf-8"
+    if _looks_like_gbk(data):
+        yield "gb18030"
 
 
 def _looks_like_gbk(data: bytes) -> bool:
     """Tell whether what is no UTF-8 may be GBK: accents of Western encodings and the letters after them may not."""
-    first = re.search(rb"[\x80-\xff]", data)
-    sample = data[first.start() :][:_SAMPLE_BYTES] if first else b""
+    pieces = (data[start : start + _CHUNK_BYTES] for start in range(0, len(data), _CHUNK_BYTES))
+    sample = next((piece for piece in pieces if not piece.isascii()), b"")
     characters = list(_DOUBLE_BYTES.finditer(sample))
     usual = sum(1 for one in characters if one["usual"])
     return 3 * usual >= len(characters)

@@ -151,7 +151,7 @@ class _Sheet(ElementHandler):
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         local = self.names[name]
-        if local == "v" or local == "t" or local == "f":
+        if local == "v":
             self.texts.clear()
         elif local == "c":
             reference = attributes.get("r")
@@ -164,6 +164,8 @@ class _Sheet(ElementHandler):
             self._is_hidden = attributes.get("hidden") in ("1", "true")
             self._cells = []
             self._place = -1
+            self.texts.clear()
+        elif local == "t" or local == "f":
             self.texts.clear()
         elif local == "rPh":
             self._phonetic += 1
@@ -201,16 +203,11 @@ class _Sheet(ElementHandler):
             return
         value = self._value
         if self._formula is not None:
-            if value is None or (not value and self._type != "str"):
-                text = f"={self._formula}"
-            else:
-                text = self._show(value)
-                count, first = self._facts.formulas.get(self._place, (0, self._row))
-                self._facts.formulas[self._place] = count + 1, first
+            text = self._show_formula(value)
         elif value is None:
             return
         else:
-            text = self._show(value)
+            text = self._shared[int(value)] if self._type == "s" else self._show(value)
         cells = self._cells
         missing = self._place - len(cells)
         if missing:
@@ -219,15 +216,22 @@ class _Sheet(ElementHandler):
             cells += [""] * missing
         cells.append(text)
 
+    def _show_formula(self, value: str | None) -> str:
+        """Return the value that was computed; the formula if none was."""
+        if value is None or (not value and self._type != "str"):
+            return f"={self._formula}"
+        count, first = self._facts.formulas.get(self._place, (0, self._row))
+        self._facts.formulas[self._place] = count + 1, first
+        return self._show(value)
+
     def _show(self, value: str) -> str:
         match self._type:
-            case "s":
-                return self._shared[int(value)]
             case "n":
                 if not value:
                     return ""
-                show = self._formats[self._style] if self._style else show_number
-                return show(value)
+                return self._formats[self._style](value) if self._style else show_number(value)
+            case "s":
+                return self._shared[int(value)]
             case "b":
                 return "TRUE" if value in ("1", "true") else "FALSE"
             case _:

@@ -27,12 +27,13 @@ LIST_MODULES = {
 }
 VALIDATION_TEXTS = "gateway.validation_texts"
 """Why values are not valid: for settings and for calls."""
-FOUNDATION = {"gateway", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
+FOUNDATION = {"gateway", "gateway.check_digit", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
 """What every part may import: the error tree, the pure protocol, texts, and what all parts stand on."""
 PARTS = FOUNDATION | {VALIDATION_TEXTS, "gateway.settings", "gateway.storage"}
 
 ALLOWED = {
     "gateway": {LANGUAGE},
+    "gateway.check_digit": set(),
     "gateway.errors": {LANGUAGE},
     "gateway.protocol": {"gateway", "gateway.errors", LANGUAGE},
     "gateway.runtime": {"gateway", "gateway.errors", "gateway.protocol", LANGUAGE},

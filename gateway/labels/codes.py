@@ -6,6 +6,8 @@ import segno
 from barcode import EAN8, EAN13, Code128
 from segno import DataOverflowError
 
+from gateway.check_digit import compute_check_digit
+
 QR_QUIET_ZONE: Final = 4
 """Modules that stay white around a QR code."""
 MAX_CODE_128_LENGTH: Final = 80
@@ -46,12 +48,6 @@ def _encode_ean(number: str) -> Bars:
 
 def _make_bars(modules: str, left_quiet_zone: int, right_quiet_zone: int) -> Bars:
     return Bars(bytes(map(int, modules)), left_quiet_zone, right_quiet_zone)
-
-
-def compute_check_digit(digits: str) -> str:
-    """Return the check digit of an EAN or UPC without it."""
-    total = sum(int(digit) * (1 if number % 2 else 3) for number, digit in enumerate(reversed(digits)))
-    return str(-total % 10)
 
 
 def encode_qr(text: str, error_correction: str) -> list[bytes] | None:

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Final
 
 from firmware_tools.language import message
+from firmware_tools.list_rows import find_lost_digits
+from gateway.check_digit import compute_check_digit
 from gateway.protocol.values import InvalidValue
 
 _GTIN_LENGTHS: Final = (8, 12, 13, 14)
@@ -17,8 +19,7 @@ def has_check_digit(code: str) -> bool | None:
     """Tell whether the last digit of an EAN-8, UPC-A, EAN-13 or GTIN-14 is right; None for any other code."""
     if len(code) not in _GTIN_LENGTHS or not (code.isascii() and code.isdigit()):
         return None
-    weighted = sum(int(digit) * (3 if index % 2 else 1) for index, digit in enumerate(reversed(code)))
-    return weighted % 10 == 0
+    return compute_check_digit(code[:-1]) == code[-1]
 
 
 def is_float(text: str) -> bool:
@@ -51,13 +52,7 @@ def restore_digits(text: str) -> str:
     mantissa, _, exponent = text.replace(",", ".").upper().partition("E")
     digits = mantissa.replace(".", "")
     if exponent and len(digits) < int(exponent) + 1:
-        raise InvalidValue(
-            message(
-                "a spreadsheet shortened the number to {text}, and its digits are lost: format the column as text "
-                "there, and enter the value again",
-                text=text,
-            )
-        )
+        raise InvalidValue(find_lost_digits(text) or "")
     number = Decimal(f"{mantissa}E{exponent or 0}")
     if number != number.to_integral_value():
         raise InvalidValue(message("must be digits, not {text}", text=text))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -45,16 +45,19 @@ def open_json(data: bytes, name: str, max_rows: int) -> ListFile:
 
     Elements are counted from 1 as rows are. Raises `InvalidInput` if it is no such list.
     """
-    objects: list[Mapping[str, Any]] = []
+    rows: list[list[Any]] = []
     places: dict[str, int] = {}
     try:
         for element in _read_elements(data, name):
             if not isinstance(element, dict):
-                raise InvalidInput(message("{name}: element {number} is no object", name=name, number=len(objects) + 1))
-            objects.append(element)
-            for key in element:
-                places.setdefault(key, len(places))
-            if len(places) > MAX_COLUMNS or len(objects) > max_rows:
+                raise InvalidInput(message("{name}: element {number} is no object", name=name, number=len(rows) + 1))
+            for key in [key for key in element if key not in places]:
+                places[key] = len(places)
+            cells: list[Any] = [None] * len(places)
+            for key, value in element.items():
+                cells[places[key]] = _make_cell(value)
+            rows.append(cells)
+            if len(places) > MAX_COLUMNS or len(rows) > max_rows:
                 break
     except (ValueError, RecursionError, InvalidOperation) as exc:
         reason = message("it is nested too deeply") if isinstance(exc, RecursionError) else describe_error(exc)
@@ -63,9 +66,9 @@ def open_json(data: bytes, name: str, max_rows: int) -> ListFile:
         ) from exc
     if len(places) > MAX_COLUMNS:
         raise InvalidInput(message("{name}: its objects have more than {max} members", name=name, max=MAX_COLUMNS))
-    if not objects:
+    if not rows:
         raise InvalidInput(message("{name}: the list is empty", name=name))
-    return ListFile(ListFormat(JSON_LIST), ListRow(0, 0, list(places)), (), _make_rows(objects, places))
+    return ListFile(ListFormat(JSON_LIST), ListRow(0, 0, list(places)), (), _make_rows(rows, len(places)))
 
 
 def _read_elements(data: bytes, name: str) -> Iterator[Any]:
@@ -91,9 +94,9 @@ def _skip_space(text: str, place: int) -> int:
     return found.end() if found else place
 
 
-def _make_rows(objects: list[Mapping[str, Any]], places: Mapping[str, int]) -> Iterator[ListRow]:
-    for number, element in enumerate(objects, 1):
-        yield ListRow(number, number, [_make_cell(element.get(key)) for key in places])
+def _make_rows(rows: list[list[Any]], width: int) -> Iterator[ListRow]:
+    for number, cells in enumerate(rows, 1):
+        yield ListRow(number, number, cells + [None] * (width - len(cells)))
 
 
 def _make_cell(value: Any) -> Any:

@@ -71,10 +71,12 @@ def recognise_mark(cells: Iterable[tuple[int, str]]) -> DecimalMark | None:
     other.
     """
     seen: dict[DecimalMark, _Seen] = {}
+    known: set[str] = set()
     ambiguous: _Seen | None = None
     for row, text in cells:
-        if text.isdecimal() or isinstance(text, NumberText):
+        if text in known or text.isdecimal() or isinstance(text, NumberText):
             continue
+        known.add(text)
         bare = _strip_currency(text).lstrip("+-")
         if _AMBIGUOUS.fullmatch(bare):
             ambiguous = ambiguous or _Seen(row, text)

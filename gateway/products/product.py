@@ -10,7 +10,7 @@ import msgspec
 
 from firmware_tools.language import message
 from gateway.protocol.catalogue.cloud_products import PRICE_DECIMALS, PRODUCT_FIELDS
-from gateway.protocol.values import InvalidValue, parse_number
+from gateway.protocol.values import InvalidValue
 
 FIELDS: Final = {field.name: field for field in PRODUCT_FIELDS}
 """What the vendor declares of each field, `id` first."""
@@ -114,11 +114,11 @@ def read_price(name: str, value: Any) -> Decimal:
     """Return a price in its canonical form, with two digits after the point. Raises `InvalidValue`."""
     if isinstance(value, float):
         raise InvalidValue(message("must be a decimal number, not one of floating point"))
-    number, text = parse_number(value, integer=False)
-    FIELDS[name].encode(value)
+    text = FIELDS[name].encode(value)
+    number = Decimal(text)
     if number >= _MAX_PRICE:
         raise InvalidValue(message("must be less than {max}, not {text}", max=format(_MAX_PRICE, ","), text=text))
-    exact = Decimal(number).quantize(_SMALLEST_UNIT)
+    exact = number.quantize(_SMALLEST_UNIT)
     if exact != number:
         raise InvalidValue(
             message("must have at most {count} digits after the point, not {text}", count=PRICE_DECIMALS, text=text)

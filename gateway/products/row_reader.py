@@ -83,13 +83,13 @@ class RowReader:
         self._notices = notices
         self._row = 0
         self._readers = [(column, self._make_reader(column, marks)) for column in columns]
+        self._others = [column.field for column in columns if column.field not in _OWN]
         self._emptied: dict[tuple[str, ...], frozenset[str]] = {}
 
     def read(self, row: int, cells: Sequence[Any]) -> Product:
         """Return the product of a row; cells that are None are not there. Raises `RowRefused` with all its faults."""
         self._row = row
         values: dict[str, Any] = {}
-        unknown: dict[str, Any] = {}
         emptied: list[str] = []
         faults: list[RowFault] = []
         count = len(cells)
@@ -108,13 +108,14 @@ class RowReader:
         if count > self._width and any(cells[self._width :]):
             more = message("it has more fields than the headings; put texts with separators in quotes")
             faults.append(RowFault(row, "", "", "", more))
-        faults += _check_times(row, values)
+        if "valid_until" in values:
+            faults += _check_times(row, values)
         if faults:
             raise RowRefused(faults)
-        for name in [name for name in values if name not in _OWN]:
-            unknown[name] = values.pop(name)
-        if unknown:
-            values["unknown"] = unknown
+        if self._others:
+            unknown = {name: values.pop(name) for name in self._others if name in values}
+            if unknown:
+                values["unknown"] = unknown
         if emptied:
             key = tuple(emptied)
             if key not in self._emptied:
@@ -142,6 +143,8 @@ class RowReader:
     def _read_text(self, cell: Any, column: ListColumn) -> str:
         if not isinstance(cell, str):
             raise InvalidValue(message("must be a string, not {json_type}", json_type=describe_json_type(cell)))
+        if cell.isprintable() and len(cell) <= MAX_TEXT_CHARACTERS and cell[0] not in "=#":
+            return cell  # as nearly all
         if not cell.isprintable():
             if _LINE_BREAKS.search(cell):
                 cell = _LINE_BREAKS.sub(" ", cell)
@@ -179,18 +182,18 @@ class _PriceReader:
     def __init__(self, name: str, mark: DecimalMark) -> None:
         self._name = name
         self._mark = mark
-        self._read: dict[str, Decimal] = {}
+        self._numbers: dict[str, Decimal] = {}
+        self._texts: dict[str, Decimal] = {}
 
     def read(self, cell: Any) -> Decimal:
         if not isinstance(cell, str):
             raise InvalidValue(message("must be a number, not {json_type}", json_type=describe_json_type(cell)))
-        if cell.startswith("="):
-            raise InvalidValue(message("is a formula; save the list with values"))
-        if isinstance(cell, NumberText):
-            return read_price(self._name, read_number(cell, self._mark))
-        price = self._read.get(cell)
+        known = self._numbers if isinstance(cell, NumberText) else self._texts
+        price = known.get(cell)
         if price is None:
-            price = self._read[cell] = read_price(self._name, read_number(cell, self._mark))
+            if cell.startswith("="):
+                raise InvalidValue(message("is a formula; save the list with values"))
+            price = known[cell] = read_price(self._name, read_number(cell, self._mark))
         return price
 
 

@@ -48,13 +48,14 @@ def parse_number(value: Any, *, integer: bool) -> tuple[int | Decimal, str]:
     """Return a number or its text as both. Raises `InvalidValue`."""
     if type(value) is int and abs(value) < 10**19:
         return value, str(value)
-    expected = message("an integer") if integer else message("a number")
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        expected = message("an integer") if integer else message("a number")
         raise InvalidValue(
             message("must be {expected}, not {json_type}", expected=expected, json_type=describe_json_type(value))
         )
     text = "" if isinstance(value, int) else str(value)  # converting a huge integer to text is slow
     if not (_INTEGER if integer else _NUMBER).fullmatch(text):
+        expected = message("an integer") if integer else message("a number")
         raise InvalidValue(message("must be {expected}", expected=expected))
     return (int(text) if integer else Decimal(text)), text
 

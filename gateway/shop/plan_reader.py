@@ -1,12 +1,12 @@
 """Reads a site plan: a list as spreadsheets save it, or JSON. All faults are found, each with its row and column."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from firmware_tools.errors import CardError
 from firmware_tools.language import describe_error, message
+from firmware_tools.list_rows import find_lost_digits
 from firmware_tools.spreadsheet import SpreadsheetColumn, SpreadsheetError, parse_spreadsheet
 from gateway.cameras.provisioning import ProvisioningRequest
 from gateway.cameras.record import is_serial_number
@@ -35,7 +35,6 @@ _DEFAULT_ROWS: Final = ("*", "default", "defaults", "默认", "全部")
 _WIFI_COLUMNS: Final = ("ssid", "password", "hidden")
 _YES: Final = ("1", "true", "yes", "y", "x", "是", "✓")
 _NO: Final = ("", "0", "false", "no", "n", "否")
-_SHORTENED_NUMBER: Final = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +193,8 @@ class _Builder:
     def _read_activation_number(self, row: PlanRow) -> str | None:
         text = row.cells.get("activation_number", "")
         known = any(column == "activation_number" for column, _ in row.errors)
-        if text and not known and _SHORTENED_NUMBER.fullmatch(text):
-            self._fault(
-                row,
-                "activation_number",
-                message(
-                    "a spreadsheet shortened the number to {text}, and its digits are lost: format the column as text "
-                    "there, and enter the number again",
-                    text=text,
-                ),
-            )
+        if not known and (reason := find_lost_digits(text)):
+            self._fault(row, "activation_number", reason)
             return None
         return None if known else text or None
 
