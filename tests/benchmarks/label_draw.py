@@ -21,7 +21,7 @@ import segno
 from barcode import EAN13
 from PIL import Image, ImageDraw, ImageFont
 
-from gateway.labels.codes import compute_check_digit
+from gateway.check_digit import compute_check_digit
 from gateway.labels.content import ProductContent
 from gateway.labels.draw import draw_label
 from gateway.labels.fonts import SYSTEM_FONTS, load_fonts
