@@ -200,6 +200,8 @@ class BarCodeBox(_Box):
     """Which kind of box this is."""
     field: FieldName = "bar_code"
     """What it says."""
+    required: bool = True
+    """Whether a product is refused whose code has no room here; else the box stays empty, which is reported."""
     symbology: Literal["auto", "ean13", "code128"] = "auto"
     """`auto` takes EAN for 8, 12 and 13 digits and Code 128 for anything else."""
     show_text: bool = True
@@ -222,6 +224,8 @@ class QrCodeBox(_Box):
     """Which kind of box this is."""
     field: FieldName = "qr_code"
     """What it says."""
+    required: bool = True
+    """Whether a product is refused whose code has no room here; else the box stays empty, which is reported."""
     error_correction: Literal["l", "m", "q", "h"] = "m"
     """How much of it may be damaged; more needs more room."""
 

@@ -53,7 +53,9 @@ def _make_bars(modules: str, left_quiet_zone: int, right_quiet_zone: int) -> Bar
 def encode_qr(text: str, error_correction: str) -> list[bytes] | None:
     """Return the rows of a QR code, a byte for each module, 1 for black; None if no QR code holds so much."""
     try:
-        code = segno.make_qr(text, error=error_correction, boost_error=False)
+        # Readers take for UTF-8 what may be: Latin-1 and Shift JIS, which segno would choose, they confuse.
+        encoding = None if text.isascii() else "utf-8"
+        code = segno.make_qr(text, error=error_correction, encoding=encoding, boost_error=False)
     except (DataOverflowError, ValueError):
         return None
     return [bytes(row) for row in code.matrix]

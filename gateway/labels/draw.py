@@ -35,6 +35,8 @@ from gateway.labels.text import (
 _MAX_MISSING_SIGNS: Final = 10
 _MODULE_MASK: Final = [0, *[255] * 255]
 """Makes an opaque mask of modules that are 0 or 1."""
+_TEXT_MARGIN: Final = 4
+"""Pixels at both sides of a number that is written in place of bars."""
 _BLACK_AND_WHITE: Final = {"white": WHITE, "black": BLACK, "red": BLACK}
 _WITH_RED: Final = {"white": WHITE, "black": BLACK, "red": RED}
 
@@ -245,22 +247,22 @@ class _Drawing:
     # Codes
 
     def _draw_bar_code(self, placed: PlacedBox, box: BarCodeBox) -> None:
-        text = self._content.find(box.field)
-        if not isinstance(text, str):
+        text = str(self._content.find(box.field) or "").strip()
+        if not text:
             return
         bars = encode_bars(text, box.symbology)
         if bars is None:
             what = message("{text} is no valid bar code, and is written as text", text=clean_text(text)[:100])
             self._report(ReportCode.BAR_CODE_INVALID, placed, what)
-            space = Space(placed.width, placed.height, box.font_size, MIN_FONT_SIZE)
+            space = Space(placed.width - 2 * _TEXT_MARGIN, placed.height, box.font_size, MIN_FONT_SIZE)
             self._draw_text(placed, clean_text(text), space, BLACK, align=box.align, valign="middle")
             return
         module = placed.width // bars.width
         if module < 1:
-            needed = message(
-                "the bar code needs {needed} pixels, and there are {pixels}", needed=bars.width, pixels=placed.width
-            )
-            raise self._refuse(placed, needed)
+            has, needed = placed.width, bars.width
+            what = message("the bar code needs {needed} pixels, and there are {pixels}", needed=needed, pixels=has)
+            self._leave_out_code(placed, box, what)
+            return
         text_height = round(LINE_HEIGHT * box.font_size) if box.show_text else 0
         left = self._align_columns(placed, Space(placed.width, 0, 0, 0), module * bars.width, box.align)
         self._fill(placed, "white")
@@ -280,11 +282,18 @@ class _Drawing:
         side = min(placed.width, placed.height)
         module = side // (len(rows) + 2 * QR_QUIET_ZONE) if rows else 0
         if not rows or module < 1:
-            raise self._refuse(placed, message("the QR code of {count} characters has no room", count=len(text)))
+            what = message("the QR code of {count} characters has no room", count=len(text))
+            self._leave_out_code(placed, box, what)
+            return
         used = module * len(rows)
         left, top = placed.left + (placed.width - used) // 2, placed.top + (placed.height - used) // 2
         self._fill(placed, "white")
         self._paste_modules(rows, left, top, module, used)
+
+    def _leave_out_code(self, placed: PlacedBox, box: BarCodeBox | QrCodeBox, reason: Message) -> None:
+        if box.required:
+            raise self._refuse(placed, reason)
+        self._report(ReportCode.CODE_LEFT_OUT, placed, reason)
 
     def _paste_modules(self, rows: list[bytes], left: int, top: int, module: int, height: int) -> None:
         """Draw black modules in whole pixels: rows of bytes, 1 for black, as high together as `height`."""

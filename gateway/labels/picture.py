@@ -16,6 +16,8 @@ class ReportCode(StrEnum):
     """The font lacks a sign. The font's own replacement, often a box, stands in its place."""
     BAR_CODE_INVALID = "bar_code_invalid"
     """The number cannot be a bar code, as with a wrong check digit. It is drawn as text."""
+    CODE_LEFT_OUT = "code_left_out"
+    """A code would have bars of less than a pixel, and its box is not required. The box is empty."""
     PRICE_ROUNDED = "price_rounded"
     """A price has more digits after the point than are shown."""
     PHOTO_UNREADABLE = "photo_unreadable"

@@ -124,7 +124,7 @@ def compute_pitch(fonts: Fonts, size: int) -> int:
 
 
 def measure_block(fonts: Fonts, text: FittedText, *, bold: bool) -> Ink:
-    """Return the pixels that lines cover, from where the first baseline begins.
+    """Return the pixels that lines cover which begin below each other, from where the first baseline begins.
 
     They reach at least as far up and down as common signs do, so that lines of different words stand level.
     """
@@ -133,9 +133,9 @@ def measure_block(fonts: Fonts, text: FittedText, *, bold: bool) -> Ink:
     inks = [measure(fonts, line, text.size, bold=bold) for line in text.lines]
     last = pitch * (len(inks) - 1)
     return Ink(
-        min(ink.left for ink in inks),
+        0,
         min(top, *(ink.top + pitch * number for number, ink in enumerate(inks))),
-        max(ink.right for ink in inks),
+        max(ink.right - ink.left for ink in inks),
         max(bottom + last, *(ink.bottom + pitch * number for number, ink in enumerate(inks))),
     )
 
@@ -169,7 +169,7 @@ def _find_size_of_height(fonts: Fonts, space: Space) -> int:
 
 def _fits(fonts: Fonts, text: FittedText, space: Space) -> bool:
     ink = measure_block(fonts, text, bold=space.bold)
-    return ink.right - ink.left <= space.width and ink.bottom - ink.top <= space.height
+    return ink.right <= space.width and ink.bottom - ink.top <= space.height
 
 
 def _fit_single(text: str, fonts: Fonts, space: Space, size: int, floor: int) -> FittedText | None:
@@ -220,8 +220,11 @@ def _avoid_short_end(lines: list[str], text: str, fonts: Fonts, size: int, width
 def _shorten(text: str, fonts: Fonts, space: Space) -> FittedText:
     size = space.min_size
     count = _count_lines(fonts, space, size)
-    lines = wrap(text, fonts, size, space.width)
-    whole = lines[:count]
+    whole: list[str] = []
+    for narrower in range(0, 6, 2):  # strokes may reach farther than signs move each other
+        whole = wrap(text, fonts, size, space.width - narrower)[:count]
+        if _fits(fonts, FittedText(tuple(whole), size, is_shortened=True), space):
+            break
     kept, rest = whole[:-1], "".join(whole[-1:])
     while True:
         fitted = FittedText((*kept, f"{rest}{ELLIPSIS}"), size, is_shortened=True)

@@ -229,21 +229,41 @@ def test_a_bar_code_with_a_wrong_check_digit_is_text(bar_code: str, fonts: Fonts
     assert decode_codes(picture) == {}
 
 
-def test_bars_of_less_than_a_pixel_are_refused_by_box(fonts: Fonts) -> None:
-    content = replace(WATER, bar_code="ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    with pytest.raises(LabelNotDrawable, match=r"price: bar_code: the bar code needs \d+ pixels, and there are 116"):
-        draw_label(load_included_templates()["price"], SMALL, content, fonts)
-    content = replace(WATER, qr_code="x" * 900)
-    with pytest.raises(LabelNotDrawable, match=r"information: qr_code: the QR code of 900 characters has no room"):
-        draw_label(load_included_templates()["information"], SMALL, content, fonts)
+CODE_BOX = "[boxes.code]\nkind = '{kind}'\nx = 0\ny = 0\nwidth = 116\nheight = 60\n"
 
 
-@given(text=st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=14))
+@pytest.mark.parametrize(
+    ("kind", "content", "reason"),
+    [
+        ("bar_code", replace(WATER, bar_code="A1" * 13), "the bar code needs 341 pixels, and there are 116"),
+        ("qr_code", replace(WATER, qr_code="x" * 900), "the QR code of 900 characters has no room"),
+        ("qr_code", replace(WATER, qr_code="x" * 9000), "the QR code of 9000 characters has no room"),
+    ],
+)
+def test_bars_of_less_than_a_pixel_are_refused_by_box(
+    kind: str, content: ProductContent, reason: str, fonts: Fonts
+) -> None:
+    box = CODE_BOX.format(kind=kind)
+    with pytest.raises(LabelNotDrawable, match=f"test: code: {reason}"):
+        draw_label(make_template(box), SMALL, content, fonts)
+    picture = draw_label(make_template(f"{box}required = false"), SMALL, content, fonts)
+    assert [(one.code, one.message) for one in picture.reports] == [(ReportCode.CODE_LEFT_OUT, reason)]
+    assert decode_codes(picture) == {}
+
+
+@pytest.mark.parametrize("text", ["https://shop.example/商品/水", "ÄÖÜ", "0123456789", "价格"])
+def test_a_qr_code_is_read_as_it_was_given(text: str, fonts: Fonts) -> None:
+    template = make_template(CODE_BOX.format(kind="qr_code"))
+    picture = draw_label(template, SMALL, ProductContent(id="1", qr_code=text), fonts)
+    assert decode_codes(picture) == {"QR Code": text}
+
+
+@given(text=st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=14))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_code_128_is_read_by_a_scanner(text: str, fonts: Fonts) -> None:
     template = make_template('[boxes.code]\nkind="bar_code"\nsymbology="code128"\nx=0\ny=0\nwidth="100%"\nheight=60\n')
     picture = draw_label(template, LABEL_MODELS["SL142"], ProductContent(id="1", bar_code=text), fonts)
-    assert decode_codes(picture) == {"Code 128": text}
+    assert decode_codes(picture) == ({"Code 128": text.strip()} if text.strip() else {})
 
 
 def test_a_sign_that_the_font_lacks_is_named_and_drawn(fonts: Fonts) -> None:
