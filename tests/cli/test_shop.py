@@ -106,3 +106,27 @@ async def test_the_sheet_of_a_shop(
     assert all(camera.sn in page for camera in store.cameras)
     unwritable = await command("shop", "sheet", str(file / "within.html"))
     assert (unwritable.status, "cannot be written" in unwritable.errors) == (1, True)
+
+
+async def test_a_demonstration_is_printed_step_by_step_and_exported(
+    command: Commands, running: str, store: SimulatedStore, tmp_path: Path
+) -> None:
+    """Show the only camera that reports faces; without a customer its event is a warning."""
+    first = store.cameras[0]
+    assert (await command("cameras", "add", first.sn, "--address", first.host)).status == 0
+    would = await command("shop", "demonstrate", "--dry-run", "--json")
+    assert (would.status, would.json["sn"], len(would.json["steps"])) == (0, first.sn, 8), would.errors
+    record = tmp_path / "record.html"
+    done = await command("shop", "demonstrate", "--record", str(record), LANG="zh_CN.UTF-8")
+    assert done.status == 0, done.errors
+    lines = done.output.splitlines()
+    assert [line[:5] for line in lines if line[:1] in "✓!"] == [
+        *("✓ 9.1", "✓ 9.2", "✓ 9.3", "✓ 9.4", "! 9.5", "✓ 9.6", "✓ 9.7", "! 9.7")
+    ]
+    assert "对接演示" in record.read_text(encoding="utf-8")
+    assert record.stat().st_mode & 0o777 == 0o600
+
+    store.cloud.faults.add("refuse", path="device/ipc/getList", code=5041, times=None)
+    failed = await command("shop", "demonstrate", first.sn, "--json")
+    assert (failed.status, failed.json["state"]) == (1, "failed")
+    assert "3 of 8 steps are not ticked off" in failed.errors

@@ -25,7 +25,7 @@ async def test_a_demonstration_is_left_and_come_back_to_and_a_failed_step_goes_o
     await page.get_by_role("button", name="Begin").click()
 
     # It waits for somebody who walks past; the page is left meanwhile, and come back to.
-    await expect(page.locator("#step-event.waiting")).to_contain_text("walk past the camera now, facing it")
+    await expect(page.locator("#step-event.waiting")).to_contain_text("Walk past the camera now, facing it")
     await page.get_by_role("link", name="Home").click()
     await TrafficGenerator([camera]).show_face(camera)
     await page.go_back()

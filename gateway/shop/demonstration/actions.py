@@ -106,7 +106,7 @@ class DemonstrationActions:
         if listed and not ours:
             detail = message("the cloud knows the shop {shop}, and lists no camera in it that is here", shop=named)
             return DemonstrationOutcome("warning", detail, evidence, "other_shop")
-        detail = message("the cloud knows the shop {shop}, with {count} cameras", shop=named, count=len(listed))
+        detail = message("the cloud knows the shop {shop}; cameras in it: {count}", shop=named, count=len(listed))
         return DemonstrationOutcome("done", detail, evidence)
 
     async def _check_network(self, sn: str) -> DemonstrationOutcome:
@@ -185,7 +185,7 @@ class DemonstrationActions:
         if total is None or missing:
             detail = message("the cloud gives no numbers for {endpoints}", endpoints=", ".join(missing) or "total")
             return DemonstrationOutcome("warning", detail, tuple(evidence), "no_numbers")
-        return DemonstrationOutcome("done", message("{count} customers today", count=total), tuple(evidence))
+        return DemonstrationOutcome("done", message("customers today: {count}", count=total), tuple(evidence))
 
     async def _subscribe(self, sn: str) -> DemonstrationOutcome:
         by_camera, failure = await self._subscribe_at_camera(sn)
@@ -241,9 +241,9 @@ class DemonstrationActions:
         if event.type != FaceSeen.type:
             detail = message("{type} has come; cameras of this model report no faces", type=event.type)
             return DemonstrationOutcome("done", detail, evidence)
-        return DemonstrationOutcome(
-            "done", message("a face was reported by the {source}", source=event.source), evidence
-        )
+        by_camera = event.source == "camera"
+        detail = message("the camera has reported a face") if by_camera else message("the cloud has reported a face")
+        return DemonstrationOutcome("done", detail, evidence)
 
     def _describe_event(self, event: Event) -> tuple[dict[str, str], tuple[Evidence, ...]]:
         """Return the shop that an event names, and what of it is evidence: nothing about the person."""

@@ -191,7 +191,7 @@ class Demonstration:
             _log.error("The stored demonstration cannot be read and is deleted: %s", type(exc).__name__)
             await self._table.delete()
             self._pictures.keep_only(())
-            return
+            record = None
         if record is not None and record.state == "running":
             record.state = "interrupted"
         self._record = record
@@ -242,8 +242,13 @@ class Demonstration:
     def _describe_waiting(self, sn: str) -> Message:
         record = self._registry.find(sn)
         if record is not None and not reports_faces(record.model):
-            return message("walk past the camera now; it is waited for {seconds:g} s", seconds=self._event_s)
-        return message("walk past the camera now, facing it; it is waited for {seconds:g} s", seconds=self._event_s)
+            return message(
+                "Walk past the camera now. The gateway waits for the event for {seconds:g} s.", seconds=self._event_s
+            )
+        return message(
+            "Walk past the camera now, facing it. The gateway waits for the event for {seconds:g} s.",
+            seconds=self._event_s,
+        )
 
     async def _end(self, record: DemonstrationRecord, state: DemonstrationState) -> None:
         record.state, record.ended_at = state, time.time()

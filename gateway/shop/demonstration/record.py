@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
-from firmware_tools.language import Message, fill, message
+from firmware_tools.language import Message, message
+from gateway.runtime.stored_text import pack_text, unpack_text
 from gateway.runtime.timestamps import utc_text
 from gateway.shop.demonstration.steps import (
     DEMONSTRATION_CODES,
@@ -32,7 +33,6 @@ EvidenceName = Literal[
     "ipc_id",
     "settings",
     "door_line",
-    "picture",
     "customers",
     "counted_on",
     "camera_callback",
@@ -52,7 +52,6 @@ EVIDENCE_LABELS: Final[Mapping[EvidenceName, Message]] = {
     "ipc_id": message("Number at the cloud"),
     "settings": message("Lens"),
     "door_line": message("Door line"),
-    "picture": message("Size of the picture"),
     "customers": message("Customers today"),
     "counted_on": message("Counted for"),
     "camera_callback": message("The camera reports to"),
@@ -125,8 +124,8 @@ class DemonstrationProgress:
         return {
             "code": self.code,
             "state": self.state,
-            "detail": _to_stored(self.detail),
-            "evidence": [[one.name, _to_stored(one.value)] for one in self.evidence],
+            "detail": pack_text(self.detail),
+            "evidence": [[one.name, pack_text(one.value)] for one in self.evidence],
             "reason": self.reason,
             "ended_at": self.ended_at,
         }
@@ -139,8 +138,8 @@ class DemonstrationProgress:
         progress = cls(
             document["code"],
             document["state"],
-            _from_stored(document["detail"]),
-            tuple(Evidence(name, _from_stored(value)) for name, value in document["evidence"]),
+            unpack_text(document["detail"]),
+            tuple(Evidence(name, unpack_text(value)) for name, value in document["evidence"]),
             document["reason"],
             document["ended_at"],
         )
@@ -227,16 +226,3 @@ def describe_steps() -> list[dict[str, Any]]:
         {"code": step.code, "title": step.title, "chapter": step.chapter, "purpose": step.purpose}
         for step in DEMONSTRATION_STEPS
     ]
-
-
-def _to_stored(text: Any) -> Any:
-    """Return a text as it is stored: a message with its template and values, so that it can be translated later."""
-    if isinstance(text, Message):
-        return {"template": text.template, "values": {name: _to_stored(one) for name, one in text.values.items()}}
-    return text if isinstance(text, (int, float)) else str(text)
-
-
-def _from_stored(stored: Any) -> Any:
-    if isinstance(stored, Mapping):
-        return fill(stored["template"], **{name: _from_stored(one) for name, one in stored["values"].items()})
-    return stored
