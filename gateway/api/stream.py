@@ -9,7 +9,7 @@ and nobody waits for it.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -34,7 +34,6 @@ MAX_STALL_S: Final = 30.0
 _CHUNK_OVERHEAD: Final = 16
 """What the chunked encoding adds to a text at most, in bytes."""
 _RETRY_MS: Final = 2000
-_HEARTBEAT: Final = b":\n\n"
 _HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -46,9 +45,10 @@ _HEADERS: Final = {
 class _Reader:
     """One reader."""
 
-    def __init__(self, request: web.Request, token: str) -> None:
+    def __init__(self, request: web.Request, token: str, make_heartbeat: Callable[[], bytes]) -> None:
         self.response = web.StreamResponse(headers=_HEADERS | {REQUEST_ID_HEADER: REQUEST_ID.get()})
         self.token = token
+        self.make_heartbeat = make_heartbeat
         self.ended = False
         self._request = request
         self._queue: list[bytes] = []
@@ -108,7 +108,7 @@ class EventStream:
     """All readers of one server."""
 
     def __init__(
-        self, event_log: EventLog, supervisor: Supervisor, *, heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S
+        self, event_log: EventLog, supervisor: Supervisor, *, heartbeat_interval_s: float | None = None
     ) -> None:
         """Pass new events on from now on."""
         self._event_log = event_log
@@ -122,7 +122,7 @@ class EventStream:
         self._unsubscribe = event_log.subscribe(self._distribute)
         self._writer = supervisor.start_service("event stream", self._write)
         self._heartbeat = supervisor.start_periodic(
-            "event stream heartbeat", self._send_heartbeat, interval_s=heartbeat_interval_s
+            "event stream heartbeat", self._send_heartbeat, interval_s=heartbeat_interval_s or HEARTBEAT_INTERVAL_S
         )
 
     @property
@@ -145,16 +145,27 @@ class EventStream:
                 reader.end()
 
     async def serve(
-        self, request: web.Request, resume_point: ResumePoint, event_filter: EventFilter, *, token: str
+        self,
+        request: web.Request,
+        resume_point: ResumePoint,
+        event_filter: EventFilter,
+        *,
+        token: str,
+        make_heartbeat: Callable[[], bytes] | None = None,
     ) -> web.StreamResponse:
-        """Stream events from a point on, until the reader leaves or its token is revoked."""
-        reader = _Reader(request, token)
+        """Stream events from a point on, until the reader leaves or its token is revoked.
+
+        `make_heartbeat` makes what stands for the comment that every stream gets from time to time, and what the
+        stream begins with. It is called once for all readers that have the same one.
+        """
+        reader = _Reader(request, token, make_heartbeat or _make_comment)
         self._connected.add(reader)
         try:
             reader.response.enable_chunked_encoding()
             await reader.response.prepare(request)
+            begin = b"" if make_heartbeat is None else make_heartbeat()
             notice = _format_notice(resume_point.notice) if resume_point.notice else b""
-            await reader.response.write(f"retry: {_RETRY_MS}\n\n".encode() + notice)
+            await reader.response.write(f"retry: {_RETRY_MS}\n\n".encode() + begin + notice)
             await self._catch_up(reader, resume_point.after, event_filter)
             # Nothing else runs between the last look at the log and here: no event is missed or sent twice.
             with self._add_live(reader, event_filter):
@@ -196,7 +207,8 @@ class EventStream:
 
     async def _send_heartbeat(self) -> None:
         for readers in self._live.values():
-            self._send(readers, _HEARTBEAT)
+            for make_heartbeat in {reader.make_heartbeat for reader in readers}:
+                self._send([one for one in readers if one.make_heartbeat == make_heartbeat], make_heartbeat())
 
     def _send(self, readers: Collection[_Reader], text: bytes) -> None:
         """Send a text to those who are readers now: who comes later has got it from the log."""
@@ -241,6 +253,10 @@ class EventStream:
     def _end_all(self) -> None:
         for reader in self._connected:
             reader.end()
+
+
+def _make_comment() -> bytes:
+    return b":\n\n"
 
 
 def _format_event(event: Event, *, live: bool = False) -> bytes:

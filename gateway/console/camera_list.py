@@ -70,6 +70,11 @@ class CameraQuery:
             page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 6 else 1,
         )
 
+    @property
+    def filters(self) -> int:
+        """How many filters leave cameras out."""
+        return (self.text != "") + (self.kind != "all")
+
     def with_sort(self, sort: SortKey) -> Self:
         """Return the query for a click on a column: sorted by it, the other way round if it is so already."""
         return replace(self, sort=sort, descending=self.sort == sort and not self.descending, page=1)

@@ -15,11 +15,6 @@ from gateway.doctor.check import Finding, Status
 from gateway.outbox.model import Stats
 
 _SEVERITY: Final[tuple[Status, ...]] = ("failed", "warning", "ok", "skipped")
-MAX_FINDINGS_AGE_S: Final = 600.0
-"""How old the doctor's findings become before a view of the page has them made anew."""
-
-MIN_FINDINGS_AGE_S: Final = 15.0
-"""How old findings that are contradicted become before that: the doctor and the calls need not notice at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +95,6 @@ def report_areas(findings: Sequence[Finding]) -> list[AreaReport]:
     return reports
 
 
-def is_out_of_date(findings: Sequence[Finding], age_s: float | None, *, cloud_reachable: bool | None) -> bool:
-    """Tell whether the doctor has to look again: its findings are old, or say of the cloud what is no longer so."""
-    if age_s is None or age_s > MAX_FINDINGS_AGE_S:
-        return True
-    connection = {one.status for one in findings if one.check == "cloud_tls"}
-    contradicted = "failed" if cloud_reachable else "ok"
-    return cloud_reachable is not None and contradicted in connection and age_s > MIN_FINDINGS_AGE_S
-
-
 async def show_home(context: PageContext) -> web.StreamResponse:
     """Show the whole page."""
     return context.render("home.html", outcome=find_outcome(context), **await _gather(context))
@@ -127,8 +113,7 @@ async def check_now(context: PageContext) -> web.StreamResponse:
 
 async def _gather(context: PageContext) -> dict[str, Any]:
     gateway, examination = context.gateway, context.site.examination
-    if is_out_of_date(examination.findings, examination.age_s, cloud_reachable=gateway.cloud.reachable):
-        examination.start(gateway)
+    examination.start_if_out_of_date(gateway)
     outbox = await try_read(gateway.outbox.stats()) or Stats(gateway.outbox.depth, None)
     counts = await try_read(gateway.outbox.counts()) or []
     managed = [camera for camera in gateway.registry.all() if camera.managed]

@@ -9,10 +9,17 @@ from gateway.events.event import EventFilter
 
 
 async def stream_events(context: PageContext) -> web.StreamResponse:
-    """Stream events from now on; pages refresh the parts that an event concerns."""
+    """Stream events from now on; pages refresh the parts that an event or another mark concerns."""
     resume_point = ResumePoint(context.gateway.event_log.last_published)
     stream = context.request.app[STREAM]
-    return await stream.serve(context.request, resume_point, EventFilter.parse("", ""), token=context.name)
+    state = context.site.live_state
+    return await stream.serve(
+        context.request,
+        resume_point,
+        EventFilter.parse("", ""),
+        token=context.name,
+        make_heartbeat=state.make_home_heartbeat if "home" in context.request.query else state.make_heartbeat,
+    )
 
 
 PAGES = (ConsolePage("GET", "events/stream", stream_events, "pos", shows="data"),)

@@ -26,6 +26,7 @@ from gateway.app import Gateway
 from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
 from gateway.console.form import Form, read_form
+from gateway.console.live_state import LiveState
 from gateway.console.notices import Notices
 from gateway.console.set_up_draft import SetUpDrafts
 from gateway.console.simulated_store import SimulatedStoreControl
@@ -72,6 +73,8 @@ class Site:
     """What the doctor found last."""
     camera_search: CameraSearch
     """The search for cameras that a person started last."""
+    live_state: LiveState
+    """What open pages are told with each heartbeat."""
     drafts: SetUpDrafts
     """What people have filled in to set up cameras."""
     notices: Notices

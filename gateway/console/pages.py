@@ -35,6 +35,7 @@ from gateway.console import (
 )
 from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
+from gateway.console.live_state import LiveState
 from gateway.console.notices import Notices
 from gateway.console.page import ConsolePage, Site
 from gateway.console.set_up_draft import SetUpDrafts
@@ -84,7 +85,9 @@ def add_pages(
     name = hashlib.sha256(b"console" + gateway.event_log.ticket_key).hexdigest()[:12]
     drafts = SetUpDrafts()
     gateway.provisioning.subscribe(drafts.note_job)
-    site = Site(gateway, Examination(), CameraSearch(), drafts, Notices(), f"session_{name}", simulated_store)
+    examination, search = Examination(), CameraSearch()
+    live_state = LiveState(gateway, examination, search)
+    site = Site(gateway, examination, search, live_state, drafts, Notices(), f"session_{name}", simulated_store)
     for page in PAGES:
         handler = page.bind(site, budget, screen)
         for method in page.methods:

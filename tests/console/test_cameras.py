@@ -89,10 +89,22 @@ async def test_found_cameras_appear_by_themselves_and_names_stay_text(console: C
     await expect(page.locator("#camera-FS00002")).to_be_visible()
     await expect(page.get_by_text(HOSTILE).first).to_be_visible()
     assert "Cameras" in await page.title()
+    # On a phone the list comes first: the filters are folded, and say how many of them are on.
+    filters = page.locator(".filters summary")
+    await expect(page.get_by_label("Name, serial number or address")).not_to_be_visible()
+    await expect(filters).to_have_text("Search and sort")
+    first = await page.locator(".camera-list tbody tr").first.bounding_box()
+    assert first is not None
+    assert first["y"] < 0.6 * 844
+    await filters.click()
     await page.get_by_label("Name, serial number or address").fill("fs00001")
     await page.get_by_role("button", name="Show").click()
     await expect(page.locator("#camera-FS00001")).to_be_visible()
     await expect(page.locator("#camera-FS00002")).not_to_be_visible()
+    await expect(filters).to_contain_text("1 filter is on")
+    await page.set_viewport_size({"width": 1440, "height": 900})
+    await expect(page.get_by_label("Name, serial number or address")).to_be_visible()
+    await expect(filters).not_to_be_visible()
 
 
 async def test_a_person_looks_for_cameras_and_sees_that_it_runs(

@@ -1,9 +1,20 @@
-"""The first page: when the doctor has to look again."""
+"""The first page: when the doctor has to look again, and what an open page asks for."""
+
+import json
 
 import pytest
+from playwright.async_api import Browser, Request, expect
 
-from gateway.console.home import MAX_FINDINGS_AGE_S, MIN_FINDINGS_AGE_S, is_out_of_date
+from gateway.api import stream
+from gateway.console.examination import MAX_FINDINGS_AGE_S, MIN_FINDINGS_AGE_S, is_out_of_date
 from gateway.doctor.check import Finding, Status
+from gateway.simulator.camera import SimulatedCamera
+from tests.console.conftest import Console, open_browser_session
+
+
+@pytest.fixture
+def quick_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_INTERVAL_S", 0.3)
 
 
 @pytest.mark.parametrize(
@@ -24,3 +35,42 @@ def test_the_doctor_looks_again_when_the_cloud_is_no_longer_as_it_found_it(
 ) -> None:
     findings = [Finding(found, "the cloud", check="cloud_tls")]
     assert is_out_of_date(findings, age_s, cloud_reachable=reachable) is expected
+
+
+async def test_heartbeats_of_the_console_have_a_mark_of_what_no_event_tells(
+    quick_heartbeats: None, console: Console, camera: SimulatedCamera
+) -> None:
+    await console.sign_in("pos")
+    marks = list[str]()
+    async with console.http.get(f"{console.url}console/events/stream") as opened:
+        async for line in opened.content:
+            if not line.startswith(b'data: {"mark"'):
+                continue
+            marks.append(json.loads(line[6:])["mark"])
+            if len(marks) == 3:
+                assert marks[0] == marks[1] == marks[2], "nothing has changed"
+                console.gateway.registry.get(camera.sn).seen_at = None
+            elif len(marks) > 3 and marks[-1] != marks[0]:
+                break
+            assert len(marks) < 50
+
+
+async def test_a_quiet_page_asks_for_nothing_and_its_ages_go_on(
+    quick_heartbeats: None, console: Console, camera: SimulatedCamera, browser: Browser
+) -> None:
+    _, page = await open_browser_session(browser, console)
+    age = page.locator("[data-examined]")
+    await expect(age).to_be_visible()
+    await expect(page.locator("#overview")).not_to_have_attribute("hx-trigger", "every 3s")
+    asked = list[str]()
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", note)
+    for _ in range(2):
+        await expect(age).not_to_have_text(await age.inner_text())
+    assert asked == []
+    console.gateway.registry.get(camera.sn).seen_at = None
+    async with page.expect_request("**/console/overview"):
+        pass

@@ -5,6 +5,9 @@
   const banner = document.getElementById("connection");
   const pending = new Map();
 
+  const AGE_UNITS = [["second", 1, 90], ["minute", 60, 5400], ["hour", 3600, 172800], ["day", 86400, Infinity]];
+  const ages = new WeakMap();
+
   // Several events within a moment refresh a part once.
   function announce(name, detail) {
     if (pending.has(name)) return;
@@ -16,6 +19,7 @@
 
   // Only a page that somebody sees listens: a browser opens six connections to a gateway, for all its pages together.
   let stream = null;
+  let mark = null;
 
   function listen() {
     if (document.hidden || stream) return;
@@ -32,6 +36,15 @@
       announce("gateway:" + event.type.split(".")[0], event);
       announce("gateway:event", event);
     };
+    // What no event tells: a mark that changes with what pages show.
+    opened.addEventListener("state", (received) => {
+      const state = JSON.parse(received.data);
+      if (mark !== null && mark !== state.mark) announce("gateway:state");
+      mark = state.mark;
+      if (state.examined_s === null) return;
+      for (const one of document.querySelectorAll("[data-examined]")) keepAge(one, state.examined_s);
+      showAges();
+    });
     opened.onerror = async () => {
       lost = true;
       if (opened.readyState !== EventSource.CLOSED) {
@@ -75,7 +88,29 @@
     });
   }
 
-  // What no event tells, as the age of something, is looked at now and then, and only where somebody looks.
+  // Ages go on by the clock of the browser, so that an open page asks for nothing only to tell the time.
+  function keepAge(shown, seconds) {
+    ages.set(shown, { written: shown.dataset.age, since: performance.now() - 1000 * seconds });
+  }
+
+  function showAges() {
+    for (const shown of document.querySelectorAll("[data-age]")) {
+      const kept = ages.get(shown);
+      if (!kept || kept.written !== shown.dataset.age) {
+        keepAge(shown, Number(shown.dataset.age));  // as the server has just written it
+        continue;
+      }
+      const seconds = (performance.now() - kept.since) / 1000;
+      const [unit, length] = AGE_UNITS.find(([, , limit]) => seconds < limit);
+      const format = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" });
+      const text = format.format(Math.round(seconds / length)).replace(/(\d)(?=\p{Script=Han})/u, "$1 ");
+      if (shown.textContent !== text) shown.textContent = text;
+    }
+  }
+  showAges();
+  setInterval(() => { if (!document.hidden) showAges(); }, 15000);
+
+  // The ages of a camera's evidence, and numbers of the cloud, are asked for now and then, where somebody looks.
   setInterval(() => { if (!document.hidden) announce("gateway:tick"); }, 300000);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) announce("gateway:tick"); });
 
@@ -85,7 +120,7 @@
     for (const time of root.querySelectorAll("time[data-local]")) time.textContent = format.format(new Date(time.dateTime));
   }
   localise(document);
-  document.addEventListener("htmx:after:swap", () => localise(document));
+  document.addEventListener("htmx:after:swap", () => { localise(document); showAges(); });
 
   // A page from the browser's memory may be old.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
