@@ -29,7 +29,8 @@ SYSTEM_FONTS: Final = (
 )
 """Fonts with Chinese signs where systems have them, the preferred one first."""
 
-_MAX_SIZES: Final = 128
+_MAX_SIZES: Final = 32
+"""How many sizes stay open. Each maps the file anew: the pages are shared, but counted for each."""
 _MAX_KNOWN: Final = 50_000
 _SIGN_SIZE: Final = 24
 _UNASSIGNED: Final = "\U0010ffff"

@@ -2,7 +2,7 @@
 
 import functools
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,8 @@ TEMPLATE_FOLDER: Final = Path(__file__).parent / "templates"
 """The templates that the gateway brings along."""
 MAX_TEMPLATE_BYTES: Final = 65536
 """No template file is larger."""
+MAX_TEMPLATES: Final = 200
+"""How many templates of a folder are read."""
 MAX_BOXES: Final = 64
 """How many boxes a template may have."""
 MAX_NAME_LENGTH: Final = 40
@@ -121,6 +123,23 @@ def load_included_templates() -> Mapping[str, PictureTemplate]:
     """Return the templates that the gateway brings along, by name."""
     found = (load_template(path) for path in sorted(TEMPLATE_FOLDER.glob("*.toml")))
     return MappingProxyType({template.name: template for template in found})
+
+
+def load_templates(folder: Path) -> tuple[Mapping[str, PictureTemplate], Sequence[InvalidRequest]]:
+    """Return the templates of a shop's folder, by name, above the included ones; and what is wrong with the others.
+
+    A folder that is missing holds none.
+    """
+    templates = dict(load_included_templates())
+    refusals: list[InvalidRequest] = []
+    for path in sorted(folder.glob("*.toml"))[:MAX_TEMPLATES]:
+        try:
+            template = load_template(path)
+        except (InvalidTemplate, TemplateDoesNotFit) as exc:
+            refusals.append(exc)
+        else:
+            templates[template.name] = template
+    return MappingProxyType(templates), refusals
 
 
 def _read(content: bytes, file: str) -> _TemplateFile:

@@ -17,6 +17,10 @@ MAX_SHOWN_LENGTH: Final = 1000
 
 _STROKE_SIZE: Final = 40
 """From this size on, bold signs are drawn with thicker strokes; smaller ones twice, a pixel apart."""
+_ESTIMATE_SIZE: Final = 32
+"""In this size a text's area is estimated, so that sizes which cannot fit need not be tried."""
+_ESTIMATE_MARGIN: Final = 0.9
+"""Rounded to pixels, signs may be narrower than estimated."""
 _FIRST_IDEOGRAPH: Final = 0x2E80
 _NOT_FIRST: Final = frozenset("，。、；：？！）》」』】〉”\u2019…·,.;:?!)]}%℃ー々~\uff5e")
 _NOT_LAST: Final = frozenset("（《「『【〈“\u2018([{¥$€£")
@@ -150,7 +154,11 @@ def fit_text(text: str, fonts: Fonts, space: Space) -> FittedText:
         if fitted is not None:
             return fitted
     if space.lines > 1:
+        advance = sum(fonts.advance(sign, _ESTIMATE_SIZE) for sign in text if sign != "\n") / _ESTIMATE_SIZE
         for size in range(max_size, space.min_size - 1, -1):
+            lines = min(space.lines, max(1, int(space.height / size)))
+            if _ESTIMATE_MARGIN * advance * size > lines * space.width:
+                continue
             fitted = _wrap_to_fit(text, fonts, space, size)
             if fitted is not None:
                 return fitted
@@ -194,8 +202,6 @@ def _count_lines(fonts: Fonts, space: Space, size: int) -> int:
 def _wrap_to_fit(text: str, fonts: Fonts, space: Space, size: int) -> FittedText | None:
     count = _count_lines(fonts, space, size)
     width = space.width
-    if sum(fonts.advance(sign, size) for sign in text) > count * width:
-        return None
     for _ in range(3):
         lines = wrap(text, fonts, size, width)
         if len(lines) > count:

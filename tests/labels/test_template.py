@@ -1,5 +1,6 @@
 """Template files: tolerantly read, and every mistake named by file, box and key."""
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -20,6 +21,7 @@ from gateway.labels.template import (
     InvalidTemplate,
     TemplateDoesNotFit,
     load_template,
+    load_templates,
     parse_template,
 )
 
@@ -180,6 +182,18 @@ def test_every_key_is_documented_and_the_example_is_valid() -> None:
 def test_a_file_that_is_missing_is_refused() -> None:
     with pytest.raises(InvalidTemplate, match=r"absent\.toml: No such file or directory"):
         load_template(TEMPLATE_FOLDER / "absent.toml")
+
+
+def test_templates_of_a_shop_stand_above_the_included_ones(tmp_path: Path) -> None:
+    (tmp_path / "price.toml").write_text(f'title = "Ours"\n[boxes.name]\n{NAME}', encoding="utf-8")
+    (tmp_path / "broken.toml").write_text("[boxes", encoding="utf-8")
+    (tmp_path / "wide.toml").write_text(f"[boxes.name]\n{NAME}".replace('"50%"', "500"), encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("no template", encoding="utf-8")
+    templates, refusals = load_templates(tmp_path)
+    assert templates["price"].title == "Ours"
+    assert len(templates) == 6
+    assert [refusal.field_errors[0].parameter.partition(":")[0] for refusal in refusals] == ["broken.toml", "wide.toml"]
+    assert len(load_templates(tmp_path / "absent")[0]) == 6
 
 
 SAMPLE = (TEMPLATE_FOLDER / "promotion.toml").read_bytes()
