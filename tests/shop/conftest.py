@@ -87,6 +87,7 @@ async def open_site(
     latency_s: float = 0,
     max_streams: int = 0,
     max_concurrency: int = 20,
+    public_url: str = "",
 ) -> AsyncIterator[Site]:
     """Give a gateway in a store whose customers walk past each camera that reports events.
 
@@ -100,6 +101,7 @@ async def open_site(
             f"{store.settings_toml(folder)}\n"
             f"[video]\nmax_streams = {max_streams}\n"
             f"[provisioning]\nevent_wait_s = {event_wait_s}\nmax_concurrency = {max_concurrency}\n"
+            f'[hooks]\npublic_url = "{public_url}"\n'
             f'[storage]\ndirectory = "{folder}/state"\n'
             '[server]\nhost = "127.0.0.1"\nport = 0\n',
             encoding="utf-8",

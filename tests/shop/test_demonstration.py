@@ -152,6 +152,30 @@ async def test_another_shop_and_one_that_the_cloud_does_not_know_are_told_apart(
         assert (found["bind"][0], found["flow"][0], found["network"][0]) == ("pending", "pending", "done")
 
 
+async def test_events_come_from_camera_or_cloud_and_who_does_not_report_is_named(tmp_path: Path) -> None:
+    async with open_site(tmp_path, event_wait_s=0, public_url="https://shop.example") as site:
+        first, cloud = site.store.cameras[0], site.store.cloud
+        await manage(site.gateway, first)
+        document = await demonstrate(site)
+        assert states(document)["hook"] == ("done", None)
+        assert evidence(document, "hook")["cloud_callback"] == "https://shop.example/hooks/cloud"
+
+        cloud.faults.add("refuse", path="hook/add", code=5020, times=None)
+        document = await demonstrate(site)
+        assert states(document)["hook"] == ("warning", "no_cloud_hook")
+        assert "hooks.public_url" in find_step(document, "hook")["advice"]
+        assert "reports" in find_step(document, "hook")["advice"]
+
+        await site.gateway.subscriptions.end(first.sn)
+        first.faults.add("refuse", path="hook/add", code=311, times=None)
+        document = await demonstrate(site)
+        assert (states(document)["hook"], states(document)["event"][0]) == (("failed", "refused"), "pending")
+        cloud.faults.clear()
+        document = await demonstrate(site, resume=True)
+        assert states(document)["hook"] == ("warning", "refused")
+        assert evidence(document, "hook")["camera_callback"] == "it does not"
+
+
 async def test_there_is_one_at_a_time_and_what_was_ticked_stays_after_a_stop(site: Site) -> None:
     first, second, _ = site.store.cameras
     first.faults.add("slow", path="config/getName", seconds=30, times=None)
