@@ -16,7 +16,7 @@ from gateway.products.product import PRICE_FIELDS
 TIME_FIELDS: Final = ("valid_from", "valid_until")
 """Columns that are kept beside a product and never sent."""
 
-_HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
+HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": (
         "product id", "product number", "product no", "product code", "item id", "item number", "item no", "item code",
         "article number", "article no", "sku", "sku code", "goods id", "goods no", "plu", "code",
@@ -59,7 +59,16 @@ _HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """The words for each field beside its own name. Case, spaces, punctuation and full-width forms make no difference."""
 
-KNOWN_HEADINGS: Final = {normalize_heading(word): name for name, words in _HEADINGS.items() for word in (name, *words)}
+_REMARKS: Final = ("", "必填", "选填", "required", "optional")
+_CURRENCIES: Final = ("元", "人民币", "rmb", "cny", "eur", "euro", "usd", "gbp", "hkd")
+"""What stands behind a heading, often in brackets: `售价（元）`. Signs such as € make no difference anyway."""
+
+KNOWN_HEADINGS: Final = {
+    normalize_heading(word + remark): name
+    for name, words in HEADINGS.items()
+    for word in (name, *words)
+    for remark in (*_REMARKS, *(_CURRENCIES if name in PRICE_FIELDS else ()))
+}
 """The field of each normalised heading."""
 
 _FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")

@@ -1,6 +1,7 @@
 """Lists of products, as tills and spreadsheets save them: read and checked. Pure: no network, no database."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -101,7 +102,7 @@ def read_in_chunks(
     try:
         source = _open(content, file_name, mapping, required)
         columns = _choose_columns(source, mapping, required, notices)
-        rows: list[ListRow] = []
+        rows: deque[ListRow] = deque()
         for row in source.rows:
             rows.append(row)
             if len(rows) > MAX_ROWS:
@@ -122,8 +123,10 @@ def read_in_chunks(
     notices.add_facts(source, columns)
     reader = RowReader(columns, marks, len(source.headings.cells), notices)
     building = _Building(merged)
-    for count, row in enumerate(rows, 1):
-        building.add(row, reader)
+    count = 0
+    while rows:
+        building.add(rows.popleft(), reader)
+        count += 1
         if count % CHUNK_ROWS == 0:
             yield count
     return building.finish(source, columns, marks, notices)
@@ -180,7 +183,7 @@ def _choose_columns(
 
 
 def _recognise_marks(
-    columns: Sequence[ListColumn], rows: Sequence[ListRow], mapping: ColumnMapping
+    columns: Sequence[ListColumn], rows: Collection[ListRow], mapping: ColumnMapping
 ) -> dict[str, DecimalMark]:
     """Return what stands before the decimals in each column of prices. Raises `InvalidRequest` if that is uncertain."""
     marks: dict[str, DecimalMark] = {}

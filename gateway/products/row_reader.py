@@ -83,6 +83,7 @@ class RowReader:
         self._notices = notices
         self._row = 0
         self._readers = [(column, self._make_reader(column, marks)) for column in columns]
+        self._texts: dict[str, str] = {}
         self._others = [column.field for column in columns if column.field not in _OWN]
         self._emptied: dict[tuple[str, ...], frozenset[str]] = {}
 
@@ -144,7 +145,7 @@ class RowReader:
         if not isinstance(cell, str):
             raise InvalidValue(message("must be a string, not {json_type}", json_type=describe_json_type(cell)))
         if cell.isprintable() and len(cell) <= MAX_TEXT_CHARACTERS and cell[0] not in "=#":
-            return cell  # as nearly all
+            return self._texts.setdefault(cell, cell)  # as nearly all; many products share a unit or a brand
         if not cell.isprintable():
             if _LINE_BREAKS.search(cell):
                 cell = _LINE_BREAKS.sub(" ", cell)

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_tools.list_rows import normalize_heading
 from gateway.errors import InvalidRequest, TooLarge
-from gateway.products.columns import ColumnMapping
+from gateway.products.columns import HEADINGS, KNOWN_HEADINGS, ColumnMapping
 from gateway.products.number_style import DecimalMark
 from gateway.products.product import Product
 from gateway.products.product_list import (
@@ -192,6 +193,18 @@ def test_a_wrong_check_digit_is_said_and_the_product_is_taken() -> None:
 
 def test_ids_that_a_program_made_numbers_of_are_whole_again() -> None:
     assert [product.id for product in read("id,name,price\n12.0,a,1\n1.5,b,1\n").products] == ["12", "1.5"]
+
+
+@pytest.mark.parametrize(
+    "heading", ["售价（元）", "销售价/元", "Price (EUR)", "RETAIL PRICE [€]", "价格*", "零售价 (必填)"]
+)
+def test_remarks_behind_a_heading_make_no_difference(heading: str) -> None:
+    assert read(f"id,name,{heading}\n1,a,2\n").columns["price"] == heading
+
+
+def test_a_word_means_one_field() -> None:
+    for name, words in HEADINGS.items():
+        assert {KNOWN_HEADINGS[normalize_heading(word)] for word in (name, *words)} == {name}
 
 
 def test_columns_that_are_not_known_are_named_and_those_that_are_needed_asked_for() -> None:
