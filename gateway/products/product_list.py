@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from firmware_tools.errors import CardError
+from firmware_tools.errors import CardError, InvalidInput
 from firmware_tools.language import describe_error, message
 from firmware_tools.list_file import ListFile, open_list
 from firmware_tools.list_rows import ListFormat, ListRow, MisplacedQuote, normalize_heading
@@ -73,7 +73,7 @@ def read_product_list(
     It can run in a thread of its own: it never keeps other threads waiting for long.
 
     Raises:
-        InvalidRequest: it is no list, lacks a column, or has one that can be read in two ways.
+        InvalidRequest: it is no list, has no rows, lacks a column, or has one that can be read in two ways.
         TooLarge: it is too large, or has too many rows.
 
     """
@@ -113,6 +113,8 @@ def read_in_chunks(
                 )
             if len(rows) % CHUNK_ROWS == 0:
                 yield len(rows)
+        if not rows:
+            raise InvalidInput(message("{name}: the list has headings, but no products", name=file_name))
         merged = find_merged_cells(source, columns)
     except MisplacedQuote as exc:
         reason = message("line {line}: {reason}", line=exc.line, reason=describe_error(exc))

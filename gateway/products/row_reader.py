@@ -25,6 +25,8 @@ MAX_ID_CHARACTERS: Final = 128
 
 _MAX_SHOWN_CHARACTERS: Final = 40
 _MAX_MERGED_CELLS: Final = 200_000
+_NO_PRICE: Final = ("-", "--", "\u2013", "\u2014", "/", "无", "n/a", "N/A")
+"""What people write where there is no price."""
 _ERRORS: Final = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LINE_BREAKS: Final = re.compile(r"[ \t]*[\r\n\t\v\f\x85]\s*")
@@ -105,6 +107,9 @@ class RowReader:
             try:
                 values[column.field] = read(cell)
             except InvalidValue as exc:
+                if cell in _NO_PRICE and column.field in PRICE_FIELDS and not column.is_required:
+                    emptied.append(column.field)
+                    continue
                 faults.append(_make_fault(row, column, cell, exc.reason))
         if count > self._width and any(cells[self._width :]):
             more = message("it has more fields than the headings; put texts with separators in quotes")

@@ -185,6 +185,12 @@ def test_bar_codes_are_text_whatever_programs_made_of_them(cell: str, code: str)
     assert read(f"id\tname\tprice\tean\n1\ta\t1\t{cell}\n").products[0].bar_code == code
 
 
+def test_a_dash_stands_for_no_price_where_none_is_needed() -> None:
+    found = read("id,name,price,member price\n1,a,1,-\n2,b,-,2\n3,c,1,?\n")
+    assert found.products[0].emptied == {"member_price"}
+    assert list_faults(found) == [(3, "price", "-"), (4, "member_price", "?")]
+
+
 def test_a_wrong_check_digit_is_said_and_the_product_is_taken() -> None:
     found = read("id,name,price,ean\n1,a,1,6901234567891\n2,b,1,6901234567892\n")
     assert len(found.products) == 2
@@ -273,6 +279,7 @@ def test_times_are_kept_beside_the_product() -> None:
     [
         (b"", "the list is empty"),
         (b"\n;;\n", "the list is empty"),
+        (b"id,name,price\n,,\n", "the list has headings, but no products"),
         (b"\xff\xff\x00", "no text"),
         (b"id,name,price\n1,Cr\xe8me,1\n", "no text"),
         (b'id,name,price\n1,"open,1\n' + b"2,b,1\n" * 50_000, "line 2: a quotation mark is out of place"),
