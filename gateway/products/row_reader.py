@@ -108,7 +108,8 @@ class RowReader:
                 values[column.field] = read(cell)
             except InvalidValue as exc:
                 if cell in _NO_PRICE and column.field in PRICE_FIELDS and not column.is_required:
-                    emptied.append(column.field)
+                    if column.field not in _NEVER_EMPTIED:
+                        emptied.append(column.field)
                     continue
                 faults.append(_make_fault(row, column, cell, exc.reason))
         if count > self._width and any(cells[self._width :]):
