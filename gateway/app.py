@@ -41,6 +41,8 @@ from gateway.events.webhooks.table import WebhookTable
 from gateway.outbox.account import Account
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
+from gateway.products.mirror import ProductMirror
+from gateway.products.product_table import ProductTable
 from gateway.runtime import logs
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
@@ -137,6 +139,8 @@ class Gateway:
             await Outbox.open(self.database, self.uptime, self.supervisor, account, max_bytes=max_bytes)
         )
         self.outbox_worker = self._add(OutboxWorker(self.cloud, self.outbox, self.supervisor))
+        self.products = self._add(self._make_mirror())
+        await self.products.open()
         flow_table = FlowTable(self.database, self.uptime, account=f"{account.base_url} {account.app_id}")
         self.flow = self._add(CustomerFlow(self.cloud, flow_table, self.supervisor, default_shop=settings.cloud.shop))
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
@@ -235,6 +239,17 @@ class Gateway:
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """Certifies the HTTPS port; None if that port is off, or if the settings name a certificate for it."""
 
+    def _make_mirror(self) -> ProductMirror:
+        table = ProductTable(self.database, account=lambda: self.outbox.accounts.number)
+        return ProductMirror(
+            table,
+            self.outbox,
+            self.supervisor,
+            shop=self.settings.cloud.shop,
+            report=lambda event: self.system_events.add(event),
+            now=self.clock.now,
+        )
+
     def _make_shop(self, cloud: CloudBinding) -> SiteSetUp:
         settings = self.settings
         self.plan_pictures = PlanPictures(self.directory.path / PLAN_PICTURES_FOLDER)
@@ -322,6 +337,7 @@ class Gateway:
             )
         self.database.start(self.supervisor)
         self.outbox_worker.start()
+        self.products.start()
         self.system_events.start()
         self.callback_urls.port = port
         self.subscriptions.start()

@@ -143,8 +143,9 @@ def _load(connection: sqlite3.Connection) -> list[CurrentAccount]:
 
 def _find_free_number(connection: sqlite3.Connection) -> int:
     """Return a number that nothing has, also where the descriptions of accounts were lost."""
-    tables = ("SELECT max(id) FROM account", "SELECT max(account) FROM item", "SELECT max(account) FROM submission")
-    return 1 + max(connection.execute(query).fetchone()[0] or 0 for query in tables)
+    columns = (("account", "id"), ("item", "account"), ("submission", "account"), ("product", "account"))
+    queries = [f"SELECT max({column}) FROM {table}" for table, column in columns]  # noqa: S608
+    return 1 + max(connection.execute(query).fetchone()[0] or 0 for query in queries)
 
 
 def _is_mistake(other: CurrentAccount, account: Account) -> bool:

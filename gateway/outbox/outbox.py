@@ -68,9 +68,11 @@ class Outbox:
         self.unclear: str | None = None
         """Why the cloud's last response did not tell the outcome of a call; None once it answers again."""
         self.on_work: Callable[[], None] = lambda: None
-        """Called when something may have become ready to be sent."""
+        """Called when something may be ready to be sent."""
         self.on_refused: Callable[[int, str, Outcome], None] = lambda _sequence, _path, _outcome: None
         """Called with number, endpoint and outcome of a refused item, once that is on the disk."""
+        self.on_ended: Callable[[Sequence[int]], None] = lambda _sequences: None
+        """Called with the numbers of items that have their last outcome, once that is on the disk."""
         self.label_names = LabelNames()
         """Which names belong to one shelf label."""
         self.origins = RequestOrigins()
@@ -131,7 +133,7 @@ class Outbox:
         try:
             waiter = await self._watch_repeated_items(result, waiter)
             if waiter is None or not await waiter.wait(0 if self._paused else wait_s):
-                return SubmissionStatus(result.outbox_id, self._open_state(result.items), is_repeat=result.is_repeat)
+                return SubmissionStatus.of_open(result, self._open_state(result.items))
         finally:
             if waiter is not None:
                 self._waiters.remove(waiter, result.items)
@@ -157,12 +159,11 @@ class Outbox:
             waiter = Waiter()
             self._waiters.add(waiter, result.new)
         self._waiters.add(waiter, repeated)
-        found = {item.sequence: item for item in await self.items(repeated)}
+        found = {item.sequence: item.outcome for item in await self.items(repeated)}
         for sequence in repeated:
-            if sequence not in found:
-                waiter.resolve(sequence, _DROPPED)
-            elif found[sequence].state not in ("waiting", "sending"):
-                waiter.resolve(sequence, found[sequence].outcome)
+            outcome = found.get(sequence, _DROPPED)
+            if outcome.state != "waiting":
+                waiter.resolve(sequence, outcome)
         return waiter
 
     def attempts(self, sequence: int) -> int:
@@ -275,9 +276,8 @@ class Outbox:
 
     async def items(self, sequences: Sequence[int]) -> list[OutboxItem]:
         """Return the items with these numbers that are there."""
-        return await self._database.inspect(
-            partial(item_table.get_items, in_flight=self._in_flight, sequences=sequences)
-        )
+        job = partial(item_table.get_items, in_flight=self._in_flight, sequences=sequences)
+        return await self._database.inspect(job)
 
     async def submission(self, number: int, token: str | None = None) -> list[OutboxItem]:
         """Return the items of a submission. Raises `NotFound`."""
@@ -348,6 +348,7 @@ class Outbox:
         self.depth -= len(sequences)
         self._forget_attempts(sequences)
         self._waiters.resolve(sequences, outcome)
+        self.on_ended(sequences)
 
     def _forget_attempts(self, sequences: Iterable[int]) -> None:
         if self._attempts:
@@ -392,9 +393,9 @@ class Outbox:
                 self._waiters.add(submission.waiter, result.new)
             if result.superseded:
                 self._end(result.superseded, Outcome("superseded"))
-            expires_after_s = submission.policy.expires_after_s
-            if result.new and expires_after_s is not None and self._next_expiry_s is None:
-                self._next_expiry_s = self._uptime.now() + expires_after_s
+            after_s = submission.policy.expires_after_s
+            if result.new and after_s is not None and self._next_expiry_s is None:
+                self._next_expiry_s = self._uptime.now() + after_s
         if accepted:
             self._accepted_at = time.monotonic()
             self.on_work()

@@ -125,6 +125,13 @@ class SubmissionStatus:
     """The response in the vendor's shape, as JSON, once all items are delivered or refused."""
     is_repeat: bool = False
     """Whether it was submitted before, so that this is what became of the first one."""
+    items: Sequence[int] = ()
+    """The numbers of its items, in the order of the call."""
+
+    @classmethod
+    def of_open(cls, result: SubmissionResult, state: State) -> Self:
+        """Return the status of a submission whose outcomes are not known yet."""
+        return cls(result.outbox_id, state, is_repeat=result.is_repeat, items=result.items)
 
 
 def make_final_status(
@@ -136,9 +143,9 @@ def make_final_status(
     state = aggregate_states([item.outcome.state for item in items])
     if state not in ("delivered", "refused"):
         first = next((item.outcome for item in items if item.outcome.meaning), items[0].outcome)
-        return SubmissionStatus(result.outbox_id, state, first, is_repeat=result.is_repeat)
+        return SubmissionStatus(result.outbox_id, state, first, is_repeat=result.is_repeat, items=result.items)
     response = rebuild_response(submission.policy, items)
-    return SubmissionStatus(result.outbox_id, state, items[0].outcome, response, result.is_repeat)
+    return SubmissionStatus(result.outbox_id, state, items[0].outcome, response, result.is_repeat, result.items)
 
 
 def check_sizes(endpoint: Endpoint, items: Sequence[NewItem]) -> None:

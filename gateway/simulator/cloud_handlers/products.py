@@ -57,8 +57,9 @@ def _store_product(call: CloudCall, product_id: str, item: Mapping[str, Any], *,
     products = call.shop.products
     if create == (product_id in products):
         return False
-    # An empty text stands for no value (NOTES: Empty values).
-    products.setdefault(product_id, {}).update({name: value for name, value in item.items() if value != ""})
+    # Empty text stands for no value; that it takes one away, but for a name, is a guess (NOTES: Empty values).
+    product = {**products.get(product_id, {}), **item, "name": item.get("name") or products[product_id]["name"]}
+    products[product_id] = {name: value for name, value in product.items() if value != ""}
     call.shop.product_times[product_id] = call.now
     return True
 

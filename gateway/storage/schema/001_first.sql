@@ -173,6 +173,45 @@ CREATE TABLE item_file (
 ) STRICT;
 
 ----------------------------------------------------------------------------------------------------------------------
+-- Products
+
+-- The shop's products: as its lists want them, and as the cloud has taken them.
+CREATE TABLE product (
+    number INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    product_id TEXT NOT NULL,          -- the product's own number
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('settled', 'open', 'sent', 'refused')),
+    wanted TEXT,                       -- JSON of all fields; NULL: it shall not be at the cloud
+    confirmed TEXT,                    -- JSON of what the cloud has taken; NULL: it does not have it
+    change TEXT,                       -- JSON of the last change that was handed over
+    item INTEGER,                      -- number of the outbox item that carries the change
+    problem TEXT NOT NULL,             -- why the cloud refused the change
+    changed_at INTEGER NOT NULL,       -- when a list changed it last
+    confirmed_at INTEGER,              -- when the cloud took a change last
+    source TEXT NOT NULL               -- of the list that changed it last
+) STRICT;
+CREATE UNIQUE INDEX product_key ON product (account, product_id);
+CREATE INDEX product_open ON product (account, state, number) WHERE state <> 'settled';
+
+-- Prices as they came into effect at the cloud.
+CREATE TABLE product_price (
+    number INTEGER PRIMARY KEY,
+    product INTEGER NOT NULL,          -- number of the product
+    field TEXT NOT NULL,               -- price, promote_price or member_price
+    value TEXT,                        -- decimal; NULL: it has none from then on
+    time INTEGER NOT NULL              -- Unix seconds
+) STRICT;
+CREATE INDEX product_price_product ON product_price (product, number);
+
+-- How the columns of a source's lists are read.
+CREATE TABLE product_mapping (
+    source TEXT PRIMARY KEY,
+    mapping TEXT NOT NULL,             -- JSON
+    used_at INTEGER NOT NULL
+) STRICT;
+
+----------------------------------------------------------------------------------------------------------------------
 -- Events
 
 -- The one row. The epoch is part of every event's id: a new epoch tells readers that the same ids now mean other events.

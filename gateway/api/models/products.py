@@ -1,0 +1,133 @@
+"""Responses about products and their lists."""
+
+from typing import Any
+
+from pydantic import Field
+from typing_extensions import TypeAliasType
+
+from gateway.api.models.document import Document, Time
+from gateway.products import product_table
+
+ProductState = TypeAliasType("ProductState", product_table.ProductState)
+
+
+class ProductPriceDocument(Document):
+    """A price as it came into effect at the cloud."""
+
+    field: str = Field(description="Which price: `price`, `promote_price` or `member_price`.", examples=["price"])
+    value: str | None = Field(
+        description="The price, as a decimal number; null if it has none from then on.", examples=["3.20"]
+    )
+    time: Time = Field(description="When the cloud took it.")
+
+
+class ProductDocument(Document):
+    """A product, as the shop's lists want it and as the cloud has taken it."""
+
+    product_id: str = Field(description="The shop's own number of it.", examples=["000417"])
+    name: str = Field(description="Its name; empty if it has none.", examples=["Cola"])
+    state: ProductState = Field(
+        description="`settled` if the cloud has what is wanted, `open` if a change is about to be handed over to the "
+        "outbox, `sent` while it is on its way, `refused` if the cloud refused it."
+    )
+    wanted: dict[str, Any] | None = Field(
+        description="Its fields by the vendor's names, as the lists want them; null if it shall not be at the cloud.",
+        examples=[{"id": "000417", "name": "Cola", "price": 3.20}],
+    )
+    confirmed: dict[str, Any] | None = Field(
+        description="Its fields as the cloud has taken them; null if it does not have the product."
+    )
+    outbox_id: str | None = Field(
+        description="The outbox item that carries the last change; null if there is none.", examples=["1042"]
+    )
+    problem: str = Field(description="Why the cloud refused the change, for people; empty if it did not.")
+    changed_at: Time = Field(description="When a list changed it last.")
+    confirmed_at: Time | None = Field(description="When the cloud took a change last; null if it never did.")
+    source: str = Field(description="The source of the list that changed it last; empty if it was not named.")
+    prices: list[ProductPriceDocument] | None = Field(
+        default=None, description="Its prices as they came into effect, newest first; only for a single product."
+    )
+
+
+class ProductCountsDocument(Document):
+    """How many products are in each state."""
+
+    settled: int = Field(description="The cloud has what is wanted.")
+    open: int = Field(description="A change is about to be handed over.")
+    sent: int = Field(description="A change is on its way.")
+    refused: int = Field(description="The cloud refused a change.")
+
+
+class ProductsDocument(Document):
+    """A page of products."""
+
+    products: list[ProductDocument] = Field(description="The products, in the order in which they were first listed.")
+    next: int | None = Field(description="`after` of the next page; null on the last.")
+    counts: ProductCountsDocument = Field(description="All products, by state.")
+
+
+class RowFaultDocument(Document):
+    """What is wrong with a row of a list."""
+
+    row: int = Field(description="The row, as a spreadsheet counts; in JSON the product, from 1.", examples=[17])
+    column: str = Field(description="The heading of the column; empty if the whole row is meant.", examples=["售价"])
+    value: str = Field(description="The value, shortened.", examples=["12,3,4"])
+    reason: str = Field(description="What is wrong with it, for people.")
+
+
+class LargePriceChangeDocument(Document):
+    """A price that a list changes by more than half."""
+
+    product_id: str = Field(description="The product's own number.")
+    name: str = Field(description="Its name.")
+    field: str = Field(description="Which price.", examples=["price"])
+    old: str = Field(description="The price before, as a decimal number.", examples=["3.20"])
+    new: str = Field(description="The price in the list.", examples=["0.32"])
+
+
+class ProductListReportDocument(Document):
+    """What a list of products changes, and how it was read."""
+
+    taken: bool = Field(description="Whether it was taken; false for a dry run.")
+    needs_confirmation: bool = Field(
+        description="Whether it deletes more than 5 % of the products, or changes a price by more than half, so that "
+        "it is taken with `confirm=true` only."
+    )
+    created: int = Field(description="How many products are new.")
+    updated: int = Field(description="How many products change.")
+    deleted: int = Field(description="How many products are deleted.")
+    unchanged: int = Field(description="How many products are as they were.")
+    first_created: list[str] = Field(description="The first 100 new products.")
+    first_updated: list[str] = Field(description="The first 100 that change.")
+    first_deleted: list[str] = Field(description="The first 100 that are deleted.")
+    large_price_changes: int = Field(description="How many prices change by more than half.")
+    first_large_price_changes: list[LargePriceChangeDocument] = Field(description="The first 100 of them.")
+    bad_rows: int = Field(description="How many rows were not taken.")
+    faults: list[RowFaultDocument] = Field(description="What is wrong with them, the first 1000.")
+    notices: list[str] = Field(description="How the list was read, and what was left out, for people.")
+    encoding: str | None = Field(description="The encoding of the list; null where it has none.", examples=["GB18030"])
+    separator: str | None = Field(description="What separates its columns; null where nothing does.", examples=[";"])
+    columns: dict[str, str] = Field(
+        description="The heading of each field that the list has.", examples=[{"id": "货号", "price": "售价"}]
+    )
+
+
+class ProductMappingDocument(Document):
+    """How the lists of one source are read."""
+
+    source: str = Field(description="The source.", examples=["erp"])
+    columns: dict[str, str] = Field(
+        description="The field of each heading; empty for a column that is ignored.", examples=[{"Art.-Nr.": "id"}]
+    )
+    decimal: dict[str, str] = Field(
+        description="What stands before the decimals, by field: `comma` or `point`.", examples=[{"price": "comma"}]
+    )
+    encoding: str | None = Field(description="The encoding; null if it is recognised.")
+    separator: str | None = Field(description="What separates columns; null if it is recognised.")
+    sheet: str | None = Field(description="The sheet of a workbook; null for the first with headings.")
+
+
+class ProductMappingsDocument(Document):
+    """The saved mappings."""
+
+    mappings: list[ProductMappingDocument] = Field(description="One for each source, by name.")

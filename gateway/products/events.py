@@ -1,0 +1,39 @@
+"""Events about products, for whoever watches the shelf. They hold no secrets."""
+
+from dataclasses import dataclass
+
+from gateway.protocol.event_type import EventType
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductListTaken(EventType):
+    """A list of products was taken; what it changes is on its way to the cloud."""
+
+    type = "products.list_taken"
+
+    list_source: str
+    """The source of the list, as the caller named it; empty if it did not."""
+    created: int
+    """How many products are new."""
+    updated: int
+    """How many products change."""
+    deleted: int
+    """How many products are deleted."""
+    unchanged: int
+    """How many products are as they were."""
+    bad_rows: int
+    """How many rows were not taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductRefused(EventType):
+    """The cloud refused a change to a product; a person has to look at it."""
+
+    type = "products.refused"
+
+    product_id: str
+    """The product's own number."""
+    name: str
+    """Its name."""
+    reason: str
+    """What the cloud's response means."""

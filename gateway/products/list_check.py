@@ -1,0 +1,138 @@
+"""Comparing a list of products with what is wanted so far, before anything of it is taken."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from firmware_tools.language import message
+from gateway.errors import Conflict
+from gateway.products.changes import PRICE_FIELDS, Fields, PriceChange, find_price_changes, merge_fields, without_empty
+from gateway.products.product_table import WantedProduct
+from gateway.protocol import json_text
+
+ListKind = Literal["complete", "partial", "fields"]
+"""`complete`: products that it does not name are deleted. `partial`: they stay. `fields`: of those that it names, the
+fields that it does not name stay, too."""
+
+MAX_DELETED_SHARE: Final = 0.05
+"""Which share of the products a list may delete without being asked."""
+MAX_SHOWN: Final = 100
+"""How many products of each kind are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListDifference:
+    """What a list changes."""
+
+    changed: Sequence[WantedProduct]
+    """The products that it creates, updates or deletes."""
+    created: Sequence[str]
+    """Numbers of the products that are new."""
+    updated: Sequence[str]
+    """Numbers of the products that change."""
+    deleted: Sequence[str]
+    """Numbers of the products that are deleted."""
+    unchanged: int
+    """How many products are as they were."""
+    known: int
+    """How many products there were."""
+    large_price_changes: Sequence[PriceChange]
+    """Prices that change by more than half."""
+
+    @property
+    def deletes_many(self) -> bool:
+        """Whether more than the share of the products is deleted that needs no question."""
+        return len(self.deleted) > self.known * MAX_DELETED_SHARE
+
+    def check(self) -> None:
+        """Raise `Conflict` unless it may be taken without a question."""
+        if self.deletes_many:
+            raise Conflict(
+                message(
+                    "the list would delete {deleted} of {known} products; look at it with dry_run=true, and confirm "
+                    "it with confirm=true if that is right",
+                    deleted=len(self.deleted),
+                    known=self.known,
+                )
+            )
+        if self.large_price_changes:
+            first = self.large_price_changes[0]
+            raise Conflict(
+                message(
+                    "the list changes {count} prices by more than half, as that of {product_id} from {old} to {new}; "
+                    "look at it with dry_run=true, and confirm it with confirm=true if that is right",
+                    count=len(self.large_price_changes),
+                    product_id=first.product_id,
+                    old=first.old,
+                    new=first.new,
+                )
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as the REST API shows it, the first of each kind by name."""
+        return {
+            "created": len(self.created),
+            "updated": len(self.updated),
+            "deleted": len(self.deleted),
+            "unchanged": self.unchanged,
+            "first_created": list(self.created[:MAX_SHOWN]),
+            "first_updated": list(self.updated[:MAX_SHOWN]),
+            "first_deleted": list(self.deleted[:MAX_SHOWN]),
+            "large_price_changes": len(self.large_price_changes),
+            "first_large_price_changes": [
+                {
+                    "product_id": one.product_id,
+                    "name": one.name,
+                    "field": one.field,
+                    "old": str(one.old),
+                    "new": str(one.new),
+                }
+                for one in self.large_price_changes[:MAX_SHOWN]
+            ],
+            "needs_confirmation": self.deletes_many or bool(self.large_price_changes),
+        }
+
+
+def compare(products: Sequence[Fields], known: Mapping[str, str], kind: ListKind) -> ListDifference:
+    """Compare a list with what is wanted so far: JSON by product number.
+
+    It works on many products, so it belongs into a thread.
+    """
+    changed: list[WantedProduct] = []
+    created: list[str] = []
+    updated: list[str] = []
+    prices: list[PriceChange] = []
+    named: set[str] = set()
+    for fields in products:
+        product_id = str(fields["id"])
+        named.add(product_id)
+        text = known.get(product_id)
+        older = None if text is None else load_fields(text)
+        wanted = merge_fields(older, fields) if kind == "fields" else without_empty(fields)
+        if wanted == older:
+            continue
+        changed.append(WantedProduct(product_id, str(wanted.get("name", "")), write_fields(wanted)))
+        (created if older is None else updated).append(product_id)
+        if older is not None:
+            prices += [one for one in find_price_changes(older, wanted) if one.is_large]
+    deleted = [product_id for product_id in known if product_id not in named] if kind == "complete" else []
+    changed += [
+        WantedProduct(product_id, str(load_fields(known[product_id]).get("name", "")), None) for product_id in deleted
+    ]
+    unchanged = len(named) - len(created) - len(updated)
+    return ListDifference(changed, created, updated, deleted, unchanged, len(known), prices)
+
+
+def load_fields(text: str) -> dict[str, Any]:
+    """Return stored fields; none of a damaged product, so that it counts as changed."""
+    try:
+        fields: dict[str, Any] = json_text.loads(text)
+        return {name: Decimal(value) if name in PRICE_FIELDS else value for name, value in fields.items()}
+    except (ValueError, ArithmeticError, TypeError, AttributeError):
+        return {}
+
+
+def write_fields(fields: Fields) -> str:
+    """Return fields as they are stored: equal for equal content."""
+    return json_text.dumps_canonical(fields).decode()

@@ -1,0 +1,229 @@
+"""The mirror: brings products to the cloud as the shop's lists want them, and knows what the cloud has taken.
+
+A list is stored as a whole before anything is sent. Then each product that differs is handed over to the outbox as one
+change; the next change of the same product is handed over once the outcome of that one is known. So a product never
+has more than one change on its way, and what is sent next is always the newest.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from itertools import groupby
+from typing import Final
+
+from firmware_tools.language import message
+from gateway.errors import Conflict, InvalidRequest, TooLarge
+from gateway.outbox.item import OutboxItem
+from gateway.outbox.outbox import Outbox
+from gateway.products.changes import PRICE_FIELDS, ChangeKind, Fields, ProductChange, apply_change, find_change
+from gateway.products.events import ProductListTaken, ProductRefused
+from gateway.products.list_check import ListDifference, ListKind, compare
+from gateway.products.product_table import ProductState, ProductTable, SettledChange, StoredProduct
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.endpoint import Endpoint
+from gateway.protocol.event_type import EventType
+from gateway.runtime.supervisor import Service, Supervisor
+
+CHUNK: Final = 200
+"""How many products are handed over, or settled, at a time: others write in between."""
+MAX_RETRY_DELAY_S: Final = 30.0
+"""How long to wait at most after the outbox, or the disk, has no room."""
+TOKEN: Final = ""
+"""The name of the token of what the mirror hands over: the gateway's own."""
+
+_ENDPOINTS: Final[dict[ChangeKind, Endpoint]] = {
+    "create": CATALOGUE.get("cloud", "product/create"),
+    "update": CATALOGUE.get("cloud", "product/update"),
+    "delete": CATALOGUE.get("cloud", "product/delete"),
+}
+_GONE: Final = "not_exist_list"
+"""The list in which the cloud names products that it does not have."""
+
+
+class ProductMirror:
+    """Brings the products of the settings' account into effect at the cloud."""
+
+    def __init__(
+        self,
+        table: ProductTable,
+        outbox: Outbox,
+        supervisor: Supervisor,
+        *,
+        shop: Mapping[str, str],
+        report: Callable[[EventType], None],
+        now: Callable[[], float],
+    ) -> None:
+        """`shop` names the shop in calls; `report` takes events; `now` is the best clock at hand, in Unix seconds."""
+        self.table = table
+        self._outbox = outbox
+        self._shop = shop
+        self._report = report
+        self._now = now
+        self._taking = asyncio.Lock()
+        self._ended: set[int] = set()
+        """Outbox items that have ended and whose products are to be settled."""
+        self._work = asyncio.Event()
+        self._supervisor = supervisor
+        self._service: Service | None = None
+        outbox.on_ended = self._note_ended
+
+    async def open(self) -> None:
+        """Take up the products as the last run left them. Raises `StateError`."""
+        await self.table.adopt()
+
+    def start(self) -> None:
+        """Bring products into effect from now on."""
+        self._work.set()
+        self._service = self._supervisor.start_service(
+            "product mirror", self._run, max_turn_s=600, max_delay_s=MAX_RETRY_DELAY_S
+        )
+
+    async def close(self) -> None:
+        """Stop. What is not in effect yet is taken up at the next start."""
+        if self._service is not None:
+            await self._service.stop()
+
+    async def check(self, products: Sequence[Fields], kind: ListKind) -> ListDifference:
+        """Return what a list would change."""
+        known = await self.table.load_wanted()
+        return await asyncio.to_thread(compare, products, known, kind)
+
+    async def take(
+        self, products: Sequence[Fields], kind: ListKind, *, source: str, confirmed: bool, bad_rows: int = 0
+    ) -> ListDifference:
+        """Store a list, and bring it into effect soon.
+
+        Raises `Conflict` if it would delete many products or change prices by much and nobody has confirmed that, or
+        if the settings name no shop, and `StateError`: then nothing of it is taken.
+        """
+        if not self._shop:
+            raise Conflict(
+                message("the settings name no shop of the cloud to bring products to: set cloud.shop_id, and restart")
+            )
+        async with self._taking:
+            difference = await self.check(products, kind)
+            if not confirmed:
+                difference.check()
+            mentioned = [str(fields["id"]) for fields in products]
+            await self.table.store_list(difference.changed, mentioned, source=source, now=int(self._now()))
+        self._work.set()
+        self._report(
+            ProductListTaken(
+                list_source=source,
+                created=len(difference.created),
+                updated=len(difference.updated),
+                deleted=len(difference.deleted),
+                unchanged=difference.unchanged,
+                bad_rows=bad_rows,
+            )
+        )
+        return difference
+
+    def _note_ended(self, sequences: Sequence[int]) -> None:
+        self._ended.update(sequences)
+        self._work.set()
+
+    async def _run(self, service: Service) -> None:
+        await self._settle_all(service)
+        while True:
+            service.heartbeat()
+            self._work.clear()
+            await self._settle_ended()
+            if opened := await self.table.find(["open"], CHUNK):
+                await self._hand_over(opened)
+            elif not self._ended:
+                service.pause()
+                await self._work.wait()
+
+    async def _settle_all(self, service: Service) -> None:
+        """Take note of what has ended while nobody looked."""
+        after = 0
+        while products := await self.table.find(["sent", "refused"], CHUNK, after=after):
+            service.expect_turn()
+            await self._settle(products)
+            after = products[-1].number
+
+    async def _settle_ended(self) -> None:
+        """Settle the products whose items have ended."""
+        while self._ended:
+            some = sorted(self._ended)[:CHUNK]
+            if products := await self.table.find_by_items(some):
+                await self._settle(products)
+            self._ended.difference_update(some)
+
+    async def _settle(self, products: Sequence[StoredProduct]) -> None:
+        """Store what became of the changes of some products, as far as that is known."""
+        numbers = [product.item for product in products if product.item is not None]
+        items = {item.sequence: item for item in await self._outbox.items(numbers)}
+        settled = [
+            outcome
+            for product in products
+            if (outcome := _find_outcome(product, None if product.item is None else items.get(product.item)))
+        ]
+        await self.table.store_settled(settled, now=int(self._now()))
+        by_number = {product.number: product for product in products}
+        for one in settled:
+            product = by_number[one.number]
+            if one.state == "refused" and product.state != "refused":
+                name = str((product.wanted or {}).get("name", ""))
+                self._report(ProductRefused(product_id=product.product_id, name=name, reason=one.problem))
+
+    async def _hand_over(self, products: Sequence[StoredProduct]) -> None:
+        """Hand over the changes of some products to the outbox. What needs none is settled."""
+        changes = [(product, find_change(product.wanted, product.confirmed)) for product in products]
+        right = [
+            SettledChange(product.number, "settled", product.confirmed, {}) for product, change in changes if not change
+        ]
+        await self.table.store_settled(right, now=int(self._now()))
+        needed = [(product, change) for product, change in changes if change]
+        needed.sort(key=lambda one: one[1].kind)
+        for kind, group in groupby(needed, key=lambda one: one[1].kind):
+            await self._submit(kind, list(group))
+
+    async def _submit(self, kind: ChangeKind, changes: Sequence[tuple[StoredProduct, ProductChange]]) -> None:
+        endpoint = _ENDPOINTS[kind]
+        name, elements = "product_list", [dict(change.fields) for _, change in changes]
+        arguments = {"product_key_list": [one["id"] for one in elements]} if kind == "delete" else {name: elements}
+        try:
+            status = await self._outbox.submit(endpoint.encode(arguments, defaults=self._shop), token=TOKEN)
+        except (InvalidRequest, TooLarge) as exc:
+            if len(changes) > 1:  # one product must not hold up the others
+                half = len(changes) // 2
+                await self._submit(kind, changes[:half])
+                await self._submit(kind, changes[half:])
+                return
+            [(product, _)] = changes
+            refused = SettledChange(product.number, "refused", product.confirmed, {}, exc.detail)
+            await self.table.store_settled([refused], now=int(self._now()))
+            return
+        await self.table.store_sent(
+            {product.number: (change, item) for (product, change), item in zip(changes, status.items, strict=True)}
+        )
+
+
+def _find_outcome(product: StoredProduct, item: OutboxItem | None) -> SettledChange | None:
+    """Return what became of the change of a product; None as long as that is open."""
+    settle = partial(SettledChange, product.number)
+    if item is None or product.change is None:  # lost: what the cloud has is not known, and the change does no harm
+        return settle("open", product.confirmed, {})
+    if item.state in ("waiting", "sending"):
+        return None
+    if item.state == "delivered":
+        confirmed = apply_change(product.confirmed, product.change)
+        state = _find_state(product.wanted, confirmed)
+        return settle(state, confirmed, _find_new_prices(product.confirmed, confirmed), is_taken=True)
+    if item.outcome.result_list == _GONE:
+        return settle(_find_state(product.wanted, None), None, _find_new_prices(product.confirmed, None))
+    if find_change(product.wanted, product.confirmed) != product.change:
+        return settle("open", product.confirmed, {})
+    return settle("refused", product.confirmed, {}, item.outcome.meaning)
+
+
+def _find_state(wanted: Fields | None, confirmed: Fields | None) -> ProductState:
+    return "open" if find_change(wanted, confirmed) else "settled"
+
+
+def _find_new_prices(old: Fields | None, new: Fields | None) -> dict[str, Decimal | None]:
+    before, after = old or {}, new or {}
+    return {name: after.get(name) for name in PRICE_FIELDS if before.get(name) != after.get(name)}

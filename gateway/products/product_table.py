@@ -1,0 +1,297 @@
+"""The products of an account in the database: wanted, confirmed, and what is on its way between both."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, Literal, NamedTuple, TypeVar
+
+from gateway.products.changes import PRICE_FIELDS, ChangeKind, Fields, ProductChange
+from gateway.protocol import json_text
+from gateway.storage.database import Database
+
+ProductState = Literal["settled", "open", "sent", "refused"]
+
+MAX_PRICES: Final = 200
+"""How many prices of one product are kept."""
+_SELECT: Final = "SELECT number, product_id, name, state, wanted, confirmed, change, item, problem, changed_at, "
+_COLUMNS: Final = f"{_SELECT} confirmed_at, source FROM product"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProduct:
+    """A product as it is stored."""
+
+    number: int
+    """Its number in the database."""
+    product_id: str
+    """Its own number."""
+    state: ProductState
+    """`settled` if the cloud has what is wanted, `open` if a change has to be handed over, `sent` while one is on its
+    way, `refused` if the cloud refused it."""
+    wanted: Fields | None
+    """What the shop's lists say; None if it shall not be at the cloud."""
+    confirmed: Fields | None
+    """What the cloud has taken; None if it does not have it."""
+    change: ProductChange | None
+    """The last change that was handed over; None if there is none."""
+    item: int | None
+    """The outbox item that carries the change."""
+    problem: str
+    """Why the cloud refused the change; empty if it did not."""
+    changed_at: int
+    """When a list changed it last, in Unix seconds."""
+    confirmed_at: int | None
+    """When the cloud took a change last, in Unix seconds; None if it never did."""
+    source: str
+    """The source of the list that changed it last."""
+
+
+class WantedProduct(NamedTuple):
+    """What a list says about a product that it changes."""
+
+    product_id: str
+    """Its own number."""
+    name: str
+    """Its name."""
+    wanted: str | None
+    """All its fields, as JSON; None if it shall not be at the cloud."""
+
+
+class SettledChange(NamedTuple):
+    """What became of a change."""
+
+    number: int
+    """The product's number in the database."""
+    state: ProductState
+    """Its state now."""
+    confirmed: Fields | None
+    """What the cloud has."""
+    prices: Mapping[str, Decimal | None]
+    """The prices that came into effect, by field; None for one that is no more."""
+    problem: str = ""
+    """Why the cloud refused it; empty if it did not."""
+    is_taken: bool = False
+    """Whether the cloud took it."""
+
+
+class PriceEntry(NamedTuple):
+    """A price as it came into effect."""
+
+    field: str
+    """Which price."""
+    value: Decimal | None
+    """The price; None if the product has none from then on."""
+    time: int
+    """When, in Unix seconds."""
+
+
+class ProductTable:
+    """The products of one account. Every method raises `StateError` if the database cannot be used."""
+
+    def __init__(self, database: Database, *, account: Callable[[], int]) -> None:
+        """`account` returns the number of the account of the settings."""
+        self._database = database
+        self._account = account
+
+    async def adopt(self) -> None:
+        """Take over the products of an account whose wrong description the settings have mended."""
+        account = self._account()
+        await self._database.execute(
+            "UPDATE product SET account = :account WHERE account NOT IN (SELECT id FROM account) "
+            "AND NOT EXISTS (SELECT 1 FROM product WHERE account = :account)",
+            {"account": account},
+        )
+
+    async def load_wanted(self) -> dict[str, str]:
+        """Return what is wanted of all products that shall be at the cloud, as JSON by their numbers."""
+        account = self._account()
+
+        def work(connection: sqlite3.Connection) -> dict[str, str]:
+            rows = connection.execute(
+                "SELECT product_id, wanted FROM product WHERE account = ? AND wanted IS NOT NULL", (account,)
+            )
+            return {row[0]: row[1] for row in rows}
+
+        return await self._database.inspect(work)
+
+    async def store_list(
+        self, changed: Sequence[WantedProduct], mentioned: Iterable[str], *, source: str, now: int
+    ) -> None:
+        """Store what a list changes, as one transaction. Refused products that it mentions are tried again."""
+        account = self._account()
+        rows = [(account, one.product_id, one.name, one.wanted, now, source) for one in changed]
+        listed = json.dumps(list(mentioned))
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT INTO product (account, product_id, name, state, wanted, problem, changed_at, source) "
+                "VALUES (?, ?, ?, 'open', ?, '', ?, ?) ON CONFLICT (account, product_id) DO UPDATE SET "
+                "name = excluded.name, wanted = excluded.wanted, changed_at = excluded.changed_at, "
+                "source = excluded.source, state = iif(state = 'sent', 'sent', 'open')",
+                rows,
+            )
+            connection.execute(
+                "UPDATE product SET state = 'open' WHERE account = ? AND state = 'refused' "
+                "AND product_id IN (SELECT value FROM json_each(?))",
+                (account, listed),
+            )
+
+        await self._database.transact(work)
+
+    async def find(self, states: Sequence[ProductState], limit: int, *, after: int = 0) -> list[StoredProduct]:
+        """Return products in one of these states (not `settled`), in the order of their numbers."""
+        rows = await self._inspect(
+            f"{_COLUMNS} WHERE account = ? AND state <> 'settled' "  # noqa: S608
+            "AND state IN (SELECT value FROM json_each(?)) AND number > ? ORDER BY number LIMIT ?",
+            (self._account(), json.dumps(list(states)), after, limit),
+        )
+        return [_read_product(row) for row in rows]
+
+    async def find_by_items(self, items: Sequence[int]) -> list[StoredProduct]:
+        """Return the products whose changes these outbox items carry."""
+        rows = await self._inspect(
+            f"{_COLUMNS} WHERE account = ? AND state <> 'settled' "  # noqa: S608
+            "AND item IN (SELECT value FROM json_each(?))",
+            (self._account(), json.dumps(list(items))),
+        )
+        return [_read_product(row) for row in rows]
+
+    async def get(self, product_id: str) -> StoredProduct | None:
+        """Return one product; None if there is none."""
+        rows = await self._inspect(f"{_COLUMNS} WHERE account = ? AND product_id = ?", (self._account(), product_id))
+        return _read_product(rows[0]) if rows else None
+
+    async def search(
+        self, words: str, *, states: Sequence[ProductState] = (), after: int = 0, limit: int = 50
+    ) -> tuple[list[StoredProduct], int | None]:
+        """Return a page of products whose number, name or bar code holds a text, and where the next one begins."""
+        conditions = ["account = ?", "number > ?"]
+        values: list[Any] = [self._account(), after]
+        if words:
+            pattern = "%" + words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
+            conditions.append(
+                r"(product_id LIKE ? ESCAPE '\' OR name LIKE ? ESCAPE '\' OR "
+                r"coalesce(wanted, confirmed) ->> 'bar_code' LIKE ? ESCAPE '\')"
+            )
+            values += [pattern] * 3
+        if states:
+            conditions.append("state IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(list(states)))
+        rows = await self._inspect(
+            f"{_COLUMNS} WHERE {' AND '.join(conditions)} ORDER BY number LIMIT ?", (*values, limit + 1)
+        )
+        products = [_read_product(row) for row in rows[:limit]]
+        return products, products[-1].number if len(rows) > limit else None
+
+    async def count(self) -> dict[ProductState, int]:
+        """Return how many products are in each state."""
+        rows = await self._inspect(
+            "SELECT state, count(*) AS products FROM product WHERE account = ? GROUP BY state", (self._account(),)
+        )
+        return {row["state"]: row["products"] for row in rows}
+
+    async def store_sent(self, sent: Mapping[int, tuple[ProductChange, int]]) -> None:
+        """Store which outbox items carry the changes, by the products' numbers in the database."""
+        rows = [(_write_change(change), item, number) for number, (change, item) in sent.items()]
+        await self._database.transact(
+            lambda connection: connection.executemany(
+                "UPDATE product SET state = 'sent', change = ?, item = ?, problem = '' WHERE number = ?", rows
+            )
+        )
+
+    async def store_settled(self, settled: Sequence[SettledChange], *, now: int) -> None:
+        """Store what became of changes, and the prices that came into effect."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for one in settled:
+                connection.execute(
+                    "UPDATE product SET state = ?, confirmed = ?, problem = ?, "
+                    "confirmed_at = iif(?, ?, confirmed_at) WHERE number = ?",
+                    (one.state, _write(one.confirmed), one.problem, one.is_taken, now, one.number),
+                )
+                connection.executemany(
+                    "INSERT INTO product_price (product, field, value, time) VALUES (?, ?, ?, ?)",
+                    [(one.number, field, _write_price(value), now) for field, value in one.prices.items()],
+                )
+                if one.prices:
+                    connection.execute(
+                        "DELETE FROM product_price WHERE product = ? AND number NOT IN "
+                        "(SELECT number FROM product_price WHERE product = ? ORDER BY number DESC LIMIT ?)",
+                        (one.number, one.number, MAX_PRICES),
+                    )
+                if one.confirmed is None and one.state == "settled":
+                    connection.execute("DELETE FROM product_price WHERE product = ?", (one.number,))
+                    connection.execute("DELETE FROM product WHERE number = ?", (one.number,))
+
+        await self._database.transact(work)
+
+    async def list_prices(self, number: int) -> list[PriceEntry]:
+        """Return the prices of a product, newest first."""
+        rows = await self._inspect(
+            "SELECT field, value, time FROM product_price WHERE product = ? ORDER BY number DESC", (number,)
+        )
+        return [
+            PriceEntry(row["field"], None if row["value"] is None else Decimal(row["value"]), row["time"])
+            for row in rows
+        ]
+
+    async def _inspect(self, sql: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
+        return await self._database.inspect(lambda connection: connection.execute(sql, parameters).fetchall())
+
+
+def _read_product(row: sqlite3.Row) -> StoredProduct:
+    confirmed = _read(row["confirmed"])
+    wanted = None if row["wanted"] is None else _read(row["wanted"]) or confirmed
+    return StoredProduct(
+        number=row["number"],
+        product_id=row["product_id"],
+        state=row["state"],
+        wanted=wanted,
+        confirmed=confirmed,
+        change=_read_change(row["change"]),
+        item=row["item"],
+        problem=row["problem"],
+        changed_at=row["changed_at"],
+        confirmed_at=row["confirmed_at"],
+        source=row["source"],
+    )
+
+
+def _read(text: str | None) -> dict[str, Any] | None:
+    """Return stored fields; whole prices are `Decimal` too. What is damaged counts as not known."""
+    if text is None:
+        return None
+    try:
+        fields: dict[str, Any] = json_text.loads(text)
+        fields.update({name: Decimal(fields[name]) for name in PRICE_FIELDS if name in fields})
+        return fields if fields["id"] else None
+    except (ValueError, ArithmeticError, TypeError, KeyError):
+        return None
+
+
+def _write(fields: Fields | None) -> str | None:
+    return None if fields is None else json_text.dumps_canonical(fields).decode()
+
+
+def _read_change(text: str | None) -> ProductChange | None:
+    """Return a stored change; None if it is damaged."""
+    try:
+        [(kind, fields)] = json_text.loads(text or "").items()
+        return ProductChange(_KINDS[kind], _read(json_text.dumps(fields)) or {})
+    except (ValueError, AttributeError, KeyError):
+        return None
+
+
+_KINDS: Final[Mapping[str, ChangeKind]] = {"create": "create", "update": "update", "delete": "delete"}
+
+
+def _write_change(change: ProductChange) -> str:
+    return json_text.dumps({change.kind: change.fields})
+
+
+def _write_price(price: Decimal | None) -> str | None:
+    return None if price is None else str(price)
