@@ -41,6 +41,7 @@ from gateway.events.webhooks.table import WebhookTable
 from gateway.outbox.account import Account
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
+from gateway.products.mapping_table import MappingTable
 from gateway.products.mirror import ProductMirror
 from gateway.products.product_table import ProductTable
 from gateway.runtime import logs
@@ -141,6 +142,7 @@ class Gateway:
         self.outbox_worker = self._add(OutboxWorker(self.cloud, self.outbox, self.supervisor))
         self.products = self._add(self._make_mirror())
         await self.products.open()
+        self.product_mappings = MappingTable(self.database)
         flow_table = FlowTable(self.database, self.uptime, account=f"{account.base_url} {account.app_id}")
         self.flow = self._add(CustomerFlow(self.cloud, flow_table, self.supervisor, default_shop=settings.cloud.shop))
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))

@@ -52,7 +52,7 @@ ALLOWED = {
     | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"}
     | {LISTS, CARD_GUIDE},
     "gateway.labels": FOUNDATION | {VALIDATION_TEXTS},
-    "gateway.products": PARTS | {LISTS, CARD_GUIDE},
+    "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.outbox"},
@@ -67,6 +67,7 @@ ALLOWED = {
         "gateway.outbox",
         "gateway.events",
         "gateway.shop",
+        "gateway.products",
         "gateway.api",
     },
 }

@@ -32,6 +32,8 @@ _TEXTS: Final = {
     "outbox.blocked": message("The account was refused by the cloud"),
     "outbox.refused": message("The cloud refused a call"),
     "price.changed": message("A price changed"),
+    "products.list_taken": message("A list of products was taken"),
+    "products.refused": message("The cloud refused a change to a product"),
     "receipt.image": message("A receipt was printed"),
     "receipt.parsed": message("A receipt was printed"),
     "receipt.text": message("A receipt was printed"),
@@ -47,6 +49,7 @@ _TEXTS: Final = {
 }
 """What happened, by type."""
 FAMILIES: Final = {
+    "products": message("Products"),
     "face": message("Faces"),
     "motion": message("Motion"),
     "camera": message("Cameras"),

@@ -1,1 +1,1 @@
-"""The products of a shop: lists as tills and spreadsheets save them, read and checked."""
+"""The products of a shop: lists read and checked, and the mirror of what the cloud has taken."""

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
+from gateway.products.product import PRICE_FIELDS
+
 ChangeKind = Literal["create", "update", "delete"]
 
 Fields = Mapping[str, Any]
 """A product by the vendor's names, its `id` included; prices are `Decimal`. A field without a value is left out."""
 
-PRICE_FIELDS: Final = ("price", "promote_price", "member_price")
-"""The fields that hold prices."""
 _EMPTY: Final = (None, "")
 
 
@@ -31,7 +31,7 @@ class PriceChange(NamedTuple):
     name: str
     """The product's name."""
     field: str
-    """Which price: one of `PRICE_FIELDS`."""
+    """Which price: one of `gateway.products.product.PRICE_FIELDS`."""
     old: Decimal
     """The price before."""
     new: Decimal

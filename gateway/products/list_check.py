@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 
 from firmware_tools.language import message
 from gateway.errors import Conflict
-from gateway.products.changes import PRICE_FIELDS, Fields, PriceChange, find_price_changes, merge_fields, without_empty
+from gateway.products.changes import Fields, PriceChange, find_price_changes, merge_fields, without_empty
+from gateway.products.product import PRICE_FIELDS
 from gateway.products.product_table import WantedProduct
 from gateway.protocol import json_text
 

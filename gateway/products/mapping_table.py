@@ -1,5 +1,6 @@
 """Saved mappings: how the lists of each source are read."""
 
+from firmware_tools.language import message
 from gateway.errors import InvalidRequest, NotFound
 from gateway.products.columns import ColumnMapping
 from gateway.protocol import json_text
@@ -33,7 +34,7 @@ class MappingTable:
     async def delete(self, source: str) -> None:
         """Forget the mapping of a source. Raises `NotFound`."""
         if await self.find(source) is None:
-            raise NotFound(_not_found(source))
+            raise NotFound(message("no mapping is saved for lists of {source!r}", source=source))
         await self._database.execute("DELETE FROM product_mapping WHERE source = ?", (source,))
 
 

@@ -16,9 +16,10 @@ from firmware_tools.language import message
 from gateway.errors import Conflict, InvalidRequest, TooLarge
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.outbox import Outbox
-from gateway.products.changes import PRICE_FIELDS, ChangeKind, Fields, ProductChange, apply_change, find_change
+from gateway.products.changes import ChangeKind, Fields, ProductChange, apply_change, find_change
 from gateway.products.events import ProductListTaken, ProductRefused
 from gateway.products.list_check import ListDifference, ListKind, compare
+from gateway.products.product import PRICE_FIELDS
 from gateway.products.product_table import ProductState, ProductTable, SettledChange, StoredProduct
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
@@ -60,6 +61,8 @@ class ProductMirror:
         self._shop = shop
         self._report = report
         self._now = now
+        self.reading = asyncio.Lock()
+        """Held while a list is read: it may be large, so there is one at a time."""
         self._taking = asyncio.Lock()
         self._ended: set[int] = set()
         """Outbox items that have ended and whose products are to be settled."""
@@ -166,8 +169,7 @@ class ProductMirror:
         for one in settled:
             product = by_number[one.number]
             if one.state == "refused" and product.state != "refused":
-                name = str((product.wanted or {}).get("name", ""))
-                self._report(ProductRefused(product_id=product.product_id, name=name, reason=one.problem))
+                self._report(ProductRefused(product_id=product.product_id, name=product.name, reason=one.problem))
 
     async def _hand_over(self, products: Sequence[StoredProduct]) -> None:
         """Hand over the changes of some products to the outbox. What needs none is settled."""

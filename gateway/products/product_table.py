@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
-from gateway.products.changes import PRICE_FIELDS, ChangeKind, Fields, ProductChange
+from gateway.products.changes import ChangeKind, Fields, ProductChange
+from gateway.products.product import PRICE_FIELDS
 from gateway.protocol import json_text
 from gateway.storage.database import Database
 
@@ -29,6 +30,8 @@ class StoredProduct:
     """Its number in the database."""
     product_id: str
     """Its own number."""
+    name: str
+    """Its name; empty if it has none."""
     state: ProductState
     """`settled` if the cloud has what is wanted, `open` if a change has to be handed over, `sent` while one is on its
     way, `refused` if the cloud refused it."""
@@ -249,6 +252,7 @@ def _read_product(row: sqlite3.Row) -> StoredProduct:
     return StoredProduct(
         number=row["number"],
         product_id=row["product_id"],
+        name=row["name"],
         state=row["state"],
         wanted=wanted,
         confirmed=confirmed,

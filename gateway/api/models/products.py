@@ -71,6 +71,7 @@ class RowFaultDocument(Document):
 
     row: int = Field(description="The row, as a spreadsheet counts; in JSON the product, from 1.", examples=[17])
     column: str = Field(description="The heading of the column; empty if the whole row is meant.", examples=["售价"])
+    field: str = Field(description="The field of the product; empty if the whole row is meant.", examples=["price"])
     value: str = Field(description="The value, shortened.", examples=["12,3,4"])
     reason: str = Field(description="What is wrong with it, for people.")
 

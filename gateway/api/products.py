@@ -1,0 +1,315 @@
+"""Products over REST: the shop's lists, what is in effect at the cloud, and how the lists of a source are read."""
+
+import asyncio
+import dataclasses
+from typing import Annotated, Any, Final, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from firmware_tools.language import message
+from gateway.api.bodies import Body, read_body
+from gateway.api.changes import mark_unchanged, name_object
+from gateway.api.file_body import receive_file
+from gateway.api.query import Flag, Query, WholeNumber, read_query
+from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
+from gateway.errors import FieldError, InvalidRequest, NotFound, UnsupportedMediaType
+from gateway.products.columns import ColumnMapping
+from gateway.products.list_check import ListDifference, ListKind
+from gateway.products.product import to_item
+from gateway.products.product_list import MAX_LIST_BYTES, ProductList, read_product_list
+from gateway.products.product_table import PriceEntry, ProductState, StoredProduct
+from gateway.runtime.timestamps import utc_text
+
+_LIST_TYPES: Final = (
+    "text/csv",
+    "text/tab-separated-values",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+)
+_MAX_PAGE: Final = 500
+_MAX_ERRORS: Final = 100
+"""How many faults of a list a refusal names."""
+
+Source = Annotated[str, Field(pattern=r"^[\w .-]{0,64}$")]
+
+
+class ProductBody(Body, extra="allow"):
+    """One product, by the vendor's names. Other fields of the vendor pass through."""
+
+    id: str = Field(description="The shop's own number of it.", examples=["000417"])
+    name: str | None = Field(default=None, description="Its name.", examples=["Cola"])
+    price: float | str | None = Field(
+        default=None, description="The selling price: a number, or text, with two decimals.", examples=["3.20"]
+    )
+
+
+class ProductListBody(Body):
+    """A list of products. A list as a till or a spreadsheet saves it is taken too."""
+
+    products: list[ProductBody] = Field(description="The products.", examples=[[{"id": "000417", "name": "Cola"}]])
+
+
+class ListQuery(Query):
+    """How a list of products is to be taken."""
+
+    source: Source = Field(
+        default="", description="Where the list is from. A mapping that was saved for it is used.", examples=["erp"]
+    )
+    dry_run: Flag = Field(default=False, description="Whether only to say what it would change.")
+    confirm: Flag = Field(
+        default=False, description="Whether it may delete more than 5 % of the products, and change prices by more "
+        "than half.",
+    )  # fmt: skip
+    all_or_nothing: Flag = Field(
+        default=False, description="Whether nothing is taken if a row is bad. Else the good rows are."
+    )
+
+
+class CompleteListQuery(ListQuery):
+    """How a whole list of products is to be taken."""
+
+    complete: Flag = Field(
+        default=True,
+        description="Whether it is the whole list, so that products that it does not name are deleted. With a bad row "
+        "nothing is deleted.",
+    )
+
+
+class ProductsQuery(Query):
+    """Which products are listed."""
+
+    search: str = Field(default="", max_length=100, description="Only products with this in number, name or bar code.")
+    state: ProductState | None = Field(default=None, description="Only products in this state.")
+    limit: WholeNumber = Field(default=50, ge=1, le=_MAX_PAGE, description="How many products a page has at most.")
+    after: WholeNumber = Field(
+        default=0, ge=0, le=10**18, description="Only products behind this one: `next` of the page before."
+    )
+
+
+class ProductMappingBody(Body):
+    """How the lists of a source are read. What is left out is recognised."""
+
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="The field of each heading; empty for a column that is to be ignored.",
+        examples=[{"Art.-Nr.": "id", "VK brutto": "price"}],
+    )
+    decimal: dict[str, Literal["comma", "point"]] = Field(
+        default_factory=dict, description="What stands before the decimals, by field.", examples=[{"price": "comma"}]
+    )
+    encoding: str | None = Field(default=None, description="The encoding.", examples=["GB18030"])
+    separator: str | None = Field(default=None, description="What separates columns.", examples=[";"])
+    sheet: str | None = Field(default=None, description="The sheet of a workbook.")
+
+
+async def put_products(context: RequestContext) -> web.StreamResponse:
+    """Take a whole list: what differs from what is wanted so far goes to the cloud."""
+    query = read_query(context.request.query, CompleteListQuery)
+    return await _take_list(context, query, "complete" if query.complete else "partial")
+
+
+async def patch_products(context: RequestContext) -> web.StreamResponse:
+    """Change some products, and of these only the fields that are named."""
+    return await _take_list(context, read_query(context.request.query, ListQuery), "fields")
+
+
+async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) -> web.StreamResponse:
+    mirror = context.gateway.products
+    async with mirror.reading:
+        found = await _read_list(context, query.source, is_partial=kind == "fields")
+        if query.all_or_nothing and found.fault_count:
+            raise InvalidRequest(
+                [
+                    FieldError(
+                        message("row {row}, {column}", row=fault.row, column=fault.column or "-"),
+                        message("{value!r} {reason}", value=fault.value, reason=fault.reason),
+                    )
+                    for fault in found.faults[:_MAX_ERRORS]
+                ]
+            )
+        if kind == "complete" and found.bad_row_count:
+            kind = "partial"  # a product whose row is bad is not gone
+        items = [to_item(product) for product in found.products]
+        if query.dry_run:
+            mark_unchanged(context.request)
+            difference = await mirror.check(items, kind)
+        else:
+            difference = await mirror.take(
+                items, kind, source=query.source, confirmed=query.confirm, bad_rows=found.bad_row_count
+            )
+            name_object(context.request, f"{len(items)} products")
+    return json_response(_describe_list(found, difference, taken=not query.dry_run))
+
+
+async def _read_list(context: RequestContext, source: str, *, is_partial: bool) -> ProductList:
+    request = context.request
+    if request.content_type == "multipart/form-data":
+        raise UnsupportedMediaType(message("send the list itself as the body, not a form"))
+    mapping = await context.gateway.product_mappings.find(source) if source else None
+    with await receive_file(request, context.gateway.directory.path, max_bytes=MAX_LIST_BYTES) as file:
+        content = await asyncio.to_thread(file.read)
+    return await asyncio.to_thread(
+        read_product_list, content, file_name=message("the list"), mapping=mapping, is_partial=is_partial
+    )
+
+
+def _describe_list(found: ProductList, difference: ListDifference, *, taken: bool) -> dict[str, Any]:
+    return {
+        "taken": taken,
+        **difference.describe(),
+        "bad_rows": found.bad_row_count,
+        "faults": [dataclasses.asdict(fault) for fault in found.faults],
+        "notices": list(found.notices),
+        "encoding": found.format.encoding or None,
+        "separator": found.format.separator or None,
+        "columns": dict(found.columns),
+    }
+
+
+async def list_products(context: RequestContext) -> web.StreamResponse:
+    """List products in the order in which they were first listed, a page at a time."""
+    query = read_query(context.request.query, ProductsQuery)
+    table = context.gateway.products.table
+    states = () if query.state is None else (query.state,)
+    products, next_number = await table.search(query.search, states=states, after=query.after, limit=query.limit)
+    counts = await table.count()
+    return json_response(
+        {
+            "products": [describe_product(product) for product in products],
+            "next": next_number,
+            "counts": {state: counts.get(state, 0) for state in ("settled", "open", "sent", "refused")},
+        }
+    )
+
+
+async def show_product(context: RequestContext) -> web.StreamResponse:
+    """Show one product with the prices that came into effect."""
+    table = context.gateway.products.table
+    product_id = context.request.match_info["product_id"]
+    product = await table.get(product_id)
+    if product is None:
+        raise NotFound(message("there is no product {product_id!r}", product_id=product_id))
+    prices = await table.list_prices(product.number)
+    return json_response({**describe_product(product), "prices": [_describe_price(entry) for entry in prices]})
+
+
+def describe_product(product: StoredProduct) -> dict[str, Any]:
+    """Return a product as JSON."""
+    return {
+        "product_id": product.product_id,
+        "name": product.name,
+        "state": product.state,
+        "wanted": product.wanted,
+        "confirmed": product.confirmed,
+        "outbox_id": None if product.item is None else str(product.item),
+        "problem": product.problem,
+        "changed_at": utc_text(product.changed_at),
+        "confirmed_at": None if product.confirmed_at is None else utc_text(product.confirmed_at),
+        "source": product.source,
+    }
+
+
+def _describe_price(entry: PriceEntry) -> dict[str, Any]:
+    value = None if entry.value is None else str(entry.value)
+    return {"field": entry.field, "value": value, "time": utc_text(entry.time)}
+
+
+async def list_mappings(context: RequestContext) -> web.StreamResponse:
+    """List the saved mappings."""
+    mappings = await context.gateway.product_mappings.list_all()
+    return json_response({"mappings": [_describe_mapping(source, mapping) for source, mapping in mappings.items()]})
+
+
+async def put_mapping(context: RequestContext) -> web.StreamResponse:
+    """Save how the lists of a source are read."""
+    source = context.request.match_info["source"]
+    body = await read_body(context.request, ProductMappingBody)
+    mapping = ColumnMapping.from_document(body.model_dump(exclude_none=True))
+    await context.gateway.product_mappings.save(source, mapping, now=int(context.gateway.clock.now()))
+    return json_response(_describe_mapping(source, mapping))
+
+
+async def delete_mapping(context: RequestContext) -> web.StreamResponse:
+    """Forget how the lists of a source are read."""
+    await context.gateway.product_mappings.delete(context.request.match_info["source"])
+    return web.Response(status=204)
+
+
+def _describe_mapping(source: str, mapping: ColumnMapping) -> dict[str, Any]:
+    empty: dict[str, Any] = {"columns": {}, "decimal": {}, "encoding": None, "separator": None, "sheet": None}
+    return {"source": source, **empty, **mapping.to_document()}
+
+
+_PRODUCTS: Final = "/api/v1/products"
+_MAPPING: Final = "/api/v1/product-mappings/{source}"
+_REPORT = {200: DeclaredResponse("What the list changes, and how it was read.", "ProductListReport")}
+
+ROUTES = (
+    Route(
+        "PUT",
+        _PRODUCTS,
+        "Take a list of products",
+        put_products,
+        "installer",
+        ProductListBody,
+        _REPORT,
+        query=CompleteListQuery,
+        pos_setting="pos_deletes_products",
+        file_types=_LIST_TYPES,
+    ),
+    Route(
+        "PATCH",
+        _PRODUCTS,
+        "Change some products",
+        patch_products,
+        "pos",
+        ProductListBody,
+        _REPORT,
+        query=ListQuery,
+        file_types=_LIST_TYPES,
+    ),
+    Route(
+        "GET",
+        _PRODUCTS,
+        "List products",
+        list_products,
+        "pos",
+        responses={200: DeclaredResponse("The products of this page.", "Products")},
+        query=ProductsQuery,
+        etag_ignores=(),
+    ),
+    Route(
+        "GET",
+        f"{_PRODUCTS}/{{product_id}}",
+        "Show a product",
+        show_product,
+        "pos",
+        responses={200: DeclaredResponse("The product.", "Product")},
+        etag_ignores=(),
+    ),
+    Route(
+        "GET",
+        "/api/v1/product-mappings",
+        "List the mappings of product lists",
+        list_mappings,
+        "installer",
+        responses={200: DeclaredResponse("The mappings.", "ProductMappings")},
+    ),
+    Route(
+        "PUT",
+        _MAPPING,
+        "Save the mapping of a source of product lists",
+        put_mapping,
+        "installer",
+        ProductMappingBody,
+        {200: DeclaredResponse("The mapping.", "ProductMapping")},
+    ),
+    Route(
+        "DELETE",
+        _MAPPING,
+        "Forget the mapping of a source of product lists",
+        delete_mapping,
+        "installer",
+        responses={204: DeclaredResponse("Forgotten.")},
+    ),
+)

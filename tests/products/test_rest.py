@@ -1,0 +1,108 @@
+"""Products over REST: lists in any form, previews, questions, and what each product is."""
+
+import asyncio
+from typing import Any
+
+from gateway.app import Gateway
+from gateway.simulator.store import SimulatedStore
+from tests.api.conftest import Rest, admin, gateway, installer, pos, session, store  # noqa: F401  fixtures
+
+CSV = "货号;品名;售价;促销价\n0001;可乐;3,20;\n0002;雪碧;2,90;2,50\n".encode("gb18030")
+
+
+async def put_csv(rest: Rest, content: bytes, query: str = "") -> Any:
+    headers = {"Content-Type": "text/csv"}
+    return await rest("PUT", f"/api/v1/products{query}", data=content, headers=headers)
+
+
+async def in_effect(rest: Rest, product_id: str) -> Any:
+    while True:
+        found = (await rest("GET", f"/api/v1/products/{product_id}")).body
+        if found.get("state") in ("settled", "refused"):
+            return found
+        await asyncio.sleep(0.01)
+
+
+async def test_a_list_as_a_chinese_spreadsheet_saves_it(
+    gateway: Gateway,  # noqa: F811
+    store: SimulatedStore,  # noqa: F811
+    installer: Rest,  # noqa: F811
+) -> None:
+    gateway.outbox_worker.start()
+    gateway.products.start()
+    preview = (await put_csv(installer, CSV, "?dry_run=true")).body
+    assert (preview["taken"], preview["created"], preview["encoding"]) == (False, 2, "GBK")
+    assert (await installer("GET", "/api/v1/products")).body["products"] == []
+    assert (await put_csv(installer, CSV)).body["taken"]
+    found = await in_effect(installer, "0002")
+    assert (found["name"], found["confirmed"]["price"], found["confirmed"]["promote_price"]) == ("雪碧", 2.9, 2.5)
+    assert [(price["field"], price["value"]) for price in found["prices"]] == [
+        ("promote_price", "2.50"),
+        ("price", "2.90"),
+    ]
+    assert store.cloud.state.shops[store.shop_id].products["0001"]["name"] == "可乐"
+
+
+async def test_some_products_change_some_fields(gateway: Gateway, pos: Rest, installer: Rest) -> None:  # noqa: F811
+    gateway.outbox_worker.start()
+    gateway.products.start()
+    await put_csv(installer, CSV)
+    body = {"products": [{"id": "0001", "price": "3.50"}]}
+    changed = (await pos("PATCH", "/api/v1/products", body)).body
+    assert (changed["updated"], changed["deleted"], changed["needs_confirmation"]) == (1, 0, False)
+    assert (await in_effect(pos, "0001"))["confirmed"] == {"id": "0001", "name": "可乐", "price": 3.5}
+
+
+async def test_a_list_that_would_delete_much_is_a_conflict_until_it_is_confirmed(
+    gateway: Gateway,  # noqa: F811
+    installer: Rest,  # noqa: F811
+) -> None:
+    await put_csv(installer, CSV)
+    one = CSV.splitlines(keepends=True)[0] + CSV.splitlines(keepends=True)[1]
+    refused = await put_csv(installer, one)
+    assert (refused.status, refused.body["code"]) == (409, "conflict")
+    assert "would delete 1 of 2 products" in refused.body["detail"]
+    assert (await put_csv(installer, one, "?confirm=true")).body["deleted"] == 1
+
+
+async def test_bad_rows_are_named_and_nothing_is_deleted_beside_them(
+    gateway: Gateway,  # noqa: F811
+    installer: Rest,  # noqa: F811
+) -> None:
+    await put_csv(installer, CSV)
+    bad = b"id,name,price\n0001,Cola,-3\n"
+    report = (await put_csv(installer, bad, "?confirm=true")).body
+    assert (report["bad_rows"], report["deleted"]) == (1, 0)
+    assert (report["faults"][0]["row"], report["faults"][0]["column"]) == (2, "price")
+    refused = await put_csv(installer, bad, "?all_or_nothing=true")
+    assert refused.status == 400
+    assert refused.body["errors"][0]["parameter"] == "row 2, price"
+
+
+async def test_a_saved_mapping_reads_the_lists_of_its_source(installer: Rest) -> None:  # noqa: F811
+    mapping = {"columns": {"Art": "id", "Text": "name", "VK": "price"}, "decimal": {"price": "comma"}}
+    saved = await installer("PUT", "/api/v1/product-mappings/erp", mapping)
+    assert (saved.status, saved.body["columns"]["VK"]) == (200, "price")
+    report = (await put_csv(installer, b"Art;Text;VK\n7;Tee;1.234,50\n", "?source=erp")).body
+    assert report["columns"] == {"id": "Art", "name": "Text", "price": "VK"}
+    assert (await installer("GET", "/api/v1/products/7")).body["wanted"]["price"] == 1234.5
+    assert [one["source"] for one in (await installer("GET", "/api/v1/product-mappings")).body["mappings"]] == ["erp"]
+    assert (await installer("DELETE", "/api/v1/product-mappings/erp")).status == 204
+    assert (await put_csv(installer, b"Art;Text;VK\n7;Tee;3,50\n", "?source=erp")).status == 400
+
+
+async def test_products_are_searched_and_paged(installer: Rest) -> None:  # noqa: F811
+    rows = "".join(f"{number:04},Cola {number},1.00\n" for number in range(7))
+    await put_csv(installer, f"id,name,price\n{rows}".encode())
+    page = (await installer("GET", "/api/v1/products?limit=5")).body
+    assert [one["product_id"] for one in page["products"]] == ["0000", "0001", "0002", "0003", "0004"]
+    rest = (await installer("GET", f"/api/v1/products?after={page['next']}")).body
+    assert ([one["product_id"] for one in rest["products"]], rest["next"]) == (["0005", "0006"], None)
+    found = (await installer("GET", "/api/v1/products?search=Cola 3")).body["products"]
+    assert [one["product_id"] for one in found] == ["0003"]
+    assert (await installer("GET", "/api/v1/products?search=%25")).body["products"] == []
+
+
+async def test_only_who_may_change_the_whole_list_does(pos: Rest) -> None:  # noqa: F811
+    assert (await put_csv(pos, CSV)).status == 403
+    assert (await pos("GET", "/api/v1/products/none")).status == 404
