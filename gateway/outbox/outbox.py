@@ -79,8 +79,7 @@ class Outbox:
         """The requests that brought the items."""
         self._database = database
         self._uptime = uptime
-        self._next_sequence = stored.next_sequence
-        self._next_expiry_s = stored.next_expiry_s
+        self._next_sequence, self._next_expiry_s = stored.next_sequence, stored.next_expiry_s
         self._queue = Queue()
         self._quota = quota_table.StorageQuota(database.path, max_bytes)
         self._attempts: dict[int, int] = {}
@@ -247,8 +246,8 @@ class Outbox:
 
     async def move_to_current(self) -> account_table.Moved:
         """Give the current account what waits for others, and send it."""
-        job = partial(account_table.move_to_current, current=self.accounts.stored, in_flight=self._queue.in_flight)
-        moved = await self._write(job)
+        current, in_flight = self.accounts.stored, self._queue.in_flight
+        moved = await self._write(partial(account_table.move_to_current, current=current, in_flight=in_flight))
         self._queue.revisit([0])
         self.on_work()
         return moved

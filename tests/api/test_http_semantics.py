@@ -167,6 +167,8 @@ async def test_whoever_has_the_present_state_gets_no_body(
     assert (await pos("POST", "/api/v1/cloud/order/update", ORDER, headers={"Prefer": "wait=30"})).status == 200
     added = await admin("POST", "/api/v1/webhooks", {"url": "http://127.0.0.1:9/"})
     assert (await admin("PUT", "/api/v1/site-plan", {"cameras": [{"sn": ours.sn}]})).status == 200
+    cola = {"products": [{"id": "0001", "name": "Cola", "price": "3.20"}]}
+    assert (await admin("PUT", "/api/v1/products", cola)).status == 200
     for route in ROUTES:
         if route.etag_ignores is None:
             continue
