@@ -30,7 +30,7 @@ from gateway.runtime.logs.request import begin_request
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 """The header that names a request, in the request and in its response."""
 
-Method = Literal["DELETE", "GET", "POST", "PUT"]
+Method = Literal["DELETE", "GET", "PATCH", "POST", "PUT"]
 METHODS: Final[tuple[str, ...]] = (*get_args(Method), "HEAD")
 """The methods of all routes: HEAD is wherever GET is."""
 
