@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
@@ -23,8 +24,6 @@ from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
 from gateway.cameras.video.video import CameraVideo
 from gateway.cloud.client import CloudClient
-from gateway.cloud.customer_flow import CustomerFlow
-from gateway.cloud.customer_flow.table import FlowTable
 from gateway.cloud.streams import CloudStreams
 from gateway.discovery.advertisement import Advertisement, create_host_suffix
 from gateway.discovery.discovery import Discovery
@@ -49,25 +48,22 @@ from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
-from gateway.shop.camera_steps import CameraSteps
-from gateway.shop.cloud_binding import CloudBinding
-from gateway.shop.demonstration import Demonstration
-from gateway.shop.demonstration.actions import DemonstrationActions, find_event_types
-from gateway.shop.demonstration.demonstration_table import DemonstrationTable
-from gateway.shop.hotspots import Hotspots
-from gateway.shop.hotspots.set_up import HotspotSetUp
-from gateway.shop.pictures import PlanPictures
-from gateway.shop.plan_table import SitePlanTable
-from gateway.shop.set_up import SiteSetUp
-from gateway.shop.sheet import SheetMaker
-from gateway.shop.verification import PlanVerifier
+from gateway.shop.stored_work_table import has_stored_work
 from gateway.storage.database import Database
-from gateway.storage.state_directory import DEMONSTRATION_PICTURES_FOLDER, PLAN_PICTURES_FOLDER, StateDirectory
+from gateway.storage.state_directory import StateDirectory
 from gateway.storage.state_replacement import finish_replacement
 from gateway.storage.uptime_table import Uptime
 
-if TYPE_CHECKING:  # imported only where it is used: it takes much memory
+if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.authority.authority import Authority
+    from gateway.cloud.customer_flow import CustomerFlow
+    from gateway.shop.demonstration import Demonstration
+    from gateway.shop.hotspots import Hotspots
+    from gateway.shop.hotspots.set_up import HotspotSetUp
+    from gateway.shop.parts import ShopParts
+    from gateway.shop.pictures import PlanPictures
+    from gateway.shop.set_up import SiteSetUp
+    from gateway.shop.sheet import SheetMaker
 
 
 _log = logging.getLogger(__name__)
@@ -143,8 +139,6 @@ class Gateway:
         self.products = self._add(self._make_mirror())
         await self.products.open()
         self.product_mappings = MappingTable(self.database)
-        flow_table = FlowTable(self.database, self.uptime, account=f"{account.base_url} {account.app_id}")
-        self.flow = self._add(CustomerFlow(self.cloud, flow_table, self.supervisor, default_shop=settings.cloud.shop))
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
         self.event_log.subscribe(self.metrics.count_events)
         self.registry = Registry(CameraTable(self.database), self.supervisor, interval_s=settings.discovery.interval_s)
@@ -223,13 +217,9 @@ class Gateway:
             )
         )
         await self.provisioning.load()
-        self.hotspots = Hotspots(self.supervisor, confined_to=settings.discovery.interfaces)
-        self.hotspot_set_up = HotspotSetUp(self.hotspots, self.provisioning, self.supervisor, scan=self.discovery.scan)
-        cloud_binding = CloudBinding(self.cloud, settings.cloud)
-        self.shop = self._add(self._make_shop(cloud_binding))
-        await self.shop.load()
-        self.demonstration = self._add(self._make_demonstration(cloud_binding))
-        await self.demonstration.load()
+        self._shop_has_work = await has_stored_work(self.database)
+        if self._shop_has_work:
+            await self.shop_parts.load()
         host_suffix = self.directory.load_host_suffix(lambda: create_host_suffix(settings.discovery.interfaces))
         self.advertisement = Advertisement(
             settings.discovery,
@@ -252,80 +242,70 @@ class Gateway:
             now=self.clock.now,
         )
 
-    def _make_shop(self, cloud: CloudBinding) -> SiteSetUp:
-        settings = self.settings
-        self.plan_pictures = PlanPictures(self.directory.path / PLAN_PICTURES_FOLDER)
-        steps = CameraSteps(
-            self.cameras,
-            cloud,
-            self.subscriptions,
-            self.video,
-            self.event_log,
-            self.plan_pictures,
-            takes_pictures=settings.video.max_streams > 0,
-            event_s=settings.provisioning.event_wait_s,
-        )
-        set_up = SiteSetUp(
-            SitePlanTable(self.database),
-            self.registry,
-            self.cameras,
-            self.provisioning,
-            steps,
-            self.plan_pictures,
-            self.hotspots,
-            self.system_events,
-            self.supervisor,
-            scan=self.discovery.scan,
-            max_concurrency=settings.provisioning.max_concurrency,
-        )
-        self.sheets = SheetMaker(
-            set_up,
-            self.registry,
-            self.cameras,
-            PlanVerifier(self.cameras, self.registry, steps, cloud, self.subscriptions),
-            self.plan_pictures,
-            shop=settings.cloud.shop,
-            host=lambda: self.advertisement.host,
-        )
-        return set_up
+    @cached_property
+    def flow(self) -> "CustomerFlow":
+        """The customer flow of the account's shops; imported when somebody asks for it."""
+        from gateway.cloud.customer_flow import CustomerFlow
+        from gateway.cloud.customer_flow.table import FlowTable
 
-    def _make_demonstration(self, cloud: CloudBinding) -> Demonstration:
-        settings = self.settings
-        event_s = settings.provisioning.event_wait_s
-        pictures = PlanPictures(self.directory.path / DEMONSTRATION_PICTURES_FOLDER)
-        steps = CameraSteps(
-            self.cameras,
-            cloud,
-            self.subscriptions,
-            self.video,
-            self.event_log,
-            pictures,
-            takes_pictures=settings.video.max_streams > 0,
-            event_s=event_s,
-            find_event_types=lambda sn: find_event_types(self.registry, sn),
+        cloud = self.settings.cloud
+        table = FlowTable(self.database, self.uptime, account=f"{cloud.url} {cloud.app_id}")
+        return self._add(CustomerFlow(self.cloud, table, self.supervisor, default_shop=cloud.shop))
+
+    @cached_property
+    def shop_parts(self) -> "ShopParts":
+        """What sets up a shop and shows that it works; imported when somebody asks for it, or when work is stored."""
+        from gateway.shop.parts import ShopParts
+
+        return self._add(
+            ShopParts(
+                self.database,
+                self.directory.path,
+                self.settings,
+                self.cameras,
+                self.registry,
+                self.provisioning,
+                self.video,
+                self.cloud,
+                self.flow,
+                self.subscriptions,
+                self.event_log,
+                self.system_events,
+                self.supervisor,
+                scan=self.discovery.scan,
+                host=lambda: self.advertisement.host,
+            )
         )
-        actions = DemonstrationActions(
-            self.cameras,
-            self.registry,
-            cloud,
-            self.flow,
-            self.subscriptions,
-            steps,
-            shop=settings.cloud.shop,
-            scan=self.discovery.scan,
-            find_planned=self.shop.find_planned,
-        )
-        return Demonstration(
-            DemonstrationTable(self.database),
-            self.registry,
-            actions,
-            steps,
-            pictures,
-            self.supervisor,
-            shop=settings.cloud.shop,
-            host=lambda: self.advertisement.host,
-            event_s=event_s,
-        )
+
+    @property
+    def shop(self) -> "SiteSetUp":
+        """The site plan and its run."""
+        return self.shop_parts.set_up
+
+    @property
+    def plan_pictures(self) -> "PlanPictures":
+        """The pictures that a run of the site plan takes."""
+        return self.shop_parts.plan_pictures
+
+    @property
+    def sheets(self) -> "SheetMaker":
+        """Makes the acceptance sheet."""
+        return self.shop_parts.sheets
+
+    @property
+    def hotspots(self) -> "Hotspots":
+        """Joins the hotspots of cameras."""
+        return self.shop_parts.hotspots
+
+    @property
+    def hotspot_set_up(self) -> "HotspotSetUp":
+        """Sets up a camera in its hotspot."""
+        return self.shop_parts.hotspot_set_up
+
+    @property
+    def demonstration(self) -> "Demonstration":
+        """The docking demonstration."""
+        return self.shop_parts.demonstration
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Start the background work: outbox, events, webhooks, interrupted jobs, advertisement and discovery."""
@@ -345,7 +325,8 @@ class Gateway:
         self.subscriptions.start()
         self.webhooks.start({port, https_port} - {0})
         await self.provisioning.resume()
-        self.shop.resume()
+        if self._shop_has_work:
+            self.shop.resume()
         await self.advertisement.start(port, https_port)
         self._add(self.advertisement)
         await self.discovery.start()

@@ -25,8 +25,10 @@ def use_hotspots(
 
     def use(*, cable: bool) -> None:
         hotspots = make_hotspots(bus_address, supervisor, interfaces=(ETHERNET,) if cable else ())
-        gateway.hotspots = hotspots
-        gateway.hotspot_set_up = HotspotSetUp(hotspots, gateway.provisioning, supervisor, scan=gateway.discovery.scan)
+        gateway.shop_parts.hotspots = hotspots
+        gateway.shop_parts.hotspot_set_up = HotspotSetUp(
+            hotspots, gateway.provisioning, supervisor, scan=gateway.discovery.scan
+        )
 
     return use
 

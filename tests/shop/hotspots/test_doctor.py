@@ -22,7 +22,7 @@ async def gateway(tmp_path: Path, bus_address: str, supervisor: Supervisor) -> A
     file = tmp_path / "gateway.toml"
     file.write_text(f'[storage]\ndirectory = "{tmp_path}/state"\n', encoding="utf-8")
     opened = await Gateway.open(load_settings(file))
-    opened.hotspots = make_hotspots(bus_address, supervisor)
+    opened.shop_parts.hotspots = make_hotspots(bus_address, supervisor)
     yield opened
     await opened.close()
 
@@ -40,7 +40,7 @@ async def test_hotspots_can_be_joined(
     assert (finding.status, finding.what_to_do) == ("ok", "")
     assert finding.what == "hotspots of new cameras can be searched for, joined and left again through wlan0"
     assert "eth0 keeps this machine in the shop's network" in finding.evidence
-    gateway.hotspots = make_hotspots(bus_address, supervisor, interfaces=(WIFI,))
+    gateway.shop_parts.hotspots = make_hotspots(bus_address, supervisor, interfaces=(WIFI,))
     finding = await run_check(gateway)
     assert (finding.status, finding.what_to_do) == ("ok", "connect a network cable first: then the shop stays served")
     assert not {"RequestScan", "CheckpointCreate", "AddAndActivateConnection2"} & set(network_manager.calls)
