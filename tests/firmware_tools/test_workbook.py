@@ -57,6 +57,17 @@ def test_the_first_sheet_is_read_like_any_list() -> None:
     assert (sheet.encoding, sheet.separator) == ("Excel", "")
 
 
+def test_a_sheet_without_the_headings_is_passed_over_and_named() -> None:
+    book = Workbook()
+    book.create_sheet("Cards").append(["mac", "name"])
+    book["Cards"].append(["04:12:24:E3:45:12", "x"])
+    assert book.active is not None
+    book.active.append(["How to fill in this list"])
+    sheet = parse_spreadsheet(save_book(book), "list.xlsx", (SpreadsheetColumn("mac", is_required=True), COLUMNS[1]))
+    assert [row.cells["name"] for row in sheet.rows] == ["x"]
+    assert sheet.ignored == ("sheet 'Sheet'",)
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

@@ -1,5 +1,6 @@
 """Lists of products as Excel workbooks: what people see is read, and nothing in them costs time or memory."""
 
+import contextlib
 import io
 import re
 import zipfile
@@ -9,10 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, TooLarge
 from gateway.products import product_list
 from gateway.products.columns import ColumnMapping
 from gateway.products.product_list import ProductList, read_product_list
@@ -185,3 +188,58 @@ def test_prefixes_of_other_programs_make_no_difference() -> None:
     for member in ("xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/styles.xml"):
         data = repack(data, member, prefix)
     assert read(data).products[0].name == "a"
+
+
+@settings(max_examples=25)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=9).map(
+                lambda text: f"品{text}名"
+            ),
+            st.decimals(min_value=0, max_value=Decimal("99999999.99"), places=2),
+            st.sampled_from(["6901234567892", "012345678905", "", "A-1"]),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    as_numbers=st.booleans(),
+)
+def test_products_come_back_from_a_workbook(rows: list[tuple[str, Decimal, str]], as_numbers: bool) -> None:
+    cells = [
+        (f"00{number}", int(code) if as_numbers and code.isdecimal() else code, name, float(price), None)
+        for number, (name, price, code) in enumerate(rows)
+    ]
+    found = read(save(HEAD, *cells))
+    assert found.faults == ()
+    assert [(one.id, one.name, one.price, one.bar_code or "") for one in found.products] == [
+        (f"00{number}", name, price, code) for number, (name, price, code) in enumerate(rows)
+    ]
+
+
+DAMAGES = st.lists(
+    st.tuples(
+        st.floats(0, 1, exclude_max=True),
+        st.integers(0, 5),
+        st.sampled_from([b"", b"0", b"-1", b'"', b"<", b"/>", b"9" * 30, b"1e999", b"nan", b"&lt;", b"_x0000_"]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+INTACT = save(HEAD, ("001", 6901234567892, "a", 1.5, None), (2, "x", "b", datetime(2026, 1, 1), "=1+1"))  # noqa: DTZ001
+
+
+@settings(max_examples=60)
+@given(
+    member=st.sampled_from(["xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/sharedStrings.xml", "xl/workbook.xml"]),
+    damages=DAMAGES,
+)
+def test_a_damaged_workbook_is_read_or_refused(member: str, damages: list[tuple[float, int, bytes]]) -> None:
+    def damage(xml: bytes) -> bytes:
+        for where, length, added in damages:
+            place = int(where * len(xml))
+            xml = xml[:place] + added + xml[place + length :]
+        return xml
+
+    with contextlib.suppress(InvalidRequest, TooLarge):
+        read(repack(INTACT, member, damage))
