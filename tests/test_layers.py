@@ -51,7 +51,7 @@ ALLOWED = {
     "gateway.shop": PARTS
     | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"}
     | {LISTS, CARD_GUIDE},
-    "gateway.labels": FOUNDATION | {VALIDATION_TEXTS},
+    "gateway.labels": FOUNDATION | {VALIDATION_TEXTS, LISTS, CARD_GUIDE},
     "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from firmware_tools.errors import InvalidInput
 from firmware_tools.language import describe_error, message
+from firmware_tools.text_decoding import recognise_encoding
 from gateway.errors import FieldError, InvalidRequest
 from gateway.labels.boxes import Box
 from gateway.labels.layout import Layout, PlacedBox, find_fit_errors, place_box
@@ -147,9 +149,11 @@ def _read(content: bytes, file: str) -> _TemplateFile:
         reason = message("is larger than {limit} bytes", limit=MAX_TEMPLATE_BYTES)
         raise InvalidTemplate([FieldError(file, reason)])
     try:
-        document = tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
-        return _TemplateFile.model_validate(_normalise(document))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
+        text = recognise_encoding(content, file).open(content).read()
+        return _TemplateFile.model_validate(_normalise(tomllib.loads(text)))
+    except InvalidInput as exc:
+        raise InvalidTemplate([FieldError(file, message("is no text in UTF-8, UTF-16 or GBK"))]) from exc
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise InvalidTemplate([FieldError(file, message("is not valid TOML: {reason}", reason=exc))]) from exc
     except ValidationError as exc:
         errors = [

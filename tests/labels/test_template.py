@@ -52,6 +52,12 @@ def test_it_is_read_tolerantly() -> None:
     assert (box.kind, box.model_dump()["font_size"], box.model_dump()["color"]) == ("text", 20, "red")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gbk"])
+def test_it_may_be_saved_by_any_editor(encoding: str) -> None:
+    text = f'title = "普通价签"\r\n[boxes.name]\r\n{NAME}'
+    assert parse_template(text.encode(encoding), "shop.toml").title == "普通价签"
+
+
 def test_a_layout_changes_boxes_for_a_size_or_a_model() -> None:
     text = (
         f"[boxes.name]\n{NAME}[layouts.296x152]\nname = {{ height = 50 }}\n"
@@ -154,7 +160,7 @@ def test_a_template_of_other_models_is_refused_by_name(fonts: Fonts) -> None:
         (b"", "is required"),
         (b"boxes = 1", "must be a valid dictionary"),
         (b"[boxes]\nname = 1", "must be a valid dictionary"),
-        (b"\xff\xfe\x00", "is not valid TOML"),
+        (b"\x00\xff\xff", "is no text in UTF-8, UTF-16 or GBK"),
         (b"a = " + b"[" * 30_000, "is not valid TOML"),
         (b"x" * (MAX_TEMPLATE_BYTES + 1), "is larger than 65536 bytes"),
         ("".join(f"[boxes.b{number}]\n" for number in range(65)).encode(), "at most 64"),
