@@ -142,6 +142,8 @@ class BringUp:
                 confirm_erase=number is not None,
             )
         self._followed[sn] = progress
+        if job is not None:
+            self._follow(job)  # what it waits for already is not said again
         try:
             if job is None or not job.is_active or job.reason == "interrupted":
                 await self._provisioning.start(sn, request)

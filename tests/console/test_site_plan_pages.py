@@ -1,11 +1,15 @@
 """A whole shop in the console: list, faults, dry run, confirmation, progress, and only the failed ones again."""
 
+import io
 import re
 
-from playwright.async_api import Browser, Page, expect
+import pytest
+from openpyxl import Workbook
+from playwright.async_api import Browser, FilePayload, Page, expect
 from yarl import URL
 
 from firmware_tools.language import message
+from gateway.cameras.provisioning import StepTimeouts
 from gateway.cli.fault_option import control_faults
 from gateway.console.site_plan_list import describe_fault
 from gateway.console.site_plan_run import estimate_minutes
@@ -18,6 +22,7 @@ from tests.console.conftest import Console, open_browser_session
 from tests.console.walk import PHONE
 from tests.search import find
 from tests.shop.conftest import people
+from tests.shop.test_hotspot_walk import SimulatedHotspots, hide
 
 HOSTILE = '<img src=x onerror="document.title=1">'
 
@@ -183,3 +188,67 @@ async def test_secrets_are_not_shown_again_and_two_hundred_cameras_fit(console: 
     assert console.gateway.shop.progress == []
     response, _ = await console.get("cameras/site-plan")
     assert response.headers["Location"] == "/console/cameras/site-plan/list"
+
+
+def make_workbook(rows: str) -> bytes:
+    """Return a list as Excel saves it."""
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for line in rows.splitlines():
+        sheet.append(line.split("\t"))
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+async def upload(page: Page, name: str, content: bytes) -> None:
+    file = FilePayload(name=name, mimeType="application/octet-stream", buffer=content)
+    await page.get_by_label("The list as a file").set_input_files(file)
+    await page.get_by_role("button", name="Check the list").click()
+
+
+async def test_a_file_is_handed_over_and_a_run_waits_through_a_restart_until_it_is_stopped(
+    console: Console, browser: Browser, store: SimulatedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = console.gateway
+    monkeypatch.setattr(gateway.provisioning, "_timeouts", StepTimeouts(reach_s=1, probe_s=0.5))
+    await hide(store)
+    await find(gateway, store.cameras[:1])
+    gateway.shop.use_hotspots(SimulatedHotspots(store, other_interfaces=()))
+    context, page = await open_browser_session(browser, console, "installer", viewport=PHONE)
+    await page.goto(f"{console.url}console/cameras/site-plan/list")
+
+    # A file with a fault, then one of Excel without: what it says is of its lines.
+    await upload(page, "plan.csv", make_list(store, bad_mac=True).replace("\t", ";").encode("gb18030"))
+    await expect(page.locator("#faults tbody tr")).to_have_count(2)
+    await page.get_by_label("Name of the Wi-Fi").fill(WIFI_SSID)
+    await page.get_by_label("Password of the Wi-Fi").fill(WIFI_PASSWORD)
+    await page.get_by_label("or paste the rows").fill("")
+    await upload(page, "plan.xlsx", make_workbook(make_list(store)))
+    await expect(page.get_by_role("heading", name="What would happen")).to_be_visible()
+    assert [one.planned.name for one in gateway.shop.progress] == ["Camera 1", "Camera 2", "Camera 3"]
+
+    # Cameras are in their hotspots alone, and this machine has one interface: it asks before it leaves.
+    await expect(page.get_by_text("wlan0 leaves Shop.")).to_be_visible()
+    await page.get_by_label("Type the number of cameras").fill("2")
+    await page.get_by_label("No, I join the cameras' hotspots myself").check()
+    await page.get_by_role("button", name="Set up 3 cameras").click()
+    await expect(page.get_by_text("2 cameras wait for you.")).to_be_visible()
+
+    # After a restart of the gateway, the page says the same, and the run goes on waiting.
+    await gateway.shop.close()
+    await gateway.shop.load()
+    gateway.shop.resume()
+    await page.reload()
+    await expect(page.get_by_text("2 cameras wait for you.")).to_be_visible()
+    waiting = page.locator(".plan-cameras > li.waiting")
+    await expect(waiting).to_have_count(2)
+    await expect(waiting.first).to_contain_text("SUNMI_")
+
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.get_by_text("It was stopped.").first).to_be_visible()
+    assert not gateway.shop.is_running
+    assert not any(camera.state.activated for camera in store.cameras[1:])
+    await expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    await context.close()

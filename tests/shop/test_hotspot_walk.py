@@ -2,14 +2,20 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.app import Gateway
+from gateway.cameras.provisioning import StepTimeouts
+from gateway.errors import GatewayError
+from gateway.shop.hotspot_walk import MAX_VISITS, HotspotWalk
 from gateway.shop.hotspots import Hotspot, HotspotSupport
-from gateway.simulator.store import SimulatedStore
+from gateway.simulator.store import WIFI_PASSWORD, SimulatedStore
 from tests.shop.conftest import PLAN, Site, failures, open_site
 
 
@@ -30,6 +36,10 @@ class SimulatedHotspots:
         self.scan_s = scan_s
         self.join_s = join_s
         self.return_s = return_s
+        self.reboots = False
+        """Whether each camera restarts in the middle of its first visit."""
+        self.began_at = 0.0
+        """When hotspots were searched for first, on the monotonic clock."""
         self.joined: list[str] = []
         self.visits: list[tuple[float, float, float]] = []
         """When each visit began, when the way back began, and when it ended, on the monotonic clock."""
@@ -40,6 +50,7 @@ class SimulatedHotspots:
         )
 
     async def scan(self) -> tuple[Hotspot, ...]:
+        self.began_at = self.began_at or asyncio.get_running_loop().time()
         await asyncio.sleep(self.scan_s)
         return tuple(
             Hotspot(f"SUNMI_{digits}", digits, camera.state.mac, 80, "wlan0")
@@ -51,6 +62,8 @@ class SimulatedHotspots:
     @asynccontextmanager
     async def join(self, hotspot: Hotspot) -> AsyncIterator[None]:
         camera = next(one for one in self.store.cameras if one.state.mac == hotspot.bssid)
+        if self.reboots and camera.sn not in self.joined:
+            camera.state.pending_restart = "reboot"  # with the answer to its first call
         self.joined.append(camera.sn)
         clock = asyncio.get_running_loop()
         began = clock.time()
@@ -98,11 +111,68 @@ async def test_one_interface_is_left_only_if_a_person_agrees(site: Site) -> None
     assert "wlan0 leaves Shop." in refused.body["detail"]
 
 
+def hurry(site: Site, hotspots: SimulatedHotspots, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the walk use hotspots, and nothing be waited for long."""
+    shop, gateway = site.gateway.shop, site.gateway
+    shop.use_hotspots(hotspots)
+    walk = HotspotWalk(
+        hotspots, gateway.registry, gateway.provisioning, scan=scan(gateway), search_interval_s=0.1, return_s=0.5
+    )
+    monkeypatch.setattr(shop, "_make_walk", lambda: walk)
+    short = replace(StepTimeouts(), leave_s=2, probe_s=0.2)
+    monkeypatch.setattr(gateway.provisioning, "_timeouts", short)
+
+
+def scan(gateway: Gateway) -> Callable[[], Awaitable[None]]:
+    async def search() -> None:
+        with suppress(GatewayError):
+            await gateway.discovery.scan()
+
+    return search
+
+
+async def test_a_wrong_wifi_password_is_told_of_each_camera(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await hide(site.store)
+    hotspots = SimulatedHotspots(site.store)
+    hurry(site, hotspots, monkeypatch)
+    plan = site.plan()
+    plan["wifi"]["password"] = "not the right one"
+    assert (await site.rest("PUT", PLAN, plan)).status == 200
+    document = await site.run(confirm_erase=2)
+    failed = {
+        camera["sn"]: [(one["name"], one["reason"]) for one in camera["steps"] if one["state"] == "failed"]
+        for camera in document["cameras"]
+    }
+    reason = [("wifi", "wrong_wifi_password")]
+    assert failed == dict.fromkeys(site.store.activation_numbers, reason) | {site.store.cameras[0].sn: []}
+    assert max(Counter(hotspots.joined).values()) <= MAX_VISITS
+    assert not any(camera.state.activated for camera in site.store.cameras[1:])
+
+    plan["wifi"]["password"] = WIFI_PASSWORD
+    assert (await site.rest("PUT", PLAN, plan)).status == 200
+    again = await site.run(confirm_erase=2, only="failed")
+    assert again["state"] == "done", failures(again)
+
+
+async def test_a_camera_restarts_in_the_middle_of_its_visit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await hide(site.store)
+    hotspots = SimulatedHotspots(site.store)
+    hotspots.reboots = True
+    hurry(site, hotspots, monkeypatch)
+    assert (await site.rest("PUT", PLAN, site.plan())).status == 200
+    document = await site.run(confirm_erase=2)
+    assert document["state"] == "done", failures(document)
+    for camera in site.store.cameras[1:]:
+        assert camera.state.wifi
+        assert sum(one.path == "device/activate" for one in camera.requests) == 1
+        assert hotspots.joined.count(camera.sn) <= MAX_VISITS
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_the_walk_takes_little_longer_than_the_joins(tmp_path: Path) -> None:
     """Joining and going back take what they took in the virtual machine; the cameras' answers are slow as well."""
-    cameras = 12 if os.environ.get("FULL_PROOFS") == "1" else 5
+    cameras = 12 if os.environ.get("FULL_PROOFS") == "1" else 4
     scan_s, join_s, return_s, latency_s = 2.0, 5.0, 3.0, 0.18
     async with open_site(tmp_path, cameras=cameras, latency_s=latency_s) as site:
         for camera in site.store.cameras:
@@ -111,12 +181,11 @@ async def test_the_walk_takes_little_longer_than_the_joins(tmp_path: Path) -> No
         hotspots = SimulatedHotspots(site.store, scan_s=scan_s, join_s=join_s, return_s=return_s)
         site.gateway.shop.use_hotspots(hotspots)
         assert (await site.rest("PUT", PLAN, site.plan())).status == 200
-        began = asyncio.get_running_loop().time()
         hidden = len(site.store.activation_numbers)
         document = await site.run(confirm_erase=hidden)
         assert document["state"] == "done", failures(document)
     assert len(hotspots.visits) == hidden, "each was joined once"
-    walk_s = max(end for _, _, end in hotspots.visits) - began
+    walk_s = max(end for _, _, end in hotspots.visits) - hotspots.began_at
     joins_s = sum(end - start for start, _, end in hotspots.visits)
     inside_s = max(leaves - start for start, leaves, _ in hotspots.visits) - join_s
     times = f"{hidden} joins {joins_s:.1f} s, the walk {walk_s:.1f} s: {walk_s / joins_s:.2f} times"

@@ -16,6 +16,7 @@ from tests.shop.conftest import PLAN, Site, failures, open_site
 SHEET = f"{PLAN}/sheet"
 HOSTILE = '<script>alert("x")</script>{{ 7 * 7 }}'
 PAGE = {"Accept": "text/html"}
+ENDS = ("start_x", "start_y", "end_x", "end_y")
 
 
 @pytest.fixture
@@ -73,6 +74,13 @@ async def test_a_sheet_has_pictures_from_before_and_after_and_they_leave_with_th
 
     page = await fetch_page(site)
     assert page.count("data:image/jpeg;base64,") == 6
+    line = first["door_line"]
+    assert line["state"] == "drawn"
+    ends = " ".join(f'{name}="{line[key]}"' for name, key in zip(("x1", "y1", "x2", "y2"), ENDS, strict=True))
+    drawn = re.findall(rf'<svg viewBox="0 0 {line["width"]} {line["height"]}"[^>]*>(.*?)</svg>', page)
+    faces = [camera for camera in sheet["cameras"] if camera["model"] == "FM020"]
+    assert len(drawn) == len(faces), "on the picture from after the change alone"
+    assert drawn[0].count(f"<line {ends} ") == 2, "in a light and a dark colour"
 
     site.store.cameras[1].rtsp.find_stream = lambda path: None
     again = (await site.rest("GET", f"{SHEET}?pictures=true")).body
