@@ -30,6 +30,11 @@ _COLUMNS = {
     message("ONLINE"): "online",
     message("ACTIVATION"): "activation",
 }
+_NO_CAMERAS = message("no camera is known: `sunmi-gateway discover` looks for cameras on the network")
+_NO_CAMERA_FOUND = message(
+    "no camera was found: is it switched on, and on the same network? A new one offers a Wi-Fi network of its own"
+)
+_NO_NETWORKS = message("the camera sees no Wi-Fi network: it may be out of reach of the router, or need a cable")
 
 
 @click.command()
@@ -42,7 +47,7 @@ async def discover(context: CommandContext, api: ApiClient, timeout_s: float, me
     result = await api.post("discovery", body)
 
     def render(document: dict[str, Any]) -> None:
-        print_table(document["cameras"], _COLUMNS)
+        print_table(document["cameras"], _COLUMNS, empty=_NO_CAMERA_FOUND)
         for one in document["unidentified"]:
             print_line(
                 message(
@@ -69,7 +74,7 @@ def cameras() -> None:
 @with_api
 async def list_cameras(context: CommandContext, api: ApiClient) -> None:
     """List the cameras, found and managed."""
-    context.emit(await api.get("cameras"), lambda document: print_table(document["cameras"], _COLUMNS))
+    context.emit(await api.get("cameras"), lambda shown: print_table(shown["cameras"], _COLUMNS, empty=_NO_CAMERAS))
 
 
 @cameras.command("show")
@@ -111,7 +116,7 @@ async def access_points(context: CommandContext, api: ApiClient, sn: str) -> Non
     """List the Wi-Fi networks that a camera sees."""
     document = await api.get(f"cameras/{sn}/access-points")
     columns = {message("SSID"): "ssid", message("KEY MANAGEMENT"): "key_mgmt"}
-    context.emit(document, lambda shown: print_table(shown["access_points"], columns))
+    context.emit(document, lambda shown: print_table(shown["access_points"], columns, empty=_NO_NETWORKS))
     if any(not point["ssid"].strip("\0 ") for point in document["access_points"]):
         print_message(
             message("a network without a name hides it: give its name with --ssid, and --hidden to provision")
@@ -231,6 +236,15 @@ async def _read_network(context: CommandContext, ssid: str, password: str | None
     is_known = password is None and context.settings().provisioning.find_password(ssid) is not None
     if is_known or not (ssid or password):
         return {"ssid": ssid} if ssid else {}
+    if password is None and not context.can_prompt:
+        raise click.UsageError(
+            localize(
+                message(
+                    "--password is missing: the Wi-Fi network {ssid} needs one; --password '' says that it has none",
+                    ssid=ssid,
+                )
+            )
+        )
     question = message("Password of the Wi-Fi network {ssid} (Enter: it has none)", ssid=ssid)
     secret = await context.read_secret("--password", password, question)
     return ({"ssid": ssid} if ssid else {}) | ({"password": secret} if secret is not None else {})

@@ -134,6 +134,23 @@ def control_faults(store: SimulatedStore) -> SimulatedStoreControl:
         for faults in servers.values():
             faults.clear()
 
+    async def plug(sn: str, plugged: bool) -> None:
+        camera = next((one for one in store.cameras if one.sn == sn), None)
+        if camera is None:
+            raise ValueError(message("there is no camera {sn!r}", sn=sn))
+        if plugged and not camera.is_plugged_in:
+            await camera.start()
+        elif not plugged:
+            await camera.stop()
+
     kinds = [(_usage(kind), localize(known.effect)) for kind, known in FAULT_KINDS.items()]
     switches = [(_switch_usage(switch), localize(switch.description)) for switch in SWITCHES.values()]
-    return SimulatedStoreControl(tuple(servers), (*kinds, *switches), inject_one, clear, store.site_plan_csv())
+    return SimulatedStoreControl(
+        tuple(servers),
+        (*kinds, *switches),
+        inject_one,
+        clear,
+        lambda: {camera.sn: camera.is_plugged_in for camera in store.cameras},
+        plug,
+        store.site_plan_csv(),
+    )

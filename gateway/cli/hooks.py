@@ -24,7 +24,8 @@ _COLUMNS = {
 @with_api
 async def hooks(context: CommandContext, api: ApiClient) -> None:
     """List the subscriptions at the cloud and at cameras, and their states."""
-    context.emit(await api.get("hooks"), lambda document: print_table(document["hooks"], _COLUMNS))
+    nobody = message("there is no subscription: neither the cloud nor a camera reports events to this gateway")
+    context.emit(await api.get("hooks"), lambda shown: print_table(shown["hooks"], _COLUMNS, empty=nobody))
 
 
 @click.command()

@@ -66,7 +66,13 @@ def _filter_options(*states: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 async def list_items(context: CommandContext, api: ApiClient, /, limit: int, **given: Any) -> None:
     """List what is in the outbox, in the order of acceptance."""
     page = await api.get(f"outbox?{urlencode(_drop_empty(given) | {'limit': limit})}")
-    context.emit(page, lambda shown: print_table(map(_add_reason, shown["items"]), _COLUMNS))
+    is_filtered = bool(given.get("after") or _drop_empty({k: v for k, v in given.items() if k != "after"}))
+    nothing = (
+        message("no item is like that; without options, `sunmi-gateway outbox list` shows all")
+        if is_filtered
+        else message("the outbox is empty: no call waits, and none was refused")
+    )
+    context.emit(page, lambda shown: print_table(map(_add_reason, shown["items"]), _COLUMNS, empty=nothing))
     if page["next"]:
         print_message(message("there are more: --after {next}", next=page["next"]))
 

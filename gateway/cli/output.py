@@ -32,11 +32,18 @@ def print_message(text: str) -> None:
     messages.print(make_printable(localize(text)), markup=False, soft_wrap=True)
 
 
-def print_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[Message, str]) -> None:
+def print_table(
+    rows: Iterable[Mapping[str, Any]], columns: Mapping[Message, str], *, empty: Message | None = None
+) -> None:
     """Print rows as a table. `columns` maps each heading to the member of a row below it.
 
+    Where there is no row, `empty` says what that means, on standard error: a script reads no row of it.
     In a terminal, words are wrapped where the table is too wide; in a pipe there is no width.
     """
+    rows = [*rows]
+    if not rows and empty is not None:
+        print_message(empty)
+        return
     lines = [[localize(heading) for heading in columns]]
     lines += [
         [make_printable(" ".join(_format_cell(row.get(member)).split())) for member in columns.values()] for row in rows

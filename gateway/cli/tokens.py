@@ -78,7 +78,9 @@ async def list_tokens(context: CommandContext, api: ApiClient) -> None:
         message("CREATED"): "created_at",
         message("LAST USED"): "last_used_at",
     }
-    context.emit(await api.get("tokens"), lambda document: print_table(map(_name_scopes, document["tokens"]), columns))
+    nobody = message("there is no token: no till can call the gateway until `sunmi-gateway token create` makes one")
+    document = await api.get("tokens")
+    context.emit(document, lambda shown: print_table(map(_name_scopes, shown["tokens"]), columns, empty=nobody))
 
 
 @token.command()

@@ -27,7 +27,8 @@ def webhooks() -> None:
 @with_api
 async def list_webhooks(context: CommandContext, api: ApiClient) -> None:
     """List the webhooks and how their deliveries go."""
-    context.emit(await api.get("webhooks"), lambda document: print_table(document["webhooks"], _COLUMNS))
+    nobody = message("there is no webhook: events are pushed to nobody; tills may read the stream instead")
+    context.emit(await api.get("webhooks"), lambda shown: print_table(shown["webhooks"], _COLUMNS, empty=nobody))
 
 
 @webhooks.command()

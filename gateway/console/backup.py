@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,10 +19,9 @@ from gateway.console.restore import describe_restoration
 from gateway.console.shop import BACKUP, TABS
 from gateway.errors import Conflict, StateError
 from gateway.protocol import json_text
+from gateway.storage.state_directory import DOWNLOAD_PREFIX, delete_abandoned_folders
 
 _CHUNK_BYTES: Final = 256 * 1024
-_FOLDER_PREFIX: Final = "download-"
-"""How the folder begins in which a download is made: in the state directory, since /tmp may be memory."""
 _ASK: Final = message(
     "This connection is not encrypted, and the backup holds every secret: tick the box if nobody else is on this Wi-Fi."
 )
@@ -101,9 +99,8 @@ async def _download(context: PageContext, name: str, make: Callable[[Path], Awai
         raise Conflict(_BUSY)
     directory = context.gateway.directory.path
     async with lock:
-        for old in directory.glob(f"{_FOLDER_PREFIX}*"):  # of a gateway that was killed
-            shutil.rmtree(old, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX, dir=directory) as folder:
+        delete_abandoned_folders(directory, DOWNLOAD_PREFIX)
+        with tempfile.TemporaryDirectory(prefix=DOWNLOAD_PREFIX, dir=directory) as folder:
             file = Path(folder) / "download.tar.gz"
             await make(file)
             return await _send(context.request, name, file)

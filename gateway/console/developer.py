@@ -182,6 +182,21 @@ def _format(document: Any) -> str:
     return json_text.dumps(json_text.make_encodable(document), indent=2)
 
 
+async def plug_camera(context: PageContext) -> web.StreamResponse:
+    """Unplug a camera of the simulated store, or plug it in again."""
+    control = context.site.simulated_store
+    if control is None:
+        raise NotFound(message("this is no simulated store: nothing can be told to misbehave"))
+    form = await context.read_form()
+    sn, plugged = form.text("sn"), form.text("action") == "plug"
+    try:
+        await control.plug(sn, plugged)
+    except ValueError as exc:
+        return context.redirect(_PAGE, notice=describe_error(exc), failed=True)
+    done = message("{sn} is plugged in.", sn=sn) if plugged else message("{sn} is unplugged.", sn=sn)
+    return context.redirect(f"{_PAGE}#cameras", notice=done)
+
+
 async def inject_fault(context: PageContext) -> web.StreamResponse:
     """Let a server of the simulated store misbehave, or all behave again."""
     control = context.site.simulated_store
@@ -203,6 +218,9 @@ PAGES = (
     ConsolePage("GET", "developer", show_developer, "pos"),
     ConsolePage("POST", "developer/signature", calculate_signature, "pos", audited=False),
     ConsolePage("POST", "developer/faults", inject_fault, "admin", does=message("Let the simulated store misbehave")),
+    ConsolePage(
+        "POST", "developer/cameras", plug_camera, "admin", does=message("Plug in or unplug a simulated camera")
+    ),
     ConsolePage("GET", "developer/{side}/{path:.+}", show_endpoint, "pos"),
     ConsolePage("POST", "developer/{side}/{path:.+}", try_endpoint, "pos", does=message("Try an endpoint")),
 )

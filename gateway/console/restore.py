@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from gateway.console.shop import BACKUP
 from gateway.errors import Conflict, Forbidden, SettingsError, StateError
 from gateway.events.system_events import MIN_FREE_BYTES
 from gateway.settings import load_settings
+from gateway.storage.state_directory import UPLOAD_PREFIX, delete_abandoned_folders
 from gateway.storage.state_replacement import (
     OUTCOME_FILE,
     ReplacementOutcome,
@@ -26,8 +26,6 @@ from gateway.storage.state_replacement import (
     save_waiting,
 )
 
-_FOLDER_PREFIX: Final = "upload-"
-"""How the folder begins into which a backup is received, in the state directory."""
 _BUSY: Final = message("another backup is being received or made; wait until that is done")
 _NEEDS_HTTPS: Final = message("a backup is taken over HTTPS only; open the console with https://")
 _NO_FILE: Final = message("Choose the file of a backup first.")
@@ -69,9 +67,8 @@ async def upload_backup(context: PageContext) -> web.StreamResponse:
     gateway = context.gateway
     directory = gateway.directory.path
     async with lock:
-        for old in directory.glob(f"{_FOLDER_PREFIX}*"):  # of a gateway that was killed
-            shutil.rmtree(old, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX, dir=directory) as folder:
+        delete_abandoned_folders(directory, UPLOAD_PREFIX)
+        with tempfile.TemporaryDirectory(prefix=UPLOAD_PREFIX, dir=directory) as folder:
             file = Path(folder) / "backup.tar.gz"
             try:
                 upload = await context.open_upload()

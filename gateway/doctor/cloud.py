@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from firmware_tools.language import describe_error, join, message
+from firmware_tools.language import Message, describe_error, join, message
 from gateway import RELEASED_AT
 from gateway.cloud.client import CloudClient
 from gateway.cloud.tls import Validity, make_tls_context
@@ -23,9 +23,6 @@ CLOCK_TOLERANCE_S: Final = 30.0
 """By how much clocks may differ: less than anybody notices in the times of recordings."""
 
 _HANDSHAKE_TIMEOUT_S: Final = 10.0
-_CHECK_INTERNET: Final = message(
-    "check the internet connection, and that the router lets this machine reach TCP port 443"
-)
 _ANY_SHOP: Final = {"shop_id": "0"}
 _LIST: Final = CATALOGUE.get("cloud", "device/ipc/getList")
 _RESOLVER: Final = Path("/etc/resolv.conf")
@@ -213,7 +210,7 @@ async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
             "failed",
             message("{where} does not answer", where=where),
             message("waited {handshake_timeout_s:.0f} s", handshake_timeout_s=_HANDSHAKE_TIMEOUT_S),
-            _CHECK_INTERNET,
+            _advise_connection(settings),
         )
     except ssl.SSLCertVerificationError as exc:
         advice = message(
@@ -228,7 +225,7 @@ async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
             "failed",
             message("no connection to {where}", where=where),
             describe_error(exc) or type(exc).__name__,
-            _CHECK_INTERNET,
+            _advise_connection(settings),
         )
     peer_clock = PeerClock()
     for line in head.decode("latin-1").split("\r\n"):
@@ -237,6 +234,13 @@ async def _make_handshake(settings: CloudSettings) -> _Handshake | Finding:
             peer_clock.learn(value.strip())
     assert context.validity is not None  # noqa: S101  the handshake leaves it
     return _Handshake(version, context.validity, peer_clock)
+
+
+def _advise_connection(settings: CloudSettings) -> Message:
+    return message(
+        "check the internet connection, and that the router lets this machine reach TCP port {port}",
+        port=urlsplit(settings.url).port or 443,
+    )
 
 
 def _format_address(settings: CloudSettings) -> str:

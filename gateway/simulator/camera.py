@@ -110,6 +110,8 @@ class SimulatedCamera:
         self._catalogue = catalogue
         self._https = https
         self._on_network = False
+        self.is_plugged_in = False
+        """Whether it has power: also while it restarts."""
         self._supervisor = Supervisor()
         self._restart_job: asyncio.Task[None] | None = None
         self.rtsp = RtspServer(host, rtsp_port, self._find_stream)
@@ -183,7 +185,7 @@ class SimulatedCamera:
             await self._server.start()
             await self.rtsp.start()
             self.state.rtsp_port = self.rtsp.port
-        self._on_network = True
+        self._on_network = self.is_plugged_in = True
         self.state.ip = self.host
         for callback in self.on_start:
             callback()
@@ -192,6 +194,7 @@ class SimulatedCamera:
         """Switch off. The memory stays."""
         await self._supervisor.close()
         self._restart_job = None
+        self.is_plugged_in = False
         await self._leave_network()
 
     async def _leave_network(self) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -90,6 +91,18 @@ _REASONS: Final = {
 }
 
 
+UPLOAD_PREFIX: Final = "upload-"
+DOWNLOAD_PREFIX: Final = "download-"
+"""How the folders begin in which a backup is received or made: here, since /tmp may be memory."""
+
+
+def delete_abandoned_folders(path: Path, *prefixes: str) -> None:
+    """Delete the folders in a state directory that a process has left that was killed."""
+    for prefix in prefixes:
+        for folder in path.glob(f"{prefix}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class StateDirectory:
     """A state directory that this process holds; made by `acquire`. The lock ends with the process."""
 
@@ -123,6 +136,7 @@ class StateDirectory:
                     )
                 )
             _write_probe(path)
+            delete_abandoned_folders(path, UPLOAD_PREFIX, DOWNLOAD_PREFIX)
         except OSError as exc:
             os.close(descriptor)
             raise _make_error(path, exc) from exc

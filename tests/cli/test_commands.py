@@ -94,6 +94,23 @@ async def test_provisioning_in_one_command(store: SimulatedStore, command: Any) 
     assert number not in done.output + done.errors
 
 
+async def test_a_password_that_nobody_can_be_asked_for_is_missed_at_once(store: SimulatedStore, command: Any) -> None:
+    sn = next(iter(store.activation_numbers))
+    refused = await command("cameras", "provision", sn, "--ssid", WIFI_SSID, "--no-input")
+    assert refused.status == 2
+    assert f"--password is missing: the Wi-Fi network {WIFI_SSID} needs one" in refused.errors
+    assert not store.camera(sn).requests
+
+
+async def test_an_empty_list_says_what_that_means(command: Any) -> None:
+    shown = await command("outbox", "list")
+    assert (shown.status, shown.output) == (0, "")
+    assert shown.errors == "the outbox is empty: no call waits, and none was refused\n"
+    shown = await command("outbox", "list", "--state", "refused", LANG="zh_CN.UTF-8")
+    assert shown.errors == "没有符合条件的条目；不带选项时 `sunmi-gateway outbox list` 显示全部\n"
+    assert (await command("outbox", "list", "--json")).json["items"] == []
+
+
 async def test_a_failed_step_is_named(store: SimulatedStore, command: Any) -> None:
     sn = next(iter(store.activation_numbers))
     store.camera(sn).state.cable, store.camera(sn).state.hotspot = True, False

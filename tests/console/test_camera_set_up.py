@@ -72,6 +72,8 @@ async def test_a_new_camera_is_set_up(console: Console, browser: Browser, store:
     record = console.gateway.registry.get(camera.sn)
     assert (record.managed, record.activation) == (True, "activated")
     assert "Entrance <b>" in await page.locator("#progress").inner_text()
+    await expect(page.locator("h1")).to_contain_text("Entrance <b>")
+    assert "Entrance <b>" in await page.title()
     await page.locator("#progress a").last.click()
     await expect(page).to_have_url(f"{console.url}console/cameras/{following.sn}/set-up")
 

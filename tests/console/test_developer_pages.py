@@ -98,6 +98,24 @@ async def test_odd_addresses_are_not_found(console: Console) -> None:
     assert response.status == 404
 
 
+async def test_a_camera_of_a_simulated_store_is_unplugged_and_plugged_in_again(
+    gateway: Gateway, store: SimulatedStore, browser: Browser
+) -> None:
+    add_pages: Any = partial(add_console, simulated_store=control_faults(store))
+    camera = store.cameras[1]
+    async with serve(gateway, add_pages=add_pages) as urls, aiohttp.ClientSession() as http:
+        _, page = await open_browser_session(browser, Console(gateway, urls[0], http))
+        await page.goto(f"{urls[0]}console/developer")
+        line = page.locator("li", has_text=camera.sn)
+        await line.get_by_role("button", name="Unplug it").click()
+        await expect(line).to_contain_text("unplugged")
+        assert not camera.on_network
+        await line.get_by_role("button", name="Plug it in").click()
+        await expect(line).to_contain_text("plugged in")
+        assert camera.on_network
+        assert store.cameras[0].on_network
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [("refuse:code=5041,path=order/update", "misbehaves"), ("explode", "is not a fault"), ("slow", "needs seconds")],

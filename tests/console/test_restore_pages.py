@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
 from gateway.api.server import serve
@@ -56,6 +57,10 @@ async def test_a_backup_is_restored_at_the_next_start(
     waiting = load_waiting(gateway.directory.path)
     assert waiting is not None
     assert (waiting.held, waiting.counts["token"], waiting.confirmed) == (1, 1, False)
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        results = (await Axe().run(page)).response
+        assert [one["id"] for one in results["violations"] if one["impact"] in ("serious", "critical")] == []
     await page.locator("#restore-confirm").fill("2001-01-01")
     await page.get_by_role("button", name=restore_it).click()
     await expect(page.locator("#notices .failed")).to_be_visible()

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -55,6 +56,7 @@ async def test_a_cloud_that_is_away(doctor: Any, store: SimulatedStore) -> None:
         "dns": "ok", "cloud_tls": "failed", "clock": "skipped", "credentials": "skipped", "shop": "skipped",
     }  # fmt: skip
     assert "no connection to 127.0.0.1" in found["cloud_tls"][0].what
+    assert found["cloud_tls"][0].what_to_do.endswith(f"TCP port {urlsplit(store.cloud.base_url).port}")
 
 
 async def test_a_wrong_clock_is_told_with_its_size(store: SimulatedStore, doctor: Any) -> None:

@@ -64,6 +64,14 @@ def test_leaves_nothing_but_the_lock_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["gateway.lock"]
 
 
+def test_what_a_killed_gateway_has_left_of_a_transfer_is_deleted(tmp_path: Path) -> None:
+    for name in ("upload-x1", "download-x2", "stage"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "backup.tar.gz").write_bytes(b"half")
+    StateDirectory.acquire(tmp_path).release()
+    assert sorted(one.name for one in tmp_path.iterdir() if one.is_dir()) == ["stage"]
+
+
 def test_another_process_holds_it_until_it_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -120,7 +120,13 @@
     for (const time of root.querySelectorAll("time[data-local]")) time.textContent = format.format(new Date(time.dateTime));
   }
   localise(document);
-  document.addEventListener("htmx:after:swap", () => { localise(document); showAges(); });
+  document.addEventListener("htmx:after:swap", () => {
+    localise(document);
+    showAges();
+    // A part may name the page anew, as when the camera that it shows got another name.
+    const titled = document.querySelector("[data-title]");
+    if (titled) document.title = titled.dataset.title;
+  });
 
   // A page from the browser's memory may be old.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
