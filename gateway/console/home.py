@@ -27,6 +27,8 @@ class Area:
     """What people call it."""
     checks: frozenset[str]
     """The doctor's checks that concern it."""
+    page: str = ""
+    """Where a person sees to it; empty if no page does."""
 
 
 AREAS: Final = (
@@ -44,9 +46,10 @@ AREAS: Final = (
                 "client_isolation",
             }
         ),
+        "/console/cameras",
     ),
     Area("cloud", message("Cloud"), frozenset({"dns", "cloud_tls", "credentials", "shop", "public_url"})),
-    Area("outbox", message("Calls that wait"), frozenset({"outbox"})),
+    Area("outbox", message("Calls that wait"), frozenset({"outbox"}), "/console/outbox?state=refused"),
     Area(
         "network",
         message("Network"),
