@@ -174,6 +174,9 @@ async def test_secrets_are_not_shown_again_and_two_hundred_cameras_fit(console: 
     assert (response.status, "default-src 'none'" in response.headers["Content-Security-Policy"]) == (200, True)
     assert "Camera 199" in html
     assert "quoted" not in html
+    assert "Looked at again" not in html
+    response, html = await console.get("cameras/site-plan/sheet?again")
+    assert (response.status, "Looked at again" in html) == (200, True)
     _, html = await console.get("cameras/site-plan?page=5")
     assert "Camera 199" in html
     for query in ("page=0", "page=-1", "page=99999", "kind=x", "page=x"):
