@@ -104,35 +104,26 @@ def list_leftovers(machine: Machine) -> list[str]:
 
 
 def _install(system: Path, packages: Packages, folder: Path) -> Path:
-    machine = Machine(system, folder / system.stem)
-    machine.give(packages.amd64, packages.newer)
-    machine.run(f"dpkg -i /root/{packages.amd64.name}")
-    settings = machine.read("/etc/sunmi-gateway/gateway.toml")
-    assert '# shop_id = ""' in settings
-    machine.write("/etc/sunmi-gateway/gateway.toml", settings.replace('# shop_id = ""', 'shop_id = "17"'))
-    result = system.with_name(f"{system.stem}-installed.tar")
-    pack_up(machine.tree, result)
-    shutil.rmtree(machine.tree)
+    with Machine(system, folder / system.stem) as machine:
+        machine.give(packages.amd64, packages.newer)
+        machine.run(f"dpkg -i /root/{packages.amd64.name}")
+        settings = machine.read("/etc/sunmi-gateway/gateway.toml")
+        assert '# shop_id = ""' in settings
+        machine.write("/etc/sunmi-gateway/gateway.toml", settings.replace('# shop_id = ""', 'shop_id = "17"'))
+        result = system.with_name(f"{system.stem}-installed.tar")
+        pack_up(machine.tree, result)
     return result
 
 
 @pytest.fixture
 def machine(installed: Path, tmp_path: Path) -> Iterator[Machine]:
-    """Give a system with the package, not yet booted; cut its power in the end."""
-    machine = Machine(installed, tmp_path / "machine")
-    try:
+    """Give a system with the package, not yet booted. A module that installs it otherwise has its own `installed`."""
+    with Machine(installed, tmp_path / "machine") as machine:
         yield machine
-    finally:
-        machine.cut()
-        shutil.rmtree(machine.tree, ignore_errors=True)
 
 
 @pytest.fixture
 def machine_with_ffmpeg(installed_with_ffmpeg: Path, tmp_path: Path) -> Iterator[Machine]:
-    """Give a system with the package and ffmpeg, not yet booted; cut its power in the end."""
-    machine = Machine(installed_with_ffmpeg, tmp_path / "machine")
-    try:
+    """Give a system with the package and ffmpeg, not yet booted."""
+    with Machine(installed_with_ffmpeg, tmp_path / "machine") as machine:
         yield machine
-    finally:
-        machine.cut()
-        shutil.rmtree(machine.tree, ignore_errors=True)

@@ -11,7 +11,8 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from types import TracebackType
+from typing import Final, Self, TypeVar
 
 CONTENTS: Final = (
     *("systemd", "systemd-sysv", "python3", "iproute2", "procps", "curl"),
@@ -48,7 +49,10 @@ def pack_up(tree: Path, file: Path) -> None:
 
 
 class Machine:
-    """A Debian system unpacked from a tarball: run commands in it, boot it, cut its power."""
+    """A Debian system unpacked from a tarball: run commands in it, boot it, cut its power.
+
+    As a context manager it has its power cut and its files removed in the end.
+    """
 
     def __init__(self, tarball: Path, tree: Path) -> None:
         self.tree = tree
@@ -58,6 +62,15 @@ class Machine:
         self.leader = 0
         self._group = ""
         self.console = tree.with_name(f"{tree.name}.console")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cut()
+        shutil.rmtree(self.tree, ignore_errors=True)
 
     def give(self, *files: Path) -> None:
         """Put copies of files into its /root."""

@@ -1,7 +1,6 @@
 """The package as the README has it installed, by apt: what it brings, NetworkManager and a boot partition, removal."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ import pytest
 
 from tests.packaging.conftest import Packages, list_leftovers
 from tests.packaging.machine import RELEASES, Machine, make_tarball
-from tests.packaging.test_boot import journal, ready
+from tests.packaging.test_boot import journal, ready, show
+from tests.packaging.test_console import Visitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -21,9 +21,7 @@ RULE: Final = "/usr/share/polkit-1/rules.d/50-sunmi-gateway.rules"
 
 
 @pytest.fixture(scope="module", params=RELEASES)
-def installed_by_apt(
-    request: pytest.FixtureRequest, packages: Packages, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def installed(request: pytest.FixtureRequest, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the package by apt from a mirror, and what it suggests; return the system as a tarball."""
     file = tmp_path_factory.mktemp("system") / f"{request.param}-apt.tar"
     commands = (  # the option is the default, which mmdebstrap changes
@@ -34,49 +32,38 @@ def installed_by_apt(
     return file
 
 
-@pytest.fixture
-def appliance(installed_by_apt: Path, tmp_path: Path) -> Iterator[Machine]:
-    """Give the system, not yet booted; cut its power in the end."""
-    machine = Machine(installed_by_apt, tmp_path / "machine")
-    try:
-        yield machine
-    finally:
-        machine.cut()
-        shutil.rmtree(machine.tree, ignore_errors=True)
+def test_apt_brings_what_it_needs_and_takes_it_away(machine: Machine) -> None:
+    machine.run("sunmi-gateway --version && ffmpeg -version && apt-get check")
+    assert machine.run("systemctl is-enabled sunmi-gateway").strip() == "enabled"
+    assert machine.run("apt-mark showmanual sunmi-gateway ffmpeg").split() == ["sunmi-gateway"]
+    machine.run(f"{APT} purge sunmi-gateway")
+    assert list_leftovers(machine) == []
+    assert "ffmpeg" in machine.run(f"{APT} --simulate autoremove")
 
 
-def test_apt_brings_what_it_needs_and_takes_it_away(appliance: Machine) -> None:
-    appliance.run("sunmi-gateway --version && ffmpeg -version && apt-get check")
-    assert appliance.run("systemctl is-enabled sunmi-gateway").strip() == "enabled"
-    assert appliance.run("apt-mark showmanual sunmi-gateway ffmpeg").split() == ["sunmi-gateway"]
-    appliance.run(f"{APT} purge sunmi-gateway")
-    assert list_leftovers(appliance) == []
-    assert "ffmpeg" in appliance.run(f"{APT} --simulate autoremove")
-
-
-def test_the_service_may_join_hotspots_by_network_manager(appliance: Machine) -> None:
+def test_the_service_may_join_hotspots_by_network_manager(machine: Machine) -> None:
     """The unit reaches the system bus, and the package's rule for polkitd allows its user what the gateway asks for."""
 
     def examine() -> str:
-        findings = json.loads(appliance.run("sunmi-gateway doctor --json || :"))["findings"]
+        findings = json.loads(machine.run("sunmi-gateway doctor --json || :"))["findings"]
         return str(next(finding["evidence"] for finding in findings if finding["check"] == "hotspots"))
 
-    appliance.boot()
-    ready(appliance)
+    machine.boot()
+    ready(machine)
     # All is there but a Wi-Fi interface, which is looked for last.
     assert "this machine has no Wi-Fi interface" in examine()
-    appliance.run(f"mv {RULE} /root && systemctl restart polkit")
+    machine.run(f"mv {RULE} /root && systemctl restart polkit")
     assert "NetworkManager does not allow this user to change networks" in examine()
-    appliance.run(f"mv /root/{Path(RULE).name} {RULE} && systemctl restart polkit")
+    machine.run(f"mv /root/{Path(RULE).name} {RULE} && systemctl restart polkit")
     assert "this machine has no Wi-Fi interface" in examine()
-    appliance.run("systemctl stop NetworkManager")
+    machine.run("systemctl stop NetworkManager")
     assert "NetworkManager does not run on this machine" in examine()
 
 
 @pytest.fixture
-def boot_partition(appliance: Machine, tmp_path: Path) -> Iterator[Path]:
+def boot_partition(machine: Machine, tmp_path: Path) -> Iterator[Path]:
     """Mount a FAT image where a Raspberry Pi has its boot partition; return its folder."""
-    image, folder = tmp_path / "boot.img", appliance.tree / "boot/firmware"
+    image, folder = tmp_path / "boot.img", machine.tree / "boot/firmware"
     with image.open("wb") as stream:
         stream.truncate(64 * 1024 * 1024)
     folder.mkdir()
@@ -86,33 +73,70 @@ def boot_partition(appliance: Machine, tmp_path: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        appliance.cut()
+        machine.cut()
         subprocess.run(["umount", folder], check=True, timeout=60)
 
 
-def test_settings_come_from_the_boot_partition(appliance: Machine, boot_partition: Path) -> None:
+def test_settings_come_from_the_boot_partition(machine: Machine, boot_partition: Path) -> None:
     """A file as Windows writes it is taken at the start; one with a mistake stays, and so do the settings."""
-    packaged = appliance.read(SETTINGS)
+    packaged = machine.read(SETTINGS)
     given = packaged.replace('# shop_id = ""', 'shop_id = "42"')
     assert given != packaged
     file, log = boot_partition / "sunmi-gateway.toml.txt", boot_partition / "sunmi-gateway.log.txt"
     file.write_bytes(given.replace("\n", "\r\n").encode("utf-16"))
-    appliance.boot()
-    ready(appliance)
+    machine.boot()
+    ready(machine)
     assert not file.exists()
-    assert "The settings were taken" in log.read_text("utf-8-sig")
-    taken = appliance.read(SETTINGS)
+    assert "The file was taken" in log.read_text("utf-8-sig")
+    taken = machine.read(SETTINGS)
     assert taken.partition("\n")[2] == given
-    assert appliance.run(f"stat -c '%a %U %G' {SETTINGS} {SETTINGS}.replaced-1").split() == [
+    assert machine.run(f"stat -c '%a %U %G' {SETTINGS} {SETTINGS}.replaced-1").split() == [
         *("640", "root", "sunmi-gateway"),
         *("640", "root", "sunmi-gateway"),
     ]
-    assert appliance.read(f"{SETTINGS}.replaced-1") == packaged
+    assert machine.read(f"{SETTINGS}.replaced-1") == packaged
 
     (boot_partition / "sunmi-gateway.toml").write_text("[server]\nprot = 80\n")
-    appliance.run("systemctl restart sunmi-gateway")
-    ready(appliance)
+    machine.run("systemctl restart sunmi-gateway")
+    ready(machine)
     assert (boot_partition / "sunmi-gateway.toml").exists()
-    assert appliance.read(SETTINGS) == taken
-    for told in (log.read_text("utf-8-sig"), journal(appliance)):
+    assert machine.read(SETTINGS) == taken
+    for told in (log.read_text("utf-8-sig"), journal(machine)):
         assert "server.prot" in told
+
+
+def test_a_pairing_code_on_the_boot_partition_is_good_once(machine: Machine, boot_partition: Path) -> None:
+    """A file with nothing else leaves the settings; the code is in no file and no log, and a restart forgets it."""
+
+    def put(code: str) -> None:
+        (boot_partition / "sunmi-gateway.toml").write_bytes(f'pairing_code = "{code}"\r\n'.encode())
+
+    def type_code(code: str) -> int:
+        return Visitor(machine).status("/console/sign-in", f"-o /dev/null -d code={code}")
+
+    settings = machine.read(SETTINGS)
+    put("4711-SHOP")
+    machine.boot()
+    ready(machine)
+    assert not (boot_partition / "sunmi-gateway.toml").exists()
+    assert "for ten minutes" in (boot_partition / "sunmi-gateway.log.txt").read_text("utf-8-sig")
+    assert machine.run("stat -c '%a %U' /run/sunmi-gateway && ls -A /run/sunmi-gateway") == "700 sunmi-gateway\n"
+    Visitor(machine).sign_in("4711shop")
+    assert type_code("4711shop") == 400
+    assert machine.read(SETTINGS) == settings
+
+    put("4712-DOOR")
+    machine.run("systemctl restart sunmi-gateway")
+    ready(machine)
+    machine.run("systemctl restart sunmi-gateway")
+    ready(machine)
+    assert type_code("4712door") == 400
+    put("11111111")
+    machine.run("systemctl restart sunmi-gateway")
+    ready(machine)
+    assert (boot_partition / "sunmi-gateway.toml").exists()
+    assert "at least 5 of them different" in journal(machine)
+    assert type_code("11111111") == 400
+    told = journal(machine).upper().replace("-", "")
+    assert not [code for code in ("4711SHOP", "4712DOOR", "11111111") if code in told]
+    assert show(machine, "NRestarts") == "0"
