@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.machine import RELEASES, Machine, make_tarball, pack_up
+from tests.packaging.machine import RELEASES, Machine, lay_over, make_system
 
 ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("FULL_PROOFS") == "1"
@@ -75,27 +75,21 @@ def _newer(package: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session", params=RELEASES)
-def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a system of each Debian release, as a tarball."""
-    file = tmp_path_factory.mktemp("system") / f"{request.param}.tar"
-    make_tarball(request.param, file)
-    return file
-
-
-@pytest.fixture(scope="session")
-def installed(system: Path, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the package into the system and set the shop; return the result as a tarball."""
-    return _install(system, packages, tmp_path_factory.mktemp("install"))
+def installed(request: pytest.FixtureRequest, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the package into a system of each Debian release and set the shop; return the system's folder."""
+    tree = tmp_path_factory.mktemp("system") / request.param
+    make_system(request.param, tree)
+    return _install(tree, packages)
 
 
 @pytest.fixture(scope="session", params=RELEASES)
 def installed_with_ffmpeg(
     request: pytest.FixtureRequest, packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Install the package into a system that has what it recommends; return the result as a tarball."""
-    system = tmp_path_factory.mktemp("system") / f"{request.param}-ffmpeg.tar"
-    make_tarball(request.param, system, "ffmpeg")
-    return _install(system, packages, tmp_path_factory.mktemp("install"))
+    """Install the package into a system that has what it recommends; return the system's folder."""
+    tree = tmp_path_factory.mktemp("system") / request.param
+    make_system(request.param, tree, "ffmpeg")
+    return _install(tree, packages)
 
 
 def list_leftovers(machine: Machine) -> list[str]:
@@ -103,27 +97,25 @@ def list_leftovers(machine: Machine) -> list[str]:
     return machine.run("find / /run -xdev -path /root -prune -o -name '*sunmi*' -print").split()
 
 
-def _install(system: Path, packages: Packages, folder: Path) -> Path:
-    with Machine(system, folder / system.stem) as machine:
-        machine.give(packages.amd64, packages.newer)
-        machine.run(f"dpkg -i /root/{packages.amd64.name}")
-        settings = machine.read("/etc/sunmi-gateway/gateway.toml")
-        assert '# shop_id = ""' in settings
-        machine.write("/etc/sunmi-gateway/gateway.toml", settings.replace('# shop_id = ""', 'shop_id = "17"'))
-        result = system.with_name(f"{system.stem}-installed.tar")
-        pack_up(machine.tree, result)
-    return result
+def _install(tree: Path, packages: Packages) -> Path:
+    machine = Machine(tree)
+    machine.give(packages.amd64, packages.newer)
+    machine.run(f"dpkg -i /root/{packages.amd64.name}")
+    settings = machine.read("/etc/sunmi-gateway/gateway.toml")
+    assert '# shop_id = ""' in settings
+    machine.write("/etc/sunmi-gateway/gateway.toml", settings.replace('# shop_id = ""', 'shop_id = "17"'))
+    return tree
 
 
 @pytest.fixture
 def machine(installed: Path, tmp_path: Path) -> Iterator[Machine]:
     """Give a system with the package, not yet booted. A module that installs it otherwise has its own `installed`."""
-    with Machine(installed, tmp_path / "machine") as machine:
+    with lay_over(installed, tmp_path / "layer") as machine:
         yield machine
 
 
 @pytest.fixture
 def machine_with_ffmpeg(installed_with_ffmpeg: Path, tmp_path: Path) -> Iterator[Machine]:
     """Give a system with the package and ffmpeg, not yet booted."""
-    with Machine(installed_with_ffmpeg, tmp_path / "machine") as machine:
+    with lay_over(installed_with_ffmpeg, tmp_path / "layer") as machine:
         yield machine

@@ -9,10 +9,9 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
 CONTENTS: Final = (
     *("systemd", "systemd-sysv", "python3", "iproute2", "procps", "curl"),
@@ -26,7 +25,7 @@ T = TypeVar("T")
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def make_tarball(release: str, file: Path, *more: str, give: Path | None = None, commands: Sequence[str] = ()) -> None:
+def make_system(release: str, tree: Path, *more: str, give: Path | None = None, commands: Sequence[str] = ()) -> None:
     """Make a small system of a Debian release, with some packages more, from the mirror that this machine uses.
 
     Put a file into its /root, and run commands there, which reach the mirror too.
@@ -37,40 +36,21 @@ def make_tarball(release: str, file: Path, *more: str, give: Path | None = None,
     hooks = [f"--customize-hook=copy-in {give} /root"] if give else []
     hooks += [f"--customize-hook=chroot \"$1\" sh -ec 'cd /root; {command}'" for command in commands]
     subprocess.run(
-        ["mmdebstrap", "--quiet", "--variant=minbase", contents, *hooks, release, str(file), mirrors[0]],
+        ["mmdebstrap", "--quiet", "--variant=minbase", contents, *hooks, release, str(tree), mirrors[0]],
         check=True,
         timeout=900,
     )
 
 
-def pack_up(tree: Path, file: Path) -> None:
-    """Keep a tree for later."""
-    subprocess.run(["tar", "-C", str(tree), "-cf", str(file), "."], check=True, timeout=120)
-
-
 class Machine:
-    """A Debian system unpacked from a tarball: run commands in it, boot it, cut its power.
+    """A Debian system in a folder: run commands in it, boot it, cut its power."""
 
-    As a context manager it has its power cut and its files removed in the end.
-    """
-
-    def __init__(self, tarball: Path, tree: Path) -> None:
+    def __init__(self, tree: Path) -> None:
         self.tree = tree
-        tree.mkdir()
-        subprocess.run(["tar", "-C", str(tree), "-xpf", str(tarball)], check=True, timeout=120)
         self._container: subprocess.Popen[bytes] | None = None
         self.leader = 0
         self._group = ""
         self.console = tree.with_name(f"{tree.name}.console")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.cut()
-        shutil.rmtree(self.tree, ignore_errors=True)
 
     def give(self, *files: Path) -> None:
         """Put copies of files into its /root."""
@@ -183,6 +163,27 @@ class Machine:
             return not any(group.exists() for group in groups)
 
         wait(gone, 20, "end of its control groups")
+
+
+@contextlib.contextmanager
+def lay_over(system: Path, folder: Path) -> Iterator[Machine]:
+    """Give a machine with a system's files, whose changes go into `folder`; cut its power and forget them in the end.
+
+    A copy of the files would take a minute for each test.
+    """
+    changes, work, tree = (folder / name for name in ("changes", "work", "machine"))
+    for one in (changes, work, tree):
+        one.mkdir(parents=True)
+    changes.chmod(0o755)  # the root directory of the machine
+    layers = f"lowerdir={system},upperdir={changes},workdir={work}"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(tree)], check=True, timeout=60)
+    machine = Machine(tree)
+    try:
+        yield machine
+    finally:
+        machine.cut()
+        subprocess.run(["umount", str(tree)], check=True, timeout=60)
+        shutil.rmtree(folder)
 
 
 def _find_unified() -> Path:

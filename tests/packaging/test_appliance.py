@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from tests.packaging.conftest import Packages, list_leftovers
-from tests.packaging.machine import RELEASES, Machine, make_tarball
+from tests.packaging.machine import RELEASES, Machine, make_system
 from tests.packaging.test_boot import journal, ready, show
 from tests.packaging.test_console import Visitor
 
@@ -22,14 +22,14 @@ RULE: Final = "/usr/share/polkit-1/rules.d/50-sunmi-gateway.rules"
 
 @pytest.fixture(scope="module", params=RELEASES)
 def installed(request: pytest.FixtureRequest, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the package by apt from a mirror, and what it suggests; return the system as a tarball."""
-    file = tmp_path_factory.mktemp("system") / f"{request.param}-apt.tar"
+    """Install the package by apt from a mirror, and what it suggests; return the system's folder."""
+    tree: Path = tmp_path_factory.mktemp("system") / request.param
     commands = (  # the option is the default, which mmdebstrap changes
         f"{APT} -o APT::Install-Recommends=true install ./{packages.amd64.name}",
         f"{APT} --no-install-recommends install network-manager polkitd",
     )
-    make_tarball(request.param, file, give=packages.amd64, commands=commands)
-    return file
+    make_system(request.param, tree, give=packages.amd64, commands=commands)
+    return tree
 
 
 def test_apt_brings_what_it_needs_and_takes_it_away(machine: Machine) -> None:
