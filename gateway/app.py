@@ -22,9 +22,7 @@ from gateway.cameras.provisioning import Provisioning
 from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
-from gateway.cameras.video.video import CameraVideo
 from gateway.cloud.client import CloudClient
-from gateway.cloud.streams import CloudStreams
 from gateway.discovery.advertisement import Advertisement, create_host_suffix
 from gateway.discovery.discovery import Discovery
 from gateway.discovery.interfaces import find_own_addresses
@@ -40,7 +38,6 @@ from gateway.events.webhooks.table import WebhookTable
 from gateway.outbox.account import Account
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
-from gateway.products.mapping_table import MappingTable
 from gateway.products.mirror import ProductMirror
 from gateway.products.product_table import ProductTable
 from gateway.runtime import logs
@@ -56,7 +53,9 @@ from gateway.storage.uptime_table import Uptime
 
 if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.authority.authority import Authority
+    from gateway.cameras.video.video import CameraVideo
     from gateway.cloud.customer_flow import CustomerFlow
+    from gateway.products.mapping_table import MappingTable
     from gateway.shop.demonstration import Demonstration
     from gateway.shop.hotspots import Hotspots
     from gateway.shop.hotspots.set_up import HotspotSetUp
@@ -138,7 +137,6 @@ class Gateway:
         self.outbox_worker = self._add(OutboxWorker(self.cloud, self.outbox, self.supervisor))
         self.products = self._add(self._make_mirror())
         await self.products.open()
-        self.product_mappings = MappingTable(self.database)
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
         self.event_log.subscribe(self.metrics.count_events)
         self.registry = Registry(CameraTable(self.database), self.supervisor, interval_s=settings.discovery.interval_s)
@@ -148,7 +146,7 @@ class Gateway:
             SystemEvents(self.event_log, self.registry, self.clock, self.directory.path, self.supervisor)
         )
         self.outbox_worker.subscribe(self.system_events.add)
-        camera_ids = self._add(CloudCameraIds(self.cloud, settings.cloud, self.supervisor))
+        camera_ids = self._camera_ids = self._add(CloudCameraIds(self.cloud, settings.cloud, self.supervisor))
         webhook_table = WebhookTable(self.database)
         self.webhooks = self._add(
             await Webhooks.open(
@@ -173,15 +171,6 @@ class Gateway:
             )
         )
         self.cameras.on_call = self.metrics.call_counter("camera")
-        cloud_streams = CloudStreams(
-            self.cloud,
-            settings.cloud,
-            self.supervisor,
-            find_ipc_id=camera_ids.find_ipc_id,
-            further_hosts=settings.video.cloud_hosts,
-        )
-        self.video = self._add(CameraVideo(self.cameras, self.registry, self.supervisor, settings.video, cloud_streams))
-        self.tokens.on_revoked.append(self.video.end)
         self.callback_urls = CallbackUrls(settings.hooks, settings.server.host)
         self.subscriptions = self._add(
             Subscriptions(
@@ -241,6 +230,33 @@ class Gateway:
             report=lambda event: self.system_events.add(event),
             now=self.clock.now,
         )
+
+    @cached_property
+    def video(self) -> "CameraVideo":
+        """Pictures of cameras; imported when somebody asks for one."""
+        from gateway.cameras.video.video import CameraVideo
+        from gateway.cloud.streams import CloudStreams
+
+        settings, ids = self.settings, self._camera_ids
+        hosts = settings.video.cloud_hosts
+        streams = CloudStreams(
+            self.cloud, settings.cloud, self.supervisor, find_ipc_id=ids.find_ipc_id, further_hosts=hosts
+        )
+        video = self._add(CameraVideo(self.cameras, self.registry, self.supervisor, settings.video, streams))
+        self.tokens.on_revoked.append(video.end)
+        return video
+
+    async def end_viewers(self) -> None:
+        """End every picture that somebody watches."""
+        if "video" in vars(self):
+            await self.video.end_viewers()
+
+    @cached_property
+    def product_mappings(self) -> "MappingTable":
+        """Which columns of a shop's lists are what; imported when somebody asks for it."""
+        from gateway.products.mapping_table import MappingTable
+
+        return MappingTable(self.database)
 
     @cached_property
     def flow(self) -> "CustomerFlow":

@@ -103,7 +103,7 @@ def make_application(
         allow_origins(app, rules.settings.cors_origins, METHODS, otherwise=respond_unrouted)
     app.router.add_route("*", "/{path:.*}", respond_unrouted)
     app.on_shutdown.append(lambda _: stream.close())
-    app.on_shutdown.append(lambda _: gateway.video.end_viewers())
+    app.on_shutdown.append(lambda _: gateway.end_viewers())
     return app
 
 

@@ -11,8 +11,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="loopback has an
 
 UNUSED: Final = {
     "jinja2", "openpyxl", "PIL", "zxingcpp", "babel", "cryptography", "dbus_fast", "prometheus_client", "rich", "segno",
-    "gateway.api.docs", "gateway.api.openapi", "gateway.api.models", "gateway.backup", "gateway.console.page",
-    "gateway.cloud.customer_flow", "gateway.doctor", "gateway.shop.parts", "gateway.simulator", "gateway.support",
+    "gateway.api.docs", "gateway.api.openapi", "gateway.api.models", "gateway.backup", "gateway.cameras.video",
+    "gateway.cloud.customer_flow", "gateway.console.page", "gateway.doctor", "gateway.shop.parts", "gateway.simulator",
+    "gateway.support",
 }  # fmt: skip
 START: Final = """
 import asyncio, sys
