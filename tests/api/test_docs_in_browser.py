@@ -10,7 +10,7 @@ from playwright.async_api import Browser
 from gateway.api.docs.reference import ApiReference
 from gateway.api.openapi import build_document
 from gateway.api.route_table import list_routes
-from tests.console.conftest import browser  # noqa: F401  a fixture
+from tests.console.conftest import browser, chromium  # noqa: F401  fixtures
 from tests.console.walk import DESKTOP, PHONE, begin
 
 MAX_PAGE_BYTES: Final = 60_000
