@@ -14,11 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
+
+from gateway.api.route_table import LAZY_MODULES
 
 _INTERPRETER: Final = ("PYTHON", "LD_", "FAKETIME")
 """Beginnings of the names of settings that are read when a program begins."""
@@ -126,7 +128,9 @@ async def start_program(
             else:
                 theirs.append(stream if isinstance(stream, int) else stream.fileno())
                 ours.append(None)
-        process = ForkedProcess(_fork(module, words, given, theirs, Path.cwd(), new_session), ours[1], ours[2], ours[0])
+        process = ForkedProcess(
+            fork_program(module, words, given, theirs, Path.cwd(), leads=new_session), ours[1], ours[2], ours[0]
+        )
     await process.connect()
     return process
 
@@ -147,7 +151,7 @@ def run_program(
     ):
         output, errors = (os.memfd_create(name) for name in ("output", "errors"))
         files = [opened.enter_context(os.fdopen(number, "r+b")) for number in (output, errors)]
-        process = _fork(module, words, given, [nothing.fileno(), output, errors], folder or Path.cwd(), False)
+        process = fork_program(module, words, given, [nothing.fileno(), output, errors], folder or Path.cwd())
         process.join()
         status = process.exitcode
         process.close()
@@ -172,11 +176,22 @@ def _receive(passed: Any) -> _Descriptor:
     return _Descriptor(passed.detach())
 
 
-def _fork(
-    module: str, words: Sequence[str], environment: Mapping[str, str], streams: Sequence[int], folder: Path, leads: bool
+def fork_program(
+    module: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+    folder: Path,
+    *,
+    leads: bool = False,
+    enter: tuple[Callable[..., None], Sequence[str]] | None = None,
 ) -> Any:
+    """Start a module as a program and return its `multiprocessing.Process`.
+
+    It has these standard streams, leads a session of its own if it `leads`, and calls `enter` before it begins.
+    """
     passed = [_Descriptor(stream) for stream in streams]
-    arguments = (module, words, dict(environment), folder, passed, leads)
+    arguments = (module, words, dict(environment), folder, passed, leads, enter)
     process = _prepare().Process(target=_run, args=arguments, daemon=True)
     process.start()
     return process
@@ -187,10 +202,11 @@ def _prepare() -> Any:
     """Return what starts processes; the server that forks imports what programs need."""
     context = multiprocessing.get_context("forkserver")
     root = Path(__file__).parents[1]
+    routes = [f"gateway.api.{module}" for module in LAZY_MODULES]
     commands = [f"gateway.cli.{file.stem}" for file in (root / "gateway" / "cli").glob("[a-z]*.py")]
     commands.remove("gateway.cli.simulate")  # reads the environment when it is imported
     others = ("gateway.console.site", "firmware_tools.cli", "zeroconf.asyncio")
-    context.set_forkserver_preload(["gateway.api.server", *commands, *others, "tests.forking"])
+    context.set_forkserver_preload(["gateway.api.server", *routes, *commands, *others, "tests.forking"])
     return context
 
 
@@ -201,6 +217,7 @@ def _run(
     folder: Path,
     streams: Sequence[_Descriptor],
     leads: bool,
+    enter: tuple[Callable[..., None], Sequence[str]] | None,
 ) -> None:
     """Become the program, in the forked process."""
     if leads:
@@ -208,6 +225,8 @@ def _run(
     for number, stream in enumerate(streams):
         os.dup2(stream.number, number)
         os.close(stream.number)
+    if enter is not None:
+        enter[0](*enter[1])
     encoding, _, errors = environment.get(_OF_STREAMS, "").partition(":")
     named, strictness = encoding or "utf-8", errors or "strict"
     sys.stdin = os.fdopen(0, "r", encoding=named, errors=strictness, closefd=False)

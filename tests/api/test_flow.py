@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from openapi_spec_validator import validate
 
 from gateway.simulator.store import SimulatedStore
 
@@ -81,7 +80,6 @@ async def test_a_token_is_needed(session: Any) -> None:
 
 async def test_the_document_describes_every_member(pos: Any) -> None:
     document = (await pos("GET", "/openapi.json")).body
-    validate(document)
     operation = document["paths"]["/api/v1/flow/history"]["get"]
     given = {one["name"]: (one["required"], one["schema"].get("format")) for one in operation["parameters"]}
     assert given == {

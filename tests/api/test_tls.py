@@ -51,11 +51,12 @@ async def until(at: Served, root: bytes, wanted: Callable[[x509.Certificate], bo
     """Connect again until the certificate is trusted and as expected."""
     while True:
         try:
-            certificate = await shown(at, root)
+            certificate: x509.Certificate | None = await shown(at, root)
         except ssl.SSLCertVerificationError:
-            continue
-        if wanted(certificate):
+            certificate = None
+        if certificate is not None and wanted(certificate):
             return certificate
+        await asyncio.sleep(0.05)
 
 
 async def curl(*arguments: str) -> str:

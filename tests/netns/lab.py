@@ -26,6 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from tests.forking import needs_python
+from tests.netns.forking import ForkedProgram
+
 ROOT = Path(__file__).parents[2]
 
 _FIRST_PROCESS = """
@@ -67,16 +70,9 @@ class SlowLink:
 class Process:
     """A program running in the lab, with its output (both streams) read line by line."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, process: "subprocess.Popen[str] | ForkedProgram", *command: str) -> None:
         self._command = " ".join(command)
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        self._process = process
         self._lines: queue.Queue[str | None] = queue.Queue()
         self.output: list[str] = []
         assert self._process.stdout is not None
@@ -176,6 +172,9 @@ class Host:
 
     def start(self, *command: str) -> Process:
         """Start a program in the host; it is killed with the lab at the latest."""
+        python, option, *words = (*command, "", "")
+        if (python, option) == (sys.executable, "-m") and not needs_python({}):
+            return self._lab.fork(self.name, *words[:-2])
         return self._lab.start("ip", "netns", "exec", self.name, "env", "-C", str(ROOT), *command)
 
 
@@ -229,9 +228,22 @@ class Lab:
 
     def start(self, *command: str) -> Process:
         """Start a program beside the hosts."""
-        process = Process(["nsenter", "--target", self._first_process, "--net", "--mount", "--pid", "--", *command])
-        self._processes.append(process)
-        return process
+        process = subprocess.Popen(
+            ["nsenter", "--target", self._first_process, "--net", "--mount", "--pid", "--", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._processes.append(Process(process, *command))
+        return self._processes[-1]
+
+    def fork(self, host: str, module: str, *words: str) -> Process:
+        """Start a module as a program in a host."""
+        process = ForkedProgram(self._first_process, host, ROOT, module, words)
+        self._processes.append(Process(process, module, *words))
+        return self._processes[-1]
 
     def new_port_name(self) -> str:
         """Return the name of another port of a bridge."""

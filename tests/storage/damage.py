@@ -47,7 +47,9 @@ def empty_first_page(damage: Damage) -> None:
 def schema(damage: Damage) -> None:
     texts = (b"CREATE TABLE", b"CREATE INDEX")
     pages = range(2, damage.pages + 1)
-    damage.spoil([page for page in pages if any(text in damage.content[(page - 1) * PAGE :][:PAGE] for text in texts)])
+    damage.spoil(
+        [page for page in pages if any(text in damage.content[(page - 1) * PAGE : page * PAGE] for text in texts)]
+    )
 
 
 def schema_text(damage: Damage) -> None:

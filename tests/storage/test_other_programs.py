@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.simulator.ports import find_free_port
+from tests.forking import Program, start_program
 from tests.outbox.process import GatewayProcess
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -49,9 +50,12 @@ def deleted_files(pid: int) -> list[str]:
 
 
 async def run(*arguments: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
+    if arguments[0] == "-m":
+        process: Program = await start_program(*arguments[1:])
+    else:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
     _, errors = await process.communicate()
     assert b"Traceback" not in errors, errors.decode()
 
