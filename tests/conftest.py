@@ -19,26 +19,28 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 LONG_FILES: Final = (
-    "tests/outbox/test_kill.py",
-    "tests/outbox/test_faults.py",
-    "tests/contract/test_generated_clients.py",
-    "tests/netns/",
-    "tests/cli/",
-    "tests/outbox_model/",
     "tests/storage/test_recovery.py",
+    "tests/console/test_camera_set_up.py",
+    "tests/outbox/test_kill.py",
+    "tests/netns/",
+    "tests/contract/test_generated_clients.py",
+    "tests/outbox_model/",
     "tests/events/test_kill.py",
     "tests/console/",
-    "tests/api/test_till.py",
+    "tests/packaging/",
+    "tests/cli/",
+    "tests/outbox/test_clock.py",
+    "tests/outbox/test_faults.py",
     "tests/api/test_supervised.py",
+    "tests/api/test_till.py",
     "tests/api/test_docs_in_browser.py",
-    "tests/api/test_flow.py",
+    "tests/shop/test_rest.py",
     "tests/api/test_card_wear.py",
     "tests/cameras/provisioning/",
     "tests/cameras/video/",
     "tests/firmware_tools/test_interrupted_writing.py",
     "tests/outbox/test_products.py",
     "tests/outbox/test_disk_full.py",
-    "tests/packaging/",
 )
 """Beginnings of the files with few tests that take long, the longest first."""
 
