@@ -1,6 +1,7 @@
 """The package as the README has it installed, by apt: what it brings, NetworkManager and a boot partition, removal."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,10 +36,14 @@ def installed(request: pytest.FixtureRequest, packages: Packages, tmp_path_facto
 def test_apt_brings_what_it_needs_and_takes_it_away(machine: Machine) -> None:
     machine.run("sunmi-gateway --version && ffmpeg -version && apt-get check")
     assert machine.run("systemctl is-enabled sunmi-gateway").strip() == "enabled"
-    assert machine.run("apt-mark showmanual sunmi-gateway ffmpeg").split() == ["sunmi-gateway"]
+    fields = re.search(r"^Recommends: (.+)$", machine.run("dpkg --status sunmi-gateway"), re.M)
+    assert fields is not None
+    recommended = fields[1].split(", ")
+    assert sorted(machine.run(f"apt-mark showauto {' '.join(recommended)}").split()) == sorted(recommended)
     machine.run(f"{APT} purge sunmi-gateway")
     assert list_leftovers(machine) == []
-    assert "ffmpeg" in machine.run(f"{APT} --simulate autoremove")
+    removed = machine.run(f"{APT} --simulate autoremove")
+    assert [name for name in recommended if name not in removed] == []
 
 
 def test_the_service_may_join_hotspots_by_network_manager(machine: Machine) -> None:
