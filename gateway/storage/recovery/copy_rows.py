@@ -80,10 +80,22 @@ def _assign(new: sqlite3.Connection, page_tables: PageTables, pages: Sequence[in
     assigned: dict[str, list[int]] = {}
     for page, (connection, name) in zip(pages, page_tables.open(columns, pages), strict=True):
         rows = list(read_page(connection, name))
-        fitting = [table for table, shape in shapes.items() if rows and all(map(shape.fits, rows))]
+        only_first = _holds_only_first_row(connection, name)
+        fitting = [
+            table
+            for table, shape in shapes.items()
+            if rows and all(map(shape.fits, rows)) and (only_first or not shape.has_one_row)
+        ]
         if len(fitting) == 1:
             assigned.setdefault(fitting[0], []).append(page)
     return assigned
+
+
+def _holds_only_first_row(connection: sqlite3.Connection, name: str) -> bool:
+    try:
+        return [rowid for (rowid,) in connection.execute(f"SELECT rowid FROM {name} LIMIT 2")] == [1]  # noqa: S608  our own name
+    except sqlite3.Error:
+        return False
 
 
 class _Target:

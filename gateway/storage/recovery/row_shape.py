@@ -26,6 +26,9 @@ class RowShape:
         self._types = [_TYPES.get(column["type"], (object,)) for column in columns]
         self._is_rowid = [keys == [column["name"]] and column["type"] == "INTEGER" for column in columns]
         self._is_optional = [not column["notnull"] and not column["pk"] for column in columns]
+        [declaration] = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        self.has_one_row = "CHECK (id = 1)" in declaration
+        """Whether the table has no row but that with the rowid 1."""
 
     def fits(self, row: Sequence[Any]) -> bool:
         """Tell whether a row, as `declare_stored` shows it, may be one of this table."""
