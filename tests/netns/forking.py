@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,10 +50,10 @@ def _enter(first_process: str, network: str) -> None:
     _set_namespaces(*(f"/proc/{first_process}/ns/{kind}" for kind in ("mnt", "pid")))
     _set_namespaces(f"/run/netns/{network}")
     with _checked() as check:
-        check(_LIBC.unshare(_NEW_MOUNTS))
-        check(_LIBC.mount(b"", b"/", b"none", _PRIVATE, None))
-        check(_LIBC.umount2(b"/sys", _DETACH))
-        check(_LIBC.mount(network.encode(), b"/sys", b"sysfs", 0, None))
+        check(_load_library().unshare(_NEW_MOUNTS))
+        check(_load_library().mount(b"", b"/", b"none", _PRIVATE, None))
+        check(_load_library().umount2(b"/sys", _DETACH))
+        check(_load_library().mount(network.encode(), b"/sys", b"sysfs", 0, None))
     process = os.fork()  # of which the number is one of the namespace
     if process:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -60,13 +61,15 @@ def _enter(first_process: str, network: str) -> None:
         os._exit(os.waitstatus_to_exitcode(status) % 256)
 
 
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+@cache
+def _load_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _set_namespaces(*paths: str) -> None:
     with contextlib.ExitStack() as opened, _checked() as check:
         for file in [opened.enter_context(open(path, "rb")) for path in paths]:  # the first may hide the others
-            check(_LIBC.setns(file.fileno(), 0))
+            check(_load_library().setns(file.fileno(), 0))
 
 
 @contextlib.contextmanager
