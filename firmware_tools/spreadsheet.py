@@ -109,6 +109,8 @@ class Spreadsheet:
     """`comma`, `semicolon`, `tab`, or the character; empty for a workbook."""
     ignored: tuple[str, ...]
     """Columns and lines that were not used, for messages."""
+    headings: Mapping[str, str]
+    """How the list itself calls each declared column that it has."""
 
     def describe(self) -> str:
         """Return how the list was read, in one line."""
@@ -193,7 +195,8 @@ def parse_spreadsheet(
     ignored: list[str] = [message("line {line}", line=row.line) for row in found.preceding]
     ignored += [message("sheet {name}", name=_show(sheet)) for sheet in found.other_sheets]
     ignored += _list_ignored_columns(headings, set(places.values()), body)
-    return Spreadsheet(name, rows, found.format.encoding, found.format.separator, tuple(ignored))
+    own = {column: headings[place].strip() for column, place in places.items()}
+    return Spreadsheet(name, rows, found.format.encoding, found.format.separator, tuple(ignored), own)
 
 
 def _match_headings(name: str, row: ListRow, names: Mapping[str, str], required: set[str]) -> dict[str, int]:

@@ -156,7 +156,9 @@ async def _send(context: CommandContext, api: ApiClient, method: str, path: str,
         if context.json or not faults:
             raise
         for one in faults:
-            print_line(f"{one['parameter']}: {one['reason']}")
+            place, reason = one["parameter"], one["reason"]
+            # Of a row the reason says the line; the index in the list is for programs.
+            print_line(reason if place.startswith(("cameras", "defaults", "list")) else f"{place}: {reason}")
         fail(message("{plan}: {count} faults; nothing was sent to a camera", plan=plan, count=len(faults)))
     return document
 
@@ -198,6 +200,8 @@ def _print_progress(camera: dict[str, Any], printed: set[tuple[str, str, str]]) 
         if step["state"] not in ("pending", "running") and line not in printed:
             printed.add(line)
             print_message(f"{label} {step['name']:<10} {line[2]}")
+            if step["advice"]:
+                print_message(f"{label} {'':<10} → {step['advice']}")
 
 
 @contextlib.asynccontextmanager

@@ -32,6 +32,8 @@ COLUMNS: Final = (
 
 _DEFAULT_ROWS: Final = ("*", "default", "defaults", "默认", "全部")
 """What stands in place of a serial number in the row that is for the whole list."""
+MAX_HEADING_LENGTH: Final = 40
+"""How much of a heading is named."""
 _WIFI_COLUMNS: Final = ("ssid", "password", "hidden")
 _YES: Final = ("1", "true", "yes", "y", "x", "是", "✓")
 _NO: Final = ("", "0", "false", "no", "n", "否")
@@ -71,7 +73,7 @@ def read_list(
         path = "defaults" if is_default else f"cameras[{len(cameras)}]"
         errors = tuple((one.column or "", one.reason) for one in row.errors)
         (defaults if is_default else cameras).append(PlanRow(row.line, path, row.cells, errors))
-    return _Builder(is_list=True).build(cameras, defaults, settings, sheet.ignored)
+    return _Builder(is_list=True, headings=sheet.headings).build(cameras, defaults, settings, sheet.ignored)
 
 
 def read_document(document: Mapping[str, Any], settings: ProvisioningSettings) -> SitePlan:
@@ -84,7 +86,7 @@ def read_document(document: Mapping[str, Any], settings: ProvisioningSettings) -
         PlanRow(0, "defaults", _flatten({"settings": document.get("defaults") or {}})),
         PlanRow(0, "wifi", _flatten(wifi)),
     ]
-    return _Builder(is_list=False).build(cameras, defaults, settings, ())
+    return _Builder(is_list=False, headings={}).build(cameras, defaults, settings, ())
 
 
 def _flatten(document: Mapping[str, Any]) -> dict[str, str]:
@@ -105,8 +107,10 @@ def _path(place: str, column: str | None) -> str:
 class _Builder:
     """Checks rows and makes a plan of them. Faults are collected."""
 
-    def __init__(self, *, is_list: bool) -> None:
+    def __init__(self, *, is_list: bool, headings: Mapping[str, str]) -> None:
         self._is_list = is_list
+        self._headings = headings
+        """How the list calls its columns: people know them by no other name."""
         self._errors: list[FieldError] = []
         self._first_rows: dict[tuple[str, str], PlanRow] = {}
         """The row that has a serial number, a MAC address or an activation number, by column and value."""
@@ -136,7 +140,8 @@ class _Builder:
     def _fault(self, row: PlanRow, column: str, reason: str) -> None:
         """Note a fault: for programs by its path, and for people by row and column as they see them."""
         if self._is_list and column and row.row:
-            reason = message("line {line}, column {column}: {reason}", line=row.row, column=column, reason=reason)
+            heading = self._headings.get(column, column)[:MAX_HEADING_LENGTH]
+            reason = message("line {line}, column {column}: {reason}", line=row.row, column=heading, reason=reason)
         elif self._is_list and row.row:
             reason = message("line {line}: {reason}", line=row.row, reason=reason)
         self._errors.append(FieldError(_path(row.path, column), reason))

@@ -32,11 +32,11 @@ def without_waiting(command: Commands) -> None:
 
 async def test_faults_are_named_by_line_and_column(command: Commands, store: SimulatedStore, tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
-    bad.write_text("sn,activation_number,zoom\nFM1,9.08E+13,900\n", encoding="utf-8")
+    bad.write_text("sn,激活码,zoom\nFM1,9.08E+13,900\n", encoding="utf-8")
     done = await command("shop", "check", str(bad))
     assert done.status == 1
-    assert [line.split(": ")[1] for line in done.output.splitlines()] == [
-        "line 2, column activation_number",
+    assert [line.split(": ")[0] for line in done.output.splitlines()] == [
+        "line 2, column 激活码",
         "line 2, column zoom",
     ]
     assert "2 faults; nothing was sent" in done.errors
@@ -70,6 +70,8 @@ async def test_a_camera_that_is_not_done_fails_the_command(
     done = await command("shop", "run", str(plan), "--yes", "--json")
     assert done.status == 1
     assert (done.json["counts"]["done"], done.json["counts"]["failed"]) == (1, 1)
+    (advice,) = [one["advice"] for one in done.json["cameras"][0]["steps"] if one["state"] == "failed"]
+    assert f"→ {advice}" in done.errors, "what to do stands below the reason"
     assert "--only failed" in done.errors
     store.cameras[0].faults.clear()
     again = await command("shop", "run", str(plan), "--only", "failed")

@@ -69,6 +69,13 @@ def test_every_fault_is_named_by_row_and_column() -> None:
     assert "501" in found["cameras[1].zoom"]
 
 
+def test_a_fault_names_the_heading_that_stands_in_the_list() -> None:
+    found = faults("序列号,激活码\nFM1,9.08E+13\n")
+    assert found["cameras[0].activation_number"].startswith("line 2, column 激活码: ")
+    long = faults(f"sn,激活{' ' * 100}码\nFM1,9.08E+13\n")
+    assert len(long["cameras[0].activation_number"].split(": ")[0]) < 60
+
+
 def test_numbers_that_a_program_shortened_are_refused_in_json_too() -> None:
     assert (
         "its digits are lost"
