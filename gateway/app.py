@@ -38,7 +38,7 @@ from gateway.events.webhooks.table import WebhookTable
 from gateway.outbox.account import Account
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
-from gateway.products.mirror import ProductMirror
+from gateway.products.mirror import RECONCILIATION_INTERVAL_S, ProductMirror
 from gateway.products.product_table import ProductTable
 from gateway.runtime import logs
 from gateway.runtime.clock import PeerClock
@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.cameras.video.video import CameraVideo
     from gateway.cloud.customer_flow import CustomerFlow
     from gateway.products.mapping_table import MappingTable
+    from gateway.products.reconciliation import Reconciler
     from gateway.shop.demonstration import Demonstration
     from gateway.shop.hotspots import Hotspots
     from gateway.shop.hotspots.set_up import HotspotSetUp
@@ -259,6 +260,20 @@ class Gateway:
         return MappingTable(self.database)
 
     @cached_property
+    def reconciler(self) -> "Reconciler":
+        """Compares products with what the cloud has; imported when that is to be done."""
+        from gateway.products.reconciliation import Reconciler
+
+        return Reconciler(
+            self.products,
+            self.cloud,
+            self.supervisor,
+            shop=self.settings.cloud.shop,
+            report=self.system_events.add,
+            now=self.clock.now,
+        )
+
+    @cached_property
     def flow(self) -> "CustomerFlow":
         """The customer flow of the account's shops; imported when somebody asks for it."""
         from gateway.cloud.customer_flow import CustomerFlow
@@ -336,6 +351,12 @@ class Gateway:
         self.database.start(self.supervisor)
         self.outbox_worker.start()
         self.products.start()
+        self.supervisor.start_periodic(
+            "product reconciliation",
+            lambda: self.reconciler.compare_weekly(),
+            interval_s=RECONCILIATION_INTERVAL_S,
+            max_turn_s=3600,
+        )
         self.system_events.start()
         self.callback_urls.port = port
         self.subscriptions.start()

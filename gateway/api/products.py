@@ -102,6 +102,15 @@ class ProductMappingBody(Body):
     sheet: str | None = Field(default=None, description="The sheet of a workbook.")
 
 
+class ReconciliationBody(Body):
+    """What is to be done about differences."""
+
+    mend: bool = Field(default=False, description="Whether to bring the cloud back to what is wanted.")
+    delete_foreign: bool = Field(
+        default=False, description="Whether to delete products that no list ever brought there, too."
+    )
+
+
 async def put_products(context: RequestContext) -> web.StreamResponse:
     """Take a whole list: what differs from what is wanted so far goes to the cloud."""
     query = read_query(context.request.query, CompleteListQuery)
@@ -214,6 +223,19 @@ def _describe_price(entry: PriceEntry) -> dict[str, Any]:
     return {"field": entry.field, "value": value, "time": utc_text(entry.time)}
 
 
+async def start_reconciliation(context: RequestContext) -> web.StreamResponse:
+    """Begin to compare all products with what the cloud really has."""
+    body = await read_body(context.request, ReconciliationBody)
+    reconciler = context.gateway.reconciler
+    reconciler.begin(mend=body.mend, delete_foreign=body.delete_foreign)
+    return json_response(reconciler.last.describe(), 202, {"Location": _RECONCILIATION})
+
+
+async def show_reconciliation(context: RequestContext) -> web.StreamResponse:
+    """Show what the last comparison with the cloud has found."""
+    return json_response(context.gateway.reconciler.last.describe())
+
+
 async def list_mappings(context: RequestContext) -> web.StreamResponse:
     """List the saved mappings."""
     mappings = await context.gateway.product_mappings.list_all()
@@ -242,6 +264,7 @@ def _describe_mapping(source: str, mapping: ColumnMapping) -> dict[str, Any]:
 
 _PRODUCTS: Final = "/api/v1/products"
 _MAPPING: Final = "/api/v1/product-mappings/{source}"
+_RECONCILIATION: Final = "/api/v1/product-reconciliation"
 _REPORT = {200: DeclaredResponse("What the list changes, and how it was read.", "ProductListReport")}
 
 ROUTES = (
@@ -285,6 +308,24 @@ ROUTES = (
         show_product,
         "pos",
         responses={200: DeclaredResponse("The product.", "Product")},
+        etag_ignores=(),
+    ),
+    Route(
+        "POST",
+        _RECONCILIATION,
+        "Compare all products with the cloud",
+        start_reconciliation,
+        "installer",
+        ReconciliationBody,
+        {202: DeclaredResponse("It has begun; `Location` shows it.", "ProductReconciliation", headers=("Location",))},
+    ),
+    Route(
+        "GET",
+        _RECONCILIATION,
+        "Show the last comparison of products with the cloud",
+        show_reconciliation,
+        "installer",
+        responses={200: DeclaredResponse("The comparison.", "ProductReconciliation")},
         etag_ignores=(),
     ),
     Route(

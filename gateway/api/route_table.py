@@ -22,7 +22,7 @@ LAZY_MODULES: Final = {
     "site_plan_sheet": ("/api/v1/site-plan",),
     "demonstration": ("/api/v1/demonstration",),
     "outbox": ("/api/v1/outbox",),
-    "products": ("/api/v1/products", "/api/v1/product-mappings"),
+    "products": ("/api/v1/products", "/api/v1/product-mappings", "/api/v1/product-reconciliation"),
     "flow": ("/api/v1/flow",),
     "events": ("/api/v1/events",),
     "hooks": ("/hooks",),

@@ -32,6 +32,7 @@ _TEXTS: Final = {
     "outbox.blocked": message("The account was refused by the cloud"),
     "outbox.refused": message("The cloud refused a call"),
     "price.changed": message("A price changed"),
+    "products.differ": message("The cloud has other products than it had taken"),
     "products.list_taken": message("A list of products was taken"),
     "products.refused": message("The cloud refused a change to a product"),
     "receipt.image": message("A receipt was printed"),

@@ -37,3 +37,19 @@ class ProductRefused(EventType):
     """Its name."""
     reason: str
     """What the cloud's response means."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductsDiffer(EventType):
+    """The cloud has other products than it had taken: somebody changed them there."""
+
+    type = "products.differ"
+
+    missing: int
+    """How many products it does not have any more."""
+    foreign: int
+    """How many it has that no list ever brought there."""
+    different: int
+    """How many it has with other names, numbers or prices."""
+    mended: int
+    """How many are brought back to what is wanted."""

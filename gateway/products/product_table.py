@@ -81,6 +81,15 @@ class SettledChange(NamedTuple):
     """Whether the cloud took it."""
 
 
+class ObservedProduct(NamedTuple):
+    """A product that the cloud has otherwise than it had taken it."""
+
+    product: StoredProduct
+    """The product as it was when that was seen."""
+    confirmed: Fields | None
+    """What the cloud has; None if it does not have it."""
+
+
 class PriceEntry(NamedTuple):
     """A price as it came into effect."""
 
@@ -231,6 +240,33 @@ class ProductTable:
                     connection.execute("DELETE FROM product WHERE number = ?", (one.number,))
 
         await self._database.transact(work)
+
+    async def store_observed(self, observed: Sequence[ObservedProduct], foreign: Sequence[str], *, now: int) -> int:
+        """Store what the cloud really has, so that it is mended. Return of how many products.
+
+        Products that have changed meanwhile stay as they are. Foreign ones are stored as not wanted.
+        """
+        account = self._account()
+
+        def work(connection: sqlite3.Connection) -> int:
+            mended = 0
+            for one in observed:
+                cursor = connection.execute(
+                    "UPDATE product SET state = 'open', confirmed = ? "
+                    "WHERE number = ? AND state = 'settled' AND confirmed_at IS ?",
+                    (_write(one.confirmed), one.product.number, one.product.confirmed_at),
+                )
+                mended += cursor.rowcount
+            for product_id in foreign:
+                cursor = connection.execute(
+                    "INSERT INTO product (account, product_id, name, state, wanted, confirmed, problem, changed_at, "
+                    "source) VALUES (?, ?, '', 'open', NULL, ?, '', ?, '') ON CONFLICT DO NOTHING",
+                    (account, product_id, _write({"id": product_id}), now),
+                )
+                mended += cursor.rowcount
+            return mended
+
+        return await self._database.transact(work)
 
     async def list_prices(self, number: int) -> list[PriceEntry]:
         """Return the prices of a product, newest first."""

@@ -37,6 +37,7 @@ MEMBERS = {
     "outbox.blocked": ["outbox_id", "path", "order_key", "since"],
     "outbox.refused": ["outbox_id", "path", "vendor_code", "meaning"],
     "price.changed": [],
+    "products.differ": ["missing", "foreign", "different", "mended"],
     "products.list_taken": ["list_source", "created", "updated", "deleted", "unchanged", "bad_rows"],
     "products.refused": ["product_id", "name", "reason"],
     "receipt.image": [],

@@ -6,9 +6,10 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from gateway.api.models.document import Document, Time
-from gateway.products import product_table
+from gateway.products import product_table, reconciliation
 
 ProductState = TypeAliasType("ProductState", product_table.ProductState)
+ReconciliationState = TypeAliasType("ReconciliationState", reconciliation.ReconciliationState)
 
 
 class ProductPriceDocument(Document):
@@ -132,3 +133,30 @@ class ProductMappingsDocument(Document):
     """The saved mappings."""
 
     mappings: list[ProductMappingDocument] = Field(description="One for each source, by name.")
+
+
+class ProductDifferenceDocument(Document):
+    """A field of a product that the cloud has otherwise than it had taken it."""
+
+    product_id: str = Field(description="The product's own number.")
+    name: str = Field(description="Its name.")
+    field: str = Field(description="The field.", examples=["price"])
+    confirmed: str = Field(description="What the cloud had taken; empty for no value.", examples=["3.20"])
+    found: str = Field(description="What the cloud has; empty for no value.", examples=["2.90"])
+
+
+class ProductReconciliationDocument(Document):
+    """What came of comparing all products with what the cloud really has."""
+
+    state: ReconciliationState = Field(description="How far it is; `never` before the first since the start.")
+    began_at: Time | None = Field(description="When it began; null before the first.")
+    ended_at: Time | None = Field(description="When it ended; null before that.")
+    reason: str = Field(description="Why it failed, for people; empty if it did not.")
+    compared: int = Field(description="How many products the cloud has.")
+    missing: int = Field(description="How many products the cloud had taken and does not have.")
+    foreign: int = Field(description="How many it has that no list ever brought there.")
+    different: int = Field(description="How many it has with other names, numbers or prices.")
+    first_missing: list[str] = Field(description="The first 500 that are missing.")
+    first_foreign: list[str] = Field(description="The first 500 that are foreign.")
+    first_different: list[ProductDifferenceDocument] = Field(description="The first 500 fields that differ.")
+    mended: int = Field(description="How many products are brought back to what is wanted.")

@@ -1,0 +1,59 @@
+"""Reconciling: what somebody changed at the vendor's site is seen, and mended on command."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from gateway.errors import Conflict
+from gateway.products.reconciliation import Reconciliation
+from tests.products.test_mirror import Shop, product, shop  # noqa: F401  fixture
+
+
+async def compare(shop: Shop, *, mend: bool = False, delete_foreign: bool = False) -> Reconciliation:  # noqa: F811
+    reconciler = shop.gateway.reconciler
+    reconciler.begin(mend=mend, delete_foreign=delete_foreign)
+    with pytest.raises(Conflict, match="already"):
+        reconciler.begin(mend=False, delete_foreign=False)
+    while reconciler.last.state == "running":
+        await asyncio.sleep(0.01)
+    return reconciler.last
+
+
+async def test_what_is_in_effect_is_no_difference(shop: Shop) -> None:  # noqa: F811
+    await shop.take(*(product(number, bar_code="6901234567892") for number in range(250)))
+    await shop.settle()
+    result = await compare(shop)
+    assert (result.state, result.compared, result.has_differences) == ("done", 250, False)
+
+
+async def test_what_somebody_changed_is_seen_and_mended(shop: Shop) -> None:  # noqa: F811
+    await shop.take(*(product(number) for number in range(6)))
+    await shop.settle()
+    shop.products.pop("0001")
+    shop.products["0002"]["price"] = Decimal("9.99")
+    shop.products["0003"]["name"] = "Kola"
+    shop.cloud.state.shops[shop.store.shop_id].product_times["x"] = 0
+    shop.products["x"] = {"id": "x", "name": "A guest"}
+    seen = await compare(shop)
+    assert (seen.missing, seen.foreign, seen.mended) == (["0001"], ["x"], 0)
+    assert [(one.product_id, one.field, one.confirmed, one.found) for one in seen.different] == [
+        ("0002", "price", "3.20", "9.99"),
+        ("0003", "name", "Cola 3", "Kola"),
+    ]
+    assert (await compare(shop, mend=True)).mended == 3
+    await shop.settle()
+    assert (shop.products["0001"]["name"], shop.products["0003"]["name"]) == ("Cola 1", "Cola 3")
+    assert Decimal(shop.products["0002"]["price"]) == Decimal("3.20")
+    assert "x" in shop.products
+    assert (await compare(shop, mend=True, delete_foreign=True)).mended == 1
+    await shop.settle()
+    assert set(shop.products) == {f"{number:04}" for number in range(6)}
+    assert not (await compare(shop)).has_differences
+
+
+async def test_a_cloud_that_is_away_is_said(shop: Shop) -> None:  # noqa: F811
+    await shop.cloud.stop()
+    result = await compare(shop)
+    assert result.state == "failed"
+    assert result.reason
