@@ -134,7 +134,7 @@ class ProductMirror:
         self._work.set()
 
     async def _run(self, service: Service) -> None:
-        await self._settle_all(service)
+        await self._take_up(service)
         while True:
             service.heartbeat()
             self._work.clear()
@@ -145,8 +145,8 @@ class ProductMirror:
                 service.pause()
                 await self._work.wait()
 
-    async def _settle_all(self, service: Service) -> None:
-        """Take note of what has ended while nobody looked."""
+    async def _take_up(self, service: Service) -> None:
+        """Settle what has ended while nobody looked, and hand over again what may not have reached the outbox."""
         after = 0
         while products := await self.table.find(["sent", "refused"], CHUNK, after=after):
             service.expect_turn()
@@ -162,20 +162,27 @@ class ProductMirror:
             self._ended.difference_update(some)
 
     async def _settle(self, products: Sequence[StoredProduct]) -> None:
-        """Store what became of the changes of some products, as far as that is known."""
+        """Store what became of the changes of some products, as far as that is known.
+
+        A change whose item is not there is handed over again: whether the cloud has taken it is not known, and it does
+        no harm twice.
+        """
         numbers = [product.item for product in products if product.item is not None]
         items = {item.sequence: item for item in await self._outbox.items(numbers)}
+        lost = [product for product in products if product.state == "sent" and product.item not in items]
         settled = [
             outcome
             for product in products
-            if (outcome := _find_outcome(product, None if product.item is None else items.get(product.item)))
+            if product.item in items and (outcome := _find_outcome(product, items[product.item]))
         ]
+        settled += [SettledChange(one.number, "open", one.confirmed, {}) for one in lost if one.change is None]
         await self.table.store_settled(settled, now=int(self._now()))
         by_number = {product.number: product for product in products}
         for one in settled:
             product = by_number[one.number]
             if one.state == "refused" and product.state != "refused":
                 self._report(ProductRefused(product_id=product.product_id, name=product.name, reason=one.problem))
+        await self._submit_all([(one, one.change) for one in lost if one.change is not None])
 
     async def _hand_over(self, products: Sequence[StoredProduct]) -> None:
         """Hand over the changes of some products to the outbox. What needs none is settled."""
@@ -185,8 +192,14 @@ class ProductMirror:
         ]
         await self.table.store_settled(right, now=int(self._now()))
         needed = [(product, change) for product, change in changes if change]
-        needed.sort(key=lambda one: one[1].kind)
-        for kind, group in groupby(needed, key=lambda one: one[1].kind):
+        # First, so that after a crash it is known what the outbox may have: else a product that nobody wants any more
+        # could come to the cloud, and stay.
+        await self.table.store_sent({product.number: change for product, change in needed})
+        await self._submit_all(needed)
+
+    async def _submit_all(self, changes: Sequence[tuple[StoredProduct, ProductChange]]) -> None:
+        ordered = sorted(changes, key=lambda one: one[1].kind)
+        for kind, group in groupby(ordered, key=lambda one: one[1].kind):
             await self._submit(kind, list(group))
 
     async def _submit(self, kind: ChangeKind, changes: Sequence[tuple[StoredProduct, ProductChange]]) -> None:
@@ -205,15 +218,14 @@ class ProductMirror:
             refused = SettledChange(product.number, "refused", product.confirmed, {}, exc.detail)
             await self.table.store_settled([refused], now=int(self._now()))
             return
-        await self.table.store_sent(
-            {product.number: (change, item) for (product, change), item in zip(changes, status.items, strict=True)}
-        )
+        numbers = [product.number for product, _ in changes]
+        await self.table.store_items(dict(zip(numbers, status.items, strict=True)))
 
 
-def _find_outcome(product: StoredProduct, item: OutboxItem | None) -> SettledChange | None:
+def _find_outcome(product: StoredProduct, item: OutboxItem) -> SettledChange | None:
     """Return what became of the change of a product; None as long as that is open."""
     settle = partial(SettledChange, product.number)
-    if item is None or product.change is None:  # lost: what the cloud has is not known, and the change does no harm
+    if product.change is None:  # damaged
         return settle("open", product.confirmed, {})
     if item.state in ("waiting", "sending"):
         return None

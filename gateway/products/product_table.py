@@ -206,14 +206,17 @@ class ProductTable:
         )
         return {row["state"]: row["products"] for row in rows}
 
-    async def store_sent(self, sent: Mapping[int, tuple[ProductChange, int]]) -> None:
-        """Store which outbox items carry the changes, by the products' numbers in the database."""
-        rows = [(_write_change(change), item, number) for number, (change, item) in sent.items()]
-        await self._database.transact(
-            lambda connection: connection.executemany(
-                "UPDATE product SET state = 'sent', change = ?, item = ?, problem = '' WHERE number = ?", rows
-            )
+    async def store_sent(self, changes: Mapping[int, ProductChange]) -> None:
+        """Store the changes that are handed over now, by the products' numbers in the database."""
+        rows = [(_write_change(change), number) for number, change in changes.items()]
+        await self._database.executemany(
+            "UPDATE product SET state = 'sent', change = ?, item = NULL, problem = '' WHERE number = ?", rows
         )
+
+    async def store_items(self, items: Mapping[int, int]) -> None:
+        """Store which outbox items carry the changes, by the products' numbers in the database."""
+        rows = [(item, number) for number, item in items.items()]
+        await self._database.executemany("UPDATE product SET item = ? WHERE number = ? AND state = 'sent'", rows)
 
     async def store_settled(self, settled: Sequence[SettledChange], *, now: int) -> None:
         """Store what became of changes, and the prices that came into effect."""

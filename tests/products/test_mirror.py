@@ -1,6 +1,8 @@
 """The mirror: what a list says comes into effect at the cloud, once, whatever happens in between."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -37,6 +39,10 @@ class Shop:
 
     async def close(self) -> None:
         await self.gateway.close()
+
+    @property
+    def database(self) -> Path:
+        return self.gateway.directory.database
 
     @property
     def mirror(self) -> ProductMirror:
@@ -156,6 +162,23 @@ async def test_what_was_on_its_way_is_taken_up_after_a_restart(shop: Shop) -> No
     await shop.settle()
     assert set(shop.products) == {"0001"}
     assert Decimal(shop.products["0001"]["price"]) == 5
+
+
+async def test_what_the_outbox_may_have_is_handed_over_again(shop: Shop) -> None:
+    """A crash between outbox and mirror: the product is in the outbox, and the mirror does not know it."""
+    await shop.cloud.stop()
+    await shop.take(product(1), product(2))
+    while (await shop.mirror.table.count()).get("sent") != 2:
+        await asyncio.sleep(0.01)
+    await shop.close()
+    with contextlib.closing(sqlite3.connect(shop.database)) as connection, connection:
+        connection.execute("UPDATE product SET item = NULL")
+    await shop.cloud.start()
+    await shop.open()
+    await shop.take(product(1))
+    await shop.settle()
+    assert set(shop.products) == {"0001"}
+    assert await shop.mirror.table.get("0002") is None
 
 
 async def test_prices_that_came_into_effect_are_kept(shop: Shop) -> None:
