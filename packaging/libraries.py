@@ -39,6 +39,7 @@ def lay_out(source: Path, platform: str, folder: Path) -> None:
                 share(other / name, None)
     for place in (first, *others, shared):
         shutil.rmtree(place / "bin", ignore_errors=True)  # commands of libraries, for the machine that built this
+        shutil.rmtree(place / "tests", ignore_errors=True)  # what the tests of a library left in its wheel
         (place / ".lock").unlink(missing_ok=True)
 
 
