@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-from firmware_tools.language import message
+from firmware_tools.language import Message, escape, fill, message
 from gateway.errors import NotFound, TooLarge
 from gateway.protocol import form
 from gateway.protocol.arguments import ArgumentValidator
@@ -163,12 +163,13 @@ class Endpoint:
             and not any(one.secret for one in self.parameters)
         )
 
-    def describe_code(self, code: int) -> str:
+    def describe_code(self, code: int) -> Message:
         """Return what a code means for this endpoint. An inferred meaning says so."""
         for known in self.return_codes:
             if known.code == code:
-                return f"{known.meaning} (inferred)" if known.inferred else known.meaning
-        return "not documented for this endpoint"
+                meaning = fill(escape(known.meaning))
+                return message("{meaning} (inferred)", meaning=meaning) if known.inferred else meaning
+        return message("not documented for this endpoint")
 
     def encode(
         self,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from firmware_tools.language import Language, describe_error, translate
 from gateway.cameras.cameras import ActivationOutcomeUnknown
 from gateway.errors import (
     CameraUntrusted,
@@ -55,6 +56,8 @@ async def test_a_wrong_number_is_a_refusal(bench: Bench) -> None:
     with pytest.raises(VendorRefused, match="code 9") as caught:
         await bench.cameras.activate(camera.sn, "12345678")
     assert "12345678" not in str(caught.value.members)
+    shown = translate(describe_error(caught.value), Language.CHINESE)
+    assert shown == f"摄像机 {camera.sn} 拒绝 device/activate：代码 9，激活被拒绝：激活码错误（推断）"
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "silent", "garbage", "empty", "drop"])
