@@ -44,6 +44,8 @@ async def test_faults_are_named_by_line_and_column(command: Commands, store: Sim
 
 
 async def test_a_plan_is_run_after_one_confirmation(command: Commands, store: SimulatedStore, plan: Path) -> None:
+    assert (await command("shop", "run", str(plan), "--dry-run")).status == 0
+    assert (await command("shop", "status")).status == 1, "a dry run keeps no list"
     refused = await command("shop", "run", str(plan), "--no-input")
     assert (refused.status, "1 cameras would lose their face groups" in refused.errors) == (1, True)
     would = await command("shop", "run", str(plan), "--dry-run", "--json")
