@@ -11,7 +11,7 @@ from gateway.api.changes import name_object
 from gateway.console.form import Form
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.site_plan_progress import DRY_RUN, find_plan
-from gateway.console.site_plan_texts import EXAMPLE_LIST
+from gateway.console.site_plan_texts import EXAMPLE_LISTS
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.shop.plan import MAX_CAMERAS, SitePlan
 from gateway.shop.plan_reader import read_list
@@ -122,7 +122,7 @@ def _choose_wifi(context: PageContext, form: Form) -> dict[str, str] | None:
 async def download_example(context: PageContext) -> web.StreamResponse:
     """Send a list to fill in: of the cameras of the simulated store, where it is one."""
     control = context.site.simulated_store
-    text = control.site_plan if control is not None and control.site_plan else EXAMPLE_LIST
+    text = control.site_plan if control is not None and control.site_plan else EXAMPLE_LISTS[context.language]
     return web.Response(
         body=text.encode(),
         content_type="text/csv",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from firmware_tools.language import Message, message
+from firmware_tools.language import Language, Message, message
 from gateway.doctor.check import Status
 from gateway.shop.progress import PlannedCameraState
 from gateway.shop.steps import PlanStepName, PlanStepState
@@ -37,10 +37,18 @@ CAMERA_STATES: Final[dict[PlannedCameraState, tuple[Status, Message]]] = {
 }
 """How the state of a camera looks, and what it is called; the worst is first."""
 
-EXAMPLE_LIST: Final = (
-    "\ufeffsn,mac,activation_number,name,place,zoom,irmode\r\n"
-    "*,,,,,120,2\r\n"
-    '"FM020A2300001",,="812345678901234567890123",Entrance,above the door,,\r\n'
-    '"FM010A2300002",04:12:24:E3:45:12,="812345678901234567890124",Till,behind the till,200,\r\n'
-)
+EXAMPLE_LISTS: Final = {
+    Language.ENGLISH: (
+        "\ufeffsn,mac,activation_number,name,place,zoom,irmode\r\n"
+        "*,,,,,120,2\r\n"
+        '"FM020A2300001",,="812345678901234567890123",Entrance,above the door,,\r\n'
+        '"FM010A2300002",04:12:24:E3:45:12,="812345678901234567890124",Till,behind the till,200,\r\n'
+    ),
+    Language.CHINESE: (
+        "\ufeff序列号,MAC地址,激活码,名称,位置,变焦,红外模式\r\n"
+        "*,,,,,120,2\r\n"
+        '"FM020A2300001",,="812345678901234567890123",入口,门上方,,\r\n'
+        '"FM010A2300002",04:12:24:E3:45:12,="812345678901234567890124",收银台,收银台后方,200,\r\n'
+    ),
+}
 """A list that a person downloads and fills in. Spreadsheets keep all digits of a number in a formula."""

@@ -8,12 +8,12 @@ from openpyxl import Workbook
 from playwright.async_api import Browser, FilePayload, Page, expect
 from yarl import URL
 
-from firmware_tools.language import message
+from firmware_tools.language import Language, message
 from gateway.cameras.provisioning import StepTimeouts
 from gateway.cli.fault_option import control_faults
 from gateway.console.site_plan_list import describe_fault
 from gateway.console.site_plan_run import estimate_minutes
-from gateway.console.site_plan_texts import EXAMPLE_LIST
+from gateway.console.site_plan_texts import EXAMPLE_LISTS
 from gateway.errors import FieldError
 from gateway.settings import ProvisioningSettings
 from gateway.shop.plan_reader import read_list
@@ -47,8 +47,10 @@ def test_a_fault_is_of_a_line_and_a_column() -> None:
     assert (fault.row, fault.column, fault.reason) == ("", "", "the list is empty")
 
 
-def test_the_example_is_a_list_without_faults() -> None:
-    plan = read_list(EXAMPLE_LIST.encode(), "example.csv", ProvisioningSettings())
+@pytest.mark.parametrize("language", Language)
+def test_the_example_is_a_list_without_faults(language: Language) -> None:
+    plan = read_list(EXAMPLE_LISTS[language].encode(), "example.csv", ProvisioningSettings())
+    assert not plan.ignored
     assert [camera.activation_number for camera in plan.cameras] == [
         "812345678901234567890123",
         "812345678901234567890124",
