@@ -86,7 +86,9 @@ class SiteSetUp:
     def plan(self) -> SitePlan:
         """The plan. Raises `NotFound` if there is none."""
         if self._plan is None:
-            raise NotFound(message("there is no site plan: send one first, or run `sunmi-gateway shop run PLAN`"))
+            raise NotFound(
+                message("there is no site plan: hand one over in the console, or run `sunmi-gateway shop run PLAN`")
+            )
         return self._plan
 
     @property

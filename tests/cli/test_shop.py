@@ -83,7 +83,8 @@ async def test_a_camera_that_is_not_done_fails_the_command(
 async def test_the_sheet_of_a_shop(
     command: Commands, running: str, store: SimulatedStore, plan: Path, tmp_path: Path
 ) -> None:
-    assert (await command("shop", "sheet")).status == 1, "there is no plan yet"
+    missing = await command("shop", "sheet")
+    assert (missing.status, "hand one over in the console" in missing.errors) == (1, True)
     assert (await command("shop", "run", str(plan), "--yes")).status == 0
     shown = await command("shop", "sheet")
     assert shown.status == 0, shown.errors
