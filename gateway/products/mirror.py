@@ -175,7 +175,9 @@ class ProductMirror:
             for product in products
             if product.item in items and (outcome := _find_outcome(product, items[product.item]))
         ]
-        settled += [SettledChange(one.number, "open", one.confirmed, {}) for one in lost if one.change is None]
+        settled += [
+            SettledChange(one.number, one.revision, "open", one.confirmed, {}) for one in lost if one.change is None
+        ]
         await self.table.store_settled(settled, now=int(self._now()))
         by_number = {product.number: product for product in products}
         for one in settled:
@@ -188,7 +190,9 @@ class ProductMirror:
         """Hand over the changes of some products to the outbox. What needs none is settled."""
         changes = [(product, find_change(product.wanted, product.confirmed)) for product in products]
         right = [
-            SettledChange(product.number, "settled", product.confirmed, {}) for product, change in changes if not change
+            SettledChange(product.number, product.revision, "settled", product.confirmed, {})
+            for product, change in changes
+            if not change
         ]
         await self.table.store_settled(right, now=int(self._now()))
         needed = [(product, change) for product, change in changes if change]
@@ -215,7 +219,7 @@ class ProductMirror:
                 await self._submit(kind, changes[half:])
                 return
             [(product, _)] = changes
-            refused = SettledChange(product.number, "refused", product.confirmed, {}, exc.detail)
+            refused = SettledChange(product.number, product.revision, "refused", product.confirmed, {}, exc.detail)
             await self.table.store_settled([refused], now=int(self._now()))
             return
         numbers = [product.number for product, _ in changes]
@@ -224,7 +228,7 @@ class ProductMirror:
 
 def _find_outcome(product: StoredProduct, item: OutboxItem) -> SettledChange | None:
     """Return what became of the change of a product; None as long as that is open."""
-    settle = partial(SettledChange, product.number)
+    settle = partial(SettledChange, product.number, product.revision)
     if product.change is None:  # damaged
         return settle("open", product.confirmed, {})
     if item.state in ("waiting", "sending"):

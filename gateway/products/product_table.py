@@ -16,7 +16,9 @@ ProductState = Literal["settled", "open", "sent", "refused"]
 
 MAX_PRICES: Final = 200
 """How many prices of one product are kept."""
-_SELECT: Final = "SELECT number, product_id, name, state, wanted, confirmed, change, item, problem, changed_at, "
+_SELECT: Final = (
+    "SELECT number, product_id, name, state, wanted, revision, confirmed, change, item, problem, changed_at, "
+)
 _COLUMNS: Final = f"{_SELECT} confirmed_at, source FROM product"
 
 T = TypeVar("T")
@@ -37,6 +39,8 @@ class StoredProduct:
     way, `refused` if the cloud refused it."""
     wanted: Fields | None
     """What the shop's lists say; None if it shall not be at the cloud."""
+    revision: int
+    """How often lists have changed it."""
     confirmed: Fields | None
     """What the cloud has taken; None if it does not have it."""
     change: ProductChange | None
@@ -69,8 +73,10 @@ class SettledChange(NamedTuple):
 
     number: int
     """The product's number in the database."""
+    revision: int
+    """Its revision when that was found out. If a list has changed it since, it is `open` again."""
     state: ProductState
-    """Its state now."""
+    """Its state then."""
     confirmed: Fields | None
     """What the cloud has."""
     prices: Mapping[str, Decimal | None]
@@ -140,10 +146,11 @@ class ProductTable:
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(
-                "INSERT INTO product (account, product_id, name, state, wanted, problem, changed_at, source) "
-                "VALUES (?, ?, ?, 'open', ?, '', ?, ?) ON CONFLICT (account, product_id) DO UPDATE SET "
-                "name = excluded.name, wanted = excluded.wanted, changed_at = excluded.changed_at, "
-                "source = excluded.source, state = iif(state = 'sent', 'sent', 'open')",
+                "INSERT INTO product "
+                "(account, product_id, name, state, wanted, revision, problem, changed_at, source) "
+                "VALUES (?, ?, ?, 'open', ?, 1, '', ?, ?) ON CONFLICT (account, product_id) DO UPDATE SET "
+                "name = excluded.name, wanted = excluded.wanted, revision = revision + 1, "
+                "changed_at = excluded.changed_at, source = excluded.source, state = iif(state = 'sent', 'sent', 'open')",
                 rows,
             )
             connection.execute(
@@ -224,9 +231,9 @@ class ProductTable:
         def work(connection: sqlite3.Connection) -> None:
             for one in settled:
                 connection.execute(
-                    "UPDATE product SET state = ?, confirmed = ?, problem = ?, "
+                    "UPDATE product SET state = iif(revision = ?, ?, 'open'), confirmed = ?, problem = ?, "
                     "confirmed_at = iif(?, ?, confirmed_at) WHERE number = ?",
-                    (one.state, _write(one.confirmed), one.problem, one.is_taken, now, one.number),
+                    (one.revision, one.state, _write(one.confirmed), one.problem, one.is_taken, now, one.number),
                 )
                 connection.executemany(
                     "INSERT INTO product_price (product, field, value, time) VALUES (?, ?, ?, ?)",
@@ -239,8 +246,9 @@ class ProductTable:
                         (one.number, one.number, MAX_PRICES),
                     )
                 if one.confirmed is None and one.state == "settled":
-                    connection.execute("DELETE FROM product_price WHERE product = ?", (one.number,))
-                    connection.execute("DELETE FROM product WHERE number = ?", (one.number,))
+                    gone = (one.number, one.revision)
+                    if connection.execute("DELETE FROM product WHERE number = ? AND revision = ?", gone).rowcount:
+                        connection.execute("DELETE FROM product_price WHERE product = ?", (one.number,))
 
         await self._database.transact(work)
 
@@ -262,8 +270,8 @@ class ProductTable:
                 mended += cursor.rowcount
             for product_id in foreign:
                 cursor = connection.execute(
-                    "INSERT INTO product (account, product_id, name, state, wanted, confirmed, problem, changed_at, "
-                    "source) VALUES (?, ?, '', 'open', NULL, ?, '', ?, '') ON CONFLICT DO NOTHING",
+                    "INSERT INTO product (account, product_id, name, state, wanted, revision, confirmed, problem, "
+                    "changed_at, source) VALUES (?, ?, '', 'open', NULL, 0, ?, '', ?, '') ON CONFLICT DO NOTHING",
                     (account, product_id, _write({"id": product_id}), now),
                 )
                 mended += cursor.rowcount
@@ -294,6 +302,7 @@ def _read_product(row: sqlite3.Row) -> StoredProduct:
         name=row["name"],
         state=row["state"],
         wanted=wanted,
+        revision=row["revision"],
         confirmed=confirmed,
         change=_read_change(row["change"]),
         item=row["item"],

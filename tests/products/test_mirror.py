@@ -14,6 +14,7 @@ from gateway.app import Gateway
 from gateway.errors import Conflict
 from gateway.products.list_check import ListKind
 from gateway.products.mirror import ProductMirror
+from gateway.products.product_table import SettledChange
 from gateway.settings import load_settings
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.store import SimulatedStore
@@ -179,6 +180,20 @@ async def test_what_the_outbox_may_have_is_handed_over_again(shop: Shop) -> None
     await shop.settle()
     assert set(shop.products) == {"0001"}
     assert await shop.mirror.table.get("0002") is None
+
+
+async def test_a_list_that_comes_while_a_product_is_settled_is_not_forgotten(shop: Shop) -> None:
+    await shop.take(product(1))
+    await shop.settle()
+    stored = await shop.mirror.table.get("0001")
+    assert stored is not None
+    await shop.take()  # it is to be deleted; meanwhile a list brings it back
+    gone = SettledChange(stored.number, stored.revision + 1, "settled", None, {})
+    await shop.take(product(1, price=Decimal(4)))
+    await shop.mirror.table.store_settled([gone], now=0)
+    shop.mirror.resume()
+    await shop.settle()
+    assert Decimal(shop.products["0001"]["price"]) == 4
 
 
 async def test_prices_that_came_into_effect_are_kept(shop: Shop) -> None:

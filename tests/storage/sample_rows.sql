@@ -61,8 +61,8 @@ INSERT INTO webhook (id, name, url, secret, types, camera, created_at, delivered
 INSERT INTO customer_flow (account, shop, path, first_day, last_day, data, final, fetched_at, fetched_s)
     VALUES ('https://store.sunmi.com EF3OG8R5B32X0', 'shop_id=10096', 'data/flow/day', '2025-11-01', '2025-11-02',
     '{"total_count":7}', 1, 1763850000, 778000.0);
-INSERT INTO product (number, account, product_id, name, state, wanted, confirmed, change, item, problem, changed_at, confirmed_at, source)
-    VALUES (1, 1, '0007', 'Cola 可乐', 'sent', '{"id":"0007","name":"Cola 可乐","price":3.50}', '{"id":"0007","name":"Cola","price":3.00}',
+INSERT INTO product (number, account, product_id, name, state, wanted, revision, confirmed, change, item, problem, changed_at, confirmed_at, source)
+    VALUES (1, 1, '0007', 'Cola 可乐', 'sent', '{"id":"0007","name":"Cola 可乐","price":3.50}', 2, '{"id":"0007","name":"Cola","price":3.00}',
     '{"update":{"id":"0007","name":"Cola 可乐","price":3.50}}', 11, '', 1763900011, 1763850000, 'till');
 INSERT INTO product_price (number, product, field, value, time) VALUES (1, 1, 'price', '3.00', 1763850000);
 INSERT INTO product_mapping (source, mapping, used_at) VALUES ('till', '{"columns":{"Art.-Nr.":"id"}}', 1763850000);

@@ -183,6 +183,7 @@ CREATE TABLE product (
     name TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('settled', 'open', 'sent', 'refused')),
     wanted TEXT,                       -- JSON of all fields; NULL: it shall not be at the cloud
+    revision INTEGER NOT NULL,         -- how often lists have changed it
     confirmed TEXT,                    -- JSON of what the cloud has taken; NULL: it does not have it
     change TEXT,                       -- JSON of the last change that was handed over
     item INTEGER,                      -- number of the outbox item that carries the change
