@@ -150,7 +150,8 @@ class ProductTable:
                 "(account, product_id, name, state, wanted, revision, problem, changed_at, source) "
                 "VALUES (?, ?, ?, 'open', ?, 1, '', ?, ?) ON CONFLICT (account, product_id) DO UPDATE SET "
                 "name = excluded.name, wanted = excluded.wanted, revision = revision + 1, "
-                "changed_at = excluded.changed_at, source = excluded.source, state = iif(state = 'sent', 'sent', 'open')",
+                "changed_at = excluded.changed_at, source = excluded.source, "
+                "state = iif(state = 'sent', 'sent', 'open')",
                 rows,
             )
             connection.execute(
