@@ -136,8 +136,10 @@ async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) 
                     for fault in found.faults[:_MAX_ERRORS]
                 ]
             )
-        if kind == "complete" and found.bad_row_count:
-            kind = "partial"  # a product whose row is bad is not gone
+        if kind == "complete" and found.bad_row_count:  # a product whose row is bad is not gone
+            kind = "partial"
+            nothing_deleted = message("no product is deleted, since {count} rows are bad", count=found.bad_row_count)
+            found = dataclasses.replace(found, notices=(*found.notices, nothing_deleted))
         items = [to_item(product) for product in found.products]
         if query.dry_run:
             mark_unchanged(context.request)

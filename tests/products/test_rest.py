@@ -73,6 +73,7 @@ async def test_bad_rows_are_named_and_nothing_is_deleted_beside_them(
     bad = b"id,name,price\n0001,Cola,-3\n"
     report = (await put_csv(installer, bad, "?confirm=true")).body
     assert (report["bad_rows"], report["deleted"]) == (1, 0)
+    assert "no product is deleted, since 1 rows are bad" in report["notices"]
     assert (report["faults"][0]["row"], report["faults"][0]["column"]) == (2, "price")
     refused = await put_csv(installer, bad, "?all_or_nothing=true")
     assert refused.status == 400
