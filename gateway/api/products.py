@@ -299,7 +299,7 @@ ROUTES = (
         "List products",
         list_products,
         "pos",
-        responses={200: DeclaredResponse("The products of this page.", "Products")},
+        responses={200: DeclaredResponse("The products of this page.", "ProductPage")},
         query=ProductsQuery,
         etag_ignores=(),
     ),

@@ -13,8 +13,8 @@ from gateway.api.docs.field_tree import FieldNode, Schema, SchemaReader
 from gateway.api.route import REQUEST_ID_HEADER
 
 SECTION_ORDER: Final = (
-    "cloud-order", "cloud-product", "events", "outbox", "cameras", "flow", "gateway", "camera", "cloud-device",
-    "cloud-template", "cloud-face", "cloud-passengerFlow", "cloud-media", "cloud-hook",
+    "cloud-order", "products", "cloud-product", "events", "outbox", "cameras", "flow", "shop", "gateway", "camera",
+    "cloud-device", "cloud-template", "cloud-face", "cloud-passengerFlow", "cloud-media", "cloud-hook",
 )  # fmt: skip
 """The sections in the order of the pages: first what a till needs. A new one comes last."""
 _OWN_SECTIONS: Final = (
@@ -22,6 +22,8 @@ _OWN_SECTIONS: Final = (
     ("outbox", ("/api/v1/outbox",)),
     ("events", ("/api/v1/events", "/api/v1/webhooks", "/api/v1/hooks", "/hooks/")),
     ("flow", ("/api/v1/flow",)),
+    ("products", ("/api/v1/products", "/api/v1/product-")),
+    ("shop", ("/api/v1/site-plan", "/api/v1/hotspots", "/api/v1/demonstration")),
 )
 """Sections of the gateway's own calls, by the beginnings of their paths; the others are in the section `gateway`."""
 _HTTP_METHODS: Final = ("get", "put", "post", "delete", "patch")

@@ -59,7 +59,7 @@ class ProductCountsDocument(Document):
     refused: int = Field(description="The cloud refused a change.")
 
 
-class ProductsDocument(Document):
+class ProductPageDocument(Document):
     """A page of products."""
 
     products: list[ProductDocument] = Field(description="The products, in the order in which they were first listed.")
