@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from firmware_tools.language import message
@@ -16,7 +16,7 @@ from gateway.discovery.scan import ScanResult
 from gateway.errors import CameraUnreachable, GatewayError, NotFound
 from gateway.shop.failures import make_plan_failure
 from gateway.shop.plan import WifiNetwork
-from gateway.shop.plan_check import find_planned
+from gateway.shop.plan_check import find_conflicts, find_planned
 from gateway.shop.progress import CameraProgress, PlanStepFailed, StepOutcome
 from gateway.shop.steps import PlanStepName
 
@@ -192,6 +192,12 @@ class BringUp:
             await self.scan()
         progress.sn = record.sn
         step.state, step.reason, step.detail = "running", None, ""
+
+    def check_identity(self, progress: CameraProgress, cameras: Sequence[CameraProgress]) -> None:
+        """Raise `PlanStepFailed` if the row of a camera cannot be right, by what is known now of all that are found."""
+        for conflict in find_conflicts([one.planned for one in cameras], self._registry):
+            if conflict.camera is progress.planned:
+                raise PlanStepFailed("wrong_serial_number", conflict.reason, "find")
 
     async def scan(self) -> None:
         """Scan the network; a scan that fails finds nothing."""

@@ -1,6 +1,6 @@
 """Compares a plan with the cameras that are known: which rows cannot be right, and what a person should know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from firmware_tools.language import message
@@ -26,32 +26,49 @@ def find_planned(camera: PlannedCamera, registry: Registry) -> CameraRecord | No
     return next((one for one in registry.all() if one.mac == camera.mac), None)
 
 
+class IdentityConflict(NamedTuple):
+    """A row that cannot be right: its numbers are of different cameras, or another row has its camera already."""
+
+    place: int
+    """The place of the row in the list, from 0."""
+    field: str
+    """Which of its numbers is wrong: `sn` or `mac`."""
+    camera: PlannedCamera
+    """The row."""
+    reason: str
+    """What is wrong, for people."""
+
+
 def check_identities(plan: SitePlan, registry: Registry) -> None:
     """Raise `InvalidRequest` for rows whose MAC address and serial number are of different cameras."""
-    errors = list(_find_conflicts(plan, registry))
+    errors = [
+        FieldError(f"cameras[{one.place}].{one.field}", _in_row(one.camera, one.reason))
+        for one in find_conflicts(plan.cameras, registry)
+    ]
     if errors:
         raise InvalidRequest(errors)
 
 
-def _find_conflicts(plan: SitePlan, registry: Registry) -> Iterator[FieldError]:
+def find_conflicts(cameras: Sequence[PlannedCamera], registry: Registry) -> Iterator[IdentityConflict]:
+    """Return the rows that cannot be right, as far as cameras are known."""
     owners = {one.mac: one.sn for one in registry.all() if one.mac}
     rows: dict[str, PlannedCamera] = {}
-    for index, camera in enumerate(plan.cameras):
+    for index, camera in enumerate(cameras):
         record = find_planned(camera, registry)
         if camera.sn and camera.mac:
             owner = owners.get(camera.mac)
             known = record.mac if record is not None else ""
             if owner is not None and owner.casefold() != camera.sn.casefold():
                 reason = message("the MAC address {mac} is that of the camera {sn}", mac=camera.mac, sn=owner)
-                yield FieldError(f"cameras[{index}].mac", _in_row(camera, reason))
+                yield IdentityConflict(index, "mac", camera, reason)
             elif known and known != camera.mac:
                 reason = message("the camera {sn} has the MAC address {mac}", sn=camera.sn, mac=known)
-                yield FieldError(f"cameras[{index}].mac", _in_row(camera, reason))
+                yield IdentityConflict(index, "mac", camera, reason)
         if record is not None:
             first = rows.setdefault(record.sn, camera)
             if first is not camera:
                 reason = message("is the camera {sn}, which row {row} has already", sn=record.sn, row=first.row)
-                yield FieldError(f"cameras[{index}].{'sn' if camera.sn else 'mac'}", _in_row(camera, reason))
+                yield IdentityConflict(index, "sn" if camera.sn else "mac", camera, reason)
 
 
 def _in_row(camera: PlannedCamera, reason: str) -> str:

@@ -102,6 +102,7 @@ class PlanRun:
     async def _bring_to_work(self, camera: CameraProgress) -> None:
         if not camera.sn:
             await self._bring_up.identify(camera)
+        self._bring_up.check_identity(camera, self._cameras)
         if not self._bring_up.has_job(camera) and self._bring_up.is_on_lan(camera):
             async with self._slots:
                 if not await self._bring_up.look(camera):

@@ -219,11 +219,17 @@ class SiteSetUp:
             chosen = self._choose(request)
             self._check_confirmation(request, count_erased(chosen, self._registry))
             use_hotspots = await self._may_use_hotspots(request, chosen)
+            before = [(one, one.steps, one.may_activate) for one in chosen]
             for one in chosen:
                 one.interrupt()
                 one.may_activate = will_be_activated(one.planned, self._registry)
                 one.restart(only_failed=request.only_failed)
-            await self._store_run(RunRecord("running", time.time(), use_hotspots=use_hotspots))
+            try:
+                await self._store_run(RunRecord("running", time.time(), use_hotspots=use_hotspots))
+            except BaseException:
+                for one, steps, may_activate in before:
+                    one.steps, one.may_activate = steps, may_activate
+                raise
             self._start_job(chosen)
             self._system_events.add(events.PlanRunBegan(cameras=len(chosen)))
 
@@ -290,11 +296,16 @@ class SiteSetUp:
             await self._end_run("stopped")
 
     async def _end_run(self, state: RunState) -> None:
-        """Store that the run has ended; only then it is shown. A plan that is done needs no secret any more."""
-        if state == "done" and self.plan.wifi is not None:
-            self._plan = dataclasses.replace(self.plan, wifi=dataclasses.replace(self.plan.wifi, password=""))
-            await self._table.delete_secret(WIFI_SECRET)
-        await self._store_run(dataclasses.replace(self._run, state=state, ended_at=time.time()))
+        """Store that the run has ended, and then show it. A plan that is done needs no secret any more."""
+        ended = dataclasses.replace(self._run, state=state, ended_at=time.time())
+        try:
+            if state == "done" and self.plan.wifi is not None:
+                self._plan = dataclasses.replace(self.plan, wifi=dataclasses.replace(self.plan.wifi, password=""))
+                await self._table.delete_secret(WIFI_SECRET)
+            await self._store_run(ended)
+        except BaseException:
+            self._run = ended  # the next start goes on with it, and finds it done
+            raise
         states = [one.state for one in self._progress]
         self._system_events.add(
             events.PlanRunEnded(
@@ -316,6 +327,9 @@ class SiteSetUp:
             stored = await self._table.load()
             if stored is not None:
                 self._plan, self._progress, self._run = from_stored(stored)
+                for one in self._progress:
+                    if one.state == "done":  # its secret is there if the gateway was killed just then
+                        await self._delete_number(one)
         except (KeyError, TypeError, ValueError) as exc:
             _log.error("The stored site plan cannot be read and is deleted: %s", type(exc).__name__)
             await self._table.delete()
@@ -374,8 +388,12 @@ class SiteSetUp:
         camera.accepted = None if record is None else CameraFacts.of(record)
         try:
             await self._save(camera)
-            if camera.state == "done" and camera.planned.activation_number is not None:
-                camera.planned = dataclasses.replace(camera.planned, activation_number=None)
-                await self._table.delete_secret(self._progress.index(camera))
+            if camera.state == "done":
+                await self._delete_number(camera)
         except GatewayError as exc:  # the others go on; the progress is stored again when the run ends
             _log.warning("The progress of the camera %s in the site plan cannot be stored: %s", camera.label, exc)
+
+    async def _delete_number(self, camera: CameraProgress) -> None:
+        if camera.planned.activation_number is not None:
+            camera.planned = dataclasses.replace(camera.planned, activation_number=None)
+            await self._table.delete_secret(self._progress.index(camera))

@@ -1,0 +1,73 @@
+"""What must not happen with a site plan: a wrong camera is changed, a secret stays, or a full disk leaves it stuck."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from tests.shop.conftest import PLAN, Site, failures
+from tests.waiting import until
+
+
+def break_writes(folder: Path, condition: str) -> None:
+    """Let the database refuse changes of the run, as one on a bad disk does."""
+    with contextlib.closing(sqlite3.connect(folder / "state" / "gateway.db")) as connection, connection:
+        connection.execute(
+            f"CREATE TRIGGER broken BEFORE UPDATE ON site_plan WHEN {condition} "
+            "BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END"
+        )
+
+
+async def test_a_mac_address_of_another_camera_is_noticed_once_both_are_found(site: Site) -> None:
+    site.connect_all()
+    _, camera, other = site.store.cameras
+    row = {"sn": camera.sn, "mac": other.state.mac, "activation_number": site.store.activation_numbers[camera.sn]}
+    put = await site.rest("PUT", PLAN, {"cameras": [row]})
+    assert put.status == 200, "nothing is known of the cameras yet"
+    document = await site.run(confirm_erase=put.body["erases"])
+    assert "is that of the camera" in failures(document)[0]
+    assert not camera.state.activated
+    assert "device/activate" not in camera.request_paths
+
+
+async def test_two_rows_of_one_camera_are_noticed_once_it_is_found(site: Site) -> None:
+    site.connect_all()
+    camera = site.store.cameras[0]
+    rows = [{"sn": camera.sn, "name": "One"}, {"mac": camera.state.mac, "name": "Two"}]
+    assert (await site.rest("PUT", PLAN, {"cameras": rows})).status == 200
+    document = await site.run()
+    assert [one["state"] for one in document["cameras"]] == ["done", "failed"]
+    assert "which row 1 has already" in failures(document)[0]
+    assert camera.state.name == "One"
+
+
+async def test_a_number_that_a_kill_left_is_deleted_at_the_next_start(site: Site, tmp_path: Path) -> None:
+    site.connect_all()
+    await site.rest("PUT", PLAN, site.plan())
+    assert (await site.run(confirm_erase=2))["state"] == "done"
+    number = next(iter(site.store.activation_numbers.values()))
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / "gateway.db")) as connection, connection:
+        connection.execute("INSERT INTO site_plan_secret (position, secret) VALUES (1, ?)", (number.encode(),))
+    shop = site.gateway.shop
+    await shop.load()
+    shop.resume()
+    on_disk = b"".join(file.read_bytes() for file in (tmp_path / "state").glob("gateway.db*"))
+    assert number.encode() not in on_disk
+
+
+async def test_a_run_ends_though_its_end_cannot_be_stored(site: Site, tmp_path: Path) -> None:
+    site.connect_all()
+    await site.rest("PUT", PLAN, site.plan())
+    break_writes(tmp_path, """new.run LIKE '%"done"%'""")
+    await site.rest("POST", f"{PLAN}/run", {"confirm_erase": 2})
+    await until(lambda: not site.gateway.shop.is_running)
+    assert (await site.rest("GET", PLAN)).body["state"] == "done"
+
+
+async def test_a_run_that_cannot_be_stored_changes_nothing(site: Site, tmp_path: Path) -> None:
+    site.connect_all()
+    await site.rest("PUT", PLAN, site.plan())
+    before = await site.run(confirm_erase=2)
+    break_writes(tmp_path, "1")
+    assert (await site.rest("POST", f"{PLAN}/run", {})).status == 500
+    after = (await site.rest("GET", PLAN)).body
+    assert (after["state"], after["counts"]) == ("done", before["counts"])
