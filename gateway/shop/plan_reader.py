@@ -79,21 +79,32 @@ def read_list(
 def read_document(document: Mapping[str, Any], settings: ProvisioningSettings) -> SitePlan:
     """Read a plan from a checked JSON body: `cameras`, `defaults` and `wifi`. Raises `InvalidRequest`."""
     cameras = [
-        PlanRow(index + 1, f"cameras[{index}]", _flatten(camera)) for index, camera in enumerate(document["cameras"])
+        PlanRow(
+            index + 1, f"cameras[{index}]", _flatten(camera), _find_unknown(camera.get("settings") or {}, "settings.")
+        )
+        for index, camera in enumerate(document["cameras"])
     ]
+    common = document.get("defaults") or {}
     wifi = {name: value for name, value in (document.get("wifi") or {}).items() if value is not None}
     defaults = [
-        PlanRow(0, "defaults", _flatten({"settings": document.get("defaults") or {}})),
+        PlanRow(0, "defaults", _flatten({"settings": common}), _find_unknown(common, "")),
         PlanRow(0, "wifi", _flatten(wifi)),
     ]
     return _Builder(is_list=False, headings={}).build(cameras, defaults, settings, ())
 
 
 def _flatten(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return the members as texts, the settings among them."""
-    members = {**document, **(document.get("settings") or {})}
+    """Return the members as texts, the settings among them. A setting stands for no other member."""
+    settings = document.get("settings") or {}
+    members = {**document, **{name: value for name, value in settings.items() if name in PLAN_SETTINGS}}
     members.pop("settings", None)
     return {name: _to_text(value) for name, value in members.items() if value is not None}
+
+
+def _find_unknown(settings: Mapping[str, Any], prefix: str) -> tuple[tuple[str, str], ...]:
+    """Return the settings that a plan does not have, and that it is so."""
+    reason = message("is not a parameter of this call")
+    return tuple((f"{prefix}{name[:MAX_HEADING_LENGTH]}", reason) for name in settings if name not in PLAN_SETTINGS)
 
 
 def _to_text(value: Any) -> str:

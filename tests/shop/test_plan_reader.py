@@ -110,3 +110,11 @@ def test_500_cameras_are_a_plan_and_501_are_not() -> None:
 @pytest.mark.parametrize("text", ["", "sn\n", "name\nEntrance\n"])
 def test_a_list_without_cameras_is_refused(text: str) -> None:
     assert faults(text)
+
+
+@pytest.mark.parametrize("name", ["sn", "name", "activation_number", "ssid", "zom"])
+def test_a_setting_stands_for_nothing_else(name: str) -> None:
+    assert list(faults([{"sn": "FM1", "settings": {name: 77}}])) == [f"cameras[0].settings.{name}"]
+    with pytest.raises(InvalidRequest) as refused:
+        read_document({"cameras": [{"sn": "FM1"}], "defaults": {name: 77}}, SETTINGS)
+    assert [one.parameter for one in refused.value.field_errors] == [f"defaults.{name}"]
