@@ -24,7 +24,10 @@ _log: Final = logging.getLogger(__name__)
 
 
 class PlanRun:
-    """One run. `finish` is awaited with each camera when the run has done with it; `walk` is None without hotspots."""
+    """One run. `finish` is awaited with each camera when the run has done with it; `walk` is None without hotspots.
+
+    `plan` has all cameras of the plan: those that the run leaves alone may be in two rows, too.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class PlanRun:
         supervisor: Supervisor,
         *,
         max_concurrency: int,
+        plan: Sequence[CameraProgress],
         retry_s: float,
         end_step: Callable[[CameraProgress, PlanStepName, StepOutcome | PlanStepFailed], None],
         save: Callable[[CameraProgress], Awaitable[None]],
@@ -48,6 +52,7 @@ class PlanRun:
         self._steps = steps
         self._supervisor = supervisor
         self._slots = asyncio.Semaphore(max_concurrency)
+        self._plan = plan
         self._retry_s = retry_s
         self._end_step = end_step
         self._save = save
@@ -102,7 +107,7 @@ class PlanRun:
     async def _bring_to_work(self, camera: CameraProgress) -> None:
         if not camera.sn:
             await self._bring_up.identify(camera)
-        self._bring_up.check_identity(camera, self._cameras)
+        self._bring_up.check_identity(camera, self._plan)
         if not self._bring_up.has_job(camera) and self._bring_up.is_on_lan(camera):
             async with self._slots:
                 if not await self._bring_up.look(camera):

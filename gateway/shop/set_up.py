@@ -129,13 +129,10 @@ class SiteSetUp:
                 )
             self._require_unfinished(plan)
             progress = [self._take_over(camera) for camera in plan.cameras]
-            cameras = tuple(
-                dataclasses.replace(one.planned, activation_number=None) if one.state == "done" else one.planned
-                for one in progress
-            )
-            for one, camera in zip(progress, cameras, strict=True):
-                one.planned = camera
-            plan = dataclasses.replace(plan, cameras=cameras)
+            for one in progress:
+                if one.state == "done":
+                    one.planned = dataclasses.replace(one.planned, activation_number=None)
+            plan = dataclasses.replace(plan, cameras=tuple(one.planned for one in progress))
             run = RunRecord()
             await self._table.replace(to_stored(plan, progress, run))
             self._plan, self._progress, self._run = plan, progress, run
@@ -269,6 +266,7 @@ class SiteSetUp:
             self._steps,
             self._supervisor,
             max_concurrency=self._max_concurrency,
+            plan=self._progress,
             retry_s=self._timeouts.probe_s,
             end_step=self._end_step,
             save=self._save,
@@ -304,7 +302,8 @@ class SiteSetUp:
                 await self._table.delete_secret(WIFI_SECRET)
             await self._store_run(ended)
         except BaseException:
-            self._run = ended  # the next start goes on with it, and finds it done
+            if state != "stopped":  # the next start goes on with the run: it finds it done, but not stopped
+                self._run = ended
             raise
         states = [one.state for one in self._progress]
         self._system_events.add(
@@ -327,9 +326,8 @@ class SiteSetUp:
             stored = await self._table.load()
             if stored is not None:
                 self._plan, self._progress, self._run = from_stored(stored)
-                for one in self._progress:
-                    if one.state == "done":  # its secret is there if the gateway was killed just then
-                        await self._delete_number(one)
+                for one in self._progress:  # a number is still there if the gateway was killed just then
+                    await self._delete_number(one)
         except (KeyError, TypeError, ValueError) as exc:
             _log.error("The stored site plan cannot be read and is deleted: %s", type(exc).__name__)
             await self._table.delete()
@@ -388,12 +386,15 @@ class SiteSetUp:
         camera.accepted = None if record is None else CameraFacts.of(record)
         try:
             await self._save(camera)
-            if camera.state == "done":
-                await self._delete_number(camera)
+            await self._delete_number(camera)
         except GatewayError as exc:  # the others go on; the progress is stored again when the run ends
             _log.warning("The progress of the camera %s in the site plan cannot be stored: %s", camera.label, exc)
 
     async def _delete_number(self, camera: CameraProgress) -> None:
-        if camera.planned.activation_number is not None:
+        """Delete the activation number of a camera that is done. One that cannot be deleted is at the next start."""
+        if camera.state == "done" and camera.planned.activation_number is not None:
             camera.planned = dataclasses.replace(camera.planned, activation_number=None)
-            await self._table.delete_secret(self._progress.index(camera))
+            try:
+                await self._table.delete_secret(self._progress.index(camera))
+            except GatewayError as exc:
+                _log.warning("The activation number of the camera %s cannot be deleted: %s", camera.label, exc)

@@ -3,7 +3,12 @@
 import contextlib
 import sqlite3
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from gateway.errors import StateError
+from gateway.shop.plan_table import SitePlanTable
 from tests.shop.conftest import PLAN, Site, failures
 from tests.waiting import until
 
@@ -71,3 +76,48 @@ async def test_a_run_that_cannot_be_stored_changes_nothing(site: Site, tmp_path:
     assert (await site.rest("POST", f"{PLAN}/run", {})).status == 500
     after = (await site.rest("GET", PLAN)).body
     assert (after["state"], after["counts"]) == ("done", before["counts"])
+
+
+async def test_one_camera_in_two_rows_is_noticed_when_only_the_failed_go_on(site: Site) -> None:
+    site.connect_all()
+    camera = site.store.cameras[0]
+    rows = [{"sn": camera.sn, "name": "One"}, {"mac": camera.state.mac, "name": "Two"}]
+    assert (await site.rest("PUT", PLAN, {"cameras": rows})).status == 200
+    for document in (await site.run(), await site.run(only="failed")):
+        assert [one["state"] for one in document["cameras"]] == ["done", "failed"]
+    assert camera.state.name == "One"
+
+
+async def refuse(table: SitePlanTable, *given: Any) -> None:
+    """Be the method of a table on a full disk."""
+    raise StateError("the disk is full")
+
+
+async def test_a_stop_that_cannot_be_stored_is_refused_and_can_be_repeated(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.connect_all()
+    for camera in site.store.cameras:
+        camera.faults.latency_s = 0.3
+    await site.rest("PUT", PLAN, site.plan())
+    await site.rest("POST", f"{PLAN}/run", {"confirm_erase": 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(SitePlanTable, "save_run", refuse)
+        assert (await site.rest("DELETE", f"{PLAN}/run")).status == 503
+    assert (await site.rest("DELETE", f"{PLAN}/run")).status == 200
+    await site.gateway.shop.load()
+    assert site.gateway.shop.run_record.state == "stopped", "a person stopped it: a start does not go on"
+
+
+async def test_a_number_that_cannot_be_deleted_does_not_keep_the_gateway_from_starting(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.connect_all()
+    await site.rest("PUT", PLAN, site.plan())
+    with monkeypatch.context() as patch:
+        patch.setattr(SitePlanTable, "delete_secret", refuse)
+        assert (await site.run(confirm_erase=2))["counts"]["done"] == 3
+        await site.gateway.shop.load()
+    await site.gateway.shop.load()
+    on_disk = b"".join(file.read_bytes() for file in (tmp_path / "state").glob("gateway.db*"))
+    assert not any(number.encode() in on_disk for number in site.store.activation_numbers.values())
