@@ -66,8 +66,10 @@ class ProductMirror:
         self.reading = asyncio.Lock()
         """Held while a list is read: it may be large, so there is one at a time."""
         self._taking = asyncio.Lock()
+        self._items: set[int] = set()
+        """Outbox items that carry changes; refused ones too, since a person may have them sent again."""
         self._ended: set[int] = set()
-        """Outbox items that have ended and whose products are to be settled."""
+        """Those of them that have ended, or may have, and whose products are to be settled."""
         self._work = asyncio.Event()
         self._supervisor = supervisor
         self._service: Service | None = None
@@ -102,10 +104,7 @@ class ProductMirror:
         Raises `Conflict` if it would delete many products or change prices by much and nobody has confirmed that, or
         if the settings name no shop, and `StateError`: then nothing of it is taken.
         """
-        if not self._shop:
-            raise Conflict(
-                message("the settings name no shop of the cloud to bring products to: set cloud.shop_id, and restart")
-            )
+        self.require_shop()
         async with self._taking:
             difference = await self.check(products, kind)
             if not confirmed:
@@ -125,13 +124,21 @@ class ProductMirror:
         )
         return difference
 
+    def require_shop(self) -> None:
+        """Raise `Conflict` if the settings name no shop."""
+        if not self._shop:
+            raise Conflict(
+                message("the settings name no shop of the cloud to bring products to: set cloud.shop_id, and restart")
+            )
+
     def resume(self) -> None:
         """Look again for products that are not as they are wanted."""
         self._work.set()
 
     def _note_ended(self, sequences: Sequence[int]) -> None:
-        self._ended.update(sequences)
-        self._work.set()
+        if ended := self._items.intersection(sequences):  # most items are orders
+            self._ended |= ended
+            self._work.set()
 
     async def _run(self, service: Service) -> None:
         await self._take_up(service)
@@ -157,9 +164,9 @@ class ProductMirror:
         """Settle the products whose items have ended."""
         while self._ended:
             some = sorted(self._ended)[:CHUNK]
+            self._ended.difference_update(some)  # first: one that waits still may end meanwhile
             if products := await self.table.find_by_items(some):
                 await self._settle(products)
-            self._ended.difference_update(some)
 
     async def _settle(self, products: Sequence[StoredProduct]) -> None:
         """Store what became of the changes of some products, as far as that is known.
@@ -168,6 +175,7 @@ class ProductMirror:
         no harm twice.
         """
         numbers = [product.item for product in products if product.item is not None]
+        self._items.update(numbers)
         items = {item.sequence: item for item in await self._outbox.items(numbers)}
         lost = [product for product in products if product.state == "sent" and product.item not in items]
         settled = [
@@ -182,7 +190,9 @@ class ProductMirror:
         by_number = {product.number: product for product in products}
         for one in settled:
             product = by_number[one.number]
-            if one.state == "refused" and product.state != "refused":
+            if one.state != "refused" and product.item is not None:
+                self._items.discard(product.item)
+            elif one.state == "refused" and product.state != "refused":
                 self._report(ProductRefused(product_id=product.product_id, name=product.name, reason=one.problem))
         await self._submit_all([(one, one.change) for one in lost if one.change is not None])
 
@@ -224,6 +234,8 @@ class ProductMirror:
             return
         numbers = [product.number for product, _ in changes]
         await self.table.store_items(dict(zip(numbers, status.items, strict=True)))
+        self._items.update(status.items)
+        self._ended.update(status.items)  # some may have ended before it was known whose they are
 
 
 def _find_outcome(product: StoredProduct, item: OutboxItem) -> SettledChange | None:

@@ -131,8 +131,7 @@ class Reconciler:
 
     def begin(self, *, mend: bool, delete_foreign: bool) -> None:
         """Begin to compare all products, as a job. Raises `Conflict` if one runs, or if there is no shop."""
-        if not self._shop:
-            raise Conflict(message("the settings name no shop of the cloud: set cloud.shop_id, and restart"))
+        self._mirror.require_shop()
         if self.last.state == "running":
             raise Conflict(message("the products are being compared already; wait for the end"))
         self.last = Reconciliation("running", self._now())

@@ -19,6 +19,12 @@ from gateway.settings import load_settings
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.store import SimulatedStore
 
+# A gateway that dies in the middle of a TLS handshake leaves the server a transport that asyncio itself forgets.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
 
 def product(number: int, **fields: Any) -> dict[str, Any]:
     return {"id": f"{number:04}", "name": f"Cola {number}", "price": Decimal("3.20"), **fields}
