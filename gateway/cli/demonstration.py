@@ -1,16 +1,15 @@
 """The command that shows the vendor's docking demonstration step by step."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from firmware_tools.language import message
-from gateway.cli.client import ApiClient, ApiError
+from gateway.cli.client import ApiClient
 from gateway.cli.command import CommandContext, fail, with_api
+from gateway.cli.interrupt import stop_on_interrupt
 from gateway.cli.output import print_line, print_message
 from gateway.cli.page_file import write_page
 
@@ -40,7 +39,8 @@ async def demonstrate(
         context.emit(await api.post(_PATH, {**wanted, "dry_run": True}), _print_dry_run)
         return
     document: dict[str, Any] = await api.post(_PATH, wanted)
-    async with _stop_on_interrupt(api):
+    stopped = message("stopped; what was ticked off stays. To go on: `sunmi-gateway shop demonstrate --resume`")
+    async with stop_on_interrupt(api, _PATH, stopped):
         document = await _follow(context, api, document)
     if context.json:
         context.emit(document, print)
@@ -86,17 +86,6 @@ def _print_step(context: CommandContext, step: dict[str, Any]) -> None:
         write(f"    {one['label']}: {one['value']}")
     if step["advice"]:
         write(f"    → {step['advice']}")
-
-
-@contextlib.asynccontextmanager
-async def _stop_on_interrupt(api: ApiClient) -> AsyncIterator[None]:
-    """Stop the demonstration if Ctrl-C ends the command."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        with contextlib.suppress(ApiError):
-            await api.call("DELETE", _PATH)
-        fail(message("stopped; what was ticked off stays. To go on: `sunmi-gateway shop demonstrate --resume`"))
 
 
 def _print_dry_run(document: dict[str, Any]) -> None:

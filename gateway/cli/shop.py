@@ -1,8 +1,6 @@
 """Commands for a whole shop: its site plan and the run of it."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +11,7 @@ from firmware_tools.language import message
 from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, with_api
 from gateway.cli.demonstration import demonstrate
+from gateway.cli.interrupt import stop_on_interrupt
 from gateway.cli.output import print_line, print_message, print_table
 from gateway.cli.page_file import write_page
 
@@ -90,7 +89,8 @@ async def run(context: CommandContext, api: ApiClient, plan: Path, dry_run: bool
         wanted["confirm_erase"] = erases
     if would["hotspots"] is not None and would["hotspots"]["interrupts_shop"]:
         wanted["confirm_offline"] = await _confirm_offline(context, would["hotspots"]["detail"], yes)
-    async with _stop_on_interrupt(api):
+    stopped = message("stopped; what was done stays. To go on, run the plan again")
+    async with stop_on_interrupt(api, f"{_PLAN_PATH}/run", stopped):
         document = await _follow(api, wanted)
     context.emit(document, _print_status)
     if document["state"] != "done":
@@ -216,17 +216,6 @@ def _print_progress(camera: dict[str, Any], printed: set[tuple[str, str, str]]) 
             print_message(f"{label} {step['name']:<10} {line[2]}")
             if step["advice"]:
                 print_message(f"{label} {'':<10} → {step['advice']}")
-
-
-@contextlib.asynccontextmanager
-async def _stop_on_interrupt(api: ApiClient) -> AsyncIterator[None]:
-    """Stop the run if Ctrl-C ends the command."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        with contextlib.suppress(ApiError):
-            await api.call("DELETE", f"{_PLAN_PATH}/run")
-        fail(message("stopped; what was done stays. To go on, run the plan again"))
 
 
 def _print_check(document: dict[str, Any]) -> None:

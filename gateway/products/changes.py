@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
 from gateway.products.product import PRICE_FIELDS
+from gateway.protocol import json_text
 
 ChangeKind = Literal["create", "update", "delete"]
 
@@ -93,3 +94,18 @@ def _make_empty(name: str, wanted: Fields) -> Any:
     if name in PRICE_FIELDS:
         return wanted.get("price", 0)
     return 0 if name == "expire_time" else ""
+
+
+def read_fields(text: str) -> dict[str, Any] | None:
+    """Return stored fields; whole prices are `Decimal` too. None if they are damaged: then nothing is known."""
+    try:
+        fields: dict[str, Any] = json_text.loads(text)
+        fields.update({name: Decimal(fields[name]) for name in PRICE_FIELDS if name in fields})
+        return fields if fields["id"] else None
+    except (ValueError, ArithmeticError, TypeError, AttributeError, KeyError):
+        return None
+
+
+def write_fields(fields: Fields) -> str:
+    """Return fields as they are stored: equal for equal content."""
+    return json_text.dumps_canonical(fields).decode()

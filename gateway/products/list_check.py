@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, Literal
 
 from firmware_tools.language import message
 from gateway.errors import Conflict
-from gateway.products.changes import Fields, PriceChange, find_price_changes, merge_fields, without_empty
-from gateway.products.product import PRICE_FIELDS
+from gateway.products.changes import (
+    Fields,
+    PriceChange,
+    find_price_changes,
+    merge_fields,
+    read_fields,
+    without_empty,
+    write_fields,
+)
 from gateway.products.product_table import WantedProduct
-from gateway.protocol import json_text
 
 ListKind = Literal["complete", "partial", "fields"]
 """`complete`: products that it does not name are deleted. `partial`: they stay. `fields`: of those that it names, the
@@ -109,7 +114,7 @@ def compare(products: Sequence[Fields], known: Mapping[str, str], kind: ListKind
         product_id = str(fields["id"])
         named.add(product_id)
         text = known.get(product_id)
-        older = None if text is None else load_fields(text)
+        older = None if text is None else read_fields(text) or {}
         wanted = merge_fields(older, fields) if kind == "fields" else without_empty(fields)
         if wanted == older:
             continue
@@ -119,21 +124,8 @@ def compare(products: Sequence[Fields], known: Mapping[str, str], kind: ListKind
             prices += [one for one in find_price_changes(older, wanted) if one.is_large]
     deleted = [product_id for product_id in known if product_id not in named] if kind == "complete" else []
     changed += [
-        WantedProduct(product_id, str(load_fields(known[product_id]).get("name", "")), None) for product_id in deleted
+        WantedProduct(product_id, str((read_fields(known[product_id]) or {}).get("name", "")), None)
+        for product_id in deleted
     ]
     unchanged = len(named) - len(created) - len(updated)
     return ListDifference(changed, created, updated, deleted, unchanged, len(known), prices)
-
-
-def load_fields(text: str) -> dict[str, Any]:
-    """Return stored fields; none of a damaged product, so that it counts as changed."""
-    try:
-        fields: dict[str, Any] = json_text.loads(text)
-        return {name: Decimal(value) if name in PRICE_FIELDS else value for name, value in fields.items()}
-    except (ValueError, ArithmeticError, TypeError, AttributeError):
-        return {}
-
-
-def write_fields(fields: Fields) -> str:
-    """Return fields as they are stored: equal for equal content."""
-    return json_text.dumps_canonical(fields).decode()

@@ -124,12 +124,3 @@ def read_price(name: str, value: Any) -> Decimal:
             message("must have at most {count} digits after the point, not {text}", count=PRICE_DECIMALS, text=text)
         )
     return exact
-
-
-def find_changes(known: Product, wanted: Product) -> dict[str, Any]:
-    """Return what an update has to say so that the one becomes the other: values by field, empty text for no value.
-
-    Fields about which `wanted` says nothing, and the times, take no part.
-    """
-    before = to_item(known)
-    return {name: value for name, value in to_item(wanted).items() if name != "id" and before.get(name, "") != value}

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
-from gateway.products.changes import ChangeKind, Fields, ProductChange
-from gateway.products.product import PRICE_FIELDS
+from gateway.products.changes import ChangeKind, Fields, ProductChange, read_fields, write_fields
 from gateway.protocol import json_text
 from gateway.storage.database import Database
 
@@ -315,19 +314,11 @@ def _read_product(row: sqlite3.Row) -> StoredProduct:
 
 
 def _read(text: str | None) -> dict[str, Any] | None:
-    """Return stored fields; whole prices are `Decimal` too. What is damaged counts as not known."""
-    if text is None:
-        return None
-    try:
-        fields: dict[str, Any] = json_text.loads(text)
-        fields.update({name: Decimal(fields[name]) for name in PRICE_FIELDS if name in fields})
-        return fields if fields["id"] else None
-    except (ValueError, ArithmeticError, TypeError, KeyError):
-        return None
+    return None if text is None else read_fields(text)
 
 
 def _write(fields: Fields | None) -> str | None:
-    return None if fields is None else json_text.dumps_canonical(fields).decode()
+    return None if fields is None else write_fields(fields)
 
 
 def _read_change(text: str | None) -> ProductChange | None:

@@ -1,10 +1,12 @@
 """Products under the vendor's names: what is sent, what is read back, and what differs."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from gateway.products.product import FIELDS, Product, find_changes, read_item, to_item
+from gateway.products.changes import find_change, merge_fields, without_empty
+from gateway.products.product import FIELDS, Product, read_item, to_item
 from gateway.protocol import json_text
 from gateway.protocol.values import InvalidValue
 
@@ -51,8 +53,15 @@ def test_an_item_that_is_wrong_names_the_member(item: dict[str, object], place: 
 
 
 def test_changes_are_those_that_an_update_has_to_say() -> None:
-    known = Product(id="001", name="Cola", price=Decimal("3.2"), promote_price=Decimal(2), unknown={"tax": 1})
-    assert find_changes(known, COLA) == {"promote_price": ""}
-    assert find_changes(COLA, COLA) == {}
-    assert find_changes(COLA, known) == {"promote_price": Decimal(2), "tax": 1}
-    assert find_changes(known, Product(id="001")) == {}
+    known = to_item(Product(id="001", name="Cola", price=Decimal("3.2"), promote_price=Decimal(2), unknown={"tax": 1}))
+    cola = without_empty(to_item(COLA))
+
+    def update(wanted: dict[str, Any], confirmed: dict[str, Any]) -> Any:
+        change = find_change(wanted, confirmed)
+        return {} if change is None else change.fields
+
+    assert update({**known, "promote_price": Decimal(3)}, known) == {"id": "001", "promote_price": Decimal(3)}
+    assert update(cola, cola) == {}
+    assert update(known, cola) == {"id": "001", "promote_price": Decimal(2), "tax": 1}
+    assert update(cola, known) == {"id": "001", "promote_price": Decimal("3.2"), "tax": ""}, "no value any more"
+    assert update(merge_fields(known, {"id": "001"}), known) == {}
