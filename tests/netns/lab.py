@@ -15,6 +15,7 @@ whatever is left. Programs run in the repository's root, as root, and every wait
 default route, as in a network without a router. Needs root, and Debian's iproute2 and util-linux.
 """
 
+import contextlib
 import os
 import queue
 import signal
@@ -107,12 +108,14 @@ class Process:
 
     def terminate(self) -> None:
         """Ask the program to end, and go on."""
-        os.killpg(self._process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self._process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """End the program now, with all that it started."""
         if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(10)
         self._reader.join(10)
 
