@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from firmware_tools.language import join, message
 from gateway.errors import SettingsError
+from gateway.product_settings import ProductSettings
 from gateway.protocol.camera_address import find_address_problem
 from gateway.protocol.endpoint import REDACTED
 from gateway.protocol.host_name import is_host_name, names_host
@@ -238,6 +239,7 @@ class Settings(_Section):
     discovery: DiscoverySettings = DiscoverySettings()
     outbox: OutboxSettings = OutboxSettings()
     hooks: HookSettings = HookSettings()
+    products: ProductSettings = ProductSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
 
     @property
@@ -347,7 +349,7 @@ def _apply_environment(document: dict[str, Any]) -> None:
             continue
         section, _, key = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
         known = sections.get(section)
-        if not (isinstance(known, type) and issubclass(known, _Section) and key in known.model_fields):
+        if not (isinstance(known, type) and issubclass(known, BaseModel) and key in known.model_fields):
             raise SettingsError(message("the environment: {variable} is not a setting", variable=variable))
         value = _parse_list(variable, text) if get_origin(known.model_fields[key].annotation) is list else text
         table = document.setdefault(section, {})

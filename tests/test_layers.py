@@ -38,7 +38,8 @@ ALLOWED = {
     "gateway.protocol": {"gateway", "gateway.errors", LANGUAGE},
     "gateway.runtime": {"gateway", "gateway.errors", "gateway.protocol", LANGUAGE},
     VALIDATION_TEXTS: {LANGUAGE},
-    "gateway.settings": FOUNDATION | {VALIDATION_TEXTS},
+    "gateway.product_settings": {LANGUAGE},
+    "gateway.settings": FOUNDATION | {VALIDATION_TEXTS, "gateway.product_settings"},
     "gateway.storage": FOUNDATION,
     "gateway.changed_settings": PARTS,
     "gateway.boot_settings": PARTS,
@@ -72,7 +73,7 @@ ALLOWED = {
     },
 }
 ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {"gateway.app", "gateway.changed_settings"}
-ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {"gateway.doctor"}
+ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {"gateway.doctor", "gateway.product_settings"}
 ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support", CARD_GUIDE}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.console",

@@ -199,6 +199,24 @@ class CallbackForm(RequestModel):
     sunmi_shop_no: str | None = Field(default=None, description="The vendor's number of the shop.")
 
 
+class ProductFetchForm(RequestModel):
+    """Which products the vendor's cloud wants; it is signed unless the settings name addresses or a secret instead."""
+
+    model_config = ConfigDict(extra="allow")
+
+    shop_id: str = Field(description="The vendor's id of the shop.", examples=["10096"])
+    page_num: str = Field(
+        description="The page. Page 1 begins a list anew; the others are of the same moment.", examples=["1"]
+    )
+    page_size: str = Field(description="How many products a page has, from 1 to 1000.", examples=["100"])
+    app_id: str | None = Field(default=None, description="The application's key.")
+    timestamp: str | None = Field(
+        default=None, description="When it was sent, in Unix seconds.", examples=["1795269787"]
+    )
+    random: str | None = Field(default=None, description="A random text.", examples=["f3a09c"])
+    sign: str | None = Field(default=None, description="The vendor's signature over the other fields.")
+
+
 B = TypeVar("B", bound=Body)
 
 

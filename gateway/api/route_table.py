@@ -34,6 +34,10 @@ LAZY_MODULES: Final = {
 """The modules of all other routes, and with what the paths of each begin, in the order of the reference."""
 
 
+SAAS_MODULE: Final = "saas"
+"""The module with the route whose path the settings choose."""
+
+
 def load_routes(module: str) -> Sequence[Route]:
     """Import a module of `LAZY_MODULES`, and return its routes."""
     routes: Sequence[Route] = importlib.import_module(f"gateway.api.{module}").ROUTES
@@ -42,5 +46,5 @@ def load_routes(module: str) -> Sequence[Route]:
 
 def list_routes() -> tuple[Route, ...]:
     """Return every route. Imports all modules."""
-    lazy = [route for module in LAZY_MODULES for route in load_routes(module)]
+    lazy = [route for module in (*LAZY_MODULES, SAAS_MODULE) for route in load_routes(module)]
     return (*system.ROUTES, *lazy, *vendor.ROUTES)

@@ -94,6 +94,14 @@ def make_application(
     for module, prefixes in LAZY_MODULES.items():
         for prefix in prefixes:
             app.router.register_resource(LazyRoutes(prefix, functools.partial(add_module, module)))
+    if rules is not None and (path := gateway.settings.products.vendor_path):
+
+        def add_saas(router: web.UrlDispatcher) -> None:
+            from gateway.api.saas import make_route
+
+            add_routes([make_route(gateway.settings.products)], router)
+
+        app.router.register_resource(LazyRoutes(path, add_saas))
     if rules is not None and add_pages is not None:
         add_pages(app, gateway, budget, rules.screen)
     respond_unrouted = trace_request(

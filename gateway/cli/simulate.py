@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shlex
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -14,7 +15,7 @@ from firmware_tools.language import message
 from gateway.cli import simulator_files
 from gateway.cli.command import CommandContext, run_command
 from gateway.cli.fault_option import FaultCommand, Injector, fault_option, inject
-from gateway.cli.output import messages, print_members
+from gateway.cli.output import messages, print_members, print_table
 from gateway.cli.run import stop_signal
 from gateway.errors import StateError
 from gateway.settings import ServerSettings
@@ -23,6 +24,7 @@ from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.simulator.faults import FaultInjection
+from gateway.simulator.product_fetch import fetch_product_pages
 from gateway.simulator.store import CA_FILE_NAME, MAX_CAMERAS, WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 from gateway.simulator.traffic import TrafficGenerator
 
@@ -187,6 +189,35 @@ def store(
                 "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
             }
             await _run_until_stopped(context, document, TrafficGenerator(simulated.cameras, simulated.cloud))
+
+    run_command(context, work())
+
+
+@simulate.command("product-fetch")
+@click.argument("url")
+@_app_id
+@_secret_key
+@click.option("--shop-id", default=SHOP_ID, show_default=True)
+@click.option("--page-size", default=100, show_default=True, type=click.IntRange(1, 1000))
+@click.pass_obj
+def product_fetch(
+    context: CommandContext, url: str, app_id: str, secret_key: str, shop_id: str, page_size: int
+) -> None:
+    """Fetch a shop's products from a gateway, as the vendor's cloud does."""
+
+    async def work() -> None:
+        pages = fetch_product_pages(
+            url, account=(app_id, secret_key), shop_id=shop_id, now=time.time(), page_size=page_size
+        )
+        products = [product async for page in pages for product in page]
+        context.emit(
+            {"products": products},
+            lambda found: print_table(
+                found["products"],
+                {message("PRODUCT"): "id", message("NAME"): "name", message("PRICE"): "price"},
+                empty=message("there are no products"),
+            ),
+        )
 
     run_command(context, work())
 

@@ -12,6 +12,7 @@ from gateway.doctor import (
     machine,
     neighbours,
     network,
+    products,
     services,
 )
 from gateway.doctor.check import Check
@@ -27,6 +28,7 @@ CHECKS: Final = (
     Check("https_certificate", certificates.check_https_certificate),
     Check("public_url", events.check_public_url, timeout_s=12),
     Check("camera_url", events.check_camera_url, timeout_s=12),
+    Check("product_fetch", products.check_product_fetch, timeout_s=12),
     Check("discovery_port", network.check_discovery_port),
     Check("broadcast", network.check_broadcast),
     Check("multicast", network.check_multicast),

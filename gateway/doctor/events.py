@@ -32,7 +32,7 @@ async def _check_url(context: CheckContext, key: str, path: str, advice: str) ->
     if not base:
         return Finding("skipped", message("hooks.{key} is not set", key=key))
     url = f"{base}/hooks/{path}"
-    problem = await _request_hook(url)
+    problem = await request_hook(url)
     if problem is None:
         return Finding("ok", message("{base} leads to a gateway (hooks.{key})", base=base, key=key), url)
     if not StateDirectory.load_address(context.settings.state_directory):
@@ -133,7 +133,7 @@ def _check_webhook(webhook: dict[str, Any]) -> Finding | None:
     return None
 
 
-async def _request_hook(url: str) -> str | None:
+async def request_hook(url: str) -> str | None:
     """Request the hook as nobody; return why no gateway responds, or None if one does."""
     try:
         async with (

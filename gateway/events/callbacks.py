@@ -75,7 +75,7 @@ class Callbacks:
         """
         self.check_sender(source, camera)
         try:
-            self._authenticate(source, fields)
+            self.authenticate(source, fields)
         except (Conflict, Unauthorized) as exc:
             if camera is None:
                 raise
@@ -103,6 +103,30 @@ class Callbacks:
         if stored is not None:
             self._correlation.remember(stored.id, source, sn, report)
 
+    def authenticate(self, source: Source, fields: Mapping[str, str]) -> None:
+        """Check who has sent a form, and when.
+
+        Raises `Unauthorized`, `InvalidRequest` for a time that is none, and `Conflict` where the credentials are not
+        set.
+        """
+        app_id, key = self._check_credentials(source)
+        expected = sign(fields, key)
+        app_id_matches = hmac.compare_digest(fields.get("app_id", "").encode(), app_id.encode())
+        if not hmac.compare_digest(fields.get("sign", "").encode(), expected.encode()) or not app_id_matches:
+            raise Unauthorized(message("the signature is not right: check app_id and secret_key on both sides"))
+        timestamp = fields.get("timestamp", "")
+        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 11):
+            raise InvalidRequest([FieldError("timestamp", message("must be Unix seconds"))])
+        now = self._now()
+        # Before the time is known (a Pi has no clock) nothing can be said of a timestamp, and an event would be lost.
+        if now >= RELEASED_AT and abs(int(timestamp) - now) > MAX_CLOCK_DIFFERENCE_S:
+            raise Unauthorized(
+                message(
+                    "the timestamp is more than {max_clock_difference_s} s off this gateway's time",
+                    max_clock_difference_s=MAX_CLOCK_DIFFERENCE_S,
+                )
+            )
+
     def _is_managed(self, camera: str) -> bool:
         try:
             return self._registry.get(camera).managed
@@ -114,32 +138,11 @@ class Callbacks:
         if not app_id or not key:
             raise Conflict(
                 message(
-                    "callbacks of the {source} cannot be checked: set the app_id and secret_key in the settings",
+                    "calls of the {source} cannot be checked: set the app_id and secret_key in the settings",
                     source=source,
                 )
             )
         return app_id, key
-
-    def _authenticate(self, source: Source, fields: Mapping[str, str]) -> None:
-        app_id, key = self._check_credentials(source)
-        expected = sign(fields, key)
-        app_id_matches = hmac.compare_digest(fields.get("app_id", "").encode(), app_id.encode())
-        if not hmac.compare_digest(fields.get("sign", "").encode(), expected.encode()) or not app_id_matches:
-            raise Unauthorized(
-                message("the signature of the callback is not right: check app_id and secret_key on both sides")
-            )
-        timestamp = fields.get("timestamp", "")
-        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 11):
-            raise InvalidRequest([FieldError("timestamp", message("must be Unix seconds"))])
-        now = self._now()
-        # Before the time is known (a Pi has no clock) nothing can be said of a timestamp, and an event would be lost.
-        if now >= RELEASED_AT and abs(int(timestamp) - now) > MAX_CLOCK_DIFFERENCE_S:
-            raise Unauthorized(
-                message(
-                    "the timestamp of the callback is more than {max_clock_difference_s} s off this gateway's time",
-                    max_clock_difference_s=MAX_CLOCK_DIFFERENCE_S,
-                )
-            )
 
 
 def refuse_camera(reason: str) -> Unauthorized:

@@ -21,6 +21,7 @@ from gateway.products.events import ProductListTaken, ProductRefused
 from gateway.products.list_check import ListDifference, ListKind, compare
 from gateway.products.product import PRICE_FIELDS
 from gateway.products.product_table import ProductState, ProductTable, SettledChange, StoredProduct
+from gateway.products.snapshots import ProductSnapshots
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.event_type import EventType
@@ -59,6 +60,8 @@ class ProductMirror:
     ) -> None:
         """`shop` names the shop in calls; `report` takes events; `now` is the best clock at hand, in Unix seconds."""
         self.table = table
+        self.snapshots = ProductSnapshots(table.pack_wanted)
+        """Of the products, for callers who read them in pages."""
         self._outbox = outbox
         self._shop = shop
         self._report = report

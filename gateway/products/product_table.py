@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from gateway.products.changes import ChangeKind, Fields, ProductChange, read_fields, write_fields
+from gateway.products.snapshots import BLOCK, PackedProducts, pack_products
 from gateway.protocol import json_text
 from gateway.storage.database import Database
 
@@ -132,6 +133,33 @@ class ProductTable:
                 "SELECT product_id, wanted FROM product WHERE account = ? AND wanted IS NOT NULL", (account,)
             )
             return {row[0]: row[1] for row in rows}
+
+        return await self._database.inspect(work)
+
+    async def pack_wanted(self, max_bytes: int) -> PackedProducts | None:
+        """Return all products that shall be at the cloud, as of one moment, in the order of their numbers.
+
+        None if they take more than `max_bytes`.
+        """
+        account = self._account()
+
+        def work(connection: sqlite3.Connection) -> PackedProducts | None:
+            # Bytes: what else than UTF-8 a damaged row holds must not hold up the others.
+            rows = connection.execute(
+                "SELECT CAST(iif(json_valid(wanted), wanted, confirmed) AS BLOB) FROM product "
+                "WHERE account = ? AND wanted IS NOT NULL AND json_valid(iif(json_valid(wanted), wanted, confirmed)) "
+                "ORDER BY number",
+                (account,),
+            )
+            blocks: list[bytes] = []
+            total, left = 0, max_bytes
+            while some := rows.fetchmany(BLOCK):
+                blocks.append(pack_products([row[0] for row in some]))
+                total += len(some)
+                left -= len(blocks[-1])
+                if left < 0:
+                    return None
+            return PackedProducts(total, blocks)
 
         return await self._database.inspect(work)
 

@@ -26,13 +26,14 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    tmp_path: Path, *, cloud: Any = None, hooks: Any = None, limits: Any = None, **server: object
+    tmp_path: Path, *, cloud: Any = None, hooks: Any = None, products: Any = None, limits: Any = None, **server: object
 ) -> AsyncIterator[Served]:
     settings = Settings.model_validate(
         {
             "server": {"host": "127.0.0.1", "port": 0} | server,
             "cloud": cloud or {},
             "hooks": hooks or {},
+            "products": products or {},
             "storage": {"directory": str(tmp_path / "state")},
             "discovery": {"interfaces": ["lo"], "interval_s": 0},
         }

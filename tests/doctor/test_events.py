@@ -127,3 +127,34 @@ async def test_a_webhook_that_rejects_events(gateway: Gateway, resident: Any, ai
 def test_every_check_is_tested(name: str) -> None:
     texts = [file.read_text(encoding="utf-8") for file in Path(__file__).parents[1].rglob("test_*.py")]
     assert any(re.search(rf'"{name}"|check_{name}\b', text) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({}, "ok"),
+        ({"products__vendor_token": "a-secret-of-the-shop"}, "ok"),
+        ({"products__vendor_path": ""}, "skipped"),
+        ({"products__vendor_path": "/saas/elsewhere"}, "warning"),
+        ({"hooks__public_url": ""}, "skipped"),
+    ],
+)
+async def test_the_way_to_the_list_of_products(
+    with_settings: Callable[..., Any], aiohttp_server: AiohttpServer, changed: dict[str, str], verdict: str
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=405)
+
+    app = web.Application()
+    for path in ("/saas/getProductList", "/saas/getProductList/SECRET"):
+        app.router.add_get(path, refuse)
+    url = str((await aiohttp_server(app)).make_url("/")).rstrip("/")
+    found = await with_settings(**{"hooks__public_url": url} | changed).one("product_fetch")
+    assert found.status == verdict, found
+
+
+async def test_a_list_of_products_that_nobody_may_fetch(with_settings: Callable[..., Any]) -> None:
+    without_shop = with_settings(hooks__public_url="http://127.0.0.1:1", cloud__shop_id="")
+    assert "name no shop" in (await without_shop.one("product_fetch")).what
+    found = await with_settings(hooks__public_url="http://127.0.0.1:1", cloud__app_id="").one("product_fetch")
+    assert (found.status, "cannot be checked" in found.what) == ("warning", True)

@@ -22,7 +22,7 @@ _OWN_SECTIONS: Final = (
     ("outbox", ("/api/v1/outbox",)),
     ("events", ("/api/v1/events", "/api/v1/webhooks", "/api/v1/hooks", "/hooks/")),
     ("flow", ("/api/v1/flow",)),
-    ("products", ("/api/v1/products", "/api/v1/product-")),
+    ("products", ("/api/v1/products", "/api/v1/product-", "/saas/")),
     ("shop", ("/api/v1/site-plan", "/api/v1/hotspots", "/api/v1/demonstration")),
 )
 """Sections of the gateway's own calls, by the beginnings of their paths; the others are in the section `gateway`."""

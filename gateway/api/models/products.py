@@ -160,3 +160,26 @@ class ProductReconciliationDocument(Document):
     first_foreign: list[str] = Field(description="The first 500 that are foreign.")
     first_different: list[ProductDifferenceDocument] = Field(description="The first 500 fields that differ.")
     mended: int = Field(description="How many products are brought back to what is wanted.")
+
+
+class FetchedProductPageDocument(Document):
+    """A page of products; empty if there is none."""
+
+    total: int | None = Field(default=None, description="How many products there are.", examples=[2])
+    product_list: list[dict[str, Any]] | None = Field(
+        default=None,
+        description="The products of the page, by the vendor's names.",
+        examples=[[{"id": "000417", "name": "Cola", "seq_num": "28929380903", "price": 10.00}]],
+    )
+
+
+class FetchedProductsDocument(Document):
+    """What the vendor's cloud gets when it fetches products, in its own format."""
+
+    code: int = Field(
+        description="0: here they are. 5022: the call is not right, or has to begin with page 1. 5041: another shop. "
+        "5000: not now. 5090: it is not the vendor who asks.",
+        examples=[0],
+    )
+    msg: str = Field(description="`succeed`, or why not.", examples=["succeed"])
+    data: FetchedProductPageDocument = Field(description="The page.")
