@@ -84,6 +84,8 @@ class FrameSockets:
         """What does not work."""
         self.announcements: dict[str, ReceivedAnnouncement] = {}
         """The last announcement of each host."""
+        self.ambiguous_hosts: set[str] = set()
+        """Hosts that have announced several serial numbers: somebody else sends frames in their name."""
 
     async def open(self) -> None:
         """Open the sockets. What cannot be opened is added to the problems."""
@@ -199,10 +201,16 @@ class FrameSockets:
             arrival.name if arrival else "",
             is_remote=local is None and source[0] in self._requested,
         )
-        if source[0] in self.announcements or len(self.announcements) < _MAX_ANNOUNCEMENTS:
-            self.announcements[source[0]] = received
+        self._remember(received)
         for listener in list(self._listeners):
             listener(received)
+
+    def _remember(self, received: ReceivedAnnouncement) -> None:
+        known = self.announcements.get(received.host)
+        if known is not None and known.announcement.sn != received.announcement.sn:
+            self.ambiguous_hosts.add(received.host)
+        if known is not None or len(self.announcements) < _MAX_ANNOUNCEMENTS:
+            self.announcements[received.host] = received
 
 
 class SharedFrameSockets:

@@ -17,7 +17,7 @@ from gateway.discovery.scope import ScanScope
 from gateway.discovery.sweep import Sweep
 
 _MAX_DEVICES: Final = 4096
-"""The most devices in one scan: anybody can send frames that name cameras."""
+"""The most devices in one scan that only claim to be there: anybody can send frames that name cameras."""
 _MAX_CAMERAS_PER_HOST: Final = 4
 """The most serial numbers that one source address may announce in a scan: a camera has one."""
 
@@ -143,13 +143,21 @@ class Scan:
         return Sweep(self._frames, self._tls, until=self._until, report=self._report, is_confirmed=self._is_confirmed)
 
     def _report(self, device: DiscoveredDevice) -> None:
-        if device in self._devices or len(self._devices) >= _MAX_DEVICES:
-            return
-        announced = self._serial_numbers[device.address.rpartition(":")[0]]
-        if device.sn in announced or len(announced) < _MAX_CAMERAS_PER_HOST:
-            announced.add(device.sn)
+        if device not in self._devices and (self._has_answered(device) or self._has_room(device)):
             self._devices[device] = None
             self._on_device(device)
+
+    def _has_answered(self, device: DiscoveredDevice) -> bool:
+        return bool(device.certificate_sha256) or self._is_confirmed(device)
+
+    def _has_room(self, device: DiscoveredDevice) -> bool:
+        """Count a device that only claims to be there, and tell whether there is room for it."""
+        if len(self._devices) >= _MAX_DEVICES:
+            return False
+        announced = self._serial_numbers[device.address.rpartition(":")[0]]
+        if len(announced) < _MAX_CAMERAS_PER_HOST:
+            announced.add(device.sn)
+        return device.sn in announced
 
     def _build_result(self, outcomes: dict[str, _Outcome]) -> ScanResult:
         identified = [device for device in self._devices if device.sn]

@@ -145,7 +145,7 @@ class Sweep:
             if received is not None:
                 if received.is_camera:
                     device = build_device(received, port=target.port, found_by=target.found_by)
-                    self._report(device if self._is_confirmed(device) else await _confirm(device, handshake))
+                    self._report(device if self._is_confirmed(device) else await self._confirm(device, handshake))
                 return
             certificate = await handshake
             if certificate and (target.found_by == "address" or is_camera_certificate(certificate)):
@@ -160,6 +160,16 @@ class Sweep:
         finally:
             handshake.cancel()
             await asyncio.gather(handshake, return_exceptions=True)
+
+    async def _confirm(self, device: DiscoveredDevice, handshake: Awaitable[bytes | None]) -> DiscoveredDevice:
+        """Return the device with its certificate, if it completes the TLS handshake.
+
+        That tells that a camera is there, and which one only where a single serial number was announced.
+        """
+        certificate = await handshake
+        if certificate is None or device.address.rpartition(":")[0] in self._frames.ambiguous_hosts:
+            return device
+        return replace(device, certificate_sha256=fingerprint(certificate))
 
     async def _read_certificate(self, opened: socket.socket) -> bytes | None:
         """Return the host's certificate (DER), or None if there is no TLS handshake in time."""
@@ -177,12 +187,6 @@ class Sweep:
             return connection.getpeercert(binary_form=True)
         finally:
             transport.abort()
-
-
-async def _confirm(device: DiscoveredDevice, handshake: Awaitable[bytes | None]) -> DiscoveredDevice:
-    """Return the device with its certificate, if it completes the TLS handshake."""
-    certificate = await handshake
-    return replace(device, certificate_sha256=fingerprint(certificate)) if certificate else device
 
 
 def is_camera_certificate(certificate: bytes) -> bool:
