@@ -42,18 +42,24 @@ def open_list(
     separator: str | None = None,
     sheet: str | None = None,
     max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES,
+    marks_trimmed: bool = False,
 ) -> ListFile:
     """Open a list. The headings are those that are known, normalised, with the column that each stands for.
 
     The headings are the first row that has all required columns, or else the most; of a workbook on the first sheet
-    that people see and that has such a row. Raises `InvalidInput` if it is no list, or empty.
+    that people see and that has such a row. With `marks_trimmed`, cells around which white space was
+    cut are `TrimmedText`. Raises `InvalidInput` if it is no list, or empty.
     """
     if is_workbook(data):
         found = _open_workbook(
-            Workbook(data, name, max_unpacked_bytes=max_unpacked_bytes), headings, required, name, sheet
+            Workbook(data, name, max_unpacked_bytes=max_unpacked_bytes, marks_trimmed=marks_trimmed),
+            headings,
+            required,
+            name,
+            sheet,
         )
     else:
-        saved, rows = open_csv(data, name, headings, codec=codec, separator=separator)
+        saved, rows = open_csv(data, name, headings, codec=codec, separator=separator, marks_trimmed=marks_trimmed)
         found = _find_headings(rows, headings, required, saved)
     if found is None:
         raise InvalidInput(message("{name}: the list is empty", name=name))

@@ -11,7 +11,15 @@ from typing import TypeVar
 from firmware_tools.errors import CardError, InvalidInput, IOFailed
 from firmware_tools.language import describe_error, join, message
 from firmware_tools.list_file import open_list
-from firmware_tools.list_rows import ListRow, MisplacedQuote, find_lost_digits, name_column, normalize_heading
+from firmware_tools.list_rows import (
+    FormulaText,
+    ListRow,
+    MisplacedQuote,
+    TrimmedText,
+    find_spreadsheet_damage,
+    name_column,
+    normalize_heading,
+)
 from firmware_tools.size import MIB, format_size
 
 T = TypeVar("T")
@@ -34,6 +42,8 @@ class SpreadsheetColumn:
     """Other headings. Case, spaces, punctuation and full-width forms make no difference."""
     is_required: bool = False
     """Whether the list must have it."""
+    is_exact: bool = False
+    """Whether each character counts, as in a password: blanks around it are kept or refused; it may begin with `=`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +191,7 @@ def parse_spreadsheet(
     }
     required = {column.name for column in columns if column.is_required}
     try:
-        found = open_list(data, name, names, required)
+        found = open_list(data, name, names, required, marks_trimmed=any(column.is_exact for column in columns))
         places = _match_headings(name, found.headings, names, required)
         body = list(itertools.islice(found.rows, max_rows + 1))
     except MisplacedQuote as error:
@@ -235,7 +245,10 @@ def _build_row(
     cells = row.cells
     texts = {column.name: "" for column in columns}
     texts.update({name: cells[place] for name, place in places.items() if place < len(cells)})
-    errors = [CellError(row.line, name, reason) for name, text in texts.items() if (reason := find_lost_digits(text))]
+    exact = {column.name for column in columns if column.is_exact}
+    errors = [
+        CellError(row.line, name, reason) for name, text in texts.items() if (reason := find_spreadsheet_damage(text))
+    ]
     errors += [
         CellError(row.line, name, message("holds a control character"))
         for name, text in texts.items()
@@ -244,8 +257,14 @@ def _build_row(
     errors += [
         CellError(row.line, name, message("is a formula; save the list with values"))
         for name, text in texts.items()
-        if text.startswith("=") and len(text) > 1
+        if isinstance(text, FormulaText) or (text.startswith("=") and len(text) > 1 and name not in exact)
     ]
+    for name in exact:
+        if isinstance(text := texts[name], TrimmedText):
+            try:
+                texts[name] = _read_exactly(text)
+            except InvalidInput as error:
+                errors.append(CellError(row.line, name, describe_error(error)))
     if any(cells[width:]):
         errors.append(
             CellError(
@@ -253,6 +272,22 @@ def _build_row(
             )
         )
     return SpreadsheetRow(row.line, texts, tuple(errors))
+
+
+def _read_exactly(text: TrimmedText) -> str:
+    """Return a text with the blanks around it, if they are meant. Raises `InvalidInput`."""
+    if not text.is_quoted and not text:
+        return ""
+    if text.whole.strip() != text:
+        raise InvalidInput(message("has signs without width at its ends: type it instead of copying it"))
+    if not text.is_quoted:
+        raise InvalidInput(
+            message(
+                "has a blank at its ends: delete it, or, if it belongs to it, save the list as CSV with the value in "
+                "quotation marks"
+            )
+        )
+    return text.whole
 
 
 def _list_ignored_columns(headings: list[str], used: set[int], body: list[ListRow]) -> list[str]:

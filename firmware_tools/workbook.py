@@ -12,7 +12,7 @@ from xml.parsers.expat import ExpatError
 
 from firmware_tools.errors import InvalidInput
 from firmware_tools.language import describe_error, message
-from firmware_tools.list_rows import ListRow
+from firmware_tools.list_rows import ListRow, clean_cell, mark_cell
 from firmware_tools.size import MIB, format_size
 from firmware_tools.workbook_cells import make_formats
 from firmware_tools.workbook_sheet import ElementHandler, SheetFacts, read_elements, read_rows, read_shared_texts
@@ -50,9 +50,20 @@ def is_workbook(data: bytes) -> bool:
 class Workbook:
     """A workbook whose sheets can be read."""
 
-    def __init__(self, data: bytes, name: str, *, max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES) -> None:
-        """Open a workbook. Raises `InvalidInput` if it is none, is of the old kind, or larger than it may be."""
+    def __init__(
+        self,
+        data: bytes,
+        name: str,
+        *,
+        max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES,
+        marks_trimmed: bool = False,
+    ) -> None:
+        """Open a workbook. With `marks_trimmed`, cells around which white space was cut are `TrimmedText`.
+
+        Raises `InvalidInput` if it is none, is of the old kind, or larger than it may be.
+        """
         self._name = name
+        self._clean = mark_cell if marks_trimmed else clean_cell
         if data.startswith(_OLD_WORKBOOK):
             raise InvalidInput(
                 message("{name}: this is an old Excel workbook; save it as .xlsx, or as CSV (UTF-8)", name=name)
@@ -70,7 +81,9 @@ class Workbook:
     def read(self, sheet: WorkbookSheet, facts: SheetFacts | None = None) -> Iterator[ListRow]:
         """Yield the rows of a sheet that are not empty. Raises `InvalidInput` if it cannot be read."""
         with self._translate_errors():
-            yield from read_rows(self._archive, sheet.member, self._shared, self._formats, facts or SheetFacts())
+            yield from read_rows(
+                self._archive, sheet.member, self._shared, self._formats, facts or SheetFacts(), self._clean
+            )
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -117,7 +130,7 @@ class Workbook:
         parts = self._read(_Parts(relations), main)
         self.sheets = [sheet for sheet in parts.sheets if sheet.member in self._members]
         shared = relations.first("sharedStrings")
-        self._shared = read_shared_texts(self._archive, shared) if shared in self._members else []
+        self._shared = read_shared_texts(self._archive, shared, self._clean) if shared in self._members else []
         styles = relations.first("styles")
         found = self._read(_Styles(), styles) if styles in self._members else _Styles()
         self._formats = make_formats(found.codes, found.styles, is_1904=parts.is_1904)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat
 
-from firmware_tools.list_rows import MAX_COLUMNS, ListRow, clean_cell
+from firmware_tools.list_rows import MAX_COLUMNS, CleanCell, FormulaText, ListRow
 from firmware_tools.workbook_cells import ShowNumber, show_number
 
 _CHUNK_BYTES: Final = 1 << 16
@@ -78,9 +78,9 @@ def _refuse_declaration(*_: object) -> None:
     raise ValueError("document type declaration")
 
 
-def read_shared_texts(archive: zipfile.ZipFile, member: str) -> list[str]:
+def read_shared_texts(archive: zipfile.ZipFile, member: str, clean: CleanCell) -> list[str]:
     """Return the texts that cells refer to."""
-    handler = _SharedTexts()
+    handler = _SharedTexts(clean)
     for _ in read_elements(archive, member, handler):
         pass
     return handler.found
@@ -89,8 +89,9 @@ def read_shared_texts(archive: zipfile.ZipFile, member: str) -> list[str]:
 class _SharedTexts(ElementHandler):
     takes_texts = True
 
-    def __init__(self) -> None:
+    def __init__(self, clean: CleanCell) -> None:
         super().__init__()
+        self._clean = clean
         self.found: list[str] = []
         self._parts: list[str] = []
         self._phonetic = 0
@@ -105,23 +106,26 @@ class _SharedTexts(ElementHandler):
             if not self._phonetic:
                 self._parts.append("".join(self.texts))
         elif local == "si":
-            self.found.append(_clean_text("".join(self._parts)))
+            self.found.append(self._clean(_unescape("".join(self._parts))))
             self._parts.clear()
         elif local == "rPh":
             self._phonetic -= 1
 
 
-def _clean_text(text: str) -> str:
-    if "_x" in text:
-        text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
-    return clean_cell(text)
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
 def read_rows(
-    archive: zipfile.ZipFile, member: str, shared: Sequence[str], formats: Sequence[ShowNumber], facts: SheetFacts
+    archive: zipfile.ZipFile,
+    member: str,
+    shared: Sequence[str],
+    formats: Sequence[ShowNumber],
+    facts: SheetFacts,
+    clean: CleanCell,
 ) -> Iterator[ListRow]:
     """Yield the rows of a sheet that are not empty. Raises ValueError for a cell that contradicts itself."""
-    sheet = _Sheet(shared, formats, facts)
+    sheet = _Sheet(shared, formats, facts, clean)
     for _ in read_elements(archive, member, sheet):
         while sheet.rows:
             yield sheet.rows.popleft()
@@ -132,8 +136,11 @@ class _Sheet(ElementHandler):
 
     takes_texts = True
 
-    def __init__(self, shared: Sequence[str], formats: Sequence[ShowNumber], facts: SheetFacts) -> None:
+    def __init__(
+        self, shared: Sequence[str], formats: Sequence[ShowNumber], facts: SheetFacts, clean: CleanCell
+    ) -> None:
         super().__init__()
+        self._clean = clean
         self.rows: deque[ListRow] = deque()
         self._shared = shared
         self._formats = formats
@@ -219,7 +226,7 @@ class _Sheet(ElementHandler):
     def _show_formula(self, value: str | None) -> str:
         """Return the value that was computed; the formula if none was."""
         if value is None or (not value and self._type != "str"):
-            return f"={self._formula}"
+            return FormulaText(f"={self._formula}")
         count, first = self._facts.formulas.get(self._place, (0, self._row))
         self._facts.formulas[self._place] = count + 1, first
         return self._show(value)
@@ -235,7 +242,7 @@ class _Sheet(ElementHandler):
             case "b":
                 return "TRUE" if value in ("1", "true") else "FALSE"
             case _:
-                return _clean_text(value)
+                return self._clean(_unescape(value))
 
     def _add_row(self) -> None:
         cells = self._cells

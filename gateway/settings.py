@@ -8,11 +8,11 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Final, Literal, get_origin
+from typing import Annotated, Any, Final, Literal, get_origin
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from firmware_tools.language import join, message
 from gateway.errors import SettingsError
@@ -20,6 +20,8 @@ from gateway.product_settings import ProductSettings
 from gateway.protocol.camera_address import find_address_problem
 from gateway.protocol.endpoint import REDACTED
 from gateway.protocol.host_name import is_host_name, names_host
+from gateway.protocol.wifi import check_ssid, check_wifi_password
+from gateway.secret_file import read_secret_file
 from gateway.validation_texts import describe_validation_error
 
 ENVIRONMENT_PREFIX: Final = "SUNMI_GATEWAY__"
@@ -209,8 +211,8 @@ class HookSettings(_Section):
 class ProvisioningSettings(_Section):
     """The store's Wi-Fi, which cameras are put on."""
 
-    ssid: str = Field(default="", max_length=32)
-    password: str = Field(default="", repr=False)
+    ssid: Annotated[str, AfterValidator(check_ssid)] = ""
+    password: Annotated[str, AfterValidator(check_wifi_password)] = Field(default="", repr=False)
     password_file: str = ""
     max_concurrency: int = Field(default=20, ge=1, le=100)
     event_wait_s: float = Field(default=60, ge=0, le=3600)
@@ -372,21 +374,10 @@ def read_secret_files(settings: Settings, where: str) -> Settings:
         values = getattr(settings, section)
         file = getattr(values, f"{key}_file")
         if file:
-            secret = _read_secret_file(Path(file), f"{where}: {section}.{key}_file")
+            check = check_wifi_password if key == "password" else str.strip
+            secret = read_secret_file(Path(file), f"{where}: {section}.{key}_file", check)
             settings = settings.model_copy(update={section: values.model_copy(update={key: secret})})
     return settings
-
-
-def _read_secret_file(file: Path, where: str) -> str:
-    try:
-        secret = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc if isinstance(exc, OSError) else message("is not text")
-        what = message("{where}: {file} cannot be read: {reason}", where=where, file=file, reason=reason)
-        raise SettingsError(what) from exc
-    if not secret:
-        raise SettingsError(message("{where}: {file} is empty", where=where, file=file))
-    return secret
 
 
 def describe_errors(error: ValidationError) -> str:

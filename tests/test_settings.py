@@ -67,8 +67,8 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ('[hooks]\npublic_url = "https://shop..example"\n', "hooks.public_url", "must be a URL"),
         ('[hooks]\npublic_url = "https://' + "s" * 64 + '.example"\n', "hooks.public_url", "must be a URL"),
         ('[cloud]\nsecret_key = "a"\nsecret_key_file = "b"\n', "cloud", "not both"),
-        ('[provisioning]\nssid = "S"\npassword = "a"\npassword_file = "b"\n', "provisioning", "not both"),
-        ('[provisioning]\npassword = "a"\n', "provisioning", "needs ssid"),
+        ('[provisioning]\nssid = "S"\npassword = "a-password"\npassword_file = "b"\n', "provisioning", "not both"),
+        ('[provisioning]\npassword = "a-password"\n', "provisioning", "needs ssid"),
         ('[provisioning]\nssid = "S"\npassword_file = "/nowhere/p"\n', "provisioning.password_file", "cannot be read"),
         ('[discovery]\nmethods = ["ping"]\n', "discovery.methods.0", "broadcast"),
         ('[hooks]\npublic_url = "shop.example"\n', "hooks.public_url", "must be a URL"),
@@ -163,3 +163,30 @@ def test_the_order_of_settings_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert find_settings_file(None) == user
     monkeypatch.setenv("SUNMI_GATEWAY_CONFIG", "named.toml")
     assert find_settings_file(None) == Path("named.toml")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "reason"),
+    [
+        ("ssid", "网" * 11, "32 bytes"),
+        ("ssid", "a\\tb", "control characters"),
+        ("password", "short", "8 to 63 characters"),
+        ("password", "x" * 64, "64 hexadecimal digits"),
+        ("password", "plenty-of\\ncoffee", "line breaks"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(tmp_path: Path, key: str, text: str, reason: str) -> None:
+    other = 'ssid = "Shop"\n' if key == "password" else ""
+    with pytest.raises(SettingsError, match=rf"provisioning\.{key}: .*{reason}") as refused:
+        load_settings(write(tmp_path, f'[provisioning]\n{other}{key} = "{text}"\n'))
+    assert key != "password" or text not in str(refused.value)
+
+
+def test_the_blanks_of_a_password_in_a_file_of_its_own_belong_to_it(tmp_path: Path) -> None:
+    password = tmp_path / "wifi"
+    file = write(tmp_path, f'[provisioning]\nssid = "Shop"\npassword_file = "{password}"\n')
+    password.write_text(" plenty of coffee \r\n", encoding="utf-8")
+    assert load_settings(file).provisioning.password == " plenty of coffee "
+    password.write_text("plenty\nof coffee\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"password_file: .*line breaks"):
+        load_settings(file)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from firmware_tools.errors import InvalidInput
 from firmware_tools.language import message
 from firmware_tools.list_file import ListFile
-from firmware_tools.list_rows import NumberText
+from firmware_tools.list_rows import SPREADSHEET_ERRORS, NumberText
 from gateway.products.bar_code import has_check_digit, is_float, restore_bar_code, restore_digits, restore_zeros
 from gateway.products.columns import TIME_FIELDS, ListColumn
 from gateway.products.notices import ListNotices
@@ -27,7 +27,6 @@ _MAX_SHOWN_CHARACTERS: Final = 40
 _MAX_MERGED_CELLS: Final = 200_000
 _NO_PRICE: Final = ("-", "--", "\u2013", "\u2014", "/", "无", "n/a", "N/A")
 """What people write where there is no price."""
-_ERRORS: Final = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LINE_BREAKS: Final = re.compile(r"[ \t]*[\r\n\t\v\f\x85]\s*")
 _DATE: Final = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ]+|\Z)", re.ASCII)
@@ -226,7 +225,7 @@ def _check_text(text: str, max_characters: int) -> str:
         )
     if text[0] == "=" and len(text) > 1:
         raise InvalidValue(message("is a formula; save the list with values"))
-    if text[0] == "#" and text in _ERRORS:
+    if text[0] == "#" and text in SPREADSHEET_ERRORS:
         raise InvalidValue(message("is an error of the spreadsheet"))
     return text
 

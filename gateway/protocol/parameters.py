@@ -1,7 +1,7 @@
 """Parameters of vendor endpoints as typed data, with the check and the encoding of their values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -15,20 +15,29 @@ from gateway.protocol.pictures import read_picture_size
 from gateway.protocol.values import (
     JSON_TYPES,
     InvalidValue,
+    check_line,
     describe_json_type,
     describe_range,
     is_unicode,
     parse_date,
     parse_number,
 )
+from gateway.protocol.wifi import check_ssid, check_wifi_password
 
 ParameterType = Literal["string", "int", "number", "array", "object", "file"]
-Format = Literal["date", "timestamp"]
+Format = Literal["date", "timestamp", "line", "ssid", "wifi_password"]
 
 MAX_DECIMAL: Final = Decimal(10**18)
 """Decimal numbers inside a list are below this. The vendor states no bounds of its own."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_TEXT_CHECKS: Final[Mapping[Format | None, Callable[[str], object]]] = {
+    "date": parse_date,
+    "line": check_line,
+    "ssid": check_ssid,
+    "wifi_password": check_wifi_password,
+}
+"""What raises `InvalidValue` for a string that is not of its format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +192,8 @@ class Parameter:
                     message("must have {range} characters or be empty, not {count}", range=described, count=len(value))
                 )
             raise InvalidValue(message("must have {range} characters, not {count}", range=described, count=len(value)))
-        if self.format == "date":
-            parse_date(value)
+        if (check := _TEXT_CHECKS.get(self.format)) is not None:
+            check(value)
         self._check_choice(value)
         return value
 

@@ -1,6 +1,7 @@
 """Values of parameters: what does not fit, numbers and dates as text, and words for what was given instead."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -8,6 +9,8 @@ from typing import Any, Final
 
 from firmware_tools.language import message
 
+_NO_TEXT: Final = ("Cc", "Zl", "Zp")
+"""Categories of characters that are no part of a line: controls and line breaks."""
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -83,3 +86,11 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:  # a lone surrogate, from a \ud800 in JSON
         return False
     return True
+
+
+def check_line(text: str) -> None:
+    """Check that a text is one line. Raises `InvalidValue`."""
+    if not is_unicode(text):
+        raise InvalidValue(message("must be valid Unicode"))
+    if not text.isprintable() and any(unicodedata.category(character) in _NO_TEXT for character in text):
+        raise InvalidValue(message("must have neither line breaks nor other control characters"))

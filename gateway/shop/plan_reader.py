@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from firmware_tools.errors import CardError
 from firmware_tools.language import describe_error, message
-from firmware_tools.list_rows import find_lost_digits
 from firmware_tools.spreadsheet import SpreadsheetColumn, SpreadsheetError, parse_spreadsheet
 from gateway.cameras.provisioning import ProvisioningRequest
 from gateway.cameras.record import is_serial_number
@@ -14,6 +13,7 @@ from gateway.errors import FieldError, InvalidRequest
 from gateway.protocol.mac_address import normalise_mac
 from gateway.protocol.values import InvalidValue
 from gateway.settings import ProvisioningSettings
+from gateway.shop.activation_number import parse_activation_number
 from gateway.shop.plan import MAX_CAMERAS, MAX_PLACE_LENGTH, PlannedCamera, SitePlan, WifiNetwork
 from gateway.shop.plan_settings import PLAN_SETTINGS, SETTING_HEADINGS
 
@@ -23,13 +23,23 @@ COLUMNS: Final = (
     SpreadsheetColumn("activation_number", ("activation", "activation code", "激活码", "激活号", "激活编号")),
     SpreadsheetColumn("name", ("camera name", "名称", "设备名称", "摄像头名称", "名字")),
     SpreadsheetColumn("place", ("location", "position", "位置", "安装位置", "地点")),
-    SpreadsheetColumn("ssid", ("wifi", "Wi-Fi network", "网络", "无线网络", "WiFi名称")),
-    SpreadsheetColumn("password", ("wifi password", "WiFi密码", "密码", "无线密码")),
+    SpreadsheetColumn("ssid", ("wifi", "Wi-Fi network", "网络", "无线网络", "WiFi名称"), is_exact=True),
+    SpreadsheetColumn("password", ("wifi password", "WiFi密码", "密码", "无线密码"), is_exact=True),
     SpreadsheetColumn("hidden", ("hidden network", "隐藏网络", "隐藏")),
     *(SpreadsheetColumn(name, SETTING_HEADINGS.get(name, ())) for name in PLAN_SETTINGS),
 )
 """The columns that a list may have. One of the first two identifies a camera."""
+_CARD_COLUMNS: Final = (
+    SpreadsheetColumn("model", ("camera model", "device model", "型号", "设备型号", "摄像头型号")),
+    SpreadsheetColumn("firmware", ("firmware file", "固件", "固件文件", "固件包")),
+    SpreadsheetColumn("channel", ("environment", "环境", "渠道")),
+    SpreadsheetColumn("version", ("firmware version", "版本", "版本号", "固件版本")),
+    SpreadsheetColumn("sha256", ("checksum", "校验值", "校验码")),
+    SpreadsheetColumn("mode", ("模式", "升级方式")),
+)
+"""Columns that `sunmi-sdcard batch` reads of the same list. A plan does without them, and nobody need be told."""
 
+_CARD_NAMES: Final = frozenset(column.name for column in _CARD_COLUMNS)
 _DEFAULT_ROWS: Final = ("*", "default", "defaults", "默认", "全部")
 """What stands in place of a serial number in the row that is for the whole list."""
 MAX_HEADING_LENGTH: Final = 40
@@ -61,17 +71,23 @@ def read_list(
     `wifi` has `ssid`, `password` and `hidden` as a person gave them beside the list.
     """
     try:
-        sheet = parse_spreadsheet(data, name, COLUMNS, max_rows=MAX_CAMERAS + 1)
+        sheet = parse_spreadsheet(data, name, (*COLUMNS, *_CARD_COLUMNS), max_rows=MAX_CAMERAS + 1)
     except SpreadsheetError as exc:
         raise InvalidRequest([FieldError(_path("list", one.column), one.describe()) for one in exc.errors]) from exc
     except CardError as exc:
         raise InvalidRequest([FieldError("list", describe_error(exc))]) from exc
+    if sheet.headings.keys().isdisjoint(("sn", "mac")):
+        reason = message(
+            "this is no list of cameras: none of its first rows has a heading for the serial number or the MAC "
+            "address, as `sn` or `mac`"
+        )
+        raise InvalidRequest([FieldError("list", reason)])
     cameras: list[PlanRow] = []
     defaults = [PlanRow(0, "wifi", wifi)] if wifi else []
     for row in sheet.rows:
         is_default = row.cells["sn"].casefold() in _DEFAULT_ROWS
         path = "defaults" if is_default else f"cameras[{len(cameras)}]"
-        errors = tuple((one.column or "", one.reason) for one in row.errors)
+        errors = tuple((one.column or "", one.reason) for one in row.errors if one.column not in _CARD_NAMES)
         (defaults if is_default else cameras).append(PlanRow(row.line, path, row.cells, errors))
     return _Builder(is_list=True, headings=sheet.headings).build(cameras, defaults, settings, sheet.ignored)
 
@@ -209,10 +225,13 @@ class _Builder:
     def _read_activation_number(self, row: PlanRow) -> str | None:
         text = row.cells.get("activation_number", "")
         known = any(column == "activation_number" for column, _ in row.errors)
-        if not known and (reason := find_lost_digits(text)):
-            self._fault(row, "activation_number", reason)
+        if known or not text:
             return None
-        return None if known else text or None
+        try:
+            return parse_activation_number(text) or None
+        except InvalidValue as exc:
+            self._fault(row, "activation_number", exc.reason)
+            return None
 
     def _read_place(self, row: PlanRow) -> str:
         text = row.cells.get("place", "")

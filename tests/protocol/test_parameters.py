@@ -23,9 +23,16 @@ PERCENT = Parameter(name="percent", type="int", max=100)
 OFFSET = Parameter(name="offset", type="int", min=-5, max=5)
 CODE = Parameter(name="code", type="string", min_length=8, max_length=8)
 REMARK = Parameter(name="remark", type="string", max_length=3)
-SSID = Parameter(name="ssid", type="string", required=True, min_length=1, max_length=32)
+SSID = Parameter(name="ssid", type="string", required=True, min_length=1, max_length=32, format="ssid")
 PASSWORD = Parameter(
-    name="password", type="string", required=True, allow_empty=True, min_length=8, max_length=64, secret=True
+    name="password",
+    type="string",
+    required=True,
+    allow_empty=True,
+    min_length=8,
+    max_length=64,
+    format="wifi_password",
+    secret=True,
 )
 DAY = Parameter(name="day", type="string", format="date", required=True)
 NAMES = Parameter(name="names", type="array", items="string", required=True)
@@ -79,11 +86,11 @@ LABEL = Parameter(name="pic", type="file", picture_formats=(PictureFormat("SL121
         (GENDER, "male", "male"),
         (REMARK, "abc", "abc"),
         (SSID, "x", "x"),
-        (SSID, "咖" * 32, "咖" * 32),
+        (SSID, "咖" * 10, "咖" * 10),
         (SSID, " a&b=c ", " a&b=c "),
         (PASSWORD, "", ""),
         (PASSWORD, "12345678", "12345678"),
-        (PASSWORD, "x" * 64, "x" * 64),
+        (PASSWORD, "0Af9" * 16, "0Af9" * 16),
         (DAY, "2024-02-29", "2024-02-29"),
         (NAMES, ["578968751459"], '["578968751459"]'),
         (NAMES, [578968751459], "[578968751459]"),
@@ -155,6 +162,11 @@ def test_a_value_becomes_text(parameter: Parameter, value: Any, text: str) -> No
         (SSID, "\ud800", "must be valid Unicode"),
         (PASSWORD, "1234567", "must have 8 to 64 characters or be empty, not 7"),
         (PASSWORD, "x" * 65, "must have 8 to 64 characters or be empty, not 65"),
+        (PASSWORD, "x" * 64, "must have 8 to 63 characters, or be a key of 64 hexadecimal digits"),
+        (PASSWORD, "密" * 22, "must have 8 to 63 characters"),
+        (PASSWORD, "plenty\u2028of-coffee", "must have neither line breaks"),
+        (SSID, "网" * 11, "must have at most 32 bytes in UTF-8, where a Chinese character has 3, not 33"),
+        (SSID, "a\x00", "must have neither line breaks nor other control characters"),
         (DAY, "2023-02-29", "must be a date, YYYY-MM-DD"),
         (DAY, "2020-1-1", "must be a date"),
         (DAY, "20200101", "must be a date"),

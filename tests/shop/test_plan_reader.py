@@ -1,8 +1,10 @@
 """Lists as people make them: every fault is named by row and column, and nothing is half begun."""
 
+import io
 from typing import Any
 
 import pytest
+from openpyxl import Workbook
 
 from gateway.errors import InvalidRequest
 from gateway.settings import ProvisioningSettings
@@ -118,3 +120,117 @@ def test_a_setting_stands_for_nothing_else(name: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         read_document({"cameras": [{"sn": "FM1"}], "defaults": {name: 77}}, SETTINGS)
     assert [one.parameter for one in refused.value.field_errors] == [f"defaults.{name}"]
+
+
+def save_book(*rows: tuple[Any, ...]) -> bytes:
+    book, file = Workbook(), io.BytesIO()
+    sheet = book.active
+    assert sheet is not None
+    for row in rows:
+        sheet.append(list(row))
+    for row in sheet.iter_rows():
+        for cell in row:
+            cell.data_type = "s" if isinstance(cell.value, str) and not cell.value.startswith("=A") else cell.data_type
+    book.save(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_blanks_in_quotation_marks_belong_to_a_network(separator: str) -> None:
+    rows = [
+        ["name", "sn", "ssid", "password", "place"],
+        ['"a ""quoted"" name"', "*", '" Shop"', '" plenty ""of"" coffee; "', " above the door "],
+        ["", " FM1 ", "", "", '" inside\nand out"'],
+    ]
+    plan = read("\n".join(separator.join(row) for row in rows).replace("\nand", ""))
+    assert plan.wifi == WifiNetwork(ssid=" Shop", password=' plenty "of" coffee; ')
+    assert [one.sn for one in plan.cameras] == ["FM1"]
+    plan = read('sn,ssid,password\nFM1,Shop,"="" plenty of coffee"""\n')
+    assert plan.wifi == WifiNetwork(ssid="Shop", password=" plenty of coffee")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (" plenty-of-coffee", "has a blank at its ends"),
+        ("plenty-of-coffee\u3000", "has a blank at its ends"),
+        ('"plenty-of-coffee\u200b"', "signs without width"),
+        ('"plenty-of-coffee\n"', "neither line breaks"),
+        ('"plenty\n-of-coffee"', "neither line breaks"),
+        ("x" * 64, "64 hexadecimal digits"),
+        ("########", "the column is too narrow"),
+    ],
+)
+def test_a_password_that_a_list_cannot_mean_is_refused(value: str, reason: str) -> None:
+    found = faults(f"sn,ssid,password\nFM1,Shop,{value}\n")
+    assert list(found) == ["cameras[0].password"]
+    assert reason in found["cameras[0].password"]
+    assert "coffee" not in found["cameras[0].password"]
+
+
+def test_a_network_name_of_too_many_bytes_is_refused() -> None:
+    assert "32 bytes" in faults(f"sn,ssid\nFM1,{'网' * 11}\n")["cameras[0].ssid"]
+
+
+def test_a_password_may_begin_with_an_equals_sign() -> None:
+    wanted = WifiNetwork(ssid="Shop", password="=plenty-of-coffee")
+    assert read("sn,ssid,password\nFM1,Shop,=plenty-of-coffee\n").wifi == wanted
+    book = save_book(("sn", "ssid", "password"), ("FM1", "Shop", "=plenty-of-coffee"))
+    assert read_list(book, "plan.xlsx", SETTINGS).wifi == wanted
+    formula = save_book(("sn", "ssid", "password"), ("FM1", "Shop", "=A1"))
+    with pytest.raises(InvalidRequest, match="is a formula"):
+        read_list(formula, "plan.xlsx", SETTINGS)
+
+
+def test_blanks_around_a_password_in_a_workbook_are_asked_about() -> None:
+    book = save_book(("sn", "ssid", "password"), ("FM1 ", "Shop", "plenty-of-coffee "))
+    with pytest.raises(InvalidRequest) as refused:
+        read_list(book, "plan.xlsx", SETTINGS)
+    assert [one.parameter for one in refused.value.field_errors] == ["cameras[0].password"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "9080 1234 5678 9012 3456 7890",
+        "".join(chr(ord(digit) + 0xFEE0) for digit in NUMBER),
+        "9080\u00a012345678901234567890",
+    ],
+)
+def test_an_activation_number_is_read_as_people_write_it(written: str) -> None:
+    assert read(f"sn,activation_number\nFM1,{written}\n").cameras[0].activation_number == NUMBER
+    rows = [{"sn": "FM1", "activation_number": NUMBER}, {"sn": "FM2", "activation_number": written}]
+    assert list(faults(rows)) == ["cameras[1].activation_number"]
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("9.08 E+23", "shortened the number to 9.08E+23"),
+        ("9,08E+23", "shortened the number"),
+        ("########", "the column is too narrow"),
+        ("#N/A", "shows the error #N/A"),
+        ("908012345678901000000000", "keeps 15 digits"),
+        (f"{NUMBER} {NUMBER}", "too long for one number"),
+    ],
+)
+def test_an_activation_number_that_a_spreadsheet_damaged_is_refused(written: str, reason: str) -> None:
+    cell = f'"{written}"'
+    assert reason in faults(f"sn,activation_number\nFM1,{cell}\n")["cameras[0].activation_number"]
+    document = [{"sn": "FM1", "activation_number": written}]
+    assert reason in faults(document)["cameras[0].activation_number"]
+
+
+def test_what_is_no_list_of_cameras_has_one_fault() -> None:
+    found = faults('"""A program."""\n\nimport os\n\nprint(os.name)\n')
+    assert list(found) == ["list"]
+    assert "no list of cameras" in found["list"]
+    assert list(faults("name,place\nEntrance,door\nTill,hall\n")) == ["list"]
+
+
+def test_columns_of_the_firmware_cards_are_not_named() -> None:
+    assert read("sn,model,firmware,note\nFM1,FM020,fm020.bin,x\n").ignored == ("column 'note'",)
+
+
+def test_a_name_is_one_line() -> None:
+    assert "line breaks" in faults('sn,name\nFM1,"a\nb"\n')["cameras[0].name"]

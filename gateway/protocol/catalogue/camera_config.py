@@ -38,6 +38,7 @@ _WIFI = (
         required=True,
         min_length=1,
         max_length=32,
+        format="ssid",
         description="The name (SSID) of the Wi-Fi network to join.",
         example="WeWork",
     ),
@@ -48,6 +49,7 @@ _WIFI = (
         allow_empty=True,
         min_length=8,
         max_length=64,
+        format="wifi_password",
         secret=True,
         example="a-password",
         # (NOTES: Wi-Fi password)
@@ -163,7 +165,10 @@ ENDPOINTS = (
     ),
     _set(
         15, "updateName", "Set IPC Name",
-        Parameter(name="name", type="string", required=True, max_length=36, description="Name.", example="Camera1"),
+        Parameter(
+            name="name", type="string", required=True, max_length=36, format="line", description="Name.",
+            example="Camera1",
+        ),
         codes=(3, 5, 7, 118),
     ),
     _read(

@@ -30,6 +30,10 @@ BAD = {
     "a password alone": (ProvisioningRequest(password=PASSWORD), "ssid"),
     "a long network name": (ProvisioningRequest(ssid="x" * 33, password=PASSWORD), "ssid"),
     "a short password": (ProvisioningRequest(ssid=SSID, password="short"), "password"),
+    "a network name of too many bytes": (ProvisioningRequest(ssid="网" * 11, password=PASSWORD), "ssid"),
+    "a line break in a network name": (ProvisioningRequest(ssid="Shop\n2", password=PASSWORD), "ssid"),
+    "a line break in a password": (ProvisioningRequest(ssid=SSID, password="plenty\nof coffee"), "password"),
+    "a key that is not hexadecimal": (ProvisioningRequest(ssid=SSID, password="x" * 64), "password"),
     "a long name": (ProvisioningRequest(name="x" * 37), "name"),
 }
 
