@@ -10,6 +10,7 @@ from firmware_tools.language import message
 from gateway.api.bodies import Body, check_body, describe_parse_error, read_body
 from gateway.api.body_reader import read_bytes
 from gateway.api.changes import mark_unchanged, name_object
+from gateway.api.query import Query, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.api.validation import RequestModel
 from gateway.errors import FieldError, InvalidRequest, UnsupportedMediaType
@@ -70,6 +71,14 @@ class SitePlanBody(Body):
     )
 
 
+class DryRunQuery(Query):
+    """Which cameras a run would work on."""
+
+    only: Literal["failed"] | None = Field(
+        default=None, description="`failed`: only cameras that are not done, and only their steps that are not."
+    )
+
+
 class RunBody(Body):
     """How the plan is to be run."""
 
@@ -109,6 +118,13 @@ async def _read_plan(context: RequestContext) -> SitePlan:
 async def check_site_plan(context: RequestContext) -> web.StreamResponse:
     """Check a plan as a whole, and keep nothing of it."""
     return json_response(context.gateway.shop.check(await _read_plan(context)))
+
+
+async def dry_run_site_plan(context: RequestContext) -> web.StreamResponse:
+    """Say what a run of a plan would do, and keep nothing of it."""
+    query = read_query(context.request.query, DryRunQuery)
+    request = RunRequest(only_failed=query.only == "failed")
+    return json_response(await context.gateway.shop.describe_dry_run(request, await _read_plan(context)))
 
 
 async def put_site_plan(context: RequestContext) -> web.StreamResponse:
@@ -168,6 +184,18 @@ ROUTES = (
         "installer",
         SitePlanBody,
         _SHOWN,
+        audited=False,
+        file_types=_LIST_TYPES,
+    ),
+    Route(
+        "POST",
+        f"{_PLAN}/dry-run",
+        "Say what a run of a site plan would do",
+        dry_run_site_plan,
+        "installer",
+        SitePlanBody,
+        {200: DeclaredResponse("What a run would do.", "SitePlanDryRun")},
+        query=DryRunQuery,
         audited=False,
         file_types=_LIST_TYPES,
     ),

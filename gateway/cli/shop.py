@@ -73,16 +73,13 @@ async def run(context: CommandContext, api: ApiClient, plan: Path, dry_run: bool
     """
     checked = await _send(context, api, "POST", f"{_PLAN_PATH}/check", plan)
     _print_notes(checked)
-    had_plan = not dry_run or await _has_plan(api)
-    await _send(context, api, "PUT", _PLAN_PATH, plan)
     wanted: dict[str, Any] = {"only": only} if only else {}
-    would = await api.post(f"{_PLAN_PATH}/run", {**wanted, "dry_run": True})
     if dry_run:
-        if not had_plan:
-            # It would hold secrets that nobody wanted to store, and stand in the way of the next list.
-            await api.call("DELETE", _PLAN_PATH)
-        context.emit(would, _print_dry_run)
+        chosen = f"?only={only}" if only else ""
+        context.emit(await _send(context, api, "POST", f"{_PLAN_PATH}/dry-run{chosen}", plan), _print_dry_run)
         return
+    await _send(context, api, "PUT", _PLAN_PATH, plan)
+    would = await api.post(f"{_PLAN_PATH}/run", {**wanted, "dry_run": True})
     erases = would["erases"]
     if erases:
         await _confirm(context, erases, yes)
@@ -165,16 +162,6 @@ async def _send(context: CommandContext, api: ApiClient, method: str, path: str,
             print_line(reason if place.startswith(("cameras", "defaults", "list")) else f"{place}: {reason}")
         fail(message("{plan}: {count} faults; nothing was sent to a camera", plan=plan, count=len(faults)))
     return document
-
-
-async def _has_plan(api: ApiClient) -> bool:
-    try:
-        await api.get(_PLAN_PATH)
-    except ApiError as exc:
-        if exc.document.get("status") == 404:
-            return False
-        raise
-    return True
 
 
 async def _confirm(context: CommandContext, erases: int, given: bool) -> None:

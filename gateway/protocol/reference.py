@@ -1,11 +1,21 @@
 """The reference page: the catalogue as Markdown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from gateway.protocol.endpoint import Catalogue, Endpoint, Side
-from gateway.protocol.parameters import Parameter
+from gateway.protocol.parameters import Format, Parameter
 from gateway.protocol.relay_policy import RelayPolicy
+
+_FORMATS: Final[Mapping[Format, str]] = {
+    "date": "YYYY-MM-DD",
+    "timestamp": "Unix time",
+    "line": "one line",
+    "ssid": "one line, at most 32 bytes in UTF-8",
+    "wifi_password": "one line; 64 only as hexadecimal digits",
+}
+"""What the formats of parameters mean."""
+
 
 _SIDES: Final[tuple[tuple[Side, str], ...]] = (("camera", "Cameras"), ("cloud", "Cloud"))
 _AUTH: Final = {
@@ -181,7 +191,7 @@ def _describe_limits(one: Parameter) -> str:
     if one.max_bytes is not None:
         limits.append(f"at most {one.max_bytes} bytes")
     if one.format is not None:
-        limits.append("YYYY-MM-DD" if one.format == "date" else "Unix time")
+        limits.append(_FORMATS[one.format])
     if one.choices:
         values = ", ".join(f"{choice.value}: {choice.meaning}" for choice in one.choices)
         limits.append(f"{values}{', or another' if one.open else ''}")

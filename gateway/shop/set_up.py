@@ -19,6 +19,7 @@ from gateway.shop import events
 from gateway.shop.bring_up import BringUp
 from gateway.shop.camera_steps import CameraSteps
 from gateway.shop.dry_run import describe_actions
+from gateway.shop.hand_over import continue_progress, drop_secrets, look_at_done, require_unfinished
 from gateway.shop.hotspot_walk import HotspotVisits, HotspotWalk
 from gateway.shop.hotspots import HotspotSupport
 from gateway.shop.pictures import PlanPictures
@@ -127,42 +128,14 @@ class SiteSetUp:
                 raise Conflict(
                     message("the plan is running: stop it first (`sunmi-gateway shop stop`), then change it")
                 )
-            self._require_unfinished(plan)
-            progress = [self._take_over(camera) for camera in plan.cameras]
-            for one in progress:
-                if one.state == "done":
-                    one.planned = dataclasses.replace(one.planned, activation_number=None)
-            plan = dataclasses.replace(plan, cameras=tuple(one.planned for one in progress))
+            require_unfinished(plan, self._progress)
+            progress = continue_progress(plan, self._progress)
+            await look_at_done(progress, self._cameras)
+            plan = drop_secrets(plan, progress)
             run = RunRecord()
             await self._table.replace(to_stored(plan, progress, run))
             self._plan, self._progress, self._run = plan, progress, run
             self._pictures.keep_only([one.sn for one in progress])
-
-    def _require_unfinished(self, plan: SitePlan) -> None:
-        given = {name.casefold() for camera in plan.cameras for name in (camera.sn, camera.mac) if name}
-        dropped = [
-            one.label
-            for one in self._progress
-            if one.state != "done" and not given & {one.sn.casefold(), one.planned.mac.casefold()}
-        ]
-        if dropped:
-            raise Conflict(
-                message(
-                    "another plan has {count} cameras that are not done and not in this one, as {first}: delete it "
-                    "first if it is no longer needed (`sunmi-gateway shop forget`)",
-                    count=len(dropped),
-                    first=dropped[0],
-                )
-            )
-
-    def _take_over(self, camera: PlannedCamera) -> CameraProgress:
-        """Return the progress of a camera: that of the former plan if both want the same of it."""
-        former = next((one for one in self._progress if one.planned.has_same_values(camera)), None)
-        progress = CameraProgress.create(camera)
-        if former is not None:
-            progress.sn, progress.steps = former.sn or progress.sn, former.steps
-            progress.accepted = former.accepted
-        return progress
 
     async def delete(self) -> None:
         """Forget the plan and its secrets. Raises `NotFound`, and `Conflict` while a run is under way."""
@@ -180,10 +153,18 @@ class SiteSetUp:
 
     # The run
 
-    async def describe_dry_run(self, request: RunRequest) -> dict[str, Any]:
-        """Return what a run would do to which cameras. Raises `NotFound`."""
-        plan, chosen = self.plan, self._choose(request)
-        support = await self._describe_hotspots(chosen)
+    async def describe_dry_run(self, request: RunRequest, plan: SitePlan | None = None) -> dict[str, Any]:
+        """Return what a run would do to which cameras: one of the plan that is kept, or of another, which is not kept.
+
+        Raises `NotFound`, and `InvalidRequest` for another plan with rows that cannot be right.
+        """
+        if plan is None:
+            plan, progress = self.plan, self._progress
+        else:
+            check_identities(plan, self._registry)
+            progress = continue_progress(plan, self._progress)
+        chosen = _choose(progress, request)
+        support = await self._describe_hotspots(plan, chosen)
         return {
             "erases": count_erased(chosen, self._registry),
             "hotspots": None
@@ -203,9 +184,6 @@ class SiteSetUp:
             ],
         }
 
-    def _choose(self, request: RunRequest) -> list[CameraProgress]:
-        return [one for one in self._progress if not (request.only_failed and one.state == "done")]
-
     async def start_run(self, request: RunRequest) -> None:
         """Start a run. Raises `NotFound`, `InvalidRequest` without the right confirmation, and `Conflict`."""
         async with self._changing:
@@ -213,7 +191,7 @@ class SiteSetUp:
             if self.is_running:
                 raise Conflict(message("the plan is running already: look how far it is, or stop it first"))
             self._cameras.require_credentials()
-            chosen = self._choose(request)
+            chosen = _choose(self._progress, request)
             self._check_confirmation(request, count_erased(chosen, self._registry))
             use_hotspots = await self._may_use_hotspots(request, chosen)
             before = [(one, one.steps, one.may_activate) for one in chosen]
@@ -237,14 +215,14 @@ class SiteSetUp:
             )
             raise InvalidRequest([FieldError("confirm_erase", reason)])
 
-    async def _describe_hotspots(self, cameras: list[CameraProgress]) -> HotspotSupport | None:
+    async def _describe_hotspots(self, plan: SitePlan, cameras: list[CameraProgress]) -> HotspotSupport | None:
         """Return whether hotspots can be joined, or None if no camera needs that."""
-        if self.plan.wifi is None or all(map(self._bring_up.is_on_lan, cameras)):
+        if plan.wifi is None or all(map(self._bring_up.is_on_lan, cameras)):
             return None
         return await self._hotspots.describe()
 
     async def _may_use_hotspots(self, request: RunRequest, cameras: list[CameraProgress]) -> bool:
-        support = await self._describe_hotspots(cameras)
+        support = await self._describe_hotspots(self.plan, cameras)
         if support is None or not support.available:
             return False
         if support.interrupts_shop and request.confirm_offline is None:
@@ -398,3 +376,7 @@ class SiteSetUp:
                 await self._table.delete_secret(self._progress.index(camera))
             except GatewayError as exc:
                 _log.warning("The activation number of the camera %s cannot be deleted: %s", camera.label, exc)
+
+
+def _choose(progress: list[CameraProgress], request: RunRequest) -> list[CameraProgress]:
+    return [one for one in progress if not (request.only_failed and one.state == "done")]
