@@ -40,6 +40,7 @@ from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
 from gateway.products.mirror import RECONCILIATION_INTERVAL_S, ProductMirror
 from gateway.products.product_table import ProductTable
+from gateway.products.schedule_table import ScheduleTable
 from gateway.runtime import logs
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
@@ -229,7 +230,9 @@ class Gateway:
             self.supervisor,
             shop=self.settings.cloud.shop,
             report=lambda event: self.system_events.add(event),
-            now=self.clock.now,
+            clock=self.clock,
+            schedule=ScheduleTable(self.database, account=lambda: self.outbox.accounts.number),
+            ask_time=self.cloud.learn_time,
         )
 
     @cached_property

@@ -2,7 +2,9 @@
 
 import ipaddress
 import re
+from datetime import tzinfo
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -16,13 +18,27 @@ _MIN_PREFIXES: Final = {4: 16, 6: 32}
 
 
 class ProductSettings(BaseModel):
-    """How the vendor's cloud fetches the shop's products."""
+    """The zone of the shop's times, and how the vendor's cloud fetches its products."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    timezone: str = ""
     vendor_path: str = "/saas/getProductList"
     vendor_addresses: list[str] = []
     vendor_token: str = Field(default="", repr=False)
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key if value else value
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(message("is no time zone that this machine knows, such as Asia/Shanghai")) from None
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The zone of times that name none; None if there is none."""
+        return ZoneInfo(self.timezone) if self.timezone else None
 
     @field_validator("vendor_path")
     @classmethod

@@ -1,8 +1,8 @@
-"""Products over REST: the shop's lists, what is in effect at the cloud, and how the lists of a source are read."""
+"""Products over REST: the shop's lists, and what is in effect at the cloud."""
 
 import asyncio
 import dataclasses
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from aiohttp import web
 from pydantic import Field
@@ -14,11 +14,10 @@ from gateway.api.file_body import receive_file
 from gateway.api.query import Flag, Query, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.errors import FieldError, InvalidRequest, NotFound, UnsupportedMediaType
-from gateway.products.columns import ColumnMapping
 from gateway.products.list_check import ListDifference, ListKind
-from gateway.products.product import to_item
-from gateway.products.product_list import MAX_LIST_BYTES, ProductList, read_product_list
+from gateway.products.product_list import MAX_FAULTS, MAX_LIST_BYTES, ProductList, read_product_list
 from gateway.products.product_table import PriceEntry, ProductState, StoredProduct
+from gateway.products.schedule_table import StoredTimedPrice
 from gateway.runtime.timestamps import utc_text
 
 _LIST_TYPES: Final = (
@@ -40,6 +39,16 @@ class ProductBody(Body, extra="allow"):
     name: str | None = Field(default=None, description="Its name.", examples=["Cola"])
     price: float | str | None = Field(
         default=None, description="The selling price: a number, or text, with two decimals.", examples=["3.20"]
+    )
+    valid_from: str | None = Field(
+        default=None,
+        description="From when on the promotion price holds, or the other prices if there is none.",
+        examples=["2026-12-24 08:00"],
+    )
+    valid_until: str | None = Field(
+        default=None,
+        description="Until when; a date without a time is part of it. Then the price without times comes back.",
+        examples=["2026-12-31"],
     )
 
 
@@ -86,22 +95,6 @@ class ProductsQuery(Query):
     )
 
 
-class ProductMappingBody(Body):
-    """How the lists of a source are read. What is left out is recognised."""
-
-    columns: dict[str, str] = Field(
-        default_factory=dict,
-        description="The field of each heading; empty for a column that is to be ignored.",
-        examples=[{"Art.-Nr.": "id", "VK brutto": "price"}],
-    )
-    decimal: dict[str, Literal["comma", "point"]] = Field(
-        default_factory=dict, description="What stands before the decimals, by field.", examples=[{"price": "comma"}]
-    )
-    encoding: str | None = Field(default=None, description="The encoding.", examples=["GB18030"])
-    separator: str | None = Field(default=None, description="What separates columns.", examples=[";"])
-    sheet: str | None = Field(default=None, description="The sheet of a workbook.")
-
-
 class ReconciliationBody(Body):
     """What is to be done about differences."""
 
@@ -126,6 +119,14 @@ async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) 
     mirror = context.gateway.products
     async with mirror.reading:
         found = await _read_list(context, query.source, is_partial=kind == "fields")
+        split = await mirror.split_times(found.products, found.rows, context.gateway.settings.products.zone)
+        if split.faults:
+            found = dataclasses.replace(
+                found,
+                faults=tuple(sorted((*found.faults, *split.faults), key=lambda fault: fault.row)[:MAX_FAULTS]),
+                fault_count=found.fault_count + len(split.faults),
+                bad_row_count=found.bad_row_count + len(split.faults),
+            )
         if query.all_or_nothing and found.fault_count:
             raise InvalidRequest(
                 [
@@ -140,16 +141,17 @@ async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) 
             kind = "partial"
             nothing_deleted = message("no product is deleted, since {count} rows are bad", count=found.bad_row_count)
             found = dataclasses.replace(found, notices=(*found.notices, nothing_deleted))
-        items = [to_item(product) for product in found.products]
         if query.dry_run:
             mark_unchanged(context.request)
-            difference = await mirror.check(items, kind)
+            difference = await mirror.check(split.items, kind, timed=split.prices)
         else:
             difference = await mirror.take(
-                items, kind, source=query.source, confirmed=query.confirm, bad_rows=found.bad_row_count
-            )
-            name_object(context.request, f"{len(items)} products")
-    return json_response(_describe_list(found, difference, taken=not query.dry_run))
+                split.items, kind, source=query.source, confirmed=query.confirm, bad_rows=found.bad_row_count,
+                timed=split.prices,
+            )  # fmt: skip
+            name_object(context.request, f"{len(split.items)} products")
+    document = _describe_list(found, difference, taken=not query.dry_run)
+    return json_response({**document, "timed_prices": len(split.prices)})
 
 
 async def _read_list(context: RequestContext, source: str, *, is_partial: bool) -> ProductList:
@@ -201,7 +203,26 @@ async def show_product(context: RequestContext) -> web.StreamResponse:
     if product is None:
         raise NotFound(message("there is no product {product_id!r}", product_id=product_id))
     prices = await table.list_prices(product.number)
-    return json_response({**describe_product(product), "prices": [_describe_price(entry) for entry in prices]})
+    schedule = context.gateway.products.schedule
+    timed = await schedule.table.list_of(product_id)
+    return json_response(
+        {
+            **describe_product(product),
+            "prices": [_describe_price(entry) for entry in prices],
+            "timed_prices": [_describe_timed_price(entry, schedule.now) for entry in timed],
+        }
+    )
+
+
+async def delete_timed_price(context: RequestContext) -> web.StreamResponse:
+    """Delete prices for a time. Where they are in force, those of the lists come back."""
+    product_id = context.request.match_info["product_id"]
+    number = context.request.match_info["number"]
+    if not await context.gateway.products.schedule.delete(product_id, int(number)):
+        raise NotFound(
+            message("{product_id!r} has no prices for a time of number {number}", product_id=product_id, number=number)
+        )
+    return web.Response(status=204)
 
 
 def describe_product(product: StoredProduct) -> dict[str, Any]:
@@ -217,6 +238,18 @@ def describe_product(product: StoredProduct) -> dict[str, Any]:
         "changed_at": utc_text(product.changed_at),
         "confirmed_at": None if product.confirmed_at is None else utc_text(product.confirmed_at),
         "source": product.source,
+    }
+
+
+def _describe_timed_price(entry: StoredTimedPrice, now: int | None) -> dict[str, Any]:
+    state = "waiting" if now is None else "in_force" if entry.begins_at <= now else "to_come"
+    return {
+        "number": str(entry.number),
+        "prices": {name: str(price) for name, price in entry.prices.items()},
+        "valid_from": utc_text(entry.begins_at) if entry.begins_at else None,
+        "valid_until": None if entry.ends_at is None else utc_text(entry.ends_at),
+        "state": state,
+        "source": entry.source,
     }
 
 
@@ -238,34 +271,7 @@ async def show_reconciliation(context: RequestContext) -> web.StreamResponse:
     return json_response(context.gateway.reconciler.last.describe())
 
 
-async def list_mappings(context: RequestContext) -> web.StreamResponse:
-    """List the saved mappings."""
-    mappings = await context.gateway.product_mappings.list_all()
-    return json_response({"mappings": [_describe_mapping(source, mapping) for source, mapping in mappings.items()]})
-
-
-async def put_mapping(context: RequestContext) -> web.StreamResponse:
-    """Save how the lists of a source are read."""
-    source = context.request.match_info["source"]
-    body = await read_body(context.request, ProductMappingBody)
-    mapping = ColumnMapping.from_document(body.model_dump(exclude_none=True))
-    await context.gateway.product_mappings.save(source, mapping, now=int(context.gateway.clock.now()))
-    return json_response(_describe_mapping(source, mapping))
-
-
-async def delete_mapping(context: RequestContext) -> web.StreamResponse:
-    """Forget how the lists of a source are read."""
-    await context.gateway.product_mappings.delete(context.request.match_info["source"])
-    return web.Response(status=204)
-
-
-def _describe_mapping(source: str, mapping: ColumnMapping) -> dict[str, Any]:
-    empty: dict[str, Any] = {"columns": {}, "decimal": {}, "encoding": None, "separator": None, "sheet": None}
-    return {"source": source, **empty, **mapping.to_document()}
-
-
 _PRODUCTS: Final = "/api/v1/products"
-_MAPPING: Final = "/api/v1/product-mappings/{source}"
 _RECONCILIATION: Final = "/api/v1/product-reconciliation"
 _REPORT = {200: DeclaredResponse("What the list changes, and how it was read.", "ProductListReport")}
 
@@ -313,6 +319,14 @@ ROUTES = (
         etag_ignores=(),
     ),
     Route(
+        "DELETE",
+        f"{_PRODUCTS}/{{product_id}}/timed-prices/{{number:[0-9]{{1,18}}}}",
+        "Delete prices for a time",
+        delete_timed_price,
+        "pos",
+        responses={204: DeclaredResponse("Deleted.")},
+    ),
+    Route(
         "POST",
         _RECONCILIATION,
         "Compare all products with the cloud",
@@ -329,30 +343,5 @@ ROUTES = (
         "installer",
         responses={200: DeclaredResponse("The comparison.", "ProductReconciliation")},
         etag_ignores=(),
-    ),
-    Route(
-        "GET",
-        "/api/v1/product-mappings",
-        "List the mappings of product lists",
-        list_mappings,
-        "installer",
-        responses={200: DeclaredResponse("The mappings.", "ProductMappings")},
-    ),
-    Route(
-        "PUT",
-        _MAPPING,
-        "Save the mapping of a source of product lists",
-        put_mapping,
-        "installer",
-        ProductMappingBody,
-        {200: DeclaredResponse("The mapping.", "ProductMapping")},
-    ),
-    Route(
-        "DELETE",
-        _MAPPING,
-        "Forget the mapping of a source of product lists",
-        delete_mapping,
-        "installer",
-        responses={204: DeclaredResponse("Forgotten.")},
     ),
 )

@@ -164,7 +164,8 @@ class CloudClient:
         try:
             return await self._post(call)
         except CertificateDateError:
-            await self._learn_time()
+            await self.learn_time()
+            _log.warning("this machine's clock is wrong; the cloud's time is used instead")
         try:
             return await self._post(call)
         except CertificateDateError as exc:
@@ -216,8 +217,8 @@ class CloudClient:
         if abs(change_s) > _MIN_LOGGED_CLOCK_CHANGE_S:
             _log.warning("the cloud's clock differs from this machine's by %.0f s; signing with the cloud's", change_s)
 
-    async def _learn_time(self) -> None:
-        """Ask the cloud for the time, because its certificate is not valid at the present one.
+    async def learn_time(self) -> None:
+        """Ask the cloud for the time, whatever this machine's is.
 
         The request holds no secret, and the connection checks everything but the dates. The time is accepted if it is
         not before the release of this program, and inside the validity of the certificate chain.
@@ -233,7 +234,6 @@ class CloudClient:
             raise CloudUnreachable(message("this machine's clock is wrong, and the cloud sends no plausible time"))
         if not validity.begin <= clock.now() <= validity.end:
             raise CloudUnreachable(message("the cloud's certificate is not valid by the cloud's own clock"))
-        _log.warning("this machine's clock is wrong; the cloud's time is used instead")
         self.clock.set(clock.now())
 
 

@@ -34,6 +34,7 @@ _TEXTS: Final = {
     "price.changed": message("A price changed"),
     "products.differ": message("The cloud has other products than it had taken"),
     "products.list_taken": message("A list of products was taken"),
+    "products.prices_expired": message("Prices have ended, and labels may still show them"),
     "products.refused": message("The cloud refused a change to a product"),
     "receipt.image": message("A receipt was printed"),
     "receipt.parsed": message("A receipt was printed"),

@@ -13,6 +13,8 @@ Fields = Mapping[str, Any]
 """A product by the vendor's names, its `id` included; prices are `Decimal`. A field without a value is left out."""
 
 _EMPTY: Final = (None, "")
+_UNSURE: Final = object()
+"""Stands for a value that the cloud may have: it is none that a list can have."""
 
 
 class ProductChange(NamedTuple):
@@ -67,6 +69,16 @@ def find_change(wanted: Fields | None, confirmed: Fields | None) -> ProductChang
     target = {**wanted, **emptied}
     differing = {name: value for name, value in target.items() if confirmed.get(name, "") != value}
     return ProductChange("update", {"id": wanted["id"], **differing}) if differing else None
+
+
+def renew_change(wanted: Fields | None, confirmed: Fields | None, change: ProductChange) -> ProductChange:
+    """Return what is sent instead of a change of which nobody knows whether the cloud has taken it."""
+    if wanted is None or change.kind == "delete":
+        return change
+    if change.kind == "create":
+        return ProductChange("create", wanted)
+    unsure = dict.fromkeys(change.fields.keys() - {"id"}, _UNSURE)
+    return find_change(wanted, {**(confirmed or {}), **unsure}) or change
 
 
 def apply_change(confirmed: Fields | None, change: ProductChange) -> dict[str, Any] | None:

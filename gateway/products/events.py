@@ -40,6 +40,20 @@ class ProductRefused(EventType):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PricesExpired(EventType):
+    """Prices have ended, and the cloud does not take the ones that hold now: labels may show the old ones."""
+
+    type = "products.prices_expired"
+
+    products: int
+    """Of how many products."""
+    product_id: str
+    """The number of the first of them."""
+    name: str
+    """Its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProductsDiffer(EventType):
     """The cloud has other products than it had taken: somebody changed them there."""
 

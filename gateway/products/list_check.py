@@ -1,7 +1,8 @@
 """Comparing a list of products with what is wanted so far, before anything of it is taken."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from firmware_tools.language import message
@@ -100,10 +101,16 @@ class ListDifference:
         }
 
 
-def compare(products: Sequence[Fields], known: Mapping[str, str], kind: ListKind) -> ListDifference:
+def compare(
+    products: Sequence[Fields],
+    known: Mapping[str, str],
+    kind: ListKind,
+    timed: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> ListDifference:
     """Compare a list with what is wanted so far: JSON by product number.
 
-    It works on many products, so it belongs into a thread.
+    `timed` has the prices that a product has for a time: those without a time stay. It works on many products, so it
+    belongs into a thread.
     """
     changed: list[WantedProduct] = []
     created: list[str] = []
@@ -116,6 +123,9 @@ def compare(products: Sequence[Fields], known: Mapping[str, str], kind: ListKind
         text = known.get(product_id)
         older = None if text is None else read_fields(text) or {}
         wanted = merge_fields(older, fields) if kind == "fields" else without_empty(fields)
+        for name in timed.get(product_id, ()):
+            if older and name != "promote_price" and name in older:
+                wanted.setdefault(name, older[name])
         if wanted == older:
             continue
         changed.append(WantedProduct(product_id, str(wanted.get("name", "")), write_fields(wanted)))

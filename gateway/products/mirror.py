@@ -6,7 +6,8 @@ has more than one change on its way, and what is sent next is always the newest.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import tzinfo
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
@@ -16,15 +17,18 @@ from firmware_tools.language import message
 from gateway.errors import Conflict, InvalidRequest, TooLarge
 from gateway.outbox.item import OutboxItem
 from gateway.outbox.outbox import Outbox
-from gateway.products.changes import ChangeKind, Fields, ProductChange, apply_change, find_change
+from gateway.products.changes import ChangeKind, Fields, ProductChange, apply_change, find_change, renew_change
 from gateway.products.events import ProductListTaken, ProductRefused
 from gateway.products.list_check import ListDifference, ListKind, compare
-from gateway.products.product import PRICE_FIELDS
+from gateway.products.product import PRICE_FIELDS, Product
 from gateway.products.product_table import ProductState, ProductTable, SettledChange, StoredProduct
+from gateway.products.schedule_table import ScheduleTable, TimedPrice
 from gateway.products.snapshots import ProductSnapshots
+from gateway.products.timed_prices import PriceSchedule, TimedList, refuse_unpriced, split_times
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.event_type import EventType
+from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Service, Supervisor
 
 CHUNK: Final = 200
@@ -56,16 +60,21 @@ class ProductMirror:
         *,
         shop: Mapping[str, str],
         report: Callable[[EventType], None],
-        now: Callable[[], float],
+        clock: PeerClock,
+        schedule: ScheduleTable,
+        ask_time: Callable[[], Awaitable[None]],
     ) -> None:
-        """`shop` names the shop in calls; `report` takes events; `now` is the best clock at hand, in Unix seconds."""
+        """`shop` names the shop in calls; `report` takes events; `clock` is the cloud's, which `ask_time` asks."""
         self.table = table
         self.snapshots = ProductSnapshots(table.pack_wanted)
         """Of the products, for callers who read them in pages."""
         self._outbox = outbox
         self._shop = shop
         self._report = report
-        self._now = now
+        self._now = clock.now
+        self.schedule = PriceSchedule(schedule, clock, ask_time=ask_time, drop=self._drop, report=report)
+        """The prices for a time."""
+        self.schedule.on_change = self.resume
         self.reading = asyncio.Lock()
         """Held while a list is read: it may be large, so there is one at a time."""
         self._taking = asyncio.Lock()
@@ -75,45 +84,72 @@ class ProductMirror:
         """Those of them that have ended, or may have, and whose products are to be settled."""
         self._work = asyncio.Event()
         self._supervisor = supervisor
-        self._service: Service | None = None
+        self._services: list[Service] = []
         outbox.on_ended = self._note_ended
 
     async def open(self) -> None:
         """Take up the products as the last run left them. Raises `StateError`."""
         await self.table.adopt()
+        await self.schedule.take_back()
 
     def start(self) -> None:
         """Bring products into effect from now on."""
         self._work.set()
-        self._service = self._supervisor.start_service(
-            "product mirror", self._run, max_turn_s=600, max_delay_s=MAX_RETRY_DELAY_S
-        )
+        start = partial(self._supervisor.start_service, max_turn_s=600, max_delay_s=MAX_RETRY_DELAY_S)
+        self._services = [start("product mirror", self._run), start("price schedule", self.schedule.run)]
 
     async def close(self) -> None:
         """Stop. What is not in effect yet is taken up at the next start."""
-        if self._service is not None:
-            await self._service.stop()
+        for service in self._services:
+            await service.stop()
 
-    async def check(self, products: Sequence[Fields], kind: ListKind) -> ListDifference:
-        """Return what a list would change."""
+    async def split_times(self, products: Sequence[Product], rows: Sequence[int], zone: tzinfo | None) -> TimedList:
+        """Take the prices for a time out of a list that was read.
+
+        A selling price that ends is a fault where the product has none to come back to: it would be free.
+        """
+        split = await asyncio.to_thread(split_times, products, rows, zone)
+        ending = {one.product_id for one in split.prices if one.ends_at is not None and "price" in one.prices}
+        if not ending:
+            return split
         known = await self.table.load_wanted()
-        return await asyncio.to_thread(compare, products, known, kind)
+        return await asyncio.to_thread(refuse_unpriced, split, products, rows, known, ending)
+
+    async def check(
+        self, products: Sequence[Fields], kind: ListKind, *, timed: Sequence[TimedPrice] = ()
+    ) -> ListDifference:
+        """Return what a list would change at once; `timed` are the prices that it has for a time."""
+        known = await self.table.load_wanted()
+        return await asyncio.to_thread(compare, products, known, kind, {one.product_id: one.prices for one in timed})
 
     async def take(
-        self, products: Sequence[Fields], kind: ListKind, *, source: str, confirmed: bool, bad_rows: int = 0
+        self,
+        products: Sequence[Fields],
+        kind: ListKind,
+        *,
+        source: str,
+        confirmed: bool,
+        bad_rows: int = 0,
+        timed: Sequence[TimedPrice] = (),
     ) -> ListDifference:
-        """Store a list, and bring it into effect soon.
+        """Store a list, and bring it into effect soon, its prices for a time when that has come.
 
         Raises `Conflict` if it would delete many products or change prices by much and nobody has confirmed that, or
         if the settings name no shop, and `StateError`: then nothing of it is taken.
         """
         self.require_shop()
         async with self._taking:
-            difference = await self.check(products, kind)
+            difference = await self.check(products, kind, timed=timed)
             if not confirmed:
                 difference.check()
             mentioned = [str(fields["id"]) for fields in products]
-            await self.table.store_list(difference.changed, mentioned, source=source, now=int(self._now()))
+            turn = await self.table.store_list(
+                difference.changed, mentioned, source=source, now=int(self._now()), timed=timed,
+                apply_at=self.schedule.now,
+            )  # fmt: skip
+        if turn is not None:
+            await self.schedule.note(turn)
+        self.schedule.wake()
         self._work.set()
         self._report(
             ProductListTaken(
@@ -137,6 +173,10 @@ class ProductMirror:
     def resume(self) -> None:
         """Look again for products that are not as they are wanted."""
         self._work.set()
+
+    async def _drop(self, items: Sequence[int]) -> None:
+        if items:
+            await self._outbox.remove(items)
 
     def _note_ended(self, sequences: Sequence[int]) -> None:
         if ended := self._items.intersection(sequences):  # most items are orders
@@ -174,8 +214,8 @@ class ProductMirror:
     async def _settle(self, products: Sequence[StoredProduct]) -> None:
         """Store what became of the changes of some products, as far as that is known.
 
-        A change whose item is not there is handed over again: whether the cloud has taken it is not known, and it does
-        no harm twice.
+        A change whose item is not there is handed over again, with the newest values: whether the cloud has taken it is
+        not known, and it does no harm twice.
         """
         numbers = [product.item for product in products if product.item is not None]
         self._items.update(numbers)
@@ -197,7 +237,9 @@ class ProductMirror:
                 self._items.discard(product.item)
             elif one.state == "refused" and product.state != "refused":
                 self._report(ProductRefused(product_id=product.product_id, name=product.name, reason=one.problem))
-        await self._submit_all([(one, one.change) for one in lost if one.change is not None])
+        again = [(one, renew_change(one.wanted, one.confirmed, one.change)) for one in lost if one.change is not None]
+        await self.table.store_sent({one.number: change for one, change in again})
+        await self._submit_all(again)
 
     async def _hand_over(self, products: Sequence[StoredProduct]) -> None:
         """Hand over the changes of some products to the outbox. What needs none is settled."""

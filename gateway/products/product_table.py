@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from gateway.products.changes import ChangeKind, Fields, ProductChange, read_fields, write_fields
+from gateway.products.schedule_table import ScheduleTurn, TimedPrice, apply_entries, store_entries
 from gateway.products.snapshots import BLOCK, PackedProducts, pack_products
 from gateway.protocol import json_text
 from gateway.storage.database import Database
@@ -125,12 +126,13 @@ class ProductTable:
         )
 
     async def load_wanted(self) -> dict[str, str]:
-        """Return what is wanted of all products that shall be at the cloud, as JSON by their numbers."""
+        """Return what the lists say of all products that shall be at the cloud, as JSON by their numbers."""
         account = self._account()
 
         def work(connection: sqlite3.Connection) -> dict[str, str]:
             rows = connection.execute(
-                "SELECT product_id, wanted FROM product WHERE account = ? AND wanted IS NOT NULL", (account,)
+                "SELECT product_id, coalesce(base, wanted) FROM product WHERE account = ? AND wanted IS NOT NULL",
+                (account,),
             )
             return {row[0]: row[1] for row in rows}
 
@@ -164,19 +166,29 @@ class ProductTable:
         return await self._database.inspect(work)
 
     async def store_list(
-        self, changed: Sequence[WantedProduct], mentioned: Iterable[str], *, source: str, now: int
-    ) -> None:
-        """Store what a list changes, as one transaction. Refused products that it mentions are tried again."""
+        self,
+        changed: Sequence[WantedProduct],
+        mentioned: Iterable[str],
+        *,
+        source: str,
+        now: int,
+        timed: Sequence[TimedPrice] = (),
+        apply_at: int | None = None,
+    ) -> ScheduleTurn | None:
+        """Store what a list changes, as one transaction. Refused products that it mentions are tried again.
+
+        `apply_at` is the time at which prices for a time are in force or not, where that is known.
+        """
         account = self._account()
         rows = [(account, one.product_id, one.name, one.wanted, now, source) for one in changed]
         listed = json.dumps(list(mentioned))
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> ScheduleTurn | None:
             connection.executemany(
                 "INSERT INTO product "
                 "(account, product_id, name, state, wanted, revision, problem, changed_at, source) "
                 "VALUES (?, ?, ?, 'open', ?, 1, '', ?, ?) ON CONFLICT (account, product_id) DO UPDATE SET "
-                "name = excluded.name, wanted = excluded.wanted, revision = revision + 1, "
+                "name = excluded.name, wanted = excluded.wanted, base = NULL, revision = revision + 1, "
                 "changed_at = excluded.changed_at, source = excluded.source, "
                 "state = iif(state = 'sent', 'sent', 'open')",
                 rows,
@@ -186,8 +198,12 @@ class ProductTable:
                 "AND product_id IN (SELECT value FROM json_each(?))",
                 (account, listed),
             )
+            store_entries(connection, account, timed, source=source, now=now)
+            gone = [(account, one.product_id) for one in changed if one.wanted is None]
+            connection.executemany("DELETE FROM product_timed_price WHERE account = ? AND product_id = ?", gone)
+            return None if apply_at is None else apply_entries(connection, account, apply_at)
 
-        await self._database.transact(work)
+        return await self._database.transact(work)
 
     async def find(self, states: Sequence[ProductState], limit: int, *, after: int = 0) -> list[StoredProduct]:
         """Return products in one of these states (not `settled`), in the order of their numbers."""

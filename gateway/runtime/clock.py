@@ -17,6 +17,8 @@ class PeerClock:
         """Take the system's clock, in seconds of the Unix epoch."""
         self._system_clock = system_clock
         self._ahead_of_monotonic_s: float | None = None
+        self.on_set: Callable[[], None] = lambda: None
+        """Called when this peer has told the time, or another one than before."""
 
     @property
     def known(self) -> bool:
@@ -54,3 +56,4 @@ class PeerClock:
     def set(self, unix_s: float) -> None:
         """Take `unix_s` as the peer's present time."""
         self._ahead_of_monotonic_s = unix_s - time.monotonic()
+        self.on_set()

@@ -39,6 +39,7 @@ MEMBERS = {
     "price.changed": [],
     "products.differ": ["missing", "foreign", "different", "mended"],
     "products.list_taken": ["list_source", "created", "updated", "deleted", "unchanged", "bad_rows"],
+    "products.prices_expired": ["products", "product_id", "name"],
     "products.refused": ["product_id", "name", "reason"],
     "receipt.image": [],
     "receipt.parsed": [],

@@ -107,3 +107,27 @@ async def test_products_are_searched_and_paged(installer: Rest) -> None:  # noqa
 async def test_only_who_may_change_the_whole_list_does(pos: Rest) -> None:  # noqa: F811
     assert (await put_csv(pos, CSV)).status == 403
     assert (await pos("GET", "/api/v1/products/none")).status == 404
+
+
+async def test_prices_for_a_time_are_shown_and_deleted(gateway: Gateway, pos: Rest, installer: Rest) -> None:  # noqa: F811
+    times = {"valid_from": "2031-12-01T08:00+08:00", "valid_until": "2031-12-31T20:00+08:00"}
+    cola = {"id": "0001", "name": "可乐", "price": "3.20", "promote_price": "2.50", **times}
+    new = {"id": "0002", "name": "雪碧", "price": "2.90", **times}
+    local = {"id": "0003", "name": "茶", "price": "1", "promote_price": "0.50", "valid_until": "2031-12-31"}
+    report = (await installer("PUT", "/api/v1/products", {"products": [cola, new, local]})).body
+    assert (report["created"], report["timed_prices"], report["bad_rows"]) == (1, 1, 2)
+    assert [(one["row"], one["field"]) for one in report["faults"]] == [(2, "valid_until"), (3, "valid_until")]
+    shown = (await pos("GET", "/api/v1/products/0001")).body
+    assert (shown["wanted"], shown["timed_prices"][0]["state"]) == (
+        {"id": "0001", "name": "可乐", "price": 3.2},
+        "waiting",
+    )
+    [timed] = shown["timed_prices"]
+    assert (timed["valid_from"], timed["valid_until"]) == ("2031-12-01T00:00:00Z", "2031-12-31T12:00:00Z")
+    assert timed["prices"] == {"promote_price": "2.50"}
+    path = f"/api/v1/products/0001/timed-prices/{timed['number']}"
+    assert (await pos("DELETE", path)).status == 204
+    assert (await pos("DELETE", path)).status == 404
+    assert (await pos("GET", "/api/v1/products/0001")).body["timed_prices"] == []
+    changed = await pos("PATCH", "/api/v1/products", {"products": [{"id": "0001", "price": "3.00", **times}]})
+    assert (changed.body["timed_prices"], changed.body["bad_rows"]) == (1, 0), "it has a price to come back to"

@@ -65,4 +65,5 @@ INSERT INTO product (number, account, product_id, name, state, wanted, revision,
     VALUES (1, 1, '0007', 'Cola 可乐', 'sent', '{"id":"0007","name":"Cola 可乐","price":3.50}', 2, '{"id":"0007","name":"Cola","price":3.00}',
     '{"update":{"id":"0007","name":"Cola 可乐","price":3.50}}', 11, '', 1763900011, 1763850000, 'till');
 INSERT INTO product_price (number, product, field, value, time) VALUES (1, 1, 'price', '3.00', 1763850000);
+INSERT INTO product_timed_price (number, account, product_id, prices, begins_at, ends_at, source, created_at) VALUES (1, 1, '7', '{"price":2.50}', 1763850000, 1763950000, 'till', 1763840000);
 INSERT INTO product_mapping (source, mapping, used_at) VALUES ('till', '{"columns":{"Art.-Nr.":"id"}}', 1763850000);

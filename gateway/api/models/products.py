@@ -1,6 +1,6 @@
 """Responses about products and their lists."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypeAliasType
@@ -20,6 +20,21 @@ class ProductPriceDocument(Document):
         description="The price, as a decimal number; null if it has none from then on.", examples=["3.20"]
     )
     time: Time = Field(description="When the cloud took it.")
+
+
+class TimedPriceDocument(Document):
+    """Prices of a product for a time. Where several are in force, the newest win."""
+
+    number: str = Field(description="By which it is deleted; the newer, the higher.", examples=["17"])
+    prices: dict[str, str] = Field(
+        description="The prices, as decimal numbers, by field.", examples=[{"promote_price": "2.50"}]
+    )
+    valid_from: Time | None = Field(description="From when on; null for at once.")
+    valid_until: Time | None = Field(description="Until when; null if they never end.")
+    state: Literal["waiting", "to_come", "in_force"] = Field(
+        description="`waiting` until the cloud has told the time since the start, then `to_come` or `in_force`."
+    )
+    source: str = Field(description="The source of the list that has them; empty if it was not named.")
 
 
 class ProductDocument(Document):
@@ -47,6 +62,9 @@ class ProductDocument(Document):
     source: str = Field(description="The source of the list that changed it last; empty if it was not named.")
     prices: list[ProductPriceDocument] | None = Field(
         default=None, description="Its prices as they came into effect, newest first; only for a single product."
+    )
+    timed_prices: list[TimedPriceDocument] | None = Field(
+        default=None, description="Its prices for a time, oldest first; only for a single product."
     )
 
 
@@ -104,6 +122,7 @@ class ProductListReportDocument(Document):
     first_deleted: list[str] = Field(description="The first 100 that are deleted.")
     large_price_changes: int = Field(description="How many prices change by more than half.")
     first_large_price_changes: list[LargePriceChangeDocument] = Field(description="The first 100 of them.")
+    timed_prices: int = Field(description="How many products have prices for a time.")
     bad_rows: int = Field(description="How many rows were not taken.")
     faults: list[RowFaultDocument] = Field(description="What is wrong with them, the first 1000.")
     notices: list[str] = Field(description="How the list was read, and what was left out, for people.")

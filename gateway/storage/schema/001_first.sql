@@ -184,6 +184,7 @@ CREATE TABLE product (
     state TEXT NOT NULL CHECK (state IN ('settled', 'open', 'sent', 'refused')),
     wanted TEXT,                       -- JSON of all fields; NULL: it shall not be at the cloud
     revision INTEGER NOT NULL,         -- how often lists have changed it
+    base TEXT,                         -- JSON of what the lists say, where prices for a time are in force instead
     confirmed TEXT,                    -- JSON of what the cloud has taken; NULL: it does not have it
     change TEXT,                       -- JSON of the last change that was handed over
     item INTEGER,                      -- number of the outbox item that carries the change
@@ -193,6 +194,7 @@ CREATE TABLE product (
     source TEXT NOT NULL               -- of the list that changed it last
 ) STRICT;
 CREATE UNIQUE INDEX product_key ON product (account, product_id);
+CREATE INDEX product_timed ON product (account) WHERE base IS NOT NULL;
 CREATE INDEX product_open ON product (account, state, number) WHERE state <> 'settled';
 
 -- Prices as they came into effect at the cloud.
@@ -204,6 +206,19 @@ CREATE TABLE product_price (
     time INTEGER NOT NULL              -- Unix seconds
 ) STRICT;
 CREATE INDEX product_price_product ON product_price (product, number);
+
+-- Prices for a time. Where several are in force, those with the highest number win.
+CREATE TABLE product_timed_price (
+    number INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    product_id TEXT NOT NULL,
+    prices TEXT NOT NULL,              -- JSON of decimals by field
+    begins_at INTEGER NOT NULL,        -- Unix seconds; 0: at once
+    ends_at INTEGER,                   -- Unix seconds; NULL: it never ends
+    source TEXT NOT NULL,              -- of the list that has them
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX product_timed_price_product ON product_timed_price (account, product_id);
 
 -- How the columns of a source's lists are read.
 CREATE TABLE product_mapping (
