@@ -111,7 +111,14 @@ def _make_empty(name: str, wanted: Fields) -> Any:
 def read_fields(text: str) -> dict[str, Any] | None:
     """Return stored fields; whole prices are `Decimal` too. None if they are damaged: then nothing is known."""
     try:
-        fields: dict[str, Any] = json_text.loads(text)
+        return restore_prices(json_text.loads(text))
+    except ValueError:
+        return None
+
+
+def restore_prices(fields: dict[str, Any]) -> dict[str, Any] | None:
+    """Make the prices of stored fields `Decimal` again. None if the fields are damaged."""
+    try:
         fields.update({name: Decimal(fields[name]) for name in PRICE_FIELDS if name in fields})
         return fields if fields["id"] else None
     except (ValueError, ArithmeticError, TypeError, AttributeError, KeyError):

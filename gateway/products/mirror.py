@@ -31,7 +31,7 @@ from gateway.protocol.event_type import EventType
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Service, Supervisor
 
-CHUNK: Final = 200
+CHUNK: Final = 500
 """How many products are handed over, or settled, at a time: others write in between."""
 MAX_RETRY_DELAY_S: Final = 30.0
 """How long to wait at most after the outbox, or the disk, has no room."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
-from gateway.products.changes import ChangeKind, Fields, ProductChange, read_fields, write_fields
+from gateway.products.changes import ChangeKind, Fields, ProductChange, read_fields, restore_prices, write_fields
 from gateway.products.schedule_table import ScheduleTurn, TimedPrice, apply_entries, store_entries
 from gateway.products.snapshots import BLOCK, PackedProducts, pack_products
 from gateway.protocol import json_text
@@ -207,26 +207,23 @@ class ProductTable:
 
     async def find(self, states: Sequence[ProductState], limit: int, *, after: int = 0) -> list[StoredProduct]:
         """Return products in one of these states (not `settled`), in the order of their numbers."""
-        rows = await self._inspect(
-            f"{_COLUMNS} WHERE account = ? AND state <> 'settled' "  # noqa: S608
-            "AND state IN (SELECT value FROM json_each(?)) AND number > ? ORDER BY number LIMIT ?",
+        return await self._load(
+            "account = ? AND state <> 'settled' AND state IN (SELECT value FROM json_each(?)) AND number > ? "
+            "ORDER BY number LIMIT ?",
             (self._account(), json.dumps(list(states)), after, limit),
         )
-        return [_read_product(row) for row in rows]
 
     async def find_by_items(self, items: Sequence[int]) -> list[StoredProduct]:
         """Return the products whose changes these outbox items carry."""
-        rows = await self._inspect(
-            f"{_COLUMNS} WHERE account = ? AND state <> 'settled' "  # noqa: S608
-            "AND item IN (SELECT value FROM json_each(?))",
+        return await self._load(
+            "account = ? AND state <> 'settled' AND item IN (SELECT value FROM json_each(?))",
             (self._account(), json.dumps(list(items))),
         )
-        return [_read_product(row) for row in rows]
 
     async def get(self, product_id: str) -> StoredProduct | None:
         """Return one product; None if there is none."""
-        rows = await self._inspect(f"{_COLUMNS} WHERE account = ? AND product_id = ?", (self._account(), product_id))
-        return _read_product(rows[0]) if rows else None
+        products = await self._load("account = ? AND product_id = ?", (self._account(), product_id))
+        return products[0] if products else None
 
     async def search(
         self, words: str, *, states: Sequence[ProductState] = (), after: int = 0, limit: int = 50
@@ -244,11 +241,9 @@ class ProductTable:
         if states:
             conditions.append("state IN (SELECT value FROM json_each(?))")
             values.append(json.dumps(list(states)))
-        rows = await self._inspect(
-            f"{_COLUMNS} WHERE {' AND '.join(conditions)} ORDER BY number LIMIT ?", (*values, limit + 1)
-        )
-        products = [_read_product(row) for row in rows[:limit]]
-        return products, products[-1].number if len(rows) > limit else None
+        found = await self._load(f"{' AND '.join(conditions)} ORDER BY number LIMIT ?", (*values, limit + 1))
+        products = found[:limit]
+        return products, products[-1].number if len(found) > limit else None
 
     async def count(self) -> dict[ProductState, int]:
         """Return how many products are in each state."""
@@ -333,6 +328,15 @@ class ProductTable:
             for row in rows
         ]
 
+    async def _load(self, condition: str, parameters: Sequence[Any]) -> list[StoredProduct]:
+        """Return the products that meet a condition. They are read in the database's thread: that takes its time."""
+        query = f"{_COLUMNS} WHERE {condition}"
+
+        def work(connection: sqlite3.Connection) -> list[StoredProduct]:
+            return [_read_product(row) for row in connection.execute(query, parameters)]
+
+        return await self._database.inspect(work)
+
     async def _inspect(self, sql: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
         return await self._database.inspect(lambda connection: connection.execute(sql, parameters).fetchall())
 
@@ -369,7 +373,7 @@ def _read_change(text: str | None) -> ProductChange | None:
     """Return a stored change; None if it is damaged."""
     try:
         [(kind, fields)] = json_text.loads(text or "").items()
-        return ProductChange(_KINDS[kind], _read(json_text.dumps(fields)) or {})
+        return ProductChange(_KINDS[kind], restore_prices(fields) or {})
     except (ValueError, AttributeError, KeyError):
         return None
 
