@@ -135,6 +135,16 @@ def message(template: str, /, **values: object) -> Message:
     return Message(template, values)
 
 
+def count_message(one: str, other: str, /, count: int, **values: object) -> Message:
+    """Return a text with a number, `{count}`: for one thing, or for another number of them.
+
+    Both templates are literals. Catalogues have them as the singular and the plural of one text.
+    """
+    made = Message(one if count == 1 else other, {"count": count, **values})
+    made.template = one
+    return made
+
+
 def _describe_foreign_error(error: BaseException) -> str:
     # Of modules that may not be loaded, exceptions are told by their attributes: aiohttp, ssl, json, codecs.
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
@@ -235,7 +245,7 @@ def translate(text: str, language: Language) -> str:
     values = {
         name: translate(value, language) if isinstance(value, Message) else value for name, value in text.values.items()
     }
-    return catalogue.gettext(text.template).format_map(values)
+    return catalogue.gettext(text.template).format_map(values)  # of texts with a plural it finds the first form
 
 
 _SYSTEM_ERRORS: Final = {

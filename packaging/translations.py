@@ -27,7 +27,7 @@ from gateway.protocol.parameters import Parameter
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDER: Final = Path("locale/zh/LC_MESSAGES")
-PYTHON_KEYWORDS: Final[dict[str, Any]] = {"message": None, "template": None}
+PYTHON_KEYWORDS: Final[dict[str, Any]] = {"message": None, "template": None, "count_message": (1, 2)}
 TEMPLATE_KEYWORDS: Final[dict[str, Any]] = {"_": None, "gettext": None, "ngettext": (1, 2)}
 TEMPLATE_OPTIONS: Final = {"silent": "false", "trimmed": "true", "newstyle_gettext": "true"}
 """As the console sets up Jinja: white space around the lines of a text does not count."""

@@ -43,7 +43,7 @@ from firmware_tools.size import parse_size, round_card_size
 )
 @with_force_firmware
 @with_max_size
-@click.argument("list_file", metavar="CSV", type=click.Path(path_type=Path))
+@click.argument("list_file", metavar="LIST", type=click.Path(path_type=Path))
 @with_console
 def batch(
     console: Console,

@@ -1,13 +1,14 @@
 """Commands for a whole shop: its site plan and the run of it."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from firmware_tools.command_language import localize
-from firmware_tools.language import message
+from firmware_tools.language import Message, count_message, join, message
 from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, with_api
 from gateway.cli.demonstration import demonstrate
@@ -17,6 +18,18 @@ from gateway.cli.page_file import write_page
 
 _PLAN_PATH: Final = "site-plan"
 _POLL_INTERVAL_S: Final = 0.5
+_MAX_SILENCE_S: Final = 10.0
+"""After how long without a line a run says what is under way."""
+_WORDS: Final[dict[str, Message]] = {
+    str(word): word
+    for word in (
+        message("find"), message("wifi"), message("activate"), message("name"), message("settings"), message("cloud"),
+        message("subscribe"), message("picture"), message("event"),
+        message("pending"), message("running"), message("waiting"), message("done"), message("skipped"),
+        message("warning"), message("failed"),
+    )
+}  # fmt: skip
+"""What steps and their states are called."""
 _COLUMNS: Final = {
     message("ROW"): "row",
     message("SN"): "sn",
@@ -93,10 +106,12 @@ async def run(context: CommandContext, api: ApiClient, plan: Path, dry_run: bool
     if document["state"] != "done":
         counts = document["counts"]
         fail(
-            message(
+            count_message(
+                "{count} of {all} cameras is not done: what to do is above; then `sunmi-gateway shop run {plan} "
+                "--only failed`",
                 "{count} of {all} cameras are not done: what to do is above; then `sunmi-gateway shop run {plan} "
                 "--only failed`",
-                count=sum(counts.values()) - counts["done"],
+                sum(counts.values()) - counts["done"],
                 all=sum(counts.values()),
                 plan=plan,
             )
@@ -141,6 +156,9 @@ async def sheet(context: CommandContext, api: ApiClient, file: Path | None, veri
         context.emit(await api.get(path), _print_sheet)
     if file is not None:
         await write_page(context, api, path, file)
+        if (verify or pictures) and not context.json:
+            # The page says it, too, and nobody need open it where nothing has changed.
+            _print_changes(await api.get(f"{_PLAN_PATH}/sheet?verify=true"))
 
 
 async def _send(context: CommandContext, api: ApiClient, method: str, path: str, plan: Path) -> dict[str, Any]:
@@ -160,18 +178,35 @@ async def _send(context: CommandContext, api: ApiClient, method: str, path: str,
             place, reason = one["parameter"], one["reason"]
             # Of a row the reason says the line; the index in the list is for programs.
             print_line(reason if place.startswith(("cameras", "defaults", "list")) else f"{place}: {reason}")
-        fail(message("{plan}: {count} faults; nothing was sent to a camera", plan=plan, count=len(faults)))
+        fail(
+            count_message(
+                "{plan}: {count} fault; nothing was sent to a camera",
+                "{plan}: {count} faults; nothing was sent to a camera",
+                len(faults),
+                plan=plan,
+            )
+        )
     return document
 
 
 async def _confirm(context: CommandContext, erases: int, given: bool) -> None:
-    question = message("{count} cameras are activated, which deletes their face groups. Go on?", count=erases)
+    question = count_message(
+        "{count} camera is activated, which deletes its face groups. Go on?",
+        "{count} cameras are activated, which deletes their face groups. Go on?",
+        erases,
+    )
     if given:
         return
     if not context.can_prompt:
-        fail(message("{count} cameras would lose their face groups: give --yes if that is right", count=erases))
+        fail(message("{loss}: give --yes if that is right", loss=_describe_loss(erases)))
     if not await context.confirm(question):
-        fail(message("nothing was sent: {count} cameras would lose their face groups", count=erases))
+        fail(message("nothing was sent: {loss}", loss=_describe_loss(erases)))
+
+
+def _describe_loss(erases: int) -> str:
+    return count_message(
+        "{count} camera would lose its face groups", "{count} cameras would lose their face groups", erases
+    )
 
 
 async def _confirm_offline(context: CommandContext, effect: str, given: bool) -> bool:
@@ -185,22 +220,46 @@ async def _follow(api: ApiClient, wanted: dict[str, Any]) -> dict[str, Any]:
     """Start the run, tell how far it is, and return the plan when it has ended."""
     document: dict[str, Any] = await api.post(f"{_PLAN_PATH}/run", wanted)
     printed: set[tuple[str, str, str]] = set()
+    clock = asyncio.get_running_loop()
+    print_message(message("looking for the cameras on the network …"))
+    silent_since = clock.time()
     while True:
+        known = len(printed)
         for camera in document["cameras"]:
             _print_progress(camera, printed)
         if document["state"] != "running":
             return document
+        if len(printed) > known:
+            silent_since = clock.time()
+        elif clock.time() - silent_since >= _MAX_SILENCE_S:
+            print_message(describe_work(document))
+            silent_since = clock.time()
         await asyncio.sleep(_POLL_INTERVAL_S)
         document = await api.get(_PLAN_PATH)
+
+
+def describe_work(document: dict[str, Any]) -> str:
+    """Say what is under way, so that nobody takes the silence for the end."""
+    steps = Counter(
+        step["name"] for camera in document["cameras"] for step in camera["steps"] if step["state"] == "running"
+    )
+    names = [message("{step} ({count})", step=_WORDS[name], count=count) for name, count in steps.items()]
+    return message(
+        "{done} of {all} cameras are done; under way: {steps}",
+        done=document["counts"]["done"],
+        all=len(document["cameras"]),
+        steps=join(", ", names) if names else message("looking for cameras"),
+    )
 
 
 def _print_progress(camera: dict[str, Any], printed: set[tuple[str, str, str]]) -> None:
     label = camera["sn"] or camera["mac"]
     for step in camera["steps"]:
-        line = label, step["name"], f"{step['state']} {step['detail']}".strip()
+        name, state = localize(_WORDS[step["name"]]), localize(_WORDS[step["state"]])
+        line = label, name, f"{state} {step['detail']}".strip()
         if step["state"] not in ("pending", "running") and line not in printed:
             printed.add(line)
-            print_message(f"{label} {step['name']:<10} {line[2]}")
+            print_message(f"{label} {name:<10} {line[2]}")
             if step["advice"]:
                 print_message(f"{label} {'':<10} → {step['advice']}")
 
@@ -208,9 +267,10 @@ def _print_progress(camera: dict[str, Any], printed: set[tuple[str, str, str]]) 
 def _print_check(document: dict[str, Any]) -> None:
     _print_notes(document)
     print_line(
-        message(
-            "{count} cameras, no faults; {erases} would be activated, which deletes their face groups",
-            count=len(document["cameras"]),
+        count_message(
+            "{count} camera, no faults; {erases} would be activated, which deletes the face groups",
+            "{count} cameras, no faults; {erases} would be activated, which deletes the face groups",
+            len(document["cameras"]),
             erases=document["erases"],
         )
     )
@@ -224,24 +284,36 @@ def _print_notes(document: dict[str, Any]) -> None:
 
 
 def _print_sheet(document: dict[str, Any]) -> None:
-    rows = [{**camera, "needs_card": "!" if camera["needs_card"] else ""} for camera in document["cameras"]]
+    rows = [
+        {**camera, "state": localize(_WORDS[camera["state"]]), "needs_card": "!" if camera["needs_card"] else ""}
+        for camera in document["cameras"]
+    ]
     print_table(rows, _SHEET_COLUMNS)
     for group in document["firmware"]:
         if group["needs_card"]:
             print_line(
-                message(
+                count_message(
+                    "{count} camera {model} with firmware {version} needs a card",
                     "{count} cameras {model} with firmware {version} need a card",
-                    count=group["cameras"],
+                    group["cameras"],
                     model=group["model"] or "",
                     version=group["version"],
                 )
             )
     for camera in document["cameras"]:
         label = camera["sn"] or camera["mac"]
-        for change in camera["changes"] or ():
-            print_message(f"{label} {change['step']}: {change['detail']}")
         for task in camera["to_do"]:
             print_message(f"{label}: {task}")
+    _print_changes(document)
+
+
+def _print_changes(document: dict[str, Any]) -> None:
+    """Say what has changed since the run, if that was looked at."""
+    for camera in document["cameras"]:
+        label = camera["sn"] or camera["mac"]
+        for change in camera["changes"] or ():
+            step = localize(_WORDS.get(change["step"], change["step"]))
+            print_message(f"{label} {step}: {change['detail']}")
     if document["verified"] and not any(camera["changes"] for camera in document["cameras"]):
         print_line(message("nothing has changed since the run"))
 
@@ -250,8 +322,8 @@ def _print_dry_run(document: dict[str, Any]) -> None:
     for camera in document["cameras"]:
         print_line(camera["sn"] or camera["mac"])
         for action in camera["actions"]:
-            print_line(f"  {action['step']:<10} {action['text']}")
-    print_line(message("{count} cameras would lose their face groups", count=document["erases"]))
+            print_line(f"  {localize(_WORDS[action['step']]):<10} {action['text']}")
+    print_line(_describe_loss(document["erases"]))
     if document["hotspots"] is not None:
         print_line(message("hotspots: {detail}", detail=document["hotspots"]["detail"]))
 
@@ -261,10 +333,12 @@ def _print_status(document: dict[str, Any]) -> None:
     for camera in document["cameras"]:
         step = next((one for one in camera["steps"] if one["state"] in ("failed", "waiting", "running")), None)
         details = [one for one in (step["detail"], step["advice"]) if one] if step else []
-        rows.append({**camera, "step": step["name"] if step else "", "detail": " ".join(details)})
+        words = {"state": localize(_WORDS[camera["state"]]), "step": localize(_WORDS[step["name"]]) if step else ""}
+        rows.append({**camera, **words, "detail": " ".join(details)})
     print_table(rows, _COLUMNS)
     for camera in document["cameras"]:
         for step in camera["steps"]:
             if step["state"] == "warning":
                 label = camera["sn"] or camera["mac"]
-                print_message(f"{label} {step['name']}: {step['detail']} {step['advice']}".rstrip())
+                name = localize(_WORDS[step["name"]])
+                print_message(f"{label} {name}: {step['detail']} {step['advice']}".rstrip())

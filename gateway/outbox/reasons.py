@@ -16,7 +16,7 @@ UNKNOWN_ENDPOINT: Final = template("this version of the gateway knows no endpoin
 TOO_LARGE: Final = template("it has {size} bytes in a form, and one call holds at most {max_bytes}")
 FAILED: Final = template("the gateway failed to send it: {reason}")
 UNCLEAR: Final = template("the outcome is not known, look at the cloud before it is sent again: {reason}")
-_INFERRED: Final = template("{meaning} (inferred)")
+_INFERRED: Final = template("{meaning}, most likely")
 _LISTED: Final = template("{meaning} ({result_list})")
 _REFUSED: Final = template("the cloud refused {path} with code {code}: {meaning}")
 

@@ -164,11 +164,11 @@ class Endpoint:
         )
 
     def describe_code(self, code: int) -> Message:
-        """Return what a code means for this endpoint. An inferred meaning says so."""
+        """Return what a code means for this endpoint. An inferred meaning is most likely."""
         for known in self.return_codes:
             if known.code == code:
                 meaning = fill(escape(known.meaning))
-                return message("{meaning} (inferred)", meaning=meaning) if known.inferred else meaning
+                return message("{meaning}, most likely", meaning=meaning) if known.inferred else meaning
         return message("not documented for this endpoint")
 
     def encode(

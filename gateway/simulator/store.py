@@ -151,7 +151,9 @@ class SimulatedStore:
         for number, camera in enumerate(self.cameras, start=1):
             activation_number = self.activation_numbers.get(camera.sn, "")
             wifi = f"{WIFI_SSID},{WIFI_PASSWORD}"
-            rows.append(f"{camera.sn},{activation_number},Aisle {number},above aisle {number},120,{wifi}")
+            # As a formula, spreadsheets keep all its digits.
+            number_cell = f'="{activation_number}"' if activation_number else ""
+            rows.append(f"{camera.sn},{number_cell},Aisle {number},above aisle {number},120,{wifi}")
         return "\n".join(rows) + "\n"
 
     def _assign_address(self) -> str:

@@ -118,7 +118,7 @@ async def test_a_refusal_names_code_and_meaning(bench: Bench) -> None:
     with pytest.raises(VendorRefused, match="config/getName: code 7, not activated") as caught:
         await bench.cameras.call(camera.sn, call("config/getName"))
     assert (caught.value.vendor_code, caught.value.vendor_answer) == (7, {"code": 7})
-    assert "(inferred)" in caught.value.vendor_meaning
+    assert ", most likely" in caught.value.vendor_meaning
 
 
 async def test_unsigned_calls_die_after_activation(bench: Bench) -> None:

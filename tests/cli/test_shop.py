@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.shop import describe_work
 from gateway.simulator.store import SimulatedStore
 from tests.cli.conftest import Commands
 
@@ -43,11 +44,19 @@ async def test_faults_are_named_by_line_and_column(command: Commands, store: Sim
     assert not any(camera.requests for camera in store.cameras)
 
 
+async def test_words_are_those_of_the_language(command: Commands, running: str, plan: Path) -> None:
+    refused = await command("shop", "run", str(plan), "--no-input", LANG="zh_CN.UTF-8")
+    assert "1 台摄像机将失去人脸分组" in refused.errors
+    shown = await command("shop", "status", LANG="zh_CN.UTF-8")
+    assert "待处理" in shown.output
+    assert "pending" not in shown.output
+
+
 async def test_a_plan_is_run_after_one_confirmation(command: Commands, store: SimulatedStore, plan: Path) -> None:
     assert (await command("shop", "run", str(plan), "--dry-run")).status == 0
     assert (await command("shop", "status")).status == 1, "a dry run keeps no list"
     refused = await command("shop", "run", str(plan), "--no-input")
-    assert (refused.status, "1 cameras would lose their face groups" in refused.errors) == (1, True)
+    assert (refused.status, "1 camera would lose its face groups" in refused.errors) == (1, True)
     would = await command("shop", "run", str(plan), "--dry-run", "--json")
     assert (would.status, would.json["erases"], len(would.json["cameras"])) == (0, 1, 2)
     assert not any(camera.requests for camera in store.cameras)
@@ -75,6 +84,8 @@ async def test_a_camera_that_is_not_done_fails_the_command(
     (advice,) = [one["advice"] for one in done.json["cameras"][0]["steps"] if one["state"] == "failed"]
     assert f"→ {advice}" in done.errors, "what to do stands below the reason"
     assert "--only failed" in done.errors
+    assert "1 of 2 cameras is not done" in done.errors
+    assert "looking for the cameras on the network" in done.errors
     store.cameras[0].faults.clear()
     again = await command("shop", "run", str(plan), "--only", "failed")
     assert again.status == 0, again.errors
@@ -98,6 +109,8 @@ async def test_the_sheet_of_a_shop(
     store.cameras[0].state.config.name = "Somebody else's"
     changed = await command("shop", "sheet", "--verify")
     assert f'{store.cameras[0].sn} name: is "Somebody else\'s"' in changed.errors
+    in_file = await command("shop", "sheet", "--verify", str(tmp_path / "verified.html"))
+    assert f"{store.cameras[0].sn} name: is " in in_file.errors, "nobody need open the page"
     as_json = await command("shop", "sheet", "--verify", "--json")
     assert [one["step"] for one in as_json.json["cameras"][0]["changes"]] == ["name"]
     assert (await command("shop", "sheet", "--pictures")).status == 1, "the settings allow none"
@@ -135,3 +148,13 @@ async def test_a_demonstration_is_printed_step_by_step_and_exported(
     failed = await command("shop", "demonstrate", first.sn, "--json")
     assert (failed.status, failed.json["state"]) == (1, "failed")
     assert "3 of 8 steps are not ticked off" in failed.errors
+
+
+def test_a_run_says_what_is_under_way() -> None:
+    steps = [["done", "running"], ["running", "pending"], ["running", "pending"]]
+    cameras = [
+        {"steps": [{"name": name, "state": state} for name, state in zip(("find", "event"), states, strict=True)]}
+        for states in steps
+    ]
+    said = describe_work({"cameras": cameras, "counts": {"done": 0}})
+    assert said == "0 of 3 cameras are done; under way: event (1), find (2)"

@@ -214,5 +214,5 @@ def test_the_lens_is_slow(path: str, timeout_s: float | None) -> None:
 def test_a_number_means_something_else_elsewhere() -> None:
     assert CATALOGUE.get("cloud", "device/ap/getInfo").describe_code(5011) == "invalid model type"
     assert CATALOGUE.get("cloud", "media/live/start").describe_code(5011) == "error in communication with the device"
-    assert CATALOGUE.get("camera", "config/setZoom").describe_code(5) == "the signature is wrong (inferred)"
+    assert CATALOGUE.get("camera", "config/setZoom").describe_code(5) == "the signature is wrong, most likely"
     assert CATALOGUE.get("camera", "config/setZoom").describe_code(4711) == "not documented for this endpoint"

@@ -432,6 +432,6 @@ def test_a_meaning_says_whether_it_is_inferred() -> None:
     endpoint = declare(return_codes=(ReturnCode(0, "success"), ReturnCode(7, "not activated", True)))
     assert [endpoint.describe_code(code) for code in (0, 7, 8)] == [
         "success",
-        "not activated (inferred)",
+        "not activated, most likely",
         "not documented for this endpoint",
     ]
