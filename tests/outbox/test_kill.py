@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -88,6 +89,31 @@ async def test_kill_9_at_random_moments(
     found = judge(cloud, shift.acknowledged, gateway.deaths)
     report(f"{len(gateway.deaths)} kills: {shift.summary()}; {found}; empty {took_s:.1f} s after the last")
     found.check()
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["delivered-at-once", "cloud-away"])
+async def test_a_way_back_and_a_repeat_survive_a_death_after_each_step(
+    cloud: ObservedCloud, gateway: GatewayProcess, away: bool
+) -> None:
+    [token] = await gateway.tokens("till 1")
+    if away:
+        await cloud.fall()
+    answers = []
+    for kind in ("1", "4", "1", "1"):
+        await gateway.start()
+        order = {"order_no": "A", "order_type": int(kind), "received_amount": 1, "receipt_no": kind}
+        async with gateway.caller(token) as till:
+            wait = {"Prefer": "wait=0" if away else "wait=20"}
+            async with till.post("/api/v1/cloud/order/update", json={"order_list": [order]}, headers=wait) as answer:
+                answers.append((answer.status, "Idempotent-Replayed" in answer.headers))
+        await gateway.kill()
+    status = 202 if away else 200
+    assert answers == [(status, False)] * 3 + [(status, True)]
+    await gateway.start()
+    await cloud.rise()
+    await drained(gateway)
+    arrived = [version.number for delivery in cloud.deliveries for version in delivery.orders]
+    assert [number for number, _ in itertools.groupby(arrived)] == [1, 4, 1]
 
 
 async def test_power_cuts_at_random_moments(
