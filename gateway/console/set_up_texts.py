@@ -45,7 +45,9 @@ ADVICE: Final[dict[Reason, Message]] = {
         "cameras often see 2.4 GHz only. Choose another network, or say that it hides its name."
     ),
     "wep_not_supported": message("This Wi-Fi uses the old WEP, which cameras do not support. Choose another network."),
-    "wrong_wifi_password": message("The password of the Wi-Fi is most likely wrong. Type it once more."),
+    "wrong_wifi_password": message(
+        "The password of the Wi-Fi, or the name of one that hides it, is most likely wrong. Type it once more."
+    ),
     "wrong_activation_number": message(
         "The activation number is wrong for this camera. Compare it, and type it again."
     ),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from firmware_tools.language import describe_error, join, message
+from firmware_tools.language import Message, describe_error, join, message
 from gateway.cameras.cameras import AccessPointListUnsupported
 from gateway.cameras.provisioning.context import (
     RETRYABLE_ERRORS,
@@ -11,7 +11,7 @@ from gateway.cameras.provisioning.context import (
     loop_time,
     make_step_failure,
 )
-from gateway.cameras.provisioning.job import StepFailed, StepSkipped
+from gateway.cameras.provisioning.job import ProvisioningRequest, StepFailed, StepSkipped
 from gateway.cameras.wifi_networks import describe_networks, find_networks, uses_wep, uses_wpa
 from gateway.errors import CameraUntrusted, InvalidRequest, VendorRefused
 
@@ -162,13 +162,7 @@ async def wait_for_rejoin(context: ProvisioningContext) -> str:
             deadline = max(deadline, loop_time() + timeouts.rejoin_s)
             continue
         if in_hotspot and decided:
-            raise StepFailed(
-                "wrong_wifi_password",
-                message(
-                    "the camera did not join {ssid!r} and is back in hotspot mode: the password is most likely wrong",
-                    ssid=job.request.ssid,
-                ),
-            )
+            raise StepFailed("wrong_wifi_password", _describe_not_joined(job.request))
         moved = any(not device.hotspot and device.address != job.wifi_address for device in devices)
         if not in_hotspot and (moved or decided) and (devices or not job.via_hotspot) and await context.answers():
             if moved or job.via_hotspot:
@@ -239,4 +233,17 @@ def _hotspot_advice(context: ProvisioningContext) -> str:
         "green; else hold RESET for 5 s",
         sn=context.job.sn,
         name=name,
+    )
+
+
+def _describe_not_joined(request: ProvisioningRequest) -> Message:
+    if request.hidden:
+        return message(
+            "the camera did not join {ssid!r} and is back in hotspot mode: of a hidden network, its name or its "
+            "password is most likely wrong",
+            ssid=request.ssid,
+        )
+    return message(
+        "the camera did not join {ssid!r} and is back in hotspot mode: the password is most likely wrong",
+        ssid=request.ssid,
     )

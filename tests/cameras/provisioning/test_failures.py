@@ -350,6 +350,14 @@ async def test_a_hidden_network(lab: Lab) -> None:
     await lab.provisioning.cancel(SN)
 
 
+async def test_a_hidden_network_that_was_not_joined_may_have_another_name(lab: Lab) -> None:
+    lab.shorten(leave_s=0.5)
+    await lab.camera(rejoin_s=0.15)
+    await lab.scan()
+    job = await lab.fails(replace(WIFI, ssid="Not there", hidden=True), "rejoin", "wrong_wifi_password")
+    assert "a hidden network, its name or its password" in job.detail
+
+
 async def test_a_neighbour_of_the_same_name_with_wep_hinders_nothing(lab: Lab) -> None:
     await lab.camera(wifi_networks=(SimulatedAccessPoint(SSID, "WPA-PSK"), SimulatedAccessPoint(SSID, "WEP")))
     await lab.scan()
