@@ -16,7 +16,7 @@ from gateway.discovery.scan import ScanResult
 from gateway.errors import CameraUnreachable, GatewayError, NotFound
 from gateway.shop.failures import make_plan_failure
 from gateway.shop.plan import WifiNetwork
-from gateway.shop.plan_check import find_conflicts, find_planned
+from gateway.shop.plan_check import find_conflicts, find_other_owner, find_planned
 from gateway.shop.progress import CameraProgress, PlanStepFailed, StepOutcome
 from gateway.shop.steps import PlanStepName
 
@@ -147,7 +147,7 @@ class BringUp:
         try:
             if job is None or not job.is_active or job.reason == "interrupted":
                 await self._provisioning.start(sn, request)
-            job = await self._provisioning.wait_until_ended(sn)
+            job = await self._wait_until_ended(progress)
         except GatewayError as exc:
             raise make_plan_failure(exc) from exc
         finally:
@@ -157,6 +157,22 @@ class BringUp:
             step = next(name for name, parts in _PARTS.items() if job.step in parts)
             raise PlanStepFailed(job.reason or "internal", job.detail, step)
         self._check_activated(progress)
+
+    async def _wait_until_ended(self, progress: CameraProgress) -> ProvisioningJob:
+        """Wait for a camera's job to end.
+
+        Raises `PlanStepFailed` once the MAC address of its row proves to be another camera's: then a person would join
+        that one's hotspot again and again.
+        """
+        planned = progress.planned
+        while True:
+            try:
+                async with asyncio.timeout(self._timeouts.probe_s if planned.sn and planned.mac else None):
+                    return await self._provisioning.wait_until_ended(progress.sn)
+            except TimeoutError:
+                if not progress.get_step("find").ended and (reason := find_other_owner(planned, self._registry)):
+                    await self.cancel(progress)
+                    raise PlanStepFailed("wrong_serial_number", reason, "find") from None
 
     def _check_activated(self, progress: CameraProgress) -> None:
         record = self._registry.find(progress.sn)

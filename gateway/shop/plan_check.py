@@ -56,10 +56,8 @@ def find_conflicts(cameras: Sequence[PlannedCamera], registry: Registry) -> Iter
     for index, camera in enumerate(cameras):
         record = find_planned(camera, registry)
         if camera.sn and camera.mac:
-            owner = owners.get(camera.mac)
             known = record.mac if record is not None else ""
-            if owner is not None and owner.casefold() != camera.sn.casefold():
-                reason = message("the MAC address {mac} is that of the camera {sn}", mac=camera.mac, sn=owner)
+            if reason := _describe_owner(camera, owners.get(camera.mac)):
                 yield IdentityConflict(index, "mac", camera, reason)
             elif known and known != camera.mac:
                 reason = message("the camera {sn} has the MAC address {mac}", sn=camera.sn, mac=known)
@@ -69,6 +67,17 @@ def find_conflicts(cameras: Sequence[PlannedCamera], registry: Registry) -> Iter
             if first is not camera:
                 reason = message("is the camera {sn}, which row {row} has already", sn=record.sn, row=first.row)
                 yield IdentityConflict(index, "sn" if camera.sn else "mac", camera, reason)
+
+
+def find_other_owner(camera: PlannedCamera, registry: Registry) -> str:
+    """Return that the MAC address of a row is that of another camera; empty as long as nothing says so."""
+    return _describe_owner(camera, next((one.sn for one in registry.all() if one.mac == camera.mac), None))
+
+
+def _describe_owner(camera: PlannedCamera, owner: str | None) -> str:
+    if owner is None or owner.casefold() == camera.sn.casefold():
+        return ""
+    return message("the MAC address {mac} is that of the camera {sn}", mac=camera.mac, sn=owner)
 
 
 def _in_row(camera: PlannedCamera, reason: str) -> str:

@@ -20,6 +20,9 @@ from gateway.shop.steps import PLAN_STEP_NAMES, PlanStepName
 _UNREACHABLE: Final = ("not_reachable", "malformed_response", "certificate_changed", "wrong_serial_number")
 """Reasons after which there is no point in calling the camera for its other steps."""
 
+MAX_STEP_S: Final = 120.0
+"""How long a step that calls the camera or the cloud takes at most, whatever they answer and however slowly."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -100,7 +103,7 @@ class PlanRun:
             await self._bring_to_work(camera)
             await self._save(camera)
         async with self._slots:
-            is_reachable = await self._take(camera, self._steps.in_turn)
+            is_reachable = await self._take(camera, self._steps.in_turn, MAX_STEP_S)
         if is_reachable:
             await self._take(camera, self._steps.afterwards)
 
@@ -121,15 +124,28 @@ class PlanRun:
         # It may wait for a person for long, so it takes nobody's place.
         await self._bring_up.provision(camera, self._wifi)
 
-    async def _take(self, camera: CameraProgress, actions: Mapping[PlanStepName, StepAction]) -> bool:
+    async def _take(
+        self, camera: CameraProgress, actions: Mapping[PlanStepName, StepAction], max_s: float | None = None
+    ) -> bool:
         """Take steps that do not depend on each other. Return false if the camera cannot be reached any more."""
         for name, action in actions.items():
             if camera.get_step(name).ended:
                 continue
             camera.get_step(name).state = "running"
-            outcome = await take_step(partial(action, camera.sn, camera.planned), retry_s=self._retry_s)
+            outcome = await self._take_in_time(partial(action, camera.sn, camera.planned), max_s)
             self._end_step(camera, name, outcome)
             await self._save(camera)
             if isinstance(outcome, PlanStepFailed) and outcome.reason in _UNREACHABLE:
                 return False
         return True
+
+    async def _take_in_time(
+        self, take: Callable[[], Awaitable[StepOutcome]], max_s: float | None
+    ) -> StepOutcome | PlanStepFailed:
+        try:
+            async with asyncio.timeout(max_s) as limit:
+                return await take_step(take, retry_s=self._retry_s)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return PlanStepFailed("not_reachable", message("it has not ended within {seconds:.0f} s", seconds=max_s))

@@ -121,3 +121,14 @@ async def test_a_number_that_cannot_be_deleted_does_not_keep_the_gateway_from_st
     await site.gateway.shop.load()
     on_disk = b"".join(file.read_bytes() for file in (tmp_path / "state").glob("gateway.db*"))
     assert not any(number.encode() in on_disk for number in site.store.activation_numbers.values())
+
+
+async def test_a_camera_that_never_comes_to_an_end_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.shop.run.MAX_STEP_S", 2)
+    site.connect_all()
+    slow = site.store.cameras[0]
+    slow.faults.add("slow", path="config/getName", seconds=600, times=None)
+    await site.rest("PUT", PLAN, site.plan())
+    document = await site.run(confirm_erase=2)
+    assert [one["state"] for one in document["cameras"]] == ["failed", "done", "done"]
+    assert "it has not ended within 2 s" in failures(document)[0]

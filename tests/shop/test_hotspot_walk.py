@@ -168,6 +168,21 @@ async def test_a_camera_restarts_in_the_middle_of_its_visit(site: Site, monkeypa
         assert hotspots.joined.count(camera.sn) <= MAX_VISITS
 
 
+async def test_a_row_with_the_mac_address_of_another_sealed_camera_fails(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hide(site.store)
+    _, camera, other = site.store.cameras
+    hurry(site, SimulatedHotspots(site.store), monkeypatch)
+    monkeypatch.setattr(site.gateway.shop._bring_up, "_timeouts", replace(StepTimeouts(), probe_s=0.2))
+    plan = site.plan()
+    plan["cameras"] = [{**plan["cameras"][1], "mac": other.state.mac}]
+    assert (await site.rest("PUT", PLAN, plan)).status == 200, "nothing is known of the cameras yet"
+    document = await site.run(confirm_erase=1)
+    assert f"the MAC address {other.state.mac} is that of the camera {other.sn}" in failures(document)[0]
+    assert not any(one.state.activated or one.state.wifi for one in (camera, other))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_the_walk_takes_little_longer_than_the_joins(tmp_path: Path) -> None:
