@@ -319,6 +319,14 @@ def load_settings(path: Path | None, *, with_secret: bool = True) -> Settings:
     """
     try:
         text = path.read_text(encoding="utf-8") if path else ""
+    except PermissionError as exc:
+        raise SettingsError(
+            message(
+                "{path}: you may not read it: run this as the gateway's user; the Debian package's: "
+                "sudo -u sunmi-gateway sunmi-gateway …",
+                path=path,
+            )
+        ) from exc
     except OSError as exc:
         raise SettingsError(message("{path}: cannot be read: {reason}", path=path, reason=exc)) from exc
     except UnicodeDecodeError as exc:

@@ -1,5 +1,7 @@
 """Settings: the file, the environment over it, and errors that name file, key and reason."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,19 @@ def test_a_variable_of_the_wrong_kind_is_named(monkeypatch: pytest.MonkeyPatch) 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"gateway\.toml: cannot be read: No such file"):
         load_settings(tmp_path / "gateway.toml")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the users of Unix")
+def test_who_may_not_read_the_settings_learns_who_may(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.touch(mode=0)
+    user = os.geteuid()
+    os.seteuid(user or 65534)  # root may read everything
+    try:
+        with pytest.raises(SettingsError, match=r"gateway\.toml: you may not read it.* sudo -u sunmi-gateway"):
+            load_settings(file)
+    finally:
+        os.seteuid(user)
 
 
 def test_the_secret_can_be_in_a_file_of_its_own(tmp_path: Path) -> None:
