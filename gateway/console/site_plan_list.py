@@ -1,7 +1,7 @@
 """Handing over the list of a whole shop: as a file or as pasted rows, checked before anything is kept."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from gateway.console.site_plan_progress import DRY_RUN, find_plan
 from gateway.console.site_plan_texts import EXAMPLE_LISTS
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.shop.plan import MAX_CAMERAS, SitePlan
-from gateway.shop.plan_reader import read_list
+from gateway.shop.plan_reader import change_wifi, read_list
 
 MAX_SHOWN_FAULTS: Final = 100
 _WIFI_FIELDS: Final = ("ssid", "password", "hidden")
@@ -102,9 +102,12 @@ async def take_list(context: PageContext) -> web.StreamResponse:
 
 async def _read(context: PageContext, form: Form, text: str) -> SitePlan:
     data = form.files["file"].data if "file" in form.files else text.encode("utf-8", "replace")
+    settings, plan = context.gateway.settings.provisioning, find_plan(context)
+    if not data.strip() and plan is not None:
+        cameras = tuple(one.planned for one in context.gateway.shop.progress)  # without the numbers of those done
+        return change_wifi(replace(plan, cameras=cameras), _choose_wifi(context, form), settings)
     if not data.strip():
         raise InvalidRequest([FieldError("list", message("choose a file, or paste the rows of the list"))])
-    settings = context.gateway.settings.provisioning
     return await asyncio.to_thread(read_list, data, message("the list"), settings, _choose_wifi(context, form))
 
 

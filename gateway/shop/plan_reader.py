@@ -92,6 +92,12 @@ def read_list(
     return _Builder(is_list=True, headings=sheet.headings).build(cameras, defaults, settings, sheet.ignored)
 
 
+def change_wifi(plan: SitePlan, wifi: Mapping[str, str] | None, settings: ProvisioningSettings) -> SitePlan:
+    """Return a plan with another network and the same cameras. Raises `InvalidRequest`."""
+    rows = [PlanRow(0, "wifi", wifi)] if wifi else []
+    return _Builder(is_list=True, headings={}).change_wifi(plan, rows, settings)
+
+
 def read_document(document: Mapping[str, Any], settings: ProvisioningSettings) -> SitePlan:
     """Read a plan from a checked JSON body: `cameras`, `defaults` and `wifi`. Raises `InvalidRequest`."""
     cameras = [
@@ -163,6 +169,12 @@ class _Builder:
         if self._errors:
             raise InvalidRequest(self._errors)
         return SitePlan(cameras=tuple(cameras), wifi=wifi, ignored=ignored)
+
+    def change_wifi(self, plan: SitePlan, rows: Sequence[PlanRow], settings: ProvisioningSettings) -> SitePlan:
+        wifi = self._read_wifi(rows, settings)
+        if self._errors:
+            raise InvalidRequest(self._errors)
+        return replace(plan, wifi=wifi)
 
     def _fault(self, row: PlanRow, column: str, reason: str) -> None:
         """Note a fault: for programs by its path, and for people by row and column as they see them."""

@@ -16,6 +16,7 @@ from gateway.console.site_plan_run import estimate_minutes
 from gateway.console.site_plan_texts import EXAMPLE_LISTS
 from gateway.errors import FieldError
 from gateway.settings import ProvisioningSettings
+from gateway.shop.plan import WifiNetwork
 from gateway.shop.plan_reader import read_list
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 from tests.console.conftest import Console, open_browser_session
@@ -193,6 +194,25 @@ async def test_secrets_are_not_shown_again_and_two_hundred_cameras_fit(console: 
     assert console.gateway.shop.progress == []
     response, _ = await console.get("cameras/site-plan")
     assert response.headers["Location"] == "/console/cameras/site-plan/list"
+
+
+async def test_the_wifi_alone_is_corrected_without_the_list(console: Console) -> None:
+    await console.sign_in("installer")
+    csrf = await console.csrf()
+    rows = "sn,activation_number,name\nFM020A2300001,812345678901234567890123,Entrance\n"
+    await console.post("cameras/site-plan/list", csrf=csrf, rows=rows, ssid="Shop", password="a wrong password")
+    _, html = await console.get("cameras/site-plan/list")
+    assert "leave the list empty" in html
+    refused, html = await console.post("cameras/site-plan/list", csrf=csrf, rows="", ssid="Shop", password="short")
+    assert (refused.status, "8 to 64 characters" in html) == (400, True)
+    corrected, _ = await console.post(
+        "cameras/site-plan/list", csrf=csrf, rows=" ", ssid="Shop", password=" the right one"
+    )
+    assert corrected.status == 303
+    shop = console.gateway.shop
+    assert shop.plan.wifi == WifiNetwork(ssid="Shop", password=" the right one")
+    assert [one.planned.name for one in shop.progress] == ["Entrance"]
+    assert shop.progress[0].planned.activation_number == "812345678901234567890123"
 
 
 def make_workbook(rows: str) -> bytes:
