@@ -61,6 +61,11 @@ class BringUp:
         record = self._find_record(progress)
         return record is not None and bool(record.address) and not record.shares_address(record.address)
 
+    def may_need_hotspot(self, progress: CameraProgress) -> bool:
+        """Tell whether a camera may have to be looked for in its hotspot: it is not, or no longer, on this network."""
+        record = self._find_record(progress)
+        return record is None or not record.online or not self.is_on_lan(progress)
+
     def has_job(self, progress: CameraProgress) -> bool:
         """Tell whether a provisioning job of the camera is under way."""
         job = self._find_job(progress)
@@ -77,6 +82,9 @@ class BringUp:
         was_managed = record.managed
         try:
             activation = await self._probe(record)
+            if not self.is_on_lan(progress):
+                reason = message("the camera {sn} is not on this network any more: it is in its hotspot", sn=record.sn)
+                raise PlanStepFailed("not_reachable", reason)
             if activation == "other_owner":
                 reason = message("the camera {sn} is activated by another account", sn=record.sn)
                 raise PlanStepFailed("other_owner", reason, "activate")

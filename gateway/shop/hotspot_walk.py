@@ -66,6 +66,8 @@ class HotspotWalk:
         self._return_s = return_s
         self._visits: dict[str, int] = {}
         """How often each hotspot was joined, by the MAC address of its radio."""
+        self._seen: set[Hotspot] = set()
+        """The hotspots that were found so far."""
         self._left_at: dict[str, float] = {}
         """When the hotspot of a camera was left, by the label of the camera."""
 
@@ -74,12 +76,18 @@ class HotspotWalk:
         while pending := [one for one in cameras if self._may_need_hotspot(one)]:
             try:
                 found = await self._hotspots.scan() if any(map(self._needs_hotspot, pending)) else ()
+                self._seen.update(found)
                 for hotspot in found:
                     await self._visit(hotspot, pending)
             except HotspotsUnavailable as exc:
                 _log.warning("Hotspots of cameras cannot be joined; a person has to: %s", exc.detail)
                 return
             await asyncio.sleep(self._search_interval_s)
+
+    def has_seen(self, camera: CameraProgress) -> bool:
+        """Tell whether a hotspot was found that bears the digits of a camera's MAC address."""
+        mac = self._find_mac(camera)
+        return bool(mac) and any(hotspot.may_belong_to(mac) for hotspot in self._seen)
 
     def _may_need_hotspot(self, camera: CameraProgress) -> bool:
         """Tell whether a camera is not on the network yet."""

@@ -112,10 +112,15 @@ class PlanRun:
             await self._bring_up.identify(camera)
         self._bring_up.check_identity(camera, self._plan)
         if not self._bring_up.has_job(camera) and self._bring_up.is_on_lan(camera):
-            async with self._slots:
-                if not await self._bring_up.look(camera):
-                    await self._bring_up.provision(camera, None)
-            return
+            try:
+                async with self._slots:
+                    if not await self._bring_up.look(camera):
+                        await self._bring_up.provision(camera, None)
+                return
+            except PlanStepFailed as exc:
+                if exc.reason != "not_reachable" or self._walk is None or not self._walk.has_seen(camera):
+                    raise
+            # It was reset since it was on this network: its hotspot is there.
         if self._wifi is None and not self._bring_up.has_job(camera):
             reason = message(
                 "the camera {label} is not on this network, and there is no Wi-Fi to put it on", label=camera.label

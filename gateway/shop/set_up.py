@@ -217,7 +217,7 @@ class SiteSetUp:
 
     async def _describe_hotspots(self, plan: SitePlan, cameras: list[CameraProgress]) -> HotspotSupport | None:
         """Return whether hotspots can be joined, or None if no camera needs that."""
-        if plan.wifi is None or all(map(self._bring_up.is_on_lan, cameras)):
+        if plan.wifi is None or not any(map(self._bring_up.may_need_hotspot, cameras)):
             return None
         return await self._hotspots.describe()
 

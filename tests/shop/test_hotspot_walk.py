@@ -183,6 +183,28 @@ async def test_a_row_with_the_mac_address_of_another_sealed_camera_fails(
     assert not any(one.state.activated or one.state.wifi for one in (camera, other))
 
 
+async def test_a_camera_that_was_reset_is_found_in_its_hotspot(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.connect_all()
+    await site.rest("PUT", PLAN, site.plan())
+    assert failures(await site.run(confirm_erase=2)) == []
+    camera = site.store.cameras[1]
+    camera.state.factory_reset()
+    camera.state.cable = False
+    await camera.stop()
+    site.gateway.registry.get(camera.sn).online = False  # it was missed for a while
+    hurry(site, SimulatedHotspots(site.store), monkeypatch)
+    monkeypatch.setattr(site.gateway.shop._bring_up, "_timeouts", replace(StepTimeouts(), reach_s=1, probe_s=0.2))
+    put = await site.rest("PUT", PLAN, site.plan())
+    assert put.body["counts"]["pending"] == 1
+    document = await site.run()
+    (failed,) = failures(document)[:1]
+    assert "was taken for activated, and is not (any more)" in failed, "nobody has agreed to erase anything"
+    again = await site.run(confirm_erase=1, only="failed")
+    assert again["state"] == "done", failures(again)
+    assert camera.state.activated
+    assert camera.state.wifi
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_the_walk_takes_little_longer_than_the_joins(tmp_path: Path) -> None:
