@@ -185,3 +185,12 @@ async def test_an_interface_that_is_not_there(with_settings: Callable[..., Any])
     doctor = with_settings(discovery__interfaces='["eth77"]')
     assert "failed" in {one.status for one in (await doctor("interfaces"))["interfaces"]}
     assert (await doctor.one("broadcast")).status == "skipped"
+
+
+async def test_a_method_of_discovery_that_cannot_work(resident: Any, gateway: Gateway) -> None:
+    keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # without address reuse
+    with keeper:
+        keeper.bind(("127.0.0.1", gateway.settings.discovery.broadcast_port))
+        found = {one.what.partition(" ")[0]: one for one in (await resident("discovery"))["discovery"]}
+    assert found["broadcast"].status == "warning"
+    assert "used by another program" in found["broadcast"].evidence
