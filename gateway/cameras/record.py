@@ -20,7 +20,9 @@ MAX_ADDRESSES: Final = 8
 """How many addresses of one camera are kept: two interfaces, and some that it had before."""
 
 HOTSPOT_NETWORK: Final = ipaddress.ip_network("192.168.200.0/24")
-"""The network of every camera's own hotspot (NOTES: Camera hotspot)."""
+"""The network of every camera's own hotspot (NOTES: Camera hotspot). A shop may have the same."""
+HOTSPOT_HOST: Final = "192.168.200.1"
+"""Where a camera is in its own hotspot."""
 
 _SERIAL_NUMBER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 
@@ -125,6 +127,11 @@ class CameraRecord(StoredCamera):
             return self.hotspot or ipaddress.ip_address(address.rpartition(":")[0]) in HOTSPOT_NETWORK
         except ValueError:  # a host name
             return self.hotspot
+
+    @property
+    def is_on_network(self) -> bool:
+        """Whether it has an address of its own in this network, as far as is known: it is not in hotspot mode."""
+        return bool(self.address) and not self.hotspot and self.address.rpartition(":")[0] != HOTSPOT_HOST
 
     @property
     def has_answered(self) -> bool:

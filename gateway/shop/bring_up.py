@@ -59,7 +59,7 @@ class BringUp:
     def is_on_lan(self, progress: CameraProgress) -> bool:
         """Tell whether a camera has an address of its own on this network, as far as is known."""
         record = self._find_record(progress)
-        return record is not None and bool(record.address) and not record.shares_address(record.address)
+        return record is not None and record.is_on_network
 
     def may_need_hotspot(self, progress: CameraProgress) -> bool:
         """Tell whether a camera may have to be looked for in its hotspot: it is not, or no longer, on this network."""

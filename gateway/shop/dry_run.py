@@ -22,7 +22,7 @@ def _list_actions(
     if record is not None and record.activation == "other_owner":
         yield "find", message("nothing: it is activated by another account")
         return
-    if record is not None and record.address and not record.shares_address(record.address):
+    if record is not None and record.is_on_network:
         yield "find", message("call it at {address}", address=record.address)
     elif wifi is not None:
         yield "find", message("wait for it, or for its hotspot")

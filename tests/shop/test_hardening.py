@@ -1,6 +1,7 @@
 """What must not happen with a site plan: a wrong camera is changed, a secret stays, or a full disk leaves it stuck."""
 
 import contextlib
+import ipaddress
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,13 @@ async def test_a_camera_that_never_comes_to_an_end_is_given_up(site: Site, monke
     document = await site.run(confirm_erase=2)
     assert [one["state"] for one in document["cameras"]] == ["failed", "done", "done"]
     assert "it has not ended within 2 s" in failures(document)[0]
+
+
+async def test_a_shop_may_have_the_network_of_the_hotspots(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.cameras.record.HOTSPOT_NETWORK", ipaddress.ip_network("127.20.0.0/16"))
+    site.connect_all()
+    plan = {"cameras": site.rows()}
+    await site.rest("PUT", PLAN, plan)
+    document = await site.run(confirm_erase=2)
+    assert (document["state"], failures(document)) == ("done", [])
+    assert {camera["steps"][1]["state"] for camera in document["cameras"]} == {"skipped"}, "each stays on its cable"

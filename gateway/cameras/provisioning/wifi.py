@@ -189,12 +189,7 @@ async def wait_for_rejoin(context: ProvisioningContext) -> str:
 def _has_own_address(context: ProvisioningContext) -> bool:
     """Tell whether the camera has an address of its own on this network, as far as is known."""
     camera = context.find_record()
-    return (
-        camera is not None
-        and bool(camera.address)
-        and not context.job.via_hotspot
-        and not camera.shares_address(camera.address)
-    )
+    return camera is not None and camera.is_on_network and not context.job.via_hotspot
 
 
 def _has_joined(context: ProvisioningContext) -> bool:

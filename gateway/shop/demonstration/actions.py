@@ -125,7 +125,7 @@ class DemonstrationActions:
             Evidence("model", record.model),
             Evidence("firmware", record.software_version),
         )
-        if record.shares_address(record.address):
+        if not record.is_on_network:
             detail = message("the camera {sn} is reached at its own hotspot, not in the shop's network", sn=sn)
             return DemonstrationOutcome("failed", detail, evidence, "no_wifi")
         return DemonstrationOutcome("done", message("answers at {address}", address=record.address), evidence)

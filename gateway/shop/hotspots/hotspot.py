@@ -4,8 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-HOTSPOT_HOST: Final = "192.168.200.1"
-"""Where a camera is in its own hotspot (NOTES: Camera hotspot)."""
+from gateway.cameras.record import HOTSPOT_HOST
 
 _SSID: Final = re.compile(rb"SUNMI[_ ]([0-9A-Fa-f]{4})")
 
