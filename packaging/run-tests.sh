@@ -5,7 +5,7 @@ unset PYTHONDONTWRITEBYTECODE
 
 # Runs pytest. Most of the time is spent waiting, so there are more workers than processors. tests/conftest.py has the order.
 run_tests() {
-  .venv/bin/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder "$@"
+  .venv/bin/python -m pytest -n 7 --dist loadfile --no-loadscope-reorder "$@"
 }
 
 # Runs pytest with the system clock 400 days ahead, in all its processes; the monotonic clock is true.

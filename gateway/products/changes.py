@@ -23,7 +23,7 @@ class ProductChange(NamedTuple):
     kind: ChangeKind
     """What is done: it is created, updated field by field, or deleted."""
     fields: Fields
-    """What is sent: all fields to create it, those that differ to update it, and `id` alone to delete it."""
+    """What is sent: all fields to create or rename it, those that differ to update it, `id` alone to delete it."""
 
 
 class PriceChange(NamedTuple):
@@ -68,6 +68,8 @@ def find_change(wanted: Fields | None, confirmed: Fields | None) -> ProductChang
     emptied = {name: _make_empty(name, wanted) for name in confirmed if name not in wanted}
     target = {**wanted, **emptied}
     differing = {name: value for name, value in target.items() if confirmed.get(name, "") != value}
+    if "name" in differing:  # creates the product if the cloud does not have it any more (NOTES: Product updates)
+        differing = target
     return ProductChange("update", {"id": wanted["id"], **differing}) if differing else None
 
 

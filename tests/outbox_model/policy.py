@@ -42,12 +42,14 @@ class Shop:
 
     def take(self, path: str, keys: tuple[str, ...], value: Any) -> bool:
         products, name = self.products, keys[0].partition(":")[2]
-        given = {one: text for one, text in value.items() if text != ""} if isinstance(value, dict) else {}
         match path:
             case "product/create" | "product/update":
-                if name not in products and "name" not in given:
+                older = products.get(name, {})
+                named = value.get("name") or older.get("name")
+                if not named:
                     return False
-                products.setdefault(name, {}).update(given)
+                product = {**older, **value, "name": named}  # empty text takes a value away, but a name
+                products[name] = {one: text for one, text in product.items() if text != ""}
             case "product/delete":
                 products.pop(name, None)
             case "product/bindEsl" if value["product_id"] not in products:

@@ -42,9 +42,9 @@ def test_every_library_has_a_wheel(platform: str, version: str, tmp_path: Path) 
     done = install(platform, version, tmp_path, "--requirements", str(ROOT / "pyproject.toml"))
     assert done.returncode == 0, done.stderr
     compiled = [file for file in tmp_path.rglob("*") if file.suffix in (".so", ".pyd", ".dylib")]
-    strange = [file.name for file in compiled if not re.search(PLATFORMS[platform], file.name)]
-    assert strange == []
-    assert len(compiled) > 10
+    modules = [file for file in compiled if ".dylibs" not in file.parts]  # beside libraries that a wheel brings along
+    assert [file.name for file in modules if not re.search(PLATFORMS[platform], file.name)] == []
+    assert len(modules) > 10
     foreign = {
         "".join(re.findall(r"\d", tag)) for tag in re.findall(r"cp(?:ython-)?(3\d+)", " ".join(map(str, compiled)))
     }

@@ -125,6 +125,16 @@ async def test_fields_that_are_not_named_stay_in_a_change(shop: Shop) -> None:
     assert stored.confirmed == {"id": "0001", "name": "Cola 1", "unit": "can", "price": Decimal("9.90")}
 
 
+async def test_a_product_that_was_deleted_at_the_vendors_site_comes_back_whole_with_a_new_name(shop: Shop) -> None:
+    await shop.take(product(1, unit="can", brand="SUNMI"))
+    await shop.settle()
+    shop.products.pop("0001")
+    await shop.take(product(1, unit="can", brand="SUNMI", name="Cola light"))
+    await shop.settle()
+    assert shop.products["0001"]["brand"] == "SUNMI", "the update with a name has created it"
+    assert shop.products["0001"]["name"] == "Cola light"
+
+
 async def test_a_list_that_deletes_many_or_changes_prices_by_much_is_confirmed_first(shop: Shop) -> None:
     await shop.take(*(product(number) for number in range(10)))
     with pytest.raises(Conflict, match="would delete 1 of 10 products"):

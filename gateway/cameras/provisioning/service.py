@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
+from weakref import WeakValueDictionary
 
 from firmware_tools.language import describe_error, message
 from gateway.cameras.cameras import Cameras
@@ -62,7 +63,8 @@ class Provisioning:
         self._timeouts = timeouts or StepTimeouts()
         self._jobs: dict[str, ProvisioningJob] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._starting = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Held while the job of a camera starts or is cancelled. Others go on: a start may scan the network first."""
         self._in_service = False
         self._subscribers: list[Callable[[ProvisioningJob], None]] = []
 
@@ -86,8 +88,11 @@ class Provisioning:
         credentials) or `StateError`.
         """
         request.check()
-        async with self._starting:
+        async with self._lock(sn):
             return await self._start(sn, request, timeouts)
+
+    def _lock(self, sn: str) -> asyncio.Lock:
+        return self._locks.setdefault(sn, asyncio.Lock())
 
     async def _start(self, sn: str, request: ProvisioningRequest, timeouts: StepTimeouts | None) -> ProvisioningJob:
         job = self._jobs.get(sn)
@@ -151,7 +156,7 @@ class Provisioning:
 
     async def cancel(self, sn: str) -> ProvisioningJob:
         """Stop a job and delete its secrets. Raises `NotFound`, or `Conflict` if it has ended already."""
-        async with self._starting:
+        async with self._lock(sn):
             job = self.get(sn)
             if not job.is_active:
                 raise Conflict(message("the provisioning of the camera {sn} has ended already", sn=sn))

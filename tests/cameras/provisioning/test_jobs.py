@@ -334,3 +334,23 @@ async def test_a_start_that_is_under_way_can_be_cancelled(lab: Lab) -> None:
     await asyncio.sleep(0)
     assert (await lab.provisioning.cancel(SN)).state == "cancelled"
     assert (await starting).state == "cancelled"
+
+
+async def test_starts_of_several_cameras_share_one_scan(lab: Lab) -> None:
+    scans: list[asyncio.Event] = []
+
+    async def scan() -> ScanResult:
+        scans.append(asyncio.Event())
+        await scans[-1].wait()
+        return ScanResult([], [], {}, [])
+
+    lab.provisioning = lab.make(scan=scan)
+    numbers = [f"{SN[:-1]}{last}" for last in "ABC"]
+    starting = [asyncio.create_task(lab.provisioning.start(sn, WIFI)) for sn in numbers]
+    while len(scans) < len(numbers):  # each has asked for a scan, though the first has not ended
+        await asyncio.sleep(0)
+    for one in scans:
+        one.set()
+    assert [job.sn for job in await asyncio.gather(*starting)] == numbers
+    for sn in numbers:
+        await lab.provisioning.cancel(sn)
