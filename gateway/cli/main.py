@@ -30,6 +30,7 @@ _MODULES: Final = {
     "flow": ("flow",),
     "init": ("init",),
     "outbox": ("outbox",),
+    "products": ("products",),
     "reference": ("catalogue", "sign"),
     "run": ("run",),
     "shop": ("shop",),

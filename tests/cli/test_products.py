@@ -1,0 +1,88 @@
+"""Products from the command line: a list is looked at, confirmed, taken, exported and compared with the cloud."""
+
+from pathlib import Path
+from typing import Any
+
+from gateway.simulator.store import SimulatedStore
+from tests.cli.conftest import until_response
+
+HEADING = "货号,品名,售价,Kasse"
+
+
+def write_list(file: Path, *rows: str, heading: str = HEADING) -> str:
+    file.write_text("\n".join((heading, *rows)), encoding="gbk")
+    return str(file)
+
+
+async def until_settled(command: Any, count: int) -> None:
+    await until_response(command, "/api/v1/products?limit=1", lambda page: page["counts"]["settled"] == count)
+
+
+async def test_a_list_is_previewed_taken_exported_and_compared(
+    running: str, store: SimulatedStore, command: Any, tmp_path: Path
+) -> None:
+    cloud = store.cloud.state.shops[store.shop_id].products
+    file = write_list(tmp_path / "list.csv", "007,可乐,3.20,7", "008,茶,2.50,8", "009,Tee,-1,9")
+    looked = await command("products", "import", file, "--dry-run", "--source", "erp", "--map", "Kasse=spec")
+    assert looked.status == 0, looked.errors
+    assert "new 2, changed 0, deleted 0" in looked.output
+    assert "read as GBK" in looked.errors
+    assert "1 row is bad" in looked.errors
+    assert not cloud
+    taken = await command("products", "import", file, "--source", "erp", "--json")
+    assert taken.status == 0, taken.errors
+    assert (taken.json["taken"], taken.json["created"]) == (True, 2)
+    await until_settled(command, 2)
+    assert (cloud["007"]["name"], cloud["007"]["spec"]) == ("可乐", "7"), "the mapping was saved for the source"
+
+    listed = await command("products", "list", "可乐")
+    assert "007" in listed.output
+    assert "008" not in listed.output
+    shown = await command("products", "show", "007", "--json")
+    assert shown.json["confirmed"]["price"] == 3.20
+    for kind in ("csv", "json"):
+        exported = tmp_path / f"export.{kind}"
+        assert (await command("products", "export", "--format", kind, "--output", str(exported))).status == 0
+        again = await command("products", "import", str(exported), "--json")
+        assert again.status == 0, again.errors
+        assert (again.json["unchanged"], again.json["updated"], again.json["deleted"]) == (2, 0, 0)
+
+    cloud["008"]["price"] = 9
+    compared = await command("products", "reconcile")
+    assert compared.status == 0, compared.errors
+    assert "different 1" in compared.output
+    assert (await command("products", "reconcile", "--mend", "--json")).json["mended"] == 1
+    await until_settled(command, 2)
+    assert str(cloud["008"]["price"]) == "2.50"
+
+
+async def test_a_list_that_changes_much_is_taken_with_a_word_only(
+    running: str, store: SimulatedStore, command: Any, tmp_path: Path
+) -> None:
+    first = write_list(tmp_path / "first.csv", "007,可乐,3.20,7", "008,茶,2.50,8")
+    assert (await command("products", "import", first)).status == 0
+    second = write_list(tmp_path / "second.csv", "007,可乐,32.0,7")
+    asked = await command("products", "import", second)
+    assert asked.status == 1
+    assert "nothing was taken: give --yes" in asked.errors
+    assert "deleted: 008" in asked.errors
+    kept = await command("products", "import", second, "--partial", "--yes", "--json")
+    assert (kept.json["updated"], kept.json["deleted"]) == (1, 0)
+    gone = await command("products", "import", second, "--yes")
+    assert gone.status == 0, gone.errors
+    assert "deleted 1" in gone.output
+
+
+async def test_what_cannot_be_taken_is_refused_by_its_place(command: Any, tmp_path: Path) -> None:
+    no_price = write_list(tmp_path / "list.csv", "007,可乐", heading="货号,品名")
+    refused = await command("products", "import", no_price)
+    assert refused.status == 1
+    assert "price: no column is known to be this" in refused.output
+    bad = write_list(tmp_path / "bad.csv", "007,可乐,3.20,7", "007,茶,2.50,8")
+    nothing = await command("products", "import", bad, "--all-or-nothing", "--json")
+    assert nothing.status == 1
+    assert [one["reason"].count("two products have this id") for one in nothing.json["errors"]] == [1, 1]
+    for wrong in (("--map", "Kasse=spec"), ("--source", "erp", "--map", "Kasse")):
+        assert (await command("products", "import", bad, *wrong)).status == 2
+    assert (await command("products", "reconcile", "--delete-foreign")).status == 2
+    assert "no product is like that" in (await command("products", "list")).errors
