@@ -26,6 +26,8 @@ _LIST_TYPES: Final = (
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )
 _MAX_PAGE: Final = 500
+_MAX_DIGITS: Final = 18
+"""Longest number of prices for a time: what a column of the database holds."""
 _MAX_ERRORS: Final = 100
 """How many faults of a list a refusal names."""
 
@@ -218,7 +220,8 @@ async def delete_timed_price(context: RequestContext) -> web.StreamResponse:
     """Delete prices for a time. Where they are in force, those of the lists come back."""
     product_id = context.request.match_info["product_id"]
     number = context.request.match_info["number"]
-    if not await context.gateway.products.schedule.delete(product_id, int(number)):
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
+    if not is_number or not await context.gateway.products.schedule.delete(product_id, int(number)):
         raise NotFound(
             message("{product_id!r} has no prices for a time of number {number}", product_id=product_id, number=number)
         )
@@ -320,7 +323,7 @@ ROUTES = (
     ),
     Route(
         "DELETE",
-        f"{_PRODUCTS}/{{product_id}}/timed-prices/{{number:[0-9]{{1,18}}}}",
+        f"{_PRODUCTS}/{{product_id}}/timed-prices/{{number}}",
         "Delete prices for a time",
         delete_timed_price,
         "pos",

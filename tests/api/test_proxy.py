@@ -90,7 +90,7 @@ async def test_the_unsigned_calls_are_refused_after_activation(ours: SimulatedCa
     answer = await installer("POST", f"/api/v1/cameras/{ours.sn}/openapi/config/getApListWithoutAuth", {})
     assert (answer.status, answer.body["code"]) == (422, "vendor_refused")
     assert answer.body["vendor_code"] == 12
-    assert "inferred" in answer.body["vendor_meaning"]
+    assert "most likely" in answer.body["vendor_meaning"]
     assert answer.body["vendor_answer"]["code"] == 12
 
 

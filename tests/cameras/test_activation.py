@@ -57,7 +57,7 @@ async def test_a_wrong_number_is_a_refusal(bench: Bench) -> None:
         await bench.cameras.activate(camera.sn, "12345678")
     assert "12345678" not in str(caught.value.members)
     shown = translate(describe_error(caught.value), Language.CHINESE)
-    assert shown == f"摄像机 {camera.sn} 拒绝 device/activate：代码 9，激活被拒绝：激活码错误（推断）"
+    assert shown == f"摄像机 {camera.sn} 拒绝 device/activate：代码 9，很可能是激活被拒绝：激活码错误"
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "silent", "garbage", "empty", "drop"])

@@ -126,6 +126,8 @@ async def test_prices_for_a_time_are_shown_and_deleted(gateway: Gateway, pos: Re
     assert (timed["valid_from"], timed["valid_until"]) == ("2031-12-01T00:00:00Z", "2031-12-31T12:00:00Z")
     assert timed["prices"] == {"promote_price": "2.50"}
     path = f"/api/v1/products/0001/timed-prices/{timed['number']}"
+    for other in ("x", "9" * 30, "²"):
+        assert (await pos("DELETE", f"/api/v1/products/0001/timed-prices/{other}")).status == 404
     assert (await pos("DELETE", path)).status == 204
     assert (await pos("DELETE", path)).status == 404
     assert (await pos("GET", "/api/v1/products/0001")).body["timed_prices"] == []
