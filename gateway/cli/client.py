@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -38,6 +39,17 @@ class ApiClient:
     async def get(self, path: str) -> Any:
         """GET a path below `/api/v1/`."""
         return await self.call("GET", path)
+
+    async def get_all(self, path: str, member: str, query: Mapping[str, object]) -> list[Any]:
+        """GET every page of a list, and return what `member` of each page holds."""
+        found: list[Any] = []
+        query = dict(query)
+        while True:
+            page = await self.get(f"{path}?{urlencode(query)}")
+            found += page[member]
+            if not page["next"]:
+                return found
+            query["after"] = page["next"]
 
     async def post(self, path: str, body: Mapping[str, Any] | aiohttp.FormData) -> Any:
         """POST a JSON object or a form to a path below `/api/v1/`."""

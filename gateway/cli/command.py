@@ -116,6 +116,14 @@ def _read_secret_file(option: str, file: Path) -> str:
         raise click.UsageError(localize(reason)) from exc
 
 
+async def read_list(file: Path) -> bytes:
+    """Return the content of a list: of standard input for `-`. Fails if it cannot be read."""
+    try:
+        return await asyncio.to_thread((Path("/dev/stdin") if str(file) == "-" else file).read_bytes)
+    except OSError as exc:
+        fail(message("{file} cannot be read: {reason}", file=file, reason=exc))
+
+
 def write_file(file: Path, text: str) -> None:
     """Write a result to a file. Fails if it cannot be written."""
     try:

@@ -216,16 +216,9 @@ async def export(
     context: CommandContext, api: ApiClient, /, output: Path | None, *, everything: bool, **given: Any
 ) -> None:
     """Write items, with their parameters, as one JSON document: all, or those that the options say."""
-    items: list[Any] = []
     if everything and _drop_empty(given):
         fail(message("give either --all or other options"))
-    query = _drop_empty(given) | {"limit": _MAX_PAGE}
-    while True:
-        page = await api.get(f"outbox?{urlencode(query)}")
-        items += page["items"]
-        if not page["next"]:
-            break
-        query["after"] = page["next"]
+    items = await api.get_all("outbox", "items", _drop_empty(given) | {"limit": _MAX_PAGE})
     text = json_text.dumps({"items": items}, indent=None if context.json else 2)
     if output is None:
         click.echo(text.encode())

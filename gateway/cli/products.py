@@ -12,7 +12,7 @@ import click
 from firmware_tools.command_language import localize
 from firmware_tools.language import count_message, message
 from gateway.cli.client import ApiClient, ApiError
-from gateway.cli.command import CommandContext, fail, with_api, write_file
+from gateway.cli.command import CommandContext, fail, read_list, with_api, write_file
 from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.protocol import json_text
 
@@ -77,7 +77,7 @@ async def import_products(
     It is read as a whole first. Where it would delete more than 5 % of the products, or change prices by more than
     half, a person is asked.
     """
-    content = await _read_file(file)
+    content = await read_list(file)
     if mapped:
         await _save_mapping(api, given["source"], mapped)
     report = await _send(context, api, content, given, dry_run=True)
@@ -92,13 +92,6 @@ async def import_products(
             fail(message("nothing was taken"))
     taken = await _send(context, api, content, given, dry_run=False, confirmed=report["needs_confirmation"])
     context.emit(taken, _print_report)
-
-
-async def _read_file(file: Path) -> bytes:
-    try:
-        return await asyncio.to_thread((Path("/dev/stdin") if str(file) == "-" else file).read_bytes)
-    except OSError as exc:
-        fail(message("{file} cannot be read: {reason}", file=file, reason=exc))
 
 
 async def _save_mapping(api: ApiClient, source: str, mapped: tuple[str, ...]) -> None:
@@ -210,14 +203,8 @@ async def show(context: CommandContext, api: ApiClient, product_id: str) -> None
 @with_api
 async def export(context: CommandContext, api: ApiClient, kind: str, output: Path | None) -> None:
     """Write all products that are wanted, with every field, as a list that can be imported again."""
-    found: list[dict[str, Any]] = []
-    after = 0
-    while True:
-        page = await api.get(f"products?limit={_MAX_PAGE}&after={after}")
-        found += [one["wanted"] for one in page["products"] if one["wanted"] is not None]
-        if not page["next"]:
-            break
-        after = page["next"]
+    stored = await api.get_all("products", "products", {"limit": _MAX_PAGE})
+    found = [one["wanted"] for one in stored if one["wanted"] is not None]
     is_json = kind == "json" or context.json
     text = json_text.dumps({"products": found}, indent=2) if is_json else _write_csv(found)
     if output is None:

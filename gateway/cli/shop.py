@@ -10,7 +10,7 @@ import click
 from firmware_tools.command_language import localize
 from firmware_tools.language import Message, count_message, join, message
 from gateway.cli.client import ApiClient, ApiError
-from gateway.cli.command import CommandContext, fail, with_api
+from gateway.cli.command import CommandContext, fail, read_list, with_api
 from gateway.cli.demonstration import demonstrate
 from gateway.cli.interrupt import stop_on_interrupt
 from gateway.cli.output import print_line, print_message, print_table
@@ -163,11 +163,7 @@ async def sheet(context: CommandContext, api: ApiClient, file: Path | None, veri
 
 async def _send(context: CommandContext, api: ApiClient, method: str, path: str, plan: Path) -> dict[str, Any]:
     """Send a list. Prints its faults as a table and exits with status 1 if it has any."""
-    try:
-        file = Path("/dev/stdin") if str(plan) == "-" else plan
-        data = await asyncio.to_thread(file.read_bytes)
-    except OSError as exc:
-        fail(message("{file} cannot be read: {reason}", file=plan, reason=exc))
+    data = await read_list(plan)
     try:
         document: dict[str, Any] = await api.call(method, path, data)
     except ApiError as exc:

@@ -336,7 +336,7 @@ async def test_a_start_that_is_under_way_can_be_cancelled(lab: Lab) -> None:
     assert (await starting).state == "cancelled"
 
 
-async def test_starts_of_several_cameras_share_one_scan(lab: Lab) -> None:
+async def test_starts_of_several_cameras_do_not_wait_for_each_other(lab: Lab) -> None:
     scans: list[asyncio.Event] = []
 
     async def scan() -> ScanResult:
