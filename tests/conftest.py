@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 LONG_FILES: Final = (
-    "tests/storage/test_recovery.py",
+    "tests/shop/test_hotspot_walk.py",
     "tests/console/test_camera_set_up.py",
     "tests/outbox/test_kill.py",
     "tests/netns/",
@@ -27,14 +27,16 @@ LONG_FILES: Final = (
     "tests/outbox_model/",
     "tests/events/test_kill.py",
     "tests/console/",
+    "tests/shop/",
     "tests/packaging/",
+    "tests/storage/test_recovery.py",
     "tests/cli/",
     "tests/outbox/test_clock.py",
     "tests/outbox/test_faults.py",
+    "tests/outbox/test_events.py",
     "tests/api/test_supervised.py",
     "tests/api/test_till.py",
     "tests/api/test_docs_in_browser.py",
-    "tests/shop/test_rest.py",
     "tests/api/test_card_wear.py",
     "tests/cameras/provisioning/",
     "tests/cameras/video/",
