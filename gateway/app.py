@@ -56,7 +56,7 @@ if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.authority.authority import Authority
     from gateway.cameras.video.video import CameraVideo
     from gateway.cloud.customer_flow import CustomerFlow
-    from gateway.products.mapping_table import MappingTable
+    from gateway.products.list_intake import ListIntake
     from gateway.products.reconciliation import Reconciler
     from gateway.shop.demonstration import Demonstration
     from gateway.shop.hotspots import Hotspots
@@ -256,11 +256,12 @@ class Gateway:
             await self.video.end_viewers()
 
     @cached_property
-    def product_mappings(self) -> "MappingTable":
-        """Which columns of a shop's lists are what; imported when somebody asks for it."""
+    def product_lists(self) -> "ListIntake":
+        """Takes lists of products; imported when one comes."""
+        from gateway.products.list_intake import ListIntake
         from gateway.products.mapping_table import MappingTable
 
-        return MappingTable(self.database)
+        return ListIntake(self.products, MappingTable(self.database), self.settings.products.zone)
 
     @cached_property
     def reconciler(self) -> "Reconciler":

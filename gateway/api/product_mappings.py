@@ -30,7 +30,7 @@ class ProductMappingBody(Body):
 
 async def list_mappings(context: RequestContext) -> web.StreamResponse:
     """List the saved mappings."""
-    mappings = await context.gateway.product_mappings.list_all()
+    mappings = await context.gateway.product_lists.mappings.list_all()
     return json_response({"mappings": [_describe_mapping(source, mapping) for source, mapping in mappings.items()]})
 
 
@@ -39,13 +39,13 @@ async def put_mapping(context: RequestContext) -> web.StreamResponse:
     source = context.request.match_info["source"]
     body = await read_body(context.request, ProductMappingBody)
     mapping = ColumnMapping.from_document(body.model_dump(exclude_none=True))
-    await context.gateway.product_mappings.save(source, mapping, now=int(context.gateway.clock.now()))
+    await context.gateway.product_lists.mappings.save(source, mapping, now=int(context.gateway.clock.now()))
     return json_response(_describe_mapping(source, mapping))
 
 
 async def delete_mapping(context: RequestContext) -> web.StreamResponse:
     """Forget how the lists of a source are read."""
-    await context.gateway.product_mappings.delete(context.request.match_info["source"])
+    await context.gateway.product_lists.mappings.delete(context.request.match_info["source"])
     return web.Response(status=204)
 
 

@@ -1,7 +1,5 @@
 """Products over REST: the shop's lists, and what is in effect at the cloud."""
 
-import asyncio
-import dataclasses
 from typing import Annotated, Any, Final
 
 from aiohttp import web
@@ -13,9 +11,10 @@ from gateway.api.changes import mark_unchanged, name_object
 from gateway.api.file_body import receive_file
 from gateway.api.query import Flag, Query, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
-from gateway.errors import FieldError, InvalidRequest, NotFound, UnsupportedMediaType
-from gateway.products.list_check import ListDifference, ListKind
-from gateway.products.product_list import MAX_FAULTS, MAX_LIST_BYTES, ProductList, read_product_list
+from gateway.errors import NotFound, UnsupportedMediaType
+from gateway.products.list_check import ListKind
+from gateway.products.list_intake import ListOptions
+from gateway.products.product_list import MAX_LIST_BYTES
 from gateway.products.product_table import PriceEntry, ProductState, StoredProduct
 from gateway.products.schedule_table import StoredTimedPrice
 from gateway.runtime.timestamps import utc_text
@@ -28,8 +27,6 @@ _LIST_TYPES: Final = (
 _MAX_PAGE: Final = 500
 _MAX_DIGITS: Final = 18
 """Longest number of prices for a time: what a column of the database holds."""
-_MAX_ERRORS: Final = 100
-"""How many faults of a list a refusal names."""
 
 Source = Annotated[str, Field(pattern=r"^[\w .-]{0,64}$")]
 
@@ -118,67 +115,23 @@ async def patch_products(context: RequestContext) -> web.StreamResponse:
 
 
 async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) -> web.StreamResponse:
-    mirror = context.gateway.products
-    async with mirror.reading:
-        found = await _read_list(context, query.source, is_partial=kind == "fields")
-        split = await mirror.split_times(found.products, found.rows, context.gateway.settings.products.zone)
-        if split.faults:
-            found = dataclasses.replace(
-                found,
-                faults=tuple(sorted((*found.faults, *split.faults), key=lambda fault: fault.row)[:MAX_FAULTS]),
-                fault_count=found.fault_count + len(split.faults),
-                bad_row_count=found.bad_row_count + len(split.faults),
-            )
-        if query.all_or_nothing and found.fault_count:
-            raise InvalidRequest(
-                [
-                    FieldError(
-                        message("row {row}, {column}", row=fault.row, column=fault.column or "-"),
-                        message("{value!r} {reason}", value=fault.value, reason=fault.reason),
-                    )
-                    for fault in found.faults[:_MAX_ERRORS]
-                ]
-            )
-        if kind == "complete" and found.bad_row_count:  # a product whose row is bad is not gone
-            kind = "partial"
-            nothing_deleted = message("no product is deleted, since {count} rows are bad", count=found.bad_row_count)
-            found = dataclasses.replace(found, notices=(*found.notices, nothing_deleted))
-        if query.dry_run:
-            mark_unchanged(context.request)
-            difference = await mirror.check(split.items, kind, timed=split.prices)
-        else:
-            difference = await mirror.take(
-                split.items, kind, source=query.source, confirmed=query.confirm, bad_rows=found.bad_row_count,
-                timed=split.prices,
-            )  # fmt: skip
-            name_object(context.request, f"{len(split.items)} products")
-    document = _describe_list(found, difference, taken=not query.dry_run)
-    return json_response({**document, "timed_prices": len(split.prices)})
-
-
-async def _read_list(context: RequestContext, source: str, *, is_partial: bool) -> ProductList:
     request = context.request
     if request.content_type == "multipart/form-data":
         raise UnsupportedMediaType(message("send the list itself as the body, not a form"))
-    mapping = await context.gateway.product_mappings.find(source) if source else None
-    with await receive_file(request, context.gateway.directory.path, max_bytes=MAX_LIST_BYTES) as file:
-        content = await asyncio.to_thread(file.read)
-    return await asyncio.to_thread(
-        read_product_list, content, file_name=message("the list"), mapping=mapping, is_partial=is_partial
+    options = ListOptions(
+        kind=kind,
+        source=query.source,
+        dry_run=query.dry_run,
+        confirmed=query.confirm,
+        all_or_nothing=query.all_or_nothing,
     )
-
-
-def _describe_list(found: ProductList, difference: ListDifference, *, taken: bool) -> dict[str, Any]:
-    return {
-        "taken": taken,
-        **difference.describe(),
-        "bad_rows": found.bad_row_count,
-        "faults": [dataclasses.asdict(fault) for fault in found.faults],
-        "notices": list(found.notices),
-        "encoding": found.format.encoding or None,
-        "separator": found.format.separator or None,
-        "columns": dict(found.columns),
-    }
+    with await receive_file(request, context.gateway.directory.path, max_bytes=MAX_LIST_BYTES) as file:
+        report = await context.gateway.product_lists.take(file, options)
+    if report.taken:
+        name_object(request, f"{report.products} products")
+    else:
+        mark_unchanged(request)
+    return json_response(report.describe())
 
 
 async def list_products(context: RequestContext) -> web.StreamResponse:

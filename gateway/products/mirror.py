@@ -75,8 +75,6 @@ class ProductMirror:
         self.schedule = PriceSchedule(schedule, clock, ask_time=ask_time, drop=self._drop, report=report)
         """The prices for a time."""
         self.schedule.on_change = self.resume
-        self.reading = asyncio.Lock()
-        """Held while a list is read: it may be large, so there is one at a time."""
         self._taking = asyncio.Lock()
         self._items: set[int] = set()
         """Outbox items that carry changes; refused ones too, since a person may have them sent again."""
