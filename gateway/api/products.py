@@ -188,6 +188,7 @@ def describe_product(product: StoredProduct) -> dict[str, Any]:
         "name": product.name,
         "state": product.state,
         "wanted": product.wanted,
+        "listed": product.listed,
         "confirmed": product.confirmed,
         "outbox_id": None if product.item is None else str(product.item),
         "problem": product.problem,

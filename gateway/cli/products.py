@@ -202,9 +202,12 @@ async def show(context: CommandContext, api: ApiClient, product_id: str) -> None
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The file; default: standard output.")
 @with_api
 async def export(context: CommandContext, api: ApiClient, kind: str, output: Path | None) -> None:
-    """Write all products that are wanted, with every field, as a list that can be imported again."""
+    """Write all products that are wanted, with every field, as a list that can be imported again.
+
+    Prices for a time are not part of it: importing it again leaves them as they are.
+    """
     stored = await api.get_all("products", "products", {"limit": _MAX_PAGE})
-    found = [one["wanted"] for one in stored if one["wanted"] is not None]
+    found = [one["listed"] for one in stored if one["listed"] is not None]  # a price for a time would stay for good
     is_json = kind == "json" or context.json
     text = json_text.dumps({"products": found}, indent=2) if is_json else _write_csv(found)
     if output is None:

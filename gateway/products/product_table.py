@@ -18,7 +18,7 @@ ProductState = Literal["settled", "open", "sent", "refused"]
 MAX_PRICES: Final = 200
 """How many prices of one product are kept."""
 _SELECT: Final = (
-    "SELECT number, product_id, name, state, wanted, revision, confirmed, change, item, problem, changed_at, "
+    "SELECT number, product_id, name, state, wanted, base, revision, confirmed, change, item, problem, changed_at, "
 )
 _COLUMNS: Final = f"{_SELECT} confirmed_at, source FROM product"
 
@@ -39,7 +39,9 @@ class StoredProduct:
     """`settled` if the cloud has what is wanted, `open` if a change has to be handed over, `sent` while one is on its
     way, `refused` if the cloud refused it."""
     wanted: Fields | None
-    """What the shop's lists say; None if it shall not be at the cloud."""
+    """What the cloud shall have now, prices for a time included; None if it shall not be there."""
+    listed: Fields | None
+    """What the shop's lists say apart from prices for a time; None if it shall not be at the cloud."""
     revision: int
     """How often lists have changed it."""
     confirmed: Fields | None
@@ -350,6 +352,7 @@ def _read_product(row: sqlite3.Row) -> StoredProduct:
         name=row["name"],
         state=row["state"],
         wanted=wanted,
+        listed=_read(row["base"]) or wanted,
         revision=row["revision"],
         confirmed=confirmed,
         change=_read_change(row["change"]),

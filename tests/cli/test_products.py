@@ -56,6 +56,24 @@ async def test_a_list_is_previewed_taken_exported_and_compared(
     assert str(cloud["008"]["price"]) == "2.50"
 
 
+async def test_a_price_for_a_time_is_not_exported_as_one_that_stays(
+    running: str, store: SimulatedStore, command: Any, tmp_path: Path
+) -> None:
+    heading = "货号,品名,售价,促销价,valid_from,valid_until"
+    file = write_list(tmp_path / "list.csv", "007,可乐,3.20,1.90,2020-01-01T00:00Z,2999-01-01T00:00Z", heading=heading)
+    assert (await command("products", "import", file)).status == 0
+    await until_response(
+        command, "/api/v1/products/007", lambda shown: "promote_price" in (shown.get("confirmed") or {})
+    )
+    shown = (await command("products", "show", "007", "--json")).json
+    assert (shown["wanted"]["promote_price"], shown["listed"]) == (1.9, {"id": "007", "name": "可乐", "price": 3.2})
+    exported = tmp_path / "export.csv"
+    assert (await command("products", "export", "--output", str(exported))).status == 0
+    assert "promote_price" not in exported.read_text(encoding="utf-8-sig")
+    again = await command("products", "import", str(exported), "--json")
+    assert (again.json["unchanged"], again.json["updated"]) == (1, 0), again.errors
+
+
 async def test_a_list_that_changes_much_is_taken_with_a_word_only(
     running: str, store: SimulatedStore, command: Any, tmp_path: Path
 ) -> None:

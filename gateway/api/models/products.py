@@ -47,7 +47,12 @@ class ProductDocument(Document):
         "outbox, `sent` while it is on its way, `refused` if the cloud refused it."
     )
     wanted: dict[str, Any] | None = Field(
-        description="Its fields by the vendor's names, as the lists want them; null if it shall not be at the cloud.",
+        description="Its fields by the vendor's names, as the cloud shall have them now, prices for a time included; "
+        "null if it shall not be at the cloud.",
+        examples=[{"id": "000417", "name": "Cola", "price": 3.20, "promote_price": 2.50}],
+    )
+    listed: dict[str, Any] | None = Field(
+        description="Its fields as the lists say, without prices for a time; null if it shall not be at the cloud.",
         examples=[{"id": "000417", "name": "Cola", "price": 3.20}],
     )
     confirmed: dict[str, Any] | None = Field(
