@@ -1,9 +1,10 @@
 """Products over REST: the shop's lists, and what is in effect at the cloud."""
 
+import re
 from typing import Annotated, Any, Final
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from firmware_tools.language import message
 from gateway.api.bodies import Body, read_body
@@ -12,7 +13,7 @@ from gateway.api.file_body import receive_file
 from gateway.api.query import Flag, Query, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.errors import NotFound, UnsupportedMediaType
-from gateway.products.list_check import ListKind
+from gateway.products.list_check import DIGEST_CHARACTERS, ListKind
 from gateway.products.list_intake import ListOptions
 from gateway.products.product_list import MAX_LIST_BYTES
 from gateway.products.product_table import PriceEntry, ProductState, StoredProduct
@@ -28,7 +29,19 @@ _MAX_PAGE: Final = 500
 _MAX_DIGITS: Final = 18
 """Longest number of prices for a time: what a column of the database holds."""
 
+_CONFIRMATION: Final = re.compile(rf"true|false|[0-9a-f]{{{DIGEST_CHARACTERS}}}")
+_FLAGS: Final = {"true": True, "false": False}
+
 Source = Annotated[str, Field(pattern=r"^[\w .-]{0,64}$")]
+
+
+def _check_confirmation(text: Any) -> Any:
+    if isinstance(text, str) and _CONFIRMATION.fullmatch(text):
+        return text
+    raise ValueError(message("must be true, false, or the digest of a dry run"))
+
+
+Confirm = Annotated[str, BeforeValidator(_check_confirmation)]
 
 
 class ProductBody(Body, extra="allow"):
@@ -64,10 +77,11 @@ class ListQuery(Query):
         default="", description="Where the list is from. A mapping that was saved for it is used.", examples=["erp"]
     )
     dry_run: Flag = Field(default=False, description="Whether only to say what it would change.")
-    confirm: Flag = Field(
-        default=False, description="Whether it may delete more than 5 % of the products, and change prices by more "
-        "than half.",
-    )  # fmt: skip
+    confirm: Confirm = Field(
+        default="false",
+        description="Whether it may delete more than 5 % of the products, and change prices by more than half: the "
+        "`digest` of a dry run to take exactly what that showed, `true` to take it whatever it changes.",
+    )
     all_or_nothing: Flag = Field(
         default=False, description="Whether nothing is taken if a row is bad. Else the good rows are."
     )
@@ -122,7 +136,7 @@ async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) 
         kind=kind,
         source=query.source,
         dry_run=query.dry_run,
-        confirmed=query.confirm,
+        confirmed=_FLAGS.get(query.confirm, query.confirm),
         all_or_nothing=query.all_or_nothing,
     )
     with await receive_file(request, context.gateway.directory.path, max_bytes=MAX_LIST_BYTES) as file:

@@ -66,7 +66,7 @@ def products() -> None:
 )  # fmt: skip
 @click.option("--all-or-nothing", is_flag=True, help="Take nothing if a row is bad. Else the good rows are taken.")
 @click.option("--dry-run", is_flag=True, help="Only say what the list would change.")
-@click.option("--yes", is_flag=True, help="Do not ask about many deleted products and large changes of prices.")
+@click.option("--yes", is_flag=True, help="Take it whatever it changes: no preview, no question.")
 @with_api
 async def import_products(
     context: CommandContext, api: ApiClient, /, file: Path, mapped: tuple[str, ...], *, dry_run: bool, yes: bool,
@@ -74,24 +74,32 @@ async def import_products(
 ) -> None:  # fmt: skip
     """Take a list of products: CSV, TSV, Excel or JSON, as the till saves it. What differs goes to the cloud.
 
-    It is read as a whole first. Where it would delete more than 5 % of the products, or change prices by more than
-    half, a person is asked.
+    It is previewed first. Where it would delete more than 5 % of the products, or change prices by more than half, a
+    person is asked, and what was shown is taken, or nothing.
     """
     content = await read_list(file)
     if mapped:
         await _save_mapping(api, given["source"], mapped)
-    report = await _send(context, api, content, given, dry_run=True)
-    if dry_run:
-        context.emit(report, _print_report)
-        return
-    if report["needs_confirmation"] and not yes:
-        _print_report(report, errors=True)
-        if not context.can_prompt:
-            fail(message("nothing was taken: give --yes if that is right"))
-        if not await context.confirm(message("Take the list as it is?")):
-            fail(message("nothing was taken"))
-    taken = await _send(context, api, content, given, dry_run=False, confirmed=report["needs_confirmation"])
-    context.emit(taken, _print_report)
+    confirm = "true"
+    if dry_run or not yes:
+        report = await _send(context, api, content, given, dry_run=True)
+        if dry_run:
+            context.emit(report, _print_report)
+            return
+        confirm = "false"
+        if report["needs_confirmation"]:
+            await _ask(context, report)
+            confirm = report["digest"]
+    context.emit(await _send(context, api, content, given, confirm=confirm), _print_report)
+
+
+async def _ask(context: CommandContext, report: dict[str, Any]) -> None:
+    """Ask whether a list that changes much is to be taken; end the command if it is not."""
+    _print_report(report, errors=True)
+    if not context.can_prompt:
+        fail(message("nothing was taken: give --yes if that is right"))
+    if not await context.confirm(message("Take the list as it is?")):
+        fail(message("nothing was taken"))
 
 
 async def _save_mapping(api: ApiClient, source: str, mapped: tuple[str, ...]) -> None:
@@ -108,17 +116,14 @@ async def _save_mapping(api: ApiClient, source: str, mapped: tuple[str, ...]) ->
 
 
 async def _send(
-    context: CommandContext, api: ApiClient, content: bytes, given: dict[str, Any], *, dry_run: bool,
-    confirmed: bool = False,
+    context: CommandContext, api: ApiClient, content: bytes, given: dict[str, Any], *, dry_run: bool = False,
+    confirm: str = "false",
 ) -> dict[str, Any]:  # fmt: skip
     """Hand a list over. Prints its faults as a table and exits with status 1 if none of it can be taken."""
-    flags = {
-        "complete": not given["partial"],
-        "all_or_nothing": given["all_or_nothing"],
-        "dry_run": dry_run,
-        "confirm": confirmed,
-    }
-    query = urlencode({"source": given["source"], **{name: str(value).lower() for name, value in flags.items()}})
+    flags = {"complete": not given["partial"], "all_or_nothing": given["all_or_nothing"], "dry_run": dry_run}
+    query = urlencode(
+        {"source": given["source"], "confirm": confirm} | {name: str(value).lower() for name, value in flags.items()}
+    )
     try:
         report: dict[str, Any] = await api.call("PUT", f"products?{query}", content)
     except ApiError as exc:

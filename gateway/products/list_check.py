@@ -1,8 +1,8 @@
 """Comparing a list of products with what is wanted so far, before anything of it is taken."""
 
-from collections.abc import Collection, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from firmware_tools.language import message
@@ -17,6 +17,7 @@ from gateway.products.changes import (
     write_fields,
 )
 from gateway.products.product_table import WantedProduct
+from gateway.products.schedule_table import TimedPrice
 
 ListKind = Literal["complete", "partial", "fields"]
 """`complete`: products that it does not name are deleted. `partial`: they stay. `fields`: of those that it names, the
@@ -26,6 +27,25 @@ MAX_DELETED_SHARE: Final = 0.05
 """Which share of the products a list may delete without being asked."""
 MAX_SHOWN: Final = 100
 """How many products of each kind are shown."""
+DIGEST_CHARACTERS: Final = 32
+"""How long the digest of a difference is."""
+
+Confirmation = bool | str
+"""Whether a person has confirmed a large change: True whatever it is, a digest exactly what the preview showed."""
+
+
+class LargeChange(Conflict):
+    """A list changes much, and nobody has confirmed that."""
+
+    def __init__(self, detail: str, digest: str) -> None:
+        super().__init__(detail)
+        self.digest = digest
+        """By which exactly this change is confirmed."""
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """The digest."""
+        return {"digest": self.digest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +66,49 @@ class ListDifference:
     """How many products there were."""
     large_price_changes: Sequence[PriceChange]
     """Prices that change by more than half."""
+    digest: str
+    """Stands for all of it: what is created, updated and deleted, with all values, and the prices for a time."""
 
     @property
     def deletes_many(self) -> bool:
         """Whether more than the share of the products is deleted that needs no question."""
         return len(self.deleted) > self.known * MAX_DELETED_SHARE
 
-    def check(self) -> None:
-        """Raise `Conflict` unless it may be taken without a question."""
+    @property
+    def is_large(self) -> bool:
+        """Whether a person has to confirm it."""
+        return self.deletes_many or bool(self.large_price_changes)
+
+    def check(self, confirmed: Confirmation) -> None:
+        """Raise `Conflict` if it was confirmed as another change, `LargeChange` if it has to be confirmed."""
+        if isinstance(confirmed, str):
+            if confirmed != self.digest:
+                raise Conflict(
+                    message(
+                        "the list or the products are not the same any more as in the preview, so nothing was taken; "
+                        "preview it again, and confirm that"
+                    )
+                )
+        elif self.is_large and not confirmed:
+            raise LargeChange(self._describe_large(), self.digest)
+
+    def _describe_large(self) -> str:
         if self.deletes_many:
-            raise Conflict(
-                message(
-                    "the list would delete {deleted} of {known} products; look at it with dry_run=true, and confirm "
-                    "it with confirm=true if that is right",
-                    deleted=len(self.deleted),
-                    known=self.known,
-                )
+            return message(
+                "the list would delete {deleted} of {known} products; look at it with dry_run=true, and confirm it "
+                "with its digest if that is right",
+                deleted=len(self.deleted),
+                known=self.known,
             )
-        if self.large_price_changes:
-            first = self.large_price_changes[0]
-            raise Conflict(
-                message(
-                    "the list changes {count} prices by more than half, as that of {product_id} from {old} to {new}; "
-                    "look at it with dry_run=true, and confirm it with confirm=true if that is right",
-                    count=len(self.large_price_changes),
-                    product_id=first.product_id,
-                    old=first.old,
-                    new=first.new,
-                )
-            )
+        first = self.large_price_changes[0]
+        return message(
+            "the list changes {count} prices by more than half, as that of {product_id} from {old} to {new}; look at "
+            "it with dry_run=true, and confirm it with its digest if that is right",
+            count=len(self.large_price_changes),
+            product_id=first.product_id,
+            old=first.old,
+            new=first.new,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Return it as the REST API shows it, the first of each kind by name."""
@@ -97,7 +131,8 @@ class ListDifference:
                 }
                 for one in self.large_price_changes[:MAX_SHOWN]
             ],
-            "needs_confirmation": self.deletes_many or bool(self.large_price_changes),
+            "needs_confirmation": self.is_large,
+            "digest": self.digest,
         }
 
 
@@ -105,13 +140,15 @@ def compare(
     products: Sequence[Fields],
     known: Mapping[str, str],
     kind: ListKind,
-    timed: Mapping[str, Collection[str]] = MappingProxyType({}),
+    *,
+    timed: Sequence[TimedPrice] = (),
 ) -> ListDifference:
     """Compare a list with what is wanted so far: JSON by product number.
 
-    `timed` has the prices that a product has for a time: those without a time stay. It works on many products, so it
-    belongs into a thread.
+    `timed` are the prices that it has for a time: those without a time stay. It works on many products, so it belongs
+    into a thread.
     """
+    names_by_id = {one.product_id: one.prices for one in timed}
     changed: list[WantedProduct] = []
     created: list[str] = []
     updated: list[str] = []
@@ -123,7 +160,7 @@ def compare(
         text = known.get(product_id)
         older = None if text is None else read_fields(text) or {}
         wanted = merge_fields(older, fields) if kind == "fields" else without_empty(fields)
-        for name in timed.get(product_id, ()):
+        for name in names_by_id.get(product_id, ()):
             if older and name != "promote_price" and name in older:
                 wanted.setdefault(name, older[name])
         if wanted == older:
@@ -138,4 +175,12 @@ def compare(
         for product_id in deleted
     ]
     unchanged = len(named) - len(created) - len(updated)
-    return ListDifference(changed, created, updated, deleted, unchanged, len(known), prices)
+    digest = _digest((*changed, *prices, *timed))
+    return ListDifference(changed, created, updated, deleted, unchanged, len(known), prices, digest)
+
+
+def _digest(parts: Iterable[object]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(repr(part).encode())
+    return digest.hexdigest()[:DIGEST_CHARACTERS]

@@ -11,7 +11,7 @@ from typing import IO, Any, Final
 
 from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
-from gateway.products.list_check import ListDifference, ListKind
+from gateway.products.list_check import Confirmation, ListDifference, ListKind
 from gateway.products.mapping_table import MappingTable
 from gateway.products.mirror import ProductMirror
 from gateway.products.product_list import MAX_FAULTS, ProductList, read_product_list
@@ -31,7 +31,7 @@ class ListOptions:
     """Where it is from; a mapping that was saved for it is used."""
     dry_run: bool = False
     """Whether only to say what it would change."""
-    confirmed: bool = False
+    confirmed: Confirmation = False
     """Whether it may delete many products, and change prices by much."""
     all_or_nothing: bool = False
     """Whether nothing is taken if a row is bad."""

@@ -19,7 +19,7 @@ from gateway.outbox.item import OutboxItem
 from gateway.outbox.outbox import Outbox
 from gateway.products.changes import ChangeKind, Fields, ProductChange, apply_change, find_change, renew_change
 from gateway.products.events import ProductListTaken, ProductRefused
-from gateway.products.list_check import ListDifference, ListKind, compare
+from gateway.products.list_check import Confirmation, ListDifference, ListKind, compare
 from gateway.products.product import PRICE_FIELDS, Product
 from gateway.products.product_table import ProductState, ProductTable, SettledChange, StoredProduct
 from gateway.products.schedule_table import ScheduleTable, TimedPrice
@@ -118,7 +118,7 @@ class ProductMirror:
     ) -> ListDifference:
         """Return what a list would change at once; `timed` are the prices that it has for a time."""
         known = await self.table.load_wanted()
-        return await asyncio.to_thread(compare, products, known, kind, {one.product_id: one.prices for one in timed})
+        return await asyncio.to_thread(compare, products, known, kind, timed=timed)
 
     async def take(
         self,
@@ -126,20 +126,19 @@ class ProductMirror:
         kind: ListKind,
         *,
         source: str,
-        confirmed: bool,
+        confirmed: Confirmation,
         bad_rows: int = 0,
         timed: Sequence[TimedPrice] = (),
     ) -> ListDifference:
         """Store a list, and bring it into effect soon, its prices for a time when that has come.
 
-        Raises `Conflict` if it would delete many products or change prices by much and nobody has confirmed that, or
-        if the settings name no shop, and `StateError`: then nothing of it is taken.
+        Raises `Conflict` if it would delete many products or change prices by much and nobody has confirmed that, if
+        something else was confirmed, or if the settings name no shop, and `StateError`: then nothing of it is taken.
         """
         self.require_shop()
         async with self._taking:
             difference = await self.check(products, kind, timed=timed)
-            if not confirmed:
-                difference.check()
+            difference.check(confirmed)
             mentioned = [str(fields["id"]) for fields in products]
             turn = await self.table.store_list(
                 difference.changed, mentioned, source=source, now=int(self._now()), timed=timed,

@@ -62,7 +62,33 @@ async def test_a_list_that_would_delete_much_is_a_conflict_until_it_is_confirmed
     refused = await put_csv(installer, one)
     assert (refused.status, refused.body["code"]) == (409, "conflict")
     assert "would delete 1 of 2 products" in refused.body["detail"]
+    assert (await put_csv(installer, one, "?confirm=yes")).body["errors"] == [
+        {"parameter": "confirm", "reason": "must be true, false, or the digest of a dry run"}
+    ]
     assert (await put_csv(installer, one, "?confirm=true")).body["deleted"] == 1
+
+
+async def test_what_is_confirmed_is_what_was_shown(gateway: Gateway, installer: Rest) -> None:  # noqa: F811
+    await put_csv(installer, CSV)
+    cheap = "货号;品名;售价\n0001;可乐;0,32\n0002;雪碧;2,90\n".encode()
+    preview = (await put_csv(installer, cheap, "?dry_run=true")).body
+    assert (preview["needs_confirmation"], preview["large_price_changes"]) == (True, 1)
+    refused = await put_csv(installer, cheap)
+    assert (refused.status, refused.body["digest"]) == (409, preview["digest"])
+
+    other = cheap.replace(b"0,32", b"0,03")
+    stale = await put_csv(installer, other, f"?confirm={preview['digest']}")
+    assert stale.status == 409
+    assert "preview it again" in stale.body["detail"]
+    assert "digest" not in stale.body
+
+    await installer("PATCH", "/api/v1/products?confirm=true", {"products": [{"id": "0001", "price": "32.00"}]})
+    stale = await put_csv(installer, cheap, f"?confirm={preview['digest']}")
+    assert stale.status == 409, "the same list changes another price now"
+    again = (await put_csv(installer, cheap, "?dry_run=true")).body
+    taken = await put_csv(installer, cheap, f"?confirm={again['digest']}")
+    assert (taken.status, taken.body["digest"]) == (200, again["digest"])
+    assert taken.body["digest"] != (await put_csv(installer, cheap, "?dry_run=true")).body["digest"]
 
 
 async def test_bad_rows_are_named_and_nothing_is_deleted_beside_them(

@@ -54,6 +54,11 @@ class ProblemDocument(Document):
     outbox_id: str | None = Field(
         default=None, description="The queued call that failed, as the outbox names it.", examples=["1042"]
     )
+    digest: str | None = Field(
+        default=None,
+        description="Stands for the large change of a list of products that was refused: as `confirm` it has exactly "
+        "that taken; only with `conflict`.",
+    )
     vendor_code: int | None = Field(
         default=None, description="The vendor's code; only with `vendor_refused`.", examples=[5041]
     )

@@ -116,7 +116,12 @@ class ProductListReportDocument(Document):
     taken: bool = Field(description="Whether it was taken; false for a dry run.")
     needs_confirmation: bool = Field(
         description="Whether it deletes more than 5 % of the products, or changes a price by more than half, so that "
-        "it is taken with `confirm=true` only."
+        "it is taken only if it comes with `confirm`."
+    )
+    digest: str = Field(
+        description="Stands for all that it changes. As `confirm` it has exactly that taken: if the list or the "
+        "products change meanwhile, nothing is.",
+        examples=["9f2c61d40be87a135c02f6e1d8b94a70"],
     )
     created: int = Field(description="How many products are new.")
     updated: int = Field(description="How many products change.")
