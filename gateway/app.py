@@ -261,7 +261,8 @@ class Gateway:
         from gateway.products.list_intake import ListIntake
         from gateway.products.mapping_table import MappingTable
 
-        return ListIntake(self.products, MappingTable(self.database), self.settings.products.zone)
+        zone = self.settings.products.zone
+        return ListIntake(self.products, MappingTable(self.database), zone, now=self.clock.now)
 
     @cached_property
     def reconciler(self) -> "Reconciler":

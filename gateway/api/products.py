@@ -13,6 +13,7 @@ from gateway.api.file_body import receive_file
 from gateway.api.query import Flag, Query, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
 from gateway.errors import NotFound, UnsupportedMediaType
+from gateway.products.columns import MAX_MAPPED_COLUMNS, ColumnMapping
 from gateway.products.list_check import DIGEST_CHARACTERS, ListKind
 from gateway.products.list_intake import ListOptions
 from gateway.products.product_list import MAX_LIST_BYTES
@@ -76,6 +77,14 @@ class ListQuery(Query):
     source: Source = Field(
         default="", description="Where the list is from. A mapping that was saved for it is used.", examples=["erp"]
     )
+    map: list[str] = Field(
+        default=[],
+        max_length=MAX_MAPPED_COLUMNS,
+        description="The field of a column, as COLUMN=FIELD; nothing after `=` for a column to ignore, and "
+        "`:comma` or `:point` behind a price for what stands before its decimals. Once the list was taken, it is saved "
+        "for the source.",
+        examples=["VK brutto=price:comma"],
+    )
     dry_run: Flag = Field(default=False, description="Whether only to say what it would change.")
     confirm: Confirm = Field(
         default="false",
@@ -83,7 +92,8 @@ class ListQuery(Query):
         "`digest` of a dry run to take exactly what that showed, `true` to take it whatever it changes.",
     )
     all_or_nothing: Flag = Field(
-        default=False, description="Whether nothing is taken if a row is bad. Else the good rows are."
+        default=False,
+        description="Whether nothing is taken if a row is bad. Else the good rows are. A dry run shows both.",
     )
 
 
@@ -92,8 +102,8 @@ class CompleteListQuery(ListQuery):
 
     complete: Flag = Field(
         default=True,
-        description="Whether it is the whole list, so that products that it does not name are deleted. With a bad row "
-        "nothing is deleted.",
+        description="Whether it is the whole list, so that products that it does not name are deleted. Those whose "
+        "rows are bad stay; nothing is deleted if a bad row does not tell its `id`.",
     )
 
 
@@ -135,6 +145,7 @@ async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) 
     options = ListOptions(
         kind=kind,
         source=query.source,
+        mapping=ColumnMapping.from_options(query.map) if query.map else None,
         dry_run=query.dry_run,
         confirmed=_FLAGS.get(query.confirm, query.confirm),
         all_or_nothing=query.all_or_nothing,

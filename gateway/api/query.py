@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_origin
 
 from multidict import MultiMapping
 from pydantic import BeforeValidator, ValidationError
@@ -57,17 +57,21 @@ Q = TypeVar("Q", bound=Query)
 
 
 def read_query(given: MultiMapping[str], model: type[Q]) -> Q:
-    """Check the query of a call. Raises `InvalidRequest` naming every field error."""
+    """Check the query of a call. A parameter that is a list may be given several times.
+
+    Raises `InvalidRequest` naming every field error.
+    """
     field_errors: list[FieldError] = []
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
     try:
-        query = model.model_validate(dict(given))
+        query = model.model_validate({name: given.getall(name) if name in lists else given[name] for name in given})
     except ValidationError as exc:
         field_errors += invalid_request(model, exc).field_errors
     refused = {one.parameter for one in field_errors}
     field_errors += [
         FieldError(name, message("is given twice"))
         for name in dict.fromkeys(given)
-        if name not in refused and len(given.getall(name)) > 1
+        if name not in refused | lists and len(given.getall(name)) > 1
     ]
     if field_errors:
         raise InvalidRequest(field_errors)

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from firmware_tools.command_language import localize
-from firmware_tools.language import count_message, message
+from firmware_tools.language import Message, count_message, message
 from gateway.cli.client import ApiClient, ApiError
 from gateway.cli.command import CommandContext, fail, read_list, with_api, write_file
 from gateway.cli.output import print_line, print_members, print_message, print_table
@@ -62,24 +62,21 @@ def products() -> None:
 @click.option("--source", default="", help="Where the list is from. A mapping that was saved for it is used.")
 @click.option(
     "--map", "mapped", multiple=True, metavar="COLUMN=FIELD",
-    help="The field of a column; nothing after = for a column to ignore. It is saved for the source.",
+    help="The field of a column; nothing after = for a column to ignore. It is saved for the source with the list.",
 )  # fmt: skip
 @click.option("--all-or-nothing", is_flag=True, help="Take nothing if a row is bad. Else the good rows are taken.")
 @click.option("--dry-run", is_flag=True, help="Only say what the list would change.")
 @click.option("--yes", is_flag=True, help="Take it whatever it changes: no preview, no question.")
 @with_api
 async def import_products(
-    context: CommandContext, api: ApiClient, /, file: Path, mapped: tuple[str, ...], *, dry_run: bool, yes: bool,
-    **given: Any,
-) -> None:  # fmt: skip
+    context: CommandContext, api: ApiClient, /, file: Path, *, dry_run: bool, yes: bool, **given: Any
+) -> None:
     """Take a list of products: CSV, TSV, Excel or JSON, as the till saves it. What differs goes to the cloud.
 
     It is previewed first. Where it would delete more than 5 % of the products, or change prices by more than half, a
     person is asked, and what was shown is taken, or nothing.
     """
     content = await read_list(file)
-    if mapped:
-        await _save_mapping(api, given["source"], mapped)
     confirm = "true"
     if dry_run or not yes:
         report = await _send(context, api, content, given, dry_run=True)
@@ -87,7 +84,8 @@ async def import_products(
             context.emit(report, _print_report)
             return
         confirm = "false"
-        if report["needs_confirmation"]:
+        is_refused = given["all_or_nothing"] and report["bad_rows"]
+        if report["needs_confirmation"] and not is_refused:
             await _ask(context, report)
             confirm = report["digest"]
     context.emit(await _send(context, api, content, given, confirm=confirm), _print_report)
@@ -102,28 +100,14 @@ async def _ask(context: CommandContext, report: dict[str, Any]) -> None:
         fail(message("nothing was taken"))
 
 
-async def _save_mapping(api: ApiClient, source: str, mapped: tuple[str, ...]) -> None:
-    """Add columns to the saved mapping of a source."""
-    if not source:
-        raise click.UsageError(localize(message("--map is saved for a source: give --source NAME, too")))
-    pairs = [one.rpartition("=") for one in mapped]
-    if wrong := next((one for one, pair in zip(mapped, pairs, strict=True) if not pair[0]), None):
-        raise click.UsageError(localize(message("--map {value}: must be COLUMN=FIELD", value=wrong)))
-    saved = {one.pop("source"): one for one in (await api.get("product-mappings"))["mappings"]}.get(source, {})
-    columns = {**saved.get("columns", {}), **{column: field for column, _, field in pairs}}
-    mapping = {name: value for name, value in saved.items() if value is not None}
-    await api.call("PUT", f"product-mappings/{quote(source, safe='')}", {**mapping, "columns": columns})
-
-
 async def _send(
     context: CommandContext, api: ApiClient, content: bytes, given: dict[str, Any], *, dry_run: bool = False,
     confirm: str = "false",
 ) -> dict[str, Any]:  # fmt: skip
     """Hand a list over. Prints its faults as a table and exits with status 1 if none of it can be taken."""
     flags = {"complete": not given["partial"], "all_or_nothing": given["all_or_nothing"], "dry_run": dry_run}
-    query = urlencode(
-        {"source": given["source"], "confirm": confirm} | {name: str(value).lower() for name, value in flags.items()}
-    )
+    members = {"source": given["source"], "map": given["mapped"], "confirm": confirm}
+    query = urlencode({**members, **{name: str(value).lower() for name, value in flags.items()}}, doseq=True)
     try:
         report: dict[str, Any] = await api.call("PUT", f"products?{query}", content)
     except ApiError as exc:
@@ -139,15 +123,7 @@ async def _send(
 def _print_report(report: dict[str, Any], *, errors: bool = False) -> None:
     """Print what a list changes; what leads to a question goes to standard error with it."""
     show = print_message if errors else print_line
-    if report["encoding"]:
-        print_message(
-            message(
-                "read as {encoding}, columns separated by {separator!r}: {columns}",
-                encoding=report["encoding"],
-                separator=report["separator"],
-                columns=", ".join(f"{heading} = {field}" for field, heading in report["columns"].items()),
-            )
-        )
+    _print_reading(report)
     for notice in report["notices"]:
         print_message(notice)
     if report["faults"]:
@@ -172,6 +148,32 @@ def _print_report(report: dict[str, Any], *, errors: bool = False) -> None:
     )
     if not report["taken"]:
         show(message("nothing of it was taken yet"))
+
+
+def _print_reading(report: dict[str, Any]) -> None:
+    """Print how a list was read; its first rows, too, where it was not taken."""
+    columns = ", ".join(f"{heading} = {field}" for field, heading in report["columns"].items())
+    if report["separator"]:
+        print_message(
+            message(
+                "read as {encoding}, columns separated by {separator!r}: {columns}",
+                encoding=report["encoding"],
+                separator=report["separator"],
+                columns=columns,
+            )
+        )
+    else:
+        print_message(message("read as {encoding}: {columns}", encoding=report["encoding"], columns=columns))
+    for field, mark in report["decimal"].items():
+        if mark == "comma":
+            print_message(message("{field}: decimals stand after a comma", field=field))
+        else:
+            print_message(message("{field}: decimals stand after a point", field=field))
+    if not report["taken"]:
+        print_table(
+            [{"row": one["row"], **one["fields"]} for one in report["first_rows"]],
+            {message("ROW"): "row", **{Message("{field}", {"field": field}): field for field in report["columns"]}},
+        )
 
 
 @products.command("list")

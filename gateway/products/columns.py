@@ -72,7 +72,8 @@ KNOWN_HEADINGS: Final = {
 """The field of each normalised heading."""
 
 _FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_MAX_MAPPED_COLUMNS: Final = 200
+MAX_MAPPED_COLUMNS: Final = 200
+"""How many columns a mapping has at most."""
 _MAX_HEADING_CHARACTERS: Final = 200
 
 
@@ -173,8 +174,8 @@ def _find_errors(document: Mapping[str, Any]) -> Iterable[FieldError]:
     unknown = document.keys() - {"columns", "decimal", "encoding", "separator", "sheet"}
     yield from (FieldError(str(name)[:80], message("is not known")) for name in sorted(unknown))
     columns, decimal = document.get("columns", {}), document.get("decimal", {})
-    if not isinstance(columns, Mapping) or len(columns) > _MAX_MAPPED_COLUMNS:
-        yield FieldError("columns", message("must be an object with at most {max} members", max=_MAX_MAPPED_COLUMNS))
+    if not isinstance(columns, Mapping) or len(columns) > MAX_MAPPED_COLUMNS:
+        yield FieldError("columns", message("must be an object with at most {max} members", max=MAX_MAPPED_COLUMNS))
         columns = {}
     for heading, name in columns.items():
         if not normalize_heading(heading) or len(heading) > _MAX_HEADING_CHARACTERS:

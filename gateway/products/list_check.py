@@ -1,7 +1,7 @@
 """Comparing a list of products with what is wanted so far, before anything of it is taken."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -142,11 +142,12 @@ def compare(
     kind: ListKind,
     *,
     timed: Sequence[TimedPrice] = (),
+    kept: Collection[str] = (),
 ) -> ListDifference:
     """Compare a list with what is wanted so far: JSON by product number.
 
-    `timed` are the prices that it has for a time: those without a time stay. It works on many products, so it belongs
-    into a thread.
+    `timed` are the prices that it has for a time: those without a time stay. `kept` are products that stay as they are,
+    though it does not name them. It works on many products, so it belongs into a thread.
     """
     names_by_id = {one.product_id: one.prices for one in timed}
     changed: list[WantedProduct] = []
@@ -169,7 +170,8 @@ def compare(
         (created if older is None else updated).append(product_id)
         if older is not None:
             prices += [one for one in find_price_changes(older, wanted) if one.is_large]
-    deleted = [product_id for product_id in known if product_id not in named] if kind == "complete" else []
+    stays = named.union(kept)
+    deleted = [product_id for product_id in known if product_id not in stays] if kind == "complete" else []
     changed += [
         WantedProduct(product_id, str((read_fields(known[product_id]) or {}).get("name", "")), None)
         for product_id in deleted

@@ -5,20 +5,26 @@ It is the one way of a list into the mirror, whoever brings it: a call, a page o
 
 import asyncio
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import IO, Any, Final
 
 from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
+from gateway.products.changes import without_empty
+from gateway.products.columns import TIME_FIELDS, ColumnMapping
 from gateway.products.list_check import Confirmation, ListDifference, ListKind
 from gateway.products.mapping_table import MappingTable
 from gateway.products.mirror import ProductMirror
+from gateway.products.product import Product, to_item
 from gateway.products.product_list import MAX_FAULTS, ProductList, read_product_list
 from gateway.products.timed_prices import TimedList
 
 MAX_ERRORS: Final = 100
 """How many faults of a list a refusal names."""
+MAX_SHOWN_ROWS: Final = 5
+"""How many rows a report shows as they were read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +35,8 @@ class ListOptions:
     """What it says of the products and fields that it does not name."""
     source: str = ""
     """Where it is from; a mapping that was saved for it is used."""
+    mapping: ColumnMapping | None = None
+    """What is to be read otherwise than that mapping says. It is saved with the source once the list was taken."""
     dry_run: bool = False
     """Whether only to say what it would change."""
     confirmed: Confirmation = False
@@ -43,6 +51,8 @@ class ListReport:
 
     found: ProductList
     """The list as it was read."""
+    kind: ListKind
+    """How it was compared."""
     difference: ListDifference
     """What it changes."""
     products: int
@@ -57,13 +67,19 @@ class ListReport:
         found = self.found
         return {
             "taken": self.taken,
+            "kind": self.kind,
             **self.difference.describe(),
             "bad_rows": found.bad_row_count,
             "faults": [dataclasses.asdict(fault) for fault in found.faults],
             "notices": list(found.notices),
             "encoding": found.format.encoding or None,
             "separator": found.format.separator or None,
+            "decimal": {name: str(mark) for name, mark in found.decimal.items()},
             "columns": dict(found.columns),
+            "first_rows": [
+                {"row": row, "fields": _describe_product(product)}
+                for row, product in zip(found.rows[:MAX_SHOWN_ROWS], found.products, strict=False)
+            ],
             "timed_prices": self.timed_prices,
         }
 
@@ -71,12 +87,15 @@ class ListReport:
 class ListIntake:
     """Takes lists, one at a time: each may be large."""
 
-    def __init__(self, mirror: ProductMirror, mappings: MappingTable, zone: tzinfo | None) -> None:
+    def __init__(
+        self, mirror: ProductMirror, mappings: MappingTable, zone: tzinfo | None, *, now: Callable[[], float]
+    ) -> None:
         """`zone` is that of times that name none; None if the settings name none either."""
         self.mappings = mappings
         """How the lists of each source are read."""
         self._mirror = mirror
         self._zone = zone
+        self._now = now
         self._reading = asyncio.Lock()
 
     async def take(self, content: bytes | IO[bytes], options: ListOptions) -> ListReport:
@@ -86,55 +105,79 @@ class ListIntake:
         what `ProductMirror.take` raises.
         """
         async with self._reading:
-            found = await self._read(content, options)
+            mapping = await self._find_mapping(options)
+            data = content if isinstance(content, bytes) else await asyncio.to_thread(content.read)
+            is_partial = options.kind == "fields"
+            found = await asyncio.to_thread(
+                read_product_list, data, file_name=message("the list"), mapping=mapping, is_partial=is_partial
+            )
+            del data
             split = await self._mirror.split_times(found.products, found.rows, self._zone)
             found = _add_faults(found, split)
-            if options.all_or_nothing and found.fault_count:
+            if options.all_or_nothing and found.fault_count and not options.dry_run:
                 raise InvalidRequest(_describe_faults(found))
-            kind = options.kind
-            if kind == "complete" and found.bad_row_count:  # a product whose row is bad is not gone
-                kind = "partial"
-                nothing_deleted = message(
-                    "no product is deleted, since {count} rows are bad", count=found.bad_row_count
-                )
-                found = dataclasses.replace(found, notices=(*found.notices, nothing_deleted))
+            kind, notices = _judge_bad_rows(found, options)
+            found = dataclasses.replace(found, notices=(*found.notices, *notices))
             if options.dry_run:
-                difference = await self._mirror.check(split.items, kind, timed=split.prices)
+                difference = await self._mirror.check(split.items, kind, timed=split.prices, kept=found.bad_ids)
             else:
                 difference = await self._mirror.take(
                     split.items, kind, source=options.source, confirmed=options.confirmed,
-                    bad_rows=found.bad_row_count, timed=split.prices,
+                    bad_rows=found.bad_row_count, timed=split.prices, kept=found.bad_ids,
                 )  # fmt: skip
+                if options.source and options.mapping is not None and mapping is not None:
+                    await self.mappings.save(options.source, mapping, now=int(self._now()))
         return ListReport(
             found=found,
+            kind=kind,
             difference=difference,
             products=len(split.items),
             timed_prices=len(split.prices),
             taken=not options.dry_run,
         )
 
-    async def _read(self, content: bytes | IO[bytes], options: ListOptions) -> ProductList:
-        mapping = await self.mappings.find(options.source) if options.source else None
-        data = content if isinstance(content, bytes) else await asyncio.to_thread(content.read)
-        return await asyncio.to_thread(
-            read_product_list,
-            data,
-            file_name=message("the list"),
-            mapping=mapping,
-            is_partial=options.kind == "fields",
-        )
+    async def _find_mapping(self, options: ListOptions) -> ColumnMapping | None:
+        saved = await self.mappings.find(options.source) if options.source else None
+        return options.mapping if saved is None else saved.combine(options.mapping or ColumnMapping())
 
 
 def _add_faults(found: ProductList, split: TimedList) -> ProductList:
     """Return a list with the faults of its times, too."""
     if not split.faults:
         return found
+    bad_rows = {fault.row for fault in split.faults}
+    bad_ids = {product.id for row, product in zip(found.rows, found.products, strict=True) if row in bad_rows}
     return dataclasses.replace(
         found,
         faults=tuple(sorted((*found.faults, *split.faults), key=lambda fault: fault.row)[:MAX_FAULTS]),
         fault_count=found.fault_count + len(split.faults),
-        bad_row_count=found.bad_row_count + len(split.faults),
+        bad_row_count=found.bad_row_count + len(bad_rows),
+        bad_ids=found.bad_ids | bad_ids,
     )
+
+
+def _judge_bad_rows(found: ProductList, options: ListOptions) -> tuple[ListKind, list[str]]:
+    """Return how a list is to be compared, and what its bad rows mean. A product whose row is bad is not gone."""
+    kind, notices = options.kind, list[str]()
+    if not found.bad_row_count:
+        return kind, notices
+    if kind == "complete" and found.unnamed_row is not None:
+        kind = "partial"
+        notices.append(
+            message(
+                "no product is deleted, since nobody knows which one the bad row {row} means", row=found.unnamed_row
+            )
+        )
+    else:
+        notices.append(message("products whose rows are bad stay as they are"))
+    if options.all_or_nothing:
+        notices.append(message("nothing of the list can be taken before its bad rows are mended"))
+    return kind, notices
+
+
+def _describe_product(product: Product) -> dict[str, Any]:
+    times = {name: str(at) for name in TIME_FIELDS if (at := getattr(product, name)) is not None}
+    return {**without_empty(to_item(product)), **times}
 
 
 def _describe_faults(found: ProductList) -> list[FieldError]:

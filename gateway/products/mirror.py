@@ -6,7 +6,7 @@ has more than one change on its way, and what is sent next is always the newest.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 from functools import partial
@@ -114,11 +114,19 @@ class ProductMirror:
         return await asyncio.to_thread(refuse_unpriced, split, products, rows, known, ending)
 
     async def check(
-        self, products: Sequence[Fields], kind: ListKind, *, timed: Sequence[TimedPrice] = ()
+        self,
+        products: Sequence[Fields],
+        kind: ListKind,
+        *,
+        timed: Sequence[TimedPrice] = (),
+        kept: Collection[str] = (),
     ) -> ListDifference:
-        """Return what a list would change at once; `timed` are the prices that it has for a time."""
+        """Return what a list would change at once.
+
+        `timed` are the prices that it has for a time, `kept` the products whose rows are bad: they stay as they are.
+        """
         known = await self.table.load_wanted()
-        return await asyncio.to_thread(compare, products, known, kind, timed=timed)
+        return await asyncio.to_thread(compare, products, known, kind, timed=timed, kept=kept)
 
     async def take(
         self,
@@ -129,6 +137,7 @@ class ProductMirror:
         confirmed: Confirmation,
         bad_rows: int = 0,
         timed: Sequence[TimedPrice] = (),
+        kept: Collection[str] = (),
     ) -> ListDifference:
         """Store a list, and bring it into effect soon, its prices for a time when that has come.
 
@@ -137,7 +146,7 @@ class ProductMirror:
         """
         self.require_shop()
         async with self._taking:
-            difference = await self.check(products, kind, timed=timed)
+            difference = await self.check(products, kind, timed=timed, kept=kept)
             difference.check(confirmed)
             mentioned = [str(fields["id"]) for fields in products]
             turn = await self.table.store_list(

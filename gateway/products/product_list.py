@@ -49,6 +49,10 @@ class ProductList:
     """How much is wrong."""
     bad_row_count: int
     """How many rows were not taken."""
+    bad_ids: frozenset[str]
+    """The ids of the rows that were not taken, as far as they can be read."""
+    unnamed_row: int | None
+    """The first row that was not taken and whose id cannot be read; None if there is none."""
     notices: tuple[str, ...]
     """What a person should know: how the list was read, and what was left out."""
     format: ListFormat
@@ -223,15 +227,17 @@ class _Building:
         self._faults: list[RowFault] = []
         self._fault_count = 0
         self._bad_rows: set[int] = set()
+        self._bad_ids: set[str] = set()
+        self._unnamed_row: int | None = None
 
     def add(self, row: ListRow, reader: RowReader) -> None:
         if row.number in self._merged:
-            self._refuse(row.number, self._merged[row.number])
+            self._refuse_unread(row, reader, self._merged[row.number])
             return
         try:
             product = reader.read(row.number, row.cells)
         except RowRefused as exc:
-            self._refuse(row.number, exc.faults)
+            self._refuse_unread(row, reader, exc.faults)
             return
         first = self._first_rows.setdefault(product.id, row.number)
         if first == row.number:
@@ -240,6 +246,17 @@ class _Building:
         if self._products.pop(product.id, None) is not None:
             self._refuse(first, [_name_other(product.id, first, row.number)])
         self._refuse(row.number, [_name_other(product.id, row.number, first)])
+        self._bad_ids.add(product.id)
+
+    def _refuse_unread(self, row: ListRow, reader: RowReader, faults: Sequence[RowFault]) -> None:
+        self._refuse(row.number, faults)
+        # Where the row as a whole is wrong, its cells may stand in other columns than they seem to.
+        is_unsure = any(fault.field in ("", "id") for fault in faults)
+        product_id = None if is_unsure else reader.find_id(row.cells)
+        if product_id is not None:
+            self._bad_ids.add(product_id)
+        elif self._unnamed_row is None:
+            self._unnamed_row = row.number
 
     def _refuse(self, row: int, faults: Sequence[RowFault]) -> None:
         self._bad_rows.add(row)
@@ -262,6 +279,8 @@ class _Building:
             ),
             fault_count=self._fault_count,
             bad_row_count=len(self._bad_rows),
+            bad_ids=frozenset(self._bad_ids),
+            unnamed_row=self._unnamed_row,
             notices=notices.describe(),
             format=source.format,
             columns={column.field: column.heading for column in columns},

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -128,6 +129,14 @@ class RowReader:
                 self._emptied[key] = frozenset(key) & FIELDS.keys()
             values["emptied"] = self._emptied[key]
         return Product(**values)
+
+    def find_id(self, cells: Sequence[Any]) -> str | None:
+        """Return the id of a row that is not taken for another reason; None if it cannot be read."""
+        for column, read in self._readers:
+            if column.field == "id" and column.place < len(cells) and cells[column.place]:
+                with suppress(InvalidValue):
+                    return str(read(cells[column.place]))
+        return None
 
     def _make_reader(self, column: ListColumn, marks: Mapping[str, DecimalMark]) -> Callable[[Any], Any]:
         match column.field:

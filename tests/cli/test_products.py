@@ -23,17 +23,29 @@ async def test_a_list_is_previewed_taken_exported_and_compared(
 ) -> None:
     cloud = store.cloud.state.shops[store.shop_id].products
     file = write_list(tmp_path / "list.csv", "007,可乐,3.20,7", "008,茶,2.50,8", "009,Tee,-1,9")
-    looked = await command("products", "import", file, "--dry-run", "--source", "erp", "--map", "Kasse=spec")
+    given = ("--source", "erp", "--map", "Kasse=spec")
+    looked = await command("products", "import", file, "--dry-run", "--all-or-nothing", *given)
     assert looked.status == 0, looked.errors
+    assert "nothing of the list can be taken before its bad rows are mended" in looked.errors
+    assert "price: decimals stand after a point" in looked.errors
+    heading, first = looked.output.splitlines()[:2]
+    assert (heading.split(), first.split()) == (
+        ["ROW", "id", "name", "price", "spec"],
+        ["2", "007", "可乐", "3.20", "7"],
+    )
     assert "new 2, changed 0, deleted 0" in looked.output
     assert "read as GBK" in looked.errors
     assert "1 row is bad" in looked.errors
     assert not cloud
-    taken = await command("products", "import", file, "--source", "erp", "--json")
+    unmapped = await command("products", "import", file, "--dry-run", "--source", "erp", "--json")
+    assert "spec" not in unmapped.json["columns"], "a preview saves no mapping"
+    taken = await command("products", "import", file, *given, "--json")
     assert taken.status == 0, taken.errors
+    again = await command("products", "import", file, "--source", "erp", "--json")
+    assert (again.json["columns"]["spec"], again.json["unchanged"]) == ("Kasse", 2), "the mapping was saved"
     assert (taken.json["taken"], taken.json["created"]) == (True, 2)
     await until_settled(command, 2)
-    assert (cloud["007"]["name"], cloud["007"]["spec"]) == ("可乐", "7"), "the mapping was saved for the source"
+    assert (cloud["007"]["name"], cloud["007"]["spec"]) == ("可乐", "7")
 
     listed = await command("products", "list", "可乐")
     assert "007" in listed.output
@@ -100,7 +112,7 @@ async def test_what_cannot_be_taken_is_refused_by_its_place(command: Any, tmp_pa
     nothing = await command("products", "import", bad, "--all-or-nothing", "--json")
     assert nothing.status == 1
     assert [one["reason"].count("two products have this id") for one in nothing.json["errors"]] == [1, 1]
-    for wrong in (("--map", "Kasse=spec"), ("--source", "erp", "--map", "Kasse")):
-        assert (await command("products", "import", bad, *wrong)).status == 2
+    unreadable = await command("products", "import", bad, "--map", "Kasse")
+    assert (unreadable.status, unreadable.output) == (1, "map: write COLUMN=FIELD, not Kasse\n")
     assert (await command("products", "reconcile", "--delete-foreign")).status == 2
     assert "no product is like that" in (await command("products", "list")).errors

@@ -91,19 +91,60 @@ async def test_what_is_confirmed_is_what_was_shown(gateway: Gateway, installer: 
     assert taken.body["digest"] != (await put_csv(installer, cheap, "?dry_run=true")).body["digest"]
 
 
-async def test_bad_rows_are_named_and_nothing_is_deleted_beside_them(
+async def test_products_of_bad_rows_stay_and_others_are_deleted_as_usual(
     gateway: Gateway,  # noqa: F811
     installer: Rest,  # noqa: F811
 ) -> None:
-    await put_csv(installer, CSV)
-    bad = b"id,name,price\n0001,Cola,-3\n"
-    report = (await put_csv(installer, bad, "?confirm=true")).body
-    assert (report["bad_rows"], report["deleted"]) == (1, 0)
-    assert "no product is deleted, since 1 rows are bad" in report["notices"]
+    rows = [f"{number:04},Cola,3.20" for number in range(1, 6)]
+    await put_csv(installer, "\n".join(["id,name,price", *rows]).encode())
+    bad = b"id,name,price\n0001,Cola,-3\n0002,Cola,1\n0002,Cola,2\n0003,,3.20\n"
+    report = (await put_csv(installer, bad, "?dry_run=true")).body
+    assert (report["kind"], report["bad_rows"], report["first_deleted"]) == ("complete", 4, ["0004", "0005"])
+    assert "products whose rows are bad stay as they are" in report["notices"]
     assert (report["faults"][0]["row"], report["faults"][0]["column"]) == (2, "price")
+    whole = "?dry_run=true&all_or_nothing=true"
+    assert (await put_csv(installer, bad, whole)).body["faults"] == report["faults"], "a preview names them anyway"
     refused = await put_csv(installer, bad, "?all_or_nothing=true")
     assert refused.status == 400
     assert refused.body["errors"][0]["parameter"] == "row 2, price"
+    for row in (b",Cola,3.20\n", b"0001,Co,la,3.20\n", b'"=1",Cola,3.20\n'):
+        report = (await put_csv(installer, bad + row, "?confirm=true")).body
+        assert (report["kind"], report["deleted"]) == ("partial", 0), row
+        assert "no product is deleted, since nobody knows which one the bad row 6 means" in report["notices"]
+    assert (await put_csv(installer, bad, "?confirm=true")).body["deleted"] == 2
+    assert (await installer("GET", "/api/v1/products/0003")).body["wanted"]["price"] == 3.2
+
+
+async def test_a_report_shows_how_the_list_was_read(installer: Rest) -> None:  # noqa: F811
+    rows = "".join(f"{number:04};Cola;1,25;;2026-12-24 08:00\n" for number in range(7))
+    content = f"id;name;VK;促销价;valid_from\n{rows}".encode()
+    report = (await put_csv(installer, content, "?dry_run=true&map=VK=price:comma&source=erp")).body
+    assert (report["kind"], report["separator"], report["decimal"]) == ("complete", "semicolon", {"price": "comma"})
+    assert report["bad_rows"] == 7, "the settings name no zone"
+    assert [one["row"] for one in report["first_rows"]] == [2, 3, 4, 5, 6]
+    assert report["first_rows"][0]["fields"] == {
+        "id": "0000",
+        "name": "Cola",
+        "price": 1.25,
+        "valid_from": "2026-12-24 08:00:00",
+    }
+    assert (await installer("GET", "/api/v1/product-mappings")).body["mappings"] == []
+
+
+async def test_a_mapping_given_with_a_list_is_saved_once_it_was_taken(installer: Rest) -> None:  # noqa: F811
+    content = b"id,Text,VK\n7,Tee,3.50\n"
+    query = "?source=erp&map=Text=name&map=VK=price"
+    refused = await put_csv(installer, content.replace(b"3.50", b"-1"), f"{query}&all_or_nothing=true")
+    assert refused.status == 400
+    assert (await installer("GET", "/api/v1/product-mappings")).body["mappings"] == []
+    assert (await put_csv(installer, content, query)).status == 200
+    [saved] = (await installer("GET", "/api/v1/product-mappings")).body["mappings"]
+    assert (saved["source"], saved["columns"]) == ("erp", {"Text": "name", "VK": "price"})
+    assert (await put_csv(installer, content.replace(b"VK", b"Preis"), "?source=erp&map=Preis=price")).status == 200
+    [saved] = (await installer("GET", "/api/v1/product-mappings")).body["mappings"]
+    assert saved["columns"] == {"Text": "name", "VK": "price", "Preis": "price"}
+    wrong = await put_csv(installer, content, "?map=VK")
+    assert wrong.body["errors"] == [{"parameter": "map", "reason": "write COLUMN=FIELD, not VK"}]
 
 
 async def test_a_saved_mapping_reads_the_lists_of_its_source(installer: Rest) -> None:  # noqa: F811

@@ -6,8 +6,9 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from gateway.api.models.document import Document, Time
-from gateway.products import product_table, reconciliation
+from gateway.products import list_check, product_table, reconciliation
 
+ListKind = TypeAliasType("ListKind", list_check.ListKind)
 ProductState = TypeAliasType("ProductState", product_table.ProductState)
 ReconciliationState = TypeAliasType("ReconciliationState", reconciliation.ReconciliationState)
 
@@ -110,10 +111,23 @@ class LargePriceChangeDocument(Document):
     new: str = Field(description="The price in the list.", examples=["0.32"])
 
 
+class ReadRowDocument(Document):
+    """A row of a list as it was read."""
+
+    row: int = Field(description="The row, as a spreadsheet counts; in JSON the product, from 1.", examples=[2])
+    fields: dict[str, Any] = Field(
+        description="What was read, by field.", examples=[{"id": "000417", "name": "Cola", "price": 3.20}]
+    )
+
+
 class ProductListReportDocument(Document):
     """What a list of products changes, and how it was read."""
 
     taken: bool = Field(description="Whether it was taken; false for a dry run.")
+    kind: ListKind = Field(
+        description="How it was compared. `complete`: products that it does not name are deleted. `partial`: they "
+        "stay, as with a complete list that has a bad row without `id`. `fields`: so do fields that it does not name."
+    )
     needs_confirmation: bool = Field(
         description="Whether it deletes more than 5 % of the products, or changes a price by more than half, so that "
         "it is taken only if it comes with `confirm`."
@@ -138,9 +152,14 @@ class ProductListReportDocument(Document):
     notices: list[str] = Field(description="How the list was read, and what was left out, for people.")
     encoding: str | None = Field(description="The encoding of the list; null where it has none.", examples=["GB18030"])
     separator: str | None = Field(description="What separates its columns; null where nothing does.", examples=[";"])
+    decimal: dict[str, str] = Field(
+        description="What stands before the decimals, `comma` or `point`, by field; without those that do not tell.",
+        examples=[{"price": "comma"}],
+    )
     columns: dict[str, str] = Field(
         description="The heading of each field that the list has.", examples=[{"id": "货号", "price": "售价"}]
     )
+    first_rows: list[ReadRowDocument] = Field(description="The first 5 good rows as they were read.")
 
 
 class ProductMappingDocument(Document):
