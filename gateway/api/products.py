@@ -224,13 +224,12 @@ def describe_product(product: StoredProduct) -> dict[str, Any]:
 
 
 def _describe_timed_price(entry: StoredTimedPrice, now: int | None) -> dict[str, Any]:
-    state = "waiting" if now is None else "in_force" if entry.begins_at <= now else "to_come"
     return {
         "number": str(entry.number),
         "prices": {name: str(price) for name, price in entry.prices.items()},
         "valid_from": utc_text(entry.begins_at) if entry.begins_at else None,
         "valid_until": None if entry.ends_at is None else utc_text(entry.ends_at),
-        "state": state,
+        "state": entry.find_state(now),
         "source": entry.source,
     }
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from gateway.products.changes import merge_fields, read_fields, write_fields
 from gateway.protocol import json_text
@@ -12,6 +12,9 @@ from gateway.storage.database import Database
 
 MAX_ENTRIES: Final = 50
 """How many prices for a time a product may have; of more, the oldest ones go."""
+
+TimedPriceState = Literal["waiting", "to_come", "in_force"]
+"""`waiting`: the time is not known. A price that has ended is deleted."""
 
 
 class TimedPrice(NamedTuple):
@@ -41,6 +44,10 @@ class StoredTimedPrice:
     """Until when; None if it never ends."""
     source: str
     """The source of the list that has them."""
+
+    def find_state(self, now: int | None) -> TimedPriceState:
+        """Return their state at a time in Unix seconds; None for a time that is not known."""
+        return "waiting" if now is None else "in_force" if self.begins_at <= now else "to_come"
 
 
 class ScheduleTurn(NamedTuple):

@@ -1,6 +1,10 @@
+from decimal import Decimal
+
 import pytest
 
 from gateway.console import charts
+from gateway.console.price_chart import draw_prices
+from gateway.products.product_table import PriceEntry
 
 
 def test_columns_are_stacked_to_scale() -> None:
@@ -29,3 +33,21 @@ def test_odd_rows_are_drawn_as_nothing() -> None:
     assert [bar.height for bar in chart.bars if bar.height > 60] == []
     assert charts.stack([], ["a"], "label").bars == []
     assert len(charts.stack([{"a": 1}] * 5000, ["a"], "label").bars) == 400
+
+
+def test_a_price_holds_until_the_next_one() -> None:
+    entries = [
+        PriceEntry("promote_price", None, 150),
+        PriceEntry("promote_price", Decimal(2), 100),
+        PriceEntry("price", Decimal(4), 100),
+        PriceEntry("price", Decimal(3), 0),
+    ]
+    chart = draw_prices(entries, now=200)
+    assert chart is not None
+    assert chart.paths == {"price": "M64.0 94.0H268.0V12.0H472.0", "promote_price": "M268.0 176.0H370.0"}
+    assert [line.text for line in chart.lines] == ["2.00", "2.50", "3.00", "3.50", "4.00"]
+
+
+def test_a_price_that_never_changed_is_no_chart() -> None:
+    assert draw_prices([], now=9) is None
+    assert draw_prices([PriceEntry("price", Decimal(3), 7), PriceEntry("member_price", Decimal(3), 7)], now=9) is None

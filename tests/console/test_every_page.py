@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 import os
 from typing import Final
@@ -7,6 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
 from gateway.app import Gateway
+from gateway.products.list_intake import ListOptions
 from gateway.shop.plan_reader import read_list
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console
@@ -29,13 +31,29 @@ async def keep_plan(gateway: Gateway, store: SimulatedStore) -> None:
     await gateway.shop.replace(read_list(store.site_plan_csv().encode(), "list", gateway.settings.provisioning))
 
 
+async def keep_product(gateway: Gateway) -> str:
+    """Keep a product with a promotion price for a time; return its number."""
+    rows = "id,name,price,promote_price,valid_until\n0001,可乐 Cola,3.20,2.50,2031-12-31T20:00+08:00\n"
+    gateway.outbox_worker.start()
+    gateway.products.start()
+    await gateway.product_lists.take(rows.encode(), ListOptions(kind="complete", source="erp"))
+    while not (product := await gateway.products.table.get("0001")) or product.state != "settled":
+        await asyncio.sleep(0.01)
+    return "0001"
+
+
 @pytest.fixture
 async def names(console: Console, store: SimulatedStore) -> dict[str, str]:
     """Return what fills the placeholders of paths: there is one of everything that has a page of its own."""
     await find(console.gateway, store.cameras)
     await manage(console.gateway, store.cameras[0])
     await keep_plan(console.gateway, store)
-    return {"sn": store.cameras[0].sn, "outbox_id": str(await refuse_product(console.gateway)), **ENDPOINT}
+    return {
+        "sn": store.cameras[0].sn,
+        "outbox_id": str(await refuse_product(console.gateway)),
+        "product_id": await keep_product(console.gateway),
+        **ENDPOINT,
+    }
 
 
 @pytest.mark.slow
