@@ -35,6 +35,7 @@ from gateway.events.subscriptions import Subscriptions
 from gateway.events.system_events import SystemEvents
 from gateway.events.webhooks import Webhooks
 from gateway.events.webhooks.table import WebhookTable
+from gateway.labels.label_table import has_labels
 from gateway.outbox.account import Account
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
@@ -56,15 +57,11 @@ if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.authority.authority import Authority
     from gateway.cameras.video.video import CameraVideo
     from gateway.cloud.customer_flow import CustomerFlow
+    from gateway.labels.parts import LabelParts
     from gateway.products.list_intake import ListIntake
     from gateway.products.reconciliation import Reconciler
-    from gateway.shop.demonstration import Demonstration
-    from gateway.shop.hotspots import Hotspots
-    from gateway.shop.hotspots.set_up import HotspotSetUp
     from gateway.shop.parts import ShopParts
-    from gateway.shop.pictures import PlanPictures
     from gateway.shop.set_up import SiteSetUp
-    from gateway.shop.sheet import SheetMaker
 
 
 _log = logging.getLogger(__name__)
@@ -208,6 +205,9 @@ class Gateway:
             )
         )
         await self.provisioning.load()
+        self._has_labels = await has_labels(self.database)
+        if self._has_labels:
+            await self.labels.updater.open()
         self._shop_has_work = await has_stored_work(self.database)
         if self._shop_has_work:
             await self.shop_parts.load()
@@ -279,6 +279,27 @@ class Gateway:
         )
 
     @cached_property
+    def labels(self) -> "LabelParts":
+        """The shop's shelf labels; imported when there are some, or when somebody asks for them."""
+        from gateway.labels.parts import LabelParts
+
+        settings = self.settings
+        return self._add(
+            LabelParts(
+                self.database,
+                self.directory.path,
+                settings.labels,
+                self.cloud,
+                self.outbox,
+                self.products,
+                self.supervisor,
+                shop=settings.cloud.shop,
+                zone=settings.products.zone,
+                report=self.system_events.add,
+            )
+        )
+
+    @cached_property
     def flow(self) -> "CustomerFlow":
         """The customer flow of the account's shops; imported when somebody asks for it."""
         from gateway.cloud.customer_flow import CustomerFlow
@@ -318,31 +339,6 @@ class Gateway:
         """The site plan and its run."""
         return self.shop_parts.set_up
 
-    @property
-    def plan_pictures(self) -> "PlanPictures":
-        """The pictures that a run of the site plan takes."""
-        return self.shop_parts.plan_pictures
-
-    @property
-    def sheets(self) -> "SheetMaker":
-        """Makes the acceptance sheet."""
-        return self.shop_parts.sheets
-
-    @property
-    def hotspots(self) -> "Hotspots":
-        """Joins the hotspots of cameras."""
-        return self.shop_parts.hotspots
-
-    @property
-    def hotspot_set_up(self) -> "HotspotSetUp":
-        """Sets up a camera in its hotspot."""
-        return self.shop_parts.hotspot_set_up
-
-    @property
-    def demonstration(self) -> "Demonstration":
-        """The docking demonstration."""
-        return self.shop_parts.demonstration
-
     async def start(self, *, port: int, https_port: int) -> None:
         """Start the background work: outbox, events, webhooks, interrupted jobs, advertisement and discovery."""
         if (mount := self.directory.volatile_mount) is not None:
@@ -356,6 +352,8 @@ class Gateway:
         self.database.start(self.supervisor)
         self.outbox_worker.start()
         self.products.start()
+        if self._has_labels:
+            self.labels.start()
         self.supervisor.start_periodic(
             "product reconciliation",
             lambda: self.reconciler.compare_weekly(),

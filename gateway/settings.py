@@ -16,10 +16,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from firmware_tools.language import join, message
 from gateway.errors import SettingsError
+from gateway.label_settings import LabelSettings
 from gateway.product_settings import ProductSettings
 from gateway.protocol.camera_address import find_address_problem
 from gateway.protocol.endpoint import REDACTED
-from gateway.protocol.host_name import is_host_name, names_host
+from gateway.protocol.host_name import names_host, parse_host_names
 from gateway.protocol.wifi import check_ssid, check_wifi_password
 from gateway.secret_file import read_secret_file
 from gateway.validation_texts import describe_validation_error
@@ -33,7 +34,6 @@ CLOUD_URLS: Final = {"uat": "https://store.uat.sunmi.com/openapi", "release": "h
 """The base of every cloud endpoint, by environment."""
 
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
-_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 FILE_SETTINGS: Final = (
@@ -43,6 +43,7 @@ FILE_SETTINGS: Final = (
     ("cloud", "ca_file"),
     ("cameras", "client_certificate"),
     ("provisioning", "password_file"),
+    ("labels", "font"),
 )
 """Section and key of each setting that names a file for the gateway to read."""
 
@@ -72,7 +73,7 @@ class ServerSettings(_Section):
     @field_validator("hosts")
     @classmethod
     def _check_hosts(cls, value: list[str]) -> list[str]:
-        return _parse_host_names(value, example="till.shop.example")
+        return parse_host_names(value, example="till.shop.example")
 
     @field_validator("cors_origins")
     @classmethod
@@ -163,7 +164,7 @@ class VideoSettings(_Section):
     @field_validator("cloud_hosts")
     @classmethod
     def _check_hosts(cls, value: list[str]) -> list[str]:
-        return _parse_host_names(value, example="video.example.com")
+        return parse_host_names(value, example="video.example.com")
 
 
 class DiscoverySettings(_Section):
@@ -242,6 +243,7 @@ class Settings(_Section):
     outbox: OutboxSettings = OutboxSettings()
     hooks: HookSettings = HookSettings()
     products: ProductSettings = ProductSettings()
+    labels: LabelSettings = LabelSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
 
     @property
@@ -296,16 +298,6 @@ def find_settings_file_to_write(given: str | None) -> Path:
     """Return the settings file to write: the one to read if there is one, else the system's (root) or the user's."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return find_settings_file(given) or (SYSTEM_FILE if is_root else _user_file())
-
-
-def _parse_host_names(names: list[str], *, example: str) -> list[str]:
-    for name in names:
-        if not (_HOST_NAME.fullmatch(name) and is_host_name(name)):
-            reason = message(
-                "{name!r} is not a host name such as {example}, without scheme and port", name=name, example=example
-            )
-            raise ValueError(reason)
-    return [name.lower() for name in names]
 
 
 def _user_file() -> Path:

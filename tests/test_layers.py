@@ -29,7 +29,7 @@ VALIDATION_TEXTS = "gateway.validation_texts"
 """Why values are not valid: for settings and for calls."""
 FOUNDATION = {"gateway", "gateway.check_digit", "gateway.errors", "gateway.protocol", "gateway.runtime", LANGUAGE}
 """What every part may import: the error tree, the pure protocol, texts, and what all parts stand on."""
-PARTS = FOUNDATION | {VALIDATION_TEXTS, "gateway.settings", "gateway.storage"}
+PARTS = FOUNDATION | {VALIDATION_TEXTS, "gateway.label_settings", "gateway.settings", "gateway.storage"}
 
 ALLOWED = {
     "gateway": {LANGUAGE},
@@ -38,9 +38,11 @@ ALLOWED = {
     "gateway.protocol": {"gateway", "gateway.errors", LANGUAGE},
     "gateway.runtime": {"gateway", "gateway.errors", "gateway.protocol", LANGUAGE},
     VALIDATION_TEXTS: {LANGUAGE},
+    "gateway.label_settings": set(),
     "gateway.product_settings": {LANGUAGE},
     "gateway.secret_file": FOUNDATION,
-    "gateway.settings": FOUNDATION | {VALIDATION_TEXTS, "gateway.product_settings", "gateway.secret_file"},
+    "gateway.settings": FOUNDATION
+    | {VALIDATION_TEXTS, "gateway.label_settings", "gateway.product_settings", "gateway.secret_file"},
     "gateway.storage": FOUNDATION,
     "gateway.changed_settings": PARTS,
     "gateway.boot_settings": PARTS,
@@ -53,7 +55,8 @@ ALLOWED = {
     "gateway.shop": PARTS
     | {"gateway.discovery", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"}
     | {LISTS, CARD_GUIDE},
-    "gateway.labels": FOUNDATION | {VALIDATION_TEXTS, LISTS, CARD_GUIDE},
+    "gateway.labels": PARTS
+    | {"gateway.cloud", "gateway.label_settings", "gateway.outbox", "gateway.products", LISTS, CARD_GUIDE},
     "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
@@ -70,6 +73,7 @@ ALLOWED = {
         "gateway.events",
         "gateway.shop",
         "gateway.products",
+        "gateway.labels",
         "gateway.api",
     },
 }

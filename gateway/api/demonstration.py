@@ -39,7 +39,7 @@ class DemonstrationBody(Body):
 async def start_demonstration(context: RequestContext) -> web.StreamResponse:
     """Begin a demonstration, or say what it would do."""
     body = await read_body(context.request, DemonstrationBody)
-    demonstration = context.gateway.demonstration
+    demonstration = context.gateway.shop_parts.demonstration
     request = DemonstrationRequest(sn=body.sn or "", resume=body.resume)
     if body.dry_run:
         mark_unchanged(context.request)
@@ -52,17 +52,17 @@ async def start_demonstration(context: RequestContext) -> web.StreamResponse:
 
 async def show_demonstration(context: RequestContext) -> web.StreamResponse:
     """Show the last demonstration: JSON, or a page to print for who accepts HTML."""
-    document = context.gateway.demonstration.describe()
+    document = context.gateway.shop_parts.demonstration.describe()
     if not accepts_html(context.request):
         return json_response(document, headers={hdrs.CACHE_CONTROL: "no-store"})
-    picture = await asyncio.to_thread(context.gateway.demonstration.load_picture)
+    picture = await asyncio.to_thread(context.gateway.shop_parts.demonstration.load_picture)
     html = await asyncio.to_thread(render_demonstration, document, picture, RESPONSE_LANGUAGE.get())
     return web.Response(text=html, content_type=HTML, headers={**SHEET_PAGE_HEADERS, **describe_language()})
 
 
 async def end_demonstration(context: RequestContext) -> web.StreamResponse:
     """Stop the demonstration that is under way, or else forget the last one with its picture."""
-    demonstration = context.gateway.demonstration
+    demonstration = context.gateway.shop_parts.demonstration
     if demonstration.is_running:
         await demonstration.stop()
         return json_response(demonstration.describe())
@@ -72,7 +72,7 @@ async def end_demonstration(context: RequestContext) -> web.StreamResponse:
 
 async def show_demonstration_picture(context: RequestContext) -> web.StreamResponse:
     """Send the picture that the demonstration took."""
-    jpeg = await asyncio.to_thread(context.gateway.demonstration.load_picture)
+    jpeg = await asyncio.to_thread(context.gateway.shop_parts.demonstration.load_picture)
     if jpeg is None:
         raise NotFound(message("the demonstration has no picture"))
     return web.Response(body=jpeg, content_type="image/jpeg", headers={hdrs.CACHE_CONTROL: "no-store"})

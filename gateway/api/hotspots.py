@@ -20,17 +20,17 @@ async def provision_in_hotspot(
     Raises `InvalidRequest` where the shop would be cut off and nobody has agreed to that, and the same as
     `HotspotSetUp.start`.
     """
-    support = await context.gateway.hotspots.describe()
+    support = await context.gateway.shop_parts.hotspots.describe()
     if support.interrupts_shop and not body.confirm_offline:
         raise InvalidRequest([FieldError("confirm_offline", message("must be true: {effect}", effect=support.effect))])
-    set_up = context.gateway.hotspot_set_up
+    set_up = context.gateway.shop_parts.hotspot_set_up
     # A caller who gives up, or is cut off by the change of network, does not end it.
     return await asyncio.shield(set_up.start(body.hotspot or "", context.sn, request))
 
 
 async def show_hotspot_support(context: RequestContext) -> web.StreamResponse:
     """Show whether the gateway can join the hotspots of new cameras, and what will happen to whom."""
-    support = await context.gateway.hotspots.describe()
+    support = await context.gateway.shop_parts.hotspots.describe()
     shown = {"available": support.available, **asdict(support), "interrupts_shop": support.interrupts_shop}
     del shown["is_absent"]
     return json_response(shown)

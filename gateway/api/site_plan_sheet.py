@@ -34,7 +34,7 @@ class SheetQuery(Query):
 async def show_site_plan_sheet(context: RequestContext) -> web.StreamResponse:
     """Make the acceptance sheet: JSON, or a page to print for who accepts HTML."""
     query = read_query(context.request.query, SheetQuery)
-    sheet = await context.gateway.sheets.make(verify=query.verify, pictures=query.pictures)
+    sheet = await context.gateway.shop_parts.sheets.make(verify=query.verify, pictures=query.pictures)
     if not accepts_html(context.request):
         return json_response(sheet.describe(), headers={hdrs.CACHE_CONTROL: "no-store"})
     html = await asyncio.to_thread(render_sheet, sheet, RESPONSE_LANGUAGE.get())
@@ -47,7 +47,7 @@ async def show_site_plan_picture(context: RequestContext) -> web.StreamResponse:
     moment = _parse_moment(context.request.match_info["moment"])
     jpeg: bytes | None = None
     if moment is not None:
-        jpeg = await asyncio.to_thread(context.gateway.plan_pictures.load, context.sn, moment)
+        jpeg = await asyncio.to_thread(context.gateway.shop_parts.plan_pictures.load, context.sn, moment)
     if jpeg is None:
         raise NotFound(message("the plan has no such picture of the camera {sn}", sn=context.sn))
     return web.Response(body=jpeg, content_type="image/jpeg", headers={hdrs.CACHE_CONTROL: "no-store"})

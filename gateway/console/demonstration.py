@@ -38,7 +38,7 @@ async def show_progress(context: PageContext) -> web.StreamResponse:
 
 
 def _gather(context: PageContext) -> dict[str, Any]:
-    demonstration = context.gateway.demonstration
+    demonstration = context.gateway.shop_parts.demonstration
     record = None if demonstration.record is None else demonstration.describe()
     shop = context.gateway.settings.cloud.shop
     return {
@@ -57,17 +57,17 @@ async def start(context: PageContext) -> web.StreamResponse:
     form = await context.read_form()
     request = DemonstrationRequest(sn=form.text("sn"), resume=form.text("resume") == "yes")
     try:
-        await context.gateway.demonstration.start(request)
+        await context.gateway.shop_parts.demonstration.start(request)
     except Problem as exc:
         return context.redirect(DEMONSTRATION, notice=exc.detail, failed=True)
-    name_object(context.request, context.gateway.demonstration.get_record().sn)
+    name_object(context.request, context.gateway.shop_parts.demonstration.get_record().sn)
     return context.redirect(DEMONSTRATION)
 
 
 async def stop(context: PageContext) -> web.StreamResponse:
     """Stop the demonstration; what was ticked off stays."""
     try:
-        await context.gateway.demonstration.stop()
+        await context.gateway.shop_parts.demonstration.stop()
     except Problem as exc:
         return context.redirect(DEMONSTRATION, notice=exc.detail, failed=True)
     return context.redirect(DEMONSTRATION, notice=message("It was stopped. What was ticked off stays."))
@@ -76,7 +76,7 @@ async def stop(context: PageContext) -> web.StreamResponse:
 async def delete(context: PageContext) -> web.StreamResponse:
     """Forget the last demonstration, with its picture."""
     try:
-        await context.gateway.demonstration.delete()
+        await context.gateway.shop_parts.demonstration.delete()
     except Problem as exc:
         return context.redirect(DEMONSTRATION, notice=exc.detail, failed=True)
     return context.redirect(DEMONSTRATION, notice=message("The demonstration was deleted, with its picture."))
@@ -87,7 +87,7 @@ async def show_record(context: PageContext) -> web.StreamResponse:
     from gateway.shop.demonstration.record_page import render_demonstration  # takes memory, and is rarely needed
     from gateway.shop.sheet_page import SHEET_PAGE_HEADERS
 
-    demonstration = context.gateway.demonstration
+    demonstration = context.gateway.shop_parts.demonstration
     document = demonstration.describe()
     may_see = "media" in context.scopes
     picture = await asyncio.to_thread(demonstration.load_picture) if may_see else None
@@ -97,7 +97,7 @@ async def show_record(context: PageContext) -> web.StreamResponse:
 
 async def show_picture(context: PageContext) -> web.StreamResponse:
     """Send the picture that the demonstration took."""
-    jpeg = await asyncio.to_thread(context.gateway.demonstration.load_picture)
+    jpeg = await asyncio.to_thread(context.gateway.shop_parts.demonstration.load_picture)
     if jpeg is None:
         raise NotFound(message("the demonstration has no picture"))
     return web.Response(body=jpeg, content_type="image/jpeg", headers={hdrs.CACHE_CONTROL: "no-store"})

@@ -153,7 +153,9 @@ async def show_sheet(context: PageContext) -> web.StreamResponse:
     if find_plan(context) is None:
         return context.redirect(LIST)
     gateway, again = context.gateway, "again" in context.request.query
-    sheet = await gateway.sheets.make(verify=again, pictures=again and gateway.settings.video.max_streams > 0)
+    sheet = await gateway.shop_parts.sheets.make(
+        verify=again, pictures=again and gateway.settings.video.max_streams > 0
+    )
     html = await asyncio.to_thread(render_sheet, sheet, context.language)
     return web.Response(text=html, content_type="text/html", charset="utf-8", headers=SHEET_PAGE_HEADERS)
 

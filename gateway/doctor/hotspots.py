@@ -6,7 +6,7 @@ from gateway.doctor.check import CheckContext, Finding
 
 async def check_hotspots(context: CheckContext) -> list[Finding]:
     """Look whether new cameras can be set up through their hotspots without a phone."""
-    support = await context.running_gateway.hotspots.describe()
+    support = await context.running_gateway.shop_parts.hotspots.describe()
     if not support.available:
         return [
             Finding(

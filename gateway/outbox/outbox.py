@@ -71,8 +71,8 @@ class Outbox:
         """Called when something may be ready to be sent."""
         self.on_refused: Callable[[int, str, Outcome], None] = lambda _sequence, _path, _outcome: None
         """Called with number, endpoint and outcome of a refused item, once that is on the disk."""
-        self.on_ended: Callable[[Sequence[int]], None] = lambda _sequences: None
-        """Called with the numbers of items that have their last outcome, once that is on the disk."""
+        self.on_ended: list[Callable[[Sequence[int]], None]] = []
+        """Each is called with the numbers of items that have their last outcome, once that is on the disk."""
         self.label_names = LabelNames()
         """Which names belong to one shelf label."""
         self.origins = RequestOrigins()
@@ -82,8 +82,9 @@ class Outbox:
         self._next_sequence, self._next_expiry_s = stored.next_sequence, stored.next_expiry_s
         self._queue = Queue()
         self._quota = quota_table.StorageQuota(database.path, max_bytes)
-        self._attempts: dict[int, int] = {}
-        self._in_flight = item_table.InFlight(self._queue.in_flight, self._attempts)
+        self.attempts: dict[int, int] = {}
+        """How often items were sent since attempts were last stored, by number."""
+        self._in_flight = item_table.InFlight(self._queue.in_flight, self.attempts)
         self._waiters = Waiters()
         self._claiming = asyncio.Lock()
         self._accepted_at = 0.0
@@ -165,10 +166,6 @@ class Outbox:
                 waiter.resolve(sequence, outcome)
         return waiter
 
-    def attempts(self, sequence: int) -> int:
-        """Return how often an item was sent since attempts were last stored."""
-        return self._attempts.get(sequence, 0)
-
     async def claim(self, limit: Limit, *, single: bool = False) -> Batch | None:
         """Return the next batch, or None if nothing can be sent now.
 
@@ -204,7 +201,7 @@ class Outbox:
 
     async def settle(self, batch: Batch, outcomes: Mapping[int, Outcome]) -> None:
         """Store the outcomes of items of a batch, and end their flight."""
-        groups = group_outcomes(outcomes, self._attempts)
+        groups = group_outcomes(outcomes, self.attempts)
         await self._write(partial(store_outcomes, groups=groups, uptime_s=self._uptime.now()))
         self._queue.release(batch.with_items(outcomes))
         for outcome, _, sequences in groups:
@@ -221,7 +218,7 @@ class Outbox:
         """Let a batch wait again; `attempted` counts an attempt."""
         if attempted:
             for sequence in batch.sequences:
-                self._attempts[sequence] = self.attempts(sequence) + 1
+                self.attempts[sequence] = self.attempts.get(sequence, 0) + 1
         self._queue.release(batch)
 
     def end_waits(self) -> None:
@@ -347,12 +344,13 @@ class Outbox:
         self.depth -= len(sequences)
         self._forget_attempts(sequences)
         self._waiters.resolve(sequences, outcome)
-        self.on_ended(sequences)
+        for note_ended in self.on_ended:
+            note_ended(sequences)
 
     def _forget_attempts(self, sequences: Iterable[int]) -> None:
-        if self._attempts:
+        if self.attempts:
             for sequence in sequences:
-                self._attempts.pop(sequence, None)
+                self.attempts.pop(sequence, None)
 
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Do a job in the next transaction, which also stores the uptime; new items tell it by themselves."""

@@ -215,7 +215,8 @@ class Selection:
             return self._merges(item, entry)
         self._max_entries = min(self._max_entries, limit)
         if self._entries and (len(self._entries) >= self._max_entries or not self._fits(item)):
-            self._full = True
+            # What is merged with a single entry may come behind.
+            self._full = not (self._single and is_merging(endpoint))
             return False
         self._size += item.size
         entry = self._entries[item.order_key] = BatchEntry(keys, item.reference, [item.sequence])

@@ -241,7 +241,7 @@ class OutboxWorker:
         if refusal.vendor_code in get_relay_policy(batch.endpoint).done_codes:
             await self._settle(batch, [Outcome("delivered")])
             return ()
-        attempts = min(map(self._outbox.attempts, batch.sequences))
+        attempts = min(self._outbox.attempts.get(sequence, 0) for sequence in batch.sequences)
         if refusal.vendor_code in CLOUD_INTERNAL_ERROR_CODES and attempts < _MAX_CLOUD_ERROR_ATTEMPTS:
             self._handle_failure(batch, refusal)
             return ()

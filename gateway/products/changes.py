@@ -77,8 +77,9 @@ def renew_change(wanted: Fields | None, confirmed: Fields | None, change: Produc
     """Return what is sent instead of a change of which nobody knows whether the cloud has taken it."""
     if wanted is None or change.kind == "delete":
         return change
-    if change.kind == "create":
-        return ProductChange("create", wanted)
+    if change.kind == "create":  # where the cloud has taken the first one, this becomes an update of it
+        emptied = {name: _make_empty(name, wanted) for name in change.fields if name not in wanted}
+        return ProductChange("create", {**wanted, **emptied})
     unsure = dict.fromkeys(change.fields.keys() - {"id"}, _UNSURE)
     return find_change(wanted, {**(confirmed or {}), **unsure}) or change
 

@@ -75,6 +75,8 @@ class ProductMirror:
         self.schedule = PriceSchedule(schedule, clock, ask_time=ask_time, drop=self._drop, report=report)
         """The prices for a time."""
         self.schedule.on_change = self.resume
+        self.on_changed: list[Callable[[], None]] = []
+        """Each is called when other products may be wanted than before."""
         self._taking = asyncio.Lock()
         self._items: set[int] = set()
         """Outbox items that carry changes; refused ones too, since a person may have them sent again."""
@@ -83,7 +85,7 @@ class ProductMirror:
         self._work = asyncio.Event()
         self._supervisor = supervisor
         self._services: list[Service] = []
-        outbox.on_ended = self._note_ended
+        outbox.on_ended.append(self._note_ended)
 
     async def open(self) -> None:
         """Take up the products as the last run left them. Raises `StateError`."""
@@ -156,7 +158,7 @@ class ProductMirror:
         if turn is not None:
             await self.schedule.note(turn)
         self.schedule.wake()
-        self._work.set()
+        self.resume()
         self._report(
             ProductListTaken(
                 list_source=source,
@@ -179,6 +181,8 @@ class ProductMirror:
     def resume(self) -> None:
         """Look again for products that are not as they are wanted."""
         self._work.set()
+        for note in self.on_changed:
+            note()
 
     async def _drop(self, items: Sequence[int]) -> None:
         if items:

@@ -1,8 +1,12 @@
 """Host names as they can be looked up."""
 
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from firmware_tools.language import message
+
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _MAX_LENGTH: Final = 253
 
 
@@ -24,3 +28,14 @@ def names_host(url: str) -> bool:
         return is_host_name(parts.hostname or "") and parts.port != 0 and not any(char.isspace() for char in url)
     except ValueError:
         return False
+
+
+def parse_host_names(names: list[str], *, example: str) -> list[str]:
+    """Return host names in lower case. Raises `ValueError` for what is none."""
+    for name in names:
+        if not (_HOST_NAME.fullmatch(name) and is_host_name(name)):
+            reason = message(
+                "{name!r} is not a host name such as {example}, without scheme and port", name=name, example=example
+            )
+            raise ValueError(reason)
+    return [name.lower() for name in names]

@@ -55,5 +55,5 @@ async def test_a_demonstration_is_left_and_come_back_to_and_a_failed_step_goes_o
     await page.get_by_text("Delete the demonstration").first.click()
     await page.get_by_role("button", name="Delete the demonstration").click()
     await expect(page.get_by_text("The demonstration was deleted")).to_be_visible()
-    assert console.gateway.demonstration.record is None
+    assert console.gateway.shop_parts.demonstration.record is None
     await context.close()

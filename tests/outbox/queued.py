@@ -35,9 +35,11 @@ def unlimited(_: int) -> int:
     return UNLIMITED
 
 
-def consider(items: Iterable[QueuedItem], queue: Queue | None = None, limit: Limit = unlimited) -> Selection:
+def consider(
+    items: Iterable[QueuedItem], queue: Queue | None = None, limit: Limit = unlimited, *, single: bool = False
+) -> Selection:
     """Let a selection go through items until it has enough."""
-    selection = (queue or Queue()).select(limit, uptime_s=0.0)
+    selection = (queue or Queue()).select(limit, uptime_s=0.0, single=single)
     for one in items:
         if not selection.consider(one):
             break

@@ -51,6 +51,12 @@ def test_a_batch_has_no_more_items_than_the_vendor_takes() -> None:
     assert (len(entries(more.batch)), more.first_left) == (most, most + 1)
 
 
+def test_a_single_entry_has_all_that_is_merged_with_it_also_behind_others() -> None:
+    waiting = [item(1, "product:1:7", path=UPDATE), item(2, "product:1:8", path=UPDATE)]
+    selection = consider([*waiting, item(3, "product:1:7", path=UPDATE)], single=True)
+    assert (entries(selection.batch), selection.first_left) == ([[1, 3]], 2)
+
+
 def test_a_call_that_has_no_list_goes_by_itself() -> None:
     selection = consider([item(1, path=BIND), item(2, path=BIND)])
     assert entries(selection.batch) == [[1]]

@@ -181,6 +181,22 @@ async def test_what_was_on_its_way_is_taken_up_after_a_restart(shop: Shop) -> No
     assert Decimal(shop.products["0001"]["price"]) == 5
 
 
+async def test_a_creation_that_may_have_arrived_leaves_no_field_behind(shop: Shop) -> None:
+    """A crash between outbox and mirror, and then a list without one of the product's fields."""
+    await shop.cloud.stop()
+    await shop.take(product(1, unit="can", promote_price=Decimal(2)))
+    while (await shop.mirror.table.count()).get("sent") != 1:
+        await asyncio.sleep(0.01)
+    await shop.close()
+    with contextlib.closing(sqlite3.connect(shop.database)) as connection, connection:
+        connection.execute("UPDATE product SET item = NULL, wanted = json_remove(wanted, '$.unit', '$.promote_price')")
+    await shop.cloud.start()
+    await shop.open()
+    await shop.settle()
+    assert shop.products["0001"].get("unit", "") == ""
+    assert Decimal(shop.products["0001"]["promote_price"]) == Decimal("3.20")
+
+
 async def test_what_the_outbox_may_have_is_handed_over_again(shop: Shop) -> None:
     """A crash between outbox and mirror: the product is in the outbox, and the mirror does not know it."""
     await shop.cloud.stop()

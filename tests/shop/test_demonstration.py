@@ -36,7 +36,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def end(site: Site) -> dict[str, Any]:
-    await until(lambda: not site.gateway.demonstration.is_running)
+    await until(lambda: not site.gateway.shop_parts.demonstration.is_running)
     document: dict[str, Any] = (await site.rest("GET", DEMONSTRATION)).body
     return document
 
@@ -181,7 +181,7 @@ async def test_there_is_one_at_a_time_and_what_was_ticked_stays_after_a_stop(sit
     first.faults.add("slow", path="config/getName", seconds=30, times=None)
     first.faults.add("slow", path="config/getZoomFocusConf", seconds=30, times=None)
     assert (await site.rest("POST", DEMONSTRATION, {"sn": first.sn})).status == 202
-    await until(lambda: site.gateway.demonstration.get_record().get_step("bind").state == "done")
+    await until(lambda: site.gateway.shop_parts.demonstration.get_record().get_step("bind").state == "done")
     assert (await site.rest("POST", DEMONSTRATION, {"sn": first.sn})).status == 409
     stopped = await site.rest("DELETE", DEMONSTRATION)
     assert (stopped.status, stopped.body["state"], stopped.body["ticked"]) == (200, "stopped", 3)
@@ -202,29 +202,29 @@ async def test_a_restart_interrupts_it_and_a_person_goes_on(
     camera = store.cameras[0]
     gateway.callback_urls.port = 9
     await manage(gateway, camera)
-    await gateway.demonstration.start(DemonstrationRequest())
-    await until(lambda: gateway.demonstration.get_record().get_step("event").state == "waiting")
+    await gateway.shop_parts.demonstration.start(DemonstrationRequest())
+    await until(lambda: gateway.shop_parts.demonstration.get_record().get_step("event").state == "waiting")
     await gateway.close()
     again = await Gateway.open(gateway.settings)
     try:
-        record = again.demonstration.get_record()
+        record = again.shop_parts.demonstration.get_record()
         assert (record.state, record.sn) == ("interrupted", camera.sn)
         assert [step.state for step in record.steps] == [*["done"] * 7, "pending"]
-        assert again.demonstration.load_picture()
+        assert again.shop_parts.demonstration.load_picture()
         detail = record.get_step("network").detail
         assert translate(detail, Language.CHINESE) != detail, "it is in the language of whoever comes back"
         again.callback_urls.port = 9
         await manage(again, camera)
-        await again.demonstration.start(DemonstrationRequest(resume=True))
-        await until(lambda: again.demonstration.get_record().get_step("event").state == "waiting")
+        await again.shop_parts.demonstration.start(DemonstrationRequest(resume=True))
+        await until(lambda: again.shop_parts.demonstration.get_record().get_step("event").state == "waiting")
         face = await again.event_log.append(NewEvent("face.seen", "camera", {"shop_id": "1"}, camera.sn))
-        await until(lambda: not again.demonstration.is_running)
-        event = again.demonstration.get_record().get_step("event")
+        await until(lambda: not again.shop_parts.demonstration.is_running)
+        event = again.shop_parts.demonstration.get_record().get_step("event")
         assert face is not None
         assert (event.state, event.reason, face.id in str(event.evidence)) == ("warning", "other_shop", True)
 
         await again.database.execute('UPDATE demonstration SET document = \'{"state": "odd"}\'')
-        await again.demonstration.load()
-        assert again.demonstration.record is None
+        await again.shop_parts.demonstration.load()
+        assert again.shop_parts.demonstration.record is None
     finally:
         await again.close()

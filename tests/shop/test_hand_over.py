@@ -11,13 +11,13 @@ async def test_a_dry_run_of_another_list_leaves_the_plan_as_it_is(site: Site, tm
     camera = site.store.cameras[0]
     await site.rest("PUT", PLAN, site.plan())
     done = await site.run(confirm_erase=2)
-    assert await site.gateway.plan_pictures.save(camera.sn, "after", b"a picture")
+    assert await site.gateway.shop_parts.plan_pictures.save(camera.sn, "after", b"a picture")
     other = {"cameras": [{"sn": "FM020A2300001", "activation_number": "908012345678901234567890"}]}
     would = await site.rest("POST", f"{PLAN}/dry-run", other)
     assert would.status == 200, would.body
     assert (would.body["erases"], [one["sn"] for one in would.body["cameras"]]) == (1, ["FM020A2300001"])
     assert (await site.rest("GET", PLAN)).body == done
-    assert site.gateway.plan_pictures.has(camera.sn, "after")
+    assert site.gateway.shop_parts.plan_pictures.has(camera.sn, "after")
     only_failed = await site.rest("POST", f"{PLAN}/dry-run?only=failed", site.plan())
     assert only_failed.body["cameras"] == []
     stored = b"".join(file.read_bytes() for file in (tmp_path / "state").glob("gateway.db*"))

@@ -42,7 +42,7 @@ async def test_a_whole_shop_takes_three_times_as_long_as_one_camera(tmp_path: Pa
         rest = await run(site, {**rows, "cameras": rows["cameras"][2:] + rows["cameras"][1:2]})
         assert failures(rest[0]) == []
         for camera in rest[0]["cameras"]:
-            assert [site.gateway.plan_pictures.has(camera["sn"], moment) for moment in MOMENTS[:2]] == [
+            assert [site.gateway.shop_parts.plan_pictures.has(camera["sn"], moment) for moment in MOMENTS[:2]] == [
                 pictures,
                 pictures,
             ]

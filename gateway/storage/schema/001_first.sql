@@ -220,6 +220,49 @@ CREATE TABLE product_timed_price (
 ) STRICT;
 CREATE INDEX product_timed_price_product ON product_timed_price (account, product_id);
 
+-- Shelf labels, and the pictures that they are to show.
+CREATE TABLE label (
+    number INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,                -- as a person named it first: the printed code, or the cloud's id
+    esl_id TEXT NOT NULL,              -- the cloud's id; empty: the cloud was not asked yet
+    esl_code TEXT NOT NULL,            -- the printed code; empty: as before
+    model TEXT NOT NULL,               -- empty: as before
+    content TEXT NOT NULL CHECK (content IN ('product', 'picture', 'vendor')),
+    product_id TEXT NOT NULL,          -- empty: none
+    template TEXT NOT NULL,            -- empty: none
+    is_stale INTEGER NOT NULL,         -- 1: to be drawn again
+    picture BLOB,                      -- PNG; NULL: not drawn yet
+    pixel_hash TEXT NOT NULL,          -- of the picture; empty: none
+    valid_until INTEGER,               -- when a price of the picture ends, in Unix seconds; NULL: never
+    reports TEXT NOT NULL,             -- JSON: what a person should know about the picture
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'pushed', 'retrying', 'shown', 'failed', 'vendor')),
+    problem TEXT NOT NULL,             -- why it does not show the picture
+    item INTEGER,                      -- number of the outbox item that carries the picture
+    shown_hash TEXT NOT NULL,          -- of the picture that it shows; empty: not known
+    shown_until INTEGER,               -- when a price that it shows ends, in Unix seconds; NULL: never
+    changed_at INTEGER NOT NULL,       -- when a person said last what it shows
+    pushed_at INTEGER,                 -- when the cloud took a picture for it last
+    shown_at INTEGER,                  -- when it confirmed a picture last
+    reading TEXT NOT NULL              -- JSON: what the cloud said of it last
+) STRICT;
+CREATE UNIQUE INDEX label_name ON label (account, name);
+CREATE INDEX label_product ON label (account, product_id);
+CREATE INDEX label_open ON label (account, state) WHERE state NOT IN ('shown', 'vendor');
+CREATE INDEX label_stale ON label (account, number) WHERE is_stale = 1;
+CREATE INDEX label_expiry ON label (account, shown_until) WHERE shown_until IS NOT NULL;
+
+-- Whoever changes a product has its labels drawn again: in the same transaction, so that none is forgotten.
+CREATE TRIGGER product_listed AFTER INSERT ON product BEGIN
+    UPDATE label SET is_stale = 1 WHERE account = NEW.account AND product_id = NEW.product_id AND content = 'product';
+END;
+CREATE TRIGGER product_changed AFTER UPDATE OF wanted ON product WHEN NEW.wanted IS NOT OLD.wanted BEGIN
+    UPDATE label SET is_stale = 1 WHERE account = NEW.account AND product_id = NEW.product_id AND content = 'product';
+END;
+CREATE TRIGGER product_gone AFTER DELETE ON product BEGIN
+    UPDATE label SET is_stale = 1 WHERE account = OLD.account AND product_id = OLD.product_id AND content = 'product';
+END;
+
 -- How the columns of a source's lists are read.
 CREATE TABLE product_mapping (
     source TEXT PRIMARY KEY,

@@ -44,7 +44,7 @@ def report(what: str, **more: Any) -> None:
 
 async def find_hotspot(gateway: Gateway, number: int) -> Hotspot | None:
     for _ in range(3):
-        found = await gateway.hotspots.scan()
+        found = await gateway.shop_parts.hotspots.scan()
         report("scanned", found=[one.ssid for one in found], signals=[one.signal for one in found])
         for hotspot in found:
             if hotspot.may_belong_to(f"04:12:24:E3:9A:0{number}"):
@@ -63,7 +63,7 @@ async def set_up(gateway: Gateway, number: int) -> None:
             ssid=SSID, password=PASSWORD, activation_number=f"number of {number}", confirm_erase=True,
             name=f"Door {number}",
         )  # fmt: skip
-        await gateway.hotspot_set_up.start(hotspot.mac_digits, sn, request)
+        await gateway.shop_parts.hotspot_set_up.start(hotspot.mac_digits, sn, request)
         job = await gateway.provisioning.wait_until_ended(sn)
     camera = gateway.registry.get(sn)
     report(
@@ -94,7 +94,7 @@ async def work(gateway: Gateway, action: str, numbers: list[int]) -> None:
 
     gateway.provisioning.subscribe(report_step)
     report("started")
-    support = await gateway.hotspots.describe()
+    support = await gateway.shop_parts.hotspots.describe()
     report("described", **asdict(support), interrupts_shop=support.interrupts_shop)
     checks = [check for check in CHECKS if check.name == "hotspots"]
     findings = await run_checks(CheckContext(gateway.settings, gateway), checks)
@@ -105,7 +105,7 @@ async def work(gateway: Gateway, action: str, numbers: list[int]) -> None:
             continue
         hotspot = await find_hotspot(gateway, number)
         assert hotspot is not None
-        async with gateway.hotspots.join(hotspot) as joined:
+        async with gateway.shop_parts.hotspots.join(hotspot) as joined:
             report("joined", address=joined.address)
             await asyncio.Event().wait()
 

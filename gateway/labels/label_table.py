@@ -1,0 +1,384 @@
+"""The shelf labels of an account in the database: what each is to show, its picture, and what the cloud says of it."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from gateway.labels.label import DrawnLabel, LabelContent, LabelState, StaleLabel, StoredLabel
+from gateway.protocol import json_text
+from gateway.runtime.stored_text import pack_text, unpack_text
+from gateway.storage.database import Database
+
+_COLUMNS: Final = (
+    "number, name, esl_id, esl_code, model, content, product_id, template, is_stale, pixel_hash, valid_until, reports, "
+    "state, problem, item, shown_hash, shown_until, changed_at, pushed_at, shown_at, reading"
+)
+_NAMED: Final = "account = :account AND (name = :name OR esl_id = :name OR esl_code = :name)"
+
+
+async def has_labels(database: Database) -> bool:
+    """Tell whether any label is stored. Raises `StateError`."""
+    return bool(await database.read("SELECT 1 FROM label LIMIT 1"))
+
+
+class LabelTable:
+    """The labels of one account. Every method raises `StateError` if the database cannot be used."""
+
+    def __init__(self, database: Database, *, account: Callable[[], int]) -> None:
+        """`account` returns the number of the account of the settings."""
+        self._database = database
+        self._account = account
+
+    async def adopt(self) -> None:
+        """Take over the labels of an account whose wrong description the settings have mended."""
+        await self._database.execute(
+            "UPDATE label SET account = :account WHERE account NOT IN (SELECT id FROM account) "
+            "AND NOT EXISTS (SELECT 1 FROM label WHERE account = :account)",
+            {"account": self._account()},
+        )
+
+    async def store(
+        self,
+        name: str,
+        *,
+        model: str,
+        content: LabelContent,
+        product_id: str = "",
+        template: str = "",
+        drawn: DrawnLabel | None = None,
+        now: int,
+    ) -> StoredLabel:
+        """Store what a label shows. Without a `model`, one that is known stays."""
+        values = {
+            "account": self._account(), "name": name, "model": model, "content": content, "product_id": product_id,
+            "template": template, "now": now, "stale": content == "product",
+            "state": "vendor" if content == "vendor" else "waiting",
+        }  # fmt: skip
+
+        def work(connection: sqlite3.Connection) -> StoredLabel:
+            cursor = connection.execute(
+                "UPDATE label SET model = iif(:model = '', model, :model), content = :content, problem = '', "  # noqa: S608
+                "product_id = :product_id, template = :template, is_stale = :stale, state = :state, reports = '[]', "
+                f"changed_at = :now WHERE {_NAMED}",
+                values,
+            )
+            if not cursor.rowcount:
+                connection.execute(
+                    "INSERT INTO label (account, name, esl_id, esl_code, model, content, product_id, template, "
+                    "is_stale, pixel_hash, reports, state, problem, shown_hash, changed_at, reading) VALUES (:account, "
+                    ":name, '', '', :model, :content, :product_id, :template, :stale, '', '[]', :state, '', '', :now, "
+                    "'{}')",
+                    values,
+                )
+            [row] = connection.execute(f"SELECT {_COLUMNS} FROM label WHERE {_NAMED}", values)  # noqa: S608
+            if drawn is not None:
+                _store_drawn(connection, drawn._replace(number=row["number"]))
+                [row] = connection.execute(f"SELECT {_COLUMNS} FROM label WHERE {_NAMED}", values)  # noqa: S608
+            return _read_label(row)
+
+        return await self._database.transact(work)
+
+    async def delete(self, number: int) -> None:
+        """Forget a label."""
+        await self._database.execute("DELETE FROM label WHERE number = ?", (number,))
+
+    async def get(self, name: str) -> StoredLabel | None:
+        """Return the label with this name, id or code; None if there is none."""
+        found = await self._load(_NAMED, {"account": self._account(), "name": name})
+        return found[0] if found else None
+
+    async def get_picture(self, number: int) -> bytes | None:
+        """Return the picture of a label as PNG; None if it is not drawn yet."""
+        rows = await self._database.read("SELECT picture FROM label WHERE number = ?", (number,))
+        return rows[0]["picture"] if rows else None
+
+    async def search(
+        self, words: str = "", *, states: Sequence[LabelState] = (), after: int = 0, limit: int = 50
+    ) -> tuple[list[StoredLabel], int | None]:
+        """Return a page of labels whose names, or whose product's number or name, hold a text; and the next start."""
+        pattern = "%" + words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
+        values = {
+            "account": self._account(), "after": after, "words": words, "pattern": pattern, "limit": limit + 1,
+            "states": json.dumps(list(states)), "every_state": not states,
+        }  # fmt: skip
+        found = await self._load(
+            "account = :account AND number > :after AND (:every_state OR state IN (SELECT value FROM "
+            r"json_each(:states))) AND (:words = '' OR name LIKE :pattern ESCAPE '\' OR esl_id LIKE :pattern ESCAPE '\'"
+            r" OR esl_code LIKE :pattern ESCAPE '\' OR product_id LIKE :pattern ESCAPE '\' OR EXISTS (SELECT 1 FROM "
+            "product WHERE product.account = label.account AND product.product_id = label.product_id AND product.name "
+            r"LIKE :pattern ESCAPE '\')) ORDER BY number LIMIT :limit",
+            values,
+        )
+        labels = found[:limit]
+        return labels, labels[-1].number if len(found) > limit else None
+
+    async def list_of(self, product_id: str) -> list[StoredLabel]:
+        """Return the labels of a product."""
+        return await self._load("account = ? AND product_id = ? ORDER BY number", (self._account(), product_id))
+
+    async def count(self) -> dict[LabelState, int]:
+        """Return how many labels are in each state."""
+        rows = await self._database.read(
+            "SELECT state, count(*) AS labels FROM label WHERE account = ? GROUP BY state", (self._account(),)
+        )
+        return {row["state"]: row["labels"] for row in rows}
+
+    async def load_names(self, product_ids: Sequence[str]) -> dict[str, str]:
+        """Return the names of products, by their numbers."""
+        rows = await self._database.read(
+            "SELECT product_id, name FROM product WHERE account = ? AND product_id IN (SELECT value FROM json_each(?))",
+            (self._account(), json.dumps(list(product_ids))),
+        )
+        return {row["product_id"]: row["name"] for row in rows}
+
+    # Drawing
+
+    async def find_stale(self, limit: int, now: int | None) -> list[StaleLabel]:
+        """Return labels that can be drawn now.
+
+        `now` is the trusted time, in Unix seconds. Where a price for a time is in force, nothing is drawn without it,
+        and nothing once the price has ended: the schedule then brings the other price.
+        """
+        account = self._account()
+        columns = ", ".join(f"label.{name}" for name in _COLUMNS.split(", "))
+        timed = (
+            "FROM product_timed_price AS timed WHERE timed.account = label.account "
+            "AND timed.product_id = label.product_id AND timed.ends_at IS NOT NULL AND timed.begins_at <= :now"
+        )
+        query = (
+            f"SELECT {columns}, product.wanted AS wanted, iif(product.base IS NULL, NULL, (SELECT max(begins_at) "  # noqa: S608
+            f"{timed})) AS price_from, iif(product.base IS NULL, NULL, (SELECT min(ends_at) {timed})) AS price_until "
+            "FROM label LEFT JOIN product ON product.account = label.account "
+            "AND product.product_id = label.product_id WHERE label.account = :account AND is_stale = 1 "
+            "AND model <> '' AND (product.base IS NULL OR (:now IS NOT NULL AND ifnull(price_until, :now + 1) > :now)) "
+            "ORDER BY label.number LIMIT :limit"
+        )
+
+        def work(connection: sqlite3.Connection) -> list[StaleLabel]:
+            rows = connection.execute(query, {"account": account, "now": now, "limit": limit})
+            return [StaleLabel(_read_label(row), row["wanted"], row["price_from"], row["price_until"]) for row in rows]
+
+        return await self._database.inspect(work)
+
+    async def store_drawn(self, drawn: Sequence[DrawnLabel]) -> None:
+        """Store pictures. One that the label shows already, or that is on its way, is not pushed again."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for one in drawn:
+                _store_drawn(connection, one)
+
+        await self._database.transact(work)
+
+    async def store_failed(self, problems: Mapping[int, str]) -> None:
+        """Store why labels cannot show what they should, by their numbers in the database."""
+        await self._database.executemany(
+            "UPDATE label SET is_stale = 0, state = 'failed', problem = ?, item = NULL WHERE number = ?",
+            [(_write_text(problem), number) for number, problem in problems.items()],
+        )
+
+    async def mark_template(self, template: str) -> None:
+        """Have the labels of a template drawn again."""
+        await self._database.execute(
+            "UPDATE label SET is_stale = 1 WHERE account = ? AND content = 'product' AND template = ?",
+            (self._account(), template),
+        )
+
+    # Pushing
+
+    async def find(self, states: Sequence[LabelState], limit: int, *, after: int = 0) -> list[StoredLabel]:
+        """Return labels in one of these states (not `shown`, not `vendor`), in the order of their numbers."""
+        return await self._load(
+            "account = ? AND state NOT IN ('shown', 'vendor') AND state IN (SELECT value FROM json_each(?)) "
+            "AND number > ? ORDER BY number LIMIT ?",
+            (self._account(), json.dumps(list(states)), after, limit),
+        )
+
+    async def find_unpushed(self, limit: int) -> list[StoredLabel]:
+        """Return labels whose picture can be handed over to the outbox, the one that waits longest first."""
+        return await self._load(
+            "account = ? AND state NOT IN ('shown', 'vendor') AND state = 'waiting' AND is_stale = 0 AND esl_id <> '' "
+            "AND picture IS NOT NULL ORDER BY changed_at, number LIMIT ?",
+            (self._account(), limit),
+        )
+
+    async def find_unidentified(self, limit: int) -> list[StoredLabel]:
+        """Return labels of which the cloud's id or the model is not known."""
+        return await self._load(
+            "account = ? AND state NOT IN ('shown', 'vendor', 'failed') AND (esl_id = '' OR model = '') "
+            "ORDER BY number LIMIT ?",
+            (self._account(), limit),
+        )
+
+    async def store_identity(self, number: int, *, esl_id: str, esl_code: str, model: str) -> None:
+        """Store how the cloud names a label, and its model where none was known."""
+        await self._database.execute(
+            "UPDATE label SET esl_id = ?, esl_code = ?, model = iif(model = '', ?, model), problem = '' "
+            "WHERE number = ?",
+            (esl_id, esl_code, model, number),
+        )
+
+    async def store_sent(self, items: Mapping[int, int], hashes: Mapping[int, str]) -> None:
+        """Store which outbox items carry the pictures with these hashes, by the labels' numbers in the database."""
+        await self._database.executemany(
+            "UPDATE label SET state = iif(pixel_hash = ?, 'sent', state), item = ?, shown_hash = '', problem = '' "
+            "WHERE number = ? AND state <> 'vendor'",
+            [(hashes[number], item, number) for number, item in items.items()],
+        )
+
+    async def find_by_items(self, items: Sequence[int]) -> list[StoredLabel]:
+        """Return the labels whose pictures these outbox items carry."""
+        return await self._load(
+            "account = ? AND state = 'sent' AND item IN (SELECT value FROM json_each(?))",
+            (self._account(), json.dumps(list(items))),
+        )
+
+    async def store_outcomes(self, states: Mapping[int, tuple[LabelState, str]], *, now: int) -> None:
+        """Store the state and the problem that follow from the outcomes of labels' items, by the items' numbers."""
+        await self._database.executemany(
+            "UPDATE label SET state = ?1, problem = ?2, pushed_at = iif(?1 = 'pushed', ?3, pushed_at) "
+            "WHERE item = ?4 AND state = 'sent'",
+            [(state, _write_text(problem), now, item) for item, (state, problem) in states.items()],
+        )
+
+    async def take_back(self) -> list[int]:
+        """Have labels drawn again whose pictures hold prices for a time, and may not have reached the cloud.
+
+        Return the outbox items that carry them: the prices may have ended meanwhile.
+        """
+        account = self._account()
+
+        def work(connection: sqlite3.Connection) -> list[int]:
+            where = "account = ? AND state IN ('waiting', 'sent') AND valid_until IS NOT NULL"
+            rows = connection.execute(f"SELECT item FROM label WHERE {where}", (account,)).fetchall()  # noqa: S608
+            connection.execute(
+                f"UPDATE label SET is_stale = 1, state = 'waiting', item = NULL WHERE {where}",  # noqa: S608
+                (account,),
+            )
+            return [row[0] for row in rows if row[0] is not None]
+
+        return await self._database.transact(work)
+
+    # Confirming
+
+    async def store_reading(
+        self, label: StoredLabel, reading: Mapping[str, Any], *, state: LabelState, problem: str, now: int
+    ) -> bool:
+        """Store what the cloud said of a label, and its state if it is still as it was. Return whether it was."""
+        values = {
+            "reading": json_text.dumps(reading), "state": state, "problem": _write_text(problem), "now": now,
+            "number": label.number, "old": label.state, "item": label.item, "hash": label.pixel_hash,
+        }  # fmt: skip
+
+        def work(connection: sqlite3.Connection) -> bool:
+            connection.execute("UPDATE label SET reading = :reading WHERE number = :number", values)
+            cursor = connection.execute(
+                "UPDATE label SET state = :state, problem = :problem, "
+                "shown_at = iif(:state = 'shown', :now, shown_at), "
+                "shown_until = iif(:state = 'shown', valid_until, shown_until), "
+                "shown_hash = iif(:state = 'shown', pixel_hash, shown_hash) "
+                "WHERE number = :number AND state = :old AND item IS :item AND pixel_hash = :hash",
+                values,
+            )
+            return cursor.rowcount > 0
+
+        return await self._database.transact(work)
+
+    async def push_again(self, numbers: Sequence[int]) -> None:
+        """Have the pictures of labels pushed again."""
+        await self._database.executemany(
+            "UPDATE label SET state = 'waiting' WHERE number = ? AND state = 'retrying'", [(one,) for one in numbers]
+        )
+
+    async def begin_verification(self, numbers: Sequence[int] | None = None) -> int:
+        """Ask all labels again, or some, by number in the database; what has failed is tried again. Return how many."""
+        account = self._account()
+        some = json.dumps(None if numbers is None else list(numbers))
+
+        def work(connection: sqlite3.Connection) -> int:
+            cursor = connection.execute(
+                "UPDATE label SET problem = '', is_stale = iif(state = 'failed' AND content = 'product', 1, is_stale), "
+                "state = iif(state = 'shown', 'pushed', 'waiting') WHERE account = ?1 "
+                "AND state IN ('shown', 'failed', 'retrying') "
+                "AND (?2 = 'null' OR number IN (SELECT value FROM json_each(?2)))",
+                (account, some),
+            )
+            return cursor.rowcount
+
+        return await self._database.transact(work)
+
+    async def find_expired(self, before: int) -> list[StoredLabel]:
+        """Return labels that show a price that ended before a time, in Unix seconds."""
+        return await self._load(
+            "account = ? AND shown_until IS NOT NULL AND shown_until <= ?", (self._account(), before)
+        )
+
+    async def _load(self, condition: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[StoredLabel]:
+        query = f"SELECT {_COLUMNS} FROM label WHERE {condition}"  # noqa: S608
+
+        def work(connection: sqlite3.Connection) -> list[StoredLabel]:
+            return [_read_label(row) for row in connection.execute(query, parameters)]
+
+        return await self._database.inspect(work)
+
+
+def _store_drawn(connection: sqlite3.Connection, one: DrawnLabel) -> None:
+    reports = json_text.dumps([_pack(report) for report in one.reports])
+    connection.execute(
+        "UPDATE label SET is_stale = 0, reports = ?1, picture = ?2, valid_until = ?3, "
+        "problem = iif(pixel_hash = ?4 AND state <> 'failed', problem, ''), "
+        "state = CASE WHEN state = 'vendor' THEN state WHEN shown_hash = ?4 THEN 'shown' "
+        "WHEN pixel_hash = ?4 AND state <> 'failed' THEN state ELSE 'waiting' END, "
+        "shown_until = iif(shown_hash = ?4, ?3, shown_until), pixel_hash = ?4 WHERE number = ?5",
+        (
+            reports,
+            one.picture,
+            one.valid_until,
+            one.pixel_hash,
+            one.number,
+        ),
+    )
+
+
+def _read_label(row: sqlite3.Row) -> StoredLabel:
+    values = {name: row[name] for name in _COLUMNS.split(", ")}
+    reports, reading = _parse(row["reports"]), _parse(row["reading"])
+    shown_reports = [_unpack(report) for report in reports] if isinstance(reports, list) else []
+    return StoredLabel(
+        **{
+            **values,
+            "is_stale": bool(row["is_stale"]),
+            "problem": _read_text(row["problem"]),
+            "reports": [report for report in shown_reports if report],
+            "reading": reading if isinstance(reading, dict) else {},
+        }
+    )
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json_text.loads(text)
+    except ValueError:  # damaged: said again with the next picture, or reading
+        return None
+
+
+def _write_text(text: str) -> str:
+    return json_text.dumps(pack_text(text)) if text else ""
+
+
+def _read_text(stored: str) -> str:
+    try:
+        return unpack_text(json_text.loads(stored)) if stored else ""
+    except ValueError:  # damaged
+        return stored
+
+
+def _pack(report: Mapping[str, str]) -> dict[str, Any]:
+    return {name: pack_text(value) for name, value in report.items()}
+
+
+def _unpack(report: Any) -> dict[str, str]:
+    try:
+        return {name: unpack_text(value) for name, value in report.items()}
+    except (ValueError, AttributeError):  # damaged
+        return {}

@@ -1,0 +1,352 @@
+"""The updater of shelf labels: draws what each shows, and hands over the pictures that changed to the outbox.
+
+Whoever changes a product marks its labels in the database. A label's newest picture alone is pushed, and only if it
+looks otherwise than the one before. Only some pictures are handed over at a time: those behind them can still be
+replaced, and the orders of the tills stay quick.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+from typing import Final
+
+from firmware_tools.language import message
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, TooLarge
+from gateway.labels.draw import draw_label, draw_photo
+from gateway.labels.events import LabelPricesExpired, LabelsFailed
+from gateway.labels.fonts import Fonts
+from gateway.labels.label import DrawnLabel, LabelContent, LabelState, StaleLabel, StoredLabel
+from gateway.labels.label_table import LabelTable
+from gateway.labels.models import find_label_model
+from gateway.labels.picture import LabelPicture
+from gateway.labels.product_content import make_content
+from gateway.labels.template import PictureTemplate
+from gateway.labels.template_folder import TemplateFolder
+from gateway.outbox.item import OutboxItem
+from gateway.outbox.outbox import Outbox
+from gateway.products.changes import read_fields
+from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.event_type import EventType
+from gateway.protocol.parameters import FilePart
+from gateway.runtime.supervisor import Service
+
+DRAWN_AT_ONCE: Final = 50
+"""How many labels are drawn before their pictures are stored."""
+CHECK_INTERVAL_S: Final = 60.0
+"""How often labels are looked at without a reason, in seconds: for prices that have ended."""
+EXPIRY_ALARM_S: Final = 300
+"""How long after its end a price may still be on a label before that is reported, in seconds."""
+TOKEN: Final = ""
+"""The name of the token of what is handed over: the gateway's own."""
+
+_PUSH: Final = CATALOGUE.get("cloud", "device/esl/pushImage")
+_log = logging.getLogger(__name__)
+
+
+class LabelUpdater:
+    """Draws labels and pushes their pictures."""
+
+    def __init__(
+        self,
+        table: LabelTable,
+        outbox: Outbox,
+        templates: TemplateFolder,
+        fonts: Callable[[], Fonts],
+        *,
+        shop: Mapping[str, str],
+        zone: tzinfo | None,
+        pushes_at_once: int,
+        now: Callable[[], float],
+        trusted_time: Callable[[], int | None],
+        report: Callable[[EventType], None],
+    ) -> None:
+        """`trusted_time` is the cloud's since the start, or None; `now` is the best clock at hand, in Unix seconds."""
+        self.table = table
+        self.templates = templates
+        self.on_pushed: Callable[[], None] = lambda: None
+        """Called when the cloud has taken pictures."""
+        self._outbox = outbox
+        self._fonts = fonts
+        self._shop = shop
+        self._zone = zone
+        self._pushes_at_once = pushes_at_once
+        self._now = now
+        self._trusted_time = trusted_time
+        self._report = report
+        self._work = asyncio.Event()
+        self._items: set[int] = set()
+        """Outbox items that carry pictures and have not ended, as far as is known."""
+        self._ended: set[int] = set()
+        self._failed: dict[int, str] = {}
+        """What is wrong with labels that were reported, by their numbers in the database."""
+        self._reported_expiries: set[tuple[int, int | None]] = set()
+
+    async def open(self) -> None:
+        """Take up the labels as the last run left them. Raises `StateError`."""
+        await self.table.adopt()
+        if items := await self.table.take_back():
+            await self._outbox.remove(items)
+
+    def note_ended(self, sequences: Sequence[int]) -> None:
+        """Take note of outbox items that have ended."""
+        if ended := self._items.intersection(sequences):
+            self._items -= ended
+            self._ended |= ended
+            self._work.set()
+
+    def wake(self) -> None:
+        """Look for labels to draw, or to push."""
+        self._work.set()
+
+    async def run(self, service: Service) -> None:
+        """Draw and push for as long as the gateway runs."""
+        await self._take_up(service)
+        while True:
+            service.heartbeat()
+            self._work.clear()
+            await self._settle_ended()
+            is_drawing = await self._draw_some()
+            await self._push_some()
+            if is_drawing or self._ended:
+                continue
+            await self._report_expired()
+            service.pause()
+            try:
+                async with asyncio.timeout(CHECK_INTERVAL_S):
+                    await self._work.wait()
+            except TimeoutError:
+                pass
+            service.expect_turn()
+
+    # What labels show
+
+    async def show_product(self, name: str, *, product_id: str, template: str, model: str) -> StoredLabel:
+        """Have a label show a product, from now on. Raises `InvalidRequest`."""
+        found = self.templates.find(template)
+        if model:
+            found.find_layout(find_label_model(model))
+        return await self._store(name, "product", model, product_id=product_id, template=template)
+
+    async def show_picture(self, name: str, photo: bytes, *, model: str) -> StoredLabel:
+        """Have a label show a picture. Raises `InvalidRequest`."""
+        if not model and (label := await self.table.get(name)) is not None:
+            model = label.model
+        if not model:
+            reason = message("is required: a picture is made for a model")
+            raise InvalidRequest([FieldError("model", reason)])
+        picture = await asyncio.to_thread(draw_photo, photo, find_label_model(model))
+        return await self._store(name, "picture", model, drawn=_describe(0, picture, None))
+
+    async def leave_to_vendor(self, name: str) -> StoredLabel:
+        """Stay away from a label: the vendor's own templates draw it."""
+        label = await self._store(name, "vendor", "")
+        await self._withdraw([label])
+        return label
+
+    async def delete(self, name: str) -> None:
+        """Forget a label. What it shows stays on it. Raises `NotFound`."""
+        label = await self.get(name)
+        await self.table.delete(label.number)
+        await self._withdraw([label])
+
+    async def get(self, name: str) -> StoredLabel:
+        """Return a label. Raises `NotFound`."""
+        label = await self.table.get(name)
+        if label is None:
+            raise NotFound(message("there is no label {name!r}", name=name[:40]))
+        return label
+
+    async def verify(self, name: str | None = None) -> int:
+        """Ask one label, or all, whether they show what they should, and try again what failed. Return how many."""
+        label = None if name is None else await self.get(name)
+        count = await self.table.begin_verification(None if label is None else [label.number])
+        self._work.set()
+        self.on_pushed()
+        return count
+
+    async def note_template(self, template: str) -> None:
+        """Have the labels of a template drawn again, since it changed."""
+        await self.table.mark_template(template)
+        self._work.set()
+
+    def preview(self, template: PictureTemplate, model: str, fields: Mapping[str, object]) -> LabelPicture:
+        """Return the picture of a product without showing it anywhere. Raises `InvalidRequest`. It takes time."""
+        return draw_label(template, find_label_model(model), make_content(fields, zone=self._zone), self._fonts())
+
+    async def _store(
+        self,
+        name: str,
+        content: LabelContent,
+        model: str,
+        *,
+        product_id: str = "",
+        template: str = "",
+        drawn: DrawnLabel | None = None,
+    ) -> StoredLabel:
+        if not self._shop:
+            raise Conflict(
+                message("the settings name no shop of the cloud that labels belong to: set cloud.shop_id, and restart")
+            )
+        label = await self.table.store(
+            name, model=model, content=content, product_id=product_id, template=template, drawn=drawn,
+            now=int(self._now()),
+        )  # fmt: skip
+        self._work.set()
+        self.on_pushed()
+        return label
+
+    # Drawing
+
+    async def _draw_some(self) -> bool:
+        """Draw some of the labels that can be drawn now. Return whether there were any."""
+        now = self._trusted_time()
+        stale = await self.table.find_stale(DRAWN_AT_ONCE, now)
+        if not stale:
+            return False
+        # A picture with a price that has ended must not wait in the outbox while the next one is drawn.
+        await self._withdraw(
+            [one.label for one in stale if one.label.valid_until is not None and one.label.valid_until <= (now or 0)]
+        )
+        drawn, problems = await asyncio.to_thread(self._draw_all, stale)
+        await self.table.store_drawn(drawn)
+        await self.table.store_failed(problems)
+        failed = [one.label for one in stale if one.label.number in problems]
+        await self._withdraw(failed)
+        self.report_failed(failed, problems)
+        return True
+
+    def _draw_all(self, stale: Sequence[StaleLabel]) -> tuple[list[DrawnLabel], dict[int, str]]:
+        fonts = self._fonts()
+        drawn: list[DrawnLabel] = []
+        problems: dict[int, str] = {}
+        for one in stale:
+            try:
+                picture = self._draw(one, fonts)
+            except InvalidRequest as exc:
+                problems[one.label.number] = exc.detail
+            else:
+                drawn.append(_describe(one.label.number, picture, one.valid_until))
+        return drawn, problems
+
+    def _draw(self, one: StaleLabel, fonts: Fonts) -> LabelPicture:
+        fields = None if one.wanted is None else read_fields(one.wanted)
+        if fields is None:
+            reason = message("no list has the product {product_id!r}", product_id=one.label.product_id)
+            raise InvalidRequest([FieldError("product_id", reason)])
+        content = make_content(fields, zone=self._zone, valid_from=one.valid_from, valid_until=one.valid_until)
+        return draw_label(self.templates.find(one.label.template), find_label_model(one.label.model), content, fonts)
+
+    # Pushing
+
+    async def _push_some(self) -> None:
+        """Hand over pictures, as long as few are on their way."""
+        room = self._pushes_at_once - len(self._items) - len(self._ended)
+        if room <= 0:
+            return
+        for label in await self.table.find_unpushed(room):
+            picture = await self.table.get_picture(label.number)
+            if picture is not None:
+                await self._push(label, picture)
+
+    async def _push(self, label: StoredLabel, picture: bytes) -> None:
+        file = FilePart(f"{label.esl_id}.png", "image/png", picture)
+        try:
+            call = _PUSH.encode({"esl_id": label.esl_id}, files={"pic": file}, defaults=self._shop)
+            status = await self._outbox.submit(call, token=TOKEN)
+        except (InvalidRequest, TooLarge) as exc:
+            await self.table.store_failed({label.number: exc.detail})
+            self.report_failed([label], {label.number: exc.detail})
+            return
+        [item] = status.items
+        await self.table.store_sent({label.number: item}, {label.number: label.pixel_hash})
+        self._ended.add(item)  # it may have ended before it was known whose it is
+
+    async def _withdraw(self, labels: Sequence[StoredLabel]) -> None:
+        """Take pictures out of the outbox that are not to be shown any more."""
+        if items := [label.item for label in labels if label.state == "sent" and label.item is not None]:
+            await self._outbox.remove(items)
+
+    # Outcomes
+
+    async def _take_up(self, service: Service) -> None:
+        """Settle what has ended while nobody looked."""
+        after = 0
+        while labels := await self.table.find(["sent"], DRAWN_AT_ONCE, after=after):
+            service.expect_turn()
+            await self._settle(labels)
+            after = labels[-1].number
+
+    async def _settle_ended(self) -> None:
+        while self._ended:
+            some = sorted(self._ended)[:DRAWN_AT_ONCE]
+            self._ended.difference_update(some)
+            if labels := await self.table.find_by_items(some):
+                await self._settle(labels)
+
+    async def _settle(self, labels: Sequence[StoredLabel]) -> None:
+        """Store what became of pictures. One whose item is not there any more is handed over again."""
+        numbers = [label.item for label in labels if label.item is not None]
+        self._items.update(numbers)
+        items = {item.sequence: item for item in await self._outbox.items(numbers)}
+        outcomes: dict[int, tuple[LabelState, str]] = {}
+        for number in numbers:
+            if (outcome := _find_outcome(items.get(number))) is not None:
+                outcomes[number] = outcome
+        self._items.difference_update(outcomes)
+        await self.table.store_outcomes(outcomes, now=int(self._now()))
+        problems = {
+            label.number: outcomes[label.item][1]
+            for label in labels
+            if label.item in outcomes and outcomes[label.item][0] == "failed"
+        }
+        self.report_failed([label for label in labels if label.number in problems], problems)
+        if any(state == "pushed" for state, _ in outcomes.values()):
+            self.on_pushed()
+
+    # Reports
+
+    def report_failed(self, labels: Sequence[StoredLabel], problems: Mapping[int, str]) -> None:
+        """Report labels that do not show what they should, each once until it does. `problems` are by number."""
+        new = [label for label in labels if self._failed.get(label.number) != problems[label.number]]
+        self._failed.update({label.number: problems[label.number] for label in new})
+        if new:
+            first = new[0]
+            reason = problems[first.number]
+            _log.warning("label %s does not show what it should: %s", first.name, reason)
+            self._report(LabelsFailed(labels=len(new), label=first.name, product_id=first.product_id, reason=reason))
+
+    def forget_failure(self, number: int) -> bool:
+        """Take note that a label shows what it should. Return whether it was reported."""
+        return self._failed.pop(number, None) is not None
+
+    async def _report_expired(self) -> None:
+        now = self._trusted_time()
+        if now is None:
+            return
+        expired = await self.table.find_expired(now - EXPIRY_ALARM_S)
+        new = [label for label in expired if (label.number, label.shown_until) not in self._reported_expiries]
+        self._reported_expiries = {(label.number, label.shown_until) for label in expired}
+        if new:
+            first = new[0]
+            self._report(LabelPricesExpired(labels=len(new), label=first.name, product_id=first.product_id))
+
+
+def _describe(number: int, picture: LabelPicture, valid_until: int | None) -> DrawnLabel:
+    reports = [{"code": one.code, "box": one.box, "message": one.message} for one in picture.reports]
+    return DrawnLabel(number, picture.png, picture.pixel_hash, valid_until, reports)
+
+
+def _find_outcome(item: OutboxItem | None) -> tuple[LabelState, str] | None:
+    """Return the state, and the problem, that follow from what became of a picture; None as long as that is open."""
+    if item is None:
+        return "waiting", ""
+    match item.state:
+        case "waiting" | "sending":
+            return None
+        case "delivered":
+            return "pushed", ""
+        case "superseded":
+            return "failed", message("another picture was pushed to it by somebody else")
+        case _:
+            return "failed", item.outcome.meaning or message("the outbox has dropped its picture")
