@@ -31,6 +31,8 @@ class FormUpload:
         self._delimiter = delimiter
         self._buffer = b"\r\n"
         self._fields: dict[str, str] = {}
+        self.file_name = ""
+        """How the sender names the file."""
 
     @classmethod
     async def begin(cls, request: web.Request, *, max_bytes: int) -> Self:
@@ -100,6 +102,7 @@ class FormUpload:
             part = parse_part(self._buffer[: end + 4] if end >= 0 else self._buffer)
             self._buffer = self._buffer[end + 4 :]
             if part.filename is not None:
+                self.file_name = part.filename
                 return
             text = await self._skip_to_delimiter(left)
             left -= end + len(text)

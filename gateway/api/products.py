@@ -16,6 +16,7 @@ from gateway.errors import NotFound, UnsupportedMediaType
 from gateway.products.columns import MAX_MAPPED_COLUMNS, ColumnMapping
 from gateway.products.list_check import DIGEST_CHARACTERS, ListKind
 from gateway.products.list_intake import ListOptions
+from gateway.products.mapping_table import SOURCE_PATTERN
 from gateway.products.product_list import MAX_LIST_BYTES
 from gateway.products.product_table import PriceEntry, ProductState, StoredProduct
 from gateway.products.schedule_table import StoredTimedPrice
@@ -33,7 +34,7 @@ _MAX_DIGITS: Final = 18
 _CONFIRMATION: Final = re.compile(rf"true|false|[0-9a-f]{{{DIGEST_CHARACTERS}}}")
 _FLAGS: Final = {"true": True, "false": False}
 
-Source = Annotated[str, Field(pattern=r"^[\w .-]{0,64}$")]
+Source = Annotated[str, Field(pattern=SOURCE_PATTERN)]
 
 
 def _check_confirmation(text: Any) -> Any:

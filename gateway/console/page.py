@@ -36,6 +36,7 @@ from gateway.protocol.endpoint import Scope
 from gateway.runtime.failure_log import FailureLog
 
 if TYPE_CHECKING:
+    from gateway.console.list_upload import ListUpload
     from gateway.console.rendering import Renderer
 
 HOME: Final = "/console/"
@@ -53,8 +54,6 @@ _SECURITY_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-MAX_UPLOAD_BYTES: Final = 8 * 1024**3
-"""No form with a file that is too large for memory is larger."""
 _UPLOAD: Final = web.RequestKey("upload", FormUpload)
 _CSRF_HEADER: Final = "X-CSRF-Token"
 _RETRY_AFTER_S: Final = 30
@@ -96,6 +95,13 @@ class Site:
     def static_files(self) -> StaticFiles:
         """Styles and scripts, read and compressed when the first page is opened."""
         return StaticFiles()
+
+    @functools.cached_property
+    def list_upload(self) -> "ListUpload":
+        """The list of products that was uploaded last; imported when one is."""
+        from gateway.console.list_upload import ListUpload
+
+        return ListUpload(self.gateway.directory.path)
 
     @functools.cached_property
     def renderer(self) -> "Renderer":
@@ -144,10 +150,13 @@ class PageContext:
         """Return the fields of the form that was sent. Raises `InvalidRequest`, `TooLarge` and `Overloaded`."""
         return await read_form(self.request, is_stranger=self.session is None)
 
-    async def open_upload(self) -> FormUpload:
-        """Return the form whose file is still on its way. Raises `InvalidRequest`, `TooLarge` and `RequestTimeout`."""
+    async def open_upload(self, max_bytes: int) -> FormUpload:
+        """Return the form whose file is still on its way; `max_bytes` is the size of all of it.
+
+        Raises `InvalidRequest`, `TooLarge` and `RequestTimeout`.
+        """
         if _UPLOAD not in self.request:
-            self.request[_UPLOAD] = await FormUpload.begin(self.request, max_bytes=MAX_UPLOAD_BYTES)
+            self.request[_UPLOAD] = await FormUpload.begin(self.request, max_bytes=max_bytes)
         return self.request[_UPLOAD]
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
@@ -194,8 +203,8 @@ class ConsolePage:
     """What a POST does, in words for the audit log; empty: its path says it."""
     audited: bool = True
     """Whether the audit log records each success of a POST."""
-    receives_file: bool = False
-    """Whether its form ends with a file that is too large for memory, which the handler receives."""
+    max_upload_bytes: int = 0
+    """The size of its form, which ends with a file that the handler receives; 0 for a form that memory holds."""
     shows: Literal["page", "part", "data"] = "page"
     """What a GET returns: a whole page, a part that scripts put into one, or something that is no HTML."""
 
@@ -219,7 +228,7 @@ class ConsolePage:
                 if self.method == "POST":
                     check_origin(request)
                     if self.scope is not None:
-                        await _check_csrf(context, receives_file=self.receives_file)
+                        await _check_csrf(context, self.max_upload_bytes)
                 response = await self.handler(context)
                 if self.method == "POST" and self.audited and self.scope is not None:
                     action = self.does or self.path
@@ -279,11 +288,11 @@ def check_origin(request: web.Request) -> None:
         raise Forbidden(message("the form was sent by a page of another address; open the console and send it there"))
 
 
-async def _check_csrf(context: PageContext, *, receives_file: bool) -> None:
+async def _check_csrf(context: PageContext, max_upload_bytes: int) -> None:
     """Refuse a form that is of no page of this session. Raises `Forbidden`."""
     given = context.request.headers.get(_CSRF_HEADER)
     if not given:
-        form = await context.open_upload() if receives_file else await context.read_form()
+        form = await context.open_upload(max_upload_bytes) if max_upload_bytes else await context.read_form()
         given = form.text(CSRF_FIELD)
     if not hmac.compare_digest(given.encode("utf-8", "replace"), context.csrf.encode()):
         raise Forbidden(message("the form is of an older session; reload the page and send it again"))

@@ -1,6 +1,6 @@
 """The page of a product: what the lists say, what the cloud has, its prices so far, and those for a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from gateway.console.page import ConsolePage, PageContext
 from gateway.console.price_chart import draw_prices
 from gateway.console.product_texts import FIELD_TITLES, ShownProduct, find_field_title, find_product_page, show_value
 from gateway.errors import NotFound
+from gateway.products.changes import Fields
 from gateway.products.product_table import StoredProduct
 from gateway.products.schedule_table import StoredTimedPrice, TimedPriceState
 from gateway.runtime.timestamps import utc_text
@@ -28,10 +29,14 @@ class FieldComparison:
 
     title: Message | str
     """What people call it."""
-    wanted: str
+    listed: str
     """What the lists say; empty for nothing."""
     confirmed: str
     """What the cloud has; empty for nothing."""
+    is_different: bool
+    """Whether the cloud has something else than it shall have now."""
+    is_timed: bool
+    """Whether a price for a time is in force instead of that of the lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +87,21 @@ async def _gather(context: PageContext) -> dict[str, Any]:
     }
 
 
-def _compare_fields(product: StoredProduct) -> list[FieldComparison]:
-    wanted, confirmed = product.wanted or {}, product.confirmed or {}
-    given = (wanted.keys() | confirmed.keys()) - {"id"}
-    names = [name for name in FIELD_TITLES if name in given]
-    names += sorted(given - set(names))
-    return [
-        FieldComparison(
-            find_field_title(name),
-            *(show_value(fields[name])[:_MAX_VALUE] if name in fields else "" for fields in (wanted, confirmed)),
+def _compare_fields(product: StoredProduct) -> Iterator[FieldComparison]:
+    listed, wanted, confirmed = product.listed or {}, product.wanted or {}, product.confirmed or {}
+    given = (listed.keys() | wanted.keys() | confirmed.keys()) - {"id"}
+    for name in (*(name for name in FIELD_TITLES if name in given), *sorted(given - FIELD_TITLES.keys())):
+        yield FieldComparison(
+            title=find_field_title(name),
+            listed=_show_field(listed, name),
+            confirmed=_show_field(confirmed, name),
+            is_different=wanted.get(name) != confirmed.get(name),
+            is_timed=listed.get(name) != wanted.get(name),
         )
-        for name in names
-    ]
+
+
+def _show_field(fields: Fields, name: str) -> str:
+    return show_value(fields[name])[:_MAX_VALUE] if name in fields else ""
 
 
 def _show_timed_price(entry: StoredTimedPrice, now: int | None) -> ShownTimedPrice:

@@ -26,6 +26,7 @@ from gateway.storage.state_replacement import (
     save_waiting,
 )
 
+_MAX_UPLOAD_BYTES: Final = 8 * 1024**3
 _BUSY: Final = message("another backup is being received or made; wait until that is done")
 _NEEDS_HTTPS: Final = message("a backup is taken over HTTPS only; open the console with https://")
 _NO_FILE: Final = message("Choose the file of a backup first.")
@@ -71,7 +72,7 @@ async def upload_backup(context: PageContext) -> web.StreamResponse:
         with tempfile.TemporaryDirectory(prefix=UPLOAD_PREFIX, dir=directory) as folder:
             file = Path(folder) / "backup.tar.gz"
             try:
-                upload = await context.open_upload()
+                upload = await context.open_upload(_MAX_UPLOAD_BYTES)
                 if not await upload.save(file, min_free_bytes=MIN_FREE_BYTES):
                     return context.redirect(BACKUP, notice=_NO_FILE, failed=True)
                 settings = load_settings(gateway.settings_file, with_secret=False)
@@ -135,7 +136,12 @@ def _find_waiting(context: PageContext) -> WaitingState:
 
 PAGES = (
     ConsolePage(
-        "POST", "shop/restore", upload_backup, "admin", does=message("Upload a backup to restore"), receives_file=True
+        "POST",
+        "shop/restore",
+        upload_backup,
+        "admin",
+        does=message("Upload a backup to restore"),
+        max_upload_bytes=_MAX_UPLOAD_BYTES,
     ),
     ConsolePage("POST", "shop/restore/confirm", confirm, "admin", does=message("Have a backup restored")),
     ConsolePage("POST", "shop/restore/discard", discard, "admin", does=message("Discard a backup that waits")),

@@ -1,10 +1,15 @@
 """Saved mappings: how the lists of each source are read."""
 
+from typing import Final
+
 from firmware_tools.language import message
 from gateway.errors import InvalidRequest, NotFound
 from gateway.products.columns import ColumnMapping
 from gateway.protocol import json_text
 from gateway.storage.database import Database
+
+SOURCE_PATTERN: Final = r"^[\w .-]{0,64}$"
+"""What the name of a source may be; empty for a list that is of none."""
 
 
 class MappingTable:

@@ -104,7 +104,7 @@ def read_in_chunks(
     notices = ListNotices()
     required = _REQUIRED_OF_SOME if is_partial else _REQUIRED
     try:
-        source = _open(content, file_name, mapping, required)
+        source = open_product_list(content, file_name, mapping, is_partial=is_partial)
         columns = _choose_columns(source, mapping, required, notices)
         rows: deque[ListRow] = deque()
         for row in source.rows:
@@ -120,11 +120,8 @@ def read_in_chunks(
         if not rows:
             raise InvalidInput(message("{name}: the list has headings, but no products", name=file_name))
         merged = find_merged_cells(source, columns)
-    except MisplacedQuote as exc:
-        reason = message("line {line}: {reason}", line=exc.line, reason=describe_error(exc))
-        raise InvalidRequest([FieldError("list", reason)]) from exc
     except CardError as exc:
-        raise InvalidRequest([FieldError("list", describe_error(exc))]) from exc
+        raise make_list_error(exc) from exc
     marks = _recognise_marks(columns, rows, mapping)
     notices.add_facts(source, columns)
     reader = RowReader(columns, marks, len(source.headings.cells), notices)
@@ -138,19 +135,28 @@ def read_in_chunks(
     return building.finish(source, columns, marks, notices)
 
 
-def _open(content: bytes, name: str, mapping: ColumnMapping, required: Sequence[str]) -> ListFile:
+def open_product_list(content: bytes, name: str, mapping: ColumnMapping, *, is_partial: bool) -> ListFile:
+    """Find the headings of a list. Raises `CardError` if it is none."""
     if not is_workbook(content) and is_json(content):
         return open_json(content, name, MAX_ROWS)
     return open_list(
         content,
         name,
         mapping.make_headings(),
-        required,
+        _REQUIRED_OF_SOME if is_partial else _REQUIRED,
         codec=mapping.encoding,
         separator=mapping.separator,
         sheet=mapping.sheet,
         max_unpacked_bytes=MAX_UNPACKED_BYTES,
     )
+
+
+def make_list_error(error: CardError) -> InvalidRequest:
+    """Return what is said of a list that cannot be read."""
+    reason = describe_error(error)
+    if isinstance(error, MisplacedQuote):
+        reason = message("line {line}: {reason}", line=error.line, reason=reason)
+    return InvalidRequest([FieldError("list", reason)])
 
 
 def _choose_columns(

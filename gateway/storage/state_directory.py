@@ -56,10 +56,12 @@ PLAN_PICTURES_FOLDER: Final = "site-plan-pictures"
 """Pictures of the cameras of the site plan: no part of a backup, since they show people."""
 DEMONSTRATION_PICTURES_FOLDER: Final = "demonstration-pictures"
 """The picture of the docking demonstration: no part of a backup either."""
+UPLOADED_LIST_FILE: Final = "uploaded-list"
+"""A list of products that was uploaded in the console, and that waits for a person's word."""
 STATE_FILES: Final = (DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem")
 """Files of a state directory that are its state: what a backup holds."""
 PROCESS_FILES: Final = frozenset(
-    {"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog"}
+    {"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog", UPLOADED_LIST_FILE}
 )
 """Files of a state directory that belong to the process that holds it, and are no state."""
 
@@ -137,6 +139,7 @@ class StateDirectory:
                 )
             _write_probe(path)
             delete_abandoned_folders(path, UPLOAD_PREFIX, DOWNLOAD_PREFIX)
+            (path / UPLOADED_LIST_FILE).unlink(missing_ok=True)
         except OSError as exc:
             os.close(descriptor)
             raise _make_error(path, exc) from exc
