@@ -39,7 +39,8 @@ from gateway.labels.label_table import has_labels
 from gateway.outbox.account import Account
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
-from gateway.products.mirror import RECONCILIATION_INTERVAL_S, ProductMirror
+from gateway.products.mirror import ProductMirror
+from gateway.products.parts import ProductParts
 from gateway.products.product_table import ProductTable
 from gateway.products.schedule_table import ScheduleTable
 from gateway.runtime import logs
@@ -136,6 +137,18 @@ class Gateway:
         self.outbox_worker = self._add(OutboxWorker(self.cloud, self.outbox, self.supervisor))
         self.products = self._add(self._make_mirror())
         await self.products.open()
+        self.product_parts = self._add(
+            ProductParts(
+                self.products,
+                self.database,
+                self.cloud,
+                settings,
+                self.supervisor,
+                account=lambda: self.outbox.accounts.number,
+                report=lambda event: self.system_events.add(event),
+                now=self.clock.now,
+            )
+        )
         self.event_log = self._add(await EventLog.open(self.database, self.uptime, self.supervisor, now=self.clock.now))
         self.event_log.subscribe(self.metrics.count_events)
         self.registry = Registry(CameraTable(self.database), self.supervisor, interval_s=settings.discovery.interval_s)
@@ -255,28 +268,15 @@ class Gateway:
         if "video" in vars(self):
             await self.video.end_viewers()
 
-    @cached_property
+    @property
     def product_lists(self) -> "ListIntake":
-        """Takes lists of products; imported when one comes."""
-        from gateway.products.list_intake import ListIntake
-        from gateway.products.mapping_table import MappingTable
+        """Takes lists of products."""
+        return self.product_parts.lists
 
-        zone = self.settings.products.zone
-        return ListIntake(self.products, MappingTable(self.database), zone, now=self.clock.now)
-
-    @cached_property
+    @property
     def reconciler(self) -> "Reconciler":
-        """Compares products with what the cloud has; imported when that is to be done."""
-        from gateway.products.reconciliation import Reconciler
-
-        return Reconciler(
-            self.products,
-            self.cloud,
-            self.supervisor,
-            shop=self.settings.cloud.shop,
-            report=self.system_events.add,
-            now=self.clock.now,
-        )
+        """Compares products with what the cloud has."""
+        return self.product_parts.reconciler
 
     @cached_property
     def labels(self) -> "LabelParts":
@@ -354,12 +354,7 @@ class Gateway:
         self.products.start()
         if self._has_labels:
             self.labels.start()
-        self.supervisor.start_periodic(
-            "product reconciliation",
-            lambda: self.reconciler.compare_weekly(),
-            interval_s=RECONCILIATION_INTERVAL_S,
-            max_turn_s=3600,
-        )
+        self.product_parts.start()
         self.system_events.start()
         self.callback_urls.port = port
         self.subscriptions.start()

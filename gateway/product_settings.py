@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from datetime import tzinfo
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,11 +19,12 @@ _MIN_PREFIXES: Final = {4: 16, 6: 32}
 
 
 class ProductSettings(BaseModel):
-    """The zone of the shop's times, and how the vendor's cloud fetches its products."""
+    """The zone of the shop's times, the folder of its lists, and how the vendor's cloud fetches its products."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     timezone: str = ""
+    watch: str = ""
     vendor_path: str = "/saas/getProductList"
     vendor_addresses: list[str] = []
     vendor_token: str = Field(default="", repr=False)
@@ -39,6 +41,13 @@ class ProductSettings(BaseModel):
     def zone(self) -> tzinfo | None:
         """The zone of times that name none; None if there is none."""
         return ZoneInfo(self.timezone) if self.timezone else None
+
+    @field_validator("watch")
+    @classmethod
+    def _check_folder(cls, value: str) -> str:
+        if value and not Path(value).is_absolute():
+            raise ValueError(message("must be the whole path of a folder, such as /srv/products"))
+        return value
 
     @field_validator("vendor_path")
     @classmethod

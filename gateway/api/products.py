@@ -78,6 +78,13 @@ class ListQuery(Query):
     source: Source = Field(
         default="", description="Where the list is from. A mapping that was saved for it is used.", examples=["erp"]
     )
+    file: str = Field(
+        default="",
+        max_length=1000,
+        description="The name of the file that the list is from, if the gateway shall remember it: it is not taken a "
+        "second time with the same content, and a refusal becomes an event.",
+        examples=["/srv/products/list.csv"],
+    )
     map: list[str] = Field(
         default=[],
         max_length=MAX_MAPPED_COLUMNS,
@@ -146,6 +153,7 @@ async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) 
     options = ListOptions(
         kind=kind,
         source=query.source,
+        file=query.file,
         mapping=ColumnMapping.from_options(query.map) if query.map else None,
         dry_run=query.dry_run,
         confirmed=_FLAGS.get(query.confirm, query.confirm),

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote, urlencode
 
 import click
@@ -57,7 +57,11 @@ def products() -> None:
 
 
 @products.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True))
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True))
+@click.option(
+    "--watch", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True),
+    help="Take each list that is put into a folder from now on, and those there, until this is ended.",
+)  # fmt: skip
 @click.option("--partial", is_flag=True, help="The list is not complete: delete no product that it does not name.")
 @click.option("--source", default="", help="Where the list is from. A mapping that was saved for it is used.")
 @click.option(
@@ -69,13 +73,20 @@ def products() -> None:
 @click.option("--yes", is_flag=True, help="Take it whatever it changes: no preview, no question.")
 @with_api
 async def import_products(
-    context: CommandContext, api: ApiClient, /, file: Path, *, dry_run: bool, yes: bool, **given: Any
-) -> None:
+    context: CommandContext, api: ApiClient, /, file: Path | None, watch: Path | None, *, dry_run: bool, yes: bool,
+    **given: Any,
+) -> None:  # fmt: skip
     """Take a list of products: CSV, TSV, Excel or JSON, as the till saves it. What differs goes to the cloud.
 
     It is previewed first. Where it would delete more than 5 % of the products, or change prices by more than half, a
     person is asked, and what was shown is taken, or nothing.
     """
+    if watch is not None:
+        if file is not None or dry_run or yes:
+            raise click.UsageError(localize(message("--watch goes without FILE, --dry-run and --yes")))
+        await _watch(context, api, watch, given)
+    if file is None:
+        raise click.UsageError(localize(message("give FILE, or --watch FOLDER")))
     content = await read_list(file)
     confirm = "true"
     if dry_run or not yes:
@@ -91,6 +102,22 @@ async def import_products(
     context.emit(await _send(context, api, content, given, confirm=confirm), _print_report)
 
 
+async def _watch(context: CommandContext, api: ApiClient, folder: Path, given: dict[str, Any]) -> NoReturn:
+    """Take the lists of a folder for ever."""
+    from gateway.cli.product_folder import watch_folder
+
+    if not api.running:
+        fail(message("--watch hands lists over to a gateway that runs: start it first, with sunmi-gateway run"))
+
+    async def hand_over(file: str, content: bytes) -> None:
+        report = {"file": file, **await _put(api, content, given, file=file)}
+        if report["taken"]:
+            print_message(message("{file} was taken", file=file))
+            context.emit(report, _print_report)
+
+    await watch_folder(folder, hand_over)
+
+
 async def _ask(context: CommandContext, report: dict[str, Any]) -> None:
     """Ask whether a list that changes much is to be taken; end the command if it is not."""
     _print_report(report, errors=True)
@@ -101,15 +128,11 @@ async def _ask(context: CommandContext, report: dict[str, Any]) -> None:
 
 
 async def _send(
-    context: CommandContext, api: ApiClient, content: bytes, given: dict[str, Any], *, dry_run: bool = False,
-    confirm: str = "false",
-) -> dict[str, Any]:  # fmt: skip
+    context: CommandContext, api: ApiClient, content: bytes, given: dict[str, Any], **how: Any
+) -> dict[str, Any]:
     """Hand a list over. Prints its faults as a table and exits with status 1 if none of it can be taken."""
-    flags = {"complete": not given["partial"], "all_or_nothing": given["all_or_nothing"], "dry_run": dry_run}
-    members = {"source": given["source"], "map": given["mapped"], "confirm": confirm}
-    query = urlencode({**members, **{name: str(value).lower() for name, value in flags.items()}}, doseq=True)
     try:
-        report: dict[str, Any] = await api.call("PUT", f"products?{query}", content)
+        return await _put(api, content, given, **how)
     except ApiError as exc:
         faults = exc.document.get("errors")
         if context.json or not faults:
@@ -117,6 +140,16 @@ async def _send(
         for one in faults[:_MAX_SHOWN]:
             print_line(f"{one['parameter']}: {one['reason']}")
         fail(count_message("{count} fault; nothing was taken", "{count} faults; nothing was taken", len(faults)))
+
+
+async def _put(
+    api: ApiClient, content: bytes, given: dict[str, Any], *, dry_run: bool = False, confirm: str = "false",
+    file: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    flags = {"complete": not given["partial"], "all_or_nothing": given["all_or_nothing"], "dry_run": dry_run}
+    members = {"source": given["source"], "map": given["mapped"], "file": file, "confirm": confirm}
+    query = urlencode({**members, **{name: str(value).lower() for name, value in flags.items()}}, doseq=True)
+    report: dict[str, Any] = await api.call("PUT", f"products?{query}", content)
     return report
 
 

@@ -36,6 +36,7 @@ _TEXTS: Final = {
     "labels.recovered": message("Shelf labels that had failed show what they should"),
     "price.changed": message("A price changed"),
     "products.differ": message("The cloud has other products than it had taken"),
+    "products.list_refused": message("A list of products was not taken"),
     "products.list_taken": message("A list of products was taken"),
     "products.prices_expired": message("Prices have ended, and labels may still show them"),
     "products.refused": message("The cloud refused a change to a product"),

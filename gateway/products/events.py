@@ -26,6 +26,20 @@ class ProductListTaken(EventType):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProductListRefused(EventType):
+    """A list of products from a folder was not taken; a person has to look at it, and take it by hand."""
+
+    type = "products.list_refused"
+
+    file: str
+    """The file, as whoever handed it over names it."""
+    list_source: str
+    """The source of the list; empty if it has none."""
+    reason: str
+    """Why it was not taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProductRefused(EventType):
     """The cloud refused a change to a product; a person has to look at it."""
 

@@ -5,26 +5,33 @@ It is the one way of a list into the mirror, whoever brings it: a call, a page o
 
 import asyncio
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import IO, Any, Final
 
 from firmware_tools.language import message
-from gateway.errors import FieldError, InvalidRequest
+from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.products.changes import without_empty
 from gateway.products.columns import TIME_FIELDS, ColumnMapping
-from gateway.products.list_check import Confirmation, ListDifference, ListKind
+from gateway.products.events import ProductListRefused
+from gateway.products.file_table import ProductFileTable
+from gateway.products.list_check import Confirmation, LargeChange, ListDifference, ListKind
 from gateway.products.mapping_table import MappingTable
 from gateway.products.mirror import ProductMirror
 from gateway.products.product import Product, to_item
 from gateway.products.product_list import MAX_FAULTS, ProductList, read_product_list
 from gateway.products.timed_prices import TimedList
+from gateway.protocol.event_type import EventType
 
 MAX_ERRORS: Final = 100
 """How many faults of a list a refusal names."""
 MAX_SHOWN_ROWS: Final = 5
 """How many rows a report shows as they were read."""
+
+MAX_REASON_CHARACTERS: Final = 1000
+"""How much of a refusal an event has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,8 @@ class ListOptions:
     """Whether it may delete many products, and change prices by much."""
     all_or_nothing: bool = False
     """Whether nothing is taken if a row is bad."""
+    file: str = ""
+    """The name of the file that it is from. It is not taken twice with the same content, and a refusal is an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +97,22 @@ class ListIntake:
     """Takes lists, one at a time: each may be large."""
 
     def __init__(
-        self, mirror: ProductMirror, mappings: MappingTable, zone: tzinfo | None, *, now: Callable[[], float]
+        self,
+        mirror: ProductMirror,
+        mappings: MappingTable,
+        files: ProductFileTable,
+        zone: tzinfo | None,
+        *,
+        report: Callable[[EventType], None],
+        now: Callable[[], float],
     ) -> None:
-        """`zone` is that of times that name none; None if the settings name none either."""
+        """`zone` is that of times that name none; None if the settings name none either. `report` takes events."""
         self.mappings = mappings
         """How the lists of each source are read."""
         self._mirror = mirror
+        self._files = files
         self._zone = zone
+        self._report = report
         self._now = now
         self._reading = asyncio.Lock()
 
@@ -105,28 +123,51 @@ class ListIntake:
         what `ProductMirror.take` raises.
         """
         async with self._reading:
-            mapping = await self._find_mapping(options)
             data = content if isinstance(content, bytes) else await asyncio.to_thread(content.read)
-            is_partial = options.kind == "fields"
-            found = await asyncio.to_thread(
-                read_product_list, data, file_name=message("the list"), mapping=mapping, is_partial=is_partial
-            )
-            del data
-            split = await self._mirror.split_times(found.products, found.rows, self._zone)
-            found = _add_faults(found, split)
-            if options.all_or_nothing and found.fault_count and not options.dry_run:
-                raise InvalidRequest(_describe_faults(found))
-            kind, notices = _judge_bad_rows(found, options)
-            found = dataclasses.replace(found, notices=(*found.notices, *notices))
-            if options.dry_run:
-                difference = await self._mirror.check(split.items, kind, timed=split.prices, kept=found.bad_ids)
-            else:
-                difference = await self._mirror.take(
-                    split.items, kind, source=options.source, confirmed=options.confirmed,
-                    bad_rows=found.bad_row_count, timed=split.prices, kept=found.bad_ids,
-                )  # fmt: skip
-                if options.source and options.mapping is not None and mapping is not None:
-                    await self.mappings.save(options.source, mapping, now=int(self._now()))
+            if not options.file or options.dry_run:
+                return await self._take(data, options)
+            digest = await _digest(data)
+            if await self._files.find(options.file) == digest:
+                known = message("{file} was handed over with this content before; nothing of it was taken now",
+                                file=options.file)  # fmt: skip
+                report = await self._take(data, dataclasses.replace(options, dry_run=True))
+                found = dataclasses.replace(report.found, notices=(*report.found.notices, known))
+                return dataclasses.replace(report, found=found)
+            try:
+                report = await self._take(data, options)
+            except (InvalidRequest, TooLarge, LargeChange) as exc:
+                await self._files.store(options.file, digest)
+                reason = exc.detail[:MAX_REASON_CHARACTERS]
+                self._report(ProductListRefused(file=options.file, list_source=options.source, reason=reason))
+                raise
+            await self._files.store(options.file, digest)
+            return report
+
+    async def is_known(self, file: str, content: bytes) -> bool:
+        """Tell whether a file was handed over with this content last."""
+        return await self._files.find(file) == await _digest(content)
+
+    async def _take(self, data: bytes, options: ListOptions) -> ListReport:
+        mapping = await self._find_mapping(options)
+        is_partial = options.kind == "fields"
+        found = await asyncio.to_thread(
+            read_product_list, data, file_name=message("the list"), mapping=mapping, is_partial=is_partial
+        )
+        split = await self._mirror.split_times(found.products, found.rows, self._zone)
+        found = _add_faults(found, split)
+        if options.all_or_nothing and found.fault_count and not options.dry_run:
+            raise InvalidRequest(_describe_faults(found))
+        kind, notices = _judge_bad_rows(found, options)
+        found = dataclasses.replace(found, notices=(*found.notices, *notices))
+        if options.dry_run:
+            difference = await self._mirror.check(split.items, kind, timed=split.prices, kept=found.bad_ids)
+        else:
+            difference = await self._mirror.take(
+                split.items, kind, source=options.source, confirmed=options.confirmed,
+                bad_rows=found.bad_row_count, timed=split.prices, kept=found.bad_ids,
+            )  # fmt: skip
+            if options.source and options.mapping is not None and mapping is not None:
+                await self.mappings.save(options.source, mapping, now=int(self._now()))
         return ListReport(
             found=found,
             kind=kind,
@@ -139,6 +180,10 @@ class ListIntake:
     async def _find_mapping(self, options: ListOptions) -> ColumnMapping | None:
         saved = await self.mappings.find(options.source) if options.source else None
         return options.mapping if saved is None else saved.combine(options.mapping or ColumnMapping())
+
+
+async def _digest(data: bytes) -> str:
+    return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 def _add_faults(found: ProductList, split: TimedList) -> ProductList:

@@ -35,8 +35,6 @@ CHUNK: Final = 500
 """How many products are handed over, or settled, at a time: others write in between."""
 MAX_RETRY_DELAY_S: Final = 30.0
 """How long to wait at most after the outbox, or the disk, has no room."""
-RECONCILIATION_INTERVAL_S: Final = 7 * 86400.0
-"""How often the products are compared with the cloud without a person's word, in seconds that the gateway runs."""
 TOKEN: Final = ""
 """The name of the token of what the mirror hands over: the gateway's own."""
 

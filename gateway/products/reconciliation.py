@@ -13,11 +13,14 @@ from gateway.products.events import ProductsDiffer
 from gateway.products.mirror import ProductMirror
 from gateway.products.product import PRICE_FIELDS
 from gateway.products.product_table import ObservedProduct, ProductTable, StoredProduct
+from gateway.products.reconciliation_table import ReconciliationTable
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.event_type import EventType
 from gateway.runtime.supervisor import Supervisor
 from gateway.runtime.timestamps import utc_text
 
+RECONCILIATION_INTERVAL_S: Final = 7 * 86400.0
+"""How often the products are compared with the cloud without a person's word."""
 PAGE_SIZE: Final = 100
 """How many products are read at a time."""
 MAX_PAGES: Final = 2000
@@ -112,6 +115,7 @@ class Reconciler:
         self,
         mirror: ProductMirror,
         cloud: CloudClient,
+        memory: ReconciliationTable,
         supervisor: Supervisor,
         *,
         shop: Mapping[str, str],
@@ -124,6 +128,7 @@ class Reconciler:
         self._mirror = mirror
         self._table: ProductTable = mirror.table
         self._cloud = cloud
+        self._memory = memory
         self._supervisor = supervisor
         self._shop = shop
         self._report = report
@@ -139,9 +144,20 @@ class Reconciler:
         self._supervisor.start_job("product reconciliation", work)
 
     async def compare_weekly(self) -> None:
-        """Compare and report, where there are any products."""
-        if self.last.state != "running" and self._shop and sum((await self._table.count()).values()):
-            self.last = Reconciliation("running", self._now())
+        """Compare and report, if the last time is a week ago, and where there are any products.
+
+        The first time is a week after the first products.
+        """
+        if not self._shop or not sum((await self._table.count()).values()):
+            return
+        now = int(self._now())
+        last = await self._memory.find_last()
+        if self.last.state == "running":
+            return
+        if last is None or last > now:  # the clock was wrong then, or is now
+            await self._memory.store(now)
+        elif now - last >= RECONCILIATION_INTERVAL_S:
+            self.last = Reconciliation("running", now)
             await self._compare(self.last, mend=False, delete_foreign=False)
 
     async def _compare(self, result: Reconciliation, *, mend: bool, delete_foreign: bool) -> None:
@@ -153,6 +169,7 @@ class Reconciler:
                 foreign = result.foreign if delete_foreign else []
                 result.mended = await self._table.store_observed(observed, foreign, now=int(self._now()))
                 self._mirror.resume()
+            await self._memory.store(int(result.began_at or 0))
             result.state = "done"
         except Problem as exc:
             result.state, result.reason = "failed", describe_error(exc)

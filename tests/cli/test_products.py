@@ -116,3 +116,23 @@ async def test_what_cannot_be_taken_is_refused_by_its_place(command: Any, tmp_pa
     assert (unreadable.status, unreadable.output) == (1, "map: write COLUMN=FIELD, not Kasse\n")
     assert (await command("products", "reconcile", "--delete-foreign")).status == 2
     assert "no product is like that" in (await command("products", "list")).errors
+
+
+async def test_a_folder_is_watched(running: str, store: SimulatedStore, command: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    for wrong in ((), ("--watch", str(folder), "--yes"), ("--watch", str(tmp_path / "none"))):
+        assert (await command("products", "import", *wrong)).status == 2
+    write_list(folder / "bad.csv", "007,可乐", heading="货号,品名")
+    write_list(folder / "list.csv", "007,可乐,3.20,7", "008,茶,2.50,8")
+    process = await command.begin("products", "import", "--watch", str(folder))
+    assert process.stderr is not None
+    said = ""
+    while "list.csv was taken" not in said:
+        said += (await process.stderr.readline()).decode()
+    assert "bad.csv was not taken: price: no column is known to be this" in said
+    process.terminate()
+    await process.communicate()
+    await until_settled(command, 2)
+    again = await command("products", "import", str(folder / "list.csv"), "--json")
+    assert again.json["unchanged"] == 2

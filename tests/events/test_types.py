@@ -41,6 +41,7 @@ MEMBERS = {
     "labels.prices_expired": ["labels", "label", "product_id"],
     "labels.recovered": ["labels", "label"],
     "products.differ": ["missing", "foreign", "different", "mended"],
+    "products.list_refused": ["file", "list_source", "reason"],
     "products.list_taken": ["list_source", "created", "updated", "deleted", "unchanged", "bad_rows"],
     "products.prices_expired": ["products", "product_id", "name"],
     "products.refused": ["product_id", "name", "reason"],

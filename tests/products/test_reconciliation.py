@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import Conflict
 from gateway.products.reconciliation import Reconciliation
+from gateway.products.reconciliation_table import ReconciliationTable
 from tests.products.test_mirror import Shop, product, shop  # noqa: F401  fixture
 
 # A gateway that dies in the middle of a TLS handshake leaves the server a transport that asyncio itself forgets.
@@ -14,6 +15,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
+
+DAY = 86400
+
+
+def find_memory(shop: Shop) -> ReconciliationTable:  # noqa: F811
+    gateway = shop.gateway
+    return ReconciliationTable(gateway.database, account=lambda: gateway.outbox.accounts.number)
 
 
 async def compare(shop: Shop, *, mend: bool = False, delete_foreign: bool = False) -> Reconciliation:  # noqa: F811
@@ -63,3 +71,26 @@ async def test_a_cloud_that_is_away_is_said(shop: Shop) -> None:  # noqa: F811
     result = await compare(shop)
     assert result.state == "failed"
     assert result.reason
+
+
+async def test_a_gateway_that_is_restarted_every_day_compares_once_a_week(shop: Shop) -> None:  # noqa: F811
+    await shop.gateway.reconciler.compare_weekly()
+    assert await find_memory(shop).find_last() is None, "there are no products yet"
+    await shop.take(product(1))
+    await shop.settle()
+    now = int(shop.gateway.clock.now())
+    states = []
+    for last in (None, now - 6 * DAY, now - 8 * DAY, None, now + DAY):
+        if last is not None:
+            await find_memory(shop).store(last)
+        await shop.close()
+        await shop.open()
+        await shop.gateway.reconciler.compare_weekly()
+        states.append(shop.gateway.reconciler.last.state)
+        assert ((await find_memory(shop).find_last() or 0) >= now) is (last != now - 6 * DAY)
+    assert states == ["never", "never", "done", "never", "never"]
+    await find_memory(shop).store(now - 8 * DAY)
+    await shop.cloud.stop()
+    await shop.gateway.reconciler.compare_weekly()
+    assert shop.gateway.reconciler.last.state == "failed"
+    assert await find_memory(shop).find_last() == now - 8 * DAY, "it is tried again"

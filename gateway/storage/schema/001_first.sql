@@ -270,6 +270,21 @@ CREATE TABLE product_mapping (
     used_at INTEGER NOT NULL
 ) STRICT;
 
+-- The files whose lists were taken or refused, so that none is taken twice.
+CREATE TABLE product_file (
+    number INTEGER PRIMARY KEY,        -- the newer, the higher
+    account INTEGER NOT NULL,
+    file TEXT NOT NULL,                -- its name, as whoever hands it over calls it
+    digest TEXT NOT NULL               -- SHA-256 of its content
+) STRICT;
+CREATE UNIQUE INDEX product_file_name ON product_file (account, file);
+
+-- When the products of an account were compared with the cloud last.
+CREATE TABLE product_reconciliation (
+    account INTEGER PRIMARY KEY,
+    began_at INTEGER NOT NULL          -- Unix seconds
+) STRICT;
+
 ----------------------------------------------------------------------------------------------------------------------
 -- Events
 
