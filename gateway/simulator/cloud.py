@@ -15,9 +15,10 @@ from gateway.simulator.account import ACCOUNTS, SHOPS
 from gateway.simulator.callbacks import post_event
 from gateway.simulator.cloud_authority import CloudCertificateAuthority, Validity, validity_at
 from gateway.simulator.cloud_handlers import HANDLERS
-from gateway.simulator.cloud_state import CloudCall, CloudState, ResponseData
+from gateway.simulator.cloud_state import CloudCall, CloudState, ResponseData, ShelfLabel
 from gateway.simulator.fake_data import generate_fake_data
 from gateway.simulator.faults import FaultInjection
+from gateway.simulator.label_pictures import deliver_pictures
 from gateway.simulator.server import HttpsServer, ReceivedRequest, ServedResponse
 from gateway.simulator.signatures import PublicParameter, SignatureVerifier
 from gateway.simulator.validation import CallRefused, find_invalid_parameters, without_item_checks
@@ -164,12 +165,24 @@ class SimulatedCloud:
             if any(parameter.name == "shop_id" for parameter in endpoint.parameters):
                 self.state.find_shop(request.fields)
             self._check_parameters(endpoint, request)
-            data = self._handle(CloudCall(self.state, endpoint, app_id, request.fields, request.files, int(now)))
+            self._deliver_pictures(now)
+            call = CloudCall(self.state, endpoint, app_id, request.fields, request.files, int(now), self.faults)
+            data = self._handle(call)
+            self._deliver_pictures(now)
         except CallRefused as exc:
             code = exc.choose_code(endpoint)
             return ServedResponse({"code": code, "msg": endpoint.describe_code(code), "data": {}})
         self.accepted.append(request)
         return ServedResponse({"code": 0, "msg": "succeed", "data": data})
+
+    def read_labels(self, shop_id: str) -> Mapping[str, ShelfLabel]:
+        """Return the shelf labels of a shop by id, as they are now."""
+        self._deliver_pictures(self._server.now())
+        return self.state.shops[shop_id].labels
+
+    def _deliver_pictures(self, now: float) -> None:
+        for shop in self.state.shops.values():
+            deliver_pictures(shop, self.faults, now)
 
     def _handle(self, call: CloudCall) -> ResponseData:
         handler = HANDLERS.get(call.endpoint.path)

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.parameters import FilePart
+from gateway.simulator.faults import FaultInjection
 from gateway.simulator.validation import CallRefused
 
 MAX_GROUPS: Final = 10
@@ -86,11 +87,41 @@ class ShelfLabel:
     sn: str
     """The serial number."""
     status: int = 2
-    """2 waiting for data, 3 pushed, 4 failed."""
+    """0 not activated, 1 not bound, 2 waiting for data, 3 pushed, 4 failed."""
     product_id: str = ""
     """The product that it shows; empty for none."""
     template_id: str = ""
     """The template by which it shows the product."""
+    model: str = "SL121"
+    """The model; the documents list SL121 and others, their samples name SL121+."""
+    battery: int = 90
+    """The charge in percent."""
+    rssi: int = -23
+    """The strength of the radio signal in dBm."""
+    software_version: str = "1.0.1"
+    """The version of the firmware."""
+    connect_time: int = 0
+    """Its last contact in Unix seconds; it has contact whenever it is in reach."""
+    ap_id: str = ""
+    """The access point that serves it; it gets one of its shop's if it has none."""
+    away: bool = False
+    """Whether it is out of reach: its picture waits."""
+    failures: int = 0
+    """How many of the next pictures fail."""
+    picture: bytes = field(default=b"", repr=False)
+    """The file that was pushed last."""
+    picture_hash: str = ""
+    """The hash of its pixels, the same as that of a `LabelPicture`."""
+    push_count: int = 0
+    """How many pictures were pushed to it."""
+    shown_picture: bytes = field(default=b"", repr=False)
+    """The picture on the shelf; empty if none of those that were pushed is."""
+    shown_hash: str = ""
+    """The hash of its pixels, the same as that of a `LabelPicture`."""
+
+    def draw_by_template(self) -> None:
+        """Show the product by the vendor's template, and so no pushed picture any more."""
+        self.shown_picture, self.shown_hash = b"", ""
 
 
 @dataclass(slots=True)
@@ -105,6 +136,12 @@ class LabelAccessPoint:
     """The name."""
     mac: str = ""
     """The MAC address."""
+    online: bool = True
+    """Whether it has contact to the cloud; without it, its labels wait."""
+    connect_time: int = 0
+    """Its last contact in Unix seconds."""
+    free_from: float = 0
+    """When it had served its last label, in Unix seconds."""
 
 
 @dataclass(slots=True)
@@ -139,6 +176,8 @@ class SimulatedShop:
     """The shelf labels."""
     access_points: dict[str, LabelAccessPoint] = field(default_factory=dict)
     """The access points of the labels."""
+    waiting_labels: dict[str, float | None] = field(default_factory=dict)
+    """The labels whose picture waits: since when, in Unix seconds; None while it is out of reach, or just pushed."""
     templates: dict[str, LabelTemplate] = field(default_factory=dict)
     """The templates of the labels."""
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -169,6 +208,8 @@ class CloudState:
                 group_id = self.new_id()
                 shop.groups[group_id] = FaceGroup(group_id, group_type, name)
 
+        self.unbound_labels: dict[str, ShelfLabel] = {}
+        """The labels that are bound to no shop, by id."""
         self.media_url = ""
         """The URL below which streams are."""
         self.streams: dict[str, float] = {}
@@ -195,6 +236,26 @@ class CloudState:
         self.shops[shop_id].cameras[camera.ipc_id] = camera
         return camera
 
+    def add_label(
+        self, shop_id: str | None = None, *, code: str = "", sn: str = "", model: str = "SL121"
+    ) -> ShelfLabel:
+        """Add a label to a shop, or to those that are bound to none. Its charge and signal depend on its id."""
+        esl_id = self.new_id()
+        number = int(esl_id)
+        label = ShelfLabel(
+            esl_id, code or f"SL{esl_id:0>6}", sn or f"B101194N{esl_id[-5:]:0>5}", 1 if shop_id is None else 2,
+            model=model, battery=60 + number * 7 % 41, rssi=-(23 + number * 11 % 60),
+        )  # fmt: skip
+        labels = self.unbound_labels if shop_id is None else self.shops[shop_id].labels
+        labels[esl_id] = label
+        return label
+
+    def add_access_point(self, shop_id: str, *, sn: str, name: str = "", mac: str = "") -> LabelAccessPoint:
+        """Add an access point to a shop."""
+        access_point = LabelAccessPoint(self.new_id(), sn, name or sn, mac)
+        self.shops[shop_id].access_points[access_point.ap_id] = access_point
+        return access_point
+
 
 @dataclass(frozen=True, slots=True)
 class CloudCall:
@@ -212,6 +273,8 @@ class CloudCall:
     """The files, by parameter."""
     now: int
     """The cloud's time in Unix seconds."""
+    faults: FaultInjection = field(default_factory=FaultInjection)
+    """What the cloud does wrong."""
 
     @property
     def shop(self) -> SimulatedShop:

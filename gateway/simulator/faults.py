@@ -100,6 +100,21 @@ class FaultInjection:
     client_certificate: Annotated[
         bool, message("demands the old-style client certificate in the handshake; cameras only")
     ] = False
+    label_s: Annotated[
+        float, message("lets an access point take so many seconds for each picture of a shelf label; cloud only")
+    ] = 0.5
+    label_delay_s: Annotated[
+        float, message("lets a pushed picture wait so many seconds before its access point begins; cloud only")
+    ] = 0
+    label_failures: Annotated[
+        int, message("lets the next so many pictures fail on their way to shelf labels; cloud only")
+    ] = 0
+    access_points_offline: Annotated[
+        bool, message("takes the access points of shelf labels offline; their labels wait; cloud only")
+    ] = False
+    long_connect_time: Annotated[
+        bool, message("sends connect_time of shelf labels with a digit too many, as the sample; cloud only")
+    ] = False
     queue: list[InjectedFault] = field(default_factory=list)
     """Faults of single calls; the first that fits a call is taken."""
 

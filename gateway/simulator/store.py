@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from gateway.errors import StateError
+from gateway.protocol.catalogue.cloud_labels import PICTURE_FORMATS
 from gateway.protocol.models import CameraModel
 from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID
 from gateway.simulator.camera import DEFAULT_ACCESS_POINTS, SimulatedCamera
@@ -30,6 +31,8 @@ _SN_PREFIX: Final[dict[CameraModel, str]] = {"FM010": "SS101D8BS", "FM020": "FS1
 
 class SimulatedStore:
     """A store: its first camera is on Ethernet and activated by the account, the others are factory-new.
+
+    It has an access point with a shelf label of every model.
 
     All cameras serve the same port, each at an address 127.20.0.x of its own. One that joins Wi-Fi moves to another
     address, as DHCP would have it. A port that is 0 is a free one. With `https` false the cameras respond to discovery
@@ -85,6 +88,7 @@ class SimulatedStore:
             undo.push_async_callback(self.stop)
             await self.cloud.start()
             await self._start_cameras()
+            self._add_labels()
             await self.responder.start()
             undo.pop_all()
         return self
@@ -121,6 +125,15 @@ class SimulatedStore:
         for camera in self.cameras:
             camera.set_address(camera.host, self.camera_port)
             await camera.start()
+
+    def _add_labels(self) -> None:
+        """Add a shelf label of every model, and an access point that serves them, unless they are there."""
+        state = self.cloud.state
+        if state.shops[self.shop_id].access_points:
+            return
+        state.add_access_point(self.shop_id, sn="B201E96500001", name="Gate 5")
+        for number, picture in enumerate(PICTURE_FORMATS, start=1):
+            state.add_label(self.shop_id, code=f"SKDI{number:04}", sn=f"B101194N{number:05}", model=picture.model)
 
     def _create_camera(self, number: int) -> SimulatedCamera:
         model = _MODELS[(number - 1) % len(_MODELS)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest
@@ -14,7 +15,9 @@ from tests.api.serving import served
 
 PATIENT = {"Prefer": "wait=30"}
 ORDER = {"order_no": "CN0000938", "received_amount": "12.80"}
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (212).to_bytes(4) + (104).to_bytes(4) + bytes(32)
+_FILE = io.BytesIO()
+Image.new("1", (212, 104)).save(_FILE, "PNG")
+PNG = _FILE.getvalue()
 
 
 async def test_an_order_is_sent_with_the_default_shop(store: SimulatedStore, pos: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.camera_state import SimulatedAccessPoint
@@ -28,6 +29,13 @@ WIFI = (
     SimulatedAccessPoint("Open Air", "NONE"),
     SimulatedAccessPoint("Attic", "WEP"),
 )
+
+
+def draw_picture(size: tuple[int, int] = (212, 104), color: str = "white", **options: Any) -> bytes:
+    """Return a picture of one colour as a file, PNG unless `format` says otherwise."""
+    file = io.BytesIO()
+    Image.new("RGB", size, color).save(file, **{"format": "PNG", **options})
+    return file.getvalue()
 
 
 def sign_by_hand(fields: Mapping[str, str], key: str) -> str:

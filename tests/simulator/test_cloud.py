@@ -12,6 +12,7 @@ import pytest
 
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.cloud import SimulatedCloud
+from tests.simulator.conftest import draw_picture
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 Signed = Callable[..., dict[str, str]]
@@ -151,7 +152,8 @@ async def test_a_picture_is_required_and_checked(cloud: SimulatedCloud, ask: Ask
     esl_id = (await ask(cloud, "device/esl/bind", esl_sn="B101194N00002"))["data"]["esl_id"]
     assert (await ask(cloud, "device/esl/pushImage", esl_id=esl_id))["code"] == 5020
     assert (await ask(cloud, "device/esl/pushImage", {"pic": b"no picture"}, esl_id=esl_id))["code"] == 5005
-    assert (await ask(cloud, "device/esl/pushImage", {"pic": PNG}, esl_id=esl_id))["code"] == 0
+    assert (await ask(cloud, "device/esl/pushImage", {"pic": PNG}, esl_id=esl_id))["code"] == 5005, "it ends too soon"
+    assert (await ask(cloud, "device/esl/pushImage", {"pic": draw_picture()}, esl_id=esl_id))["code"] == 0
     assert (await ask(cloud, "device/esl/getList", {"pic": PNG}))["code"] == 5020, "no file is taken there"
 
 

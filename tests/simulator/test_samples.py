@@ -11,6 +11,7 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.cloud_state import BoundCamera, Face, FaceGroup, LabelAccessPoint, LabelTemplate, ShelfLabel
+from tests.simulator.conftest import draw_picture
 
 Post = Callable[..., Awaitable[dict[str, Any]]]
 Signed = Callable[..., dict[str, str]]
@@ -31,7 +32,7 @@ PRODUCT_STORY = [
 CLOUD = {name: sample for name, sample in SAMPLES.items() if name not in CAMERA and name not in PRODUCT_STORY}
 
 PUBLIC = {"app_id", "timestamp", "random", "sign"}
-PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (212).to_bytes(4) + (104).to_bytes(4)
+PICTURE = draw_picture()
 
 UNPRINTED_REQUESTS: dict[str, dict[str, Any]] = {
     "device/ap/bind": {"ap_sn": "B201E96500002"},

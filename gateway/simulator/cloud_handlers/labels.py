@@ -12,6 +12,7 @@ from gateway.simulator.cloud_state import (
     ShelfLabel,
     find_row,
 )
+from gateway.simulator.label_pictures import FAILED, hash_pixels, is_online
 from gateway.simulator.validation import CallRefused
 
 _LABEL_NOT_FOUND: Final = (5301, 5502, 5020)
@@ -20,11 +21,11 @@ _ACCESS_POINT_NOT_FOUND: Final = (5300, 5020)
 _ACCESS_POINT_ALREADY_BOUND: Final = 5339
 TEMPLATE_NOT_FOUND: Final = (5343, 5020)
 _NAME_TAKEN: Final = 5346
+_NOT_BOUND: Final = 1
 _WAITING: Final = 2
-PUSHED: Final = 3
-_FAILED: Final = 4
 _COLOUR_NAMES: Final = {1: "BW", 2: "BWR"}
 _SCREEN_NAMES: Final = {1: "2.13", 2: "2.6", 3: "4.2"}
+_MODEL_SCREENS: Final = {"SL121": _SCREEN_NAMES[1], "SL126": _SCREEN_NAMES[2], "SL142": _SCREEN_NAMES[3]}
 
 
 def find_label(call: CloudCall) -> ShelfLabel:
@@ -36,21 +37,34 @@ def find_label(call: CloudCall) -> ShelfLabel:
     raise CallRefused(*_LABEL_NOT_FOUND)
 
 
-def _bind_label(call: CloudCall) -> ResponseData:
+def _is_named(label: ShelfLabel, call: CloudCall) -> bool:
     code, sn = call.fields.get("esl_code", ""), call.fields.get("esl_sn", "")
-    known = [label for shop in call.state.shops.values() for label in shop.labels.values()]
-    if any((code and label.code == code) or (sn and label.sn == sn) for label in known):
+    return bool((code and label.code == code) or (sn and label.sn == sn))
+
+
+def _bind_label(call: CloudCall) -> ResponseData:
+    if any(_is_named(label, call) for shop in call.state.shops.values() for label in shop.labels.values()):
         raise CallRefused(_LABEL_ALREADY_BOUND)
-    esl_id = call.state.new_id()
-    label = ShelfLabel(esl_id, code or f"SL{esl_id:0>6}", sn or f"B101194N{esl_id[-5:]:0>5}")
-    call.shop.labels[esl_id] = label
-    return {"esl_id": esl_id}
+    known = [label for label in call.state.unbound_labels.values() if _is_named(label, call)]
+    if known:
+        label = known[0]
+        del call.state.unbound_labels[label.esl_id]
+        call.shop.labels[label.esl_id] = label
+        label.status = _WAITING
+    else:
+        code, sn = call.fields.get("esl_code", ""), call.fields.get("esl_sn", "")
+        label = call.state.add_label(call.shop.shop_id, code=code, sn=sn)
+    return {"esl_id": label.esl_id}
 
 
 def _unbind_label(call: CloudCall) -> ResponseData:
-    esl_id = find_label(call).esl_id
-    del call.shop.labels[esl_id]
-    return {"esl_id": esl_id}
+    label = find_label(call)
+    del call.shop.labels[label.esl_id]
+    call.shop.waiting_labels.pop(label.esl_id, None)
+    label.product_id = label.template_id = label.ap_id = ""
+    label.status = _NOT_BOUND
+    call.state.unbound_labels[label.esl_id] = label
+    return {"esl_id": label.esl_id}
 
 
 def _build_label_row(label: ShelfLabel) -> dict[str, Any]:
@@ -58,7 +72,7 @@ def _build_label_row(label: ShelfLabel) -> dict[str, Any]:
         "esl_id": label.esl_id,
         "esl_code": label.code,
         "esl_sn": label.sn,
-        "model_name": "SL121+",
+        "model_name": label.model,
         "status": label.status,
     }
 
@@ -69,21 +83,36 @@ def _list_labels(call: CloudCall) -> ResponseData:
 
 
 def _get_label(call: CloudCall) -> ResponseData:
-    access_point = next(iter(call.shop.access_points.values()), LabelAccessPoint("", "", ""))
+    label = find_label(call)
+    access_point = call.shop.access_points.get(label.ap_id)
+    if not label.away and access_point is not None and is_online(access_point, call.faults):
+        label.connect_time = call.now
     return {
-        **_build_label_row(find_label(call)),
-        "screen_size_name": "2.13寸",
-        "software_version": "1.0.1",
-        "battery": 90,
-        "rssi": -23,
-        "connect_time": call.now,
-        "ap_id": access_point.ap_id,
-        "ap_sn": access_point.sn,
+        **_build_label_row(label),
+        "screen_size_name": f"{_MODEL_SCREENS.get(label.model.rstrip('+'), _SCREEN_NAMES[1])}寸",
+        "software_version": label.software_version,
+        "battery": label.battery,
+        "rssi": label.rssi,
+        "connect_time": _write_connect_time(label.connect_time, call),
+        "ap_id": access_point.ap_id if access_point else "",
+        "ap_sn": access_point.sn if access_point else "",
     }
 
 
+def _write_connect_time(time: int, call: CloudCall) -> int:
+    """Return the time as it is sent; the samples have a digit too many (device/esl/getInfo)."""
+    return time * 10 if call.faults.long_connect_time else time
+
+
 def _push_image(call: CloudCall) -> ResponseData:
-    find_label(call).status = PUSHED
+    label = find_label(call)
+    picture = call.files["pic"].data
+    label.picture_hash = hash_pixels(picture, label.model)
+    label.picture = picture
+    label.push_count += 1
+    label.status = _WAITING
+    call.shop.waiting_labels.pop(label.esl_id, None)  # a newer picture begins anew
+    call.shop.waiting_labels[label.esl_id] = None
     return {}
 
 
@@ -98,7 +127,7 @@ def _get_overview(call: CloudCall) -> ResponseData:
         "ap_total_count": len(call.shop.access_points),
         "esl_total_count": len(statuses),
         "esl_pending_count": statuses.count(_WAITING),
-        "esl_failed_count": statuses.count(_FAILED),
+        "esl_failed_count": statuses.count(FAILED),
     }
 
 
@@ -110,10 +139,9 @@ def _bind_access_point(call: CloudCall) -> ResponseData:
     sn = call.fields["ap_sn"]
     if any(access_point.sn == sn for shop in call.state.shops.values() for access_point in shop.access_points.values()):
         raise CallRefused(_ACCESS_POINT_ALREADY_BOUND)
-    access_point = LabelAccessPoint(
-        call.state.new_id(), sn, call.fields.get("ap_name") or sn, call.fields.get("ap_mac", "")
+    access_point = call.state.add_access_point(
+        call.shop.shop_id, sn=sn, name=call.fields.get("ap_name", ""), mac=call.fields.get("ap_mac", "")
     )
-    call.shop.access_points[access_point.ap_id] = access_point
     return {"ap_id": access_point.ap_id}
 
 
@@ -127,8 +155,8 @@ def _build_access_point_row(call: CloudCall, access_point: LabelAccessPoint) -> 
         "ap_id": access_point.ap_id,
         "ap_sn": access_point.sn,
         "ap_name": access_point.name,
-        "esl_count": len(call.shop.labels),
-        "status": 1,
+        "esl_count": [label.ap_id for label in call.shop.labels.values()].count(access_point.ap_id),
+        "status": 1 if is_online(access_point, call.faults) else 2,
     }
 
 
@@ -141,8 +169,13 @@ def _list_access_points(call: CloudCall) -> ResponseData:
 
 
 def _get_access_point(call: CloudCall) -> ResponseData:
-    row = _build_access_point_row(call, _find_access_point(call))
-    return {**row, "model_name": "SLAP1", "software_version": "1.0.1", "connect_time": call.now}
+    access_point = _find_access_point(call)
+    return {
+        **_build_access_point_row(call, access_point),
+        "model_name": "SLAP1",
+        "software_version": "1.0.1",
+        "connect_time": _write_connect_time(access_point.connect_time, call),
+    }
 
 
 def _rename_access_point(call: CloudCall) -> ResponseData:

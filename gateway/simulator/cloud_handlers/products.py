@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from gateway.protocol import json_text
 from gateway.protocol.values import InvalidValue
-from gateway.simulator.cloud_handlers.labels import PUSHED, TEMPLATE_NOT_FOUND, find_label
+from gateway.simulator.cloud_handlers.labels import TEMPLATE_NOT_FOUND, find_label
 from gateway.simulator.cloud_state import CloudCall, CloudHandler, ResponseData, find_row
+from gateway.simulator.label_pictures import PUSHED
 from gateway.simulator.validation import GENERAL_FAILURE, CallRefused
 
 _PRODUCT_NOT_FOUND: Final = (5015, 5020)
@@ -106,6 +107,8 @@ def _bind_label(call: CloudCall) -> ResponseData:
     find_row(call.shop.templates, call.fields.get("template_id"), *TEMPLATE_NOT_FOUND)
     label = find_label(call)
     label.product_id, label.template_id, label.status = call.fields["product_id"], call.fields["template_id"], PUSHED
+    call.shop.waiting_labels.pop(label.esl_id, None)
+    label.draw_by_template()
     return {}
 
 
@@ -133,6 +136,7 @@ def _set_template(call: CloudCall) -> ResponseData:
     for label in call.shop.labels.values():
         if label.product_id == call.fields["product_id"]:
             label.template_id = call.fields["template_id"]
+            label.draw_by_template()
     return {}
 
 
