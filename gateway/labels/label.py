@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 LabelContent = Literal["product", "picture", "vendor"]
 LabelState = Literal["waiting", "sent", "pushed", "retrying", "shown", "failed", "vendor"]
+LabelGroup = Literal["failed", "late", "moving", "shown", "vendor"]
+"""What a person has to know of a label, the worst first: `late` are those on their way with a problem."""
+LOW_BATTERY: Final = 20
+"""A label with less charge, in percent, needs a new battery soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,13 @@ class StoredLabel:
     """When it confirmed a picture last."""
     reading: Mapping[str, Any]
     """What the cloud said of it last: `gateway.labels.cloud_labels.LabelReading`, as JSON. Empty before the first."""
+
+    @property
+    def group(self) -> LabelGroup:
+        """What a person has to know of it."""
+        if self.state in ("failed", "shown", "vendor"):
+            return self.state
+        return "late" if self.problem else "moving"
 
 
 class StaleLabel(NamedTuple):

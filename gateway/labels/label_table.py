@@ -5,16 +5,24 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from gateway.labels.label import DrawnLabel, LabelContent, LabelState, StaleLabel, StoredLabel
+from gateway.labels.label import LOW_BATTERY, DrawnLabel, LabelContent, LabelGroup, LabelState, StaleLabel, StoredLabel
+from gateway.labels.label_rows import COLUMNS, read_label, write_reports, write_text
 from gateway.protocol import json_text
-from gateway.runtime.stored_text import pack_text, unpack_text
 from gateway.storage.database import Database
 
-_COLUMNS: Final = (
-    "number, name, esl_id, esl_code, model, content, product_id, template, is_stale, pixel_hash, valid_until, reports, "
-    "state, problem, item, shown_hash, shown_until, changed_at, pushed_at, shown_at, reading"
-)
 _NAMED: Final = "account = :account AND (name = :name OR esl_id = :name OR esl_code = :name)"
+_SEARCHED: Final = (
+    r"(:words = '' OR name LIKE :pattern ESCAPE '\' OR esl_id LIKE :pattern ESCAPE '\' OR esl_code LIKE :pattern "
+    r"ESCAPE '\' OR product_id LIKE :pattern ESCAPE '\' OR EXISTS (SELECT 1 FROM product WHERE product.account = "
+    r"label.account AND product.product_id = label.product_id AND product.name LIKE :pattern ESCAPE '\'))"
+)
+_GROUP: Final = (
+    "CASE WHEN state IN ('failed', 'shown', 'vendor') THEN state WHEN problem = '' THEN 'moving' ELSE 'late' END"
+)
+_WORST_FIRST: Final = (
+    f"CASE {_GROUP} WHEN 'failed' THEN 0 WHEN 'late' THEN 1 WHEN 'moving' THEN 2 WHEN 'shown' THEN 3 ELSE 4 END, "
+    f"iif(json_valid(reading), ifnull(reading ->> 'battery', 100) >= {LOW_BATTERY}, 1), number"
+)
 
 
 async def has_labels(database: Database) -> bool:
@@ -71,11 +79,11 @@ class LabelTable:
                     "'{}')",
                     values,
                 )
-            [row] = connection.execute(f"SELECT {_COLUMNS} FROM label WHERE {_NAMED}", values)  # noqa: S608
+            [row] = connection.execute(f"SELECT {COLUMNS} FROM label WHERE {_NAMED}", values)  # noqa: S608
             if drawn is not None:
                 _store_drawn(connection, drawn._replace(number=row["number"]))
-                [row] = connection.execute(f"SELECT {_COLUMNS} FROM label WHERE {_NAMED}", values)  # noqa: S608
-            return _read_label(row)
+                [row] = connection.execute(f"SELECT {COLUMNS} FROM label WHERE {_NAMED}", values)  # noqa: S608
+            return read_label(row)
 
         return await self._database.transact(work)
 
@@ -97,21 +105,32 @@ class LabelTable:
         self, words: str = "", *, states: Sequence[LabelState] = (), after: int = 0, limit: int = 50
     ) -> tuple[list[StoredLabel], int | None]:
         """Return a page of labels whose names, or whose product's number or name, hold a text; and the next start."""
-        pattern = "%" + words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
         values = {
-            "account": self._account(), "after": after, "words": words, "pattern": pattern, "limit": limit + 1,
-            "states": json.dumps(list(states)), "every_state": not states,
+            "account": self._account(), "after": after, "words": words, "pattern": _make_pattern(words),
+            "limit": limit + 1, "states": json.dumps(list(states)), "every_state": not states,
         }  # fmt: skip
         found = await self._load(
-            "account = :account AND number > :after AND (:every_state OR state IN (SELECT value FROM "
-            r"json_each(:states))) AND (:words = '' OR name LIKE :pattern ESCAPE '\' OR esl_id LIKE :pattern ESCAPE '\'"
-            r" OR esl_code LIKE :pattern ESCAPE '\' OR product_id LIKE :pattern ESCAPE '\' OR EXISTS (SELECT 1 FROM "
-            "product WHERE product.account = label.account AND product.product_id = label.product_id AND product.name "
-            r"LIKE :pattern ESCAPE '\')) ORDER BY number LIMIT :limit",
+            "account = :account AND number > :after AND (:every_state OR state IN (SELECT value FROM "  # noqa: S608
+            f"json_each(:states))) AND {_SEARCHED} ORDER BY number LIMIT :limit",
             values,
         )
         labels = found[:limit]
         return labels, labels[-1].number if len(found) > limit else None
+
+    async def list_worst_first(
+        self, words: str = "", *, group: LabelGroup | None = None, skip: int = 0, limit: int = 50
+    ) -> tuple[list[StoredLabel], bool]:
+        """Return a page of the labels that `search` finds, or of those in a group; and whether there are more."""
+        values = {
+            "account": self._account(), "words": words, "pattern": _make_pattern(words), "group": group,
+            "skip": skip, "limit": limit + 1,
+        }  # fmt: skip
+        found = await self._load(
+            f"account = :account AND (:group IS NULL OR {_GROUP} = :group) AND {_SEARCHED} ORDER BY {_WORST_FIRST} "
+            "LIMIT :limit OFFSET :skip",
+            values,
+        )
+        return found[:limit], len(found) > limit
 
     async def list_of(self, product_id: str) -> list[StoredLabel]:
         """Return the labels of a product."""
@@ -123,6 +142,14 @@ class LabelTable:
             "SELECT state, count(*) AS labels FROM label WHERE account = ? GROUP BY state", (self._account(),)
         )
         return {row["state"]: row["labels"] for row in rows}
+
+    async def count_groups(self) -> dict[LabelGroup, int]:
+        """Return how many labels are in each group."""
+        rows = await self._database.read(
+            f"SELECT {_GROUP} AS kind, count(*) AS labels FROM label WHERE account = ? GROUP BY kind",  # noqa: S608
+            (self._account(),),
+        )
+        return {row["kind"]: row["labels"] for row in rows}
 
     async def load_names(self, product_ids: Sequence[str]) -> dict[str, str]:
         """Return the names of products, by their numbers."""
@@ -141,7 +168,7 @@ class LabelTable:
         and nothing once the price has ended: the schedule then brings the other price.
         """
         account = self._account()
-        columns = ", ".join(f"label.{name}" for name in _COLUMNS.split(", "))
+        columns = ", ".join(f"label.{name}" for name in COLUMNS.split(", "))
         timed = (
             "FROM product_timed_price AS timed WHERE timed.account = label.account "
             "AND timed.product_id = label.product_id AND timed.ends_at IS NOT NULL AND timed.begins_at <= :now"
@@ -157,7 +184,7 @@ class LabelTable:
 
         def work(connection: sqlite3.Connection) -> list[StaleLabel]:
             rows = connection.execute(query, {"account": account, "now": now, "limit": limit})
-            return [StaleLabel(_read_label(row), row["wanted"], row["price_from"], row["price_until"]) for row in rows]
+            return [StaleLabel(read_label(row), row["wanted"], row["price_from"], row["price_until"]) for row in rows]
 
         return await self._database.inspect(work)
 
@@ -174,7 +201,7 @@ class LabelTable:
         """Store why labels cannot show what they should, by their numbers in the database."""
         await self._database.executemany(
             "UPDATE label SET is_stale = 0, state = 'failed', problem = ?, item = NULL WHERE number = ?",
-            [(_write_text(problem), number) for number, problem in problems.items()],
+            [(write_text(problem), number) for number, problem in problems.items()],
         )
 
     async def mark_template(self, template: str) -> None:
@@ -238,7 +265,7 @@ class LabelTable:
         await self._database.executemany(
             "UPDATE label SET state = ?1, problem = ?2, pushed_at = iif(?1 = 'pushed', ?3, pushed_at) "
             "WHERE item = ?4 AND state = 'sent'",
-            [(state, _write_text(problem), now, item) for item, (state, problem) in states.items()],
+            [(state, write_text(problem), now, item) for item, (state, problem) in states.items()],
         )
 
     async def take_back(self) -> list[int]:
@@ -266,7 +293,7 @@ class LabelTable:
     ) -> bool:
         """Store what the cloud said of a label, and its state if it is still as it was. Return whether it was."""
         values = {
-            "reading": json_text.dumps(reading), "state": state, "problem": _write_text(problem), "now": now,
+            "reading": json_text.dumps(reading), "state": state, "problem": write_text(problem), "now": now,
             "number": label.number, "old": label.state, "item": label.item, "hash": label.pixel_hash,
         }  # fmt: skip
 
@@ -314,16 +341,15 @@ class LabelTable:
         )
 
     async def _load(self, condition: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[StoredLabel]:
-        query = f"SELECT {_COLUMNS} FROM label WHERE {condition}"  # noqa: S608
+        query = f"SELECT {COLUMNS} FROM label WHERE {condition}"  # noqa: S608
 
         def work(connection: sqlite3.Connection) -> list[StoredLabel]:
-            return [_read_label(row) for row in connection.execute(query, parameters)]
+            return [read_label(row) for row in connection.execute(query, parameters)]
 
         return await self._database.inspect(work)
 
 
 def _store_drawn(connection: sqlite3.Connection, one: DrawnLabel) -> None:
-    reports = json_text.dumps([_pack(report) for report in one.reports])
     connection.execute(
         "UPDATE label SET is_stale = 0, reports = ?1, picture = ?2, valid_until = ?3, "
         "problem = iif(pixel_hash = ?4 AND state <> 'failed', problem, ''), "
@@ -331,7 +357,7 @@ def _store_drawn(connection: sqlite3.Connection, one: DrawnLabel) -> None:
         "WHEN pixel_hash = ?4 AND state <> 'failed' THEN state ELSE 'waiting' END, "
         "shown_until = iif(shown_hash = ?4, ?3, shown_until), pixel_hash = ?4 WHERE number = ?5",
         (
-            reports,
+            write_reports(one.reports),
             one.picture,
             one.valid_until,
             one.pixel_hash,
@@ -340,45 +366,5 @@ def _store_drawn(connection: sqlite3.Connection, one: DrawnLabel) -> None:
     )
 
 
-def _read_label(row: sqlite3.Row) -> StoredLabel:
-    values = {name: row[name] for name in _COLUMNS.split(", ")}
-    reports, reading = _parse(row["reports"]), _parse(row["reading"])
-    shown_reports = [_unpack(report) for report in reports] if isinstance(reports, list) else []
-    return StoredLabel(
-        **{
-            **values,
-            "is_stale": bool(row["is_stale"]),
-            "problem": _read_text(row["problem"]),
-            "reports": [report for report in shown_reports if report],
-            "reading": reading if isinstance(reading, dict) else {},
-        }
-    )
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json_text.loads(text)
-    except ValueError:  # damaged: said again with the next picture, or reading
-        return None
-
-
-def _write_text(text: str) -> str:
-    return json_text.dumps(pack_text(text)) if text else ""
-
-
-def _read_text(stored: str) -> str:
-    try:
-        return unpack_text(json_text.loads(stored)) if stored else ""
-    except ValueError:  # damaged
-        return stored
-
-
-def _pack(report: Mapping[str, str]) -> dict[str, Any]:
-    return {name: pack_text(value) for name, value in report.items()}
-
-
-def _unpack(report: Any) -> dict[str, str]:
-    try:
-        return {name: unpack_text(value) for name, value in report.items()}
-    except (ValueError, AttributeError):  # damaged
-        return {}
+def _make_pattern(words: str) -> str:
+    return "%" + words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
