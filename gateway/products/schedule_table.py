@@ -161,27 +161,34 @@ def apply_entries(connection: sqlite3.Connection, account: int, now: int) -> Sch
 
     Those that have ended are deleted; those that never end become the lists' fields.
     """
+    in_force: dict[str, list[tuple[int, Mapping[str, Decimal], bool]]] = {}
+    for product_id, entry, prices, stays in connection.execute(
+        "SELECT product_id, number, prices, ends_at IS NULL FROM product_timed_price "
+        "WHERE account = ?1 AND begins_at <= ?2 AND (ends_at IS NULL OR ends_at > ?2) ORDER BY number",
+        (account, now),
+    ):
+        in_force.setdefault(product_id, []).append((entry, _read_prices(prices), bool(stays)))
     products = connection.execute(
-        "SELECT number, product_id, coalesce(base, wanted), wanted, state, item FROM product "
-        "WHERE wanted IS NOT NULL AND number IN (SELECT number FROM product WHERE account = ?1 AND base IS NOT NULL "
-        "UNION SELECT product.number FROM product_timed_price AS timed JOIN product USING (account, product_id) "
-        "WHERE timed.account = ?1)",
-        (account,),
+        "SELECT number, product_id, base, wanted, state, item FROM product WHERE account = ?1 AND wanted IS NOT NULL "
+        "AND (base IS NOT NULL OR product_id IN (SELECT product_id FROM product_timed_price "
+        "WHERE account = ?1 AND begins_at <= ?2 AND (ends_at IS NULL OR ends_at > ?2)))",
+        (account, now),
     ).fetchall()
     ended = _find_ended(connection, account, now)
     items: list[int] = []
+    settled: list[tuple[int]] = []
     for number, product_id, base_text, wanted_text, state, item in products:
-        base = read_fields(base_text)
+        base = read_fields(base_text or wanted_text)
         if base is None:  # damaged: the next list mends it
             continue
         wanted: dict[str, Any] = base
-        for entry in _list_entries(connection, account, product_id):
-            if entry.begins_at <= now and entry.ends_at is None:
-                base = merge_fields(base, entry.prices)
-                _delete_entry(connection, account, product_id, entry.number)
-            if entry.begins_at <= now and (entry.ends_at is None or now < entry.ends_at):
-                wanted = merge_fields(wanted, entry.prices)
-        items += _store_wanted(connection, number, base, write_fields(wanted), wanted_text, state, item)
+        for entry, prices, stays in in_force.get(product_id, ()):
+            wanted = merge_fields(wanted, prices)
+            if stays:
+                base = merge_fields(base, prices)
+                settled.append((entry,))
+        items += _store_wanted(connection, number, base_text, base, wanted_text, wanted, state, item)
+    connection.executemany("DELETE FROM product_timed_price WHERE number = ?", settled)
     connection.execute("DELETE FROM product_timed_price WHERE account = ? AND ends_at <= ?", (account, now))
     [(next_change_at,)] = connection.execute(
         "SELECT min(time) FROM (SELECT begins_at AS time FROM product_timed_price WHERE account = ?1 UNION ALL "
@@ -201,7 +208,7 @@ def _suspend_entries(connection: sqlite3.Connection, account: int) -> ScheduleTu
     for number, base_text, wanted_text, state, item in products:
         base = read_fields(base_text)
         if base is not None:
-            items += _store_wanted(connection, number, base, base_text, wanted_text, state, item)
+            items += _store_wanted(connection, number, base_text, base, wanted_text, base, state, item)
     return ScheduleTurn(items, (), None)
 
 
@@ -227,25 +234,25 @@ def _find_ended(connection: sqlite3.Connection, account: int, now: int) -> list[
 def _store_wanted(
     connection: sqlite3.Connection,
     number: int,
+    base_before: str | None,
     base: Mapping[str, Any],
-    wanted: str,
     wanted_before: str,
+    wanted: Mapping[str, Any],
     state: str,
     item: int | None,
 ) -> list[int]:
     """Store what is wanted of a product. Return the outbox item that carries something else."""
-    base_text = write_fields(base)
-    connection.execute(
-        "UPDATE product SET base = ?, wanted = ? WHERE number = ?",
-        (None if base_text == wanted else base_text, wanted, number),
-    )
-    if wanted == wanted_before:
+    wanted_text = write_fields(wanted)
+    base_text = None if base == wanted else write_fields(base)
+    if (base_text, wanted_text) == (base_before, wanted_before):
         return []
+    is_changed = wanted_text != wanted_before
     connection.execute(
-        "UPDATE product SET revision = revision + 1, state = iif(state = 'sent', 'sent', 'open') WHERE number = ?",
-        (number,),
+        "UPDATE product SET base = ?, wanted = ?, revision = revision + ?, "
+        "state = iif(? AND state <> 'sent', 'open', state) WHERE number = ?",
+        (base_text, wanted_text, is_changed, is_changed, number),
     )
-    return [item] if state == "sent" and item is not None else []
+    return [item] if is_changed and state == "sent" and item is not None else []
 
 
 def _read_prices(text: str) -> dict[str, Decimal]:
