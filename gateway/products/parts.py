@@ -123,6 +123,7 @@ class ProductParts:
         from gateway.products.list_check import LargeChange
         from gateway.products.list_intake import ListOptions
 
+        self._mirror.require_shop()
         if await self.lists.is_known(file, content):
             return
         try:

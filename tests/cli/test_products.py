@@ -1,5 +1,8 @@
 """Products from the command line: a list is looked at, confirmed, taken, exported and compared with the cloud."""
 
+import asyncio
+import os
+import pty
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,33 @@ async def test_a_list_that_changes_much_is_taken_with_a_word_only(
     gone = await command("products", "import", second, "--yes")
     assert gone.status == 0, gone.errors
     assert "deleted 1" in gone.output
+
+
+async def test_what_a_person_confirms_is_what_was_shown(
+    running: str, store: SimulatedStore, command: Any, tmp_path: Path
+) -> None:
+    assert (await command("products", "import", write_list(tmp_path / "1.csv", "007,可乐,3.20,7"))).status == 0
+    dear = write_list(tmp_path / "2.csv", "007,可乐,32.0,7")
+    dearer = write_list(tmp_path / "3.csv", "007,可乐,99.0,7")
+    terminal, inner = pty.openpty()
+    try:
+        for meanwhile in (dearer, None):
+            command.stdin = inner
+            process = await command.begin("products", "import", dear)
+            assert process.stderr is not None
+            question = (await process.stderr.readuntil(b"[y/N]: ")).decode()
+            assert "prices that change by more than half: 1" in question
+            if meanwhile:
+                command.stdin = asyncio.subprocess.DEVNULL
+                assert (await command("products", "import", meanwhile, "--yes")).status == 0
+            os.write(terminal, b"y\n")
+            output, errors = await process.communicate()
+            assert process.returncode == (1 if meanwhile else 0), errors
+            assert (b"preview it again" in errors) is bool(meanwhile)
+        assert b"changed 1" in output
+    finally:
+        os.close(inner)
+        os.close(terminal)
 
 
 async def test_what_cannot_be_taken_is_refused_by_its_place(command: Any, tmp_path: Path) -> None:
