@@ -60,8 +60,8 @@ ALLOWED = {
     "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
-    "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.outbox"},
-    "gateway.support": PARTS | {"gateway.changed_settings"} | {"gateway.outbox"},
+    "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.labels", "gateway.outbox"},
+    "gateway.support": PARTS | {"gateway.changed_settings", "gateway.labels", "gateway.outbox"},
     "gateway.app": PARTS
     | {
         "gateway.audit",

@@ -4,6 +4,7 @@ sunmi-gateway/manifest.json
 sunmi-gateway/settings/gateway.toml
 sunmi-gateway/files/cloud.ca_file        the files that the settings name, by key
 sunmi-gateway/state/…                    the state directory, with a copy of the database
+sunmi-gateway/state/label-templates/…    the shop's own templates of shelf labels
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 import time
 import zlib
@@ -27,7 +29,7 @@ from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.settings import FILE_SETTINGS
 from gateway.storage.private_file import open_replacement
-from gateway.storage.state_directory import DATABASE_FILE, STATE_FILES
+from gateway.storage.state_directory import DATABASE_FILE, LABEL_TEMPLATES_FOLDER, STATE_FILES
 from gateway.validation_texts import describe_validation_error
 
 FORMAT: Final = 1
@@ -35,6 +37,7 @@ SETTINGS: Final = "settings/gateway.toml"
 STATE: Final = "state/"
 FILES: Final = "files/"
 DATABASE: Final = f"{STATE}{DATABASE_FILE}"
+FONT: Final = f"{FILES}labels.font"
 NAMES: Final = frozenset(
     {
         SETTINGS,
@@ -42,11 +45,17 @@ NAMES: Final = frozenset(
         *(f"{STATE}{name}" for name in STATE_FILES),
     }
 )
-"""Every member that an archive can have, besides its manifest."""
+"""Every member that an archive can have, besides its manifest and templates of labels."""
+TEMPLATES: Final = f"{STATE}{LABEL_TEMPLATES_FOLDER}/"
 MAX_FILE_BYTES: Final = 1024 * 1024
-"""The largest size of a member that is no database."""
+"""The largest size of a member that is neither a database nor a font."""
+MAX_FONT_BYTES: Final = 32 * MAX_FILE_BYTES
+"""The largest size of a font: one with Chinese signs has 5 to 20 MB."""
+MAX_TEMPLATE_BYTES: Final = 65536
+"""The largest size of a template of labels: the gateway reads no larger one."""
 MAX_DATABASE_BYTES: Final = 8 * 1024**3
 
+_TEMPLATE: Final = re.compile(re.escape(TEMPLATES) + r"\w[\w .()-]{0,99}\.toml")
 _FOLDER: Final = "sunmi-gateway/"
 _MANIFEST: Final = "manifest.json"
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -86,6 +95,18 @@ class Contents(NamedTuple):
 
 
 _MANIFESTS: Final = TypeAdapter(Manifest)
+
+
+def may_hold(name: str) -> bool:
+    """Return whether an archive can have a member of this name."""
+    return name in NAMES or bool(_TEMPLATE.fullmatch(name))
+
+
+def find_limit(name: str) -> int:
+    """Return how many bytes a member may have."""
+    if name.startswith(TEMPLATES):
+        return MAX_TEMPLATE_BYTES
+    return {DATABASE: MAX_DATABASE_BYTES, FONT: MAX_FONT_BYTES}.get(name, MAX_FILE_BYTES)
 
 
 def write(target: Path, manifest: Manifest, sources: Mapping[str, Path]) -> None:
@@ -168,7 +189,8 @@ def extract(file: Path, manifest: Manifest, inside: str, folder: Path) -> None:
             if not name.startswith(inside):
                 continue
             state = hashlib.sha256()
-            target = folder / name.rpartition("/")[2]
+            target = folder / (name.removeprefix(inside) or name.rpartition("/")[2])
+            target.parent.mkdir(mode=0o700, exist_ok=True)
             with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
                 source = _open_member(archive, member)
                 while chunk := source.read(_CHUNK_BYTES):
@@ -208,7 +230,7 @@ def _parse_manifest(file: Path, text: bytes) -> Manifest:
             message("{file} is damaged: its manifest is no JSON ({reason})", file=file, reason=exc)
         ) from exc
     for name in (*manifest.members, *(f"{FILES}{setting}" for setting in manifest.named)):
-        if name not in NAMES:
+        if not may_hold(name):
             raise StateError(
                 message(
                     "{file} was not made by this gateway: {name} does not belong into a backup",
@@ -236,8 +258,7 @@ def _check_member(file: Path, member: tarfile.TarInfo, manifest: Manifest) -> st
         raise StateError(
             message("{file} is damaged: {member} does not belong into it", file=file, member=member.name[:64])
         )
-    limit = MAX_DATABASE_BYTES if name == DATABASE else MAX_FILE_BYTES
-    if member.size > limit:
+    if member.size > (limit := find_limit(name)):
         raise StateError(
             message(
                 "{file}: {member} has {size} bytes; at most {limit} are restored",

@@ -9,12 +9,12 @@ from typing import Any
 from firmware_tools.language import message
 from gateway import __version__
 from gateway.backup import archive
-from gateway.backup.archive import DATABASE, FILES, MAX_FILE_BYTES, SETTINGS, STATE, Manifest
+from gateway.backup.archive import DATABASE, FILES, SETTINGS, STATE, TEMPLATES, Manifest
 from gateway.errors import StateError
 from gateway.runtime.timestamps import utc_text
 from gateway.settings import FILE_SETTINGS, Settings
 from gateway.storage.backup import copy_database, load_migrations
-from gateway.storage.state_directory import STATE_FILES, StateDirectory
+from gateway.storage.state_directory import LABEL_TEMPLATES_FOLDER, STATE_FILES, StateDirectory
 
 
 def create_backup(settings: Settings, settings_file: Path | None, target: Path) -> dict[str, Any]:
@@ -37,6 +37,7 @@ def create_backup(settings: Settings, settings_file: Path | None, target: Path) 
             for name in STATE_FILES:
                 if (directory / name).is_file():
                     sources[f"{STATE}{name}"] = directory / name
+            sources |= _find_templates(directory / LABEL_TEMPLATES_FOLDER)
             copies = _copy(sources, StateDirectory.database_in(directory), Path(folder))
             members = {}
             for name, copy in copies.items():
@@ -58,6 +59,16 @@ def _find_file_settings(settings: Settings) -> dict[str, str]:
     return {setting: path for setting, path in paths.items() if path}
 
 
+def _find_templates(folder: Path) -> dict[str, Path]:
+    """Return the shop's templates of labels, by member. Files that no label can be drawn by are left out."""
+    files = {f"{TEMPLATES}{path.name}": path for path in sorted(folder.glob("*.toml"))}
+    return {
+        name: path
+        for name, path in files.items()
+        if archive.may_hold(name) and path.is_file() and path.stat().st_size <= archive.find_limit(name)
+    }
+
+
 def _copy(sources: dict[str, Path], database: Path, folder: Path) -> dict[str, Path]:
     """Copy the files into a folder, where they do not change any more; return the copies by member.
 
@@ -68,13 +79,13 @@ def _copy(sources: dict[str, Path], database: Path, folder: Path) -> dict[str, P
         copies[name] = folder / str(number)
         if source == database:
             copy_database(source, copies[name])
-        elif (size := source.stat().st_size) > MAX_FILE_BYTES:
+        elif (size := source.stat().st_size) > (limit := archive.find_limit(name)):
             raise StateError(
                 message(
                     "{source} has {size} bytes; a backup takes files of at most {max_file_bytes}",
                     source=source,
                     size=size,
-                    max_file_bytes=MAX_FILE_BYTES,
+                    max_file_bytes=limit,
                 )
             )
         else:

@@ -17,6 +17,7 @@ from gateway.backup import archive
 from gateway.backup.archive import FILES, SETTINGS, STATE, Contents
 from gateway.changed_settings import set_aside_invalid
 from gateway.errors import SettingsError, StateError
+from gateway.labels.label_health_table import forget_shown
 from gateway.outbox.table import hold
 from gateway.settings import Settings, load_settings, parse_settings
 from gateway.storage import health, migrations
@@ -33,9 +34,9 @@ from gateway.storage.state_replacement import (
 )
 
 _FILE_NAME: Final = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_-]*\.(pem|crt|cer|key|p12|pfx)|[A-Za-z0-9_-]*(secret|password)[A-Za-z0-9_-]*(\.txt)?"
+    r"[A-Za-z0-9_][A-Za-z0-9_-]*\.(pem|crt|cer|key|p12|pfx|ttf|ttc|otf)|[A-Za-z0-9_-]*(secret|password)[A-Za-z0-9_-]*(\.txt)?"
 )
-"""How files are named that hold a certificate, a key or a secret."""
+"""How files are named that hold a certificate, a key, a font or a secret."""
 _MAX_CHECK_S: Final = 300.0
 
 
@@ -104,6 +105,8 @@ class PreparedState(NamedTuple):
     """The staging folder that holds it."""
     held: int
     """How many calls wait in it, which are held."""
+    labels: int
+    """How many shelf labels are drawn again, and pushed when the hold is released."""
     rows: Mapping[str, int]
     """How many rows each table has."""
     settings_problem: str
@@ -126,8 +129,8 @@ async def prepare_state(file: Path, contents: Contents, directory: Path, setting
         )
     folder = create_stage(directory)
     await asyncio.to_thread(archive.extract, file, contents.manifest, STATE, folder)
-    held, rows = await _prepare_database(folder / DATABASE_FILE)
-    return PreparedState(folder, held, rows, set_aside_invalid(settings, folder / CHANGED_SETTINGS_FILE))
+    held, labels, rows = await _prepare_database(folder / DATABASE_FILE)
+    return PreparedState(folder, held, labels, rows, set_aside_invalid(settings, folder / CHANGED_SETTINGS_FILE))
 
 
 def _load_own_settings(settings_file: Path) -> Settings:
@@ -198,6 +201,7 @@ class _Restoration:
             "settings": str(self._settings_file) if SETTINGS in self._manifest.members else None,
             "directory": str(self._directory),
             "held": prepared.held,
+            "labels": prepared.labels,
             "put_aside": self._moved_aside,
             "left_out": self._left_out,
             "changed_settings": prepared.settings_problem or None,
@@ -274,8 +278,10 @@ class _Restoration:
                 copy_rights(rights, path)
 
 
-async def _prepare_database(path: Path) -> tuple[int, Mapping[str, int]]:
-    """Bring a restored database to this version's schema and hold its calls; return how many wait, and its rows.
+async def _prepare_database(path: Path) -> tuple[int, int, Mapping[str, int]]:
+    """Bring a restored database to this version's schema and hold its calls.
+
+    Return how many calls wait, how many labels are to be drawn again, and its rows.
 
     Raises `StateError`, also for a damaged database.
     """
@@ -284,14 +290,15 @@ async def _prepare_database(path: Path) -> tuple[int, Mapping[str, int]]:
         raise StateError(message("the database in the archive is damaged ({damage})", damage=found.damage))
     database = await Database.open(path)
     try:
-        waiting = await database.transact(_mark_restored)
+        waiting, labels = await database.transact(_mark_restored)
     finally:
         await database.close()
     for copy in path.parent.glob(f"{path.name}.before-*"):
         copy.unlink()
-    return waiting, found.rows
+    return waiting, labels, found.rows
 
 
-def _mark_restored(connection: sqlite3.Connection) -> int:
+def _mark_restored(connection: sqlite3.Connection) -> tuple[int, int]:
     migrations.mark_rewound(connection)
-    return hold(connection)
+    labels = forget_shown(connection)
+    return hold(connection, more_to_come=labels > 0), labels

@@ -42,6 +42,7 @@ async def stage_backup(file: Path, directory: Path, settings: Settings, *, min_f
             {table: prepared.rows.get(table, 0) for table in COUNTED},
             prepared.held,
             prepared.settings_problem,
+            labels=prepared.labels,
         )
         await asyncio.to_thread(save_waiting, directory, state)
     except OSError as exc:

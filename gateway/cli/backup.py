@@ -46,8 +46,8 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
         for key, path in done["left_out"].items():
             print_message(
                 message(
-                    "{key}: {path} was not written: only certificates, keys and secrets beside the settings "
-                    "are; it is sunmi-gateway/files/{key} inside",
+                    "{key}: {path} was not written: only certificates, keys, fonts and secrets beside the "
+                    "settings are; it is sunmi-gateway/files/{key} inside",
                     key=key,
                     path=path,
                 )
@@ -65,6 +65,15 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
                     "{held} calls for the cloud are held back, since newer ones may have been sent: look at "
                     "them (sunmi-gateway outbox list --state waiting), then sunmi-gateway outbox release",
                     held=done["held"],
+                )
+            )
+        if done["labels"]:
+            print_message(
+                message(
+                    "{labels} shelf labels are drawn again, and their pictures are held back as well, since the "
+                    "products may be older than the shelf: import the current list of products, then sunmi-gateway "
+                    "outbox release",
+                    labels=done["labels"],
                 )
             )
 

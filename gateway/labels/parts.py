@@ -19,9 +19,8 @@ from gateway.products.mirror import ProductMirror
 from gateway.protocol.event_type import EventType
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.storage.database import Database
+from gateway.storage.state_directory import LABEL_TEMPLATES_FOLDER
 
-FOLDER: Final = "label-templates"
-"""The folder of the shop's templates in the state directory."""
 VERIFICATION_INTERVAL_S: Final = 86400.0
 """How often all labels are asked for without a reason, in seconds: somebody may have changed one at the vendor's."""
 
@@ -45,7 +44,7 @@ class LabelParts:
     ) -> None:
         self.table = LabelTable(database, account=lambda: outbox.accounts.number)
         """The labels as they are stored."""
-        self.templates = TemplateFolder(state_directory / FOLDER)
+        self.templates = TemplateFolder(state_directory / LABEL_TEMPLATES_FOLDER)
         """The templates by which labels are drawn."""
         now = cloud.clock.now
         font = Path(settings.font) if settings.font else None

@@ -17,6 +17,7 @@ from gateway.labels.draw import draw_label, draw_photo
 from gateway.labels.events import LabelPricesExpired, LabelsFailed
 from gateway.labels.fonts import Fonts
 from gateway.labels.label import DrawnLabel, LabelContent, LabelState, StaleLabel, StoredLabel
+from gateway.labels.label_health_table import EXPIRY_ALARM_S
 from gateway.labels.label_table import LabelTable
 from gateway.labels.models import find_label_model
 from gateway.labels.picture import LabelPicture
@@ -35,8 +36,6 @@ DRAWN_AT_ONCE: Final = 50
 """How many labels are drawn before their pictures are stored."""
 CHECK_INTERVAL_S: Final = 60.0
 """How often labels are looked at without a reason, in seconds: for prices that have ended."""
-EXPIRY_ALARM_S: Final = 300
-"""How long after its end a price may still be on a label before that is reported, in seconds."""
 TOKEN: Final = ""
 """The name of the token of what is handed over: the gateway's own."""
 

@@ -81,11 +81,14 @@ def save_next_sequence(connection: sqlite3.Connection, next_sequence: int) -> No
     connection.execute("UPDATE outbox SET next_sequence = ?", (next_sequence,))
 
 
-def hold(connection: sqlite3.Connection) -> int:
-    """Hold everything back if anything waits, since newer values may have been sent; return how many items wait."""
+def hold(connection: sqlite3.Connection, *, more_to_come: bool) -> int:
+    """Hold everything back if anything waits, since newer values may have been sent; return how many items wait.
+
+    `more_to_come` says that the gateway itself will hand over older values as soon as it runs.
+    """
     connection.execute("INSERT OR IGNORE INTO outbox (id, next_sequence) VALUES (1, 1)")
     [waiting] = connection.execute("SELECT count(*) FROM item WHERE state = 'waiting'").fetchone()
-    if waiting:
+    if waiting or more_to_come:
         connection.execute("UPDATE outbox SET held_at = ?", (int(time.time()),))
     return int(waiting)
 

@@ -75,6 +75,8 @@ class WaitingState:
     """The session that confirmed it."""
     confirmed: bool = False
     """Whether the next start puts it in its place."""
+    labels: int = 0
+    """How many shelf labels are drawn again, whose pictures are held as well."""
 
 
 @dataclass(frozen=True, slots=True)
