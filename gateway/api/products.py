@@ -159,8 +159,11 @@ async def _take_list(context: RequestContext, query: ListQuery, kind: ListKind) 
         confirmed=_FLAGS.get(query.confirm, query.confirm),
         all_or_nothing=query.all_or_nothing,
     )
-    with await receive_file(request, context.gateway.directory.path, max_bytes=MAX_LIST_BYTES) as file:
-        report = await context.gateway.product_lists.take(file, options)
+    intake = context.gateway.product_lists
+    async with intake.receiving:
+        file = await receive_file(request, context.gateway.directory.path, max_bytes=MAX_LIST_BYTES)
+        with file:
+            report = await intake.take(file, options)
     if report.taken:
         name_object(request, f"{report.products} products")
     else:

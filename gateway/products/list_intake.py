@@ -27,6 +27,8 @@ from gateway.protocol.event_type import EventType
 
 MAX_ERRORS: Final = 100
 """How many faults of a list a refusal names."""
+MAX_RECEIVING: Final = 4
+"""How many lists come in over the network at a time."""
 MAX_SHOWN_ROWS: Final = 5
 """How many rows a report shows as they were read."""
 
@@ -114,6 +116,8 @@ class ListIntake:
         self._zone = zone
         self._report = report
         self._now = now
+        self.receiving = asyncio.Semaphore(MAX_RECEIVING)
+        """Held while a list comes in over the network: each may take much of the disk."""
         self._reading = asyncio.Lock()
 
     async def take(self, content: bytes | IO[bytes], options: ListOptions) -> ListReport:

@@ -1,9 +1,11 @@
 """Products over REST: lists in any form, previews, questions, and what each product is."""
 
 import asyncio
+import json
 from typing import Any
 
 from gateway.app import Gateway
+from gateway.events.event import Event
 from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest, admin, gateway, installer, pos, session, store  # noqa: F401  fixtures
 
@@ -157,6 +159,29 @@ async def test_a_saved_mapping_reads_the_lists_of_its_source(installer: Rest) ->
     assert [one["source"] for one in (await installer("GET", "/api/v1/product-mappings")).body["mappings"]] == ["erp"]
     assert (await installer("DELETE", "/api/v1/product-mappings/erp")).status == 204
     assert (await put_csv(installer, b"Art;Text;VK\n7;Tee;3,50\n", "?source=erp")).status == 400
+
+
+async def test_a_file_is_not_taken_twice_with_the_same_content(gateway: Gateway, installer: Rest) -> None:  # noqa: F811
+    events: list[Event] = []
+    gateway.event_log.subscribe(events.extend)
+    gateway.system_events.start()
+    other = CSV + "0003;茶;1,00;\n".encode("gb18030")
+    query = "?file=C:\\lists\\till.csv&source=till"
+    assert (await put_csv(installer, CSV, f"{query}&dry_run=true")).body["taken"] is False
+    assert (await put_csv(installer, CSV, query)).body["taken"]
+    again = (await put_csv(installer, CSV, query)).body
+    assert (again["taken"], again["unchanged"]) == (False, 2)
+    known = "C:\\lists\\till.csv was handed over with this content before; nothing of it was taken now"
+    assert known in again["notices"]
+    assert (await put_csv(installer, other, query)).body["created"] == 1
+    assert (await put_csv(installer, CSV, query)).status == 409, "it would delete one of three"
+    assert (await put_csv(installer, CSV, "?confirm=true")).body["deleted"] == 1
+    refused = await put_csv(installer, b"nothing", query)
+    assert (await put_csv(installer, b"nothing", query)).body["errors"] == refused.body["errors"]
+    while [event.type for event in events].count("products.list_refused") < 2:
+        await asyncio.sleep(0.01)
+    refusals = [json.loads(event.data) for event in events if event.type == "products.list_refused"]
+    assert [one["file"] for one in refusals] == ["C:\\lists\\till.csv"] * 2, "each content once"
 
 
 async def test_products_are_searched_and_paged(installer: Rest) -> None:  # noqa: F811
