@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from firmware_tools.language import Message, join, message
+from gateway.console.product_texts import COMPARISON, PRODUCTS, find_product_page
 from gateway.events.event import Event
 from gateway.outbox.reasons import recognise_reason
+from gateway.protocol.endpoint import Scope
 from gateway.runtime.timestamps import utc_text
 
 _TEXTS: Final = {
@@ -83,6 +85,18 @@ _MAX_DETAIL: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
+class EventLink:
+    """A page about what has happened."""
+
+    address: str
+    """Its address."""
+    text: str
+    """What it is about."""
+    scope: Scope
+    """The scope that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShownEvent:
     """An event as pages show it."""
 
@@ -94,17 +108,33 @@ class ShownEvent:
     """What is known beside that, as a short line."""
     camera: str | None
     """The serial number of the camera; None if it is about none."""
+    link: EventLink | None = None
+    """The page about it; None if there is none beside that of its camera."""
 
 
 def show_event(event: Event) -> ShownEvent:
     """Return an event in words for people."""
     text = _TEXTS.get(event.type, event.type)
-    return ShownEvent(utc_text(event.time_ms / 1000), text, _describe_details(event), event.camera)
-
-
-def _describe_details(event: Event) -> Message:
-    """Return what is known beside that, as a short line."""
     data: Any = json.loads(event.data)
+    return ShownEvent(
+        utc_text(event.time_ms / 1000), text, _describe_details(data), event.camera, _find_link(event.type, data)
+    )
+
+
+def _find_link(event_type: str, data: Any) -> EventLink | None:
+    match event_type:
+        case "products.refused" | "products.prices_expired":
+            product_id = str(data.get("product_id", ""))
+            return EventLink(find_product_page(product_id), str(data.get("name") or product_id), "pos")
+        case "products.list_taken":
+            return EventLink(PRODUCTS, FAMILIES["products"], "pos")
+        case "products.differ":
+            return EventLink(COMPARISON, message("Compare with the cloud"), "installer")
+    return None
+
+
+def _describe_details(data: Any) -> Message:
+    """Return what is known beside that, as a short line."""
     shown = {name: data[name] for name in _DETAILS if isinstance(data.get(name), str)}
     texts = [_describe(name, value) for name, value in shown.items() if value not in ("", "unknown")]
     return join(", ", dict.fromkeys(texts))  # a group may have the name of its type

@@ -15,6 +15,8 @@ from gateway.runtime.timestamps import utc_text
 
 PRODUCTS: Final = "/console/products"
 """The address of the list of products."""
+COMPARISON: Final = f"{PRODUCTS}/comparison"
+"""The address of the comparison with the cloud."""
 
 FIELD_TITLES: Final = {
     "id": message("Product number"),
