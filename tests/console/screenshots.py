@@ -19,7 +19,7 @@ from gateway.app import Gateway
 from gateway.console.site import add_console
 from gateway.settings import load_settings
 from gateway.simulator.store import SimulatedStore
-from tests.console.test_every_page import ENDPOINT, keep_plan, keep_product
+from tests.console.test_every_page import ENDPOINT, keep_label, keep_plan, keep_product
 from tests.console.test_outbox_pages import refuse_product
 from tests.console.walk import DESKTOP, PHONE, begin, list_paths
 from tests.search import find, manage
@@ -37,10 +37,13 @@ async def take(folder: Path) -> None:
                     await find(gateway, store.cameras)
                     await manage(gateway, store.cameras[0])
                     await keep_plan(gateway, store)
+                    outbox_id = str(await refuse_product(gateway))
+                    product_id = await keep_product(gateway)
                     names = {
                         "sn": store.cameras[0].sn,
-                        "outbox_id": str(await refuse_product(gateway)),
-                        "product_id": await keep_product(gateway),
+                        "outbox_id": outbox_id,
+                        "product_id": product_id,
+                        "label": await keep_label(gateway, product_id),
                         **ENDPOINT,
                     }
                     await photograph(gateway, urls[0], names, folder)

@@ -42,16 +42,28 @@ async def keep_product(gateway: Gateway) -> str:
     return "0001"
 
 
+async def keep_label(gateway: Gateway, product_id: str) -> str:
+    """Have a label show a product; return its name."""
+    gateway.labels.start()
+    await gateway.labels.updater.show_product("SKDI0001", product_id=product_id, template="promotion", model="SL121")
+    while not (label := await gateway.labels.table.get("SKDI0001")) or label.state != "shown":
+        await asyncio.sleep(0.05)
+    return label.name
+
+
 @pytest.fixture
 async def names(console: Console, store: SimulatedStore) -> dict[str, str]:
     """Return what fills the placeholders of paths: there is one of everything that has a page of its own."""
     await find(console.gateway, store.cameras)
     await manage(console.gateway, store.cameras[0])
     await keep_plan(console.gateway, store)
+    outbox_id = str(await refuse_product(console.gateway))
+    product_id = await keep_product(console.gateway)
     return {
         "sn": store.cameras[0].sn,
-        "outbox_id": str(await refuse_product(console.gateway)),
-        "product_id": await keep_product(console.gateway),
+        "outbox_id": outbox_id,
+        "product_id": product_id,
+        "label": await keep_label(console.gateway, product_id),
         **ENDPOINT,
     }
 
