@@ -45,6 +45,8 @@ class Fonts:
     def __init__(self, file: FontFile | None) -> None:
         """Open a font; without a file, the small one inside Pillow, which has no Chinese. Raises `OSError`."""
         self._file = file
+        self.path = None if file is None else file.path
+        """Its file; None for the one inside Pillow."""
         self._missing_sign = b""
         self._known: dict[str, bool] = {}
         self._bearings: dict[tuple[str, int, float], tuple[int, int]] = {}
