@@ -65,7 +65,7 @@ class ListDifference:
     known: int
     """How many products there were."""
     large_price_changes: Sequence[PriceChange]
-    """Prices that change by more than half."""
+    """Prices that change by more than half, now or for a time."""
     digest: str
     """Stands for all of it: what is created, updated and deleted, with all values, and the prices for a time."""
 
@@ -142,12 +142,14 @@ def compare(
     kind: ListKind,
     *,
     timed: Sequence[TimedPrice] = (),
+    new_timed: Sequence[TimedPrice] = (),
     kept: Collection[str] = (),
 ) -> ListDifference:
     """Compare a list with what is wanted so far: JSON by product number.
 
-    `timed` are the prices that it has for a time: those without a time stay. `kept` are products that stay as they are,
-    though it does not name them. It works on many products, so it belongs into a thread.
+    `timed` are the prices that it has for a time, `new_timed` those of them that no list had before: the prices without
+    a time stay. `kept` are products that stay as they are, though it does not name them. It works on many products, so
+    it belongs into a thread.
     """
     names_by_id = {one.product_id: one.prices for one in timed}
     changed: list[WantedProduct] = []
@@ -170,6 +172,10 @@ def compare(
         (created if older is None else updated).append(product_id)
         if older is not None:
             prices += [one for one in find_price_changes(older, wanted) if one.is_large]
+    for one in new_timed:
+        if older := read_fields(known.get(one.product_id, "")):
+            later = {"id": one.product_id, "name": older.get("name", ""), **one.prices}
+            prices += [change for change in find_price_changes(older, later) if change.is_large]
     stays = named.union(kept)
     deleted = [product_id for product_id in known if product_id not in stays] if kind == "complete" else []
     changed += [

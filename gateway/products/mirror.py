@@ -126,7 +126,8 @@ class ProductMirror:
         `timed` are the prices that it has for a time, `kept` the products whose rows are bad: they stay as they are.
         """
         known = await self.table.load_wanted()
-        return await asyncio.to_thread(compare, products, known, kind, timed=timed, kept=kept)
+        new = await self.schedule.table.find_new(timed, now=int(self._now()))
+        return await asyncio.to_thread(compare, products, known, kind, timed=timed, new_timed=new, kept=kept)
 
     async def take(
         self,

@@ -91,6 +91,24 @@ class ScheduleTable:
         account = self._account()
         return await self._database.transact(lambda connection: _suspend_entries(connection, account))
 
+    async def find_new(self, entries: Sequence[TimedPrice], *, now: int) -> list[TimedPrice]:
+        """Return those of some prices for a time that have not ended, and that are not stored yet."""
+        account = self._account()
+
+        def work(connection: sqlite3.Connection) -> list[TimedPrice]:
+            rows = connection.execute(
+                "SELECT product_id, begins_at, ends_at, prices FROM product_timed_price WHERE account = ?", (account,)
+            )
+            known = {tuple(row) for row in rows}
+            return [
+                one
+                for one in entries
+                if (one.ends_at is None or one.ends_at > now)
+                and (one.product_id, one.begins_at, one.ends_at, _write_prices(one.prices)) not in known
+            ]
+
+        return await self._database.inspect(work) if entries else []
+
     async def has_any(self) -> bool:
         """Tell whether any price for a time is stored, or in force."""
         account = self._account()
@@ -121,7 +139,7 @@ def store_entries(
 ) -> None:
     """Store prices for a time. One for the same time and fields as another of the product takes its place."""
     for entry in entries:
-        prices = json_text.dumps(dict(sorted(entry.prices.items())))
+        prices = _write_prices(entry.prices)
         connection.execute(
             "DELETE FROM product_timed_price WHERE account = ? AND product_id = ? AND begins_at = ? AND ends_at IS ? "
             "AND (SELECT group_concat(key) FROM json_each(prices)) = (SELECT group_concat(key) FROM json_each(?))",
@@ -253,6 +271,10 @@ def _store_wanted(
         (base_text, wanted_text, is_changed, is_changed, number),
     )
     return [item] if is_changed and state == "sent" and item is not None else []
+
+
+def _write_prices(prices: Mapping[str, Decimal]) -> str:
+    return json_text.dumps(dict(sorted(prices.items())))
 
 
 def _read_prices(text: str) -> dict[str, Decimal]:

@@ -184,6 +184,19 @@ async def test_a_file_is_not_taken_twice_with_the_same_content(gateway: Gateway,
     assert [one["file"] for one in refusals] == ["C:\\lists\\till.csv"] * 2, "each content once"
 
 
+async def test_a_large_change_for_a_time_is_asked_about_once(installer: Rest) -> None:  # noqa: F811
+    content = "id;name;price;valid_from;valid_until\n0001;Cola;{};{}\n"
+    await put_csv(installer, content.format("3,20", ";").encode())
+    cheap = content.format("0,32", "2800-01-01T00:00Z;2800-02-01T00:00Z").encode()
+    refused = await put_csv(installer, cheap)
+    assert (refused.status, refused.body["code"]) == (409, "conflict")
+    assert "as that of 0001 from 3.20 to 0.32" in refused.body["detail"]
+    assert (await put_csv(installer, cheap, f"?confirm={refused.body['digest']}")).status == 200
+    assert (await put_csv(installer, cheap)).body["needs_confirmation"] is False, "it was confirmed before"
+    ended = content.format("0,32", "2020-01-01T00:00Z;2020-02-01T00:00Z").encode()
+    assert (await put_csv(installer, ended)).status == 200, "it never goes out"
+
+
 async def test_products_are_searched_and_paged(installer: Rest) -> None:  # noqa: F811
     rows = "".join(f"{number:04},Cola {number},1.00\n" for number in range(7))
     await put_csv(installer, f"id,name,price\n{rows}".encode())
