@@ -43,7 +43,7 @@ REPORTED_FAILURES: Final = 3
 """After how many failures in a row a label is reported."""
 CLOUD_RETRY_S: Final = 15.0
 """How long nothing is asked after the cloud did not answer."""
-TURN_INTERVAL_S: Final = 0.5
+TURN_INTERVAL_S: Final = 0.2
 """How long at least between two looks, in seconds: so that many labels are asked for together."""
 _CONCURRENCY: Final = 8
 _CHUNK: Final = 200
@@ -77,18 +77,16 @@ class LabelConfirmation:
         confirm_within_s: float,
         now: Callable[[], float],
         report: Callable[[EventType], None],
-        first_delay_s: float = FIRST_DELAY_S,
-        retry_delay_s: float = RETRY_DELAY_S,
     ) -> None:
         """Report a label that does not confirm within `confirm_within_s` seconds."""
         self._updater = updater
         self._table = updater.table
         self._cloud_labels = cloud_labels
+        self.first_delay_s = FIRST_DELAY_S
+        self.retry_delay_s = RETRY_DELAY_S
         self._confirm_within_s = confirm_within_s
         self._now = now
         self._report = report
-        self._first_delay_s = first_delay_s
-        self._retry_delay_s = retry_delay_s
         self._questions: dict[int, _Question] = {}
         self._failures: dict[int, int] = {}
         self._work = asyncio.Event()
@@ -205,11 +203,11 @@ class LabelConfirmation:
             known = self._questions.get(label.number)
             if known is None or known.item != label.item or known.state != label.state:
                 is_retry = label.state == "retrying"
-                delay_s = self._find_retry_delay(label.number) if is_retry else self._first_delay_s
+                delay_s = self._find_retry_delay(label.number) if is_retry else self.first_delay_s
                 self._questions[label.number] = _Question(label.item, label.state, now + delay_s, delay_s, now)
 
     def _find_retry_delay(self, number: int) -> float:
-        return min(self._retry_delay_s * 2.0 ** min(self._failures.get(number, 1) - 1, 30), MAX_RETRY_DELAY_S)
+        return min(self.retry_delay_s * 2.0 ** min(self._failures.get(number, 1) - 1, 30), MAX_RETRY_DELAY_S)
 
     def _leave_waiting(self, labels: Sequence[StoredLabel], states: Mapping[str, int]) -> list[StoredLabel]:
         """Return the labels that have something to say: the list says that the others wait still."""

@@ -268,6 +268,14 @@ class LabelTable:
             [(state, write_text(problem), now, item) for item, (state, problem) in states.items()],
         )
 
+    async def take_back_items(self, items: Sequence[int]) -> None:
+        """Take note that outbox items do not carry pictures any more."""
+        await self._database.execute(
+            "UPDATE label SET state = 'waiting', item = NULL WHERE state = 'sent' "
+            "AND item IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(items)),),
+        )
+
     async def take_back(self) -> list[int]:
         """Have labels drawn again whose pictures hold prices for a time, and may not have reached the cloud.
 

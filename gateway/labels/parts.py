@@ -60,16 +60,17 @@ class LabelParts:
             trusted_time=lambda: products.schedule.now,
             report=report,
         )
-        self._confirmation = LabelConfirmation(
+        self.confirmation = LabelConfirmation(
             self.updater,
             CloudLabels(cloud, shop),
             confirm_within_s=settings.confirm_within_s,
             now=now,
             report=report,
         )
+        """Asks whether labels show their pictures."""
         self._supervisor = supervisor
         self._services: list[Service] = []
-        self.updater.on_pushed = self._confirmation.wake
+        self.updater.on_pushed = self.confirmation.wake
         outbox.on_ended.append(self.updater.note_ended)
         products.on_changed.append(self.updater.wake)
 
@@ -80,7 +81,7 @@ class LabelParts:
             verify = self.updater.verify
             self._services = [
                 start("label updater", self.updater.run, max_turn_s=600),
-                start("label confirmation", self._confirmation.run, max_turn_s=600),
+                start("label confirmation", self.confirmation.run, max_turn_s=600),
                 self._supervisor.start_periodic("label verification", verify, interval_s=VERIFICATION_INTERVAL_S),
             ]
 

@@ -264,6 +264,8 @@ class LabelUpdater:
     async def _withdraw(self, labels: Sequence[StoredLabel]) -> None:
         """Take pictures out of the outbox that are not to be shown any more."""
         if items := [label.item for label in labels if label.state == "sent" and label.item is not None]:
+            self._items.difference_update(items)
+            await self.table.take_back_items(items)
             await self._outbox.remove(items)
 
     # Outcomes
@@ -273,7 +275,7 @@ class LabelUpdater:
         after = 0
         while labels := await self.table.find(["sent"], DRAWN_AT_ONCE, after=after):
             service.expect_turn()
-            await self._settle(labels)
+            await self._settle(labels, without_item=("waiting", ""))  # a crash, or a restored database
             after = labels[-1].number
 
     async def _settle_ended(self) -> None:
@@ -281,16 +283,18 @@ class LabelUpdater:
             some = sorted(self._ended)[:DRAWN_AT_ONCE]
             self._ended.difference_update(some)
             if labels := await self.table.find_by_items(some):
-                await self._settle(labels)
+                dropped = message("somebody dropped its picture from the outbox")
+                await self._settle(labels, without_item=("failed", dropped))
 
-    async def _settle(self, labels: Sequence[StoredLabel]) -> None:
-        """Store what became of pictures. One whose item is not there any more is handed over again."""
+    async def _settle(self, labels: Sequence[StoredLabel], *, without_item: tuple[LabelState, str]) -> None:
+        """Store what became of pictures; `without_item` is what becomes of one whose item is not there any more."""
         numbers = [label.item for label in labels if label.item is not None]
         self._items.update(numbers)
         items = {item.sequence: item for item in await self._outbox.items(numbers)}
         outcomes: dict[int, tuple[LabelState, str]] = {}
         for number in numbers:
-            if (outcome := _find_outcome(items.get(number))) is not None:
+            outcome = _find_outcome(items[number]) if number in items else without_item
+            if outcome is not None:
                 outcomes[number] = outcome
         self._items.difference_update(outcomes)
         await self.table.store_outcomes(outcomes, now=int(self._now()))
@@ -336,10 +340,8 @@ def _describe(number: int, picture: LabelPicture, valid_until: int | None) -> Dr
     return DrawnLabel(number, picture.png, picture.pixel_hash, valid_until, reports)
 
 
-def _find_outcome(item: OutboxItem | None) -> tuple[LabelState, str] | None:
+def _find_outcome(item: OutboxItem) -> tuple[LabelState, str] | None:
     """Return the state, and the problem, that follow from what became of a picture; None as long as that is open."""
-    if item is None:
-        return "waiting", ""
     match item.state:
         case "waiting" | "sending":
             return None
@@ -348,4 +350,4 @@ def _find_outcome(item: OutboxItem | None) -> tuple[LabelState, str] | None:
         case "superseded":
             return "failed", message("another picture was pushed to it by somebody else")
         case _:
-            return "failed", item.outcome.meaning or message("the outbox has dropped its picture")
+            return "failed", item.outcome.meaning or message("the cloud refused its picture")

@@ -1,16 +1,25 @@
 """The shelf: a price change is on its labels, and nothing is pushed without need."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway import RELEASED_AT
 from gateway.app import Gateway
+from gateway.events.event import Event
+from gateway.labels import confirmation, updater
 from gateway.labels.label import StoredLabel
 from gateway.labels.label_table import LabelTable
+from gateway.outbox.item import OutboxItem
+from gateway.products.schedule_table import TimedPrice
 from gateway.settings import load_settings
 from gateway.simulator.cloud_state import ShelfLabel
 from gateway.simulator.store import SimulatedStore
@@ -22,24 +31,61 @@ pytestmark = [
 ]
 
 
+START = int(RELEASED_AT) + 100 * 86400
+HOUR, DAY = 3600, 86400
+CODE = "SKDI39DN"
+
+
 def product(number: int, **fields: Any) -> dict[str, Any]:
     return {"id": f"{number:04}", "name": f"Cola {number}", "price": Decimal("3.20"), **fields}
 
 
 class Shelf:
-    """A gateway beside a simulated cloud with shelf labels; it can be started again."""
+    """A gateway beside a simulated cloud with shelf labels; it can be started again, and the test tells the time."""
 
-    def __init__(self, store: SimulatedStore, file: Path) -> None:
-        self.store = store
-        self._file = file
+    def __init__(self, file: Path) -> None:
+        self.store: SimulatedStore
         self.gateway: Gateway
+        self.ahead_s = START - time.monotonic()
+        self._file = file
+
+    def clock(self) -> float:
+        """Return the time at the cloud, in Unix seconds."""
+        return time.monotonic() + self.ahead_s
 
     async def open(self) -> None:
+        """Start the gateway, which does not know the time before the cloud has answered."""
         self.gateway = await Gateway.open(load_settings(self._file))
         self.gateway.outbox_worker.start()
         self.gateway.system_events.start()
+        self.events: list[Event] = []
+        self.gateway.event_log.subscribe(self.events.extend)
         self.gateway.products.start()
+        self.gateway.labels.confirmation.first_delay_s = 0.05
+        self.gateway.labels.confirmation.retry_delay_s = 0.1
         self.gateway.labels.start()
+
+    async def restart(self) -> None:
+        await self.gateway.close()
+        await self.open()
+
+    async def let_pass(self, seconds: float) -> None:
+        """Let time pass, at the cloud and for the gateway."""
+        self.ahead_s += seconds
+        self.gateway.clock.set(self.clock())
+
+    async def event(self, name: str) -> dict[str, Any]:
+        """Return what the first event of a type says since the gateway was opened, once there is one."""
+        while not (found := [one for one in self.events if one.type == name]):
+            self.gateway.labels.updater.wake()
+            await asyncio.sleep(0.02)
+        data: dict[str, Any] = json.loads(found[0].data)
+        return data
+
+    async def picture(self, code: str) -> bytes:
+        picture = await self.table.get_picture((await self.label(code)).number)
+        assert picture is not None
+        return picture
 
     @property
     def table(self) -> LabelTable:
@@ -50,8 +96,8 @@ class Shelf:
         """The labels of the shop at the cloud, by code."""
         return {label.code: label for label in self.store.cloud.state.shops[self.store.shop_id].labels.values()}
 
-    async def take(self, *products: dict[str, Any]) -> None:
-        await self.gateway.products.take(products, "complete", source="till", confirmed=True)
+    async def take(self, *products: dict[str, Any], timed: Sequence[TimedPrice] = ()) -> None:
+        await self.gateway.products.take(products, "complete", source="till", confirmed=True, timed=timed)
 
     async def show(self, code: str, number: int, *, model: str = "SL121", template: str = "price") -> None:
         await self.gateway.labels.updater.show_product(code, product_id=f"{number:04}", template=template, model=model)
@@ -73,18 +119,27 @@ class Shelf:
             lambda labels: all(label.state in ("shown", "failed", "vendor") and not label.is_stale for label in labels)
         )
 
+    @property
+    def database(self) -> Path:
+        return self.gateway.directory.database
+
     async def count_pushes(self) -> int:
+        """Return how many pictures the outbox was given."""
         return sum(one.items for one in await self.gateway.outbox.counts() if one.path == "device/esl/pushImage")
+
+
+async def list_pushes(shelf: Shelf) -> list[OutboxItem]:
+    items, _ = await shelf.gateway.outbox.list_items(limit=500)
+    return [item for item in items if item.path == "device/esl/pushImage"]
 
 
 @pytest.fixture
 async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
-    async with SimulatedStore(cameras=1) as store:
-        file = tmp_path / "gateway.toml"
-        file.write_text(
-            f'{store.settings_toml(tmp_path)}\n[storage]\ndirectory = "{tmp_path}/state"\n', encoding="utf-8"
-        )
-        shelf = Shelf(store, file)
+    file = tmp_path / "gateway.toml"
+    shelf = Shelf(file)
+    async with SimulatedStore(cameras=1, clock=shelf.clock) as shelf.store:
+        settings = shelf.store.settings_toml(tmp_path)
+        file.write_text(f'{settings}\n[storage]\ndirectory = "{tmp_path}/state"\n', encoding="utf-8")
         await shelf.open()
         yield shelf
         await shelf.gateway.close()
@@ -110,3 +165,179 @@ async def test_a_price_change_is_pushed_and_what_looks_the_same_is_not(shelf: Sh
     assert await shelf.count_pushes() == 3
     assert first["SKDI39DN"] != second["SKDI39DN"]
     assert first["SKDI39DM"] == second["SKDI39DM"]
+
+
+async def test_while_the_cloud_is_away_the_newest_picture_alone_waits(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    await shelf.settle()
+    await shelf.store.cloud.stop()
+    for price in ("2.90", "2.80", "2.70"):
+        await shelf.take(product(1, price=Decimal(price)))
+        await shelf.until(lambda labels: not labels[0].is_stale and labels[0].state == "sent")
+    await shelf.restart()
+    await shelf.take(product(1, price=Decimal("2.60")))
+    await shelf.until(lambda labels: not labels[0].is_stale and labels[0].state == "sent")
+    newest = (await shelf.label(CODE)).pixel_hash
+    await shelf.store.cloud.start()
+    [label] = await shelf.settle()
+    assert (label.state, label.shown_hash) == ("shown", newest)
+    states = [item.state for item in await list_pushes(shelf)]
+    assert states == ["delivered", "superseded", "superseded", "superseded", "delivered"]
+
+
+async def test_a_label_may_be_bound_while_the_cloud_is_away(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirmation, "CLOUD_RETRY_S", 0.05)
+    await shelf.store.cloud.stop()
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    await shelf.until(lambda labels: not labels[0].is_stale)
+    assert await shelf.picture(CODE), "it is drawn"
+    await shelf.store.cloud.start()
+    [label] = await shelf.settle()
+    assert label.state == "shown"
+
+
+async def test_what_goes_back_to_what_is_shown_is_not_pushed(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    await shelf.settle()
+    await shelf.show(CODE, 1, template="member_price", model="SL121")
+    await shelf.show(CODE, 1)
+    [label] = await shelf.settle()
+    pushes = await shelf.count_pushes()
+    assert pushes in (1, 3), "the other picture was not pushed, or both were"
+    assert label.state == "shown"
+
+
+async def test_a_product_that_is_gone_or_not_there_yet_is_said(shelf: Shelf) -> None:
+    await shelf.show(CODE, 1)
+    [label] = await shelf.settle()
+    assert label.state == "failed"
+    assert "0001" in label.problem
+    assert (await shelf.event("labels.failed"))["label"] == CODE
+    await shelf.take(product(1))
+    await shelf.until(lambda labels: labels[0].state == "shown")
+    assert (await shelf.event("labels.recovered"))["labels"] == 1
+    await shelf.take(product(2))
+    [label] = await shelf.until(lambda labels: labels[0].state == "failed")
+    assert label.shown_hash, "it still shows the product, and that is known"
+
+
+async def test_a_model_that_no_document_lists_has_to_be_said(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    await shelf.settle()
+    shelf.labels[CODE].model_name = "SL121+"
+    await shelf.table.delete((await shelf.label(CODE)).number)
+    await shelf.show(CODE, 1, model="")
+    [label] = await shelf.settle()
+    assert label.state == "failed"
+    assert "SL121+" in label.problem
+    await shelf.show(CODE, 1, model="SL121")
+    [label] = await shelf.settle()
+    assert label.state == "shown"
+
+
+async def test_one_label_has_one_name(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    [label] = await shelf.settle()
+    await shelf.show(label.esl_id, 1, template="member_price")
+    labels = await shelf.settle()
+    assert [(one.name, one.template) for one in labels] == [(CODE, "member_price")]
+
+
+async def test_a_label_of_the_vendors_templates_is_left_alone(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    await shelf.settle()
+    await shelf.gateway.labels.updater.leave_to_vendor(CODE)
+    await shelf.take(product(1, price=Decimal("2.90")))
+    await shelf.gateway.labels.updater.verify()
+    await shelf.show("SKDI39DM", 1)
+    await shelf.until(lambda labels: labels[1].state == "shown")
+    assert (await shelf.label(CODE)).state == "vendor"
+    assert await shelf.count_pushes() == 2
+
+
+async def test_a_picture_that_a_person_drops_or_replaces_is_said(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    await shelf.settle()
+    await shelf.store.cloud.stop()
+    await shelf.take(product(1, price=Decimal("2.90")))
+    [label] = await shelf.until(lambda labels: labels[0].state == "sent")
+    assert label.item is not None
+    await shelf.gateway.outbox.drop([label.item])
+    [label] = await shelf.until(lambda labels: labels[0].state == "failed")
+    assert "dropped" in label.problem
+    await shelf.store.cloud.start()
+    await shelf.gateway.labels.updater.verify(CODE)
+    await shelf.until(lambda labels: labels[0].state == "shown")
+
+
+async def test_a_crash_between_outbox_and_label_pushes_again(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    await shelf.settle()
+    await shelf.store.cloud.stop()
+    await shelf.take(product(1, price=Decimal("2.90")))
+    await shelf.until(lambda labels: labels[0].state == "sent")
+    await shelf.gateway.close()
+    with contextlib.closing(sqlite3.connect(shelf.database)) as connection, connection:
+        connection.execute("UPDATE label SET state = 'waiting', item = NULL")
+    await shelf.store.cloud.start()
+    await shelf.open()
+    [label] = await shelf.settle()
+    assert (label.state, label.shown_hash) == ("shown", label.pixel_hash)
+
+
+async def test_a_promotion_is_on_the_label_for_its_time(shelf: Shelf) -> None:
+    await shelf.let_pass(0)
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1, template="promotion")
+    usual = (await shelf.settle())[0].shown_hash
+    cheap = TimedPrice("0001", {"promote_price": Decimal("2.50")}, START + HOUR, START + DAY)
+    await shelf.take(product(1), timed=[cheap])
+    await shelf.let_pass(HOUR + 60)
+    [label] = await shelf.until(lambda labels: labels[0].state == "shown" and labels[0].shown_hash != usual)
+    assert label.shown_until == START + DAY
+    await shelf.let_pass(DAY)
+    [label] = await shelf.until(lambda labels: labels[0].state == "shown" and labels[0].shown_until is None)
+    assert label.shown_hash == usual
+
+
+async def test_no_ended_price_goes_to_a_label_after_days_without_power(shelf: Shelf) -> None:
+    await shelf.let_pass(0)
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1, template="promotion")
+    usual = (await shelf.settle())[0].shown_hash
+    await shelf.store.cloud.stop()
+    cheap = TimedPrice("0001", {"promote_price": Decimal("2.50")}, 0, START + DAY)
+    await shelf.take(product(1), timed=[cheap])
+    [label] = await shelf.until(lambda labels: labels[0].state == "sent" and not labels[0].is_stale)
+    assert label.valid_until == START + DAY
+    promotion = label.item
+    await shelf.gateway.close()
+    shelf.ahead_s += 3 * DAY
+    await shelf.open()
+    await shelf.store.cloud.start()
+    await shelf.gateway.cloud.learn_time()
+    [label] = await shelf.settle()
+    assert (label.state, label.shown_hash) == ("shown", usual)
+    delivered = {item.sequence for item in await list_pushes(shelf) if item.state == "delivered"}
+    assert promotion not in delivered, "it never went out"
+
+
+async def test_an_ended_price_that_stays_on_a_label_is_an_alarm(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(updater, "CHECK_INTERVAL_S", 0.05)
+    await shelf.let_pass(0)
+    cheap = TimedPrice("0001", {"promote_price": Decimal("2.50")}, 0, START + DAY)
+    await shelf.take(product(1), timed=[cheap])
+    await shelf.show(CODE, 1, template="promotion")
+    [label] = await shelf.settle()
+    assert label.shown_until == START + DAY
+    await shelf.store.cloud.stop()
+    await shelf.let_pass(DAY + HOUR)
+    assert (await shelf.event("labels.prices_expired"))["label"] == CODE
