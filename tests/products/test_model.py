@@ -18,6 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 
+FULL = os.environ.get("FULL_PROOFS") == "1"
 FIELDS = ("unit", "brand", "spec")
 
 
@@ -123,8 +124,9 @@ class Run:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200 if FULL else 300)
 async def test_the_cloud_ends_as_the_last_lists_want_it(tmp_path: Path) -> None:
-    runs, steps = (300, 40) if os.environ.get("FULL_PROOFS") == "1" else (8, 25)
+    runs, steps = (300, 40) if FULL else (8, 25)
     first = int(os.environ.get("PROOF_SEED", "1"))
     for seed in range(first, first + runs):
         folder = tmp_path / str(seed)
