@@ -1,4 +1,4 @@
-"""Any sequence of lists, changes, failures and restarts ends with every label right, and unchanged ones are left alone."""
+"""Any sequence of lists, changes, failures and restarts ends with every label right; unchanged ones are left alone."""
 
 import os
 import random
