@@ -32,8 +32,8 @@ class StoredLabel:
     """The product; empty if there is none."""
     template: str
     """The template; empty if there is none."""
-    is_stale: bool
-    """Whether it is to be drawn again."""
+    changes: int
+    """How often what it shows has changed since it was drawn."""
     pixel_hash: str
     """Of its picture; empty if there is none yet."""
     valid_until: int | None
@@ -68,6 +68,11 @@ class StoredLabel:
             return self.state
         return "late" if self.problem else "moving"
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is to be drawn again."""
+        return self.changes > 0
+
 
 class StaleLabel(NamedTuple):
     """A label that is to be drawn again."""
@@ -95,3 +100,5 @@ class DrawnLabel(NamedTuple):
     """When a price of the picture ends, in Unix seconds; None for never."""
     reports: Sequence[Mapping[str, str]]
     """What a person should know about it."""
+    changes: int
+    """How many changes are in it: more may have come while it was drawn."""

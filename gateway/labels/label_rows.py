@@ -9,7 +9,7 @@ from gateway.protocol import json_text
 from gateway.runtime.stored_text import pack_text, unpack_text
 
 COLUMNS: Final = (
-    "number, name, esl_id, esl_code, model, content, product_id, template, is_stale, pixel_hash, valid_until, reports, "
+    "number, name, esl_id, esl_code, model, content, product_id, template, changes, pixel_hash, valid_until, reports, "
     "state, problem, item, shown_hash, shown_until, changed_at, pushed_at, shown_at, reading"
 )
 """The columns that a `StoredLabel` is made of."""
@@ -23,7 +23,6 @@ def read_label(row: sqlite3.Row) -> StoredLabel:
     return StoredLabel(
         **{
             **values,
-            "is_stale": bool(row["is_stale"]),
             "problem": _read_text(row["problem"]),
             "reports": [report for report in shown_reports if report],
             "reading": reading if isinstance(reading, dict) else {},

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.labels.label import LOW_BATTERY, DrawnLabel, LabelContent, LabelGroup, LabelState, StaleLabel, StoredLabel
@@ -10,6 +11,7 @@ from gateway.labels.label_rows import COLUMNS, read_label, write_reports, write_
 from gateway.protocol import json_text
 from gateway.storage.database import Database
 
+NO_CHANGES: Final[Mapping[int, int]] = MappingProxyType({})
 _NAMED: Final = "account = :account AND (name = :name OR esl_id = :name OR esl_code = :name)"
 _SEARCHED: Final = (
     r"(:words = '' OR name LIKE :pattern ESCAPE '\' OR esl_id LIKE :pattern ESCAPE '\' OR esl_code LIKE :pattern "
@@ -67,14 +69,15 @@ class LabelTable:
         def work(connection: sqlite3.Connection) -> StoredLabel:
             cursor = connection.execute(
                 "UPDATE label SET model = iif(:model = '', model, :model), content = :content, problem = '', "  # noqa: S608
-                "product_id = :product_id, template = :template, is_stale = :stale, state = :state, reports = '[]', "
+                "product_id = :product_id, template = :template, changes = iif(:stale, changes + 1, 0), "
+                "state = :state, reports = '[]', "
                 f"changed_at = :now WHERE {_NAMED}",
                 values,
             )
             if not cursor.rowcount:
                 connection.execute(
                     "INSERT INTO label (account, name, esl_id, esl_code, model, content, product_id, template, "
-                    "is_stale, pixel_hash, reports, state, problem, shown_hash, changed_at, reading) VALUES (:account, "
+                    "changes, pixel_hash, reports, state, problem, shown_hash, changed_at, reading) VALUES (:account, "
                     ":name, '', '', :model, :content, :product_id, :template, :stale, '', '[]', :state, '', '', :now, "
                     "'{}')",
                     values,
@@ -177,7 +180,7 @@ class LabelTable:
             f"SELECT {columns}, product.wanted AS wanted, iif(product.base IS NULL, NULL, (SELECT max(begins_at) "  # noqa: S608
             f"{timed})) AS price_from, iif(product.base IS NULL, NULL, (SELECT min(ends_at) {timed})) AS price_until "
             "FROM label LEFT JOIN product ON product.account = label.account "
-            "AND product.product_id = label.product_id WHERE label.account = :account AND is_stale = 1 "
+            "AND product.product_id = label.product_id WHERE label.account = :account AND changes > 0 "
             "AND model <> '' AND (product.base IS NULL OR (:now IS NOT NULL AND ifnull(price_until, :now + 1) > :now)) "
             "ORDER BY label.number LIMIT :limit"
         )
@@ -197,17 +200,21 @@ class LabelTable:
 
         await self._database.transact(work)
 
-    async def store_failed(self, problems: Mapping[int, str]) -> None:
-        """Store why labels cannot show what they should, by their numbers in the database."""
+    async def store_failed(self, problems: Mapping[int, str], changes: Mapping[int, int] = NO_CHANGES) -> None:
+        """Store why labels cannot show what they should, by their numbers in the database.
+
+        `changes` are those that were looked at while drawing.
+        """
         await self._database.executemany(
-            "UPDATE label SET is_stale = 0, state = 'failed', problem = ?, item = NULL WHERE number = ?",
-            [(write_text(problem), number) for number, problem in problems.items()],
+            "UPDATE label SET state = 'failed', problem = ?, item = NULL, changes = max(changes - ?, 0) "
+            "WHERE number = ?",
+            [(write_text(problem), changes.get(number, 0), number) for number, problem in problems.items()],
         )
 
     async def mark_template(self, template: str) -> None:
         """Have the labels of a template drawn again."""
         await self._database.execute(
-            "UPDATE label SET is_stale = 1 WHERE account = ? AND content = 'product' AND template = ?",
+            "UPDATE label SET changes = changes + 1 WHERE account = ? AND content = 'product' AND template = ?",
             (self._account(), template),
         )
 
@@ -224,7 +231,7 @@ class LabelTable:
     async def find_unpushed(self, limit: int) -> list[StoredLabel]:
         """Return labels whose picture can be handed over to the outbox, the one that waits longest first."""
         return await self._load(
-            "account = ? AND state NOT IN ('shown', 'vendor') AND state = 'waiting' AND is_stale = 0 AND esl_id <> '' "
+            "account = ? AND state NOT IN ('shown', 'vendor') AND state = 'waiting' AND changes = 0 AND esl_id <> '' "
             "AND picture IS NOT NULL ORDER BY changed_at, number LIMIT ?",
             (self._account(), limit),
         )
@@ -287,7 +294,7 @@ class LabelTable:
             where = "account = ? AND state IN ('waiting', 'sent') AND valid_until IS NOT NULL"
             rows = connection.execute(f"SELECT item FROM label WHERE {where}", (account,)).fetchall()  # noqa: S608
             connection.execute(
-                f"UPDATE label SET is_stale = 1, state = 'waiting', item = NULL WHERE {where}",  # noqa: S608
+                f"UPDATE label SET changes = changes + 1, state = 'waiting', item = NULL WHERE {where}",  # noqa: S608
                 (account,),
             )
             return [row[0] for row in rows if row[0] is not None]
@@ -332,7 +339,7 @@ class LabelTable:
 
         def work(connection: sqlite3.Connection) -> int:
             cursor = connection.execute(
-                "UPDATE label SET problem = '', is_stale = iif(state = 'failed' AND content = 'product', 1, is_stale), "
+                "UPDATE label SET problem = '', changes = changes + (state = 'failed' AND content = 'product'), "
                 "state = iif(state = 'shown', 'pushed', 'waiting') WHERE account = ?1 "
                 "AND state IN ('shown', 'failed', 'retrying') "
                 "AND (?2 = 'null' OR number IN (SELECT value FROM json_each(?2)))",
@@ -359,17 +366,18 @@ class LabelTable:
 
 def _store_drawn(connection: sqlite3.Connection, one: DrawnLabel) -> None:
     connection.execute(
-        "UPDATE label SET is_stale = 0, reports = ?1, picture = ?2, valid_until = ?3, "
+        "UPDATE label SET changes = changes - ?6, reports = ?1, picture = ?2, valid_until = ?3, "
         "problem = iif(pixel_hash = ?4 AND state <> 'failed', problem, ''), "
         "state = CASE WHEN state = 'vendor' THEN state WHEN shown_hash = ?4 THEN 'shown' "
         "WHEN pixel_hash = ?4 AND state <> 'failed' THEN state ELSE 'waiting' END, "
-        "shown_until = iif(shown_hash = ?4, ?3, shown_until), pixel_hash = ?4 WHERE number = ?5",
+        "shown_until = iif(shown_hash = ?4, ?3, shown_until), pixel_hash = ?4 WHERE number = ?5 AND changes >= ?6",
         (
             write_reports(one.reports),
             one.picture,
             one.valid_until,
             one.pixel_hash,
             one.number,
+            one.changes,
         ),
     )
 

@@ -135,7 +135,7 @@ class LabelUpdater:
             reason = message("is required: a picture is made for a model")
             raise InvalidRequest([FieldError("model", reason)])
         picture = await asyncio.to_thread(draw_photo, photo, find_label_model(model))
-        return await self._store(name, "picture", model, drawn=_describe(0, picture, None))
+        return await self._store(name, "picture", model, drawn=_describe(0, picture, None, 0))
 
     async def leave_to_vendor(self, name: str) -> StoredLabel:
         """Stay away from a label: the vendor's own templates draw it."""
@@ -209,7 +209,7 @@ class LabelUpdater:
         )
         drawn, problems = await asyncio.to_thread(self._draw_all, stale)
         await self.table.store_drawn(drawn)
-        await self.table.store_failed(problems)
+        await self.table.store_failed(problems, {one.label.number: one.label.changes for one in stale})
         failed = [one.label for one in stale if one.label.number in problems]
         await self._withdraw(failed)
         self.report_failed(failed, problems)
@@ -225,7 +225,7 @@ class LabelUpdater:
             except InvalidRequest as exc:
                 problems[one.label.number] = exc.detail
             else:
-                drawn.append(_describe(one.label.number, picture, one.valid_until))
+                drawn.append(_describe(one.label.number, picture, one.valid_until, one.label.changes))
         return drawn, problems
 
     def _draw(self, one: StaleLabel, fonts: Fonts) -> LabelPicture:
@@ -335,9 +335,9 @@ class LabelUpdater:
             self._report(LabelPricesExpired(labels=len(new), label=first.name, product_id=first.product_id))
 
 
-def _describe(number: int, picture: LabelPicture, valid_until: int | None) -> DrawnLabel:
+def _describe(number: int, picture: LabelPicture, valid_until: int | None, changes: int) -> DrawnLabel:
     reports = [{"code": one.code, "box": one.box, "message": one.message} for one in picture.reports]
-    return DrawnLabel(number, picture.png, picture.pixel_hash, valid_until, reports)
+    return DrawnLabel(number, picture.png, picture.pixel_hash, valid_until, reports, changes)
 
 
 def _find_outcome(item: OutboxItem) -> tuple[LabelState, str] | None:

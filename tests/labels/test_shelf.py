@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.labels import confirmation, updater
+from gateway.labels.label import DrawnLabel
 from gateway.products.schedule_table import TimedPrice
 from tests.labels.shelf import CODE, DAY, HOUR, START, Shelf, list_pushes, product
 
@@ -213,3 +214,21 @@ async def test_an_ended_price_that_stays_on_a_label_is_an_alarm(shelf: Shelf, mo
     await shelf.store.cloud.stop()
     await shelf.let_pass(DAY + HOUR)
     assert (await shelf.event("labels.prices_expired"))["label"] == CODE
+
+
+async def test_a_change_that_comes_while_a_label_is_drawn_is_drawn_too(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    [old] = await shelf.settle()
+    await shelf.gateway.labels.close()
+    await shelf.take(product(1, price=Decimal("2.90")))
+    [stale] = await shelf.table.find_stale(10, None)
+    await shelf.take(product(1, price=Decimal("2.80")))
+    drawn = DrawnLabel(stale.label.number, b"", "2.90", None, [], stale.label.changes)
+    await shelf.table.store_drawn([drawn])
+    [label] = await shelf.table.list_of("0001")
+    assert label.is_stale, "2.80 is not drawn yet"
+    assert old.shown_hash == label.shown_hash
+    await shelf.restart()
+    [label] = await shelf.settle()
+    assert label.shown_hash == shelf.labels[CODE].shown_hash != old.shown_hash

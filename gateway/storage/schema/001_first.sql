@@ -231,7 +231,7 @@ CREATE TABLE label (
     content TEXT NOT NULL CHECK (content IN ('product', 'picture', 'vendor')),
     product_id TEXT NOT NULL,          -- empty: none
     template TEXT NOT NULL,            -- empty: none
-    is_stale INTEGER NOT NULL,         -- 1: to be drawn again
+    changes INTEGER NOT NULL,          -- how often what it shows has changed since it was drawn
     picture BLOB,                      -- PNG; NULL: not drawn yet
     pixel_hash TEXT NOT NULL,          -- of the picture; empty: none
     valid_until INTEGER,               -- when a price of the picture ends, in Unix seconds; NULL: never
@@ -249,18 +249,21 @@ CREATE TABLE label (
 CREATE UNIQUE INDEX label_name ON label (account, name);
 CREATE INDEX label_product ON label (account, product_id);
 CREATE INDEX label_open ON label (account, state) WHERE state NOT IN ('shown', 'vendor');
-CREATE INDEX label_stale ON label (account, number) WHERE is_stale = 1;
+CREATE INDEX label_stale ON label (account, number) WHERE changes > 0;
 CREATE INDEX label_expiry ON label (account, shown_until) WHERE shown_until IS NOT NULL;
 
 -- Whoever changes a product has its labels drawn again: in the same transaction, so that none is forgotten.
 CREATE TRIGGER product_listed AFTER INSERT ON product BEGIN
-    UPDATE label SET is_stale = 1 WHERE account = NEW.account AND product_id = NEW.product_id AND content = 'product';
+    UPDATE label SET changes = changes + 1
+    WHERE account = NEW.account AND product_id = NEW.product_id AND content = 'product';
 END;
 CREATE TRIGGER product_changed AFTER UPDATE OF wanted ON product WHEN NEW.wanted IS NOT OLD.wanted BEGIN
-    UPDATE label SET is_stale = 1 WHERE account = NEW.account AND product_id = NEW.product_id AND content = 'product';
+    UPDATE label SET changes = changes + 1
+    WHERE account = NEW.account AND product_id = NEW.product_id AND content = 'product';
 END;
 CREATE TRIGGER product_gone AFTER DELETE ON product BEGIN
-    UPDATE label SET is_stale = 1 WHERE account = OLD.account AND product_id = OLD.product_id AND content = 'product';
+    UPDATE label SET changes = changes + 1
+    WHERE account = OLD.account AND product_id = OLD.product_id AND content = 'product';
 END;
 
 -- How the columns of a source's lists are read.
