@@ -103,8 +103,12 @@ class Shelf:
             await asyncio.sleep(0.02)
 
     async def settle(self) -> list[StoredLabel]:
+        """Wait until no label waits for anything but a person."""
         return await self.until(
-            lambda labels: all(label.state in ("shown", "failed", "vendor") and not label.is_stale for label in labels)
+            lambda labels: all(
+                label.state == "failed" or (label.state in ("shown", "vendor") and not label.is_stale)
+                for label in labels
+            )
         )
 
     @property
