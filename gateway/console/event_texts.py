@@ -128,6 +128,8 @@ def _find_link(event_type: str, data: Any) -> EventLink | None:
             return EventLink(find_product_page(product_id), str(data.get("name") or product_id), "pos")
         case "products.list_taken":
             return EventLink(PRODUCTS, FAMILIES["products"], "pos")
+        case "products.list_refused":
+            return EventLink(f"{PRODUCTS}/import", message("Import a list"), "installer")
         case "products.differ":
             return EventLink(COMPARISON, message("Compare with the cloud"), "installer")
     return None

@@ -106,7 +106,7 @@ class ShownProduct:
 
 def find_product_page(product_id: str) -> str:
     """Return the address of the page of a product. Its number may be any text."""
-    return f"{PRODUCTS}/by-id/{quote(product_id, safe='')}"
+    return f"{PRODUCTS}/by-id/{quote(product_id, safe='', errors='replace')}"
 
 
 def find_field_title(name: str) -> Message | str:

@@ -5,7 +5,7 @@ from playwright.async_api import Browser, expect
 
 from gateway.console import event_texts
 from gateway.events.event import Event, NewEvent
-from gateway.products.events import ProductRefused, ProductsDiffer
+from gateway.products.events import ProductListRefused, ProductRefused, ProductsDiffer
 from gateway.protocol.event_type import EVENT_TYPES
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console, open_browser_session
@@ -73,6 +73,7 @@ def test_a_group_that_has_the_name_of_its_type_is_named_once() -> None:
 async def test_events_about_products_lead_to_their_pages(console: Console) -> None:
     for happened in (
         ProductRefused(product_id="a/1", name="<i>茶", reason="invalid product"),
+        ProductListRefused(file="list.csv", list_source="till", reason="the list has headings, but no products"),
         ProductsDiffer(missing=1, foreign=0, different=0, mended=0),
     ):
         await console.gateway.event_log.append(NewEvent(happened.type, "gateway", happened.data))
@@ -80,6 +81,7 @@ async def test_events_about_products_lead_to_their_pages(console: Console) -> No
     _, html = await console.get("today/events?family=products")
     assert '<a href="/console/products/by-id/a%2F1">&lt;i&gt;茶</a>' in html
     assert 'href="/console/products/comparison"' in html
+    assert 'href="/console/products/import"' in html
     await console.sign_in("pos")
     _, html = await console.get("today/events?family=products")
     assert "/console/products/by-id/a%2F1" in html
