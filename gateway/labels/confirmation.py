@@ -46,6 +46,8 @@ CLOUD_RETRY_S: Final = 15.0
 TURN_INTERVAL_S: Final = 0.2
 """How long at least between two looks, in seconds: so that many labels are asked for together."""
 _CONCURRENCY: Final = 8
+_ASKED_PER_S: Final = 80
+"""How many labels are asked for in a second at most: the cloud is not ours alone."""
 _CHUNK: Final = 200
 
 _log = logging.getLogger(__name__)
@@ -180,6 +182,7 @@ class LabelConfirmation:
             some = asked[start : start + _CONCURRENCY]
             for label, is_recovered in zip(some, await _gather([self._ask(label) for label in some]), strict=True):
                 recovered += [label] if is_recovered else []
+            await asyncio.sleep(len(some) / _ASKED_PER_S)
         if recovered:
             self._report(LabelsRecovered(labels=len(recovered), label=recovered[0].name))
         if not self._questions:
