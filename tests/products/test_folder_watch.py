@@ -139,7 +139,7 @@ async def test_a_gateway_takes_what_is_put_into_a_folder_and_nothing_twice(
     folder: Folder,
 ) -> None:
     events: list[Event] = []
-    shop.gateway.event_log.subscribe(lambda new: events.extend(new))
+    shop.gateway.event_log.subscribe(events.extend)
 
     def data(name: str) -> list[Any]:
         return [json.loads(event.data) for event in events if event.type == f"products.{name}"]
@@ -147,7 +147,7 @@ async def test_a_gateway_takes_what_is_put_into_a_folder_and_nothing_twice(
     folder.write("bad.csv", "no list\n")
     folder.write("list.csv", LIST)
     shop.gateway.product_parts.watch(folder.path, interval_s=0.01)
-    await until(lambda: len(shop.products) == 2)
+    await until(lambda: len(shop.products) == 2 and data("list_taken") and data("list_refused"))
     [refused] = data("list_refused")
     assert (Path(refused["file"]).name, refused["list_source"]) == ("bad.csv", "lists")
     assert refused["reason"]
@@ -160,9 +160,10 @@ async def test_a_gateway_takes_what_is_put_into_a_folder_and_nothing_twice(
     await shop.close()
     await shop.open()
     await shop.take(product(1), product(2))
-    again: list[Event] = []
-    shop.gateway.event_log.subscribe(lambda new: again.extend(new))
+    events.clear()
+    shop.gateway.event_log.subscribe(events.extend)
     folder.write("new.csv", f"{HEADINGS}0001,Cola,3.30\n0002,Tea,3.30\n")
     shop.gateway.product_parts.watch(folder.path, interval_s=0.01)
-    await until(lambda: any(event.type == "products.list_taken" for event in again))
-    assert [event.type for event in again if event.type.startswith("products.list_")] == ["products.list_taken"]
+    await until(lambda: [one for one in data("list_taken") if one["list_source"] == "lists"])
+    assert [one["updated"] for one in data("list_taken") if one["list_source"] == "lists"] == [2]
+    assert data("list_refused") == []
