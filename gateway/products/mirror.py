@@ -172,7 +172,7 @@ class ProductMirror:
 
     def require_shop(self) -> None:
         """Raise `Conflict` if the settings name no shop."""
-        if not self._shop:
+        if not any(self._shop.values()):
             raise Conflict(
                 message("the settings name no shop of the cloud to bring products to: set cloud.shop_id, and restart")
             )

@@ -148,7 +148,7 @@ class Reconciler:
 
         The first time is a week after the first products.
         """
-        if not self._shop or not sum((await self._table.count()).values()):
+        if not any(self._shop.values()) or not sum((await self._table.count()).values()):
             return
         now = int(self._now())
         last = await self._memory.find_last()

@@ -2,10 +2,17 @@
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.app import Gateway
+from gateway.errors import Conflict
 from gateway.events.event import Event
+from gateway.products.list_intake import ListOptions
+from gateway.settings import load_settings
 from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest, admin, gateway, installer, pos, session, store  # noqa: F401  fixtures
 
@@ -238,3 +245,18 @@ async def test_prices_for_a_time_are_shown_and_deleted(gateway: Gateway, pos: Re
     assert (await pos("GET", "/api/v1/products/0001")).body["timed_prices"] == []
     changed = await pos("PATCH", "/api/v1/products", {"products": [{"id": "0001", "price": "3.00", **times}]})
     assert (changed.body["timed_prices"], changed.body["bad_rows"]) == (1, 0), "it has a price to come back to"
+
+
+async def test_without_a_shop_in_the_settings_nothing_is_taken(store: SimulatedStore, tmp_path: Path) -> None:  # noqa: F811
+    file = tmp_path / "gateway.toml"
+    settings = re.sub(r"(?m)^shop_id = .*$", "", store.settings_toml(tmp_path))
+    file.write_text(f'{settings}\n[storage]\ndirectory = "{tmp_path}/state"\n', encoding="utf-8")
+    without_shop = await Gateway.open(load_settings(file))
+    try:
+        with pytest.raises(Conflict, match="name no shop"):
+            await without_shop.product_lists.take(CSV, ListOptions(kind="complete"))
+        with pytest.raises(Conflict, match="name no shop"):
+            without_shop.reconciler.begin(mend=False, delete_foreign=False)
+        assert await without_shop.products.table.count() == {}
+    finally:
+        await without_shop.close()
