@@ -296,6 +296,7 @@ class Gateway:
                 shop=settings.cloud.shop,
                 zone=settings.products.zone,
                 report=self.system_events.add,
+                metrics=self.metrics,
             )
         )
 

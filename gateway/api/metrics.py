@@ -6,11 +6,18 @@ import time
 from collections import Counter as Tally
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import accumulate
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from gateway import __version__
@@ -19,6 +26,7 @@ from gateway.api.readings import try_read
 from gateway.api.route import DeclaredResponse, RequestContext, Route
 from gateway.api.stream import STREAM
 from gateway.app import Gateway
+from gateway.labels.label_health_table import PROBLEM_KINDS, LabelHealth, find_health
 from gateway.outbox.model import Stats
 from gateway.runtime.metrics import BUCKETS_S, Metrics
 
@@ -33,7 +41,7 @@ class _Counts(Collector):
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def collect(self) -> Iterable[CounterMetricFamily | HistogramMetricFamily]:
+    def collect(self) -> Iterable[CounterMetricFamily | HistogramMetricFamily | SummaryMetricFamily]:
         """Yield every metric."""
         metrics = self._metrics
         meaning = "Calls to cameras and to the cloud, by result."
@@ -54,15 +62,28 @@ class _Counts(Collector):
         for event, count in metrics.events.items():
             events.add_metric(event, count.value, count.since)
         yield events
+        pictures = CounterMetricFamily("sunmi_gateway_label_pictures", "Pictures of shelf labels.", labels=("step",))
+        for step, count in metrics.label_pictures.items():
+            pictures.add_metric((step,), count.value, count.since)
+        yield pictures
+        meaning = "How long labels took to show pictures that the cloud had taken."
+        shown = metrics.label_pictures["shown"].value
+        yield SummaryMetricFamily(
+            "sunmi_gateway_label_confirmation_seconds",
+            meaning,
+            count_value=shown,
+            sum_value=metrics.label_confirmation_s,
+        )
 
 
 class _State(Collector):
     """The present state as metrics; made for one response. What cannot be read is left out."""
 
-    def __init__(self, gateway: Gateway, outbox: Stats | None, readers: int) -> None:
+    def __init__(self, gateway: Gateway, outbox: Stats | None, readers: int, labels: LabelHealth | None) -> None:
         self._gateway = gateway
         self._outbox = outbox
         self._readers = readers
+        self._labels = labels
 
     def collect(self) -> Iterable[Family]:
         """Yield every metric."""
@@ -77,6 +98,8 @@ class _State(Collector):
             yield _gauge("outbox_oldest_age_seconds", "How long the oldest has waited.", age_s)
         yield _gauge("event_stream_readers", "Readers of the event stream that have caught up.", self._readers)
         yield self._webhooks()
+        if self._labels is not None:
+            yield from _describe_labels(self._labels)
         yield from self._collect_tasks()
         yield CounterMetricFamily(
             "sunmi_gateway_commits", "Transactions of the database.", value=gateway.database.commits
@@ -136,7 +159,9 @@ async def metrics(context: RequestContext) -> web.StreamResponse:
     present = CollectorRegistry(auto_describe=False)
     present.register(_Counts(gateway.metrics))
     readers = request.app[STREAM].readers
-    present.register(_State(gateway, await try_read(gateway.outbox.stats()), readers))
+    now, account = gateway.products.schedule.now, gateway.outbox.accounts.number
+    labels = await try_read(gateway.database.inspect(partial(find_health, account=account, now=now)))
+    present.register(_State(gateway, await try_read(gateway.outbox.stats()), readers, labels))
     ProcessCollector(registry=present)
     body = generate_latest(present)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
@@ -145,6 +170,18 @@ async def metrics(context: RequestContext) -> web.StreamResponse:
 def is_local(remote: str) -> bool:
     """Tell whether a caller is on this machine: at a loopback address, or on the Unix socket, which has none."""
     return not remote or ipaddress.ip_address(remote).is_loopback
+
+
+def _describe_labels(health: LabelHealth) -> Iterable[Family]:
+    labels = GaugeMetricFamily("sunmi_gateway_labels", "Shelf labels by state.", labels=("state",))
+    for state, count in health.states.items():
+        labels.add_metric((state,), count)
+    yield labels
+    problems = GaugeMetricFamily("sunmi_gateway_label_problems", "Shelf labels by what is wrong.", labels=("problem",))
+    for kind in PROBLEM_KINDS:
+        found = health.problems.get(kind)
+        problems.add_metric((kind,), found.labels if found is not None else 0)
+    yield problems
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -261,6 +261,8 @@ class LabelConfirmation:
             return False  # it has another picture meanwhile
         if state == "shown":
             self._failures.pop(number, None)
+            if label.pushed_at is not None and (label.shown_at is None or label.shown_at < label.pushed_at):
+                self._updater.metrics.count_confirmation(max(0, now - label.pushed_at))
             return self._updater.forget_failure(number)
         self._failures[number] = self._failures.get(number, 0) + (state == "retrying")
         if problem and (state != "retrying" or self._failures[number] == REPORTED_FAILURES):

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gateway.labels.label import LabelState
 from gateway.protocol import json_text
@@ -28,6 +28,11 @@ _SELECTIONS: Final = {
 }
 
 
+_WITH_REASON: Final = ("failed", "late")
+PROBLEM_KINDS: Final = tuple(_SELECTIONS)
+"""What can be wrong with labels."""
+
+
 class LabelProblem(NamedTuple):
     """What is wrong with some labels."""
 
@@ -47,8 +52,15 @@ class LabelHealth(NamedTuple):
     problems: Mapping[str, LabelProblem]
     """What is wrong, by kind: `failed`, `late`, `silent`, `low_battery` and `expired`."""
 
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "states": {state: count for state, count in self.states.items() if count},
+            "problems": {kind: problem._asdict() for kind, problem in self.problems.items()},
+        }
 
-def count_states(connection: sqlite3.Connection, account: int | None = None) -> dict[LabelState, int]:
+
+def _count_states(connection: sqlite3.Connection, account: int | None = None) -> dict[LabelState, int]:
     """Return how many labels of an account, or of all, are in each state."""
     rows = connection.execute(
         "SELECT state, count(*) FROM label WHERE ?1 IS NULL OR account = ?1 GROUP BY state", (account,)
@@ -86,8 +98,8 @@ def find_health(connection: sqlite3.Connection, *, account: int | None = None, n
             values,
         ).fetchone()
         if labels:
-            problems[kind] = LabelProblem(labels, label, read_problem(problem))
-    return LabelHealth(count_states(connection, account), problems)
+            problems[kind] = LabelProblem(labels, label, read_problem(problem) if kind in _WITH_REASON else "")
+    return LabelHealth(_count_states(connection, account), problems)
 
 
 def read_problem(stored: str) -> str:

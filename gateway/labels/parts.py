@@ -17,6 +17,7 @@ from gateway.labels.updater import LabelUpdater
 from gateway.outbox.outbox import Outbox
 from gateway.products.mirror import ProductMirror
 from gateway.protocol.event_type import EventType
+from gateway.runtime.metrics import Metrics
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.storage.database import Database
 from gateway.storage.state_directory import LABEL_TEMPLATES_FOLDER
@@ -41,6 +42,7 @@ class LabelParts:
         shop: Mapping[str, str],
         zone: tzinfo | None,
         report: Callable[[EventType], None],
+        metrics: Metrics,
     ) -> None:
         self.table = LabelTable(database, account=lambda: outbox.accounts.number)
         """The labels as they are stored."""
@@ -59,6 +61,7 @@ class LabelParts:
             now=now,
             trusted_time=lambda: products.schedule.now,
             report=report,
+            metrics=metrics,
         )
         self.confirmation = LabelConfirmation(
             self.updater,

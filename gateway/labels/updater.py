@@ -30,6 +30,7 @@ from gateway.products.changes import read_fields
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.event_type import EventType
 from gateway.protocol.parameters import FilePart
+from gateway.runtime.metrics import Metrics
 from gateway.runtime.supervisor import Service
 
 DRAWN_AT_ONCE: Final = 50
@@ -59,6 +60,7 @@ class LabelUpdater:
         now: Callable[[], float],
         trusted_time: Callable[[], int | None],
         report: Callable[[EventType], None],
+        metrics: Metrics,
     ) -> None:
         """`trusted_time` is the cloud's since the start, or None; `now` is the best clock at hand, in Unix seconds."""
         self.table = table
@@ -73,6 +75,8 @@ class LabelUpdater:
         self._now = now
         self._trusted_time = trusted_time
         self._report = report
+        self.metrics = metrics
+        """What happens to pictures is counted here."""
         self._work = asyncio.Event()
         self._items: set[int] = set()
         """Outbox items that carry pictures and have not ended, as far as is known."""
@@ -209,6 +213,7 @@ class LabelUpdater:
         )
         drawn, problems = await asyncio.to_thread(self._draw_all, stale)
         await self.table.store_drawn(drawn)
+        self.metrics.count_pictures("drawn", len(drawn))
         await self.table.store_failed(problems, {one.label.number: one.label.changes for one in stale})
         failed = [one.label for one in stale if one.label.number in problems]
         await self._withdraw(failed)
@@ -304,7 +309,8 @@ class LabelUpdater:
             if label.item in outcomes and outcomes[label.item][0] == "failed"
         }
         self.report_failed([label for label in labels if label.number in problems], problems)
-        if any(state == "pushed" for state, _ in outcomes.values()):
+        if pushed := sum(state == "pushed" for state, _ in outcomes.values()):
+            self.metrics.count_pictures("pushed", pushed)
             self.on_pushed()
 
     # Reports

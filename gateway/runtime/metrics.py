@@ -25,6 +25,8 @@ class CountedEvent(Protocol):
 
 
 Side = Literal["camera", "cloud"]
+PictureStep = Literal["drawn", "pushed", "shown"]
+"""What happens to a picture of a shelf label: drawn, taken by the cloud, confirmed by the label."""
 OnCall = Callable[[str, str, float], None]
 """Takes each call: the endpoint's path, `ok` or the code of the problem, and the duration in seconds."""
 
@@ -64,6 +66,10 @@ class Metrics:
         """How long calls took, by side and endpoint."""
         self.events: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
         """Recorded events by source and type."""
+        self.label_pictures: defaultdict[PictureStep, Tally] = defaultdict(Tally)
+        """Pictures of shelf labels, by what happened to them."""
+        self.label_confirmation_s = 0.0
+        """How long labels took to show them after the cloud had taken them, as a sum in seconds."""
 
     def call_counter(self, side: Side) -> OnCall:
         """Return a function that counts the calls of one side."""
@@ -75,6 +81,16 @@ class Metrics:
             durations.sum_s += seconds
 
         return count_call
+
+    def count_pictures(self, step: PictureStep, count: int) -> None:
+        """Count pictures of shelf labels."""
+        if count:
+            self.label_pictures[step].value += count
+
+    def count_confirmation(self, seconds: float) -> None:
+        """Count a picture that a label shows, so long after the cloud had taken it."""
+        self.count_pictures("shown", 1)
+        self.label_confirmation_s += seconds
 
     def count_events(self, events: Iterable[CountedEvent]) -> None:
         """Count events. All unknown types count as one, since a report can name any type."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from firmware_tools.language import message
 from gateway.changed_settings import load_all_settings
 from gateway.errors import GatewayError, SettingsError
+from gateway.labels.label_health_table import LabelHealth, find_health
 from gateway.outbox.item_table import Count, count_items
 from gateway.runtime.redaction import Redactor
 from gateway.settings import ENVIRONMENT_PREFIX, SECRET_SETTINGS, Settings
@@ -89,12 +90,19 @@ def _examine_database(settings: Settings, secrets: set[str]) -> dict[str, Any]:
         secrets |= load_stored_secrets(path)
         result = health.examine(path, limit_s=_MAX_DATABASE_CHECK_S)
         counts: list[Count] = []
+        labels: LabelHealth | None = None
         if result.complete:
             with open_read_only(path) as connection:
                 counts = count_items(connection)
+                labels = find_health(connection, now=None)
     except GatewayError as exc:
         return {"file": str(path), "error": str(exc)}
-    return {"file": str(path), **result._asdict(), "outbox": [count._asdict() for count in counts]}
+    return {
+        "file": str(path),
+        **result._asdict(),
+        "outbox": [count._asdict() for count in counts],
+        "labels": None if labels is None else labels.describe(),
+    }
 
 
 async def _ask_gateway(settings: Settings, connect: Connect) -> dict[str, Any]:

@@ -66,6 +66,9 @@ async def test_they_count_what_happened_and_hold_no_secret(busy: None, session: 
     assert value(text, 'sunmi_gateway_events_total{source="cloud",type="other"}') == 1
     assert value(text, "sunmi_gateway_commits_total") > 3
     assert value(text, "sunmi_gateway_outbox_items") == 0
+    assert value(text, 'sunmi_gateway_labels{state="shown"}') == 0
+    assert value(text, 'sunmi_gateway_label_problems{problem="expired"}') == 0
+    assert value(text, "sunmi_gateway_label_confirmation_seconds_count") == 0
     assert gateway.settings.cloud.secret_key not in text
 
 

@@ -79,6 +79,8 @@ async def test_templates_and_font_are_back_and_old_pictures_are_not_pushed(
     await take(gateway, "3.20")
     await gateway.labels.updater.show_product(LABEL, product_id="1", template="price", model="SL121")
     old = await wait_for(gateway, "shown")
+    steps = {step: count.value for step, count in gateway.metrics.label_pictures.items()}
+    assert steps == {"drawn": 1, "pushed": 1, "shown": 1}
     made = create_backup(settings, settings_file, tmp_path / "backup.tar.gz")
     assert {"files/labels.font", f"state/{LABEL_TEMPLATES_FOLDER}/新-one.toml"} <= set(made["files"])
     await take(gateway, "2.90")

@@ -55,6 +55,11 @@ def plant(command: Any, tmp_path: Path, token: str) -> Path:
     database.execute("INSERT INTO provisioning_job VALUES ('FS101D8BS00002', ?)", (json.dumps(job),))
     hook = ("w1", "till", "http://127.0.0.1:1/", PLANTED["webhook secret"], "", "", 0, 0)
     database.execute("INSERT INTO webhook VALUES (?, ?, ?, ?, ?, ?, ?, ?)", hook)
+    database.execute(
+        "INSERT INTO label (account, name, esl_id, esl_code, model, content, product_id, template, is_stale, "
+        "pixel_hash, reports, state, problem, shown_hash, changed_at, reading) VALUES (1, 'SKDI39DN', '', '', 'SL121', 'product', "
+        "'1', 'price', 0, '', '[]', 'failed', '\"no list has the product\"', '', 0, '{\"battery\": 9}')"
+    )
     database.commit()
     database.close()
     known = [PLANTED[name] for name in list(PLANTED)[:6]]
@@ -111,6 +116,13 @@ async def test_no_planted_secret_is_in_it(store: SimulatedStore, command: Any, t
     assert "parameters" not in waiting
     assert json.loads(texts["database.json"])["rows"]["provisioning_job"] == 1
     assert json.loads(texts["database.json"])["outbox"][0]["items"] == 1
+    assert json.loads(texts["database.json"])["labels"] == {
+        "states": {"failed": 1},
+        "problems": {
+            "failed": {"labels": 1, "label": "SKDI39DN", "reason": "no list has the product"},
+            "low_battery": {"labels": 1, "label": "SKDI39DN", "reason": ""},
+        },
+    }
     assert json.loads(texts["status.json"])["outbox"]["depth"] == 1
     assert {one["check"] for one in json.loads(texts["doctor.json"])["findings"]} >= {"settings", "outbox"}
 
