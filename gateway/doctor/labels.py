@@ -12,7 +12,8 @@ from firmware_tools.language import Message, count_message, describe_error, mess
 from gateway.app import Gateway
 from gateway.doctor.check import CheckContext, Finding
 from gateway.errors import SettingsError
-from gateway.labels.label_health_table import LOW_BATTERY_PERCENT, LabelHealth, LabelProblem, find_health
+from gateway.labels.label import LOW_BATTERY
+from gateway.labels.label_health_table import LabelHealth, LabelProblem, find_health
 
 _CHINESE_SIGN: Final = "国"
 
@@ -88,7 +89,7 @@ def _describe_problems(health: LabelHealth, confirm_within_s: int) -> list[Findi
             "the battery of {count} label is below {percent} %",
             "the batteries of {count} labels are below {percent} %",
             count=found.labels,
-            percent=LOW_BATTERY_PERCENT,
+            percent=LOW_BATTERY,
         )
         findings.append(Finding("warning", what, _say_first(found), message("replace them")))
     return findings

@@ -4,12 +4,9 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from gateway.labels.label import LabelState
-from gateway.protocol import json_text
-from gateway.runtime.stored_text import unpack_text
+from gateway.labels.label import LOW_BATTERY, LabelState
+from gateway.labels.label_rows import read_text
 
-LOW_BATTERY_PERCENT: Final = 20
-"""Below this, a label's battery is to be replaced soon."""
 SILENT_S: Final = 86400
 """A label that its access point has not heard for so long is out of reach, or its battery is empty."""
 EXPIRY_ALARM_S: Final = 300
@@ -19,7 +16,7 @@ LABEL_STATES: Final[tuple[LabelState, ...]] = ("waiting", "sent", "pushed", "ret
 
 _SELECTIONS: Final = {
     "failed": "state = 'failed'",
-    "late": "state IN ('pushed', 'retrying') AND problem <> ''",
+    "late": "state NOT IN ('failed', 'shown', 'vendor') AND problem <> ''",
     # When it was read, the cloud had just answered: that is its time. A reading that is old itself says nothing.
     "silent": "json_valid(reading) AND json_extract(reading, '$.read_at') - json_extract(reading, '$.contact_at') > "
     ":silent_s",
@@ -76,7 +73,7 @@ def forget_shown(connection: sqlite3.Connection) -> int:
     the next one has been drawn.
     """
     return connection.execute(
-        "UPDATE label SET shown_hash = '', problem = '', is_stale = content = 'product', "
+        "UPDATE label SET shown_hash = '', problem = '', changes = changes + (content = 'product'), "
         "state = iif(state = 'sent', state, 'waiting') WHERE state <> 'vendor'"
     ).rowcount
 
@@ -87,7 +84,7 @@ def find_health(connection: sqlite3.Connection, *, account: int | None = None, n
     `now` is a time that can be trusted, in Unix seconds; without it no price is known to have ended.
     """
     values = {
-        "account": account, "silent_s": SILENT_S, "low_battery": LOW_BATTERY_PERCENT,
+        "account": account, "silent_s": SILENT_S, "low_battery": LOW_BATTERY,
         "expired_before": None if now is None else now - EXPIRY_ALARM_S,
     }  # fmt: skip
     problems = {}
@@ -98,13 +95,5 @@ def find_health(connection: sqlite3.Connection, *, account: int | None = None, n
             values,
         ).fetchone()
         if labels:
-            problems[kind] = LabelProblem(labels, label, read_problem(problem) if kind in _WITH_REASON else "")
+            problems[kind] = LabelProblem(labels, label, read_text(problem) if kind in _WITH_REASON else "")
     return LabelHealth(_count_states(connection, account), problems)
-
-
-def read_problem(stored: str) -> str:
-    """Return what is wrong with a label, as it is stored."""
-    try:
-        return unpack_text(json_text.loads(stored)) if stored else ""
-    except ValueError:  # damaged
-        return stored

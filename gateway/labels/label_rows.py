@@ -23,7 +23,7 @@ def read_label(row: sqlite3.Row) -> StoredLabel:
     return StoredLabel(
         **{
             **values,
-            "problem": _read_text(row["problem"]),
+            "problem": read_text(row["problem"]),
             "reports": [report for report in shown_reports if report],
             "reading": reading if isinstance(reading, dict) else {},
         }
@@ -47,7 +47,8 @@ def _parse(text: str) -> Any:
         return None
 
 
-def _read_text(stored: str) -> str:
+def read_text(stored: str) -> str:
+    """Return a text that `write_text` has stored."""
     try:
         return unpack_text(json_text.loads(stored)) if stored else ""
     except ValueError:  # damaged

@@ -56,9 +56,9 @@ def plant(command: Any, tmp_path: Path, token: str) -> Path:
     hook = ("w1", "till", "http://127.0.0.1:1/", PLANTED["webhook secret"], "", "", 0, 0)
     database.execute("INSERT INTO webhook VALUES (?, ?, ?, ?, ?, ?, ?, ?)", hook)
     database.execute(
-        "INSERT INTO label (account, name, esl_id, esl_code, model, content, product_id, template, is_stale, "
-        "pixel_hash, reports, state, problem, shown_hash, changed_at, reading) VALUES (1, 'SKDI39DN', '', '', 'SL121', 'product', "
-        "'1', 'price', 0, '', '[]', 'failed', '\"no list has the product\"', '', 0, '{\"battery\": 9}')"
+        "INSERT INTO label (account, name, esl_id, esl_code, model, content, product_id, template, changes, "
+        "pixel_hash, reports, state, problem, shown_hash, changed_at, reading) VALUES (1, 'SKDI39DN', '', '', 'SL121', "
+        "'product', '1', 'price', 0, '', '[]', 'failed', '\"no list has the product\"', '', 0, '{\"battery\": 9}')"
     )
     database.commit()
     database.close()

@@ -23,7 +23,7 @@ async def add(gateway: Gateway, *names: str) -> None:
     table = LabelTable(gateway.database, account=lambda: gateway.outbox.accounts.number)
     for name in names:
         await table.store(name, model="SL121", content="product", product_id="1", template="price", now=NOW)
-    await gateway.database.execute("UPDATE label SET state = 'shown', is_stale = 0")
+    await gateway.database.execute("UPDATE label SET state = 'shown', changes = 0")
 
 
 async def change(gateway: Gateway, name: str, **columns: Any) -> None:
