@@ -187,7 +187,7 @@ class LabelUpdater:
         template: str = "",
         drawn: DrawnLabel | None = None,
     ) -> StoredLabel:
-        if not self._shop:
+        if not any(self._shop.values()):
             raise Conflict(
                 message("the settings name no shop of the cloud that labels belong to: set cloud.shop_id, and restart")
             )

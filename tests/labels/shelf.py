@@ -35,7 +35,7 @@ class Shelf:
         self.store: SimulatedStore
         self.gateway: Gateway
         self.ahead_s = START - time.monotonic()
-        self._file = file
+        self.file = file
 
     def clock(self) -> float:
         """Return the time at the cloud, in Unix seconds."""
@@ -43,7 +43,7 @@ class Shelf:
 
     async def open(self) -> None:
         """Start the gateway, which does not know the time before the cloud has answered."""
-        self.gateway = await Gateway.open(load_settings(self._file))
+        self.gateway = await Gateway.open(load_settings(self.file))
         self.gateway.outbox_worker.start()
         self.gateway.system_events.start()
         self.events: list[Event] = []

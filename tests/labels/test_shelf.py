@@ -1,11 +1,13 @@
 """The shelf: a price change is on its labels, and nothing is pushed without need."""
 
 import contextlib
+import re
 import sqlite3
 from decimal import Decimal
 
 import pytest
 
+from gateway.errors import Conflict
 from gateway.labels import confirmation, updater
 from gateway.labels.label import DrawnLabel
 from gateway.products.schedule_table import TimedPrice
@@ -232,3 +234,12 @@ async def test_a_change_that_comes_while_a_label_is_drawn_is_drawn_too(shelf: Sh
     await shelf.restart()
     [label] = await shelf.settle()
     assert label.shown_hash == shelf.labels[CODE].shown_hash != old.shown_hash
+
+
+async def test_without_a_shop_no_label_is_taken(shelf: Shelf) -> None:
+    await shelf.gateway.close()
+    text = shelf.file.read_text(encoding="utf-8")
+    shelf.file.write_text(re.sub("(?m)^(shop_id|sunmi_shop_no) = .*$", "", text), encoding="utf-8")
+    await shelf.open()
+    with pytest.raises(Conflict, match=r"cloud\.shop_id"):
+        await shelf.show(CODE, 1)
