@@ -1,4 +1,4 @@
-"""Reads an activation number from a photograph of its QR code or barcode.
+"""Reads activation numbers, and other codes, from photographs of QR codes and barcodes.
 
 The picture comes from a browser and is hostile. A child process decodes it, which may take only so much time and
 memory. The libraries for that are optional: `pip install sunmi-gateway[photo]`.
@@ -41,6 +41,7 @@ _NUMBER: Final = re.compile(r"[0-9A-Za-z]{8,24}")
 """An activation number (NOTES: Public parameters)."""
 _PART: Final = re.compile(r"[0-9A-Za-z]+")
 
+_TOO_SLOW: Final = message("The picture takes too long to read: take it closer and sharper, or type what it shows.")
 _UNREADABLE: Final = message("No activation number can be read in the picture: take it closer and sharper, or type it.")
 
 
@@ -52,9 +53,20 @@ def can_decode() -> bool:
 async def read_activation_number(picture: bytes, *, turn: asyncio.Lock, others: Iterable[str] = ()) -> str:
     """Return the activation number that a picture shows.
 
-    Pictures with the same `turn` are decoded one after the other, since each takes much memory. `others` are texts that
-    also stand on labels and are none, as the camera's serial number. Raises `InvalidRequest` with the field `photo` if
-    the picture is too large or has no such code, or takes too long.
+    `others` are texts that also stand on labels and are none, as the camera's serial number. Raises `InvalidRequest` as
+    `read_codes` does, and if the picture has no such code.
+    """
+    number = choose_number(await read_codes(picture, turn=turn), others)
+    if number is None:
+        raise _refuse(_UNREADABLE)
+    return number
+
+
+async def read_codes(picture: bytes, *, turn: asyncio.Lock) -> list[str]:
+    """Return the texts of all codes that a picture shows.
+
+    Pictures with the same `turn` are decoded one after the other, since each takes much memory. Raises `InvalidRequest`
+    with the field `photo` if the picture is too large, or takes too long.
     """
     if len(picture) > MAX_PICTURE_BYTES:
         raise _refuse(message("The picture has more than {size} MB.", size=MAX_PICTURE_BYTES // 1024**2))
@@ -66,10 +78,7 @@ async def read_activation_number(picture: bytes, *, turn: asyncio.Lock, others: 
         raise _refuse(message("The picture has more than {count} million pixels.", count=max_pixels // 10**6))
     if not can_decode():
         raise _refuse(message("This gateway cannot read pictures: type the number."))
-    number = choose_number((await _decode_in_turn(picture, turn)).splitlines(), others)
-    if number is None:
-        raise _refuse(_UNREADABLE)
-    return number
+    return (await _decode_in_turn(picture, turn)).splitlines()
 
 
 def _refuse(reason: Message) -> InvalidRequest:
@@ -112,7 +121,7 @@ async def _decode_in_child(picture: bytes) -> str:
         async with asyncio.timeout(DECODE_TIMEOUT_S):
             output, _ = await process.communicate(picture)
     except TimeoutError as exc:
-        raise _refuse(_UNREADABLE) from exc
+        raise _refuse(_TOO_SLOW) from exc
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

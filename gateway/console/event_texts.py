@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from firmware_tools.language import Message, join, message
+from gateway.console.label_texts import find_label_page
 from gateway.console.product_texts import COMPARISON, PRODUCTS, find_product_page
 from gateway.events.event import Event
 from gateway.outbox.reasons import recognise_reason
@@ -58,6 +59,7 @@ _TEXTS: Final = {
 """What happened, by type."""
 FAMILIES: Final = {
     "products": message("Products"),
+    "labels": message("Shelf labels"),
     "face": message("Faces"),
     "motion": message("Motion"),
     "camera": message("Cameras"),
@@ -132,6 +134,9 @@ def _find_link(event_type: str, data: Any) -> EventLink | None:
             return EventLink(f"{PRODUCTS}/import", message("Import a list"), "installer")
         case "products.differ":
             return EventLink(COMPARISON, message("Compare with the cloud"), "installer")
+        case "labels.failed" | "labels.recovered" | "labels.prices_expired":
+            name = str(data.get("label", ""))
+            return EventLink(find_label_page(name), name, "pos")
     return None
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from firmware_tools.language import Message, message
 from gateway.api.changes import name_object
 from gateway.api.outbox import find_visible_token
+from gateway.console.label_texts import GROUP_TEXTS, ShownLabel
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.price_chart import draw_prices
 from gateway.console.product_texts import FIELD_TITLES, ShownProduct, find_field_title, find_product_page, show_value
@@ -19,6 +20,7 @@ from gateway.products.schedule_table import StoredTimedPrice, TimedPriceState
 from gateway.runtime.timestamps import utc_text
 
 _PAGE: Final = "products/by-id/{product_id}"
+_MAX_LABELS: Final = 50
 _MAX_DIGITS: Final = 18
 _MAX_VALUE: Final = 500
 
@@ -83,6 +85,11 @@ async def _gather(context: PageContext) -> dict[str, Any]:
         "chart": draw_prices(entries, context.gateway.clock.now()),
         "titles": FIELD_TITLES,
         "timed": [_show_timed_price(entry, products.schedule.now) for entry in timed],
+        "labels": [
+            ShownLabel(label, product.name)
+            for label in (await context.gateway.labels.table.list_of(product.product_id))[:_MAX_LABELS]
+        ],
+        "label_states": GROUP_TEXTS,
         "unreachable": context.gateway.outbox.unreachable,
     }
 

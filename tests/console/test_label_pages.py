@@ -17,6 +17,7 @@ from gateway.products.list_intake import ListOptions
 from gateway.settings import load_settings
 from gateway.simulator.store import SimulatedStore
 from tests.console.conftest import Console, open_browser_session
+from tests.console.test_activation_code import make_code
 
 CHINESE = {"Accept-Language": "zh-CN"}
 
@@ -164,3 +165,95 @@ async def test_an_open_list_follows_what_happens(console: Console, browser: Brow
     await expect(page.locator("#labels table")).to_contain_text("LIVE0001")
     await page.get_by_role("link", name="LIVE0001").click()
     await expect(page.locator(".verdict")).to_contain_text("The label does not show what it should.")
+
+
+async def bind(console: Console, **fields: str) -> tuple[aiohttp.ClientResponse, str]:
+    return await console.post("labels/bind", csrf=await console.csrf(), **fields)
+
+
+async def test_a_label_is_bound_to_the_product_that_is_meant(console: Console) -> None:
+    await console.sign_in("pos")
+    for words, product_id in (("L-1", "L-1"), ("6901234567893", "L-2"), ("柠檬", "L-1")):
+        response, _ = await bind(console, label="bind0001 ", product=words, template="price", model="SL126")
+        assert response.headers["Location"] == "/console/labels/by-name/BIND0001"
+        label = await console.gateway.labels.table.get("BIND0001")
+        assert label is not None
+        assert (label.product_id, label.model) == (product_id, "SL126")
+    assert "The label shows Lemonade 柠檬 from now on." in (await console.get("labels/by-name/BIND0001"))[1]
+    # What is known of it is filled in.
+    _, html = await console.get("labels/bind?label=bind0001")
+    assert "Change what label BIND0001 shows" in html
+    assert 'name="product" value="L-1"' in html
+    assert '<option value="SL126" selected>' in html
+
+
+async def test_of_several_products_one_is_chosen(console: Console) -> None:
+    await console.sign_in("pos")
+    fields = {"label": "BIND0002", "product": "L-", "template": "price"}
+    response, html = await bind(console, **fields)
+    assert response.status == 400
+    assert re.findall(r'name="choice" value="([^"]*)"', html) == ["L-1", "L-2"]
+    response, _ = await bind(console, **{**fields, "product": "nobody has it"}, searched="L-", choice="L-2")
+    assert response.status == 400
+    response, _ = await bind(console, **fields, searched="L-", choice="L-2")
+    assert response.status == 303
+    label = await console.gateway.labels.table.get("BIND0002")
+    assert label is not None
+    assert label.product_id == "L-2"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "text"),
+    [
+        ({"label": "<b>"}, "label", "必须是价签上印的编码"),
+        ({"product": ""}, "product", "必填"),
+        ({"product": "nothing is called this"}, "product", "清单中没有此编号、名称或条码的商品。"),
+        ({"template": "none"}, "template", "none"),
+        ({"model": "SL999"}, "model", "SL999"),
+    ],
+)
+async def test_what_is_wrong_with_a_binding_stands_beside_its_field(
+    console: Console, wrong: dict[str, str], field: str, text: str
+) -> None:
+    await console.sign_in("pos")
+    fields = {"label": "BIND0003", "product": "L-1", "template": "price", "model": ""} | wrong
+    csrf = await console.csrf()
+    response, html = await console.post("labels/bind", csrf=csrf, headers=CHINESE, **fields)
+    assert response.status == 400
+    found = re.search(rf'<small id="{field}-error" class="error">([^<]*)</small>', html)
+    assert found is not None
+    assert text in found[1]
+    assert f'value="{fields["product"]}"' in html
+    assert await console.gateway.labels.table.get("BIND0003") is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        ("https://example.com/esl?code=skdi0001", 'name="label" value="SKDI0001"'),
+        ("6901234567892", "No code of a label can be read in the picture"),
+    ],
+)
+async def test_the_code_of_a_label_is_read_in_a_photograph(console: Console, shown: str, text: str) -> None:
+    await console.sign_in("pos")
+    form = aiohttp.FormData({"csrf": await console.csrf(), "product": "L-2", "action": "read"})
+    form.add_field("photo", make_code(shown), filename="photo.png", content_type="image/png")
+    async with console.http.post(f"{console.url}console/labels/bind", data=form) as response:
+        html = await response.text()
+    assert text in html
+    assert 'name="product" value="L-2"' in html
+
+
+async def test_a_product_names_its_labels(console: Console) -> None:
+    await console.sign_in("pos")
+    await show(console.gateway, "SKDI0001", "L-1")
+    _, html = await console.get("products/by-id/L-1")
+    assert 'href="/console/labels/by-name/SKDI0001"' in html
+    assert 'href="/console/labels/bind?product=L-1"' in html
+
+
+async def test_events_of_labels_lead_to_their_pages(console: Console) -> None:
+    await console.sign_in("pos")
+    await show(console.gateway, "EVENT001", "gone", model="SL121")
+    while '/labels/by-name/EVENT001"' not in (await console.get("today/events?family=labels"))[1]:
+        await asyncio.sleep(0.02)
