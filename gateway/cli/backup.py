@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.backup.create import create_backup
 from gateway.backup.restore import restore_backup
 from gateway.cli.command import CommandContext, run_command
@@ -69,11 +69,13 @@ def restore(context: CommandContext, file: Path, replace: bool) -> None:
             )
         if done["labels"]:
             print_message(
-                message(
-                    "{labels} shelf labels are drawn again, and their pictures are held back as well, since the "
+                count_message(
+                    "{count} shelf label is drawn again, and its picture is held back as well, since the products may "
+                    "be older than the shelf: import the current list of products, then sunmi-gateway outbox release",
+                    "{count} shelf labels are drawn again, and their pictures are held back as well, since the "
                     "products may be older than the shelf: import the current list of products, then sunmi-gateway "
                     "outbox release",
-                    labels=done["labels"],
+                    count=done["labels"],
                 )
             )
 

@@ -13,6 +13,7 @@ from gateway.app import Gateway
 from gateway.backup.create import create_backup
 from gateway.console import restore
 from gateway.console.site import add_console
+from gateway.labels.label_table import LabelTable
 from gateway.outbox.item_table import ItemFilter
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.settings import load_settings
@@ -30,6 +31,8 @@ async def file(console: Console, tmp_path: Path) -> Path:
     order = ORDER.encode({"order_list": [{"order_no": "CN1"}]}, defaults=gateway.settings.cloud.shop)
     await gateway.tokens.create("till 1", "pos")
     await gateway.outbox.submit(order, token="till", wait_s=0)
+    labels = LabelTable(gateway.database, account=lambda: gateway.outbox.accounts.number)
+    await labels.store("SKDI0001", model="SL121", content="product", product_id="1", template="price", now=0)
     file = tmp_path / "backup.tar.gz"
     await asyncio.to_thread(create_backup, gateway.settings, gateway.settings_file, file)
     await gateway.tokens.create("newer", "pos")
@@ -42,11 +45,14 @@ def content(file: Path) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("locale", "upload", "restore_it"),
-    [("en-US", "Upload and check", "Restore it at the next start"), ("zh-CN", "上传并检查", "下次启动时恢复")],
+    ("locale", "upload", "restore_it", "label_notice"),
+    [
+        ("en-US", "Upload and check", "Restore it at the next start", "1 shelf label is drawn again"),
+        ("zh-CN", "上传并检查", "下次启动时恢复", "1 个货架价签会重新绘制"),
+    ],
 )
 async def test_a_backup_is_restored_at_the_next_start(
-    console: Console, browser: Browser, file: Path, locale: str, upload: str, restore_it: str
+    console: Console, browser: Browser, file: Path, locale: str, upload: str, restore_it: str, label_notice: str
 ) -> None:
     gateway, settings_file = console.gateway, file.with_name("gateway.toml")
     _, page = await open_browser_session(browser, console, locale=locale)
@@ -56,7 +62,7 @@ async def test_a_backup_is_restored_at_the_next_start(
     await expect(page.locator(".compared")).to_contain_text(gateway.settings.cloud.app_id)
     waiting = load_waiting(gateway.directory.path)
     assert waiting is not None
-    assert (waiting.held, waiting.counts["token"], waiting.confirmed) == (1, 1, False)
+    assert (waiting.held, waiting.labels, waiting.counts["token"], waiting.confirmed) == (1, 1, 1, False)
     await page.mouse.move(0, 0)
     for scheme in ("light", "dark"):
         # Without motion: a colour that is on its way from one scheme to the other has no contrast.
@@ -86,6 +92,7 @@ async def test_a_backup_is_restored_at_the_next_start(
             new = Console(again, urls[0], console.http)
             _, page = await open_browser_session(browser, new, locale=locale)
             await expect(page.locator("div.notice.ok")).to_contain_text("replaced-1")
+            await expect(page.locator("div.notice.ok")).to_contain_text(label_notice)
             await page.locator("div.notice.ok button").click()
             await page.goto(f"{new.url}console/")
             await expect(page.locator("div.notice.ok")).to_have_count(0)
