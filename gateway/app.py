@@ -35,7 +35,7 @@ from gateway.events.subscriptions import Subscriptions
 from gateway.events.system_events import SystemEvents
 from gateway.events.webhooks import Webhooks
 from gateway.events.webhooks.table import WebhookTable
-from gateway.labels.label_table import has_labels
+from gateway.labels.label_table import LabelTable, has_labels
 from gateway.outbox.account import Account
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
@@ -219,6 +219,7 @@ class Gateway:
         )
         await self.provisioning.load()
         self._has_labels = await has_labels(self.database)
+        self.label_table = LabelTable(self.database, account=lambda: self.outbox.accounts.number)
         if self._has_labels:
             await self.labels.updater.open()
         self._shop_has_work = await has_stored_work(self.database)
@@ -286,7 +287,7 @@ class Gateway:
         settings = self.settings
         return self._add(
             LabelParts(
-                self.database,
+                self.label_table,
                 self.directory.path,
                 settings.labels,
                 self.cloud,

@@ -155,8 +155,9 @@ def _describe_route(route: Route) -> dict[str, Any]:
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = _describe_body(route.body, "application/json")
-        for kind in route.file_types:
-            operation["requestBody"]["content"][kind] = {"schema": {"type": "string", "format": "binary"}}
+    for kind in route.file_types:
+        taken = operation.setdefault("requestBody", {"required": True, "content": {}})
+        taken["content"][kind] = {"schema": {"type": "string", "format": "binary"}}
     if route.form is not None:
         operation["requestBody"] = _describe_body(route.form, "application/x-www-form-urlencoded")
     if route.scope is None:
@@ -164,7 +165,7 @@ def _describe_route(route: Route) -> dict[str, Any]:
     add_general_responses(
         operation,
         needs_token=route.scope is not None,
-        reads_body=route.body is not None,
+        reads_body=route.body is not None or bool(route.file_types),
         has_path_parameters="{" in route.path,
         has_etag=route.etag_ignores is not None,
     )

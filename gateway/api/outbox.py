@@ -56,15 +56,15 @@ async def queue_call(context: RequestContext, call: Call) -> web.Response:
     headers = {"Preference-Applied": f"wait={wait_s:g}"} if preferred else {}
     if status.is_repeat:
         headers[REPLAYED_HEADER] = "true"
-    return _make_response(context.request.path, status, headers)
+    return _make_response(call.endpoint.path, status, headers)
 
 
-def _make_response(path: str, status: SubmissionStatus, headers: dict[str, str]) -> web.Response:
+def _make_response(name: str, status: SubmissionStatus, headers: dict[str, str]) -> web.Response:
     """Return the vendor's response if all items are done, else 202.
 
     Raises `VendorRefused` if all are refused, and `PeerTimeout` if they expired.
     """
-    name, outcome = path.removeprefix("/api/v1/cloud/"), status.outcome
+    outcome = status.outcome
     if outcome is None or status.state == "superseded":
         body = f'{{"outbox_id":"{status.outbox_id}","state":"{status.state}"}}'
         headers["Location"] = f"/api/v1/outbox/{status.outbox_id}"

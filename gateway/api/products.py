@@ -188,7 +188,7 @@ async def list_products(context: RequestContext) -> web.StreamResponse:
 
 
 async def show_product(context: RequestContext) -> web.StreamResponse:
-    """Show one product with the prices that came into effect."""
+    """Show one product with the prices that came into effect, and the labels that show it."""
     table = context.gateway.products.table
     product_id = context.request.match_info["product_id"]
     product = await table.get(product_id)
@@ -197,11 +197,13 @@ async def show_product(context: RequestContext) -> web.StreamResponse:
     prices = await table.list_prices(product.number)
     schedule = context.gateway.products.schedule
     timed = await schedule.table.list_of(product_id)
+    labels = await context.gateway.label_table.list_of(product_id)
     return json_response(
         {
             **describe_product(product),
             "prices": [_describe_price(entry) for entry in prices],
             "timed_prices": [_describe_timed_price(entry, schedule.now) for entry in timed],
+            "labels": [{"esl": label.name, "state": label.state, "problem": label.problem} for label in labels],
         }
     )
 

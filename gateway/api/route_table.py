@@ -24,6 +24,8 @@ LAZY_MODULES: Final = {
     "outbox": ("/api/v1/outbox",),
     "products": ("/api/v1/products", "/api/v1/product-reconciliation"),
     "product_mappings": ("/api/v1/product-mappings",),
+    "labels": ("/api/v1/labels", "/api/v1/label-verification"),
+    "label_templates": ("/api/v1/label-templates", "/api/v1/label-preview"),
     "flow": ("/api/v1/flow",),
     "events": ("/api/v1/events",),
     "hooks": ("/hooks",),

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from firmware_tools.language import message
 from gateway.cloud.client import CloudClient
 from gateway.errors import CloudResponseMalformed, VendorRefused
+from gateway.labels.label_name import is_label_code
 from gateway.protocol.catalogue import CATALOGUE
 
 NOT_ACTIVATED: Final = 0
@@ -137,11 +138,6 @@ class CloudLabels:
             if is_last:
                 break
         return found
-
-
-def is_label_code(name: str) -> bool:
-    """Tell whether a name can be a printed code: eight letters and digits."""
-    return len(name) == 8 and name.isascii() and name.isalnum()
 
 
 def _read_text(data: Mapping[str, Any], name: str) -> str | None:

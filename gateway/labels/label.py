@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
+from typing_extensions import TypeAliasType
+
 LabelContent = Literal["product", "picture", "vendor"]
+LabelDrawer = TypeAliasType("LabelDrawer", Literal["gateway", "vendor"])
+"""Who draws a label: the gateway, or the vendor's own templates."""
 LabelState = Literal["waiting", "sent", "pushed", "retrying", "shown", "failed", "vendor"]
 LabelGroup = Literal["failed", "late", "moving", "shown", "vendor"]
 """What a person has to know of a label, the worst first: `late` are those on their way with a problem."""

@@ -154,6 +154,12 @@ class LabelTable:
         )
         return {row["kind"]: row["labels"] for row in rows}
 
+    async def count_of_template(self, template: str) -> int:
+        """Return how many labels are drawn by a template."""
+        query = "SELECT count(*) AS labels FROM label WHERE account = ? AND content = 'product' AND template = ?"
+        [row] = await self._database.read(query, (self._account(), template))
+        return int(row["labels"])
+
     async def load_names(self, product_ids: Sequence[str]) -> dict[str, str]:
         """Return the names of products, by their numbers."""
         rows = await self._database.read(

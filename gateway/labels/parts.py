@@ -19,7 +19,6 @@ from gateway.products.mirror import ProductMirror
 from gateway.protocol.event_type import EventType
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.supervisor import Service, Supervisor
-from gateway.storage.database import Database
 from gateway.storage.state_directory import LABEL_TEMPLATES_FOLDER
 
 VERIFICATION_INTERVAL_S: Final = 86400.0
@@ -31,7 +30,7 @@ class LabelParts:
 
     def __init__(
         self,
-        database: Database,
+        table: LabelTable,
         state_directory: Path,
         settings: LabelSettings,
         cloud: CloudClient,
@@ -44,7 +43,7 @@ class LabelParts:
         report: Callable[[EventType], None],
         metrics: Metrics,
     ) -> None:
-        self.table = LabelTable(database, account=lambda: outbox.accounts.number)
+        self.table = table
         """The labels as they are stored."""
         self.templates = TemplateFolder(state_directory / LABEL_TEMPLATES_FOLDER)
         """The templates by which labels are drawn."""
@@ -74,6 +73,7 @@ class LabelParts:
         self._supervisor = supervisor
         self._services: list[Service] = []
         self.updater.on_pushed = self.confirmation.wake
+        self.updater.on_stored = self.start
         outbox.on_ended.append(self.updater.note_ended)
         products.on_changed.append(self.updater.wake)
 

@@ -96,6 +96,10 @@ class TemplateFolder:
         """Tell whether a template comes with the gateway, and no file of the shop has taken its place."""
         return name in load_included_templates() and not (self.path / f"{name}.toml").exists()
 
+    def is_replacement(self, name: str) -> bool:
+        """Tell whether a template of the shop has taken the place of one that comes with the gateway."""
+        return name in load_included_templates() and not self.is_included(name)
+
     def _read_stamp(self) -> Stamp:
         found: list[tuple[str, int, int]] = []
         for path in sorted(self.path.glob("*.toml"))[:MAX_TEMPLATES]:

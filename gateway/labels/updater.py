@@ -18,6 +18,7 @@ from gateway.labels.events import LabelPricesExpired, LabelsFailed
 from gateway.labels.fonts import Fonts
 from gateway.labels.label import DrawnLabel, LabelContent, LabelState, StaleLabel, StoredLabel
 from gateway.labels.label_health_table import EXPIRY_ALARM_S
+from gateway.labels.label_name import check_label_name, fold_label_name
 from gateway.labels.label_table import LabelTable
 from gateway.labels.models import find_label_model
 from gateway.labels.picture import LabelPicture
@@ -67,6 +68,8 @@ class LabelUpdater:
         self.templates = templates
         self.on_pushed: Callable[[], None] = lambda: None
         """Called when the cloud has taken pictures."""
+        self.on_stored: Callable[[], None] = lambda: None
+        """Called when a person has said what a label shows."""
         self._outbox = outbox
         self._fonts = fonts
         self._shop = shop
@@ -133,7 +136,7 @@ class LabelUpdater:
 
     async def show_picture(self, name: str, photo: bytes, *, model: str) -> StoredLabel:
         """Have a label show a picture. Raises `InvalidRequest`."""
-        if not model and (label := await self.table.get(name)) is not None:
+        if not model and (label := await self.table.get(fold_label_name(name))) is not None:
             model = label.model
         if not model:
             reason = message("is required: a picture is made for a model")
@@ -155,7 +158,7 @@ class LabelUpdater:
 
     async def get(self, name: str) -> StoredLabel:
         """Return a label. Raises `NotFound`."""
-        label = await self.table.get(name)
+        label = await self.table.get(fold_label_name(name))
         if label is None:
             raise NotFound(message("there is no label {name!r}", name=name[:40]))
         return label
@@ -192,11 +195,12 @@ class LabelUpdater:
                 message("the settings name no shop of the cloud that labels belong to: set cloud.shop_id, and restart")
             )
         label = await self.table.store(
-            name, model=model, content=content, product_id=product_id, template=template, drawn=drawn,
+            check_label_name(name), model=model, content=content, product_id=product_id, template=template, drawn=drawn,
             now=int(self._now()),
         )  # fmt: skip
         self._work.set()
         self.on_pushed()
+        self.on_stored()
         return label
 
     # Drawing

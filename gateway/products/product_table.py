@@ -227,6 +227,12 @@ class ProductTable:
         products = await self._load("account = ? AND product_id = ?", (self._account(), product_id))
         return products[0] if products else None
 
+    async def get_many(self, product_ids: Sequence[str]) -> dict[str, StoredProduct]:
+        """Return those of some products that there are, by their numbers."""
+        condition = "account = ? AND product_id IN (SELECT value FROM json_each(?))"
+        products = await self._load(condition, (self._account(), json.dumps(list(product_ids))))
+        return {product.product_id: product for product in products}
+
     async def search(
         self, words: str, *, states: Sequence[ProductState] = (), after: int = 0, limit: int = 50
     ) -> tuple[list[StoredProduct], int | None]:

@@ -3,6 +3,8 @@
 The tests run over `ROUTES`, so that a new route is covered.
 """
 
+import asyncio
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from PIL import Image
 
 from gateway.api import problems
 from gateway.api.auth import authenticate_socket
@@ -34,7 +37,7 @@ from tests.api.conftest import Rest
 
 NAMES = {"{type}": "device", "{action}": "getInfo", "{path:.+}": "openapi/order/update", "{name}": "till 7",
     "{section}": "problems", "{file}": "docs.css", "{moment}": "before",
-    "{product_id}": "0001", "{source}": "erp", "{number}": "1"}  # fmt: skip
+    "{product_id}": "0001", "{source}": "erp", "{esl}": "SKDI39DN", "{template}": "price", "{number}": "1"}  # fmt: skip
 ORDER = {"order_list": [{"order_no": "1", "received_amount": 5}]}
 ROUTES = list_routes()
 DOCUMENT = build_document(ROUTES)
@@ -169,6 +172,11 @@ async def test_whoever_has_the_present_state_gets_no_body(
     assert (await admin("PUT", "/api/v1/site-plan", {"cameras": [{"sn": ours.sn}]})).status == 200
     cola = {"products": [{"id": "0001", "name": "Cola", "price": "3.20"}]}
     assert (await admin("PUT", "/api/v1/products", cola)).status == 200
+    picture = io.BytesIO()
+    Image.new("RGB", (400, 300)).save(picture, "PNG")
+    assert (await pos("PUT", "/api/v1/labels/SKDI39DN?model=SL142", data=picture.getvalue())).status == 201
+    while (await pos("GET", "/api/v1/labels/SKDI39DN")).body["state"] != "failed":  # it is another model
+        await asyncio.sleep(0.02)
     for route in ROUTES:
         if route.etag_ignores is None:
             continue
@@ -275,7 +283,7 @@ def test_the_document_says_what_holds_for_a_route(route: Route) -> None:
     statuses = set(operation["responses"])
     assert {"400", "503", "default"} <= statuses
     assert ({"401", "403"} <= statuses) == (route.scope is not None)
-    assert ("415" in statuses) == (route.body is not None)
+    assert ("415" in statuses) == (route.body is not None or bool(route.file_types))
     assert ("304" in statuses) == (route.etag_ignores is not None)
     if route.etag_ignores is not None:
         assert "ETag" in operation["responses"]["200"]["headers"]

@@ -13,8 +13,8 @@ from gateway.api.docs.field_tree import FieldNode, Schema, SchemaReader
 from gateway.api.route import REQUEST_ID_HEADER
 
 SECTION_ORDER: Final = (
-    "cloud-order", "products", "cloud-product", "events", "outbox", "cameras", "flow", "shop", "gateway", "camera",
-    "cloud-device", "cloud-template", "cloud-face", "cloud-passengerFlow", "cloud-media", "cloud-hook",
+    "cloud-order", "products", "cloud-product", "labels", "events", "outbox", "cameras", "flow", "shop", "gateway",
+    "camera", "cloud-device", "cloud-template", "cloud-face", "cloud-passengerFlow", "cloud-media", "cloud-hook",
 )  # fmt: skip
 """The sections in the order of the pages: first what a till needs. A new one comes last."""
 _OWN_SECTIONS: Final = (
@@ -23,6 +23,7 @@ _OWN_SECTIONS: Final = (
     ("events", ("/api/v1/events", "/api/v1/webhooks", "/api/v1/hooks", "/hooks/")),
     ("flow", ("/api/v1/flow",)),
     ("products", ("/api/v1/products", "/api/v1/product-", "/saas/")),
+    ("labels", ("/api/v1/labels", "/api/v1/label-")),
     ("shop", ("/api/v1/site-plan", "/api/v1/hotspots", "/api/v1/demonstration")),
 )
 """Sections of the gateway's own calls, by the beginnings of their paths; the others are in the section `gateway`."""

@@ -6,6 +6,7 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from gateway.api.models.document import Document, Time
+from gateway.api.models.labels import LabelState
 from gateway.products import list_check, product_table, reconciliation
 
 ListKind = TypeAliasType("ListKind", list_check.ListKind)
@@ -36,6 +37,14 @@ class TimedPriceDocument(Document):
         description="`waiting` until the cloud has told the time since the start, then `to_come` or `in_force`."
     )
     source: str = Field(description="The source of the list that has them; empty if it was not named.")
+
+
+class ProductLabelDocument(Document):
+    """A shelf label that shows a product."""
+
+    esl: str = Field(description="What a person calls it: its printed code, or the cloud's id.", examples=["SKDI39DN"])
+    state: LabelState = Field(description="Whether it shows what it should, as `/api/v1/labels/{esl}` says it.")
+    problem: str = Field(description="Why it does not, for people; empty if nothing is known to be wrong.")
 
 
 class ProductDocument(Document):
@@ -71,6 +80,9 @@ class ProductDocument(Document):
     )
     timed_prices: list[TimedPriceDocument] | None = Field(
         default=None, description="Its prices for a time, oldest first; only for a single product."
+    )
+    labels: list[ProductLabelDocument] | None = Field(
+        default=None, description="The shelf labels that show it; only for a single product."
     )
 
 
