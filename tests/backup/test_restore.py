@@ -313,6 +313,18 @@ def stray_file(members: dict[str, bytes]) -> None:
     members["files/cloud.environment"] = b"x"
 
 
+def climbing_template(members: dict[str, bytes]) -> None:
+    members["state/label-templates/../../../outside"] = b"x"
+
+
+def program_among_templates(members: dict[str, bytes]) -> None:
+    members["state/label-templates/run.sh"] = b"x"
+
+
+def huge_template(members: dict[str, bytes]) -> None:
+    members["state/label-templates/price.toml"] = bytes(65537)
+
+
 def huge(members: dict[str, bytes]) -> None:
     members["state/authority.pem"] = bytes(1024 * 1024 + 1)
 
@@ -347,6 +359,9 @@ def no_database(members: dict[str, bytes]) -> None:
         (absolute, "does not belong into a backup"),
         (stray, "does not belong into a backup"),
         (stray_file, "does not belong into a backup"),
+        (climbing_template, "does not belong into a backup"),
+        (program_among_templates, "does not belong into a backup"),
+        (huge_template, "at most 65536 are restored"),
         (huge, "at most 1048576 are restored"),
         (huge_settings, "at most 1048576 are restored"),
         (deep_settings, "not valid TOML"),
