@@ -121,8 +121,11 @@ async def test_a_font_that_is_too_large_for_a_backup_is_named(
         create_backup(settings, settings_file, tmp_path / "backup.tar.gz")
 
 
-async def test_files_that_are_no_templates_stay_out(settings: Settings, settings_file: Path, tmp_path: Path) -> None:
+async def test_files_that_are_no_templates_and_a_font_that_is_gone_stay_out(
+    settings: Settings, settings_file: Path, tmp_path: Path
+) -> None:
     await (await Gateway.open(settings)).close()
+    (tmp_path / "shelf.ttf").unlink()
     folder = tmp_path / "state" / LABEL_TEMPLATES_FOLDER
     folder.mkdir()
     for name in (".hidden.toml", "notes.txt"):
@@ -130,6 +133,7 @@ async def test_files_that_are_no_templates_stay_out(settings: Settings, settings
     (folder / "huge.toml").write_bytes(bytes(65537))
     (folder / "A price (1).toml").write_bytes(TEMPLATE)
     made = create_backup(settings, settings_file, tmp_path / "backup.tar.gz")
+    assert "files/labels.font" not in made["files"]
     assert [one for one in made["files"] if LABEL_TEMPLATES_FOLDER in one] == [
         f"state/{LABEL_TEMPLATES_FOLDER}/A price (1).toml"
     ]
