@@ -56,6 +56,7 @@ async def start(settings: Settings) -> Gateway:
     )
     gateway.outbox_worker.start()
     gateway.products.start()
+    gateway.labels.confirmation.first_delay_s = 0.05
     gateway.labels.start()
     return gateway
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway import RELEASED_AT
 from gateway.app import Gateway
 from gateway.doctor.check import Finding
 from gateway.labels import fonts
@@ -15,7 +16,7 @@ from gateway.labels.fonts import Fonts
 from gateway.labels.label_table import LabelTable
 from gateway.storage.state_directory import LABEL_TEMPLATES_FOLDER
 
-NOW = 1_800_000_000
+NOW = int(RELEASED_AT) + 1_000_000
 """Any time after the release: the cloud's, where a test says so."""
 
 
