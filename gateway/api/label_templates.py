@@ -7,11 +7,11 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import Field
 
-from firmware_tools.language import count_message, message
+from firmware_tools.language import message
 from gateway.api.body_reader import read_bytes
 from gateway.api.query import Query, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
-from gateway.errors import Conflict, FieldError, InvalidRequest, UnsupportedMediaType
+from gateway.errors import FieldError, InvalidRequest, UnsupportedMediaType
 from gateway.labels.template import MAX_TEMPLATE_BYTES, PictureTemplate, parse_template
 
 _TOML: Final = "application/toml"
@@ -55,18 +55,7 @@ async def put_label_template(context: RequestContext) -> web.StreamResponse:
 
 async def delete_label_template(context: RequestContext) -> web.StreamResponse:
     """Delete a template of the shop. One that comes with the gateway is back then, if it has the same name."""
-    labels, name = context.gateway.labels, context.request.match_info["template"]
-    count = await labels.table.count_of_template(name)
-    if count and not labels.templates.is_replacement(name):
-        reason = count_message(
-            "{count} label is drawn by the template {name!r}: bind it to another template first",
-            "{count} labels are drawn by the template {name!r}: bind them to another template first",
-            count,
-            name=name,
-        )
-        raise Conflict(reason)
-    await asyncio.to_thread(labels.templates.delete, name)
-    await labels.updater.note_template(name)
+    await context.gateway.labels.updater.delete_template(context.request.match_info["template"])
     return web.Response(status=204)
 
 

@@ -66,19 +66,17 @@ async def bind_label(context: PageContext) -> web.StreamResponse:
         name = check_label_name(answers.label)
     except InvalidRequest as exc:
         faults += [FieldError("label", error.reason) for error in exc.field_errors]
-    products = await _find_products(context.gateway, answers.product, _read_choice(form, answers))
+    products = await find_products(context.gateway, answers.product, _read_choice(form, answers))
     if len(products) != 1:
-        faults.append(FieldError("product", _describe_products(answers.product, products)))
+        faults.append(FieldError("product", describe_choice(answers.product, products)))
     if faults:
         return await _ask(context, answers, InvalidRequest(faults), products)
-    labels = context.gateway.labels
     try:
-        label = await labels.updater.show_product(
+        label = await context.gateway.labels.updater.show_product(
             name, product_id=products[0].product_id, template=answers.template, model=answers.model
         )
     except Problem as exc:
         return await _ask(context, answers, exc)
-    labels.start()
     shown = ShownLabel(label)
     name_object(context.request, shown.title)
     text = message("The label shows {product} from now on.", product=products[0].name or products[0].product_id)
@@ -108,8 +106,11 @@ def _read_choice(form: Form, answers: LabelAnswers) -> str:
     return form.text("choice")[:_MAX_TEXT] if form.text("searched") == answers.product else ""
 
 
-async def _find_products(gateway: Gateway, words: str, choice: str) -> list[StoredProduct]:
-    """Return the product that is meant, or all that may be, one more than are offered at most."""
+async def find_products(gateway: Gateway, words: str, choice: str = "") -> list[StoredProduct]:
+    """Return the product that is meant, or all that may be, one more than are offered at most.
+
+    `words` are its number, its bar code, or a part of its name; `choice` is the number of one that was offered.
+    """
     table = gateway.products.table
     for product_id in (choice, words):
         if product_id and (product := await table.get(product_id)) is not None and product.wanted is not None:
@@ -121,7 +122,8 @@ async def _find_products(gateway: Gateway, words: str, choice: str) -> list[Stor
     return exact if len(exact) == 1 else found[: MAX_CHOICES + 1]
 
 
-def _describe_products(words: str, products: list[StoredProduct]) -> Message:
+def describe_choice(words: str, products: list[StoredProduct]) -> Message:
+    """Return why it is not clear which product is meant."""
     if not words:
         return message("is required")
     if not products:

@@ -33,7 +33,7 @@ async def show_label_part(context: PageContext) -> web.StreamResponse:
 async def _gather(context: PageContext) -> dict[str, Any]:
     label = await _find_label(context)
     gateway = context.gateway
-    names = await gateway.labels.table.load_names([label.product_id])
+    names = await gateway.label_table.load_names([label.product_id])
     sees_outbox = find_visible_token(context.scopes, context.name) is None
     return {
         "shown": ShownLabel(label, names.get(label.product_id, "")),
@@ -51,7 +51,7 @@ async def _find_label(context: PageContext) -> StoredLabel:
 async def send_picture(context: PageContext) -> web.StreamResponse:
     """Send the picture that the label should show."""
     label = await _find_label(context)
-    picture = await context.gateway.labels.table.get_picture(label.number)
+    picture = await context.gateway.label_table.get_picture(label.number)
     if picture is None:
         raise NotFound(message("The picture is not drawn yet."))
     is_current = label.pixel_hash.startswith(context.request.query.get("hash", "-"))

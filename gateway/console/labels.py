@@ -24,7 +24,7 @@ async def list_labels_part(context: PageContext) -> web.StreamResponse:
 
 
 async def _gather(context: PageContext) -> dict[str, Any]:
-    table, query = context.gateway.labels.table, context.request.query
+    table, query = context.gateway.label_table, context.request.query
     search = query.get("search", "").strip()[:_MAX_SEARCH]
     group = next((one for one in _GROUPS if one == query.get("state", "")), None)
     given = query.get("skip", "")

@@ -87,7 +87,7 @@ async def _gather(context: PageContext) -> dict[str, Any]:
         "timed": [_show_timed_price(entry, products.schedule.now) for entry in timed],
         "labels": [
             ShownLabel(label, product.name)
-            for label in (await context.gateway.labels.table.list_of(product.product_id))[:_MAX_LABELS]
+            for label in (await context.gateway.label_table.list_of(product.product_id))[:_MAX_LABELS]
         ],
         "label_states": GROUP_TEXTS,
         "unreachable": context.gateway.outbox.unreachable,

@@ -253,8 +253,8 @@ class LabelTable:
     async def store_identity(self, number: int, *, esl_id: str, esl_code: str, model: str) -> None:
         """Store how the cloud names a label, and its model where none was known."""
         await self._database.execute(
-            "UPDATE label SET esl_id = ?, esl_code = ?, model = iif(model = '', ?, model), problem = '' "
-            "WHERE number = ?",
+            "UPDATE label SET esl_id = ?, esl_code = ?, model = iif(model = '', ?, model), "
+            "problem = iif(state = 'failed', problem, '') WHERE number = ?",
             (esl_id, esl_code, model, number),
         )
 

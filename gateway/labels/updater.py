@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Final
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, TooLarge
 from gateway.labels.draw import draw_label, draw_photo
 from gateway.labels.events import LabelPricesExpired, LabelsFailed
@@ -175,6 +175,20 @@ class LabelUpdater:
         """Have the labels of a template drawn again, since it changed."""
         await self.table.mark_template(template)
         self._work.set()
+
+    async def delete_template(self, name: str) -> None:
+        """Delete a template of the shop, unless labels need it. Raises `NotFound` and `Conflict`."""
+        count = await self.table.count_of_template(name)
+        if count and not self.templates.is_replacement(name):
+            reason = count_message(
+                "{count} label is drawn by the template {name!r}: bind it to another template first",
+                "{count} labels are drawn by the template {name!r}: bind them to another template first",
+                count,
+                name=name,
+            )
+            raise Conflict(reason)
+        await asyncio.to_thread(self.templates.delete, name)
+        await self.note_template(name)
 
     def preview(self, template: PictureTemplate, model: str, fields: Mapping[str, object]) -> LabelPicture:
         """Return the picture of a product without showing it anywhere. Raises `InvalidRequest`. It takes time."""
