@@ -4,8 +4,10 @@ import ast
 import re
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from gateway.labels.fonts import SYSTEM_FONTS
 
@@ -34,7 +36,9 @@ def test_every_library_that_labels_need_is_installed_and_locked() -> None:
     providers = packages_distributions()
     needed = {normalise(providers[name][0]) for name in foreign}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = {normalise(re.split(r"[^\w.-]", one)[0]) for one in project["dependencies"]}
+    asked = {Requirement(one).name for one in project["dependencies"] if "sys_platform" not in one}
+    brought = {one for name in asked for one in requires(name) or () if "extra ==" not in one}
+    asked = {normalise(name) for name in asked | {Requirement(one).name for one in brought}}
     assert needed - asked == set(), "what is optional or only for tests is missing on a laptop"
     lines = (ROOT / "packaging/locked-packages.txt").read_text(encoding="utf-8")
     locked = {normalise(name) for name in re.findall(r"^([\w.-]+)==", lines, re.MULTILINE)}
