@@ -246,7 +246,7 @@ class LabelUpdater:
             try:
                 picture = self._draw(one, fonts)
             except InvalidRequest as exc:
-                problems[one.label.number] = exc.detail
+                problems[one.label.number] = _describe_refusal(exc)
             else:
                 drawn.append(_describe(one.label.number, picture, one.valid_until, one.label.changes))
         return drawn, problems
@@ -362,6 +362,12 @@ class LabelUpdater:
 def _describe(number: int, picture: LabelPicture, valid_until: int | None, changes: int) -> DrawnLabel:
     reports = [{"code": one.code, "box": one.box, "message": one.message} for one in picture.reports]
     return DrawnLabel(number, picture.png, picture.pixel_hash, valid_until, reports, changes)
+
+
+def _describe_refusal(refusal: InvalidRequest) -> str:
+    """Return why a label cannot be drawn. What it shows needs no name of a parameter, a box of its template does."""
+    is_clear = refusal.field_errors and refusal.field_errors[0].parameter in ("product_id", "template", "model")
+    return refusal.field_errors[0].reason if is_clear else refusal.detail
 
 
 def _find_outcome(item: OutboxItem) -> tuple[LabelState, str] | None:

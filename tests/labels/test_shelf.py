@@ -243,3 +243,11 @@ async def test_without_a_shop_no_label_is_taken(shelf: Shelf) -> None:
     await shelf.open()
     with pytest.raises(Conflict, match=r"cloud\.shop_id"):
         await shelf.show(CODE, 1)
+
+
+async def test_the_reason_of_a_failure_stays_when_the_cloud_names_the_label(shelf: Shelf) -> None:
+    await shelf.show("SKDI39DN", 9)
+    [label] = await shelf.settle()
+    assert label.problem == "no list has the product '0009'"
+    await shelf.table.store_identity(label.number, esl_id="129206", esl_code="SKDI39DN", model="SL121")
+    assert (await shelf.label("SKDI39DN")).problem == label.problem
