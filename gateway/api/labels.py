@@ -180,6 +180,13 @@ async def flash_label(context: RequestContext) -> web.StreamResponse:
     return web.Response(status=204) if response.status == 200 else response
 
 
+async def push_label(context: RequestContext) -> web.StreamResponse:
+    """Push the picture of a label again, though it shows it already."""
+    label = await context.gateway.labels.updater.push(context.request.match_info["esl"])
+    [document] = await describe_labels(context.gateway, [label])
+    return json_response(document, 202)
+
+
 async def verify_label(context: RequestContext) -> web.StreamResponse:
     """Ask a label whether it shows what it should; push again what failed."""
     return json_response(
@@ -313,6 +320,14 @@ ROUTES = (
                 "The cloud is away. It is sent if that is back within a minute.", "AcceptedCall", headers=("Location",)
             ),
         },
+    ),
+    Route(
+        "POST",
+        f"{_LABEL}/push",
+        "Push the picture of a shelf label again",
+        push_label,
+        "pos",
+        responses={202: DeclaredResponse("The label. Its picture is pushed next.", "Label")},
     ),
     Route(
         "POST", f"{_LABEL}/verify", "Ask a shelf label whether it is right", verify_label, "pos", responses=_VERIFIED

@@ -29,6 +29,7 @@ _MODULES: Final = {
     "events": ("events",),
     "flow": ("flow",),
     "init": ("init",),
+    "labels": ("labels",),
     "outbox": ("outbox",),
     "products": ("products",),
     "reference": ("catalogue", "sign"),

@@ -70,8 +70,7 @@ class LabelTable:
             cursor = connection.execute(
                 "UPDATE label SET model = iif(:model = '', model, :model), content = :content, problem = '', "  # noqa: S608
                 "product_id = :product_id, template = :template, changes = iif(:stale, changes + 1, 0), "
-                "state = :state, reports = '[]', "
-                f"changed_at = :now WHERE {_NAMED}",
+                f"state = :state, reports = '[]', changed_at = :now WHERE {_NAMED}",
                 values,
             )
             if not cursor.rowcount:
@@ -338,18 +337,21 @@ class LabelTable:
             "UPDATE label SET state = 'waiting' WHERE number = ? AND state = 'retrying'", [(one,) for one in numbers]
         )
 
-    async def begin_verification(self, numbers: Sequence[int] | None = None) -> int:
-        """Ask all labels again, or some, by number in the database; what has failed is tried again. Return how many."""
+    async def begin_verification(self, numbers: Sequence[int] | None = None, *, pushes: bool = False) -> int:
+        """Ask all labels again, or some, by number in the database; what has failed is tried again. Return how many.
+
+        With `pushes`, the pictures that the cloud has are pushed again, too.
+        """
         account = self._account()
         some = json.dumps(None if numbers is None else list(numbers))
 
         def work(connection: sqlite3.Connection) -> int:
             cursor = connection.execute(
                 "UPDATE label SET problem = '', changes = changes + (state = 'failed' AND content = 'product'), "
-                "state = iif(state = 'shown', 'pushed', 'waiting') WHERE account = ?1 "
-                "AND state IN ('shown', 'failed', 'retrying') "
+                "state = iif(state = 'shown' AND NOT ?3, 'pushed', 'waiting') WHERE account = ?1 "
+                "AND (state IN ('shown', 'failed', 'retrying') OR (?3 AND state = 'pushed')) "
                 "AND (?2 = 'null' OR number IN (SELECT value FROM json_each(?2)))",
-                (account, some),
+                (account, some, pushes),
             )
             return cursor.rowcount
 

@@ -171,6 +171,16 @@ class LabelUpdater:
         self.on_pushed()
         return count
 
+    async def push(self, name: str) -> StoredLabel:
+        """Push the picture of a label again, whether it shows it or not. Raises `NotFound` and `Conflict`."""
+        label = await self.get(name)
+        if label.content == "vendor":
+            raise Conflict(message("the vendor's own templates draw the label {name!r}", name=label.name))
+        await self.table.begin_verification([label.number], pushes=True)
+        self._work.set()
+        self.on_pushed()
+        return await self.get(name)
+
     async def note_template(self, template: str) -> None:
         """Have the labels of a template drawn again, since it changed."""
         await self.table.mark_template(template)

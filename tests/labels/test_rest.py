@@ -75,6 +75,9 @@ async def test_the_first_label_is_bound_drawn_and_shown(
     assert (await pos("POST", f"{LABEL}/flash", {"colour": "pink"})).body["errors"][0]["parameter"] == "colour"
     assert (await pos("POST", f"{LABEL}/verify")).body == {"labels": 1}
     await until(pos, "shown")
+    assert (await pos("POST", f"{LABEL}/push")).body["state"] in ("waiting", "sent", "pushed")
+    again = await until(pos, "shown")
+    assert (again["picture_hash"], again["outbox_id"] > shown["outbox_id"]) == (shown["picture_hash"], True)
     assert (await pos("POST", "/api/v1/label-verification")).status == 202
     assert (await pos("DELETE", LABEL)).status == 204
     assert (await pos("GET", LABEL)).status == 404
@@ -126,6 +129,7 @@ async def test_the_gateway_stays_away_where_the_vendor_draws(pos: Rest, gateway:
     status, _, _ = await get_picture(pos, f"{LABEL}/picture")
     assert status == 404
     assert (await pos("POST", f"{LABEL}/flash")).body["code"] == "conflict"
+    assert (await pos("POST", f"{LABEL}/push")).body["code"] == "conflict"
 
 
 async def test_templates_are_saved_previewed_and_deleted(pos: Rest, installer: Rest) -> None:  # noqa: F811
