@@ -71,6 +71,17 @@ async def verify_label(context: PageContext) -> web.StreamResponse:
     return context.redirect(shown.address, notice=message("It is tried again."))
 
 
+async def push_label(context: PageContext) -> web.StreamResponse:
+    """Push the picture again, though the label shows it already."""
+    shown = ShownLabel(await _find_label(context))
+    name_object(context.request, shown.title)
+    try:
+        await context.gateway.labels.updater.push(shown.label.name)
+    except Conflict as exc:
+        return context.redirect(shown.address, notice=exc.detail, failed=True)
+    return context.redirect(shown.address, notice=message("The picture is pushed again."))
+
+
 async def flash_label(context: PageContext) -> web.StreamResponse:
     """Have the label flash, so that a person finds it on the shelf."""
     label = await _find_label(context)
@@ -113,6 +124,7 @@ PAGES = (
     ConsolePage("GET", f"{_PAGE}/state", show_label_part, "pos", shows="part"),
     ConsolePage("GET", f"{_PAGE}/picture", send_picture, "pos", shows="data"),
     ConsolePage("POST", f"{_PAGE}/verify", verify_label, "pos", does=message("Ask a shelf label, or try it again")),
+    ConsolePage("POST", f"{_PAGE}/push", push_label, "pos", does=message("Push the picture of a shelf label again")),
     ConsolePage("POST", f"{_PAGE}/flash", flash_label, "pos", does=message("Have a shelf label flash")),
     ConsolePage("POST", f"{_PAGE}/leave", leave_label, "pos", does=message("Leave a shelf label to the vendor")),
     ConsolePage("POST", f"{_PAGE}/forget", forget_label, "pos", does=message("Forget a shelf label")),
