@@ -1,6 +1,5 @@
 """The gateway: assembles the parts, starts and stops them. It holds no logic of its own."""
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from gateway.cameras.provisioning.table import ProvisioningJobTable
 from gateway.cameras.registry import Registry
 from gateway.cameras.table import CameraTable
 from gateway.cloud.client import CloudClient
-from gateway.discovery.advertisement import Advertisement, create_host_suffix
+from gateway.discovery.advertisement import Advertisement, create_host_suffix, digest_account
 from gateway.discovery.discovery import Discovery
 from gateway.discovery.interfaces import find_own_addresses
 from gateway.events.callback_urls import CallbackUrls
@@ -231,7 +230,7 @@ class Gateway:
             self.supervisor,
             host_suffix=host_suffix,
             version=__version__,
-            account=_digest_account(settings),
+            account=digest_account(settings.camera_credentials[0]),
         )
         self.authority = _authority(settings, self.directory, self.advertisement.host)
         """Certifies the HTTPS port; None if that port is off, or if the settings name a certificate for it."""
@@ -361,12 +360,20 @@ class Gateway:
         self.callback_urls.port = port
         self.subscriptions.start()
         self.webhooks.start({port, https_port} - {0})
+        if self.settings.fleet.servers:
+            self._start_fleet_link()
         await self.provisioning.resume()
         if self._shop_has_work:
             self.shop.resume()
         await self.advertisement.start(port, https_port)
         self._add(self.advertisement)
         await self.discovery.start()
+
+    def _start_fleet_link(self) -> None:
+        from gateway.fleet.parts import make_link
+
+        parts = (self.registry, self.outbox, self.outbox_worker, self.cloud, self.supervisor)
+        self._add(make_link(self.settings, self.database, self.event_log, *parts)).start()
 
     async def close(self) -> None:
         """Stop everything, in the reverse order of its start."""
@@ -376,11 +383,6 @@ class Gateway:
     def socket(self) -> Path:
         """The Unix socket on which commands reach this gateway."""
         return self.directory.socket
-
-
-def _digest_account(settings: Settings) -> str:
-    app_id = settings.camera_credentials[0]
-    return hashlib.sha256(app_id.encode()).hexdigest()[:12] if app_id else ""
 
 
 def _authority(settings: Settings, directory: StateDirectory, host: str) -> "Authority | None":

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from firmware_tools.language import join, message
 from gateway.errors import SettingsError
+from gateway.fleet_settings import FleetSettings
 from gateway.label_settings import LabelSettings
 from gateway.product_settings import ProductSettings
 from gateway.protocol.camera_address import find_address_problem
@@ -44,6 +45,9 @@ FILE_SETTINGS: Final = (
     ("cameras", "client_certificate"),
     ("provisioning", "password_file"),
     ("labels", "font"),
+    ("fleet", "ca_file"),
+    ("fleet", "certificate"),
+    ("fleet", "private_key"),
 )
 """Section and key of each setting that names a file for the gateway to read."""
 
@@ -245,6 +249,7 @@ class Settings(_Section):
     products: ProductSettings = ProductSettings()
     labels: LabelSettings = LabelSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
+    fleet: FleetSettings = FleetSettings()
 
     @property
     def state_directory(self) -> Path:

@@ -39,10 +39,12 @@ ALLOWED = {
     "gateway.runtime": {"gateway", "gateway.errors", "gateway.protocol", LANGUAGE},
     VALIDATION_TEXTS: {LANGUAGE},
     "gateway.label_settings": set(),
+    "gateway.fleet_settings": FOUNDATION,
     "gateway.product_settings": {LANGUAGE},
     "gateway.secret_file": FOUNDATION,
     "gateway.settings": FOUNDATION
-    | {VALIDATION_TEXTS, "gateway.label_settings", "gateway.product_settings", "gateway.secret_file"},
+    | {VALIDATION_TEXTS, "gateway.label_settings", "gateway.product_settings", "gateway.fleet_settings"}
+    | {"gateway.secret_file"},
     "gateway.storage": FOUNDATION,
     "gateway.changed_settings": PARTS,
     "gateway.boot_settings": PARTS,
@@ -58,6 +60,8 @@ ALLOWED = {
     "gateway.labels": PARTS
     | {"gateway.cloud", "gateway.label_settings", "gateway.outbox", "gateway.products", LISTS, CARD_GUIDE},
     "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
+    "gateway.fleet": PARTS
+    | {"gateway.fleet_settings", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events"},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.labels", "gateway.outbox"},
@@ -74,6 +78,7 @@ ALLOWED = {
         "gateway.shop",
         "gateway.products",
         "gateway.labels",
+        "gateway.fleet",
         "gateway.api",
     },
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import ipaddress
 import random
 import secrets
@@ -157,6 +158,11 @@ class Advertisement:
             properties=self._properties,
             server=host,
         )
+
+
+def digest_account(app_id: str) -> str:
+    """Return what an account is announced as; an empty text if there is none."""
+    return hashlib.sha256(app_id.encode()).hexdigest()[:12] if app_id else ""
 
 
 def create_host_suffix(interfaces: Sequence[str]) -> str:

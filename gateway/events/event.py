@@ -62,6 +62,8 @@ class Event:
     """The details as a JSON object."""
     live: str | None = None
     """The details for readers that are connected, as a JSON object; None if they get `data`."""
+    personal: bool = False
+    """Whether it says something about a person: not any more after that was erased."""
 
     @property
     def id(self) -> str:

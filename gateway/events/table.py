@@ -123,7 +123,9 @@ def insert_events(
             events.append(None)
             continue
         new = row.event
-        events.append(Event(epoch, number, row.time_ms, new.type, new.source, new.camera, row.data, row.live))
+        events.append(
+            Event(epoch, number, row.time_ms, new.type, new.source, new.camera, row.data, row.live, new.personal)
+        )
         values.append(
             (number, row.time_ms, new.type, new.source, new.camera, row.data, new.face_id, new.personal, row.size,
              uptime_s)
@@ -181,14 +183,21 @@ def _select(
     condition, parameters = _condition(event_filter)
     # Bytes, since SQLite would fail at the first text that is not UTF-8, and with it all the others.
     return connection.execute(
-        "SELECT number, time_ms, CAST(type AS BLOB), CAST(source AS BLOB), CAST(camera AS BLOB), CAST(data AS BLOB) "  # noqa: S608  our own condition
-        f"FROM event WHERE number > ? AND number <= ? AND {condition} ORDER BY number {order}",
+        "SELECT number, time_ms, CAST(type AS BLOB), CAST(source AS BLOB), CAST(camera AS BLOB), CAST(data AS BLOB), "  # noqa: S608  our own condition
+        f"personal FROM event WHERE number > ? AND number <= ? AND {condition} ORDER BY number {order}",
         (after, upto, *parameters),
     )
 
 
 def _parse_row(
-    epoch: str, number: int, time_ms: int, event_type: bytes, source: bytes, camera: bytes | None, data: bytes
+    epoch: str,
+    number: int,
+    time_ms: int,
+    event_type: bytes,
+    source: bytes,
+    camera: bytes | None,
+    data: bytes,
+    personal: int,
 ) -> Event:
     """Return the event of a row. Raises `ValueError` if it cannot be shown to a reader."""
     texts = {"type": event_type.decode(), "source": source.decode()}
@@ -199,9 +208,8 @@ def _parse_row(
         raise ValueError(f"its time is {time_ms} ms")
     if not isinstance(json_text.loads(data), dict):
         raise ValueError("its data is no JSON object")
-    return Event(
-        epoch, number, time_ms, **texts, camera=None if camera is None else camera.decode(), data=data.decode()
-    )
+    where = None if camera is None else camera.decode()
+    return Event(epoch, number, time_ms, **texts, camera=where, data=data.decode(), personal=personal == 1)
 
 
 def _condition(event_filter: EventFilter) -> tuple[str, list[str]]:

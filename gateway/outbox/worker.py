@@ -105,6 +105,11 @@ class OutboxWorker:
                 "outbox worker", self._run, max_delay_s=_MAX_RESTART_DELAY_S, vital=True
             )
 
+    @property
+    def sending(self) -> bool:
+        """Whether calls to the cloud are under way."""
+        return bool(self._sending)
+
     async def close(self) -> None:
         """Stop sending. Calls under way get a moment to end: their outcome is worth knowing."""
         if self._service is not None:

@@ -22,6 +22,6 @@ class TokenBucket:
         self._filled_at = now
         return max(0.0, (1 - self._tokens) / self._rate_per_s)
 
-    def take(self) -> None:
-        """Take a token, also if there is none: the calls after it then wait longer."""
-        self._tokens -= 1
+    def take(self, tokens: float = 1) -> None:
+        """Take tokens, also if there are none: the calls after it then wait longer."""
+        self._tokens -= tokens

@@ -10,10 +10,10 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="loopback has another name elsewhere")
 
 UNUSED: Final = {
-    "jinja2", "openpyxl", "PIL", "zxingcpp", "babel", "cryptography", "dbus_fast", "prometheus_client", "rich", "segno",
-    "gateway.api.docs", "gateway.api.openapi", "gateway.api.models", "gateway.backup", "gateway.cameras.video",
-    "gateway.cloud.customer_flow", "gateway.console.page", "gateway.doctor", "gateway.shop.parts", "gateway.simulator",
-    "gateway.support",
+    "jinja2", "openpyxl", "PIL", "zxingcpp", "babel", "cryptography", "dbus_fast", "nats", "prometheus_client", "rich",
+    "segno", "gateway.api.docs", "gateway.api.openapi", "gateway.api.models", "gateway.backup", "gateway.cameras.video",
+    "gateway.cloud.customer_flow", "gateway.console.page", "gateway.doctor", "gateway.fleet", "gateway.shop.parts",
+    "gateway.simulator", "gateway.support",
 }  # fmt: skip
 START: Final = """
 import asyncio, sys

@@ -324,6 +324,14 @@ CREATE TABLE callback (
 ) STRICT;
 CREATE INDEX callback_age ON callback (accepted_s);
 
+-- How far events are sent to the head office; one row.
+CREATE TABLE fleet_cursor (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch TEXT NOT NULL,               -- of the event log, when an event was acknowledged last
+    number INTEGER NOT NULL,           -- everything up to this event is acknowledged, or is not to be sent
+    published INTEGER NOT NULL         -- the last event that was acknowledged; 0: none
+) STRICT;
+
 -- Addresses of tills to which events are sent.
 CREATE TABLE webhook (
     id TEXT PRIMARY KEY,

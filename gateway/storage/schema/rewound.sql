@@ -2,3 +2,8 @@
 
 -- Readers of events notice that the same ids may now mean other events.
 UPDATE event_log SET epoch = lower(hex(randomblob(3)));
+
+-- Events that come now take the numbers of those that are gone: the head office gets them, too.
+UPDATE fleet_cursor SET number = min(number, coalesce(
+    (SELECT next_number - 1 FROM event_log), (SELECT max(number) FROM event), 0
+));

@@ -1,0 +1,15 @@
+"""The link to the head office of a chain of shops, over NATS JetStream. README.md describes what is sent, and how.
+
+====================  ==========================================================================================
+``link``              the service: connects, sends what waits, starts again after a failure
+``connection``        one connection; the only module that imports the client library
+``uplink``            sends the events of the log, and moves the cursor
+``cursor``            how far events are sent, and where that goes on after a new connection
+``cursor_table``      the stored cursor
+``failures``          how sending fails
+``parts``             makes the link of the parts of a gateway
+``reported_state``    what the head office sees of the shop at a glance
+====================  ==========================================================================================
+
+Nothing here is imported unless the settings name servers.
+"""

@@ -1,0 +1,232 @@
+"""One connection to the head office's NATS servers: the only module that imports their client library.
+
+The client's own way of connecting again is not used. After a loss the link starts with a new connection, which asks
+first what the stream has: one way for every kind of loss.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Final, Self
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from firmware_tools.language import describe_error, message
+from gateway.errors import SettingsError
+from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused
+from gateway.fleet_settings import FleetSettings
+from gateway.protocol import json_text
+
+CONNECT_TIMEOUT_S: Final = 10
+ACKNOWLEDGEMENT_TIMEOUT_S: Final = 10.0
+"""How long an acknowledgement takes at most. A stream needs some seconds to choose a new leader."""
+CLOSE_TIMEOUT_S: Final = 1.0
+PING_INTERVAL_S: Final = 30
+"""How often a quiet line is tested; two tests without a response mean that it is lost."""
+MAX_HEADER_BYTES: Final = 512
+"""What the headers of a message take at most. They count towards the longest message that a server takes."""
+_MESSAGE_TOO_LARGE: Final = 10054
+"""JetStream's code for a message that is larger than the stream takes."""
+_NO_RESPONDERS: Final = "503"
+_NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name
+
+
+class FleetConnection:
+    """A connection until it is lost or closed; made by `open`. What sends raises `HeadOfficeUnavailable`."""
+
+    def __init__(self, client: Client, shop: str, on_lost: Callable[[], None]) -> None:
+        self._client = client
+        self._shop = shop
+        self._on_lost = on_lost
+        # An inbox of its own: no shop may read the responses to another.
+        self._inbox = f"{_inbox_prefix(shop)}.acknowledged"
+        self._numbers = itertools.count(1)
+        self._waiting: dict[str, _Waiting] = {}
+        """Messages without an acknowledgement, by the subject at which it arrives."""
+        self._denied: set[str] = set()
+        """Subjects that this shop may not publish to, in lower case, since the client reports them so."""
+        self._last_error = ""
+
+    @classmethod
+    async def open(cls, settings: FleetSettings, *, on_lost: Callable[[], None]) -> Self:
+        """Connect to one of the servers. `on_lost` is called when the connection ends by itself.
+
+        The files of the settings are read each time, so that renewed certificates need no restart. Raises
+        `SettingsError` for one that cannot be used, and `HeadOfficeUnavailable`.
+        """
+        tls = _make_tls_context(settings)
+        client = Client()
+        connection = cls(client, settings.shop, on_lost)
+        try:
+            await client.connect(
+                [f"tls://{server}" for server in settings.servers],
+                name=settings.shop,
+                tls=tls,
+                tls_handshake_first=True,  # else the server decides by a line in plain text whether there is TLS
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                ping_interval=PING_INTERVAL_S,
+                inbox_prefix=_inbox_prefix(settings.shop),
+                error_cb=connection._note_error,
+                closed_cb=connection._note_closed,
+            )
+            await client.subscribe(f"{connection._inbox}.*", cb=connection._note_acknowledgement)
+        except (OSError, nats.errors.Error, TimeoutError) as exc:
+            await _close(client)
+            raise connection._unavailable(exc) from exc
+        except BaseException:
+            await _close(client)
+            raise
+        return connection
+
+    def check(self) -> None:
+        """Raise `HeadOfficeUnavailable` if the connection is lost."""
+        if not self._client.is_connected:
+            raise self._unavailable(nats.errors.ConnectionClosedError())
+
+    async def close(self) -> None:
+        """Close it."""
+        self._on_lost = lambda: None
+        await _close(self._client)
+
+    async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Publish a message and return when the stream has stored it on a majority of its servers.
+
+        A message with the id of one that is stored is acknowledged, too. Raises `MessageRefused`.
+        """
+        if len(payload) + MAX_HEADER_BYTES > self._client.max_payload:
+            raise MessageRefused("too_large")
+        if subject.lower() in self._denied or not all(subject.split(".")):
+            raise MessageRefused("subject_refused")
+        reply, waiting = f"{self._inbox}.{next(self._numbers)}", _Waiting(subject)
+        self._waiting[reply] = waiting
+        try:
+            async with asyncio.timeout(ACKNOWLEDGEMENT_TIMEOUT_S):
+                await self._client.publish(subject, payload, reply, dict(headers) if headers else None)
+                await waiting.acknowledged
+        except (OSError, nats.errors.Error, TimeoutError) as exc:
+            raise self._unavailable(exc) from exc
+        finally:
+            del self._waiting[reply]
+
+    async def read_last(self, stream: str, subject: str) -> Mapping[str, str] | None:
+        """Return the headers of the last message that a stream has for a subject; None if it has none."""
+        try:
+            jetstream = self._client.jetstream(timeout=ACKNOWLEDGEMENT_TIMEOUT_S)
+            stored = await jetstream.get_last_msg(stream, subject, direct=True)
+        except nats.js.errors.NotFoundError:
+            return None
+        except (OSError, nats.errors.Error, TimeoutError) as exc:
+            raise self._unavailable(exc) from exc
+        return stored.headers or {}
+
+    async def _note_acknowledgement(self, response: Msg) -> None:
+        waiting = self._waiting.get(response.subject)
+        if waiting is None:
+            return
+        if (response.headers or {}).get("Status") == _NO_RESPONDERS:
+            waiting.fail(self._unavailable(nats.js.errors.NoStreamResponseError()))
+            return
+        try:
+            error = json_text.loads(response.data).get("error")
+        except (ValueError, AttributeError) as exc:
+            waiting.fail(self._unavailable(exc))
+            return
+        if error is None:
+            waiting.succeed()
+        elif error.get("err_code") == _MESSAGE_TOO_LARGE:
+            waiting.fail(MessageRefused("too_large"))
+        else:
+            waiting.fail(self._unavailable(nats.js.errors.APIError.from_error(error)))
+
+    async def _note_error(self, error: Exception) -> None:
+        """Note what a server reports. It does not respond to a message for a subject that the sender may not use."""
+        self._last_error = str(error)
+        _, is_denied, rest = self._last_error.lower().partition('permissions violation for publish to "')
+        if is_denied:
+            subject = rest.partition('"')[0]
+            self._denied.add(subject)
+            for waiting in self._waiting.values():
+                if waiting.subject.lower() == subject:
+                    waiting.fail(MessageRefused("subject_refused"))
+
+    async def _note_closed(self) -> None:
+        for waiting in self._waiting.values():
+            waiting.fail(self._unavailable(nats.errors.ConnectionClosedError()))
+        self._on_lost()
+
+    def _unavailable(self, error: BaseException) -> HeadOfficeUnavailable:
+        reason = describe_error(error)
+        if self._last_error and self._last_error not in reason:
+            reason = f"{reason}; {self._last_error}"
+        return HeadOfficeUnavailable(
+            message(
+                "nothing of shop {shop} gets to the head office, so it is tried again: {reason}",
+                shop=self._shop,
+                reason=reason,
+            )
+        )
+
+
+class _Waiting:
+    """A message without an acknowledgement."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def succeed(self) -> None:
+        if not self.acknowledged.done():
+            self.acknowledged.set_result(None)
+
+    def fail(self, failure: Exception) -> None:
+        if not self.acknowledged.done():
+            self.acknowledged.set_exception(failure)
+
+
+async def _close(client: Client) -> None:
+    """Close a connection. One whose other end is silent is left to the system."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await client.close()
+
+
+def _inbox_prefix(shop: str) -> str:
+    return f"_INBOX_{shop}"
+
+
+def _make_tls_context(settings: FleetSettings) -> ssl.SSLContext:
+    """Return a context that trusts the chain's authority alone, and shows the shop's certificate.
+
+    Dates are not checked: a Raspberry Pi without a clock would never connect, and the authority is the chain's own.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_flags |= _NO_CHECK_TIME
+    try:
+        context.load_verify_locations(settings.ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        raise _wrong_file("ca_file", settings.ca_file, exc) from exc
+    try:
+        context.load_cert_chain(settings.certificate, settings.private_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise _wrong_file("certificate", f"{settings.certificate}, {settings.private_key}", exc) from exc
+    return context
+
+
+def _wrong_file(key: str, file: str, reason: Exception) -> SettingsError:
+    return SettingsError(
+        message(
+            "fleet.{key}: {file} cannot be used, so there is no link to the head office: {reason}",
+            key=key,
+            file=file,
+            reason=reason,
+        )
+    )

@@ -1,0 +1,24 @@
+"""The table of the fleet's cursor: one row."""
+
+from gateway.fleet.cursor import FleetCursor
+from gateway.storage.database import Database
+
+
+class FleetCursorTable:
+    """The stored cursor. Every method raises `StateError` if the database cannot be used."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the database."""
+        self._database = database
+
+    async def load(self) -> FleetCursor:
+        """Return the stored cursor; one at the beginning if there is none."""
+        rows = await self._database.read("SELECT epoch, number, published FROM fleet_cursor")
+        return FleetCursor(*rows[0]) if rows else FleetCursor()
+
+    async def save(self, cursor: FleetCursor) -> None:
+        """Store the cursor."""
+        await self._database.execute(
+            "INSERT OR REPLACE INTO fleet_cursor (id, epoch, number, published) VALUES (1, ?, ?, ?)",
+            (cursor.epoch, cursor.number, cursor.published),
+        )

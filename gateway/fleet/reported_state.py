@@ -1,0 +1,89 @@
+"""What the head office sees of the shop at a glance: one document in the bucket `reported`, under the shop's name."""
+
+import hashlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway import __version__
+from gateway.cameras.record import CameraRecord
+from gateway.cameras.registry import Registry
+from gateway.cloud.client import CloudClient
+from gateway.fleet.failures import MessageRefused
+from gateway.outbox.outbox import Outbox
+from gateway.protocol import json_text
+from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.timestamps import utc_text
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.fleet.connection import FleetConnection
+
+MIN_INTERVAL_S: Final = 300.0
+"""How long at least one report is left as it is."""
+BUCKET: Final = "reported"
+
+_log: Final = logging.getLogger(__name__)
+
+
+class StateReporter:
+    """Reports the state of the shop when it has changed."""
+
+    def __init__(
+        self, settings: Settings, registry: Registry, outbox: Outbox, cloud: CloudClient, supervisor: Supervisor
+    ) -> None:
+        """Take the parts of the gateway whose state is reported."""
+        self._subject = f"$KV.{BUCKET}.{settings.fleet.shop}"
+        # It changes with the settings. Secrets are redacted before, so nobody can guess one by it.
+        self._settings_digest = hashlib.sha256(json_text.dumps(settings.describe()).encode()).hexdigest()
+        self._registry = registry
+        self._outbox = outbox
+        self._cloud = cloud
+        self._supervisor = supervisor
+        self._reported: dict[str, Any] | None = None
+        self._reported_at = 0.0
+        self._refusals = FailureLog(_log, "the head office does not take the state of this shop")
+
+    def begin(self) -> None:
+        """Report at once: a new connection may lead to another cluster."""
+        self._reported = None
+
+    async def report(self, connection: "FleetConnection") -> None:
+        """Report the state if it has changed, and the last report is old enough.
+
+        Raises `HeadOfficeUnavailable` and `StateError`. A report that the servers refuse holds up nothing.
+        """
+        if self._reported is not None and time.monotonic() - self._reported_at < MIN_INTERVAL_S:
+            return
+        outbox = await self._outbox.stats()
+        state = self._describe(outbox.depth)
+        if state == self._reported:
+            return
+        document = state | {"time": utc_text(self._cloud.clock.now()), "oldest_item_age_s": outbox.oldest_age_s}
+        try:
+            await connection.publish(self._subject, json_text.dumps(document).encode())
+        except MessageRefused as refused:
+            self._refusals.failed(refused.reason)
+        else:
+            self._refusals.recovered()
+        self._reported, self._reported_at = state, time.monotonic()
+
+    def _describe(self, depth: int) -> dict[str, Any]:
+        """Return what counts as a change when it differs."""
+        reports = self._supervisor.reports()
+        return {
+            "version": __version__,
+            "settings_digest": self._settings_digest,
+            "cameras": [_describe_camera(camera) for camera in self._registry.all() if camera.managed],
+            "cloud_reachable": self._cloud.reachable,
+            "outbox": {"depth": depth, "held": self._outbox.held, "away": self._outbox.unreachable},
+            "failing": {report.name: report.last_failure for report in reports if report.state == "failing"},
+        }
+
+
+def _describe_camera(camera: CameraRecord) -> dict[str, Any]:
+    """Return of a camera what does not change by itself all the time, as `last_seen` does."""
+    described = camera.describe()
+    members = ("sn", "name", "model", "software_version", "address", "online", "activation")
+    return {name: described[name] for name in members}

@@ -1,0 +1,170 @@
+"""Sends the events of the log to the head office, and moves the cursor when they are acknowledged."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from firmware_tools.language import message
+from gateway.events.event import Event, EventFilter
+from gateway.events.log import EventLog
+from gateway.events.table import Page
+from gateway.fleet.cursor import COMPLETE_TO, MESSAGE_ID, FleetCursor, StoredEvent, find_start
+from gateway.fleet.cursor_table import FleetCursorTable
+from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, Refusal
+from gateway.protocol import json_text
+from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.token_bucket import TokenBucket
+
+if TYPE_CHECKING:
+    from gateway.fleet.connection import FleetConnection
+
+STREAM: Final = "events"
+"""The stream of all shops' events."""
+SKIPPED: Final = "fleet.skipped"
+"""The type of what is sent in place of an event that the servers do not take."""
+MAX_IN_FLIGHT: Final = 32
+"""How many events are under way at the same time."""
+MAX_BYTES_PER_S: Final = 128 * 1024
+"""How much of the shop's line is used, in bytes per second."""
+BURST_BYTES: Final = 256 * 1024
+MAX_BATCH_BYTES: Final = 256 * 1024
+"""How many bytes are under way at the same time; one event may have more."""
+SAVE_INTERVAL_S: Final = 30.0
+"""How often the cursor is stored. After a crash, the events of that time are sent again, and the stream drops them."""
+MAX_YIELD_S: Final = 10.0
+"""How long the tills' calls go first at most, so that the head office hears of a busy shop, too."""
+_YIELD_INTERVAL_S: Final = 0.05
+
+_log: Final = logging.getLogger(__name__)
+
+
+class EventUplink:
+    """Sends events; its cursor outlives connections."""
+
+    def __init__(
+        self,
+        shop: str,
+        event_log: EventLog,
+        table: FleetCursorTable,
+        *,
+        people: bool,
+        is_busy: Callable[[], bool],
+    ) -> None:
+        """Send events of `people` only if told to; `is_busy` tells whether calls of tills are under way."""
+        self._prefix = f"fleet.v1.{shop}.event"
+        self._event_log = event_log
+        self._table = table
+        self._people = people
+        self._is_busy = is_busy
+        self._bucket = TokenBucket(MAX_BYTES_PER_S, BURST_BYTES)
+        self._cursor = FleetCursor()
+        self._saved: FleetCursor | None = None
+        """The stored cursor; None before it is loaded."""
+        self._saved_at = 0.0
+        self._refusals = FailureLog(_log, "the head office does not take an event, which is skipped")
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether events wait."""
+        return self._cursor.number < self._event_log.last_published
+
+    async def begin(self, connection: "FleetConnection") -> None:
+        """Find out where to go on with a new connection. Raises `HeadOfficeUnavailable` and `StateError`."""
+        if self._saved is None:
+            self._cursor = self._saved = await self._table.load()
+        headers = await connection.read_last(STREAM, f"{self._prefix}.>")
+        try:
+            last = headers if headers is None else StoredEvent.parse(headers)
+        except ValueError as exc:
+            _log.warning("the last event at the head office is not from a gateway, so the cursor counts: %s", exc)
+            return
+        start = find_start(self._cursor, last, self._event_log.range)
+        if start < self._cursor.number:
+            _log.warning("the head office may miss the events after number %d, so they are sent again", start)
+        self._cursor = dataclasses.replace(self._cursor, number=start)
+        removed = self._event_log.range.oldest - 1 - start
+        if removed > 0 and self._cursor.published:
+            _log.warning("%d events were removed as too old before the head office could get them", removed)
+
+    async def send_batch(self, connection: "FleetConnection") -> None:
+        """Send the next events and wait for their acknowledgement; the cursor moves when all have it.
+
+        `begin` comes first. Raises `HeadOfficeUnavailable` and `StateError`: then they are sent again.
+        """
+        cursor = self._cursor
+        await self._wait_for_turn()
+        page = await self._event_log.read(cursor.number, EventFilter(), limit=MAX_IN_FLIGHT)
+        events, upto = _limit_bytes(page)
+        events = [event for event in events if self._people or not event.personal]
+        sent = await asyncio.gather(
+            *(self._send(connection, event, cursor.number) for event in events), return_exceptions=True
+        )
+        for outcome in sent:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        self._cursor = FleetCursor(
+            self._event_log.epoch if events else cursor.epoch,
+            upto,
+            events[-1].number if events else cursor.published,
+        )
+        if time.monotonic() - self._saved_at >= SAVE_INTERVAL_S:
+            await self.save()
+
+    async def save(self) -> None:
+        """Store the cursor if it has moved. Raises `StateError`."""
+        if self._saved is not None and self._cursor != self._saved:
+            await self._table.save(self._cursor)
+            self._saved = self._cursor
+        self._saved_at = time.monotonic()
+
+    async def _wait_for_turn(self) -> None:
+        """Wait until the line has room and no call of a till is under way."""
+        give_up_at = time.monotonic() + MAX_YIELD_S
+        await asyncio.sleep(self._bucket.delay_s())
+        while self._is_busy() and time.monotonic() < give_up_at:  # noqa: ASYNC110  nobody is told when calls end
+            await asyncio.sleep(_YIELD_INTERVAL_S)
+
+    async def _send(self, connection: "FleetConnection", event: Event, complete_to: int) -> None:
+        """Send an event, or what says that it is skipped: with its id, so that readers miss no number."""
+        try:
+            await self._publish(connection, event, complete_to)
+        except MessageRefused as refused:
+            # If the servers do not take this either, the cause is not the event, and it waits.
+            try:
+                await self._publish(connection, _replace(event, refused.reason), complete_to)
+            except MessageRefused as again:
+                raise HeadOfficeUnavailable(
+                    message(
+                        "the head office takes no message of this shop, not even a short one: see that the shop's "
+                        "certificate is for {prefix}: {reason}",
+                        prefix=self._prefix,
+                        reason=again.reason,
+                    )
+                ) from again
+            self._refusals.failed(f"{event.id}, {event.type}, {len(event.data)} bytes: {refused.reason}")
+        else:
+            self._refusals.recovered()
+
+    async def _publish(self, connection: "FleetConnection", event: Event, complete_to: int) -> None:
+        payload = event.to_json().encode()
+        headers = {MESSAGE_ID: event.id, COMPLETE_TO: str(complete_to)}
+        await connection.publish(f"{self._prefix}.{event.type}", payload, headers)
+        self._bucket.take(len(payload))
+
+
+def _limit_bytes(page: Page) -> tuple[list[Event], int]:
+    """Return the first events of a page, and up to which number that is everything."""
+    size = 0
+    for count, event in enumerate(page.events):
+        size += len(event.data)
+        if count and size > MAX_BATCH_BYTES:
+            return page.events[:count], page.events[count - 1].number
+    return page.events, page.upto
+
+
+def _replace(event: Event, reason: Refusal) -> Event:
+    data = {"type": event.type, "reason": reason, "bytes": len(event.data)}
+    return dataclasses.replace(event, type=SKIPPED, source="gateway", data=json_text.dumps(data))

@@ -1,0 +1,52 @@
+"""Settings of the link to the head office of a chain."""
+
+import re
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from firmware_tools.language import message
+from gateway.protocol.host_name import is_host_name
+
+_SHOP: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SERVER: Final = re.compile(r"([^:/\s]+):([1-9][0-9]{0,4})")
+
+
+class FleetSettings(BaseModel):
+    """Where the head office's NATS servers are, and how this shop proves to them which one it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    servers: list[str] = []
+    shop: str = ""
+    ca_file: str = ""
+    certificate: str = ""
+    private_key: str = ""
+    people: bool = False
+
+    @field_validator("servers")
+    @classmethod
+    def _check_servers(cls, value: list[str]) -> list[str]:
+        for server in value:
+            match = _SERVER.fullmatch(server)
+            if match is None or not is_host_name(match[1]) or int(match[2]) > 65535:
+                reason = message("{server!r} must be a host and a port, such as office.example:4222", server=server)
+                raise ValueError(reason)
+        return value
+
+    @field_validator("shop")
+    @classmethod
+    def _check_shop(cls, value: str) -> str:
+        if value and not _SHOP.fullmatch(value):
+            raise ValueError(
+                message("must have 1 to 64 letters, digits, - or _: it is a part of the names of this shop's messages")
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _check_complete(self) -> "FleetSettings":
+        if self.servers and not (self.shop and self.ca_file and self.certificate and self.private_key):
+            raise ValueError(
+                message("servers needs shop, ca_file, certificate and private_key, as the head office gives them")
+            )
+        return self
