@@ -1,0 +1,47 @@
+"""A head office for the tests of a file, and gateways that are linked to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.app import Gateway
+from gateway.fleet_settings import FleetSettings
+from gateway.runtime.supervisor import Supervisor
+from gateway.settings import DiscoverySettings, Settings, StorageSettings
+from tests.fleet.cluster import HeadOffice
+
+SHOPS = tuple(f"shop-{number}" for number in range(1, 10))
+Open = Callable[[FleetSettings], Awaitable[Gateway]]
+
+
+@pytest.fixture(scope="module")
+async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HeadOffice]:
+    """Run three nodes. Each test takes a shop of its own."""
+    office = HeadOffice(tmp_path_factory.mktemp("office"), *SHOPS)
+    try:
+        await office.start()
+        yield office
+    finally:
+        await office.stop()
+
+
+@pytest.fixture
+async def open_gateway(tmp_path: Path) -> AsyncIterator[Open]:
+    """Start gateways, one after the other, on the same state directory."""
+    opened: list[Gateway] = []
+
+    async def start(fleet: FleetSettings) -> Gateway:
+        settings = Settings(
+            storage=StorageSettings(directory=str(tmp_path / "state")),
+            discovery=DiscoverySettings(interfaces=["lo"], interval_s=0),
+            fleet=fleet,
+        )
+        gateway = await Gateway.open(settings, Supervisor(initial_delay_s=0.01, max_delay_s=0.05))
+        opened.append(gateway)
+        await gateway.start(port=1, https_port=0)
+        return gateway
+
+    yield start
+    for gateway in opened:
+        await gateway.close()

@@ -1,0 +1,209 @@
+"""A gateway and its head office: what arrives there, once, and what never leaves the shop."""
+
+import sys
+from pathlib import Path
+
+import nats.errors
+import pytest
+
+from gateway.app import Gateway
+from gateway.events.event import NewEvent
+from gateway.events.log import EventLog
+from gateway.fleet import connection as fleet_connection
+from gateway.fleet import reported_state
+from gateway.fleet import uplink as fleet_uplink
+from gateway.fleet.connection import FleetConnection
+from gateway.fleet.cursor_table import FleetCursorTable
+from gateway.fleet.reported_state import StateReporter
+from gateway.fleet.uplink import EventUplink
+from gateway.fleet_settings import FleetSettings
+from gateway.runtime.supervisor import Supervisor
+from gateway.storage.database import Database
+from gateway.storage.uptime_table import Uptime
+from tests.fleet.cluster import ChainAuthority, HeadOffice
+from tests.fleet.conftest import Open
+from tests.waiting import until
+
+
+async def append(gateway: Gateway, *events: NewEvent) -> list[str]:
+    """Append events and return their ids."""
+    return [event.id for new in events if (event := await gateway.event_log.append(new)) is not None]
+
+
+def motion(number: int) -> NewEvent:
+    return NewEvent("camera.motion", "camera", {"number": number}, camera="FM02D96S00001")
+
+
+def face(number: int) -> NewEvent:
+    return NewEvent("face.seen", "cloud", {"face_id": str(number)}, personal=True, face_id=str(number))
+
+
+async def settle(office: HeadOffice, shop: str, last_id: str) -> list[str]:
+    """Wait until an event is at the head office; return the ids of all that are there."""
+    while True:
+        ids = [event["id"] for _, event in await office.read_events(shop)]
+        if last_id in ids:
+            return ids
+
+
+def report(gateway: Gateway) -> tuple[str, str]:
+    """Return the state of the link, and why it failed last."""
+    [link] = [one for one in gateway.supervisor.reports() if one.name == "head office link"]
+    return link.state, link.last_failure or ""
+
+
+async def test_events_and_state_arrive_and_people_stay_in_the_shop(office: HeadOffice, open_gateway: Open) -> None:
+    gateway = await open_gateway(office.settings("shop-1"))
+    events = [motion(number) if number % 3 else face(number) for number in range(1, 101)]
+    ids = await append(gateway, *events)
+    expected = [event_id for event_id, event in zip(ids, events, strict=True) if not event.personal]
+    assert await settle(office, "shop-1", expected[-1]) == expected
+    subject, event = (await office.read_events("shop-1"))[0]
+    assert subject == "fleet.v1.shop-1.event.camera.motion"
+    assert (event["camera"], event["data"]) == ("FM02D96S00001", {"number": 1})
+    state = await office.read_state("shop-1")
+    assert state["outbox"] == {"depth": 0, "held": False, "away": None}
+    assert (state["cameras"], state["failing"], len(state["settings_digest"])) == ([], {}, 64)
+
+
+async def test_events_about_people_go_up_if_the_settings_say_so(office: HeadOffice, open_gateway: Open) -> None:
+    gateway = await open_gateway(office.settings("shop-2", people=True))
+    ids = await append(gateway, face(1), motion(2))
+    assert await settle(office, "shop-2", ids[-1]) == ids
+
+
+async def test_a_gateway_that_was_off_goes_on_where_it_was(office: HeadOffice, open_gateway: Open) -> None:
+    gateway = await open_gateway(office.settings("shop-3"))
+    first = await append(gateway, *map(motion, range(50)))
+    await settle(office, "shop-3", first[-1])
+    await gateway.close()
+    gateway = await open_gateway(office.settings("shop-3"))
+    second = await append(gateway, *map(motion, range(50, 60)))
+    assert await settle(office, "shop-3", second[-1]) == first + second
+
+
+async def test_what_the_servers_do_not_take_is_skipped_and_said(office: HeadOffice, open_gateway: Open) -> None:
+    gateway = await open_gateway(office.settings("shop-4"))
+    large = NewEvent("camera.motion", "camera", {"text": "x" * 2_000_000})
+    ids = await append(gateway, motion(1), large, NewEvent("camera..motion", "camera"), motion(2))
+    assert await settle(office, "shop-4", ids[-1]) == ids
+    [first, skipped, odd, last] = await office.read_events("shop-4")
+    assert {subject for subject, _ in (first, last)} == {"fleet.v1.shop-4.event.camera.motion"}
+    assert {subject for subject, _ in (skipped, odd)} == {"fleet.v1.shop-4.event.fleet.skipped"}
+    assert skipped[1]["data"] == {"type": "camera.motion", "reason": "too_large", "bytes": 2_000_011}
+    assert odd[1]["data"] == {"type": "camera..motion", "reason": "subject_refused", "bytes": 2}
+
+
+async def test_a_shop_with_the_certificate_of_another_skips_nothing_and_says_so(
+    office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_connection, "ACKNOWLEDGEMENT_TIMEOUT_S", 0.3)  # for what it asks the stream
+    other = office.settings("shop-6")
+    gateway = await open_gateway(
+        office.settings("shop-5", certificate=other.certificate, private_key=other.private_key)
+    )
+    await append(gateway, motion(1))
+    await until(lambda: "permissions violation" in report(gateway)[1])
+    assert report(gateway)[0] == "failing"
+    assert await office.read_events("shop-5") == await office.read_events("shop-6") == []
+
+
+async def test_the_servers_keep_shops_apart(office: HeadOffice) -> None:
+    async with office.client("shop-6") as client:
+        jetstream = client.jetstream(timeout=0.3)
+        for subject in ("fleet.v1.shop-7.event.camera.motion", "$KV.reported.shop-7"):
+            with pytest.raises(nats.errors.TimeoutError):
+                await jetstream.publish(subject, b"{}")
+        for subject in ("fleet.v1.shop-7.event.>", "fleet.v1.*.event.>"):
+            with pytest.raises(nats.errors.TimeoutError):
+                await jetstream.get_last_msg("events", subject, direct=True)
+        heard = await client.subscribe("fleet.v1.shop-7.event.>")
+        async with office.client("shop-7") as other:
+            await other.jetstream().publish(
+                "fleet.v1.shop-7.event.camera.motion", b'{"id":"a-1"}', headers={"Nats-Msg-Id": "a-1"}
+            )
+        with pytest.raises(nats.errors.TimeoutError):
+            await heard.next_msg(timeout=0.1)
+
+
+async def test_a_head_office_that_is_away_is_said_and_found_again(office: HeadOffice, open_gateway: Open) -> None:
+    gateway = await open_gateway(office.settings("shop-8", servers=["127.0.0.1:1"]))
+    [first] = await append(gateway, motion(1))
+    await until(lambda: report(gateway)[0] == "failing")
+    assert report(gateway)[1].startswith("nothing of shop shop-8 gets to the head office, so it is tried again")
+    await gateway.close()
+    gateway = await open_gateway(office.settings("shop-8"))
+    assert await settle(office, "shop-8", first) == [first]
+    assert report(gateway)[0] == "running"
+
+
+async def test_without_the_client_library_only_the_link_is_missing(
+    office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nats.aio.client", None)
+    monkeypatch.delitem(sys.modules, "gateway.fleet.connection")
+    gateway = await open_gateway(office.settings("shop-9"))
+    await until(lambda: report(gateway)[0] == "failing")
+    assert "pip install 'sunmi-gateway[fleet]'" in report(gateway)[1]
+
+
+@pytest.mark.parametrize("answers", [[True, True, False], [True] * 1000], ids=["calls end", "calls never end"])
+async def test_calls_of_tills_come_first_for_a_while(
+    office: HeadOffice, database: Database, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, answers: list[bool]
+) -> None:
+    monkeypatch.setattr(fleet_uplink, "MAX_YIELD_S", 0.2)
+    asked = iter(answers)
+    event_log = await EventLog.open(database, await Uptime.open(database, supervisor), supervisor)
+    connection = await FleetConnection.open(office.settings("shop-7"), on_lost=lambda: None)
+    uplink = EventUplink("shop-7", event_log, FleetCursorTable(database), people=False, is_busy=lambda: next(asked))
+    await uplink.begin(connection)
+    event = await event_log.append(motion(1))
+    await until(lambda: uplink.is_behind)
+    await uplink.send_batch(connection)
+    left = list(asked)
+    assert left == [] if False in answers else 0 < len(left) < 999
+    assert event is not None
+    assert event.id in await settle(office, "shop-7", event.id)
+    await connection.close()
+    await event_log.close()
+
+
+async def test_the_state_is_reported_when_it_has_changed_and_not_too_often(
+    office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await open_gateway(FleetSettings())
+    settings = gateway.settings.model_copy(update={"fleet": office.settings("shop-8")})
+    reporter = StateReporter(settings, gateway.registry, gateway.outbox, gateway.cloud, gateway.supervisor)
+    connection = await FleetConnection.open(settings.fleet, on_lost=lambda: None)
+    await reporter.report(connection)
+    first = await office.read_state("shop-8")
+    await gateway.registry.manage("FM02D96S00001", "127.0.0.1:10443")
+    await reporter.report(connection)
+    assert await office.read_state("shop-8") == first
+    monkeypatch.setattr(reported_state, "MIN_INTERVAL_S", 0)
+    await reporter.report(connection)
+    [camera] = (await office.read_state("shop-8"))["cameras"]
+    assert (camera["sn"], camera["address"]) == ("FM02D96S00001", "127.0.0.1:10443")
+    await connection.close()
+
+
+async def test_a_certificate_that_cannot_be_read_is_named(office: HeadOffice, open_gateway: Open) -> None:
+    gateway = await open_gateway(office.settings("shop-9", certificate="/nowhere/shop.pem"))
+    await until(lambda: report(gateway)[0] == "failing")
+    assert report(gateway)[1].startswith("fleet.certificate: /nowhere/shop.pem")
+
+
+async def test_a_certificate_of_another_authority_is_refused(
+    office: HeadOffice, open_gateway: Open, tmp_path: Path
+) -> None:
+    certificate, private_key = ChainAuthority(tmp_path).issue("shop-9")
+    gateway = await open_gateway(office.settings("shop-9", certificate=certificate, private_key=private_key))
+    await until(lambda: report(gateway)[0] == "failing")
+    assert "unknown ca" in report(gateway)[1].lower()
+
+
+async def test_servers_of_another_authority_get_nothing(office: HeadOffice, open_gateway: Open, tmp_path: Path) -> None:
+    other = ChainAuthority(tmp_path)
+    gateway = await open_gateway(office.settings("shop-9", ca_file=str(other.ca_file)))
+    await until(lambda: report(gateway)[0] == "failing")
+    assert "certificate verify failed" in report(gateway)[1]
