@@ -35,6 +35,10 @@ _TEXTS: Final[Mapping[str, Callable[[_Context], Message]]] = {
     "greater_than": lambda limits: message("must be greater than {limit}", limit=limits["gt"]),
     "greater_than_equal": lambda limits: message("must be greater than or equal to {limit}", limit=limits["ge"]),
     "literal_error": lambda limits: message("must be {expected}", expected=_list_choices(limits["expected"])),
+    "union_tag_not_found": lambda limits: message("must have {name}", name=limits["discriminator"]),
+    "union_tag_invalid": lambda limits: message(
+        "{name} must be one of {expected}", name=limits["discriminator"], expected=limits["expected_tags"]
+    ),
 }
 """The texts by pydantic's type of error, each made of the error's context."""
 

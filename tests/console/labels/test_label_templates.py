@@ -74,7 +74,13 @@ async def test_a_template_in_place_of_an_included_one_says_so(console: Console) 
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("bad.toml", PRICE.replace(b"font_size = 22", b"font_size = 2000"), "<strong>bad.toml: name.font_size"),
+        (
+            "bad.toml",
+            PRICE.replace(b"font_size = 22", b"font_size = 2000"),
+            "<strong>name.font_size (SL121)</strong>: must be",
+        ),
+        ("bad.toml", b"[boxes.name]\nx = 1", "<strong>name</strong>: must have &#39;kind&#39;"),
+        ("bad.toml", b"[boxes.name]\nkind = 'words'", "&#39;kind&#39; must be one of"),
         ("bad.toml", b"\x00", "TOML"),
         ("bad.toml", b"[boxes]\n" + b"#" * 70000, "65536"),
         ("../../<b>.toml", PRICE, "The file ../../&lt;b&gt;.toml was not taken."),
