@@ -173,7 +173,7 @@ async def flash_label(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, FlashBody)
     label = await _find_label(context)
     if not label.esl_id:
-        reason = label.problem or message("try again once the cloud was asked")
+        reason = label.problem or message("the cloud could not be asked yet; try again when it is reached")
         raise Conflict(message("it is not known which label {name!r} is: {reason}", name=label.name, reason=reason))
     arguments = {"esl_id": label.esl_id, "channel": _COLOURS[body.colour], "duration": body.flashes}
     response = await queue_call(context, _FLASH.encode(arguments, defaults=context.gateway.settings.cloud.shop))

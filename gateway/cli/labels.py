@@ -228,6 +228,8 @@ async def verify(context: CommandContext, api: ApiClient, *, code: str | None, t
     bad = [await api.get(_path(code))] if code is not None else await _list_bad(api)
     bad = [label for label in bad if label["state"] not in ("shown", "vendor")]
     context.emit({"counts": counts, "labels": bad}, _print_verification)
+    if _is_open(counts):
+        print_message(message("open labels wait for the cloud, or for their access points: sunmi-gateway doctor"))
     if bad:
         fail(
             count_message(
@@ -288,7 +290,8 @@ async def list_templates(context: CommandContext, api: ApiClient) -> None:
 
 
 def _choose_title(one: dict[str, Any]) -> dict[str, Any]:
-    return {**one, "title": one["title_zh"] if command_language() == "zh" else one["title"]}
+    title = one["title_zh"] if command_language() == "zh" else one["title"]
+    return {**one, "title": title, "models": ", ".join(one["models"])}
 
 
 @templates.command("show")

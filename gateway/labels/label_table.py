@@ -70,6 +70,7 @@ class LabelTable:
             cursor = connection.execute(
                 "UPDATE label SET model = iif(:model = '', model, :model), content = :content, problem = '', "  # noqa: S608
                 "product_id = :product_id, template = :template, changes = iif(:stale, changes + 1, 0), "
+                "esl_id = iif(state = 'failed' AND name <> esl_id, '', esl_id), "
                 f"state = :state, reports = '[]', changed_at = :now WHERE {_NAMED}",
                 values,
             )
@@ -348,6 +349,7 @@ class LabelTable:
         def work(connection: sqlite3.Connection) -> int:
             cursor = connection.execute(
                 "UPDATE label SET problem = '', changes = changes + (state = 'failed' AND content = 'product'), "
+                "esl_id = iif(state = 'failed' AND name <> esl_id, '', esl_id), "  # it may be another one by now
                 "state = iif(state = 'shown' AND NOT ?3, 'pushed', 'waiting') WHERE account = ?1 "
                 "AND (state IN ('shown', 'failed', 'retrying') OR (?3 AND state = 'pushed')) "
                 "AND (?2 = 'null' OR number IN (SELECT value FROM json_each(?2)))",

@@ -108,7 +108,7 @@ async def test_what_cannot_be_right_is_refused_by_name(pos: Rest, esl: str, body
     assert (await pos("GET", "/api/v1/labels")).body["labels"] == []
 
 
-async def test_a_picture_is_shown_as_it_is(pos: Rest) -> None:  # noqa: F811
+async def test_a_picture_is_shown_as_it_is_also_on_a_label_that_was_unbound(pos: Rest, store: SimulatedStore) -> None:  # noqa: F811
     file = io.BytesIO()
     Image.new("RGB", (640, 480), "white").save(file, "JPEG")
     form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl calls everything
@@ -117,6 +117,11 @@ async def test_a_picture_is_shown_as_it_is(pos: Rest) -> None:  # noqa: F811
     bound = await pos("PUT", f"{LABEL}?model=SL121", data=file.getvalue(), headers=form)
     assert (bound.status, bound.body["product_id"], bound.body["drawn_by"]) == (201, None, "gateway")
     assert size_of((await get_picture(pos, f"{LABEL}/picture"))[2]) == (212, 104)
+    await until(pos, "shown")
+    store.cloud.state.shops[store.shop_id].labels.clear()  # somebody unbinds it at the vendor's site
+    await pos("POST", f"{LABEL}/push")
+    assert "invalid ESL" in (await until(pos, "failed"))["problem"]
+    await pos("POST", f"{LABEL}/verify")
     await until(pos, "shown")
     broken = await pos("PUT", LABEL, data=file.getvalue()[:99], headers={"Content-Type": "image/jpeg"})
     assert [one["parameter"] for one in broken.body["errors"]] == ["picture"]
