@@ -1,6 +1,7 @@
 """Comparing a list of products with what is wanted so far, before anything of it is taken."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -66,6 +67,8 @@ class ListDifference:
     """How many products there were."""
     large_price_changes: Sequence[PriceChange]
     """Prices that change by more than half, now or for a time."""
+    emptied: Mapping[str, int]
+    """How many products lose the value of a field, by field: the list gives none."""
     digest: str
     """Stands for all of it: what is created, updated and deleted, with all values, and the prices for a time."""
 
@@ -156,6 +159,7 @@ def compare(
     created: list[str] = []
     updated: list[str] = []
     prices: list[PriceChange] = []
+    emptied: Counter[str] = Counter()
     named: set[str] = set()
     for fields in products:
         product_id = str(fields["id"])
@@ -171,6 +175,7 @@ def compare(
         changed.append(WantedProduct(product_id, str(wanted.get("name", "")), write_fields(wanted)))
         (created if older is None else updated).append(product_id)
         if older is not None:
+            emptied.update(older.keys() - wanted.keys())
             prices += [one for one in find_price_changes(older, wanted) if one.is_large]
     for one in new_timed:
         if older := read_fields(known.get(one.product_id, "")):
@@ -184,7 +189,7 @@ def compare(
     ]
     unchanged = len(named) - len(created) - len(updated)
     digest = _digest((*changed, *prices, *timed))
-    return ListDifference(changed, created, updated, deleted, unchanged, len(known), prices, digest)
+    return ListDifference(changed, created, updated, deleted, unchanged, len(known), prices, emptied, digest)
 
 
 def _digest(parts: Iterable[object]) -> str:

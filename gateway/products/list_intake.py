@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import IO, Any, Final
 
-from firmware_tools.language import message
+from firmware_tools.language import count_message, message
 from gateway.errors import FieldError, InvalidRequest, TooLarge
 from gateway.products.changes import without_empty
 from gateway.products.columns import TIME_FIELDS, ColumnMapping
@@ -172,6 +172,7 @@ class ListIntake:
             )  # fmt: skip
             if options.source and options.mapping is not None and mapping is not None:
                 await self.mappings.save(options.source, mapping, now=int(self._now()))
+        found = dataclasses.replace(found, notices=(*found.notices, *_describe_emptied(difference)))
         return ListReport(
             found=found,
             kind=kind,
@@ -222,6 +223,19 @@ def _judge_bad_rows(found: ProductList, options: ListOptions) -> tuple[ListKind,
     if options.all_or_nothing:
         notices.append(message("nothing of the list can be taken before its bad rows are mended"))
     return kind, notices
+
+
+def _describe_emptied(difference: ListDifference) -> list[str]:
+    """Say which values go: a list of prices alone, taken as the whole list, would take away bar codes unseen."""
+    return [
+        count_message(
+            "{field} becomes empty for {count} product: the list gives none",
+            "{field} becomes empty for {count} products: the list gives none",
+            count,
+            field=field,
+        )
+        for field, count in sorted(difference.emptied.items())
+    ]
 
 
 def _describe_product(product: Product) -> dict[str, Any]:

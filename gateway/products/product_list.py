@@ -183,15 +183,28 @@ def _choose_columns(
             errors.append(FieldError(name, twice))
     if missing := [name for name in required if name not in found]:
         shown = ", ".join(shorten(heading) for heading in source.headings.cells[:10] if heading)
-        errors += [
-            FieldError(
-                name, message("no column is known to be this; the headings found are {shown}", shown=shown or "-")
-            )
-            for name in missing
-        ]
+        errors += [FieldError(name, _describe_missing(name, mapping, shown or "-")) for name in missing]
     if errors:
         raise InvalidRequest(errors)
     return list(found.values())
+
+
+def _describe_missing(name: str, mapping: ColumnMapping, shown: str) -> str:
+    # The usual words do not count for a field that a mapping names: without a hint at it, "the headings found are id"
+    # contradicts itself.
+    if mapped := ", ".join(shorten(heading) for heading, field in mapping.columns.items() if field == name):
+        return message(
+            "no column is {mapped}, as the mapping calls this; the headings found are {shown}; map the right one: "
+            "COLUMN={field}",
+            mapped=mapped,
+            shown=shown,
+            field=name,
+        )
+    return message(
+        "no column is known to be this; the headings found are {shown}; map the right one: COLUMN={field}",
+        shown=shown,
+        field=name,
+    )
 
 
 def _recognise_marks(
@@ -213,7 +226,15 @@ def _recognise_marks(
             mark = mapping.decimal.get(column.field) or recognise_mark(cells)
         except AmbiguousNumbers as exc:
             errors.append(
-                FieldError(column.field, message("column {column}: {reason}", column=column.heading, reason=exc.reason))
+                FieldError(
+                    column.field,
+                    message(
+                        "column {column}: {reason}; map it: {column}={field}:comma, or :point",
+                        column=column.heading,
+                        reason=exc.reason,
+                        field=column.field,
+                    ),
+                )
             )
             continue
         if mark:

@@ -217,7 +217,10 @@ def test_columns_that_are_not_known_are_named_and_those_that_are_needed_asked_fo
     assert read("id,name,price,cost\n1,a,1,0.5\n").notices == ("column cost is not known, and not used",)
     missing = errors("id,colour\n1,red\n")
     assert missing.keys() == {"name", "price"}
-    assert "the headings found are id, colour" in missing["price"]
+    assert "the headings found are id, colour; map the right one: COLUMN=price" in missing["price"]
+    mapped = ColumnMapping.from_options(["Artikel=id"])
+    with pytest.raises(InvalidRequest, match="no column is Artikel, as the mapping calls this; the headings found are"):
+        read("id,name,price\n1,a,1\n", mapping=mapped)
     assert "品名 and 商品名称 are both columns for name" in errors("id,品名,商品名称,price\n1,a,b,1\n")["name"]
     assert read("id,price\n1,2\n", is_partial=True).products == (Product(id="1", price=Decimal(2)),)
 

@@ -62,6 +62,15 @@ async def test_some_products_change_some_fields(gateway: Gateway, pos: Rest, ins
     assert (await in_effect(pos, "0001"))["confirmed"] == {"id": "0001", "name": "可乐", "price": 3.5}
 
 
+async def test_a_list_says_which_values_it_takes_away(installer: Rest) -> None:  # noqa: F811
+    await put_csv(installer, b"id,name,price,bar_code,unit\n1,a,1,4006381333931,kg\n2,b,1,,kg\n")
+    prices = await put_csv(installer, b"id,name,price\n1,a,1.20\n2,b,1\n", "?dry_run=true")
+    assert prices.body["notices"] == [
+        "bar_code becomes empty for 1 product: the list gives none",
+        "unit becomes empty for 2 products: the list gives none",
+    ]
+
+
 async def test_a_list_that_would_delete_much_is_a_conflict_until_it_is_confirmed(
     gateway: Gateway,  # noqa: F811
     installer: Rest,  # noqa: F811
