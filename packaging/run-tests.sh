@@ -22,7 +22,8 @@ run_tests_with_clock_ahead() (
   echo +400d >"$clock"
   # In a file and not in FAKETIME, so that a test can give a process another clock. A process reads the file once.
   export LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=$clock FAKETIME_CACHE_DURATION=1000000000 \
-    FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0 TEST_CLOCK_AHEAD_S=$((400 * 86400))
+    FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0 TEST_CLOCK_AHEAD_S=$((400 * 86400)) \
+    PYTHONPATH=$PWD/tests/clock_ahead
   echo "== With the system clock 400 days ahead: $(date -u '+%Y-%m-%d %H:%M UTC')"
   run_tests "$@"
 )
