@@ -5,13 +5,12 @@ Python imports this by itself where its folder is in PYTHONPATH.
 
 import select
 import time
+from typing import SupportsIndex
 
 
-def sleep(seconds: float) -> None:
+def sleep(seconds: float | SupportsIndex, /) -> None:
     """Wait for a time, in seconds."""
-    if seconds < 0:
-        raise ValueError("sleep length must be non-negative")
-    end = time.monotonic() + seconds
+    end = time.monotonic() + float(seconds)
     while (left := end - time.monotonic()) > 0:
         select.select((), (), (), left)
 
