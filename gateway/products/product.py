@@ -18,7 +18,8 @@ PRICE_FIELDS: Final = tuple(field.name for field in PRODUCT_FIELDS if field.type
 """The fields that are prices."""
 
 _SMALLEST_UNIT: Final = Decimal(1).scaleb(-PRICE_DECIMALS)
-_MAX_PRICE: Final = Decimal(10**12)
+MAX_PRICE: Final = Decimal(10**12)
+"""What every price is less than."""
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -116,8 +117,8 @@ def read_price(name: str, value: Any) -> Decimal:
         raise InvalidValue(message("must be a decimal number, not one of floating point"))
     text = FIELDS[name].encode(value)
     number = Decimal(text)
-    if number >= _MAX_PRICE:
-        raise InvalidValue(message("must be less than {max}, not {text}", max=format(_MAX_PRICE, ","), text=text))
+    if number >= MAX_PRICE:
+        raise InvalidValue(message("must be less than {max}, not {text}", max=format(MAX_PRICE, ","), text=text))
     exact = number.quantize(_SMALLEST_UNIT)
     if exact != number:
         raise InvalidValue(

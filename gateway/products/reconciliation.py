@@ -11,11 +11,12 @@ from gateway.cloud.client import CloudClient
 from gateway.errors import CloudResponseMalformed, Conflict, Problem
 from gateway.products.events import ProductsDiffer
 from gateway.products.mirror import ProductMirror
-from gateway.products.product import PRICE_FIELDS
+from gateway.products.product import MAX_PRICE, PRICE_FIELDS
 from gateway.products.product_table import ObservedProduct, ProductTable, StoredProduct
 from gateway.products.reconciliation_table import ReconciliationTable
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.event_type import EventType
+from gateway.protocol.values import is_unicode
 from gateway.runtime.supervisor import Supervisor
 from gateway.runtime.timestamps import utc_text
 
@@ -254,14 +255,21 @@ def _is_same(name: str, confirmed: Any, found: Any) -> bool:
 
 
 def _read_price(value: Any) -> Decimal | None:
+    """Return a price; None for what no price can be, such as NaN, which even comparing may fail with."""
     try:
-        return Decimal(str(value)) if value not in (None, "") else None
+        price = Decimal(str(value))
     except InvalidOperation:
         return None
+    return price if price.is_finite() and abs(price) < MAX_PRICE else None
 
 
 def _show(value: Any) -> str:
     return "" if value is None else str(value)[:200]
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a product has a number by which it can be called."""
+    return isinstance(value, int) or (isinstance(value, str) and value != "" and is_unicode(value))
 
 
 def _read_rows(data: Any) -> dict[str, dict[str, Any]]:
@@ -271,8 +279,13 @@ def _read_rows(data: Any) -> dict[str, dict[str, Any]]:
         raise CloudResponseMalformed(message("the cloud's list of products cannot be read"))
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if isinstance(row, Mapping) and isinstance(row.get("id"), (str, int)):
+        if isinstance(row, Mapping) and _is_number(row.get("id")):
             fields = {name: row[name] for name in COMPARED_FIELDS if isinstance(row.get(name), (str, int, Decimal))}
+            # Half a surrogate pair can be neither stored nor shown.
+            fields = {
+                name: value.encode(errors="replace").decode() if isinstance(value, str) else value
+                for name, value in fields.items()
+            }
             if "price" in fields:
                 fields["price"] = _read_price(fields["price"])
             found[str(row["id"])] = fields

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from gateway.errors import Conflict
-from gateway.products.reconciliation import Reconciliation
+from gateway.products.reconciliation import Reconciliation, _read_rows
 from gateway.products.reconciliation_table import ReconciliationTable
+from gateway.simulator.cloud_handlers import products as simulated_products
 from tests.products.test_mirror import Shop, product, shop  # noqa: F401  fixture
 
 # A gateway that dies in the middle of a TLS handshake leaves the server a transport that asyncio itself forgets.
@@ -64,6 +65,32 @@ async def test_what_somebody_changed_is_seen_and_mended(shop: Shop) -> None:  # 
     await shop.settle()
     assert set(shop.products) == {f"{number:04}" for number in range(6)}
     assert not (await compare(shop)).has_differences
+
+
+async def test_prices_and_numbers_that_are_none_are_differences(
+    shop: Shop,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prices = ("sNaN", "NaN", "-Infinity", "1E+999999", "free", "-1", "9" * 500, True)
+    await shop.take(*(product(number) for number in range(len(prices))))
+    await shop.settle()
+    monkeypatch.setattr(simulated_products, "_build_row", lambda row, names: {name: row.get(name) for name in names})
+    for number, price in enumerate(prices):
+        shop.products[f"{number:04}"]["price"] = price
+    state = shop.cloud.state.shops[shop.store.shop_id]
+    state.product_times[""] = 0
+    shop.products[""] = {"id": "", "name": "A guest without a number"}
+    seen = await compare(shop)
+    assert (seen.state, seen.missing) == ("done", [])
+    assert len({one.product_id for one in seen.different}) == len(prices)
+    assert (await compare(shop, mend=True, delete_foreign=True)).state == "done"
+    await shop.settle()
+    assert {str(shop.products[f"{number:04}"]["price"]) for number in range(len(prices))} == {"3.20"}
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_comparison() -> None:
+    rows = [{"id": "1", "name": "\ud800", "price": "sNaN"}, {"id": "\ud800", "name": "a"}, {"id": None}, None]
+    assert _read_rows({"product_list": rows}) == {"1": {"name": "?", "price": None}}
 
 
 async def test_a_cloud_that_is_away_is_said(shop: Shop) -> None:  # noqa: F811
