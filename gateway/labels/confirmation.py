@@ -103,8 +103,9 @@ class LabelConfirmation:
             service.heartbeat()
             self._work.clear()
             try:
-                await self._identify_all(service)
-                wait_s = await self._confirm_due(service)
+                with self._updater.failures.collect():
+                    await self._identify_all(service)
+                    wait_s = await self._confirm_due(service)
             except Problem as exc:  # the cloud does not answer, or refuses the account
                 _log.debug("labels cannot be asked for: %s", exc)
                 service.pause()
@@ -140,6 +141,8 @@ class LabelConfirmation:
             raise
         except VendorRefused as exc:
             await self._fail(label, exc.detail)
+            return
+        if not await self._is_kept(label):
             return
         other = await self._table.get(found.esl_id)
         if other is not None and other.number != label.number:
@@ -263,17 +266,24 @@ class LabelConfirmation:
             self._failures.pop(number, None)
             if label.pushed_at is not None and (label.shown_at is None or label.shown_at < label.pushed_at):
                 self._updater.metrics.count_confirmation(max(0, now - label.pushed_at))
-            return self._updater.forget_failure(number)
+            return self._updater.failures.forget(number)
         self._failures[number] = self._failures.get(number, 0) + (state == "retrying")
         if problem and (state != "retrying" or self._failures[number] == REPORTED_FAILURES):
-            self._updater.report_failed([label], {number: problem})
+            self._updater.failures.note([label], {number: problem})
         if state == label.state:
             self._ask_later(label)
         return False
 
+    async def _is_kept(self, label: StoredLabel) -> bool:
+        """Tell whether nobody has forgotten a label meanwhile: its number may be that of another one by now."""
+        kept = await self._table.get(label.name)
+        return kept is not None and kept.number == label.number
+
     async def _fail(self, label: StoredLabel, problem: str) -> None:
+        if not await self._is_kept(label):
+            return
         await self._table.store_failed({label.number: problem})
-        self._updater.report_failed([label], {label.number: problem})
+        self._updater.failures.note([label], {label.number: problem})
 
 
 async def _gather(questions: Sequence[Coroutine[Any, Any, bool]]) -> list[bool]:

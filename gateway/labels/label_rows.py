@@ -13,6 +13,8 @@ COLUMNS: Final = (
     "state, problem, item, shown_hash, shown_until, changed_at, pushed_at, shown_at, reading"
 )
 """The columns that a `StoredLabel` is made of."""
+_NUMBERS: Final = ("status", "battery", "rssi", "contact_at", "read_at")
+"""The values of a reading that are numbers."""
 
 
 def read_label(row: sqlite3.Row) -> StoredLabel:
@@ -25,9 +27,18 @@ def read_label(row: sqlite3.Row) -> StoredLabel:
             **values,
             "problem": read_text(row["problem"]),
             "reports": [report for report in shown_reports if report],
-            "reading": reading if isinstance(reading, dict) else {},
+            "reading": _check_reading(reading) if isinstance(reading, dict) else {},
         }
     )
+
+
+def _check_reading(reading: dict[str, Any]) -> dict[str, Any]:
+    """Return a reading without values of another type, as a damaged row may hold them."""
+    return {
+        name: value
+        for name, value in reading.items()
+        if value is None or (type(value) is int if name in _NUMBERS else isinstance(value, str))
+    }
 
 
 def write_text(text: str) -> str:
@@ -43,7 +54,7 @@ def write_reports(reports: Sequence[Mapping[str, str]]) -> str:
 def _parse(text: str) -> Any:
     try:
         return json_text.loads(text)
-    except ValueError:  # damaged: said again with the next picture, or reading
+    except (ValueError, RecursionError):  # damaged: said again with the next picture, or reading
         return None
 
 
@@ -51,7 +62,7 @@ def read_text(stored: str) -> str:
     """Return a text that `write_text` has stored."""
     try:
         return unpack_text(json_text.loads(stored)) if stored else ""
-    except ValueError:  # damaged
+    except (ValueError, RecursionError):  # damaged
         return stored
 
 

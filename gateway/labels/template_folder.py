@@ -31,6 +31,7 @@ class TemplateFolder:
         self._stamp: Stamp | None = None
         self._templates: Mapping[str, PictureTemplate] = {}
         self._refusals: Sequence[InvalidRequest] = ()
+        self._noted: Stamp = ()
 
     def load(self) -> tuple[Mapping[str, PictureTemplate], Sequence[InvalidRequest]]:
         """Return all templates by name, and what is wrong with files that are none."""
@@ -39,6 +40,11 @@ class TemplateFolder:
             self._templates, self._refusals = load_templates(self.path)
             self._stamp = stamp
         return self._templates, self._refusals
+
+    def find_changed(self) -> set[str]:
+        """Return the names of templates whose files have come, changed or gone since the last call; first of all."""
+        before, self._noted = self._noted, self._read_stamp()
+        return {Path(file).stem for file, _, _ in set(before) ^ set(self._noted)}
 
     def find(self, name: str) -> PictureTemplate:
         """Return a template. Raises `InvalidRequest`, which says what is wrong with its file where it has one."""
@@ -107,5 +113,5 @@ class TemplateFolder:
                 stat = path.stat()
             except OSError:
                 continue
-            found.append((path.name, stat.st_mtime_ns, stat.st_size))
+            found.append((path.name, stat.st_ctime_ns, stat.st_size))  # `cp -p` keeps the time of modification
         return tuple(found)

@@ -6,6 +6,7 @@ replaced, and the orders of the tills stay quick.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
@@ -14,7 +15,8 @@ from typing import Final
 from firmware_tools.language import count_message, message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, TooLarge
 from gateway.labels.draw import draw_label, draw_photo
-from gateway.labels.events import LabelPricesExpired, LabelsFailed
+from gateway.labels.events import LabelPricesExpired
+from gateway.labels.failure_reports import FailureReports
 from gateway.labels.fonts import Fonts
 from gateway.labels.label import DrawnLabel, LabelContent, LabelState, StaleLabel, StoredLabel
 from gateway.labels.label_health_table import EXPIRY_ALARM_S
@@ -37,7 +39,7 @@ from gateway.runtime.supervisor import Service
 DRAWN_AT_ONCE: Final = 50
 """How many labels are drawn before their pictures are stored."""
 CHECK_INTERVAL_S: Final = 60.0
-"""How often labels are looked at without a reason, in seconds: for prices that have ended."""
+"""How often to look without a reason, in seconds: for prices that have ended, and templates that changed."""
 TOKEN: Final = ""
 """The name of the token of what is handed over: the gateway's own."""
 
@@ -84,8 +86,9 @@ class LabelUpdater:
         self._items: set[int] = set()
         """Outbox items that carry pictures and have not ended, as far as is known."""
         self._ended: set[int] = set()
-        self._failed: dict[int, str] = {}
-        """What is wrong with labels that were reported, by their numbers in the database."""
+        self.failures = FailureReports(report)
+        """Labels that do not show what they should are noted here."""
+        self._drawing = asyncio.Lock()
         self._reported_expiries: set[tuple[int, int | None]] = set()
 
     async def open(self) -> None:
@@ -112,10 +115,12 @@ class LabelUpdater:
             service.heartbeat()
             self._work.clear()
             await self._settle_ended()
-            is_drawing = await self._draw_some()
+            async with self._drawing:
+                is_drawing = await self._draw_some()
             await self._push_some()
-            if is_drawing or self._ended:
+            if is_drawing or self._ended or await self._note_changed_files():
                 continue
+            self.failures.send()
             await self._report_expired()
             service.pause()
             try:
@@ -153,7 +158,9 @@ class LabelUpdater:
     async def delete(self, name: str) -> None:
         """Forget a label. What it shows stays on it. Raises `NotFound`."""
         label = await self.get(name)
-        await self.table.delete(label.number)
+        async with self._drawing:  # the next label may get its number
+            await self.table.delete(label.number)
+        self.failures.forget(label.number)
         await self._withdraw([label])
 
     async def get(self, name: str) -> StoredLabel:
@@ -185,6 +192,13 @@ class LabelUpdater:
         """Have the labels of a template drawn again, since it changed."""
         await self.table.mark_template(template)
         self._work.set()
+
+    async def _note_changed_files(self) -> bool:
+        """Have labels drawn again whose templates somebody changed in the folder. Return whether there were any."""
+        names = await asyncio.to_thread(self.templates.find_changed)
+        for name in names:
+            await self.table.mark_template(name)
+        return bool(names)
 
     async def delete_template(self, name: str) -> None:
         """Delete a template of the shop, unless labels need it. Raises `NotFound` and `Conflict`."""
@@ -218,10 +232,12 @@ class LabelUpdater:
             raise Conflict(
                 message("the settings name no shop of the cloud that labels belong to: set cloud.shop_id, and restart")
             )
-        label = await self.table.store(
-            check_label_name(name), model=model, content=content, product_id=product_id, template=template, drawn=drawn,
-            now=int(self._now()),
-        )  # fmt: skip
+        # What is being drawn of the product before must not come after this.
+        async with self._drawing if content != "product" else contextlib.nullcontext():
+            label = await self.table.store(
+                check_label_name(name), model=model, content=content, product_id=product_id, template=template,
+                drawn=drawn, now=int(self._now()),
+            )  # fmt: skip
         self._work.set()
         self.on_pushed()
         self.on_stored()
@@ -245,7 +261,7 @@ class LabelUpdater:
         await self.table.store_failed(problems, {one.label.number: one.label.changes for one in stale})
         failed = [one.label for one in stale if one.label.number in problems]
         await self._withdraw(failed)
-        self.report_failed(failed, problems)
+        self.failures.note(failed, problems)
         return True
 
     def _draw_all(self, stale: Sequence[StaleLabel]) -> tuple[list[DrawnLabel], dict[int, str]]:
@@ -257,6 +273,9 @@ class LabelUpdater:
                 picture = self._draw(one, fonts)
             except InvalidRequest as exc:
                 problems[one.label.number] = _describe_refusal(exc)
+            except Exception as exc:  # one label must not keep all others from being drawn
+                _log.exception("label %s cannot be drawn", one.label.name)
+                problems[one.label.number] = message("drawing it failed: {reason}", reason=str(exc)[:200])
             else:
                 drawn.append(_describe(one.label.number, picture, one.valid_until, one.label.changes))
         return drawn, problems
@@ -288,7 +307,7 @@ class LabelUpdater:
             status = await self._outbox.submit(call, token=TOKEN)
         except (InvalidRequest, TooLarge) as exc:
             await self.table.store_failed({label.number: exc.detail})
-            self.report_failed([label], {label.number: exc.detail})
+            self.failures.note([label], {label.number: exc.detail})
             return
         [item] = status.items
         await self.table.store_sent({label.number: item}, {label.number: label.pixel_hash})
@@ -336,26 +355,12 @@ class LabelUpdater:
             for label in labels
             if label.item in outcomes and outcomes[label.item][0] == "failed"
         }
-        self.report_failed([label for label in labels if label.number in problems], problems)
+        self.failures.note([label for label in labels if label.number in problems], problems)
         if pushed := sum(state == "pushed" for state, _ in outcomes.values()):
             self.metrics.count_pictures("pushed", pushed)
             self.on_pushed()
 
     # Reports
-
-    def report_failed(self, labels: Sequence[StoredLabel], problems: Mapping[int, str]) -> None:
-        """Report labels that do not show what they should, each once until it does. `problems` are by number."""
-        new = [label for label in labels if self._failed.get(label.number) != problems[label.number]]
-        self._failed.update({label.number: problems[label.number] for label in new})
-        if new:
-            first = new[0]
-            reason = problems[first.number]
-            _log.warning("label %s does not show what it should: %s", first.name, reason)
-            self._report(LabelsFailed(labels=len(new), label=first.name, product_id=first.product_id, reason=reason))
-
-    def forget_failure(self, number: int) -> bool:
-        """Take note that a label shows what it should. Return whether it was reported."""
-        return self._failed.pop(number, None) is not None
 
     async def _report_expired(self) -> None:
         now = self._trusted_time()
