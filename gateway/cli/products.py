@@ -62,7 +62,7 @@ def products() -> None:
     "--watch", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True),
     help="Take each list that is put into a folder from now on, and those there, until this is ended.",
 )  # fmt: skip
-@click.option("--partial", is_flag=True, help="The list is not complete: delete no product that it does not name.")
+@click.option("--partial", is_flag=True, help="The list has some products and fields: change these alone.")
 @click.option("--source", default="", help="Where the list is from. A mapping that was saved for it is used.")
 @click.option(
     "--map", "mapped", multiple=True, metavar="COLUMN=FIELD",
@@ -110,7 +110,7 @@ async def _watch(context: CommandContext, api: ApiClient, folder: Path, given: d
         fail(message("--watch hands lists over to a gateway that runs: start it first, with sunmi-gateway run"))
 
     async def hand_over(file: str, content: bytes) -> None:
-        report = {"file": file, **await _put(api, content, given, file=file)}
+        report = {"file": file, **await _hand_over(api, content, given, file=file)}
         if report["taken"]:
             print_message(message("{file} was taken", file=file))
             context.emit(report, _print_report)
@@ -132,7 +132,7 @@ async def _send(
 ) -> dict[str, Any]:
     """Hand a list over. Prints its faults as a table and exits with status 1 if none of it can be taken."""
     try:
-        return await _put(api, content, given, **how)
+        return await _hand_over(api, content, given, **how)
     except ApiError as exc:
         faults = exc.document.get("errors")
         if context.json or not faults:
@@ -142,14 +142,14 @@ async def _send(
         fail(count_message("{count} fault; nothing was taken", "{count} faults; nothing was taken", len(faults)))
 
 
-async def _put(
+async def _hand_over(
     api: ApiClient, content: bytes, given: dict[str, Any], *, dry_run: bool = False, confirm: str = "false",
     file: str = "",
 ) -> dict[str, Any]:  # fmt: skip
-    flags = {"complete": not given["partial"], "all_or_nothing": given["all_or_nothing"], "dry_run": dry_run}
+    flags = {"all_or_nothing": given["all_or_nothing"], "dry_run": dry_run}
     members = {"source": given["source"], "map": given["mapped"], "file": file, "confirm": confirm}
     query = urlencode({**members, **{name: str(value).lower() for name, value in flags.items()}}, doseq=True)
-    report: dict[str, Any] = await api.call("PUT", f"products?{query}", content)
+    report: dict[str, Any] = await api.call("PATCH" if given["partial"] else "PUT", f"products?{query}", content)
     return report
 
 
@@ -282,9 +282,9 @@ async def reconcile(context: CommandContext, api: ApiClient, *, mend: bool, dele
     while document["state"] == "running":
         await asyncio.sleep(_POLL_INTERVAL_S)
         document = await api.get("product-reconciliation")
-    context.emit(document, _print_reconciliation)
     if document["state"] == "failed":
         fail(message("the products were not compared: {reason}", reason=document["reason"]))
+    context.emit(document, _print_reconciliation)
 
 
 def _print_reconciliation(document: dict[str, Any]) -> None:

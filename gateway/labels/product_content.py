@@ -42,9 +42,10 @@ def make_content(
 
 def _read_price(value: Any) -> Decimal | None:
     try:
-        return Decimal(str(value)) if isinstance(value, str | int | Decimal) and value != "" else None
+        price = Decimal(str(value)) if isinstance(value, str | int | Decimal) else None
     except InvalidOperation:
         return None
+    return price if price is not None and price.is_finite() else None
 
 
 def _read_day(value: Any, zone: datetime.tzinfo | None) -> datetime.date | None:

@@ -106,6 +106,19 @@ async def test_a_list_that_changes_much_is_taken_with_a_word_only(
     assert "deleted 1" in gone.output
 
 
+async def test_new_prices_alone_are_a_partial_list(
+    running: str, store: SimulatedStore, command: Any, tmp_path: Path
+) -> None:
+    assert (await command("products", "import", write_list(tmp_path / "1.csv", "007,可乐,3.20,7"))).status == 0
+    prices = tmp_path / "prices.csv"
+    prices.write_text("id,price\n007,3.10\n", encoding="utf-8")
+    taken = await command("products", "import", str(prices), "--partial")
+    assert taken.status == 0, taken.errors
+    [product] = (await command("products", "list", "--json")).json["products"]
+    assert product["wanted"]["name"] == "可乐"
+    assert str(product["wanted"]["price"]) in ("3.1", "3.10")
+
+
 async def test_what_a_person_confirms_is_what_was_shown(
     running: str, store: SimulatedStore, command: Any, tmp_path: Path
 ) -> None:
