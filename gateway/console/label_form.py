@@ -140,7 +140,7 @@ async def _ask(
 ) -> web.Response:
     labels = context.gateway.labels
     label = await labels.table.get(fold_label_name(answers.label)) if answers.label else None
-    names = {} if label is None else await labels.table.load_names([label.product_id])
+    product = None if label is None else await context.gateway.products.table.get(label.product_id)
     templates, _ = labels.templates.load()
     field_errors: Mapping[str, str] = dict(problem.field_errors) if isinstance(problem, InvalidRequest) else {}
     choices = products or []
@@ -148,7 +148,7 @@ async def _ask(
         "label_form.html",
         status=200 if problem is None else problem.status,
         answers=answers,
-        known=None if label is None else ShownLabel(label, names.get(label.product_id, "")),
+        known=None if label is None else ShownLabel(label, product),
         choices=choices[:MAX_CHOICES] if len(choices) > 1 else [],
         has_more=len(choices) > MAX_CHOICES,
         templates=templates.values(),

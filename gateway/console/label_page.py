@@ -33,10 +33,10 @@ async def show_label_part(context: PageContext) -> web.StreamResponse:
 async def _gather(context: PageContext) -> dict[str, Any]:
     label = await _find_label(context)
     gateway = context.gateway
-    names = await gateway.label_table.load_names([label.product_id])
+    product = await gateway.products.table.get(label.product_id)
     sees_outbox = find_visible_token(context.scopes, context.name) is None
     return {
-        "shown": ShownLabel(label, names.get(label.product_id, "")),
+        "shown": ShownLabel(label, product),
         "label": label,
         "picture_template": gateway.labels.templates.load()[0].get(label.template),
         "item": label.item if sees_outbox and label.state in ("sent", "failed") else None,

@@ -9,6 +9,7 @@ from firmware_tools.language import Message, message
 from gateway.console.product_texts import find_product_page
 from gateway.labels.label import LOW_BATTERY, LabelGroup, LabelState, StoredLabel
 from gateway.labels.models import LABEL_MODELS, LabelModel
+from gateway.products.product_table import StoredProduct
 from gateway.runtime.timestamps import utc_text
 
 LABELS: Final = "/console/labels"
@@ -52,8 +53,13 @@ class ShownLabel:
 
     label: StoredLabel
     """The label."""
-    product_name: str = ""
-    """The name of its product; empty if it has none, or none is known."""
+    product: StoredProduct | None = None
+    """Its product; None if it has none, or none is known."""
+
+    @property
+    def product_name(self) -> str:
+        """The name of its product; empty if there is none."""
+        return "" if self.product is None else self.product.name
 
     @property
     def address(self) -> str:

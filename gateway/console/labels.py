@@ -31,9 +31,9 @@ async def _gather(context: PageContext) -> dict[str, Any]:
     skip = int(given) if given.isdecimal() and len(given) < 10 else 0
     labels, has_more = await table.list_worst_first(search, group=group, skip=skip, limit=PAGE_SIZE)
     counts = await table.count_groups()
-    names = await table.load_names([label.product_id for label in labels if label.product_id])
+    products = await context.gateway.products.table.get_many([one.product_id for one in labels if one.product_id])
     return {
-        "labels": [ShownLabel(label, names.get(label.product_id, "")) for label in labels],
+        "labels": [ShownLabel(label, products.get(label.product_id)) for label in labels],
         "previous": max(0, skip - PAGE_SIZE) if skip else None,
         "following": skip + PAGE_SIZE if has_more else None,
         "search": search,

@@ -86,7 +86,7 @@ async def _gather(context: PageContext) -> dict[str, Any]:
         "titles": FIELD_TITLES,
         "timed": [_show_timed_price(entry, products.schedule.now) for entry in timed],
         "labels": [
-            ShownLabel(label, product.name)
+            ShownLabel(label, product)
             for label in (await context.gateway.label_table.list_of(product.product_id))[:_MAX_LABELS]
         ],
         "label_states": GROUP_TEXTS,

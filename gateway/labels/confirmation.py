@@ -24,7 +24,7 @@ from gateway.labels.cloud_labels import (
     LabelReading,
 )
 from gateway.labels.events import LabelsRecovered
-from gateway.labels.label import LabelState, StoredLabel
+from gateway.labels.label import LabelState, OpenLabel, StoredLabel
 from gateway.labels.models import LABEL_MODELS
 from gateway.labels.updater import LabelUpdater
 from gateway.protocol.event_type import EventType
@@ -167,17 +167,18 @@ class LabelConfirmation:
 
     async def _confirm_due(self, service: Service) -> float | None:
         """Ask for the labels that are due. Return when the next ones are; None if none is."""
-        labels = await self._load_open()
-        self._schedule(labels)
+        is_open = await self._table.list_open(["pushed", "retrying"])
+        self._schedule(is_open)
         now = time.monotonic()
-        due = [label for label in labels if self._questions[label.number].due_at <= now]
+        due = [label for label in is_open if self._questions[label.number].due_at <= now]
         if repeated := [label.number for label in due if label.state == "retrying"]:
             await self._table.push_again(repeated)
             for number in repeated:
                 del self._questions[number]
             self._updater.wake()
-        asked = [label for label in due if label.state == "pushed"]
-        if len(asked) > len(labels) // PAGE_SIZE + 1:  # to list all takes fewer calls
+        loaded = await self._table.load([label.number for label in due if label.state == "pushed"])
+        asked = [label for label in loaded if label.state == "pushed"]
+        if len(asked) > len(is_open) // PAGE_SIZE + 1:  # to list all takes fewer calls
             asked = self._leave_waiting(asked, await self._cloud_labels.list_states())
         recovered: list[StoredLabel] = []
         for start in range(0, len(asked), _CONCURRENCY):
@@ -192,15 +193,7 @@ class LabelConfirmation:
             return None
         return max(0.0, min(question.due_at for question in self._questions.values()) - time.monotonic())
 
-    async def _load_open(self) -> list[StoredLabel]:
-        labels: list[StoredLabel] = []
-        after = 0
-        while some := await self._table.find(["pushed", "retrying"], _CHUNK, after=after):
-            labels += some
-            after = some[-1].number
-        return labels
-
-    def _schedule(self, labels: Sequence[StoredLabel]) -> None:
+    def _schedule(self, labels: Sequence[OpenLabel]) -> None:
         """Have these labels asked for, and no others."""
         now = time.monotonic()
         numbers = {label.number for label in labels}

@@ -27,6 +27,10 @@ class FailureReports:
         self._sent_at: float | None = None
         self._collecting = 0
 
+    def remember(self, labels: Sequence[StoredLabel]) -> None:
+        """Take note of labels that were reported before the gateway started."""
+        self._problems.update({label.number: label.problem for label in labels})
+
     def note(self, labels: Sequence[StoredLabel], problems: Mapping[int, str]) -> None:
         """Take note of labels that fail, for the next event. `problems` are by the labels' numbers."""
         for label in labels:

@@ -78,6 +78,17 @@ class StoredLabel:
         return self.changes > 0
 
 
+class OpenLabel(NamedTuple):
+    """A label that does not show its picture yet, as far as it is looked at often."""
+
+    number: int
+    """Its number in the database."""
+    state: LabelState
+    """Its state."""
+    item: int | None
+    """The outbox item that carries its picture."""
+
+
 class StaleLabel(NamedTuple):
     """A label that is to be drawn again."""
 

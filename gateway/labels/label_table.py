@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from gateway.labels.label import LOW_BATTERY, DrawnLabel, LabelContent, LabelGroup, LabelState, StaleLabel, StoredLabel
+from gateway.labels.label import (
+    LOW_BATTERY,
+    DrawnLabel,
+    LabelContent,
+    LabelGroup,
+    LabelState,
+    OpenLabel,
+    StaleLabel,
+    StoredLabel,
+)
 from gateway.labels.label_rows import COLUMNS, read_label, write_reports, write_text
 from gateway.protocol import json_text
 from gateway.storage.database import Database
@@ -160,14 +169,6 @@ class LabelTable:
         [row] = await self._database.read(query, (self._account(), template))
         return int(row["labels"])
 
-    async def load_names(self, product_ids: Sequence[str]) -> dict[str, str]:
-        """Return the names of products, by their numbers."""
-        rows = await self._database.read(
-            "SELECT product_id, name FROM product WHERE account = ? AND product_id IN (SELECT value FROM json_each(?))",
-            (self._account(), json.dumps(list(product_ids))),
-        )
-        return {row["product_id"]: row["name"] for row in rows}
-
     # Drawing
 
     async def find_stale(self, limit: int, now: int | None) -> list[StaleLabel]:
@@ -226,13 +227,22 @@ class LabelTable:
 
     # Pushing
 
-    async def find(self, states: Sequence[LabelState], limit: int, *, after: int = 0) -> list[StoredLabel]:
-        """Return labels in one of these states (not `shown`, not `vendor`), in the order of their numbers."""
-        return await self._load(
-            "account = ? AND state NOT IN ('shown', 'vendor') AND state IN (SELECT value FROM json_each(?)) "
-            "AND number > ? ORDER BY number LIMIT ?",
-            (self._account(), json.dumps(list(states)), after, limit),
+    async def list_open(self, states: Sequence[LabelState]) -> list[OpenLabel]:
+        """Return all labels in one of these states (not `shown`, not `vendor`), in the order of their numbers."""
+        parameters = (self._account(), json.dumps(list(states)))
+        query = (
+            "SELECT number, state, item FROM label WHERE account = ? AND state NOT IN ('shown', 'vendor') "
+            "AND state IN (SELECT value FROM json_each(?)) ORDER BY number"
         )
+
+        def work(connection: sqlite3.Connection) -> list[OpenLabel]:
+            return [OpenLabel(*row) for row in connection.execute(query, parameters)]
+
+        return await self._database.inspect(work)
+
+    async def load(self, numbers: Sequence[int]) -> list[StoredLabel]:
+        """Return the labels with these numbers in the database that are there."""
+        return await self._load("number IN (SELECT value FROM json_each(?))", (json.dumps(list(numbers)),))
 
     async def find_unpushed(self, limit: int) -> list[StoredLabel]:
         """Return labels whose picture can be handed over to the outbox, the one that waits longest first."""
@@ -381,14 +391,7 @@ def _store_drawn(connection: sqlite3.Connection, one: DrawnLabel) -> None:
         "state = CASE WHEN state = 'vendor' THEN state WHEN shown_hash = ?4 THEN 'shown' "
         "WHEN pixel_hash = ?4 AND state <> 'failed' THEN state ELSE 'waiting' END, "
         "shown_until = iif(shown_hash = ?4, ?3, shown_until), pixel_hash = ?4 WHERE number = ?5 AND changes >= ?6",
-        (
-            write_reports(one.reports),
-            one.picture,
-            one.valid_until,
-            one.pixel_hash,
-            one.number,
-            one.changes,
-        ),
+        (write_reports(one.reports), one.picture, one.valid_until, one.pixel_hash, one.number, one.changes),
     )
 
 

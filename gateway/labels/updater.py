@@ -69,7 +69,7 @@ class LabelUpdater:
         self.table = table
         self.templates = templates
         self.on_pushed: Callable[[], None] = lambda: None
-        """Called when the cloud has taken pictures."""
+        """Called when there may be labels to ask the cloud for."""
         self.on_stored: Callable[[], None] = lambda: None
         """Called when a person has said what a label shows."""
         self._outbox = outbox
@@ -96,6 +96,7 @@ class LabelUpdater:
         await self.table.adopt()
         if items := await self.table.take_back():
             await self._outbox.remove(items)
+        self.failures.remember(await self.table.load([one.number for one in await self.table.list_open(["failed"])]))
 
     def note_ended(self, sequences: Sequence[int]) -> None:
         """Take note of outbox items that have ended."""
@@ -257,6 +258,7 @@ class LabelUpdater:
         )
         drawn, problems = await asyncio.to_thread(self._draw_all, stale)
         await self.table.store_drawn(drawn)
+        self.on_pushed()
         self.metrics.count_pictures("drawn", len(drawn))
         await self.table.store_failed(problems, {one.label.number: one.label.changes for one in stale})
         failed = [one.label for one in stale if one.label.number in problems]
@@ -324,11 +326,11 @@ class LabelUpdater:
 
     async def _take_up(self, service: Service) -> None:
         """Settle what has ended while nobody looked."""
-        after = 0
-        while labels := await self.table.find(["sent"], DRAWN_AT_ONCE, after=after):
+        numbers = [label.number for label in await self.table.list_open(["sent"])]
+        for start in range(0, len(numbers), DRAWN_AT_ONCE):
             service.expect_turn()
+            labels = await self.table.load(numbers[start : start + DRAWN_AT_ONCE])
             await self._settle(labels, without_item=("waiting", ""))  # a crash, or a restored database
-            after = labels[-1].number
 
     async def _settle_ended(self) -> None:
         while self._ended:

@@ -91,6 +91,7 @@ async def test_a_product_that_is_gone_or_not_there_yet_is_said(shelf: Shelf) -> 
     assert label.state == "failed"
     assert "0001" in label.problem
     assert (await shelf.event("labels.failed"))["label"] == CODE
+    await shelf.restart()
     await shelf.take(product(1))
     await shelf.until(lambda labels: labels[0].state == "shown")
     assert (await shelf.event("labels.recovered"))["labels"] == 1

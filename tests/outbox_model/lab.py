@@ -1,12 +1,15 @@
 """The outbox on a real file, its relay, and a cloud over HTTPS, driven step by step from a test that does not wait."""
 
 import asyncio
+import io
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
+
+from PIL import Image
 
 from gateway.cloud.client import CloudClient
 from gateway.outbox.batching import split
@@ -30,7 +33,16 @@ SHOP_ID: Final = next(iter(SHOPS))
 LABELS: Final = ("101", "102")
 TEMPLATES: Final = ("201", "202")
 WITHIN_S: Final = 120.0
-_PICTURE: Final = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (212).to_bytes(4) + (104).to_bytes(4)
+
+
+def _make_picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("1", (212, 104), 1).save(file, "PNG")
+    return file.getvalue()
+
+
+_PICTURE: Final = _make_picture()
+"""A picture for a label. What stands behind its end tells pictures apart."""
 
 
 def made(path: str, arguments: Mapping[str, Any]) -> Call:
