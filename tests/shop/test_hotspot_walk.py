@@ -111,15 +111,15 @@ async def test_one_interface_is_left_only_if_a_person_agrees(site: Site) -> None
     assert "wlan0 leaves Shop." in refused.body["detail"]
 
 
-def hurry(site: Site, hotspots: SimulatedHotspots, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the walk use hotspots, and nothing be waited for long."""
+def hurry(site: Site, hotspots: SimulatedHotspots, monkeypatch: pytest.MonkeyPatch, *, leave_s: float = 60) -> None:
+    """Let the walk use hotspots, and nothing be waited for long. A camera that joins leaves within `leave_s`."""
     shop, gateway = site.gateway.shop, site.gateway
     shop.use_hotspots(hotspots)
     walk = HotspotWalk(
         hotspots, gateway.registry, gateway.provisioning, scan=scan(gateway), search_interval_s=0.1, return_s=0.5
     )
     monkeypatch.setattr(shop, "_make_walk", lambda: walk)
-    short = replace(StepTimeouts(), leave_s=2, probe_s=0.2)
+    short = replace(StepTimeouts(), leave_s=leave_s, probe_s=0.2)
     monkeypatch.setattr(gateway.provisioning, "_timeouts", short)
 
 
@@ -134,7 +134,7 @@ def scan(gateway: Gateway) -> Callable[[], Awaitable[None]]:
 async def test_a_wrong_wifi_password_is_told_of_each_camera(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     await hide(site.store)
     hotspots = SimulatedHotspots(site.store)
-    hurry(site, hotspots, monkeypatch)
+    hurry(site, hotspots, monkeypatch, leave_s=2)
     plan = site.plan()
     plan["wifi"]["password"] = "not the right one"
     assert (await site.rest("PUT", PLAN, plan)).status == 200
