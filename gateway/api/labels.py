@@ -15,14 +15,12 @@ from gateway.api.route import DeclaredResponse, RequestContext, Route, json_resp
 from gateway.app import Gateway
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, UnsupportedMediaType
 from gateway.labels.label import LabelDrawer, LabelState, StoredLabel
+from gateway.labels.label_health_table import LABEL_STATES
 from gateway.labels.label_name import check_label_name
 from gateway.products.product_table import StoredProduct
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.timestamps import utc_text
-
-STATES: Final[tuple[LabelState, ...]] = ("waiting", "sent", "pushed", "retrying", "shown", "failed", "vendor")
-"""The states of labels in the order in which they are counted."""
 
 _PICTURE_TYPES: Final = ("image/png", "image/jpeg")
 _PICTURE_BEGINNINGS: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff")
@@ -141,7 +139,7 @@ async def list_labels(context: RequestContext) -> web.StreamResponse:
         {
             "labels": await describe_labels(context.gateway, labels),
             "next": next_number,
-            "counts": {state: counts.get(state, 0) for state in STATES},
+            "counts": {state: counts.get(state, 0) for state in LABEL_STATES},
         }
     )
 

@@ -1,11 +1,12 @@
 """What the cloud says of shelf labels, and binding one to the shop."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 from firmware_tools.language import message
 from gateway.cloud.client import CloudClient
+from gateway.cloud.pages import read_pages
 from gateway.errors import CloudResponseMalformed, VendorRefused
 from gateway.labels.label_name import is_label_code
 from gateway.protocol.catalogue import CATALOGUE
@@ -18,8 +19,6 @@ PUSH_FAILED: Final = 4
 """The vendor's states of a label (Electronic Shelf Label, 4.3.4)."""
 INVALID_LABEL_CODES: Final = (5020, 5023, 5301, 5502)
 """What the cloud answers for a label that it does not know, or does not know in this shop (NOTES: Shelf labels)."""
-PAGE_SIZE: Final = 100
-_MAX_PAGES: Final = 1000
 _MAX_TEXT: Final = 64
 _LAST_SECOND: Final = 253_402_300_799
 """The end of the year 9999. The vendor's sample of a contact has a digit too many."""
@@ -116,28 +115,22 @@ class CloudLabels:
         return await self.read(esl_code=name, now=now)
 
     async def list_states(self) -> dict[str, int]:
-        """Return the vendor's states of all labels of the shop, by their ids.
+        """Return the vendor's states of all labels of the shop, by their ids."""
+        malformed = message("the cloud's list of labels cannot be read")
+        return await read_pages(
+            self._cloud, _LIST, self._shop, member="esl_list", read_rows=_read_states, malformed=malformed
+        )
 
-        Pages shift while labels are bound, so it is read until a page brings nothing new.
-        """
-        found: dict[str, int] = {}
-        for number in range(1, _MAX_PAGES + 1):
-            call = _LIST.encode({"page_num": number, "page_size": PAGE_SIZE}, defaults=self._shop)
-            data = (await self._cloud.call(call)).data
-            rows = data.get("esl_list") if isinstance(data, Mapping) else None
-            if not isinstance(rows, list):
-                raise CloudResponseMalformed(message("the cloud's list of labels cannot be read"))
-            page: dict[str, int] = {}
-            for row in rows:
-                esl_id = _read_text(row, "esl_id") if isinstance(row, Mapping) else None
-                status = _read_number(row, "status", 0, 99) if esl_id else None
-                if esl_id and status is not None:
-                    page[esl_id] = status
-            is_last = len(rows) < PAGE_SIZE or page.keys() <= found.keys()
-            found.update(page)
-            if is_last:
-                break
-        return found
+
+def _read_states(rows: Sequence[Any]) -> dict[str, int]:
+    """Return the states of the labels of a page, by their ids."""
+    found: dict[str, int] = {}
+    for row in rows:
+        esl_id = _read_text(row, "esl_id") if isinstance(row, Mapping) else None
+        status = _read_number(row, "status", 0, 99) if esl_id else None
+        if esl_id and status is not None:
+            found[esl_id] = status
+    return found
 
 
 def _read_text(data: Mapping[str, Any], name: str) -> str | None:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from firmware_tools.language import message
+from gateway.cloud.pages import PAGE_SIZE
 from gateway.errors import CloudRefusedAccount, Problem, VendorRefused
 from gateway.labels.cloud_labels import (
     INVALID_LABEL_CODES,
     NOT_ACTIVATED,
     NOT_BOUND,
-    PAGE_SIZE,
     PUSH_FAILED,
     PUSHED,
     WAITING_FOR_DATA,

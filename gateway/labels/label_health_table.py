@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from gateway.labels.label import LOW_BATTERY, LabelState
 from gateway.labels.label_rows import read_text
@@ -11,7 +11,7 @@ SILENT_S: Final = 86400
 """A label that its access point has not heard for so long is out of reach, or its battery is empty."""
 EXPIRY_ALARM_S: Final = 300
 """How long after its end a price may still be on a label before that is reported, in seconds."""
-LABEL_STATES: Final[tuple[LabelState, ...]] = ("waiting", "sent", "pushed", "retrying", "shown", "failed", "vendor")
+LABEL_STATES: Final[tuple[LabelState, ...]] = get_args(LabelState)
 """All states of a label."""
 
 _SELECTIONS: Final = {

@@ -72,7 +72,7 @@ class LabelParts:
         """Asks whether labels show their pictures."""
         self._supervisor = supervisor
         self._services: list[Service] = []
-        self.updater.on_pushed = self.confirmation.wake
+        self.updater.on_unconfirmed = self.confirmation.wake
         self.updater.on_stored = self.start
         outbox.on_ended.append(self.updater.note_ended)
         products.on_changed.append(self.updater.wake)

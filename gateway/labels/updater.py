@@ -28,6 +28,7 @@ from gateway.labels.product_content import make_content
 from gateway.labels.template import PictureTemplate
 from gateway.labels.template_folder import TemplateFolder
 from gateway.outbox.item import OutboxItem
+from gateway.outbox.model import OWN_TOKEN
 from gateway.outbox.outbox import Outbox
 from gateway.products.changes import read_fields
 from gateway.protocol.catalogue import CATALOGUE
@@ -40,8 +41,6 @@ DRAWN_AT_ONCE: Final = 50
 """How many labels are drawn before their pictures are stored."""
 CHECK_INTERVAL_S: Final = 60.0
 """How often to look without a reason, in seconds: for prices that have ended, and templates that changed."""
-TOKEN: Final = ""
-"""The name of the token of what is handed over: the gateway's own."""
 
 _PUSH: Final = CATALOGUE.get("cloud", "device/esl/pushImage")
 _log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ class LabelUpdater:
         """`trusted_time` is the cloud's since the start, or None; `now` is the best clock at hand, in Unix seconds."""
         self.table = table
         self.templates = templates
-        self.on_pushed: Callable[[], None] = lambda: None
+        self.on_unconfirmed: Callable[[], None] = lambda: None
         """Called when there may be labels to ask the cloud for."""
         self.on_stored: Callable[[], None] = lambda: None
         """Called when a person has said what a label shows."""
@@ -176,7 +175,7 @@ class LabelUpdater:
         label = None if name is None else await self.get(name)
         count = await self.table.begin_verification(None if label is None else [label.number])
         self._work.set()
-        self.on_pushed()
+        self.on_unconfirmed()
         return count
 
     async def push(self, name: str) -> StoredLabel:
@@ -186,7 +185,7 @@ class LabelUpdater:
             raise Conflict(message("the vendor's own templates draw the label {name!r}", name=label.name))
         await self.table.begin_verification([label.number], pushes=True)
         self._work.set()
-        self.on_pushed()
+        self.on_unconfirmed()
         return await self.get(name)
 
     async def note_template(self, template: str) -> None:
@@ -240,7 +239,7 @@ class LabelUpdater:
                 drawn=drawn, now=int(self._now()),
             )  # fmt: skip
         self._work.set()
-        self.on_pushed()
+        self.on_unconfirmed()
         self.on_stored()
         return label
 
@@ -258,7 +257,7 @@ class LabelUpdater:
         )
         drawn, problems = await asyncio.to_thread(self._draw_all, stale)
         await self.table.store_drawn(drawn)
-        self.on_pushed()
+        self.on_unconfirmed()
         self.metrics.count_pictures("drawn", len(drawn))
         await self.table.store_failed(problems, {one.label.number: one.label.changes for one in stale})
         failed = [one.label for one in stale if one.label.number in problems]
@@ -306,7 +305,7 @@ class LabelUpdater:
         file = FilePart(f"{label.esl_id}.png", "image/png", picture)
         try:
             call = _PUSH.encode({"esl_id": label.esl_id}, files={"pic": file}, defaults=self._shop)
-            status = await self._outbox.submit(call, token=TOKEN)
+            status = await self._outbox.submit(call, token=OWN_TOKEN)
         except (InvalidRequest, TooLarge) as exc:
             await self.table.store_failed({label.number: exc.detail})
             self.failures.note([label], {label.number: exc.detail})
@@ -360,7 +359,7 @@ class LabelUpdater:
         self.failures.note([label for label in labels if label.number in problems], problems)
         if pushed := sum(state == "pushed" for state, _ in outcomes.values()):
             self.metrics.count_pictures("pushed", pushed)
-            self.on_pushed()
+            self.on_unconfirmed()
 
     # Reports
 

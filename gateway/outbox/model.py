@@ -10,6 +10,9 @@ from gateway.protocol.parameters import FilePart
 State = Literal["waiting", "sending", "delivered", "superseded", "expired", "refused"]
 STATES: Final[tuple[State, ...]] = ("waiting", "sending", "delivered", "superseded", "expired", "refused")
 
+OWN_TOKEN: Final = ""
+"""The name of the token of what the gateway itself hands over."""
+
 Limit = Callable[[int], int]
 """Returns the largest number of entries in a batch that holds the item with this number; 0 if it has to wait."""
 

@@ -16,6 +16,7 @@ from typing import Final
 from firmware_tools.language import message
 from gateway.errors import Conflict, InvalidRequest, TooLarge
 from gateway.outbox.item import OutboxItem
+from gateway.outbox.model import OWN_TOKEN
 from gateway.outbox.outbox import Outbox
 from gateway.products.changes import ChangeKind, Fields, ProductChange, apply_change, find_change, renew_change
 from gateway.products.events import ProductListTaken, ProductRefused
@@ -35,8 +36,6 @@ CHUNK: Final = 500
 """How many products are handed over, or settled, at a time: others write in between."""
 MAX_RETRY_DELAY_S: Final = 30.0
 """How long to wait at most after the outbox, or the disk, has no room."""
-TOKEN: Final = ""
-"""The name of the token of what the mirror hands over: the gateway's own."""
 
 _ENDPOINTS: Final[dict[ChangeKind, Endpoint]] = {
     "create": CATALOGUE.get("cloud", "product/create"),
@@ -275,7 +274,7 @@ class ProductMirror:
         name, elements = "product_list", [dict(change.fields) for _, change in changes]
         arguments = {"product_key_list": [one["id"] for one in elements]} if kind == "delete" else {name: elements}
         try:
-            status = await self._outbox.submit(endpoint.encode(arguments, defaults=self._shop), token=TOKEN)
+            status = await self._outbox.submit(endpoint.encode(arguments, defaults=self._shop), token=OWN_TOKEN)
         except (InvalidRequest, TooLarge) as exc:
             if len(changes) > 1:  # one product must not hold up the others
                 half = len(changes) // 2

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 
 from firmware_tools.language import describe_error, message
 from gateway.cloud.client import CloudClient
-from gateway.errors import CloudResponseMalformed, Conflict, Problem
+from gateway.cloud.pages import PAGE_SIZE, read_pages
+from gateway.errors import Conflict, Problem
 from gateway.products.events import ProductsDiffer
 from gateway.products.mirror import ProductMirror
 from gateway.products.product import MAX_PRICE, PRICE_FIELDS
@@ -22,10 +23,6 @@ from gateway.runtime.timestamps import utc_text
 
 RECONCILIATION_INTERVAL_S: Final = 7 * 86400.0
 """How often the products are compared with the cloud without a person's word."""
-PAGE_SIZE: Final = 100
-"""How many products are read at a time."""
-MAX_PAGES: Final = 2000
-"""How many pages are read at most."""
 MAX_SHOWN: Final = 500
 """How many differences of each kind are shown."""
 COMPARED_FIELDS: Final = ("name", "seq_num", "bar_code", "price")
@@ -163,7 +160,10 @@ class Reconciler:
 
     async def _compare(self, result: Reconciliation, *, mend: bool, delete_foreign: bool) -> None:
         try:
-            found = await self._read_all()
+            malformed = message("the cloud's list of products cannot be read")
+            found = await read_pages(
+                self._cloud, _LIST, self._shop, member="product_list", read_rows=_read_rows, malformed=malformed
+            )
             result.compared = len(found)
             observed = await self._find_differences(result, found)
             if mend:
@@ -189,22 +189,6 @@ class Reconciler:
                     mended=result.mended,
                 )
             )
-
-    async def _read_all(self) -> dict[str, Mapping[str, Any]]:
-        """Return what the cloud has, by product number.
-
-        Pages shift while products are created and deleted, so it is read until a page brings nothing new. Raises what
-        calls raise.
-        """
-        found: dict[str, Mapping[str, Any]] = {}
-        for number in range(1, MAX_PAGES + 1):
-            call = _LIST.encode({"page_num": number, "page_size": PAGE_SIZE}, defaults=self._shop)
-            rows = _read_rows((await self._cloud.call(call)).data)
-            new = {product_id: row for product_id, row in rows.items() if product_id not in found}
-            found.update(new)
-            if len(rows) < PAGE_SIZE or not new:
-                break
-        return found
 
     async def _find_differences(
         self, result: Reconciliation, found: Mapping[str, Mapping[str, Any]]
@@ -272,11 +256,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) or (isinstance(value, str) and value != "" and is_unicode(value))
 
 
-def _read_rows(data: Any) -> dict[str, dict[str, Any]]:
-    """Return the products of a page, by number. Raises `CloudResponseMalformed` if it is no page."""
-    rows: Sequence[Any] | None = data.get("product_list") if isinstance(data, Mapping) else None
-    if not isinstance(rows, list):
-        raise CloudResponseMalformed(message("the cloud's list of products cannot be read"))
+def _read_rows(rows: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """Return the products of a page, by number."""
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
         if isinstance(row, Mapping) and _is_number(row.get("id")):

@@ -90,7 +90,18 @@ async def test_prices_and_numbers_that_are_none_are_differences(
 
 def test_half_a_surrogate_pair_does_not_stop_a_comparison() -> None:
     rows = [{"id": "1", "name": "\ud800", "price": "sNaN"}, {"id": "\ud800", "name": "a"}, {"id": None}, None]
-    assert _read_rows({"product_list": rows}) == {"1": {"name": "?", "price": None}}
+    assert _read_rows(rows) == {"1": {"name": "?", "price": None}}
+
+
+async def test_a_row_without_a_number_ends_no_comparison(shop: Shop) -> None:  # noqa: F811
+    await shop.take(*(product(number) for number in range(150)))
+    await shop.settle()
+    others = dict(shop.products)
+    shop.products.clear()
+    shop.products.update({"": {"id": "", "name": "a"}, **others})
+    shop.cloud.state.shops[shop.store.shop_id].product_times[""] = 1
+    result = await compare(shop)
+    assert (result.compared, result.missing) == (150, [])
 
 
 async def test_a_cloud_that_is_away_is_said(shop: Shop) -> None:  # noqa: F811
