@@ -20,6 +20,7 @@ from gateway.labels.label_name import check_label_name
 from gateway.products.product_table import StoredProduct
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
+from gateway.protocol.catalogue.cloud_labels import LED_COLOURS
 from gateway.runtime.timestamps import utc_text
 
 _PICTURE_TYPES: Final = ("image/png", "image/jpeg")
@@ -28,7 +29,7 @@ _STATUSES: Final = ("not_activated", "not_bound", "waiting_for_data", "pushed", 
 """What the vendor's states mean, by their numbers."""
 _MAX_PAGE: Final = 500
 _FLASH: Final = CATALOGUE.get("cloud", "device/esl/flashLed")
-_COLOURS: Final = {"white": 1, "blue": 2, "green": 4, "red": 8, "cyan": 512, "purple": 1024, "yellow": 2048}
+_COLOURS: Final = {one.meaning: one.value for one in LED_COLOURS}
 
 LedColour = Literal["white", "blue", "green", "red", "cyan", "purple", "yellow"]
 

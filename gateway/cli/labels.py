@@ -16,6 +16,7 @@ from gateway.cli.command import CommandContext, fail, read_list, with_api
 from gateway.cli.output import print_line, print_members, print_message, print_table
 from gateway.errors import InvalidRequest
 from gateway.labels.binding_list import read_bindings
+from gateway.protocol.catalogue.cloud_labels import LED_COLOURS
 
 _MAX_PAGE: Final = 500
 _POLL_INTERVAL_S: Final = 0.5
@@ -173,7 +174,7 @@ async def push(context: CommandContext, api: ApiClient, code: str) -> None:
 @labels.command()
 @click.argument("code")
 @click.option("--colour", default="green", show_default=True,
-              type=click.Choice(["white", "blue", "green", "red", "cyan", "purple", "yellow"]))  # fmt: skip
+              type=click.Choice([one.meaning for one in LED_COLOURS]))  # fmt: skip
 @with_api
 async def flash(context: CommandContext, api: ApiClient, code: str, colour: str) -> None:
     """Have a label flash, so that you find it on the shelf."""

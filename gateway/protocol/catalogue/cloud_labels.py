@@ -33,7 +33,7 @@ PICTURE_FORMATS: Final = (
 )
 """The pictures that each model of label shows."""
 
-_LED_COLOURS = (
+LED_COLOURS: Final = (
     Choice(1, "white"),
     Choice(2, "blue"),
     Choice(4, "green"),
@@ -42,6 +42,7 @@ _LED_COLOURS = (
     Choice(1024, "purple"),
     Choice(2048, "yellow"),
 )
+"""The colours in which a label flashes."""
 
 _LABEL = (
     string_field("esl_id", "The label's identifier."),
@@ -146,7 +147,7 @@ ENDPOINTS = (
         parameters=(
             *SHOP_PARAMETERS,
             ESL_ID,
-            Parameter(name="channel", type="int", choices=_LED_COLOURS, default=4, description="Colour of the LED."),
+            Parameter(name="channel", type="int", choices=LED_COLOURS, default=4, description="Colour of the LED."),
             Parameter(
                 name="cycle", type="int", min=1, default=100, description="Length of one flash, in steps of 10 ms."
             ),
