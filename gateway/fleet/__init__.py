@@ -9,6 +9,8 @@
 ``failures``          how sending fails
 ``parts``             makes the link of the parts of a gateway
 ``reported_state``    what the head office sees of the shop at a glance
+``subjects``          the names on the servers, and what a shop may do with them
+``documents``         what messages hold
 ====================  ==========================================================================================
 
 Nothing here is imported unless the settings name servers.

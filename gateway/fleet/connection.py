@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from firmware_tools.language import describe_error, message
 from gateway.errors import SettingsError
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused
+from gateway.fleet.subjects import inbox_prefix
 from gateway.fleet_settings import FleetSettings
 from gateway.protocol import json_text
 
@@ -44,7 +45,7 @@ class FleetConnection:
         self._shop = shop
         self._on_lost = on_lost
         # An inbox of its own: no shop may read the responses to another.
-        self._inbox = f"{_inbox_prefix(shop)}.acknowledged"
+        self._inbox = f"{inbox_prefix(shop)}.acknowledged"
         self._numbers = itertools.count(1)
         self._waiting: dict[str, _Waiting] = {}
         """Messages without an acknowledgement, by the subject at which it arrives."""
@@ -73,7 +74,7 @@ class FleetConnection:
                 reconnect_time_wait=0,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 ping_interval=PING_INTERVAL_S,
-                inbox_prefix=_inbox_prefix(settings.shop),
+                inbox_prefix=inbox_prefix(settings.shop),
                 error_cb=connection._note_error,
                 closed_cb=connection._note_closed,
             )
@@ -196,10 +197,6 @@ async def _close(client: Client) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await client.close()
-
-
-def _inbox_prefix(shop: str) -> str:
-    return f"_INBOX_{shop}"
 
 
 def _make_tls_context(settings: FleetSettings) -> ssl.SSLContext:

@@ -10,6 +10,7 @@ from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Registry
 from gateway.cloud.client import CloudClient
 from gateway.fleet.failures import MessageRefused
+from gateway.fleet.subjects import REPORTED, bucket_subject
 from gateway.outbox.outbox import Outbox
 from gateway.protocol import json_text
 from gateway.runtime.failure_log import FailureLog
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MIN_INTERVAL_S: Final = 300.0
 """How long at least one report is left as it is."""
-BUCKET: Final = "reported"
 
 _log: Final = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class StateReporter:
         self, settings: Settings, registry: Registry, outbox: Outbox, cloud: CloudClient, supervisor: Supervisor
     ) -> None:
         """Take the parts of the gateway whose state is reported."""
-        self._subject = f"$KV.{BUCKET}.{settings.fleet.shop}"
+        self._subject = bucket_subject(REPORTED, settings.fleet.shop)
         # It changes with the settings. Secrets are redacted before, so nobody can guess one by it.
         self._settings_digest = hashlib.sha256(json_text.dumps(settings.describe()).encode()).hexdigest()
         self._registry = registry

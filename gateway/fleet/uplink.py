@@ -14,6 +14,7 @@ from gateway.events.table import Page
 from gateway.fleet.cursor import COMPLETE_TO, MESSAGE_ID, FleetCursor, StoredEvent, find_start
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, Refusal
+from gateway.fleet.subjects import EVENTS, event_subject
 from gateway.protocol import json_text
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.token_bucket import TokenBucket
@@ -21,8 +22,6 @@ from gateway.runtime.token_bucket import TokenBucket
 if TYPE_CHECKING:
     from gateway.fleet.connection import FleetConnection
 
-STREAM: Final = "events"
-"""The stream of all shops' events."""
 SKIPPED: Final = "fleet.skipped"
 """The type of what is sent in place of an event that the servers do not take."""
 MAX_IN_FLIGHT: Final = 32
@@ -54,7 +53,7 @@ class EventUplink:
         is_busy: Callable[[], bool],
     ) -> None:
         """Send events of `people` only if told to; `is_busy` tells whether calls of tills are under way."""
-        self._prefix = f"fleet.v1.{shop}.event"
+        self._shop = shop
         self._event_log = event_log
         self._table = table
         self._people = people
@@ -75,7 +74,7 @@ class EventUplink:
         """Find out where to go on with a new connection. Raises `HeadOfficeUnavailable` and `StateError`."""
         if self._saved is None:
             self._cursor = self._saved = await self._table.load()
-        headers = await connection.read_last(STREAM, f"{self._prefix}.>")
+        headers = await connection.read_last(EVENTS, event_subject(self._shop))
         try:
             last = headers if headers is None else StoredEvent.parse(headers)
         except ValueError as exc:
@@ -140,7 +139,7 @@ class EventUplink:
                     message(
                         "the head office takes no message of this shop, not even a short one: see that the shop's "
                         "certificate is for {prefix}: {reason}",
-                        prefix=self._prefix,
+                        prefix=event_subject(self._shop),
                         reason=again.reason,
                     )
                 ) from again
@@ -151,7 +150,7 @@ class EventUplink:
     async def _publish(self, connection: "FleetConnection", event: Event, complete_to: int) -> None:
         payload = event.to_json().encode()
         headers = {MESSAGE_ID: event.id, COMPLETE_TO: str(complete_to)}
-        await connection.publish(f"{self._prefix}.{event.type}", payload, headers)
+        await connection.publish(event_subject(self._shop, event.type), payload, headers)
         self._bucket.take(len(payload))
 
 

@@ -1,0 +1,158 @@
+"""What a chain's messages hold, as models: read tolerantly, written strictly, and described for others from here."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from gateway.fleet.subjects import SHOP_NAME
+
+Name = Annotated[str, StringConstraints(pattern=f"^{SHOP_NAME}$")]
+"""The name of a shop or of a group."""
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 in hexadecimal digits."""
+
+
+class ContentReference(BaseModel):
+    """A file in the object store `content`. Its parts are the objects `SHA256.0`, `SHA256.1` and so on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(max_length=200, description="What people call it: the name of the file.")
+    sha256: Sha256 = Field(description="The SHA-256 of the whole file.")
+    size: int = Field(ge=0, le=64 * 1024 * 1024, description="Bytes.")
+    parts: int = Field(ge=1, le=1000, description="Of how many objects it consists.")
+
+
+class ProductListReference(ContentReference):
+    """A list of products, which each shop reads as if it had been uploaded there."""
+
+    complete: bool = Field(default=True, description="Whether products that it does not have are deleted.")
+    confirm: bool = Field(default=False, description="Whether it is taken although it changes or deletes much.")
+
+
+class DesiredState(BaseModel):
+    """What the head office wants of all shops, of a group or of one shop. The narrower one wins, key by key."""
+
+    model_config = ConfigDict(frozen=True)
+
+    groups: tuple[Name, ...] = Field(
+        default=(), max_length=20, description="The groups of the shop, the last one wins; only in `shop.SHOP`."
+    )
+    settings: dict[str, dict[str, Any]] = Field(default={}, description="Settings by section and key.")
+    products: ProductListReference | None = Field(default=None, description="The list of products.")
+    templates: dict[Name, ContentReference] = Field(
+        default={}, max_length=200, description="Templates of labels by name."
+    )
+    version: str | None = Field(default=None, max_length=64, description="The version of the gateway.")
+
+
+DesiredOutcome = Literal["pending", "applied", "refused", "rolled_back"]
+"""What became of a part of the desired state."""
+
+
+class DesiredAnswer(BaseModel):
+    """What became of one part of the desired state in the shop."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: DesiredOutcome = Field(description="`rolled_back`: it cut the shop off, and the earlier value is back.")
+    reason: str = Field(default="", description="Why it is pending, refused or rolled back.")
+
+
+class DesiredReport(BaseModel):
+    """The shop's answer to the desired state: the key `SHOP.desired` of the bucket `reported`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revisions: dict[str, int] = Field(description="The revisions that this answers, by key of the bucket `desired`.")
+    answers: dict[str, DesiredAnswer] = Field(
+        description="By part: `settings.SECTION.KEY`, `products`, `templates.NAME`, `version`, or `document` for "
+        "all of a document that cannot be read."
+    )
+    time: str = Field(description="When, in UTC, by the clock of the shop.")
+
+
+class CommandRequest(BaseModel):
+    """A command to one shop: a request on `fleet.v1.SHOP.command.NAME`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")] = Field(
+        description="The idempotency key: a command that comes again with it is not acted on again."
+    )
+    deadline: str = Field(
+        description="Until when it may be acted on, in UTC. A shop with a true clock refuses it later."
+    )
+    by: str = Field(max_length=200, description="Who gives it, for the audit log of the shop.")
+    arguments: dict[str, Any] = Field(default={}, description="By name, as the command declares them.")
+
+
+CommandOutcome = Literal["done", "refused", "failed", "interrupted", "running"]
+"""What became of a command. `interrupted`: the gateway ended meanwhile, so nobody knows how far it came."""
+
+
+class CommandResponse(BaseModel):
+    """The response to a command."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(description="That of the request.")
+    outcome: CommandOutcome = Field(description="What became of it. A repeat gets the outcome of the first time.")
+    reason: str = Field(default="", description="Why it is refused or failed.")
+    result: dict[str, Any] = Field(default={}, description="What the command returns.")
+
+
+class Presence(BaseModel):
+    """What each gateway says when it connects, every five minutes, and when it hears another one of its shop."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instance: str = Field(max_length=64, description="Random, for each start of a gateway.")
+    host: str = Field(max_length=255, description="The name of its machine.")
+    addresses: tuple[str, ...] = Field(default=(), max_length=20, description="Its addresses in the shop.")
+    started: str = Field(max_length=40, description="When it started, in UTC.")
+
+
+class ShopRecord(BaseModel):
+    """A shop that is enrolled: the key `SHOP` of the bucket `shops`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["invited", "joined", "retired"] = Field(description="`invited`: its join code was not used yet.")
+    title: str = Field(default="", max_length=200, description="What people call the shop.")
+    groups: tuple[Name, ...] = Field(default=(), max_length=20, description="Its groups.")
+    since: str = Field(description="When it came into this state, in UTC.")
+    code_sha256: str = Field(
+        default="", description="The SHA-256 of the secret of its join code; empty when it is used."
+    )
+    code_expires: str = Field(default="", description="Until when the join code is good, in UTC.")
+    public_key: str = Field(default="", description="The public key of its gateway, as the servers write it.")
+
+
+class DayFlow(BaseModel):
+    """The customer flow of a shop on one day."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    day: str = Field(description="As 2026-11-20, in the zone of the shop.")
+    final: bool = Field(description="Whether the day is over and its numbers do not change any more.")
+
+
+class Finding(BaseModel):
+    """One finding of the doctor that is not good."""
+
+    model_config = ConfigDict(frozen=True)
+
+    check: str = Field(description="The name of the check.")
+    status: str = Field(description="As in `GET /api/v1/doctor`.")
+    text: str = Field(description="What was found, in English.")
+    advice: str = Field(default="", description="What to do about it, in English.")
+
+
+class FindingsReport(BaseModel):
+    """What the doctor of a shop found: the key `SHOP.findings` of the bucket `reported`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    findings: tuple[Finding, ...] = Field(description="What is not good; empty when all is.")
+    time: str = Field(description="When it was found, in UTC.")

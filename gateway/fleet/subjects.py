@@ -1,0 +1,108 @@
+"""The names on the head office's servers: subjects, streams and buckets, and what one shop may do with them.
+
+Shops, head office and the rules of the servers all take their names from here.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+PREFIX: Final = "fleet.v1"
+"""How the subjects of a chain begin. A change that old shops cannot read gets another number."""
+
+EVENTS: Final = "events"
+"""The stream with the events of all shops."""
+FLOW: Final = "flow"
+"""The stream with the customer flow of all shops: one message for each shop and day, the newest one."""
+REPORTED: Final = "reported"
+"""The bucket with what shops say of themselves: `SHOP`, `SHOP.findings` and `SHOP.desired`."""
+DESIRED: Final = "desired"
+"""The bucket with what the head office wants: `chain`, `group.NAME` and `shop.SHOP`."""
+CONTENT: Final = "content"
+"""The object store with lists of products and templates of labels, each named by its SHA-256."""
+SHOPS: Final = "shops"
+"""The bucket with the shops that are enrolled, which the head office alone reads."""
+ROLLOUTS: Final = "rollouts"
+"""The bucket with changes that reach the shops in waves, which the head office alone reads."""
+
+CHAIN_KEY: Final = "chain"
+"""The key in `desired` of what all shops are to have."""
+
+SHOP_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
+"""What the name of a shop or of a group may be: one part of a subject."""
+
+
+def event_subject(shop: str, event_type: str = ">") -> str:
+    """Return the subject of a shop's events of one type; of all of them by default. `*` means all shops."""
+    return f"{PREFIX}.{shop}.event.{event_type}"
+
+
+def flow_subject(shop: str, day: str = "*") -> str:
+    """Return the subject of a shop's customer flow of a day, such as 2026-11-20."""
+    return f"{PREFIX}.{shop}.flow.{day}"
+
+
+def present_subject(shop: str) -> str:
+    """Return the subject on which each gateway of a shop says that it is there. Two of them are one too many."""
+    return f"{PREFIX}.{shop}.present"
+
+
+def command_subject(shop: str, command: str = "*") -> str:
+    """Return the subject on which a shop takes a command."""
+    return f"{PREFIX}.{shop}.command.{command}"
+
+
+def group_key(group: str) -> str:
+    """Return the key in `desired` of what the shops of a group are to have."""
+    return f"group.{group}"
+
+
+def shop_key(shop: str) -> str:
+    """Return the key in `desired` of what one shop is to have."""
+    return f"shop.{shop}"
+
+
+def bucket_subject(bucket: str, key: str) -> str:
+    """Return the subject of a key of a bucket."""
+    return f"$KV.{bucket}.{key}"
+
+
+def read_subject(stream: str, subject: str) -> str:
+    """Return the subject by which the last message of a subject is read without a consumer."""
+    return f"$JS.API.DIRECT.GET.{stream}.{subject}"
+
+
+def inbox_prefix(shop: str) -> str:
+    """Return how the subjects begin at which a shop gets responses: no other shop may read them."""
+    return f"_INBOX_{shop}"
+
+
+class Permissions(NamedTuple):
+    """What a user of the servers may do. He may also respond to a message that he got."""
+
+    publish: Sequence[str]
+    """Subjects to which he may publish."""
+    subscribe: Sequence[str]
+    """Subjects that he may read."""
+
+
+def shop_permissions(shop: str) -> Permissions:
+    """Return what a shop may do. `{{name()}}` in place of the shop's name: the servers put in that of each user."""
+    wanted = (CHAIN_KEY, group_key("*"), shop_key(shop))
+    return Permissions(
+        publish=(
+            event_subject(shop),
+            flow_subject(shop),
+            present_subject(shop),
+            bucket_subject(REPORTED, shop),
+            bucket_subject(REPORTED, f"{shop}.>"),
+            read_subject(EVENTS, event_subject(shop)),
+            *(read_subject(f"KV_{DESIRED}", bucket_subject(DESIRED, key)) for key in wanted),
+            read_subject(f"OBJ_{CONTENT}", f"$O.{CONTENT}.>"),
+        ),
+        subscribe=(
+            f"{inbox_prefix(shop)}.>",
+            command_subject(shop),
+            present_subject(shop),
+            *(bucket_subject(DESIRED, key) for key in wanted),
+        ),
+    )
