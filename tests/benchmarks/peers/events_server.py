@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import resource
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
+from gateway.api.connections import ConnectionLimits
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.events.event import NewEvent
@@ -86,7 +88,10 @@ async def gateway(port: int, settings: str) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port + 1).start()
-    async with serve(opened):
+    # The readers are on this machine, from which the product admits fewer.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 16384), most))
+    async with serve(opened, ConnectionLimits(from_loopback=1024, per_address=1024)):
         await asyncio.Event().wait()
 
 
