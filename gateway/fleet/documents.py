@@ -138,7 +138,7 @@ class DayFlow(BaseModel):
     final: bool = Field(description="Whether the day is over and its numbers do not change any more.")
 
 
-class Finding(BaseModel):
+class ReportedFinding(BaseModel):
     """One finding of the doctor that is not good."""
 
     model_config = ConfigDict(frozen=True)
@@ -154,5 +154,5 @@ class FindingsReport(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    findings: tuple[Finding, ...] = Field(description="What is not good; empty when all is.")
+    findings: tuple[ReportedFinding, ...] = Field(description="What is not good; empty when all is.")
     time: str = Field(description="When it was found, in UTC.")

@@ -27,8 +27,7 @@ from gateway.labels.picture import LabelPicture
 from gateway.labels.product_content import make_content
 from gateway.labels.template import PictureTemplate
 from gateway.labels.template_folder import TemplateFolder
-from gateway.outbox.item import OutboxItem
-from gateway.outbox.model import OWN_TOKEN
+from gateway.outbox.model import OWN_TOKEN, Outcome
 from gateway.outbox.outbox import Outbox
 from gateway.products.changes import read_fields
 from gateway.protocol.catalogue import CATALOGUE
@@ -343,10 +342,10 @@ class LabelUpdater:
         """Store what became of pictures; `without_item` is what becomes of one whose item is not there any more."""
         numbers = [label.item for label in labels if label.item is not None]
         self._items.update(numbers)
-        items = {item.sequence: item for item in await self._outbox.items(numbers)}
+        found = await self._outbox.outcomes(numbers)
         outcomes: dict[int, tuple[LabelState, str]] = {}
         for number in numbers:
-            outcome = _find_outcome(items[number]) if number in items else without_item
+            outcome = _find_state(found[number]) if number in found else without_item
             if outcome is not None:
                 outcomes[number] = outcome
         self._items.difference_update(outcomes)
@@ -386,14 +385,14 @@ def _describe_refusal(refusal: InvalidRequest) -> str:
     return refusal.field_errors[0].reason if is_clear else refusal.detail
 
 
-def _find_outcome(item: OutboxItem) -> tuple[LabelState, str] | None:
+def _find_state(outcome: Outcome) -> tuple[LabelState, str] | None:
     """Return the state, and the problem, that follow from what became of a picture; None as long as that is open."""
-    match item.state:
-        case "waiting" | "sending":
+    match outcome.state:
+        case "waiting":
             return None
         case "delivered":
             return "pushed", ""
         case "superseded":
             return "failed", message("another picture was pushed to it by somebody else")
         case _:
-            return "failed", item.outcome.meaning or message("the cloud refused its picture")
+            return "failed", outcome.meaning or message("the cloud refused its picture")

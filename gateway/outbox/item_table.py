@@ -193,6 +193,16 @@ def get_items(connection: sqlite3.Connection, in_flight: InFlight, sequences: Se
     return [found[sequence] for sequence in sequences if sequence in found]
 
 
+def get_outcomes(connection: sqlite3.Connection, sequences: Sequence[int]) -> dict[int, Outcome]:
+    """Return the outcomes of the items with these numbers that are there."""
+    rows = connection.execute(
+        "SELECT sequence, state, vendor_code, vendor_meaning, result_list, vendor_response FROM item "
+        "WHERE sequence IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(sequences)),),
+    ).fetchall()
+    return {row[0]: Outcome(*row[1:]) for row in rows}
+
+
 def revive_items(
     connection: sqlite3.Connection, in_flight: InFlight, sequences: Sequence[int], uptime_s: float
 ) -> Changed:

@@ -137,10 +137,9 @@ class Outbox:
         finally:
             if waiter is not None:
                 self._waiters.remove(waiter, result.items)
-        outcomes = waiter.outcomes
-        if submission.policy.redirect_to:  # the list that redirected an item is known only to the database
-            outcomes = {**outcomes, **{item.sequence: item.outcome for item in await self.items(result.items)}}
-        return make_final_status(submission, result, outcomes)
+        # The list that redirected an item is known only to the database.
+        stored = await self.outcomes(result.items) if submission.policy.redirect_to else {}
+        return make_final_status(submission, result, {**waiter.outcomes, **stored})
 
     @property
     def _paused(self) -> bool:
@@ -159,10 +158,9 @@ class Outbox:
             waiter = Waiter()
             self._waiters.add(waiter, result.new)
         self._waiters.add(waiter, repeated)
-        found = {item.sequence: item.outcome for item in await self.items(repeated)}
+        stored = await self.outcomes(repeated)
         for sequence in repeated:
-            outcome = found.get(sequence, _DROPPED)
-            if outcome.state != "waiting":
+            if (outcome := stored.get(sequence, _DROPPED)).state != "waiting":
                 waiter.resolve(sequence, outcome)
         return waiter
 
@@ -274,6 +272,10 @@ class Outbox:
         """Return the items with these numbers that are there."""
         job = partial(item_table.get_items, in_flight=self._in_flight, sequences=sequences)
         return await self._database.inspect(job)
+
+    async def outcomes(self, sequences: Sequence[int]) -> dict[int, Outcome]:
+        """Return the outcomes of the items with these numbers that are there; `waiting` as long as there is none."""
+        return await self._database.inspect(partial(item_table.get_outcomes, sequences=sequences))
 
     async def submission(self, number: int, token: str | None = None) -> list[OutboxItem]:
         """Return the items of a submission. Raises `NotFound`."""

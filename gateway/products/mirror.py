@@ -6,6 +6,7 @@ has more than one change on its way, and what is sent next is always the newest.
 """
 
 import asyncio
+import heapq
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
@@ -15,8 +16,7 @@ from typing import Final
 
 from firmware_tools.language import message
 from gateway.errors import Conflict, InvalidRequest, TooLarge
-from gateway.outbox.item import OutboxItem
-from gateway.outbox.model import OWN_TOKEN
+from gateway.outbox.model import OWN_TOKEN, Outcome
 from gateway.outbox.outbox import Outbox
 from gateway.products.changes import ChangeKind, Fields, ProductChange, apply_change, find_change, renew_change
 from gateway.products.events import ProductListTaken, ProductRefused
@@ -75,10 +75,13 @@ class ProductMirror:
         self.on_changed: list[Callable[[], None]] = []
         """Each is called when other products may be wanted than before."""
         self._taking = asyncio.Lock()
-        self._items: set[int] = set()
-        """Outbox items that carry changes; refused ones too, since a person may have them sent again."""
+        self._items: dict[int, int] = {}
+        """Outbox items that carry changes, with the products' numbers in the database; refused ones too, since a
+        person may have them sent again."""
         self._ended: set[int] = set()
-        """Those of them that have ended, or may have, and whose products are to be settled."""
+        """Those of them that have ended, and whose products are to be settled."""
+        self._ended_early: set[int] | None = None
+        """Items that have ended while a submission is under way, which may be its own; None while none is."""
         self._work = asyncio.Event()
         self._supervisor = supervisor
         self._services: list[Service] = []
@@ -187,7 +190,9 @@ class ProductMirror:
             await self._outbox.remove(items)
 
     def _note_ended(self, sequences: Sequence[int]) -> None:
-        if ended := self._items.intersection(sequences):  # most items are orders
+        if self._ended_early is not None:
+            self._ended_early.update(sequences)
+        if ended := self._items.keys() & sequences:  # most items are orders
             self._ended |= ended
             self._work.set()
 
@@ -196,10 +201,12 @@ class ProductMirror:
         while True:
             service.heartbeat()
             self._work.clear()
-            await self._settle_ended()
+            # What has ended can wait, since the cloud has it; so new prices come there as soon as they can.
             if opened := await self.table.find(["open"], CHUNK):
                 await self._hand_over(opened)
-            elif not self._ended:
+            elif self._ended:
+                await self._settle_ended()
+            else:
                 service.pause()
                 await self._work.wait()
 
@@ -212,12 +219,11 @@ class ProductMirror:
             after = products[-1].number
 
     async def _settle_ended(self) -> None:
-        """Settle the products whose items have ended."""
-        while self._ended:
-            some = sorted(self._ended)[:CHUNK]
-            self._ended.difference_update(some)  # first: one that waits still may end meanwhile
-            if products := await self.table.find_by_items(some):
-                await self._settle(products)
+        """Settle some of the products whose items have ended."""
+        some = set(heapq.nsmallest(CHUNK, self._ended))
+        self._ended.difference_update(some)  # first: one that waits still may end meanwhile
+        products = await self.table.find_unsettled([self._items[item] for item in some if item in self._items])
+        await self._settle([product for product in products if product.item in some])
 
     async def _settle(self, products: Sequence[StoredProduct]) -> None:
         """Store what became of the changes of some products, as far as that is known.
@@ -225,14 +231,14 @@ class ProductMirror:
         A change whose item is not there is handed over again, with the newest values: whether the cloud has taken it is
         not known, and it does no harm twice.
         """
-        numbers = [product.item for product in products if product.item is not None]
+        numbers = {product.item: product.number for product in products if product.item is not None}
         self._items.update(numbers)
-        items = {item.sequence: item for item in await self._outbox.items(numbers)}
-        lost = [product for product in products if product.state == "sent" and product.item not in items]
+        outcomes = await self._outbox.outcomes(list(numbers))
+        lost = [product for product in products if product.state == "sent" and product.item not in outcomes]
         settled = [
-            outcome
+            change
             for product in products
-            if product.item in items and (outcome := _find_outcome(product, items[product.item]))
+            if product.item in outcomes and (change := _find_settled(product, outcomes[product.item]))
         ]
         settled += [
             SettledChange(one.number, one.revision, "open", one.confirmed, {}) for one in lost if one.change is None
@@ -242,7 +248,7 @@ class ProductMirror:
         for one in settled:
             product = by_number[one.number]
             if one.state != "refused" and product.item is not None:
-                self._items.discard(product.item)
+                self._items.pop(product.item, None)
             elif one.state == "refused" and product.state != "refused":
                 self._report(ProductRefused(product_id=product.product_id, name=product.name, reason=one.problem))
         again = [(one, renew_change(one.wanted, one.confirmed, one.change)) for one in lost if one.change is not None]
@@ -273,6 +279,7 @@ class ProductMirror:
         endpoint = _ENDPOINTS[kind]
         name, elements = "product_list", [dict(change.fields) for _, change in changes]
         arguments = {"product_key_list": [one["id"] for one in elements]} if kind == "delete" else {name: elements}
+        early = self._ended_early = set()
         try:
             status = await self._outbox.submit(endpoint.encode(arguments, defaults=self._shop), token=OWN_TOKEN)
         except (InvalidRequest, TooLarge) as exc:
@@ -285,28 +292,30 @@ class ProductMirror:
             refused = SettledChange(product.number, product.revision, "refused", product.confirmed, {}, exc.detail)
             await self.table.store_settled([refused], now=int(self._now()))
             return
+        finally:
+            self._ended_early = None
         numbers = [product.number for product, _ in changes]
+        self._items.update(zip(status.items, numbers, strict=True))
+        self._ended |= early.intersection(status.items)
         await self.table.store_items(dict(zip(numbers, status.items, strict=True)))
-        self._items.update(status.items)
-        self._ended.update(status.items)  # some may have ended before it was known whose they are
 
 
-def _find_outcome(product: StoredProduct, item: OutboxItem) -> SettledChange | None:
+def _find_settled(product: StoredProduct, outcome: Outcome) -> SettledChange | None:
     """Return what became of the change of a product; None as long as that is open."""
     settle = partial(SettledChange, product.number, product.revision)
     if product.change is None:  # damaged
         return settle("open", product.confirmed, {})
-    if item.state in ("waiting", "sending"):
+    if outcome.state == "waiting":
         return None
-    if item.state == "delivered":
+    if outcome.state == "delivered":
         confirmed = apply_change(product.confirmed, product.change)
         state = _find_state(product.wanted, confirmed)
         return settle(state, confirmed, _find_new_prices(product.confirmed, confirmed), is_taken=True)
-    if item.outcome.result_list == _GONE:
+    if outcome.result_list == _GONE:
         return settle(_find_state(product.wanted, None), None, _find_new_prices(product.confirmed, None))
     if find_change(product.wanted, product.confirmed) != product.change:
         return settle("open", product.confirmed, {})
-    return settle("refused", product.confirmed, {}, item.outcome.meaning)
+    return settle("refused", product.confirmed, {}, outcome.meaning)
 
 
 def _find_state(wanted: Fields | None, confirmed: Fields | None) -> ProductState:

@@ -208,19 +208,17 @@ class ProductTable:
         return await self._database.transact(work)
 
     async def find(self, states: Sequence[ProductState], limit: int, *, after: int = 0) -> list[StoredProduct]:
-        """Return products in one of these states (not `settled`), in the order of their numbers."""
-        return await self._load(
-            "account = ? AND state <> 'settled' AND state IN (SELECT value FROM json_each(?)) AND number > ? "
-            "ORDER BY number LIMIT ?",
+        """Return products in one of these states, in the order of their numbers."""
+        return await self._load(  # the numbers first, by the index alone: what is not returned is not read
+            "number IN (SELECT number FROM product WHERE account = ? AND state IN (SELECT value FROM json_each(?)) "
+            "AND number > ? ORDER BY number LIMIT ?) ORDER BY number",
             (self._account(), json.dumps(list(states)), after, limit),
         )
 
-    async def find_by_items(self, items: Sequence[int]) -> list[StoredProduct]:
-        """Return the products whose changes these outbox items carry."""
-        return await self._load(
-            "account = ? AND state <> 'settled' AND item IN (SELECT value FROM json_each(?))",
-            (self._account(), json.dumps(list(items))),
-        )
+    async def find_unsettled(self, numbers: Sequence[int]) -> list[StoredProduct]:
+        """Return those of some products, by their numbers in the database, that are not settled."""
+        condition = "number IN (SELECT value FROM json_each(?)) AND state <> 'settled'"
+        return await self._load(condition, (json.dumps(list(numbers)),))
 
     async def get(self, product_id: str) -> StoredProduct | None:
         """Return one product; None if there is none."""
@@ -379,9 +377,11 @@ def _write(fields: Fields | None) -> str | None:
 
 
 def _read_change(text: str | None) -> ProductChange | None:
-    """Return a stored change; None if it is damaged."""
+    """Return a stored change; None if there is none, or it is damaged."""
+    if text is None:
+        return None
     try:
-        [(kind, fields)] = json_text.loads(text or "").items()
+        [(kind, fields)] = json_text.loads(text).items()
         return ProductChange(_KINDS[kind], restore_prices(fields) or {})
     except (ValueError, AttributeError, KeyError):
         return None

@@ -1,7 +1,7 @@
 """Benchmark: a till's list of 10,000 products again and again, beside orders.
 
 `python tests/benchmarks/product_mirror.py [--rounds N] [--window S]`. The cloud is a small HTTPS server that counts.
-First the whole list goes to it, beside as many products that a till hands over as calls. Then the cloud is away, and
+First as many products as the list has go to it as calls of a till, then the list. Then the cloud is away, and
 lists with more and more changed prices come while tills hand over orders; windows with a list take turns with windows
 without one.
 """
@@ -26,10 +26,12 @@ from tests.benchmarks.outbox_shop import GatewayFiles, Program, folder, load
 PRODUCTS: Final = 10_000
 CLIENTS: Final = 8
 LIMIT_S: Final = 300.0
+FILLS: Final = 4
+"""How many other shops get their first list before the one that is measured further."""
 MAX_CHECK_S, MAX_PAUSE_S, MIN_RATE, MAX_MEMORY_MB = 1.0, 0.05, 0.9, 60.0
 """What is promised: seconds to read, check and compare; those a question waits longer; beside orders; above idle."""
 MAX_LOAD_RATIO: Final = 3.0
-"""How long a list takes to be read, stored, sent and confirmed, beside as many products handed over as calls."""
+"""How long a list takes until the cloud has all of it, beside as many products handed over as calls."""
 
 
 class Shop:
@@ -100,8 +102,17 @@ def measure_orders(shop: Shop, window_s: float, content: bytes | None) -> float:
     return rate
 
 
-def hand_over(shop: Shop) -> float:
-    """Hand over as many products as calls of the cloud, as a till without a list does; return how long that takes."""
+def wait_for_products(cloud: Cloud, count: int) -> None:
+    """Return when so many products have come to the cloud."""
+    end = time.monotonic() + LIMIT_S
+    while cloud.ask("/healthz")["products"] < count:
+        if time.monotonic() > end:
+            raise RuntimeError("not all products came to the cloud")
+        time.sleep(0.05)
+
+
+def hand_over(shop: Shop, cloud: Cloud) -> float:
+    """Hand over as many products as calls of the cloud, as a till without a list does; return when all have come."""
     products = [
         {
             "id": f"x{number:06}",
@@ -115,21 +126,35 @@ def hand_over(shop: Shop) -> float:
     began = time.monotonic()
     for first in range(0, PRODUCTS, 1500):
         shop.files.call("POST", "/api/v1/cloud/product/create", {"product_list": products[first : first + 1500]})
+    wait_for_products(cloud, PRODUCTS)
+    took_s = time.monotonic() - began
     while shop.files.depth:
         time.sleep(0.02)
-    return time.monotonic() - began
+    return took_s
 
 
-def fill(shop: Shop, program: Program) -> tuple[float, float]:
-    """Return how long as many products, and the whole list, take to reach the cloud, in seconds."""
-    products_s = hand_over(shop)
+def fill(shop: Shop, cloud: Cloud, program: Program) -> float:
+    """Return how long the whole list takes to reach the cloud, beside as many products without one."""
+    products_s = hand_over(shop, cloud)
     before = program.cpu_s
     began = time.monotonic()
     shop.put(make_list(0))
-    shop.wait_until_settled()
+    wait_for_products(cloud, 2 * PRODUCTS)
     list_s = time.monotonic() - began
-    print(f"the whole list takes {program.cpu_s - before:.2f} s of processor time")
-    return products_s, list_s
+    shop.wait_until_settled()
+    settled_s = time.monotonic() - began
+    print(
+        f"the whole list is at the cloud after {list_s:.2f} s, as many products without one after {products_s:.2f} s; "
+        f"confirmed after {settled_s:.2f} s, {program.cpu_s - before:.2f} s of processor time"
+    )
+    return list_s / products_s
+
+
+def fill_new_shop(where: Path, cloud: Cloud) -> float:
+    """Return what `fill` does for a shop of its own."""
+    shop = Shop(where, cloud)
+    with shop.files.gateway() as program, cloud:
+        return fill(shop, cloud, program)
 
 
 def main() -> None:
@@ -139,10 +164,11 @@ def main() -> None:
     arguments = parser.parse_args()
     with folder() as where:
         cloud = Cloud(where)
+        shares = [fill_new_shop(where / f"shop-{number}", cloud) for number in range(FILLS)]
         shop = Shop(where / "shop", cloud)
         with shop.files.gateway() as program, concurrent.futures.ThreadPoolExecutor(1) as pool:
             with cloud:
-                products_s, list_s = fill(shop, program)
+                shares.append(fill(shop, cloud, program))
             shop.files.call("POST", "/api/v1/cloud/product/getList", {})  # fails: now the cloud is known to be away
             idle_mb = program.memory_mb
             checks, pauses, bare, ratios, memory = [], [], [], [], []
@@ -159,15 +185,14 @@ def main() -> None:
                 ratios.append(measure_orders(shop, arguments.window, content) / alone)
                 memory.append(program.memory_mb - idle_mb)
     check_s, pause_s, bare_s = map(statistics.median, (checks, pauses, bare))
-    rate, most_mb, share = statistics.median(ratios), max(memory), list_s / products_s
+    rate, most_mb, share = statistics.median(ratios), max(memory), statistics.median(shares)
     print(f"{PRODUCTS} products, {arguments.rounds} lists with more and more changed prices; medians")
     print(f"read, checked and compared in {check_s:.2f} s beside questions; promised: {MAX_CHECK_S} s")
     print(f"a question waits for {pause_s * 1000:.0f} ms at most, {bare_s * 1000:.0f} ms without a list; promised: "
           f"{MAX_PAUSE_S * 1000:.0f} ms more")  # fmt: skip
     print(f"orders beside a list every {arguments.window:.0f} s: {rate:.2f} of those without; promised: {MIN_RATE}")
     print(f"memory above idle: {most_mb:.0f} MB; promised: {MAX_MEMORY_MB:.0f}")
-    print(f"the whole list reaches the cloud in {list_s:.2f} s, as many without one in {products_s:.2f} s: "
-          f"{share:.2f}; promised: {MAX_LOAD_RATIO}")  # fmt: skip
+    print(f"the whole list beside as many products without one: {share:.2f}; promised: {MAX_LOAD_RATIO}")
     kept = {
         "check": check_s <= MAX_CHECK_S,
         "event loop": pause_s - bare_s <= MAX_PAUSE_S,

@@ -195,7 +195,7 @@ CREATE TABLE product (
 ) STRICT;
 CREATE UNIQUE INDEX product_key ON product (account, product_id);
 CREATE INDEX product_timed ON product (account) WHERE base IS NOT NULL;
-CREATE INDEX product_open ON product (account, state, number) WHERE state <> 'settled';
+CREATE INDEX product_state ON product (account, state, number);
 
 -- Prices as they came into effect at the cloud.
 CREATE TABLE product_price (

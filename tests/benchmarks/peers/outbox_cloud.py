@@ -1,7 +1,8 @@
 """A cloud that costs little: takes orders over HTTPS and counts them. Arguments: port, certificate, key.
 
-`GET /healthz` answers `{orders, requests, first, last}`: how many orders and requests have come, and when the first and
-the last request were read, in seconds of the monotonic clock. `GET /numbers` answers every order number.
+`GET /healthz` answers `{orders, products, requests, first, last}`: how many orders, products and requests with orders
+have come, and when the first and the last of these requests were read, in seconds of the monotonic clock. `GET
+/numbers` answers every order number.
 """
 
 import json
@@ -15,11 +16,11 @@ from aiohttp import web
 PORT, CERTIFICATE, KEY = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 bodies: list[bytes] = []
 times: list[float] = []
-orders = 0
+orders = products = 0
 
 
 async def take(request: web.Request) -> web.Response:
-    global orders
+    global orders, products
     body = await request.read()
     if len(body) > 1024 * 1024:
         return web.Response(status=413)
@@ -27,12 +28,16 @@ async def take(request: web.Request) -> web.Response:
         times.append(time.monotonic())
         orders += body.count(b"order_no")
         bodies.append(body)
+    elif request.path.endswith("/product/create"):
+        products += body.count(b"bar_code")
     return web.json_response({"code": 0, "msg": "succeed", "data": {"invalid_list": []}})
 
 
 async def count(_: web.Request) -> web.Response:
     first, last = (times[0], times[-1]) if times else (0, 0)
-    return web.json_response({"orders": orders, "requests": len(bodies), "first": first, "last": last})
+    return web.json_response(
+        {"orders": orders, "products": products, "requests": len(bodies), "first": first, "last": last}
+    )
 
 
 async def numbers(_: web.Request) -> web.Response:
