@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from gateway.events.cursor import LogRange
+from gateway.fleet.subjects import SHOP_NAME
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
-"""The header by which JetStream knows a message that comes again: the id of the event."""
+"""The header by which JetStream knows a message that comes again."""
 COMPLETE_TO: Final = "Sunmi-Complete-To"
 """The header with the number of the event up to which the stream had everything."""
 
-_ID: Final = re.compile(r"([0-9A-Za-z_-]{1,64})-([0-9]{1,18})")
+_ID: Final = re.compile(rf"{SHOP_NAME}/([0-9A-Za-z_-]{{1,64}})-([0-9]{{1,18}})")
+
+
+def message_id(shop: str, event_id: str) -> str:
+    """Return how the stream knows an event. Shops that were set up as copies of each other have the same event ids."""
+    return f"{shop}/{event_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,10 @@ class StoredEvent(NamedTuple):
     @classmethod
     def parse(cls, headers: Mapping[str, str]) -> Self:
         """Read it from the headers of its message. Raises `ValueError` for what no gateway sends."""
-        event_id, complete_to = headers.get(MESSAGE_ID, ""), headers.get(COMPLETE_TO, "")
-        match = _ID.fullmatch(event_id)
+        sent_id, complete_to = headers.get(MESSAGE_ID, ""), headers.get(COMPLETE_TO, "")
+        match = _ID.fullmatch(sent_id)
         if match is None or not re.fullmatch(r"[0-9]{1,18}", complete_to):
-            raise ValueError(f"{event_id!r} and {complete_to!r} are no headers of an event")
+            raise ValueError(f"{sent_id!r} and {complete_to!r} are no headers of an event")
         return cls(match[1], int(match[2]), int(complete_to))
 
 

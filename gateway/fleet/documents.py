@@ -4,12 +4,62 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from gateway.fleet.failures import Refusal
 from gateway.fleet.subjects import SHOP_NAME
 
 Name = Annotated[str, StringConstraints(pattern=f"^{SHOP_NAME}$")]
 """The name of a shop or of a group."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in hexadecimal digits."""
+
+
+class SkippedEvent(BaseModel):
+    """An event that the servers do not take. The message that stands for it has its id, time and camera."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(description="The type of the event.")
+    reason: Refusal = Field(description="Why they do not take it.")
+    bytes: int = Field(description="The size of its `data`.")
+
+
+class ReportedCamera(BaseModel):
+    """A managed camera of a shop, as in `GET /api/v1/cameras`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sn: str = Field(description="Its serial number.")
+    name: str = Field(description="Its name; empty if it has none.")
+    model: str | None = Field(description="Its model; null if it is not known.")
+    software_version: str | None = Field(description="The version of its firmware; null if it is not known.")
+    address: str | None = Field(description="Its address in the shop, `host:port`; null if none is known.")
+    online: bool | None = Field(description="Whether it answers; null if nobody knows since the gateway started.")
+    activation: str = Field(description="Whose it is.")
+
+
+class ReportedOutbox(BaseModel):
+    """The calls of a shop that wait for the cloud."""
+
+    model_config = ConfigDict(frozen=True)
+
+    depth: int = Field(description="How many wait.")
+    held: bool = Field(description="Whether they wait until a person has looked at them.")
+    away: str | None = Field(description="Why the cloud cannot be reached; null if it can.")
+
+
+class ReportedState(BaseModel):
+    """What a shop says of itself: the key `SHOP` of the bucket `reported`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str = Field(description="The version of the gateway.")
+    settings_digest: str = Field(description="Changes with the settings.")
+    cameras: tuple[ReportedCamera, ...] = Field(description="The managed cameras.")
+    cloud_reachable: bool | None = Field(description="Whether the cloud answers; null if nothing was sent yet.")
+    outbox: ReportedOutbox = Field(description="What waits for the cloud.")
+    failing: dict[str, str | None] = Field(description="The services of the gateway that fail, with the reason.")
+    time: str = Field(description="When, in UTC, by the clock of the shop.")
+    oldest_item_age_s: float | None = Field(description="For how long the oldest call has waited; null if none does.")
 
 
 class ContentReference(BaseModel):

@@ -9,6 +9,7 @@ from gateway import __version__
 from gateway.cameras.record import CameraRecord
 from gateway.cameras.registry import Registry
 from gateway.cloud.client import CloudClient
+from gateway.fleet.documents import ReportedCamera, ReportedState
 from gateway.fleet.failures import MessageRefused
 from gateway.fleet.subjects import REPORTED, bucket_subject
 from gateway.outbox.outbox import Outbox
@@ -60,9 +61,9 @@ class StateReporter:
         state = self._describe(outbox.depth)
         if state == self._reported:
             return
-        document = state | {"time": utc_text(self._cloud.clock.now()), "oldest_item_age_s": outbox.oldest_age_s}
+        document = ReportedState(**state, time=utc_text(self._cloud.clock.now()), oldest_item_age_s=outbox.oldest_age_s)
         try:
-            await connection.publish(self._subject, json_text.dumps(document).encode())
+            await connection.publish(self._subject, document.model_dump_json().encode())
         except MessageRefused as refused:
             self._refusals.failed(refused.reason)
         else:
@@ -85,5 +86,4 @@ class StateReporter:
 def _describe_camera(camera: CameraRecord) -> dict[str, Any]:
     """Return of a camera what does not change by itself all the time, as `last_seen` does."""
     described = camera.describe()
-    members = ("sn", "name", "model", "software_version", "address", "online", "activation")
-    return {name: described[name] for name in members}
+    return {name: described[name] for name in ReportedCamera.model_fields}

@@ -24,6 +24,9 @@ SHOPS: Final = "shops"
 ROLLOUTS: Final = "rollouts"
 """The bucket with changes that reach the shops in waves, which the head office alone reads."""
 
+SKIPPED: Final = "fleet.skipped"
+"""The type of what is sent in place of an event that the servers do not take."""
+
 CHAIN_KEY: Final = "chain"
 """The key in `desired` of what all shops are to have."""
 

@@ -11,19 +11,17 @@ from firmware_tools.language import message
 from gateway.events.event import Event, EventFilter
 from gateway.events.log import EventLog
 from gateway.events.table import Page
-from gateway.fleet.cursor import COMPLETE_TO, MESSAGE_ID, FleetCursor, StoredEvent, find_start
+from gateway.fleet.cursor import COMPLETE_TO, MESSAGE_ID, FleetCursor, StoredEvent, find_start, message_id
 from gateway.fleet.cursor_table import FleetCursorTable
+from gateway.fleet.documents import SkippedEvent
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, Refusal
-from gateway.fleet.subjects import EVENTS, event_subject
-from gateway.protocol import json_text
+from gateway.fleet.subjects import EVENTS, SKIPPED, event_subject
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from gateway.fleet.connection import FleetConnection
 
-SKIPPED: Final = "fleet.skipped"
-"""The type of what is sent in place of an event that the servers do not take."""
 MAX_IN_FLIGHT: Final = 32
 """How many events are under way at the same time."""
 MAX_BYTES_PER_S: Final = 128 * 1024
@@ -149,7 +147,7 @@ class EventUplink:
 
     async def _publish(self, connection: "FleetConnection", event: Event, complete_to: int) -> None:
         payload = event.to_json().encode()
-        headers = {MESSAGE_ID: event.id, COMPLETE_TO: str(complete_to)}
+        headers = {MESSAGE_ID: message_id(self._shop, event.id), COMPLETE_TO: str(complete_to)}
         await connection.publish(event_subject(self._shop, event.type), payload, headers)
         self._bucket.take(len(payload))
 
@@ -165,5 +163,5 @@ def _limit_bytes(page: Page) -> tuple[list[Event], int]:
 
 
 def _replace(event: Event, reason: Refusal) -> Event:
-    data = {"type": event.type, "reason": reason, "bytes": len(event.data)}
-    return dataclasses.replace(event, type=SKIPPED, source="gateway", data=json_text.dumps(data))
+    skipped = SkippedEvent(type=event.type, reason=reason, bytes=len(event.data))
+    return dataclasses.replace(event, type=SKIPPED, source="gateway", data=skipped.model_dump_json())

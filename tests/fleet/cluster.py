@@ -195,7 +195,8 @@ class HeadOffice:
             messages = [
                 await subscription.next_msg(timeout=5) for _ in range(sum((info.state.subjects or {}).values()))
             ]
-        assert all((message.headers or {})["Nats-Msg-Id"] == json.loads(message.data)["id"] for message in messages)
+        for message in messages:
+            assert (message.headers or {})["Nats-Msg-Id"] == f"{shop}/{json.loads(message.data)['id']}"
         return [(message.subject, json.loads(message.data)) for message in messages]
 
     async def read_state(self, shop: str) -> dict[str, Any]:

@@ -33,7 +33,9 @@ def test_where_to_go_on(cursor: FleetCursor, last: StoredEvent | None, start: in
     assert find_start(cursor, last, LOG) == start
 
 
-@pytest.mark.parametrize(("event_id", "complete_to"), [("", ""), ("abc", "1"), ("abcdef-1", "x"), ("abcdef-1", "-1")])
+@pytest.mark.parametrize(
+    ("event_id", "complete_to"), [("", ""), ("abc", "1"), ("abcdef-1", "1"), ("a/abcdef-1", "x"), ("a/abcdef-1", "-1")]
+)
 def test_headers_of_others_are_refused(event_id: str, complete_to: str) -> None:
     with pytest.raises(ValueError, match="no headers of an event"):
         StoredEvent.parse({"Nats-Msg-Id": event_id, "Sunmi-Complete-To": complete_to})

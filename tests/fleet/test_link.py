@@ -120,7 +120,7 @@ async def test_the_servers_keep_shops_apart(office: HeadOffice) -> None:
         heard = await client.subscribe("fleet.v1.shop-7.event.>")
         async with office.client("shop-7") as other:
             await other.jetstream().publish(
-                "fleet.v1.shop-7.event.camera.motion", b'{"id":"a-1"}', headers={"Nats-Msg-Id": "a-1"}
+                "fleet.v1.shop-7.event.camera.motion", b'{"id":"a-1"}', headers={"Nats-Msg-Id": "shop-7/a-1"}
             )
         with pytest.raises(nats.errors.TimeoutError):
             await heard.next_msg(timeout=0.1)
@@ -207,3 +207,14 @@ async def test_servers_of_another_authority_get_nothing(office: HeadOffice, open
     gateway = await open_gateway(office.settings("shop-9", ca_file=str(other.ca_file)))
     await until(lambda: report(gateway)[0] == "failing")
     assert "certificate verify failed" in report(gateway)[1]
+
+
+async def test_shops_that_are_copies_of_each_other_do_not_hide_their_events(
+    office: HeadOffice, open_gateway: Open
+) -> None:
+    gateway = await open_gateway(office.settings("shop-9"))
+    ids = await append(gateway, motion(1))
+    assert await settle(office, "shop-9", ids[-1]) == ids
+    await gateway.close()
+    gateway = await open_gateway(office.settings("shop-6"))  # on the same database, as on a copy of the card
+    assert await settle(office, "shop-6", ids[-1]) == ids
