@@ -59,7 +59,8 @@ make_environment() {
   fi
 }
 
-# Installs what the till in TypeScript needs, into .venv/typescript; without Node.js and npm, its test is skipped.
+# Installs what clients in TypeScript and JavaScript need, into .venv/typescript; without Node.js and npm, their tests are
+# skipped.
 make_typescript_environment() {
   local project=tests/contract/clients/package.json where=.venv/typescript
   command -v npm >/dev/null || need_packages nodejs npm || return 0

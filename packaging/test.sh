@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 . packaging/run-tests.sh
 need_packages $(sed 's/#.*//' packaging/test-packages.txt) || echo "Tests that need these packages are skipped." >&2
 make_environment test
-make_typescript_environment || echo "The test of the client in TypeScript is skipped." >&2
+make_typescript_environment || echo "The tests of clients in TypeScript and JavaScript are skipped." >&2
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy

@@ -91,9 +91,9 @@ def build_event_schemas() -> dict[str, Schema]:
             "type": {"const": name, "description": f"`{name}`."},
             "data": refer(f"{declared.__name__}Data") | {"description": "The details."},
         }
-        schemas[event_name(declared)] = _make_event(f"{declared.title()}.", members)
+        schemas[event_name(declared)] = make_event_schema(f"{declared.title()}.", members)
     other = {"type": {"type": "string", "not": {"enum": sorted(EVENT_TYPES)}, "description": "What happened."}}
-    schemas[OTHER_EVENT] = _make_event(
+    schemas[OTHER_EVENT] = make_event_schema(
         "An event of a type that is not known here: `vendor.` and a number or name stands for an event that the vendor "
         "does not document, and later versions have more types. A reader ignores what it does not know.",
         other,
@@ -115,18 +115,19 @@ def event_name(declared: type[EventType]) -> str:
     return f"{declared.__name__.removesuffix('Event')}Event"
 
 
-def type_families() -> list[str]:
-    """Return the families of all declared types, such as `camera.*`."""
-    return sorted({f"{name.partition('.')[0]}.*" for name in EVENT_TYPES})
-
-
-def _make_event(description: str, members: Mapping[str, Schema]) -> Schema:
+def make_event_schema(description: str, members: Mapping[str, Schema]) -> Schema:
+    """Return the schema of an event with its own `members`."""
     return {
         "type": "object",
         "description": description,
         "required": list(_MEMBERS),
         "properties": {**_MEMBERS, **members},
     }
+
+
+def type_families() -> list[str]:
+    """Return the families of all declared types, such as `camera.*`."""
+    return sorted({f"{name.partition('.')[0]}.*" for name in EVENT_TYPES})
 
 
 def _data_schema(declared: type[EventType]) -> Schema:
