@@ -22,6 +22,7 @@ class FleetSettings(BaseModel):
     ca_file: str = ""
     certificate: str = ""
     private_key: str = ""
+    user_jwt: str = ""
     people: bool = False
 
     @field_validator("servers")
@@ -45,8 +46,11 @@ class FleetSettings(BaseModel):
 
     @model_validator(mode="after")
     def _check_complete(self) -> "FleetSettings":
-        if self.servers and not (self.shop and self.ca_file and self.certificate and self.private_key):
+        if self.servers and not all((self.shop, self.ca_file, self.certificate, self.private_key, self.user_jwt)):
             raise ValueError(
-                message("servers needs shop, ca_file, certificate and private_key, as the head office gives them")
+                message(
+                    "servers needs shop, ca_file, certificate, private_key and user_jwt: `sunmi-gateway fleet join "
+                    "CODE` writes all of them, with a join code of the head office"
+                )
             )
         return self

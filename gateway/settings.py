@@ -48,6 +48,7 @@ FILE_SETTINGS: Final = (
     ("fleet", "ca_file"),
     ("fleet", "certificate"),
     ("fleet", "private_key"),
+    ("fleet", "user_jwt"),
 )
 """Section and key of each setting that names a file for the gateway to read."""
 

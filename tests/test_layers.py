@@ -62,6 +62,7 @@ ALLOWED = {
     "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
     "gateway.fleet": PARTS
     | {"gateway.fleet_settings", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events"},
+    "gateway.office": PARTS | {"gateway.fleet", "gateway.fleet_settings"},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.labels", "gateway.outbox"},
@@ -88,6 +89,7 @@ ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.b
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.console",
     "gateway.boot_settings",
+    "gateway.office",
     "gateway.simulator",
     COMMAND_LANGUAGE,
 }

@@ -84,7 +84,7 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ('[fleet]\nservers = ["office.example"]\n', "fleet.servers", "a host and a port"),
         ('[fleet]\nservers = ["office.example:99999"]\n', "fleet.servers", "a host and a port"),
         ('[fleet]\nservers = ["tls://office.example:4222"]\n', "fleet.servers", "a host and a port"),
-        ('[fleet]\nservers = ["office.example:4222"]\n', "fleet", "needs shop, ca_file, certificate and private_key"),
+        ('[fleet]\nservers = ["office.example:4222"]\n', "fleet", "private_key and user_jwt"),
         ('[fleet]\nshop = "shop.1"\n', "fleet.shop", "letters, digits, - or _"),
         ("[outbox]\nmax_bytes = 5\n", "outbox.max_bytes", "1048576"),
         ("port = \n", "", "not valid TOML"),

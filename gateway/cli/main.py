@@ -30,6 +30,7 @@ _MODULES: Final = {
     "flow": ("flow",),
     "init": ("init",),
     "labels": ("labels",),
+    "office": ("office",),
     "outbox": ("outbox",),
     "products": ("products",),
     "reference": ("catalogue", "sign"),

@@ -3,6 +3,7 @@
 ====================  ==========================================================================================
 ``link``              the service: connects, sends what waits, starts again after a failure
 ``connection``        one connection; the only module that imports the client library
+``credentials``       with what a shop proves to the servers which one it is
 ``uplink``            sends the events of the log, and moves the cursor
 ``cursor``            how far events are sent, and where that goes on after a new connection
 ``cursor_table``      the stored cursor

@@ -7,7 +7,6 @@ first what the stream has: one way for every kind of loss.
 import asyncio
 import contextlib
 import itertools
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Final, Self
 
@@ -17,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from firmware_tools.language import describe_error, message
-from gateway.errors import SettingsError
+from gateway.fleet.credentials import CredentialFiles, load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused
 from gateway.fleet.subjects import inbox_prefix
 from gateway.fleet_settings import FleetSettings
@@ -34,7 +33,6 @@ MAX_HEADER_BYTES: Final = 512
 _MESSAGE_TOO_LARGE: Final = 10054
 """JetStream's code for a message that is larger than the stream takes."""
 _NO_RESPONDERS: Final = "503"
-_NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name
 
 
 class FleetConnection:
@@ -60,14 +58,14 @@ class FleetConnection:
         The files of the settings are read each time, so that renewed certificates need no restart. Raises
         `SettingsError` for one that cannot be used, and `HeadOfficeUnavailable`.
         """
-        tls = _make_tls_context(settings)
+        credentials = load_credentials(CredentialFiles.of(settings))
         client = Client()
         connection = cls(client, settings.shop, on_lost)
         try:
             await client.connect(
                 [f"tls://{server}" for server in settings.servers],
                 name=settings.shop,
-                tls=tls,
+                tls=credentials.tls,
                 tls_handshake_first=True,  # else the server decides by a line in plain text whether there is TLS
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
@@ -75,6 +73,8 @@ class FleetConnection:
                 connect_timeout=CONNECT_TIMEOUT_S,
                 ping_interval=PING_INTERVAL_S,
                 inbox_prefix=inbox_prefix(settings.shop),
+                signature_cb=credentials.sign,
+                user_jwt_cb=lambda: credentials.token,
                 error_cb=connection._note_error,
                 closed_cb=connection._note_closed,
             )
@@ -197,33 +197,3 @@ async def _close(client: Client) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await client.close()
-
-
-def _make_tls_context(settings: FleetSettings) -> ssl.SSLContext:
-    """Return a context that trusts the chain's authority alone, and shows the shop's certificate.
-
-    Dates are not checked: a Raspberry Pi without a clock would never connect, and the authority is the chain's own.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_flags |= _NO_CHECK_TIME
-    try:
-        context.load_verify_locations(settings.ca_file)
-    except (OSError, ssl.SSLError) as exc:
-        raise _wrong_file("ca_file", settings.ca_file, exc) from exc
-    try:
-        context.load_cert_chain(settings.certificate, settings.private_key)
-    except (OSError, ssl.SSLError) as exc:
-        raise _wrong_file("certificate", f"{settings.certificate}, {settings.private_key}", exc) from exc
-    return context
-
-
-def _wrong_file(key: str, file: str, reason: Exception) -> SettingsError:
-    return SettingsError(
-        message(
-            "fleet.{key}: {file} cannot be used, so there is no link to the head office: {reason}",
-            key=key,
-            file=file,
-            reason=reason,
-        )
-    )

@@ -23,6 +23,8 @@ SHOPS: Final = "shops"
 """The bucket with the shops that are enrolled, which the head office alone reads."""
 ROLLOUTS: Final = "rollouts"
 """The bucket with changes that reach the shops in waves, which the head office alone reads."""
+OFFICE: Final = "office"
+"""The bucket with the newest token of the chain's account: who is revoked. The head office alone reads it."""
 
 SKIPPED: Final = "fleet.skipped"
 """The type of what is sent in place of an event that the servers do not take."""

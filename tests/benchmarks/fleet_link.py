@@ -40,11 +40,8 @@ def make_files(where: Path, office: HeadOffice | None) -> GatewayFiles:
     """Make the settings of a gateway, with the link if there is a head office."""
     files = GatewayFiles(where, cloud_url=f"https://127.0.0.1:{find_free_port()}/openapi")
     if office is not None:
-        fleet = office.settings("shop-1")
-        lines = [f'{name} = "{getattr(fleet, name)}"' for name in ("shop", "ca_file", "certificate", "private_key")]
-        servers = ", ".join(f'"{server}"' for server in fleet.servers)
         with files.config.open("a", encoding="utf-8") as config:
-            config.write("\n".join(["[fleet]", f"servers = [{servers}]", *lines, ""]))
+            config.write(office.section("shop-1"))
     return files
 
 

@@ -40,12 +40,9 @@ async def head_office(tmp_path: Path) -> AsyncIterator[HeadOffice]:
 
 @pytest.fixture
 async def gateway(tmp_path: Path, head_office: HeadOffice) -> AsyncIterator[GatewayProcess]:
-    fleet = head_office.settings(SHOP, people=True)
-    lines = [f'{name} = "{getattr(fleet, name)}"\n' for name in ("shop", "ca_file", "certificate", "private_key")]
-    servers = ", ".join(f'"{server}"' for server in fleet.servers)
     process = GatewayProcess(tmp_path / "gateway", CLOUD, CloudCertificateAuthority.create().ca_pem)
     with process.config.open("a") as config:
-        config.write(f"[fleet]\nservers = [{servers}]\npeople = true\n{''.join(lines)}")
+        config.write(head_office.section(SHOP, people=True))
     yield process
     await process.discard()
 

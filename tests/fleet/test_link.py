@@ -20,7 +20,7 @@ from gateway.fleet_settings import FleetSettings
 from gateway.runtime.supervisor import Supervisor
 from gateway.storage.database import Database
 from gateway.storage.uptime_table import Uptime
-from tests.fleet.cluster import ChainAuthority, HeadOffice
+from tests.fleet.cluster import HeadOffice, issue, make_chain
 from tests.fleet.conftest import Open
 from tests.waiting import until
 
@@ -99,9 +99,8 @@ async def test_a_shop_with_the_certificate_of_another_skips_nothing_and_says_so(
 ) -> None:
     monkeypatch.setattr(fleet_connection, "ACKNOWLEDGEMENT_TIMEOUT_S", 0.3)  # for what it asks the stream
     other = office.settings("shop-6")
-    gateway = await open_gateway(
-        office.settings("shop-5", certificate=other.certificate, private_key=other.private_key)
-    )
+    files = {key: getattr(other, key) for key in ("certificate", "private_key", "user_jwt")}
+    gateway = await open_gateway(office.settings("shop-5", **files))
     await append(gateway, motion(1))
     await until(lambda: "permissions violation" in report(gateway)[1])
     assert report(gateway)[0] == "failing"
@@ -196,15 +195,16 @@ async def test_a_certificate_that_cannot_be_read_is_named(office: HeadOffice, op
 async def test_a_certificate_of_another_authority_is_refused(
     office: HeadOffice, open_gateway: Open, tmp_path: Path
 ) -> None:
-    certificate, private_key = ChainAuthority(tmp_path).issue("shop-9")
-    gateway = await open_gateway(office.settings("shop-9", certificate=certificate, private_key=private_key))
+    files = issue(make_chain(tmp_path / "other"), "shop-9", tmp_path)
+    changes = files._asdict() | {"ca_file": office.settings("shop-9").ca_file}
+    gateway = await open_gateway(office.settings("shop-9", **changes))
     await until(lambda: report(gateway)[0] == "failing")
     assert "unknown ca" in report(gateway)[1].lower()
 
 
 async def test_servers_of_another_authority_get_nothing(office: HeadOffice, open_gateway: Open, tmp_path: Path) -> None:
-    other = ChainAuthority(tmp_path)
-    gateway = await open_gateway(office.settings("shop-9", ca_file=str(other.ca_file)))
+    other = make_chain(tmp_path / "other")
+    gateway = await open_gateway(office.settings("shop-9", ca_file=other.office_files.ca_file))
     await until(lambda: report(gateway)[0] == "failing")
     assert "certificate verify failed" in report(gateway)[1]
 

@@ -1,0 +1,135 @@
+"""Commands of a chain's head office."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from firmware_tools.language import message
+from gateway.cli.command import CommandContext, fail, run_command
+from gateway.cli.office_folder import require_client_library
+from gateway.cli.output import print_line
+
+if TYPE_CHECKING:
+    from gateway.office.chain_folder import ChainFolder
+
+
+@click.group()
+def office() -> None:
+    """The head office of a chain: init."""
+
+
+@office.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--servers", metavar="HOST:PORT[,…]", help="Where shops reach the servers: one, or three.")
+@click.option("--name", help="The name of the chain: letters, digits, - and _.  [default: chain]")
+@click.option(
+    "--cluster-ports", metavar="PORT[,…]", help="Where three servers reach each other.  [default: 6222 and after it]"
+)
+@click.option(
+    "--join",
+    metavar="HOST:PORT",
+    help="Where shops will reach `office serve`.  [default: port 7443 at the first server]",
+)
+@click.pass_obj
+def init(
+    context: CommandContext,
+    folder: Path,
+    servers: str | None,
+    name: str | None,
+    cluster_ports: str | None,
+    join: str | None,
+) -> None:
+    """Make a chain's FOLDER with its keys and servers; when these run, make their streams.
+
+    The first time it writes the folder, and says how to start the servers. After that, run it again: it makes what the
+    servers lack, and changes nothing that is right. Keys are never overwritten.
+    """
+
+    async def work() -> None:
+        require_client_library()
+        from gateway.office.chain_folder import ChainFolder
+        from gateway.office.office import Office
+        from gateway.office.set_up import set_up
+
+        values: dict[str, Any] = {
+            "servers": _split(servers),
+            "name": name,
+            "cluster_ports": _split(cluster_ports),
+            "join": join,
+        }
+        given = {key: value for key, value in values.items() if value}
+        if not ChainFolder.is_chain(folder):
+            made = _create(folder, given)
+            context.emit(_describe(made), lambda _: _show_start(made))
+            return
+        chain = ChainFolder.open(folder)
+        different = [key for key, value in given.items() if _differs(chain, key, value)]
+        if different:
+            fail(
+                message(
+                    "{path} was made with other values of {names}, and is left as it is: leave these options out, or "
+                    "name a new folder",
+                    path=folder,
+                    names=", ".join(f"--{key.replace('_', '-')}" for key in different),
+                )
+            )
+        async with Office.connect(chain) as connected:
+            touched = [*await set_up(connected)]
+        context.emit(_describe(chain) | {"streams": touched}, lambda _: _show_streams(touched))
+
+    run_command(context, work())
+
+
+def _create(folder: Path, given: dict[str, Any]) -> "ChainFolder":
+    from gateway.office.chain_folder import ChainFolder
+    from gateway.office.plan import make_plan
+
+    if "servers" not in given:
+        fail(
+            message(
+                "--servers is needed to make {path}: where shops reach the servers, such as --servers "
+                "office.example:4222, or three of them with commas",
+                path=folder,
+            )
+        )
+    return ChainFolder.create(folder, make_plan(**given))
+
+
+def _split(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _differs(chain: "ChainFolder", key: str, value: Any) -> bool:
+    present = getattr(chain.plan, key)
+    return bool([str(one) for one in present] != value if isinstance(value, list) else str(present) != value)
+
+
+def _describe(chain: "ChainFolder") -> dict[str, Any]:
+    servers = [
+        {"name": place.name, "address": str(place.address), "folder": str(chain.server_folder(place.name))}
+        for place in chain.plan.places
+    ]
+    return {"folder": str(chain.path), "servers": servers, "join": str(chain.plan.join_address)}
+
+
+def _show_start(chain: "ChainFolder") -> None:
+    print_line(message("{path} was made. Keep it secret, and keep a copy: it is the chain.", path=chain.path))
+    print_line("")
+    print_line(message("1. Copy each of these folders to the machine of its server, and start the server in it:"))
+    for place in chain.plan.places:
+        print_line(f"   {place.address}   {chain.server_folder(place.name)}")
+    print_line("   nats-server -c server.conf")
+    if len(chain.plan.places) > 1:
+        ports = ", ".join(f"{place.address.host}:{place.cluster_port}" for place in chain.plan.places)
+        print_line(message("   The servers also reach each other at {ports}; nobody else has to.", ports=ports))
+    print_line("")
+    print_line(message("2. When they run, make their streams:"))
+    print_line(f"   sunmi-gateway office init {chain.path}")
+
+
+def _show_streams(touched: list[str]) -> None:
+    if touched:
+        print_line(message("made or changed on the servers: {names}", names=", ".join(touched)))
+    else:
+        print_line(message("the servers have everything already"))

@@ -1,0 +1,59 @@
+"""The join code: what a person carries from the head office to a shop, once."""
+
+import base64
+import binascii
+import re
+from typing import Final, NamedTuple
+
+from firmware_tools.language import message
+from gateway.fleet.subjects import SHOP_NAME
+from gateway.protocol.host_name import is_host_name
+
+FINGERPRINT_BYTES: Final = 16
+"""How much of the authority's SHA-256 it holds: enough that nobody makes another authority with the same."""
+SECRET_BYTES: Final = 16
+MAX_LENGTH: Final = 512
+_CHECK_BYTES: Final = 2
+_CODE: Final = re.compile(rf"([^:/]+):([1-9][0-9]{{0,4}})/({SHOP_NAME})/([A-Z2-7-]+)", re.IGNORECASE)
+
+
+class JoinCode(NamedTuple):
+    """A join code, taken apart."""
+
+    host: str
+    """Where the head office lets shops join."""
+    port: int
+    shop: str
+    """The name of the shop."""
+    fingerprint: bytes
+    """By which the shop knows the chain's authority."""
+    secret: bytes
+    """By which the head office knows the shop."""
+
+    def __str__(self) -> str:
+        content = self.fingerprint + self.secret
+        text = base64.b32encode(content + _find_check(content)).decode().rstrip("=")
+        return f"{self.host}:{self.port}/{self.shop}/{text}"
+
+    @classmethod
+    def parse(cls, text: str) -> "JoinCode":
+        """Read a code, also one that was broken into lines. Raises `ValueError`, which says what is wrong."""
+        joined = "".join(text[: 2 * MAX_LENGTH].split())
+        match = _CODE.fullmatch(joined) if len(joined) <= MAX_LENGTH else None
+        if match is None or not is_host_name(match[1]) or int(match[2]) > 65535:
+            raise ValueError(
+                message("it must look as `sunmi-gateway office enrol` has printed it: HOST:PORT/SHOP/LETTERS")
+            )
+        letters = match[4].replace("-", "").upper()
+        try:
+            raw = base64.b32decode(letters + "=" * (-len(letters) % 8))
+        except binascii.Error:
+            raw = b""
+        content, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
+        if len(content) != FINGERPRINT_BYTES + SECRET_BYTES or check != _find_check(content):
+            raise ValueError(message("a letter is wrong or missing in it: copy it once more from the head office"))
+        return cls(match[1], int(match[2]), match[3], content[:FINGERPRINT_BYTES], content[FINGERPRINT_BYTES:])
+
+
+def _find_check(content: bytes) -> bytes:
+    return binascii.crc_hqx(content, 0).to_bytes(_CHECK_BYTES, "big")

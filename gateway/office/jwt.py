@@ -1,0 +1,160 @@
+"""JSON web tokens as NATS signs them, and the claims of operator, account and users.
+
+None expires: the servers would compare that with their clocks, and a shop that was off for a year has to come back.
+What ends a user is a revocation, which is a claim of the account.
+"""
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from firmware_tools.language import message
+from gateway.fleet.subjects import shop_permissions
+from gateway.office.nkey import KeyKind, SigningKey, decode_public_key
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""No token is longer. A revocation takes some 70 bytes."""
+FOREVER: Final = 253_402_300_799
+"""A user's tokens are revoked that were issued up to a time. A revoked key never comes back, so it is the last one."""
+RESPONSE_TIME_NS: Final = 120 * 10**9
+"""For how long a shop may respond to a message that it got, in nanoseconds."""
+USER_NAME: Final = "{{name()}}"
+"""In place of this the servers put the name of each user."""
+
+_VERSION: Final = 2
+_NO_LIMIT: Final = -1
+_HEADER: Final = {"typ": "JWT", "alg": "ed25519-nkey"}
+
+
+def make_operator(name: str, key: SigningKey, system_account: str) -> str:
+    """Return the token of the operator, whom the servers trust: it names the account of the system."""
+    return _encode(key, key.public, name, {"type": "operator", "system_account": system_account})
+
+
+def make_system_account(operator: SigningKey, public_key: str) -> str:
+    """Return the token of the servers' own account."""
+    return _encode(operator, public_key, "system", _account_claims(_limits(has_streams=False)))
+
+
+def make_account(
+    operator: SigningKey,
+    public_key: str,
+    name: str,
+    *,
+    shops_key: str,
+    revoked: Collection[str],
+    issued_after: int = 0,
+) -> str:
+    """Return the token of the account of the chain.
+
+    A user whose token `shops_key` has signed may do what a shop may. `revoked` has the public keys of users that may
+    not connect. Servers keep the newest token, so it is issued later than `issued_after`, in Unix seconds.
+    """
+    allowed = shop_permissions(USER_NAME)
+    template = {
+        "pub": {"allow": [*allowed.publish]},
+        "sub": {"allow": [*allowed.subscribe]},
+        "resp": {"max": 1, "ttl": RESPONSE_TIME_NS},
+        "allowed_connection_types": ["STANDARD"],
+        **_user_limits(),
+    }
+    claims = _account_claims(_limits(has_streams=True)) | {
+        "signing_keys": [{"kind": "user_scope", "key": shops_key, "role": "shop", "template": template}],
+        "revocations": dict.fromkeys(sorted(revoked), FOREVER),
+    }
+    return _encode(operator, public_key, name, claims, issued_at=max(int(time.time()), issued_after + 1))
+
+
+def make_user(account: SigningKey, public_key: str, name: str) -> str:
+    """Return the token of a user who may do everything in an account."""
+    return _encode(account, public_key, name, {"type": "user", "pub": {}, "sub": {}, **_user_limits()})
+
+
+def make_shop(shops: SigningKey, public_key: str, shop: str, account: str) -> str:
+    """Return the token of a shop, which says nothing of what it may do: the account says that."""
+    return _encode(shops, public_key, shop, {"type": "user", "issuer_account": account})
+
+
+def read_account(token: str, operator: str, account: str) -> tuple[int, frozenset[str]]:
+    """Return when an account's token was issued, in Unix seconds, and which users it revokes.
+
+    Raises `ValueError` unless the operator has signed it for this account.
+    """
+    claims = _decode(token)
+    issued_at, nats = claims.get("iat"), claims.get("nats")
+    if claims.get("iss") != operator or claims.get("sub") != account:
+        raise ValueError(message("it is of another operator or account"))
+    revocations = nats.get("revocations") if isinstance(nats, dict) else None
+    if not isinstance(issued_at, int) or not isinstance(revocations or {}, dict):
+        raise ValueError(message("its claims cannot be read"))
+    return issued_at, frozenset(revocations or ())
+
+
+def _account_claims(limits: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "account",
+        "limits": limits,
+        "default_permissions": {"pub": {}, "sub": {}},
+        "imports": [],
+        "exports": [],
+    }
+
+
+def _limits(*, has_streams: bool) -> dict[str, Any]:
+    unlimited = ("subs", "data", "payload", "imports", "exports", "conn", "leaf")
+    streams = ("mem_storage", "disk_storage", "streams", "consumer") if has_streams else ()
+    return dict.fromkeys((*unlimited, *streams), _NO_LIMIT) | {"wildcards": True}
+
+
+def _user_limits() -> dict[str, int]:
+    return dict.fromkeys(("subs", "data", "payload"), _NO_LIMIT)
+
+
+def _encode(
+    issuer: SigningKey, subject: str, name: str, claims: Mapping[str, Any], *, issued_at: int | None = None
+) -> str:
+    document = {
+        "iat": int(time.time()) if issued_at is None else issued_at,
+        "iss": issuer.public,
+        "name": name,
+        "sub": subject,
+        "nats": {**claims, "version": _VERSION},
+    }
+    digest = hashlib.sha256(_dump(document)).digest()
+    document["jti"] = base64.b32encode(digest).decode().rstrip("=")
+    signed = f"{_to_text(_dump(_HEADER))}.{_to_text(_dump(document))}"
+    return f"{signed}.{_to_text(issuer.sign(signed.encode()))}"
+
+
+def _decode(token: str) -> dict[str, Any]:
+    """Return the claims of a token that its issuer has signed. Raises `ValueError`."""
+    if len(token) > MAX_BYTES or token.count(".") != 2:
+        raise ValueError(message("it is no token"))
+    signed, _, signature = token.rpartition(".")
+    header, claims = (json.loads(_from_text(part)) for part in signed.split("."))
+    if header != _HEADER or not isinstance(claims, dict) or not isinstance(claims.get("iss"), str):
+        raise ValueError(message("it is no token of NATS"))
+    issuer = Ed25519PublicKey.from_public_bytes(decode_public_key(claims["iss"], KeyKind.O))
+    try:
+        issuer.verify(_from_text(signature), signed.encode())
+    except InvalidSignature as exc:
+        raise ValueError(message("its signature is wrong")) from exc
+    return claims
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _to_text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _from_text(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

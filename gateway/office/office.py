@@ -1,0 +1,108 @@
+"""The head office's connections to its servers."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Final, Self
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from firmware_tools.language import describe_error, message
+from gateway.fleet.credentials import CredentialFiles, UserCredentials, load_credentials
+from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.office.chain_folder import OFFICE, ChainFolder
+
+CONNECT_TIMEOUT_S: Final = 10
+REQUEST_TIMEOUT_S: Final = 10.0
+"""How long a request takes at most. A stream needs some seconds to choose a new leader."""
+RECONNECT_INTERVAL_S: Final = 1
+PING_INTERVAL_S: Final = 30
+_CLOSE_TIMEOUT_S: Final = 1.0
+
+
+class Office:
+    """A head office that is connected to its servers; made by `connect`.
+
+    Lost connections come back by themselves. What asks meanwhile gets the client library's errors, which `translated`
+    turns into `HeadOfficeUnavailable`.
+    """
+
+    def __init__(self, folder: ChainFolder, client: Client, observer: Client) -> None:
+        self.folder = folder
+        self.client = client
+        """The connection as a user of the chain's account."""
+        self.observer = observer
+        """The connection as a user of the servers' own account: who is connected, and who may."""
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(cls, folder: ChainFolder) -> AsyncIterator[Self]:
+        """Connect to the servers. Raises `HeadOfficeUnavailable`, and `SettingsError` for a file of the folder."""
+        async with _open(folder, folder.office_files) as client, _open(folder, folder.observer_files) as observer:
+            yield cls(folder, client, observer)
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """The streams and buckets."""
+        return self.client.jetstream(timeout=REQUEST_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def translated(folder: ChainFolder) -> Iterator[None]:
+    """Raise `HeadOfficeUnavailable` for what the client library raises."""
+    try:
+        yield
+    except (OSError, nats.errors.Error, TimeoutError) as exc:
+        servers = ", ".join(folder.plan.servers)
+        raise HeadOfficeUnavailable(
+            message(
+                "the servers {servers} cannot be reached, or take nothing now: see that they run: {reason}",
+                servers=servers,
+                reason=describe_error(exc),
+            )
+        ) from exc
+
+
+@contextlib.asynccontextmanager
+async def _open(folder: ChainFolder, files: CredentialFiles) -> AsyncIterator[Client]:
+    credentials = load_credentials(files)
+    client = Client()
+    try:
+        with translated(folder):
+            await _connect(client, folder.plan.servers, credentials)
+        yield client
+    finally:
+        # One whose other end is silent is left to the system.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await client.close()
+
+
+async def _connect(client: Client, servers: Sequence[str], credentials: UserCredentials) -> None:
+    """Connect. Once that has worked, the client comes back by itself after each loss.
+
+    Raises the errors of the client library, and what failed last if no server takes the head office in time.
+    """
+    failures: list[Exception] = []
+
+    async def note_error(error: Exception) -> None:
+        failures[:] = [error]
+
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await client.connect(
+                [f"tls://{server}" for server in servers],
+                name=OFFICE,
+                tls=credentials.tls,
+                tls_handshake_first=True,
+                signature_cb=credentials.sign,
+                user_jwt_cb=lambda: credentials.token,
+                reconnect_time_wait=RECONNECT_INTERVAL_S,
+                max_reconnect_attempts=-1,  # until it is closed
+                ping_interval=PING_INTERVAL_S,
+                error_cb=note_error,
+            )
+    except TimeoutError as exc:
+        raise failures[0] if failures else exc from exc

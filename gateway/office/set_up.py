@@ -1,0 +1,34 @@
+"""Giving the servers of a chain what they need, when they run."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.office.office import Office, translated
+from gateway.office.streams import list_streams, make_stream
+
+LEADER_TIMEOUT_S: Final = 30.0
+"""How long servers that have just been started take at most to choose a leader."""
+_RETRY_INTERVAL_S: Final = 0.5
+
+
+async def set_up(office: Office) -> Sequence[str]:
+    """Make the streams and buckets that the servers lack, and change what differs; return the names of those.
+
+    Servers that have just been started are waited for. Raises `HeadOfficeUnavailable`.
+    """
+    give_up_at = time.monotonic() + LEADER_TIMEOUT_S
+    waiting, touched = [*list_streams(office.folder.plan.replicas)], list[str]()
+    while waiting:
+        try:
+            with translated(office.folder):
+                if await make_stream(office.jetstream, waiting[0]):
+                    touched.append(str(waiting[0].name))
+                del waiting[0]
+        except HeadOfficeUnavailable:
+            if time.monotonic() > give_up_at:
+                raise
+            await asyncio.sleep(_RETRY_INTERVAL_S)
+    return touched

@@ -1,0 +1,86 @@
+"""The streams and buckets of a chain, and making them.
+
+A bucket is a stream whose subjects and rules are those of the servers' own clients, which can read it. All are direct:
+a shop reads them without a consumer.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, StorageType, StreamConfig
+
+from gateway.fleet.subjects import (
+    CONTENT,
+    DESIRED,
+    EVENTS,
+    FLOW,
+    OFFICE,
+    REPORTED,
+    ROLLOUTS,
+    SHOPS,
+    bucket_subject,
+    event_subject,
+    flow_subject,
+)
+
+DAY_S: Final = 86_400
+EVENTS_AGE_S: Final = 120 * DAY_S
+"""For how long events stay: longer than in any shop, or a shop would send them again."""
+FLOW_AGE_S: Final = 2 * 366 * DAY_S
+"""For how long the numbers of a day stay: long enough to compare with the year before."""
+DUPLICATE_WINDOW_S: Final = 3600
+"""For how long a message that comes again is known by its id."""
+_BUCKET_WINDOW_S: Final = 120
+
+
+def list_streams(replicas: int) -> Sequence[StreamConfig]:
+    """Return what the servers are to have, each of it on so many of them."""
+    # A full stream refuses, and the shops wait: nothing is lost. One that dropped the oldest would lose it.
+    stream = StreamConfig(
+        num_replicas=replicas,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        allow_direct=True,
+        max_bytes=-1,
+        max_msgs=-1,
+        duplicate_window=_BUCKET_WINDOW_S,
+    )
+    bucket = stream.evolve(max_msgs_per_subject=1, allow_rollup_hdrs=True, deny_delete=True)
+    return (
+        stream.evolve(
+            name=EVENTS,
+            subjects=[event_subject("*")],
+            max_age=EVENTS_AGE_S,
+            duplicate_window=DUPLICATE_WINDOW_S,
+        ),
+        stream.evolve(name=FLOW, subjects=[flow_subject("*")], max_age=FLOW_AGE_S, max_msgs_per_subject=1),
+        *(
+            bucket.evolve(name=f"KV_{name}", subjects=[bucket_subject(name, ">")])
+            for name in (REPORTED, DESIRED, SHOPS, ROLLOUTS, OFFICE)
+        ),
+        stream.evolve(
+            name=f"OBJ_{CONTENT}", subjects=[f"$O.{CONTENT}.C.>", f"$O.{CONTENT}.M.>"], allow_rollup_hdrs=True
+        ),
+    )
+
+
+async def make_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> bool:
+    """Make a stream if it is missing, or change what differs; return whether there was anything to do.
+
+    Raises the errors of the client library.
+    """
+    try:
+        present = (await jetstream.stream_info(str(wanted.name))).config
+    except nats.js.errors.NotFoundError:
+        await jetstream.add_stream(wanted)
+        return True
+    decided = {key: value for key, value in vars(wanted).items() if value != vars(_UNDECIDED)[key]}
+    if all(getattr(present, key) == value for key, value in decided.items()):
+        return False
+    await jetstream.update_stream(present, **decided)
+    return True
+
+
+_UNDECIDED: Final = StreamConfig()

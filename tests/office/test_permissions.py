@@ -1,0 +1,169 @@
+"""What the servers let a shop do, and what they refuse: asked of a real server."""
+
+import json
+from pathlib import Path
+
+import nats.errors
+import pytest
+from nats.aio.client import Client
+
+from gateway.fleet.credentials import UserCredentials, load_credentials, make_trust
+from tests.fleet.cluster import HeadOffice, issue, make_chain
+from tests.waiting import until
+
+SHOP = "shop-1"
+CONTENT_META = "$JS.API.DIRECT.GET.OBJ_content.$O.content.M.bmFtZQ=="
+
+
+def is_refused(office: HeadOffice, kind: str, subject: str) -> bool:
+    return any(f'permissions violation for {kind} to "{subject.lower()}"' in text.lower() for text in office.reported)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "fleet.v1.shop-2.event.camera.motion",
+        "fleet.v1.shop-2.flow.2026-11-20",
+        "fleet.v1.shop-2.present",
+        "fleet.v1.shop-2.command.doctor",
+        "fleet.v1.shop-1.command.doctor",
+        "$KV.reported.shop-2",
+        "$KV.reported.shop-2.findings",
+        "$KV.desired.shop.shop-1",
+        "$KV.shops.shop-1",
+        "$KV.rollouts.shop-1",
+        "$KV.office.account",
+        "$O.content.C.a",
+        "$JS.API.DIRECT.GET.events.fleet.v1.shop-2.event.>",
+        "$JS.API.DIRECT.GET.events",
+        "$JS.API.DIRECT.GET.KV_shops.$KV.shops.shop-1",
+        "$JS.API.DIRECT.GET.KV_office.$KV.office.account",
+        "$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.shop-2",
+        "$JS.API.DIRECT.GET.KV_reported.$KV.reported.shop-2",
+        "$JS.API.STREAM.MSG.GET.events",
+        "$JS.API.STREAM.INFO.events",
+        "$JS.API.STREAM.NAMES",
+        "$JS.API.STREAM.PURGE.events",
+        "$JS.API.STREAM.DELETE.events",
+        "$JS.API.CONSUMER.CREATE.events",
+        "$JS.API.CONSUMER.CREATE.events.mine.fleet.v1.shop-1.event.>",
+        "$SYS.REQ.CLAIMS.UPDATE",
+        "_INBOX_shop-2.acknowledged.1",
+        "_INBOX.anything",
+    ],
+)
+async def test_a_shop_may_not_publish(office: HeadOffice, subject: str) -> None:
+    office.reported.clear()
+    async with office.client(SHOP) as client:
+        await client.publish(subject, b"{}")
+        await until(lambda: is_refused(office, "publish", subject))
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        ">",
+        "fleet.v1.>",
+        "fleet.v1.*.event.>",
+        "fleet.v1.shop-2.present",
+        "fleet.v1.shop-2.command.*",
+        "$KV.desired.>",
+        "$KV.desired.shop.shop-2",
+        "$KV.shops.>",
+        "$KV.reported.shop-1",
+        "_INBOX.>",
+        "_INBOX_shop-2.>",
+        "*.>",
+        "$SYS.>",
+        "$JS.EVENT.>",
+    ],
+)
+async def test_a_shop_may_not_listen(office: HeadOffice, subject: str) -> None:
+    office.reported.clear()
+    async with office.client(SHOP) as client:
+        await client.subscribe(subject)
+        await until(lambda: is_refused(office, "subscription", subject))
+
+
+async def request(client: Client, subject: str, content: bytes = b"") -> bytes:
+    return (await client.request(subject, content, timeout=10)).data
+
+
+async def test_a_shop_may_do_what_it_needs(office: HeadOffice) -> None:
+    async with office.client(SHOP) as shop, office.client() as chain:
+        for subject in ("fleet.v1.shop-1.event.camera.motion", "fleet.v1.shop-1.flow.2026-11-20"):
+            assert "error" not in json.loads(await request(shop, subject, b"{}"))
+        for key in ("shop-1", "shop-1.findings", "shop-1.desired"):
+            assert "error" not in json.loads(await request(shop, f"$KV.reported.{key}", b"{}"))
+        for key in ("chain", "group.north", "shop.shop-1"):
+            heard = await shop.subscribe(f"$KV.desired.{key}")
+            await shop.flush()
+            await request(chain, f"$KV.desired.{key}", key.encode())
+            assert (await heard.next_msg(timeout=10)).data == key.encode()
+            assert await request(shop, f"$JS.API.DIRECT.GET.KV_desired.$KV.desired.{key}") == key.encode()
+        assert await request(shop, "$JS.API.DIRECT.GET.events.fleet.v1.shop-1.event.>") == b"{}"
+        await request(chain, "$O.content.M.bmFtZQ==", b"meta")
+        assert await request(shop, CONTENT_META) == b"meta"
+
+
+async def test_a_shop_responds_to_a_command_once(office: HeadOffice) -> None:
+    async with office.client(SHOP) as shop, office.client() as chain:
+        commands = await shop.subscribe("fleet.v1.shop-1.command.*")
+        await shop.flush()
+        responses = await chain.subscribe("_INBOX.of-the-office")
+        await chain.publish("fleet.v1.shop-1.command.doctor", b"?", reply="_INBOX.of-the-office")
+        command = await commands.next_msg(timeout=10)
+        await shop.publish(command.reply, b"first")
+        await shop.publish(command.reply, b"second")
+        assert (await responses.next_msg(timeout=10)).data == b"first"
+        await until(lambda: is_refused(office, "publish", "_INBOX.of-the-office"))
+
+
+async def connect_once(office: HeadOffice, credentials: UserCredentials) -> None:
+    """Connect without trying again."""
+    client = Client()
+    try:
+        await client.connect(
+            f"tls://{office.servers[0]}",
+            tls=credentials.tls,
+            tls_handshake_first=True,
+            signature_cb=credentials.sign,
+            user_jwt_cb=lambda: credentials.token,
+            allow_reconnect=False,
+            max_reconnect_attempts=0,
+        )
+    finally:
+        await client.close()
+
+
+async def test_who_is_not_of_the_chain_is_refused(office: HeadOffice, tmp_path: Path) -> None:
+    own = issue(office.chain, SHOP, tmp_path)
+    folder = tmp_path / "other"
+    other_chain = make_chain(folder, 1)
+    theirs = issue(other_chain, SHOP, folder)
+    await connect_once(office, load_credentials(own))
+    for files in (
+        theirs._replace(ca_file=own.ca_file),
+        own._replace(user_jwt=theirs.user_jwt),
+        own._replace(certificate=theirs.certificate, private_key=theirs.private_key),
+    ):
+        with pytest.raises((OSError, nats.errors.Error)):
+            await connect_once(office, load_credentials(files))
+
+
+async def test_without_a_certificate_nobody_gets_in(office: HeadOffice, tmp_path: Path) -> None:
+    own = issue(office.chain, SHOP, tmp_path)
+    credentials = load_credentials(own)._replace(tls=make_trust(own.ca_file))
+    with pytest.raises((OSError, nats.errors.Error)):
+        await connect_once(office, credentials)
+
+
+async def test_a_shop_does_not_pass_for_a_server(tmp_path: Path) -> None:
+    """A certificate of the chain is good for TLS at the port of the cluster; what is behind it wants a password."""
+    chain = make_chain(tmp_path / "chain", 3)
+    folder = chain.server_folder("chain-1")
+    configuration = json.loads((folder / "server.conf").read_text())
+    password = configuration["cluster"]["authorization"]["password"]
+    assert len(password) == 32
+    assert all(password in route for route in configuration["cluster"]["routes"])
+    assert configuration["cluster"]["tls"]["verify"] is True
