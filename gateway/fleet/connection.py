@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import nats.errors
 import nats.js.errors
@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from firmware_tools.language import describe_error, message
 from gateway.fleet.credentials import CredentialFiles, load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused
-from gateway.fleet.subjects import inbox_prefix
+from gateway.fleet.subjects import inbox_prefix, read_subject
 from gateway.fleet_settings import FleetSettings
 from gateway.protocol import json_text
 
@@ -30,9 +30,35 @@ PING_INTERVAL_S: Final = 30
 """How often a quiet line is tested; two tests without a response mean that it is lost."""
 MAX_HEADER_BYTES: Final = 512
 """What the headers of a message take at most. They count towards the longest message that a server takes."""
+MAX_PENDING_MESSAGES: Final = 100
+"""How many received messages wait for their handler at most; more are dropped."""
+MAX_PENDING_BYTES: Final = 4 * 1024 * 1024
 _MESSAGE_TOO_LARGE: Final = 10054
 """JetStream's code for a message that is larger than the stream takes."""
 _NO_RESPONDERS: Final = "503"
+_NOT_FOUND: Final = "404"
+
+
+class ReceivedMessage(NamedTuple):
+    """A message of a subject that is subscribed to. Its content is whatever somebody sent."""
+
+    subject: str
+    """The subject."""
+    payload: bytes
+    """The content."""
+    reply: str
+    """Where a response goes; empty if none is wanted."""
+
+
+class StoredMessage(NamedTuple):
+    """A message as a stream has it. Its content is whatever somebody sent."""
+
+    payload: bytes
+    """The content."""
+    headers: Mapping[str, str]
+    """Its headers, with those by which the stream says where it is from."""
+    revision: int
+    """Its number in the stream: of a bucket, the revision of the key."""
 
 
 class FleetConnection:
@@ -87,9 +113,14 @@ class FleetConnection:
             raise
         return connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is neither lost nor closed."""
+        return bool(self._client.is_connected)
+
     def check(self) -> None:
         """Raise `HeadOfficeUnavailable` if the connection is lost."""
-        if not self._client.is_connected:
+        if not self.is_open:
             raise self._unavailable(nats.errors.ConnectionClosedError())
 
     async def close(self) -> None:
@@ -117,16 +148,38 @@ class FleetConnection:
         finally:
             del self._waiting[reply]
 
+    async def subscribe(self, subject: str, handler: Callable[[ReceivedMessage], None]) -> None:
+        """Pass every message of a subject to a handler, which does not wait, for as long as the connection lasts."""
+
+        async def handle(received: Msg) -> None:
+            handler(ReceivedMessage(received.subject, received.data, received.reply))
+
+        try:
+            await self._client.subscribe(
+                subject, cb=handle, pending_msgs_limit=MAX_PENDING_MESSAGES, pending_bytes_limit=MAX_PENDING_BYTES
+            )
+        except (OSError, nats.errors.Error) as exc:
+            raise self._unavailable(exc) from exc
+
     async def read_last(self, stream: str, subject: str) -> Mapping[str, str] | None:
         """Return the headers of the last message that a stream has for a subject; None if it has none."""
+        stored = await self.read_message(stream, subject)
+        return None if stored is None else stored.headers
+
+    async def read_message(self, stream: str, subject: str) -> StoredMessage | None:
+        """Return the last message that a stream has for a subject; None if it has none. No consumer is made."""
         try:
-            jetstream = self._client.jetstream(timeout=ACKNOWLEDGEMENT_TIMEOUT_S)
-            stored = await jetstream.get_last_msg(stream, subject, direct=True)
-        except nats.js.errors.NotFoundError:
-            return None
+            response = await self._client.request(read_subject(stream, subject), timeout=ACKNOWLEDGEMENT_TIMEOUT_S)
         except (OSError, nats.errors.Error, TimeoutError) as exc:
             raise self._unavailable(exc) from exc
-        return stored.headers or {}
+        headers = response.headers or {}
+        if headers.get("Status") == _NOT_FOUND:
+            return None
+        revision = headers.get("Nats-Sequence", "")
+        if not (revision.isascii() and revision.isdecimal()):
+            status = f"{headers.get('Status', '')} {headers.get('Description', '')}".strip()
+            raise self._unavailable(nats.errors.Error(f"{stream} cannot be read: {status or 'no revision'}"))
+        return StoredMessage(response.data, headers, int(revision))
 
     async def _note_acknowledgement(self, response: Msg) -> None:
         waiting = self._waiting.get(response.subject)
