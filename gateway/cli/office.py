@@ -8,6 +8,7 @@ import click
 from firmware_tools.language import message
 from gateway.cli.command import CommandContext, fail, run_command
 from gateway.cli.office_folder import require_client_library
+from gateway.cli.office_readers import asyncapi, reader
 from gateway.cli.output import print_line
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 @click.group()
 def office() -> None:
     """The head office of a chain: init."""
+
+
+office.add_command(asyncapi)
+office.add_command(reader)
 
 
 @office.command()

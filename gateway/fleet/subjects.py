@@ -111,3 +111,29 @@ def shop_permissions(shop: str) -> Permissions:
             *(bucket_subject(DESIRED, key) for key in wanted),
         ),
     )
+
+
+def reader_inbox_prefix(reader: str) -> str:
+    """Return how the subjects begin at which another system of the chain gets responses. No shop has them."""
+    return f"_INBOX.{reader}"
+
+
+def reader_permissions(reader: str) -> Permissions:
+    """Return what another system of the chain may do: read what shops send, by a consumer that was made for it."""
+    events = event_subject("*")
+    return Permissions(
+        publish=(
+            f"$JS.API.CONSUMER.INFO.{EVENTS}.{reader}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{EVENTS}.{reader}",
+            f"$JS.ACK.{EVENTS}.{reader}.>",
+            read_subject(FLOW, flow_subject("*")),
+            read_subject(f"KV_{REPORTED}", bucket_subject(REPORTED, ">")),
+        ),
+        subscribe=(
+            f"{reader_inbox_prefix(reader)}.>",
+            events,
+            events.removesuffix(".>"),  # MQTT's `#` stands for no level, too
+            flow_subject("*"),
+            bucket_subject(REPORTED, ">"),
+        ),
+    )

@@ -8,6 +8,7 @@
 ``server_configuration``  the configuration of each server
 ``office``                the connection to the servers
 ``streams``               the streams and buckets, and making them
+``readers``               other systems that read what shops send
 ``revocation``            who may not connect any more
 ========================  ======================================================================================
 

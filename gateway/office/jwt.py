@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from firmware_tools.language import message
-from gateway.fleet.subjects import shop_permissions
+from gateway.fleet.subjects import reader_permissions, shop_permissions
 from gateway.office.nkey import KeyKind, SigningKey, decode_public_key
 
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -74,6 +74,20 @@ def make_account(
 def make_user(account: SigningKey, public_key: str, name: str) -> str:
     """Return the token of a user who may do everything in an account."""
     return _encode(account, public_key, name, {"type": "user", "pub": {}, "sub": {}, **_user_limits()})
+
+
+def make_reader(account: SigningKey, public_key: str, name: str, *, mqtt: bool) -> str:
+    """Return the token of another system of the chain. With `mqtt` it is a password: MQTT has no nonce to sign."""
+    allowed = reader_permissions(name)
+    claims = {
+        "type": "user",
+        "pub": {"deny": [">"]} if mqtt else {"allow": [*allowed.publish]},
+        "sub": {"allow": [*allowed.subscribe]},
+        "bearer_token": mqtt,
+        "allowed_connection_types": ["MQTT", "MQTT_WS"] if mqtt else ["STANDARD", "WEBSOCKET"],
+        **_user_limits(),
+    }
+    return _encode(account, public_key, name, claims)
 
 
 def make_shop(shops: SigningKey, public_key: str, shop: str, account: str) -> str:

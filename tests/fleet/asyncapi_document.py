@@ -25,8 +25,8 @@ class ChainDocument:
         """Return the name of the channel of a subject; None if there is none."""
         return next((name for name, pattern in self._patterns.items() if pattern.fullmatch(subject)), None)
 
-    def find_mistake(self, subject: str, headers: Mapping[str, str], payload: bytes) -> str | None:
-        """Return how a message differs from the document; None if it does not."""
+    def find_mistake(self, subject: str, headers: Mapping[str, str] | None, payload: bytes) -> str | None:
+        """Return how a message differs from the document; None if it does not. MQTT has no headers."""
         name = self.find_channel(subject)
         if name is None:
             return f"no channel has the subject {subject}"
@@ -40,8 +40,10 @@ class ChainDocument:
         else:
             [message] = messages
         declared = self.document["components"]["messages"][message]
-        if "headers" in declared and (mistake := self._schemas.find_mistake(declared["headers"]["$ref"], {**headers})):
-            return f"{subject}: the headers: {mistake}"
+        if "headers" in declared and headers is not None:
+            mistake = self._schemas.find_mistake(declared["headers"]["$ref"], {**headers})
+            if mistake:
+                return f"{subject}: the headers: {mistake}"
         mistake = self._schemas.find_mistake(declared["payload"]["$ref"], content)
         return f"{subject}: {mistake}" if mistake else None
 

@@ -1,0 +1,104 @@
+"""The events of a chain over MQTT 3.1.1, by a real client at the servers' own port."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from gateway.events.event import NewEvent
+from gateway.simulator.ports import find_free_port
+from tests.fleet.asyncapi_document import ChainDocument
+from tests.fleet.cluster import HeadOffice
+from tests.fleet.conftest import Open
+from tests.fleet.readers import EXAMPLES, ReaderProcess, write_reader_files
+
+SHOP, READER = "shop-1", "sensors"
+
+
+def open_mqtt(office: HeadOffice) -> int:
+    """Open the port for MQTT in the configuration of the first server, as the guide says; return the port."""
+    configuration = office.nodes[0].folder / "server.conf"
+    document = json.loads(configuration.read_text())
+    port = find_free_port()
+    tls = {key: value for key, value in document["tls"].items() if key != "handshake_first"}
+    document["mqtt"] = {"listen": f"127.0.0.1:{port}", "tls": tls}
+    configuration.write_text(json.dumps(document))
+    return port
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[HeadOffice]:
+    folder = tmp_path / "office"
+    folder.mkdir()
+    made = HeadOffice(folder, SHOP, nodes=1)
+    yield made
+    await made.stop()
+
+
+def try_mqtt(folder: Path, port: int, version: MQTTProtocolVersion, topic: str = "") -> str:
+    """Connect with another client, and subscribe if there is a topic; return what the server says to the last."""
+    answers: list[str] = []
+    client = Client(CallbackAPIVersion.VERSION2, protocol=version)
+    client.tls_set(str(folder / "ca.pem"), str(folder / f"{READER}.pem"), str(folder / f"{READER}.key"))
+    client.username_pw_set(READER, (folder / f"{READER}.jwt").read_text())
+    client.on_connect = lambda _, __, ___, reason, ____: answers.append(str(reason))
+    client.on_subscribe = lambda _, __, ___, reasons, ____: answers.append(str(reasons[0]))
+    client.connect("127.0.0.1", port)
+    while not answers:
+        client.loop(0.1)
+    if topic:
+        client.subscribe(topic)
+        while len(answers) < 2:
+            client.loop(0.1)
+    client.disconnect()
+    return answers[-1]
+
+
+async def test_events_arrive_over_mqtt_while_the_reader_is_there(
+    office: HeadOffice, open_gateway: Open, tmp_path: Path
+) -> None:
+    port = open_mqtt(office)
+    await office.start()
+    folder = await write_reader_files(office, READER, tmp_path / "files", mqtt=True)
+    command = [sys.executable, str(EXAMPLES / "read_events_mqtt.py"), "127.0.0.1", str(port), str(folder), READER]
+    reader = ReaderProcess(command, tmp_path / "reader.log")
+    gateway = await open_gateway(office.settings(SHOP))
+
+    async def happen(text: str) -> None:
+        await gateway.event_log.append(NewEvent("motion.detected", "cloud", {"vendor_event": 1010, "video_url": text}))
+
+    async def happen_until_read(text: str) -> None:
+        while f'"{text}"' not in reader.output:
+            await happen(text)
+            await asyncio.sleep(0.05)
+
+    await reader.start()
+    await happen_until_read("first")
+    await reader.kill()
+    await happen("while away")
+    async with office.client() as client:
+        while (await client.jetstream().stream_info("events")).state.messages < gateway.event_log.last_published:
+            await asyncio.sleep(0.01)
+    await reader.start()
+    await happen_until_read("last")
+    await reader.kill()
+    assert "while away" not in reader.output
+    document = ChainDocument()
+    for line in reader.output.splitlines():
+        topic, _, payload = line.partition(" ")
+        assert document.find_channel(topic) == "eventsByMqtt"
+        assert document.find_mistake(topic.replace("/", "."), None, payload.encode()) is None
+    assert (
+        await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv311, "fleet/v1/+/event/#")
+        == "Granted QoS 0"
+    )
+    assert (
+        await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv311, "fleet/v1/+/command/#")
+        == "Unspecified error"
+    )
+    assert await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv5) == "Unsupported protocol version"
