@@ -42,6 +42,7 @@ from gateway.products.mirror import ProductMirror
 from gateway.products.parts import ProductParts
 from gateway.products.product_table import ProductTable
 from gateway.products.schedule_table import ScheduleTable
+from gateway.protocol.endpoint import Scope
 from gateway.runtime import logs
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
@@ -125,7 +126,7 @@ class Gateway:
         self.database = self._add(await Database.open(self.directory.database))
         self.uptime = await Uptime.open(self.database, self.supervisor)
         self.tokens = self._add(await TokenTable.open(self.database, self.supervisor, uptime_s=self.uptime.now))
-        self.pairing = PairingCodes()
+        self.pairing = PairingCodes[Scope]()
         self.audit = self._add(AuditLog(self.database, self.uptime, self.supervisor, now=self.clock.now))
         await record_restoration(self.directory.path, self.audit)
         max_bytes = settings.outbox.max_bytes

@@ -17,6 +17,7 @@ from gateway.api.addresses import find_console_urls
 from gateway.api.pairing import PairingCode
 from gateway.app import Gateway
 from gateway.errors import StateError
+from gateway.protocol.endpoint import Scope
 from gateway.runtime.supervisor import Service
 from gateway.runtime.systemd import PAIRING_CODE_FILE, find_runtime_directory
 
@@ -43,7 +44,7 @@ class FirstSignIn:
         self._gateway = gateway
         self._file = run_directory / "issue.d" / "sunmi-gateway.issue"
         self._reload = run_directory / "agetty.reload"
-        self._code: PairingCode | None = None
+        self._code: PairingCode[Scope] | None = None
         """The code on the screen."""
         self._shown: str | None = None
         """The text on the screen; None if it may be one of a gateway that was killed."""
@@ -112,7 +113,7 @@ class FirstSignIn:
             os.utime(self._reload)
 
 
-def _describe(code: PairingCode, urls: list[str]) -> str:
+def _describe(code: PairingCode[Scope], urls: list[str]) -> str:
     """Return what the screen shows, in both languages: nobody has chosen one yet."""
     lines = [
         "",

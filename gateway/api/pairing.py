@@ -4,11 +4,10 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest, RateLimited
-from gateway.protocol.endpoint import Scope
 from gateway.runtime.token_bucket import TokenBucket
 
 VALID_S: Final = 600.0
@@ -23,15 +22,19 @@ _MAX_ADDRESSES: Final = 1024
 """How many addresses' tries are remembered."""
 
 
+S = TypeVar("S", bound=str)
+"""The scopes that sessions have."""
+
+
 @dataclass(frozen=True, slots=True)
-class PairingCode:
+class PairingCode(Generic[S]):
     """A code that is good once."""
 
     code: str
     """What a person types."""
     name: str
     """The name of the session that it opens."""
-    scopes: Sequence[Scope]
+    scopes: Sequence[S]
     """What the session may do."""
     expires_at: float
     """Until when it is good, in monotonic seconds."""
@@ -42,18 +45,18 @@ class PairingCode:
         return f"{self.code[:_HALF_LENGTH]}-{self.code[_HALF_LENGTH:]}"
 
 
-class PairingCodes:
+class PairingCodes(Generic[S]):
     """Makes codes, and exchanges each of them once."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start without codes; `clock` returns monotonic seconds."""
         self._clock = clock
-        self._codes: dict[str, PairingCode] = {}
+        self._codes: dict[str, PairingCode[S]] = {}
         """By code, the oldest first."""
         self._tries: dict[str, TokenBucket] = {}
         """By address, the one that was used longest ago first."""
 
-    def create(self, name: str, scopes: Sequence[Scope], *, valid_s: float = VALID_S) -> PairingCode:
+    def create(self, name: str, scopes: Sequence[S], *, valid_s: float = VALID_S) -> PairingCode[S]:
         """Return a new code. With too many of them, the oldest is no longer good."""
         self._forget_expired()
         while len(self._codes) >= _MAX_CODES:
@@ -62,11 +65,11 @@ class PairingCodes:
         made = self._codes[code] = PairingCode(code, name, tuple(scopes), self._clock() + valid_s)
         return made
 
-    def offer(self, code: str, name: str, scopes: Sequence[Scope]) -> None:
+    def offer(self, code: str, name: str, scopes: Sequence[S]) -> None:
         """Let a code that a person has chosen be good, once: capital letters and digits alone."""
         self._codes[code] = PairingCode(code, name, tuple(scopes), self._clock() + VALID_S)
 
-    def exchange(self, typed: str, address: str) -> PairingCode:
+    def exchange(self, typed: str, address: str) -> PairingCode[S]:
         """Return the code that a person at an address typed, which is good no longer.
 
         Blanks, hyphens and case do not matter. Raises `RateLimited` after too many tries from the address, and
@@ -84,11 +87,11 @@ class PairingCodes:
         del self._tries[address]
         return known
 
-    def remaining_s(self, code: PairingCode) -> float:
+    def remaining_s(self, code: PairingCode[S]) -> float:
         """Return for how many seconds a code is still good; 0 if it was used, replaced or withdrawn."""
         return max(0.0, code.expires_at - self._clock()) if code.code in self._codes else 0.0
 
-    def withdraw(self, code: PairingCode) -> None:
+    def withdraw(self, code: PairingCode[S]) -> None:
         """Let a code be good no longer."""
         self._codes.pop(code.code, None)
 

@@ -1,10 +1,10 @@
 """The routes of the local REST API as data. Authentication, registration and the OpenAPI document follow from it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from aiohttp import web
 
@@ -16,7 +16,7 @@ from gateway.api.entity_tag import add_entity_tag
 from gateway.api.problems import problem_response
 from gateway.api.query import NoQuery, Query, read_query
 from gateway.api.response_language import RESPONSE_LANGUAGE, begin_response, describe_language
-from gateway.api.scopes import require_scope
+from gateway.api.scopes import SCOPES, require_scope
 from gateway.api.tickets import Tickets
 from gateway.api.validation import RequestModel
 from gateway.app import Gateway
@@ -56,7 +56,15 @@ class RequestContext(NamedTuple):
         return self.gateway.registry.find_spelling(self.request.match_info["sn"])
 
 
-Handler = Callable[[RequestContext], Awaitable[web.StreamResponse]]
+class CallerContext(Protocol):
+    """A request whose caller is known."""
+
+    @property
+    def scopes(self) -> Collection[str]:
+        """What the caller may do."""
+
+
+C = TypeVar("C", bound=CallerContext)
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Screen = Callable[[web.Request], None]
 """Looks at a request before its caller is authenticated. May raise a `Problem`."""
@@ -78,8 +86,8 @@ class DeclaredResponse(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """A method and a path of the API, and what handles them."""
+class DeclaredRoute(Generic[C]):
+    """A method and a path of an API, and what handles them."""
 
     method: Method
     """The HTTP method."""
@@ -87,9 +95,9 @@ class Route:
     """The path, with aiohttp's placeholders."""
     summary: str
     """What it does, in one line of the reference."""
-    handler: Handler
+    handler: Callable[[C], Awaitable[web.StreamResponse]]
     """What responds to a request. Its name is the operation id of the OpenAPI document, which clients rely on."""
-    scope: Scope | None
+    scope: str | None
     """The scope that the caller needs; None if it needs no token."""
     body: type[Body] | None = None
     """The JSON body that it takes."""
@@ -103,15 +111,8 @@ class Route:
     """Whether any query is taken: that of a callback is the vendor's. Elsewhere unknown parameters are refused."""
     etag_ignores: Collection[str] | None = None
     """Members of the response that its ETag leaves out, as ages and times of last use; None if it has no ETag."""
-    accepts_ticket: bool = False
-    """Whether the query may hold a ticket instead of a token."""
-    pos_setting: str = ""
-    """The setting in `[server]` that lets the scope `pos` suffice; empty if there is none."""
-    any_host: bool = False
-    """Whether it responds whatever host a plain HTTP request names."""
     audited: bool = True
-    """Whether the audit log records each success of a method other than GET; else only where the handler says what it
-    changes."""
+    """Whether each success of a method other than GET is recorded; else only where the handler says what it changes."""
     file_types: tuple[str, ...] = ()
     """The content types of files that it takes instead of JSON; the handler reads them."""
     documented: bool = True
@@ -122,13 +123,21 @@ class Route:
         """The methods that it responds to: HEAD wherever GET is."""
         return (self.method, "HEAD") if self.method == "GET" else (self.method,)
 
-    def bind(
-        self, gateway: Gateway, authenticate: Authenticator, budget: BodyBudget, screen: Screen | None
+    def bind_to(
+        self,
+        make_context: Callable[[web.Request], C],
+        record: Callable[[C, web.StreamResponse], Awaitable[None]],
+        budget: BodyBudget,
+        screen: Screen | None,
+        *,
+        needed: str | None,
+        scopes: Sequence[str],
     ) -> WebHandler:
-        """Return the handler for aiohttp. It authenticates the caller, and responds to failures with problems."""
-        needed = "pos" if pos_suffices(self.pos_setting, gateway) else self.scope
-        if self.accepts_ticket:
-            authenticate = _accept_tickets(gateway, authenticate)
+        """Return the handler for aiohttp, which responds to failures with problems.
+
+        `make_context` authenticates the caller, `record` records a change, `needed` is the scope that the caller
+        needs, among all `scopes` that there are.
+        """
         takes_query = self.any_query or self.query is not None  # then the handler reads it
         failures = FailureLog(_log, f"{self.method} {self.path} cannot use the database")
 
@@ -137,20 +146,16 @@ class Route:
             try:
                 if screen is not None:
                     screen(request)
-                caller = _NOBODY if needed is None else authenticate(request)
+                context = make_context(request)
                 if needed is not None:
-                    require_scope(caller.scopes, needed)
+                    require_scope(context.scopes, needed, scopes)
                 if not takes_query and request.query_string:
                     read_query(request.query, NoQuery)
-                response = await self.handler(RequestContext(gateway, request, caller.scopes, caller.name))
+                response = await self.handler(context)
                 if self.etag_ignores is not None:
                     response = add_entity_tag(request, response, self.etag_ignores)
                 if needed is not None and self.method != "GET":
-                    via: Via = "api" if caller.name else "local"
-                    named = not self.audited
-                    await record_change(
-                        gateway, request, response, who=caller.name, via=via, action=self.summary, only_named=named
-                    )
+                    await record(context, response)
                 failures.recovered()
                 return response
             except Exception as exc:
@@ -161,6 +166,39 @@ class Route:
                 budget.give_back(request)
 
         return trace_request(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Route(DeclaredRoute[RequestContext]):
+    """A method and a path of the gateway's API, and what handles them."""
+
+    accepts_ticket: bool = False
+    """Whether the query may hold a ticket instead of a token."""
+    pos_setting: str = ""
+    """The setting in `[server]` that lets the scope `pos` suffice; empty if there is none."""
+    any_host: bool = False
+    """Whether it responds whatever host a plain HTTP request names."""
+
+    def bind(
+        self, gateway: Gateway, authenticate: Authenticator, budget: BodyBudget, screen: Screen | None
+    ) -> WebHandler:
+        """Return the handler for aiohttp. It authenticates the caller, and responds to failures with problems."""
+        needed = "pos" if pos_suffices(self.pos_setting, gateway) else self.scope
+        if self.accepts_ticket:
+            authenticate = _accept_tickets(gateway, authenticate)
+
+        def make_context(request: web.Request) -> RequestContext:
+            caller = _NOBODY if needed is None else authenticate(request)
+            return RequestContext(gateway, request, caller.scopes, caller.name)
+
+        async def record(context: RequestContext, response: web.StreamResponse) -> None:
+            via: Via = "api" if context.token else "local"
+            named = not self.audited
+            await record_change(
+                gateway, context.request, response, who=context.token, via=via, action=self.summary, only_named=named
+            )
+
+        return self.bind_to(make_context, record, budget, screen, needed=needed, scopes=SCOPES)
 
 
 def pos_suffices(pos_setting: str, gateway: Gateway) -> bool:

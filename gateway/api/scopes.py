@@ -1,7 +1,7 @@
 """What the scopes of tokens include."""
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, get_args
 
 from firmware_tools.language import message
@@ -40,10 +40,10 @@ def name_scopes(granted: Collection[Scope]) -> str:
     return next((scope for scope in NAMED if GRANTS[scope] == granted), CUSTOM)
 
 
-def require_scope(granted: Collection[Scope], needed: Scope) -> None:
-    """Raise `Forbidden` unless the scope that is needed is among those of the caller."""
+def require_scope(granted: Collection[str], needed: str, order: Sequence[str] = SCOPES) -> None:
+    """Raise `Forbidden` unless the scope that is needed is among those of the caller; `order` has all there are."""
     if needed not in granted:
-        held = ", ".join(list_scopes(granted)) or "none"
+        held = ", ".join(scope for scope in order if scope in granted) or "none"
         raise Forbidden(
             message("this needs a token of scope {needed}; this token has {held}", needed=needed, held=held)
         )

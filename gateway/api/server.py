@@ -6,17 +6,17 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from firmware_tools.language import message
 from gateway.api.auth import Authenticator, authenticate_socket, key_authenticator, token_authenticator
 from gateway.api.body_budget import BODY_BUDGET, BodyBudget
 from gateway.api.body_reader import MAX_BODY_BYTES
-from gateway.api.connections import IDLE_TIMEOUT_S, ConnectionLimits, Connections
+from gateway.api.connections import ConnectionLimits, Connections
 from gateway.api.cors import allow_origins
 from gateway.api.hosts import AcceptedHosts
 from gateway.api.lazy_routes import LazyRoutes
@@ -26,24 +26,14 @@ from gateway.api.route import METHODS, Route, Screen, screen_first, trace_reques
 from gateway.api.route_table import EAGER_ROUTES, LAZY_MODULES, load_routes
 from gateway.api.stream import STREAM, EventStream
 from gateway.api.tls import serve_certificate
+from gateway.api.web_server import RUNNER_OPTIONS, cannot_listen, limit_connections, listen, respond_unrouted
 from gateway.app import Gateway
-from gateway.errors import Forbidden, StateError
-from gateway.runtime.supervisor import Supervisor
+from gateway.errors import Forbidden
 from gateway.settings import ServerSettings
 
 AddPages = Callable[[web.Application, Gateway, BodyBudget, Screen], None]
 """Adds the pages of the console to an application."""
 
-_RUNNER_OPTIONS: Final[dict[str, Any]] = {
-    "access_log": None,
-    "handle_signals": False,
-    "shutdown_timeout": 5,
-    "keepalive_timeout": IDLE_TIMEOUT_S,
-    "lingering_time": 5,  # for a body that nobody wants: so that its sender reads why
-    "auto_decompress": False,  # it would unpack bodies before it is known whose they are
-    "read_bufsize": 32 * 1024,
-    "max_headers": 64,
-}
 _PLAIN_HTTP_PATHS: Final = ("/healthz", "/authority", "/hooks/cameras/")
 """The beginnings of paths that plain HTTP serves even where `server.allow_plain_http` is off."""
 
@@ -104,12 +94,10 @@ def make_application(
         app.router.register_resource(LazyRoutes(path, add_saas))
     if rules is not None and add_pages is not None:
         add_pages(app, gateway, budget, rules.screen)
-    respond_unrouted = trace_request(
-        _respond_unrouted if rules is None else screen_first(rules.screen, _respond_unrouted)
-    )
+    unrouted = trace_request(respond_unrouted if rules is None else screen_first(rules.screen, respond_unrouted))
     if rules is not None and rules.settings.cors_origins:
-        allow_origins(app, rules.settings.cors_origins, METHODS, otherwise=respond_unrouted)
-    app.router.add_route("*", "/{path:.*}", respond_unrouted)
+        allow_origins(app, rules.settings.cors_origins, METHODS, otherwise=unrouted)
+    app.router.add_route("*", "/{path:.*}", unrouted)
     app.on_shutdown.append(lambda _: stream.close())
     app.on_shutdown.append(lambda _: gateway.end_viewers())
     return app
@@ -130,10 +118,10 @@ async def serve(
         if HAS_UNIX_SOCKETS:
             await stack.enter_async_context(_serve_commands(gateway, stream, budget))
         settings = gateway.settings.server
-        connections = await stack.enter_async_context(_limit_connections(gateway.supervisor, limits))
+        connections = await stack.enter_async_context(limit_connections(gateway.supervisor, limits))
         rules = NetworkRules(settings, connections, AcceptedHosts(gateway.settings, gateway.advertisement.host))
         app = make_application(gateway, token_authenticator(gateway.tokens), stream, budget, rules, add_pages)
-        runner = web.AppRunner(app, **_RUNNER_OPTIONS)
+        runner = web.AppRunner(app, **RUNNER_OPTIONS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         context = await stack.enter_async_context(serve_certificate(gateway)) if settings.https_port else None
@@ -165,34 +153,23 @@ async def _open_stream(gateway: Gateway) -> AsyncIterator[EventStream]:
 
 
 @contextlib.asynccontextmanager
-async def _limit_connections(supervisor: Supervisor, limits: ConnectionLimits | None) -> AsyncIterator[Connections]:
-    connections = Connections(limits)
-    interval_s = connections.limits.first_request_s / 4
-    service = supervisor.start_periodic("connection limits", connections.sweep, interval_s=interval_s)
-    try:
-        yield connections
-    finally:
-        await supervisor.remove_service(service)
-
-
-@contextlib.asynccontextmanager
 async def _serve_commands(
     gateway: Gateway, stream: EventStream, budget: BodyBudget
 ) -> AsyncIterator[aiohttp.ClientSession]:
     key = secrets.token_urlsafe(32)
     authenticate = authenticate_socket if HAS_UNIX_SOCKETS else key_authenticator(key)
     app = make_application(gateway, authenticate, stream, budget)
-    runner = web.AppRunner(app, **_RUNNER_OPTIONS)
+    runner = web.AppRunner(app, **RUNNER_OPTIONS)
     await runner.setup()
     try:
         if HAS_UNIX_SOCKETS:
-            await _listen(
+            await listen(
                 web.UnixSite(runner, str(gateway.socket)), message("the socket {socket}", socket=gateway.socket)
             )
             gateway.socket.chmod(0o600)
             session = socket_session(gateway.socket)
         else:
-            await _listen(web.TCPSite(runner, "127.0.0.1", 0), "loopback")
+            await listen(web.TCPSite(runner, "127.0.0.1", 0), "loopback")
             session = aiohttp.ClientSession(
                 f"http://127.0.0.1:{runner.addresses[0][1]}", headers={"Authorization": f"Bearer {key}"}
             )
@@ -216,29 +193,12 @@ async def _listen_on_network(
         try:
             listeners = await connections.listen(settings.host, port)
         except OSError as exc:
-            raise _cannot_listen(address, exc) from exc
+            raise cannot_listen(address, exc) from exc
         for listener in listeners:
-            await _listen(web.SockSite(runner, listener, ssl_context=encryption), address)
+            await listen(web.SockSite(runner, listener, ssl_context=encryption), address)
         scheme = "http" if encryption is None else "https"
         urls.insert(0, f"{scheme}://{host}:{listeners[-1].getsockname()[1]}/")
     return urls
-
-
-async def _listen(site: web.BaseSite, address: str) -> None:
-    try:
-        await site.start()
-    except OSError as exc:
-        raise _cannot_listen(address, exc) from exc
-
-
-def _cannot_listen(address: str, failure: OSError) -> StateError:
-    return StateError(
-        message(
-            "cannot listen on {address}: {reason}",
-            address=address,
-            reason=failure,
-        )
-    )
 
 
 @web.middleware
@@ -252,17 +212,3 @@ async def _require_https(request: web.Request, handler: Handler) -> web.StreamRe
 async def _refuse_plain_http(request: web.Request) -> web.StreamResponse:
     forbidden = Forbidden(message("plain HTTP is switched off (server.allow_plain_http); use the HTTPS port"))
     return problem_response(request, forbidden)
-
-
-async def _respond_unrouted(request: web.Request) -> web.StreamResponse:
-    """Respond to what no route takes: to OPTIONS with the methods of the path; else 405, or 404 if it has none."""
-    methods: set[str] = set()
-    for resource in request.app.router.resources():
-        if resource is not request.match_info.route.resource:
-            methods |= (await resource.resolve(request))[1]
-    if not methods:
-        return problem_response(request, web.HTTPNotFound())
-    methods.add(hdrs.METH_OPTIONS)
-    if request.method == hdrs.METH_OPTIONS:
-        return web.Response(status=204, headers={hdrs.ALLOW: ", ".join(sorted(methods))})
-    return problem_response(request, web.HTTPMethodNotAllowed(request.method, sorted(methods)))

@@ -13,8 +13,9 @@ from gateway.api.pairing import VALID_S
 from gateway.api.scopes import SCOPES, list_scopes
 from gateway.api.token_table import MAX_NAME_LENGTH, TokenRecord
 from gateway.console.form import Form
-from gateway.console.page import SIGN_IN, ConsolePage, PageContext
+from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import ACCESS, TABS
+from gateway.console.site_page import SIGN_IN
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.protocol.endpoint import Scope
 from gateway.runtime.timestamps import utc_text

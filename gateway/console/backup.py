@@ -14,9 +14,10 @@ from aiohttp import web
 
 from firmware_tools.language import describe_error, message
 from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
-from gateway.console.page import ConsolePage, PageContext, is_private
+from gateway.console.page import ConsolePage, PageContext
 from gateway.console.restore import describe_restoration
 from gateway.console.shop import BACKUP, TABS
+from gateway.console.site_page import is_private
 from gateway.errors import Conflict, StateError
 from gateway.protocol import json_text
 from gateway.storage.state_directory import DOWNLOAD_PREFIX, delete_abandoned_folders

@@ -10,8 +10,9 @@ from aiohttp import web
 from firmware_tools.language import Message, message
 from gateway.console.camera_actions import ask_again, is_confirmed
 from gateway.console.detection_schedule import DAYS, DetectionSchedule
-from gateway.console.page import ConsolePage, PageContext, is_fragment
+from gateway.console.page import ConsolePage, PageContext
 from gateway.console.parameter_form import ParameterField, make_fields, read_arguments
+from gateway.console.site_page import is_fragment
 from gateway.errors import CameraResponseMalformed, FieldError, InvalidRequest, NotFound, Problem, VendorRefused
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint

@@ -10,8 +10,9 @@ from firmware_tools.language import Message, message
 from gateway.api.video import serve_picture
 from gateway.cameras.video.playback import MAX_PERIOD_S, check_period
 from gateway.cameras.video.source import Period
-from gateway.console.page import ConsolePage, PageContext, check_origin, is_fragment
+from gateway.console.page import ConsolePage, PageContext
 from gateway.console.parameter_form import make_fields, read_arguments
+from gateway.console.site_page import check_origin, is_fragment
 from gateway.errors import FieldError, Forbidden, InvalidRequest, Problem
 from gateway.protocol.catalogue import CATALOGUE
 

@@ -114,9 +114,14 @@ class ShownEvent:
     """The page about it; None if there is none beside that of its camera."""
 
 
+def describe_type(event_type: str) -> str:
+    """Return what happened, in words for people; a type that is not known as it is."""
+    return _TEXTS.get(event_type, event_type)
+
+
 def show_event(event: Event) -> ShownEvent:
     """Return an event in words for people."""
-    text = _TEXTS.get(event.type, event.type)
+    text = describe_type(event.type)
     data: Any = json.loads(event.data)
     return ShownEvent(
         utc_text(event.time_ms / 1000), text, _describe_details(data), event.camera, _find_link(event.type, data)

@@ -1,70 +1,33 @@
-"""The pages of the console as data. Sign-in, CSRF checks, languages and failures follow from it."""
+"""The pages of the console as data."""
 
 import asyncio
-import contextlib
 import functools
-import hashlib
-import hmac
-import ipaddress
-import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import quote
+from typing import TYPE_CHECKING, ClassVar
 
 from aiohttp import web
 
-from firmware_tools.language import Language, describe_error, message
-from gateway.api.body_budget import BODY_OWNER, BodyBudget
-from gateway.api.changes import mark_unchanged, record_change
-from gateway.api.form_upload import FormUpload
-from gateway.api.problems import problem_headers
-from gateway.api.route import Screen, WebHandler, trace_request
-from gateway.api.scopes import require_scope
+from gateway.api.changes import record_change
+from gateway.api.scopes import SCOPES
 from gateway.api.token_table import TokenRecord
 from gateway.app import Gateway
 from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
-from gateway.console.form import Form, read_form
 from gateway.console.live_state import LiveState
-from gateway.console.notices import Notices
 from gateway.console.set_up_draft import SetUpDrafts
 from gateway.console.simulated_store import SimulatedStoreControl
-from gateway.console.static_files import StaticFiles
-from gateway.errors import Forbidden, InternalError, Problem, StateError, StorageFailed
+from gateway.console.site_page import PageSite, SiteContext, SitePage
 from gateway.protocol.endpoint import Scope
-from gateway.runtime.failure_log import FailureLog
 
 if TYPE_CHECKING:
     from gateway.console.list_upload import ListUpload
-    from gateway.console.rendering import Renderer
-
-HOME: Final = "/console/"
-"""The address of the first page; those of all others begin with it."""
-SIGN_IN: Final = "/console/sign-in"
-LANGUAGE_COOKIE: Final = "language"
-LANGUAGE_TAGS: Final = {Language.ENGLISH: "en", Language.CHINESE: "zh-CN"}
-"""How HTML names the languages of pages."""
-CSRF_FIELD: Final = "csrf"
-
-_SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-_UPLOAD: Final = web.RequestKey("upload", FormUpload)
-_CSRF_HEADER: Final = "X-CSRF-Token"
-_RETRY_AFTER_S: Final = 30
-_INTERNAL: Final = message("the gateway failed unexpectedly; its log holds the details")
-
-_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Site:
-    """What all pages share."""
+@dataclass(frozen=True, kw_only=True)
+class Site(PageSite[TokenRecord]):
+    """What all pages of a gateway share."""
+
+    scopes: ClassVar = SCOPES
 
     gateway: Gateway
     """The gateway that they show."""
@@ -76,10 +39,6 @@ class Site:
     """What open pages are told with each heartbeat."""
     drafts: SetUpDrafts
     """What people have filled in to set up cameras."""
-    notices: Notices
-    """What the next page of a session says first."""
-    cookie: str
-    """The beginning of the name of the session's cookie: browsers send a cookie to all ports of a host."""
     simulated_store: SimulatedStoreControl | None = None
     """How the store is told to misbehave, where it is a simulated one."""
     photo_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -87,14 +46,25 @@ class Site:
     download_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a backup or a support bundle is made and sent: it takes room on the disk."""
 
-    def name_cookie(self, *, secure: bool) -> str:
-        """Return the name of the session's cookie. Over plain HTTP a browser replaces no cookie that came by HTTPS."""
-        return f"{self.cookie}s" if secure else self.cookie
+    async def open_session(self, code: str, address: str) -> str:
+        """Exchange a pairing code that somebody at an address typed for a session; return its secret."""
+        known = self.gateway.pairing.exchange(code, address)
+        return await self.gateway.tokens.create_session(known.name, *known.scopes)
 
-    @functools.cached_property
-    def static_files(self) -> StaticFiles:
-        """Styles and scripts, read and compressed when the first page is opened."""
-        return StaticFiles()
+    async def end_session(self, name: str) -> None:
+        """End a session."""
+        await self.gateway.tokens.revoke(name)
+
+    def find_session(self, secret: str) -> TokenRecord | None:
+        """Return the session with this secret, which is used now; None if there is none."""
+        session = self.gateway.tokens.find_session(secret)
+        if session is not None:
+            self.gateway.tokens.touch(session.name)
+        return session
+
+    async def record(self, request: web.Request, response: web.StreamResponse, *, who: str, action: str) -> None:
+        """Record in the audit log what somebody has changed by a page."""
+        await record_change(self.gateway, request, response, who=who, via="console", action=action)
 
     @functools.cached_property
     def list_upload(self) -> "ListUpload":
@@ -103,28 +73,10 @@ class Site:
 
         return ListUpload(self.gateway.directory.path)
 
-    @functools.cached_property
-    def renderer(self) -> "Renderer":
-        """Makes HTML of templates. It takes memory, and a gateway whose console nobody opens does without it."""
-        from gateway.console.rendering import Renderer
-
-        return Renderer(self.static_files)
-
 
 @dataclass(frozen=True, slots=True)
-class PageContext:
+class PageContext(SiteContext[Site, TokenRecord]):
     """A request for a page."""
-
-    site: Site
-    """What all pages share."""
-    request: web.Request
-    """The request as received."""
-    language: Language
-    """The language of the person."""
-    session: TokenRecord | None
-    """The session of the person; None on pages that need none."""
-    csrf: str
-    """What forms of this session carry; empty without a session."""
 
     @property
     def gateway(self) -> Gateway:
@@ -137,193 +89,11 @@ class PageContext:
         return frozenset() if self.session is None else self.session.granted
 
     @property
-    def name(self) -> str:
-        """The name of the session."""
-        return "" if self.session is None else self.session.name
-
-    @property
     def sn(self) -> str:
         """The serial number in the path, in the spelling of the camera that has it."""
         return self.gateway.registry.find_spelling(self.request.match_info["sn"])
 
-    async def read_form(self) -> Form:
-        """Return the fields of the form that was sent. Raises `InvalidRequest`, `TooLarge` and `Overloaded`."""
-        return await read_form(self.request, is_stranger=self.session is None)
-
-    async def open_upload(self, max_bytes: int) -> FormUpload:
-        """Return the form whose file is still on its way; `max_bytes` is the size of all of it.
-
-        Raises `InvalidRequest`, `TooLarge` and `RequestTimeout`.
-        """
-        if _UPLOAD not in self.request:
-            self.request[_UPLOAD] = await FormUpload.begin(self.request, max_bytes=max_bytes)
-        return self.request[_UPLOAD]
-
-    def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
-        """Return a page, or a part of one, made from a template."""
-        shared = {
-            "context": self,
-            "language": self.language,
-            "csrf": self.csrf,
-            "path": self.request.path,
-            "tags": LANGUAGE_TAGS,
-            "secure": self.request.secure,
-            "take_notices": lambda: self.site.notices.take(self.csrf),
-        }
-        html = self.site.renderer.render(template, self.language, shared | values)
-        # With `?` for a lone surrogate, which JSON that a person or a camera sent may hold.
-        body = html.encode("utf-8", "replace")
-        return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
-
-    def redirect(self, path: str, *, notice: str = "", failed: bool = False) -> web.Response:
-        """Return a response that leads to another page, which says the notice first."""
-        if failed:
-            mark_unchanged(self.request)
-        if notice:
-            self.site.notices.add(self.csrf, notice, failed=failed)
-        return web.Response(status=303, headers={"Location": path})
-
-
-PageHandler = Callable[[PageContext], Awaitable[web.StreamResponse]]
-
 
 @dataclass(frozen=True, slots=True)
-class ConsolePage:
+class ConsolePage(SitePage[PageContext]):
     """A method and a path of the console, and what handles them."""
-
-    method: str
-    """GET shows something, POST does something."""
-    path: str
-    """The path below `/console/`, with aiohttp's placeholders."""
-    handler: PageHandler
-    """What responds."""
-    scope: Scope | None
-    """The scope that the session needs; None for a page without a session."""
-    does: str = ""
-    """What a POST does, in words for the audit log; empty: its path says it."""
-    audited: bool = True
-    """Whether the audit log records each success of a POST."""
-    max_upload_bytes: int = 0
-    """The size of its form, which ends with a file that the handler receives; 0 for a form that memory holds."""
-    shows: Literal["page", "part", "data"] = "page"
-    """What a GET returns: a whole page, a part that scripts put into one, or something that is no HTML."""
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The methods that it responds to: HEAD wherever GET returns HTML, not for streams and pictures."""
-        return ("GET", "HEAD") if self.method == "GET" and self.shows != "data" else (self.method,)
-
-    def bind(self, site: Site, budget: BodyBudget, screen: Screen) -> WebHandler:
-        """Return the handler for aiohttp. Failures become pages that say what to do."""
-        failures = FailureLog(_log, f"{self.method} /console/{self.path} cannot use the database")
-
-        async def respond(request: web.Request) -> web.StreamResponse:
-            try:
-                screen(request)
-                context = _make_context(site, request)
-                if self.scope is not None:
-                    if context.session is None:
-                        return _ask_to_sign_in(request)
-                    require_scope(context.scopes, self.scope)
-                if self.method == "POST":
-                    check_origin(request)
-                    if self.scope is not None:
-                        await _check_csrf(context, self.max_upload_bytes)
-                response = await self.handler(context)
-                if self.method == "POST" and self.audited and self.scope is not None:
-                    action = self.does or self.path
-                    await record_change(site.gateway, request, response, who=context.name, via="console", action=action)
-                failures.recovered()
-                return response
-            except StateError as exc:
-                failures.failed(exc, exc)
-                return _render_problem(site, request, StorageFailed(describe_error(exc), retry_after_s=_RETRY_AFTER_S))
-            except Problem as exc:
-                return _render_problem(site, request, exc)
-            except Exception:
-                _log.exception("%s %s failed", request.method, request.path)
-                return _render_problem(site, request, InternalError(_INTERNAL))
-            finally:
-                budget.give_back(request)
-
-        async def handle(request: web.Request) -> web.StreamResponse:
-            response = await respond(request)
-            if not response.prepared:
-                for name, value in _SECURITY_HEADERS.items():
-                    response.headers.setdefault(name, value)
-            return response
-
-        return trace_request(handle)
-
-
-def compute_csrf(secret: str) -> str:
-    """Return what the forms of a session carry: only its own pages know it."""
-    return hmac.new(secret.encode("utf-8", "surrogatepass"), b"csrf", hashlib.sha256).hexdigest()
-
-
-def _make_context(site: Site, request: web.Request) -> PageContext:
-    secret = request.cookies.get(site.name_cookie(secure=request.secure), "")
-    session = site.gateway.tokens.find_session(secret) if secret else None
-    if session is not None:
-        site.gateway.tokens.touch(session.name)
-        request[BODY_OWNER] = session.name
-    return PageContext(
-        site, request, _find_language(request), session, compute_csrf(secret) if session is not None else ""
-    )
-
-
-def _find_language(request: web.Request) -> Language:
-    """Return the language that the person has chosen, else the one that the browser prefers."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    return next(
-        (one for one in Language if one.value == chosen),
-        Language.negotiate(request.headers.get("Accept-Language", "")),
-    )
-
-
-def check_origin(request: web.Request) -> None:
-    """Refuse a form that a page of another address sent. Raises `Forbidden`."""
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != request.host:
-        raise Forbidden(message("the form was sent by a page of another address; open the console and send it there"))
-
-
-async def _check_csrf(context: PageContext, max_upload_bytes: int) -> None:
-    """Refuse a form that is of no page of this session. Raises `Forbidden`."""
-    given = context.request.headers.get(_CSRF_HEADER)
-    if not given:
-        form = await context.open_upload(max_upload_bytes) if max_upload_bytes else await context.read_form()
-        given = form.text(CSRF_FIELD)
-    if not hmac.compare_digest(given.encode("utf-8", "replace"), context.csrf.encode()):
-        raise Forbidden(message("the form is of an older session; reload the page and send it again"))
-
-
-def is_private(request: web.Request) -> bool:
-    """Tell whether nobody else can read what a request and its response hold: encrypted, or within this machine."""
-    if request.secure:
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(request.remote or "").is_loopback
-    return False
-
-
-def is_fragment(request: web.Request) -> bool:
-    """Tell whether a script of a page asks for a part of it."""
-    return request.headers.get("HX-Request") == "true"
-
-
-def _ask_to_sign_in(request: web.Request) -> web.Response:
-    """Lead to the sign-in, and from there back."""
-    shown = request.path_qs if request.method == "GET" and not is_fragment(request) else HOME
-    location = f"{SIGN_IN}?next={quote(shown, safe='')}"
-    if is_fragment(request):
-        return web.Response(status=401, headers={"HX-Redirect": location})
-    return web.Response(status=303, headers={"Location": location})
-
-
-def _render_problem(site: Site, request: web.Request, problem: Problem) -> web.Response:
-    context = _make_context(site, request)
-    template = "problem_part.html" if is_fragment(request) else "problem.html"
-    response = context.render(template, status=problem.status, problem=problem)
-    response.headers.update(problem_headers(problem))
-    return response

@@ -44,8 +44,7 @@ from gateway.console import (
 from gateway.console.camera_search import CameraSearch
 from gateway.console.examination import Examination
 from gateway.console.live_state import LiveState
-from gateway.console.notices import Notices
-from gateway.console.page import ConsolePage, Site
+from gateway.console.page import ConsolePage, PageContext, Site
 from gateway.console.set_up_draft import SetUpDrafts
 from gateway.console.simulated_store import SimulatedStoreControl
 from gateway.console.static_files import PREFIX
@@ -103,9 +102,17 @@ def add_pages(
     gateway.provisioning.subscribe(drafts.note_job)
     examination, search = Examination(), CameraSearch()
     live_state = LiveState(gateway, examination, search)
-    site = Site(gateway, examination, search, live_state, drafts, Notices(), f"session_{name}", simulated_store)
+    site = Site(
+        cookie=f"session_{name}",
+        gateway=gateway,
+        examination=examination,
+        camera_search=search,
+        live_state=live_state,
+        drafts=drafts,
+        simulated_store=simulated_store,
+    )
     for page in PAGES:
-        handler = page.bind(site, budget, screen)
+        handler = page.bind(site, PageContext, budget, screen)
         for method in page.methods:
             router.add_route(method, f"/console/{page.path}", handler)
     router.add_get(f"{PREFIX}{{name}}", screen_first(screen, _serve_static(site)))

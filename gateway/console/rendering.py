@@ -1,6 +1,6 @@
 """Makes HTML from templates, in the language of the person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,17 +18,20 @@ _LABELS: Final = {Language.ENGLISH: "English", Language.CHINESE: "中文"}
 class Renderer:
     """Renders templates. Every value is escaped: names of networks and cameras come from strangers."""
 
-    def __init__(self, static_files: StaticFiles) -> None:
-        """Take the static files, to which pages refer by their content."""
-        self._environments = {language: _make_environment(language, static_files) for language in Language}
+    def __init__(self, static_files: StaticFiles, folders: Sequence[Path] = ()) -> None:
+        """Take the static files, to which pages refer by their content.
+
+        Templates are looked for in `folders` first, then among those of the console.
+        """
+        self._environments = {language: _make_environment(language, static_files, folders) for language in Language}
 
     def render(self, template: str, language: Language, values: Mapping[str, Any]) -> str:
         """Return the HTML of a template."""
         return self._environments[language].get_template(template).render(values)
 
 
-def _make_environment(language: Language, static_files: StaticFiles) -> jinja2.Environment:
-    environment = load_templates(Path(__file__).with_name("templates"), language)
+def _make_environment(language: Language, static_files: StaticFiles, folders: Sequence[Path]) -> jinja2.Environment:
+    environment = load_templates((*folders, Path(__file__).with_name("templates")), language)
     environment.globals["static"] = static_files.url
     environment.globals["version"] = __version__
     environment.globals["languages"] = _LABELS

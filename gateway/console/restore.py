@@ -10,8 +10,9 @@ from aiohttp import web
 
 from firmware_tools.language import Message, describe_error, message
 from gateway.api.changes import name_object
-from gateway.console.page import ConsolePage, PageContext, is_private
+from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import BACKUP
+from gateway.console.site_page import is_private
 from gateway.errors import Conflict, Forbidden, SettingsError, StateError
 from gateway.events.system_events import MIN_FREE_BYTES
 from gateway.settings import load_settings

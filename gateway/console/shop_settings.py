@@ -22,8 +22,9 @@ from gateway.changed_settings import (
     write_changes,
 )
 from gateway.console.form import Form
-from gateway.console.page import ConsolePage, PageContext, is_private
+from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import SETTINGS, TABS
+from gateway.console.site_page import is_private
 from gateway.console.units import Unit, choose_unit, list_units, parse_quantity
 from gateway.errors import Conflict, FieldError, InvalidRequest, SettingsError, StateError
 from gateway.settings import Settings, describe_errors, load_settings

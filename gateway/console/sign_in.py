@@ -1,12 +1,13 @@
 """Sign-in by a pairing code, sign-out, and the choice of a language."""
 
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from firmware_tools.language import Language, message
 from gateway.api.problems import problem_headers
-from gateway.console.page import HOME, LANGUAGE_COOKIE, SIGN_IN, ConsolePage, PageContext
+from gateway.console.page import ConsolePage
+from gateway.console.site_page import HOME, LANGUAGE_COOKIE, SIGN_IN, SiteContext
 from gateway.errors import InvalidRequest, Problem
 
 _COOKIE_PATH: Final = "/console"
@@ -14,25 +15,23 @@ _COOKIE_AGE_S: Final = 400 * 86400
 """Browsers keep no cookie for longer. The session itself ends earlier."""
 
 
-async def show_sign_in(context: PageContext) -> web.StreamResponse:
+async def show_sign_in(context: SiteContext[Any, Any]) -> web.StreamResponse:
     """Ask for a pairing code."""
     destination = _find_destination(context.request.query.get("next", ""))
     return context.render("sign_in.html", next=destination, reason="")
 
 
-async def sign_in(context: PageContext) -> web.StreamResponse:
+async def sign_in(context: SiteContext[Any, Any]) -> web.StreamResponse:
     """Exchange a pairing code for a session."""
     form = await context.read_form()
     destination = _find_destination(form.text("next"))
-    tokens = context.gateway.tokens
     try:
-        code = context.gateway.pairing.exchange(form.text("code"), context.request.remote or "")
+        secret = await context.site.open_session(form.text("code"), context.request.remote or "")
     except Problem as exc:
         reason = exc.field_errors[0].reason if isinstance(exc, InvalidRequest) else exc.detail
         response = context.render("sign_in.html", status=exc.status, next=destination, reason=reason)
         response.headers.update(problem_headers(exc))
         return response
-    secret = await tokens.create_session(code.name, *code.scopes)
     response = context.redirect(destination)
     response.set_cookie(
         context.site.name_cookie(secure=context.request.secure),
@@ -46,16 +45,16 @@ async def sign_in(context: PageContext) -> web.StreamResponse:
     return response
 
 
-async def sign_out(context: PageContext) -> web.StreamResponse:
+async def sign_out(context: SiteContext[Any, Any]) -> web.StreamResponse:
     """End the session."""
-    await context.gateway.tokens.revoke(context.name)
+    await context.site.end_session(context.name)
     context.site.notices.take(context.csrf)
     response = context.redirect(SIGN_IN)
     response.del_cookie(context.site.name_cookie(secure=context.request.secure), path=_COOKIE_PATH)
     return response
 
 
-async def choose_language(context: PageContext) -> web.StreamResponse:
+async def choose_language(context: SiteContext[Any, Any]) -> web.StreamResponse:
     """Remember the language of this browser."""
     chosen = context.request.query.get("to", "")
     response = context.redirect(_find_destination(context.request.query.get("next", "")))

@@ -25,8 +25,10 @@ class _StaticFile(NamedTuple):
 class StaticFiles:
     """All static files, read once."""
 
-    def __init__(self) -> None:
-        self._files = {file.name: _read(file) for file in sorted(_DIRECTORY.iterdir()) if file.is_file()}
+    def __init__(self, *folders: Path) -> None:
+        """Read those of the console, and of further folders."""
+        files = sorted(file for folder in (_DIRECTORY, *folders) for file in folder.iterdir() if file.is_file())
+        self._files = {file.name: _read(file) for file in files}
 
     def url(self, name: str) -> str:
         """Return the address of a file; it changes with the content, so browsers may keep the file for good."""

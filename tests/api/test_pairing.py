@@ -2,6 +2,7 @@ import pytest
 
 from gateway.api.pairing import CODE_LENGTH, VALID_S, PairingCodes
 from gateway.errors import InvalidRequest, RateLimited
+from gateway.protocol.endpoint import Scope
 
 
 class Clock:
@@ -18,11 +19,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def codes(clock: Clock) -> PairingCodes:
-    return PairingCodes(clock)
+def codes(clock: Clock) -> PairingCodes[Scope]:
+    return PairingCodes[Scope](clock)
 
 
-def test_a_code_is_good_once(codes: PairingCodes) -> None:
+def test_a_code_is_good_once(codes: PairingCodes[Scope]) -> None:
     made = codes.create("Li's phone", ["installer"])
     assert len(made.code) == CODE_LENGTH
     assert codes.exchange(made.code, "192.168.1.7") == made
@@ -30,19 +31,19 @@ def test_a_code_is_good_once(codes: PairingCodes) -> None:
         codes.exchange(made.code, "192.168.1.7")
 
 
-def test_people_type_codes_as_they_like(codes: PairingCodes) -> None:
+def test_people_type_codes_as_they_like(codes: PairingCodes[Scope]) -> None:
     code = codes.create("phone", ["pos"]).code
     assert codes.exchange(f" {code[:4].lower()}-{code[4:]} ", "192.168.1.7").name == "phone"
 
 
-def test_a_code_expires(codes: PairingCodes, clock: Clock) -> None:
+def test_a_code_expires(codes: PairingCodes[Scope], clock: Clock) -> None:
     code = codes.create("phone", ["pos"]).code
     clock.time += VALID_S
     with pytest.raises(InvalidRequest):
         codes.exchange(code, "192.168.1.7")
 
 
-def test_five_tries_a_minute_from_each_address(codes: PairingCodes, clock: Clock) -> None:
+def test_five_tries_a_minute_from_each_address(codes: PairingCodes[Scope], clock: Clock) -> None:
     code = codes.create("phone", ["pos"]).code
     for _ in range(5):
         with pytest.raises(InvalidRequest):
@@ -56,7 +57,7 @@ def test_five_tries_a_minute_from_each_address(codes: PairingCodes, clock: Clock
         codes.exchange(code, "192.168.1.66")
 
 
-def test_what_is_remembered_is_bounded(codes: PairingCodes) -> None:
+def test_what_is_remembered_is_bounded(codes: PairingCodes[Scope]) -> None:
     first = codes.create("phone", ["pos"]).code
     for _ in range(20):
         codes.create("phone", ["pos"])

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 from gateway.app import Gateway
 from gateway.audit.change import Change
 from gateway.backup import archive
-from gateway.console.page import is_private
+from gateway.console.site_page import is_private
 from tests.console.conftest import Console, open_browser_session
 
 
