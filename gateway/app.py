@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.authority.authority import Authority
     from gateway.cameras.video.video import CameraVideo
     from gateway.cloud.customer_flow import CustomerFlow
+    from gateway.fleet.link import FleetLink
     from gateway.labels.parts import LabelParts
     from gateway.products.list_intake import ListIntake
     from gateway.products.reconciliation import Reconciler
@@ -85,6 +86,8 @@ class Gateway:
         """The file that the settings are from; None if there is none."""
         self.restart: Callable[[], None] | None = None
         """Ends the gateway so that the service manager starts it again; None where there is none."""
+        self.fleet_link: FleetLink | None = None
+        """The link to the head office; None without one."""
         self.supervisor = supervisor
         self.started_at = time.monotonic()
         self._parts = AsyncExitStack()
@@ -371,10 +374,11 @@ class Gateway:
         await self.discovery.start()
 
     def _start_fleet_link(self) -> None:
+        from gateway.api.fleet_actions import FleetActions
         from gateway.fleet.parts import make_link
 
-        parts = (self.registry, self.outbox, self.outbox_worker, self.cloud, self.supervisor)
-        self._add(make_link(self.settings, self.database, self.event_log, *parts)).start()
+        self.fleet_link = self._add(make_link(self, FleetActions(self)))
+        self.fleet_link.start()
 
     async def close(self) -> None:
         """Stop everything, in the reverse order of its start."""

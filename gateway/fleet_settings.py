@@ -1,12 +1,24 @@
 """Settings of the link to the head office of a chain."""
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from firmware_tools.language import message
 from gateway.protocol.host_name import is_host_name
+
+CommandName = Literal[
+    "doctor",
+    "support_bundle",
+    "discover",
+    "camera_call",
+    "site_plan",
+    "outbox_retry",
+    "outbox_release",
+    "token_revoke",
+]
+"""The names of the commands that the head office can give; `gateway/fleet/commands.py` declares what they are."""
 
 _SHOP: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SERVER: Final = re.compile(r"([^:/\s]+):([1-9][0-9]{0,4})")
@@ -24,6 +36,7 @@ class FleetSettings(BaseModel):
     private_key: str = ""
     user_jwt: str = ""
     people: bool = False
+    may: list[CommandName] = ["doctor", "support_bundle", "discover"]
 
     @field_validator("servers")
     @classmethod

@@ -61,7 +61,8 @@ ALLOWED = {
     | {"gateway.cloud", "gateway.label_settings", "gateway.outbox", "gateway.products", LISTS, CARD_GUIDE},
     "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
     "gateway.fleet": PARTS
-    | {"gateway.fleet_settings", "gateway.cameras", "gateway.cloud", "gateway.outbox", "gateway.events"},
+    | {VALIDATION_TEXTS, "gateway.fleet_settings", "gateway.discovery", "gateway.cameras", "gateway.cloud"}
+    | {"gateway.outbox", "gateway.events", "gateway.audit"},
     "gateway.office": PARTS | {"gateway.fleet", "gateway.fleet_settings"},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
@@ -84,7 +85,11 @@ ALLOWED = {
     },
 }
 ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {"gateway.app", "gateway.changed_settings"}
-ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {"gateway.doctor", "gateway.product_settings"}
+ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {
+    "gateway.doctor",
+    "gateway.product_settings",
+    "gateway.support",
+}
 ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support", CARD_GUIDE}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.console",

@@ -1,7 +1,7 @@
 """REST calls for the cameras of the store: finding, managing, trusting and provisioning them."""
 
 import dataclasses
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -18,6 +18,7 @@ from gateway.api.bodies import (
 from gateway.api.changes import name_object
 from gateway.api.hotspots import provision_in_hotspot
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
+from gateway.app import Gateway
 from gateway.cameras.capture import capture
 from gateway.cameras.management import add_camera as add_managed_camera
 from gateway.cameras.management import forget_camera as forget_known_camera
@@ -30,28 +31,27 @@ _ACTIVATION_TIMEOUTS: Final = StepTimeouts(reach_s=0, activate_s=10, verify_s=5)
 
 async def discover(context: RequestContext) -> web.StreamResponse:
     """Look for cameras now, and answer when the scan is over."""
-    body = await read_body(context.request, DiscoveryBody)
-    gateway = context.gateway
+    return json_response(await look_for_cameras(context.gateway, await read_body(context.request, DiscoveryBody)))
+
+
+async def look_for_cameras(gateway: Gateway, body: DiscoveryBody) -> dict[str, Any]:
+    """Return what a scan finds, as JSON."""
     result = await gateway.discovery.scan(timeout_s=body.timeout_s, methods=body.methods)
     # One that was only announced may have been forgotten since.
     found = [gateway.registry.find(sn) for sn in dict.fromkeys(device.sn for device in result.devices)]
-    return json_response(
-        {
-            "cameras": [camera.describe() for camera in found if camera is not None],
-            "unidentified": [
-                {
-                    "address": one.address,
-                    "interface": one.interface,
-                    "found_by": one.found_by,
-                    "certificate_sha256": one.certificate_sha256 or None,
-                }
-                for one in result.unidentified
-            ],
-            "methods": {
-                name: {"found": method.found, "error": method.error} for name, method in result.methods.items()
-            },
-        }
-    )
+    return {
+        "cameras": [camera.describe() for camera in found if camera is not None],
+        "unidentified": [
+            {
+                "address": one.address,
+                "interface": one.interface,
+                "found_by": one.found_by,
+                "certificate_sha256": one.certificate_sha256 or None,
+            }
+            for one in result.unidentified
+        ],
+        "methods": {name: {"found": method.found, "error": method.error} for name, method in result.methods.items()},
+    }
 
 
 async def list_cameras(context: RequestContext) -> web.StreamResponse:

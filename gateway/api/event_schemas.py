@@ -12,13 +12,14 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from gateway.api.model_schemas import Schema, refer
 from gateway.events import types as system_events
+from gateway.fleet import events as fleet_events
 from gateway.labels import events as label_events
 from gateway.outbox import events as outbox_events
 from gateway.protocol import vendor_events
 from gateway.protocol.event_type import EVENT_TYPES, EventType, Source
 from gateway.shop import events as shop_events
 
-DECLARING_MODULES: Final = (vendor_events, outbox_events, system_events, shop_events, label_events)
+DECLARING_MODULES: Final = (vendor_events, outbox_events, system_events, shop_events, label_events, fleet_events)
 """The modules that declare types. A type is known once its module is loaded."""
 EVENT: Final = "Event"
 """The schema of any event."""

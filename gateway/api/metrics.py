@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -29,6 +30,9 @@ from gateway.app import Gateway
 from gateway.labels.label_health_table import PROBLEM_KINDS, LabelHealth, find_health
 from gateway.outbox.model import Stats
 from gateway.runtime.metrics import BUCKETS_S, Metrics
+
+if TYPE_CHECKING:
+    from gateway.fleet.link import LinkStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -98,6 +102,8 @@ class _State(Collector):
             yield _gauge("outbox_oldest_age_seconds", "How long the oldest has waited.", age_s)
         yield _gauge("event_stream_readers", "Readers of the event stream that have caught up.", self._readers)
         yield self._webhooks()
+        if self._gateway.fleet_link is not None:
+            yield from _describe_link(self._gateway.fleet_link.status())
         if self._labels is not None:
             yield from _describe_labels(self._labels)
         yield from self._collect_tasks()
@@ -170,6 +176,19 @@ async def metrics(context: RequestContext) -> web.StreamResponse:
 def is_local(remote: str) -> bool:
     """Tell whether a caller is on this machine: at a loopback address, or on the Unix socket, which has none."""
     return not remote or ipaddress.ip_address(remote).is_loopback
+
+
+def _describe_link(link: "LinkStatus") -> Iterable[Family]:
+    yield _gauge("fleet_connected", "Whether the head office is connected.", link.connected_since is not None)
+    yield _gauge("fleet_events_waiting", "Events that wait for the head office.", link.events_waiting)
+    meaning = "Whether another gateway has this shop's certificate."
+    yield _gauge("fleet_cloned", meaning, link.cloned is not None)
+    commands = CounterMetricFamily(
+        "sunmi_gateway_fleet_commands", "Commands of the head office, by outcome.", labels=("outcome",)
+    )
+    for outcome, count in link.commands.items():
+        commands.add_metric((outcome,), count)
+    yield commands
 
 
 def _describe_labels(health: LabelHealth) -> Iterable[Family]:

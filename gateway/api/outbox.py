@@ -21,6 +21,7 @@ from gateway.api.bodies import (
 from gateway.api.problems import REPLAYED_HEADER
 from gateway.api.query import Query, Time, WholeNumber, read_query
 from gateway.api.route import DeclaredResponse, RequestContext, Route, json_response
+from gateway.app import Gateway
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, PeerTimeout, VendorRefused
 from gateway.outbox.editing import edit_item_parameters
 from gateway.outbox.item import OutboxItem, describe_submission
@@ -134,7 +135,8 @@ class ItemsQuery(Query):
 async def list_items(context: RequestContext) -> web.StreamResponse:
     """List items in the order of acceptance, a page at a time."""
     query = read_query(context.request.query, ItemsQuery)
-    wanted = _make_filter(context, query, () if query.state is None else (query.state,))
+    visible = find_visible_token(context.scopes, context.token)
+    wanted = _make_filter(visible, query, () if query.state is None else (query.state,))
     items, next_sequence = await context.gateway.outbox.list_items(wanted, after=query.after, limit=query.limit)
     next_text = None if next_sequence is None else str(next_sequence)
     return json_response({"items": [item.describe() for item in items], "next": next_text})
@@ -157,10 +159,15 @@ async def retry_item(context: RequestContext) -> web.StreamResponse:
 async def retry_items(context: RequestContext) -> web.StreamResponse:
     """Send many refused or expired items again, and say with which that is not possible."""
     body = await read_body(context.request, RetryBody)
+    visible = find_visible_token(context.scopes, context.token)
+    return json_response(await retry_failed(context.gateway, body, visible))
+
+
+async def retry_failed(gateway: Gateway, body: RetryBody, token: str | None) -> dict[str, Any]:
+    """Send refused or expired items of a token again, or of all tokens, and return what came of that as JSON."""
     states: tuple[State, ...] = ("refused", "expired") if body.state is None else (body.state,)
-    outbox = context.gateway.outbox
-    changed = await outbox.change_all(_make_bulk_filter(context, body, states), outbox.revive)
-    return json_response({"retried": len(changed.sequences), **_describe_left(changed)})
+    changed = await gateway.outbox.change_all(_make_bulk_filter(token, body, states), gateway.outbox.revive)
+    return {"retried": len(changed.sequences), **_describe_left(changed)}
 
 
 async def drop_items(context: RequestContext) -> web.StreamResponse:
@@ -168,19 +175,20 @@ async def drop_items(context: RequestContext) -> web.StreamResponse:
     body = await read_body(context.request, DropBody)
     states: tuple[State, ...] = ("refused", "expired", "waiting", "superseded") if body.state is None else (body.state,)
     outbox = context.gateway.outbox
-    changed = await outbox.change_all(_make_bulk_filter(context, body, states), outbox.remove)
+    visible = find_visible_token(context.scopes, context.token)
+    changed = await outbox.change_all(_make_bulk_filter(visible, body, states), outbox.remove)
     return json_response({"dropped": len(changed.sequences), **_describe_left(changed)})
 
 
-def _make_bulk_filter(context: RequestContext, body: RetryBody | DropBody, states: tuple[State, ...]) -> ItemFilter:
+def _make_bulk_filter(token: str | None, body: RetryBody | DropBody, states: tuple[State, ...]) -> ItemFilter:
     if not body.all and all(one is None for one in (body.state, body.path, body.code, body.before)):
         raise InvalidRequest([FieldError("all", message("must be true where no state, path, code or before is given"))])
-    return _make_filter(context, body, states)
+    return _make_filter(token, body, states)
 
 
-def _make_filter(context: RequestContext, given: ItemsQuery | ItemsBody, states: tuple[State, ...]) -> ItemFilter:
+def _make_filter(token: str | None, given: ItemsQuery | ItemsBody, states: tuple[State, ...]) -> ItemFilter:
     return ItemFilter(
-        token=find_visible_token(context.scopes, context.token),
+        token=token,
         states=states,
         path=None if given.path is None else given.path.strip("/").removeprefix("openapi/"),
         code=given.code,
@@ -209,14 +217,18 @@ async def edit_item(context: RequestContext) -> web.StreamResponse:
 
 async def release(context: RequestContext) -> web.StreamResponse:
     """Send what is held: what a restored outbox holds back, or what waits for another account."""
-    outbox = context.gateway.outbox
-    body = await read_body(context.request, ReleaseBody)
+    return json_response(await release_held(context.gateway, await read_body(context.request, ReleaseBody)))
+
+
+async def release_held(gateway: Gateway, body: ReleaseBody) -> dict[str, Any]:
+    """Send what is held, and return as JSON how much that is."""
+    outbox = gateway.outbox
     if body.to_current:
-        return json_response((await outbox.move_to_current())._asdict())
+        return (await outbox.move_to_current())._asdict()
     held = sum(other.items for other in await outbox.accounts.count_held())
     released = outbox.depth - held if outbox.held else 0
     await outbox.release_hold()
-    return json_response({"released": released})
+    return {"released": released}
 
 
 async def drop_item(context: RequestContext) -> web.StreamResponse:

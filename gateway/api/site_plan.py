@@ -1,6 +1,7 @@
 """The site plan over REST: a whole shop in one list, its run, and how far each camera is."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from gateway.api.route import DeclaredResponse, RequestContext, Route, json_resp
 from gateway.api.validation import RequestModel
 from gateway.errors import FieldError, InvalidRequest, UnsupportedMediaType
 from gateway.protocol import json_text
+from gateway.settings import ProvisioningSettings
 from gateway.shop.plan import MAX_CAMERAS, SitePlan
 from gateway.shop.plan_reader import read_document, read_list
 from gateway.shop.plan_settings import PLAN_SETTINGS
@@ -111,8 +113,12 @@ async def _read_plan(context: RequestContext) -> SitePlan:
     except (ValueError, RecursionError) as exc:
         reason = message("must be a JSON object in UTF-8: {first_line}", first_line=describe_parse_error(exc))
         raise UnsupportedMediaType(message("the body {reason}", reason=reason)) from exc
-    body = check_body(document, SitePlanBody)
-    return read_document(body.model_dump(), settings)
+    return parse_plan(document, settings)
+
+
+def parse_plan(document: Mapping[str, Any], settings: ProvisioningSettings) -> SitePlan:
+    """Return a plan in JSON as one. Raises `InvalidRequest` with every fault."""
+    return read_document(check_body(document, SitePlanBody).model_dump(), settings)
 
 
 async def check_site_plan(context: RequestContext) -> web.StreamResponse:

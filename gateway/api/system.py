@@ -40,6 +40,7 @@ async def status(context: RequestContext) -> web.StreamResponse:
             },
             "storage": {"volatile": gateway.directory.volatile_mount is not None},
             "settings": {"set_aside": await asyncio.to_thread(list_set_aside, gateway.directory.path)},
+            "fleet": None if gateway.fleet_link is None else gateway.fleet_link.status().describe(),
             "services": [report.describe() for report in gateway.supervisor.reports()],
         }
     )

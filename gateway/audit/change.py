@@ -6,7 +6,7 @@ from typing import Final, Literal
 MAX_TEXT: Final = 200
 """The length of the longest text of a change; longer ones are cut."""
 
-Via = Literal["console", "api", "local"]
+Via = Literal["console", "api", "local", "head_office"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +14,10 @@ class NewChange:
     """A change that has no number yet. It holds no secrets: names alone."""
 
     who: str
-    """The name of the session or token; empty on the local socket."""
+    """The name of the session or token; empty on the local socket. Of the head office, whom it names."""
     via: Via
-    """How it was made: by a page of the console, a call of the REST API, or a command on this machine."""
+    """How it was made: by a page of the console, a call of the REST API, a command on this machine,
+    or a command of the chain's head office."""
     action: str
     """What was done, in English words."""
     object: str = ""

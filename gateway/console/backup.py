@@ -5,21 +5,19 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import aiohttp
 from aiohttp import web
 
-from firmware_tools.language import describe_error, message
-from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
+from firmware_tools.language import message
+from gateway.api.support import make_support_bundle
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.restore import describe_restoration
 from gateway.console.shop import BACKUP, TABS
 from gateway.console.site_page import is_private
-from gateway.errors import Conflict, StateError
-from gateway.protocol import json_text
+from gateway.errors import Conflict
 from gateway.storage.state_directory import DOWNLOAD_PREFIX, delete_abandoned_folders
 
 _CHUNK_BYTES: Final = 256 * 1024
@@ -55,42 +53,7 @@ async def download_backup(context: PageContext) -> web.StreamResponse:
 
 async def download_support_bundle(context: PageContext) -> web.StreamResponse:
     """Make a support bundle, send it, and delete it here."""
-    from gateway.doctor.check import CheckContext, run_checks
-    from gateway.doctor.checks import CHECKS
-    from gateway.support.create import Get, create_bundle
-
-    gateway = context.gateway
-
-    @contextlib.asynccontextmanager
-    async def connect(_: object) -> AsyncIterator[Get]:
-        if not HAS_UNIX_SOCKETS:
-            raise StateError(message("this system has no Unix sockets, over which the gateway is asked"))
-        async with socket_session(gateway.socket) as session:
-            yield lambda path: _get(session, path)
-
-    async def collect_findings() -> list[dict[str, Any]]:
-        return [one.describe() for one in await run_checks(CheckContext(gateway.settings, gateway), CHECKS)]
-
-    async def make(file: Path) -> None:
-        await create_bundle(
-            file,
-            gateway.settings_file,
-            connect=connect,
-            collect_findings=collect_findings,
-            secrets=gateway.settings.secrets,
-        )
-
-    return await _download(context, "sunmi-gateway-support", make)
-
-
-async def _get(session: aiohttp.ClientSession, path: str) -> Any:
-    """GET a path below `/api/v1/` as a command would, and return its JSON. Raises `StateError`."""
-    try:
-        async with session.get(f"/api/v1/{path}") as response:
-            response.raise_for_status()
-            return json_text.loads(await response.read())
-    except aiohttp.ClientError as exc:
-        raise StateError(describe_error(exc)) from exc
+    return await _download(context, "sunmi-gateway-support", lambda file: make_support_bundle(context.gateway, file))
 
 
 async def _download(context: PageContext, name: str, make: Callable[[Path], Awaitable[None]]) -> web.StreamResponse:

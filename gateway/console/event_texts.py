@@ -34,6 +34,9 @@ _TEXTS: Final = {
     "motion.detected": message("Motion or sound was noticed"),
     "outbox.blocked": message("The account was refused by the cloud"),
     "outbox.refused": message("The cloud refused a call"),
+    "fleet.cloned": message("Another gateway has this shop's certificate"),
+    "fleet.clone_gone": message("The other gateway with this shop's certificate is gone"),
+    "fleet.events_removed": message("The head office misses events that were removed as too old"),
     "labels.failed": message("A shelf label does not show what it should"),
     "labels.prices_expired": message("Shelf labels show prices that have ended"),
     "labels.recovered": message("Shelf labels that had failed show what they should"),
@@ -69,6 +72,7 @@ FAMILIES: Final = {
     "clock": message("Clock"),
     "disk": message("Disk"),
     "shop": message("Site plan"),
+    "fleet": message("Head office"),
 }
 """The families of types that a person filters by."""
 _WORDS: Final = {
@@ -81,7 +85,18 @@ _WORDS: Final = {
     "sound": message("sound"),
 }
 """Values that events have, in words."""
-_DETAILS: Final = ("gender", "age_range", "group_type", "group_name", "motion_type", "path", "meaning", "reason")
+_DETAILS: Final = (
+    "gender",
+    "age_range",
+    "group_type",
+    "group_name",
+    "motion_type",
+    "path",
+    "meaning",
+    "reason",
+    "host",
+    "addresses",
+)
 """The members of an event's data that are shown beside its text."""
 _MAX_DETAIL: Final = 120
 

@@ -92,6 +92,8 @@ class Check:
     """How long it may take, in seconds."""
     needs_gateway: bool = False
     """Whether it is skipped without a gateway."""
+    is_cheap: bool = False
+    """Whether it may be made at any time, unasked: it calls nobody, and no till feels it."""
 
 
 async def run_checks(context: CheckContext, checks: Sequence[Check]) -> list[Finding]:

@@ -105,6 +105,10 @@ class EventLog:
         """Pass all events from now on to a subscriber, in order; return what ends that."""
         return self._bus.subscribe(subscriber)
 
+    async def begin_epoch(self) -> None:
+        """Begin a new epoch: another gateway gives ids of the present one to other events. Readers are told."""
+        self.epoch = await self._database.transact(table.begin_epoch)
+
     async def append(self, event: NewEvent, *, digest: bytes | None = None) -> Event | None:
         """Store an event and return it; None if a callback with this `digest` is stored already."""
         live = None if event.live is None else json_text.dumps(event.live)

@@ -97,6 +97,13 @@ def load_head(connection: sqlite3.Connection) -> LogHead:
     return LogHead(epoch, ticket_key, extent)
 
 
+def begin_epoch(connection: sqlite3.Connection) -> str:
+    """Begin a new epoch and return it."""
+    connection.execute("UPDATE event_log SET epoch = lower(hex(randomblob(3)))")
+    [epoch] = connection.execute("SELECT epoch FROM event_log").fetchone()
+    return str(epoch)
+
+
 def load_extent(connection: sqlite3.Connection) -> LogExtent:
     """Load what the tables hold."""
     following, size = connection.execute("SELECT next_number, bytes FROM event_log").fetchone()

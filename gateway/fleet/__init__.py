@@ -1,15 +1,23 @@
 """The link to the head office of a chain of shops, over NATS JetStream. README.md describes what is sent, and how.
 
 ====================  ==========================================================================================
-``link``              the service: connects, sends what waits, starts again after a failure
+``link``              the service: connects, does what its parts do, starts again after a failure
+``link_part``         what a part of the link is
 ``connection``        one connection; the only module that imports the client library
 ``credentials``       with what a shop proves to the servers which one it is
+``presence``          hears whether another gateway has the same certificate
+``commands``          the commands of the head office, as data
+``command_desk``      takes them: checks, remembers, acts once, responds
+``command_table``     the stored commands
 ``uplink``            sends the events of the log, and moves the cursor
 ``cursor``            how far events are sent, and where that goes on after a new connection
 ``cursor_table``      the stored cursor
 ``failures``          how sending fails
 ``parts``             makes the link of the parts of a gateway
 ``reported_state``    what the head office sees of the shop at a glance
+``findings``          what the doctor does not find good
+``day_flow``          the customer flow of each day
+``events``            events of the link itself
 ``subjects``          the names on the servers, and what a shop may do with them
 ``documents``         what messages hold
 ====================  ==========================================================================================

@@ -114,6 +114,12 @@ class FleetConnection:
         return connection
 
     @property
+    def server(self) -> str:
+        """The server that it is connected to, `host:port`; empty if it is lost."""
+        url = self._client.connected_url
+        return "" if url is None else str(url.netloc)
+
+    @property
     def is_open(self) -> bool:
         """Whether it is neither lost nor closed."""
         return bool(self._client.is_connected)
@@ -158,6 +164,13 @@ class FleetConnection:
             await self._client.subscribe(
                 subject, cb=handle, pending_msgs_limit=MAX_PENDING_MESSAGES, pending_bytes_limit=MAX_PENDING_BYTES
             )
+        except (OSError, nats.errors.Error) as exc:
+            raise self._unavailable(exc) from exc
+
+    async def send(self, subject: str, payload: bytes) -> None:
+        """Send a message that no stream stores: whoever listens now gets it, and nobody says so."""
+        try:
+            await self._client.publish(subject, payload)
         except (OSError, nats.errors.Error) as exc:
             raise self._unavailable(exc) from exc
 

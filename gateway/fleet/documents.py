@@ -179,13 +179,61 @@ class ShopRecord(BaseModel):
     public_key: str = Field(default="", description="The public key of its gateway, as the servers write it.")
 
 
-class DayFlow(BaseModel):
-    """The customer flow of a shop on one day."""
+class CustomerKinds(BaseModel):
+    """Customers by kind; null is what the cloud does not count."""
+
+    model_config = ConfigDict(frozen=True)
+
+    new: int | None = Field(description="Customers who were not seen before.")
+    repeat: int | None = Field(description="Customers who came before.")
+    members: int | None = Field(description="Members.")
+
+
+class CustomerCounts(CustomerKinds):
+    """How many customers came; null is what the cloud does not count."""
+
+    total: int | None = Field(description="All customers.")
+    face_not_seen: int | None = Field(description="Customers whose face was not seen.")
+
+
+class HourFlow(CustomerCounts):
+    """The customers of an hour."""
+
+    time: str = Field(max_length=40, description="When it begins, as `2026-11-20 09:00`, in the zone of the shop.")
+
+
+class GenderFlow(BaseModel):
+    """Customers of one gender; null is what the cloud does not count."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int | None = Field(description="All of them.")
+    repeat: int | None = Field(description="Those who came before.")
+    members: int | None = Field(description="The members.")
+
+
+class AgeFlow(CustomerKinds):
+    """The customers of an age range."""
+
+    age_range: int = Field(description="The vendor's number of the age range.")
+    age: str | None = Field(description="The age range in words; null if the vendor does not say.")
+    men: GenderFlow | None = Field(description="The men; null if they are not counted apart.")
+    women: GenderFlow | None = Field(description="The women; null if they are not counted apart.")
+
+
+class DayFlow(CustomerCounts):
+    """The customer flow of a shop on one day: the newest message of `fleet.v1.SHOP.flow.DAY`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     day: str = Field(description="As 2026-11-20, in the zone of the shop.")
     final: bool = Field(description="Whether the day is over and its numbers do not change any more.")
+    hours: tuple[HourFlow, ...] | None = Field(
+        max_length=100, description="The customers hour by hour; null if they are not known."
+    )
+    ages: tuple[AgeFlow, ...] | None = Field(
+        max_length=100, description="The customers by age; null if they are not known."
+    )
 
 
 class ReportedFinding(BaseModel):

@@ -3,44 +3,87 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from firmware_tools.language import message
 from gateway.errors import SettingsError, StateError
 from gateway.events.event import Event
 from gateway.events.log import EventLog
-from gateway.fleet.reported_state import StateReporter
+from gateway.fleet.command_desk import CommandDesk
+from gateway.fleet.documents import CommandOutcome
+from gateway.fleet.link_part import LinkPart
+from gateway.fleet.presence import PresenceWatch
 from gateway.fleet.uplink import EventUplink
 from gateway.fleet_settings import FleetSettings
+from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Service, Supervisor
+from gateway.runtime.timestamps import utc_text
 
 if TYPE_CHECKING:
     from gateway.fleet.connection import FleetConnection
 
 CHECK_INTERVAL_S: Final = 10.0
 """How often a shop in which nothing happens is looked at for a change of its state."""
+LISTEN_S: Final = 0.5
+"""How long a new connection listens for another gateway of this shop before anything is sent."""
 MAX_RESTART_DELAY_S: Final = 60.0
 """How long to wait at most before it is connected again. The delays have jitter, so that shops come one by one."""
 
 
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """The state of the link."""
+
+    connected_since: str | None
+    """Since when it is connected, in UTC; None if it is not."""
+    server: str | None
+    """The server, `host:port`; None if it is not connected."""
+    last_event: str | None
+    """The id of the last event that the head office has acknowledged; None if there is none."""
+    events_waiting: int
+    """How many events wait."""
+    cloned: dict[str, Any] | None
+    """Another gateway that has this shop's certificate, as `{host, addresses, since}`; None if there is none."""
+    people: bool
+    """Whether events about people are sent, too."""
+    commands: dict[CommandOutcome, int]
+    """How many commands had which outcome since the start."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON, as `GET /api/v1/status` shows it."""
+        return asdict(self)
+
+
 class FleetLink:
-    """Connects, sends what waits, and starts again after any failure. Nothing of the gateway waits for it."""
+    """Connects, does what its parts do, and starts again after any failure. Nothing of the gateway waits for it."""
 
     def __init__(
         self,
         settings: FleetSettings,
+        clock: PeerClock,
         event_log: EventLog,
         uplink: EventUplink,
-        reporter: StateReporter,
+        presence: PresenceWatch,
+        desk: CommandDesk,
         supervisor: Supervisor,
+        *,
+        always: Sequence[LinkPart],
+        alone: Sequence[LinkPart],
     ) -> None:
-        """Connect to nothing before `start`."""
+        """Connect to nothing before `start`. The parts `alone` rest while another gateway has this certificate."""
         self._settings = settings
+        self._clock = clock
         self._event_log = event_log
         self._uplink = uplink
-        self._reporter = reporter
+        self._presence = presence
         self._supervisor = supervisor
+        self._desk = desk
+        self._always = (desk, *always)
+        self._alone = alone
         self._service: Service | None = None
+        self._connection: FleetConnection | None = None
+        self._connected_at = 0.0
         self._wake = asyncio.Event()
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -54,8 +97,26 @@ class FleetLink:
         self._unsubscribe()
         if self._service is not None:
             await self._service.stop()
-        with contextlib.suppress(StateError):
-            await self._uplink.save()
+        for part in (*self._always, *self._alone):
+            with contextlib.suppress(StateError):
+                await part.close()
+
+    def status(self) -> LinkStatus:
+        """Return the state of the link."""
+        connection = self._connection
+        return LinkStatus(
+            connected_since=None if connection is None else utc_text(self._connected_at),
+            server=None if connection is None else connection.server or None,
+            last_event=self._uplink.last_event,
+            events_waiting=self._uplink.waiting,
+            cloned=self._presence.describe_clone(),
+            people=self._settings.people,
+            commands=dict(self._desk.outcomes),
+        )
+
+    def wake(self) -> None:
+        """Have the parts look at once whether something is due."""
+        self._wake.set()
 
     def _note_events(self, _: Sequence[Event]) -> None:
         self._wake.set()
@@ -64,20 +125,34 @@ class FleetLink:
         connection_type = await asyncio.to_thread(_import_connection)  # it takes a while, and tills come first
         connection = await connection_type.open(self._settings, on_lost=self._wake.set)
         try:
-            await self._uplink.begin(connection)
-            self._reporter.begin()
-            service.heartbeat()
-            while True:
-                self._wake.clear()
-                connection.check()
-                await self._reporter.report(connection)
-                if self._uplink.is_behind:
-                    await self._uplink.send_batch(connection)
-                service.heartbeat()
-                if not self._uplink.is_behind:
-                    await self._wait()
+            await self._presence.begin(connection)
+            await self._presence.work(connection)
+            await asyncio.sleep(LISTEN_S)
+            for part in self._always:
+                await part.begin(connection)
+            self._connection, self._connected_at = connection, self._clock.now()
+            await self._keep_working(connection, service)
         finally:
+            self._connection = None
             await connection.close()
+
+    async def _keep_working(self, connection: "FleetConnection", service: Service) -> None:
+        has_begun = False
+        while True:
+            self._wake.clear()
+            connection.check()
+            more = [await part.work(connection) for part in (self._presence, *self._always)]
+            if self._presence.is_cloned:
+                has_begun = False
+            elif not has_begun:
+                for part in self._alone:
+                    await part.begin(connection)
+                has_begun = True
+            if has_begun:
+                more += [await part.work(connection) for part in self._alone]
+            service.heartbeat()
+            if not any(more):
+                await self._wait()
 
     async def _wait(self) -> None:
         """Wait for an event, the loss of the connection, or the next look at the state."""

@@ -11,6 +11,8 @@ from gateway.cameras.registry import Registry
 from gateway.cloud.client import CloudClient
 from gateway.fleet.documents import ReportedCamera, ReportedState
 from gateway.fleet.failures import MessageRefused
+from gateway.fleet.link_part import LinkPart
+from gateway.fleet.presence import PresenceWatch
 from gateway.fleet.subjects import REPORTED, bucket_subject
 from gateway.outbox.outbox import Outbox
 from gateway.protocol import json_text
@@ -28,11 +30,17 @@ MIN_INTERVAL_S: Final = 300.0
 _log: Final = logging.getLogger(__name__)
 
 
-class StateReporter:
+class StateReporter(LinkPart):
     """Reports the state of the shop when it has changed."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, outbox: Outbox, cloud: CloudClient, supervisor: Supervisor
+        self,
+        settings: Settings,
+        registry: Registry,
+        outbox: Outbox,
+        cloud: CloudClient,
+        supervisor: Supervisor,
+        presence: PresenceWatch,
     ) -> None:
         """Take the parts of the gateway whose state is reported."""
         self._subject = bucket_subject(REPORTED, settings.fleet.shop)
@@ -42,25 +50,28 @@ class StateReporter:
         self._outbox = outbox
         self._cloud = cloud
         self._supervisor = supervisor
+        self._presence = presence
         self._reported: dict[str, Any] | None = None
         self._reported_at = 0.0
         self._refusals = FailureLog(_log, "the head office does not take the state of this shop")
 
-    def begin(self) -> None:
+    async def begin(self, _: "FleetConnection") -> None:
         """Report at once: a new connection may lead to another cluster."""
         self._reported = None
 
-    async def report(self, connection: "FleetConnection") -> None:
-        """Report the state if it has changed, and the last report is old enough.
+    async def work(self, connection: "FleetConnection") -> bool:
+        """Report the state if it has changed, and the last report is old enough; that of a clone at once.
 
         Raises `HeadOfficeUnavailable` and `StateError`. A report that the servers refuse holds up nothing.
         """
-        if self._reported is not None and time.monotonic() - self._reported_at < MIN_INTERVAL_S:
-            return
+        clone = self._presence.describe_clone()
+        is_young = time.monotonic() - self._reported_at < MIN_INTERVAL_S
+        if self._reported is not None and clone == self._reported["cloned"] and is_young:
+            return False
         outbox = await self._outbox.stats()
-        state = self._describe(outbox.depth)
+        state = self._describe(outbox.depth) | {"cloned": clone}
         if state == self._reported:
-            return
+            return False
         document = ReportedState(**state, time=utc_text(self._cloud.clock.now()), oldest_item_age_s=outbox.oldest_age_s)
         try:
             await connection.publish(self._subject, document.model_dump_json().encode())
@@ -69,6 +80,7 @@ class StateReporter:
         else:
             self._refusals.recovered()
         self._reported, self._reported_at = state, time.monotonic()
+        return False
 
     def _describe(self, depth: int) -> dict[str, Any]:
         """Return what counts as a change when it differs."""

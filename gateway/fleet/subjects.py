@@ -101,6 +101,7 @@ def shop_permissions(shop: str) -> Permissions:
             bucket_subject(REPORTED, shop),
             bucket_subject(REPORTED, f"{shop}.>"),
             read_subject(EVENTS, event_subject(shop)),
+            read_subject(FLOW, flow_subject(shop)),
             *(read_subject(f"KV_{DESIRED}", bucket_subject(DESIRED, key)) for key in wanted),
             read_subject(f"OBJ_{CONTENT}", f"$O.{CONTENT}.>"),
         ),

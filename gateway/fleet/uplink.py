@@ -14,8 +14,11 @@ from gateway.events.table import Page
 from gateway.fleet.cursor import COMPLETE_TO, MESSAGE_ID, FleetCursor, StoredEvent, find_start, message_id
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.documents import SkippedEvent
+from gateway.fleet.events import UnsentEventsRemoved
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, Refusal
+from gateway.fleet.link_part import LinkPart
 from gateway.fleet.subjects import EVENTS, SKIPPED, event_subject
+from gateway.protocol.event_type import EventType
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.token_bucket import TokenBucket
 
@@ -38,7 +41,7 @@ _YIELD_INTERVAL_S: Final = 0.05
 _log: Final = logging.getLogger(__name__)
 
 
-class EventUplink:
+class EventUplink(LinkPart):
     """Sends events; its cursor outlives connections."""
 
     def __init__(
@@ -49,13 +52,18 @@ class EventUplink:
         *,
         people: bool,
         is_busy: Callable[[], bool],
+        report: Callable[[EventType], None],
     ) -> None:
-        """Send events of `people` only if told to; `is_busy` tells whether calls of tills are under way."""
+        """Send events of `people` only if told to; `is_busy` tells whether calls of tills are under way.
+
+        `report` takes events of the link itself.
+        """
         self._shop = shop
         self._event_log = event_log
         self._table = table
         self._people = people
         self._is_busy = is_busy
+        self._report = report
         self._bucket = TokenBucket(MAX_BYTES_PER_S, BURST_BYTES)
         self._cursor = FleetCursor()
         self._saved: FleetCursor | None = None
@@ -64,9 +72,19 @@ class EventUplink:
         self._refusals = FailureLog(_log, "the head office does not take an event, which is skipped")
 
     @property
+    def waiting(self) -> int:
+        """How many events wait; those that are not to be sent count, too."""
+        return max(0, self._event_log.last_published - self._cursor.number)
+
+    @property
     def is_behind(self) -> bool:
         """Whether events wait."""
-        return self._cursor.number < self._event_log.last_published
+        return self.waiting > 0
+
+    @property
+    def last_event(self) -> str | None:
+        """The id of the last event that was acknowledged; None if none was."""
+        return f"{self._cursor.epoch}-{self._cursor.published}" if self._cursor.published else None
 
     async def begin(self, connection: "FleetConnection") -> None:
         """Find out where to go on with a new connection. Raises `HeadOfficeUnavailable` and `StateError`."""
@@ -81,10 +99,17 @@ class EventUplink:
         start = find_start(self._cursor, last, self._event_log.range)
         if start < self._cursor.number:
             _log.warning("the head office may miss the events after number %d, so they are sent again", start)
-        self._cursor = dataclasses.replace(self._cursor, number=start)
         removed = self._event_log.range.oldest - 1 - start
         if removed > 0 and self._cursor.published:
             _log.warning("%d events were removed as too old before the head office could get them", removed)
+            self._report(UnsentEventsRemoved(events=removed))
+        self._cursor = dataclasses.replace(self._cursor, number=start + max(0, removed))
+
+    async def work(self, connection: "FleetConnection") -> bool:
+        """Send the next events, if some wait; return whether more wait. Raises the same as `send_batch`."""
+        if self.is_behind:
+            await self.send_batch(connection)
+        return self.is_behind
 
     async def send_batch(self, connection: "FleetConnection") -> None:
         """Send the next events and wait for their acknowledgement; the cursor moves when all have it.
@@ -109,6 +134,10 @@ class EventUplink:
         )
         if time.monotonic() - self._saved_at >= SAVE_INTERVAL_S:
             await self.save()
+
+    async def close(self) -> None:
+        """Store the cursor. Raises `StateError`."""
+        await self.save()
 
     async def save(self) -> None:
         """Store the cursor if it has moved. Raises `StateError`."""

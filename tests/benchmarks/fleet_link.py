@@ -113,7 +113,9 @@ async def store_events(path: Path, count: int) -> None:
 
 async def send_by_link(office: HeadOffice, shop: str, database: Database, log: EventLog) -> None:
     connection = await FleetConnection.open(office.settings(shop), on_lost=lambda: None)
-    uplink = EventUplink(shop, log, FleetCursorTable(database), people=False, is_busy=lambda: False)
+    uplink = EventUplink(
+        shop, log, FleetCursorTable(database), people=False, is_busy=lambda: False, report=lambda _: None
+    )
     await uplink.begin(connection)
     while uplink.is_behind:
         await uplink.send_batch(connection)

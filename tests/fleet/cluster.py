@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import datetime
 import json
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
+import nats.errors
 import nats.js.errors
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -134,6 +137,29 @@ class HeadOffice:
         for message in messages:
             assert (message.headers or {})["Nats-Msg-Id"] == f"{shop}/{json.loads(message.data)['id']}"
         return [(message.subject, json.loads(message.data)) for message in messages]
+
+    async def command(
+        self, shop: str, name: str, arguments: object = None, /, *, payload: bytes | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        """Give a command to a shop until it responds; `changes` are other members of the request."""
+        later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=800)
+        request = {
+            "id": secrets.token_hex(8),
+            "deadline": later.isoformat(),
+            "by": "anna",
+            "arguments": arguments or {},
+        }
+        content = json.dumps(request | changes).encode() if payload is None else payload
+        async with self.client() as client:
+            while True:
+                try:
+                    response = await client.request(f"fleet.v1.{shop}.command.{name}", content, timeout=5)
+                except nats.errors.NoRespondersError:  # it is away
+                    await asyncio.sleep(0.05)
+                except nats.errors.TimeoutError:  # it has died meanwhile
+                    pass
+                else:
+                    return dict(json.loads(response.data))
 
     async def read_state(self, shop: str) -> dict[str, Any]:
         """Return the state that a shop has reported; nothing if it has reported none."""

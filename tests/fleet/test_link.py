@@ -14,6 +14,7 @@ from gateway.fleet import reported_state
 from gateway.fleet import uplink as fleet_uplink
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.cursor_table import FleetCursorTable
+from gateway.fleet.presence import PresenceWatch
 from gateway.fleet.reported_state import StateReporter
 from gateway.fleet.uplink import EventUplink
 from gateway.fleet_settings import FleetSettings
@@ -44,6 +45,23 @@ async def settle(office: HeadOffice, shop: str, last_id: str) -> list[str]:
         ids = [event["id"] for _, event in await office.read_events(shop)]
         if last_id in ids:
             return ids
+
+
+def make_presence(gateway: Gateway, shop: str) -> PresenceWatch:
+    """Return one that has heard nobody."""
+
+    async def save() -> None:
+        pass
+
+    return PresenceWatch(
+        shop,
+        gateway.clock,
+        gateway.event_log,
+        report=gateway.system_events.add,
+        find_addresses=set,
+        save_cursor=save,
+        on_change=lambda: None,
+    )
 
 
 def report(gateway: Gateway) -> tuple[str, str]:
@@ -154,7 +172,14 @@ async def test_calls_of_tills_come_first_for_a_while(
     asked = iter(answers)
     event_log = await EventLog.open(database, await Uptime.open(database, supervisor), supervisor)
     connection = await FleetConnection.open(office.settings("shop-7"), on_lost=lambda: None)
-    uplink = EventUplink("shop-7", event_log, FleetCursorTable(database), people=False, is_busy=lambda: next(asked))
+    uplink = EventUplink(
+        "shop-7",
+        event_log,
+        FleetCursorTable(database),
+        people=False,
+        is_busy=lambda: next(asked),
+        report=lambda _: None,
+    )
     await uplink.begin(connection)
     event = await event_log.append(motion(1))
     await until(lambda: uplink.is_behind)
@@ -172,15 +197,16 @@ async def test_the_state_is_reported_when_it_has_changed_and_not_too_often(
 ) -> None:
     gateway = await open_gateway(FleetSettings())
     settings = gateway.settings.model_copy(update={"fleet": office.settings("shop-8")})
-    reporter = StateReporter(settings, gateway.registry, gateway.outbox, gateway.cloud, gateway.supervisor)
+    parts = (gateway.registry, gateway.outbox, gateway.cloud, gateway.supervisor)
+    reporter = StateReporter(settings, *parts, make_presence(gateway, "shop-8"))
     connection = await FleetConnection.open(settings.fleet, on_lost=lambda: None)
-    await reporter.report(connection)
+    await reporter.work(connection)
     first = await office.read_state("shop-8")
     await gateway.registry.manage("FM02D96S00001", "127.0.0.1:10443")
-    await reporter.report(connection)
+    await reporter.work(connection)
     assert await office.read_state("shop-8") == first
     monkeypatch.setattr(reported_state, "MIN_INTERVAL_S", 0)
-    await reporter.report(connection)
+    await reporter.work(connection)
     [camera] = (await office.read_state("shop-8"))["cameras"]
     assert (camera["sn"], camera["address"]) == ("FM02D96S00001", "127.0.0.1:10443")
     await connection.close()

@@ -59,6 +59,8 @@ INSERT INTO callback (digest, accepted_s) VALUES (X'00112233445566778899AABBCCDD
 INSERT INTO webhook (id, name, url, secret, types, camera, created_at, delivered) VALUES ('wh_1', 'Kasse 收银台',
     'https://127.0.0.1:8443/hook', 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz', 'camera.person', '', 1763850000, 2);
 INSERT INTO fleet_cursor (id, epoch, number, published) VALUES (1, '5e1f0a', 3, 3);
+INSERT INTO fleet_command (number, id, name, who, subject, outcome, reason, result, began_at) VALUES (1, 'k3yk3yk3y', 'token_revoke',
+    'anna', 'till 1', 'done', '', '{"revoked":"till 1"}', 1763850000);
 INSERT INTO customer_flow (account, shop, path, first_day, last_day, data, final, fetched_at, fetched_s)
     VALUES ('https://store.sunmi.com EF3OG8R5B32X0', 'shop_id=10096', 'data/flow/day', '2025-11-01', '2025-11-02',
     '{"total_count":7}', 1, 1763850000, 778000.0);

@@ -16,7 +16,7 @@ class ChangeDocument(Document):
         description="The name of the token or session; `local` for a command on the gateway itself.",
         examples=["phone of Li"],
     )
-    via: Literal["console", "api", "local"] = Field(description="How it was made.")
+    via: Literal["console", "api", "local", "head_office"] = Field(description="How it was made.")
     action: str = Field(description="What was done, in words.", examples=["Make a camera managed"])
     object: str = Field(
         description="To what: a serial number, a name; empty if `action` says it all.", examples=["FM020A2300001"]

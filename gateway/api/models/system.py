@@ -117,6 +117,37 @@ class SettingsStatusDocument(Document):
     )
 
 
+class OtherGatewayDocument(Document):
+    """Another gateway that has this shop's certificate, as it says of itself."""
+
+    host: str = Field(description="The name of its machine.", examples=["sunmi-gateway"])
+    addresses: list[str] = Field(description="Its addresses.", examples=[["192.168.1.11"]])
+    since: Time = Field(description="Since when it was heard.")
+
+
+class FleetStatusDocument(Document):
+    """The link to the head office of a chain."""
+
+    connected_since: Time | None = Field(description="Since when it is connected; null if it is not.")
+    server: str | None = Field(
+        description="The server that it is connected to; null if it is not.", examples=["office.example:4222"]
+    )
+    last_event: str | None = Field(
+        description="The id of the last event that the head office has acknowledged; null if there is none.",
+        examples=["5f3a9c-1042"],
+    )
+    events_waiting: int = Field(description="How many events wait.", examples=[0])
+    cloned: OtherGatewayDocument | None = Field(
+        description="Another gateway that has this shop's certificate: until it is gone, neither follows the head "
+        "office; null if there is none."
+    )
+    people: bool = Field(description="Whether events about people are sent, too.")
+    commands: dict[str, int] = Field(
+        description="How many commands of the head office had which outcome since the start.",
+        examples=[{"done": 3, "refused": 0, "failed": 0}],
+    )
+
+
 class StatusDocument(Document):
     """The gateway at a glance."""
 
@@ -128,6 +159,9 @@ class StatusDocument(Document):
     relay: RelayStatusDocument = Field(description="The way from the outbox to the cloud.")
     storage: StorageStatusDocument = Field(description="Where the state is kept.")
     settings: SettingsStatusDocument = Field(description="The settings that were changed in the console.")
+    fleet: FleetStatusDocument | None = Field(
+        description="The link to the head office of a chain; null if there is none."
+    )
     services: list[ServiceReportDocument] = Field(
         description="The parts of the gateway that run all the time, and jobs."
     )

@@ -72,7 +72,7 @@ CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     time INTEGER NOT NULL,             -- Unix seconds
     who TEXT NOT NULL,                 -- name of the token or session; empty on the local socket
-    via TEXT NOT NULL CHECK (via IN ('console', 'api', 'local')),
+    via TEXT NOT NULL CHECK (via IN ('console', 'api', 'local', 'head_office')),
     action TEXT NOT NULL,              -- English words
     object TEXT NOT NULL,
     recorded_s REAL NOT NULL
@@ -330,6 +330,19 @@ CREATE TABLE fleet_cursor (
     epoch TEXT NOT NULL,               -- of the event log, when an event was acknowledged last
     number INTEGER NOT NULL,           -- everything up to this event is acknowledged, or is not to be sent
     published INTEGER NOT NULL         -- the last event that was acknowledged; 0: none
+) STRICT;
+
+-- Commands of the head office, so that none is acted on twice.
+CREATE TABLE fleet_command (
+    number INTEGER PRIMARY KEY,        -- the newer, the higher
+    id TEXT NOT NULL UNIQUE,           -- the idempotency key
+    name TEXT NOT NULL,
+    who TEXT NOT NULL,                 -- who gave it
+    subject TEXT NOT NULL,             -- what it is about, as a serial number; empty: the name says it all
+    outcome TEXT NOT NULL CHECK (outcome IN ('running', 'done', 'refused', 'failed', 'interrupted')),
+    reason TEXT NOT NULL,
+    result TEXT,                       -- JSON; NULL: none, or not kept any more
+    began_at INTEGER NOT NULL          -- Unix seconds
 ) STRICT;
 
 -- Addresses of tills to which events are sent.

@@ -1,0 +1,84 @@
+"""Check of the link to the head office of a chain."""
+
+from typing import Final
+
+from firmware_tools.language import join, message
+from gateway.app import Gateway
+from gateway.doctor.check import CheckContext, Finding
+
+_NETWORK: Final = message("look at the servers' names in fleet.servers, and at the shop's way to the internet")
+_ADVICE: Final = (
+    (
+        ("pip install",),
+        message("install the Debian package, or run pip install 'sunmi-gateway[fleet]'; then restart the gateway"),
+    ),
+    (
+        ("fleet.",),
+        message("correct that setting, or let the shop join again: sunmi-gateway fleet join CODE"),
+    ),
+    (
+        ("expired certificate", "certificate expired", "certificate_expired"),
+        message(
+            "let the shop join again: sunmi-gateway fleet join CODE; if its certificate is new, the servers' clocks are "
+            "wrong"
+        ),
+    ),
+    (
+        ("certificate verify failed",),
+        message("the servers are not those of this chain: correct fleet.servers, or fleet.ca_file"),
+    ),
+    (
+        ("authorization violation", "authentication", "unknown ca", "bad certificate", "revoked"),
+        message(
+            "the head office does not take this shop's certificate: let it enrol the shop anew, then sunmi-gateway fleet "
+            "join CODE"
+        ),
+    ),
+    (
+        ("permissions violation", "takes no message of this shop"),
+        message("the shop's name does not fit its certificate: correct fleet.shop, or let the shop join again"),
+    ),
+)
+"""What to do by what the reason of a failure has in it, in lower case."""
+
+
+async def check_link(context: CheckContext) -> list[Finding]:
+    """See whether what the head office is to get reaches it, and whether this gateway is the only one of its shop."""
+    gateway = context.running_gateway
+    link = gateway.fleet_link
+    if link is None:
+        return [Finding("skipped", message("there is no head office (fleet.servers)"))]
+    status = link.status()
+    findings = []
+    if status.cloned is not None:
+        what = message(
+            "another gateway has this shop's certificate, so neither sends anything to the head office or follows it"
+        )
+        other = message(
+            "{host}, {addresses}, since {since}",
+            host=status.cloned["host"],
+            addresses=", ".join(status.cloned["addresses"]),
+            since=status.cloned["since"],
+        )
+        advice = message(
+            "switch one of them off, or let one join as a shop of its own: sunmi-gateway fleet join CODE; "
+            "15 minutes later this one goes on"
+        )
+        findings.append(Finding("failed", what, other, advice))
+    waiting = message("{count} events wait", count=status.events_waiting)
+    failure = _find_failure(gateway)
+    if failure:
+        lowered = failure.lower()
+        advice = next((advice for fragments, advice in _ADVICE if any(one in lowered for one in fragments)), _NETWORK)
+        what = message("the head office gets nothing of this shop: {reason}", reason=failure)
+        return [*findings, Finding("failed", what, waiting, advice)]
+    if status.connected_since is None:
+        return [*findings, Finding("skipped", message("the link to the head office is being made"), waiting)]
+    connected = message("connected to {server} since {since}", server=status.server or "", since=status.connected_since)
+    return findings or [Finding("ok", message("the head office is reached"), join("; ", [connected, waiting]))]
+
+
+def _find_failure(gateway: Gateway) -> str:
+    """Return why the link fails now; empty if it does not."""
+    reports = [one for one in gateway.supervisor.reports() if one.name == "head office link"]
+    return next((one.last_failure or "" for one in reports if one.state == "failing"), "")

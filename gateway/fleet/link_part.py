@@ -1,0 +1,20 @@
+"""What a connection to the head office is used for, as parts that know nothing of each other."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.fleet.connection import FleetConnection
+
+
+class LinkPart:
+    """A part of the link. It outlives connections. It may raise any `GatewayError`: then the link starts again."""
+
+    async def begin(self, connection: "FleetConnection") -> None:
+        """Begin with a new connection, or anew after another gateway of this shop has gone."""
+
+    async def work(self, connection: "FleetConnection") -> bool:
+        """Do what is due now; return whether more is due."""
+        return False
+
+    async def close(self) -> None:
+        """Stop for good."""
