@@ -13,14 +13,10 @@ _ADVICE: Final = (
         message("install the Debian package, or run pip install 'sunmi-gateway[fleet]'; then restart the gateway"),
     ),
     (
-        ("fleet.",),
-        message("correct that setting, or let the shop join again: sunmi-gateway fleet join CODE"),
-    ),
-    (
         ("expired certificate", "certificate expired", "certificate_expired"),
         message(
-            "let the shop join again: sunmi-gateway fleet join CODE; if its certificate is new, the servers' clocks are "
-            "wrong"
+            "let the shop join again: sunmi-gateway fleet join CODE; if its certificate is new, the servers' clocks "
+            "are wrong"
         ),
     ),
     (
@@ -30,16 +26,20 @@ _ADVICE: Final = (
     (
         ("authorization violation", "authentication", "unknown ca", "bad certificate", "revoked"),
         message(
-            "the head office does not take this shop's certificate: let it enrol the shop anew, then sunmi-gateway fleet "
-            "join CODE"
+            "the head office does not take this shop's certificate: let it enrol the shop anew, then sunmi-gateway "
+            "fleet join CODE"
         ),
     ),
     (
         ("permissions violation", "takes no message of this shop"),
         message("the shop's name does not fit its certificate: correct fleet.shop, or let the shop join again"),
     ),
+    (
+        ("fleet.",),
+        message("correct that setting, or let the shop join again: sunmi-gateway fleet join CODE"),
+    ),
 )
-"""What to do by what the reason of a failure has in it, in lower case."""
+"""What to do by what the reason of a failure has in it, in lower case; the first that fits."""
 
 
 async def check_link(context: CheckContext) -> list[Finding]:
