@@ -47,6 +47,16 @@ class ReportedOutbox(BaseModel):
     away: str | None = Field(description="Why the cloud cannot be reached; null if it can.")
 
 
+class ReportedClone(BaseModel):
+    """Another gateway that has the certificate of a shop, as it says of itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str = Field(description="The name of its machine.")
+    addresses: tuple[str, ...] = Field(description="Its addresses in the shop.")
+    since: str = Field(description="Since when it was heard, in UTC.")
+
+
 class ReportedState(BaseModel):
     """What a shop says of itself: the key `SHOP` of the bucket `reported`."""
 
@@ -58,6 +68,11 @@ class ReportedState(BaseModel):
     cloud_reachable: bool | None = Field(description="Whether the cloud answers; null if nothing was sent yet.")
     outbox: ReportedOutbox = Field(description="What waits for the cloud.")
     failing: dict[str, str | None] = Field(description="The services of the gateway that fail, with the reason.")
+    cloned: ReportedClone | None = Field(
+        default=None,
+        description="Another gateway with this shop's certificate: while it is there, neither sends events, applies "
+        "desired state or takes commands; null if there is none.",
+    )
     time: str = Field(description="When, in UTC, by the clock of the shop.")
     oldest_item_age_s: float | None = Field(description="For how long the oldest call has waited; null if none does.")
 

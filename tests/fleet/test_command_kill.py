@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.fleet_settings import FleetSettings
 from gateway.simulator.store import SimulatedStore
 from tests.fleet.cluster import HeadOffice
 from tests.outbox.process import GatewayProcess
@@ -26,15 +25,6 @@ async def store() -> AsyncIterator[SimulatedStore]:
         yield simulated
 
 
-def link(process: GatewayProcess, fleet: FleetSettings) -> None:
-    """Add the section `fleet` to the settings of a gateway."""
-    lines = [f'{name} = "{getattr(fleet, name)}"\n' for name in ("shop", "ca_file", "certificate", "private_key")]
-    servers = ", ".join(f'"{server}"' for server in fleet.servers)
-    may = ", ".join(f'"{name}"' for name in fleet.may)
-    with process.config.open("a") as config:
-        config.write(f"[fleet]\nservers = [{servers}]\nmay = [{may}]\n{''.join(lines)}")
-
-
 @pytest.fixture
 async def gateway(office: HeadOffice, store: SimulatedStore, tmp_path: Path) -> AsyncIterator[GatewayProcess]:
     cloud = (
@@ -42,7 +32,8 @@ async def gateway(office: HeadOffice, store: SimulatedStore, tmp_path: Path) -> 
         f'app_id = "{store.app_id}"\nsecret_key = "{store.secret_key}"\n'
     )
     process = GatewayProcess(tmp_path / "gateway", cloud, store.cloud.ca_pem)
-    link(process, office.settings(SHOP, may=["discover", "camera_call"]))
+    with process.config.open("a") as config:
+        config.write(office.section(SHOP, may=["discover", "camera_call"]))
     yield process
     await process.discard()
 

@@ -20,7 +20,7 @@ from gateway.simulator.store import SimulatedStore
 from gateway.storage.database import Database
 from gateway.storage.state_directory import CHANGED_SETTINGS_FILE
 from gateway.storage.uptime_table import Uptime
-from tests.fleet.cluster import ChainAuthority, HeadOffice
+from tests.fleet.cluster import HeadOffice, issue, make_chain
 from tests.fleet.conftest import Open
 from tests.fleet.linked import linked_gateway
 from tests.waiting import until
@@ -125,14 +125,13 @@ async def test_the_doctor_says_what_to_do_about_the_link(
     advice: str,
 ) -> None:
     monkeypatch.setattr("gateway.fleet.connection.ACKNOWLEDGEMENT_TIMEOUT_S", 0.3)
-    (tmp_path / "other").mkdir()
-    other = ChainAuthority(tmp_path / "other")
-    certificate, private_key = other.issue("shop-3")
+    other = make_chain(tmp_path / "other")
+    foreign = issue(other, "shop-3", tmp_path)._asdict() | {"ca_file": office.settings("shop-3").ca_file}
     changes: dict[str, dict[str, object]] = {
         "away": {"servers": ["127.0.0.1:1"]},
         "no file": {"certificate": "/nowhere/shop.pem"},
-        "other authority": {"certificate": certificate, "private_key": private_key},
-        "other servers": {"ca_file": str(other.ca_file)},
+        "other authority": foreign,
+        "other servers": {"ca_file": other.office_files.ca_file},
         "other shop": {},
     }
     fleet = office.settings("shop-3", **changes[cause])
