@@ -82,7 +82,7 @@ async def _read_template(request: web.Request) -> bytes:
 
 async def _preview(context: RequestContext, template: PictureTemplate, query: PreviewQuery) -> web.Response:
     fields = await _find_fields(context, query.product_id)
-    picture = await asyncio.to_thread(context.gateway.labels.updater.preview, template, query.model, fields)
+    picture = await asyncio.to_thread(context.gateway.labels.updater.drawing.preview, template, query.model, fields)
     return web.Response(body=picture.png, content_type="image/png")
 
 

@@ -24,11 +24,12 @@ async def read_pages(
     member: str,
     read_rows: Callable[[Sequence[Any]], Mapping[str, T]],
     malformed: Message,
+    on_page: Callable[[], None] = lambda: None,
 ) -> dict[str, T]:
     """Return the rows of all pages, by their identifiers. `member` is the list of a response that holds them.
 
-    `read_rows` returns those rows of a page that can be read. Pages shift while rows come and go, so it is read until a
-    page brings nothing new. Raises what calls raise, and `CloudResponseMalformed` with `malformed` for what is no page.
+    `read_rows` returns those rows of a page that can be read; `on_page` is called for each page. Pages shift while rows
+    come and go, so it is read until a page brings nothing new. Raises what calls raise, and `CloudResponseMalformed` with `malformed` for what is no page.
     """
     found: dict[str, T] = {}
     for number in range(1, MAX_PAGES + 1):
@@ -37,6 +38,7 @@ async def read_pages(
         rows = data.get(member) if isinstance(data, Mapping) else None
         if not isinstance(rows, list):
             raise CloudResponseMalformed(malformed)
+        on_page()
         page = read_rows(rows)
         is_last = len(rows) < PAGE_SIZE or page.keys() <= found.keys()
         found.update(page)

@@ -125,7 +125,7 @@ def _draw(
     updater: "LabelUpdater", preview: TemplatePreview, model: LabelModel, fields: Mapping[str, Any]
 ) -> TemplatePreview:
     try:
-        picture = updater.preview(preview.template, model.name, fields)
+        picture = updater.drawing.preview(preview.template, model.name, fields)
     except InvalidRequest as exc:
         return replace(preview, faults=exc.field_errors)
     address = f"data:image/png;base64,{b64encode(picture.png).decode()}"

@@ -1,6 +1,6 @@
 """What the cloud says of shelf labels, and binding one to the shop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,8 @@ PUSH_FAILED: Final = 4
 """The vendor's states of a label (Electronic Shelf Label, 4.3.4)."""
 INVALID_LABEL_CODES: Final = (5020, 5023, 5301, 5502)
 """What the cloud answers for a label that it does not know, or does not know in this shop (NOTES: Shelf labels)."""
+BOUND_ELSEWHERE: Final = 5338
+"""What the cloud answers when a label is to be bound that another shop has."""
 _MAX_TEXT: Final = 64
 _LAST_SECOND: Final = 253_402_300_799
 """The end of the year 9999. The vendor's sample of a contact has a digit too many."""
@@ -114,12 +116,13 @@ class CloudLabels:
         await self._cloud.call(_BIND.encode({"esl_code": name}, defaults=self._shop))
         return await self.read(esl_code=name, now=now)
 
-    async def list_states(self) -> dict[str, int]:
-        """Return the vendor's states of all labels of the shop, by their ids."""
+    async def list_states(self, *, on_page: Callable[[], None]) -> dict[str, int]:
+        """Return the vendor's states of all labels of the shop, by their ids. `on_page` is called for each page."""
         malformed = message("the cloud's list of labels cannot be read")
         return await read_pages(
-            self._cloud, _LIST, self._shop, member="esl_list", read_rows=_read_states, malformed=malformed
-        )
+            self._cloud, _LIST, self._shop, member="esl_list", read_rows=_read_states, malformed=malformed,
+            on_page=on_page,
+        )  # fmt: skip
 
 
 def _read_states(rows: Sequence[Any]) -> dict[str, int]:

@@ -14,6 +14,7 @@ from firmware_tools.language import message
 from gateway.cloud.pages import PAGE_SIZE
 from gateway.errors import CloudRefusedAccount, Problem, VendorRefused
 from gateway.labels.cloud_labels import (
+    BOUND_ELSEWHERE,
     INVALID_LABEL_CODES,
     NOT_ACTIVATED,
     NOT_BOUND,
@@ -49,6 +50,8 @@ _CONCURRENCY: Final = 8
 _ASKED_PER_S: Final = 80
 """How many labels are asked for in a second at most: the cloud is not ours alone."""
 _CHUNK: Final = 200
+
+_BOUND_ELSEWHERE: Final = message("it belongs to another shop at the cloud: unbind it there, then try it again here")
 
 _log = logging.getLogger(__name__)
 
@@ -140,14 +143,10 @@ class LabelConfirmation:
         except CloudRefusedAccount:
             raise
         except VendorRefused as exc:
-            await self._fail(label, exc.detail)
+            is_elsewhere = exc.vendor_code == BOUND_ELSEWHERE
+            await self._fail(label, _BOUND_ELSEWHERE if is_elsewhere else exc.detail)
             return
         if not await self._is_kept(label):
-            return
-        other = await self._table.get(found.esl_id)
-        if other is not None and other.number != label.number:
-            reason = message("it is the same label as {other!r}; delete one of both", other=other.name)
-            await self._fail(label, reason)
             return
         model_name = found.reading.model_name or ""
         if not label.model and model_name not in LABEL_MODELS:
@@ -159,7 +158,7 @@ class LabelConfirmation:
             await self._fail(label, reason)
             return
         code = found.esl_code or ("" if label.name == found.esl_id else label.name)
-        await self._table.store_identity(label.number, esl_id=found.esl_id, esl_code=code, model=model_name)
+        await self._updater.name_label(label, esl_id=found.esl_id, esl_code=code, model=model_name)
         await self._table.store_reading(label, found.reading.describe(), state=label.state, problem="", now=now)
         self._updater.wake()
 
@@ -179,7 +178,7 @@ class LabelConfirmation:
         loaded = await self._table.load([label.number for label in due if label.state == "pushed"])
         asked = [label for label in loaded if label.state == "pushed"]
         if len(asked) > len(is_open) // PAGE_SIZE + 1:  # to list all takes fewer calls
-            asked = self._leave_waiting(asked, await self._cloud_labels.list_states())
+            asked = self._leave_waiting(asked, await self._cloud_labels.list_states(on_page=service.expect_turn))
         recovered: list[StoredLabel] = []
         for start in range(0, len(asked), _CONCURRENCY):
             service.expect_turn()

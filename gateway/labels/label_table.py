@@ -16,12 +16,18 @@ from gateway.labels.label import (
     StaleLabel,
     StoredLabel,
 )
-from gateway.labels.label_rows import COLUMNS, read_label, write_reports, write_text
+from gateway.labels.label_drawing_rows import find_stale, store_drawn
+from gateway.labels.label_identity_rows import store_identity
+from gateway.labels.label_rows import COLUMNS, read_label, write_text
 from gateway.protocol import json_text
 from gateway.storage.database import Database
 
 NO_CHANGES: Final[Mapping[int, int]] = MappingProxyType({})
-_NAMED: Final = "account = :account AND (name = :name OR esl_id = :name OR esl_code = :name)"
+_NAMED: Final = (
+    "account = :account AND (name = :name OR esl_id = :name OR esl_code = :name) "
+    "ORDER BY name <> :name, esl_id <> :name LIMIT 1"
+)
+"""The label that is meant by a name: eight digits may be the id of one label and the code of another."""
 _SEARCHED: Final = (
     r"(:words = '' OR name LIKE :pattern ESCAPE '\' OR esl_id LIKE :pattern ESCAPE '\' OR esl_code LIKE :pattern "
     r"ESCAPE '\' OR product_id LIKE :pattern ESCAPE '\' OR EXISTS (SELECT 1 FROM product WHERE product.account = "
@@ -76,25 +82,28 @@ class LabelTable:
         }  # fmt: skip
 
         def work(connection: sqlite3.Connection) -> StoredLabel:
-            cursor = connection.execute(
-                "UPDATE label SET model = iif(:model = '', model, :model), content = :content, problem = '', "  # noqa: S608
-                "product_id = :product_id, template = :template, changes = iif(:stale, changes + 1, 0), "
-                "esl_id = iif(state = 'failed' AND name <> esl_id, '', esl_id), "
-                f"state = :state, reports = '[]', changed_at = :now WHERE {_NAMED}",
-                values,
-            )
-            if not cursor.rowcount:
-                connection.execute(
+            known = connection.execute(f"SELECT number FROM label WHERE {_NAMED}", values).fetchone()  # noqa: S608
+            if known is None:
+                cursor = connection.execute(
                     "INSERT INTO label (account, name, esl_id, esl_code, model, content, product_id, template, "
                     "changes, pixel_hash, reports, state, problem, shown_hash, changed_at, reading) VALUES (:account, "
                     ":name, '', '', :model, :content, :product_id, :template, :stale, '', '[]', :state, '', '', :now, "
                     "'{}')",
                     values,
                 )
-            [row] = connection.execute(f"SELECT {COLUMNS} FROM label WHERE {_NAMED}", values)  # noqa: S608
+                number = cursor.lastrowid
+            else:
+                number = known["number"]
+                connection.execute(
+                    "UPDATE label SET model = iif(:model = '', model, :model), content = :content, problem = '', "
+                    "product_id = :product_id, template = :template, changes = iif(:stale, changes + 1, 0), "
+                    "esl_id = iif(state = 'failed' AND name <> esl_id, '', esl_id), "
+                    "state = :state, reports = '[]', changed_at = :now WHERE number = :number",
+                    {**values, "number": number},
+                )
             if drawn is not None:
-                _store_drawn(connection, drawn._replace(number=row["number"]))
-                [row] = connection.execute(f"SELECT {COLUMNS} FROM label WHERE {_NAMED}", values)  # noqa: S608
+                store_drawn(connection, drawn._replace(number=number))
+            [row] = connection.execute(f"SELECT {COLUMNS} FROM label WHERE number = ?", (number,))  # noqa: S608
             return read_label(row)
 
         return await self._database.transact(work)
@@ -178,32 +187,14 @@ class LabelTable:
         and nothing once the price has ended: the schedule then brings the other price.
         """
         account = self._account()
-        columns = ", ".join(f"label.{name}" for name in COLUMNS.split(", "))
-        timed = (
-            "FROM product_timed_price AS timed WHERE timed.account = label.account "
-            "AND timed.product_id = label.product_id AND timed.ends_at IS NOT NULL AND timed.begins_at <= :now"
-        )
-        query = (
-            f"SELECT {columns}, product.wanted AS wanted, iif(product.base IS NULL, NULL, (SELECT max(begins_at) "  # noqa: S608
-            f"{timed})) AS price_from, iif(product.base IS NULL, NULL, (SELECT min(ends_at) {timed})) AS price_until "
-            "FROM label LEFT JOIN product ON product.account = label.account "
-            "AND product.product_id = label.product_id WHERE label.account = :account AND changes > 0 "
-            "AND model <> '' AND (product.base IS NULL OR (:now IS NOT NULL AND ifnull(price_until, :now + 1) > :now)) "
-            "ORDER BY label.number LIMIT :limit"
-        )
-
-        def work(connection: sqlite3.Connection) -> list[StaleLabel]:
-            rows = connection.execute(query, {"account": account, "now": now, "limit": limit})
-            return [StaleLabel(read_label(row), row["wanted"], row["price_from"], row["price_until"]) for row in rows]
-
-        return await self._database.inspect(work)
+        return await self._database.inspect(lambda connection: find_stale(connection, account, limit, now))
 
     async def store_drawn(self, drawn: Sequence[DrawnLabel]) -> None:
         """Store pictures. One that the label shows already, or that is on its way, is not pushed again."""
 
         def work(connection: sqlite3.Connection) -> None:
             for one in drawn:
-                _store_drawn(connection, one)
+                store_drawn(connection, one)
 
         await self._database.transact(work)
 
@@ -217,6 +208,21 @@ class LabelTable:
             "WHERE number = ?",
             [(write_text(problem), changes.get(number, 0), number) for number, problem in problems.items()],
         )
+
+    async def note_fingerprint(self, fingerprint: str) -> None:
+        """Have all labels drawn again if they were drawn with another fingerprint before."""
+        account = self._account()
+
+        def work(connection: sqlite3.Connection) -> None:
+            known = connection.execute("SELECT fingerprint FROM label_drawing WHERE account = ?", (account,)).fetchone()
+            if known is not None and known["fingerprint"] == fingerprint:
+                return
+            connection.execute(
+                "UPDATE label SET changes = 1 WHERE account = ? AND content = 'product' AND changes = 0", (account,)
+            )
+            connection.execute("INSERT OR REPLACE INTO label_drawing VALUES (?, ?)", (account, fingerprint))
+
+        await self._database.transact(work)
 
     async def mark_template(self, template: str) -> None:
         """Have the labels of a template drawn again."""
@@ -260,12 +266,14 @@ class LabelTable:
             (self._account(), limit),
         )
 
-    async def store_identity(self, number: int, *, esl_id: str, esl_code: str, model: str) -> None:
-        """Store how the cloud names a label, and its model where none was known."""
-        await self._database.execute(
-            "UPDATE label SET esl_id = ?, esl_code = ?, model = iif(model = '', ?, model), "
-            "problem = iif(state = 'failed', problem, '') WHERE number = ?",
-            (esl_id, esl_code, model, number),
+    async def store_identity(self, number: int, *, esl_id: str, esl_code: str, model: str) -> list[StoredLabel]:
+        """Store how the cloud names a label, and its model where none was known.
+
+        If it has been bound by another name, too, what was said last holds. Return what was said before: it is gone.
+        """
+        account = self._account()
+        return await self._database.transact(
+            lambda connection: store_identity(connection, account, number, esl_id, esl_code, model)
         )
 
     async def store_sent(self, items: Mapping[int, int], hashes: Mapping[int, str]) -> None:
@@ -382,17 +390,6 @@ class LabelTable:
             return [read_label(row) for row in connection.execute(query, parameters)]
 
         return await self._database.inspect(work)
-
-
-def _store_drawn(connection: sqlite3.Connection, one: DrawnLabel) -> None:
-    connection.execute(
-        "UPDATE label SET changes = changes - ?6, reports = ?1, picture = ?2, valid_until = ?3, "
-        "problem = iif(pixel_hash = ?4 AND state <> 'failed', problem, ''), "
-        "state = CASE WHEN state = 'vendor' THEN state WHEN shown_hash = ?4 THEN 'shown' "
-        "WHEN pixel_hash = ?4 AND state <> 'failed' THEN state ELSE 'waiting' END, "
-        "shown_until = iif(shown_hash = ?4, ?3, shown_until), pixel_hash = ?4 WHERE number = ?5 AND changes >= ?6",
-        (write_reports(one.reports), one.picture, one.valid_until, one.pixel_hash, one.number, one.changes),
-    )
 
 
 def _make_pattern(words: str) -> str:

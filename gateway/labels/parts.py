@@ -10,6 +10,7 @@ from gateway.cloud.client import CloudClient
 from gateway.label_settings import LabelSettings
 from gateway.labels.cloud_labels import CloudLabels
 from gateway.labels.confirmation import LabelConfirmation
+from gateway.labels.drawing import LabelDrawing
 from gateway.labels.fonts import load_fonts
 from gateway.labels.label_table import LabelTable
 from gateway.labels.template_folder import TemplateFolder
@@ -53,9 +54,8 @@ class LabelParts:
             self.table,
             outbox,
             self.templates,
-            cache(partial(load_fonts, font)),
+            LabelDrawing(self.templates, cache(partial(load_fonts, font)), zone=zone),
             shop=shop,
-            zone=zone,
             pushes_at_once=settings.pushes_at_once,
             now=now,
             trusted_time=lambda: products.schedule.now,

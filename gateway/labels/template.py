@@ -2,7 +2,7 @@
 
 import functools
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -125,23 +125,6 @@ def load_included_templates() -> Mapping[str, PictureTemplate]:
     """Return the templates that the gateway brings along, by name."""
     found = (load_template(path) for path in sorted(TEMPLATE_FOLDER.glob("*.toml")))
     return MappingProxyType({template.name: template for template in found})
-
-
-def load_templates(folder: Path) -> tuple[Mapping[str, PictureTemplate], Sequence[InvalidRequest]]:
-    """Return the templates of a shop's folder, by name, above the included ones; and what is wrong with the others.
-
-    A folder that is missing holds none.
-    """
-    templates = dict(load_included_templates())
-    refusals: list[InvalidRequest] = []
-    for path in sorted(folder.glob("*.toml"))[:MAX_TEMPLATES]:
-        try:
-            template = load_template(path)
-        except (InvalidTemplate, TemplateDoesNotFit) as exc:
-            refusals.append(exc)
-        else:
-            templates[template.name] = template
-    return MappingProxyType(templates), refusals
 
 
 def _read(content: bytes, file: str) -> _TemplateFile:

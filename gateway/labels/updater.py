@@ -9,27 +9,22 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import tzinfo
 from typing import Final
 
 from firmware_tools.language import count_message, message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, TooLarge
-from gateway.labels.draw import draw_label, draw_photo
+from gateway.labels.draw import draw_photo
+from gateway.labels.drawing import LabelDrawing, describe_picture
 from gateway.labels.events import LabelPricesExpired
 from gateway.labels.failure_reports import FailureReports
-from gateway.labels.fonts import Fonts
-from gateway.labels.label import DrawnLabel, LabelContent, LabelState, StaleLabel, StoredLabel
+from gateway.labels.label import DrawnLabel, LabelContent, LabelState, StoredLabel
 from gateway.labels.label_health_table import EXPIRY_ALARM_S
 from gateway.labels.label_name import check_label_name, fold_label_name
 from gateway.labels.label_table import LabelTable
 from gateway.labels.models import find_label_model
-from gateway.labels.picture import LabelPicture
-from gateway.labels.product_content import make_content
-from gateway.labels.template import PictureTemplate
 from gateway.labels.template_folder import TemplateFolder
 from gateway.outbox.model import OWN_TOKEN, Outcome
 from gateway.outbox.outbox import Outbox
-from gateway.products.changes import read_fields
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.event_type import EventType
 from gateway.protocol.parameters import FilePart
@@ -53,10 +48,9 @@ class LabelUpdater:
         table: LabelTable,
         outbox: Outbox,
         templates: TemplateFolder,
-        fonts: Callable[[], Fonts],
+        drawing: LabelDrawing,
         *,
         shop: Mapping[str, str],
-        zone: tzinfo | None,
         pushes_at_once: int,
         now: Callable[[], float],
         trusted_time: Callable[[], int | None],
@@ -71,9 +65,9 @@ class LabelUpdater:
         self.on_stored: Callable[[], None] = lambda: None
         """Called when a person has said what a label shows."""
         self._outbox = outbox
-        self._fonts = fonts
+        self.drawing = drawing
+        """Draws the labels."""
         self._shop = shop
-        self._zone = zone
         self._pushes_at_once = pushes_at_once
         self._now = now
         self._trusted_time = trusted_time
@@ -146,7 +140,7 @@ class LabelUpdater:
             reason = message("is required: a picture is made for a model")
             raise InvalidRequest([FieldError("model", reason)])
         picture = await asyncio.to_thread(draw_photo, photo, find_label_model(model))
-        return await self._store(name, "picture", model, drawn=_describe(0, picture, None, 0))
+        return await self._store(name, "picture", model, drawn=describe_picture(0, picture, None, 0))
 
     async def leave_to_vendor(self, name: str) -> StoredLabel:
         """Stay away from a label: the vendor's own templates draw it."""
@@ -168,6 +162,14 @@ class LabelUpdater:
         if label is None:
             raise NotFound(message("there is no label {name!r}", name=name[:40]))
         return label
+
+    async def name_label(self, label: StoredLabel, *, esl_id: str, esl_code: str, model: str) -> None:
+        """Take note of how the cloud names a label. If it was bound by code and by id, what was said last holds."""
+        async with self._drawing:
+            gone = await self.table.store_identity(label.number, esl_id=esl_id, esl_code=esl_code, model=model)
+        for one in gone:
+            self.failures.forget(one.number)
+        await self._withdraw(gone)
 
     async def verify(self, name: str | None = None) -> int:
         """Ask one label, or all, whether they show what they should, and try again what failed. Return how many."""
@@ -213,10 +215,6 @@ class LabelUpdater:
         await asyncio.to_thread(self.templates.delete, name)
         await self.note_template(name)
 
-    def preview(self, template: PictureTemplate, model: str, fields: Mapping[str, object]) -> LabelPicture:
-        """Return the picture of a product without showing it anywhere. Raises `InvalidRequest`. It takes time."""
-        return draw_label(template, find_label_model(model), make_content(fields, zone=self._zone), self._fonts())
-
     async def _store(
         self,
         name: str,
@@ -254,7 +252,7 @@ class LabelUpdater:
         await self._withdraw(
             [one.label for one in stale if one.label.valid_until is not None and one.label.valid_until <= (now or 0)]
         )
-        drawn, problems = await asyncio.to_thread(self._draw_all, stale)
+        drawn, problems = await asyncio.to_thread(self.drawing.draw_all, stale)
         await self.table.store_drawn(drawn)
         self.on_unconfirmed()
         self.metrics.count_pictures("drawn", len(drawn))
@@ -263,30 +261,6 @@ class LabelUpdater:
         await self._withdraw(failed)
         self.failures.note(failed, problems)
         return True
-
-    def _draw_all(self, stale: Sequence[StaleLabel]) -> tuple[list[DrawnLabel], dict[int, str]]:
-        fonts = self._fonts()
-        drawn: list[DrawnLabel] = []
-        problems: dict[int, str] = {}
-        for one in stale:
-            try:
-                picture = self._draw(one, fonts)
-            except InvalidRequest as exc:
-                problems[one.label.number] = _describe_refusal(exc)
-            except Exception as exc:  # one label must not keep all others from being drawn
-                _log.exception("label %s cannot be drawn", one.label.name)
-                problems[one.label.number] = message("drawing it failed: {reason}", reason=str(exc)[:200])
-            else:
-                drawn.append(_describe(one.label.number, picture, one.valid_until, one.label.changes))
-        return drawn, problems
-
-    def _draw(self, one: StaleLabel, fonts: Fonts) -> LabelPicture:
-        fields = None if one.wanted is None else read_fields(one.wanted)
-        if fields is None:
-            reason = message("no list has the product {product_id!r}", product_id=one.label.product_id)
-            raise InvalidRequest([FieldError("product_id", reason)])
-        content = make_content(fields, zone=self._zone, valid_from=one.valid_from, valid_until=one.valid_until)
-        return draw_label(self.templates.find(one.label.template), find_label_model(one.label.model), content, fonts)
 
     # Pushing
 
@@ -323,7 +297,8 @@ class LabelUpdater:
     # Outcomes
 
     async def _take_up(self, service: Service) -> None:
-        """Settle what has ended while nobody looked."""
+        """Settle what has ended while nobody looked, and have labels drawn again that look otherwise by now."""
+        await self.table.note_fingerprint(await asyncio.to_thread(self.drawing.fingerprint))
         numbers = [label.number for label in await self.table.list_open(["sent"])]
         for start in range(0, len(numbers), DRAWN_AT_ONCE):
             service.expect_turn()
@@ -372,17 +347,6 @@ class LabelUpdater:
         if new:
             first = new[0]
             self._report(LabelPricesExpired(labels=len(new), label=first.name, product_id=first.product_id))
-
-
-def _describe(number: int, picture: LabelPicture, valid_until: int | None, changes: int) -> DrawnLabel:
-    reports = [{"code": one.code, "box": one.box, "message": one.message} for one in picture.reports]
-    return DrawnLabel(number, picture.png, picture.pixel_hash, valid_until, reports, changes)
-
-
-def _describe_refusal(refusal: InvalidRequest) -> str:
-    """Return why a label cannot be drawn. What it shows needs no name of a parameter, a box of its template does."""
-    is_clear = refusal.field_errors and refusal.field_errors[0].parameter in ("product_id", "template", "model")
-    return refusal.field_errors[0].reason if is_clear else refusal.detail
 
 
 def _find_state(outcome: Outcome) -> tuple[LabelState, str] | None:

@@ -137,9 +137,19 @@ class ScheduleTable:
 def store_entries(
     connection: sqlite3.Connection, account: int, entries: Sequence[TimedPrice], *, source: str, now: int
 ) -> None:
-    """Store prices for a time. One for the same time and fields as another of the product takes its place."""
+    """Store prices for a time. One for the same time and fields as another of the product takes its place.
+
+    What the product's newest one is already is not written again: its labels would be drawn for each list.
+    """
     for entry in entries:
         prices = _write_prices(entry.prices)
+        if connection.execute(
+            "SELECT 1 FROM product_timed_price WHERE number = (SELECT max(number) FROM product_timed_price "
+            "WHERE account = ?1 AND product_id = ?2) AND prices = ?3 AND begins_at = ?4 AND ends_at IS ?5 "
+            "AND source = ?6",
+            (account, entry.product_id, prices, entry.begins_at, entry.ends_at, source),
+        ).fetchone():
+            continue
         connection.execute(
             "DELETE FROM product_timed_price WHERE account = ? AND product_id = ? AND begins_at = ? AND ends_at IS ? "
             "AND (SELECT group_concat(key) FROM json_each(prices)) = (SELECT group_concat(key) FROM json_each(?))",

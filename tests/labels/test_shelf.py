@@ -11,6 +11,7 @@ from gateway.errors import Conflict
 from gateway.labels import confirmation, updater
 from gateway.labels.label import DrawnLabel
 from gateway.products.schedule_table import TimedPrice
+from gateway.simulator.cloud_state import SimulatedShop
 from tests.labels.shelf import CODE, DAY, HOUR, START, Shelf, list_pushes, product
 
 # A gateway that dies in the middle of a TLS handshake leaves the server a transport that asyncio itself forgets.
@@ -122,6 +123,51 @@ async def test_one_label_has_one_name(shelf: Shelf) -> None:
     await shelf.show(label.esl_id, 1, template="member_price")
     labels = await shelf.settle()
     assert [(one.name, one.template) for one in labels] == [(CODE, "member_price")]
+
+
+@pytest.mark.parametrize("is_code_last", [False, True])
+async def test_a_label_that_is_bound_by_code_and_by_id_is_one_and_the_last_word_holds(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, is_code_last: bool
+) -> None:
+    monkeypatch.setattr(confirmation, "CLOUD_RETRY_S", 0.05)
+    names = {"SKDI0001": 1, shelf.labels["SKDI0001"].esl_id: 2}
+    await shelf.take(product(1), product(2), product(3))
+    await shelf.store.cloud.stop()
+    for name, number in sorted(names.items(), key=lambda one: (len(one[0]) == 8) is is_code_last):
+        await shelf.show(name, number)
+    await shelf.store.cloud.start()
+    await shelf.until(lambda labels: len(labels) == 1)
+    [label] = await shelf.settle()
+    assert (label.state, label.problem) == ("shown", "")
+    assert label.product_id == ("0001" if is_code_last else "0002")
+    for name in names:
+        await shelf.show(name, 3)
+        assert [one.product_id for one in await shelf.settle()] == ["0003"]
+    await shelf.gateway.labels.updater.delete(next(iter(names)))
+    assert not await shelf.settle()
+
+
+async def test_eight_digits_that_are_one_labels_id_and_anothers_code_are_the_name_that_was_given(shelf: Shelf) -> None:
+    await shelf.take(product(1), product(2))
+    for name, number, esl_id, code in (("SKDI0001", 1, "12345678", "SKDI0001"), ("7", 2, "7", "12345678")):
+        await shelf.show(name, number)
+        await shelf.table.store_identity((await shelf.label(name)).number, esl_id=esl_id, esl_code=code, model="SL121")
+    await shelf.show("12345678", 2)
+    assert (await shelf.label("12345678")).name == "SKDI0001"
+
+
+async def test_a_label_of_another_shop_is_said_with_what_to_do(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    state = shelf.store.cloud.state
+    state.shops["999"] = SimulatedShop("999")
+    state.add_label("999", code="SKDIELSE")
+    await shelf.show("SKDIELSE", 1, model="")
+    [label] = await shelf.settle()
+    assert label.problem == "it belongs to another shop at the cloud: unbind it there, then try it again here"
+    esl_id, found = state.shops["999"].labels.popitem()
+    state.unbound_labels[esl_id] = found
+    await shelf.gateway.labels.updater.verify("SKDIELSE")
+    assert (await shelf.until(lambda labels: labels[0].state == "shown"))[0].esl_id == esl_id
 
 
 async def test_a_label_of_the_vendors_templates_is_left_alone(shelf: Shelf) -> None:
@@ -252,3 +298,31 @@ async def test_the_reason_of_a_failure_stays_when_the_cloud_names_the_label(shel
     assert label.problem == "no list has the product '0009'"
     await shelf.table.store_identity(label.number, esl_id="129206", esl_code="SKDI39DN", model="SL121")
     assert (await shelf.label("SKDI39DN")).problem == label.problem
+
+
+def count_drawn(shelf: Shelf) -> float:
+    """Return how many pictures were drawn so far."""
+    return shelf.gateway.labels.updater.metrics.label_pictures["drawn"].value
+
+
+async def test_a_promotion_that_is_extended_is_no_expired_price(shelf: Shelf) -> None:
+    await shelf.let_pass(0)
+    price = {"promote_price": Decimal("2.50")}
+    await shelf.take(product(1), timed=[TimedPrice("0001", price, START, START + HOUR)])
+    await shelf.show(CODE, 1, template="promotion")
+    [label] = await shelf.settle()
+    assert label.shown_until == START + HOUR
+    await shelf.take(product(1), timed=[TimedPrice("0001", price, START, START + DAY)])
+    for number in range(3):
+        await shelf.take(product(1), timed=[TimedPrice("0001", price, START, START + DAY)])
+        await shelf.settle()
+        if number == 1:
+            changes = count_drawn(shelf)
+    assert count_drawn(shelf) == changes, "a list that says the same draws nothing"
+    await shelf.let_pass(HOUR)
+    await shelf.until(lambda labels: labels[0].shown_until == START + DAY and labels[0].state == "shown")
+    await shelf.let_pass(updater.EXPIRY_ALARM_S + 1)
+    shelf.gateway.labels.updater.wake()
+    await shelf.show("SKDI39DM", 1, template="promotion")
+    await shelf.settle()
+    assert "labels.prices_expired" not in [event.type for event in shelf.events]

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from gateway.api.labels import _describe_label
-from gateway.labels import draw, updater
+from gateway.labels import draw, drawing, template, template_folder, updater
 from gateway.labels.cloud_labels import CloudLabel, CloudLabels
 from gateway.labels.label_rows import read_label
 from gateway.labels.template import TEMPLATE_FOLDER
@@ -25,6 +27,7 @@ async def test_a_template_that_changes_on_the_disk_is_drawn(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch, is_running: bool
 ) -> None:
     monkeypatch.setattr(updater, "CHECK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(template_folder, "_SETTLE_S", 0.1)
     await shelf.take(product(1))
     await shelf.show(CODE, 1)
     [label] = await shelf.settle()
@@ -39,6 +42,29 @@ async def test_a_template_that_changes_on_the_disk_is_drawn(
     await shelf.until(lambda labels: labels[0].state == "shown" and labels[0].shown_hash != included)
     (folder / "price.toml").unlink()
     await shelf.until(lambda labels: labels[0].state == "shown" and labels[0].shown_hash == included)
+
+
+async def test_an_update_of_the_gateway_draws_the_labels_again(shelf: Shelf, tmp_path: Path) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    [label] = await shelf.settle()
+    pushes = await shelf.count_pushes()
+    await shelf.gateway.close()
+    templates = tmp_path / "included"
+    shutil.copytree(TEMPLATE_FOLDER, templates)
+    (templates / "price.toml").write_bytes((TEMPLATE_FOLDER / "promotion.toml").read_bytes())
+    with pytest.MonkeyPatch.context() as later_version:
+        for module in (template, template_folder, drawing):
+            later_version.setattr(module, "TEMPLATE_FOLDER", templates)
+        template.load_included_templates.cache_clear()
+        await shelf.open()
+        await shelf.until(lambda labels: labels[0].state == "shown" and labels[0].shown_hash != label.shown_hash)
+        await shelf.restart()
+        await shelf.settle()
+        assert await shelf.count_pushes() == pushes + 1
+        await shelf.gateway.close()
+    template.load_included_templates.cache_clear()
+    await shelf.open()
 
 
 async def test_many_labels_that_fail_are_one_event(shelf: Shelf) -> None:
@@ -79,7 +105,7 @@ async def test_a_label_that_breaks_the_drawing_stops_no_other(shelf: Shelf, monk
             raise RuntimeError("out of ink")
         return draw_label(template, model, content, fonts)  # type: ignore[arg-type]  # as it was called
 
-    monkeypatch.setattr(updater, "draw_label", break_one)
+    monkeypatch.setattr(drawing, "draw_label", break_one)
     await shelf.take(product(1), product(2))
     await shelf.show(CODE, 1)
     await shelf.show("SKDI39DM", 2)
@@ -109,8 +135,7 @@ async def test_a_picture_waits_for_the_product_that_is_being_drawn(shelf: Shelf)
     await shelf.take(product(1))
     await shelf.show(CODE, 1)
     await shelf.settle()
-    drawing = shelf.gateway.labels.updater._drawing
-    async with drawing:
+    async with shelf.gateway.labels.updater._drawing:
         storing = asyncio.create_task(shelf.gateway.labels.updater.leave_to_vendor(CODE))
         await asyncio.sleep(0)
         await shelf.label(CODE)

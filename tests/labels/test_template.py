@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
+from gateway.labels import template_folder
 from gateway.labels.boxes import Box
 from gateway.labels.content import ProductContent
 from gateway.labels.draw import draw_label
@@ -21,9 +22,9 @@ from gateway.labels.template import (
     InvalidTemplate,
     TemplateDoesNotFit,
     load_template,
-    load_templates,
     parse_template,
 )
+from gateway.labels.template_folder import TemplateFolder
 
 NAME = 'kind = "text"\nfield = "name"\nx = 0\ny = 0\nwidth = "50%"\nheight = 30\nfont_size = 20\n'
 
@@ -195,11 +196,36 @@ def test_templates_of_a_shop_stand_above_the_included_ones(tmp_path: Path) -> No
     (tmp_path / "broken.toml").write_text("[boxes", encoding="utf-8")
     (tmp_path / "wide.toml").write_text(f"[boxes.name]\n{NAME}".replace('"50%"', "500"), encoding="utf-8")
     (tmp_path / "notes.txt").write_text("no template", encoding="utf-8")
-    templates, refusals = load_templates(tmp_path)
+    templates, refusals = TemplateFolder(tmp_path).load()
     assert templates["price"].title == "Ours"
     assert len(templates) == 6
     assert [refusal.field_errors[0].parameter.partition(":")[0] for refusal in refusals] == ["broken.toml", "wide.toml"]
-    assert len(load_templates(tmp_path / "absent")[0]) == 6
+    assert len(TemplateFolder(tmp_path / "absent").load()[0]) == 6
+
+
+def test_a_file_counts_only_once_nobody_writes_it_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ours.toml"
+    whole = f'title = "Ours"\n[boxes.name]\n{NAME}'
+    file.write_text(whole, encoding="utf-8")
+    folder = TemplateFolder(tmp_path)
+    assert folder.find_changed() == {"ours"}
+    monkeypatch.setattr(template_folder, "_SETTLE_S", 1e9)
+    for half in (whole[:20], "", whole.replace("Ours", "Mine")):
+        file.write_text(half, encoding="utf-8")
+        assert folder.find("ours").title == "Ours"
+        assert not folder.find_changed()
+    file.unlink()
+    assert folder.find("ours").title == "Ours", "some editors delete a file before they write it anew"
+    file.write_text(whole.replace("Ours", "Mine"), encoding="utf-8")
+    monkeypatch.setattr(template_folder, "_SETTLE_S", 0)
+    assert folder.find("ours").title == "Mine"
+    assert folder.find_changed() == {"ours"}
+    monkeypatch.setattr(template_folder, "_SETTLE_S", 1e9)
+    folder.save("ours", whole.encode())
+    assert folder.find("ours").title == "Ours", "what is saved as a whole counts at once"
+    folder.delete("ours")
+    with pytest.raises(InvalidRequest, match="ours"):
+        folder.find("ours")
 
 
 SAMPLE = (TEMPLATE_FOLDER / "promotion.toml").read_bytes()

@@ -252,6 +252,12 @@ CREATE INDEX label_open ON label (account, state) WHERE state NOT IN ('shown', '
 CREATE INDEX label_stale ON label (account, number) WHERE changes > 0;
 CREATE INDEX label_expiry ON label (account, shown_until) WHERE shown_until IS NOT NULL;
 
+-- What the labels of an account were drawn with: after a change of that, all are drawn again.
+CREATE TABLE label_drawing (
+    account INTEGER PRIMARY KEY,
+    fingerprint TEXT NOT NULL          -- of the version, the font, the zone and the included templates
+) STRICT;
+
 -- Whoever changes a product has its labels drawn again: in the same transaction, so that none is forgotten.
 CREATE TRIGGER product_listed AFTER INSERT ON product BEGIN
     UPDATE label SET changes = changes + 1
@@ -262,6 +268,15 @@ CREATE TRIGGER product_changed AFTER UPDATE OF wanted ON product WHEN NEW.wanted
     WHERE account = NEW.account AND product_id = NEW.product_id AND content = 'product';
 END;
 CREATE TRIGGER product_gone AFTER DELETE ON product BEGIN
+    UPDATE label SET changes = changes + 1
+    WHERE account = OLD.account AND product_id = OLD.product_id AND content = 'product';
+END;
+
+CREATE TRIGGER timed_price_given AFTER INSERT ON product_timed_price BEGIN
+    UPDATE label SET changes = changes + 1
+    WHERE account = NEW.account AND product_id = NEW.product_id AND content = 'product';
+END;
+CREATE TRIGGER timed_price_gone AFTER DELETE ON product_timed_price BEGIN
     UPDATE label SET changes = changes + 1
     WHERE account = OLD.account AND product_id = OLD.product_id AND content = 'product';
 END;
