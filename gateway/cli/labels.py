@@ -50,7 +50,7 @@ _TEMPLATE_COLUMNS: Final = {
 
 @click.group()
 def labels() -> None:
-    """The shop's shelf labels: bind, list, show, push, flash, verify, and their templates."""
+    """The shop's shelf labels: bind, leave, list, show, push, flash, verify, and their templates."""
 
 
 def _path(code: str, action: str = "") -> str:
@@ -93,6 +93,10 @@ async def show(context: CommandContext, api: ApiClient, code: str) -> None:
     "--file", type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True),
     help="A list with the columns code and product, and perhaps template and model, instead of one label.",
 )  # fmt: skip
+@click.option(
+    "--picture", type=click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True),
+    help="A PNG or JPEG that the label shows, instead of a product.",
+)  # fmt: skip
 @click.option("--template", default="price", show_default=True, help="The template that draws it.")
 @click.option("--model", help="The model of the label. Left out: as before, or as the cloud says it.")
 @with_api
@@ -103,17 +107,23 @@ async def bind(
     code: str | None,
     product: str | None,
     file: Path | None,
+    picture: Path | None,
     template: str,
     model: str | None,
 ) -> None:
-    """Have the label with this CODE show a PRODUCT from now on."""
+    """Have the label with this CODE show a PRODUCT, or a picture, from now on."""
     if file is not None:
-        if code is not None:
-            raise click.UsageError(localize(message("give either CODE and PRODUCT, or --file")))
+        if code is not None or picture is not None:
+            raise click.UsageError(localize(message("--file goes without CODE, PRODUCT and --picture")))
         await _bind_all(context, api, file, template, model)
         return
-    if code is None or product is None:
-        raise click.UsageError(localize(message("CODE and PRODUCT are needed, or --file")))
+    if code is None or (product is None) is (picture is None):
+        raise click.UsageError(localize(message("give CODE and PRODUCT, or CODE and --picture, or --file")))
+    if picture is not None:
+        query = "" if model is None else f"?{urlencode({'model': model})}"
+        shown = await api.call("PUT", _path(code, query), await read_list(picture))
+        context.emit(shown, _print_bound)
+        return
     label = await api.call("PUT", _path(code), {"product_id": product, "template": template, "model": model})
     context.emit(label, _print_bound)
 
@@ -152,6 +162,14 @@ def _print_binding(report: dict[str, Any]) -> None:
     if report["faults"]:
         print_table(report["faults"], _FAULT_COLUMNS)
     print_line(count_message("{count} label is bound", "{count} labels are bound", report["bound"]))
+
+
+@labels.command()
+@click.argument("code")
+@with_api
+async def leave(context: CommandContext, api: ApiClient, code: str) -> None:
+    """Leave a label to the vendor's own templates: the gateway pushes nothing to it until it is bound again."""
+    context.emit(await api.call("PUT", _path(code), {"drawn_by": "vendor"}), _print_bound)
 
 
 @labels.command()

@@ -1,5 +1,6 @@
 """Commands that simulate cameras and the cloud, for integrators who have no hardware."""
 
+import asyncio
 import contextlib
 import json
 import shlex
@@ -22,6 +23,7 @@ from gateway.settings import ServerSettings
 from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
+from gateway.simulator.cloud_memory import CloudMemory
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.simulator.faults import FaultInjection
 from gateway.simulator.product_fetch import fetch_product_pages
@@ -32,6 +34,7 @@ T = TypeVar("T")
 Server = TypeVar("Server", SimulatedCamera, SimulatedCloud, DiscoveryResponder)
 
 _FOLDER: Final = simulator_files.default_directory()
+_SAVE_INTERVAL_S: Final = 1.0
 _EXAMPLE_ACCOUNT: Final = {"JO83UNV983U9OR": "demo-secret"}
 """The account of the vendor's worked example of an activation may activate the simulated camera, too."""
 
@@ -101,23 +104,27 @@ def cloud(
     ca_file: Path,
     faults: Sequence[Injector],
 ) -> None:
-    """Simulate the cloud until Ctrl-C. It keeps its certificate authority and its port for the next run."""
+    """Simulate the cloud until Ctrl-C.
+
+    It keeps its certificate authority, its port and what it knows for the next run.
+    """
     ca_path = ca_file.absolute()
 
     async def work() -> None:
         authority = simulator_files.load_authority(ca_path)
+        memory = simulator_files.load_memory(ca_path.parent)
 
         def create(ports: Mapping[str, int]) -> contextlib.AbstractAsyncContextManager[SimulatedCloud]:
-            return _run_server(
-                SimulatedCloud(
-                    host=host,
-                    port=port or ports.get("cloud", 0),
-                    accounts={app_id: secret_key},
-                    shops={shop_id: f"1{shop_id:0>11}"},
-                    faults=inject(faults, FaultInjection()),
-                    authority=authority,
-                )
+            made = SimulatedCloud(
+                host=host,
+                port=port or ports.get("cloud", 0),
+                accounts={app_id: secret_key},
+                shops={shop_id: f"1{shop_id:0>11}"},
+                faults=inject(faults, FaultInjection()),
+                authority=authority,
             )
+            memory.restore(made.state)
+            return _run_server(made)
 
         async with contextlib.AsyncExitStack() as stack:
             simulated = await _start(stack, create, simulator_files.load_ports(ca_path.parent))
@@ -129,7 +136,8 @@ def cloud(
                 "secret_key": secret_key,
                 "shop_id": shop_id,
             }
-            await _run_until_stopped(context, document, TrafficGenerator([], simulated))
+            with _keep_memory(ca_path.parent, memory, simulated) as save:
+                await _run_until_stopped(context, document, TrafficGenerator([], simulated), save=save)
 
     run_command(context, work())
 
@@ -151,17 +159,19 @@ def store(
 ) -> None:
     """Simulate a whole store until Ctrl-C, with a settings file for a gateway in it.
 
-    It keeps the settings file, the ports and the cloud's certificate authority for the next run.
+    It keeps the settings file, the ports, the cloud's certificate authority and what the cloud knows for the next run.
     """
     folder = directory.absolute()
 
     async def work() -> None:
         authority = simulator_files.load_authority(folder / CA_FILE_NAME)
+        memory = simulator_files.load_memory(folder)
 
         def create(ports: Mapping[str, int]) -> SimulatedStore:
             return SimulatedStore(
                 cameras=count,
                 authority=authority,
+                memory=memory,
                 cloud_port=ports.get("cloud", 0),
                 camera_port=ports.get("cameras", 0),
                 broadcast_port=ports.get("broadcast", 0),
@@ -188,7 +198,9 @@ def store(
                 "activation_numbers": simulated.activation_numbers,
                 "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
             }
-            await _run_until_stopped(context, document, TrafficGenerator(simulated.cameras, simulated.cloud))
+            with _keep_memory(folder, memory, simulated.cloud) as save:
+                traffic = TrafficGenerator(simulated.cameras, simulated.cloud)
+                await _run_until_stopped(context, document, traffic, save=save)
 
     run_command(context, work())
 
@@ -252,12 +264,42 @@ def _explain_listen_errors() -> Iterator[None]:
         raise StateError(message("the simulated server cannot listen: {reason}", reason=exc)) from exc
 
 
-async def _run_until_stopped(context: CommandContext, document: dict[str, Any], traffic: TrafficGenerator) -> None:
+@contextlib.contextmanager
+def _keep_memory(folder: Path, memory: CloudMemory, simulated: SimulatedCloud) -> Iterator[Callable[[], None]]:
+    """Yield what keeps what the cloud knows, if it has accepted anything since; keep it at the end, too."""
+    saved = -1
+
+    def save() -> None:
+        nonlocal saved
+        if saved != (count := len(simulated.accepted)):
+            memory.note(simulated.state)
+            simulator_files.save_memory(folder, memory)
+            saved = count
+
+    save()
+    try:
+        yield save
+    finally:
+        save()
+
+
+async def _run_until_stopped(
+    context: CommandContext,
+    document: dict[str, Any],
+    traffic: TrafficGenerator,
+    *,
+    save: Callable[[], None] = lambda: None,
+) -> None:
+    """Print a document and simulate until Ctrl-C. `save` is called every second."""
     stop = stop_signal()
     context.emit(document, print_members)
     messages.print(localize(message("Ctrl-C ends the simulation.")))
     async with traffic.running():
-        await stop.wait()
+        while not stop.is_set():
+            save()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SAVE_INTERVAL_S):
+                    await stop.wait()
 
 
 def _own_settings(folder: Path) -> str:

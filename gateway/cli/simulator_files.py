@@ -9,9 +9,11 @@ import platformdirs
 from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.simulator.cloud_authority import CloudCertificateAuthority
+from gateway.simulator.cloud_memory import CloudMemory
 from gateway.storage.private_file import write_private
 
 _PORTS_FILE_NAME = "simulator-ports.json"
+_MEMORY_FILE_NAME = "simulated-cloud.json"
 
 
 def default_directory() -> Path:
@@ -64,6 +66,25 @@ def save_ports(directory: Path, ports: Mapping[str, int]) -> None:
     file = directory / _PORTS_FILE_NAME
     try:
         write_private(file, json.dumps({**load_ports(directory), **ports}).encode())
+    except OSError as exc:
+        raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc)) from exc
+
+
+def load_memory(directory: Path) -> CloudMemory:
+    """Return what the cloud of the last run knew; nothing if there was none. Raises `StateError`."""
+    file = directory / _MEMORY_FILE_NAME
+    try:
+        return CloudMemory.parse(file.read_bytes()) if file.exists() else CloudMemory()
+    except (OSError, ValueError) as exc:
+        reason = message("{file} cannot be read: {reason}; delete it to begin anew", file=file, reason=exc)
+        raise StateError(reason) from exc
+
+
+def save_memory(directory: Path, memory: CloudMemory) -> None:
+    """Keep what the cloud knows for the next run. Raises `StateError` if that fails."""
+    file = directory / _MEMORY_FILE_NAME
+    try:
+        write_private(file, memory.write())
     except OSError as exc:
         raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc)) from exc
 

@@ -29,7 +29,8 @@ async def read_pages(
     """Return the rows of all pages, by their identifiers. `member` is the list of a response that holds them.
 
     `read_rows` returns those rows of a page that can be read; `on_page` is called for each page. Pages shift while rows
-    come and go, so it is read until a page brings nothing new. Raises what calls raise, and `CloudResponseMalformed` with `malformed` for what is no page.
+    come and go, so it is read until a page brings nothing new. Raises what calls raise, and `CloudResponseMalformed`
+    with `malformed` for what is no page.
     """
     found: dict[str, T] = {}
     for number in range(1, MAX_PAGES + 1):

@@ -17,17 +17,12 @@ from gateway.labels.label import (
     StoredLabel,
 )
 from gateway.labels.label_drawing_rows import find_stale, store_drawn
-from gateway.labels.label_identity_rows import store_identity
+from gateway.labels.label_identity_rows import NAMED, store_content, store_identity
 from gateway.labels.label_rows import COLUMNS, read_label, write_text
 from gateway.protocol import json_text
 from gateway.storage.database import Database
 
 NO_CHANGES: Final[Mapping[int, int]] = MappingProxyType({})
-_NAMED: Final = (
-    "account = :account AND (name = :name OR esl_id = :name OR esl_code = :name) "
-    "ORDER BY name <> :name, esl_id <> :name LIMIT 1"
-)
-"""The label that is meant by a name: eight digits may be the id of one label and the code of another."""
 _SEARCHED: Final = (
     r"(:words = '' OR name LIKE :pattern ESCAPE '\' OR esl_id LIKE :pattern ESCAPE '\' OR esl_code LIKE :pattern "
     r"ESCAPE '\' OR product_id LIKE :pattern ESCAPE '\' OR EXISTS (SELECT 1 FROM product WHERE product.account = "
@@ -81,32 +76,7 @@ class LabelTable:
             "state": "vendor" if content == "vendor" else "waiting",
         }  # fmt: skip
 
-        def work(connection: sqlite3.Connection) -> StoredLabel:
-            known = connection.execute(f"SELECT number FROM label WHERE {_NAMED}", values).fetchone()  # noqa: S608
-            if known is None:
-                cursor = connection.execute(
-                    "INSERT INTO label (account, name, esl_id, esl_code, model, content, product_id, template, "
-                    "changes, pixel_hash, reports, state, problem, shown_hash, changed_at, reading) VALUES (:account, "
-                    ":name, '', '', :model, :content, :product_id, :template, :stale, '', '[]', :state, '', '', :now, "
-                    "'{}')",
-                    values,
-                )
-                number = cursor.lastrowid
-            else:
-                number = known["number"]
-                connection.execute(
-                    "UPDATE label SET model = iif(:model = '', model, :model), content = :content, problem = '', "
-                    "product_id = :product_id, template = :template, changes = iif(:stale, changes + 1, 0), "
-                    "esl_id = iif(state = 'failed' AND name <> esl_id, '', esl_id), "
-                    "state = :state, reports = '[]', changed_at = :now WHERE number = :number",
-                    {**values, "number": number},
-                )
-            if drawn is not None:
-                store_drawn(connection, drawn._replace(number=number))
-            [row] = connection.execute(f"SELECT {COLUMNS} FROM label WHERE number = ?", (number,))  # noqa: S608
-            return read_label(row)
-
-        return await self._database.transact(work)
+        return await self._database.transact(lambda connection: store_content(connection, values, drawn))
 
     async def delete(self, number: int) -> None:
         """Forget a label."""
@@ -114,7 +84,7 @@ class LabelTable:
 
     async def get(self, name: str) -> StoredLabel | None:
         """Return the label with this name, id or code; None if there is none."""
-        found = await self._load(_NAMED, {"account": self._account(), "name": name})
+        found = await self._load(NAMED, {"account": self._account(), "name": name})
         return found[0] if found else None
 
     async def get_picture(self, number: int) -> bytes | None:

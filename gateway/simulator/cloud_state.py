@@ -202,7 +202,8 @@ class CloudState:
         self.sunmi_shop_nos = dict(shops)
         """The newer key of each shop, by shop_id."""
         self._by_sunmi_shop_no = {number: self.shops[shop_id] for shop_id, number in shops.items()}
-        self._last_id = 129199
+        self.last_id = 129199
+        """The highest id that was given."""
         for shop in self.shops.values():
             for group_type, name in ((1, "stranger"), (2, "regular"), (3, "employee")):
                 group_id = self.new_id()
@@ -217,8 +218,8 @@ class CloudState:
 
     def new_id(self) -> str:
         """Return an id that was never given before."""
-        self._last_id += 1
-        return str(self._last_id)
+        self.last_id += 1
+        return str(self.last_id)
 
     def find_shop(self, fields: Mapping[str, str]) -> SimulatedShop:
         """Return the shop that a call names by either key. Raises `CallRefused`."""

@@ -16,6 +16,7 @@ from gateway.simulator.account import APP_ID, SECRET_KEY, SHOP_ID
 from gateway.simulator.camera import DEFAULT_ACCESS_POINTS, SimulatedCamera
 from gateway.simulator.cloud import SimulatedCloud
 from gateway.simulator.cloud_authority import CloudCertificateAuthority
+from gateway.simulator.cloud_memory import CloudMemory
 from gateway.simulator.discovery import DiscoveryResponder
 from gateway.simulator.ports import find_free_port
 
@@ -36,7 +37,7 @@ class SimulatedStore:
 
     All cameras serve the same port, each at an address 127.20.0.x of its own. One that joins Wi-Fi moves to another
     address, as DHCP would have it. A port that is 0 is a free one. With `https` false the cameras respond to discovery
-    only. `authority` issues the cloud's certificate; a new one unless given.
+    only. `authority` issues the cloud's certificate; a new one unless given. `memory` is what the cloud knows already.
 
         async with SimulatedStore(cameras=3) as store:
             Path("gateway.toml").write_text(store.settings_toml(directory))
@@ -53,6 +54,7 @@ class SimulatedStore:
         cloud_port: int = 0,
         https: bool = True,
         authority: CloudCertificateAuthority | None = None,
+        memory: CloudMemory | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not 1 <= cameras <= MAX_CAMERAS:
@@ -62,6 +64,7 @@ class SimulatedStore:
         self.shop_id = SHOP_ID
         self.camera_port = camera_port
         self.cloud = SimulatedCloud(port=cloud_port, accounts={app_id: secret_key}, clock=clock, authority=authority)
+        self._memory = memory
         self._address_count = 0
         self._clock = clock
         self._https = https
@@ -86,9 +89,11 @@ class SimulatedStore:
             )
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self.stop)
-            await self.cloud.start()
             await self._start_cameras()
+            if self._memory is not None:
+                self._memory.restore(self.cloud.state)
             self._add_labels()
+            await self.cloud.start()
             await self.responder.start()
             undo.pop_all()
         return self

@@ -35,6 +35,15 @@ async def test_labels_are_bound_verified_pushed_and_forgotten(
     assert (await command("labels", "picture", "SKDI39DN", str(picture))).status == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
 
+    wrong = await command("labels", "bind", "SKDI39DM", "--picture", str(listed))
+    assert (wrong.status, "a PNG or JPEG picture" in wrong.errors) == (1, True), wrong.errors
+    assert (await command("labels", "bind", "SKDI39DM", "008", "--picture", str(picture))).status == 2
+    bound = await command("labels", "bind", "SKDI39DM", "--picture", str(picture), "--model", "SL121", "--json")
+    assert (bound.status, bound.json["product_id"], bound.json["model"]) == (0, None, "SL121"), bound.errors
+    assert (await command("labels", "verify", "SKDI39DM", "--timeout", "60")).status == 0
+    assert (await command("labels", "leave", "SKDI39DM")).output == "SKDI39DM: vendor\n"
+    assert (await command("labels", "push", "SKDI39DM")).status == 1
+
     template = await command("labels", "templates", "show", "price")
     (tmp_path / "ours.toml").write_text(template.output, encoding="utf-8")
     assert (await command("labels", "templates", "save", "ours", str(tmp_path / "ours.toml"))).output == "ours: saved\n"

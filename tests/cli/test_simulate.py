@@ -88,6 +88,36 @@ async def test_the_cloud_goes_down_and_comes_up_with_one_settings_file(short_pat
             await until_delivered(command, waiting["outbox_id"])
 
 
+async def test_the_cloud_knows_its_labels_and_products_after_a_restart(short_path: Path) -> None:
+    folder = short_path / "store"
+    command = Commands(folder / "gateway.toml")
+    words = ("store", "--cameras", "1", "--directory", str(folder))
+    listed = folder / "products.csv"
+    code = "SKDI39DN"
+
+    async def read() -> Any:
+        labels = (await command("cloud", "call", "device/esl/getList", "page_num=1", "page_size=50", "--json")).json
+        product = ["cloud", "call", "product/getList", "page_num=1", "page_size=50", "--json"]
+        return labels["data"]["esl_list"], (await command(*product)).json["data"]["product_list"]
+
+    async with simulated(command, *words):
+        listed.write_text("id,name,price\n007,可乐,3.20\n", encoding="utf-8")
+        async with gateway(command, SUNMI_GATEWAY__SERVER__PORT=str(find_free_port())):
+            assert (await command("products", "import", str(listed))).status == 0
+            assert (await command("labels", "bind", code, "007")).status == 0
+            assert (await command("labels", "verify", code, "--timeout", "60")).status == 0
+            labels, products = await read()
+            assert any(label["esl_code"] == code and label["status"] == 3 for label in labels)
+            assert [str(product["price"]) for product in products] == ["3.2"]
+    async with simulated(command, *words):
+        assert await read() == (labels, products)
+    async with simulated(command, "cloud", "--ca-file", str(folder / "simulated-cloud-ca.pem")):
+        assert await read() == (labels, products)
+    (folder / "simulated-cloud.json").write_text("{", encoding="utf-8")
+    refused = await command("simulate", *words)
+    assert (refused.status, "delete it" in refused.errors) == (1, True)
+
+
 async def test_the_command_that_is_printed_can_be_pasted(short_path: Path) -> None:
     folder = short_path / "my shop"
     process = await Commands(folder / "none.toml").begin(

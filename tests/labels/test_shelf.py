@@ -147,6 +147,15 @@ async def test_a_label_that_is_bound_by_code_and_by_id_is_one_and_the_last_word_
     assert not await shelf.settle()
 
 
+async def test_what_is_said_again_is_not_pushed_again(shelf: Shelf) -> None:
+    shelf.store.cloud.faults.access_points_offline = True
+    await shelf.take(product(1))
+    for _ in range(3):
+        await shelf.show(CODE, 1)
+        await shelf.until(lambda labels: labels[0].state == "pushed" and not labels[0].is_stale)
+    assert await shelf.count_pushes() == 1
+
+
 async def test_eight_digits_that_are_one_labels_id_and_anothers_code_are_the_name_that_was_given(shelf: Shelf) -> None:
     await shelf.take(product(1), product(2))
     for name, number, esl_id, code in (("SKDI0001", 1, "12345678", "SKDI0001"), ("7", 2, "7", "12345678")):

@@ -56,6 +56,7 @@ async def test_a_list_is_shown_and_then_taken(console: Console) -> None:
     for text in ("GBK", "semicolon", "Selling price: comma", "可乐 &lt;i&gt;", "must be at least 0", "3.50"):
         assert text in html
     assert "<b>清单" not in html
+    assert html.index("products whose rows are bad stay as they are") < html.index("products/import/take"), "said first"
     _, chinese = await console.get(PREVIEW, headers=CHINESE)
     assert "1 行有误，其余行可以采用。" in chinese
     _, html = await send(console, "take", **find_hidden(html))
