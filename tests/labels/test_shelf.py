@@ -10,6 +10,7 @@ import pytest
 from gateway.errors import Conflict
 from gateway.labels import confirmation, updater
 from gateway.labels.label import DrawnLabel
+from gateway.labels.label_health_table import EXPIRY_ALARM_S
 from gateway.products.schedule_table import TimedPrice
 from gateway.simulator.cloud_state import SimulatedShop
 from tests.labels.shelf import CODE, DAY, HOUR, START, Shelf, list_pushes, product
@@ -330,7 +331,7 @@ async def test_a_promotion_that_is_extended_is_no_expired_price(shelf: Shelf) ->
     assert count_drawn(shelf) == changes, "a list that says the same draws nothing"
     await shelf.let_pass(HOUR)
     await shelf.until(lambda labels: labels[0].shown_until == START + DAY and labels[0].state == "shown")
-    await shelf.let_pass(updater.EXPIRY_ALARM_S + 1)
+    await shelf.let_pass(EXPIRY_ALARM_S + 1)
     shelf.gateway.labels.updater.wake()
     await shelf.show("SKDI39DM", 1, template="promotion")
     await shelf.settle()
