@@ -30,8 +30,8 @@ class LabelDrawing:
         self._fonts = fonts
         self._zone = zone
 
-    def fingerprint(self) -> str:
-        """Return another text once labels may look otherwise, though neither products nor the shop's templates changed.
+    def fingerprint(self) -> bytes:
+        """Return another value once labels may look otherwise, though neither products nor the shop's templates changed.
 
         That is after an update of the gateway, and after a change of the font or of the zone in the settings.
         """
@@ -43,7 +43,7 @@ class LabelDrawing:
         digest = hashlib.sha256("\n".join(parts).encode())
         for path in sorted(TEMPLATE_FOLDER.glob("*.toml")):
             digest.update(path.read_bytes())
-        return digest.hexdigest()
+        return digest.digest()
 
     def draw_all(self, stale: Sequence[StaleLabel]) -> tuple[list[DrawnLabel], dict[int, str]]:
         """Return the pictures of labels, and why others have none, by their numbers in the database."""

@@ -16,8 +16,8 @@ from gateway.labels.label import (
     StaleLabel,
     StoredLabel,
 )
-from gateway.labels.label_drawing_rows import find_stale, store_drawn
-from gateway.labels.label_identity_rows import NAMED, store_content, store_identity
+from gateway.labels.label_drawing_table import find_stale, store_drawn
+from gateway.labels.label_identity_table import NAMED, store_content, store_identity
 from gateway.labels.label_rows import COLUMNS, read_label, write_text
 from gateway.protocol import json_text
 from gateway.storage.database import Database
@@ -179,7 +179,7 @@ class LabelTable:
             [(write_text(problem), changes.get(number, 0), number) for number, problem in problems.items()],
         )
 
-    async def note_fingerprint(self, fingerprint: str) -> None:
+    async def note_fingerprint(self, fingerprint: bytes) -> None:
         """Have all labels drawn again if they were drawn with another fingerprint before."""
         account = self._account()
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.labels.label import DrawnLabel, StoredLabel
-from gateway.labels.label_drawing_rows import store_drawn
+from gateway.labels.label_drawing_table import store_drawn
 from gateway.labels.label_rows import COLUMNS, read_label
 
 NAMED: Final = (
