@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 
 from firmware_tools.language import message
-from gateway import __version__
 from gateway.errors import FieldError, InvalidRequest
 from gateway.labels.draw import draw_label
 from gateway.labels.fonts import Fonts
@@ -31,12 +30,9 @@ class LabelDrawing:
         self._zone = zone
 
     def fingerprint(self) -> bytes:
-        """Return another value once labels may look otherwise, though neither products nor the shop's templates changed.
-
-        That is after an update of the gateway, and after a change of the font or of the zone in the settings.
-        """
+        """Return another value once the font, the zone or the included templates changed: labels may look otherwise."""
         font = self._fonts().path
-        parts = [__version__, str(self._zone), str(font)]
+        parts = [str(self._zone), str(font)]
         if font is not None:
             stat = font.stat()
             parts.append(f"{stat.st_size} {stat.st_mtime_ns}")

@@ -179,18 +179,19 @@ class LabelTable:
             [(write_text(problem), changes.get(number, 0), number) for number, problem in problems.items()],
         )
 
-    async def note_fingerprint(self, fingerprint: bytes) -> None:
-        """Have all labels drawn again if they were drawn with another fingerprint before."""
+    async def note_drawing(self, version: str, fingerprint: bytes) -> None:
+        """Have all labels drawn again if they were drawn by another version, or with another fingerprint."""
         account = self._account()
 
         def work(connection: sqlite3.Connection) -> None:
-            known = connection.execute("SELECT fingerprint FROM label_drawing WHERE account = ?", (account,)).fetchone()
-            if known is not None and known["fingerprint"] == fingerprint:
+            wanted = (account, version, fingerprint)
+            known = connection.execute("SELECT * FROM label_drawing WHERE account = ?", (account,)).fetchone()
+            if known is not None and tuple(known) == wanted:
                 return
             connection.execute(
                 "UPDATE label SET changes = 1 WHERE account = ? AND content = 'product' AND changes = 0", (account,)
             )
-            connection.execute("INSERT OR REPLACE INTO label_drawing VALUES (?, ?)", (account, fingerprint))
+            connection.execute("INSERT OR REPLACE INTO label_drawing VALUES (?, ?, ?)", wanted)
 
         await self._database.transact(work)
 

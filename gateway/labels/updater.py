@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from firmware_tools.language import count_message, message
+from gateway import __version__
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, TooLarge
 from gateway.labels.draw import draw_photo
 from gateway.labels.drawing import LabelDrawing, describe_picture
@@ -298,7 +299,7 @@ class LabelUpdater:
 
     async def _take_up(self, service: Service) -> None:
         """Settle what has ended while nobody looked, and have labels drawn again that look otherwise by now."""
-        await self.table.note_fingerprint(await asyncio.to_thread(self.drawing.fingerprint))
+        await self.table.note_drawing(__version__, await asyncio.to_thread(self.drawing.fingerprint))
         numbers = [label.number for label in await self.table.list_open(["sent"])]
         for start in range(0, len(numbers), DRAWN_AT_ONCE):
             service.expect_turn()

@@ -72,5 +72,5 @@ INSERT INTO product_timed_price (number, account, product_id, prices, begins_at,
 INSERT INTO product_mapping (source, mapping, used_at) VALUES ('till', '{"columns":{"Art.-Nr.":"id"}}', 1763850000);
 INSERT INTO label (number, account, name, esl_id, esl_code, model, content, product_id, template, changes, picture, pixel_hash, valid_until, reports, state, problem, item, shown_hash, shown_until, changed_at, pushed_at, shown_at, reading) VALUES (1, 1, 'SKDI39DN', '129200', 'SKDI39DN', 'SL121', 'product', '8', 'price', 0, X'89504e47', 'ab12', 1763950000, '[]', 'shown', '', 11, 'ab12', 1763950000, 1763850000, 1763850001, 1763850003, '{"battery":90}');
 INSERT INTO product_file (number, account, file, digest) VALUES (1, 1, '/srv/products/list.csv', 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
-INSERT INTO label_drawing (account, fingerprint) VALUES (1, X'ab12');
+INSERT INTO label_drawing (account, version, fingerprint) VALUES (1, '0.1.0', X'ab12');
 INSERT INTO product_reconciliation (account, began_at) VALUES (1, 1763850000);

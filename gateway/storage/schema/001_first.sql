@@ -255,7 +255,8 @@ CREATE INDEX label_expiry ON label (account, shown_until) WHERE shown_until IS N
 -- What the labels of an account were drawn with: after a change of that, all are drawn again.
 CREATE TABLE label_drawing (
     account INTEGER PRIMARY KEY,
-    fingerprint BLOB NOT NULL          -- of the version, the font, the zone and the included templates
+    version TEXT NOT NULL,             -- of the gateway
+    fingerprint BLOB NOT NULL          -- of the font, the zone and the included templates
 ) STRICT;
 
 -- Whoever changes a product has its labels drawn again: in the same transaction, so that none is forgotten.
