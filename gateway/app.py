@@ -1,8 +1,7 @@
 """The gateway: assembles the parts, starts and stops them. It holds no logic of its own."""
 
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +45,7 @@ from gateway.protocol.endpoint import Scope
 from gateway.runtime import logs
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
+from gateway.runtime.readiness import Readiness
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
 from gateway.shop.stored_work_table import has_stored_work
@@ -58,15 +58,13 @@ if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.authority.authority import Authority
     from gateway.cameras.video.video import CameraVideo
     from gateway.cloud.customer_flow import CustomerFlow
+    from gateway.fleet.documents import DesiredAnswer
     from gateway.fleet.link import FleetLink
     from gateway.labels.parts import LabelParts
     from gateway.products.list_intake import ListIntake
     from gateway.products.reconciliation import Reconciler
     from gateway.shop.parts import ShopParts
     from gateway.shop.set_up import SiteSetUp
-
-
-_log = logging.getLogger(__name__)
 
 
 class _Closable(Protocol):
@@ -88,6 +86,10 @@ class Gateway:
         """Ends the gateway so that the service manager starts it again; None where there is none."""
         self.fleet_link: FleetLink | None = None
         """The link to the head office; None without one."""
+        self.want_version: Callable[[str, str], Awaitable[DesiredAnswer]] | None = None
+        """Has a version installed for the head office, at a revision of its wish; None where none can be installed."""
+        self.readiness = Readiness()
+        """Whether callers are served."""
         self.supervisor = supervisor
         self.started_at = time.monotonic()
         self._parts = AsyncExitStack()
@@ -346,14 +348,7 @@ class Gateway:
 
     async def start(self, *, port: int, https_port: int) -> None:
         """Start the background work: outbox, events, webhooks, interrupted jobs, advertisement and discovery."""
-        if (mount := self.directory.volatile_mount) is not None:
-            _log.warning(
-                "%s is on %s (%s), so everything in it is lost at the next restart, calls for the cloud among them: "
-                "set storage.directory to a folder on a disk",
-                self.directory.path,
-                mount.point,
-                mount.kind,
-            )
+        self.directory.warn_if_volatile()
         self.database.start(self.supervisor)
         self.outbox_worker.start()
         self.products.start()

@@ -30,6 +30,7 @@
         │   └── CloudResponseMalformed  502 cloud_unreachable
         ├── CloudRejectedCredentials  502 cloud_rejected_credentials
         ├── Overloaded             503 overloaded
+        │   ├── NotServingYet      503 overloaded
         │   └── StorageFailed      503 overloaded
         ├── PeerTimeout            504 timeout
         └── OutboxFull             507 outbox_full
@@ -311,6 +312,13 @@ class Overloaded(Problem):
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
         super().__init__(detail)
         self.retry_after_s: int = retry_after_s
+
+
+class NotServingYet(Overloaded):
+    """A new version proves itself before it serves. Nothing was accepted."""
+
+    title = message("The gateway does not serve yet")
+    advice = message("Wait for the seconds that `Retry-After` says, then send the request again.")
 
 
 class StorageFailed(Overloaded):

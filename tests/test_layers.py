@@ -91,8 +91,10 @@ ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {
     "gateway.support",
 }
 ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support", CARD_GUIDE}
+ALLOWED["gateway.updates"] = ALLOWED["gateway.api"] | {"gateway.api"}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.console",
+    "gateway.updates",
     "gateway.boot_settings",
     "gateway.office",
     "gateway.simulator",

@@ -218,6 +218,7 @@ ROUTES = (
         "Metrics for Prometheus; from loopback without a token",
         metrics,
         None,
+        while_held=True,
         responses={
             200: DeclaredResponse(
                 "Prometheus' text format. From elsewhere than loopback any token is needed.",

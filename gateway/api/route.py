@@ -176,6 +176,8 @@ class Route(DeclaredRoute[RequestContext]):
     """Whether the query may hold a ticket instead of a token."""
     pos_setting: str = ""
     """The setting in `[server]` that lets the scope `pos` suffice; empty if there is none."""
+    while_held: bool = False
+    """Whether it responds while the gateway does not serve yet: it tells how the gateway is."""
     any_host: bool = False
     """Whether it responds whatever host a plain HTTP request names."""
 

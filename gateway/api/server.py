@@ -29,6 +29,7 @@ from gateway.api.tls import serve_certificate
 from gateway.api.web_server import RUNNER_OPTIONS, cannot_listen, limit_connections, listen, respond_unrouted
 from gateway.app import Gateway
 from gateway.errors import Forbidden
+from gateway.runtime.readiness import Readiness
 from gateway.settings import ServerSettings
 
 AddPages = Callable[[web.Application, Gateway, BodyBudget, Screen], None]
@@ -48,9 +49,22 @@ class NetworkRules:
     """The connections on which the requests arrive."""
     hosts: AcceptedHosts
     """The hosts that a request may name."""
+    readiness: Readiness
+    """Whether callers are served."""
 
     def screen(self, request: web.Request) -> None:
-        """Look at a request before its caller is authenticated. Raises `Misdirected`."""
+        """Look at a request before its caller is authenticated. Raises `Misdirected` and `NotServingYet`."""
+        self.connections.request_began(request)
+        self.hosts.check(request)
+        self.readiness.check()
+
+    def choose_screen(self, route: Route) -> Screen:
+        """Return what looks at the requests of a route."""
+        if route.any_host:
+            return self.connections.request_began
+        return self._screen_held if route.while_held else self.screen
+
+    def _screen_held(self, request: web.Request) -> None:
         self.connections.request_began(request)
         self.hosts.check(request)
 
@@ -72,7 +86,10 @@ def make_application(
 
     def add_routes(routes: Iterable[Route], router: web.UrlDispatcher) -> None:
         for route in routes:
-            screen = None if rules is None else rules.connections.request_began if route.any_host else rules.screen
+            if rules is not None:
+                screen: Screen | None = rules.choose_screen(route)
+            else:
+                screen = None if route.while_held or route.any_host else lambda _: gateway.readiness.check()
             handler = route.bind(gateway, authenticate, budget, screen)
             for method in route.methods:
                 router.add_route(method, route.path, handler)
@@ -119,7 +136,8 @@ async def serve(
             await stack.enter_async_context(_serve_commands(gateway, stream, budget))
         settings = gateway.settings.server
         connections = await stack.enter_async_context(limit_connections(gateway.supervisor, limits))
-        rules = NetworkRules(settings, connections, AcceptedHosts(gateway.settings, gateway.advertisement.host))
+        hosts = AcceptedHosts(gateway.settings, gateway.advertisement.host)
+        rules = NetworkRules(settings, connections, hosts, gateway.readiness)
         app = make_application(gateway, token_authenticator(gateway.tokens), stream, budget, rules, add_pages)
         runner = web.AppRunner(app, **RUNNER_OPTIONS)
         await runner.setup()

@@ -13,8 +13,9 @@ from gateway.outbox.model import Stats
 from gateway.protocol.catalogue import CATALOGUE
 
 
-async def healthz(_: RequestContext) -> web.StreamResponse:
-    """Respond that the gateway serves."""
+async def healthz(context: RequestContext) -> web.StreamResponse:
+    """Respond that the gateway serves. Raises `NotServingYet`."""
+    context.gateway.readiness.check()
     return json_response({"status": "ok"})
 
 
@@ -54,7 +55,7 @@ async def catalogue(_: RequestContext) -> web.StreamResponse:
 ROUTES = (
     Route("GET", "/healthz", "Whether the gateway serves", healthz, None, any_host=True,
           responses={200: DeclaredResponse("It serves.", "Health")}),
-    Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos",
+    Route("GET", "/api/v1/status", "Version, uptime, cloud and cameras at a glance", status, "pos", while_held=True,
           responses={200: DeclaredResponse("The state of the gateway.", "Status")}),
     Route("GET", "/api/v1/catalogue", "Every vendor endpoint as data", catalogue, "pos",
           responses={200: DeclaredResponse("The endpoints.", "Catalogue")}, etag_ignores=()),

@@ -3,14 +3,19 @@
 import asyncio
 import faulthandler
 import gc
+import importlib
 import signal
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from firmware_tools.language import message
+from gateway import __version__
 from gateway.api.first_sign_in import FirstSignIn
-from gateway.api.local_socket import HAS_UNIX_SOCKETS, socket_session
+from gateway.api.local_socket import HAS_UNIX_SOCKETS, request_health
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.command import CommandContext, run_command
@@ -20,6 +25,11 @@ from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
 from gateway.settings import find_settings_file
 from gateway.storage.state_directory import StateDirectory
 from gateway.storage.state_replacement import finish_replacement, has_stage
+from gateway.updates.exchange import PendingUpdate, find_folder, has_passed, load_pending, write_verdict
+
+if TYPE_CHECKING:  # imported only where they are used: they take much memory
+    from gateway.fleet.documents import DesiredAnswer
+    from gateway.updates.wanted import WantedVersion
 
 _HEALTH_INTERVAL_S: Final = 30.0
 _HEALTH_TIMEOUT_S: Final = 10.0
@@ -45,12 +55,19 @@ async def _serve(context: CommandContext) -> None:
     async with manager.extend_start():
         gateway = await Gateway.open(settings, settings_file=find_settings_file(context.config))
     try:
+        pending = _hold_new_version(gateway)
         async with serve(gateway, add_pages=add_console) as urls:
             serves = f"serves on {' '.join(urls)}"
             click.echo(f"sunmi-gateway {serves}", err=True)
-            async with manager.ready(lambda: _request_health(gateway), f"It {serves}"):
+            async with manager.ready(lambda: request_health(gateway.socket), f"It {serves}"):
                 _watch(gateway, manager)
-                await gateway.start(port=port_of(urls[0]), https_port=settings.server.https_port)
+                _offer_versions(gateway)
+                start = partial(gateway.start, port=port_of(urls[0]), https_port=settings.server.https_port)
+                if pending is None:
+                    await start()
+                elif not await _prove(gateway, pending, start, stop):
+                    await stop.wait()  # until the installer brings the version before back
+                    return
                 # What exists now stays for good, so no collection need search it.
                 gc.freeze()
                 if manager.restarts_service:
@@ -80,7 +97,7 @@ def _watch(gateway: Gateway, manager: ServiceManager) -> None:
     if HAS_UNIX_SOCKETS:
         gateway.supervisor.start_periodic(
             "api",
-            lambda: _request_health(gateway),
+            lambda: request_health(gateway.socket),
             interval_s=_HEALTH_INTERVAL_S,
             max_turn_s=_HEALTH_TIMEOUT_S,
             vital=True,
@@ -88,10 +105,43 @@ def _watch(gateway: Gateway, manager: ServiceManager) -> None:
     Watchdog(manager, gateway.supervisor, RestartLimit(gateway.directory.watchdog)).start()
 
 
-async def _request_health(gateway: Gateway) -> None:
-    """Request the gateway's health, as a command would. Raises if it does not respond."""
-    async with socket_session(gateway.socket) as session, session.get("/healthz") as response:
-        response.raise_for_status()
+def _offer_versions(gateway: Gateway) -> None:
+    """Let the head office have versions installed, where the Debian package's installer is."""
+    folder = find_folder()
+    if folder is None:
+        return
+    made: list[WantedVersion] = []
+
+    async def want(version: str, revision: str) -> "DesiredAnswer":
+        if not made:
+            module = await asyncio.to_thread(importlib.import_module, "gateway.updates.wanted")
+            made.append(module.WantedVersion(gateway, folder))
+        return await made[0].want(version, revision)
+
+    gateway.want_version = want
+
+
+def _hold_new_version(gateway: Gateway) -> PendingUpdate | None:
+    """Return the update by which this version was installed, and serve nobody yet; None if it need not prove itself."""
+    pending = load_pending(find_folder())
+    if pending is None or has_passed(gateway.directory.path, pending):
+        return None
+    if pending.version != __version__:
+        # Another one than was to come, as after an update that was cut off. It serves: that is the better choice.
+        write_verdict(gateway.directory.path, pending, __version__, serves=True)
+        return None
+    gateway.readiness.hold(message("version {version} proves itself before it serves", version=__version__))
+    return pending
+
+
+async def _prove(
+    gateway: Gateway, pending: PendingUpdate, start: Callable[[], Awaitable[None]], stop: asyncio.Event
+) -> bool:
+    proof = await asyncio.to_thread(importlib.import_module, "gateway.updates.proof")
+    if not await proof.prove(gateway, pending, start, stop):
+        return False
+    gateway.readiness.release()
+    return True
 
 
 def port_of(url: str) -> int:

@@ -94,6 +94,8 @@ class Check:
     """Whether it is skipped without a gateway."""
     is_cheap: bool = False
     """Whether it may be made at any time, unasked: it calls nobody, and no till feels it."""
+    proves_version: bool = False
+    """Whether a new version has to pass it as the one before it did: nothing outside of this machine decides it."""
 
 
 async def run_checks(context: CheckContext, checks: Sequence[Check]) -> list[Finding]:

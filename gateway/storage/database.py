@@ -105,10 +105,14 @@ class Database:
         if (failure := self._files_lost or self._damage) is not None:
             raise RuntimeError(failure)
         if self._write_failed:
-            await self.transact(_try_to_write)
+            await self.try_to_write()
         query = "SELECT count(*) FROM migration"
         await self.inspect(lambda connection: connection.execute(query).fetchone())
         await self.read(query)
+
+    async def try_to_write(self) -> None:
+        """Write a page without changing anything. Raises `StateError`."""
+        await self.transact(_try_to_write)
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:

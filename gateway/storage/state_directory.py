@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import shutil
@@ -62,11 +63,17 @@ UPLOADED_LIST_FILE: Final = "uploaded-list"
 """A list of products that was uploaded in the console, and that waits for a person's word."""
 STATE_FILES: Final = (DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem")
 """Files of a state directory that are its state: what a backup holds."""
+UPDATE_FOLDER: Final = "update"
+"""What the service and the installer of updates say to each other, and the copy of the database during an update."""
 PROCESS_FILES: Final = frozenset(
-    {"gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog", UPLOADED_LIST_FILE}
+    {
+        *("gateway.lock", "gateway.address", "gateway.sock", "gateway.probe", "gateway.watchdog"),
+        *(UPLOADED_LIST_FILE, UPDATE_FOLDER),
+    }
 )
 """Files of a state directory that belong to the process that holds it, and are no state."""
 
+_log: Final = logging.getLogger(__name__)
 _LOCK_FILE: Final = "gateway.lock"
 _ADDRESS_FILE: Final = "gateway.address"
 _HOST_SUFFIX: Final = re.compile(r"[0-9a-f]{4}")
@@ -185,6 +192,17 @@ class StateDirectory:
         """The file system that holds the directory, if it is gone after a restart: in memory, or an overlay."""
         mount = find_mount(self.path.resolve())
         return mount if mount is not None and mount.is_volatile else None
+
+    def warn_if_volatile(self) -> None:
+        """Log that the directory is gone after a restart, if it is."""
+        if (mount := self.volatile_mount) is not None:
+            _log.warning(
+                "%s is on %s (%s), so everything in it is lost at the next restart, calls for the cloud among them: "
+                "set storage.directory to a folder on a disk",
+                self.path,
+                mount.point,
+                mount.kind,
+            )
 
     @property
     def watchdog(self) -> Path:

@@ -80,7 +80,13 @@ def test_where_its_files_are(files: dict[str, tarfile.TarInfo]) -> None:
         assert files[f"usr/bin/{command}"].linkname == "../lib/sunmi-gateway/launch"
         assert files[f"usr/share/man/man1/{command}.1.gz"].isfile()
     assert files["etc/issue.d/sunmi-gateway.issue"].linkname == "/run/issue.d/sunmi-gateway.issue"
-    assert files["usr/lib/systemd/system/sunmi-gateway.service"].isfile()
+    for unit in ("gateway.service", "gateway-update.service", "gateway-update.path"):
+        assert files[f"usr/lib/systemd/system/sunmi-{unit}"].isfile()
+    installer = "usr/lib/sunmi-gateway/installer/"
+    inside = {
+        name.removeprefix(installer) for name, file in files.items() if name.startswith(installer) and file.isfile()
+    }
+    assert inside == {f"gateway/updates/{name}.py" for name in ("__init__", "installer", "machine")}
     assert files["usr/lib/sysusers.d/sunmi-gateway.conf"].isfile()
     assert files["usr/lib/tmpfiles.d/sunmi-gateway.conf"].isfile()
     assert not [name for name in files if name.startswith(("lib/", "opt/", "var/"))]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.updates.installer import RECOVERY, RECOVERY_UNIT
+
 pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
 
 UNIT = Path(__file__).parents[2] / "packaging/debian/sunmi-gateway.service"
@@ -101,3 +103,17 @@ def test_the_screens_files_are_the_services_at_every_start(tmp_path: Path, of_a_
         reload.unlink()
         subprocess.run(["sh", "-c", script.partition("; ")[2]], capture_output=True, timeout=30, check=False)
         assert reload.stat().st_uid == SOMEBODY
+
+
+def test_the_units_of_updates_are_understood(root: Path) -> None:
+    for name in ("sunmi-gateway-update.path", "sunmi-gateway-update.service"):
+        unit = root / "usr/lib/systemd/system" / name
+        unit.write_text((UNIT.parent / f"sunmi-gateway.{name}").read_text())
+    told = analyze("verify", "--man=no", "--recursive-errors=no", f"--root={root}", "sunmi-gateway-update.path")
+    assert [line for line in told.splitlines() if "sunmi-gateway-update" in line and "python3" not in line] == []
+
+
+def test_the_unit_that_ends_an_update_is_understood(root: Path) -> None:
+    (root / "usr/lib/systemd/system" / RECOVERY).write_text(RECOVERY_UNIT.format(folder="/var/lib/x"))
+    told = analyze("verify", "--man=no", "--recursive-errors=no", f"--root={root}", RECOVERY)
+    assert [line for line in told.splitlines() if RECOVERY in line and "python3" not in line] == []

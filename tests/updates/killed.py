@@ -1,0 +1,173 @@
+"""Runs the installer in a machine of folders, killed at a step; the standard library is all that it has.
+
+`killed.py FOLDER BEHAVIOUR STEP` kills it at each STEP-th step in turn, each time in a machine of its own, and runs it
+again as the next boot does. Prints as JSON how often it was killed, the outcomes, and what is wrong afterwards.
+"""
+
+import collections
+import json
+import mmap
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[4])
+
+from gateway.updates.installer import Installer  # noqa: E402
+from gateway.updates.machine import Limits, Places  # noqa: E402
+
+OLD, NEW = "0.1.0", "0.2.0"
+ATTEMPT = "0123456789abcdef0123456789abcdef"
+PROGRAMS = ("apt-get", "apt-cache", "dpkg", "dpkg-deb", "dpkg-query", "systemctl")
+LIMITS = Limits(command_s=20, start_s=20, proof_s=0.2, poll_s=0.01)
+ROWS = "SELECT text FROM note ORDER BY text"
+
+
+def make_machine(lab: Path, behaviour: str) -> Places:
+    """Make a machine on which the old version is installed, and which is asked for the new one."""
+    for folder in ("bin", "repository", "state/update", "units", "own"):
+        (lab / folder).mkdir(parents=True)
+    for name in PROGRAMS:
+        (lab / "bin" / name).symlink_to(HERE / "machine.sh")
+    for version in (OLD, NEW):
+        (lab / "repository" / version).write_text(f"sunmi-gateway {version}\n")
+    (lab / "installed").write_text(OLD)
+    (lab / "running").write_text(OLD)
+    (lab / "behaviour").write_text(behaviour)
+    (lab / "chain.sources").touch()
+    make_database(lab / "state/gateway.db", "old", keeps_log=True)
+    make_database(lab / "migrated.db", "new")
+    (lab / "rewound.sql").write_text("-- One has gone back.\nINSERT INTO note VALUES ('rewound');\n")
+    ask(lab)
+    own, state = lab / "own", lab / "state"
+    return Places(own, state, lab / "chain.sources", lab / "units", lab / "rewound.sql")
+
+
+def ask(lab: Path, **changes: Any) -> None:
+    request = {"attempt": ATTEMPT, "version": NEW, "checks": ["database"]} | changes
+    (lab / "state/update/request.json").write_text(json.dumps(request))
+
+
+def make_database(path: Path, text: str, *, keeps_log: bool = False) -> None:
+    """Make a database with a row; keep what is in its log where a killed process has left it, if that is wanted."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE note (text TEXT)")
+    connection.execute("INSERT INTO note VALUES (?)", (text,))
+    if keeps_log:
+        kept = {file: file.read_bytes() for file in path.parent.glob(f"{path.name}*")}
+    connection.close()
+    if keeps_log:
+        for file, content in kept.items():
+            file.write_bytes(content)
+
+
+def read_rows(path: Path) -> list[str]:
+    connection = sqlite3.connect(path)
+    try:
+        return [row[0] for row in connection.execute(ROWS)]
+    finally:
+        connection.close()
+
+
+def run(places: Places, kill_at: int = 0) -> bool:
+    """Run the installer in a process of its own; return whether it was killed before its `kill_at`-th step."""
+    steps = mmap.mmap(-1, 8)
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.environ["PATH"] = f"{places.own.parent / 'bin'}:{os.environ['PATH']}"
+        with (places.own.parent / "log").open("a") as log:
+            os.dup2(log.fileno(), 2)
+        if kill_at:
+            arm(steps, kill_at)
+        status = 1
+        try:
+            Installer(places, LIMITS).run()
+            status = 0
+        finally:
+            os._exit(status)
+    ended = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(ended) or os.WEXITSTATUS(ended) == 0, (places.own.parent / "log").read_text()
+    return os.WIFSIGNALED(ended)
+
+
+def arm(steps: mmap.mmap, kill_at: int) -> None:
+    """Let the process, and those that it has forked, be killed before a step that changes or stores something."""
+
+    def counted(work: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*words: Any, **named: Any) -> Any:
+            count = int.from_bytes(steps[:8], "little") + 1
+            steps[:8] = count.to_bytes(8, "little")
+            if count == kill_at:
+                os.killpg(0, signal.SIGKILL)
+            return work(*words, **named)
+
+        return step
+
+    for name in ("fsync", "replace", "rename", "unlink", "mkdir", "rmdir", "symlink"):
+        setattr(os, name, counted(getattr(os, name)))
+    subprocess.Popen.__init__ = counted(subprocess.Popen.__init__)  # type: ignore[method-assign]
+
+
+def find_faults(places: Places) -> list[str]:
+    """Return what is wrong on a machine after an update and whatever cut it off."""
+    lab = places.own.parent
+    faults = [
+        f"{file.relative_to(lab)} is left"
+        for pattern in ("own/pending.json", "own/journal.json", "units/*.service", "units/*/*", "state/update/copy*")
+        for file in lab.glob(pattern)
+    ]
+    if (lab / "half").exists():
+        faults.append("dpkg has not ended")
+    if not (lab / "running").exists():
+        faults.append("nothing runs")
+    installed = (lab / "installed").read_text().strip()
+    rows = read_rows(places.state / "gateway.db")
+    status = read_status(places)
+    if installed == NEW:
+        fitting = rows == ["new"] and status.get("outcome") == "applied"
+    else:
+        fitting = rows in (["old"], ["old", "rewound"]) and status.get("outcome") != "applied"
+    if not fitting:
+        faults.append(f"{installed} is installed, with {rows} and {status}")
+    return faults
+
+
+def read_status(places: Places) -> dict[str, Any]:
+    file = places.own / "status.json"
+    return json.loads(file.read_bytes()) if file.exists() else {}
+
+
+def main() -> None:
+    folder, behaviour, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    faults: list[str] = []
+    outcomes: collections.Counter[str] = collections.Counter()
+    kills, at, was_killed = 0, 1, True
+    while was_killed:
+        lab = folder / str(at)
+        places = make_machine(lab, behaviour)
+        was_killed = run(places, at)
+        if was_killed:
+            kills += 1
+            (lab / "running").unlink(missing_ok=True)
+            if run(places, 1 + at % 13):  # and once more while it ends that
+                (lab / "running").unlink(missing_ok=True)
+                run(places)
+        faults += [f"killed at {at}: {fault}" for fault in find_faults(places)]
+        outcomes[read_status(places).get("outcome", "none")] += 1
+        shutil.rmtree(lab)
+        at += step
+    print(json.dumps({"kills": kills, "outcomes": outcomes, "faults": faults}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
