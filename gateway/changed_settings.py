@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from firmware_tools.language import Message, describe_error, message
 from gateway.errors import SettingsError
+from gateway.membership import apply_membership
 from gateway.settings import (
     ENVIRONMENT_PREFIX,
     SECRET_FILE_SETTINGS,
@@ -147,6 +148,11 @@ def load_all_settings(path: Path | None, *, sets_aside: bool = False) -> LoadedS
     file = main.state_directory / CHANGED_SETTINGS_FILE
     problem = ""
     settings = main
+    try:
+        settings = main = apply_membership(main)
+    except SettingsError as exc:
+        if sets_aside:
+            _log.error("%s; this gateway has no head office until `sunmi-gateway fleet join`", describe_error(exc))
     try:
         settings = _apply_file(main, file)
     except SettingsError as exc:

@@ -46,7 +46,8 @@ ALLOWED = {
     | {VALIDATION_TEXTS, "gateway.label_settings", "gateway.product_settings", "gateway.fleet_settings"}
     | {"gateway.secret_file"},
     "gateway.storage": FOUNDATION,
-    "gateway.changed_settings": PARTS,
+    "gateway.membership": PARTS | {"gateway.fleet_settings"},
+    "gateway.changed_settings": PARTS | {"gateway.membership"},
     "gateway.boot_settings": PARTS,
     "gateway.simulator": FOUNDATION,
     "gateway.discovery": PARTS,
@@ -61,8 +62,8 @@ ALLOWED = {
     | {"gateway.cloud", "gateway.label_settings", "gateway.outbox", "gateway.products", LISTS, CARD_GUIDE},
     "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
     "gateway.fleet": PARTS
-    | {VALIDATION_TEXTS, "gateway.fleet_settings", "gateway.discovery", "gateway.cameras", "gateway.cloud"}
-    | {"gateway.outbox", "gateway.events", "gateway.audit"},
+    | {VALIDATION_TEXTS, "gateway.fleet_settings", "gateway.membership", "gateway.discovery", "gateway.cameras"}
+    | {"gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"},
     "gateway.office": PARTS | {"gateway.fleet", "gateway.fleet_settings"},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
@@ -97,6 +98,7 @@ ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.updates",
     "gateway.boot_settings",
     "gateway.office",
+    "gateway.membership",
     "gateway.simulator",
     COMMAND_LANGUAGE,
 }

@@ -56,12 +56,14 @@ def create_backup(settings: Settings, settings_file: Path | None, target: Path) 
 def _find_file_settings(settings: Settings) -> dict[str, str]:
     """Return the paths of the files that settings name, by `section.key`.
 
-    A font that is gone stops no backup: without it only labels are not drawn, and the doctor says so.
+    A font that is gone stops no backup: without it only labels are not drawn, and the doctor says so. Files of the
+    state directory are state.
     """
     paths = {f"{section}.{key}": getattr(getattr(settings, section), key) for section, key in FILE_SETTINGS}
     if not Path(settings.labels.font).is_file():
         del paths["labels.font"]
-    return {setting: path for setting, path in paths.items() if path}
+    state = settings.state_directory
+    return {setting: path for setting, path in paths.items() if path and Path(path).parent != state}
 
 
 def _find_templates(folder: Path) -> dict[str, Path]:

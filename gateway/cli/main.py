@@ -27,6 +27,7 @@ _MODULES: Final = {
     "demo": ("demo",),
     "doctor": ("doctor",),
     "events": ("events",),
+    "fleet": ("fleet",),
     "flow": ("flow",),
     "init": ("init",),
     "labels": ("labels",),

@@ -7,6 +7,7 @@ import click
 
 from firmware_tools.language import message
 from gateway.cli.command import CommandContext, fail, run_command
+from gateway.cli.office_enrolment import enrol, retire
 from gateway.cli.office_folder import require_client_library
 from gateway.cli.office_readers import asyncapi, reader
 from gateway.cli.output import print_line
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def office() -> None:
-    """The head office of a chain: init."""
+    """The head office of a chain: init, enrol, retire."""
+
+
+for _command in (enrol, retire):
+    office.add_command(_command)
 
 
 office.add_command(asyncapi)

@@ -30,10 +30,15 @@ class JoinCode(NamedTuple):
     secret: bytes
     """By which the head office knows the shop."""
 
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
+
     def __str__(self) -> str:
         content = self.fingerprint + self.secret
         text = base64.b32encode(content + _find_check(content)).decode().rstrip("=")
-        return f"{self.host}:{self.port}/{self.shop}/{text}"
+        return f"{self.address}/{self.shop}/{text}"
 
     @classmethod
     def parse(cls, text: str) -> "JoinCode":

@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office.office import Office, translated
+from gateway.office.revocation import reconcile
 from gateway.office.streams import list_streams, make_stream
 
 LEADER_TIMEOUT_S: Final = 30.0
@@ -17,7 +18,8 @@ _RETRY_INTERVAL_S: Final = 0.5
 async def set_up(office: Office) -> Sequence[str]:
     """Make the streams and buckets that the servers lack, and change what differs; return the names of those.
 
-    Servers that have just been started are waited for. Raises `HeadOfficeUnavailable`.
+    Who is revoked is made the same everywhere: servers or folder may be restored ones. Servers that have just been
+    started are waited for. Raises `HeadOfficeUnavailable`.
     """
     give_up_at = time.monotonic() + LEADER_TIMEOUT_S
     waiting, touched = [*list_streams(office.folder.plan.replicas)], list[str]()
@@ -31,4 +33,6 @@ async def set_up(office: Office) -> Sequence[str]:
             if time.monotonic() > give_up_at:
                 raise
             await asyncio.sleep(_RETRY_INTERVAL_S)
+    if await reconcile(office):
+        touched.append("revocations")
     return touched

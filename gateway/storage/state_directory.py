@@ -61,7 +61,19 @@ DEMONSTRATION_PICTURES_FOLDER: Final = "demonstration-pictures"
 """The picture of the docking demonstration: no part of a backup either."""
 UPLOADED_LIST_FILE: Final = "uploaded-list"
 """A list of products that was uploaded in the console, and that waits for a person's word."""
-STATE_FILES: Final = (DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem")
+MEMBERSHIP_FILE: Final = "fleet.toml"
+"""Which chain this gateway has joined."""
+MEMBERSHIP_FILES: Final = {
+    "ca_file": "fleet-ca.pem",
+    "certificate": "fleet-shop.pem",
+    "private_key": "fleet-shop.key",
+    "user_jwt": "fleet-shop.jwt",
+}
+"""The files that it got for that, by their keys in the settings."""
+STATE_FILES: Final = (
+    *(DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem"),
+    *(MEMBERSHIP_FILE, *MEMBERSHIP_FILES.values()),
+)
 """Files of a state directory that are its state: what a backup holds."""
 UPDATE_FOLDER: Final = "update"
 """What the service and the installer of updates say to each other, and the copy of the database during an update."""

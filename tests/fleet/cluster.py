@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from nats.aio.client import Client
 
-from gateway.fleet.credentials import CredentialFiles, load_credentials
+from gateway.fleet.credentials import CredentialFiles, UserCredentials, load_credentials
 from gateway.fleet.subjects import inbox_prefix
 from gateway.fleet_settings import FleetSettings
 from gateway.office.chain_folder import OFFICE, ChainFolder
@@ -121,6 +121,22 @@ class HeadOffice:
         )
         try:
             yield client
+        finally:
+            await client.close()
+
+    async def connect_once(self, credentials: UserCredentials) -> None:
+        """Connect without trying again; raise what the client library raises."""
+        client = Client()
+        try:
+            await client.connect(
+                f"tls://{self.servers[0]}",
+                tls=credentials.tls,
+                tls_handshake_first=True,
+                signature_cb=credentials.sign,
+                user_jwt_cb=lambda: credentials.token,
+                allow_reconnect=False,
+                max_reconnect_attempts=0,
+            )
         finally:
             await client.close()
 

@@ -39,7 +39,7 @@ async def test_a_chain_begins_with_two_commands(tmp_path: Path) -> None:
     await node.start()
     try:
         made = await run_json("init", str(folder))
-        assert made["streams"] == [stream.name for stream in list_streams(1)]
+        assert made["streams"] == [*(stream.name for stream in list_streams(1)), "revocations"]
         assert (await run_json("init", str(folder), "--servers", server))["streams"] == []
         async with Office.connect(chain) as office:
             await office.jetstream.update_stream(name="flow", subjects=["fleet.v1.*.flow.*"], allow_direct=False)

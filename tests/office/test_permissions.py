@@ -7,7 +7,7 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 
-from gateway.fleet.credentials import UserCredentials, load_credentials, make_trust
+from gateway.fleet.credentials import load_credentials, make_trust
 from tests.fleet.cluster import HeadOffice, issue, make_chain
 from tests.waiting import until
 
@@ -119,43 +119,26 @@ async def test_a_shop_responds_to_a_command_once(office: HeadOffice) -> None:
         await until(lambda: is_refused(office, "publish", "_INBOX.of-the-office"))
 
 
-async def connect_once(office: HeadOffice, credentials: UserCredentials) -> None:
-    """Connect without trying again."""
-    client = Client()
-    try:
-        await client.connect(
-            f"tls://{office.servers[0]}",
-            tls=credentials.tls,
-            tls_handshake_first=True,
-            signature_cb=credentials.sign,
-            user_jwt_cb=lambda: credentials.token,
-            allow_reconnect=False,
-            max_reconnect_attempts=0,
-        )
-    finally:
-        await client.close()
-
-
 async def test_who_is_not_of_the_chain_is_refused(office: HeadOffice, tmp_path: Path) -> None:
     own = issue(office.chain, SHOP, tmp_path)
     folder = tmp_path / "other"
     other_chain = make_chain(folder, 1)
     theirs = issue(other_chain, SHOP, folder)
-    await connect_once(office, load_credentials(own))
+    await office.connect_once(load_credentials(own))
     for files in (
         theirs._replace(ca_file=own.ca_file),
         own._replace(user_jwt=theirs.user_jwt),
         own._replace(certificate=theirs.certificate, private_key=theirs.private_key),
     ):
         with pytest.raises((OSError, nats.errors.Error)):
-            await connect_once(office, load_credentials(files))
+            await office.connect_once(load_credentials(files))
 
 
 async def test_without_a_certificate_nobody_gets_in(office: HeadOffice, tmp_path: Path) -> None:
     own = issue(office.chain, SHOP, tmp_path)
     credentials = load_credentials(own)._replace(tls=make_trust(own.ca_file))
     with pytest.raises((OSError, nats.errors.Error)):
-        await connect_once(office, credentials)
+        await office.connect_once(credentials)
 
 
 async def test_a_shop_does_not_pass_for_a_server(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Commands of a shop's gateway for its chain."""
+
+from typing import Any
+
+import click
+
+from firmware_tools.command_language import localize
+from firmware_tools.language import message
+from gateway.cli.client import connect_api
+from gateway.cli.command import CommandContext, fail, run_command
+from gateway.cli.output import print_line, print_members
+from gateway.storage.state_directory import MEMBERSHIP_FILE
+
+_RESTART = message("Restart the gateway, so that it counts: sudo systemctl restart sunmi-gateway")
+
+
+@click.group()
+def fleet() -> None:
+    """The chain that this gateway belongs to: join, leave, status."""
+
+
+@fleet.command()
+@click.argument("code")
+@click.pass_obj
+def join(context: CommandContext, code: str) -> None:
+    """Join a chain with the CODE that its head office has made for this shop.
+
+    It makes the shop's key here, and stores what it gets in the state directory. If the connection breaks, run it
+    again.
+    """
+
+    async def work() -> None:
+        from gateway.fleet.join import forget_key, join_chain
+        from gateway.fleet.join_code import JoinCode
+        from gateway.membership import save_membership
+
+        try:
+            parsed = JoinCode.parse(code)
+        except ValueError as exc:
+            raise click.UsageError(localize(message("CODE: {reason}", reason=exc))) from exc
+        settings = context.settings()
+        directory = settings.state_directory
+        if settings.fleet.servers and not (directory / MEMBERSHIP_FILE).exists():
+            fail(
+                message(
+                    "the settings file names the head office's servers itself: remove servers from [fleet] there, then "
+                    "join"
+                )
+            )
+        membership = await join_chain(parsed, directory)
+        save_membership(directory, membership)
+        forget_key(parsed, directory)
+        document = {"shop": membership.shop, "servers": membership.servers}
+        context.emit(document, lambda _: _show_joined(membership.shop))
+
+    run_command(context, work())
+
+
+def _show_joined(shop: str) -> None:
+    print_line(message("This gateway belongs to its chain now, as {shop}.", shop=shop))
+    print_line(_RESTART)
+
+
+@fleet.command()
+@click.pass_obj
+def leave(context: CommandContext) -> None:
+    """Forget the chain. The head office ends the shop itself: sunmi-gateway office retire."""
+
+    async def work() -> None:
+        from gateway.membership import delete_membership
+
+        directory = context.settings().state_directory
+        if not (directory / MEMBERSHIP_FILE).exists():
+            fail(message("this gateway has joined no chain with `sunmi-gateway fleet join`"))
+        delete_membership(directory)
+        context.emit({"left": True}, lambda _: print_line(_RESTART))
+
+    run_command(context, work())
+
+
+@fleet.command()
+@click.pass_obj
+def status(context: CommandContext) -> None:
+    """Show the chain of this gateway, and whether it is connected."""
+
+    async def work() -> None:
+        settings = context.settings()
+        document: dict[str, Any] = {
+            "shop": settings.fleet.shop or None,
+            "servers": settings.fleet.servers,
+            "link": None,
+            "reason": None,
+        }
+        if settings.fleet.servers:
+            async with connect_api(settings) as api:
+                services = (await api.get("status"))["services"] if api.running else []
+            for one in services:
+                if one["name"] == "head office link":
+                    document |= {"link": one["state"], "reason": one["last_failure"]}
+        context.emit(document, _show_status)
+
+    run_command(context, work())
+
+
+def _show_status(document: dict[str, Any]) -> None:
+    if not document["servers"]:
+        print_line(
+            message("This gateway belongs to no chain. With a code of a head office: sunmi-gateway fleet join CODE")
+        )
+        return
+    print_members(document | {"servers": ", ".join(document["servers"])})

@@ -1,0 +1,98 @@
+"""That this gateway belongs to a chain: what it got when it joined, in the state directory.
+
+The service may not write the settings file, and joins all the same: with a code from the boot partition. What the
+settings file says of the servers wins.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from firmware_tools.language import describe_error, message
+from gateway.errors import SettingsError, StateError
+from gateway.fleet_settings import FleetSettings
+from gateway.protocol import json_text
+from gateway.settings import Settings, describe_errors
+from gateway.storage.private_file import write_private
+from gateway.storage.state_directory import MEMBERSHIP_FILE, MEMBERSHIP_FILES
+
+MAX_BYTES: Final = 65536
+_HEADING: Final = "# This gateway's chain. Written by `sunmi-gateway fleet join`.\n"
+
+
+class Membership(NamedTuple):
+    """What a gateway got when it joined a chain. The last four are the texts of the files that the settings name."""
+
+    shop: str
+    """Its name at the head office."""
+    servers: list[str]
+    """Where it connects to."""
+    ca_file: str
+    """The chain's authority, in PEM."""
+    certificate: str
+    """Its certificate, in PEM."""
+    private_key: str
+    """The key of that, in PEM."""
+    user_jwt: str
+    """Its token."""
+
+
+def save_membership(directory: Path, membership: Membership) -> None:
+    """Write it into a state directory; the file that makes it count comes last. Raises `StateError`."""
+    lines = [f"{key} = {json_text.dumps(getattr(membership, key))}" for key in ("shop", "servers")]
+    texts = {file: getattr(membership, key) for key, file in MEMBERSHIP_FILES.items()}
+    texts[MEMBERSHIP_FILE] = "\n".join([_HEADING, *lines, ""])
+    for name, text in texts.items():
+        try:
+            write_private(directory / name, text.encode())
+            _give_to_owner(directory / name)
+        except OSError as exc:
+            raise StateError(
+                message("{path}: cannot be written: {reason}", path=directory / name, reason=describe_error(exc))
+            ) from exc
+
+
+def _give_to_owner(file: Path) -> None:
+    """Give a file to the owner of its folder, where root has written it for the service. Raises `OSError`."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        owner = file.parent.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
+
+
+def delete_membership(directory: Path) -> None:
+    """Forget the chain. Raises `StateError`."""
+    for name in (MEMBERSHIP_FILE, *MEMBERSHIP_FILES.values()):
+        try:
+            (directory / name).unlink(missing_ok=True)
+        except OSError as exc:
+            raise StateError(
+                message("{path}: cannot be removed: {reason}", path=directory / name, reason=describe_error(exc))
+            ) from exc
+
+
+def apply_membership(settings: Settings) -> Settings:
+    """Return the settings with the chain that this gateway has joined, unless they name servers themselves.
+
+    Raises `SettingsError`.
+    """
+    file = settings.state_directory / MEMBERSHIP_FILE
+    if settings.fleet.servers:
+        return settings
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return settings
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(message("{path}: cannot be read: {reason}", path=file, reason=exc)) from exc
+    values: dict[str, Any] = settings.fleet.model_dump(exclude_unset=True)
+    values |= {key: str(file.with_name(name)) for key, name in MEMBERSHIP_FILES.items()}
+    try:
+        fleet = FleetSettings(**values | tomllib.loads(text[:MAX_BYTES]))
+    except ValidationError as exc:
+        raise SettingsError(message("{where}: {reason}", where=file, reason=describe_errors(exc))) from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsError(message("{where}: is not valid TOML: {reason}", where=file, reason=exc)) from exc
+    return settings.model_copy(update={"fleet": fleet})

@@ -1,0 +1,227 @@
+"""Which shops belong to the chain: enrolled, joined by a one-time code, retired.
+
+Everything about a shop stands in its record in the bucket `shops`, which is changed only if nobody else has meanwhile:
+so a code is good once, whatever happens at the same time.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import random
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+import nats.js.errors
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nats.js.kv import KeyValue
+from pydantic import ValidationError
+
+from firmware_tools.language import message
+from gateway.errors import Conflict, Forbidden, NotFound, StateError
+from gateway.fleet.documents import ShopRecord
+from gateway.fleet.join_code import SECRET_BYTES, JoinCode
+from gateway.fleet.subjects import DESIRED, SHOPS, shop_key
+from gateway.office.chain_folder import ShopCredentials
+from gateway.office.nkey import KeyKind, encode_public_key
+from gateway.office.office import Office, translated
+from gateway.office.revocation import revoke
+from gateway.protocol import json_text
+from gateway.runtime.timestamps import utc_text
+
+DAY_S: Final = 86_400
+VALID_DAYS: Final = 7
+"""For how many days a join code is good unless told otherwise."""
+MAX_PAUSE_S: Final = 0.1
+"""How long to wait at most before a record is changed again that somebody else has changed."""
+
+
+class Enrolment:
+    """Enrols shops, lets them join, and retires them. Every method raises `HeadOfficeUnavailable` and `StateError`."""
+
+    def __init__(self, office: Office, clock: Callable[[], float] = time.time) -> None:
+        """Take the connection; `clock` returns Unix seconds."""
+        self._office = office
+        self._clock = clock
+
+    async def enrol(
+        self,
+        shop: str,
+        *,
+        title: str | None = None,
+        groups: Sequence[str] | None = None,
+        valid_days: int = VALID_DAYS,
+        again: bool = False,
+    ) -> JoinCode:
+        """Enrol a shop and return its join code. `again` revokes what a code or a gateway of it can do now.
+
+        Title and groups that are left out stay as they are. Raises `Conflict` if the shop is enrolled, unless `again`.
+        """
+        secret = secrets.token_bytes(SECRET_BYTES)
+
+        def invite(before: ShopRecord | None) -> ShopRecord:
+            if before is not None and before.state != "retired" and not again:
+                raise _already_enrolled(shop, before)
+            return ShopRecord(
+                state="invited",
+                title=title if title is not None else before.title if before else "",
+                groups=tuple(groups) if groups is not None else before.groups if before else (),
+                since=utc_text(self._clock()),
+                code_sha256=hashlib.sha256(secret).hexdigest(),
+                code_expires=utc_text(self._clock() + valid_days * DAY_S),
+            )
+
+        record = await self._change(shop, invite)
+        if groups is not None:
+            await self._set_groups(shop, record.groups)
+        address = self._office.folder.plan.join_address
+        return JoinCode(address.host, address.port, shop, self._office.folder.authority.fingerprint, secret)
+
+    async def join(self, shop: str, secret: bytes, key: Ed25519PublicKey) -> ShopCredentials:
+        """Let a gateway join as a shop, and return what it needs. It may ask again if the response was lost.
+
+        The caller has seen that the gateway has the private key. Raises `Forbidden`, which says why.
+        """
+        public_key = encode_public_key(KeyKind.U, key.public_bytes_raw())
+
+        def accept(before: ShopRecord | None) -> ShopRecord:
+            if before is not None and before.state == "joined" and before.public_key == public_key:
+                return before
+            digest = hashlib.sha256(secret).hexdigest()
+            if before is None or not hmac.compare_digest(before.code_sha256, digest):
+                raise Forbidden(
+                    message(
+                        "the join code of {shop} is wrong, or was used: make a new one in the head office: "
+                        "sunmi-gateway office enrol {shop} --again",
+                        shop=shop,
+                    )
+                )
+            if self._clock() > datetime.fromisoformat(before.code_expires).timestamp():
+                raise Forbidden(
+                    message(
+                        "the join code of {shop} was good until {time}: make a new one in the head office: "
+                        "sunmi-gateway office enrol {shop} --again",
+                        shop=shop,
+                        time=before.code_expires,
+                    )
+                )
+            return before.model_copy(
+                update={
+                    "state": "joined",
+                    "since": utc_text(self._clock()),
+                    "code_sha256": "",
+                    "code_expires": "",
+                    "public_key": public_key,
+                }
+            )
+
+        await self._change(shop, accept)
+        return self._office.folder.issue_shop(shop, key)
+
+    async def retire(self, shop: str) -> ShopRecord:
+        """End a shop: its gateway cannot connect any more, and its code is no longer good. Raises `NotFound`."""
+
+        def end(before: ShopRecord | None) -> ShopRecord:
+            if before is None:
+                raise NotFound(
+                    message(
+                        "there is no shop {shop}: `sunmi-gateway office shops` lists those that there are", shop=shop
+                    )
+                )
+            if before.state == "retired":
+                return before
+            return before.model_copy(
+                update={
+                    "state": "retired",
+                    "since": utc_text(self._clock()),
+                    "code_sha256": "",
+                    "code_expires": "",
+                    "public_key": "",
+                }
+            )
+
+        record = await self._change(shop, end)
+        with translated(self._office.folder):
+            desired = await self._office.jetstream.key_value(DESIRED)
+            await desired.purge(shop_key(shop))
+        return record
+
+    async def _change(self, shop: str, edit: Callable[[ShopRecord | None], ShopRecord]) -> ShopRecord:
+        """Change the record of a shop by what `edit` makes of it, again if others change it at the same time.
+
+        A key that the record does not have any more is revoked before that: so a crash between leaves a shop that is
+        shown as joined and cannot connect, never the reverse.
+        """
+        with translated(self._office.folder):
+            bucket = await self._office.jetstream.key_value(SHOPS)
+        while True:
+            with translated(self._office.folder):
+                before, revision = await _read(bucket, shop)
+            record = edit(before)
+            if record == before:
+                return record
+            if before is not None and before.public_key and before.public_key != record.public_key:
+                await revoke(self._office, [before.public_key])
+            with translated(self._office.folder):
+                try:
+                    await bucket.update(shop, record.model_dump_json().encode(), last=revision)
+                except nats.js.errors.KeyWrongLastSequenceError:
+                    await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
+                    continue
+            return record
+
+    async def _set_groups(self, shop: str, groups: Sequence[str]) -> None:
+        """Tell the shop its groups, in its own desired state."""
+        with translated(self._office.folder):
+            bucket = await self._office.jetstream.key_value(DESIRED)
+            key = shop_key(shop)
+            while True:
+                try:
+                    entry = await bucket.get(key)
+                    document, revision = json_text.loads(entry.value or b"{}"), entry.revision
+                except nats.js.errors.KeyNotFoundError as exc:
+                    document, revision = {}, exc.entry.revision if exc.entry else 0
+                try:
+                    text = json_text.dumps({**document, "groups": [*groups]})
+                    await bucket.update(key, text.encode(), last=revision)
+                except nats.js.errors.KeyWrongLastSequenceError:
+                    await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
+                    continue
+                return
+
+
+def _already_enrolled(shop: str, record: ShopRecord) -> Conflict:
+    named = f"{shop} ({record.title})" if record.title else shop
+    if record.state == "invited":
+        return Conflict(
+            message(
+                "{shop} is enrolled since {time}, and its join code was not used yet. For another shop take another "
+                "name; --again makes a new code, and the earlier one is no longer good",
+                shop=named,
+                time=record.since,
+            )
+        )
+    return Conflict(
+        message(
+            "{shop} has joined, since {time}. For another shop take another name; for a new machine in the same shop "
+            "--again makes a new code, and the earlier machine cannot connect any more",
+            shop=named,
+            time=record.since,
+        )
+    )
+
+
+async def _read(bucket: KeyValue, shop: str) -> tuple[ShopRecord | None, int]:
+    """Return the record of a shop and its revision. Raises the errors of the client library, and `StateError`."""
+    try:
+        entry = await bucket.get(shop)
+    except nats.js.errors.KeyNotFoundError as exc:
+        return None, exc.entry.revision or 0 if exc.entry else 0
+    try:
+        return ShopRecord.model_validate_json(entry.value or b""), entry.revision or 0
+    except ValidationError as exc:
+        raise StateError(
+            message("the record of {shop} in the bucket {bucket} is damaged: delete it there", shop=shop, bucket=SHOPS)
+        ) from exc

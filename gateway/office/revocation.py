@@ -1,0 +1,186 @@
+"""Who may not connect any more: a claim in the token of the chain's account, which every server has.
+
+What is revoked stays revoked. The newest token stands in the bucket `office`, on every server and in the head office's
+folder, and each of these may be older than it was, after a restoration: so a new token revokes all that any of them
+does. The bucket is changed only if nobody else has meanwhile, so two head offices lose nothing of each other's.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js.kv import KeyValue
+
+from firmware_tools.language import message
+from gateway.errors import StateError
+from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.fleet.subjects import OFFICE
+from gateway.office import jwt
+from gateway.office.office import Office, translated
+from gateway.office.server_configuration import MAX_PAYLOAD_BYTES
+
+ACCOUNT_KEY: Final = "account"
+"""The key of the bucket `office` with the newest token."""
+RESPONSE_TIMEOUT_S: Final = 2.0
+"""How long servers that are away are waited for after the last response."""
+FIRST_RESPONSE_TIMEOUT_S: Final = 10.0
+MAX_PAUSE_S: Final = 0.1
+"""How long to wait at most before a new token is made after somebody else has stored one."""
+_UPDATE: Final = "$SYS.REQ.CLAIMS.UPDATE"
+_DONE: Final = 200
+
+
+class _KnownTokens(NamedTuple):
+    revision: int
+    """That of the bucket's key; 0 if there is none."""
+    stored: str
+    """The bucket's token."""
+    issued_at: int
+    """When the newest of all was issued, in Unix seconds."""
+    revoked: frozenset[str]
+    """Whom any of them revokes."""
+    are_equal: bool
+    """Whether all revoke the same."""
+
+
+async def revoke(office: Office, users: Collection[str]) -> None:
+    """Disconnect users, given by their public keys, for good.
+
+    A server that is away takes that when it is back. Raises `HeadOfficeUnavailable` if nobody has taken it, and
+    `StateError`.
+    """
+    while True:
+        with translated(office.folder):
+            bucket = await office.jetstream.key_value(OFFICE)
+            known = await _read_tokens(office, bucket)
+        if known.are_equal and known.stored and known.revoked.issuperset(users):
+            break
+        token = _make_token(office, known, users)
+        if await _store(office, bucket, token, known.revision):
+            break
+        await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
+    await _push(office, bucket)
+
+
+async def reconcile(office: Office) -> bool:
+    """Bring bucket, servers and folder to one token, which revokes all that any of them does.
+
+    Returns whether there was anything to do. Raises `HeadOfficeUnavailable` and `StateError`.
+    """
+    with translated(office.folder):
+        known = await _read_tokens(office, await office.jetstream.key_value(OFFICE))
+    if known.are_equal and known.stored:
+        return False
+    await revoke(office, ())
+    return True
+
+
+def _make_token(office: Office, known: _KnownTokens, users: Collection[str]) -> str:
+    folder = office.folder
+    token = jwt.make_account(
+        folder.operator,
+        folder.account.public,
+        folder.plan.name,
+        shops_key=folder.shops_key.public,
+        revoked=known.revoked.union(users),
+        issued_after=known.issued_at,
+    )
+    if len(token) > MAX_PAYLOAD_BYTES:
+        raise StateError(
+            message(
+                "{count} users are revoked, more than a message to the servers holds: make a new chain, which the "
+                "shops join one after the other",
+                count=len(known.revoked) + len(users),
+            )
+        )
+    return token
+
+
+async def _read_tokens(office: Office, bucket: KeyValue) -> _KnownTokens:
+    """Return what bucket, servers and folder say. Raises the errors of the client library, and `StateError`."""
+    try:
+        entry = await bucket.get(ACCOUNT_KEY)
+        revision, stored = entry.revision or 0, (entry.value or b"").decode("ascii", "replace")
+    except nats.js.errors.KeyNotFoundError:
+        revision, stored = 0, ""
+    lookup = f"$SYS.REQ.ACCOUNT.{office.folder.account.public}.CLAIMS.LOOKUP"
+    responses = await _ask_all(office.observer, lookup, b"", len(office.folder.plan.servers))
+    tokens = [stored] if stored else []
+    tokens += [response.decode("ascii", "replace") for response in responses if response]
+    tokens.append(office.folder.account_token)
+    operator, account = office.folder.operator.public, office.folder.account.public
+    claims: list[tuple[int, frozenset[str]]] = []
+    for token in tokens:
+        try:
+            claims.append(jwt.read_account(token, operator, account))
+        except ValueError as exc:
+            raise StateError(
+                message(
+                    "a token of the chain's account is not of this folder's operator, so nobody is revoked: see that "
+                    "{path} is the folder of these servers: {reason}",
+                    path=office.folder.path,
+                    reason=exc,
+                )
+            ) from exc
+    revoked = frozenset[str]().union(*(one[1] for one in claims))
+    issued_at = max(one[0] for one in claims)
+    return _KnownTokens(revision, stored, issued_at, revoked, all(one[1] == revoked for one in claims))
+
+
+async def _store(office: Office, bucket: KeyValue, token: str, revision: int) -> bool:
+    """Store a token in place of the one with this revision; return whether it was still that one."""
+    with translated(office.folder):
+        try:
+            await bucket.update(ACCOUNT_KEY, token.encode(), last=revision)
+        except nats.js.errors.KeyWrongLastSequenceError:
+            return False
+    return True
+
+
+async def _push(office: Office, bucket: KeyValue) -> None:
+    """Give the bucket's token to the servers, and another one that somebody has stored meanwhile."""
+    pushed = b""
+    while True:
+        with translated(office.folder):
+            newest = (await bucket.get(ACCOUNT_KEY)).value or b""
+            if newest == pushed:
+                break
+            responses = await _ask_all(office.observer, _UPDATE, newest, len(office.folder.plan.servers))
+        outcomes = [json.loads(response) for response in responses]
+        if not any(one.get("data", {}).get("code") == _DONE for one in outcomes):
+            reasons = {str(one.get("error", {}).get("description")) for one in outcomes}
+            raise HeadOfficeUnavailable(
+                message(
+                    "no server has taken the new token of the chain's account, so try again: {reason}",
+                    reason=", ".join(sorted(reasons)),
+                )
+            )
+        pushed = newest
+    office.folder.save_account_token(pushed.decode())
+
+
+async def _ask_all(observer: Client, subject: str, payload: bytes, servers: int) -> list[bytes]:
+    """Return what the servers respond; at least one does, or the errors of the client library are raised."""
+    inbox = observer.new_inbox()
+    subscription = await observer.subscribe(inbox)
+    responses: list[bytes] = []
+    try:
+        await observer.publish(subject, payload, reply=inbox)
+        while len(responses) < servers:
+            try:
+                received = await subscription.next_msg(
+                    timeout=RESPONSE_TIMEOUT_S if responses else FIRST_RESPONSE_TIMEOUT_S
+                )
+            except nats.errors.TimeoutError:
+                if not responses:
+                    raise
+                break
+            responses.append(received.data)
+    finally:
+        await subscription.unsubscribe()
+    return responses

@@ -1,0 +1,332 @@
+"""Shops come into a chain by a code that is good once, and leave it for good: with real servers and real HTTPS."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nats.errors
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.errors import Conflict, Forbidden, NotFound
+from gateway.fleet.credentials import CredentialFiles, load_credentials, make_trust
+from gateway.fleet.documents import ShopRecord
+from gateway.fleet.join import JoinFailed, JoinRefused, forget_key, join_chain
+from gateway.fleet.join_code import JoinCode
+from gateway.membership import save_membership
+from gateway.office import jwt
+from gateway.office.chain_folder import ChainFolder
+from gateway.office.enrolment import Enrolment
+from gateway.office.join import PREFIX, TRIES_PER_MINUTE, JoinService, make_server_tls
+from gateway.office.nkey import KeyKind, SigningKey
+from gateway.office.office import Office
+from gateway.office.revocation import reconcile, revoke
+from gateway.storage.state_directory import MEMBERSHIP_FILES
+from tests.fleet.cluster import HeadOffice, make_chain
+
+
+@contextlib.asynccontextmanager
+async def serve(app: web.Application, chain: ChainFolder, port: int) -> AsyncIterator[None]:
+    root = web.Application()
+    root.add_subapp(PREFIX, app)
+    runner = web.AppRunner(root)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=make_server_tls(chain)).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def connected(office: HeadOffice) -> AsyncIterator[Office]:
+    """Serve joining shops meanwhile."""
+    async with office.connect() as connected:
+        port = office.chain.plan.join_address.port
+        async with serve(JoinService(connected).make_app(), office.chain, port):
+            yield connected
+
+
+async def join(code: JoinCode, directory: Path) -> CredentialFiles:
+    """Join as `fleet join` does, and return the files of the shop."""
+    directory.mkdir(exist_ok=True)  # noqa: ASYNC240
+    membership = await join_chain(code, directory)
+    save_membership(directory, membership)
+    return CredentialFiles(**{key: str(directory / name) for key, name in MEMBERSHIP_FILES.items()})
+
+
+async def read_record(office: Office, shop: str) -> ShopRecord:
+    bucket = await office.jetstream.key_value("shops")
+    return ShopRecord.model_validate_json((await bucket.get(shop)).value or b"")
+
+
+async def is_locked_out(office: HeadOffice, files: CredentialFiles) -> bool:
+    try:
+        await office.connect_once(load_credentials(files))
+    except (OSError, nats.errors.Error):
+        return True
+    return False
+
+
+async def test_a_shop_joins_with_its_code_and_connects(office: HeadOffice, connected: Office, tmp_path: Path) -> None:
+    code = await Enrolment(connected).enrol("north-1", title="Station", groups=["north"])
+    invited = await read_record(connected, "north-1")
+    assert (invited.state, invited.title, invited.groups) == ("invited", "Station", ("north",))
+    assert code.secret.hex() not in invited.model_dump_json()
+    files = await join(JoinCode.parse(str(code)), tmp_path / "shop")
+    async with office.client("north-1", files) as client:
+        assert (await client.request("$KV.reported.north-1", b"{}", timeout=10)).data
+        wanted = await client.request("$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.north-1", b"", timeout=10)
+        assert json.loads(wanted.data) == {"groups": ["north"]}
+    joined = await read_record(connected, "north-1")
+    assert (joined.state, joined.code_sha256, joined.code_expires) == ("joined", "", "")
+    assert joined.public_key.startswith("U")
+
+
+async def test_a_code_is_good_for_one_gateway_which_may_ask_again(
+    office: HeadOffice, connected: Office, tmp_path: Path
+) -> None:
+    code = await Enrolment(connected).enrol("north-2")
+    first = await join_chain(code, tmp_path)
+    again = await join_chain(code, tmp_path)  # as if the first response had been lost
+    assert again.private_key == first.private_key
+    forget_key(code, tmp_path)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(JoinRefused, match=r"is wrong, or was used: .*office enrol north-2 --again"):
+        await join_chain(code, tmp_path)
+
+
+async def test_of_many_gateways_with_one_code_one_joins(connected: Office) -> None:
+    code = await Enrolment(connected).enrol("north-3")
+    keys = [Ed25519PrivateKey.generate().public_key() for _ in range(8)]
+    enrolments = [Enrolment(connected).join("north-3", code.secret, key) for key in keys]
+    outcomes = await asyncio.gather(*enrolments, return_exceptions=True)
+    [winner] = [one for one in outcomes if not isinstance(one, BaseException)]
+    assert sum(isinstance(one, Forbidden) for one in outcomes) == 7
+    assert (await read_record(connected, "north-3")).public_key == winner.public_key
+
+
+async def test_a_code_expires(connected: Office) -> None:
+    code = await Enrolment(connected).enrol("north-4", valid_days=7)
+    key = Ed25519PrivateKey.generate().public_key()
+    late = Enrolment(connected, clock=lambda: time.time() + 7.1 * 86_400)
+    with pytest.raises(Forbidden, match="was good until"):
+        await late.join("north-4", code.secret, key)
+    early = Enrolment(connected, clock=lambda: time.time() + 6.9 * 86_400)
+    await early.join("north-4", code.secret, key)
+
+
+async def test_two_shops_of_one_name_are_refused_with_advice(
+    office: HeadOffice, connected: Office, tmp_path: Path
+) -> None:
+    enrolment = Enrolment(connected)
+    code = await enrolment.enrol("north-5", title="Market")
+    with pytest.raises(Conflict, match=r"north-5 \(Market\) is enrolled .*another name.*--again"):
+        await enrolment.enrol("north-5")
+    old = await join(code, tmp_path / "old")
+    with pytest.raises(Conflict, match=r"has joined, since .*new machine in the same shop --again"):
+        await enrolment.enrol("north-5")
+    async with office.client("north-5", old) as client:
+        lost = asyncio.Event()
+        client._disconnected_cb = set_when(lost)
+        code = await enrolment.enrol("north-5", again=True)
+        await lost.wait()
+    assert await is_locked_out(office, old)
+    new = await join(code, tmp_path / "new")
+    assert not await is_locked_out(office, new)
+    assert (await read_record(connected, "north-5")).title == "Market"
+
+
+def set_when(event: asyncio.Event) -> Any:
+    async def note() -> None:
+        event.set()
+
+    return note
+
+
+async def test_a_retired_shop_is_disconnected_at_once_and_stays_out(
+    office: HeadOffice, connected: Office, tmp_path: Path
+) -> None:
+    enrolment = Enrolment(connected)
+    files = await join(await enrolment.enrol("north-6", groups=["north"]), tmp_path / "shop")
+    other = await join(await enrolment.enrol("north-7"), tmp_path / "other")
+    async with office.client("north-6", files) as client, office.client("north-7", other) as stays:
+        lost = asyncio.Event()
+        client._disconnected_cb = set_when(lost)
+        await enrolment.retire("north-6")
+        await lost.wait()
+        assert (await stays.request("$KV.reported.north-7", b"{}", timeout=10)).data
+    assert await is_locked_out(office, files)
+    assert not await is_locked_out(office, other)
+    assert (await read_record(connected, "north-6")).state == "retired"
+    async with office.client() as client:
+        response = await client.request("$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.north-6", b"", timeout=10)
+        assert (response.headers or {}).get("KV-Operation") == "PURGE"
+    await enrolment.retire("north-6")
+    with pytest.raises(NotFound, match="there is no shop north-99"):
+        await enrolment.retire("north-99")
+    await enrolment.enrol("north-6")  # it opens again, with a new code
+
+
+async def test_a_restored_folder_and_restarted_servers_keep_who_is_revoked(
+    office: HeadOffice, connected: Office, tmp_path: Path
+) -> None:
+    enrolment = Enrolment(connected)
+    files = [await join(await enrolment.enrol(f"south-{number}"), tmp_path / str(number)) for number in range(3)]
+    keys = [(await read_record(connected, f"south-{number}")).public_key for number in range(3)]
+    backup = tmp_path / "chain"
+    shutil.copytree(office.chain.path, backup)
+    await enrolment.retire("south-0")
+    restored = ChainFolder.open(backup)
+    assert keys[0] not in restored.account_token
+    async with Office.connect(restored) as old:
+        await Enrolment(old).retire("south-1")
+        assert not await reconcile(old)
+    for one in files[:2]:
+        assert await is_locked_out(office, one)
+    assert not await is_locked_out(office, files[2])
+    operator, account = restored.operator.public, restored.account.public
+    assert jwt.read_account(restored.account_token, operator, account)[1] >= {keys[0], keys[1]}
+    [node] = office.nodes
+    shutil.copy(backup / "servers" / "chain-1" / "server.conf", tmp_path / "newest.conf")
+    await node.kill()
+    await node.start()
+    await until_connected(office)
+    assert [await is_locked_out(office, one) for one in files] == [True, True, False]
+
+
+async def until_connected(office: HeadOffice) -> None:
+    async with office.connect() as connected:
+        while True:
+            with contextlib.suppress(nats.errors.Error):
+                await connected.jetstream.key_value("shops")
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_what_a_cluster_from_yesterday_forgot_is_revoked_again(
+    office: HeadOffice, connected: Office, tmp_path: Path
+) -> None:
+    """The folder knows it; the bucket is put back as it was, and the server gets an older list of revocations."""
+    key = SigningKey.create(KeyKind.U).public
+    await revoke(connected, [key])
+    chain = office.chain
+    arguments = {"shops_key": chain.shops_key.public, "revoked": ()}
+    issued_at, _ = jwt.read_account(chain.account_token, chain.operator.public, chain.account.public)
+    older = jwt.make_account(chain.operator, chain.account.public, "chain", issued_after=issued_at, **arguments)  # type: ignore[arg-type]
+    bucket = await connected.jetstream.key_value("office")
+    await bucket.put("account", older.encode())
+    await connected.observer.request("$SYS.REQ.CLAIMS.UPDATE", older.encode(), timeout=10)
+    assert await reconcile(connected)
+    stored = ((await bucket.get("account")).value or b"").decode()
+    assert key in jwt.read_account(stored, chain.operator.public, chain.account.public)[1]
+    assert not await reconcile(connected)
+
+
+async def test_two_head_offices_that_revoke_at_once_lose_nothing(office: HeadOffice, tmp_path: Path) -> None:
+    shutil.copytree(office.chain.path, tmp_path / "chain")
+    keys = [SigningKey.create(KeyKind.U).public for _ in range(8)]
+    async with office.connect() as one, Office.connect(ChainFolder.open(tmp_path / "chain")) as two:
+        await asyncio.gather(*(revoke(one if number % 2 else two, [key]) for number, key in enumerate(keys)))
+        lookup = f"$SYS.REQ.ACCOUNT.{office.chain.account.public}.CLAIMS.LOOKUP"
+        token = (await one.observer.request(lookup, b"", timeout=10)).data.decode()
+        _, revoked = jwt.read_account(token, office.chain.operator.public, office.chain.account.public)
+        assert revoked >= {*keys}
+
+
+async def test_another_authority_gets_nothing(office: HeadOffice, connected: Office, tmp_path: Path) -> None:
+    code = await Enrolment(connected).enrol("west-1")
+    with pytest.raises(JoinFailed, match="is not the head office of this join code, so nothing was sent"):
+        await join_chain(code._replace(fingerprint=bytes(16)), tmp_path)
+    # One in between shows the right authority, which is no secret, and has no certificate of it.
+    got: list[bytes] = []
+
+    async def show(_: web.Request) -> web.Response:
+        return web.Response(body=office.chain.authority.pem)
+
+    async def take(request: web.Request) -> web.Response:
+        got.append(await request.read())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/authority", show)
+    app.router.add_post("", take)
+    other = make_chain(tmp_path / "other", 1)
+    async with serve(app, other, other.plan.join_address.port):
+        with pytest.raises(JoinFailed, match=r"cannot be reached.*unable to get local issuer"):
+            await join_chain(code._replace(port=other.plan.join_address.port), tmp_path)
+    assert got == []
+    await join_chain(code, tmp_path)
+
+
+async def test_a_head_office_that_is_away_is_named(tmp_path: Path) -> None:
+    with pytest.raises(JoinFailed, match=r"127\.0\.0\.1:1 cannot be reached, so the shop has not joined"):
+        await join_chain(JoinCode("127.0.0.1", 1, "west-2", bytes(16), bytes(16)), tmp_path)
+
+
+def make_request(key: Any) -> str:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    algorithm = None if isinstance(key, Ed25519PrivateKey) else SHA256()
+    signed = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, algorithm)
+    return signed.public_bytes(Encoding.PEM).decode()
+
+
+async def test_bad_requests_are_refused_and_wrong_codes_limited(office: HeadOffice, connected: Office) -> None:
+    code = await Enrolment(connected).enrol("west-3")
+    good = {"shop": "west-3", "secret": code.secret.hex(), "request": make_request(Ed25519PrivateKey.generate())}
+    url = f"https://{office.chain.plan.join_address}{PREFIX}"
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=make_trust(office.chain.office_files.ca_file))
+    ) as session:
+
+        async def post(body: bytes) -> tuple[int, str]:
+            async with session.post(url, data=body) as response:
+                return response.status, (await response.json())["error"]
+
+        for wrong in (
+            b"",
+            b"[]",
+            json.dumps(good | {"shop": "west.3"}).encode(),
+            json.dumps(good | {"secret": code.secret.hex().upper() + "0"}).encode(),
+            json.dumps(good | {"request": "nonsense"}).encode(),
+            json.dumps(good | {"request": make_request(ec.generate_private_key(ec.SECP256R1()))}).encode(),
+        ):
+            assert await post(wrong) == (400, "invalid")
+        assert await post(b"x" * 100_000) == (413, "too_large")
+        wrong_code = json.dumps(good | {"secret": "00" * 16}).encode()
+        outcomes = [await post(wrong_code) for _ in range(TRIES_PER_MINUTE)]
+        assert (403, "refused") in outcomes
+        assert outcomes[-1] == (429, "too_many")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "a.example:7443/shop", "a.example:0/shop/AAAA", "a.example:99999/shop/AAAA", "a:1/s.s/A", "é" * 600],
+)
+def test_what_is_no_code_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must look as"):
+        JoinCode.parse(text)
+
+
+def test_a_mistyped_code_is_known_as_one() -> None:
+    code = JoinCode("a.example", 7443, "shop-1", bytes(range(16)), bytes(range(16, 32)))
+    text = str(code)
+    assert JoinCode.parse(f" {text[:30]}\n  {text[30:].lower()}\r\n") == code
+    for position in range(len(text) - 55, len(text)):
+        letter = "B" if text[position] != "B" else "C"
+        with pytest.raises(ValueError, match="a letter is wrong or missing"):
+            JoinCode.parse(text[:position] + letter + text[position + 1 :])
+    with pytest.raises(ValueError, match="a letter is wrong or missing"):
+        JoinCode.parse(text[:-1])
