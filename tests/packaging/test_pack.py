@@ -68,6 +68,14 @@ def test_what_it_says_of_itself(package: Path) -> None:
     )
     assert conffiles.split() == ["/etc/sunmi-gateway/gateway.toml"]
     assert "#DEBHELPER#" not in "".join(rest)
+    # An upgrade restarts a service that runs, and leaves one stopped that the installer of updates has stopped.
+    assert "deb-systemd-invoke $_dh_action 'sunmi-gateway-update.path'" in rest[0]
+    assert "deb-systemd-invoke try-restart 'sunmi-gateway.service'" in rest[0]
+    assert "deb-systemd-invoke start sunmi-gateway.service" in rest[0]
+    preinst = subprocess.run(
+        ["dpkg-deb", "--info", str(package), "preinst"], capture_output=True, text=True, check=False
+    )
+    assert "stop" not in preinst.stdout
     # The user exists before its files do, and both before the service starts.
     steps = [rest[0].index(step) for step in ("systemd-sysusers $", "systemd-tmpfiles $", "deb-systemd-invoke $")]
     assert steps == sorted(steps)
