@@ -6,6 +6,8 @@ taken wholly or not at all, and it is never taken twice.
 
 The file may also hold a pairing code that the person has chosen. It is offered only when the file is gone, and kept in
 a folder that the system forgets when the service stops, so that it never becomes a lasting secret.
+
+A join code of a chain's head office goes into the state directory, where it stays until the service has joined with it.
 """
 
 import contextlib
@@ -22,9 +24,11 @@ from tomlkit.exceptions import TOMLKitError
 
 from firmware_tools.language import Language, Message, describe_error, message, translate
 from gateway.errors import SettingsError, StateError
+from gateway.fleet.join_code import JoinCode
 from gateway.runtime.systemd import PAIRING_CODE_FILE
-from gateway.settings import parse_settings
+from gateway.settings import Settings, load_settings, parse_settings
 from gateway.storage.private_file import copy_rights, find_free_name, sync_folder, write_private
+from gateway.storage.state_directory import JOIN_CODE_FILE
 
 FILE_NAMES: Final = ("sunmi-gateway.toml", "sunmi-gateway.toml.txt")
 """How the file is named; the second is what Windows makes of the first where it hides the ends of names."""
@@ -36,6 +40,8 @@ SERVICE_USER: Final = "sunmi-gateway"
 """The user of the service, and the group, which has to read the settings."""
 PAIRING_CODE_KEY: Final = "pairing_code"
 """The key of the file that holds a pairing code; the others are settings."""
+JOIN_CODE_KEY: Final = "join_code"
+"""The key of the file that holds a join code."""
 _PAIRING_CODE: Final = re.compile(r"[0-9A-Z]{8,16}")
 _MIN_DIFFERENT: Final = 5
 
@@ -58,6 +64,8 @@ class TakenSettings(NamedTuple):
     """Why the file could not be removed; empty if it was."""
     offers_code: bool
     """Whether the pairing code in it is offered now."""
+    joins_as: str
+    """The shop as which the service joins a chain now; empty if there is no join code in it."""
 
 
 def take_boot_settings(
@@ -86,10 +94,17 @@ def take_boot_settings(
             raise
         if done is not None:
             code = message("The pairing code is good once, for ten minutes from the start on.")
+            joins = message(
+                "The gateway joins its chain as {shop} as soon as it reaches the head office, and then starts again. "
+                "If it does not, the console and `sunmi-gateway doctor` say why.",
+                shop=done.joins_as,
+            )
             _write_log(
                 folder,
                 message("The file was taken; the gateway starts with it."),
-                done.left_because or (code if done.offers_code else ""),
+                done.left_because,
+                code if done.offers_code else "",
+                joins if done.joins_as else "",
             )
         return done
     return None
@@ -108,31 +123,54 @@ def _take(found: Sequence[Path], settings_file: Path, runtime_directory: Path | 
     if not content.strip(b"\0"):  # overwritten, but not removed any more before a power cut
         _erase(file)
         return None
-    text, code = _split_code(_decode(file.name, content), file.name)
+    text, code, join_code = _split_codes(_decode(file.name, content), file.name)
     if code is not None and runtime_directory is None:
         raise SettingsError(
             message("{path}: {key} is offered only by the service of systemd", path=file.name, key=PAIRING_CODE_KEY)
         )
-    parse_settings(text, file.name)
-    is_repeat, aside = False, None
-    if code is None or text.strip():
+    parsed = parse_settings(text, file.name)
+    is_repeat, aside, has_settings = False, None, bool(text.strip()) or (code is None and join_code is None)
+    if join_code is not None:
+        if not has_settings and settings_file.exists():
+            parsed = load_settings(settings_file, with_secret=False)
+        _keep_join_code(join_code, parsed, file.name)
+    if has_settings:
         is_repeat, aside = _replace_settings(settings_file, text, file, content)
     left_because = _erase(file)
     offers_code = code is not None and not left_because
     if code is not None and runtime_directory is not None and offers_code:
         _offer(code, runtime_directory)
-    return TakenSettings(file, settings_file, aside, is_repeat, left_because, offers_code)
+    joins_as = join_code.shop if join_code is not None else ""
+    return TakenSettings(file, settings_file, aside, is_repeat, left_because, offers_code, joins_as)
 
 
-def _split_code(text: str, name: str) -> tuple[str, str | None]:
-    """Return the settings of a file, and its pairing code if it has one. Raises `SettingsError`."""
+def _split_codes(text: str, name: str) -> tuple[str, str | None, JoinCode | None]:
+    """Return the settings of a file, and its pairing code and its join code if it has them. Raises `SettingsError`."""
     try:
         document = tomlkit.parse(text)
     except TOMLKitError:
-        return text, None  # the reader of settings says what is wrong
-    if PAIRING_CODE_KEY not in document:
-        return text, None
-    code = "".join(str(document.pop(PAIRING_CODE_KEY)).split()).replace("-", "").upper()
+        return text, None, None  # the reader of settings says what is wrong
+    if PAIRING_CODE_KEY not in document and JOIN_CODE_KEY not in document:
+        return text, None, None
+    pairing_code = str(document.pop(PAIRING_CODE_KEY)) if PAIRING_CODE_KEY in document else None
+    join_code = str(document.pop(JOIN_CODE_KEY)) if JOIN_CODE_KEY in document else None
+    return (
+        document.as_string(),
+        None if pairing_code is None else _check_pairing_code(pairing_code, name),
+        None if join_code is None else _check_join_code(join_code, name),
+    )
+
+
+def _check_join_code(text: str, name: str) -> JoinCode:
+    try:
+        return JoinCode.parse(text)
+    except ValueError as exc:
+        reason = message("{path}: {key}: {reason}", path=name, key=JOIN_CODE_KEY, reason=describe_error(exc))
+        raise SettingsError(reason) from exc
+
+
+def _check_pairing_code(text: str, name: str) -> str:
+    code = "".join(text.split()).replace("-", "").upper()
     if not _PAIRING_CODE.fullmatch(code) or len(set(code)) < _MIN_DIFFERENT:
         raise SettingsError(
             message(
@@ -142,7 +180,22 @@ def _split_code(text: str, name: str) -> tuple[str, str | None]:
                 count=_MIN_DIFFERENT,
             )
         )
-    return document.as_string(), code
+    return code
+
+
+def _keep_join_code(code: JoinCode, settings: Settings, name: str) -> None:
+    """Keep a join code for the service, until it has joined with it. Raises `SettingsError` and `StateError`."""
+    if settings.fleet.servers:
+        raise SettingsError(
+            message("{path}: {key} and servers in [fleet]: leave one of them out", path=name, key=JOIN_CODE_KEY)
+        )
+    file = settings.state_directory / JOIN_CODE_FILE
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(file, str(code).encode())
+        _give_to_service(file, 0o600)
+    except OSError as exc:
+        raise StateError(message("{path}: cannot be written: {reason}", path=file, reason=exc)) from exc
 
 
 def _offer(code: str, runtime_directory: Path) -> None:
@@ -232,10 +285,9 @@ def _erase(file: Path) -> str:
     return ""
 
 
-def _write_log(folder: Path, headline: Message, detail: str) -> None:
+def _write_log(folder: Path, headline: Message, *details: str) -> None:
     """Write what happened, in both languages, as the editors of Windows read it. The partition may be read-only."""
-    parts = [headline, detail] if detail else [headline]
-    lines = [translate(part, language) for language in Language for part in parts]
+    lines = [translate(part, language) for language in Language for part in (headline, *details) if part]
     text = "\ufeff" + "\r\n".join([*lines, ""])
     file = folder / LOG_FILE
     with contextlib.suppress(OSError):

@@ -48,7 +48,7 @@ ALLOWED = {
     "gateway.storage": FOUNDATION,
     "gateway.membership": PARTS | {"gateway.fleet_settings"},
     "gateway.changed_settings": PARTS | {"gateway.membership"},
-    "gateway.boot_settings": PARTS,
+    "gateway.boot_settings": PARTS | {"gateway.fleet"},
     "gateway.simulator": FOUNDATION,
     "gateway.discovery": PARTS,
     "gateway.cameras": PARTS | {"gateway.discovery"},

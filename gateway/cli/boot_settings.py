@@ -35,6 +35,8 @@ def take_settings(context: CommandContext, folders: tuple[Path, ...]) -> None:
             print_message(message("The earlier settings are {path}", path=done.put_aside))
         if done.offers_code:
             print_message(message("Its pairing code is good once, for ten minutes from the start on"))
+        if done.joins_as:
+            print_message(message("The gateway joins its chain as {shop} with the join code in it", shop=done.joins_as))
         if done.left_because:
             print_message(done.left_because)
 

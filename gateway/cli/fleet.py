@@ -9,7 +9,7 @@ from firmware_tools.language import message
 from gateway.cli.client import connect_api
 from gateway.cli.command import CommandContext, fail, run_command
 from gateway.cli.output import print_line, print_members
-from gateway.storage.state_directory import MEMBERSHIP_FILE
+from gateway.storage.state_directory import JOIN_CODE_FILE, MEMBERSHIP_FILE
 
 _RESTART = message("Restart the gateway, so that it counts: sudo systemctl restart sunmi-gateway")
 
@@ -50,6 +50,7 @@ def join(context: CommandContext, code: str) -> None:
         membership = await join_chain(parsed, directory)
         save_membership(directory, membership)
         forget_key(parsed, directory)
+        (directory / JOIN_CODE_FILE).unlink(missing_ok=True)  # one from the boot partition that did not work
         document = {"shop": membership.shop, "servers": membership.servers}
         context.emit(document, lambda _: _show_joined(membership.shop))
 

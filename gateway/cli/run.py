@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from firmware_tools.command_language import localize
 from firmware_tools.language import message
 from gateway import __version__
 from gateway.api.first_sign_in import FirstSignIn
@@ -23,7 +24,7 @@ from gateway.console.site import add_console
 from gateway.runtime import logs
 from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
 from gateway.settings import find_settings_file
-from gateway.storage.state_directory import StateDirectory
+from gateway.storage.state_directory import JOIN_CODE_FILE, StateDirectory
 from gateway.storage.state_replacement import finish_replacement, has_stage
 from gateway.updates.exchange import PendingUpdate, find_folder, has_passed, load_pending, write_verdict
 
@@ -72,10 +73,29 @@ async def _serve(context: CommandContext) -> None:
                 gc.freeze()
                 if manager.restarts_service:
                     gateway.restart = stop.set
+                _join_chain(gateway)
                 async with FirstSignIn(gateway):
                     await stop.wait()
     finally:
         await gateway.close()
+
+
+def _join_chain(gateway: Gateway) -> None:
+    """Join a chain if a code for that was on the boot partition, and start again when that has worked."""
+    directory = gateway.directory.path
+    if gateway.settings.fleet.servers or not (directory / JOIN_CODE_FILE).exists():
+        return
+    from gateway.fleet.pending_join import PendingJoin
+
+    def start_again() -> None:
+        if gateway.restart is not None:
+            gateway.restart()
+        else:
+            click.echo(
+                localize(message("The gateway belongs to its chain from its next start on: restart it")), err=True
+            )
+
+    PendingJoin(directory, gateway.supervisor, start_again).start()
 
 
 def _finish_restoration(directory: Path) -> bool:

@@ -70,6 +70,10 @@ MEMBERSHIP_FILES: Final = {
     "user_jwt": "fleet-shop.jwt",
 }
 """The files that it got for that, by their keys in the settings."""
+JOIN_CODE_FILE: Final = "join-code"
+"""A join code from the boot partition, until the gateway has joined with it."""
+USED_JOIN_CODE_FILE: Final = "join-code.used"
+"""The SHA-256 of the join code that was used last: one that cannot be removed from the partition comes again."""
 STATE_FILES: Final = (
     *(DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem"),
     *(MEMBERSHIP_FILE, *MEMBERSHIP_FILES.values()),

@@ -1,6 +1,9 @@
 """What the servers let a shop do, and what they refuse: asked of a real server."""
 
+import asyncio
 import json
+import socket
+import ssl
 from pathlib import Path
 
 import nats.errors
@@ -8,7 +11,7 @@ import pytest
 from nats.aio.client import Client
 
 from gateway.fleet.credentials import load_credentials, make_trust
-from tests.fleet.cluster import HeadOffice, issue, make_chain
+from tests.fleet.cluster import HeadOffice, Node, issue, make_chain
 from tests.waiting import until
 
 SHOP = "shop-1"
@@ -141,12 +144,34 @@ async def test_without_a_certificate_nobody_gets_in(office: HeadOffice, tmp_path
         await office.connect_once(credentials)
 
 
+def speak_to_cluster(port: int, tls: ssl.SSLContext, login: dict[str, str]) -> bytes:
+    """Come as another server would; return what the server says first."""
+    connect = {"verbose": False, "pedantic": False, "name": "shop", "cluster": "chain", **login}
+    with (
+        socket.create_connection(("127.0.0.1", port)) as plain,
+        tls.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
+    ):
+        secure.sendall(b"CONNECT " + json.dumps(connect).encode() + b"\r\nPING\r\n")
+        said = b""
+        while not said.endswith((b"PONG\r\n", b"Violation'\r\n")):
+            said += secure.recv(65536)
+        return said
+
+
 async def test_a_shop_does_not_pass_for_a_server(tmp_path: Path) -> None:
-    """A certificate of the chain is good for TLS at the port of the cluster; what is behind it wants a password."""
+    """A certificate of the chain is good for TLS between the servers; what is behind that wants a password."""
     chain = make_chain(tmp_path / "chain", 3)
-    folder = chain.server_folder("chain-1")
-    configuration = json.loads((folder / "server.conf").read_text())
-    password = configuration["cluster"]["authorization"]["password"]
-    assert len(password) == 32
-    assert all(password in route for route in configuration["cluster"]["routes"])
-    assert configuration["cluster"]["tls"]["verify"] is True
+    tls = load_credentials(issue(chain, SHOP, tmp_path)).tls
+    place = chain.plan.places[0]
+    folder = chain.server_folder(place.name)
+    settings = json.loads((folder / "server.conf").read_text())["cluster"]["authorization"]
+    node = Node(folder)
+    await node.start()
+    try:
+        await until(lambda: b"Listening for route connections" in (folder / "server.log").read_bytes())
+        for password, refused in (("", True), ("wrong", True), (settings["password"], False)):
+            login = {"user": settings["user"], "pass": password}
+            said = await asyncio.to_thread(speak_to_cluster, place.cluster_port, tls, login)
+            assert (b"Authorization Violation" in said) == refused, said
+    finally:
+        await node.kill()
