@@ -43,6 +43,7 @@ from gateway.products.product_table import ProductTable
 from gateway.products.schedule_table import ScheduleTable
 from gateway.protocol.endpoint import Scope
 from gateway.runtime import logs
+from gateway.runtime.changes_under_way import ChangesUnderWay
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.readiness import Readiness
@@ -84,6 +85,8 @@ class Gateway:
         """The file that the settings are from; None if there is none."""
         self.restart: Callable[[], None] | None = None
         """Ends the gateway so that the service manager starts it again; None where there is none."""
+        self.changes_under_way = ChangesUnderWay()
+        """Counts the calls of tills and others that change something."""
         self.fleet_link: FleetLink | None = None
         """The link to the head office; None without one."""
         self.want_version: Callable[[str, str], Awaitable[DesiredAnswer]] | None = None
@@ -134,10 +137,9 @@ class Gateway:
         self.pairing = PairingCodes[Scope]()
         self.audit = self._add(AuditLog(self.database, self.uptime, self.supervisor, now=self.clock.now))
         await record_restoration(self.directory.path, self.audit)
-        max_bytes = settings.outbox.max_bytes
         account = Account(settings.cloud.url, settings.cloud.app_id, **settings.cloud.shop)
         self.outbox = self._add(
-            await Outbox.open(self.database, self.uptime, self.supervisor, account, max_bytes=max_bytes)
+            await Outbox.open(self.database, self.uptime, self.supervisor, account, max_bytes=settings.outbox.max_bytes)
         )
         self.outbox_worker = self._add(OutboxWorker(self.cloud, self.outbox, self.supervisor))
         self.products = self._add(self._make_mirror())
@@ -260,8 +262,7 @@ class Gateway:
         from gateway.cameras.video.video import CameraVideo
         from gateway.cloud.streams import CloudStreams
 
-        settings, ids = self.settings, self._camera_ids
-        hosts = settings.video.cloud_hosts
+        settings, ids, hosts = self.settings, self._camera_ids, self.settings.video.cloud_hosts
         streams = CloudStreams(
             self.cloud, settings.cloud, self.supervisor, find_ipc_id=ids.find_ipc_id, further_hosts=hosts
         )

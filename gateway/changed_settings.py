@@ -1,20 +1,23 @@
 """Settings that people change in the console: a second file, in the state directory, over the main file.
 
-The main file is read-only to the service. The environment wins over both. A second file that is damaged or not valid
-stops nothing: it is set aside or skipped.
+The main file is read-only to the service. A third file holds what the head office of a chain wants
+(`gateway.desired_settings`): it wins over both, as long as they have a link to a head office, so that each setting has
+one owner. The environment wins over all. A second or third file that is damaged or not valid stops nothing: it is set
+aside or skipped.
 """
 
 import json
 import logging
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from firmware_tools.language import Message, describe_error, message
+from firmware_tools.language import Message, describe_error, join, message
+from gateway.desired_settings import read_desired
 from gateway.errors import SettingsError
 from gateway.membership import apply_membership
 from gateway.settings import (
@@ -27,7 +30,7 @@ from gateway.settings import (
     read_secret_files,
 )
 from gateway.storage.private_file import find_free_name, write_private
-from gateway.storage.state_directory import CHANGED_SETTINGS_FILE
+from gateway.storage.state_directory import CHANGED_SETTINGS_FILE, DESIRED_SETTINGS_FILE
 
 MAX_BYTES: Final = 65536
 """No second file is larger."""
@@ -134,42 +137,66 @@ class LoadedSettings(NamedTuple):
     """The settings of all sources."""
 
     settings: Settings
-    """The settings; without those of the second file if there is a problem with it."""
+    """The settings; without those of the second or third file if there is a problem with it."""
     problem: str
-    """Why the second file does not count; empty if nothing is wrong with it."""
+    """Why the second or third file does not count; empty if nothing is wrong with them."""
 
 
 def load_all_settings(path: Path | None, *, sets_aside: bool = False) -> LoadedSettings:
-    """Read the main file, the second file and the environment. Raises `SettingsError`, never for the second file.
+    """Read all files and the environment. Raises `SettingsError`, never for the second or third file.
 
-    With `sets_aside` a second file that is not valid is renamed, and a line of the log says so.
+    With `sets_aside` one of those that is not valid is renamed, and a line of the log says so.
     """
+    problems: list[str] = []
+    main = load_main_settings(path, logs=sets_aside)
+    base = _try_file(main, main.state_directory / CHANGED_SETTINGS_FILE, read_changes, problems, sets_aside=sets_aside)
+    settings = base
+    if base.fleet.servers:
+        file = main.state_directory / DESIRED_SETTINGS_FILE
+        settings = _try_file(base, file, lambda found: read_desired(found).changes, problems, sets_aside=sets_aside)
+    settings = read_secret_files(settings, str(path or message("the environment")))
+    return LoadedSettings(settings, join("; ", problems))
+
+
+def load_own_settings(path: Path | None, directory: Path) -> Settings:
+    """Return the settings without those of the head office. Raises `SettingsError` for the main file alone."""
+    return _try_file(load_main_settings(path), directory / CHANGED_SETTINGS_FILE, read_changes, [], sets_aside=False)
+
+
+def load_main_settings(path: Path | None, *, logs: bool = False) -> Settings:
+    """Return the settings of the main file, with the chain that this gateway has joined. Raises `SettingsError`."""
     main = load_settings(path, with_secret=False)
-    file = main.state_directory / CHANGED_SETTINGS_FILE
-    problem = ""
-    settings = main
     try:
-        settings = main = apply_membership(main)
+        return apply_membership(main)
     except SettingsError as exc:
-        if sets_aside:
+        if logs:
             _log.error("%s; this gateway has no head office until `sunmi-gateway fleet join`", describe_error(exc))
+        return main
+
+
+def _try_file(
+    main: Settings, file: Path, read: Callable[[Path], Changes], problems: list[str], *, sets_aside: bool
+) -> Settings:
+    """Return the settings with those of a file; without them if it is not valid, and add to the problems why."""
     try:
-        settings = _apply_file(main, file)
+        return _apply_file(main, file, read)
     except SettingsError as exc:
         # Whoever may not look into the state directory does not know whether there is a second file.
-        hidden = isinstance(exc.__cause__, PermissionError) and not sets_aside
-        problem = "" if hidden else describe_error(exc)
+        if isinstance(exc.__cause__, PermissionError) and not sets_aside:
+            return main
+        problem = describe_error(exc)
+        problems.append(problem)
         if sets_aside and isinstance(exc.__cause__, OSError):
-            _log.error("%s; it does not count, and the main settings file alone does", problem)
+            _log.error("%s; it does not count, and the other settings do", problem)
         elif sets_aside:
             _set_aside(file, problem)
-    return LoadedSettings(read_secret_files(settings, str(path or message("the environment"))), problem)
+        return main
 
 
-def _apply_file(main: Settings, file: Path) -> Settings:
-    """Return the settings with those of a second file. Raises `SettingsError`."""
+def _apply_file(main: Settings, file: Path, read: Callable[[Path], Changes]) -> Settings:
+    """Return the settings with those of a file. Raises `SettingsError`."""
     try:
-        return apply_changes(main, read_changes(file))
+        return apply_changes(main, read(file))
     except ValidationError as exc:
         raise SettingsError(message("{where}: {reason}", where=file, reason=describe_errors(exc))) from exc
 
@@ -177,7 +204,7 @@ def _apply_file(main: Settings, file: Path) -> Settings:
 def set_aside_invalid(main: Settings, file: Path) -> str:
     """Rename a second file that would not count over the main settings; return why, or an empty text."""
     try:
-        _apply_file(main, file)
+        _apply_file(main, file, read_changes)
     except SettingsError as exc:
         problem = describe_error(exc)
         _set_aside(file, problem)
@@ -186,8 +213,9 @@ def set_aside_invalid(main: Settings, file: Path) -> str:
 
 
 def list_set_aside(directory: Path) -> list[str]:
-    """Return the names of second files in a state directory that were not valid, and so do not count."""
-    return sorted(one.name for one in directory.glob(f"{CHANGED_SETTINGS_FILE}.bad-*"))
+    """Return the names of second and third files in a state directory that were not valid, and so do not count."""
+    names = (CHANGED_SETTINGS_FILE, DESIRED_SETTINGS_FILE)
+    return sorted(one.name for name in names for one in directory.glob(f"{name}.bad-*"))
 
 
 def read_changes(file: Path) -> Changes:
@@ -227,7 +255,7 @@ def write_changes(file: Path, changes: Changes) -> None:
 
 
 def apply_changes(main: Settings, changes: Changes) -> Settings:
-    """Return the settings with those of the second file, under the environment. Raises `ValidationError`.
+    """Return the settings with those of the second or third file, under the environment. Raises `ValidationError`.
 
     Secrets that stand in files of their own have to be read again.
     """
@@ -265,4 +293,4 @@ def _set_aside(file: Path, problem: str) -> None:
     except OSError as exc:
         _log.error("%s; it does not count, and cannot be set aside: %s", problem, describe_error(exc))
     else:
-        _log.error("%s; it is set aside as %s, and the main settings file alone counts", problem, kept.name)
+        _log.error("%s; it is set aside as %s, and the other settings count", problem, kept.name)

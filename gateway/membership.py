@@ -17,7 +17,7 @@ from gateway.fleet_settings import FleetSettings
 from gateway.protocol import json_text
 from gateway.settings import Settings, describe_errors
 from gateway.storage.private_file import write_private
-from gateway.storage.state_directory import MEMBERSHIP_FILE, MEMBERSHIP_FILES
+from gateway.storage.state_directory import DESIRED_SETTINGS_FILE, MEMBERSHIP_FILE, MEMBERSHIP_FILES
 
 MAX_BYTES: Final = 65536
 _HEADING: Final = "# This gateway's chain. Written by `sunmi-gateway fleet join`.\n"
@@ -42,6 +42,7 @@ class Membership(NamedTuple):
 
 def save_membership(directory: Path, membership: Membership) -> None:
     """Write it into a state directory; the file that makes it count comes last. Raises `StateError`."""
+    _delete(directory, DESIRED_SETTINGS_FILE)  # another chain may have wanted it
     lines = [f"{key} = {json_text.dumps(getattr(membership, key))}" for key in ("shop", "servers")]
     texts = {file: getattr(membership, key) for key, file in MEMBERSHIP_FILES.items()}
     texts[MEMBERSHIP_FILE] = "\n".join([_HEADING, *lines, ""])
@@ -63,8 +64,12 @@ def _give_to_owner(file: Path) -> None:
 
 
 def delete_membership(directory: Path) -> None:
-    """Forget the chain. Raises `StateError`."""
-    for name in (MEMBERSHIP_FILE, *MEMBERSHIP_FILES.values()):
+    """Forget the chain, and what its head office wanted. Raises `StateError`."""
+    _delete(directory, MEMBERSHIP_FILE, *MEMBERSHIP_FILES.values(), DESIRED_SETTINGS_FILE)
+
+
+def _delete(directory: Path, *names: str) -> None:
+    for name in names:
         try:
             (directory / name).unlink(missing_ok=True)
         except OSError as exc:

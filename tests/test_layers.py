@@ -47,7 +47,8 @@ ALLOWED = {
     | {"gateway.secret_file"},
     "gateway.storage": FOUNDATION,
     "gateway.membership": PARTS | {"gateway.fleet_settings"},
-    "gateway.changed_settings": PARTS | {"gateway.membership"},
+    "gateway.desired_settings": PARTS,
+    "gateway.changed_settings": PARTS | {"gateway.desired_settings", "gateway.membership"},
     "gateway.boot_settings": PARTS | {"gateway.fleet"},
     "gateway.simulator": FOUNDATION,
     "gateway.discovery": PARTS,
@@ -63,7 +64,8 @@ ALLOWED = {
     "gateway.products": PARTS | {"gateway.cloud", "gateway.outbox", LISTS, CARD_GUIDE},
     "gateway.fleet": PARTS
     | {VALIDATION_TEXTS, "gateway.fleet_settings", "gateway.membership", "gateway.discovery", "gateway.cameras"}
-    | {"gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit"},
+    | {"gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit", "gateway.labels", "gateway.products"}
+    | {"gateway.changed_settings", "gateway.desired_settings"},
     "gateway.office": PARTS | {"gateway.fleet", "gateway.fleet_settings"},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
@@ -85,7 +87,11 @@ ALLOWED = {
         "gateway.api",
     },
 }
-ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {"gateway.app", "gateway.changed_settings"}
+ALLOWED["gateway.doctor"] = ALLOWED["gateway.app"] | {
+    "gateway.app",
+    "gateway.changed_settings",
+    "gateway.desired_settings",
+}
 ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {
     "gateway.doctor",
     "gateway.product_settings",

@@ -24,6 +24,7 @@ from gateway.audit.change import Via
 from gateway.errors import Problem, StateError
 from gateway.protocol import json_text
 from gateway.protocol.endpoint import Scope
+from gateway.runtime.changes_under_way import ChangesUnderWay
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.logs.request import begin_request
 
@@ -132,17 +133,20 @@ class DeclaredRoute(Generic[C]):
         *,
         needed: str | None,
         scopes: Sequence[str],
+        changes: ChangesUnderWay | None = None,
     ) -> WebHandler:
         """Return the handler for aiohttp, which responds to failures with problems.
 
         `make_context` authenticates the caller, `record` records a change, `needed` is the scope that the caller
-        needs, among all `scopes` that there are.
+        needs, among all `scopes` that there are. `changes` counts the calls that are no mere reading.
         """
         takes_query = self.any_query or self.query is not None  # then the handler reads it
         failures = FailureLog(_log, f"{self.method} {self.path} cannot use the database")
+        under_way = ChangesUnderWay() if changes is None or self.method == "GET" else changes
 
         # One coroutine instead of several that wait for each other: a till's order passes through here.
         async def handle(request: web.Request) -> web.StreamResponse:
+            under_way.count += 1
             try:
                 if screen is not None:
                     screen(request)
@@ -163,6 +167,7 @@ class DeclaredRoute(Generic[C]):
                     failures.failed(exc, exc)
                 return problem_response(request, exc)
             finally:
+                under_way.count -= 1
                 budget.give_back(request)
 
         return trace_request(handle)
@@ -200,7 +205,8 @@ class Route(DeclaredRoute[RequestContext]):
                 gateway, context.request, response, who=context.token, via=via, action=self.summary, only_named=named
             )
 
-        return self.bind_to(make_context, record, budget, screen, needed=needed, scopes=SCOPES)
+        changes = gateway.changes_under_way
+        return self.bind_to(make_context, record, budget, screen, needed=needed, scopes=SCOPES, changes=changes)
 
 
 def pos_suffices(pos_setting: str, gateway: Gateway) -> bool:

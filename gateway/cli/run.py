@@ -21,10 +21,11 @@ from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.command import CommandContext, run_command
 from gateway.console.site import add_console
+from gateway.desired_settings import count_start
 from gateway.runtime import logs
 from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
 from gateway.settings import find_settings_file
-from gateway.storage.state_directory import JOIN_CODE_FILE, StateDirectory
+from gateway.storage.state_directory import DESIRED_SETTINGS_FILE, JOIN_CODE_FILE, StateDirectory
 from gateway.storage.state_replacement import finish_replacement, has_stage
 from gateway.updates.exchange import PendingUpdate, find_folder, has_passed, load_pending, write_verdict
 
@@ -56,6 +57,7 @@ async def _serve(context: CommandContext) -> None:
     async with manager.extend_start():
         gateway = await Gateway.open(settings, settings_file=find_settings_file(context.config))
     try:
+        count_start(gateway.directory.path / DESIRED_SETTINGS_FILE)
         pending = _hold_new_version(gateway)
         async with serve(gateway, add_pages=add_console) as urls:
             serves = f"serves on {' '.join(urls)}"

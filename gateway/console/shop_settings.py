@@ -18,6 +18,7 @@ from gateway.changed_settings import (
     Changes,
     apply_changes,
     find_environment_keys,
+    load_main_settings,
     read_changes,
     write_changes,
 )
@@ -26,14 +27,16 @@ from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import SETTINGS, TABS
 from gateway.console.site_page import is_private
 from gateway.console.units import Unit, choose_unit, list_units, parse_quantity
+from gateway.desired_settings import read_desired
 from gateway.errors import Conflict, FieldError, InvalidRequest, SettingsError, StateError
-from gateway.settings import Settings, describe_errors, load_settings
-from gateway.storage.state_directory import CHANGED_SETTINGS_FILE
+from gateway.settings import Settings, describe_errors
+from gateway.storage.state_directory import CHANGED_SETTINGS_FILE, DESIRED_SETTINGS_FILE
 
 _RESTART_DELAY_S: Final = 0.5
 """How long the browser has to receive the response before the gateway ends."""
 _SOURCES: Final = {
     "environment": message("set by the environment of the service, which alone can change it"),
+    "office": message("set by the head office, which alone can change it"),
     "console": message("changed on this page"),
     "file": message("from the main settings file"),
     "default": message("as delivered"),
@@ -85,8 +88,15 @@ class SettingsView:
     """Those of the main file and the environment."""
     changes: Changes
     """Those of the second file."""
+    desired: Changes
+    """Those of the third file, which the head office wants."""
     next: Settings
     """Those of all sources."""
+
+    @property
+    def fixed(self) -> frozenset[tuple[str, str]]:
+        """What cannot be changed in the console."""
+        return find_environment_keys() | self.desired.keys()
 
 
 async def show_settings(context: PageContext) -> web.StreamResponse:
@@ -98,7 +108,7 @@ async def change_settings(context: PageContext) -> web.StreamResponse:
     """Check the form as a whole and write the second file, or nothing."""
     form = await context.read_form()
     view = await asyncio.to_thread(_load, context)
-    given = _read_form(form)
+    given = _read_form(form, view)
     if ("provisioning", "password") in given and not is_private(context.request):
         problem = InvalidRequest([FieldError("provisioning.password", _NEEDS_HTTPS)])
         return _render(context, view, problem=problem, wrong={"provisioning.password"}, given=given)
@@ -112,7 +122,7 @@ async def change_settings(context: PageContext) -> web.StreamResponse:
     changes = {
         key: _value(new, key)
         for key in kept
-        if key not in find_environment_keys() and _value(new, key) != _value(view.main, key)
+        if key not in find_environment_keys() and (key in view.desired or _value(new, key) != _value(view.main, key))
     }
     changed = [one.name for one in CHANGEABLE if _differs(changes, view.changes, (one.section, one.key))]
     if not changed:
@@ -141,15 +151,24 @@ async def restart(context: PageContext) -> web.StreamResponse:
 def _load(context: PageContext) -> SettingsView:
     gateway = context.gateway
     try:
-        main = load_settings(gateway.settings_file, with_secret=False)
+        main = load_main_settings(gateway.settings_file)
     except SettingsError as exc:
         raise Conflict(describe_error(exc)) from exc
+    changes: Changes = {}
+    settings = main
     try:
-        changes = read_changes(_find_file(context))
-        return SettingsView(main, changes, apply_changes(main, changes))
+        found = read_changes(_find_file(context))
+        settings, changes = apply_changes(main, found), found
     except (SettingsError, ValidationError) as exc:
         _log.warning("settings that were changed in the console do not count: %s", exc)
-        return SettingsView(main, {}, main)
+    if not settings.fleet.servers:
+        return SettingsView(main, changes, {}, settings)
+    try:
+        desired = read_desired(gateway.directory.path / DESIRED_SETTINGS_FILE).changes
+        return SettingsView(main, changes, desired, apply_changes(settings, desired))
+    except (SettingsError, ValidationError) as exc:
+        _log.warning("settings that the head office wants do not count: %s", exc)
+        return SettingsView(main, changes, {}, settings)
 
 
 def _find_file(context: PageContext) -> Path:
@@ -164,13 +183,13 @@ async def _write(context: PageContext, changes: Changes) -> None:
         raise StateError(message("{file} cannot be written: {reason}", file=file, reason=exc)) from exc
 
 
-def _read_form(form: Form) -> dict[tuple[str, str], Any]:
+def _read_form(form: Form, view: SettingsView) -> dict[tuple[str, str], Any]:
     """Return what the form says of each setting that can be changed; an empty password says nothing."""
     given: dict[tuple[str, str], Any] = {}
     for setting in CHANGEABLE:
         key, name = (setting.section, setting.key), setting.name
         control = _find_control(setting)
-        if key in find_environment_keys():
+        if key in view.fixed:
             continue
         if control == "password":
             if form.raw_text(name):
@@ -228,6 +247,8 @@ def _differs(new: Changes, old: Changes, key: tuple[str, str]) -> bool:
 def _find_source(view: SettingsView, key: tuple[str, str]) -> str:
     if key in find_environment_keys():
         return "environment"
+    if key in view.desired:
+        return "office"
     if key in view.changes:
         return "console"
     return "file" if key[1] in getattr(view.main, key[0]).model_fields_set else "default"
@@ -255,7 +276,7 @@ def _make_field(view: SettingsView, setting: ChangeableSetting, wrong: set[str],
         units,
         unit,
         _SOURCES[source],
-        source == "environment",
+        source in ("environment", "office"),
         setting.name in wrong,
     )
 

@@ -7,10 +7,11 @@ from pydantic import ValidationError
 
 from firmware_tools.language import describe_error, message
 from gateway.changed_settings import apply_changes, list_set_aside, read_changes
+from gateway.desired_settings import read_desired
 from gateway.doctor.check import CheckContext, Finding, Status
 from gateway.errors import SettingsError
 from gateway.settings import describe_errors
-from gateway.storage.state_directory import CHANGED_SETTINGS_FILE
+from gateway.storage.state_directory import CHANGED_SETTINGS_FILE, DESIRED_SETTINGS_FILE
 
 
 async def check_changed_settings(context: CheckContext) -> list[Finding]:
@@ -29,7 +30,25 @@ def _check(context: CheckContext, file: Path) -> list[Finding]:
         status: Status = "skipped" if isinstance(exc.__cause__, PermissionError) else "warning"
         return [Finding(status, describe_error(exc), what_to_do=advice)]
     if bad := list_set_aside(file.parent):
-        what = message("settings that were changed in the console were not valid and do not count")
+        what = message("files of settings in the state directory were not valid and do not count")
         return [Finding("warning", what, ", ".join(bad[:10]), advice)]
     names = ", ".join(f"{section}.{key}" for section, key in changes)
-    return [Finding("ok", message("{count} settings were changed in the console", count=len(changes)), names)]
+    own = Finding("ok", message("{count} settings were changed in the console", count=len(changes)), names)
+    return [own, *_check_desired(file.with_name(DESIRED_SETTINGS_FILE))]
+
+
+def _check_desired(file: Path) -> list[Finding]:
+    """Tell what the head office has set, and what of it was taken back. A file that is damaged is set aside anyway."""
+    try:
+        desired = read_desired(file)
+    except SettingsError:
+        return []
+    findings: list[Finding] = []
+    if desired.settings:
+        what = message("{count} settings are set by the head office", count=len(desired.settings))
+        findings.append(Finding("ok", what, ", ".join(desired.settings)))
+    if desired.rolled_back:
+        what = message("settings of the head office did not work in this shop and were taken back")
+        advice = message("the head office has to change what it wants; the shop tries nothing of it again until then")
+        findings.append(Finding("warning", what, ", ".join(desired.rolled_back), advice))
+    return findings

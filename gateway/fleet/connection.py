@@ -105,6 +105,7 @@ class FleetConnection:
                 closed_cb=connection._note_closed,
             )
             await client.subscribe(f"{connection._inbox}.*", cb=connection._note_acknowledgement)
+            _end_if_cancelled()
         except (OSError, nats.errors.Error, TimeoutError) as exc:
             await _close(client)
             raise connection._unavailable(exc) from exc
@@ -126,6 +127,7 @@ class FleetConnection:
 
     def check(self) -> None:
         """Raise `HeadOfficeUnavailable` if the connection is lost."""
+        _end_if_cancelled()
         if not self.is_open:
             raise self._unavailable(nats.errors.ConnectionClosedError())
 
@@ -256,6 +258,12 @@ class _Waiting:
     def fail(self, failure: Exception) -> None:
         if not self.acknowledged.done():
             self.acknowledged.set_exception(failure)
+
+
+def _end_if_cancelled() -> None:
+    """End the task if it is to end: the client library ignores that in some places."""
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _close(client: Client) -> None:

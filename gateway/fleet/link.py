@@ -89,6 +89,8 @@ class FleetLink:
 
     def start(self) -> None:
         """Connect, and send from now on."""
+        for part in (*self._always, *self._alone):
+            part.start()
         self._unsubscribe = self._event_log.subscribe(self._note_events)
         self._service = self._supervisor.start_service("head office link", self._run, max_delay_s=MAX_RESTART_DELAY_S)
 

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 class LinkPart:
     """A part of the link. It outlives connections. It may raise any `GatewayError`: then the link starts again."""
 
+    def start(self) -> None:
+        """Begin what goes on without a connection, too."""
+
     async def begin(self, connection: "FleetConnection") -> None:
         """Begin with a new connection, or anew after another gateway of this shop has gone."""
 

@@ -1,6 +1,7 @@
 """Makes the link of the parts of a gateway."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.audit.log import AuditLog
@@ -12,10 +13,15 @@ from gateway.events.system_events import SystemEvents
 from gateway.fleet.command_desk import CommandDesk
 from gateway.fleet.command_table import FleetCommandTable
 from gateway.fleet.commands import CommandArguments
+from gateway.fleet.content_table import FleetContentTable
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.day_flow import FlowUplink
+from gateway.fleet.desired_content import DesiredContent
+from gateway.fleet.desired_follower import DesiredFollower
 from gateway.fleet.documents import ReportedFinding
 from gateway.fleet.findings import FindingsReporter
+from gateway.fleet.followed_settings import FollowedSettings
+from gateway.fleet.line_turn import LineTurn
 from gateway.fleet.link import FleetLink
 from gateway.fleet.link_part import LinkPart
 from gateway.fleet.presence import PresenceWatch
@@ -23,19 +29,30 @@ from gateway.fleet.reported_state import StateReporter
 from gateway.fleet.uplink import EventUplink
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.worker import OutboxWorker
+from gateway.products.mirror import ProductMirror
+from gateway.runtime.changes_under_way import ChangesUnderWay
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import Settings
 from gateway.storage.database import Database
+from gateway.storage.state_directory import DESIRED_SETTINGS_FILE, StateDirectory
+from gateway.storage.uptime_table import Uptime
 
 if TYPE_CHECKING:  # it takes memory
     from gateway.cloud.customer_flow import CustomerFlow
+    from gateway.products.list_intake import ListIntake
 
 
 class LinkedGateway(Protocol):
     """The parts of a gateway that its link uses."""
 
     settings: Settings
+    settings_file: Path | None
+    restart: Callable[[], None] | None
+    changes_under_way: ChangesUnderWay
+    directory: StateDirectory
+    uptime: Uptime
+    products: ProductMirror
     database: Database
     clock: PeerClock
     audit: AuditLog
@@ -50,6 +67,10 @@ class LinkedGateway(Protocol):
     @property
     def flow(self) -> "CustomerFlow":
         """The customer flow of the shop."""
+
+    @property
+    def product_lists(self) -> "ListIntake":
+        """The intake of lists of products."""
 
 
 class ShopActions(Protocol):
@@ -75,12 +96,15 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
     def wake() -> None:
         link.wake()
 
+    def is_busy() -> bool:
+        return worker.sending and outbox.unreachable is None  # calls to a cloud that is away need no line
+
     uplink = EventUplink(
         fleet.shop,
         event_log,
         FleetCursorTable(gateway.database),
         people=fleet.people,
-        is_busy=lambda: worker.sending and outbox.unreachable is None,  # calls to a cloud that is away need no line
+        is_busy=is_busy,
         report=report,
     )
     presence = PresenceWatch(
@@ -97,9 +121,37 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
     )
     reporter = StateReporter(gateway.settings, gateway.registry, outbox, gateway.cloud, supervisor, presence)
     findings = FindingsReporter(fleet.shop, clock, supervisor, find_out=actions.find_out, on_change=wake)
+    follower = _make_follower(gateway, is_busy, presence)
     alone: list[LinkPart] = [uplink, findings]
     cloud = gateway.settings.cloud
     if cloud.app_id and any(cloud.shop.values()):  # else nobody counts
         alone.append(FlowUplink(fleet.shop, lambda: gateway.flow, clock, supervisor, on_change=wake))
-    link = FleetLink(fleet, clock, event_log, uplink, presence, desk, supervisor, always=[reporter], alone=alone)
+    link = FleetLink(
+        fleet, clock, event_log, uplink, presence, desk, supervisor, always=[reporter, follower], alone=alone
+    )
     return link
+
+
+def _make_follower(gateway: LinkedGateway, is_busy: Callable[[], bool], presence: PresenceWatch) -> DesiredFollower:
+    directory = gateway.directory.path
+    settings = FollowedSettings(
+        directory / DESIRED_SETTINGS_FILE, gateway.settings, gateway.settings_file, gateway.uptime
+    )
+    content = DesiredContent(
+        directory,
+        FleetContentTable(gateway.database),
+        gateway.products,
+        lambda: gateway.product_lists,
+        LineTurn(is_busy),
+        report=gateway.system_events.add,
+    )
+    return DesiredFollower(
+        gateway.settings.fleet.shop,
+        settings,
+        content,
+        gateway.clock,
+        gateway.supervisor,
+        find_restart=lambda: gateway.restart,
+        is_busy=lambda: gateway.changes_under_way.count > 0,
+        is_cloned=lambda: presence.is_cloned,
+    )

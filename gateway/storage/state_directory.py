@@ -53,6 +53,8 @@ DATABASE_FILE: Final = "gateway.db"
 _HOST_SUFFIX_FILE: Final = "gateway.suffix"
 CHANGED_SETTINGS_FILE: Final = "settings.toml"
 """The settings that were changed in the console."""
+DESIRED_SETTINGS_FILE: Final = "head-office-settings.json"
+"""The settings that the head office of a chain wants, and what a change of them has to prove."""
 PLAN_PICTURES_FOLDER: Final = "site-plan-pictures"
 """Pictures of the cameras of the site plan: no part of a backup, since they show people."""
 LABEL_TEMPLATES_FOLDER: Final = "label-templates"
@@ -75,7 +77,7 @@ JOIN_CODE_FILE: Final = "join-code"
 USED_JOIN_CODE_FILE: Final = "join-code.used"
 """The SHA-256 of the join code that was used last: one that cannot be removed from the partition comes again."""
 STATE_FILES: Final = (
-    *(DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, "authority.pem"),
+    *(DATABASE_FILE, _HOST_SUFFIX_FILE, CHANGED_SETTINGS_FILE, DESIRED_SETTINGS_FILE, "authority.pem"),
     *(MEMBERSHIP_FILE, *MEMBERSHIP_FILES.values()),
 )
 """Files of a state directory that are its state: what a backup holds."""

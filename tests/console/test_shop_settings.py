@@ -9,6 +9,7 @@ from playwright.async_api import Browser, expect
 
 from gateway.app import Gateway
 from gateway.changed_settings import CHANGEABLE, load_all_settings, read_changes, write_changes
+from gateway.desired_settings import DesiredSettings, write_desired
 from gateway.doctor.changed_settings import check_changed_settings
 from gateway.doctor.check import CheckContext
 from tests.api.conftest import gateway, store  # noqa: F401  fixtures
@@ -86,6 +87,27 @@ async def test_what_the_environment_sets_is_not_changed_here(console: Console, m
     assert ("cloud", "shop_id") not in read_changes(second(console.gateway))
     _, html = await console.get("shop/settings")
     assert "set by the environment" in html
+
+
+@pytest.fixture
+def fleet_section(settings_file: Path) -> None:
+    names = ("shop", "ca_file", "certificate", "private_key", "user_jwt")
+    lines = "".join(f'{name} = "a"\n' for name in names)
+    settings_file.write_text(f'[fleet]\nservers = ["127.0.0.1:1"]\n{lines}')
+
+
+@pytest.mark.usefixtures("fleet_section")
+async def test_what_the_head_office_sets_is_shown_and_not_changed_here(console: Console) -> None:
+    write_changes(second(console.gateway), {("cloud", "shop_id"): "own"})
+    desired = DesiredSettings(settings={"cloud.shop_id": "of the office"})
+    write_desired(console.gateway.directory.path / "head-office-settings.json", desired)
+    await console.sign_in()
+    await console.post("shop/settings", csrf=await console.csrf(), **FORM | {"video.max_streams": "4"})
+    changes = read_changes(second(console.gateway))
+    assert (changes["cloud", "shop_id"], changes["video", "max_streams"]) == ("own", 4)
+    _, html = await console.get("shop/settings")
+    assert "set by the head office" in html
+    assert re.search(r'name="cloud.shop_id"[^>]* value="of the office"[^>]* disabled', html)
 
 
 async def test_a_damaged_file_is_said_by_the_doctor_and_replaced_by_the_next_change(console: Console) -> None:

@@ -192,6 +192,15 @@ async def test_calls_of_tills_come_first_for_a_while(
     await event_log.close()
 
 
+async def test_a_link_that_is_connecting_ends_at_once(
+    office: HeadOffice, open_gateway: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        gateway = await open_gateway(office.settings("shop-8"))
+        await gateway.close()
+    assert "does not end" not in caplog.text
+
+
 async def test_the_state_is_reported_when_it_has_changed_and_not_too_often(
     office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

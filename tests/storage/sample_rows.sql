@@ -61,6 +61,7 @@ INSERT INTO webhook (id, name, url, secret, types, camera, created_at, delivered
 INSERT INTO fleet_cursor (id, epoch, number, published) VALUES (1, '5e1f0a', 3, 3);
 INSERT INTO fleet_command (number, id, name, who, subject, outcome, reason, result, began_at) VALUES (1, 'k3yk3yk3y', 'token_revoke',
     'anna', 'till 1', 'done', '', '{"revoked":"till 1"}', 1763850000);
+INSERT INTO fleet_content (part, content, outcome, reason) VALUES ('templates.shelf', '5e1f0a', 'refused', 'it doesn''t fit');
 INSERT INTO customer_flow (account, shop, path, first_day, last_day, data, final, fetched_at, fetched_s)
     VALUES ('https://store.sunmi.com EF3OG8R5B32X0', 'shop_id=10096', 'data/flow/day', '2025-11-01', '2025-11-02',
     '{"total_count":7}', 1, 1763850000, 778000.0);

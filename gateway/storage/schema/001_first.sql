@@ -361,6 +361,14 @@ CREATE TABLE fleet_command (
     began_at INTEGER NOT NULL          -- Unix seconds
 ) STRICT;
 
+-- Content that the head office wants in the shop, and what became of it.
+CREATE TABLE fleet_content (
+    part TEXT PRIMARY KEY,             -- products, or templates. and the name of one
+    content TEXT NOT NULL,             -- which content: its SHA-256 and how it is taken
+    outcome TEXT NOT NULL,             -- applied or refused
+    reason TEXT NOT NULL               -- why it is refused; empty if it is not
+) STRICT;
+
 -- Addresses of tills to which events are sent.
 CREATE TABLE webhook (
     id TEXT PRIMARY KEY,

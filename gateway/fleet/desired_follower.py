@@ -1,0 +1,299 @@
+"""Follows what the head office wants of this shop, and answers it.
+
+It is a service of its own, since it also has to work while there is no link: a change of settings that has cut the
+shop off is taken back by it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from firmware_tools.language import describe_error, message
+from gateway import __version__
+from gateway.errors import SettingsError, StateError
+from gateway.fleet.desired_content import DesiredContent
+from gateway.fleet.desired_reader import InvalidDocument, WantedState, read_wanted
+from gateway.fleet.documents import DesiredAnswer, DesiredReport
+from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused
+from gateway.fleet.followed_settings import FollowedSettings
+from gateway.fleet.link_part import LinkPart
+from gateway.fleet.subjects import CHAIN_KEY, DESIRED, REPORTED, bucket_subject, group_key, shop_key
+from gateway.runtime.clock import PeerClock
+from gateway.runtime.failure_log import FailureLog
+from gateway.runtime.supervisor import Service, Supervisor
+from gateway.runtime.timestamps import utc_text
+
+if TYPE_CHECKING:
+    from gateway.fleet.connection import FleetConnection, ReceivedMessage
+
+READ_INTERVAL_S: Final = 900.0
+"""How often it is read without being told to: a message that tells of a change can be lost."""
+READ_WHEN_TOLD_S: Final = (0.0, 1.0, 2.0, 7.0)
+"""With which pauses it is read after a change was told, until one is seen: servers tell it before they store it."""
+READ_WHEN_CONNECTED_S: Final = (0.0, 5.0)
+"""The same for a new connection: it takes a moment until all servers know that this shop wants to be told."""
+SPREAD_S: Final = 1.0
+"""Within how many seconds the shops of a chain read a change, so that not all do at once; and the shortest pause."""
+MIN_RUN_S: Final = 60.0
+"""How long a gateway runs at least before it is started again for a setting."""
+QUIET_CHECK_S: Final = 0.2
+"""How often to look whether calls of tills have ended, before the gateway is started again."""
+MAX_RESTART_DELAY_S: Final = 60.0
+MAX_TURN_S: Final = 3600.0
+"""How long one turn takes at most: a large list on a slow line, and its check."""
+MAX_REASON_CHARACTERS: Final = 1000
+"""How much of a reason is reported."""
+
+DOCUMENT: Final = "document"
+"""The part of an answer that concerns documents which cannot be read."""
+VERSION: Final = "version"
+"""The part of an answer that concerns the version of the gateway."""
+
+_RESTARTS: Final = message("holds from the next start on, which comes when no call of a till is under way")
+_NO_RESTART: Final = message("holds from the next start on; nothing starts this gateway by itself, so do it by hand")
+
+_log: Final = logging.getLogger(__name__)
+
+
+class DesiredFollower(LinkPart):
+    """Reads, applies and answers the desired state."""
+
+    def __init__(
+        self,
+        shop: str,
+        settings: FollowedSettings,
+        content: DesiredContent,
+        clock: PeerClock,
+        supervisor: Supervisor,
+        *,
+        find_restart: Callable[[], Callable[[], None] | None],
+        is_busy: Callable[[], bool],
+        is_cloned: Callable[[], bool],
+    ) -> None:
+        """Follow nothing before `start`.
+
+        `find_restart` returns what starts the gateway again; `is_busy` tells whether calls of tills are under way.
+        """
+        self._shop = shop
+        self._settings = settings
+        self._content = content
+        self._clock = clock
+        self._supervisor = supervisor
+        self._find_restart = find_restart
+        self._is_busy = is_busy
+        self._is_cloned = is_cloned
+        self._service: Service | None = None
+        self._connection: FleetConnection | None = None
+        self._subscribed: set[str] = set()
+        """The subjects that this connection listens to."""
+        self._wake = asyncio.Event()
+        self._is_linked = False
+        """Whether the link has come up since the last look."""
+        self._was_cloned = False
+        self._pauses: list[float] = []
+        """The pauses before what is to be read again soon."""
+        self._read_at = math.inf
+        """When to read next, by the monotonic clock."""
+        self._revisions: Mapping[str, int] | None = None
+        """What was read last; None before the first time."""
+        self._reported: DesiredReport | None = None
+        """What the head office has; None if it may have anything."""
+        self._needs_restart = False
+        self._began_at = time.monotonic()
+        self._refusals = FailureLog(_log, "the head office does not take the answer to what it wants")
+
+    def start(self) -> None:
+        """Go on with what an earlier process has begun, and follow from now on."""
+        self._service = self._supervisor.start_service(
+            "head office settings", self._run, max_turn_s=MAX_TURN_S, max_delay_s=MAX_RESTART_DELAY_S
+        )
+
+    async def begin(self, connection: "FleetConnection") -> None:
+        """Take note that the link is up, and read what is wanted."""
+        self._connection = connection
+        self._subscribed.clear()
+        self._reported = None
+        self._is_linked = True
+        self._read_soon(READ_WHEN_CONNECTED_S)
+
+    async def work(self, _: "FleetConnection") -> bool:
+        """Take note when another gateway with this certificate comes or goes."""
+        if self._is_cloned() != self._was_cloned:
+            self._was_cloned = not self._was_cloned
+            self._read_soon(READ_WHEN_CONNECTED_S)
+        return False
+
+    async def close(self) -> None:
+        """Stop for good."""
+        if self._service is not None:
+            await self._service.stop()
+        self._content.close()
+
+    def _note_change(self, _: "ReceivedMessage") -> None:
+        """Read soon. What is told is not believed: it may not be stored yet, and never be."""
+        self._read_soon(READ_WHEN_TOLD_S)
+
+    def _read_soon(self, pauses: Sequence[float]) -> None:
+        first, *self._pauses = pauses
+        self._read_at = time.monotonic() + first + random.uniform(0, SPREAD_S)
+        self._wake.set()
+
+    async def _run(self, service: Service) -> None:
+        await asyncio.to_thread(self._settings.start)
+        while True:
+            self._wake.clear()
+            await self._check_trial()
+            await self._follow_if_due()
+            self._restart_if_quiet()
+            service.heartbeat()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._find_pause_s()):
+                    await self._wake.wait()
+
+    def _find_pause_s(self) -> float:
+        """Return how long nothing is due, in seconds."""
+        pauses = [READ_INTERVAL_S]
+        if self._connection is not None and not self._is_cloned():
+            pauses.append(self._read_at - time.monotonic())
+        if (left := self._settings.trial_left_s) is not None:
+            pauses.append(left)
+        if self._needs_restart and self._find_restart() is not None:
+            pauses.append(QUIET_CHECK_S)
+        return max(0.0, min(pauses))
+
+    async def _check_trial(self) -> None:
+        """Find out whether a change has proved itself, and take it back if it has not in time."""
+        if self._is_linked:
+            await asyncio.to_thread(self._settings.note_link)
+            self._is_linked = False
+        elif self._settings.trial_left_s == 0:
+            await asyncio.to_thread(self._settings.roll_back)
+            self._needs_restart = True
+
+    async def _follow_if_due(self) -> None:
+        connection = self._connection
+        if connection is None or self._is_cloned() or time.monotonic() < self._read_at:
+            return
+        try:
+            await self._follow(connection)
+        except HeadOfficeUnavailable:
+            if connection.is_open:
+                raise
+            if self._connection is connection:  # the link says what is wrong, and comes with a new one
+                self._connection = None
+            return
+        pause = self._pauses.pop(0) if self._pauses else READ_INTERVAL_S
+        self._read_at = time.monotonic() + max(pause, SPREAD_S)
+
+    async def _follow(self, connection: "FleetConnection") -> None:
+        try:
+            wanted = await self._read(connection)
+        except InvalidDocument as exc:
+            self._note_revisions(exc.revisions)
+            _log.warning("what the head office wants cannot be read, so all stays as it is: %s", describe_error(exc))
+            answers = {DOCUMENT: DesiredAnswer(outcome="refused", reason=describe_error(exc))}
+            await self._report(connection, exc.revisions, answers)
+            return
+        if wanted is None:
+            return
+        self._note_revisions(wanted.revisions)
+        answers = _answer_version(wanted) | await asyncio.to_thread(self._follow_settings, wanted)
+        if wanted.unknown:
+            answers[DOCUMENT] = DesiredAnswer(outcome="refused", reason=wanted.unknown)
+        answers_of_content = await self._content.find_answers(wanted)
+        await self._report(connection, wanted.revisions, answers | answers_of_content)
+        if self._needs_restart and self._find_restart() is not None:
+            return  # what is read now may need the settings
+        try:
+            await self._content.follow(connection, wanted, answers_of_content)
+        except StateError as exc:
+            reason = describe_error(exc)
+            for part, answer in answers_of_content.items():
+                if answer.outcome == "pending":
+                    answers_of_content[part] = DesiredAnswer(outcome="pending", reason=reason)
+            await self._report(connection, wanted.revisions, answers | answers_of_content)
+            raise
+        await self._report(connection, wanted.revisions, answers | answers_of_content)
+
+    async def _read(self, connection: "FleetConnection") -> WantedState | None:
+        """Read what is wanted, and have changes of it told from now on."""
+        await self._listen(connection, (CHAIN_KEY, shop_key(self._shop)))
+        wanted = await read_wanted(connection, self._shop)
+        if wanted is not None and await self._listen(connection, [group_key(group) for group in wanted.groups]):
+            wanted = await read_wanted(connection, self._shop)
+        return wanted
+
+    async def _listen(self, connection: "FleetConnection", keys: Sequence[str]) -> bool:
+        """Listen to changes of documents; return whether to some of them only from now on."""
+        subjects = {bucket_subject(DESIRED, key) for key in keys} - self._subscribed
+        for subject in sorted(subjects):
+            await connection.subscribe(subject, self._note_change)
+        self._subscribed |= subjects
+        return bool(subjects)
+
+    def _note_revisions(self, revisions: Mapping[str, int]) -> None:
+        """Read no more than usual once the change is seen that was told."""
+        if self._revisions is not None and revisions != self._revisions:
+            self._pauses.clear()
+        self._revisions = revisions
+
+    def _follow_settings(self, wanted: WantedState) -> dict[str, DesiredAnswer]:
+        restarts = self._find_restart() is not None
+        try:
+            outcome = self._settings.follow(wanted.settings, _RESTARTS if restarts else _NO_RESTART)
+        except SettingsError as exc:
+            reason = describe_error(exc)
+            return {_name_setting(name): DesiredAnswer(outcome="pending", reason=reason) for name in wanted.settings}
+        self._needs_restart = outcome.needs_restart
+        return {_name_setting(name): answer for name, answer in outcome.answers.items()}
+
+    def _restart_if_quiet(self) -> None:
+        """Start the gateway again for settings, once no call of a till is under way."""
+        restart = self._find_restart()
+        if not self._needs_restart or restart is None or self._is_busy():
+            return
+        if time.monotonic() - self._began_at < MIN_RUN_S:
+            return
+        self._needs_restart = False
+        _log.warning("the gateway is started again for settings that the head office wants, or that are taken back")
+        restart()
+
+    async def _report(
+        self, connection: "FleetConnection", revisions: Mapping[str, int], answers: Mapping[str, DesiredAnswer]
+    ) -> None:
+        """Answer the head office, unless it has that answer."""
+        kept = {
+            part: answer.model_copy(update={"reason": str(answer.reason[:MAX_REASON_CHARACTERS])})
+            for part, answer in answers.items()
+        }
+        report = DesiredReport(revisions=dict(revisions), answers=kept, time=utc_text(self._clock.now()))
+        known = self._reported
+        if known is not None and (known.revisions, known.answers) == (report.revisions, report.answers):
+            return
+        subject = bucket_subject(REPORTED, f"{self._shop}.desired")
+        try:
+            await connection.publish(subject, report.model_dump_json().encode())
+        except MessageRefused as refused:
+            self._refusals.failed(refused.reason)
+        else:
+            self._refusals.recovered()
+        self._reported = report
+
+
+def _name_setting(name: str) -> str:
+    return f"settings.{name}"
+
+
+def _answer_version(wanted: WantedState) -> dict[str, DesiredAnswer]:
+    """Return the answer to a version that is wanted. It is installed by the machine, not by this process."""
+    if wanted.version is None:
+        return {}
+    if wanted.version == __version__:
+        return {VERSION: DesiredAnswer(outcome="applied")}
+    reason = message("version {version} runs", version=__version__)
+    return {VERSION: DesiredAnswer(outcome="pending", reason=reason)}

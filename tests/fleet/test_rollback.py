@@ -1,0 +1,192 @@
+"""A change that cuts the shop off: taken back by itself, reported, and not tried again for the same document."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.errors import SettingsError
+from gateway.fleet import desired_follower, followed_settings
+from gateway.simulator.ports import find_free_port
+from tests.fleet.cluster import HeadOffice
+from tests.fleet.desired_shop import DesiredShop
+from tests.waiting import until
+
+NOWHERE = {"settings": {"fleet": {"servers": ["127.0.0.1:1"]}, "video": {"max_streams": 1}}}
+SERVERS = "settings.fleet.servers"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
+    monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
+
+
+@pytest.fixture
+async def shop(office: HeadOffice, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[DesiredShop]:
+    made = DesiredShop(tmp_path, office, request.param)
+    yield made
+    await made.stop()
+
+
+def for_shop(number: int) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("shop", [f"shop-{number}"], indirect=True)
+
+
+@for_shop(1)
+async def test_it_is_taken_back_reported_and_tried_again_only_for_another_revision(
+    shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed_settings, "TRIAL_S", 0.5)
+    await shop.start()
+    revision = await shop.want("shop.shop-1", NOWHERE)
+    gateway = await shop.restart()
+    assert gateway.settings.fleet.servers == ["127.0.0.1:1"]
+    gateway = await shop.restart()
+    assert gateway.settings.fleet.servers == shop.office.servers
+    answers = await shop.settled(shop=revision)
+    assert (answers[SERVERS]["outcome"], answers["settings.video.max_streams"]["outcome"]) == ("rolled_back", "applied")
+    assert "did not come up within 0.5 s" in answers[SERVERS]["reason"]
+    assert gateway.settings.video.max_streams == 1
+    await shop.stop()
+    await shop.start()
+    assert (await shop.settled(shop=revision))[SERVERS]["outcome"] == "rolled_back"
+    assert (shop.stored.trial, shop.wants_restart) == (None, False)
+    revision = await shop.want("shop.shop-1", NOWHERE)
+    gateway = await shop.restart()
+    assert gateway.settings.fleet.servers == ["127.0.0.1:1"]
+    gateway = await shop.restart()
+    assert (await shop.settled(shop=revision))[SERVERS]["outcome"] == "rolled_back"
+
+
+@for_shop(2)
+async def test_one_with_which_the_link_comes_up_stays(shop: DesiredShop) -> None:
+    await shop.start()
+    wanted = {"fleet": {"servers": [shop.office.servers[0]]}, "discovery": {"interfaces": ["lo", "nowhere0"]}}
+    revision = await shop.want("shop.shop-2", {"settings": wanted})
+    gateway = await shop.restart()
+    assert await shop.outcomes(shop=revision) == {
+        "settings.fleet.servers": "applied",
+        "settings.discovery.interfaces": "applied",
+    }
+    assert gateway.settings.discovery.interfaces == ["lo", "nowhere0"]
+    assert shop.stored.trial is None
+
+
+@for_shop(3)
+async def test_time_and_way_back_outlive_the_process(shop: DesiredShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = await shop.start()
+    good = await shop.want("shop.shop-3", {"settings": {"fleet": {"servers": shop.office.servers[:2]}}})
+    gateway = await shop.restart()
+    await shop.outcomes(shop=good)
+    revision = await shop.want("shop.shop-3", NOWHERE)
+    gateway = await shop.restart()
+    await until(lambda: shop.stored.trial is not None and shop.stored.trial.since_s is not None)
+    trial = shop.stored.trial
+    assert trial is not None
+    for starts in (2, 3):
+        await shop.stop()
+        gateway = await shop.start()
+        assert shop.stored.trial == trial.model_copy(update={"starts": starts})
+    monkeypatch.setattr(followed_settings, "TRIAL_S", gateway.uptime.now() - (trial.since_s or 0) + 0.3)
+    gateway = await shop.restart()
+    assert gateway.settings.fleet.servers == shop.office.servers[:2]
+    assert (await shop.settled(shop=revision))[SERVERS]["outcome"] == "rolled_back"
+
+
+@for_shop(4)
+async def test_a_gateway_that_does_not_get_through_its_start_goes_back_at_once(shop: DesiredShop) -> None:
+    await shop.start()
+    revision = await shop.want("shop.shop-4", NOWHERE)
+    await shop.restart()
+    for _ in range(2):
+        await shop.stop()
+        await shop.start()
+    await shop.stop()
+    with pytest.raises(SettingsError, match=r"taken back.*fleet\.servers"):
+        await shop.start()
+    await shop.stop()
+    gateway = await shop.start()
+    assert (gateway.settings.fleet.servers, gateway.settings.video.max_streams) == (shop.office.servers, 2)
+    answers = await shop.settled(shop=revision)
+    assert {answer["outcome"] for answer in answers.values()} == {"rolled_back"}
+    assert "started 3 times" in answers[SERVERS]["reason"]
+
+
+class RunningShop:
+    """`sunmi-gateway run`, started again whenever it ends, as systemd does."""
+
+    PROGRAM = (
+        "import sys; from gateway.fleet import followed_settings as f, desired_follower as d; "
+        "f.TRIAL_S = float(sys.argv.pop(1)); d.MIN_RUN_S = 0; "
+        "from gateway.cli.main import main; main()"
+    )
+
+    def __init__(self, shop: DesiredShop, trial_s: float) -> None:
+        self.shop = shop
+        self.log = shop.file.with_name("gateway.log")
+        self.starts = 0
+        self._trial_s = trial_s
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def keep_running(self) -> None:
+        while True:
+            self.starts += 1
+            with self.log.open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-c", self.PROGRAM, str(self._trial_s)),
+                    *("--config", str(self.shop.file), "run"),
+                    env={"NOTIFY_SOCKET": "@nobody-listens", "PATH": "/usr/bin:/bin"},
+                    stdout=log,
+                    stderr=log,
+                )
+            await self._process.wait()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+
+@contextlib.asynccontextmanager
+async def kept_running(shop: DesiredShop, trial_s: float) -> AsyncIterator[RunningShop]:
+    running = RunningShop(shop, trial_s)
+    task = asyncio.create_task(running.keep_running())
+    try:
+        yield running
+    finally:
+        task.cancel()
+        running.kill()
+        await asyncio.wait({task})
+
+
+@pytest.fixture
+async def real_shop(office: HeadOffice, tmp_path: Path) -> DesiredShop:
+    port = find_free_port()
+    return DesiredShop(tmp_path, office, "shop-5", f'[server]\nhost = "127.0.0.1"\nport = {port}\n')
+
+
+@pytest.mark.slow
+async def test_a_port_that_is_taken_and_kill_9_at_every_step_end_where_it_was(real_shop: DesiredShop) -> None:
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    async with taken, kept_running(real_shop, 2.0) as running:
+        revision = await real_shop.want("shop.shop-5", {"settings": {"server": {"port": port}}})
+        for _ in range(3):  # while it is read, stored, started with
+            expected = running.starts + 1
+            await asyncio.sleep(0.5)
+            running.kill()
+            while running.starts < expected:
+                await asyncio.sleep(0.01)
+        answers = await real_shop.settled(shop=revision)
+        assert answers["settings.server.port"]["outcome"] == "rolled_back", running.log.read_text()[-3000:]
+        address = real_shop.file.read_text().partition("port = ")[2].split()[0]
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{address}/healthz") as response:
+            assert response.status == 200
+        revision = await real_shop.want("shop.shop-5", {"settings": {"video": {"max_streams": 1}}})
+        assert await real_shop.outcomes(shop=revision) == {"settings.video.max_streams": "applied"}
