@@ -7,9 +7,14 @@ import click
 
 from firmware_tools.language import message
 from gateway.cli.command import CommandContext, fail, run_command
+from gateway.cli.office_desired import push, set_settings, unset
 from gateway.cli.office_enrolment import enrol, retire
+from gateway.cli.office_events import events
 from gateway.cli.office_folder import require_client_library
 from gateway.cli.office_readers import asyncapi, reader
+from gateway.cli.office_rollouts import rollouts
+from gateway.cli.office_run import run
+from gateway.cli.office_shops import groups, shops, show
 from gateway.cli.output import print_line
 
 if TYPE_CHECKING:
@@ -21,12 +26,10 @@ def office() -> None:
     """The head office of a chain: init, enrol, retire."""
 
 
-for _command in (enrol, retire):
+for _command in (
+    asyncapi, enrol, events, groups, push, reader, retire, rollouts, run, set_settings, shops, show, unset
+):  # fmt: skip
     office.add_command(_command)
-
-
-office.add_command(asyncapi)
-office.add_command(reader)
 
 
 @office.command()

@@ -10,6 +10,21 @@
 ``streams``               the streams and buckets, and making them
 ``readers``               other systems that read what shops send
 ``revocation``            who may not connect any more
+``connections``           who is connected, as the servers say it
+``stored_messages``       reading streams in batches, without a consumer
+``bucket``                keys of a bucket, changed only by whoever has seen the newest
+``shop_facts``            what is known of one shop, and how it is
+``shops``                 all shops, the worst first, and one as a whole
+``desired``               what is desired of shops, part by part
+``changes``               changes that reach all their shops at once; groups
+``content``               files for shops, in the object store
+``rollouts``              roll-outs in waves: starting them, and what people do with them
+``rollout_documents``     what the servers keep of a roll-out
+``rollout_targets``       which shops a wave reaches, and by which documents
+``rollout_outcome``       what became of a roll-out in a shop
+``rollout_run``           advances a roll-out, whoever has begun it
+``rollout_service``       advances one for a person, or all while the head office serves
+``command_calls``         commands for shops, repeated until each has said what became of it
 ========================  ======================================================================================
 
 Nothing here knows a gateway, and a gateway imports nothing from here.

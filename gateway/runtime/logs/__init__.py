@@ -33,7 +33,13 @@ def configure(level: Level) -> None:
     logging.captureWarnings(capture=True)
     # It logs a traceback for each request that is not HTTP, and anybody on the network can send those.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").addFilter(_is_news)
     sys.excepthook = _log_uncaught
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what asyncio says at the end of each TLS connection that was made by an upgrade, as nats-py does."""
+    return not str(record.msg).startswith("returning true from eof_received()")
 
 
 def add_secrets(values: Iterable[str]) -> None:

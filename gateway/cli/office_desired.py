@@ -1,0 +1,156 @@
+"""Commands of the head office that say what is desired of shops: settings, lists of products, templates of labels."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from firmware_tools.command_language import localize
+from firmware_tools.language import count_message, message
+from gateway.cli.arguments import parse_pairs
+from gateway.cli.command import CommandContext, fail, read_list
+from gateway.cli.office_folder import with_office
+from gateway.cli.office_targets import RolloutOptions, make_target, rollout_options, target_options, tell_shops
+from gateway.cli.output import print_message, print_table
+
+if TYPE_CHECKING:
+    from gateway.office.office import Office
+
+_MAX_SHOWN: Final = 10
+_FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True)
+_FAULT_COLUMNS: Final = {
+    message("ROW"): "row",
+    message("COLUMN"): "column",
+    message("VALUE"): "value",
+    message("REASON"): "reason",
+}
+
+
+@click.command("set")
+@click.argument("settings", nargs=-1, required=True, metavar="SECTION.KEY=VALUE…")
+@target_options
+@rollout_options
+@with_office
+async def set_settings(
+    context: CommandContext, office: "Office", /, *, settings: Sequence[str], shops: Sequence[str],
+    groups: Sequence[str], everyone: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Set settings of shops. They are checked here first, and again in each shop.
+
+    A setting of one shop wins over that of its group, and that over the one of all. Lists are JSON.
+    """
+    from gateway.office.desired import parse_setting, setting_part
+
+    target = make_target(shops, groups, everyone=everyone)
+    parts = {setting_part(name): parse_setting(name, text) for name, text in parse_pairs(settings).items()}
+    title = ", ".join(settings)
+    await tell_shops(context, office, "settings", parts, target, RolloutOptions(**options), title=title)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="SECTION.KEY|products|templates.NAME|version…")
+@target_options
+@rollout_options
+@with_office
+async def unset(
+    context: CommandContext, office: "Office", /, *, names: Sequence[str], shops: Sequence[str],
+    groups: Sequence[str], everyone: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Take back what is desired of shops: what is desired of wider groups of shops counts again, or their own."""
+    from gateway.office.desired import PRODUCTS, TEMPLATES, VERSION, setting_part
+
+    target = make_target(shops, groups, everyone=everyone)
+    for name in names:
+        if name not in (PRODUCTS, VERSION) and not all(name.partition(".")):
+            what = message("{name!r} is no SECTION.KEY, products, templates.NAME or version", name=name)
+            raise click.UsageError(localize(what))
+    is_kept = [name in (PRODUCTS, VERSION) or name.startswith(f"{TEMPLATES}.") for name in names]
+    parts = {name if kept else setting_part(name): None for name, kept in zip(names, is_kept, strict=True)}
+    title = message("without {names}", names=", ".join(names))
+    await tell_shops(context, office, "settings", parts, target, RolloutOptions(**options), title=title)
+
+
+@click.group()
+def push() -> None:
+    """Files for shops: products, templates."""
+
+
+@push.command()
+@click.argument("file", type=_FILE)
+@click.option("--partial", is_flag=True, help="The list has some products and fields: change these alone.")
+@click.option("--confirm", is_flag=True, help="Shops take it even if it deletes or changes much.")
+@target_options
+@rollout_options
+@with_office
+async def products(
+    context: CommandContext, office: "Office", /, *, file: Path, partial: bool, confirm: bool, shops: Sequence[str],
+    groups: Sequence[str], everyone: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Push a list of products: CSV, TSV, Excel or JSON. Each shop reads it as if it had been imported there.
+
+    It is read here first. With a bad row nothing is sent.
+    """
+    from gateway.office.content import ContentStore
+    from gateway.office.desired import PRODUCTS
+
+    target = make_target(shops, groups, everyone=everyone)
+    content = await read_list(file)
+    await _check_products(file.name, content, is_partial=partial)
+    store = ContentStore(office)
+    reference = await store.put(file.name, content)
+    wanted = {**reference.model_dump(mode="json"), "complete": not partial, "confirm": confirm}
+    await store.remove_unused()
+    await tell_shops(
+        context, office, "products", {PRODUCTS: wanted}, target, RolloutOptions(**options), title=file.name
+    )
+
+
+async def _check_products(name: str, content: bytes, *, is_partial: bool) -> None:
+    """Read a list; print what is wrong with it and fail if anything is."""
+    from gateway.products.product_list import read_product_list
+
+    found = await asyncio.to_thread(read_product_list, content, file_name=name, is_partial=is_partial)
+    print_message(count_message("{count} product was read", "{count} products were read", len(found.products)))
+    for notice in found.notices:
+        print_message(notice)
+    if found.fault_count:
+        print_table([asdict(fault) for fault in found.faults[:_MAX_SHOWN]], _FAULT_COLUMNS)
+        fail(
+            count_message(
+                "{count} row is bad: correct it; nothing was sent",
+                "{count} rows are bad: correct them; nothing was sent",
+                found.bad_row_count,
+            )
+        )
+
+
+@push.command()
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+@target_options
+@rollout_options
+@with_office
+async def templates(
+    context: CommandContext, office: "Office", /, *, files: Sequence[Path], shops: Sequence[str],
+    groups: Sequence[str], everyone: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Push templates of shelf labels in TOML. They are checked here first, for every model that they name."""
+    from gateway.labels.template import parse_template
+    from gateway.office.content import ContentStore
+    from gateway.office.desired import template_part
+
+    target = make_target(shops, groups, everyone=everyone)
+    contents = {file.name: await read_list(file) for file in files}
+    names = {name: parse_template(content, name).name for name, content in contents.items()}
+    if len({*names.values()}) < len(names):
+        raise click.UsageError(localize(message("two of the files are templates of one name")))
+    store = ContentStore(office)
+    parts = {
+        template_part(names[file]): (await store.put(file, content)).model_dump(mode="json")
+        for file, content in contents.items()
+    }
+    await store.remove_unused()
+    title = ", ".join(names.values())
+    await tell_shops(context, office, "templates", parts, target, RolloutOptions(**options), title=title)

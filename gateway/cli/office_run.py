@@ -1,0 +1,84 @@
+"""The command of the head office that gives commands to shops."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from firmware_tools.language import count_message, message
+from gateway.cli.arguments import parse_pairs
+from gateway.cli.command import CommandContext, fail
+from gateway.cli.office_folder import with_office
+from gateway.cli.office_targets import make_target, target_options
+from gateway.cli.output import print_line, print_message, print_table
+from gateway.protocol import json_text
+
+if TYPE_CHECKING:
+    from gateway.office.command_calls import CommandCall
+    from gateway.office.office import Office
+
+_COLUMNS: Final = {
+    message("SHOP"): "shop",
+    message("STATE"): "outcome",
+    message("REASON"): "reason",
+    message("RESULT"): "result",
+}
+
+
+@click.command()
+@click.argument("command")
+@target_options
+@click.option("--argument", "arguments", multiple=True, metavar="NAME=VALUE",
+              help="An argument of the command: JSON, or text; may be given again.")  # fmt: skip
+@click.option("--deadline", "deadline_s", type=click.FloatRange(1, 86_400), default=60.0, show_default=True,
+              help="For how long it may be acted on, in seconds. Shops that are away are asked again.")  # fmt: skip
+@with_office
+async def run(
+    context: CommandContext, office: "Office", *, command: str, shops: Sequence[str], groups: Sequence[str],
+    everyone: bool, arguments: Sequence[str], deadline_s: float,
+) -> None:  # fmt: skip
+    """Give a COMMAND to shops, and wait for what becomes of it; status 1 if one has not done it.
+
+    Each shop allows commands by its own setting fleet.may. What must reach a shop that is off belongs in its settings.
+    """
+    from gateway.office.command_calls import call_shops
+    from gateway.office.rollout_targets import belongs_to
+    from gateway.office.rollouts import check_target, describe_user
+    from gateway.office.shops import load_shops
+
+    target = make_target(shops, groups, everyone=everyone)
+    values = {name: _parse_value(text) for name, text in parse_pairs(arguments).items()}
+    known = await load_shops(office)
+    check_target(known, target)
+    names = sorted(facts.shop for facts in known if belongs_to(target, facts))
+    if not names:
+        fail(message("no shop of these has joined: sunmi-gateway office shops"))
+    calls: list[CommandCall] = []
+
+    def note(call: "CommandCall") -> None:
+        calls.append(call)
+        if len(names) > 1 and not context.json:
+            print_message(f"{len(calls)}/{len(names)}  {call.shop}: {call.outcome}")
+
+    await call_shops(office, command, values, names, deadline_s=deadline_s, by=describe_user(), on_outcome=note)
+    calls.sort(key=lambda one: (one.outcome == "done", one.shop))
+    context.emit({"calls": [one._asdict() for one in calls]}, _print_calls)
+    if failed := sum(one.outcome != "done" for one in calls):
+        fail(count_message("{count} shop has not done it", "{count} shops have not done it", failed))
+
+
+def _print_calls(document: dict[str, Any]) -> None:
+    calls = document["calls"]
+    if len(calls) == 1 and calls[0]["outcome"] == "done":
+        print_line(json_text.dumps(calls[0]["result"], indent=2))
+        return
+    print_table([{**one, "result": one["result"] or None} for one in calls], _COLUMNS)
+
+
+def _parse_value(text: str) -> Any:
+    """Return an argument: what it is as JSON, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

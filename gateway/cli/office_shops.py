@@ -1,0 +1,176 @@
+"""Commands of the head office that look at its shops: all of them, one of them, their groups."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from firmware_tools.command_language import localize
+from firmware_tools.language import count_message, message
+from gateway.cli.command import CommandContext
+from gateway.cli.office_folder import with_office
+from gateway.cli.output import print_line, print_members, print_message, print_table
+
+if TYPE_CHECKING:
+    from gateway.office.office import Office
+
+_HEALTHS: Final = {
+    "cloned": message("two gateways"),
+    "trouble": message("trouble"),
+    "away": message("away"),
+    "never_joined": message("not joined"),
+    "ok": message("ok"),
+    "retired": message("retired"),
+}
+_COLUMNS: Final = {
+    message("SHOP"): "shop",
+    message("TITLE"): "title",
+    message("STATE"): "state",
+    message("SINCE"): "since",
+    message("VERSION"): "version",
+    message("CAMERAS"): "shown_cameras",
+    message("WAITING"): "waiting",
+    message("REASON"): "shown_reason",
+}
+_PART_COLUMNS: Final = {
+    message("PART"): "part",
+    message("STATE"): "outcome",
+    message("REASON"): "reason",
+}
+_GROUP_COLUMNS: Final = {message("GROUP"): "group", message("SHOPS"): "shops"}
+
+
+@click.command()
+@click.argument("search", required=False, default="")
+@click.option("--state", "states", multiple=True, type=click.Choice([*_HEALTHS]),
+              help="Only shops in this state; may be given again.")  # fmt: skip
+@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only shops of this group.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many are shown at most.")
+@with_office
+async def shops(
+    context: CommandContext,
+    office: "Office",
+    *,
+    search: str,
+    states: Sequence[str],
+    groups: Sequence[str],
+    limit: int,
+) -> None:
+    """List the shops, the worst first, or those with SEARCH in name, title, version or what does not work."""
+    from gateway.office.shop_facts import ShopHealth
+    from gateway.office.shops import load_shops
+
+    known = await load_shops(office)
+    found = known.search(search, healths=[ShopHealth(state) for state in states], groups=groups)
+    document = {
+        "shops": [facts.describe() for facts in found[:limit]],
+        "found": len(found),
+        "counts": {health.value: count for health, count in known.counts().items()},
+        "servers": {"answered": known.servers, "expected": known.servers_expected},
+    }
+    context.emit(document, _print_shops)
+    if len(found) > limit:
+        print_message(message("there are {count} more: --limit {all}", count=len(found) - limit, all=len(found)))
+
+
+def _print_shops(document: Mapping[str, Any]) -> None:
+    nothing = message("no shop is like that; `sunmi-gateway office enrol SHOP` adds one")
+    print_table(map(_add_words, document["shops"]), _COLUMNS, empty=nothing)
+    counts = ((localize(_HEALTHS[health]), count) for health, count in document["counts"].items() if count)
+    print_message(", ".join(f"{words} {count}" for words, count in counts))
+    servers = document["servers"]
+    if servers["answered"] < servers["expected"]:
+        print_message(
+            message(
+                "only {answered} of {expected} servers have said who is connected: shops of the others seem to be away",
+                answered=servers["answered"],
+                expected=servers["expected"],
+            )
+        )
+
+
+def _add_words(shop: dict[str, Any]) -> dict[str, Any]:
+    offline, cameras = shop["cameras_offline"], shop["cameras"]
+    troubles = [f"{one['name']}: {one['reason']}" for one in shop["troubles"]]
+    if shop["cloned"]:
+        troubles.insert(0, " ".join([shop["cloned"]["host"], *shop["cloned"]["addresses"]]))
+    return {
+        **shop,
+        "state": localize(_HEALTHS[shop["health"]]),
+        "shown_cameras": f"{cameras - offline}/{cameras}" if cameras else None,
+        "shown_reason": "; ".join(troubles[:3]),
+    }
+
+
+@click.command()
+@click.argument("shop")
+@with_office
+async def show(context: CommandContext, office: "Office", *, shop: str) -> None:
+    """Show one shop as a whole: how it is, what it reports, and what became of what is desired of it."""
+    from gateway.office.shops import load_shop
+
+    context.emit(await load_shop(office, shop), _print_shop)
+
+
+def _print_shop(document: Mapping[str, Any]) -> None:
+    shown = _add_words(dict(document))
+    members = ("shop", "title", "groups", "state", "since", "heard_at", "version", "shown_cameras", "waiting")
+    print_members({name.removeprefix("shown_"): shown[name] for name in members})
+    for trouble in document["troubles"]:
+        print_line(f"{trouble['kind']} {trouble['name']}: {trouble['reason']}")
+    findings = (document["reported"]["findings"] or {}).get("findings", [])
+    for one in findings:
+        if isinstance(one, dict) and one.get("advice"):
+            print_line(f"  {one.get('check')}: {one['advice']}")
+    answers = (document["reported"]["desired"] or {}).get("answers", {})
+    if answers:
+        rows = [{"part": part, **answer} for part, answer in sorted(answers.items()) if isinstance(answer, dict)]
+        print_table(rows, _PART_COLUMNS)
+
+
+@click.group()
+def groups() -> None:
+    """Groups of shops: list, add, remove."""
+
+
+@groups.command("list")
+@with_office
+async def list_groups(context: CommandContext, office: "Office") -> None:
+    """List the groups, and how many shops each has."""
+    from gateway.office.shops import load_shops
+
+    found = [{"group": group, "shops": count} for group, count in (await load_shops(office)).groups().items()]
+    nothing = message("no shop is in a group: sunmi-gateway office groups add GROUP --shop SHOP")
+    context.emit({"groups": found}, lambda shown: print_table(shown["groups"], _GROUP_COLUMNS, empty=nothing))
+
+
+@groups.command("add")
+@click.argument("group")
+@click.option("--shop", "names", multiple=True, required=True, metavar="SHOP", help="This shop; may be given again.")
+@with_office
+async def add_to_group(context: CommandContext, office: "Office", *, group: str, names: Sequence[str]) -> None:
+    """Put shops into a GROUP. Of several groups of a shop the last one wins."""
+    await _change_groups(context, office, names, add=[group])
+
+
+@groups.command("remove")
+@click.argument("group")
+@click.option("--shop", "names", multiple=True, required=True, metavar="SHOP", help="This shop; may be given again.")
+@with_office
+async def remove_from_group(context: CommandContext, office: "Office", *, group: str, names: Sequence[str]) -> None:
+    """Take shops out of a GROUP: what is desired of it does not concern them any more."""
+    await _change_groups(context, office, names, remove=[group])
+
+
+async def _change_groups(
+    context: CommandContext, office: "Office", names: Sequence[str], *, add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+) -> None:  # fmt: skip
+    from gateway.office.changes import change_groups
+
+    changed = {name: await change_groups(office, name, add=add, remove=remove) for name in dict.fromkeys(names)}
+    context.emit({"groups": changed}, lambda _: print_line(_describe_changed(len(changed))))
+
+
+def _describe_changed(count: int) -> str:
+    return count_message("{count} shop is changed", "{count} shops are changed", count)

@@ -1,0 +1,131 @@
+"""The buckets of a chain: read one key or all of them, and change a key only if nobody else has meanwhile."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, NamedTuple
+
+import nats.js.errors
+
+from firmware_tools.language import message
+from gateway.errors import Conflict
+from gateway.fleet.subjects import bucket_subject
+from gateway.office.office import Office, translated
+from gateway.office.stored_messages import StreamMessage, read_last_messages, read_stream
+
+_OPERATION: Final = "KV-Operation"
+_EXPECTED_REVISION: Final = "Nats-Expected-Last-Subject-Sequence"
+_WRONG_REVISION: Final = 10071
+"""JetStream's code for a message whose subject has another last message than the sender expects."""
+_ATTEMPTS: Final = 30
+_MAX_PAUSE_S: Final = 0.2
+
+
+class Entry(NamedTuple):
+    """What a bucket has for a key."""
+
+    key: str
+    """The key."""
+    value: bytes | None
+    """What it holds; None if there is nothing, or nothing any more."""
+    revision: int
+    """The number that changes with each change of the key; 0 if there was never anything."""
+    stored_at: str
+    """When it was changed last, in UTC, by the clock of the servers; empty if it never was."""
+
+
+class RevisionConflict(Exception):
+    """Somebody else has changed a key meanwhile."""
+
+
+class Bucket:
+    """One bucket. Every method raises `HeadOfficeUnavailable`."""
+
+    def __init__(self, office: Office, name: str) -> None:
+        """Take the connection, and the name of the bucket."""
+        self._office = office
+        self._name = name
+        self._stream = f"KV_{name}"
+
+    async def get(self, key: str) -> Entry:
+        """Return what there is for a key, as the leader has it: no server that lags behind is asked."""
+        with translated(self._office.folder):
+            try:
+                stored = await self._office.jetstream.get_msg(self._stream, subject=bucket_subject(self._name, key))
+            except nats.js.errors.NotFoundError:
+                return Entry(key, None, 0, "")
+        is_there = _OPERATION not in (stored.headers or {})
+        time = stored.time.strftime("%Y-%m-%dT%H:%M:%SZ") if stored.time else ""
+        return Entry(key, (stored.data or b"") if is_there else None, stored.seq or 0, time)
+
+    async def put(self, key: str, value: bytes, revision: int) -> int:
+        """Change a key that has this revision, and return the new one. Raises `RevisionConflict`.
+
+        If the response was lost, a second try is a conflict, too: read the key again.
+        """
+        return await self._publish(key, value, {_EXPECTED_REVISION: str(revision)})
+
+    async def delete(self, key: str, revision: int) -> int:
+        """Delete a key that has this revision. Raises `RevisionConflict`."""
+        headers = {_EXPECTED_REVISION: str(revision), _OPERATION: "DEL"}
+        return await self._publish(key, b"", headers)
+
+    async def change(self, key: str, edit: Callable[[bytes | None], bytes | None]) -> tuple[Entry, int]:
+        """Change a key by what `edit` makes of its value; return what there was, and the new revision.
+
+        None means that there is nothing. A value that stays as it is, is not written. Raises `Conflict` if others
+        change it all the time, and what `edit` raises.
+        """
+        for attempt in range(_ATTEMPTS):
+            before = await self.get(key)
+            value = edit(before.value)
+            if value == before.value:
+                return before, before.revision
+            try:
+                if value is None:
+                    return before, await self.delete(key, before.revision)
+                return before, await self.put(key, value, before.revision)
+            except RevisionConflict:
+                await asyncio.sleep(random.uniform(0, _MAX_PAUSE_S * attempt / _ATTEMPTS))
+        raise Conflict(
+            message("{key} of {bucket} is changed by others all the time: try again", key=key, bucket=self._name)
+        )
+
+    async def entries(self, keys: str = ">", *, after: int = 0) -> AsyncIterator[Entry]:
+        """Yield the keys that fit, which may have wildcards, in the order of their changes, in one pass.
+
+        With the highest revision of the pass before as `after`, it is what has changed since. Deleted keys are among
+        them. Memory is bounded, however many keys there are.
+        """
+        subject = bucket_subject(self._name, keys)
+        with translated(self._office.folder):
+            async for stored in read_stream(self._office.client, self._stream, subject, after=after):
+                yield self._parse(stored)
+
+    async def read(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return those of the keys that there are; `SHOP.>` means all below it. It is one request for 500 of them."""
+        subjects = [bucket_subject(self._name, key) for key in keys]
+        with translated(self._office.folder):
+            found = await read_last_messages(self._office.client, self._stream, subjects)
+        entries = map(self._parse, found)
+        return {entry.key: entry for entry in entries if entry.value is not None}
+
+    async def purge(self, keys: str) -> None:
+        """Forget keys, which may have wildcards, without a trace."""
+        with translated(self._office.folder):
+            await self._office.jetstream.purge_stream(self._stream, subject=bucket_subject(self._name, keys))
+
+    async def _publish(self, key: str, value: bytes, headers: dict[str, str]) -> int:
+        with translated(self._office.folder):
+            try:
+                stored = await self._office.jetstream.publish(bucket_subject(self._name, key), value, headers=headers)
+            except nats.js.errors.APIError as exc:
+                if exc.err_code == _WRONG_REVISION:
+                    raise RevisionConflict(key) from exc
+                raise
+        return stored.seq
+
+    def _parse(self, stored: StreamMessage) -> Entry:
+        key = stored.subject.removeprefix(bucket_subject(self._name, ""))
+        is_there = _OPERATION not in stored.headers
+        return Entry(key, stored.payload if is_there else None, stored.sequence, stored.stored_at)

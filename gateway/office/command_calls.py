@@ -1,0 +1,163 @@
+"""Commands for shops: each is asked again and again, with the same id, until it has said what became of it.
+
+The shop remembers the id and the outcome, so a repeat is never acted on twice. A command makes sense only now: a shop
+that is away until the deadline does not get it.
+"""
+
+import asyncio
+import heapq
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple
+from uuid import uuid4
+
+import nats.errors
+from pydantic import ValidationError
+
+from firmware_tools.language import message
+from gateway.fleet.documents import CommandRequest, CommandResponse
+from gateway.fleet.subjects import command_subject
+from gateway.office.office import Office, translated
+
+CONCURRENCY: Final = 64
+"""How many shops are asked at the same time."""
+RESPONSE_TIMEOUT_S: Final = 6.0
+"""How long a response is waited for: the shop says `running` after 3 seconds."""
+AWAY_INTERVALS_S: Final = (1.0, 2.0, 5.0, 10.0)
+"""How long until a shop that is away is asked again: after each time, and then always after the last one."""
+RUNNING_INTERVAL_S: Final = 2.0
+"""How long until a shop that is acting on it is asked again."""
+
+CallOutcome = Literal["done", "refused", "failed", "interrupted", "running", "away", "unreadable"]
+"""What became of a command. `running` and `away`: so it was when the deadline was over."""
+
+
+class CommandCall(NamedTuple):
+    """What became of a command in a shop."""
+
+    shop: str
+    """Its name."""
+    id: str
+    """The idempotency key of the command for this shop."""
+    outcome: CallOutcome
+    """What became of it."""
+    reason: str
+    """Why."""
+    result: Mapping[str, Any]
+    """What it returned."""
+
+
+class _Due(NamedTuple):
+    """A shop that is to be asked."""
+
+    at: float
+    """When, by the monotonic clock."""
+    shop: str
+    attempt: int
+    """How often it was asked before."""
+    outcome: CallOutcome
+    """What it said last."""
+    reason: str
+
+
+async def call_shops(
+    office: Office,
+    command: str,
+    arguments: Mapping[str, Any],
+    shops: Sequence[str],
+    *,
+    deadline_s: float,
+    by: str,
+    on_outcome: Callable[[CommandCall], None],
+) -> None:
+    """Give a command to shops; `on_outcome` is called for each as soon as it is known what became of it there.
+
+    `deadline_s` is how long from now it may be acted on, in seconds. Raises `HeadOfficeUnavailable`.
+    """
+    round_ = _Calls(office, command, arguments, shops, deadline_s, by, on_outcome)
+    with translated(office.folder):
+        await asyncio.gather(*(round_.work() for _ in range(min(CONCURRENCY, len(shops)))))
+
+
+class _Calls:
+    """The shops that have not said yet what became of a command."""
+
+    def __init__(
+        self,
+        office: Office,
+        command: str,
+        arguments: Mapping[str, Any],
+        shops: Sequence[str],
+        deadline_s: float,
+        by: str,
+        on_outcome: Callable[[CommandCall], None],
+    ) -> None:
+        self._office = office
+        self._command = command
+        self._arguments = dict(arguments)
+        self._by = by
+        self._on_outcome = on_outcome
+        self._ends_at = time.monotonic() + deadline_s
+        self._deadline = f"{datetime.now(UTC) + timedelta(seconds=deadline_s):%Y-%m-%dT%H:%M:%SZ}"
+        self._ids = {shop: uuid4().hex for shop in shops}
+        self._due = [_Due(0.0, shop, 0, "away", "") for shop in shops]
+        heapq.heapify(self._due)
+        self._open = len(shops)
+
+    async def work(self) -> None:
+        """Ask one shop after the other until none is left."""
+        while self._open:
+            now = time.monotonic()
+            if self._due and self._due[0].at <= now:
+                await self._ask(heapq.heappop(self._due))
+            else:
+                next_at = self._due[0].at if self._due else now + RESPONSE_TIMEOUT_S
+                await asyncio.sleep(max(0.0, min(next_at - now, 0.2)))
+
+    async def _ask(self, due: _Due) -> None:
+        left_s = self._ends_at - time.monotonic()
+        if left_s <= 0:
+            self._finish(due, due.outcome, due.reason or _describe_end(due.outcome))
+            return
+        request = CommandRequest(
+            id=self._ids[due.shop], deadline=self._deadline, by=self._by, arguments=self._arguments
+        )
+        try:
+            received = await self._office.client.request(
+                command_subject(due.shop, self._command),
+                request.model_dump_json().encode(),
+                timeout=min(RESPONSE_TIMEOUT_S, left_s),
+            )
+            response = CommandResponse.model_validate_json(received.data)
+        except (nats.errors.NoRespondersError, nats.errors.TimeoutError) as exc:
+            interval = AWAY_INTERVALS_S[min(due.attempt, len(AWAY_INTERVALS_S) - 1)]
+            reason = due.reason if isinstance(exc, nats.errors.NoRespondersError) else _describe_silence()
+            self._again(due._replace(attempt=due.attempt + 1, reason=reason), interval)
+            return
+        except ValidationError:
+            self._finish(due, "unreadable", message("its response cannot be read: is its gateway too old?"))
+            return
+        if response.outcome == "running":
+            self._again(due._replace(outcome="running", reason=response.reason, attempt=0), RUNNING_INTERVAL_S)
+        else:
+            self._finish(due, response.outcome, response.reason, response.result)
+
+    def _again(self, due: _Due, interval_s: float) -> None:
+        at = time.monotonic() + interval_s * random.uniform(0.8, 1.2)
+        heapq.heappush(self._due, due._replace(at=min(at, self._ends_at)))
+
+    def _finish(self, due: _Due, outcome: CallOutcome, reason: str, result: Mapping[str, Any] | None = None) -> None:
+        self._open -= 1
+        self._on_outcome(CommandCall(due.shop, self._ids[due.shop], outcome, reason, result or {}))
+
+
+def _describe_end(outcome: CallOutcome) -> str:
+    if outcome == "running":
+        return message("it was still at work when the deadline was over; the shop's audit log says what became of it")
+    return message("it was away until the deadline, so it has not got the command, and will not")
+
+
+def _describe_silence() -> str:
+    return message("its response did not arrive: the shop's audit log says whether it has acted on the command")

@@ -1,0 +1,247 @@
+"""What the head office wants of its shops: the documents of the bucket `desired`, read and changed part by part.
+
+A part is named as a shop's answer names it: `settings.SECTION.KEY`, `products`, `templates.NAME` or `version`. Its
+value is JSON; None means that the document does not have it.
+"""
+
+import asyncio
+import json  # numbers stay what models make of them: json_text would have fractions as Decimal
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final, NamedTuple, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from firmware_tools.language import describe_error, message
+from gateway.desired_settings import find_push_refusal
+from gateway.errors import Conflict, FieldError, InvalidRequest, StateError
+from gateway.fleet.documents import DesiredState
+from gateway.fleet.subjects import DESIRED
+from gateway.office.bucket import Bucket, Entry, RevisionConflict
+from gateway.office.office import Office
+from gateway.settings import Settings, describe_errors
+from gateway.validation_texts import describe_validation_error
+
+Parts = Mapping[str, Any]
+"""Values by part."""
+
+MAX_DOCUMENT_BYTES: Final = 256 * 1024
+"""No document is larger: shops read no larger one."""
+SETTINGS: Final = "settings"
+PRODUCTS: Final = "products"
+TEMPLATES: Final = "templates"
+VERSION: Final = "version"
+_ATTEMPTS: Final = 30
+_PAUSE_S: Final = 0.01
+
+
+class DesiredDocument(NamedTuple):
+    """A document of the bucket."""
+
+    key: str
+    """Its key."""
+    document: Mapping[str, Any]
+    """What it holds; what a newer head office has put there is kept."""
+    revision: int
+    """Its revision; 0 if it was never there."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of the shop whose document it is, the last one wins."""
+        groups = self.document.get("groups", ())
+        return tuple(groups) if isinstance(groups, list) else ()
+
+    def read(self, parts: Iterable[str]) -> dict[str, Any]:
+        """Return the present values of parts."""
+        return {part: read_part(self.document, part) for part in parts}
+
+
+class DesiredBucket:
+    """The bucket. Every method raises `HeadOfficeUnavailable`, and `StateError` for a document that is damaged."""
+
+    def __init__(self, office: Office) -> None:
+        """Take the connection."""
+        self._bucket = Bucket(office, DESIRED)
+
+    async def get(self, key: str) -> DesiredDocument:
+        """Return a document."""
+        entry = await self._bucket.get(key)
+        return DesiredDocument(key, _load(key, entry.value), entry.revision)
+
+    async def read(self, keys: Sequence[str]) -> dict[str, DesiredDocument]:
+        """Return documents by key; empty ones for those that there are not, or that are damaged."""
+        found = await self._bucket.read(keys)
+        return {key: _read_entry(key, found.get(key)) for key in keys}
+
+    async def rewrite(self, key: str, decide: Callable[["DesiredDocument"], Awaitable[Parts | None]]) -> int:
+        """Set the parts that `decide` returns for a document as it is, and return the new revision.
+
+        It is written even if it stays as it is; not if that returns None. `decide` is called again if somebody else
+        changes the document meanwhile. Raises `Conflict` and `InvalidRequest`.
+        """
+        for attempt in range(_ATTEMPTS):
+            document = await self.get(key)
+            parts = await decide(document)
+            if parts is None:
+                return document.revision
+            try:
+                return await self._bucket.put(key, _dump(key, apply_parts(document.document, parts)), document.revision)
+            except RevisionConflict:
+                await asyncio.sleep(random.uniform(0, _PAUSE_S * attempt))
+        raise Conflict(message("{key} is changed by others all the time: try again", key=key))
+
+    async def change(self, key: str, parts: Parts) -> DesiredDocument:
+        """Set parts of a document; return it as it was before. Raises `Conflict` and `InvalidRequest`."""
+
+        def edit(value: bytes | None) -> bytes | None:
+            before = _load(key, value)
+            changed = apply_parts(before, parts)
+            return value if changed == before else _dump(key, changed)
+
+        entry, _ = await self._bucket.change(key, edit)
+        return DesiredDocument(key, _load(key, entry.value), entry.revision)
+
+    async def change_groups(self, key: str, groups: tuple[str, ...]) -> None:
+        """Set the groups of a shop in its document. Raises `Conflict` and `InvalidRequest`."""
+
+        def edit(value: bytes | None) -> bytes | None:
+            before = _load(key, value)
+            return _dump(key, {**before, "groups": list(groups)})
+
+        await self._bucket.change(key, edit)
+
+    async def read_all(self, keys: str = ">") -> AsyncIterator[DesiredDocument]:
+        """Yield the documents whose keys fit. Damaged ones count as empty: shops take nothing of them, either."""
+        async for entry in self._bucket.entries(keys):
+            if entry.value is not None:
+                yield _read_entry(entry.key, entry)
+
+
+def read_part(document: Mapping[str, Any], part: str) -> Any:
+    """Return the value of a part; None if there is none."""
+    kind, _, name = part.partition(".")
+    if kind == SETTINGS:
+        section, _, key = name.partition(".")
+        values = document.get(SETTINGS, {}).get(section, {})
+        return values.get(key)
+    return document.get(TEMPLATES, {}).get(name) if kind == TEMPLATES else document.get(kind)
+
+
+def apply_parts(document: Mapping[str, Any], parts: Parts) -> dict[str, Any]:
+    """Return a document with other values of parts."""
+    changed = {**document}
+    for part, value in parts.items():
+        kind, _, name = part.partition(".")
+        path = (kind, *name.split(".", 1)) if kind == SETTINGS else (kind, name) if kind == TEMPLATES else (kind,)
+        _set(changed, path, value)
+    return changed
+
+
+def _set(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    """Set a value in nested tables, which are copied. Tables that get empty are left out."""
+    first, *rest = path
+    if rest:
+        inner = {**table.get(first, {})}
+        _set(inner, tuple(rest), value)
+        value = inner or None
+    if value is None:
+        table.pop(first, None)
+    else:
+        table[first] = value
+
+
+def setting_part(name: str) -> str:
+    """Return the part of a setting, `SECTION.KEY`."""
+    return f"{SETTINGS}.{name}"
+
+
+def template_part(name: str) -> str:
+    """Return the part of a template of labels."""
+    return f"{TEMPLATES}.{name}"
+
+
+def parse_setting(name: str, text: str) -> Any:
+    """Return the value of a setting that a person has typed: a list as JSON, anything else as it is.
+
+    Raises `InvalidRequest` as `check_settings` does.
+    """
+    annotation = _find_annotation(name)
+    try:
+        is_list = get_origin(annotation) is list
+        value = json.loads(text) if is_list else TypeAdapter(annotation).validate_python(text)
+    except ValidationError as exc:
+        raise InvalidRequest([FieldError(name, describe_validation_error(exc.errors()[0]))]) from exc
+    except ValueError as exc:
+        reason = message('must be a JSON array such as ["eth0"]: {reason}', reason=describe_error(exc))
+        raise InvalidRequest([FieldError(name, reason)]) from exc
+    check_settings({name: value})
+    return value
+
+
+def check_settings(settings: Parts) -> None:
+    """Check values of settings by `SECTION.KEY`, by the models that shops check them with.
+
+    What depends on other settings of a shop is checked there. Raises `InvalidRequest`, which names each that is not
+    valid, or may not be set from here, and why.
+    """
+    faults: list[FieldError] = []
+    for name, value in settings.items():
+        if (refusal := find_push_refusal(name)) is not None:
+            faults.append(FieldError(name, refusal))
+            continue
+        section, _, key = name.partition(".")
+        try:
+            Settings.model_validate({section: {key: value}})
+        except ValidationError as exc:
+            wrong = [one for one in exc.errors() if one["loc"][1:2] == (key,)]
+            faults += [FieldError(name, describe_validation_error(one)) for one in wrong[:1]]
+    if faults:
+        raise InvalidRequest(faults)
+
+
+def _find_annotation(name: str) -> Any:
+    if (refusal := find_push_refusal(name)) is not None:
+        raise InvalidRequest([FieldError(name, refusal)])
+    section, _, key = name.partition(".")
+    annotation = type(getattr(Settings(), section)).model_fields[key].annotation
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _read_entry(key: str, entry: Entry | None) -> DesiredDocument:
+    if entry is None:
+        return DesiredDocument(key, {}, 0)
+    try:
+        return DesiredDocument(key, _load(key, entry.value), entry.revision)
+    except StateError:
+        return DesiredDocument(key, {}, entry.revision)
+
+
+def _load(key: str, value: bytes | None) -> Mapping[str, Any]:
+    """Read a document. Raises `StateError`."""
+    try:
+        DesiredState.model_validate_json(value or b"{}")
+        document: dict[str, Any] = json.loads(value or b"{}")
+    except ValueError as exc:
+        raise StateError(
+            message(
+                "the document {key} of the bucket {bucket} is damaged, so no shop follows it: somebody has written it "
+                "who is not this program; delete it there: {reason}",
+                key=key,
+                bucket=DESIRED,
+                reason=describe_errors(exc) if isinstance(exc, ValidationError) else describe_error(exc),
+            )
+        ) from exc
+    return document
+
+
+def _dump(key: str, document: Mapping[str, Any]) -> bytes:
+    """Return a document as it is stored. Raises `InvalidRequest` for one that no shop would read."""
+    value = json.dumps(document, ensure_ascii=False).encode()
+    if len(value) > MAX_DOCUMENT_BYTES:
+        reason = message("is larger than {limit} bytes with that", limit=MAX_DOCUMENT_BYTES)
+        raise InvalidRequest([FieldError(key, reason)])
+    try:
+        DesiredState.model_validate_json(value)
+    except ValidationError as exc:
+        raise InvalidRequest([FieldError(key, describe_errors(exc))]) from exc
+    return value

@@ -1,0 +1,61 @@
+"""Advancing roll-outs: one while a person watches, or all of them for as long as the head office serves."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import NoReturn
+
+from gateway.errors import GatewayError
+from gateway.office.office import Office
+from gateway.office.rollout_documents import ACTIVE, Rollout
+from gateway.office.rollout_run import LEASE_S, TICK_S, RolloutRun
+from gateway.office.rollouts import RolloutStore
+from gateway.office.shops import ShopList
+
+
+async def follow_rollout(
+    office: Office,
+    shops: ShopList,
+    rollout_id: str,
+    on_progress: Callable[[Rollout], None],
+    *,
+    tick_s: float = TICK_S,
+    lease_s: float = LEASE_S,
+) -> Rollout:
+    """Advance a roll-out, or watch another process do it, until there is nothing to do any more; return it then.
+
+    If this is cancelled, it stands as it is: any other process goes on with it. Raises `HeadOfficeUnavailable`,
+    `NotFound`, `Conflict` and `StateError`.
+    """
+    run = RolloutRun(office, shops, rollout_id, lease_s=lease_s)
+    try:
+        while True:
+            rollout = await run.step()
+            on_progress(rollout)
+            if rollout.state not in ACTIVE:
+                return rollout
+            await asyncio.sleep(tick_s)
+    finally:
+        with contextlib.suppress(GatewayError):
+            await run.release()
+
+
+async def advance_rollouts(
+    office: Office, shops: ShopList, heartbeat: Callable[[], None], *, tick_s: float = TICK_S
+) -> NoReturn:
+    """Advance all roll-outs for ever; `heartbeat` is called with each round. Raises as `follow_rollout` does."""
+    store = RolloutStore(office)
+    runs: dict[str, RolloutRun] = {}
+    try:
+        while True:
+            active = {one.id for one in await store.list_all() if one.state in ACTIVE}
+            runs = {name: runs.get(name) or RolloutRun(office, shops, name) for name in active}
+            for run in runs.values():
+                await run.step()
+                heartbeat()
+            heartbeat()
+            await asyncio.sleep(tick_s)
+    finally:
+        for run in runs.values():
+            with contextlib.suppress(GatewayError):
+                await run.release()
