@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from firmware_tools.language import describe_error, message
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 READ_INTERVAL_S: Final = 900.0
 """How often it is read without being told to: a message that tells of a change can be lost."""
+VERSION_INTERVAL_S: Final = 30.0
+"""The same while a version is being installed."""
 READ_WHEN_TOLD_S: Final = (0.0, 1.0, 2.0, 7.0)
 """With which pauses it is read after a change was told, until one is seen: servers tell it before they store it."""
 READ_WHEN_CONNECTED_S: Final = (0.0, 5.0)
@@ -57,6 +59,9 @@ VERSION: Final = "version"
 _RESTARTS: Final = message("holds from the next start on, which comes when no call of a till is under way")
 _NO_RESTART: Final = message("holds from the next start on; nothing starts this gateway by itself, so do it by hand")
 
+Installer = Callable[[str, str], Awaitable[DesiredAnswer]]
+"""Has a version installed for a wish of the head office, and tells what has become of that. It is called repeatedly."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -72,12 +77,14 @@ class DesiredFollower(LinkPart):
         supervisor: Supervisor,
         *,
         find_restart: Callable[[], Callable[[], None] | None],
+        find_installer: Callable[[], Installer | None],
         is_busy: Callable[[], bool],
         is_cloned: Callable[[], bool],
     ) -> None:
         """Follow nothing before `start`.
 
-        `find_restart` returns what starts the gateway again; `is_busy` tells whether calls of tills are under way.
+        `find_restart` returns what starts the gateway again, `find_installer` what has a version installed; `is_busy`
+        tells whether calls of tills are under way.
         """
         self._shop = shop
         self._settings = settings
@@ -85,6 +92,7 @@ class DesiredFollower(LinkPart):
         self._clock = clock
         self._supervisor = supervisor
         self._find_restart = find_restart
+        self._find_installer = find_installer
         self._is_busy = is_busy
         self._is_cloned = is_cloned
         self._service: Service | None = None
@@ -103,6 +111,7 @@ class DesiredFollower(LinkPart):
         """What was read last; None before the first time."""
         self._reported: DesiredReport | None = None
         """What the head office has; None if it may have anything."""
+        self._interval_s = READ_INTERVAL_S
         self._needs_restart = False
         self._began_at = time.monotonic()
         self._refusals = FailureLog(_log, "the head office does not take the answer to what it wants")
@@ -187,7 +196,7 @@ class DesiredFollower(LinkPart):
             if self._connection is connection:  # the link says what is wrong, and comes with a new one
                 self._connection = None
             return
-        pause = self._pauses.pop(0) if self._pauses else READ_INTERVAL_S
+        pause = self._pauses.pop(0) if self._pauses else self._interval_s
         self._read_at = time.monotonic() + max(pause, SPREAD_S)
 
     async def _follow(self, connection: "FleetConnection") -> None:
@@ -202,7 +211,7 @@ class DesiredFollower(LinkPart):
         if wanted is None:
             return
         self._note_revisions(wanted.revisions)
-        answers = _answer_version(wanted) | await asyncio.to_thread(self._follow_settings, wanted)
+        answers = await asyncio.to_thread(self._follow_settings, wanted) | await self._follow_version(wanted)
         if wanted.unknown:
             answers[DOCUMENT] = DesiredAnswer(outcome="refused", reason=wanted.unknown)
         answers_of_content = await self._content.find_answers(wanted)
@@ -252,6 +261,22 @@ class DesiredFollower(LinkPart):
         self._needs_restart = outcome.needs_restart
         return {_name_setting(name): answer for name, answer in outcome.answers.items()}
 
+    async def _follow_version(self, wanted: WantedState) -> dict[str, DesiredAnswer]:
+        """Have the version installed that is wanted, and ask soon again what has become of it."""
+        self._interval_s = READ_INTERVAL_S
+        if wanted.version is None:
+            return {}
+        version, source = wanted.version
+        if version == __version__:
+            return {VERSION: DesiredAnswer(outcome="applied")}
+        if (install := self._find_installer()) is None:
+            reason = message("version {version} runs, and nothing here can install another one", version=__version__)
+            return {VERSION: DesiredAnswer(outcome="refused", reason=reason)}
+        answer = await install(version, f"{source.key} {source.revision}")
+        if answer.outcome == "pending":
+            self._interval_s = VERSION_INTERVAL_S
+        return {VERSION: answer}
+
     def _restart_if_quiet(self) -> None:
         """Start the gateway again for settings, once no call of a till is under way."""
         restart = self._find_restart()
@@ -287,13 +312,3 @@ class DesiredFollower(LinkPart):
 
 def _name_setting(name: str) -> str:
     return f"settings.{name}"
-
-
-def _answer_version(wanted: WantedState) -> dict[str, DesiredAnswer]:
-    """Return the answer to a version that is wanted. It is installed by the machine, not by this process."""
-    if wanted.version is None:
-        return {}
-    if wanted.version == __version__:
-        return {VERSION: DesiredAnswer(outcome="applied")}
-    reason = message("version {version} runs", version=__version__)
-    return {VERSION: DesiredAnswer(outcome="pending", reason=reason)}

@@ -44,8 +44,8 @@ class WantedState:
     """The list of products."""
     templates: Mapping[str, ContentReference]
     """Templates of labels by name."""
-    version: str | None
-    """The version of the gateway."""
+    version: tuple[str, SettingSource] | None
+    """The version of the gateway, and which document wants it."""
     unknown: str
     """What this version does not know and ignores, in words; empty if there is nothing."""
 
@@ -121,7 +121,7 @@ def _merge(found: Sequence[tuple[str, DesiredState]], groups: Sequence[str], rea
     settings: dict[str, WantedSetting] = {}
     templates: dict[str, ContentReference] = {}
     products: ProductListReference | None = None
-    version: str | None = None
+    version: tuple[str, SettingSource] | None = None
     for key, state in found:
         source = SettingSource(key=key, revision=reader.revisions[key])
         for section, values in state.settings.items():
@@ -129,7 +129,7 @@ def _merge(found: Sequence[tuple[str, DesiredState]], groups: Sequence[str], rea
                 settings[f"{section}.{name}"] = WantedSetting(value, source)
         templates |= state.templates
         products = state.products or products
-        version = state.version or version
+        version = (state.version, source) if state.version else version
     if len(settings) + len(templates) > MAX_PARTS:
         reason = message("more than {count} settings and templates are wanted", count=MAX_PARTS)
         raise InvalidDocument(reason, reader.revisions)

@@ -17,7 +17,7 @@ from gateway.fleet.content_table import FleetContentTable
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.day_flow import FlowUplink
 from gateway.fleet.desired_content import DesiredContent
-from gateway.fleet.desired_follower import DesiredFollower
+from gateway.fleet.desired_follower import DesiredFollower, Installer
 from gateway.fleet.documents import ReportedFinding
 from gateway.fleet.findings import FindingsReporter
 from gateway.fleet.followed_settings import FollowedSettings
@@ -49,6 +49,7 @@ class LinkedGateway(Protocol):
     settings: Settings
     settings_file: Path | None
     restart: Callable[[], None] | None
+    want_version: Installer | None
     changes_under_way: ChangesUnderWay
     directory: StateDirectory
     uptime: Uptime
@@ -152,6 +153,7 @@ def _make_follower(gateway: LinkedGateway, is_busy: Callable[[], bool], presence
         gateway.clock,
         gateway.supervisor,
         find_restart=lambda: gateway.restart,
+        find_installer=lambda: gateway.want_version,
         is_busy=lambda: gateway.changes_under_way.count > 0,
         is_cloned=lambda: presence.is_cloned,
     )

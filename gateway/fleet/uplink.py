@@ -16,27 +16,21 @@ from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.documents import SkippedEvent
 from gateway.fleet.events import UnsentEventsRemoved
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, Refusal
+from gateway.fleet.line_turn import LineTurn
 from gateway.fleet.link_part import LinkPart
 from gateway.fleet.subjects import EVENTS, SKIPPED, event_subject
 from gateway.protocol.event_type import EventType
 from gateway.runtime.failure_log import FailureLog
-from gateway.runtime.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from gateway.fleet.connection import FleetConnection
 
 MAX_IN_FLIGHT: Final = 32
 """How many events are under way at the same time."""
-MAX_BYTES_PER_S: Final = 128 * 1024
-"""How much of the shop's line is used, in bytes per second."""
-BURST_BYTES: Final = 256 * 1024
 MAX_BATCH_BYTES: Final = 256 * 1024
 """How many bytes are under way at the same time; one event may have more."""
 SAVE_INTERVAL_S: Final = 30.0
 """How often the cursor is stored. After a crash, the events of that time are sent again, and the stream drops them."""
-MAX_YIELD_S: Final = 10.0
-"""How long the tills' calls go first at most, so that the head office hears of a busy shop, too."""
-_YIELD_INTERVAL_S: Final = 0.05
 
 _log: Final = logging.getLogger(__name__)
 
@@ -62,9 +56,8 @@ class EventUplink(LinkPart):
         self._event_log = event_log
         self._table = table
         self._people = people
-        self._is_busy = is_busy
         self._report = report
-        self._bucket = TokenBucket(MAX_BYTES_PER_S, BURST_BYTES)
+        self._turn = LineTurn(is_busy)
         self._cursor = FleetCursor()
         self._saved: FleetCursor | None = None
         """The stored cursor; None before it is loaded."""
@@ -117,7 +110,7 @@ class EventUplink(LinkPart):
         `begin` comes first. Raises `HeadOfficeUnavailable` and `StateError`: then they are sent again.
         """
         cursor = self._cursor
-        await self._wait_for_turn()
+        await self._turn.wait()
         page = await self._event_log.read(cursor.number, EventFilter(), limit=MAX_IN_FLIGHT)
         events, upto = _limit_bytes(page)
         events = [event for event in events if self._people or not event.personal]
@@ -146,13 +139,6 @@ class EventUplink(LinkPart):
             self._saved = self._cursor
         self._saved_at = time.monotonic()
 
-    async def _wait_for_turn(self) -> None:
-        """Wait until the line has room and no call of a till is under way."""
-        give_up_at = time.monotonic() + MAX_YIELD_S
-        await asyncio.sleep(self._bucket.delay_s())
-        while self._is_busy() and time.monotonic() < give_up_at:  # noqa: ASYNC110  nobody is told when calls end
-            await asyncio.sleep(_YIELD_INTERVAL_S)
-
     async def _send(self, connection: "FleetConnection", event: Event, complete_to: int) -> None:
         """Send an event, or what says that it is skipped: with its id, so that readers miss no number."""
         try:
@@ -178,7 +164,7 @@ class EventUplink(LinkPart):
         payload = event.to_json().encode()
         headers = {MESSAGE_ID: message_id(self._shop, event.id), COMPLETE_TO: str(complete_to)}
         await connection.publish(event_subject(self._shop, event.type), payload, headers)
-        self._bucket.take(len(payload))
+        self._turn.take(len(payload))
 
 
 def _limit_bytes(page: Page) -> tuple[list[Event], int]:

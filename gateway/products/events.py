@@ -27,7 +27,7 @@ class ProductListTaken(EventType):
 
 @dataclass(frozen=True, kw_only=True)
 class ProductListRefused(EventType):
-    """A list of products from a folder was not taken; a person has to look at it, and take it by hand."""
+    """A list of products from a folder or from the head office was not taken; a person has to look at it."""
 
     type = "products.list_refused"
 

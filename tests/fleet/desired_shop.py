@@ -1,21 +1,18 @@
 """A shop that follows its head office, whose gateway is started again when it asks for that."""
 
 import asyncio
-import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import nats.js.errors
-from nats.js.api import ObjectMeta, ObjectMetaOptions
 
 from gateway.app import Gateway
 from gateway.changed_settings import load_all_settings
 from gateway.desired_settings import DesiredSettings, count_start, read_desired
+from gateway.office.content import ContentStore
 from gateway.runtime.supervisor import Supervisor
 from tests.fleet.cluster import HeadOffice
-
-PART_BYTES: Final = 512 * 1024
 
 
 class DesiredShop:
@@ -113,13 +110,8 @@ class DesiredShop:
         return dict(json.loads(entry.value or b"{}"))
 
 
-async def push(office: HeadOffice, content: bytes, *, part_bytes: int = PART_BYTES) -> dict[str, Any]:
+async def push(office: HeadOffice, content: bytes) -> dict[str, Any]:
     """Put a file into the object store as the head office does; return the reference to it."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    parts = [content[at : at + part_bytes] for at in range(0, len(content), part_bytes)] or [b""]
-    async with office.client() as client:
-        store = await client.jetstream(timeout=5).object_store("content")
-        for number, part in enumerate(parts):
-            meta = ObjectMeta(name=f"{sha256}.{number}", options=ObjectMetaOptions(max_chunk_size=PART_BYTES))
-            await store.put(meta.name or "", part, meta)
-    return {"name": "list.csv", "sha256": sha256, "size": len(content), "parts": len(parts)}
+    async with office.connect() as connected:
+        reference = await ContentStore(connected).put("list.csv", content)
+    return reference.model_dump()

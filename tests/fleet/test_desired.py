@@ -1,13 +1,17 @@
 """Settings that the head office wants: merged, checked, applied, answered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from gateway import __version__
+from gateway.api.server import serve_commands
 from gateway.changed_settings import load_all_settings, write_changes
 from gateway.desired_settings import PUSHABLE
 from gateway.fleet import desired_follower
+from gateway.fleet.documents import DesiredAnswer
 from gateway.settings import FILE_SETTINGS, SECRET_SETTINGS, Settings
 from tests.fleet.cluster import HeadOffice
 from tests.fleet.desired_shop import DesiredShop
@@ -150,13 +154,26 @@ async def test_a_poisoned_document_is_named_and_everything_stays(shop: DesiredSh
 @for_shop(4)
 async def test_calls_of_tills_end_before_the_gateway_is_started_again(shop: DesiredShop) -> None:
     gateway = await shop.start()
-    gateway.changes_under_way.count += 1
-    revision = await shop.want("shop.shop-4", {"settings": {"video": {"max_streams": 1}}})
-    answers = await shop.answers(shop=revision)
-    assert answers["settings.video.max_streams"]["outcome"] == "pending"
-    assert shop.stored.settings == {"video.max_streams": 1}
-    assert not shop.wants_restart
-    gateway.changes_under_way.count -= 1
+    is_sent = asyncio.Event()
+
+    async def send_slowly() -> AsyncIterator[bytes]:
+        yield b'{"sn": '
+        await is_sent.wait()
+        yield b'"nobody"}'
+
+    async with serve_commands(gateway) as till:
+        json_type = {"Content-Type": "application/json"}
+        call = asyncio.create_task(till.post("/api/v1/cameras", data=send_slowly(), headers=json_type))
+        await until(lambda: gateway.changes_under_way.count)
+        revision = await shop.want("shop.shop-4", {"settings": {"video": {"max_streams": 1}}})
+        answers = await shop.answers(shop=revision)
+        assert answers["settings.video.max_streams"]["outcome"] == "pending"
+        assert shop.stored.settings == {"video.max_streams": 1}
+        assert not shop.wants_restart
+        is_sent.set()
+        async with await call as response:
+            assert response.status == 404
+        await until(lambda: shop.wants_restart)
     await shop.restart()
     assert await shop.outcomes(shop=revision) == {"settings.video.max_streams": "applied"}
 
@@ -180,8 +197,26 @@ async def test_what_holds_already_needs_no_restart(shop: DesiredShop) -> None:
     revision = await shop.want("shop.shop-6", {"settings": {"video": {"max_streams": 2}}, "version": "9.9"})
     answers = await shop.answers(shop=revision)
     assert answers["settings.video.max_streams"]["outcome"] == "applied"
-    assert answers["version"]["outcome"] == "pending"
+    assert "nothing here can install" in answers["version"]["reason"]
     assert (shop.stored.trial, shop.wants_restart) == (None, False)
+
+
+@for_shop(6)
+async def test_a_version_is_asked_for_until_it_is_installed(shop: DesiredShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desired_follower, "VERSION_INTERVAL_S", 0.01)
+    gateway = await shop.start()
+    asked: list[tuple[str, str]] = []
+
+    async def install(version: str, revision: str) -> DesiredAnswer:
+        asked.append((version, revision))
+        return DesiredAnswer(outcome="pending" if len(asked) < 3 else "rolled_back", reason="it does not start")
+
+    gateway.want_version = install
+    revision = await shop.want("shop.shop-6", {"version": "9.9"})
+    assert (await shop.settled(shop=revision))["version"] == {"outcome": "rolled_back", "reason": "it does not start"}
+    assert set(asked) == {("9.9", f"shop.shop-6 {revision}")}
+    revision = await shop.want("shop.shop-6", {"version": __version__})
+    assert await shop.outcomes(shop=revision) == {"version": "applied"}
 
 
 @for_shop(7)

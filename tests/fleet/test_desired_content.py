@@ -14,6 +14,7 @@ from nats.js.api import ObjectMeta, ObjectMetaOptions
 
 from gateway.app import Gateway
 from gateway.events.event import EventFilter
+from gateway.fleet import connection as fleet_connection
 from gateway.fleet import content_download, desired_content, desired_follower, line_turn
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.content_download import ContentDownload
@@ -175,11 +176,13 @@ async def test_a_large_list_needs_little_memory_and_goes_on_after_a_loss(
     with (shop.state / "list").open("w+b") as file:
         download, turn = ContentDownload(reference, file), LineTurn(lambda: False)
         tracemalloc.start()
-        job = asyncio.create_task(download.receive(connection, turn))
-        await until(lambda: file.tell() > len(content) // 3)
-        await connection.close()
-        with pytest.raises(HeadOfficeUnavailable):
-            await job
+        with monkeypatch.context() as patch:
+            patch.setattr(fleet_connection, "ACKNOWLEDGEMENT_TIMEOUT_S", 2.0)
+            job = asyncio.create_task(download.receive(connection, turn))
+            await until(lambda: file.tell() > len(content) // 3)
+            await connection.close()
+            with pytest.raises(HeadOfficeUnavailable):
+                await job
         size = (shop.state / "list").stat().st_size
         assert len(content) // 3 < size < len(content)
         connection = await FleetConnection.open(shop.office.settings(shop.name), on_lost=lambda: None)

@@ -130,11 +130,12 @@ class RunningShop:
         self.shop = shop
         self.log = shop.file.with_name("gateway.log")
         self.starts = 0
+        self.ending = asyncio.Event()
         self._trial_s = trial_s
         self._process: asyncio.subprocess.Process | None = None
 
     async def keep_running(self) -> None:
-        while True:
+        while not self.ending.is_set():
             self.starts += 1
             with self.log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
@@ -144,6 +145,8 @@ class RunningShop:
                     stdout=log,
                     stderr=log,
                 )
+            if self.ending.is_set():
+                self.kill()
             await self._process.wait()
 
     def kill(self) -> None:
@@ -160,9 +163,9 @@ async def kept_running(shop: DesiredShop, trial_s: float) -> AsyncIterator[Runni
     try:
         yield running
     finally:
-        task.cancel()
+        running.ending.set()
         running.kill()
-        await asyncio.wait({task})
+        await task
 
 
 @pytest.fixture
