@@ -262,6 +262,7 @@ def _read_request(payload: bytes) -> CommandRequest:
         )
     try:
         document = json_text.loads(payload)
+        json_text.dumps(document).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as exc:
         raise _Refused(message("the message must be a JSON object in UTF-8: {reason}", reason=exc)) from exc
     try:

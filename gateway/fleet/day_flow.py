@@ -121,16 +121,24 @@ class FlowUplink(LinkPart):
     async def _collect(self) -> None:
         """Ask for the past days that the head office does not have, and for the present one."""
         try:
-            today = await self._flow().today({})
+            numbers = await self._read_today()
             if not self._clock.known:
                 return
-            last = _parse_day(today["date"] or "") or datetime.fromtimestamp(self._clock.now(), UTC).date()
-            await self._collect_past(last)
+            today = _parse_day(numbers["date"] or "")
+            await self._collect_past(today or datetime.fromtimestamp(self._clock.now(), UTC).date())
         except (Problem, StateError) as exc:
             _log.debug("the customer flow for the head office is not to be had now: %s", exc)
             return
-        if today["date"] is not None:
-            self._offer(_make_day(str(today["date"]), today, final=False))
+        if today is not None:
+            self._offer(_make_day(str(today), numbers, final=False))
+
+    async def _read_today(self) -> dict[str, Any]:
+        """Return the numbers of the present day; without a date if there are none yet."""
+        try:
+            return await self._flow().today({})
+        except VendorRefused as exc:  # as before the first customer
+            _log.debug("the cloud has no customer flow of the present day: %s", exc)
+            return {"date": None}
 
     async def _collect_past(self, today: date) -> None:
         first = today - timedelta(days=MAX_DAYS)

@@ -164,6 +164,11 @@ async def test_the_outbox_and_the_site_plan(office: HeadOffice, gateway: Gateway
         ("discover", {"arguments": {"timeout_s": 1e9}}, "arguments.timeout_s: must be less than or equal to 60"),
         ("camera_call", {"arguments": {}}, "arguments.sn: is required; arguments.endpoint: is required"),
         ("camera_call", {"arguments": {"sn": "x", "endpoint": "../x"}}, "arguments.endpoint: must match"),
+        ("doctor", {"by": "\ud800"}, "must be a JSON object in UTF-8"),
+        ("token_revoke", {"arguments": {"name": "\ud800"}}, "must be a JSON object in UTF-8"),
+        ("camera_call", {"arguments": {"sn": "x", "parameters": {"\ud800": 1}}}, "must be a JSON object in UTF-8"),
+        ("doctor", b'{"arguments":' + b"[" * 50_000 + b"]" * 50_000 + b"}", "must be a JSON object"),
+        ("doctor", b'{"id":"deep-deep","deadline":"2100-01-01","by":"","arguments":{"x":1e999999}}', "arguments.x"),
         ("reboot", {}, "'reboot' is no command of this gateway, which has camera_call, discover"),
     ],
 )
