@@ -73,9 +73,8 @@ _OTHER_SCHEMAS: Final[Mapping[str, Schema]] = {
             "reason": {
                 "type": "string",
                 "enum": ["new_epoch", "from_the_future", "pruned"],
-                "description": "`new_epoch`: the event log was restored or repaired; `from_the_future`: there is no "
-                "such "
-                "event yet; `pruned`: the events after it are not kept any more.",
+                "description": "`new_epoch`: the event log was restored, repaired or copied; `from_the_future`: there "
+                "is no such event yet; `pruned`: the events after it are not kept any more.",
             },
             "detail": {"type": "string", "description": "The same for people."},
         },

@@ -61,7 +61,8 @@ class LogRange(NamedTuple):
         epoch, number = match[1], int(match[2])
         if epoch != self.epoch:
             detail = message(
-                "the event log was restored or repaired, its ids have begun anew: every event that is kept follows"
+                "the event log was restored, repaired or copied, its ids have begun anew: every event that is kept "
+                "follows"
             )
             return ResumePoint(self.oldest - 1, ResumeNotice("new_epoch", detail))
         if number > self.newest:
