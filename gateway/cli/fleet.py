@@ -94,10 +94,11 @@ def status(context: CommandContext) -> None:
         }
         if settings.fleet.servers:
             async with connect_api(settings) as api:
-                services = (await api.get("status"))["services"] if api.running else []
-            for one in services:
+                report = await api.get("status") if api.running else {"services": [], "fleet": None}
+            for one in report["services"]:
                 if one["name"] == "head office link":
                     document |= {"link": one["state"], "reason": one["last_failure"]}
+            document |= report["fleet"] or {}
         context.emit(document, _show_status)
 
     run_command(context, work())

@@ -1,9 +1,11 @@
 """A gateway that is killed in the middle of a command: it says so, and never acts on the command again."""
 
 import asyncio
+import json
 import os
 import random
 import secrets
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,6 +15,7 @@ import pytest
 
 from gateway.simulator.store import SimulatedStore
 from tests.fleet.cluster import HeadOffice
+from tests.forking import start_program
 from tests.outbox.process import GatewayProcess
 
 SHOP = "shop-1"
@@ -58,6 +61,11 @@ async def test_a_command_is_interrupted_by_a_kill_and_not_done_again(
         "Look for cameras",
         "interrupted",
     ]
+    words = ("gateway", "--config", str(gateway.config), "fleet", "status", "--json")
+    command = await start_program(*words, stdout=subprocess.PIPE)
+    output, _ = await command.communicate()
+    status = json.loads(output)
+    assert (status["link"], status["server"] in office.servers, status["events_waiting"]) == ("running", True, 0)
     await gateway.stop()
 
 
