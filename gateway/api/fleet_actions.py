@@ -1,6 +1,7 @@
 """What the commands of the head office do: the same as the calls of the REST API, by the same functions.
 
-`gateway/fleet` checks commands and remembers them; it knows nothing of what they do.
+`gateway/fleet` checks commands and remembers them; it knows nothing of what they do. What a command needs is imported
+when the first one comes, since most shops never get one.
 """
 
 import base64
@@ -11,12 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from firmware_tools.language import message
-from gateway.api.bodies import DiscoveryBody, ReleaseBody, RetryBody
-from gateway.api.cameras import look_for_cameras
-from gateway.api.doctor import examine
-from gateway.api.outbox import release_held, retry_failed
-from gateway.api.site_plan import parse_plan
-from gateway.api.support import make_support_bundle
 from gateway.app import Gateway
 from gateway.errors import StateError
 from gateway.fleet import commands
@@ -24,7 +19,6 @@ from gateway.fleet.documents import ReportedFinding
 from gateway.protocol import json_text
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.runtime.redaction import Redactor
-from gateway.shop.run_record import RunRequest
 
 MAX_BUNDLE_BYTES: Final = 450 * 1024
 """The largest support bundle that a response holds. Its log is cut to 1 MB, before it is packed."""
@@ -47,7 +41,6 @@ class FleetActions:
 
     async def find_out(self) -> Sequence[ReportedFinding]:
         """Return what those checks of the doctor do not find good that may be made at any time."""
-        # Imported here, since it takes memory.
         from gateway.doctor.check import CheckContext, run_checks
         from gateway.doctor.checks import CHECKS
 
@@ -63,8 +56,13 @@ class FleetActions:
         gateway = self._gateway
         match arguments:
             case commands.DoctorArguments():
+                from gateway.api.doctor import examine
+
                 return await examine(gateway)
             case commands.DiscoverArguments():
+                from gateway.api.bodies import DiscoveryBody
+                from gateway.api.cameras import look_for_cameras
+
                 body = DiscoveryBody(timeout_s=arguments.timeout_s, methods=arguments.methods)
                 return await look_for_cameras(gateway, body)
             case commands.CameraCallArguments():
@@ -72,8 +70,14 @@ class FleetActions:
             case commands.SitePlanArguments():
                 return await self._run_site_plan(arguments)
             case commands.OutboxRetryArguments():
+                from gateway.api.bodies import RetryBody
+                from gateway.api.outbox import retry_failed
+
                 return await retry_failed(gateway, RetryBody(**arguments.model_dump()), None)
             case commands.OutboxReleaseArguments():
+                from gateway.api.bodies import ReleaseBody
+                from gateway.api.outbox import release_held
+
                 return await release_held(gateway, ReleaseBody(to_current=arguments.to_current))
             case commands.TokenRevokeArguments():
                 await gateway.tokens.revoke(arguments.name)
@@ -81,6 +85,8 @@ class FleetActions:
         raise TypeError(f"no action for {type(arguments).__name__}")
 
     async def _pack_support_bundle(self) -> dict[str, Any]:
+        from gateway.api.support import make_support_bundle
+
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "sunmi-gateway-support.tar.gz"
             await make_support_bundle(self._gateway, file)
@@ -109,6 +115,9 @@ class FleetActions:
         return document
 
     async def _run_site_plan(self, arguments: commands.SitePlanArguments) -> dict[str, Any]:
+        from gateway.api.site_plan import parse_plan
+        from gateway.shop.run_record import RunRequest
+
         shop = self._gateway.shop
         if arguments.plan is not None:
             await shop.replace(parse_plan(arguments.plan, self._gateway.settings.provisioning))
