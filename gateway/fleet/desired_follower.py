@@ -40,7 +40,9 @@ READ_WHEN_TOLD_S: Final = (0.0, 1.0, 2.0, 7.0)
 READ_WHEN_CONNECTED_S: Final = (0.0, 5.0)
 """The same for a new connection: it takes a moment until all servers know that this shop wants to be told."""
 SPREAD_S: Final = 1.0
-"""Within how many seconds the shops of a chain read a change, so that not all do at once; and the shortest pause."""
+"""Within how many seconds a shop reads after a change of its own document or a new connection; the shortest pause."""
+SPREAD_OF_MANY_S: Final = 5.0
+"""Within how many seconds the shops of a group or chain read a change that concerns all of them."""
 MIN_RUN_S: Final = 60.0
 """How long a gateway runs at least before it is started again for a setting."""
 QUIET_CHECK_S: Final = 0.2
@@ -128,13 +130,13 @@ class DesiredFollower(LinkPart):
         self._subscribed.clear()
         self._reported = None
         self._is_linked = True
-        self._read_soon(READ_WHEN_CONNECTED_S)
+        self._read_soon(READ_WHEN_CONNECTED_S, SPREAD_S)
 
     async def work(self, _: "FleetConnection") -> bool:
         """Take note when another gateway with this certificate comes or goes."""
         if self._is_cloned() != self._was_cloned:
             self._was_cloned = not self._was_cloned
-            self._read_soon(READ_WHEN_CONNECTED_S)
+            self._read_soon(READ_WHEN_CONNECTED_S, SPREAD_S)
         return False
 
     async def close(self) -> None:
@@ -143,13 +145,14 @@ class DesiredFollower(LinkPart):
             await self._service.stop()
         self._content.close()
 
-    def _note_change(self, _: "ReceivedMessage") -> None:
+    def _note_change(self, received: "ReceivedMessage") -> None:
         """Read soon. What is told is not believed: it may not be stored yet, and never be."""
-        self._read_soon(READ_WHEN_TOLD_S)
+        is_own = received.subject == bucket_subject(DESIRED, shop_key(self._shop))
+        self._read_soon(READ_WHEN_TOLD_S, SPREAD_S if is_own else SPREAD_OF_MANY_S)
 
-    def _read_soon(self, pauses: Sequence[float]) -> None:
+    def _read_soon(self, pauses: Sequence[float], spread_s: float) -> None:
         first, *self._pauses = pauses
-        self._read_at = time.monotonic() + first + random.uniform(0, SPREAD_S)
+        self._read_at = time.monotonic() + first + random.uniform(0, spread_s)
         self._wake.set()
 
     async def _run(self, service: Service) -> None:

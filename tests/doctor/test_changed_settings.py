@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.app import Gateway
+from gateway.desired_settings import DesiredSettings, RolledBackSetting, SettingSource, write_desired
 
 
 async def test_those_that_count_are_named(gateway: Gateway, doctor: Any) -> None:
@@ -28,3 +29,17 @@ async def test_those_that_were_set_aside_are_named(gateway: Gateway, doctor: Any
     (gateway.settings.state_directory / "settings.toml.bad-1").touch()
     found = await doctor.one("changed_settings")
     assert (found.status, found.evidence) == ("warning", "settings.toml.bad-1")
+
+
+async def test_what_the_head_office_sets_is_named_and_what_was_taken_back_is_a_warning(
+    gateway: Gateway, doctor: Any
+) -> None:
+    rolled_back = RolledBackSetting(source=SettingSource(key="chain", revision=7), reason="no link")
+    desired = DesiredSettings(settings={"video.max_streams": 3}, rolled_back={"fleet.servers": rolled_back})
+    write_desired(gateway.settings.state_directory / "head-office-settings.json", desired)
+    findings = (await doctor("changed_settings"))["changed_settings"]
+    assert [(one.status, one.evidence) for one in findings] == [
+        ("ok", ""),
+        ("ok", "video.max_streams"),
+        ("warning", "fleet.servers"),
+    ]

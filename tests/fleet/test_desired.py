@@ -10,8 +10,8 @@ from gateway import __version__
 from gateway.api.server import serve_commands
 from gateway.changed_settings import load_all_settings, write_changes
 from gateway.desired_settings import PUSHABLE
-from gateway.fleet import desired_follower
-from gateway.fleet.documents import DesiredAnswer
+from gateway.fleet import desired_follower, link, presence
+from gateway.fleet.documents import DesiredAnswer, Presence
 from gateway.settings import FILE_SETTINGS, SECRET_SETTINGS, Settings
 from tests.fleet.cluster import HeadOffice
 from tests.fleet.desired_shop import DesiredShop
@@ -22,6 +22,7 @@ from tests.waiting import until
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
     monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
+    monkeypatch.setattr(desired_follower, "SPREAD_OF_MANY_S", 0.01)
 
 
 @pytest.fixture
@@ -233,6 +234,29 @@ async def test_a_new_cluster_that_says_nothing_takes_nothing_back(shop: DesiredS
     await until(lambda: link["head office settings"].state == "running")
     assert gateway.settings.video.max_streams == 1
     assert shop.stored.settings == {"video.max_streams": 1}
+
+
+@for_shop(7)
+async def test_while_another_gateway_has_the_certificate_nothing_is_followed(
+    shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "GONE_AFTER_S", 3.0)
+    monkeypatch.setattr(link, "CHECK_INTERVAL_S", 0.05)
+    gateway = await shop.start()
+    other = Presence(instance="another one", host="copy", started="2026-11-29T00:00:00Z")
+    async with shop.office.client("shop-7") as client:
+        while gateway.fleet_link is None or gateway.fleet_link.status().cloned is None:
+            await client.publish("fleet.v1.shop-7.present", other.model_dump_json().encode())
+            await asyncio.sleep(0.05)
+    revision = await shop.want("shop.shop-7", {"settings": {"video": {"max_streams": 7}}})
+    while True:
+        stored = shop.stored.settings
+        if gateway.fleet_link.status().cloned is None:
+            break
+        assert stored == {}
+        await asyncio.sleep(0.02)
+    await shop.restart()
+    assert (await shop.outcomes(shop=revision))["settings.video.max_streams"] == "applied"
 
 
 @for_shop(8)

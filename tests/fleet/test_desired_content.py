@@ -36,6 +36,7 @@ TWO_CHUNKS = ObjectMeta(name="in two", options=ObjectMetaOptions(max_chunk_size=
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
     monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
+    monkeypatch.setattr(desired_follower, "SPREAD_OF_MANY_S", 0.01)
 
 
 @pytest.fixture

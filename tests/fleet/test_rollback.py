@@ -24,6 +24,7 @@ SERVERS = "settings.fleet.servers"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
     monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
+    monkeypatch.setattr(desired_follower, "SPREAD_OF_MANY_S", 0.01)
 
 
 @pytest.fixture
