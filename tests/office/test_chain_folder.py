@@ -143,7 +143,7 @@ def test_a_token_is_read_only_if_the_operator_has_signed_it(tmp_path: Path) -> N
 
 
 def test_keys_are_those_of_the_servers_tools() -> None:
-    """The key and the seed of the example in the documentation of NATS."""
+    """The example in the documentation of NATS: a seed, and the key that belongs to it."""
     key = SigningKey.parse("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY", KeyKind.U)
     assert key.public == "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
     assert key.seed == "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
