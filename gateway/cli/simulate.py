@@ -195,6 +195,7 @@ def store(
                 "settings": str(settings_file),
                 "cloud": simulated.cloud.base_url,
                 "cameras": {one.sn: one.address for one in simulated.cameras},
+                "labels": {one.code: one.model for one in simulated.cloud.read_labels(simulated.shop_id).values()},
                 "activation_numbers": simulated.activation_numbers,
                 "wifi": {"ssid": WIFI_SSID, "password": WIFI_PASSWORD},
             }

@@ -205,7 +205,7 @@ class LabelUpdater:
     async def delete_template(self, name: str) -> None:
         """Delete a template of the shop, unless labels need it. Raises `NotFound` and `Conflict`."""
         count = await self.table.count_of_template(name)
-        if count and not self.templates.is_replacement(name):
+        if count and not self.templates.is_replacement(name) and not self.templates.is_included(name):
             reason = count_message(
                 "{count} label is drawn by the template {name!r}: bind it to another template first",
                 "{count} labels are drawn by the template {name!r}: bind them to another template first",

@@ -157,7 +157,7 @@ class ListIntake:
         found = await asyncio.to_thread(
             read_product_list, data, file_name=message("the list"), mapping=mapping, is_partial=is_partial
         )
-        split = await self._mirror.split_times(found.products, found.rows, self._zone)
+        split = await self._mirror.split_times(found.products, found.rows, self._zone, is_partial=is_partial)
         found = _add_faults(found, split)
         if options.all_or_nothing and found.fault_count and not options.dry_run:
             raise InvalidRequest(_describe_faults(found))

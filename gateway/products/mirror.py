@@ -25,7 +25,7 @@ from gateway.products.product import PRICE_FIELDS, Product
 from gateway.products.product_table import ProductState, ProductTable, SettledChange, StoredProduct
 from gateway.products.schedule_table import ScheduleTable, TimedPrice
 from gateway.products.snapshots import ProductSnapshots
-from gateway.products.timed_prices import PriceSchedule, TimedList, refuse_unpriced, split_times
+from gateway.products.timed_prices import PriceSchedule, TimedList, refuse_incomplete, refuse_unpriced, split_times
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 from gateway.protocol.event_type import EventType
@@ -103,16 +103,21 @@ class ProductMirror:
         for service in self._services:
             await service.stop()
 
-    async def split_times(self, products: Sequence[Product], rows: Sequence[int], zone: tzinfo | None) -> TimedList:
+    async def split_times(
+        self, products: Sequence[Product], rows: Sequence[int], zone: tzinfo | None, *, is_partial: bool
+    ) -> TimedList:
         """Take the prices for a time out of a list that was read.
 
-        A selling price that ends is a fault where the product has none to come back to: it would be free.
+        A selling price that ends is a fault where the product has none to come back to: it would be free. So would a
+        new product without a price, of a list with some fields (`is_partial`).
         """
         split = await asyncio.to_thread(split_times, products, rows, zone)
         ending = {one.product_id for one in split.prices if one.ends_at is not None and "price" in one.prices}
-        if not ending:
+        if not ending and not is_partial:
             return split
         known = await self.table.load_wanted()
+        if is_partial:
+            split = await asyncio.to_thread(refuse_incomplete, split, products, rows, known)
         return await asyncio.to_thread(refuse_unpriced, split, products, rows, known, ending)
 
     async def check(

@@ -104,6 +104,28 @@ def refuse_unpriced(
     )
 
 
+def refuse_incomplete(
+    split: TimedList, products: Sequence[Product], rows: Sequence[int], known: Collection[str]
+) -> TimedList:
+    """Refuse rows of a list of some fields whose products are not in `known`, and that lack a name or a price.
+
+    The cloud would have a product that costs nothing, or one that it refuses.
+    """
+    reason = message("is missing: no list has the product yet, so its name and its price are needed")
+    faults: list[RowFault] = []
+    refused: set[str] = set()
+    for product, row in zip(products, rows, strict=True):
+        missing = [name for name in ("name", "price") if getattr(product, name) in (None, "")]
+        if missing and product.id not in known:
+            faults += [RowFault(row, "", name, "", reason) for name in missing]
+            refused.add(product.id)
+    return TimedList(
+        [item for item in split.items if item["id"] not in refused],
+        [one for one in split.prices if one.product_id not in refused],
+        [*split.faults, *faults],
+    )
+
+
 def _to_unix(at: datetime, zone: tzinfo | None) -> int:
     aware = at if at.tzinfo is not None else at.replace(tzinfo=zone)
     return min(max(int(aware.timestamp()), 0), _LAST_MOMENT)

@@ -269,3 +269,21 @@ async def test_without_a_shop_in_the_settings_nothing_is_taken(store: SimulatedS
         assert await without_shop.products.table.count() == {}
     finally:
         await without_shop.close()
+
+
+async def test_a_part_of_a_list_brings_no_new_product_without_name_and_price(installer: Rest) -> None:  # noqa: F811
+    await installer("PUT", "/api/v1/products", {"products": [{"id": "known", "name": "Cola", "price": "3.20"}]})
+    some = [{"id": "known", "brand": "A"}, {"id": "free", "name": "Tea"}, {"id": "2", "price": "1"}, {"id": "3"}]
+    whole = {"id": "new", "name": "Milk", "price": "1.15"}
+    report = (await installer("PATCH", "/api/v1/products", {"products": [*some, whole]})).body
+    assert (report["created"], report["updated"], report["bad_rows"]) == (1, 1, 3)
+    assert [(one["row"], one["field"]) for one in report["faults"]] == [
+        (2, "price"),
+        (3, "name"),
+        (4, "name"),
+        (4, "price"),
+    ]
+    assert "no list has the product yet" in report["faults"][0]["reason"]
+    assert (await installer("GET", "/api/v1/products/free")).status == 404
+    timed = {"id": "later", "name": "Tea", "price": "2.00", "valid_from": "2026-12-24T08:00+08:00"}
+    assert (await installer("PATCH", "/api/v1/products", {"products": [timed]})).body["bad_rows"] == 0
