@@ -247,6 +247,17 @@ class LabelTable:
             lambda connection: store_identity(connection, account, number, esl_id, esl_code, model)
         )
 
+    async def begin_push(self, numbers: Sequence[int]) -> None:
+        """Take note that pictures are being handed over: after a crash nobody knows whether the labels show them."""
+        await self._database.executemany(
+            "UPDATE label SET shown_hash = '' WHERE number = ?", [(number,) for number in numbers]
+        )
+
+    async def list_items(self) -> set[int]:
+        """Return the outbox items that carry the pictures of labels, those of other accounts, too."""
+        rows = await self._database.read("SELECT item FROM label WHERE state = 'sent' AND item IS NOT NULL")
+        return {row["item"] for row in rows}
+
     async def store_sent(self, items: Mapping[int, int], hashes: Mapping[int, str]) -> None:
         """Store which outbox items carry the pictures with these hashes, by the labels' numbers in the database."""
         await self._database.executemany(

@@ -24,6 +24,7 @@ from gateway.labels.label_name import check_label_name, fold_label_name
 from gateway.labels.label_table import LabelTable
 from gateway.labels.models import find_label_model
 from gateway.labels.template_folder import TemplateFolder
+from gateway.outbox.item_table import ItemFilter
 from gateway.outbox.model import OWN_TOKEN, Outcome
 from gateway.outbox.outbox import Outbox
 from gateway.protocol.catalogue import CATALOGUE
@@ -38,6 +39,7 @@ CHECK_INTERVAL_S: Final = 60.0
 """How often to look without a reason, in seconds: for prices that have ended, and templates that changed."""
 
 _PUSH: Final = CATALOGUE.get("cloud", "device/esl/pushImage")
+_OWN_PICTURES: Final = ItemFilter(token=OWN_TOKEN, states=("waiting", "sending"), path=_PUSH.path)
 _log = logging.getLogger(__name__)
 
 
@@ -87,9 +89,18 @@ class LabelUpdater:
     async def open(self) -> None:
         """Take up the labels as the last run left them. Raises `StateError`."""
         await self.table.adopt()
-        if items := await self.table.take_back():
-            await self._outbox.remove(items)
+        await self._outbox.remove([*await self.table.take_back(), *await self._find_lost_items()])
         self.failures.remember(await self.table.load([one.number for one in await self.table.list_open(["failed"])]))
+
+    async def _find_lost_items(self) -> list[int]:
+        """Return outbox items of which no label knows: their pictures were handed over, or withdrawn, in a crash."""
+        known = await self.table.list_items()
+        found: list[int] = []
+        after: int | None = 0
+        while after is not None:
+            items, after = await self._outbox.list_items(_OWN_PICTURES, after=after, limit=500)
+            found += [item.sequence for item in items if item.sequence not in known]
+        return found
 
     def note_ended(self, sequences: Sequence[int]) -> None:
         """Take note of outbox items that have ended."""
@@ -270,7 +281,10 @@ class LabelUpdater:
         room = self._pushes_at_once - len(self._items) - len(self._ended)
         if room <= 0:
             return
-        for label in await self.table.find_unpushed(room):
+        labels = await self.table.find_unpushed(room)
+        if labels:
+            await self.table.begin_push([label.number for label in labels])
+        for label in labels:
             picture = await self.table.get_picture(label.number)
             if picture is not None:
                 await self._push(label, picture)
@@ -290,7 +304,7 @@ class LabelUpdater:
 
     async def _withdraw(self, labels: Sequence[StoredLabel]) -> None:
         """Take pictures out of the outbox that are not to be shown any more."""
-        if items := [label.item for label in labels if label.state == "sent" and label.item is not None]:
+        if items := [one.item for one in labels if one.state in ("sent", "vendor") and one.item is not None]:
             self._items.difference_update(items)
             await self.table.take_back_items(items)
             await self._outbox.remove(items)

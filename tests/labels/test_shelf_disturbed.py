@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from gateway.api.labels import _describe_label
 from gateway.labels import draw, drawing, template, template_folder, updater
 from gateway.labels.cloud_labels import CloudLabel, CloudLabels
 from gateway.labels.label_rows import read_label
+from gateway.labels.label_table import LabelTable
 from gateway.labels.template import TEMPLATE_FOLDER
-from tests.labels.shelf import CODE, Shelf, product
+from gateway.products.schedule_table import TimedPrice
+from tests.labels.shelf import CODE, DAY, HOUR, START, Shelf, list_pushes, product
 
 # A gateway that dies in the middle of a TLS handshake leaves the server a transport that asyncio itself forgets.
 pytestmark = [
@@ -141,3 +144,41 @@ async def test_a_picture_waits_for_the_product_that_is_being_drawn(shelf: Shelf)
         await shelf.label(CODE)
         assert not storing.done()
     assert (await storing).state == "vendor"
+
+
+async def test_a_kill_while_a_picture_is_handed_over_leaves_no_expired_price_on_the_shelf(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_return(*_: object) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    await shelf.let_pass(0)
+    promotion = TimedPrice("0001", {"promote_price": Decimal("2.50")}, START + HOUR, START + DAY)
+    await shelf.take(product(1), timed=[promotion])
+    await shelf.show(CODE, 1, template="promotion")
+    [usual] = await shelf.settle()
+    await shelf.store.cloud.stop()
+    with monkeypatch.context() as kill:
+        kill.setattr(LabelTable, "store_sent", never_return)
+        await shelf.let_pass(HOUR)
+        while len(await list_pushes(shelf)) < 2:
+            await asyncio.sleep(0.02)
+        await shelf.gateway.close()
+    shelf.ahead_s += 2 * DAY
+    await shelf.open()
+    assert [item.state for item in await list_pushes(shelf)] == ["delivered"], "it does not wait for the cloud any more"
+    await shelf.store.cloud.start()
+    await shelf.until(lambda labels: labels[0].state == "shown" and not labels[0].is_stale)
+    assert shelf.labels[CODE].picture_hash == usual.pixel_hash
+
+
+async def test_a_label_that_is_left_to_the_vendor_gets_no_picture_that_waited(shelf: Shelf) -> None:
+    await shelf.take(product(1))
+    await shelf.show(CODE, 1)
+    await shelf.settle()
+    await shelf.store.cloud.stop()
+    await shelf.take(product(1, price=Decimal("2.50")))
+    await shelf.until(lambda labels: labels[0].state == "sent")
+    await shelf.gateway.labels.updater.leave_to_vendor(CODE)
+    assert [item.state for item in await list_pushes(shelf)] == ["delivered"]
+    await shelf.store.cloud.start()
