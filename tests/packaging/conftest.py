@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("FULL_PROOFS") == "1"
 
 # These need root, a mirror of Debian and a package index, and minutes.
-LONG = ("build", "install", "boot", "console", "appliance", "laptops")
+LONG = ("build", "install", "boot", "console", "appliance", "laptops", "updates")
 collect_ignore = [] if FULL else [f"test_{what}.py" for what in LONG]
 
 MIGRATION = "900_proof"
