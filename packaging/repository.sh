@@ -23,26 +23,29 @@ need_packages aptly gnupg # reprepro of Debian 12 keeps one version alone, and s
 
 umask 022
 repository=$office/repository
-export GNUPGHOME=$office/repository-key
-trap 'gpgconf --kill gpg-agent' EXIT
+key=$office/repository-key
+work=$(mktemp -d)
+export GNUPGHOME=$work/key # a link with a short path: that of the agent's socket may not have more than 107 letters
+trap 'gpgconf --kill gpg-agent; rm -rf "$work"' EXIT
 mkdir -p "$repository"
-if [ ! -d "$GNUPGHOME" ]; then
+if [ ! -d "$key" ]; then
   # Made beside its place: cut off, it is made again. It never expires, since a shop's clock may say anything.
-  rm -rf "$GNUPGHOME.new"
-  mkdir -m 700 "$GNUPGHOME.new"
-  GNUPGHOME=$GNUPGHOME.new gpg --batch --quiet --passphrase '' --quick-gen-key "packages of the chain" ed25519 sign never
-  GNUPGHOME=$GNUPGHOME.new gpgconf --kill gpg-agent
-  mv "$GNUPGHOME.new" "$GNUPGHOME"
+  rm -rf "$key.new"
+  mkdir -m 700 "$key.new"
+  ln -s "$key.new" "$GNUPGHOME"
+  gpg --batch --quiet --passphrase '' --quick-gen-key "packages of the chain" ed25519 sign never
+  gpgconf --kill gpg-agent
+  mv "$key.new" "$key"
 fi
+ln -sfn "$key" "$GNUPGHOME"
 
 cat >"$repository/aptly.json" <<END
 {"rootDir": "$repository", "architectures": ["amd64", "arm64"]}
 END
-log=$(mktemp)
+log=$work/log
 run_aptly() {
   if ! aptly -config="$repository/aptly.json" "$@" >"$log" 2>&1; then
     cat "$log" >&2
-    rm -f "$log"
     return 1
   fi
 }
@@ -57,7 +60,6 @@ if [ -e "$repository/public/dists/stable/InRelease" ]; then
 else
   run_aptly publish repo -batch -origin="SUNMI store gateway" -label=chain -skip-contents gateway
 fi
-rm -f "$log"
 
 # What makes a shop trust it, in one file. Dates are not checked: a Raspberry Pi has no clock, and a head office that
 # names the version cannot be answered with an old index.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -234,3 +235,24 @@ async def test_events_are_printed_by_shop_type_and_time(
     status, output, _ = await terminal.run("events", "--shop", "north-1", "--json", "--since", "1970-01-01")
     assert [json.loads(line)["event"]["data"]["n"] for line in output.splitlines()] == [0, 2]
     assert (await terminal.run("events", "--since", "2100-01-01"))[1] == ""
+
+
+async def test_a_version_reaches_the_shops_if_the_repository_has_it(
+    office: HeadOffice, terminal: Terminal, connected: Office, shops: dict[str, SimulatedShop]
+) -> None:
+    assert "cannot be a version" in await terminal.fail("update", "1;reboot", "--all", status=2)
+    shops["south-1"].refused["version"] = ("rolled_back", "0.2.0 does not work here")
+    document = await terminal.json("update", "0.2.0", "--shop", "north-1", "--waves", "100")
+    assert (document["kind"], document["title"], document["outcomes"]) == ("version", "0.2.0", {"applied": 1})
+    await until_taken(shops["north-1"], "version", "0.2.0")
+    errors = await terminal.fail("update", "0.2.0", "--all", "--waves", "canary,100", "--stop-at", "10%")
+    assert "0.2.0 does not work here" in errors
+    index = office.chain.path / "repository/public/dists/stable/main/binary-arm64/Packages"
+    index.parent.mkdir(parents=True)
+    try:
+        index.write_text("Package: sunmi-gateway\nVersion: 0.2.0\n")
+        errors = await terminal.fail("update", "0.3.0", "--all", "--yes")
+        assert "which has 0.2.0" in errors
+        await terminal.json("update", "0.2.0", "--all", "--yes")
+    finally:
+        shutil.rmtree(office.chain.path / "repository")
