@@ -87,8 +87,8 @@ async def test_a_shop_joins_with_its_code_and_connects(office: HeadOffice, conne
     assert code.secret.hex() not in invited.model_dump_json()
     files = await join(JoinCode.parse(str(code)), tmp_path / "shop")
     async with office.client("north-1", files) as client:
-        assert (await client.request("$KV.reported.north-1", b"{}", timeout=10)).data
-        wanted = await client.request("$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.north-1", b"", timeout=10)
+        assert (await client.request("$KV.reported.north-1", b"{}", timeout=60)).data
+        wanted = await client.request("$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.north-1", b"", timeout=60)
         assert json.loads(wanted.data) == {"groups": ["north"]}
     joined = await read_record(connected, "north-1")
     assert (joined.state, joined.code_sha256, joined.code_expires) == ("joined", "", "")
@@ -167,12 +167,12 @@ async def test_a_retired_shop_is_disconnected_at_once_and_stays_out(
         client._disconnected_cb = set_when(lost)
         await enrolment.retire("north-6")
         await lost.wait()
-        assert (await stays.request("$KV.reported.north-7", b"{}", timeout=10)).data
+        assert (await stays.request("$KV.reported.north-7", b"{}", timeout=60)).data
     assert await is_locked_out(office, files)
     assert not await is_locked_out(office, other)
     assert (await read_record(connected, "north-6")).state == "retired"
     async with office.client() as client:
-        response = await client.request("$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.north-6", b"", timeout=10)
+        response = await client.request("$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.north-6", b"", timeout=60)
         assert (response.headers or {}).get("KV-Operation") == "PURGE"
     await enrolment.retire("north-6")
     with pytest.raises(NotFound, match="there is no shop north-99"):
@@ -228,7 +228,7 @@ async def test_what_a_cluster_from_yesterday_forgot_is_revoked_again(
     older = jwt.make_account(chain.operator, chain.account.public, "chain", issued_after=issued_at, **arguments)  # type: ignore[arg-type]
     bucket = await connected.jetstream.key_value("office")
     await bucket.put("account", older.encode())
-    await connected.observer.request("$SYS.REQ.CLAIMS.UPDATE", older.encode(), timeout=10)
+    await connected.observer.request("$SYS.REQ.CLAIMS.UPDATE", older.encode(), timeout=60)
     assert await reconcile(connected)
     stored = ((await bucket.get("account")).value or b"").decode()
     assert key in jwt.read_account(stored, chain.operator.public, chain.account.public)[1]
@@ -241,7 +241,7 @@ async def test_two_head_offices_that_revoke_at_once_lose_nothing(office: HeadOff
     async with office.connect() as one, Office.connect(ChainFolder.open(tmp_path / "chain")) as two:
         await asyncio.gather(*(revoke(one if number % 2 else two, [key]) for number, key in enumerate(keys)))
         lookup = f"$SYS.REQ.ACCOUNT.{office.chain.account.public}.CLAIMS.LOOKUP"
-        token = (await one.observer.request(lookup, b"", timeout=10)).data.decode()
+        token = (await one.observer.request(lookup, b"", timeout=60)).data.decode()
         _, revoked = jwt.read_account(token, office.chain.operator.public, office.chain.account.public)
         assert revoked >= {*keys}
 
