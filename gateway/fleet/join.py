@@ -25,7 +25,7 @@ from gateway.protocol import json_text
 from gateway.storage.private_file import write_private
 from gateway.storage.state_directory import MEMBERSHIP_FILES
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 60.0
 MAX_RESPONSE_BYTES: Final = 2 * MAX_TOKEN_BYTES
 KEY_FILE_PREFIX: Final = "joining-"
 """How the file begins with a key for which nothing was given yet, followed by some digits of the code."""

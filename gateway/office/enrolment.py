@@ -14,9 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-import nats.js.errors
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from nats.js.kv import KeyValue
 from pydantic import ValidationError
 
 from firmware_tools.language import message
@@ -24,11 +22,12 @@ from gateway.errors import Conflict, Forbidden, NotFound, StateError
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.join_code import SECRET_BYTES, JoinCode
 from gateway.fleet.subjects import DESIRED, SHOPS, shop_key
+from gateway.office.bucket import Bucket, Entry, RevisionConflict
 from gateway.office.chain_folder import ShopCredentials
+from gateway.office.desired import DesiredBucket
 from gateway.office.nkey import KeyKind, encode_public_key
-from gateway.office.office import Office, translated
+from gateway.office.office import Office
 from gateway.office.revocation import revoke
-from gateway.protocol import json_text
 from gateway.runtime.timestamps import utc_text
 
 DAY_S: Final = 86_400
@@ -75,7 +74,7 @@ class Enrolment:
 
         record = await self._change(shop, invite)
         if groups is not None:
-            await self._set_groups(shop, record.groups)
+            await DesiredBucket(self._office).change_groups(shop_key(shop), record.groups)
         address = self._office.folder.plan.join_address
         return JoinCode(address.host, address.port, shop, self._office.folder.authority.fingerprint, secret)
 
@@ -143,9 +142,7 @@ class Enrolment:
             )
 
         record = await self._change(shop, end)
-        with translated(self._office.folder):
-            desired = await self._office.jetstream.key_value(DESIRED)
-            await desired.purge(shop_key(shop))
+        await Bucket(self._office, DESIRED).purge(shop_key(shop))
         return record
 
     async def _change(self, shop: str, edit: Callable[[ShopRecord | None], ShopRecord]) -> ShopRecord:
@@ -154,42 +151,21 @@ class Enrolment:
         A key that the record does not have any more is revoked before that: so a crash between leaves a shop that is
         shown as joined and cannot connect, never the reverse.
         """
-        with translated(self._office.folder):
-            bucket = await self._office.jetstream.key_value(SHOPS)
+        bucket = Bucket(self._office, SHOPS)
         while True:
-            with translated(self._office.folder):
-                before, revision = await _read(bucket, shop)
+            entry = await bucket.get(shop)
+            before = _parse(entry)
             record = edit(before)
             if record == before:
                 return record
             if before is not None and before.public_key and before.public_key != record.public_key:
                 await revoke(self._office, [before.public_key])
-            with translated(self._office.folder):
-                try:
-                    await bucket.update(shop, record.model_dump_json().encode(), last=revision)
-                except nats.js.errors.KeyWrongLastSequenceError:
-                    await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
-                    continue
-            return record
-
-    async def _set_groups(self, shop: str, groups: Sequence[str]) -> None:
-        """Tell the shop its groups, in its own desired state."""
-        with translated(self._office.folder):
-            bucket = await self._office.jetstream.key_value(DESIRED)
-            key = shop_key(shop)
-            while True:
-                try:
-                    entry = await bucket.get(key)
-                    document, revision = json_text.loads(entry.value or b"{}"), entry.revision
-                except nats.js.errors.KeyNotFoundError as exc:
-                    document, revision = {}, exc.entry.revision if exc.entry else 0
-                try:
-                    text = json_text.dumps({**document, "groups": [*groups]})
-                    await bucket.update(key, text.encode(), last=revision)
-                except nats.js.errors.KeyWrongLastSequenceError:
-                    await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
-                    continue
-                return
+            try:
+                await bucket.put(shop, record.model_dump_json().encode(), entry.revision)
+            except RevisionConflict:
+                await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
+            else:
+                return record
 
 
 def _already_enrolled(shop: str, record: ShopRecord) -> Conflict:
@@ -213,15 +189,14 @@ def _already_enrolled(shop: str, record: ShopRecord) -> Conflict:
     )
 
 
-async def _read(bucket: KeyValue, shop: str) -> tuple[ShopRecord | None, int]:
-    """Return the record of a shop and its revision. Raises the errors of the client library, and `StateError`."""
+def _parse(entry: Entry) -> ShopRecord | None:
+    """Return the record of a shop, if there is one. Raises `StateError`."""
+    if entry.value is None:
+        return None
     try:
-        entry = await bucket.get(shop)
-    except nats.js.errors.KeyNotFoundError as exc:
-        return None, exc.entry.revision or 0 if exc.entry else 0
-    try:
-        return ShopRecord.model_validate_json(entry.value or b""), entry.revision or 0
+        return ShopRecord.model_validate_json(entry.value)
     except ValidationError as exc:
-        raise StateError(
-            message("the record of {shop} in the bucket {bucket} is damaged: delete it there", shop=shop, bucket=SHOPS)
-        ) from exc
+        what = message(
+            "the record of {shop} in the bucket {bucket} is damaged: delete it there", shop=entry.key, bucket=SHOPS
+        )
+        raise StateError(what) from exc

@@ -15,7 +15,7 @@ from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office.chain_folder import OFFICE, ChainFolder
 
 CONNECT_TIMEOUT_S: Final = 10
-REQUEST_TIMEOUT_S: Final = 10.0
+REQUEST_TIMEOUT_S: Final = 20.0
 """How long a request takes at most. A stream needs some seconds to choose a new leader."""
 RECONNECT_INTERVAL_S: Final = 1
 PING_INTERVAL_S: Final = 30

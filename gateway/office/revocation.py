@@ -12,15 +12,14 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 
 import nats.errors
-import nats.js.errors
 from nats.aio.client import Client
-from nats.js.kv import KeyValue
 
 from firmware_tools.language import message
 from gateway.errors import StateError
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.subjects import OFFICE
 from gateway.office import jwt
+from gateway.office.bucket import Bucket, RevisionConflict
 from gateway.office.office import Office, translated
 from gateway.office.server_configuration import MAX_PAYLOAD_BYTES
 
@@ -54,16 +53,17 @@ async def revoke(office: Office, users: Collection[str]) -> None:
     A server that is away takes that when it is back. Raises `HeadOfficeUnavailable` if nobody has taken it, and
     `StateError`.
     """
+    bucket = Bucket(office, OFFICE)
     while True:
-        with translated(office.folder):
-            bucket = await office.jetstream.key_value(OFFICE)
-            known = await _read_tokens(office, bucket)
+        known = await _read_tokens(office, bucket)
         if known.are_equal and known.stored and known.revoked.issuperset(users):
             break
         token = _make_token(office, known, users)
-        if await _store(office, bucket, token, known.revision):
+        try:
+            await bucket.put(ACCOUNT_KEY, token.encode(), known.revision)
             break
-        await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
+        except RevisionConflict:
+            await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
     await _push(office, bucket)
 
 
@@ -72,8 +72,7 @@ async def reconcile(office: Office) -> bool:
 
     Returns whether there was anything to do. Raises `HeadOfficeUnavailable` and `StateError`.
     """
-    with translated(office.folder):
-        known = await _read_tokens(office, await office.jetstream.key_value(OFFICE))
+    known = await _read_tokens(office, Bucket(office, OFFICE))
     if known.are_equal and known.stored:
         return False
     await revoke(office, ())
@@ -101,15 +100,13 @@ def _make_token(office: Office, known: _KnownTokens, users: Collection[str]) -> 
     return token
 
 
-async def _read_tokens(office: Office, bucket: KeyValue) -> _KnownTokens:
-    """Return what bucket, servers and folder say. Raises the errors of the client library, and `StateError`."""
-    try:
-        entry = await bucket.get(ACCOUNT_KEY)
-        revision, stored = entry.revision or 0, (entry.value or b"").decode("ascii", "replace")
-    except nats.js.errors.KeyNotFoundError:
-        revision, stored = 0, ""
+async def _read_tokens(office: Office, bucket: Bucket) -> _KnownTokens:
+    """Return what bucket, servers and folder say. Raises `HeadOfficeUnavailable` and `StateError`."""
+    entry = await bucket.get(ACCOUNT_KEY)
+    stored = (entry.value or b"").decode("ascii", "replace")
     lookup = f"$SYS.REQ.ACCOUNT.{office.folder.account.public}.CLAIMS.LOOKUP"
-    responses = await _ask_all(office.observer, lookup, b"", len(office.folder.plan.servers))
+    with translated(office.folder):
+        responses = await _ask_all(office.observer, lookup, b"", len(office.folder.plan.servers))
     tokens = [stored] if stored else []
     tokens += [response.decode("ascii", "replace") for response in responses if response]
     tokens.append(office.folder.account_token)
@@ -129,27 +126,17 @@ async def _read_tokens(office: Office, bucket: KeyValue) -> _KnownTokens:
             ) from exc
     revoked = frozenset[str]().union(*(one[1] for one in claims))
     issued_at = max(one[0] for one in claims)
-    return _KnownTokens(revision, stored, issued_at, revoked, all(one[1] == revoked for one in claims))
+    return _KnownTokens(entry.revision, stored, issued_at, revoked, all(one[1] == revoked for one in claims))
 
 
-async def _store(office: Office, bucket: KeyValue, token: str, revision: int) -> bool:
-    """Store a token in place of the one with this revision; return whether it was still that one."""
-    with translated(office.folder):
-        try:
-            await bucket.update(ACCOUNT_KEY, token.encode(), last=revision)
-        except nats.js.errors.KeyWrongLastSequenceError:
-            return False
-    return True
-
-
-async def _push(office: Office, bucket: KeyValue) -> None:
+async def _push(office: Office, bucket: Bucket) -> None:
     """Give the bucket's token to the servers, and another one that somebody has stored meanwhile."""
     pushed = b""
     while True:
+        newest = (await bucket.get(ACCOUNT_KEY)).value or b""
+        if newest == pushed:
+            break
         with translated(office.folder):
-            newest = (await bucket.get(ACCOUNT_KEY)).value or b""
-            if newest == pushed:
-                break
             responses = await _ask_all(office.observer, _UPDATE, newest, len(office.folder.plan.servers))
         outcomes = [json.loads(response) for response in responses]
         if not any(one.get("data", {}).get("code") == _DONE for one in outcomes):
