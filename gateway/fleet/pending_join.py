@@ -10,7 +10,7 @@ from typing import Final
 
 from firmware_tools.language import describe_error, message
 from gateway.errors import StateError
-from gateway.fleet.join import JoinRefused, forget_key, join_chain
+from gateway.fleet.join import TIMEOUT_S, JoinRefused, forget_key, join_chain
 from gateway.fleet.join_code import MAX_LENGTH, JoinCode
 from gateway.membership import save_membership
 from gateway.runtime.supervisor import Service, Supervisor
@@ -36,7 +36,9 @@ class PendingJoin:
 
     def start(self) -> None:
         """Begin. It is reported as a service that fails until the shop has joined."""
-        self._supervisor.start_service("joining the chain", self._run, max_delay_s=MAX_RESTART_DELAY_S)
+        self._supervisor.start_service(
+            "joining the chain", self._run, max_turn_s=3 * TIMEOUT_S, max_delay_s=MAX_RESTART_DELAY_S
+        )
 
     async def _run(self, service: Service) -> None:
         if self._refusal is not None:
