@@ -37,8 +37,12 @@ MAX_MEMORY_MB, MAX_CPU_SHARE, MAX_WAIT_RATIO, MAX_CPU_RATIO = 12.0, 0.01, 1.05, 
 
 
 def make_files(where: Path, office: HeadOffice | None) -> GatewayFiles:
-    """Make the settings of a gateway, with the link if there is a head office."""
+    """Make the settings of a gateway as the package has them, with HTTPS; with the link if there is a head office."""
     files = GatewayFiles(where, cloud_url=f"https://127.0.0.1:{find_free_port()}/openapi")
+    text = files.config.read_text(encoding="utf-8")
+    files.config.write_text(
+        text.replace("[server]\n", f"[server]\nhttps_port = {find_free_port()}\n"), encoding="utf-8"
+    )
     if office is not None:
         with files.config.open("a", encoding="utf-8") as config:
             config.write(office.section("shop-1"))
