@@ -124,6 +124,7 @@ DOMAINS: Final = (
     Domain("gateway", "gateway", "**/*.py", "python", PYTHON_KEYWORDS, {}),
     Domain("click", "click", "*.py", "python", {"_": None, "ngettext": (1, 2)}, {}, is_foreign=True),
     Domain("gateway", "console", "console/templates/**/*.*", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
+    Domain("gateway", "office", "office_site/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
     Domain("gateway", "sheet", "shop/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),
     VendorDomain("gateway", "vendor", "", "", {}, {}),
     ReferenceDomain("gateway", "reference", "api/docs/templates/*.html", "jinja2", TEMPLATE_KEYWORDS, TEMPLATE_OPTIONS),

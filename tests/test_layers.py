@@ -98,12 +98,18 @@ ALLOWED["gateway.api"] = ALLOWED["gateway.doctor"] | {
     "gateway.support",
 }
 ALLOWED["gateway.console"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.backup", "gateway.support", CARD_GUIDE}
+ALLOWED["gateway.office_site"] = ALLOWED["gateway.console"] | {
+    "gateway.console",
+    "gateway.fleet_settings",
+    "gateway.office",
+}
 ALLOWED["gateway.updates"] = ALLOWED["gateway.api"] | {"gateway.api"}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.console",
     "gateway.updates",
     "gateway.boot_settings",
     "gateway.office",
+    "gateway.office_site",
     "gateway.membership",
     "gateway.simulator",
     COMMAND_LANGUAGE,

@@ -14,6 +14,7 @@ from gateway.cli.office_folder import require_client_library
 from gateway.cli.office_readers import asyncapi, reader
 from gateway.cli.office_rollouts import rollouts
 from gateway.cli.office_run import run
+from gateway.cli.office_serve import serve
 from gateway.cli.office_shops import groups, shops, show
 from gateway.cli.office_update import update
 from gateway.cli.output import print_line
@@ -28,7 +29,8 @@ def office() -> None:
 
 
 for _command in (
-    asyncapi, enrol, events, groups, push, reader, retire, rollouts, run, set_settings, shops, show, unset, update
+    asyncapi, enrol, events, groups, push, reader, retire, rollouts, run, serve, set_settings, shops, show, unset,
+    update,
 ):  # fmt: skip
     office.add_command(_command)
 

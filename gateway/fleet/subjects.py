@@ -29,6 +29,9 @@ OFFICE: Final = "office"
 SKIPPED: Final = "fleet.skipped"
 """The type of what is sent in place of an event that the servers do not take."""
 
+TOKENS: Final = "tokens"
+"""The bucket with the hashes of the head office's tokens and sessions, which the head office alone reads."""
+
 CHAIN_KEY: Final = "chain"
 """The key in `desired` of what all shops are to have."""
 

@@ -5,6 +5,7 @@ Reports come from shops. Whatever one holds, it concerns that shop alone, and ta
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -89,6 +90,8 @@ class ShopFacts:
     """How many of them do not answer."""
     waiting: int = 0
     """How many calls wait for the cloud."""
+    oldest_waiting_s: float | None = None
+    """How long the oldest of them had waited when it was reported, in seconds; None if none waits."""
     clone: Mapping[str, Any] | None = None
     """The other gateway with its certificate, as `{host, addresses, since}`; None if there is none."""
     failing: tuple[Trouble, ...] = ()
@@ -157,6 +160,8 @@ class ShopFacts:
         self.cameras_offline = sum(one.get("online") is False for one in listed)
         depth = outbox.get("depth") if isinstance(outbox, dict) else 0
         self.waiting = depth if isinstance(depth, int) else 0
+        oldest_s = state.get("oldest_item_age_s")
+        self.oldest_waiting_s = float(oldest_s) if isinstance(oldest_s, int | Decimal) else None
         clone = state.get("cloned")
         self.clone = _shorten_members(clone) if isinstance(clone, dict) else None
         failing = state.get("failing")

@@ -20,6 +20,7 @@ from gateway.fleet.subjects import (
     REPORTED,
     ROLLOUTS,
     SHOPS,
+    TOKENS,
     bucket_subject,
     event_subject,
     flow_subject,
@@ -58,7 +59,7 @@ def list_streams(replicas: int) -> Sequence[StreamConfig]:
         stream.evolve(name=FLOW, subjects=[flow_subject("*")], max_age=FLOW_AGE_S, max_msgs_per_subject=1),
         *(
             bucket.evolve(name=f"KV_{name}", subjects=[bucket_subject(name, ">")])
-            for name in (REPORTED, DESIRED, SHOPS, ROLLOUTS, OFFICE)
+            for name in (REPORTED, DESIRED, SHOPS, ROLLOUTS, OFFICE, TOKENS)
         ),
         stream.evolve(
             name=f"OBJ_{CONTENT}", subjects=[f"$O.{CONTENT}.C.>", f"$O.{CONTENT}.M.>"], allow_rollup_hdrs=True

@@ -80,6 +80,6 @@ async def test_a_stream_that_is_right_is_left_alone(office: HeadOffice) -> None:
         assert not any([await make_stream(connected.jetstream, wanted) for wanted in list_streams(1)])
         info = await connected.jetstream.stream_info("events")
         assert (info.config.num_replicas, info.config.duplicate_window, info.config.max_age) == (1, 3600, 120 * 86400)
-        for bucket in ("reported", "desired", "shops", "rollouts", "office"):
+        for bucket in ("reported", "desired", "shops", "rollouts", "office", "tokens"):
             assert (await connected.jetstream.key_value(bucket))._direct
         await connected.jetstream.object_store("content")

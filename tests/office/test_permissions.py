@@ -41,6 +41,7 @@ def is_refused(office: HeadOffice, kind: str, subject: str) -> bool:
         "$JS.API.DIRECT.GET.events",
         "$JS.API.DIRECT.GET.KV_shops.$KV.shops.shop-1",
         "$JS.API.DIRECT.GET.KV_office.$KV.office.account",
+        "$JS.API.DIRECT.GET.KV_tokens.$KV.tokens.>",
         "$JS.API.DIRECT.GET.KV_desired.$KV.desired.shop.shop-2",
         "$JS.API.DIRECT.GET.KV_reported.$KV.reported.shop-2",
         "$JS.API.STREAM.MSG.GET.events",

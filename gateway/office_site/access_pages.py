@@ -1,0 +1,98 @@
+"""The page of who may use the head office: pairing codes for people, tokens for programs, and their end."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from firmware_tools.language import Message, message
+from gateway.api.pairing import VALID_S
+from gateway.console.form import Form
+from gateway.console.site_page import SIGN_IN
+from gateway.errors import FieldError, InvalidRequest, Problem
+from gateway.office_site.access import SCOPES, OfficeScope
+from gateway.office_site.site import OfficeContext, OfficePage
+
+ACCESS: Final = "/console/access"
+MAX_NAME_LENGTH: Final = 48
+SCOPE_TEXTS: Final[Mapping[OfficeScope, tuple[Message, Message]]] = {
+    "view": (message("Viewer"), message("sees the shops, their events and numbers")),
+    "operate": (message("Operator"), message("also sets settings, rolls out, pushes files and gives commands")),
+    "admin": (message("Administrator"), message("also enrols and retires shops, and gives access to others")),
+}
+"""What each scope is called, and what its holder may do."""
+
+
+async def show_access(context: OfficeContext) -> web.StreamResponse:
+    """List who may use the head office, and offer to let others in."""
+    return _render(context)
+
+
+async def create_pairing_code(context: OfficeContext) -> web.StreamResponse:
+    """Make a code that opens a session, and show it."""
+    import segno  # here, since it takes memory and is rarely needed
+
+    form = await context.read_form()
+    name = form.text("name") or "browser"
+    try:
+        scope = _read_scope(form)
+        if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            reason = message("must be at most {count} printable characters", count=MAX_NAME_LENGTH)
+            raise InvalidRequest([FieldError("name", reason)])
+    except Problem as exc:
+        return _render(context, pairing_problem=exc)
+    code = context.site.pairing.create(name, [scope])
+    picture = segno.make(f"{context.site.urls[0]}{SIGN_IN}#code={code.code}", error="m", micro=False)
+    return _render(context, code=code.readable, qr=picture.svg_data_uri(scale=5, border=4, light="white"))
+
+
+async def create_token(context: OfficeContext) -> web.StreamResponse:
+    """Make a token. Only this page shows it."""
+    form = await context.read_form()
+    try:
+        token = await context.view.access.create_token(form.text("name"), _read_scope(form))
+    except Problem as exc:
+        return _render(context, token_problem=exc)
+    return _render(context, token=token, token_name=form.text("name"))
+
+
+async def revoke(context: OfficeContext) -> web.StreamResponse:
+    """End a session, or revoke a token, at once."""
+    name = (await context.read_form()).raw_text("name")
+    await context.view.access.revoke(name)
+    if name == context.name:
+        return context.redirect(SIGN_IN)
+    return context.redirect(ACCESS, notice=message("{name} has no access any more.", name=name))
+
+
+def _read_scope(form: Form) -> OfficeScope:
+    for scope in SCOPES:
+        if scope == form.text("scope"):
+            return scope
+    raise InvalidRequest([FieldError("scope", message("choose what its holder may do"))])
+
+
+def _render(context: OfficeContext, **made: Any) -> web.Response:
+    values = {"code": "", "qr": "", "token": "", "token_name": "", "pairing_problem": None, "token_problem": None}
+    values |= made
+    problem: Any = values["pairing_problem"] or values["token_problem"]
+    records = context.view.access.all()
+    return context.render(
+        "access.html",
+        status=200 if problem is None else problem.status,
+        sessions=[one for one in records if one.kind == "session"],
+        tokens=[one for one in records if one.kind == "token"],
+        scope_texts=SCOPE_TEXTS,
+        valid_minutes=int(VALID_S / 60),
+        **values,
+    )
+
+
+PAGES: Final = (
+    OfficePage("GET", "access", show_access, "view"),
+    OfficePage(
+        "POST", "access/pairing", create_pairing_code, "admin", does=message("Make a code that opens a session")
+    ),
+    OfficePage("POST", "access/tokens", create_token, "admin", does=message("Make a token")),
+    OfficePage("POST", "access/revoke", revoke, "admin", does=message("Revoke a token")),
+)

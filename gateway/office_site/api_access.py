@@ -1,0 +1,75 @@
+"""The calls about tokens, and the description of the API itself."""
+
+from functools import cache
+from typing import Any, Final
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api.bodies import Body, read_body
+from gateway.api.docs.reference import list_problems
+from gateway.api.route import DeclaredResponse, json_response
+from gateway.office_site.access import OfficeScope, describe_access
+from gateway.office_site.site import OfficeContext, OfficePage, OfficeRequest, OfficeRoute
+from gateway.protocol import json_text
+
+
+class OfficeTokenBody(Body):
+    """A token to make."""
+
+    name: str = Field(min_length=1, max_length=64, description="What it is called.", examples=["erp"])
+    scope: OfficeScope = Field(description="What its holder may do; each scope includes those before it.")
+
+
+async def list_office_tokens(context: OfficeRequest) -> web.StreamResponse:
+    """List tokens and sessions, not their secrets."""
+    return json_response({"tokens": [describe_access(one) for one in context.view.access.all()]})
+
+
+async def create_office_token(context: OfficeRequest) -> web.StreamResponse:
+    """Make a token. Only this response shows it."""
+    body = await read_body(context.request, OfficeTokenBody)
+    token = await context.view.access.create_token(body.name, body.scope)
+    return json_response({"name": body.name, "scope": body.scope, "token": token}, 201)
+
+
+async def revoke_office_token(context: OfficeRequest) -> web.StreamResponse:
+    """Revoke a token, or end a session, at once."""
+    await context.view.access.revoke(context.request.match_info["name"])
+    return web.Response(status=204)
+
+
+async def show_openapi(_: OfficeRequest) -> web.StreamResponse:
+    """Return the OpenAPI document."""
+    return web.Response(body=_encode_document(), content_type="application/json")
+
+
+@cache
+def _encode_document() -> bytes:
+    from gateway.office_site.openapi import build_office_document
+
+    return json_text.dumps(build_office_document()).encode()
+
+
+async def show_docs(context: OfficeContext) -> web.StreamResponse:
+    """Show all calls of the API, and what its failures mean."""
+    from gateway.office_site.route_list import ROUTES
+
+    documented: list[Any] = [one for one in ROUTES if one.documented]
+    return context.render("docs.html", routes=documented, problems=list_problems())
+
+
+ROUTES: Final = (
+    OfficeRoute("GET", "/api/v1/tokens", "List tokens and sessions", list_office_tokens, "admin",
+                responses={200: DeclaredResponse("The tokens.", "AccessList")}),
+    OfficeRoute("POST", "/api/v1/tokens", "Make a token", create_office_token, "admin", OfficeTokenBody,
+                {201: DeclaredResponse("The token, shown once.", "NewToken")}),
+    OfficeRoute("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_office_token, "admin",
+                responses={204: DeclaredResponse("Revoked.")}),
+    OfficeRoute("GET", "/openapi.json", "The OpenAPI document of the API", show_openapi, None,
+                responses={200: DeclaredResponse("This document.", content_types=("application/json",))},
+                etag_ignores=()),
+)  # fmt: skip
+
+DOCS_PAGE: Final = OfficePage("GET", "docs", show_docs, None)
+"""All calls of the API. `/docs` and `/docs/problems`, which problems name, show it, too."""

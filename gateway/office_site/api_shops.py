@@ -1,0 +1,224 @@
+"""The calls about shops: all of them, one, their events and customers; enrolling and retiring them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from firmware_tools.language import message
+from gateway import __version__
+from gateway.api.bodies import Body, read_body
+from gateway.api.query import Day, Query, WholeNumber, read_query
+from gateway.api.route import DeclaredResponse, json_response
+from gateway.errors import NotFound
+from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.office.enrolment import VALID_DAYS, Enrolment
+from gateway.office.shop_facts import ShopHealth
+from gateway.office.shops import load_shop
+from gateway.office_site.enrol_pages import MAX_DAYS, enrol_shop
+from gateway.office_site.event_feed import ChainEvent, read_events
+from gateway.office_site.live_pages import MAX_STREAMS
+from gateway.office_site.overview import MAX_SEARCH_LENGTH
+from gateway.office_site.site import OfficeRequest, OfficeRoute
+from gateway.protocol import json_text
+
+MAX_PAGE: Final = 500
+_SILENT_S: Final = 15.0
+"""After so many seconds without an event a stream says that it is alive."""
+_NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"
+
+
+HealthName = Literal["cloned", "trouble", "away", "never_joined", "ok", "retired"]
+"""How a shop is, as `ShopHealth` has it."""
+
+
+class ShopsQuery(Query):
+    """Which shops."""
+
+    q: str | None = Field(
+        default=None, max_length=MAX_SEARCH_LENGTH, description="What name, title, version or trouble hold."
+    )
+    health: list[HealthName] = Field(default=[], max_length=10, description="Only shops that are so.")
+    group: list[str] = Field(default=[], max_length=20, description="Only shops of these groups.")
+    version: str | None = Field(default=None, max_length=64, description="Only shops with this version.")
+    limit: WholeNumber = Field(default=100, ge=1, le=MAX_PAGE, description="How many.")
+    after: WholeNumber = Field(default=0, ge=0, description="How many to leave out: `next` of the page before.")
+
+
+class ChainEventsQuery(Query):
+    """Which events."""
+
+    after: WholeNumber = Field(default=0, ge=0, description="The number in the stream after which they begin.")
+    shop: str | None = Field(default=None, pattern=_NAME, description="Only those of this shop.")
+    type: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64}){0,4}$",
+        description="Only those of this type, or of this family, as `camera`.",
+    )
+    limit: WholeNumber = Field(default=100, ge=1, le=MAX_PAGE, description="How many; not for a stream.")
+
+
+class ChainFlowQuery(Query):
+    """Which numbers."""
+
+    since: Day | None = Field(default=None, description="The first day; by default the oldest that is known.")
+    until: Day | None = Field(default=None, description="The last day.")
+    group: str | None = Field(default=None, max_length=64, description="Only shops of this group.")
+    shop: str | None = Field(default=None, max_length=64, description="Only this shop.")
+
+
+class EnrolBody(Body):
+    """A shop to enrol."""
+
+    shop: str = Field(max_length=64, description="Its name: letters, digits, - and _.", examples=["hamburg-1"])
+    title: str | None = Field(default=None, description="What people call it.")
+    groups: list[str] | None = Field(default=None, description="Its groups.")
+    valid_days: int = Field(default=VALID_DAYS, ge=1, le=MAX_DAYS, description="For how many days its code is good.")
+    again: bool = Field(
+        default=False, description="Whether it is enrolled already: what its gateway can do now is revoked."
+    )
+
+
+async def check_office(context: OfficeRequest) -> web.StreamResponse:
+    """Say that the head office serves."""
+    return json_response({"version": __version__, "age_s": round(context.view.age_s, 1)})
+
+
+async def list_shops(context: OfficeRequest) -> web.StreamResponse:
+    """List shops, the worst first."""
+    query = read_query(context.request.query, ShopsQuery)
+    shops = context.view.shops
+    found = shops.search(query.q or "", healths=[ShopHealth(one) for one in query.health], groups=query.group)
+    found = [one for one in found if query.version is None or one.version == query.version]
+    end = query.after + query.limit
+    document = {
+        "shops": [one.describe() for one in found[query.after : end]],
+        "total": len(found),
+        "counts": {health.value: count for health, count in shops.counts().items()},
+        "age_s": round(context.view.age_s, 1),
+        "next": end if end < len(found) else None,
+    }
+    return json_response(document)
+
+
+async def show_chain_shop(context: OfficeRequest) -> web.StreamResponse:
+    """Return one shop as a whole."""
+    return json_response(await load_shop(context.office, _find_shop(context)))
+
+
+async def enrol_chain_shop(context: OfficeRequest) -> web.StreamResponse:
+    """Enrol a shop. Only this response shows its join code."""
+    body = await read_body(context.request, EnrolBody)
+    code = await enrol_shop(
+        context.office,
+        body.shop,
+        title=body.title,
+        groups=body.groups,
+        valid_days=body.valid_days,
+        again=body.again,
+    )
+    await context.view.shops.refresh()
+    return json_response({"shop": body.shop, "join_code": str(code), "valid_days": body.valid_days}, 201)
+
+
+async def retire_chain_shop(context: OfficeRequest) -> web.StreamResponse:
+    """Retire a shop: its gateway cannot connect any more."""
+    await Enrolment(context.office).retire(_find_shop(context))
+    await context.view.shops.refresh()
+    return web.Response(status=204)
+
+
+async def list_chain_events(context: OfficeRequest) -> web.StreamResponse:
+    """Return a page of events, or stream them where the caller accepts that."""
+    query = read_query(context.request.query, ChainEventsQuery)
+    if "text/event-stream" in context.request.headers.get("Accept", ""):
+        return await _stream_events(context, query)
+    events: list[ChainEvent] = []
+    async for event in _read(context, query, query.after):
+        events.append(event)
+        if len(events) == query.limit:
+            break
+    following = events[-1].sequence if len(events) == query.limit else None
+    return json_response({"events": [one.describe() for one in events], "next": following})
+
+
+async def list_chain_flow(context: OfficeRequest) -> web.StreamResponse:
+    """Return the customers by day."""
+    query = read_query(context.request.query, ChainFlowQuery)
+    shops: set[str] | None = None
+    if query.group is not None:
+        if query.group not in context.view.shops.groups():
+            raise NotFound(message("no shop is in the group {group}", group=query.group))
+        shops = {one.shop for one in context.view.shops if one.record is not None and query.group in one.record.groups}
+    if query.shop is not None:
+        shops = {context.view.shops.get(query.shop).shop} & (shops if shops is not None else {query.shop})
+    flow = context.view.flow
+    days = [
+        day
+        for day in flow.days()
+        if (query.since is None or day >= str(query.since)) and (query.until is None or day <= str(query.until))
+    ]
+    numbers = [
+        {"day": day, **flow.sum_day(day, shops).describe(), "shops": flow.count_shops(day, shops)} for day in days
+    ]
+    return json_response({"days": numbers})
+
+
+def _find_shop(context: OfficeRequest) -> str:
+    """Return the shop in the path. Raises `NotFound`: no other text gets into a subject."""
+    return context.view.shops.get(context.request.match_info["shop"]).shop
+
+
+def _read(context: OfficeRequest, query: ChainEventsQuery, after: int) -> AsyncIterator[ChainEvent]:
+    return read_events(context.office, query.shop or "*", query.type, after)
+
+
+async def _stream_events(context: OfficeRequest, query: ChainEventsQuery) -> web.StreamResponse:
+    """Stream events as they come; a reader that comes back resumes after `Last-Event-ID`."""
+    view, request = context.view, context.request
+    resumed = request.headers.get("Last-Event-ID", "")
+    after = int(resumed) if resumed.isascii() and resumed.isdigit() and len(resumed) < 20 else query.after
+    if not resumed and "after" not in request.query:
+        after = view.events.last or 0
+    news = asyncio.Event()
+    with view.open_stream(MAX_STREAMS), view.events.listen(news):
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        # The reader has gone, or the servers of the chain: a reader comes back, and resumes where it was.
+        with contextlib.suppress(ConnectionError, HeadOfficeUnavailable):
+            await response.write(b": the events of the chain\n\n")
+            while not view.closing.is_set() and view.access.has(context.token):
+                news.clear()
+                async for event in _read(context, query, after):
+                    after = event.sequence
+                    data = json_text.dumps(json_text.make_encodable(event.describe()))
+                    await response.write(f"id: {after}\ndata: {data}\n\n".encode())
+                try:
+                    async with asyncio.timeout(_SILENT_S):
+                        await news.wait()
+                except TimeoutError:
+                    await response.write(b": alive\n\n")
+        return response
+
+
+ROUTES: Final = (
+    OfficeRoute("GET", "/healthz", "Whether the head office serves", check_office, None,
+                responses={200: DeclaredResponse("It serves.", "OfficeHealth")}),
+    OfficeRoute("GET", "/api/v1/shops", "List shops, the worst first", list_shops, "view", query=ShopsQuery,
+                responses={200: DeclaredResponse("The shops.", "ChainShopList")}),
+    OfficeRoute("POST", "/api/v1/shops", "Enrol a shop", enrol_chain_shop, "admin", EnrolBody,
+                {201: DeclaredResponse("Its join code, shown once.", "EnrolledShop")}),
+    OfficeRoute("GET", "/api/v1/shops/{shop}", "Show one shop as a whole", show_chain_shop, "view",
+                responses={200: DeclaredResponse("The shop.", "WholeShop")}),
+    OfficeRoute("DELETE", "/api/v1/shops/{shop}", "Retire a shop", retire_chain_shop, "admin",
+                responses={204: DeclaredResponse("Its gateway cannot connect any more.")}),
+    OfficeRoute("GET", "/api/v1/events", "List events of all shops, or stream them", list_chain_events, "view",
+                query=ChainEventsQuery,
+                responses={200: DeclaredResponse("The events; with `Accept: text/event-stream` as they come.",
+                                                 "ChainEventList", content_types=("text/event-stream",))}),
+    OfficeRoute("GET", "/api/v1/flow", "Customers by day", list_chain_flow, "view", query=ChainFlowQuery,
+                responses={200: DeclaredResponse("The customers.", "ChainFlow")}),
+)  # fmt: skip

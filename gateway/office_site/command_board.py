@@ -1,0 +1,134 @@
+"""The commands that this head office gives to shops, and what became of them; in memory alone.
+
+A command makes sense only now. What became of it stands in the audit log of each shop, too.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+from firmware_tools.language import message
+from gateway.errors import NotFound
+from gateway.office.command_calls import CommandCall, call_shops
+from gateway.office.office import Office
+from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.timestamps import utc_text
+
+DEADLINE_S: Final = 300.0
+"""How long a shop has to get a command, unless told otherwise, in seconds."""
+MAX_DEADLINE_S: Final = 86_400.0
+MAX_ROUNDS: Final = 100
+"""How many are remembered; the oldest that are over are forgotten."""
+
+
+@dataclass
+class CommandRound:
+    """A command to some shops."""
+
+    id: str
+    """Names it."""
+    command: str
+    """Its name."""
+    arguments: Mapping[str, Any]
+    """Its arguments."""
+    shops: Sequence[str]
+    """Which shops get it."""
+    by: str
+    """Who gives it."""
+    began: str
+    """When, in UTC."""
+    calls: dict[str, CommandCall] = field(default_factory=dict)
+    """What became of it, by shop; those that are missing have not said it yet."""
+    reason: str = ""
+    """Why it could not be given; empty if it could."""
+    is_over: bool = False
+    """Whether nothing more will become of it."""
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """How many shops have which outcome."""
+        return Counter(one.outcome for one in self.calls.values())
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as the API shows it."""
+        return {
+            "id": self.id,
+            "command": self.command,
+            "shops": len(self.shops),
+            "by": self.by,
+            "began": self.began,
+            "state": "over" if self.is_over else "running",
+            "reason": self.reason,
+            "calls": [
+                {"shop": one.shop, "outcome": one.outcome, "reason": one.reason, "result": dict(one.result)}
+                for one in self.calls.values()
+            ],
+        }
+
+
+class CommandBoard:
+    """The commands since the start."""
+
+    def __init__(self, office: Office, supervisor: Supervisor) -> None:
+        """Take the connection, and what runs the commands."""
+        self._office = office
+        self._supervisor = supervisor
+        self._rounds: dict[str, CommandRound] = {}
+
+    def start(
+        self,
+        command: str,
+        arguments: Mapping[str, Any],
+        shops: Sequence[str],
+        *,
+        by: str,
+        deadline_s: float = DEADLINE_S,
+    ) -> CommandRound:
+        """Give a command to shops, in the background; the caller has checked it and them."""
+        for key in [key for key, one in self._rounds.items() if one.is_over][: len(self._rounds) - MAX_ROUNDS + 1]:
+            del self._rounds[key]
+        made = CommandRound(uuid4().hex[:12], command, arguments, tuple(shops), by, utc_text(time.time()))
+        self._rounds[made.id] = made
+        self._supervisor.start_job("commands to shops", self._run(made, deadline_s))
+        return made
+
+    def get(self, round_id: str) -> CommandRound:
+        """Return a command. Raises `NotFound`."""
+        if round_id not in self._rounds:
+            raise NotFound(
+                message(
+                    "no command {id} is remembered here: the audit logs of the shops say what became of it", id=round_id
+                )
+            )
+        return self._rounds[round_id]
+
+    def of_shop(self, shop: str) -> list[CommandRound]:
+        """Return the commands that a shop gets, the newest first."""
+        return [one for one in reversed(self._rounds.values()) if shop in one.shops]
+
+    def newest(self) -> list[CommandRound]:
+        """Return all, the newest first."""
+        return list(reversed(self._rounds.values()))
+
+    async def _run(self, made: CommandRound, deadline_s: float) -> None:
+        def note(call: CommandCall) -> None:
+            made.calls[call.shop] = call
+
+        try:
+            await call_shops(
+                self._office,
+                made.command,
+                made.arguments,
+                made.shops,
+                deadline_s=deadline_s,
+                by=made.by,
+                on_outcome=note,
+            )
+        except Exception as exc:
+            made.reason = str(exc)
+            raise
+        finally:
+            made.is_over = True

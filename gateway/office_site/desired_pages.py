@@ -1,0 +1,135 @@
+"""Pages of what is wanted of the shops: settings of the chain, of a group and of one shop."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from firmware_tools.language import message
+from gateway.console.form import Form
+from gateway.desired_settings import PUSHABLE
+from gateway.errors import FieldError, InvalidRequest, Problem
+from gateway.fleet.subjects import shop_key
+from gateway.office.desired import SETTINGS, DesiredBucket, DesiredDocument, parse_setting, setting_part
+from gateway.office.rollouts import start_rollout
+from gateway.office_site.desired_parts import find_key, find_kind, list_parts, make_target, set_parts
+from gateway.office_site.model_form import ModelField, make_field, write_value
+from gateway.office_site.site import OfficeContext, OfficePage
+from gateway.office_site.wave_form import WaveForm
+from gateway.settings import Settings
+
+DESIRED: Final = "/console/desired"
+
+
+async def show_desired_list(context: OfficeContext) -> web.StreamResponse:
+    """List the circles of shops of which something can be wanted."""
+    sizes: dict[str, int] = {}
+    own: list[str] = []
+    async for one in DesiredBucket(context.office).read_all():
+        count = len(list_parts(one.document))
+        sizes[one.key] = count
+        if count and one.key.startswith(shop_key("")):
+            own.append(one.key.removeprefix(shop_key("")))
+    return context.render("desired_list.html", sizes=sizes, own=sorted(own), groups=context.view.shops.groups())
+
+
+async def open_shop(context: OfficeContext) -> web.StreamResponse:
+    """Lead to the settings of the shop that a person has named."""
+    shop = context.request.query.get("name", "").strip()
+    return context.redirect(f"{DESIRED}/{shop_key(context.view.shops.get(shop).shop)}")
+
+
+async def show_desired(context: OfficeContext) -> web.StreamResponse:
+    """Show what is wanted of a circle of shops, as a form."""
+    document = await DesiredBucket(context.office).get(find_key(context.view.shops, context.request.match_info["key"]))
+    return _render(context, document)
+
+
+async def change_desired(context: OfficeContext) -> web.StreamResponse:
+    """Set settings at once, or begin to roll them out in waves."""
+    key = find_key(context.view.shops, context.request.match_info["key"])
+    form = await context.read_form()
+    document = await DesiredBucket(context.office).get(key)
+    waves = WaveForm.of(form)
+    try:
+        parts = _read_changes(document, form)
+        if not parts:
+            return context.redirect(f"{DESIRED}/{key}", notice=message("Nothing was changed."), failed=True)
+        if form.text("how") == "waves":
+            rollout = await start_rollout(
+                context.office,
+                context.view.shops,
+                "settings",
+                parts,
+                make_target(key),
+                title=_make_title(parts),
+                by=context.name,
+                **waves.read(),
+            )
+            await context.view.refresh_rollouts()
+            return context.redirect(f"/console/rollouts/{rollout.id}")
+        await set_parts(context.office, key, form.text("revision"), parts)
+    except Problem as exc:
+        return _render(context, document, problem=exc, form=form)
+    return context.redirect(f"{DESIRED}/{key}", notice=message("It is set. The shops that are connected get it now."))
+
+
+def _make_title(parts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{part.partition('.')[2]}={write_value(value)}" for part, value in parts.items())
+
+
+def _read_changes(document: DesiredDocument, form: Form) -> dict[str, Any]:
+    """Return the parts that a form changes. Raises `InvalidRequest`, which names each setting that is wrong."""
+    present = list_parts(document.document)
+    parts: dict[str, Any] = {}
+    faults: list[FieldError] = []
+    for name in PUSHABLE:
+        text, part = form.text(name), setting_part(name)
+        if text == write_value(present.get(part)):
+            continue
+        try:
+            parts[part] = parse_setting(name, text) if text else None
+        except InvalidRequest as exc:
+            faults.extend(exc.field_errors)
+    if faults:
+        raise InvalidRequest(faults)
+    return parts
+
+
+def _render(
+    context: OfficeContext, document: DesiredDocument, *, problem: Problem | None = None, form: Form | None = None
+) -> web.Response:
+    present = list_parts(document.document)
+    errors = {one.parameter: one.reason for one in problem.field_errors} if isinstance(problem, InvalidRequest) else {}
+    sections: dict[str, list[ModelField]] = {}
+    for name, setting in PUSHABLE.items():
+        field = type(getattr(Settings(), setting.section)).model_fields[setting.key]
+        value = write_value(present.get(setting_part(name))) if form is None else form.text(name)
+        made = make_field(name, field, label=setting.key, value=value, error=errors.get(name, ""), is_optional=True)
+        sections.setdefault(setting.section, []).append(made)
+    kind, _, name = document.key.partition(".")
+    others = {
+        part: value.get("name", "") if isinstance(value, dict) else value
+        for part, value in present.items()
+        if find_kind(part) != SETTINGS
+    }
+    return context.render(
+        "desired.html",
+        status=200 if problem is None else problem.status,
+        key=document.key,
+        revision=document.revision,
+        sections=sections,
+        others=others,
+        shop=name if kind == "shop" else "",
+        group=name if kind == "group" else "",
+        problem=problem,
+        **(WaveForm() if form is None else WaveForm.of(form)).values,
+    )
+
+
+PAGES: Final = (
+    OfficePage("GET", "desired", show_desired_list, "view"),
+    OfficePage("GET", "desired/shop", open_shop, "view", shows="data"),
+    OfficePage("GET", "desired/{key}", show_desired, "view"),
+    OfficePage("POST", "desired/{key}", change_desired, "operate", does=message("Change what is wanted of shops")),
+)

@@ -1,0 +1,105 @@
+"""What is desired of a circle of shops, part by part, as pages and API show and check it."""
+
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
+
+from firmware_tools.language import message
+from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
+from gateway.fleet.documents import ContentReference, ProductListReference
+from gateway.fleet.subjects import CHAIN_KEY, shop_key
+from gateway.office.desired import (
+    PRODUCTS,
+    SETTINGS,
+    TEMPLATES,
+    VERSION,
+    DesiredBucket,
+    DesiredDocument,
+    check_settings,
+)
+from gateway.office.office import Office
+from gateway.office.rollout_documents import RolloutKind, RolloutTarget
+from gateway.office.shops import ShopList
+from gateway.office_site.model_form import check_model
+
+MAX_VERSION_LENGTH: Final = 64
+_REFERENCES: Final[Mapping[str, type[BaseModel]]] = {PRODUCTS: ProductListReference, TEMPLATES: ContentReference}
+_NO_PART: Final = message("is no part: settings.SECTION.KEY, products, templates.NAME or version")
+
+
+def find_key(shops: ShopList, key: str) -> str:
+    """Return the key of a document, if there is such a circle of shops. Raises `NotFound`."""
+    kind, _, name = key.partition(".")
+    if key == CHAIN_KEY or (kind == "group" and name in shops.groups()):
+        return key
+    if kind == "shop":
+        return shop_key(shops.get(name).shop)
+    raise NotFound(message("there is no shop and no group for {key}", key=key))
+
+
+def make_target(key: str) -> RolloutTarget:
+    """Return the shops of a document."""
+    kind, _, name = key.partition(".")
+    return RolloutTarget(
+        everyone=key == CHAIN_KEY,
+        groups=(name,) if kind == "group" else (),
+        shops=(name,) if kind == "shop" else (),
+    )
+
+
+def list_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a document by part."""
+    settings = document.get(SETTINGS) or {}
+    parts = {f"{SETTINGS}.{section}.{key}": value for section, keys in settings.items() for key, value in keys.items()}
+    parts |= {part: document[part] for part in (PRODUCTS, VERSION) if document.get(part) is not None}
+    return parts | {f"{TEMPLATES}.{name}": value for name, value in (document.get(TEMPLATES) or {}).items()}
+
+
+def find_kind(part: str) -> RolloutKind | None:
+    """Return of which kind a part is; None if it is none."""
+    first, _, name = part.partition(".")
+    kind = next((one for one in get_args(RolloutKind) if one == first), None)
+    has_name = kind in (SETTINGS, TEMPLATES)
+    return kind if bool(name) == has_name else None
+
+
+async def set_parts(
+    office: Office, key: str, revision: str, parts: Mapping[str, Any], *, is_whole: bool = False
+) -> int:
+    """Set parts of a document that has a revision, and return the new one; `is_whole`: and remove all others.
+
+    Raises `Conflict` if somebody else has changed it meanwhile, and `InvalidRequest`.
+    """
+
+    async def decide(document: DesiredDocument) -> Mapping[str, Any]:
+        if revision != str(document.revision):
+            raise Conflict(message("{key} was changed by somebody else meanwhile: look at it again", key=key))
+        others = list_parts(document.document) if is_whole else ()
+        return {**dict.fromkeys(others), **parts}
+
+    return await DesiredBucket(office).rewrite(key, decide)
+
+
+def check_parts(parts: Mapping[str, Any]) -> RolloutKind | None:
+    """Return of which one kind all parts are; None if they are of several.
+
+    Raises `InvalidRequest`, which names each part that cannot be desired.
+    """
+    faults = [FieldError(part, _NO_PART) for part in parts if find_kind(part) is None]
+    version = parts.get(VERSION)
+    if version is not None and not (isinstance(version, str) and 0 < len(version) <= MAX_VERSION_LENGTH):
+        faults.append(FieldError(VERSION, message("must have 1 to {count} characters", count=MAX_VERSION_LENGTH)))
+    for part, value in parts.items():
+        model = _REFERENCES.get(find_kind(part) or "")
+        if model is not None and value is not None:
+            try:
+                check_model(model, value if isinstance(value, dict) else {})
+            except InvalidRequest as exc:
+                faults += [FieldError(f"{part}.{one.parameter}", one.reason) for one in exc.field_errors]
+    if faults:
+        raise InvalidRequest(faults)
+    settings = {part.partition(".")[2]: value for part, value in parts.items() if find_kind(part) == SETTINGS}
+    check_settings({name: value for name, value in settings.items() if value is not None})
+    kinds = {find_kind(part) for part in parts}
+    return kinds.pop() if len(kinds) == 1 else None

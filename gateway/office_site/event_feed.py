@@ -1,0 +1,151 @@
+"""The newest events of all shops, in memory, as the stream has them. Nothing is subscribed to, and no consumer made."""
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from gateway.fleet.subjects import EVENTS, PREFIX, event_subject
+from gateway.office.office import Office, translated
+from gateway.office.stored_messages import StreamMessage, read_last_messages, read_stream
+from gateway.protocol import json_text
+
+MAX_EVENTS: Final = 10_000
+"""How many events of all shops are kept."""
+MAX_KEPT_BYTES: Final = 16 * 1024
+"""A larger event is kept without its data: the API has it as a whole."""
+MAX_TYPES: Final = 500
+"""How many types of events are counted apart: shops decide what they are called."""
+OTHER_TYPES: Final = "other"
+
+
+class ChainEvent(NamedTuple):
+    """An event of a shop."""
+
+    sequence: int
+    """Its number in the stream."""
+    shop: str
+    """Whose it is."""
+    type: str
+    """Its type."""
+    stored_at: str
+    """When the servers have stored it, in UTC."""
+    document: Mapping[str, Any]
+    """The event as the shop has sent it; empty if it cannot be read."""
+
+    @property
+    def time(self) -> str:
+        """When it happened, by the clock of the shop; if that cannot be read, when it was stored."""
+        time = self.document.get("time")
+        try:
+            return time if isinstance(time, str) and datetime.fromisoformat(time) else self.stored_at
+        except ValueError:
+            return self.stored_at
+
+    @property
+    def camera(self) -> str:
+        """The serial number of its camera; empty if it is about none."""
+        camera = self.document.get("camera")
+        return camera[:64] if isinstance(camera, str) else ""
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as the API shows it."""
+        return {
+            "sequence": self.sequence,
+            "shop": self.shop,
+            "stored_at": self.stored_at,
+            "type": self.type,
+            "event": self.document,
+        }
+
+
+class EventFeed:
+    """The events since shortly before the start, as of the last `refresh`."""
+
+    def __init__(self, office: Office) -> None:
+        """Take the connection; nothing is read before `refresh`."""
+        self._office = office
+        self._recent: deque[ChainEvent] = deque(maxlen=MAX_EVENTS)
+        self.counts: Counter[str] = Counter()
+        """How many events of each type there were since the start."""
+        self.last: int | None = None
+        """The number of the last event that was read; None before the first look."""
+        self._listeners: set[asyncio.Event] = set()
+
+    async def refresh(self) -> None:
+        """Read what is new. Raises `HeadOfficeUnavailable`."""
+        with translated(self._office.folder):
+            is_start = self.last is None
+            if self.last is None:
+                state = (await self._office.jetstream.stream_info(EVENTS)).state
+                self.last = max(0, state.last_seq - MAX_EVENTS)
+            before = self.last
+            async for stored in read_stream(self._office.client, EVENTS, event_subject("*"), after=self.last):
+                self.last = stored.sequence
+                event = parse_event(stored)
+                if len(stored.payload) > MAX_KEPT_BYTES:
+                    event = event._replace(document={**event.document, "data": {}})
+                self._recent.append(event)
+                if not is_start:
+                    known = event.type in self.counts or len(self.counts) < MAX_TYPES
+                    self.counts[event.type if known else OTHER_TYPES] += 1
+        if self.last != before:
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake those who listen."""
+        for listener in self._listeners:
+            listener.set()
+
+    @contextlib.contextmanager
+    def listen(self, news: asyncio.Event) -> Iterator[None]:
+        """Have something set whenever new events were read."""
+        self._listeners.add(news)
+        try:
+            yield
+        finally:
+            self._listeners.discard(news)
+
+    def recent(self, shop: str = "", limit: int = 50) -> Sequence[ChainEvent]:
+        """Return the newest events, the newest first; of all shops, or of one."""
+        found: list[ChainEvent] = []
+        for event in reversed(self._recent):
+            if not shop or event.shop == shop:
+                found.append(event)
+                if len(found) == limit:
+                    break
+        return found
+
+
+async def read_newest(office: Office, shop: str) -> Sequence[ChainEvent]:
+    """Return the newest event of each type of a shop, the newest first. Raises `HeadOfficeUnavailable`."""
+    with translated(office.folder):
+        found = await read_last_messages(office.client, EVENTS, [event_subject(shop)])
+    return sorted(map(parse_event, found), key=lambda one: -one.sequence)
+
+
+async def read_events(office: Office, shop: str, wanted: str | None, after: int) -> AsyncIterator[ChainEvent]:
+    """Yield the events of a shop, `*` for all, that follow a number in the stream; `wanted` is a type or a family.
+
+    Raises `HeadOfficeUnavailable`.
+    """
+    subject = event_subject(shop) if wanted is None or "." not in wanted else event_subject(shop, wanted)
+    if wanted is not None and "." not in wanted:
+        subject = event_subject(shop, f"{wanted}.>")
+    with translated(office.folder):
+        async for stored in read_stream(office.client, EVENTS, subject, after=after):
+            yield parse_event(stored)
+
+
+def parse_event(stored: StreamMessage) -> ChainEvent:
+    """Return the event that a message of the stream holds. The subject says whose it is: the servers see to that."""
+    shop, _, rest = stored.subject.removeprefix(f"{PREFIX}.").partition(".")
+    try:
+        document = json_text.loads(stored.payload)
+    except ValueError:
+        document = {}
+    if not isinstance(document, dict):
+        document = {}
+    return ChainEvent(stored.sequence, shop, rest.removeprefix("event."), stored.stored_at, document)

@@ -1,0 +1,262 @@
+"""The API of the head office, checked against its own OpenAPI document."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import jsonschema
+import pytest
+from nats.aio.client import Client
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from gateway.office_site.openapi import build_office_document
+from gateway.office_site.route_list import ROUTES
+from tests.office_site.chain import Visitor, report, send_event, send_flow
+
+DOCUMENT = build_office_document()
+
+
+@pytest.fixture(scope="module")
+async def tokens(visitor: Visitor) -> dict[str, str]:
+    access = visitor.site.view.access
+    return {scope: await access.create_token(f"the {scope}", scope) for scope in ("view", "operate", "admin")}
+
+
+def check(method: str, path: str, status: int, document: Any) -> None:
+    """Check a response against the document."""
+    declared = DOCUMENT["paths"][path][method.lower()]["responses"][str(status)]
+    schema = declared["content"]["application/json"]["schema"]
+    jsonschema.validate(document, {**schema, "components": DOCUMENT["components"]})
+
+
+def test_the_document_is_valid_and_has_every_route() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+    assert {(route.method.lower(), route.path) for route in ROUTES} == {
+        (method, path) for path, item in DOCUMENT["paths"].items() for method in item
+    }
+
+
+async def test_a_call_without_a_token_or_with_too_little_scope_is_refused(
+    visitor: Visitor, tokens: dict[str, str]
+) -> None:
+    for route in ROUTES:
+        if route.scope is None:
+            continue
+        path = route.path.replace("{shop}", "hamburg-1").replace("{key}", "chain").replace("{id}", "x")
+        path = path.replace("{name}", "x")
+        status, problem = await visitor.call(route.method, path)
+        assert (status, problem["code"]) == (401, "unauthorized"), path
+        if route.scope != "view":
+            status, problem = await visitor.call(route.method, path, tokens["view"])
+            assert (status, problem["code"]) == (403, "forbidden"), path
+
+
+async def test_the_shops(visitor: Visitor, tokens: dict[str, str]) -> None:
+    status, document = await visitor.call("GET", "/api/v1/shops", tokens["view"])
+    check("GET", "/api/v1/shops", status, document)
+    assert [one["shop"] for one in document["shops"]] == ["hamburg-2", "munich-1", "bremen-1", "hamburg-1"]
+    assert document["counts"]["trouble"] == 1
+    status, document = await visitor.call("GET", "/api/v1/shops?health=ok&limit=1", tokens["view"])
+    assert [one["shop"] for one in document["shops"]] == ["hamburg-1"]
+    status, problem = await visitor.call("GET", "/api/v1/shops?colour=red", tokens["view"])
+    assert (status, problem["errors"][0]["parameter"]) == (400, "colour")
+
+
+async def test_one_shop(visitor: Visitor, tokens: dict[str, str]) -> None:
+    status, document = await visitor.call("GET", "/api/v1/shops/hamburg-2", tokens["view"])
+    check("GET", "/api/v1/shops/{shop}", status, document)
+    assert document["reported"]["state"]["version"] == "1.4.1"
+    status, problem = await visitor.call("GET", "/api/v1/shops/nowhere", tokens["view"])
+    assert (status, problem["code"]) == (404, "not_found")
+
+
+async def test_a_shop_is_shown_as_it_reports(
+    visitor: Visitor, shops: dict[str, Client], tokens: dict[str, str]
+) -> None:
+    await report(shops["hamburg-1"], "hamburg-1", version="1.9.9")
+
+    async def version() -> str:
+        _, document = await visitor.call("GET", "/api/v1/shops?q=hamburg-1", tokens["view"])
+        return str(document["shops"][0]["version"])
+
+    await become(version, "1.9.9")
+
+
+async def become(read: Callable[[], Awaitable[object]], wanted: object) -> None:
+    """Wait until something is read that is wanted."""
+    while await read() != wanted:
+        await asyncio.sleep(0.05)
+
+
+async def test_events_are_paged_and_streamed(
+    visitor: Visitor, shops: dict[str, Client], tokens: dict[str, str]
+) -> None:
+    for number in range(3):
+        await send_event(shops["hamburg-1"], "hamburg-1", number)
+    await send_event(shops["hamburg-2"], "hamburg-2", 1, "cloud.lost")
+    status, document = await visitor.call("GET", "/api/v1/events?limit=2", tokens["view"])
+    check("GET", "/api/v1/events", status, document)
+    assert [one["event"]["id"] for one in document["events"]] == ["e-0", "e-1"]
+    _, document = await visitor.call("GET", f"/api/v1/events?after={document['next']}", tokens["view"])
+    assert [one["type"] for one in document["events"]] == ["camera.offline", "cloud.lost"]
+    _, document = await visitor.call("GET", "/api/v1/events?type=cloud", tokens["view"])
+    assert [one["shop"] for one in document["events"]] == ["hamburg-2"]
+    headers = {"Authorization": f"Bearer {tokens['view']}", "Accept": "text/event-stream", "Last-Event-ID": "3"}
+    async with visitor.http.get(f"{visitor.url}/api/v1/events", headers=headers, ssl=visitor.tls) as stream:
+        first = await _read_event(stream)
+        await send_event(shops["hamburg-1"], "hamburg-1", 9)
+        second = await _read_event(stream)
+    assert (first["type"], second["event"]["id"]) == ("cloud.lost", "e-9")
+
+
+async def _read_event(stream: aiohttp.ClientResponse) -> Any:
+    async for line in stream.content:
+        if line.startswith(b"data: "):
+            return json.loads(line[6:])
+    raise AssertionError("the stream has ended")
+
+
+async def test_the_customers(visitor: Visitor, shops: dict[str, Client], tokens: dict[str, str]) -> None:
+    await send_flow(shops["hamburg-1"], "hamburg-1", "2026-11-20", 100)
+    await send_flow(shops["hamburg-2"], "hamburg-2", "2026-11-20", 50)
+    await visitor.site.view.flow.refresh()
+    status, document = await visitor.call("GET", "/api/v1/flow", tokens["view"])
+    check("GET", "/api/v1/flow", status, document)
+    assert document["days"][-1] == {
+        "day": "2026-11-20", "total": 150, "new": 146, "repeat": 4, "members": 0, "final": True, "shops": 2,
+    }  # fmt: skip
+    _, document = await visitor.call("GET", "/api/v1/flow?shop=hamburg-2", tokens["view"])
+    assert document["days"][-1]["total"] == 50
+
+
+async def test_what_is_desired_is_changed_only_by_who_has_read_it(visitor: Visitor, tokens: dict[str, str]) -> None:
+    path, operate = "/api/v1/desired/group.north", tokens["operate"]
+    status, document = await visitor.call("GET", path, operate)
+    check("GET", "/api/v1/desired/{key}", status, document)
+    body = {"parts": {"settings.discovery.interval_s": 120}}
+    status, problem = await visitor.call("PUT", path, operate, json=body)
+    assert (status, problem["errors"][0]["parameter"]) == (400, "If-Match")
+    match = {"If-Match": f'"{document["revision"]}"'}
+    status, document = await visitor.call("PUT", path, operate, json=body, headers=match)
+    assert (status, document["parts"]) == (200, body["parts"])
+    status, problem = await visitor.call("PUT", path, operate, json={"parts": {}}, headers=match)
+    assert (status, problem["code"]) == (409, "conflict")
+    match = {"If-Match": f'"{document["revision"]}"'}
+    wrong = {"parts": {"settings.discovery.interval_s": "often", "settings.cloud.secret_key": "x", "sunshine": True}}
+    status, problem = await visitor.call("PUT", path, operate, json=wrong, headers=match)
+    assert status == 400
+    assert [one["parameter"] for one in problem["errors"]] == ["sunshine"]
+    del wrong["parts"]["sunshine"]
+    status, problem = await visitor.call("PUT", path, operate, json=wrong, headers=match)
+    assert {one["parameter"] for one in problem["errors"]} == {"discovery.interval_s", "cloud.secret_key"}
+
+
+async def test_a_rollout_is_started_paused_and_undone(visitor: Visitor, tokens: dict[str, str]) -> None:
+    operate = tokens["operate"]
+    body = {"parts": {"settings.outbox.max_bytes": 8388608}, "groups": ["north"], "waves": ["50", "100"]}
+    status, rollout = await visitor.call("POST", "/api/v1/rollouts", operate, json=body)
+    assert status == 201, rollout
+    check("POST", "/api/v1/rollouts", status, rollout)
+    path = f"/api/v1/rollouts/{rollout['id']}"
+    status, changed = await visitor.call("POST", f"{path}/pause", operate)
+    assert (status, changed["state"]) == (200, "paused")
+    status, problem = await visitor.call("POST", f"{path}/pause", operate)
+    assert (status, problem["code"]) == (409, "conflict")
+    await visitor.call("POST", f"{path}/undo", operate)
+
+    async def state() -> str:
+        _, document = await visitor.call("GET", path, operate)
+        check("GET", "/api/v1/rollouts/{id}", 200, document)
+        return str(document["rollout"]["state"])
+
+    await become(state, "undone")
+    status, problem = await visitor.call("POST", "/api/v1/rollouts", operate, json={**body, "everyone": True})
+    assert (status, problem["errors"][0]["parameter"]) == (400, "shops")
+
+
+async def test_a_command_reaches_its_shop_once(
+    visitor: Visitor, shops: dict[str, Client], tokens: dict[str, str]
+) -> None:
+    received = []
+
+    async def answer(message: Any) -> None:
+        request = json.loads(message.data)
+        received.append(request)
+        outcome = {"id": request["id"], "outcome": "done", "reason": "", "result": {"cameras": 2}}
+        await message.respond(json.dumps(outcome).encode())
+
+    await shops["hamburg-1"].subscribe("fleet.v1.hamburg-1.command.*", cb=answer)
+    await shops["hamburg-1"].flush()
+    body = {"command": "discover", "arguments": {"timeout_s": 1}, "shops": ["hamburg-1"]}
+    status, made = await visitor.call("POST", "/api/v1/commands", tokens["operate"], json=body)
+    check("POST", "/api/v1/commands", status, made)
+
+    async def calls() -> list[Any]:
+        _, document = await visitor.call("GET", f"/api/v1/commands/{made['id']}", tokens["view"])
+        check("GET", "/api/v1/commands/{id}", 200, document)
+        return list(document["calls"])
+
+    wanted = {"shop": "hamburg-1", "outcome": "done", "reason": "", "result": {"cameras": 2}}
+    await become(calls, [wanted])
+    assert [(one["by"], one["arguments"]) for one in received] == [("the operate", {"timeout_s": 1})]
+    wrong = {**body, "arguments": {"timeout_s": 1000, "loudly": True}}
+    status, problem = await visitor.call("POST", "/api/v1/commands", tokens["operate"], json=wrong)
+    assert status == 400
+    assert {one["parameter"] for one in problem["errors"]} == {"timeout_s", "loudly"}
+
+
+async def test_a_file_is_read_before_it_goes_anywhere(visitor: Visitor, tokens: dict[str, str]) -> None:
+    path = "/api/v1/files?kind=products&name=list.csv"
+    good, bad = b"id,name,price\n1,Cola,3.20\n", b"id,name,price\n1,Cola,cheap\n"
+    status, document = await visitor.call("POST", path, tokens["operate"], data=good)
+    check("POST", "/api/v1/files", status, document)
+    assert (document["part"], document["value"]["complete"]) == ("products", True)
+    status, problem = await visitor.call("POST", path, tokens["operate"], data=bad)
+    assert (status, problem["code"]) == (400, "invalid_request")
+
+
+async def test_a_shop_is_enrolled_and_retired(visitor: Visitor, tokens: dict[str, str]) -> None:
+    body = {"shop": "kiel-1", "title": "Kiel", "groups": ["north"]}
+    status, document = await visitor.call("POST", "/api/v1/shops", tokens["admin"], json=body)
+    check("POST", "/api/v1/shops", status, document)
+    assert f"/{body['shop']}/" in document["join_code"]
+    status, problem = await visitor.call("POST", "/api/v1/shops", tokens["admin"], json=body)
+    assert (status, problem["code"]) == (409, "conflict")
+    status, problem = await visitor.call("POST", "/api/v1/shops", tokens["admin"], json={"shop": "kiel/2"})
+    assert (status, problem["errors"][0]["parameter"]) == (400, "shop")
+    assert (await visitor.call("DELETE", "/api/v1/shops/kiel-1", tokens["admin"]))[0] == 204
+    _, document = await visitor.call("GET", "/api/v1/shops/kiel-1", tokens["view"])
+    assert document["health"] == "retired"
+
+
+async def test_a_token_is_good_until_it_is_revoked(visitor: Visitor, tokens: dict[str, str]) -> None:
+    admin = tokens["admin"]
+    status, made = await visitor.call("POST", "/api/v1/tokens", admin, json={"name": "erp", "scope": "view"})
+    check("POST", "/api/v1/tokens", status, made)
+    assert (await visitor.call("GET", "/api/v1/shops", made["token"]))[0] == 200
+    status, document = await visitor.call("GET", "/api/v1/tokens", admin)
+    check("GET", "/api/v1/tokens", status, document)
+    assert made["token"] not in json.dumps(document)
+    status, _ = await visitor.call("POST", "/api/v1/tokens", admin, json={"name": "erp", "scope": "view"})
+    assert status == 409
+    assert (await visitor.call("DELETE", "/api/v1/tokens/erp", admin))[0] == 204
+    assert (await visitor.call("GET", "/api/v1/shops", made["token"]))[0] == 401
+
+
+async def test_prometheus_reads_the_chain(visitor: Visitor, tokens: dict[str, str]) -> None:
+    status, text = await visitor.call("GET", "/metrics", tokens["view"])
+    assert status == 200
+    assert 'sunmi_office_shops{state="trouble"} 1.0' in text
+    assert [one for one in text.splitlines() if one.startswith("sunmi_office_outbox")] == [
+        "sunmi_office_outbox_items 6.0", "sunmi_office_outbox_oldest_age_seconds 90.0",
+    ]  # fmt: skip
+    assert "sunmi_office_servers 1.0" in text
+
+
+async def test_the_description_needs_no_token(visitor: Visitor) -> None:
+    assert (await visitor.call("GET", "/openapi.json"))[0] == 200
+    assert (await visitor.call("GET", "/docs/problems"))[0] == 200
+    status, document = await visitor.call("GET", "/healthz")
+    check("GET", "/healthz", status, document)

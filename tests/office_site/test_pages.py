@@ -1,0 +1,79 @@
+"""The pages of the head office, as a person sees them, with real servers and shops that are connected."""
+
+import pytest
+
+from gateway.office.shop_facts import ShopHealth
+from gateway.office_site.overview import draw_map
+from gateway.office_site.pages import PAGES
+from tests.office_site.chain import Visitor
+
+
+async def test_who_is_not_signed_in_is_led_to_the_sign_in(visitor: Visitor) -> None:
+    visitor.http.cookie_jar.clear()
+    response, _ = await visitor.get("rollouts")
+    assert response.status == 303
+    assert response.headers["Location"] == "/console/sign-in?next=%2Fconsole%2Frollouts"
+
+
+async def test_the_map_shows_the_worst_shops_first(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    response, html = await visitor.get("")
+    assert response.status == 200
+    places = [html.index(f"/console/shops/{shop}") for shop in ("hamburg-2", "munich-1", "bremen-1", "hamburg-1")]
+    assert places == sorted(places)
+    assert "outbox worker" in html
+    _, html = await visitor.get("?group=north&health=ok")
+    assert "/console/shops/hamburg-1" in html
+    assert "/console/shops/hamburg-2" not in html
+
+
+@pytest.mark.parametrize(
+    "page", [one for one in PAGES if one.method == "GET" and "{" not in one.path and one.path != "live"], ids=str
+)
+async def test_every_page_without_a_name_in_its_path_can_be_opened(visitor: Visitor, page: object) -> None:
+    await visitor.sign_in()
+    path = getattr(page, "path", "")
+    response, html = await visitor.get(path if path != "desired/shop" else "desired/shop?name=hamburg-1")
+    assert response.status in (200, 303), html
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "shops/hamburg-2", "shops/hamburg-2/state", "shops/bremen-1", "shops/hamburg-1/commands/camera_call",
+        "shops/hamburg-1/commands/doctor", "desired/chain", "desired/group.north", "desired/shop.munich-1",
+    ],
+)  # fmt: skip
+async def test_pages_of_one_thing_can_be_opened(visitor: Visitor, path: str) -> None:
+    await visitor.sign_in()
+    response, html = await visitor.get(path)
+    assert response.status == 200, html
+
+
+@pytest.mark.parametrize("path", ["shops/nowhere", "desired/group.nobody", "rollouts/none", "commands/none"])
+async def test_what_there_is_not_is_said(visitor: Visitor, path: str) -> None:
+    await visitor.sign_in()
+    response, html = await visitor.get(path)
+    assert response.status == 404
+    assert "alert" in html
+
+
+async def test_a_viewer_changes_nothing(visitor: Visitor) -> None:
+    await visitor.sign_in("view")
+    csrf = await visitor.csrf()
+    for path in ("desired/chain", "shops/hamburg-1/commands/doctor", "shops/hamburg-1/retire", "enrol", "rollouts"):
+        response, _ = await visitor.post(path, csrf=csrf)
+        assert response.status == 403, path
+
+
+async def test_a_form_without_its_mark_is_refused(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    response, _ = await visitor.post("enrol", shop="kiel-1")
+    assert response.status == 403
+
+
+def test_a_map_of_thousands_is_one_path_for_each_state() -> None:
+    drawn = draw_map([(ShopHealth.TROUBLE, 7), (ShopHealth.AWAY, 0), (ShopHealth.OK, 9_993)])
+    assert [area.count for area in drawn.areas] == [7, 9_993]
+    assert drawn.areas[1].path.count("M") == 9_993
+    assert len(drawn.areas[1].path) < 250_000
