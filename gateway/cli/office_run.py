@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from pydantic import ValidationError
 
+from firmware_tools.command_language import localize
 from firmware_tools.language import count_message, message
 from gateway.cli.arguments import parse_pairs
 from gateway.cli.command import CommandContext, fail
 from gateway.cli.office_folder import with_office
 from gateway.cli.office_targets import make_target, target_options
 from gateway.cli.output import print_line, print_message, print_table
+from gateway.fleet.commands import COMMANDS
 from gateway.protocol import json_text
+from gateway.validation_texts import describe_validation_error
 
 if TYPE_CHECKING:
     from gateway.office.command_calls import CommandCall
@@ -48,7 +52,7 @@ async def run(
     from gateway.office.shops import load_shops
 
     target = make_target(shops, groups, everyone=everyone)
-    values = {name: _parse_value(text) for name, text in parse_pairs(arguments).items()}
+    values = _check_arguments(command, {name: _parse_value(text) for name, text in parse_pairs(arguments).items()})
     known = await load_shops(office)
     check_target(known, target)
     names = sorted(facts.shop for facts in known if belongs_to(target, facts))
@@ -66,6 +70,23 @@ async def run(
     context.emit({"calls": [one._asdict() for one in calls]}, _print_calls)
     if failed := sum(one.outcome != "done" for one in calls):
         fail(count_message("{count} shop has not done it", "{count} shops have not done it", failed))
+
+
+def _check_arguments(command: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a command. Raises `click.UsageError`, which names what no shop would take."""
+    known = next((one for name, one in COMMANDS.items() if name == command), None)
+    if known is None:
+        names = ", ".join(sorted(COMMANDS))
+        raise click.UsageError(
+            localize(message("{name!r} is no command: there are {names}", name=command, names=names))
+        )
+    try:
+        known.arguments.model_validate_json(json.dumps(values))
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        name, reason = ".".join(map(str, first["loc"])), describe_validation_error(first)
+        raise click.UsageError(localize(message("--argument {name}: {reason}", name=name, reason=reason))) from exc
+    return values
 
 
 def _print_calls(document: dict[str, Any]) -> None:

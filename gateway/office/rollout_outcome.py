@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from firmware_tools.language import message
 from gateway.office.rollout_documents import ReachedShop, Rollout, ShopOutcome, ShopResult
-from gateway.office.shop_facts import CHECK, SERVICE, ShopFacts, Trouble
+from gateway.office.shop_facts import CHECK, DOCUMENT, SERVICE, ShopFacts, Trouble
 
 
 class Told(NamedTuple):
@@ -31,7 +31,8 @@ def judge(rollout: Rollout, told: Told, facts: ShopFacts | None) -> tuple[ShopOu
         return "away", message("it is not enrolled any more")
     if any(facts.revisions.get(key, -1) < revision for key, revision in told.revisions.items()):
         return _judge_silence(rollout, told, facts, "")
-    answers = [facts.answers[part] for part in (*rollout.parts, "document") if part in facts.answers]
+    parts = [DOCUMENT] if facts.is_unread else rollout.parts
+    answers = [facts.answers[part] for part in parts if part in facts.answers]
     for outcome in ("refused", "rolled_back"):
         for answer in answers:
             if answer.outcome == outcome:

@@ -85,7 +85,7 @@ class RolloutRun:
                 await self._load(rollout)
             if rollout.state == "undoing":
                 return await self._undo(rollout)
-            await self._shops.refresh()
+            await self._shops.refresh(asks=not rollout.is_told)
             if not rollout.is_told:
                 rollout = await self._tell(rollout)
             return await self._look(rollout) if rollout.state == "running" and rollout.is_told else rollout
@@ -106,7 +106,7 @@ class RolloutRun:
         """Return what became of the roll-out in each shop that it has reached, failures first."""
         rollout, _ = await self._store.get(self._id)
         await self._load(rollout)
-        await self._shops.refresh()
+        await self._shops.refresh(asks=True)
         return sorted(self._judge(rollout), key=lambda one: (one.outcome not in FAILURES, one.outcome, one.shop))
 
     async def _hold(self, rollout: Rollout, revision: int) -> bool:

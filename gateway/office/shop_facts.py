@@ -20,6 +20,8 @@ MAX_TEXT: Final = 300
 """How many characters of a text of a shop are kept."""
 MAX_ANSWERS: Final = 500
 """How many answers of a shop are kept that are not `applied`."""
+DOCUMENT: Final = "document"
+"""The part of an answer that concerns documents which cannot be read."""
 SERVICE: Final = "service"
 CHECK: Final = "check"
 DESIRED_PART: Final = "desired"
@@ -102,6 +104,8 @@ class ShopFacts:
     """The revisions of desired documents that the shop has answered, by key."""
     answers: Mapping[str, PartAnswer] = field(default_factory=dict)
     """Its answers that are not `applied`, by part."""
+    is_unread: bool = False
+    """Whether it could not read what is desired, so that it has answered for no part."""
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
@@ -150,7 +154,7 @@ class ShopFacts:
         elif kind == "findings":
             self.found = _read_findings(value)
         elif kind == "desired":
-            self.revisions, self.answers = _read_answers(value)
+            self.revisions, self.answers, self.is_unread = _read_answers(value)
 
     def _take_state(self, state: Mapping[str, Any]) -> None:
         version, cameras, outbox = state.get("version"), state.get("cameras"), state.get("outbox")
@@ -207,14 +211,14 @@ def _read_findings(value: bytes | None) -> tuple[Trouble, ...]:
     return tuple(Trouble(CHECK, one.check[:MAX_TEXT], one.text[:MAX_TEXT]) for one in failed[:MAX_TROUBLES])
 
 
-def _read_answers(value: bytes | None) -> tuple[Mapping[str, int], Mapping[str, PartAnswer]]:
+def _read_answers(value: bytes | None) -> tuple[Mapping[str, int], Mapping[str, PartAnswer], bool]:
     try:
         report = DesiredReport.model_validate_json(value or b"")
     except ValidationError:
-        return {}, {}
+        return {}, {}, False
     open_answers = [(part, one) for part, one in report.answers.items() if one.outcome != "applied"]
     answers = {part: PartAnswer(one.outcome, one.reason[:MAX_TEXT]) for part, one in open_answers[:MAX_ANSWERS]}
-    return dict([*report.revisions.items()][:50]), answers
+    return dict([*report.revisions.items()][:50]), answers, set(report.answers) == {DOCUMENT}
 
 
 def _shorten_members(clone: Mapping[str, Any]) -> Mapping[str, Any]:

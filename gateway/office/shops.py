@@ -39,13 +39,16 @@ class ShopList:
         self.servers_expected = 0
         """How many servers there are."""
 
-    async def refresh(self) -> None:
-        """Read what has changed. Raises `HeadOfficeUnavailable`."""
+    async def refresh(self, *, asks: bool = False) -> None:
+        """Read what has changed. Who is connected is asked now and then; at once if `asks`.
+
+        Raises `HeadOfficeUnavailable`.
+        """
         async for entry in Bucket(self._office, SHOPS).entries(after=self._records_read):
             self.take_record(entry)
         async for entry in Bucket(self._office, REPORTED).entries(after=self._reports_read):
             self.take_report(entry)
-        if time.monotonic() >= self._ask_again_at:
+        if asks or time.monotonic() >= self._ask_again_at:
             await self._refresh_connections()
 
     def take_record(self, entry: Entry) -> None:

@@ -1,5 +1,6 @@
 """Reading what a stream holds without a consumer: in batches, which need nothing that a server has to remember."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -15,10 +16,13 @@ MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 """How many bytes a server sends at once; the batch ends earlier then."""
 MAX_SUBJECTS: Final = 500
 """For how many subjects the last messages are read at once. A server takes 1,024."""
-TIMEOUT_S: Final = 5.0
-"""How long the next message of a batch is waited for. A stream needs some seconds to choose a new leader."""
+TIMEOUT_S: Final = 15.0
+"""How long a batch is waited for. A stream needs some seconds to choose a new leader."""
 ATTEMPTS: Final = 3
 """How often a batch is asked for that does not come, as when its server has died meanwhile."""
+_END: Final = "204"
+_NOT_FOUND: Final = "404"
+_NO_RESPONDERS: Final = "503"
 
 
 class StreamMessage(NamedTuple):
@@ -80,26 +84,33 @@ async def _read_batch(client: Client, stream: str, request: Mapping[str, Any]) -
 
 async def _request_batch(client: Client, stream: str, request: Mapping[str, Any]) -> tuple[list[StreamMessage], bool]:
     inbox = client.new_inbox()
+    batch: list[StreamMessage] = []
+    ended: asyncio.Future[tuple[list[StreamMessage], bool]] = asyncio.get_running_loop().create_future()
+
+    async def take(received: Msg) -> None:
+        headers = received.headers or {}
+        if (status := headers.get("Status")) is None:
+            batch.append(_parse(received, headers))
+        elif not ended.done():
+            if status == _END:
+                ended.set_result((batch, bool(batch) and headers.get("Nats-Num-Pending", "0") != "0"))
+            elif status == _NOT_FOUND:
+                ended.set_result(([], False))
+            elif status == _NO_RESPONDERS:
+                ended.set_exception(nats.errors.NoRespondersError())
+            else:
+                ended.set_exception(nats.js.errors.APIError(description=headers.get("Description")))
+
     payload = json.dumps({**request, "batch": BATCH, "max_bytes": MAX_BATCH_BYTES}).encode()
-    subscription = await client.subscribe(inbox, pending_msgs_limit=2 * BATCH, pending_bytes_limit=4 * MAX_BATCH_BYTES)
+    subscription = await client.subscribe(
+        inbox, cb=take, pending_msgs_limit=2 * BATCH, pending_bytes_limit=4 * MAX_BATCH_BYTES
+    )
     try:
         await client.publish(f"$JS.API.DIRECT.GET.{stream}", payload, reply=inbox)
-        batch: list[StreamMessage] = []
-        while True:
-            received = await subscription.next_msg(timeout=TIMEOUT_S)
-            headers = received.headers or {}
-            match headers.get("Status"):
-                case None:
-                    batch.append(_parse(received, headers))
-                case "204":
-                    pending = int(headers.get("Nats-Num-Pending", "0"))
-                    return batch, bool(batch) and pending > 0
-                case "404":
-                    return [], False
-                case "503":
-                    raise nats.errors.NoRespondersError
-                case _:
-                    raise nats.js.errors.APIError.from_msg(received)
+        async with asyncio.timeout(TIMEOUT_S):
+            return await ended
+    except TimeoutError as exc:
+        raise nats.errors.TimeoutError from exc
     finally:
         if not client.is_closed:
             await subscription.unsubscribe()

@@ -29,6 +29,7 @@ from gateway.office.office import Office
 from gateway.protocol import json_text
 from tests.fleet.cluster import HeadOffice, issue
 
+LOOK_INTERVAL_S = 0.2
 NOW = "2026-11-29T12:00:00Z"
 Act = Callable[[str, CommandRequest], CommandResponse]
 
@@ -45,7 +46,7 @@ class SimulatedShop:
         """Whether it answers nothing."""
         self.values: dict[str, Any] = {}
         """What it has taken, by part."""
-        self.answered = 0
+        self._reported: DesiredReport | None = None
         self.act: Act = lambda _, request: CommandResponse(id=request.id, outcome="done")
         self.commands: list[tuple[str, CommandRequest]] = []
         self._settings = settings
@@ -76,13 +77,12 @@ class SimulatedShop:
     async def follow(self) -> None:
         """Answer every change of the desired state for ever."""
         while True:
-            await self._changed.wait()
+            with contextlib.suppress(TimeoutError):  # a message can arrive before the stream has it: it looks again
+                await asyncio.wait_for(self._changed.wait(), LOOK_INTERVAL_S)  # noqa: TID251  a pause, no time limit
             self._changed.clear()
-            for _ in range(2):  # a message can arrive before the stream has it
-                if self._connection is not None and not self.silent:
-                    with contextlib.suppress(HeadOfficeUnavailable):  # it was disconnected meanwhile
-                        await self._answer(self._connection)
-                await asyncio.sleep(0.1)
+            if self._connection is not None and not self.silent:
+                with contextlib.suppress(HeadOfficeUnavailable):  # it was disconnected meanwhile
+                    await self._answer(self._connection)
 
     async def _answer(self, connection: FleetConnection) -> None:
         revisions: dict[str, int] = {}
@@ -98,8 +98,9 @@ class SimulatedShop:
             answers[part] = DesiredAnswer.model_validate({"outcome": outcome, "reason": reason})
         self.values = {part: value for part, value in wanted.items() if part not in self.refused}
         report = DesiredReport(revisions=revisions, answers=answers, time=NOW)
-        await self._put(f"{self.name}.desired", report.model_dump(mode="json"))
-        self.answered += 1
+        if report != self._reported:
+            await self._put(f"{self.name}.desired", report.model_dump(mode="json"))
+            self._reported = report
 
     async def _put(self, key: str, document: Mapping[str, Any]) -> None:
         assert self._connection is not None

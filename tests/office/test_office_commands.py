@@ -152,6 +152,9 @@ async def test_wrong_usage_is_named(terminal: Terminal, connected: Office) -> No
     assert "waves" in await terminal.fail("set", "discovery.interval_s=1", "--all", "--waves", "10")
     assert "neither an age" in await terminal.fail("events", "--since", "yesterday", status=2)
     assert "no shop of these has joined" in await terminal.fail("run", "doctor", "--all")
+    assert "there are camera_call, discover" in await terminal.fail("run", "dance", "--all", status=2)
+    assert "timeout_s" in await terminal.fail("run", "discover", "--all", "--argument", "timeout_s=soon", status=2)
+    assert "is not a setting" not in await terminal.fail("run", "doctor", "--all", "--argument", "x=1", status=2)
     assert "no roll-out is called x" in await terminal.fail("rollouts", "show", "x")
 
 

@@ -40,7 +40,6 @@ class Chain:
         return await start_rollout(self.office, self.known, "settings", parts, target, title=title, **options)
 
     async def follow(self, rollout: Rollout) -> Rollout:
-        self.known._ask_again_at = 0.0
         return await follow_rollout(self.office, self.known, rollout.id, lambda _: None, tick_s=TICK_S)
 
     async def read(self, key: str) -> object:
@@ -131,8 +130,7 @@ async def test_trouble_that_begins_after_the_change_is_a_failure_and_earlier_tro
 async def test_shops_that_are_away_hold_up_nothing_and_get_it_later(chain: Chain) -> None:
     for name in ("shop-5", "shop-6"):
         await chain.shops[name].disconnect()
-    chain.known._ask_again_at = 0.0
-    await chain.known.refresh()
+    await chain.known.refresh(asks=True)
     rollout = await chain.start(60, stop_at=0.0)
     done = await chain.follow(rollout)
     assert (done.state, done.outcomes, done.failed) == ("done", {"applied": 8, "away": 2}, 0)

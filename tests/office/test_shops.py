@@ -12,7 +12,7 @@ from gateway.office.bucket import Bucket
 from gateway.office.connections import read_connections, read_ends
 from gateway.office.office import Office
 from gateway.office.shop_facts import ShopHealth
-from gateway.office.shops import ShopList, load_shop, load_shops
+from gateway.office.shops import load_shop, load_shops
 from tests.fleet.cluster import HeadOffice
 from tests.office.simulated_shop import put_record, read_public_key, simulate_shops
 
@@ -21,12 +21,6 @@ from tests.office.simulated_shop import put_record, read_public_key, simulate_sh
 async def connected(office: HeadOffice) -> AsyncIterator[Office]:
     async with office.connect() as connected:
         yield connected
-
-
-async def refresh(shops: ShopList) -> None:
-    """Read everything anew, and ask the servers again who is connected."""
-    shops._ask_again_at = 0.0
-    await shops.refresh()
 
 
 async def test_each_shop_is_shown_as_it_is_the_worst_first(
@@ -41,7 +35,7 @@ async def test_each_shop_is_shown_as_it_is_the_worst_first(
         await shops["twin"].report(cloned={"host": "pi-2", "addresses": ["192.168.1.5"], "since": "x"})
         await shops["gone"].disconnect()
         found = await load_shops(connected)
-        await refresh(found)
+        await found.refresh(asks=True)
         assert [(one.shop, one.health.value) for one in found.search()] == [
             ("twin", "cloned"), ("ill", "trouble"), ("gone", "away"), ("new", "never_joined"), ("fine", "ok"),
         ]  # fmt: skip
@@ -61,11 +55,11 @@ async def test_each_shop_is_shown_as_it_is_the_worst_first(
         await shops["gone"].report()
         await shops["ill"].report(failing={})
         await shops["ill"].report_findings({"check": "disk", "status": "failed", "text": "the disk is full"})
-        await refresh(found)
+        await found.refresh(asks=True)
         assert found.get("gone").health is ShopHealth.OK
         assert [(one.kind, one.name) for one in found.get("ill").troubles] == [("check", "disk")]
         await shops["ill"].report_findings()
-        await refresh(found)
+        await found.refresh(asks=True)
         assert found.get("ill").health is ShopHealth.OK
         with pytest.raises(NotFound, match="no shop is called nowhere"):
             found.get("nowhere")
