@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def office() -> None:
-    """The head office of a chain: init, enrol, retire."""
+    """The head office of a chain of shops."""
 
 
 for _command in (
