@@ -1,4 +1,4 @@
-"""Two gateways with one certificate, as from a copied SD card: each hears the other one, and both stop.
+"""Two gateways with one certificate, as from a copied SD card: each hears the other one answer, and both stop.
 
 What is done for the shop goes on. Only what concerns the head office rests, since nobody knows which one it means.
 """
@@ -40,7 +40,11 @@ _log: Final = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Other:
     presence: Presence
+    first_heard_at: float
     heard_at: float
+    is_confirmed: bool = False
+    """Whether it has said that it is there after this gateway said so. What is heard once can be a message of the
+    process before this one, which a server had for a while."""
 
 
 class PresenceWatch(LinkPart):
@@ -57,7 +61,7 @@ class PresenceWatch(LinkPart):
         save_cursor: Callable[[], Awaitable[None]],
         on_change: Callable[[], None],
     ) -> None:
-        """`report` takes events; `on_change` is called when another gateway is heard for the first time.
+        """`report` takes events; `on_change` is called when another gateway is heard first, and when it answers.
 
         `save_cursor` stores how far the events are sent: it is called before they get other ids.
         """
@@ -78,8 +82,8 @@ class PresenceWatch(LinkPart):
 
     @property
     def is_cloned(self) -> bool:
-        """Whether another gateway with this shop's certificate was heard lately."""
-        return bool(self._others) or self._clone is not None
+        """Whether another gateway with this shop's certificate has answered this one lately."""
+        return self._clone is not None or any(one.is_confirmed for one in self._others.values())
 
     def describe_clone(self) -> dict[str, Any] | None:
         """Return the other gateway as `{host, addresses, since}`; None if there is none."""
@@ -103,9 +107,10 @@ class PresenceWatch(LinkPart):
             self._announced_at = now
             await connection.send(self._subject, self._describe().model_dump_json().encode())
         self._others = {name: one for name, one in self._others.items() if now - one.heard_at < GONE_AFTER_S}
-        if self._others and self._clone is None:
-            await self._begin_clone(next(iter(self._others.values())).presence)
-        elif not self._others and self._clone is not None:
+        confirmed = [one.presence for one in self._others.values() if one.is_confirmed]
+        if confirmed and self._clone is None:
+            await self._begin_clone(confirmed[0])
+        elif not confirmed and self._clone is not None:
             self._end_clone(self._clone[0])
         return False
 
@@ -141,9 +146,15 @@ class PresenceWatch(LinkPart):
             return
         if presence.instance == self._instance:
             return
+        now = time.monotonic()
         if (known := self._others.get(presence.instance)) is not None:
-            known.heard_at = time.monotonic()
+            known.heard_at = now
+            if known.is_confirmed or self._announced_at is None or self._announced_at < known.first_heard_at:
+                return
+            known.is_confirmed = True
         elif len(self._others) < MAX_OTHERS:
-            self._others[presence.instance] = _Other(presence, time.monotonic())
-            self._announced_at = None  # the other one has to hear of this one, too
-            self._on_change()
+            self._others[presence.instance] = _Other(presence, now, now)
+        else:
+            return
+        self._announced_at = None  # the other one has to hear of this one, too
+        self._on_change()
