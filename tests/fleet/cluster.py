@@ -7,7 +7,7 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from gateway.office.office import Office
 from gateway.office.plan import make_plan
 from gateway.office.set_up import set_up
 from gateway.simulator.ports import find_free_port
+from tests.fleet.hosts import Hosts, LoneHost
 
 NODES: Final = 3
 SERVER: Final = Path(sys.executable).with_name("nats-server")
@@ -33,15 +34,17 @@ SERVER: Final = Path(sys.executable).with_name("nats-server")
 class Node:
     """One server, in the folder that was made for it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, begin: Sequence[str] = ()) -> None:
+        """Take the folder, and what begins a command on the server's host."""
         self.name = folder.name
         self.folder = folder
+        self._begin = begin
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         with (self.folder / "server.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                str(SERVER), "-c", "server.conf", cwd=self.folder, stdout=log, stderr=log
+                *(*self._begin, str(SERVER), "-c", "server.conf"), cwd=self.folder, stdout=log, stderr=log
             )
 
     def freeze(self) -> None:
@@ -63,9 +66,13 @@ class Node:
 class HeadOffice:
     """The servers of a chain, with its streams and buckets, and shops that have joined."""
 
-    def __init__(self, folder: Path, *shops: str, nodes: int = NODES) -> None:
-        self.chain = make_chain(folder / "chain", nodes)
-        self.nodes = [Node(self.chain.server_folder(place.name)) for place in self.chain.plan.places]
+    def __init__(self, folder: Path, *shops: str, nodes: int = NODES, hosts: Hosts | None = None) -> None:
+        added = [(hosts or LoneHost()).add(f"chain-{number + 1}") for number in range(nodes)]
+        self.chain = make_chain(folder / "chain", nodes, [host.address for host in added])
+        self.nodes = [
+            Node(self.chain.server_folder(place.name), host.begin)
+            for place, host in zip(self.chain.plan.places, added, strict=True)
+        ]
         self.reported: list[str] = []
         """What servers and client library reported to `client`."""
         self._files = {shop: issue(self.chain, shop, folder) for shop in shops} | {OFFICE: self.chain.office_files}
@@ -188,9 +195,9 @@ class HeadOffice:
         return dict(json.loads(entry.value or b"{}"))
 
 
-def make_chain(folder: Path, nodes: int = NODES) -> ChainFolder:
-    """Make the folder of a chain whose servers are on loopback."""
-    servers = [f"127.0.0.1:{find_free_port()}" for _ in range(nodes)]
+def make_chain(folder: Path, nodes: int = NODES, addresses: Sequence[str] = ("127.0.0.1",) * NODES) -> ChainFolder:
+    """Make the folder of a chain whose servers are on loopback, or at other addresses."""
+    servers = [f"{address}:{find_free_port()}" for address in addresses[:nodes]]
     ports = [find_free_port() for _ in range(nodes)]
     join = f"127.0.0.1:{find_free_port()}"
     return ChainFolder.create(folder, make_plan(servers=servers, cluster_ports=ports, join=join))

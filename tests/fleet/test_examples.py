@@ -53,7 +53,7 @@ async def reader(request: pytest.FixtureRequest, office: HeadOffice, tmp_path: P
     else:
         command, copy = [sys.executable, str(example)], tmp_path / "events.db"
     folder = await write_reader_files(office, name, tmp_path / "files")
-    process = CopyingReader([*command, office.servers[0], str(folder), name, str(copy)], tmp_path / "reader.log")
+    process = CopyingReader([*command, ",".join(office.servers), str(folder), name, str(copy)], tmp_path / "reader.log")
     process.copy = copy
     yield process
     await process.discard()

@@ -1,4 +1,4 @@
-"""Copies the events of all shops into a database, each once: python read_events.py HOST:PORT FOLDER NAME DATABASE."""
+"""Copies the events of all shops into a database, each once: python read_events.py HOST:PORT,… FOLDER NAME DATABASE."""
 
 import asyncio
 import base64
@@ -13,13 +13,14 @@ import nats.errors
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 
-async def main(server: str, folder: str, name: str, file: str) -> None:
+async def main(servers: str, folder: str, name: str, file: str) -> None:
     tls = ssl.create_default_context(cafile=f"{folder}/ca.pem")
     tls.load_cert_chain(f"{folder}/{name}.pem", f"{folder}/{name}.key")
     token = Path(f"{folder}/{name}.jwt").read_bytes()
     key: Any = load_pem_private_key(Path(f"{folder}/{name}.key").read_bytes(), None)  # of Ed25519
     client = await nats.connect(
-        f"tls://{server}", tls=tls, tls_handshake_first=True, inbox_prefix=f"_INBOX.{name}",
+        [f"tls://{server}" for server in servers.split(",")], max_reconnect_attempts=-1, reconnect_time_wait=1,
+        tls=tls, tls_handshake_first=True, inbox_prefix=f"_INBOX.{name}",
         user_jwt_cb=lambda: token, signature_cb=lambda nonce: base64.b64encode(key.sign(nonce.encode())),
     )  # fmt: skip
     subscription = await client.jetstream().pull_subscribe_bind(consumer=name, stream="events")
@@ -28,7 +29,8 @@ async def main(server: str, folder: str, name: str, file: str) -> None:
     while True:
         try:
             messages = await subscription.fetch(100)
-        except nats.errors.TimeoutError:  # nothing has happened for some seconds
+        except nats.errors.Error:  # nothing has happened for some seconds, or the servers choose a leader
+            await asyncio.sleep(0.5)
             continue
         rows = [((one.headers or {})["Nats-Msg-Id"], one.subject, one.data.decode()) for one in messages]
         database.executemany("INSERT OR IGNORE INTO event VALUES (?, ?, ?)", rows)  # one that comes again is there

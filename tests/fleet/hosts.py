@@ -1,0 +1,84 @@
+"""Hosts of a chain as network namespaces on one bridge, so that the line of each can be cut; or this machine alone.
+
+The process that makes namespaces must be in namespaces of its own, with a `/run/netns` that nobody else sees:
+`UNSHARE` starts it so. There is no way out of them.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+UNSHARE: Final = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
+"""Starts a program in namespaces of its own, which end with it."""
+_BRIDGE: Final = "chain"
+_NETWORK: Final = "10.77.0"
+_OWN: Final = f"{_NETWORK}.254"
+
+
+class HostPlace(NamedTuple):
+    """Where a host is."""
+
+    address: str
+    """Its address."""
+    begin: Sequence[str]
+    """What begins a command that runs there."""
+
+
+class LoneHost:
+    """One machine: all is on loopback, and no line can be cut."""
+
+    can_cut = False
+
+    def add(self, _: str) -> HostPlace:
+        """Return the only place that there is."""
+        return HostPlace("127.0.0.1", ())
+
+
+class BridgedHosts:
+    """Namespaces on a bridge, at which this process is, too."""
+
+    can_cut = True
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        for command in (
+            "mount --make-rprivate /",
+            "mount -t proc proc /proc",
+            "mkdir -p /run/netns",
+            "mount -t tmpfs tmpfs /run/netns",
+            "ip link set lo up",
+            f"ip link add {_BRIDGE} type bridge forward_delay 0",
+            f"ip address add {_OWN}/24 dev {_BRIDGE}",
+            f"ip link set {_BRIDGE} up",
+        ):
+            _run(*command.split())
+
+    def add(self, name: str) -> HostPlace:
+        """Make a host."""
+        self._names.append(name)
+        address = f"{_NETWORK}.{len(self._names)}"
+        _run("ip", "netns", "add", name)
+        _run("ip", "link", "add", self._port(name), "type", "veth", "peer", "name", "eth0", "netns", name)
+        _run("ip", "link", "set", self._port(name), "master", _BRIDGE, "up")
+        _run("ip", "-n", name, "link", "set", "lo", "up")
+        _run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0")
+        _run("ip", "-n", name, "link", "set", "eth0", "up")
+        return HostPlace(address, ("ip", "netns", "exec", name))
+
+    def cut(self, name: str) -> None:
+        """Let nothing through to a host or from it. Connections stay open at both ends."""
+        _run("ip", "link", "set", self._port(name), "nomaster")
+
+    def mend(self, name: str) -> None:
+        """Let everything through again."""
+        _run("ip", "link", "set", self._port(name), "master", _BRIDGE)
+
+    def _port(self, name: str) -> str:
+        return f"port{self._names.index(name)}"
+
+
+Hosts = LoneHost | BridgedHosts
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
