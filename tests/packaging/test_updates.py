@@ -220,8 +220,8 @@ def test_what_is_not_signed_right_is_not_installed(chained: Machine, repository:
         assert (version(chained), show(chained, "MainPID")) == (before, process)
     shutil.rmtree(served)
     shutil.copytree(repository, served)
-    ask(chained, NEWER, "d")
-    assert outcome(chained, "d") == ("applied", "")
+    ask(chained, NEWER, "e")
+    assert outcome(chained, "e") == ("applied", "")
 
 
 def cut_while(machine: Machine, state: str, after_s: float) -> bool:
