@@ -5,6 +5,7 @@ other program takes the database for unused, and deletes the log in front of it,
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -45,7 +46,10 @@ def has_locks(pid: int, file: Path) -> bool:
 
 def deleted_files(pid: int) -> list[str]:
     """Return the names of deleted files that a process still has open."""
-    links = [os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()]
+    links: list[str] = []
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it is closed meanwhile
+            links.append(os.readlink(one))
     return [link for link in links if link.endswith("(deleted)") and "gateway.db" in link]
 
 
