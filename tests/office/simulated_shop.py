@@ -44,6 +44,8 @@ class SimulatedShop:
         """Outcome and reason by part that it does not take."""
         self.silent = False
         """Whether it answers nothing."""
+        self.stopped = False
+        """Whether it follows no more."""
         self.values: dict[str, Any] = {}
         """What it has taken, by part."""
         self._reported: DesiredReport | None = None
@@ -75,10 +77,11 @@ class SimulatedShop:
         await self._put(f"{self.name}.findings", {"findings": [*findings], "time": NOW})
 
     async def follow(self) -> None:
-        """Answer every change of the desired state for ever."""
-        while True:
+        """Answer every change of the desired state until it is stopped."""
+        while not self.stopped:  # the client library can lose a cancellation
             with contextlib.suppress(TimeoutError):  # a message can arrive before the stream has it: it looks again
-                await asyncio.wait_for(self._changed.wait(), LOOK_INTERVAL_S)  # noqa: TID251  a pause, no time limit
+                async with asyncio.timeout(LOOK_INTERVAL_S):  # noqa: TID251  a pause, no time limit
+                    await self._changed.wait()
             self._changed.clear()
             if self._connection is not None and not self.silent:
                 with contextlib.suppress(HeadOfficeUnavailable):  # it was disconnected meanwhile
@@ -145,7 +148,8 @@ async def simulate_shops(
         try:
             yield shops
         finally:
-            for task in tasks:
+            for shop, task in zip(shops.values(), tasks, strict=True):
+                shop.stopped = True
                 task.cancel()
             for shop in shops.values():
                 await shop.disconnect()
