@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/environment.sh
-need_packages nginx-light nmap iproute2 openssl procps gcc libc6-dev
+need_packages nginx-light nmap iproute2 openssl procps gcc libc6-dev mosquitto
+make_environment test
 make_environment benchmark
 missed=()
 for benchmark in $(grep -l __main__ tests/benchmarks/*.py); do
