@@ -66,7 +66,8 @@ ALLOWED = {
     | {VALIDATION_TEXTS, "gateway.fleet_settings", "gateway.membership", "gateway.discovery", "gateway.cameras"}
     | {"gateway.cloud", "gateway.outbox", "gateway.events", "gateway.audit", "gateway.labels", "gateway.products"}
     | {"gateway.changed_settings", "gateway.desired_settings"},
-    "gateway.office": PARTS | {"gateway.desired_settings", "gateway.fleet", "gateway.fleet_settings"},
+    "gateway.office": PARTS
+    | {"gateway.authority", "gateway.desired_settings", "gateway.fleet", "gateway.fleet_settings"},
     "gateway.audit": PARTS,
     "gateway.authority": FOUNDATION | {"gateway.settings", "gateway.discovery"},
     "gateway.backup": PARTS | {"gateway.changed_settings", "gateway.labels", "gateway.outbox"},

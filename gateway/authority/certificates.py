@@ -1,4 +1,4 @@
-"""Creates the certificates of the authority. It reads no clock and no file."""
+"""Creates the certificates of the authority, and begins those of others. It reads no clock and no file."""
 
 import ipaddress
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PRIVATE_NETWORKS: Final = tuple(
@@ -26,6 +27,9 @@ _VALID_BEFORE_ISSUE: Final = timedelta(days=30)
 _VALID_AFTER_ISSUE: Final = timedelta(days=367)
 """A leaf certificate is valid for 397 days in all: just below the 398 that browsers accept at most, since the clocks of
 a shop may be wrong. A shorter time would protect nobody: its key lies beside the issuer's."""
+
+PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
+"""A key that a certificate may be for."""
 
 _MAX_NAME_LENGTH: Final = 64
 """The longest common name that X.509 allows."""
@@ -75,19 +79,19 @@ def create_issuer(title: str, hosts: Iterable[str]) -> Issuer:
         excluded_subtrees=None,
     )
     root = (
-        _certificate_builder(root_name, root_name, root_key.public_key(), _CA_VALID_FROM, _CA_VALID_UNTIL)
+        begin_certificate(root_name, root_name, root_key.public_key(), _CA_VALID_FROM, _CA_VALID_UNTIL)
         .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
-        .add_extension(_key_usage(authority=True), critical=True)
+        .add_extension(make_key_usage(is_authority=True), critical=True)
         .add_extension(constraints, critical=True)
         .sign(root_key, hashes.SHA256())
     )
     # Some browsers apply the constraints of the root, others only those of the certificates below it.
     intermediate = (
-        _certificate_builder(
+        begin_certificate(
             _common_name(title, f" ({digits}) issuing"), root_name, key.public_key(), _CA_VALID_FROM, _CA_VALID_UNTIL
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(authority=True), critical=True)
+        .add_extension(make_key_usage(is_authority=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(constraints, critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
@@ -104,7 +108,7 @@ def issue_leaf(issuer: Issuer, hosts: Sequence[str], addresses: Sequence[str], n
         *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
     ]
     certificate = (
-        _certificate_builder(
+        begin_certificate(
             _common_name("SUNMI gateway"),
             issuer.certificate.subject,
             key.public_key(),
@@ -112,7 +116,7 @@ def issue_leaf(issuer: Issuer, hosts: Sequence[str], addresses: Sequence[str], n
             now + _VALID_AFTER_ISSUE,
         )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(make_key_usage(is_authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(alternative_names), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
@@ -143,9 +147,10 @@ def _common_name(text: str, suffix: str = "") -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[: _MAX_NAME_LENGTH - len(suffix)] + suffix)])
 
 
-def _certificate_builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, begin: datetime, end: datetime
+def begin_certificate(
+    subject: x509.Name, issuer: x509.Name, key: PublicKey, begin: datetime, end: datetime
 ) -> x509.CertificateBuilder:
+    """Return a certificate that says whose it is, by whom and for which time, with a random number."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -158,11 +163,12 @@ def _certificate_builder(
     )
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def make_key_usage(*, is_authority: bool) -> x509.KeyUsage:
+    """Return what a key is good for: issuing certificates, or proving who somebody is."""
     return x509.KeyUsage(
-        digital_signature=not authority,
-        key_cert_sign=authority,
-        crl_sign=authority,
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,

@@ -17,12 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from firmware_tools.language import message
+from gateway.authority.certificates import PublicKey, begin_certificate, make_key_usage
 from gateway.fleet.join_code import FINGERPRINT_BYTES
 
 VALID_FROM: Final = datetime(2020, 1, 1, tzinfo=UTC)
 VALID_UNTIL: Final = datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
-
-_PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 
 
 class ChainAuthority:
@@ -39,9 +38,9 @@ class ChainAuthority:
         digits = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest.hex()[:6]
         name = _make_name(f"{chain[:50]} ({digits})")
         certificate = (
-            _begin(name, name, key.public_key())
+            begin_certificate(name, name, key.public_key(), VALID_FROM, VALID_UNTIL)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_make_usage(is_authority=True), critical=True)
+            .add_extension(make_key_usage(is_authority=True), critical=True)
             .sign(key, hashes.SHA256())
         )
         return cls(certificate, key)
@@ -87,11 +86,11 @@ class ChainAuthority:
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         return self._issue(hosts[0], key.public_key(), usage, [_make_host(host) for host in hosts]), write_key(key)
 
-    def _issue(self, name: str, key: _PublicKey, usage: x509.ExtendedKeyUsage, hosts: list[x509.GeneralName]) -> bytes:
+    def _issue(self, name: str, key: PublicKey, usage: x509.ExtendedKeyUsage, hosts: list[x509.GeneralName]) -> bytes:
         builder = (
-            _begin(_make_name(name), self._certificate.subject, key)
+            begin_certificate(_make_name(name), self._certificate.subject, key, VALID_FROM, VALID_UNTIL)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_make_usage(is_authority=False), critical=True)
+            .add_extension(make_key_usage(is_authority=False), critical=True)
             .add_extension(usage, critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
@@ -114,30 +113,3 @@ def _make_host(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
-
-
-def _begin(name: x509.Name, issuer: x509.Name, key: _PublicKey) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(VALID_FROM)
-        .not_valid_after(VALID_UNTIL)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _make_usage(*, is_authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not is_authority,
-        key_cert_sign=is_authority,
-        crl_sign=is_authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from gateway.app import Gateway
+from gateway.fleet import desired_follower
 from gateway.fleet_settings import FleetSettings
 from gateway.runtime.supervisor import Supervisor
 from gateway.settings import DiscoverySettings, Settings, StorageSettings
 from tests.fleet.cluster import HeadOffice
+from tests.fleet.desired_shop import DesiredShop
 
 SHOPS = tuple(f"shop-{number}" for number in range(1, 10))
 Open = Callable[[FleetSettings], Awaitable[Gateway]]
@@ -45,3 +47,16 @@ async def open_gateway(tmp_path: Path) -> AsyncIterator[Open]:
     yield start
     for gateway in opened:
         await gateway.close()
+
+
+@pytest.fixture
+async def shop(
+    office: HeadOffice, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[DesiredShop]:
+    """Make the shop that `for_shop` names. It follows the head office without the pauses of a real one."""
+    monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
+    monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
+    monkeypatch.setattr(desired_follower, "SPREAD_OF_MANY_S", 0.01)
+    made = DesiredShop(tmp_path, office, *request.param)
+    yield made
+    await made.stop()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import nats.js.errors
+import pytest
 
 from gateway.app import Gateway
 from gateway.changed_settings import load_all_settings
@@ -13,6 +14,11 @@ from gateway.desired_settings import DesiredSettings, count_start, read_desired
 from gateway.office.content import ContentStore
 from gateway.runtime.supervisor import Supervisor
 from tests.fleet.cluster import HeadOffice
+
+
+def for_shop(number: int, more: str = "") -> pytest.MarkDecorator:
+    """Let the fixture `shop` be one of the head office, with more in its settings file."""
+    return pytest.mark.parametrize("shop", [pytest.param((f"shop-{number}", more), id=f"shop-{number}")], indirect=True)
 
 
 class DesiredShop:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -13,27 +12,8 @@ from gateway.desired_settings import PUSHABLE
 from gateway.fleet import desired_follower, link, presence
 from gateway.fleet.documents import DesiredAnswer, Presence
 from gateway.settings import FILE_SETTINGS, SECRET_SETTINGS, Settings
-from tests.fleet.cluster import HeadOffice
-from tests.fleet.desired_shop import DesiredShop
+from tests.fleet.desired_shop import DesiredShop, for_shop
 from tests.waiting import until
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
-    monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
-    monkeypatch.setattr(desired_follower, "SPREAD_OF_MANY_S", 0.01)
-
-
-@pytest.fixture
-async def shop(office: HeadOffice, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[DesiredShop]:
-    made = DesiredShop(tmp_path, office, request.param)
-    yield made
-    await made.stop()
-
-
-def for_shop(number: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("shop", [f"shop-{number}"], indirect=True)
 
 
 @for_shop(1)

@@ -5,8 +5,6 @@ import base64
 import hashlib
 import json
 import tracemalloc
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,32 +20,13 @@ from gateway.fleet.documents import ProductListReference
 from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.fleet.line_turn import LineTurn
 from gateway.labels.template import TEMPLATE_FOLDER
-from tests.fleet.cluster import HeadOffice
-from tests.fleet.desired_shop import DesiredShop, push
+from tests.fleet.desired_shop import DesiredShop, for_shop, push
 from tests.waiting import until
 
 CLOUD = '[cloud]\nbase_url = "https://127.0.0.1:1/openapi"\napp_id = "app"\nsecret_key = "hush"\n'
 TEMPLATE = next(iter(sorted(TEMPLATE_FOLDER.glob("*.toml")))).read_bytes()
 SHOP_ID = {"cloud": {"shop_id": "7"}}
 TWO_CHUNKS = ObjectMeta(name="in two", options=ObjectMetaOptions(max_chunk_size=len(TEMPLATE) // 2 + 1))
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
-    monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
-    monkeypatch.setattr(desired_follower, "SPREAD_OF_MANY_S", 0.01)
-
-
-@pytest.fixture
-async def shop(office: HeadOffice, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[DesiredShop]:
-    made = DesiredShop(tmp_path, office, request.param, CLOUD)
-    yield made
-    await made.stop()
-
-
-def for_shop(number: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("shop", [f"shop-{number}"], indirect=True)
 
 
 def product_list(*products: str) -> bytes:
@@ -60,7 +39,7 @@ async def read_names(gateway: Gateway) -> dict[str, str]:
     return {str(number): str(name) for number, name in rows}
 
 
-@for_shop(1)
+@for_shop(1, CLOUD)
 async def test_a_list_is_taken_once_and_a_large_change_only_if_it_is_confirmed(
     shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +72,7 @@ async def test_a_list_is_taken_once_and_a_large_change_only_if_it_is_confirmed(
     assert await read_names(gateway) == {"1": "Cola"}
 
 
-@for_shop(2)
+@for_shop(2, CLOUD)
 async def test_templates_are_taken_and_a_wrong_one_is_refused_by_name(shop: DesiredShop) -> None:
     gateway = await shop.start()
     good, wrong = await push(shop.office, TEMPLATE), await push(shop.office, b"[boxes]\nname = 1\n")
@@ -118,7 +97,7 @@ async def test_templates_are_taken_and_a_wrong_one_is_refused_by_name(shop: Desi
     assert (shop.state / "label-templates" / "chain-price.toml").read_bytes().endswith(b"# newer\n")
 
 
-@for_shop(3)
+@for_shop(3, CLOUD)
 async def test_content_that_is_missing_waits_and_content_that_is_not_what_was_said_is_refused(
     shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +144,7 @@ async def test_content_that_is_missing_waits_and_content_that_is_not_what_was_sa
         await asyncio.sleep(0.02)
 
 
-@for_shop(4)
+@for_shop(4, CLOUD)
 async def test_a_large_list_needs_little_memory_and_goes_on_after_a_loss(
     shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +174,7 @@ async def test_a_large_list_needs_little_memory_and_goes_on_after_a_loss(
     assert peak < len(content) // 2
 
 
-@for_shop(5)
+@for_shop(5, CLOUD)
 async def test_a_full_disk_is_said_and_tried_again(shop: DesiredShop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.file.write_text(shop.file.read_text().replace('app_id = "app"', 'app_id = "app"\nshop_id = "7"'))
     await shop.start()

@@ -10,32 +10,14 @@ import aiohttp
 import pytest
 
 from gateway.errors import SettingsError
-from gateway.fleet import desired_follower, followed_settings
+from gateway.fleet import followed_settings
 from gateway.simulator.ports import find_free_port
 from tests.fleet.cluster import HeadOffice
-from tests.fleet.desired_shop import DesiredShop
+from tests.fleet.desired_shop import DesiredShop, for_shop
 from tests.waiting import until
 
 NOWHERE = {"settings": {"fleet": {"servers": ["127.0.0.1:1"]}, "video": {"max_streams": 1}}}
 SERVERS = "settings.fleet.servers"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desired_follower, "MIN_RUN_S", 0.0)
-    monkeypatch.setattr(desired_follower, "SPREAD_S", 0.01)
-    monkeypatch.setattr(desired_follower, "SPREAD_OF_MANY_S", 0.01)
-
-
-@pytest.fixture
-async def shop(office: HeadOffice, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[DesiredShop]:
-    made = DesiredShop(tmp_path, office, request.param)
-    yield made
-    await made.stop()
-
-
-def for_shop(number: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("shop", [f"shop-{number}"], indirect=True)
 
 
 @for_shop(1)
