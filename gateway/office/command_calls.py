@@ -76,9 +76,9 @@ async def call_shops(
 
     `deadline_s` is how long from now it may be acted on, in seconds. Raises `HeadOfficeUnavailable`.
     """
-    round_ = _Calls(office, command, arguments, shops, deadline_s, by, on_outcome)
+    calls = _Calls(office, command, arguments, shops, deadline_s, by, on_outcome)
     with translated(office.folder):
-        await asyncio.gather(*(round_.work() for _ in range(min(CONCURRENCY, len(shops)))))
+        await asyncio.gather(*(calls.work() for _ in range(min(CONCURRENCY, len(shops)))))
 
 
 class _Calls:

@@ -30,7 +30,7 @@ from gateway.office.rollouts import (
     check_target,
     start_rollout,
 )
-from gateway.office_site.command_board import DEADLINE_S, MAX_DEADLINE_S
+from gateway.office_site.command_runs import DEADLINE_S, MAX_DEADLINE_S
 from gateway.office_site.desired_parts import check_parts, find_key, list_parts, set_parts
 from gateway.office_site.file_check import check_file
 from gateway.office_site.model_form import check_model
@@ -241,7 +241,7 @@ ROUTES: Final = (
     OfficeRoute("GET", "/api/v1/commands", "List the commands that shops know", list_commands, "view",
                 responses={200: DeclaredResponse("The commands.", "DeclaredCommandList")}),
     OfficeRoute("POST", "/api/v1/commands", "Give a command to shops", give_commands, "operate", CommandBody,
-                {202: DeclaredResponse("It is under way.", "CommandRound", headers=("Location",))}),
+                {202: DeclaredResponse("It is under way.", "CommandRun", headers=("Location",))}),
     OfficeRoute("GET", "/api/v1/commands/{id}", "Show what became of a command", show_commands, "view",
-                responses={200: DeclaredResponse("What became of it so far.", "CommandRound")}),
+                responses={200: DeclaredResponse("What became of it so far.", "CommandRun")}),
 )  # fmt: skip

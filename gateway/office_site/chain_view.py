@@ -15,7 +15,7 @@ from gateway.office.rollout_service import advance_rollouts
 from gateway.office.rollouts import RolloutStore
 from gateway.office.shops import ShopList
 from gateway.office_site.access import AccessList
-from gateway.office_site.command_board import CommandBoard
+from gateway.office_site.command_runs import CommandRuns
 from gateway.office_site.event_feed import EventFeed
 from gateway.office_site.flow_table import ChainFlowTable
 from gateway.runtime.supervisor import Service, Supervisor
@@ -39,7 +39,7 @@ class ChainView:
         self.events = EventFeed(office)
         self.flow = ChainFlowTable(office)
         self.access = AccessList(office)
-        self.commands = CommandBoard(office, supervisor)
+        self.commands = CommandRuns(office, supervisor)
         self.rollouts: list[Rollout] = []
         """The newest first."""
         self._store = RolloutStore(office)

@@ -141,7 +141,7 @@ class ShopCallDocument(Document):
     result: dict[str, Any] = Field(description="What it returned.")
 
 
-class CommandRoundDocument(Document):
+class CommandRunDocument(Document):
     """A command to some shops."""
 
     id: str = Field(description="Names it.")

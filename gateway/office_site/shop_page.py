@@ -50,14 +50,14 @@ async def give_command(context: OfficeContext) -> web.StreamResponse:
     return context.redirect(f"/console/commands/{made.id}")
 
 
-async def show_round(context: OfficeContext) -> web.StreamResponse:
+async def show_command_run(context: OfficeContext) -> web.StreamResponse:
     """Show what became of a command."""
-    return context.render("round.html", round=context.view.commands.get(context.request.match_info["round"]))
+    return context.render("command_run.html", run=context.view.commands.get(context.request.match_info["run"]))
 
 
-async def show_round_part(context: OfficeContext) -> web.StreamResponse:
+async def show_command_run_part(context: OfficeContext) -> web.StreamResponse:
     """Show the part that changes."""
-    return context.render("round_part.html", round=context.view.commands.get(context.request.match_info["round"]))
+    return context.render("command_run_part.html", run=context.view.commands.get(context.request.match_info["run"]))
 
 
 async def retire_shop(context: OfficeContext) -> web.StreamResponse:
@@ -125,6 +125,6 @@ PAGES: Final = (
     OfficePage("GET", "shops/{shop}/commands/{command}", show_command, "operate"),
     OfficePage("POST", "shops/{shop}/commands/{command}", give_command, "operate", does=message("Give a command")),
     OfficePage("POST", "shops/{shop}/retire", retire_shop, "admin", does=message("Retire a shop")),
-    OfficePage("GET", "commands/{round}", show_round, "view"),
-    OfficePage("GET", "commands/{round}/part", show_round_part, "view", shows="part"),
+    OfficePage("GET", "commands/{run}", show_command_run, "view"),
+    OfficePage("GET", "commands/{run}/part", show_command_run_part, "view", shows="part"),
 )

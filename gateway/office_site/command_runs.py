@@ -20,12 +20,12 @@ from gateway.runtime.timestamps import utc_text
 DEADLINE_S: Final = 300.0
 """How long a shop has to get a command, unless told otherwise, in seconds."""
 MAX_DEADLINE_S: Final = 86_400.0
-MAX_ROUNDS: Final = 100
+MAX_RUNS: Final = 100
 """How many are remembered; the oldest that are over are forgotten."""
 
 
 @dataclass
-class CommandRound:
+class CommandRun:
     """A command to some shops."""
 
     id: str
@@ -69,14 +69,14 @@ class CommandRound:
         }
 
 
-class CommandBoard:
+class CommandRuns:
     """The commands since the start."""
 
     def __init__(self, office: Office, supervisor: Supervisor) -> None:
         """Take the connection, and what runs the commands."""
         self._office = office
         self._supervisor = supervisor
-        self._rounds: dict[str, CommandRound] = {}
+        self._runs: dict[str, CommandRun] = {}
 
     def start(
         self,
@@ -86,34 +86,35 @@ class CommandBoard:
         *,
         by: str,
         deadline_s: float = DEADLINE_S,
-    ) -> CommandRound:
+    ) -> CommandRun:
         """Give a command to shops, in the background; the caller has checked it and them."""
-        for key in [key for key, one in self._rounds.items() if one.is_over][: len(self._rounds) - MAX_ROUNDS + 1]:
-            del self._rounds[key]
-        made = CommandRound(uuid4().hex[:12], command, arguments, tuple(shops), by, utc_text(time.time()))
-        self._rounds[made.id] = made
+        over = [key for key, one in self._runs.items() if one.is_over]
+        for key in over[: max(0, len(self._runs) - MAX_RUNS + 1)]:
+            del self._runs[key]
+        made = CommandRun(uuid4().hex[:12], command, arguments, tuple(shops), by, utc_text(time.time()))
+        self._runs[made.id] = made
         self._supervisor.start_job("commands to shops", self._run(made, deadline_s))
         return made
 
-    def get(self, round_id: str) -> CommandRound:
+    def get(self, run_id: str) -> CommandRun:
         """Return a command. Raises `NotFound`."""
-        if round_id not in self._rounds:
+        if run_id not in self._runs:
             raise NotFound(
                 message(
-                    "no command {id} is remembered here: the audit logs of the shops say what became of it", id=round_id
+                    "no command {id} is remembered here: the audit logs of the shops say what became of it", id=run_id
                 )
             )
-        return self._rounds[round_id]
+        return self._runs[run_id]
 
-    def of_shop(self, shop: str) -> list[CommandRound]:
+    def of_shop(self, shop: str) -> list[CommandRun]:
         """Return the commands that a shop gets, the newest first."""
-        return [one for one in reversed(self._rounds.values()) if shop in one.shops]
+        return [one for one in reversed(self._runs.values()) if shop in one.shops]
 
-    def newest(self) -> list[CommandRound]:
+    def newest(self) -> list[CommandRun]:
         """Return all, the newest first."""
-        return list(reversed(self._rounds.values()))
+        return list(reversed(self._runs.values()))
 
-    async def _run(self, made: CommandRound, deadline_s: float) -> None:
+    async def _run(self, made: CommandRun, deadline_s: float) -> None:
         def note(call: CommandCall) -> None:
             made.calls[call.shop] = call
 
