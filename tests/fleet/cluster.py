@@ -197,10 +197,12 @@ class HeadOffice:
 
 def make_chain(folder: Path, nodes: int = NODES, addresses: Sequence[str] = ("127.0.0.1",) * NODES) -> ChainFolder:
     """Make the folder of a chain whose servers are on loopback, or at other addresses."""
-    servers = [f"{address}:{find_free_port()}" for address in addresses[:nodes]]
-    ports = [find_free_port() for _ in range(nodes)]
-    join = f"127.0.0.1:{find_free_port()}"
-    return ChainFolder.create(folder, make_plan(servers=servers, cluster_ports=ports, join=join))
+    free: set[int] = set()
+    while len(free) < 2 * nodes + 1:  # the system may name a port twice
+        free.add(find_free_port())
+    join, *ports = free
+    servers = [f"{address}:{ports.pop()}" for address in addresses[:nodes]]
+    return ChainFolder.create(folder, make_plan(servers=servers, cluster_ports=ports, join=f"127.0.0.1:{join}"))
 
 
 def issue(chain: ChainFolder, shop: str, folder: Path) -> CredentialFiles:
