@@ -7,7 +7,7 @@
 ``credentials``       with what a shop proves to the servers which one it is
 ``presence``          hears whether another gateway has the same certificate
 ``commands``          the commands of the head office, as data
-``command_desk``      takes them: checks, remembers, acts once, responds
+``command_handler``   takes them: checks, remembers, acts once, responds
 ``command_table``     the stored commands
 ``desired_follower``  the service that follows what the head office wants, and answers it
 ``desired_reader``    reads the documents in which that stands, and merges them
@@ -15,7 +15,7 @@
 ``desired_content``   the lists of products and templates of labels among it
 ``content_download``  reads a file from the object store, in parts
 ``content_table``     what became of content
-``line_turn``         when the shop's line may be used
+``link_throttle``     when the shop's line may be used
 ``uplink``            sends the events of the log, and moves the cursor
 ``cursor``            how far events are sent, and where that goes on after a new connection
 ``cursor_table``      the stored cursor

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from firmware_tools.language import describe_error, message
 from gateway.errors import StateError
 from gateway.fleet.documents import ContentReference
-from gateway.fleet.line_turn import LineTurn
+from gateway.fleet.link_throttle import LinkThrottle
 from gateway.fleet.subjects import CONTENT
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ class ContentDownload:
         self._size = 0
         self._next_part = 0
 
-    async def receive(self, connection: "FleetConnection", turn: LineTurn) -> None:
+    async def receive(self, connection: "FleetConnection", throttle: LinkThrottle) -> None:
         """Read what is missing, and compare all of it.
 
         Raises `HeadOfficeUnavailable`, `ContentMissing`, `ContentDamaged`, and `StateError` if the disk takes no more.
         """
         while self._next_part < self.reference.parts:
-            await turn.wait()
+            await throttle.wait()
             part = await _read_part(connection, f"{self.reference.sha256}.{self._next_part}")
-            turn.take(len(part))
+            throttle.take(len(part))
             if self._size + len(part) > self.reference.size:
                 raise ContentDamaged(message("the content is longer than {size} bytes", size=self.reference.size))
             await asyncio.to_thread(self._write, part)

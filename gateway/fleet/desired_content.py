@@ -18,7 +18,7 @@ from gateway.fleet.content_download import ContentDamaged, ContentDownload, Cont
 from gateway.fleet.content_table import FleetContentTable, StoredContent
 from gateway.fleet.desired_reader import WantedState
 from gateway.fleet.documents import ContentReference, DesiredAnswer, ProductListReference
-from gateway.fleet.line_turn import LineTurn
+from gateway.fleet.link_throttle import LinkThrottle
 from gateway.products.events import ProductListRefused
 from gateway.products.mirror import ProductMirror
 from gateway.protocol.event_type import EventType
@@ -50,7 +50,7 @@ class DesiredContent:
         table: FleetContentTable,
         products: ProductMirror,
         lists: "Callable[[], ListIntake]",
-        turn: LineTurn,
+        throttle: LinkThrottle,
         *,
         report: Callable[[EventType], None],
     ) -> None:
@@ -59,7 +59,7 @@ class DesiredContent:
         self._table = table
         self._products = products
         self._lists = lists
-        self._turn = turn
+        self._throttle = throttle
         self._report = report
         self._download: ContentDownload | None = None
         """A list that was not received completely; its file has no name."""
@@ -117,7 +117,7 @@ class DesiredContent:
             return DesiredAnswer(outcome="pending", reason=exc.detail)
         download = await asyncio.to_thread(self._open_download, reference)
         try:
-            await download.receive(connection, self._turn)
+            await download.receive(connection, self._throttle)
             answer = await self._hand_over(download, reference)
         except (ContentMissing, ContentDamaged):
             self._drop_download()
@@ -156,7 +156,7 @@ class DesiredContent:
             reason = message("is larger than {limit} bytes", limit=MAX_TEMPLATE_BYTES)
             return DesiredAnswer(outcome="refused", reason=reason)
         content = io.BytesIO()
-        await ContentDownload(reference, content).receive(connection, self._turn)
+        await ContentDownload(reference, content).receive(connection, self._throttle)
         folder = TemplateFolder(self._directory / LABEL_TEMPLATES_FOLDER)
         try:
             await asyncio.to_thread(folder.save, name, content.getvalue())

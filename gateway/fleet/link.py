@@ -10,7 +10,7 @@ from firmware_tools.language import message
 from gateway.errors import SettingsError, StateError
 from gateway.events.event import Event
 from gateway.events.log import EventLog
-from gateway.fleet.command_desk import CommandDesk
+from gateway.fleet.command_handler import CommandHandler
 from gateway.fleet.documents import CommandOutcome
 from gateway.fleet.link_part import LinkPart
 from gateway.fleet.presence import PresenceWatch
@@ -65,7 +65,7 @@ class FleetLink:
         event_log: EventLog,
         uplink: EventUplink,
         presence: PresenceWatch,
-        desk: CommandDesk,
+        commands: CommandHandler,
         supervisor: Supervisor,
         *,
         always: Sequence[LinkPart],
@@ -78,8 +78,8 @@ class FleetLink:
         self._uplink = uplink
         self._presence = presence
         self._supervisor = supervisor
-        self._desk = desk
-        self._always = (desk, *always)
+        self._commands = commands
+        self._always = (commands, *always)
         self._alone = alone
         self._service: Service | None = None
         self._connection: FleetConnection | None = None
@@ -113,7 +113,7 @@ class FleetLink:
             events_waiting=self._uplink.waiting,
             cloned=self._presence.describe_clone(),
             people=self._settings.people,
-            commands=dict(self._desk.outcomes),
+            commands=dict(self._commands.outcomes),
         )
 
     def wake(self) -> None:

@@ -10,7 +10,7 @@ from gateway.cloud.client import CloudClient
 from gateway.discovery.interfaces import find_own_addresses
 from gateway.events.log import EventLog
 from gateway.events.system_events import SystemEvents
-from gateway.fleet.command_desk import CommandDesk
+from gateway.fleet.command_handler import CommandHandler
 from gateway.fleet.command_table import FleetCommandTable
 from gateway.fleet.commands import CommandArguments
 from gateway.fleet.content_table import FleetContentTable
@@ -21,9 +21,9 @@ from gateway.fleet.desired_follower import DesiredFollower, Installer
 from gateway.fleet.documents import ReportedFinding
 from gateway.fleet.findings import FindingsReporter
 from gateway.fleet.followed_settings import FollowedSettings
-from gateway.fleet.line_turn import LineTurn
 from gateway.fleet.link import FleetLink
 from gateway.fleet.link_part import LinkPart
+from gateway.fleet.link_throttle import LinkThrottle
 from gateway.fleet.presence import PresenceWatch
 from gateway.fleet.reported_state import StateReporter
 from gateway.fleet.uplink import EventUplink
@@ -117,7 +117,7 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
         save_cursor=uplink.save,
         on_change=wake,
     )
-    desk = CommandDesk(
+    commands = CommandHandler(
         fleet, FleetCommandTable(gateway.database), clock, gateway.audit, supervisor, presence, act=actions.act
     )
     reporter = StateReporter(gateway.settings, gateway.registry, outbox, gateway.cloud, supervisor, presence)
@@ -128,7 +128,7 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
     if cloud.app_id and any(cloud.shop.values()):  # else nobody counts
         alone.append(FlowUplink(fleet.shop, lambda: gateway.flow, clock, supervisor, on_change=wake))
     link = FleetLink(
-        fleet, clock, event_log, uplink, presence, desk, supervisor, always=[reporter, follower], alone=alone
+        fleet, clock, event_log, uplink, presence, commands, supervisor, always=[reporter, follower], alone=alone
     )
     return link
 
@@ -143,7 +143,7 @@ def _make_follower(gateway: LinkedGateway, is_busy: Callable[[], bool], presence
         FleetContentTable(gateway.database),
         gateway.products,
         lambda: gateway.product_lists,
-        LineTurn(is_busy),
+        LinkThrottle(is_busy),
         report=gateway.system_events.add,
     )
     return DesiredFollower(

@@ -16,8 +16,8 @@ from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.documents import SkippedEvent
 from gateway.fleet.events import UnsentEventsRemoved
 from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, Refusal
-from gateway.fleet.line_turn import LineTurn
 from gateway.fleet.link_part import LinkPart
+from gateway.fleet.link_throttle import LinkThrottle
 from gateway.fleet.subjects import EVENTS, SKIPPED, event_subject
 from gateway.protocol.event_type import EventType
 from gateway.runtime.failure_log import FailureLog
@@ -57,7 +57,7 @@ class EventUplink(LinkPart):
         self._table = table
         self._people = people
         self._report = report
-        self._turn = LineTurn(is_busy)
+        self._throttle = LinkThrottle(is_busy)
         self._cursor = FleetCursor()
         self._saved: FleetCursor | None = None
         """The stored cursor; None before it is loaded."""
@@ -110,7 +110,7 @@ class EventUplink(LinkPart):
         `begin` comes first. Raises `HeadOfficeUnavailable` and `StateError`: then they are sent again.
         """
         cursor = self._cursor
-        await self._turn.wait()
+        await self._throttle.wait()
         page = await self._event_log.read(cursor.number, EventFilter(), limit=MAX_IN_FLIGHT)
         events, upto = _limit_bytes(page)
         events = [event for event in events if self._people or not event.personal]
@@ -164,7 +164,7 @@ class EventUplink(LinkPart):
         payload = event.to_json().encode()
         headers = {MESSAGE_ID: message_id(self._shop, event.id), COMPLETE_TO: str(complete_to)}
         await connection.publish(event_subject(self._shop, event.type), payload, headers)
-        self._turn.take(len(payload))
+        self._throttle.take(len(payload))
 
 
 def _limit_bytes(page: Page) -> tuple[list[Event], int]:

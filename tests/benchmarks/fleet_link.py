@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from gateway.events.event import EventFilter, NewEvent
 from gateway.events.log import EventLog
-from gateway.fleet import line_turn
+from gateway.fleet import link_throttle
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.uplink import MAX_IN_FLIGHT, EventUplink
@@ -147,7 +147,7 @@ async def send_by_library(office: HeadOffice, shop: str, log: EventLog) -> None:
 
 async def measure_sending(where: Path, office: HeadOffice, count: int) -> float:
     """Return how much processor time an event takes by the link, as a multiple of the client library's."""
-    line_turn.MAX_BYTES_PER_S = line_turn.BURST_BYTES = 10**9  # type: ignore[misc]  # no pauses
+    link_throttle.MAX_BYTES_PER_S = link_throttle.BURST_BYTES = 10**9  # type: ignore[misc]  # no pauses
     costs: dict[str, list[float]] = {"link": [], "library": []}
     rates: dict[str, list[float]] = {"link": [], "library": []}
     async with open_log(where / "gateway.db", count) as (database, log):

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from gateway.app import Gateway
-from gateway.fleet import command_desk, command_table
+from gateway.fleet import command_handler, command_table
 from gateway.fleet.commands import COMMANDS
 from gateway.fleet_settings import CommandName
 from gateway.protocol import json_text
@@ -199,9 +199,9 @@ async def test_a_deadline_counts_if_the_clock_is_proven(
 async def test_few_commands_run_at_a_time_and_a_long_one_is_running(
     office: HeadOffice, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command_desk, "ANSWER_WITHIN_S", 0.05)
+    monkeypatch.setattr(command_handler, "ANSWER_WITHIN_S", 0.05)
     scan = {"timeout_s": 60, "methods": ["broadcast"]}
-    ids = [f"long-scan-{number}" for number in range(command_desk.MAX_RUNNING)]
+    ids = [f"long-scan-{number}" for number in range(command_handler.MAX_RUNNING)]
     began = [await office.command(SHOP, "discover", scan, id=one) for one in ids]
     assert [one["outcome"] for one in began] == ["running"] * len(ids)
     assert (await office.command(SHOP, "discover", scan, id=ids[0]))["outcome"] == "running"
@@ -230,7 +230,7 @@ async def test_a_command_that_takes_too_long_is_ended(
 async def test_a_result_that_is_too_long_is_not_sent(
     office: HeadOffice, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command_desk, "MAX_RESULT_BYTES", 10)
+    monkeypatch.setattr(command_handler, "MAX_RESULT_BYTES", 10)
     response = await office.command(SHOP, "outbox_release")
     assert (response["outcome"], response["result"]) == ("done", {})
     assert "more than a response holds" in response["reason"]

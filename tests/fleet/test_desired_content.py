@@ -13,12 +13,12 @@ from nats.js.api import ObjectMeta, ObjectMetaOptions
 from gateway.app import Gateway
 from gateway.events.event import EventFilter
 from gateway.fleet import connection as fleet_connection
-from gateway.fleet import content_download, desired_content, desired_follower, line_turn
+from gateway.fleet import content_download, desired_content, desired_follower, link_throttle
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.content_download import ContentDownload
 from gateway.fleet.documents import ProductListReference
 from gateway.fleet.failures import HeadOfficeUnavailable
-from gateway.fleet.line_turn import LineTurn
+from gateway.fleet.link_throttle import LinkThrottle
 from gateway.labels.template import TEMPLATE_FOLDER
 from tests.fleet.desired_shop import DesiredShop, for_shop, push
 from tests.waiting import until
@@ -148,13 +148,13 @@ async def test_content_that_is_missing_waits_and_content_that_is_not_what_was_sa
 async def test_a_large_list_needs_little_memory_and_goes_on_after_a_loss(
     shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_turn, "MAX_BYTES_PER_S", 1e9)
+    monkeypatch.setattr(link_throttle, "MAX_BYTES_PER_S", 1e9)
     content = bytes(range(256)) * 4 * 8192  # 8 MB
     reference = ProductListReference.model_validate(await push(shop.office, content))
     assert reference.parts == 16
     connection = await FleetConnection.open(shop.office.settings(shop.name), on_lost=lambda: None)
     with (shop.state / "list").open("w+b") as file:
-        download, turn = ContentDownload(reference, file), LineTurn(lambda: False)
+        download, turn = ContentDownload(reference, file), LinkThrottle(lambda: False)
         tracemalloc.start()
         with monkeypatch.context() as patch:
             patch.setattr(fleet_connection, "ACKNOWLEDGEMENT_TIMEOUT_S", 2.0)

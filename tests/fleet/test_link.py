@@ -10,7 +10,7 @@ from gateway.app import Gateway
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
 from gateway.fleet import connection as fleet_connection
-from gateway.fleet import line_turn, reported_state
+from gateway.fleet import link_throttle, reported_state
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.presence import PresenceWatch
@@ -167,7 +167,7 @@ async def test_without_the_client_library_only_the_link_is_missing(
 async def test_calls_of_tills_come_first_for_a_while(
     office: HeadOffice, database: Database, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, answers: list[bool]
 ) -> None:
-    monkeypatch.setattr(line_turn, "MAX_YIELD_S", 0.2)
+    monkeypatch.setattr(link_throttle, "MAX_YIELD_S", 0.2)
     asked = iter(answers)
     event_log = await EventLog.open(database, await Uptime.open(database, supervisor), supervisor)
     connection = await FleetConnection.open(office.settings("shop-7"), on_lost=lambda: None)

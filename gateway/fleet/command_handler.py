@@ -68,7 +68,7 @@ class _Checked(NamedTuple):
     arguments: CommandArguments
 
 
-class CommandDesk(LinkPart):
+class CommandHandler(LinkPart):
     """Takes commands, and responds to them."""
 
     def __init__(

@@ -15,8 +15,8 @@ MAX_YIELD_S: Final = 10.0
 _YIELD_INTERVAL_S: Final = 0.05
 
 
-class LineTurn:
-    """The turn of one direction of the line."""
+class LinkThrottle:
+    """Holds back one direction of the link."""
 
     def __init__(self, is_busy: Callable[[], bool]) -> None:
         """`is_busy` tells whether calls of tills are under way."""
