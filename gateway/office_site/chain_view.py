@@ -117,9 +117,6 @@ class ChainView:
     async def _refresh_shops(self) -> None:
         await self.shops.refresh()
         self._read_at = time.monotonic()
-        self._streams = 0
-        self.closing = asyncio.Event()
-        """Set when the server ends: streams end, too."""
         self.mark = self._compute_mark()
 
     def find_rollout(self, rollout_id: str) -> str:
