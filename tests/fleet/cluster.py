@@ -124,6 +124,7 @@ class HeadOffice:
             inbox_prefix="_INBOX" if name == OFFICE else inbox_prefix(name),
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,
+            ping_interval=5,  # finds a server that died in a handshake, whose connection the library takes for good
             error_cb=note_error,
         )
         try:
