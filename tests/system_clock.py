@@ -1,11 +1,15 @@
 """The system clock of a process of its own, which libfaketime moves; its monotonic clock stays true."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+
+AHEAD_S = int(os.environ.get("TEST_CLOCK_AHEAD_S", "0"))
+"""How far the clock of all tests is ahead of the true one, in seconds."""
 
 needs_faketime = pytest.mark.skipif(LIBRARY is None, reason="needs libfaketime (Debian: faketime)")
 

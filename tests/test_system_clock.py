@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-AHEAD_S = float(os.environ.get("TEST_CLOCK_AHEAD_S", "0"))
+from tests.system_clock import AHEAD_S
+
 SHOW_CLOCKS = "import time; print(time.time(), time.monotonic())"
 
 

@@ -39,7 +39,8 @@ async def events(
     from gateway.fleet.subjects import EVENTS, event_subject
     from gateway.office.stored_messages import read_stream
 
-    begin, subject, last = _parse_since(since), event_subject(shop, event_type), 0
+    subject, last = event_subject(shop, event_type), 0
+    begin = _parse_since(since, await office.read_time())
     if any(not part or set(part) & set(" \t\r\n") for part in subject.split(".")):
         what = message("--shop and --type must have no blanks and no empty parts")
         raise click.UsageError(localize(what))
@@ -54,11 +55,11 @@ async def events(
         await asyncio.sleep(_POLL_INTERVAL_S)
 
 
-def _parse_since(text: str) -> str:
+def _parse_since(text: str, now: datetime) -> str:
     """Return a time in UTC as the servers want it. Raises `click.UsageError`."""
     if (age := _AGE.fullmatch(text)) is not None:
         try:
-            since = datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+            since = now - timedelta(**{_UNITS[age[2]]: int(age[1])})
         except OverflowError:
             since = datetime.min.replace(year=1970, tzinfo=UTC)
     else:

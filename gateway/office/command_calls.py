@@ -9,7 +9,7 @@ import heapq
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Literal, NamedTuple
 from uuid import uuid4
 
@@ -76,7 +76,9 @@ async def call_shops(
 
     `deadline_s` is how long from now it may be acted on, in seconds. Raises `HeadOfficeUnavailable`.
     """
-    calls = _Calls(office, command, arguments, shops, deadline_s, by, on_outcome)
+    ends_at = time.monotonic() + deadline_s
+    deadline = f"{await office.read_time() + timedelta(seconds=deadline_s):%Y-%m-%dT%H:%M:%SZ}"
+    calls = _Calls(office, command, arguments, shops, ends_at, deadline, by, on_outcome)
     with translated(office.folder):
         await asyncio.gather(*(calls.work() for _ in range(min(CONCURRENCY, len(shops)))))
 
@@ -90,7 +92,8 @@ class _Calls:
         command: str,
         arguments: Mapping[str, Any],
         shops: Sequence[str],
-        deadline_s: float,
+        ends_at: float,
+        deadline: str,
         by: str,
         on_outcome: Callable[[CommandCall], None],
     ) -> None:
@@ -99,8 +102,8 @@ class _Calls:
         self._arguments = dict(arguments)
         self._by = by
         self._on_outcome = on_outcome
-        self._ends_at = time.monotonic() + deadline_s
-        self._deadline = f"{datetime.now(UTC) + timedelta(seconds=deadline_s):%Y-%m-%dT%H:%M:%SZ}"
+        self._ends_at = ends_at
+        self._deadline = deadline
         self._ids = {shop: uuid4().hex for shop in shops}
         self._due = [_Due(0.0, shop, 0, "away", "") for shop in shops]
         heapq.heapify(self._due)

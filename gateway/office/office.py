@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
 from typing import Final, Self
 
 import nats.errors
@@ -12,6 +14,7 @@ from nats.js import JetStreamContext
 from firmware_tools.language import describe_error, message
 from gateway.fleet.credentials import CredentialFiles, UserCredentials, load_credentials
 from gateway.fleet.failures import HeadOfficeUnavailable
+from gateway.fleet.subjects import EVENTS
 from gateway.office.chain_folder import OFFICE, ChainFolder
 
 CONNECT_TIMEOUT_S: Final = 10
@@ -47,6 +50,20 @@ class Office:
     def jetstream(self) -> JetStreamContext:
         """The streams and buckets."""
         return self.client.jetstream(timeout=REQUEST_TIMEOUT_S)
+
+    async def read_time(self) -> datetime:
+        """Return the time by the clock of the servers, which the shops see too; this machine's clock may be wrong.
+
+        Raises `HeadOfficeUnavailable`.
+        """
+        with translated(self.folder):
+            response = await self.client.request(f"$JS.API.STREAM.INFO.{EVENTS}", timeout=REQUEST_TIMEOUT_S)
+        time = json.loads(response.data).get("ts")
+        if time is None:
+            raise HeadOfficeUnavailable(
+                message("the servers do not tell their time: see that they are of version 2.10 or later, and set up")
+            )
+        return datetime.fromisoformat(f"{time[:19]}+00:00")
 
 
 @contextlib.contextmanager

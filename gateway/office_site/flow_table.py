@@ -1,7 +1,7 @@
 """The customer flow of the last days of all shops, in memory, as the stream has it."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 from gateway.fleet.subjects import FLOW, PREFIX, flow_subject
@@ -44,7 +44,7 @@ class ChainFlowTable:
 
     async def refresh(self) -> None:
         """Read what is new. Raises `HeadOfficeUnavailable`."""
-        since = (datetime.now(UTC) - timedelta(days=DAYS)).strftime("%Y-%m-%dT00:00:00Z")
+        since = "" if self._read_to else f"{await self._office.read_time() - timedelta(days=DAYS):%Y-%m-%dT00:00:00Z}"
         with translated(self._office.folder):
             async for stored in read_stream(
                 self._office.client, FLOW, flow_subject("*"), after=self._read_to, since=since

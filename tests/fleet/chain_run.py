@@ -27,7 +27,7 @@ from gateway.fleet.subjects import EVENTS
 from tests.fleet.cluster import HeadOffice
 from tests.fleet.hosts import BridgedHosts, Hosts, LoneHost
 from tests.fleet.readers import EXAMPLES, write_reader_files
-from tests.system_clock import LIBRARY
+from tests.system_clock import AHEAD_S, LIBRARY
 
 READER: Final = "reader"
 EVENT_INTERVAL_S: Final = 1.0
@@ -124,7 +124,7 @@ class Crowd(Child):
         super().__init__(name, folder / f"{name}.log", *command)
 
     async def open(self, *, interval_s: float = EVENT_INTERVAL_S, backlog: int = 0, clock: str = "") -> None:
-        """Start; `clock` moves its system clock, as `+48h`."""
+        """Start; `clock` moves its system clock, as `+172800`."""
         self._plan.write_text(json.dumps(self._values | {"interval_s": interval_s, "backlog": backlog}))
         moved = {"LD_PRELOAD": str(LIBRARY), "FAKETIME": clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         await self.start(**(moved if clock else {}))
@@ -251,7 +251,7 @@ class ChainRun:
             await jetstream.update_stream(config)
         for node in self._office.nodes:
             await node.kill()
-        clock = f"+{OFFLINE_HOURS}h"
+        clock = f"+{AHEAD_S + OFFLINE_HOURS * 3600}"
         for crowd in self._crowds:
             await crowd.end()
             wanted = len(crowd.lines) + OFFLINE_EVENTS * len(crowd.shops)

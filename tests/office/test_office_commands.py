@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.office.office import Office
 from tests.fleet.cluster import HeadOffice
 from tests.forking import start_program
 from tests.office.simulated_shop import SimulatedShop, put_record, simulate_shops
+from tests.system_clock import SystemClock, needs_faketime
 
 PART = "settings.discovery.interval_s"
 
@@ -26,8 +28,9 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def run(self, *words: str) -> tuple[int, str, str]:
-        process = await start_program("gateway", "--no-input", "office", *words, "--folder", str(self._folder))
+    async def run(self, *words: str, clock: SystemClock | None = None) -> tuple[int, str, str]:
+        command = ("--no-input", "office", *words, "--folder", str(self._folder))
+        process = await start_program("gateway", *command, environment=clock.environment if clock else None)
         output, errors = await process.communicate()
         return process.returncode or 0, output.decode(), errors.decode()
 
@@ -238,6 +241,26 @@ async def test_events_are_printed_by_shop_type_and_time(
     status, output, _ = await terminal.run("events", "--shop", "north-1", "--json", "--since", "1970-01-01")
     assert [json.loads(line)["event"]["data"]["n"] for line in output.splitlines()] == [0, 2]
     assert (await terminal.run("events", "--since", "2100-01-01"))[1] == ""
+
+
+@needs_faketime
+@pytest.mark.parametrize("days", [-30, 30])
+async def test_times_are_those_of_the_servers(
+    office: HeadOffice, terminal: Terminal, shops: dict[str, SimulatedShop], tmp_path: Path, days: int
+) -> None:
+    """A head office whose clock is wrong finds the events of the last hour, and its commands are not too late."""
+    clock = SystemClock(tmp_path / "clock", datetime.now(UTC) + timedelta(days=days))
+    async with office.client() as client:
+        await client.jetstream(timeout=5).publish(event_subject("north-1", f"clock.{days}"), b"{}")
+    status, output, errors = await terminal.run("events", "--type", f"clock.{days}", clock=clock)
+    assert status == 0, errors
+    arrived_at, shop, kind, *_ = output.split()
+    assert (shop, kind) == ("north-1", f"clock.{days}")
+    status, _, errors = await terminal.run("run", "doctor", "--shop", "north-1", "--deadline", "60", clock=clock)
+    assert status == 0, errors
+    [(_, request)] = shops["north-1"].commands
+    ahead = datetime.fromisoformat(request.deadline) - datetime.fromisoformat(arrived_at)
+    assert timedelta(seconds=59) <= ahead < timedelta(hours=1)
 
 
 async def test_a_version_reaches_the_shops_if_the_repository_has_it(
