@@ -48,19 +48,26 @@ def print_table(
     lines += [
         [make_printable(" ".join(_format_cell(row.get(member)).split())) for member in columns.values()] for row in rows
     ]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    if not sys.stdout.isatty() or sum(widths) + _COLUMN_GAP * len(widths) <= _results.width:
+        # Rich takes a millisecond for each row.
+        _results.out("\n".join((" " * _COLUMN_GAP).join(map(_pad, line, widths)) for line in lines))
+        return
     grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, _COLUMN_GAP, 0, 0))
-    longest, shortest = 0, 0
-    for number, heading in enumerate(columns):
-        cells = [line[number] for line in lines]
-        width = max(map(cell_len, cells))
+    shortest = 0
+    for number, (heading, width) in enumerate(zip(columns, widths, strict=True)):
         is_wrapped = heading in _WRAPPED_COLUMNS
         grid.add_column(no_wrap=not is_wrapped, min_width=None if is_wrapped else width)
-        longest += width + _COLUMN_GAP
+        cells = (line[number] for line in lines)
         shortest += (max(map(_find_longest_word, cells)) if is_wrapped else width) + _COLUMN_GAP
     for line in lines:
         grid.add_row(*line)
-    width = max(_results.width, shortest) if sys.stdout.isatty() else longest
+    width = max(_results.width, shortest)
     Console(width=width, highlight=False, markup=False, emoji=False).print(grid, crop=False)
+
+
+def _pad(cell: str, width: int) -> str:
+    return cell + " " * (width - cell_len(cell))
 
 
 def _find_longest_word(text: str) -> int:
