@@ -71,7 +71,7 @@ class DesiredBucket:
     async def read(self, keys: Sequence[str]) -> dict[str, DesiredDocument]:
         """Return documents by key; empty ones for those that there are not, or that are damaged."""
         found = await self._bucket.read(keys)
-        return {key: _read_entry(key, found.get(key)) for key in keys}
+        return {key: read_entry(key, found.get(key)) for key in keys}
 
     async def rewrite(self, key: str, decide: Callable[["DesiredDocument"], Awaitable[Parts | None]]) -> int:
         """Set the parts that `decide` returns for a document as it is, and return the new revision.
@@ -114,7 +114,7 @@ class DesiredBucket:
         """Yield the documents whose keys fit. Damaged ones count as empty: shops take nothing of them, either."""
         async for entry in self._bucket.entries(keys):
             if entry.value is not None:
-                yield _read_entry(entry.key, entry)
+                yield read_entry(entry.key, entry)
 
 
 def read_part(document: Mapping[str, Any], part: str) -> Any:
@@ -207,7 +207,8 @@ def _find_annotation(name: str) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def _read_entry(key: str, entry: Entry | None) -> DesiredDocument:
+def read_entry(key: str, entry: Entry | None) -> DesiredDocument:
+    """Return the document of an entry; an empty one if there is none, or if it is damaged."""
     if entry is None:
         return DesiredDocument(key, {}, 0)
     try:

@@ -16,6 +16,7 @@ from gateway.office.rollouts import RolloutStore
 from gateway.office.shops import ShopList
 from gateway.office_site.access import AccessList
 from gateway.office_site.command_runs import CommandRuns
+from gateway.office_site.desired_sizes import DesiredSizes
 from gateway.office_site.event_feed import EventFeed
 from gateway.office_site.flow_table import ChainFlowTable
 from gateway.runtime.supervisor import Service, Supervisor
@@ -40,6 +41,7 @@ class ChainView:
         self.flow = ChainFlowTable(office)
         self.access = AccessList(office)
         self.commands = CommandRuns(office, supervisor)
+        self.desired = DesiredSizes(office)
         self.rollouts: list[Rollout] = []
         """The newest first."""
         self._store = RolloutStore(office)

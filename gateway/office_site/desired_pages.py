@@ -23,14 +23,9 @@ DESIRED: Final = "/console/desired"
 
 async def show_desired_list(context: OfficeContext) -> web.StreamResponse:
     """List the circles of shops of which something can be wanted."""
-    sizes: dict[str, int] = {}
-    own: list[str] = []
-    async for one in DesiredBucket(context.office).read_all():
-        count = len(list_parts(one.document))
-        sizes[one.key] = count
-        if count and one.key.startswith(shop_key("")):
-            own.append(one.key.removeprefix(shop_key("")))
-    return context.render("desired_list.html", sizes=sizes, own=sorted(own), groups=context.view.shops.groups())
+    sizes = context.view.desired
+    await sizes.refresh()
+    return context.render("desired_list.html", sizes=sizes, own=sizes.shops(), groups=context.view.shops.groups())
 
 
 async def open_shop(context: OfficeContext) -> web.StreamResponse:

@@ -5,7 +5,11 @@ import asyncio
 import pytest
 
 from gateway.errors import Overloaded
+from gateway.fleet.subjects import DESIRED, shop_key
+from gateway.office.bucket import Bucket, Entry
+from gateway.office.desired import DesiredBucket, DesiredDocument, read_entry
 from gateway.office_site.chain_view import ChainView
+from gateway.office_site.desired_sizes import DesiredSizes
 from gateway.runtime.supervisor import Supervisor
 from tests.fleet.cluster import HeadOffice
 from tests.waiting import until
@@ -32,3 +36,30 @@ async def test_streams_are_counted_and_ended_however_often_the_shops_are_read(
         with view.open_stream(1):
             pass
     await supervisor.close()
+
+
+async def test_what_is_wanted_is_read_once_and_then_its_changes(
+    office: HeadOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def note(key: str, entry: Entry | None) -> DesiredDocument:
+        read.append(key)
+        return read_entry(key, entry)
+
+    monkeypatch.setattr("gateway.office_site.desired_sizes.read_entry", note)
+    async with office.connect() as connected:
+        bucket, sizes = DesiredBucket(connected), DesiredSizes(connected)
+        for shop in ("ulm-1", "ulm-2"):
+            await bucket.change(shop_key(shop), {"settings.outbox.max_bytes": 1048576})
+        await sizes.refresh()
+        assert (sizes.shops(), sizes[shop_key("ulm-1")]) == (["ulm-1", "ulm-2"], 1)
+        read.clear()
+        await bucket.change(shop_key("ulm-2"), {"settings.outbox.max_bytes": None})
+        await sizes.refresh()
+        assert (sizes.shops(), read) == (["ulm-1"], [shop_key("ulm-2")])
+        await bucket.change(shop_key("ulm-2"), {"settings.outbox.max_bytes": 1048576})
+        await Bucket(connected, DESIRED).purge(shop_key("ulm-1"))  # as for a shop that is retired
+        await sizes.refresh()
+        assert sizes.shops() == ["ulm-2"]
+        await Bucket(connected, DESIRED).purge(shop_key("ulm-2"))

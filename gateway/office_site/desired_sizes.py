@@ -1,0 +1,43 @@
+"""How much is wanted of each circle of shops, in memory: thousands of documents are not read again for each page."""
+
+from gateway.fleet.subjects import DESIRED, shop_key
+from gateway.office.bucket import Bucket
+from gateway.office.desired import read_entry
+from gateway.office.office import Office, translated
+from gateway.office_site.desired_parts import list_parts
+
+_STREAM = f"KV_{DESIRED}"
+
+
+class DesiredSizes:
+    """How many parts each document has, as of the last `refresh`, which reads what has changed since the one before."""
+
+    def __init__(self, office: Office) -> None:
+        """Take the connection; nothing is read before `refresh`."""
+        self._office = office
+        self._bucket = Bucket(office, DESIRED)
+        self._sizes: dict[str, int] = {}
+        self._read_to = 0
+
+    async def refresh(self) -> None:
+        """Read what has changed. Raises `HeadOfficeUnavailable`."""
+        await self._read_changes()
+        with translated(self._office.folder):
+            state = (await self._office.jetstream.stream_info(_STREAM)).state
+        if state.messages != len(self._sizes):  # a shop was retired: its document is gone without a trace
+            self._sizes, self._read_to = {}, 0
+            await self._read_changes()
+
+    def __getitem__(self, key: str) -> int:
+        """How many parts the document with a key has."""
+        return self._sizes.get(key, 0)
+
+    def shops(self) -> list[str]:
+        """Return the shops with a document of their own that has parts, sorted."""
+        prefix = shop_key("")
+        return sorted(key.removeprefix(prefix) for key, size in self._sizes.items() if size and key.startswith(prefix))
+
+    async def _read_changes(self) -> None:
+        async for entry in self._bucket.entries(after=self._read_to):
+            self._read_to = entry.revision
+            self._sizes[entry.key] = len(list_parts(read_entry(entry.key, entry).document))
