@@ -15,9 +15,9 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from firmware_tools.language import describe_error, message
+from firmware_tools.language import Message, describe_error, message
 from gateway.fleet.credentials import CredentialFiles, load_credentials
-from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused
+from gateway.fleet.failures import HeadOfficeUnavailable, MessageRefused, StreamUnavailable
 from gateway.fleet.subjects import inbox_prefix, read_subject
 from gateway.fleet_settings import FleetSettings
 from gateway.protocol import json_text
@@ -25,6 +25,8 @@ from gateway.protocol import json_text
 CONNECT_TIMEOUT_S: Final = 10
 ACKNOWLEDGEMENT_TIMEOUT_S: Final = 10.0
 """How long an acknowledgement takes at most. A stream needs some seconds to choose a new leader."""
+SERVER_TIMEOUT_S: Final = 2
+"""How long the server itself is waited for, where a stream is silent."""
 CLOSE_TIMEOUT_S: Final = 1.0
 PING_INTERVAL_S: Final = 30
 """How often a quiet line is tested; two tests without a response mean that it is lost."""
@@ -62,7 +64,10 @@ class StoredMessage(NamedTuple):
 
 
 class FleetConnection:
-    """A connection until it is lost or closed; made by `open`. What sends raises `HeadOfficeUnavailable`."""
+    """A connection until it is lost or closed; made by `open`.
+
+    What sends raises `HeadOfficeUnavailable`: `StreamUnavailable` if the connection is as good as any other.
+    """
 
     def __init__(self, client: Client, shop: str, on_lost: Callable[[], None]) -> None:
         self._client = client
@@ -151,7 +156,9 @@ class FleetConnection:
             async with asyncio.timeout(ACKNOWLEDGEMENT_TIMEOUT_S):
                 await self._client.publish(subject, payload, reply, dict(headers) if headers else None)
                 await waiting.acknowledged
-        except (OSError, nats.errors.Error, TimeoutError) as exc:
+        except TimeoutError as exc:
+            raise await self._explain_silence(exc) from exc
+        except (OSError, nats.errors.Error) as exc:
             raise self._unavailable(exc) from exc
         finally:
             del self._waiting[reply]
@@ -185,7 +192,11 @@ class FleetConnection:
         """Return the last message that a stream has for a subject; None if it has none. No consumer is made."""
         try:
             response = await self._client.request(read_subject(stream, subject), timeout=ACKNOWLEDGEMENT_TIMEOUT_S)
-        except (OSError, nats.errors.Error, TimeoutError) as exc:
+        except TimeoutError as exc:
+            raise await self._explain_silence(exc) from exc
+        except nats.errors.NoRespondersError as exc:
+            raise self._stream_unavailable(exc) from exc
+        except (OSError, nats.errors.Error) as exc:
             raise self._unavailable(exc) from exc
         headers = response.headers or {}
         if headers.get("Status") == _NOT_FOUND:
@@ -193,7 +204,7 @@ class FleetConnection:
         revision = headers.get("Nats-Sequence", "")
         if not (revision.isascii() and revision.isdecimal()):
             status = f"{headers.get('Status', '')} {headers.get('Description', '')}".strip()
-            raise self._unavailable(nats.errors.Error(f"{stream} cannot be read: {status or 'no revision'}"))
+            raise self._stream_unavailable(nats.errors.Error(f"{stream} cannot be read: {status or 'no revision'}"))
         return StoredMessage(response.data, headers, int(revision))
 
     async def _note_acknowledgement(self, response: Msg) -> None:
@@ -201,7 +212,7 @@ class FleetConnection:
         if waiting is None:
             return
         if (response.headers or {}).get("Status") == _NO_RESPONDERS:
-            waiting.fail(self._unavailable(nats.js.errors.NoStreamResponseError()))
+            waiting.fail(self._stream_unavailable(nats.js.errors.NoStreamResponseError()))
             return
         try:
             error = json_text.loads(response.data).get("error")
@@ -213,7 +224,7 @@ class FleetConnection:
         elif error.get("err_code") == _MESSAGE_TOO_LARGE:
             waiting.fail(MessageRefused("too_large"))
         else:
-            waiting.fail(self._unavailable(nats.js.errors.APIError.from_error(error)))
+            waiting.fail(self._stream_unavailable(nats.js.errors.APIError.from_error(error)))
 
     async def _note_error(self, error: Exception) -> None:
         """Note what a server reports. It does not respond to a message for a subject that the sender may not use."""
@@ -231,16 +242,28 @@ class FleetConnection:
             waiting.fail(self._unavailable(nats.errors.ConnectionClosedError()))
         self._on_lost()
 
+    async def _explain_silence(self, silence: TimeoutError) -> HeadOfficeUnavailable:
+        """Return the failure of whoever is silent: the stream if the server answers, else the connection."""
+        try:
+            await self._client.flush(SERVER_TIMEOUT_S)
+        except (OSError, nats.errors.Error, TimeoutError):
+            return self._unavailable(silence)
+        return self._stream_unavailable(silence)
+
     def _unavailable(self, error: BaseException) -> HeadOfficeUnavailable:
+        return HeadOfficeUnavailable(self._describe(error))
+
+    def _stream_unavailable(self, error: BaseException) -> StreamUnavailable:
+        return StreamUnavailable(self._describe(error))
+
+    def _describe(self, error: BaseException) -> Message:
         reason = describe_error(error)
         if self._last_error and self._last_error not in reason:
             reason = f"{reason}; {self._last_error}"
-        return HeadOfficeUnavailable(
-            message(
-                "nothing of shop {shop} gets to the head office, so it is tried again: {reason}",
-                shop=self._shop,
-                reason=reason,
-            )
+        return message(
+            "nothing of shop {shop} gets to the head office, so it is tried again: {reason}",
+            shop=self._shop,
+            reason=reason,
         )
 
 

@@ -12,6 +12,10 @@ class HeadOfficeUnavailable(GatewayError):
     """The head office cannot be reached, or takes nothing now. The text says why."""
 
 
+class StreamUnavailable(HeadOfficeUnavailable):
+    """A stream does not respond, or refuses, though the server does: a new connection would not change that."""
+
+
 class MessageRefused(Exception):
     """The servers do not take this one message, neither now nor later."""
 

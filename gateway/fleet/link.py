@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,10 +13,12 @@ from gateway.events.event import Event
 from gateway.events.log import EventLog
 from gateway.fleet.command_handler import CommandHandler
 from gateway.fleet.documents import CommandOutcome
+from gateway.fleet.failures import HeadOfficeUnavailable, StreamUnavailable
 from gateway.fleet.link_part import LinkPart
 from gateway.fleet.presence import PresenceWatch
 from gateway.fleet.uplink import EventUplink
 from gateway.fleet_settings import FleetSettings
+from gateway.runtime.back_off import BackOff
 from gateway.runtime.clock import PeerClock
 from gateway.runtime.supervisor import Service, Supervisor
 from gateway.runtime.timestamps import utc_text
@@ -29,6 +32,11 @@ LISTEN_S: Final = 0.5
 """How long a new connection listens for another gateway of this shop before anything is sent."""
 MAX_RESTART_DELAY_S: Final = 60.0
 """How long to wait at most before it is connected again. The delays have jitter, so that shops come one by one."""
+STREAM_RETRY_S: Final = 1.0
+MAX_STREAM_RETRY_S: Final = 5.0
+"""The range of pauses while a stream is not available, as until its servers have chosen a new leader."""
+STREAM_PATIENCE_S: Final = 30.0
+"""How long that lasts until it is connected again: the server may be cut off from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +78,12 @@ class FleetLink:
         *,
         always: Sequence[LinkPart],
         alone: Sequence[LinkPart],
+        reporter: LinkPart,
     ) -> None:
-        """Connect to nothing before `start`. The parts `alone` rest while another gateway has this certificate."""
+        """Connect to nothing before `start`. The parts `alone` rest while another gateway has this certificate.
+
+        The `reporter` works after the others, since it also reports whether the link works.
+        """
         self._settings = settings
         self._clock = clock
         self._event_log = event_log
@@ -81,15 +93,18 @@ class FleetLink:
         self._commands = commands
         self._always = (commands, *always)
         self._alone = alone
+        self._reporter = reporter
         self._service: Service | None = None
         self._connection: FleetConnection | None = None
         self._connected_at = 0.0
+        self._has_begun = False
+        """Whether the parts that rest while the shop is cloned have begun with this connection."""
         self._wake = asyncio.Event()
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Connect, and send from now on."""
-        for part in (*self._always, *self._alone):
+        for part in self._parts:
             part.start()
         self._unsubscribe = self._event_log.subscribe(self._note_events)
         self._service = self._supervisor.start_service("head office link", self._run, max_delay_s=MAX_RESTART_DELAY_S)
@@ -99,7 +114,7 @@ class FleetLink:
         self._unsubscribe()
         if self._service is not None:
             await self._service.stop()
-        for part in (*self._always, *self._alone):
+        for part in self._parts:
             with contextlib.suppress(StateError):
                 await part.close()
 
@@ -116,6 +131,10 @@ class FleetLink:
             commands=dict(self._commands.outcomes),
         )
 
+    @property
+    def _parts(self) -> Sequence[LinkPart]:
+        return (*self._always, *self._alone, self._reporter)
+
     def wake(self) -> None:
         """Have the parts look at once whether something is due."""
         self._wake.set()
@@ -130,7 +149,7 @@ class FleetLink:
             await self._presence.begin(connection)
             await self._presence.work(connection)
             await asyncio.sleep(LISTEN_S)
-            for part in self._always:
+            for part in (*self._always, self._reporter):
                 await part.begin(connection)
             self._connection, self._connected_at = connection, self._clock.now()
             await self._keep_working(connection, service)
@@ -139,22 +158,45 @@ class FleetLink:
             await connection.close()
 
     async def _keep_working(self, connection: "FleetConnection", service: Service) -> None:
-        has_begun = False
+        self._has_begun = False
+        back_off, failing_since = BackOff(STREAM_RETRY_S, MAX_STREAM_RETRY_S), None
         while True:
             self._wake.clear()
             connection.check()
-            more = [await part.work(connection) for part in (self._presence, *self._always)]
-            if self._presence.is_cloned:
-                has_begun = False
-            elif not has_begun:
-                for part in self._alone:
-                    await part.begin(connection)
-                has_begun = True
-            if has_begun:
-                more += [await part.work(connection) for part in self._alone]
+            try:
+                has_more = await self._take_turn(connection)
+            except StreamUnavailable as exc:
+                now = time.monotonic()
+                failing_since = now if failing_since is None else failing_since
+                service.note_failure(exc)
+                if now - failing_since >= STREAM_PATIENCE_S:
+                    await self._report_failure(connection)
+                    raise
+                await asyncio.sleep(back_off.next_delay_s())
+                continue
             service.heartbeat()
-            if not any(more):
+            failing_since = None
+            back_off.reset()
+            if not (await self._reporter.work(connection) or has_more):
                 await self._wait()
+
+    async def _take_turn(self, connection: "FleetConnection") -> bool:
+        """Let all parts do what is due; return whether more is due."""
+        more = [await part.work(connection) for part in (self._presence, *self._always)]
+        if self._presence.is_cloned:
+            self._has_begun = False
+            return any(more)
+        if not self._has_begun:
+            for part in self._alone:
+                await part.begin(connection)
+            self._has_begun = True
+        more += [await part.work(connection) for part in self._alone]
+        return any(more)
+
+    async def _report_failure(self, connection: "FleetConnection") -> None:
+        """Let the head office know what the link fails with, if that still gets there."""
+        with contextlib.suppress(HeadOfficeUnavailable):
+            await self._reporter.work(connection)
 
     async def _wait(self) -> None:
         """Wait for an event, the loss of the connection, or the next look at the state."""

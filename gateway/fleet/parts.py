@@ -128,7 +128,16 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
     if cloud.app_id and any(cloud.shop.values()):  # else nobody counts
         alone.append(FlowUplink(fleet.shop, lambda: gateway.flow, clock, supervisor, on_change=wake))
     link = FleetLink(
-        fleet, clock, event_log, uplink, presence, commands, supervisor, always=[reporter, follower], alone=alone
+        fleet,
+        clock,
+        event_log,
+        uplink,
+        presence,
+        commands,
+        supervisor,
+        always=[follower],
+        alone=alone,
+        reporter=reporter,
     )
     return link
 

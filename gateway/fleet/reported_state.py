@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway import __version__
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MIN_INTERVAL_S: Final = 300.0
 """How long at least one report is left as it is."""
+RECOVERY_INTERVAL_S: Final = 30.0
+"""The same for one that says of a service that it fails, when it works again: it may have failed for a moment only."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -65,8 +68,7 @@ class StateReporter(LinkPart):
         Raises `HeadOfficeUnavailable` and `StateError`. A report that the servers refuse holds up nothing.
         """
         clone = self._presence.describe_clone()
-        is_young = time.monotonic() - self._reported_at < MIN_INTERVAL_S
-        if self._reported is not None and clone == self._reported["cloned"] and is_young:
+        if self._reported is not None and clone == self._reported["cloned"] and self._is_young(self._reported):
             return False
         outbox = await self._outbox.stats()
         state = self._describe(outbox.depth) | {"cloned": clone}
@@ -82,16 +84,25 @@ class StateReporter(LinkPart):
         self._reported, self._reported_at = state, time.monotonic()
         return False
 
+    def _is_young(self, reported: Mapping[str, Any]) -> bool:
+        age_s = time.monotonic() - self._reported_at
+        if age_s < RECOVERY_INTERVAL_S or not reported["failing"]:
+            return age_s < MIN_INTERVAL_S
+        return age_s < MIN_INTERVAL_S and reported["failing"].keys() <= self._find_failing().keys()
+
+    def _find_failing(self) -> dict[str, str | None]:
+        reports = self._supervisor.reports()
+        return {report.name: report.last_failure for report in reports if report.state == "failing"}
+
     def _describe(self, depth: int) -> dict[str, Any]:
         """Return what counts as a change when it differs."""
-        reports = self._supervisor.reports()
         return {
             "version": __version__,
             "settings_digest": self._settings_digest,
             "cameras": [_describe_camera(camera) for camera in self._registry.all() if camera.managed],
             "cloud_reachable": self._cloud.reachable,
             "outbox": {"depth": depth, "held": self._outbox.held, "away": self._outbox.unreachable},
-            "failing": {report.name: report.last_failure for report in reports if report.state == "failing"},
+            "failing": self._find_failing(),
         }
 
 

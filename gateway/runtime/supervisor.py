@@ -125,6 +125,10 @@ class Service:
         self.record.succeeded()
         self.expect_turn()
 
+    def note_failure(self, failure: Exception) -> None:
+        """Report a failure after which the service goes on by itself. The next turn is expected all the same."""
+        self.record.failed(failure)
+
     def expect_turn(self) -> None:
         """Begin a turn: fail the service if no heartbeat comes within the longest turn."""
         if self.record.idle:

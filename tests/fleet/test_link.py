@@ -1,5 +1,6 @@
 """A gateway and its head office: what arrives there, once, and what never leaves the shop."""
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import nats.errors
 import pytest
 
 from gateway.app import Gateway
+from gateway.errors import StateError
 from gateway.events.event import NewEvent
 from gateway.events.log import EventLog
 from gateway.fleet import connection as fleet_connection
-from gateway.fleet import link_throttle, reported_state
+from gateway.fleet import link, link_throttle, reported_state
 from gateway.fleet.connection import FleetConnection
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.presence import PresenceWatch
@@ -220,6 +222,34 @@ async def test_the_state_is_reported_when_it_has_changed_and_not_too_often(
     await connection.close()
 
 
+async def test_a_service_that_works_again_is_soon_reported(
+    office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await open_gateway(FleetSettings())
+    settings = gateway.settings.model_copy(update={"fleet": office.settings("shop-10")})
+    parts = (gateway.registry, gateway.outbox, gateway.cloud, gateway.supervisor)
+    reporter = StateReporter(settings, *parts, make_presence(gateway, "shop-10"))
+    connection = await FleetConnection.open(settings.fleet, on_lost=lambda: None)
+    works = asyncio.Event()
+
+    async def work() -> None:
+        if not works.is_set():
+            raise StateError("the disk is full")
+
+    gateway.supervisor.start_periodic("till", work, interval_s=0.01, run_at_start=True)
+    await until(lambda: "till" in reporter._find_failing())
+    await reporter.work(connection)
+    assert (await office.read_state("shop-10"))["failing"] == {"till": "the disk is full"}
+    works.set()
+    await until(lambda: not reporter._find_failing())
+    await reporter.work(connection)
+    assert (await office.read_state("shop-10"))["failing"], "not at once"
+    monkeypatch.setattr(reported_state, "RECOVERY_INTERVAL_S", 0)
+    await reporter.work(connection)
+    assert (await office.read_state("shop-10"))["failing"] == {}
+    await connection.close()
+
+
 async def test_a_certificate_that_cannot_be_read_is_named(office: HeadOffice, open_gateway: Open) -> None:
     gateway = await open_gateway(office.settings("shop-9", certificate="/nowhere/shop.pem"))
     await until(lambda: report(gateway)[0] == "failing")
@@ -252,3 +282,38 @@ async def test_shops_that_are_copies_of_each_other_do_not_hide_their_events(
     await gateway.close()
     gateway = await open_gateway(office.settings("shop-6"))  # on the same database, as on a copy of the card
     assert await settle(office, "shop-6", ids[-1]) == ids
+
+
+async def test_a_link_that_works_again_is_not_reported_as_failing(
+    office: HeadOffice, open_gateway: Open, tmp_path: Path
+) -> None:
+    certificate = tmp_path / "shop.pem"
+    gateway = await open_gateway(office.settings("shop-10", certificate=str(certificate)))
+    await until(lambda: report(gateway)[0] == "failing")
+    certificate.symlink_to(office.settings("shop-10").certificate)
+    while not (state := await office.read_state("shop-10")):
+        await asyncio.sleep(0.01)
+    assert state["failing"] == {}
+
+
+@pytest.mark.parametrize("patience_s", [60.0, 0.0], ids=["for a moment", "for long"])
+async def test_a_stream_that_is_away_costs_no_connection_at_once(
+    office: HeadOffice, open_gateway: Open, monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    monkeypatch.setattr(link, "STREAM_RETRY_S", 0.05)
+    monkeypatch.setattr(link, "STREAM_PATIENCE_S", patience_s)
+    gateway = await open_gateway(office.settings("shop-11"))
+    await settle(office, "shop-11", (await append(gateway, motion(1)))[-1])
+    assert gateway.fleet_link is not None
+    connection = gateway.fleet_link._connection
+    async with office.client() as client:
+        config = (await client.jetstream().stream_info("events")).config
+        await client.jetstream().update_stream(config, subjects=["fleet.v1.nobody.event.>"])
+        [event_id] = await append(gateway, motion(2))
+        await until(lambda: report(gateway)[0] == "failing" and "no response from stream" in report(gateway)[1])
+        if patience_s == 0:
+            await until(lambda: gateway.fleet_link is not None and gateway.fleet_link._connection is not connection)
+        await client.jetstream().update_stream(config, subjects=config.subjects)
+    await settle(office, "shop-11", event_id)
+    await until(lambda: report(gateway)[0] == "running")
+    assert (gateway.fleet_link._connection is connection) == (patience_s > 0)
