@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.simulator.ports import find_free_port
+from tests.benchmarks.process_use import ProcessUse
 
 PEERS = Path(__file__).parent / "peers"
 APP_ID, SECRET_KEY, SHOP_ID = "EF3OG8R5B32X0", "kdsofkdsnflke9382938k", "10096"
@@ -72,22 +73,17 @@ class Program:
     @property
     def cpu_s(self) -> float:
         """The processor time that it has used, in seconds."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return ProcessUse(self.pid).cpu_s
 
     @property
     def memory_mb(self) -> float:
         """What it holds in memory that is its own, in MB: the files that the system keeps for it do not count."""
-        return self._memory_mb("RssAnon:")
+        return ProcessUse(self.pid).own_mb
 
     @property
     def resident_mb(self) -> float:
         """What it holds in memory, in MB, with the libraries and other files that are mapped."""
-        return self._memory_mb("VmRSS:")
-
-    def _memory_mb(self, kind: str) -> float:
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.partition(kind)[2].split()[0]) / 1024
+        return ProcessUse(self.pid).resident_mb
 
 
 class GatewayFiles:
