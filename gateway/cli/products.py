@@ -79,7 +79,8 @@ async def import_products(
     """Take a list of products: CSV, TSV, Excel or JSON, as the till saves it. What differs goes to the cloud.
 
     It is previewed first. Where it would delete more than 5 % of the products, or change prices by more than half, a
-    person is asked, and what was shown is taken, or nothing.
+    person is asked, and what was shown is taken, or nothing. Good rows are taken also if others are bad, which ends
+    with status 1.
     """
     if watch is not None:
         if file is not None or dry_run or yes:
@@ -92,14 +93,21 @@ async def import_products(
     if dry_run or not yes:
         report = await _send(context, api, content, given, dry_run=True)
         if dry_run:
-            context.emit(report, _print_report)
+            _end(context, report)
             return
         confirm = "false"
         is_refused = given["all_or_nothing"] and report["bad_rows"]
         if report["needs_confirmation"] and not is_refused:
             await _ask(context, report)
             confirm = report["digest"]
-    context.emit(await _send(context, api, content, given, confirm=confirm), _print_report)
+    _end(context, await _send(context, api, content, given, confirm=confirm))
+
+
+def _end(context: CommandContext, report: dict[str, Any]) -> None:
+    """Print what a list changes; end the command with status 1 if rows of it are bad."""
+    context.emit(report, _print_report)
+    if report["bad_rows"]:
+        fail(message("the products of bad rows stay as they are: correct these rows, and hand the list over again"))
 
 
 async def _watch(context: CommandContext, api: ApiClient, folder: Path, given: dict[str, Any]) -> NoReturn:

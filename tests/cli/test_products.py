@@ -28,7 +28,7 @@ async def test_a_list_is_previewed_taken_exported_and_compared(
     file = write_list(tmp_path / "list.csv", "007,可乐,3.20,7", "008,茶,2.50,8", "009,Tee,-1,9")
     given = ("--source", "erp", "--map", "Kasse=spec")
     looked = await command("products", "import", file, "--dry-run", "--all-or-nothing", *given)
-    assert looked.status == 0, looked.errors
+    assert looked.status == 1
     assert "nothing of the list can be taken before its bad rows are mended" in looked.errors
     assert "price: decimals stand after a point" in looked.errors
     heading, first = looked.output.splitlines()[:2]
@@ -43,7 +43,8 @@ async def test_a_list_is_previewed_taken_exported_and_compared(
     unmapped = await command("products", "import", file, "--dry-run", "--source", "erp", "--json")
     assert "spec" not in unmapped.json["columns"], "a preview saves no mapping"
     taken = await command("products", "import", file, *given, "--json")
-    assert taken.status == 0, taken.errors
+    assert (taken.status, taken.json["bad_rows"]) == (1, 1)
+    assert "the products of bad rows stay as they are" in taken.errors
     again = await command("products", "import", file, "--source", "erp", "--json")
     assert (again.json["columns"]["spec"], again.json["unchanged"]) == ("Kasse", 2), "the mapping was saved"
     assert (taken.json["taken"], taken.json["created"]) == (True, 2)
