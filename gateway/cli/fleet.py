@@ -12,6 +12,8 @@ from gateway.cli.output import print_line, print_members
 from gateway.storage.state_directory import JOIN_CODE_FILE, MEMBERSHIP_FILE
 
 _RESTART = message("Restart the gateway, so that it counts: sudo systemctl restart sunmi-gateway")
+_NOT_YET = message("the gateway that runs does not know the chain yet: sudo systemctl restart sunmi-gateway")
+_NOT_RUNNING = message("the gateway does not run: sudo systemctl start sunmi-gateway")
 
 
 @click.group()
@@ -47,6 +49,15 @@ def join(context: CommandContext, code: str) -> None:
                     "join"
                 )
             )
+        if settings.fleet.shop not in ("", parsed.shop):
+            fail(
+                message(
+                    "this gateway is {shop} of its chain, and the code is for {other}, so nothing was done: take the "
+                    "code of {shop}, or run `sunmi-gateway fleet leave` first",
+                    shop=settings.fleet.shop,
+                    other=parsed.shop,
+                )
+            )
         membership = await join_chain(parsed, directory)
         save_membership(directory, membership)
         forget_key(parsed, directory)
@@ -74,9 +85,14 @@ def leave(context: CommandContext) -> None:
         if not (directory / MEMBERSHIP_FILE).exists():
             fail(message("this gateway has joined no chain with `sunmi-gateway fleet join`"))
         delete_membership(directory)
-        context.emit({"left": True}, lambda _: print_line(_RESTART))
+        context.emit({"left": True}, _show_left)
 
     run_command(context, work())
+
+
+def _show_left(_: dict[str, Any]) -> None:
+    print_line(message("This gateway belongs to no chain any more."))
+    print_line(_RESTART)
 
 
 @fleet.command()
@@ -97,8 +113,11 @@ def status(context: CommandContext) -> None:
                 report = await api.get("status") if api.running else {"services": [], "fleet": None}
             for one in report["services"]:
                 if one["name"] == "head office link":
-                    document |= {"link": one["state"], "reason": one["last_failure"]}
+                    is_failing = one["state"] == "failing"
+                    document |= {"link": one["state"], "reason": one["last_failure"] if is_failing else None}
             document |= report["fleet"] or {}
+            if document["link"] is None:
+                document["reason"] = localize(_NOT_YET if api.running else _NOT_RUNNING)
         context.emit(document, _show_status)
 
     run_command(context, work())

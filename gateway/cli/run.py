@@ -83,9 +83,12 @@ async def _serve(context: CommandContext) -> None:
 
 
 def _join_chain(gateway: Gateway) -> None:
-    """Join a chain if a code for that was on the boot partition, and start again when that has worked."""
+    """Join a chain if a code for that was on the boot partition, and start again when that has worked.
+
+    A shop that has joined before joins anew, as with `sunmi-gateway fleet join`.
+    """
     directory = gateway.directory.path
-    if gateway.settings.fleet.servers or not (directory / JOIN_CODE_FILE).exists():
+    if not (directory / JOIN_CODE_FILE).exists():
         return
     from gateway.fleet.pending_join import PendingJoin
 

@@ -49,6 +49,8 @@ class FindingsReporter(LinkPart):
         self._find_out = find_out
         self._on_change = on_change
         self._next_at = time.monotonic() + FIRST_AFTER_S
+        self._has_turned = False
+        """Whether the present connection has completed a turn; before that the doctor would find the link failing."""
         self._job: asyncio.Task[None] | None = None
         self._findings: tuple[ReportedFinding, ...] | None = None
         """What was found last; None before the first time."""
@@ -59,11 +61,13 @@ class FindingsReporter(LinkPart):
     async def begin(self, _: "FleetConnection") -> None:
         """Report at once what was found last: a new connection may lead to another cluster."""
         self._reported = None
+        self._has_turned = False
 
     async def work(self, connection: "FleetConnection") -> bool:
         """Have the doctor look if it is time, and report what it has found. Raises `HeadOfficeUnavailable`."""
         now = time.monotonic()
-        if now >= self._next_at and (self._job is None or self._job.done()):
+        is_due = now >= self._next_at and (self._job is None or self._job.done())
+        if is_due and self._has_turned:
             self._next_at = now + INTERVAL_S
             self._job = self._supervisor.start_job("findings for the head office", self._examine())
         if self._findings is not None and self._findings != self._reported:
@@ -75,7 +79,8 @@ class FindingsReporter(LinkPart):
             else:
                 self._refusals.recovered()
             self._reported = report.findings
-        return False
+        is_first, self._has_turned = not self._has_turned, True
+        return is_due and is_first
 
     async def close(self) -> None:
         """End the checks that are under way."""

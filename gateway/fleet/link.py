@@ -143,6 +143,7 @@ class FleetLink:
         self._wake.set()
 
     async def _run(self, service: Service) -> None:
+        await self._uplink.load()
         connection_type = await asyncio.to_thread(_import_connection)  # it takes a while, and tills come first
         connection = await connection_type.open(self._settings, on_lost=self._wake.set)
         try:

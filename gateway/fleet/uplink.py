@@ -79,10 +79,14 @@ class EventUplink(LinkPart):
         """The id of the last event that was acknowledged; None if none was."""
         return f"{self._cursor.epoch}-{self._cursor.published}" if self._cursor.published else None
 
-    async def begin(self, connection: "FleetConnection") -> None:
-        """Find out where to go on with a new connection. Raises `HeadOfficeUnavailable` and `StateError`."""
+    async def load(self) -> None:
+        """Load the cursor, so that the events that wait are counted without a connection. Raises `StateError`."""
         if self._saved is None:
             self._cursor = self._saved = await self._table.load()
+
+    async def begin(self, connection: "FleetConnection") -> None:
+        """Find out where to go on with a new connection. Raises `HeadOfficeUnavailable` and `StateError`."""
+        await self.load()
         headers = await connection.read_last(EVENTS, event_subject(self._shop))
         try:
             last = headers if headers is None else StoredEvent.parse(headers)

@@ -250,6 +250,17 @@ async def test_a_service_that_works_again_is_soon_reported(
     await connection.close()
 
 
+async def test_the_events_that_wait_are_counted_without_a_connection(office: HeadOffice, open_gateway: Open) -> None:
+    gateway = await open_gateway(office.settings("shop-4"))
+    ids = await append(gateway, *map(motion, range(5)))
+    await settle(office, "shop-4", ids[-1])
+    await gateway.close()
+    gateway = await open_gateway(office.settings("shop-4", certificate="/nowhere/shop.pem"))
+    await until(lambda: report(gateway)[0] == "failing")
+    assert gateway.fleet_link is not None
+    assert (gateway.fleet_link.status().last_event, gateway.fleet_link.status().events_waiting) == (ids[-1], 0)
+
+
 async def test_a_certificate_that_cannot_be_read_is_named(office: HeadOffice, open_gateway: Open) -> None:
     gateway = await open_gateway(office.settings("shop-9", certificate="/nowhere/shop.pem"))
     await until(lambda: report(gateway)[0] == "failing")

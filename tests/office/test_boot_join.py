@@ -127,6 +127,17 @@ async def test_the_service_starts_again_as_a_shop_of_the_chain(
             await asyncio.sleep(0.05)
         run.terminate()
         await run.communicate()
+        # Enrolled again, a shop of the chain joins anew: the head office does not let it in with what it has.
+        key = (boot.with_name("state") / "fleet-shop.key").read_bytes()
+        again = await Enrolment(connected).enrol("boot-3", again=True)
+        (boot / "sunmi-gateway.toml").write_text(f'join_code = "{again}"\n')
+        take_boot_settings([boot], settings_file)
+        run = await start_program("gateway", "run", environment=environment)
+        while (boot.with_name("state") / "join-code").exists():
+            await asyncio.sleep(0.05)
+        run.terminate()
+        await run.communicate()
+        assert (boot.with_name("state") / "fleet-shop.key").read_bytes() != key
     status = await start_program("gateway", "fleet", "status", "--json", environment=environment)
     output, _ = await status.communicate()
     assert json.loads(output)["shop"] == "boot-3"

@@ -71,7 +71,14 @@ async def test_from_the_code_to_a_connected_gateway(serving: HeadOffice, tmp_pat
             pass
     finally:
         await gateway.close()
-    assert (await shop.run_json("fleet", "status"))["shop"] == "east-1"
+    shown = await shop.run_json("fleet", "status")
+    assert (shown["shop"], shown["link"], "the gateway does not run" in shown["reason"]) == ("east-1", None, True)
+    other = (await shop.run_json("office", "enrol", "east-5"))["code"]
+    code, _, errors = await shop.run("fleet", "join", other)
+    assert (code, "is east-1 of its chain, and the code is for east-5" in errors) == (1, True)
+    assert load_all_settings(shop.config).settings.fleet.shop == "east-1"
+    await shop.run_json("fleet", "leave")
+    assert (await shop.run_json("fleet", "join", other))["shop"] == "east-5"
 
 
 async def test_what_goes_wrong_is_said(serving: HeadOffice, tmp_path: Path) -> None:
@@ -90,7 +97,8 @@ async def test_what_goes_wrong_is_said(serving: HeadOffice, tmp_path: Path) -> N
     assert (status, "the head office refuses shop east-2" in errors) == (1, True)
     assert (await shop.run_json("fleet", "join", newer))["servers"] == serving.servers
     assert await shop.run_json("office", "retire", "east-2") == {"shop": "east-2", "retired": True}
-    await shop.run_json("fleet", "leave")
+    _, output, _ = await shop.run("fleet", "leave")
+    assert "belongs to no chain any more" in output
     assert not [name for name in os.listdir(shop.state) if name.startswith("fleet")]
     status, _, errors = await shop.run("office", "enrol", "east.2")
     assert (status, "letters, digits, - or _" in errors) == (2, True)
