@@ -11,7 +11,7 @@ from gateway.cli.office_desired import push, set_settings, unset
 from gateway.cli.office_enrolment import enrol, retire
 from gateway.cli.office_events import events
 from gateway.cli.office_folder import require_client_library
-from gateway.cli.office_readers import asyncapi, reader
+from gateway.cli.office_readers import asyncapi, readers
 from gateway.cli.office_rollouts import rollouts
 from gateway.cli.office_run import run
 from gateway.cli.office_serve import serve
@@ -29,7 +29,7 @@ def office() -> None:
 
 
 for _command in (
-    asyncapi, enrol, events, groups, push, reader, retire, rollouts, run, serve, set_settings, shops, show, unset,
+    asyncapi, enrol, events, groups, push, readers, retire, rollouts, run, serve, set_settings, shops, show, unset,
     update,
 ):  # fmt: skip
     office.add_command(_command)

@@ -51,8 +51,9 @@ async def read_connections(office: Office, *, user: str = "") -> ChainConnection
         found = ChainConnections(servers=len(servers), expected=len(office.folder.plan.servers))
         for server in servers:
             async for one in _list_open(office, server, user):
-                begun, before = _utc(one.get("start")), found.since.get(str(one.get("authorized_user")))
-                found.since[str(one.get("authorized_user"))] = begun if before is None else min(begun, before)
+                begun, known = _utc(one.get("start")), _find_user(one)
+                found.since[known] = min(begun, found.since.get(known, begun))
+    found.since.pop("", None)
     return found
 
 
@@ -72,13 +73,21 @@ async def read_ends(office: Office, users: Collection[str], *, user: str = "") -
                 options = {"state": _CLOSED, "sort": "stop", "offset": page * PAGE, "user": user}  # the newest first
                 listed = await _ask(office, server, options)
                 for one in listed:
-                    ended = str(one.get("authorized_user"))
+                    ended = _find_user(one)
                     if ended in missing:
                         missing.discard(ended)
                         ends[ended] = max(ends.get(ended, ""), _utc(one.get("stop")))
                 if len(listed) < PAGE or not missing:
                     break
     return ends
+
+
+def _find_user(connection: Mapping[str, Any]) -> str:
+    """Return the public key of the user of a connection; empty if it does not say that.
+
+    By MQTT a client is listed by the name that it gives itself, which may be the key of a shop.
+    """
+    return "" if connection.get("type") == "mqtt" else str(connection.get("authorized_user"))
 
 
 async def _list_open(office: Office, server: str, user: str) -> AsyncIterator[Mapping[str, Any]]:

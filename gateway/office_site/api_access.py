@@ -1,4 +1,4 @@
-"""The calls about tokens, and the description of the API itself."""
+"""The calls about tokens and readers, and the description of the API itself."""
 
 from functools import cache
 from typing import Any, Final
@@ -9,6 +9,7 @@ from pydantic import Field
 from gateway.api.bodies import Body, read_body
 from gateway.api.docs.reference import list_problems
 from gateway.api.route import DeclaredResponse, json_response
+from gateway.office.readers import list_readers, revoke_reader
 from gateway.office_site.access import OfficeScope, describe_access
 from gateway.office_site.site import OfficeContext, OfficePage, OfficeRequest, OfficeRoute
 from gateway.protocol import json_text
@@ -39,6 +40,17 @@ async def revoke_office_token(context: OfficeRequest) -> web.StreamResponse:
     return web.Response(status=204)
 
 
+async def list_chain_readers(context: OfficeRequest) -> web.StreamResponse:
+    """List the systems that read what shops send."""
+    return json_response({"readers": [one.describe() for one in await list_readers(context.office)]})
+
+
+async def revoke_chain_reader(context: OfficeRequest) -> web.StreamResponse:
+    """End a reader at once."""
+    await revoke_reader(context.office, context.request.match_info["name"])
+    return web.Response(status=204)
+
+
 async def show_openapi(_: OfficeRequest) -> web.StreamResponse:
     """Return the OpenAPI document."""
     return web.Response(body=_encode_document(), content_type="application/json")
@@ -66,6 +78,10 @@ ROUTES: Final = (
                 {201: DeclaredResponse("The token, shown once.", "NewToken")}),
     OfficeRoute("DELETE", "/api/v1/tokens/{name}", "Revoke a token", revoke_office_token, "admin",
                 responses={204: DeclaredResponse("Revoked.")}),
+    OfficeRoute("GET", "/api/v1/readers", "List who reads what shops send", list_chain_readers, "admin",
+                responses={200: DeclaredResponse("The readers.", "ReaderList")}),
+    OfficeRoute("DELETE", "/api/v1/readers/{name}", "Revoke a reader", revoke_chain_reader, "admin",
+                responses={204: DeclaredResponse("Its connections have ended, and it cannot connect.")}),
     OfficeRoute("GET", "/openapi.json", "The OpenAPI document of the API", show_openapi, None,
                 responses={200: DeclaredResponse("This document.", content_types=("application/json",))},
                 etag_ignores=()),

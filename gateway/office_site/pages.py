@@ -12,6 +12,7 @@ from gateway.office_site import (
     live_pages,
     overview,
     push_pages,
+    reader_pages,
     rollout_pages,
     shop_page,
 )
@@ -31,5 +32,6 @@ PAGES: Final[tuple[OfficePage, ...]] = (
     *flow_pages.PAGES,
     *enrol_pages.PAGES,
     *access_pages.PAGES,
+    *reader_pages.PAGES,
 )
 """All of them. Fixed paths come before those with placeholders."""

@@ -199,6 +199,24 @@ class NewTokenDocument(Document):
     token: str = Field(description="The token, shown once.")
 
 
+class ReaderDocument(Document):
+    """A system of the chain that reads what shops send."""
+
+    name: str = Field(description="Its name.")
+    mqtt: bool = Field(description="Whether it reads by MQTT.")
+    added_at: Time = Field(description="When it was added.")
+    connected_since: Time | None = Field(description="Since when it is connected; null if it is not, or reads by MQTT.")
+    waiting: int | None = Field(
+        description="How many events it has not read yet; null if it reads by MQTT, which keeps none for it."
+    )
+
+
+class ReaderListDocument(Document):
+    """All systems of the chain that read what shops send."""
+
+    readers: list[ReaderDocument] = Field(description="Sorted by name.")
+
+
 MODELS: Final[dict[str, type[BaseModel]]] = {
     "FieldError": FieldErrorDocument,
     "Problem": ProblemDocument,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from gateway.events.event import NewEvent
+from gateway.office.connections import read_connections
+from gateway.office.office import Office
+from gateway.office.readers import revoke_reader
 from gateway.simulator.ports import find_free_port
 from tests.fleet.asyncapi_document import ChainDocument
 from tests.fleet.cluster import HeadOffice
@@ -59,6 +63,24 @@ def try_mqtt(folder: Path, port: int, version: MQTTProtocolVersion, topic: str =
     return answers[-1]
 
 
+async def revoke(office: HeadOffice, reader: ReaderProcess) -> None:
+    """Revoke a reader that is connected; return when its connection has ended."""
+    async with office.connect() as connected:
+        assert (await count_by_type(connected))["mqtt"] == 1
+        # What it calls itself proves nothing: so it could look like a shop.
+        assert READER not in (await read_connections(connected)).since
+        await revoke_reader(connected, READER)
+        while (await count_by_type(connected))["mqtt"]:
+            await asyncio.sleep(0.05)
+    await reader.kill()
+
+
+async def count_by_type(office: Office) -> Counter[str]:
+    """Return how many connections of each type the server has."""
+    response = await office.observer.request("$SYS.REQ.SERVER.PING.CONNZ", b"{}", timeout=10)
+    return Counter(one["type"] for one in json.loads(response.data)["data"]["connections"])
+
+
 async def test_events_arrive_over_mqtt_while_the_reader_is_there(
     office: HeadOffice, open_gateway: Open, tmp_path: Path
 ) -> None:
@@ -80,25 +102,21 @@ async def test_events_arrive_over_mqtt_while_the_reader_is_there(
     await reader.start()
     await happen_until_read("first")
     await reader.kill()
+    answers = [await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv5)]
+    for topic in ("fleet/v1/+/event/#", "fleet/v1/+/command/#"):
+        answers.append(await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv311, topic))
+    assert answers == ["Unsupported protocol version", "Granted QoS 0", "Unspecified error"]
     await happen("while away")
     async with office.client() as client:
         while (await client.jetstream().stream_info("events")).state.messages < gateway.event_log.last_published:
             await asyncio.sleep(0.01)
     await reader.start()
     await happen_until_read("last")
-    await reader.kill()
+    await revoke(office, reader)
     assert "while away" not in reader.output
+    assert await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv311) == "Not authorized"
     document = ChainDocument()
     for line in reader.output.splitlines():
         topic, _, payload = line.partition(" ")
         assert document.find_channel(topic) == "eventsByMqtt"
         assert document.find_mistake(topic.replace("/", "."), None, payload.encode()) is None
-    assert (
-        await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv311, "fleet/v1/+/event/#")
-        == "Granted QoS 0"
-    )
-    assert (
-        await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv311, "fleet/v1/+/command/#")
-        == "Unspecified error"
-    )
-    assert await asyncio.to_thread(try_mqtt, folder, port, MQTTProtocolVersion.MQTTv5) == "Unsupported protocol version"

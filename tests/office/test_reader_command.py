@@ -1,13 +1,18 @@
-"""`office reader` and `office asyncapi`: what a chain's own systems get."""
+"""`office readers` and `office asyncapi`: what a chain's own systems get."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nats.errors
+import nats.js.errors
 import pytest
 
 from gateway.api.asyncapi import build_asyncapi_document
-from gateway.fleet.credentials import CredentialFiles
+from gateway.errors import Conflict
+from gateway.fleet.credentials import CredentialFiles, load_credentials
+from gateway.office import readers
+from gateway.office.readers import add_reader, list_readers, revoke_reader
 from tests.fleet.cluster import HeadOffice
 from tests.office.test_init_command import run, run_json
 from tests.waiting import until
@@ -16,7 +21,7 @@ from tests.waiting import until
 async def test_a_reader_gets_files_that_let_it_read_and_no_more(office: HeadOffice, tmp_path: Path) -> None:
     folder = tmp_path / "erp"
     chosen = ("--folder", str(office.chain.path))
-    made = await run_json("reader", "erp", str(folder), *chosen)
+    made = await run_json("readers", "add", "erp", str(folder), *chosen)
     assert made["servers"] == office.servers
     assert set(made["files"]) == {"ca.pem", "erp.pem", "erp.key", "erp.jwt", "erp.creds"}
     files = CredentialFiles(*(str(folder / name) for name in ("ca.pem", "erp.pem", "erp.key", "erp.jwt")))
@@ -35,10 +40,60 @@ async def test_a_reader_gets_files_that_let_it_read_and_no_more(office: HeadOffi
             office.reported.clear()
             await client.subscribe(subject)
             await until(lambda: any("violation for subscription" in text.lower() for text in office.reported))
-    status, _, errors = await run("reader", "erp", str(folder), *chosen)
+    status, _, errors = await run("readers", "add", "erp", str(folder), *chosen)
     assert (status, "choose another name" in errors) == (1, True)
-    status, _, errors = await run("reader", "e.rp", str(folder), *chosen)
+    status, _, errors = await run("readers", "add", "e.rp", str(folder), *chosen)
     assert (status, "letters, digits, - or _" in errors) == (1, True)
+
+
+async def test_a_revoked_reader_is_disconnected_and_reads_no_more(office: HeadOffice, tmp_path: Path) -> None:
+    chosen = ("--folder", str(office.chain.path))
+    folder = tmp_path / "till"
+    await run_json("readers", "add", "till", str(folder), *chosen)
+    files = CredentialFiles(*(str(folder / name) for name in ("ca.pem", "till.pem", "till.key", "till.jwt")))
+    async with office.client() as client:
+        await client.jetstream().publish("fleet.v1.shop-1.event.camera.offline", b"{}")
+    async with office.client("till", files) as client:
+        [till] = await list_named(*chosen, name="till")
+        assert (till["mqtt"], till["waiting"]) == (False, 1)
+        assert till["connected_since"] is not None
+        status, output, errors = await run("readers", "revoke", "till", *chosen)
+        assert (status, "till: revoked" in output) == (0, True), errors
+        await until(lambda: not client.is_connected)
+    with pytest.raises(nats.errors.Error):
+        await office.connect_once(load_credentials(files))
+    assert await list_named(*chosen, name="till") == []
+    status, _, errors = await run("readers", "revoke", "till", *chosen)
+    assert (status, "office readers list" in errors) == (1, True)
+    async with office.client() as client:
+        with pytest.raises(nats.js.errors.NotFoundError):
+            await client.jetstream().consumer_info("events", "till")
+    await run_json("readers", "add", "till", str(tmp_path / "new"), "--mqtt", *chosen)
+    [again] = await list_named(*chosen, name="till")
+    assert (again["mqtt"], again["waiting"], again["connected_since"]) == (True, None, None)
+
+
+async def list_named(*chosen: str, name: str) -> list[dict[str, Any]]:
+    return [one for one in (await run_json("readers", "list", *chosen))["readers"] if one["name"] == name]
+
+
+async def test_what_a_crash_has_left_of_a_reader_can_be_revoked(office: HeadOffice) -> None:
+    async with office.connect() as connected:
+        await add_reader(connected, "half", mqtt=False)
+        await connected.jetstream.delete_consumer("events", "half")
+        [half] = [one for one in await list_readers(connected) if one.name == "half"]
+        assert half.waiting is None
+        await revoke_reader(connected, "half")
+        await add_reader(connected, "half", mqtt=False)
+
+
+async def test_there_are_not_more_readers_than_can_be_listed(
+    office: HeadOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with office.connect() as connected:
+        monkeypatch.setattr(readers, "MAX_READERS", len(await list_readers(connected)))
+        with pytest.raises(Conflict, match="revoke one"):
+            await add_reader(connected, "one-more", mqtt=False)
 
 
 async def test_the_document_is_printed(office: HeadOffice) -> None:

@@ -11,6 +11,7 @@ import pytest
 from nats.aio.client import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway.office.readers import add_reader
 from gateway.office_site.openapi import build_office_document
 from gateway.office_site.route_list import ROUTES
 from tests.office_site.chain import Visitor, report, send_event, send_flow
@@ -243,6 +244,19 @@ async def test_a_token_is_good_until_it_is_revoked(visitor: Visitor, tokens: dic
     assert status == 409
     assert (await visitor.call("DELETE", "/api/v1/tokens/erp", admin))[0] == 204
     assert (await visitor.call("GET", "/api/v1/shops", made["token"]))[0] == 401
+
+
+async def test_readers_are_listed_and_revoked(visitor: Visitor, tokens: dict[str, str]) -> None:
+    await add_reader(visitor.site.office, "erp", mqtt=False)
+    admin = tokens["admin"]
+    status, document = await visitor.call("GET", "/api/v1/readers", admin)
+    check("GET", "/api/v1/readers", status, document)
+    assert [(one["name"], one["connected_since"]) for one in document["readers"]] == [("erp", None)]
+    assert (await visitor.call("DELETE", "/api/v1/readers/erp", admin))[0] == 204
+    assert (await visitor.call("GET", "/api/v1/readers", admin))[1] == {"readers": []}
+    for name in ("erp", "e.rp", "*"):
+        status, problem = await visitor.call("DELETE", f"/api/v1/readers/{name}", admin)
+        assert (status, problem["code"]) == (404, "not_found")
 
 
 async def test_prometheus_reads_the_chain(visitor: Visitor, tokens: dict[str, str]) -> None:

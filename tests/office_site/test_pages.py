@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.office.readers import add_reader
 from gateway.office.shop_facts import ShopHealth
 from gateway.office_site.overview import draw_map
 from gateway.office_site.pages import PAGES
@@ -63,6 +64,17 @@ async def test_a_viewer_changes_nothing(visitor: Visitor) -> None:
     for path in ("desired/chain", "shops/hamburg-1/commands/doctor", "shops/hamburg-1/retire", "enrol", "rollouts"):
         response, _ = await visitor.post(path, csrf=csrf)
         assert response.status == 403, path
+
+
+async def test_readers_are_shown_and_revoked(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    await add_reader(visitor.site.office, "erp", mqtt=True)
+    _, html = await visitor.get("readers")
+    assert "erp" in html
+    response, _ = await visitor.post("readers/revoke", csrf=await visitor.csrf(), name="erp")
+    assert response.status == 303
+    _, html = await visitor.get("readers")
+    assert 'value="erp"' not in html
 
 
 async def test_a_form_without_its_mark_is_refused(visitor: Visitor) -> None:
