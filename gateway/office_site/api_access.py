@@ -1,4 +1,4 @@
-"""The calls about tokens and readers, and the description of the API itself."""
+"""The calls about tokens and readers, and the descriptions of the API and of the chain's messages."""
 
 from functools import cache
 from typing import Any, Final
@@ -63,6 +63,18 @@ def _encode_document() -> bytes:
     return json_text.dumps(build_office_document()).encode()
 
 
+async def show_asyncapi(_: OfficeRequest) -> web.StreamResponse:
+    """Return the AsyncAPI document."""
+    return web.Response(body=_encode_messages(), content_type="application/json")
+
+
+@cache
+def _encode_messages() -> bytes:
+    from gateway.api.asyncapi import build_asyncapi_document
+
+    return json_text.dumps(build_asyncapi_document()).encode()
+
+
 async def show_docs(context: OfficeContext) -> web.StreamResponse:
     """Show all calls of the API, and what its failures mean."""
     from gateway.office_site.route_list import ROUTES
@@ -84,6 +96,9 @@ ROUTES: Final = (
                 responses={204: DeclaredResponse("Its connections have ended, and it cannot connect.")}),
     OfficeRoute("GET", "/openapi.json", "The OpenAPI document of the API", show_openapi, None,
                 responses={200: DeclaredResponse("This document.", content_types=("application/json",))},
+                etag_ignores=()),
+    OfficeRoute("GET", "/asyncapi.json", "The AsyncAPI document of subjects and messages on the servers", show_asyncapi,
+                None, responses={200: DeclaredResponse("The document.", content_types=("application/json",))},
                 etag_ignores=()),
 )  # fmt: skip
 

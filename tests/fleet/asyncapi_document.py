@@ -30,15 +30,21 @@ class ChainDocument:
         name = self.find_channel(subject)
         if name is None:
             return f"no channel has the subject {subject}"
+        if (headers or {}).get("KV-Operation") and subject.startswith("$KV."):
+            return "what removes a key has content" if payload else None
         content = json.loads(payload)
         messages = self.document["channels"][name]["messages"]
-        if name == "events":
+        if len(messages) > 1:
             named = content["type"]
-            if subject.partition(".event.")[2] != named:
+            if re.split(r"[./]event[./]", subject, maxsplit=1)[1].replace("/", ".") != named:
                 return f"a message of type {named} is at {subject}"
             message = named if named in messages else "other"
         else:
             [message] = messages
+        return self.find_fault(message, subject, headers, content)
+
+    def find_fault(self, message: str, subject: str, headers: Mapping[str, str] | None, content: object) -> str | None:
+        """Return how content and headers differ from a message of the document; None if they do not."""
         declared = self.document["components"]["messages"][message]
         if "headers" in declared and headers is not None:
             mistake = self._schemas.find_mistake(declared["headers"]["$ref"], {**headers})

@@ -11,6 +11,7 @@ import pytest
 from nats.aio.client import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway.api.asyncapi import build_asyncapi_document
 from gateway.office.readers import add_reader
 from gateway.office_site.openapi import build_office_document
 from gateway.office_site.route_list import ROUTES
@@ -271,6 +272,9 @@ async def test_prometheus_reads_the_chain(visitor: Visitor, tokens: dict[str, st
 
 async def test_the_description_needs_no_token(visitor: Visitor) -> None:
     assert (await visitor.call("GET", "/openapi.json"))[0] == 200
-    assert (await visitor.call("GET", "/docs/problems"))[0] == 200
+    status, document = await visitor.call("GET", "/asyncapi.json")
+    assert (status, document) == (200, json.loads(json.dumps(build_asyncapi_document())))
+    status, html = await visitor.call("GET", "/docs/problems")
+    assert (status, html.count('"/asyncapi.json"')) == (200, 1)
     status, document = await visitor.call("GET", "/healthz")
     check("GET", "/healthz", status, document)
