@@ -29,7 +29,7 @@ async def receive_file(request: web.Request, folder: Path, *, max_bytes: int) ->
         while chunk := await stream.read():
             await asyncio.to_thread(file.write, chunk)
         if not file.tell():
-            raise InvalidRequest([FieldError("body", message("a list of products is needed"))])
+            raise InvalidRequest([FieldError("body", message("is empty: send the file as the body"))])
         file.seek(0)
     except BaseException:
         file.close()

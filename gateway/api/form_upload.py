@@ -30,7 +30,8 @@ class FormUpload:
         self._stream = stream
         self._delimiter = delimiter
         self._buffer = b"\r\n"
-        self._fields: dict[str, str] = {}
+        self.fields: dict[str, str] = {}
+        """The fields before the file."""
         self.file_name = ""
         """How the sender names the file."""
 
@@ -49,20 +50,24 @@ class FormUpload:
 
     def text(self, name: str) -> str:
         """Return the text of a field before the file; empty if the form has none."""
-        return self._fields.get(name, "")
+        return self.fields.get(name, "")
 
     async def save(self, target: Path, *, min_free_bytes: int) -> int:
-        """Write the file to a new private one (0600); return its size.
+        """Write the file to a new private one (0600); return its size. Raises as `receive` does."""
+        with _open_private(target) as stream:
+            return await self.receive(stream, target.parent, min_free_bytes=min_free_bytes)
+
+    async def receive(self, stream: IO[bytes], folder: Path, *, min_free_bytes: int) -> int:
+        """Write the file to an open one, which is in a folder; return its size.
 
         Raises as `begin` does, `StateError` where fewer bytes than `min_free_bytes` would stay free, and `OSError`.
         """
         size = 0
-        with _open_private(target) as stream:
-            while (end := self._buffer.find(self._delimiter)) < 0:
-                whole = max(len(self._buffer) - len(self._delimiter) + 1, 0)
-                size += await self._write(stream, whole, target, min_free_bytes)
-                await self._fill()
-            size += await self._write(stream, end, target, min_free_bytes)
+        while (end := self._buffer.find(self._delimiter)) < 0:
+            whole = max(len(self._buffer) - len(self._delimiter) + 1, 0)
+            size += await self._write(stream, whole, folder, min_free_bytes)
+            await self._fill()
+        size += await self._write(stream, end, folder, min_free_bytes)
         self._buffer = self._buffer[len(self._delimiter) :]
         while len(self._buffer) < len(b"--"):
             await self._fill()
@@ -72,12 +77,12 @@ class FormUpload:
             pass
         return size
 
-    async def _write(self, stream: IO[bytes], size: int, target: Path, min_free_bytes: int) -> int:
+    async def _write(self, stream: IO[bytes], size: int, folder: Path, min_free_bytes: int) -> int:
         """Write the first bytes of the buffer."""
         data, self._buffer = self._buffer[:size], self._buffer[size:]
         if data:
-            if shutil.disk_usage(target.parent).free - len(data) < min_free_bytes:
-                raise StateError(message("{path}: the disk has no room for this file", path=target.parent))
+            if shutil.disk_usage(folder).free - len(data) < min_free_bytes:
+                raise StateError(message("{path}: the disk has no room for this file", path=folder))
             await asyncio.to_thread(stream.write, data)
         return len(data)
 
@@ -108,7 +113,7 @@ class FormUpload:
             left -= end + len(text)
             if left < 0:
                 raise ValueError(_NOT_LAST)
-            self._fields[part.name] = text.decode()
+            self.fields[part.name] = text.decode()
 
     async def _skip_to_delimiter(self, max_bytes: int) -> bytes:
         """Return what stands before the next delimiter. Raises `ValueError`."""

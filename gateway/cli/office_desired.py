@@ -1,17 +1,21 @@
 """Commands of the head office that say what is desired of shops: settings, lists of products, templates of labels."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
 from firmware_tools.command_language import localize
 from firmware_tools.language import count_message, message
+from firmware_tools.size import format_size
 from gateway.cli.arguments import parse_pairs
-from gateway.cli.command import CommandContext, fail, read_list
+from gateway.cli.command import CommandContext, fail
 from gateway.cli.office_folder import with_office
 from gateway.cli.office_targets import RolloutOptions, make_target, rollout_options, target_options, tell_shops
 from gateway.cli.output import print_message, print_table
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.office.office import Office
 
 _MAX_SHOWN: Final = 10
+_PIECE_BYTES: Final = 1024 * 1024
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True, allow_dash=True)
 _FAULT_COLUMNS: Final = {
     message("ROW"): "row",
@@ -97,15 +102,39 @@ async def products(
     from gateway.office.desired import PRODUCTS
 
     target = make_target(shops, groups, everyone=everyone)
-    content = await read_list(file)
-    await _check_products(file.name, content, is_partial=partial)
     store = ContentStore(office)
-    reference = await store.put(file.name, content)
+    with _copy_file(file) as content:
+        await _check_products(file.name, content.read(), is_partial=partial)
+        reference = await store.put(file.name, content)
     wanted = {**reference.model_dump(mode="json"), "complete": not partial, "confirm": confirm}
     await store.remove_unused()
     await tell_shops(
         context, office, "products", {PRODUCTS: wanted}, target, RolloutOptions(**options), title=file.name
     )
+
+
+@contextlib.contextmanager
+def _copy_file(file: Path) -> Iterator[IO[bytes]]:
+    """Open a copy of a file, of standard input for `-`, which nobody changes meanwhile. Fails if it is too large."""
+    from gateway.fleet.documents import MAX_CONTENT_BYTES
+
+    with tempfile.TemporaryFile() as copy:
+        try:
+            with (Path("/dev/stdin") if str(file) == "-" else file).open("rb") as source:
+                while copy.tell() <= MAX_CONTENT_BYTES and (piece := source.read(_PIECE_BYTES)):
+                    copy.write(piece)
+        except OSError as exc:
+            fail(message("{file} cannot be read: {reason}", file=file, reason=exc))
+        if copy.tell() > MAX_CONTENT_BYTES:
+            fail(
+                message(
+                    "{file} is larger than {size}, which no shop takes: split it",
+                    file=file,
+                    size=format_size(MAX_CONTENT_BYTES),
+                )
+            )
+        copy.seek(0)
+        yield copy
 
 
 async def _check_products(name: str, content: bytes, *, is_partial: bool) -> None:
@@ -137,18 +166,21 @@ async def templates(
     groups: Sequence[str], everyone: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Push templates of shelf labels in TOML. They are checked here first, for every model that they name."""
-    from gateway.labels.template import parse_template
+    from gateway.labels.template import MAX_TEMPLATE_BYTES, parse_template
     from gateway.office.content import ContentStore
     from gateway.office.desired import template_part
 
     target = make_target(shops, groups, everyone=everyone)
-    contents = {file.name: await read_list(file) for file in files}
+    contents: dict[str, bytes] = {}
+    for file in files:
+        with _copy_file(file) as content:
+            contents[file.name] = content.read(MAX_TEMPLATE_BYTES + 1)
     names = {name: parse_template(content, name).name for name, content in contents.items()}
     if len({*names.values()}) < len(names):
         raise click.UsageError(localize(message("two of the files are templates of one name")))
     store = ContentStore(office)
     parts = {
-        template_part(names[file]): (await store.put(file, content)).model_dump(mode="json")
+        template_part(names[file]): (await store.put(file, io.BytesIO(content))).model_dump(mode="json")
         for file, content in contents.items()
     }
     await store.remove_unused()

@@ -1,6 +1,8 @@
 """The command of the head office that gives commands to shops."""
 
 import json
+import re
+import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +32,14 @@ _COLUMNS: Final = {
 }
 
 
+def _check_id(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    from gateway.office.command_calls import RUN_ID
+
+    if value is not None and not re.fullmatch(RUN_ID, value):
+        raise click.BadParameter(localize(message("{value!r} must have 8 to 40 letters, digits, - or _", value=value)))
+    return value
+
+
 @click.command()
 @click.argument("command")
 @target_options
@@ -37,14 +47,18 @@ _COLUMNS: Final = {
               help="An argument of the command: JSON, or text; may be given again.")  # fmt: skip
 @click.option("--deadline", "deadline_s", type=click.FloatRange(1, 86_400), default=60.0, show_default=True,
               help="For how long it may be acted on, in seconds. Shops that are away are asked again.")  # fmt: skip
+@click.option("--id", "run_id", callback=_check_id, metavar="ID",
+              help="Repeat the command that was begun with this id: no shop acts on it twice.")  # fmt: skip
 @with_office
 async def run(
     context: CommandContext, office: "Office", *, command: str, shops: Sequence[str], groups: Sequence[str],
-    everyone: bool, arguments: Sequence[str], deadline_s: float,
+    everyone: bool, arguments: Sequence[str], deadline_s: float, run_id: str | None,
 ) -> None:  # fmt: skip
     """Give a COMMAND to shops, and wait for what becomes of it; status 1 if one has not done it.
 
-    Each shop allows commands by its own setting fleet.may. What must reach a shop that is off belongs in its settings.
+    It prints an id first. If it is interrupted, the same line with that --id asks the shops that have acted what became
+    of it, and gives it to the others. Each shop allows commands by its own setting fleet.may. What must reach a shop
+    that is off belongs in its settings.
     """
     from gateway.office.command_calls import call_shops
     from gateway.office.rollout_targets import belongs_to
@@ -59,15 +73,27 @@ async def run(
     if not names:
         fail(message("no shop of these has joined: sunmi-gateway office shops"))
     calls: list[CommandCall] = []
+    if run_id is None:
+        run_id = secrets.token_hex(8)
+        print_message(message("id {id}: should this be interrupted, repeat the line with --id {id}", id=run_id))
 
     def note(call: "CommandCall") -> None:
         calls.append(call)
         if len(names) > 1 and not context.json:
             print_message(f"{len(calls)}/{len(names)}  {call.shop}: {call.outcome}")
 
-    await call_shops(office, command, values, names, deadline_s=deadline_s, by=describe_user(), on_outcome=note)
+    await call_shops(
+        office,
+        command,
+        values,
+        names,
+        run_id=run_id,
+        deadline_s=deadline_s,
+        by=describe_user(),
+        on_outcome=note,
+    )
     calls.sort(key=lambda one: (one.outcome == "done", one.shop))
-    context.emit({"calls": [one._asdict() for one in calls]}, _print_calls)
+    context.emit({"id": run_id, "calls": [one._asdict() for one in calls]}, _print_calls)
     if failed := sum(one.outcome != "done" for one in calls):
         fail(count_message("{count} shop has not done it", "{count} shops have not done it", failed))
 

@@ -1,6 +1,6 @@
 """What a chain's messages hold, as models: read tolerantly, written strictly, and described for others from here."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -11,6 +11,9 @@ Name = Annotated[str, StringConstraints(pattern=f"^{SHOP_NAME}$")]
 """The name of a shop or of a group."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in hexadecimal digits."""
+
+MAX_CONTENT_BYTES: Final = 64 * 1024 * 1024
+"""No file from the head office is larger."""
 
 
 class SkippedEvent(BaseModel):
@@ -84,7 +87,7 @@ class ContentReference(BaseModel):
 
     name: str = Field(max_length=200, description="What people call it: the name of the file.")
     sha256: Sha256 = Field(description="The SHA-256 of the whole file.")
-    size: int = Field(ge=0, le=64 * 1024 * 1024, description="Bytes.")
+    size: int = Field(ge=0, le=MAX_CONTENT_BYTES, description="Bytes.")
     parts: int = Field(ge=1, le=1000, description="Of how many objects it consists.")
 
 

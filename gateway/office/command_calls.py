@@ -5,13 +5,14 @@ that is away until the deadline does not get it.
 """
 
 import asyncio
+import hashlib
 import heapq
+import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal, NamedTuple
-from uuid import uuid4
 
 import nats.errors
 from pydantic import ValidationError
@@ -30,6 +31,9 @@ AWAY_INTERVALS_S: Final = (1.0, 2.0, 5.0, 10.0)
 RUNNING_INTERVAL_S: Final = 2.0
 """How long until a shop that is acting on it is asked again."""
 
+RUN_ID: Final = r"[A-Za-z0-9_-]{8,40}"
+"""What names the run of a command."""
+
 CallOutcome = Literal["done", "refused", "failed", "interrupted", "running", "away", "unreadable"]
 """What became of a command. `running` and `away`: so it was when the deadline was over."""
 
@@ -40,7 +44,7 @@ class CommandCall(NamedTuple):
     shop: str
     """Its name."""
     id: str
-    """The idempotency key of the command for this shop."""
+    """The idempotency key of the command."""
     outcome: CallOutcome
     """What became of it."""
     reason: str
@@ -68,19 +72,29 @@ async def call_shops(
     arguments: Mapping[str, Any],
     shops: Sequence[str],
     *,
+    run_id: str,
     deadline_s: float,
     by: str,
     on_outcome: Callable[[CommandCall], None],
 ) -> None:
     """Give a command to shops; `on_outcome` is called for each as soon as it is known what became of it there.
 
-    `deadline_s` is how long from now it may be acted on, in seconds. Raises `HeadOfficeUnavailable`.
+    `run_id` names the run, as `RUN_ID` says: the same command with the same arguments and `run_id` is the same for a
+    shop, so that it may be given again after a crash. `deadline_s` is how long from now it may be acted on, in seconds.
+    Raises `HeadOfficeUnavailable`.
     """
     ends_at = time.monotonic() + deadline_s
     deadline = f"{await office.read_time() + timedelta(seconds=deadline_s):%Y-%m-%dT%H:%M:%SZ}"
-    calls = _Calls(office, command, arguments, shops, ends_at, deadline, by, on_outcome)
+    command_id = _make_id(run_id, command, arguments)
+    calls = _Calls(office, command, arguments, shops, command_id, ends_at, deadline, by, on_outcome)
     with translated(office.folder):
         await asyncio.gather(*(calls.work() for _ in range(min(CONCURRENCY, len(shops)))))
+
+
+def _make_id(run_id: str, command: str, arguments: Mapping[str, Any]) -> str:
+    """Return the idempotency key of a command: with other arguments it is no repeat, and has another one."""
+    content = json.dumps([command, arguments], sort_keys=True).encode()
+    return f"{run_id}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 class _Calls:
@@ -92,6 +106,7 @@ class _Calls:
         command: str,
         arguments: Mapping[str, Any],
         shops: Sequence[str],
+        command_id: str,
         ends_at: float,
         deadline: str,
         by: str,
@@ -104,7 +119,7 @@ class _Calls:
         self._on_outcome = on_outcome
         self._ends_at = ends_at
         self._deadline = deadline
-        self._ids = {shop: uuid4().hex for shop in shops}
+        self._id = command_id
         self._due = [_Due(0.0, shop, 0, "away", "") for shop in shops]
         heapq.heapify(self._due)
         self._open = len(shops)
@@ -124,9 +139,7 @@ class _Calls:
         if left_s <= 0:
             self._finish(due, due.outcome, due.reason or _describe_end(due.outcome))
             return
-        request = CommandRequest(
-            id=self._ids[due.shop], deadline=self._deadline, by=self._by, arguments=self._arguments
-        )
+        request = CommandRequest(id=self._id, deadline=self._deadline, by=self._by, arguments=self._arguments)
         try:
             received = await self._office.client.request(
                 command_subject(due.shop, self._command),
@@ -153,7 +166,7 @@ class _Calls:
 
     def _finish(self, due: _Due, outcome: CallOutcome, reason: str, result: Mapping[str, Any] | None = None) -> None:
         self._open -= 1
-        self._on_outcome(CommandCall(due.shop, self._ids[due.shop], outcome, reason, result or {}))
+        self._on_outcome(CommandCall(due.shop, self._id, outcome, reason, result or {}))
 
 
 def _describe_end(outcome: CallOutcome) -> str:

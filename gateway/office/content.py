@@ -1,20 +1,22 @@
 """Files for shops, in JetStream's object store: named by their SHA-256, in parts of one chunk each.
 
-So a shop reads a part by two direct gets, and nothing is stored twice.
+So a shop reads a part by two direct gets, and nothing is stored twice. Of a file one part at a time is in memory.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import nats.js.errors
 
 from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
-from gateway.fleet.documents import ContentReference
+from gateway.fleet.documents import MAX_CONTENT_BYTES, ContentReference
 from gateway.fleet.subjects import CONTENT, DESIRED, ROLLOUTS
 from gateway.office.bucket import Bucket
 from gateway.office.office import Office, translated
@@ -23,8 +25,6 @@ from gateway.protocol import json_text
 
 PART_BYTES: Final = 512 * 1024
 """The size of all parts but the last one."""
-MAX_BYTES: Final = 64 * 1024 * 1024
-"""No file is larger."""
 KEEP_UNUSED_S: Final = 30 * 86_400
 """How long a file stays that nothing names any more: a shop may be on its way to it, and a roll-out may be undone."""
 RENEW_AFTER_S: Final = 86_400
@@ -39,26 +39,28 @@ class ContentStore:
         """Take the connection."""
         self._office = office
 
-    async def put(self, name: str, content: bytes) -> ContentReference:
+    async def put(self, name: str, file: IO[bytes]) -> ContentReference:
         """Store a file unless it is there already. Raises `InvalidRequest` if it is empty or too large."""
-        if not 0 < len(content) <= MAX_BYTES:
-            reason = message("has {size} bytes; it must have 1 to {limit}", size=len(content), limit=MAX_BYTES)
+        size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
+        if not 0 < size <= MAX_CONTENT_BYTES:
+            reason = message("has {size} bytes; it must have 1 to {limit}", size=size, limit=MAX_CONTENT_BYTES)
             raise InvalidRequest([FieldError(name, reason)])
-        sha256 = hashlib.sha256(content).hexdigest()
-        parts = [content[start : start + PART_BYTES] for start in range(0, len(content), PART_BYTES)]
+        sha256 = await asyncio.to_thread(_hash, file)
+        count = -(-size // PART_BYTES)
         with translated(self._office.folder):
             now = await self._now()
-            names = [f"{sha256}.{number}" for number in range(len(parts))]
+            names = [f"{sha256}.{number}" for number in range(count)]
             stored = await read_last_messages(self._office.client, _STREAM, [_meta_subject(one) for one in names])
             known = {one.subject: one for one in stored}
-            for part_name, part in zip(names, parts, strict=True):
+            for number, part_name in enumerate(names):
+                part = await asyncio.to_thread(_read_part, file, number)
                 meta = known.get(_meta_subject(part_name))
                 document = {} if meta is None else _load(meta)
                 if meta is None or document.get("deleted") or document.get("size") != len(part):
                     await self._put_part(part_name, part)
                 elif (now - _parse_time(meta.stored_at)).total_seconds() > RENEW_AFTER_S:
                     await self._publish_meta(part_name, meta.payload)
-        return ContentReference(name=name[:200], sha256=sha256, size=len(content), parts=len(parts))
+        return ContentReference(name=name[:200], sha256=sha256, size=size, parts=count)
 
     async def remove_unused(self, keep_s: float = KEEP_UNUSED_S) -> int:
         """Remove files that nothing has named for a while; return of how many parts.
@@ -116,6 +118,19 @@ class ContentStore:
         if "error" in document:
             raise nats.js.errors.APIError.from_error(document["error"])
         return _parse_time(str(document["ts"]))
+
+
+def _hash(file: IO[bytes]) -> str:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while part := file.read(PART_BYTES):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _read_part(file: IO[bytes], number: int) -> bytes:
+    file.seek(number * PART_BYTES)
+    return file.read(PART_BYTES)
 
 
 def _meta_subject(name: str) -> str:

@@ -6,8 +6,8 @@
 ===================================  ===========================================================================
 
 `secret` is that of the code in hexadecimal digits; `request` is a certificate request (PKCS#10, PEM), which proves that
-the shop has the key. A refusal is `{error, detail}`: 400 `invalid`, 403 `refused`, 413 `too_large`, 429 `too_many`,
-503 `unavailable`.
+the shop has the key. A refusal is `{error, detail}`: 400 `invalid`, 403 `refused`, 408 `too_slow`, 413 `too_large`,
+429 `too_many`, 503 `unavailable`.
 """
 
 import asyncio
@@ -37,6 +37,8 @@ from gateway.runtime.token_bucket import TokenBucket
 PREFIX: Final = "/join/v1"
 """Where the service is mounted."""
 MAX_REQUEST_BYTES: Final = 16 * 1024
+MAX_DURATION_S: Final = 15.0
+"""How long the body of a request may take: it fits into a few packets."""
 TRIES_PER_MINUTE: Final = 10
 """How many wrong codes an address may send."""
 MAX_ADDRESSES: Final = 1024
@@ -80,7 +82,16 @@ class JoinService:
                 message("there were too many wrong codes from {address}: try again later", address=address),
                 {"Retry-After": str(int(delay_s) + 1)},
             )
-        content = await _read_body(request)
+        try:
+            async with asyncio.timeout(MAX_DURATION_S):
+                content = await _read_body(request)
+        except TimeoutError:
+            return _refuse(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "too_slow",
+                message("the request did not arrive in time: send it again"),
+                {"Connection": "close"},
+            )
         if len(content) > MAX_REQUEST_BYTES:
             return _refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", message("the request is too large"))
         try:

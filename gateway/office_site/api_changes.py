@@ -1,22 +1,19 @@
 """The calls that change shops: what is desired of them, roll-outs, files and commands."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from aiohttp import web
 from pydantic import Field
 
 from firmware_tools.language import message
 from gateway.api.bodies import Body, read_body
-from gateway.api.body_budget import MAX_CALLER_BYTES
-from gateway.api.body_reader import read_bytes
 from gateway.api.query import Flag, Query, read_query
 from gateway.api.route import DeclaredResponse, json_response
 from gateway.errors import FieldError, InvalidRequest
 from gateway.fleet.commands import COMMANDS
 from gateway.fleet_settings import CommandName
-from gateway.office.content import ContentStore
-from gateway.office.desired import PRODUCTS, DesiredBucket
+from gateway.office.desired import DesiredBucket
 from gateway.office.rollout_documents import RolloutTarget
 from gateway.office.rollout_run import RolloutRun
 from gateway.office.rollout_targets import belongs_to
@@ -32,7 +29,7 @@ from gateway.office.rollouts import (
 )
 from gateway.office_site.command_runs import DEADLINE_S, MAX_DEADLINE_S
 from gateway.office_site.desired_parts import check_parts, find_key, list_parts, set_parts
-from gateway.office_site.file_check import check_file
+from gateway.office_site.file_intake import FileKind
 from gateway.office_site.model_form import check_model
 from gateway.office_site.site import OfficeRequest, OfficeRoute
 
@@ -99,7 +96,7 @@ class CommandBody(TargetBody):
 class FileQuery(Query):
     """What the file is."""
 
-    kind: Literal["products", "templates"] = Field(description="A list of products, or a template of labels.")
+    kind: FileKind = Field(description="A list of products, or a template of labels.")
     name: str = Field(min_length=1, max_length=200, description="The name of the file.")
     partial: Flag = Field(default=False, description="Whether products that the list does not have stay.")
     confirm: Flag = Field(default=False, description="Whether it is taken though it changes or deletes much.")
@@ -177,11 +174,10 @@ def _act(action: RolloutAction) -> Any:
 async def store_file(context: OfficeRequest) -> web.StreamResponse:
     """Check a file and store it at the servers; shops get it once it is desired."""
     query = read_query(context.request.query, FileQuery)
-    content = await read_bytes(context.request, max_bytes=MAX_CALLER_BYTES)
-    part = await check_file(query.kind, query.name, content, is_partial=query.partial)
-    value: dict[str, Any] = (await ContentStore(context.office).put(query.name, content)).model_dump(mode="json")
-    if part == PRODUCTS:
-        value |= {"complete": not query.partial, "confirm": query.confirm}
+    async with context.site.files.receive_body(context.request) as file:
+        part, value = await context.site.files.store(
+            query.kind, query.name, file, is_partial=query.partial, is_confirmed=query.confirm
+        )
     return json_response({"part": part, "value": value}, 201)
 
 

@@ -91,7 +91,7 @@ class CommandRuns:
         over = [key for key, one in self._runs.items() if one.is_over]
         for key in over[: max(0, len(self._runs) - MAX_RUNS + 1)]:
             del self._runs[key]
-        made = CommandRun(uuid4().hex[:12], command, arguments, tuple(shops), by, utc_text(time.time()))
+        made = CommandRun(uuid4().hex, command, arguments, tuple(shops), by, utc_text(time.time()))
         self._runs[made.id] = made
         self._supervisor.start_job("commands to shops", self._run(made, deadline_s))
         return made
@@ -124,6 +124,7 @@ class CommandRuns:
                 made.command,
                 made.arguments,
                 made.shops,
+                run_id=made.id,
                 deadline_s=deadline_s,
                 by=made.by,
                 on_outcome=note,

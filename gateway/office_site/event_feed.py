@@ -14,6 +14,8 @@ from gateway.protocol import json_text
 
 MAX_EVENTS: Final = 10_000
 """How many events of all shops are kept."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""How much of them is kept, as the shops have sent it; what is older goes."""
 MAX_KEPT_BYTES: Final = 16 * 1024
 """A larger event is kept without its data: the API has it as a whole."""
 MAX_TYPES: Final = 500
@@ -67,7 +69,9 @@ class EventFeed:
     def __init__(self, office: Office) -> None:
         """Take the connection; nothing is read before `refresh`."""
         self._office = office
-        self._recent: deque[ChainEvent] = deque(maxlen=MAX_EVENTS)
+        self._recent: deque[StreamMessage] = deque()
+        """As they are in the stream: what they become when they are read takes several times as much."""
+        self._bytes = 0
         self.counts: Counter[str] = Counter()
         """How many events of each type there were since the start."""
         self.last: int | None = None
@@ -84,15 +88,25 @@ class EventFeed:
             before = self.last
             async for stored in read_stream(self._office.client, EVENTS, event_subject("*"), after=self.last):
                 self.last = stored.sequence
-                event = parse_event(stored)
-                if len(stored.payload) > MAX_KEPT_BYTES:
-                    event = event._replace(document={**event.document, "data": {}})
-                self._recent.append(event)
+                self._keep(stored)
                 if not is_start:
-                    known = event.type in self.counts or len(self.counts) < MAX_TYPES
-                    self.counts[event.type if known else OTHER_TYPES] += 1
+                    _, event_type = _split_subject(stored.subject)
+                    known = event_type in self.counts or len(self.counts) < MAX_TYPES
+                    self.counts[event_type if known else OTHER_TYPES] += 1
         if self.last != before:
             self.wake()
+
+    def _keep(self, stored: StreamMessage) -> None:
+        payload = stored.payload
+        if len(payload) > MAX_KEPT_BYTES:
+            document = {**parse_event(stored).document, "data": {}}
+            payload = json_text.dumps(json_text.make_encodable(document)).encode()
+            if len(payload) > MAX_KEPT_BYTES:
+                payload = b""
+        self._recent.append(kept := stored._replace(payload=payload, headers={}))
+        self._bytes += _size(kept)
+        while self._bytes > MAX_BYTES or len(self._recent) > MAX_EVENTS:
+            self._bytes -= _size(self._recent.popleft())
 
     def wake(self) -> None:
         """Wake those who listen."""
@@ -111,9 +125,9 @@ class EventFeed:
     def recent(self, shop: str = "", limit: int = 50) -> Sequence[ChainEvent]:
         """Return the newest events, the newest first; of all shops, or of one."""
         found: list[ChainEvent] = []
-        for event in reversed(self._recent):
-            if not shop or event.shop == shop:
-                found.append(event)
+        for stored in reversed(self._recent):
+            if not shop or _split_subject(stored.subject)[0] == shop:
+                found.append(parse_event(stored))
                 if len(found) == limit:
                     break
         return found
@@ -141,11 +155,21 @@ async def read_events(office: Office, shop: str, wanted: str | None, after: int)
 
 def parse_event(stored: StreamMessage) -> ChainEvent:
     """Return the event that a message of the stream holds. The subject says whose it is: the servers see to that."""
-    shop, _, rest = stored.subject.removeprefix(f"{PREFIX}.").partition(".")
+    shop, event_type = _split_subject(stored.subject)
     try:
         document = json_text.loads(stored.payload)
     except ValueError:
         document = {}
     if not isinstance(document, dict):
         document = {}
-    return ChainEvent(stored.sequence, shop, rest.removeprefix("event."), stored.stored_at, document)
+    return ChainEvent(stored.sequence, shop, event_type, stored.stored_at, document)
+
+
+def _size(stored: StreamMessage) -> int:
+    return len(stored.payload) + len(stored.subject)
+
+
+def _split_subject(subject: str) -> tuple[str, str]:
+    """Return the shop and the type of an event."""
+    shop, _, rest = subject.removeprefix(f"{PREFIX}.").partition(".")
+    return shop, rest.removeprefix("event.")

@@ -1,15 +1,15 @@
 """The page that pushes a list of products or a template of labels to shops."""
 
-from typing import Any, Final, Literal
+from typing import Final
 
 from aiohttp import web
 
 from firmware_tools.language import message
-from gateway.console.form import MAX_FORM_BYTES, Form
-from gateway.errors import FieldError, InvalidRequest, Problem
-from gateway.office.content import ContentStore
+from gateway.console.form import Form
+from gateway.errors import Problem
+from gateway.fleet.documents import MAX_CONTENT_BYTES
 from gateway.office.rollouts import start_rollout
-from gateway.office_site.file_check import check_file
+from gateway.office_site.file_intake import MAX_UPLOAD_BYTES, FileKind
 from gateway.office_site.site import OfficeContext, OfficePage
 from gateway.office_site.wave_form import WaveForm, list_typed, read_target
 
@@ -20,27 +20,27 @@ async def show_push(context: OfficeContext) -> web.StreamResponse:
 
 
 async def push_file(context: OfficeContext) -> web.StreamResponse:
-    """Check a file, store it at the servers, and begin to roll it out."""
-    form = await context.read_form()
+    """Receive a file, check it, store it at the servers, and begin to roll it out."""
+    upload = await context.open_upload(MAX_UPLOAD_BYTES)
+    form = Form({name: [text] for name, text in upload.fields.items()}, {})
     try:
-        target, waves = read_target(form), WaveForm.of(form).read()
-        file = form.files.get("file")
-        if file is None:
-            raise InvalidRequest([FieldError("file", message("is missing or empty"))])
-        kind: Literal["products", "templates"] = "templates" if form.text("kind") == "templates" else "products"
-        part = await check_file(kind, file.filename, file.data, is_partial=form.is_ticked("partial"))
-        store = ContentStore(context.office)
-        wanted: dict[str, Any] = (await store.put(file.filename[-200:], file.data)).model_dump(mode="json")
-        if kind == "products":
-            wanted |= {"complete": not form.is_ticked("partial"), "confirm": form.is_ticked("confirm")}
-        await store.remove_unused()
+        async with context.site.files.receive_upload(upload) as file:
+            target, waves = read_target(form), WaveForm.of(form).read()
+            kind: FileKind = "templates" if form.text("kind") == "templates" else "products"
+            part, value = await context.site.files.store(
+                kind,
+                upload.file_name,
+                file,
+                is_partial=form.is_ticked("partial"),
+                is_confirmed=form.is_ticked("confirm"),
+            )
         rollout = await start_rollout(
             context.office,
             context.view.shops,
             kind,
-            {part: wanted},
+            {part: value},
             target,
-            title=file.filename[-200:],
+            title=upload.file_name[-200:],
             by=context.name,
             **waves,
         )
@@ -57,12 +57,14 @@ def _render(context: OfficeContext, *, problem: Problem | None = None, form: For
         problem=problem,
         groups=context.view.shops.groups(),
         typed=list_typed(form, "kind", "target", "shops"),
-        max_megabytes=MAX_FORM_BYTES // 1024**2,
+        max_megabytes=MAX_CONTENT_BYTES // 1024**2,
         **(WaveForm() if form is None else WaveForm.of(form)).values,
     )
 
 
 PAGES: Final = (
     OfficePage("GET", "push", show_push, "operate"),
-    OfficePage("POST", "push", push_file, "operate", does=message("Push a file to shops")),
+    OfficePage(
+        "POST", "push", push_file, "operate", does=message("Push a file to shops"), max_upload_bytes=MAX_UPLOAD_BYTES
+    ),
 )

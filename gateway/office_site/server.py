@@ -27,6 +27,7 @@ from gateway.office.office import Office
 from gateway.office_site.access import OfficeScope
 from gateway.office_site.api_access import DOCS_PAGE
 from gateway.office_site.chain_view import ChainView
+from gateway.office_site.file_intake import FileIntake
 from gateway.office_site.pages import PAGES
 from gateway.office_site.route_list import ROUTES
 from gateway.office_site.site import OfficeSite
@@ -70,6 +71,7 @@ async def serve_office(
             cookie=_name_cookie(office.folder),
             office=office,
             view=view,
+            files=FileIntake(office),
             pairing=PairingCodes[OfficeScope](),
             supervisor=supervisor,
             urls=[],

@@ -18,6 +18,7 @@ from gateway.fleet.failures import HeadOfficeUnavailable
 from gateway.office.office import Office
 from gateway.office_site.access import SCOPES, AccessRecord, OfficeScope
 from gateway.office_site.chain_view import ChainView
+from gateway.office_site.file_intake import FileIntake
 from gateway.runtime.supervisor import Supervisor
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -38,6 +39,8 @@ class OfficeSite(PageSite[AccessRecord]):
     """The connection to the chain's servers."""
     view: ChainView
     """What is known of the shops."""
+    files: FileIntake
+    """What receives files for shops."""
     pairing: PairingCodes[OfficeScope]
     """The codes that open sessions."""
     supervisor: Supervisor

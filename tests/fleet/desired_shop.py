@@ -1,6 +1,7 @@
 """A shop that follows its head office, whose gateway is started again when it asks for that."""
 
 import asyncio
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -119,5 +120,5 @@ class DesiredShop:
 async def push(office: HeadOffice, content: bytes) -> dict[str, Any]:
     """Put a file into the object store as the head office does; return the reference to it."""
     async with office.connect() as connected:
-        reference = await ContentStore(connected).put("list.csv", content)
+        reference = await ContentStore(connected).put("list.csv", io.BytesIO(content))
     return reference.model_dump()

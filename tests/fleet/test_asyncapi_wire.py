@@ -6,6 +6,7 @@ the test.
 
 import asyncio
 import json
+import secrets
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -144,6 +145,13 @@ async def call(office: Office, token: str) -> str:
     """Have the shop revoke a token; return what became of that."""
     calls: list[CommandCall] = []
     await call_shops(
-        office, "token_revoke", {"name": token}, [SHOP], deadline_s=800 * 86_400, by="anna", on_outcome=calls.append
+        office,
+        "token_revoke",
+        {"name": token},
+        [SHOP],
+        run_id=secrets.token_hex(8),
+        deadline_s=800 * 86_400,
+        by="anna",
+        on_outcome=calls.append,
     )
     return calls[0].outcome

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -35,10 +36,12 @@ async def test_a_file_is_stored_once_and_a_shop_reads_it_by_direct_gets(
 ) -> None:
     content = bytes(range(256)) * 5000  # three parts
     store = ContentStore(connected)
-    reference = await store.put("list.csv", content)
+    reference = await store.put("list.csv", io.BytesIO(content))
     assert (reference.parts, reference.size) == (3, len(content))
     stored = await count(connected)
-    assert await store.put("another name.csv", content) == reference.model_copy(update={"name": "another name.csv"})
+    assert await store.put("another name.csv", io.BytesIO(content)) == reference.model_copy(
+        update={"name": "another name.csv"}
+    )
     assert await count(connected) == stored == 6
     connection = await FleetConnection.open(office.settings("shop-1"), on_lost=lambda: None)
     read = b""
@@ -58,8 +61,8 @@ async def test_a_file_is_stored_once_and_a_shop_reads_it_by_direct_gets(
 
 async def test_what_nothing_names_is_removed_after_a_while(connected: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ContentStore(connected)
-    kept = await store.put("kept", b"kept")
-    await store.put("gone", b"gone")
+    kept = await store.put("kept", io.BytesIO(b"kept"))
+    await store.put("gone", io.BytesIO(b"gone"))
     await DesiredBucket(connected).change(CHAIN_KEY, {"products": kept.model_dump(mode="json")})
     assert await store.remove_unused() == 0
     assert await store.remove_unused(keep_s=0) == 1
@@ -67,13 +70,13 @@ async def test_what_nothing_names_is_removed_after_a_while(connected: Office, mo
     # One that is pushed again is marked as new.
     monkeypatch.setattr(office_content, "RENEW_AFTER_S", -1)
     before = (await connected.jetstream.stream_info("OBJ_content")).state.last_seq
-    await store.put("kept", b"kept")
+    await store.put("kept", io.BytesIO(b"kept"))
     assert (await connected.jetstream.stream_info("OBJ_content")).state.last_seq == before + 1
     assert await count(connected) == 2
 
 
 async def test_a_file_that_no_shop_could_read_is_refused(connected: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(office_content, "MAX_BYTES", 3)
+    monkeypatch.setattr(office_content, "MAX_CONTENT_BYTES", 3)
     for content in (b"", b"four"):
         with pytest.raises(InvalidRequest, match="must have 1 to 3"):
-            await ContentStore(connected).put("file", content)
+            await ContentStore(connected).put("file", io.BytesIO(content))

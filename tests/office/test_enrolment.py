@@ -20,12 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.api.web_server import RUNNER_OPTIONS
 from gateway.errors import Conflict, Forbidden, NotFound
 from gateway.fleet.credentials import CredentialFiles, load_credentials, make_trust
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.join import JoinFailed, JoinRefused, forget_key, join_chain
 from gateway.fleet.join_code import JoinCode
 from gateway.membership import save_membership
+from gateway.office import join as office_join
 from gateway.office import jwt
 from gateway.office.chain_folder import ChainFolder
 from gateway.office.enrolment import Enrolment
@@ -41,7 +43,7 @@ from tests.fleet.cluster import HeadOffice, make_chain
 async def serve(app: web.Application, chain: ChainFolder, port: int) -> AsyncIterator[None]:
     root = web.Application()
     root.add_subapp(PREFIX, app)
-    runner = web.AppRunner(root)
+    runner = web.AppRunner(root, **RUNNER_OPTIONS | {"lingering_time": 0.1})
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port, ssl_context=make_server_tls(chain)).start()
@@ -330,3 +332,28 @@ def test_a_mistyped_code_is_known_as_one() -> None:
             JoinCode.parse(text[:position] + letter + text[position + 1 :])
     with pytest.raises(ValueError, match="a letter is wrong or missing"):
         JoinCode.parse(text[:-1])
+
+
+async def test_a_body_that_comes_too_slowly_ends_its_connection(
+    office: HeadOffice, connected: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office_join, "MAX_DURATION_S", 0.3)
+    port = office.chain.plan.join_address.port
+    tls = make_trust(ca_pem=office.chain.authority.pem.decode())
+    receiver, sender = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname="127.0.0.1")
+    sender.write(f"POST {PREFIX} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n".encode())
+
+    async def drip() -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                sender.write(b" ")
+                await sender.drain()
+                await asyncio.sleep(0.02)
+
+    dripping = asyncio.ensure_future(drip())
+    answer = await receiver.read()  # to the end: the service closes the connection
+    dripping.cancel()
+    sender.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(body)["error"] == "too_slow"

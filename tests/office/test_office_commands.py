@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from tests.fleet.cluster import HeadOffice
 from tests.forking import start_program
 from tests.office.simulated_shop import SimulatedShop, put_record, simulate_shops
 from tests.system_clock import SystemClock, needs_faketime
+from tests.waiting import until
 
 PART = "settings.discovery.interval_s"
 
@@ -217,6 +219,29 @@ async def test_commands_are_given_until_each_shop_has_said_what_became_of_it(
     assert "2 shops have not done it" in errors
     assert "fleet.may" in output
     assert "away until the deadline" in output
+
+
+async def test_a_command_whose_process_was_killed_is_repeated_safely(
+    terminal: Terminal, office: HeadOffice, shops: dict[str, SimulatedShop]
+) -> None:
+    shop = shops["north-1"]
+    shop.act = lambda _, request: CommandResponse(id=request.id, outcome="running")
+    line = ("run", "outbox_retry", "--shop", "north-1")
+    process = await start_program("gateway", "office", *line, "--folder", str(office.chain.path))
+    assert process.stderr is not None
+    said = (await process.stderr.readline()).decode()
+    [run_id] = re.findall(r"^id ([0-9a-f]{16}): .* --id \1$", said.strip())
+    await until(lambda: shop.commands)
+    process.kill()
+    await process.wait()
+    shop.act = lambda _, request: CommandResponse(id=request.id, outcome="done")
+    document = await terminal.json(*line, "--id", run_id)
+    assert (document["id"], document["calls"][0]["outcome"]) == (run_id, "done")
+    [given] = {request.id for _, request in shop.commands}
+    await terminal.json("run", "camera_call", "--shop", "north-1", "--argument", "sn=FM1", "--argument",
+                        "endpoint=device/getInfo", "--id", run_id)  # fmt: skip
+    assert shop.commands[-1][1].id != given
+    assert "8 to 40 letters" in await terminal.fail(*line, "--id", "x y", status=2)
 
 
 async def test_events_are_printed_by_shop_type_and_time(

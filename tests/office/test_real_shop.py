@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -66,14 +67,21 @@ async def test_a_real_gateway_takes_settings_and_a_list_and_does_a_command(
         outcomes, gateway = await asyncio.gather(roll_out("settings", {STREAMS: 1}), shop.restart())
         assert outcomes == {"applied": 1}
         assert gateway.settings.video.max_streams == 1
-        reference = await ContentStore(connected).put("prices.csv", b"id,name,price\n1,Cola,1.50\n")
+        reference = await ContentStore(connected).put("prices.csv", io.BytesIO(b"id,name,price\n1,Cola,1.50\n"))
         wanted = {**reference.model_dump(mode="json"), "complete": True, "confirm": False}
         assert await roll_out("products", {PRODUCTS: wanted}) == {"applied": 1}
         calls: list[CommandCall] = []
         for command in ("doctor", "outbox_retry"):
             await call_shops(
-                connected, command, {}, ["shop-1"], deadline_s=300, by="eve", on_outcome=calls.append
-            )  # fmt: skip
+                connected,
+                command,
+                {},
+                ["shop-1"],
+                run_id=f"real-{command}",
+                deadline_s=300,
+                by="eve",
+                on_outcome=calls.append,
+            )
         assert [(one.outcome, bool(one.result)) for one in calls] == [("done", True), ("refused", False)]
         assert "fleet.may" in calls[1].reason
         await known.refresh(asks=True)

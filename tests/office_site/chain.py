@@ -84,6 +84,13 @@ async def send_flow(client: Client, shop: str, day: str, total: int) -> None:
     await client.jetstream().publish(flow_subject(shop, day), json.dumps(numbers).encode())
 
 
+def make_list(size: int) -> bytes:
+    """Return a list of products of so many bytes."""
+    rows = "".join(f"{number},Cola {number},3.20,{'x' * 9000}\n" for number in range(1 + size // 9000))
+    content = f"id,name,price,remark\n{rows}".encode()[: size - 1]
+    return content + b"\n"
+
+
 @contextlib.asynccontextmanager
 async def connect_shops(office: HeadOffice) -> AsyncIterator[dict[str, Client]]:
     """Connect the shops that are there, and let them report: `hamburg-2` has a service that fails."""
@@ -114,8 +121,11 @@ class Visitor:
             return response, await response.text()
 
     async def post(self, path: str, **fields: Any) -> tuple[aiohttp.ClientResponse, str]:
+        return await self.send(path, aiohttp.FormData(fields))
+
+    async def send(self, path: str, form: aiohttp.FormData) -> tuple[aiohttp.ClientResponse, str]:
         address = f"{self.url}/console/{path}"
-        async with self.http.post(address, data=fields, allow_redirects=False, ssl=self.tls) as response:
+        async with self.http.post(address, data=form, allow_redirects=False, ssl=self.tls) as response:
             return response, await response.text()
 
     async def csrf(self) -> str:

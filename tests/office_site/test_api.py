@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -12,10 +12,13 @@ from nats.aio.client import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.api.asyncapi import build_asyncapi_document
+from gateway.fleet.documents import MAX_CONTENT_BYTES
 from gateway.office.readers import add_reader
+from gateway.office_site.file_intake import MAX_FILES
 from gateway.office_site.openapi import build_office_document
 from gateway.office_site.route_list import ROUTES
-from tests.office_site.chain import Visitor, report, send_event, send_flow
+from gateway.products.product_list import MAX_LIST_BYTES
+from tests.office_site.chain import Visitor, make_list, report, send_event, send_flow
 
 DOCUMENT = build_office_document()
 
@@ -217,6 +220,41 @@ async def test_a_file_is_read_before_it_goes_anywhere(visitor: Visitor, tokens: 
     assert (document["part"], document["value"]["complete"]) == ("products", True)
     status, problem = await visitor.call("POST", path, tokens["operate"], data=bad)
     assert (status, problem["code"]) == (400, "invalid_request")
+
+
+async def test_a_file_may_be_as_large_as_shops_take_it(visitor: Visitor, tokens: dict[str, str]) -> None:
+    assert MAX_CONTENT_BYTES == MAX_LIST_BYTES
+    path = "/api/v1/files?kind=products&name=list.csv"
+    status, document = await visitor.call("POST", path, tokens["operate"], data=make_list(12 * 1024**2))
+    assert (status, document["value"]["size"]) == (201, 12 * 1024**2), document
+    longer = {"Content-Length": str(MAX_CONTENT_BYTES + 1)}
+    status, problem = await visitor.call("POST", path, tokens["operate"], data=b"id", headers=longer)
+    assert (status, problem["code"]) == (413, "too_large")
+    status, problem = await visitor.call("POST", path, tokens["operate"], data=b"")
+    assert (status, problem["errors"][0]["parameter"]) == (400, "body")
+
+
+async def test_only_some_files_are_received_at_the_same_time(visitor: Visitor, tokens: dict[str, str]) -> None:
+    path, go_on, begun = "/api/v1/files?kind=products&name=list.csv", asyncio.Event(), asyncio.Semaphore(0)
+
+    async def send_slowly() -> AsyncIterator[bytes]:
+        yield b"id,name,price\n"
+        begun.release()
+        await go_on.wait()
+        yield b"1,Cola,3.20\n"
+
+    slow = [visitor.call("POST", path, tokens["operate"], data=send_slowly()) for _ in range(MAX_FILES)]
+    sent = asyncio.gather(*slow)
+    for _ in range(MAX_FILES):
+        await begun.acquire()
+
+    async def status() -> int:
+        return (await visitor.call("POST", path, tokens["operate"], data=b"id,name,price\n1,Cola,3.20\n"))[0]
+
+    await become(status, 503)
+    go_on.set()
+    assert [one for one, _ in await sent] == [201] * MAX_FILES
+    assert await status() == 201
 
 
 async def test_a_shop_is_enrolled_and_retired(visitor: Visitor, tokens: dict[str, str]) -> None:

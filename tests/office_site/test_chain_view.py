@@ -1,13 +1,15 @@
 """What a head office knows in memory, while it is read again and again."""
 
 import asyncio
+import json
 
 import pytest
 
 from gateway.errors import Overloaded
-from gateway.fleet.subjects import DESIRED, shop_key
+from gateway.fleet.subjects import DESIRED, event_subject, shop_key
 from gateway.office.bucket import Bucket, Entry
 from gateway.office.desired import DesiredBucket, DesiredDocument, read_entry
+from gateway.office_site import event_feed
 from gateway.office_site.chain_view import ChainView
 from gateway.office_site.desired_sizes import DesiredSizes
 from gateway.runtime.supervisor import Supervisor
@@ -63,3 +65,28 @@ async def test_what_is_wanted_is_read_once_and_then_its_changes(
         await sizes.refresh()
         assert sizes.shops() == ["ulm-2"]
         await Bucket(connected, DESIRED).purge(shop_key("ulm-2"))
+
+
+async def test_the_newest_events_take_bounded_memory(office: HeadOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_feed, "MAX_BYTES", 5000)
+    monkeypatch.setattr(event_feed, "MAX_KEPT_BYTES", 1000)
+    subject = event_subject("hamburg-1", "motion.detected")
+
+    def make_event(number: int, size: int, **members: str) -> bytes:
+        return json.dumps({"id": f"e-{number}", "data": {"payload": "x" * size}, **members}).encode()
+
+    async with office.connect() as connected:
+        feed = event_feed.EventFeed(connected)
+        await feed.refresh()
+        for number in range(20):
+            await connected.jetstream.publish(subject, make_event(number, 700))
+        await feed.refresh()
+        recent = feed.recent("hamburg-1")
+        assert [one.document["id"] for one in recent] == [f"e-{number}" for number in range(19, 13, -1)]
+        await connected.jetstream.publish(subject, make_event(20, 2000))
+        await connected.jetstream.publish(subject, make_event(21, 2000, camera="c" * 2000))
+        await feed.refresh()
+        lean, large = feed.recent(limit=2)[::-1]
+        assert (lean.document, large.document) == ({"id": "e-20", "data": {}}, {})
+        assert feed.counts["motion.detected"] == 22
+        assert feed.recent("munich-1") == []

@@ -1,12 +1,14 @@
 """The pages of the head office, as a person sees them, with real servers and shops that are connected."""
 
+import aiohttp
 import pytest
 
 from gateway.office.readers import add_reader
+from gateway.office.rollouts import RolloutStore
 from gateway.office.shop_facts import ShopHealth
 from gateway.office_site.overview import draw_map
 from gateway.office_site.pages import PAGES
-from tests.office_site.chain import Visitor
+from tests.office_site.chain import Visitor, make_list
 
 
 async def test_who_is_not_signed_in_is_led_to_the_sign_in(visitor: Visitor) -> None:
@@ -64,6 +66,25 @@ async def test_a_viewer_changes_nothing(visitor: Visitor) -> None:
     for path in ("desired/chain", "shops/hamburg-1/commands/doctor", "shops/hamburg-1/retire", "enrol", "rollouts"):
         response, _ = await visitor.post(path, csrf=csrf)
         assert response.status == 403, path
+
+
+async def test_a_large_file_is_pushed_by_page(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    _, html = await visitor.get("push")
+    assert "64 MB" in html
+
+    def make_form(**fields: str) -> aiohttp.FormData:
+        form = aiohttp.FormData({"csrf": csrf, "kind": "products", "shops": "hamburg-1", **fields})
+        form.add_field("file", make_list(9 * 1024**2), filename="prices.csv")
+        return form
+
+    csrf = await visitor.csrf()
+    response, html = await visitor.send("push", make_form(waves="half"))
+    assert (response.status, "alert" in html, "hamburg-1" in html) == (400, True, True)
+    response, html = await visitor.send("push", make_form())
+    assert response.status == 303, html
+    rollout, _ = await RolloutStore(visitor.site.office).get(response.headers["Location"].rpartition("/")[2])
+    assert (rollout.title, rollout.parts["products"]["size"]) == ("prices.csv", 9 * 1024**2)
 
 
 async def test_readers_are_shown_and_revoked(visitor: Visitor) -> None:

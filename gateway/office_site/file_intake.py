@@ -1,0 +1,111 @@
+"""Receives files for shops on the disk, and reads them as these will: one with a mistake goes nowhere."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from typing import IO, Any, Final, Literal
+
+from aiohttp import web
+
+from firmware_tools.language import count_message, message
+from gateway.api.file_body import receive_file
+from gateway.api.form_upload import FormUpload
+from gateway.errors import FieldError, InvalidRequest, Overloaded
+from gateway.fleet.documents import MAX_CONTENT_BYTES
+from gateway.office.content import ContentStore
+from gateway.office.desired import PRODUCTS, template_part
+from gateway.office.office import Office
+
+FileKind = Literal["products", "templates"]
+
+MAX_UPLOAD_BYTES: Final = MAX_CONTENT_BYTES + 64 * 1024
+"""How large a form with a file may be: the fields beside the file, and what divides them, are small."""
+MAX_FILES: Final = 4
+"""How many files are received at the same time: each takes room on the disk."""
+_RETRY_AFTER_S: Final = 30
+_MIN_FREE_BYTES: Final = MAX_CONTENT_BYTES
+_MAX_NAME: Final = 200
+_MAX_SHOWN: Final = 5
+
+
+class FileIntake:
+    """Receives files, and stores at the servers what is in order."""
+
+    def __init__(self, office: Office) -> None:
+        """Take the connection. Files are in the folder of the head office meanwhile, without a name."""
+        self._office = office
+        self._folder = office.folder.path
+        self._open = 0
+        self._reading = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def receive_body(self, request: web.Request) -> AsyncIterator[IO[bytes]]:
+        """Receive the body of a request; it is gone at the end of the block. Raises `Problem` and `OSError`."""
+        with self._count():
+            file = await receive_file(request, self._folder, max_bytes=MAX_CONTENT_BYTES)
+            with file:
+                yield file
+
+    @contextlib.asynccontextmanager
+    async def receive_upload(self, upload: FormUpload) -> AsyncIterator[IO[bytes]]:
+        """Receive the file of a form; it is gone at the end of the block.
+
+        Raises `Problem`, `StateError` where the disk has no room, and `OSError`.
+        """
+        with self._count(), tempfile.TemporaryFile(dir=self._folder) as file:
+            if not await upload.receive(file, self._folder, min_free_bytes=_MIN_FREE_BYTES):
+                raise InvalidRequest([FieldError("file", message("is missing or empty"))])
+            yield file
+
+    async def store(
+        self, kind: FileKind, name: str, file: IO[bytes], *, is_partial: bool, is_confirmed: bool
+    ) -> tuple[str, dict[str, Any]]:
+        """Read a file, store it, and return the part of the desired state that it is, with its value.
+
+        One file is read at a time: a list takes memory. Raises `InvalidRequest`, which names what is wrong, and
+        `HeadOfficeUnavailable`.
+        """
+        name = name[-_MAX_NAME:]
+        async with self._reading:
+            part = await asyncio.to_thread(_read_part, kind, name, file, is_partial=is_partial)
+        store = ContentStore(self._office)
+        value: dict[str, Any] = (await store.put(name, file)).model_dump(mode="json")
+        if kind == "products":
+            value |= {"complete": not is_partial, "confirm": is_confirmed}
+        await store.remove_unused()
+        return part, value
+
+    @contextlib.contextmanager
+    def _count(self) -> Iterator[None]:
+        if self._open >= MAX_FILES:
+            raise Overloaded(
+                message("{count} files are being received already: try again", count=MAX_FILES),
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+
+def _read_part(kind: FileKind, name: str, file: IO[bytes], *, is_partial: bool) -> str:
+    """Return the part of the desired state that a file is. Raises `InvalidRequest`."""
+    file.seek(0)
+    if kind == "templates":
+        from gateway.labels.template import MAX_TEMPLATE_BYTES, parse_template
+
+        return template_part(parse_template(file.read(MAX_TEMPLATE_BYTES + 1), name).name)
+    from gateway.products.product_list import read_product_list
+
+    found = read_product_list(file.read(), file_name=name, is_partial=is_partial)
+    if found.fault_count:
+        count = count_message(
+            "{count} row is bad: correct it; nothing was sent",
+            "{count} rows are bad: correct them; nothing was sent",
+            found.bad_row_count,
+        )
+        shown = (FieldError(f"{one.row} {one.column}".strip(), one.reason) for one in found.faults[:_MAX_SHOWN])
+        raise InvalidRequest([FieldError("file", count), *shown])
+    return PRODUCTS
