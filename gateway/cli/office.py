@@ -7,6 +7,7 @@ import click
 
 from firmware_tools.language import message
 from gateway.cli.command import CommandContext, fail, run_command
+from gateway.cli.office_audit import audit
 from gateway.cli.office_desired import push, set_settings, unset
 from gateway.cli.office_enrolment import enrol, retire
 from gateway.cli.office_events import events
@@ -29,8 +30,8 @@ def office() -> None:
 
 
 for _command in (
-    asyncapi, enrol, events, groups, push, readers, retire, rollouts, run, serve, set_settings, shops, show, unset,
-    update,
+    asyncapi, audit, enrol, events, groups, push, readers, retire, rollouts, run, serve, set_settings, shops, show,
+    unset, update,
 ):  # fmt: skip
     office.add_command(_command)
 

@@ -40,7 +40,7 @@ async def events(
     from gateway.office.stored_messages import read_stream
 
     subject, last = event_subject(shop, event_type), 0
-    begin = _parse_since(since, await office.read_time())
+    begin = parse_since(since, await office.read_time())
     if any(not part or set(part) & set(" \t\r\n") for part in subject.split(".")):
         what = message("--shop and --type must have no blanks and no empty parts")
         raise click.UsageError(localize(what))
@@ -55,7 +55,7 @@ async def events(
         await asyncio.sleep(_POLL_INTERVAL_S)
 
 
-def _parse_since(text: str, now: datetime) -> str:
+def parse_since(text: str, now: datetime) -> str:
     """Return a time in UTC as the servers want it. Raises `click.UsageError`."""
     if (age := _AGE.fullmatch(text)) is not None:
         try:

@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from gateway.cli.office_folder import with_office
 from gateway.cli.office_targets import make_target, target_options
 from gateway.cli.output import print_line, print_message, print_table
 from gateway.fleet.commands import COMMANDS
+from gateway.fleet_settings import CommandName
 from gateway.protocol import json_text
 from gateway.validation_texts import describe_validation_error
 
@@ -62,7 +63,7 @@ async def run(
     """
     from gateway.office.command_calls import call_shops
     from gateway.office.rollout_targets import belongs_to
-    from gateway.office.rollouts import check_target, describe_user
+    from gateway.office.rollouts import check_target
     from gateway.office.shops import load_shops
 
     target = make_target(shops, groups, everyone=everyone)
@@ -84,12 +85,11 @@ async def run(
 
     await call_shops(
         office,
-        command,
+        cast(CommandName, command),  # it was checked
         values,
         names,
         run_id=run_id,
         deadline_s=deadline_s,
-        by=describe_user(),
         on_outcome=note,
     )
     calls.sort(key=lambda one: (one.outcome == "done", one.shop))

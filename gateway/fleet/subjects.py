@@ -29,6 +29,11 @@ OFFICE: Final = "office"
 SKIPPED: Final = "fleet.skipped"
 """The type of what is sent in place of an event that the servers do not take."""
 
+AUDIT: Final = "audit"
+"""The stream with what was changed at the head office, which the head office alone reads."""
+AUDIT_SUBJECT: Final = "office.audit"
+"""The subject of its messages, outside of what shops and readers may name."""
+
 TOKENS: Final = "tokens"
 """The bucket with the hashes of the head office's tokens and sessions, which the head office alone reads."""
 

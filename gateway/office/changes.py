@@ -9,6 +9,7 @@ from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.subjects import SHOPS, shop_key
+from gateway.office.audit import record_change
 from gateway.office.bucket import Bucket
 from gateway.office.desired import DesiredBucket, Parts
 from gateway.office.office import Office
@@ -31,7 +32,12 @@ async def change_at_once(office: Office, shops: ShopList, parts: Parts, target: 
         stop_at=0, wait_s=0,
     )  # fmt: skip
     targets = await find_targets(desired, shops, asked)
-    documents = [await desired.change(key, parts) for key in list_scopes(target)]
+    documents = []
+    for key in list_scopes(target):
+        before, revision = await desired.change(key, parts)
+        documents.append(before)
+        if revision != before.revision:
+            await record_change(office, "desired", key, revision=revision, parts=parts)
     return {
         "told": len(targets.shops),
         "own": targets.own,
@@ -60,6 +66,8 @@ async def change_groups(office: Office, shop: str, *, add: Sequence[str] = (), r
             raise InvalidRequest([FieldError("groups", reason)]) from exc
         return changed.model_dump_json().encode()
 
-    await Bucket(office, SHOPS).change(shop, edit)
+    before, revision = await Bucket(office, SHOPS).change(shop, edit)
     await DesiredBucket(office).change_groups(shop_key(shop), tuple(groups))
+    if revision != before.revision:
+        await record_change(office, "groups", shop, revision=revision, groups=groups)
     return groups

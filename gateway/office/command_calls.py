@@ -18,8 +18,11 @@ import nats.errors
 from pydantic import ValidationError
 
 from firmware_tools.language import message
+from gateway.fleet.commands import COMMANDS
 from gateway.fleet.documents import CommandRequest, CommandResponse
 from gateway.fleet.subjects import command_subject
+from gateway.fleet_settings import CommandName
+from gateway.office.audit import record_change
 from gateway.office.office import Office, translated
 
 CONCURRENCY: Final = 64
@@ -68,13 +71,12 @@ class _Due(NamedTuple):
 
 async def call_shops(
     office: Office,
-    command: str,
+    command: CommandName,
     arguments: Mapping[str, Any],
     shops: Sequence[str],
     *,
     run_id: str,
     deadline_s: float,
-    by: str,
     on_outcome: Callable[[CommandCall], None],
 ) -> None:
     """Give a command to shops; `on_outcome` is called for each as soon as it is known what became of it there.
@@ -86,7 +88,9 @@ async def call_shops(
     ends_at = time.monotonic() + deadline_s
     deadline = f"{await office.read_time() + timedelta(seconds=deadline_s):%Y-%m-%dT%H:%M:%SZ}"
     command_id = _make_id(run_id, command, arguments)
-    calls = _Calls(office, command, arguments, shops, command_id, ends_at, deadline, by, on_outcome)
+    about = COMMANDS[command].arguments.model_validate_json(json.dumps(arguments)).subject
+    await record_change(office, "command", command, id=command_id, about=about, shops=[*shops])
+    calls = _Calls(office, command, arguments, shops, command_id, ends_at, deadline, on_outcome)
     with translated(office.folder):
         await asyncio.gather(*(calls.work() for _ in range(min(CONCURRENCY, len(shops)))))
 
@@ -109,13 +113,11 @@ class _Calls:
         command_id: str,
         ends_at: float,
         deadline: str,
-        by: str,
         on_outcome: Callable[[CommandCall], None],
     ) -> None:
         self._office = office
         self._command = command
         self._arguments = dict(arguments)
-        self._by = by
         self._on_outcome = on_outcome
         self._ends_at = ends_at
         self._deadline = deadline
@@ -139,7 +141,9 @@ class _Calls:
         if left_s <= 0:
             self._finish(due, due.outcome, due.reason or _describe_end(due.outcome))
             return
-        request = CommandRequest(id=self._id, deadline=self._deadline, by=self._by, arguments=self._arguments)
+        request = CommandRequest(
+            id=self._id, deadline=self._deadline, by=str(self._office.actor)[:200], arguments=self._arguments
+        )
         try:
             received = await self._office.client.request(
                 command_subject(due.shop, self._command),

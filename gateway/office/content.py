@@ -18,6 +18,7 @@ from firmware_tools.language import message
 from gateway.errors import FieldError, InvalidRequest
 from gateway.fleet.documents import MAX_CONTENT_BYTES, ContentReference
 from gateway.fleet.subjects import CONTENT, DESIRED, ROLLOUTS
+from gateway.office.audit import record_change
 from gateway.office.bucket import Bucket
 from gateway.office.office import Office, translated
 from gateway.office.stored_messages import StreamMessage, read_last_messages, read_stream
@@ -60,6 +61,7 @@ class ContentStore:
                     await self._put_part(part_name, part)
                 elif (now - _parse_time(meta.stored_at)).total_seconds() > RENEW_AFTER_S:
                     await self._publish_meta(part_name, meta.payload)
+        await record_change(self._office, "file", name, sha256=sha256, size=size)
         return ContentReference(name=name[:200], sha256=sha256, size=size, parts=count)
 
     async def remove_unused(self, keep_s: float = KEEP_UNUSED_S) -> int:

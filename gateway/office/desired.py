@@ -90,16 +90,19 @@ class DesiredBucket:
                 await asyncio.sleep(random.uniform(0, _PAUSE_S * attempt))
         raise Conflict(message("{key} is changed by others all the time: try again", key=key))
 
-    async def change(self, key: str, parts: Parts) -> DesiredDocument:
-        """Set parts of a document; return it as it was before. Raises `Conflict` and `InvalidRequest`."""
+    async def change(self, key: str, parts: Parts) -> tuple[DesiredDocument, int]:
+        """Set parts of a document; return it as it was before, and the new revision.
+
+        Raises `Conflict` and `InvalidRequest`.
+        """
 
         def edit(value: bytes | None) -> bytes | None:
             before = _load(key, value)
             changed = apply_parts(before, parts)
             return value if changed == before else _dump(key, changed)
 
-        entry, _ = await self._bucket.change(key, edit)
-        return DesiredDocument(key, _load(key, entry.value), entry.revision)
+        entry, revision = await self._bucket.change(key, edit)
+        return DesiredDocument(key, _load(key, entry.value), entry.revision), revision
 
     async def change_groups(self, key: str, groups: tuple[str, ...]) -> None:
         """Set the groups of a shop in its document. Raises `Conflict` and `InvalidRequest`."""

@@ -22,6 +22,7 @@ from gateway.errors import Conflict, Forbidden, NotFound, StateError
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.join_code import SECRET_BYTES, JoinCode
 from gateway.fleet.subjects import DESIRED, SHOPS, shop_key
+from gateway.office.audit import record_change
 from gateway.office.bucket import Bucket, Entry, RevisionConflict
 from gateway.office.chain_folder import ShopCredentials
 from gateway.office.desired import DesiredBucket
@@ -72,9 +73,13 @@ class Enrolment:
                 code_expires=utc_text(self._clock() + valid_days * DAY_S),
             )
 
-        record = await self._change(shop, invite)
+        record, revision = await self._change(shop, invite)
         if groups is not None:
             await DesiredBucket(self._office).change_groups(shop_key(shop), record.groups)
+        await record_change(
+            self._office, "enrol", shop, revision=revision, title=record.title, groups=record.groups,
+            again=again or None, code_expires=record.code_expires,
+        )  # fmt: skip
         address = self._office.folder.plan.join_address
         return JoinCode(address.host, address.port, shop, self._office.folder.authority.fingerprint, secret)
 
@@ -116,7 +121,9 @@ class Enrolment:
                 }
             )
 
-        await self._change(shop, accept)
+        _, revision = await self._change(shop, accept)
+        if revision is not None:
+            await record_change(self._office, "join", shop, revision=revision, public_key=public_key)
         return self._office.folder.issue_shop(shop, key)
 
     async def retire(self, shop: str) -> ShopRecord:
@@ -141,12 +148,18 @@ class Enrolment:
                 }
             )
 
-        record = await self._change(shop, end)
+        record, revision = await self._change(shop, end)
         await Bucket(self._office, DESIRED).purge(shop_key(shop))
+        if revision is not None:
+            await record_change(self._office, "retire", shop, revision=revision)
         return record
 
-    async def _change(self, shop: str, edit: Callable[[ShopRecord | None], ShopRecord]) -> ShopRecord:
-        """Change the record of a shop by what `edit` makes of it, again if others change it at the same time.
+    async def _change(
+        self, shop: str, edit: Callable[[ShopRecord | None], ShopRecord]
+    ) -> tuple[ShopRecord, int | None]:
+        """Change the record of a shop by what `edit` makes of it; return it and its new revision.
+
+        That is None if it stays as it is. It is changed again if others change it at the same time.
 
         A key that the record does not have any more is revoked before that: so a crash between leaves a shop that is
         shown as joined and cannot connect, never the reverse.
@@ -157,15 +170,13 @@ class Enrolment:
             before = _parse(entry)
             record = edit(before)
             if record == before:
-                return record
+                return record, None
             if before is not None and before.public_key and before.public_key != record.public_key:
                 await revoke(self._office, [before.public_key])
             try:
-                await bucket.put(shop, record.model_dump_json().encode(), entry.revision)
+                return record, await bucket.put(shop, record.model_dump_json().encode(), entry.revision)
             except RevisionConflict:
                 await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
-            else:
-                return record
 
 
 def _already_enrolled(shop: str, record: ShopRecord) -> Conflict:

@@ -29,7 +29,7 @@ from gateway.fleet.join_code import SECRET_BYTES
 from gateway.fleet.subjects import SHOP_NAME
 from gateway.office.chain_folder import ChainFolder
 from gateway.office.enrolment import Enrolment
-from gateway.office.office import Office
+from gateway.office.office import Actor, Office
 from gateway.protocol import json_text
 from gateway.runtime.failure_log import FailureLog
 from gateway.runtime.token_bucket import TokenBucket
@@ -56,7 +56,6 @@ class JoinService:
     def __init__(self, office: Office) -> None:
         """Take the connection."""
         self._office = office
-        self._enrolment = Enrolment(office)
         self._joining = asyncio.Semaphore(MAX_JOINING)
         self._tries: dict[str, TokenBucket] = {}
         """By address, the one that was wrong longest ago first."""
@@ -101,7 +100,8 @@ class JoinService:
             return _refuse(HTTPStatus.BAD_REQUEST, "invalid", describe_error(exc))
         try:
             async with self._joining:
-                given = await self._enrolment.join(shop, secret, key)
+                office = self._office.acting_for(Actor("join", shop, address))
+                given = await Enrolment(office).join(shop, secret, key)
         except Forbidden as exc:
             self._note_wrong_try(address)
             _log.warning("%s wants to join from %s: %s", shop, address, exc.detail)

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import getpass
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
-from typing import Final, Self
+from typing import Final, Literal, NamedTuple, Self
 
 import nats.errors
 from nats.aio.client import Client
@@ -25,6 +27,36 @@ PING_INTERVAL_S: Final = 30
 _CLOSE_TIMEOUT_S: Final = 1.0
 
 
+ActorKind = Literal["command", "page", "api", "join"]
+"""By what somebody changes something."""
+
+
+class Actor(NamedTuple):
+    """Who changes something at the head office."""
+
+    via: ActorKind
+    """By what."""
+    name: str
+    """The name of the person's session, of the token or of the shop; of a command the user of its machine."""
+    host: str
+    """The machine: its address, or its name for a command."""
+
+    @classmethod
+    def of_command(cls) -> Self:
+        """Return the user of this machine."""
+        host = socket.gethostname()
+        try:
+            return cls("command", getpass.getuser(), host)
+        except (KeyError, OSError):
+            return cls("command", "", host)
+
+    def __str__(self) -> str:
+        """Return it for the audit logs of shops, and for people."""
+        if self.via != "command":
+            return self.name
+        return f"{self.name}@{self.host}" if self.name else self.host
+
+
 class Office:
     """A head office that is connected to its servers; made by `connect`.
 
@@ -32,12 +64,14 @@ class Office:
     turns into `HeadOfficeUnavailable`.
     """
 
-    def __init__(self, folder: ChainFolder, client: Client, observer: Client) -> None:
+    def __init__(self, folder: ChainFolder, client: Client, observer: Client, actor: Actor | None = None) -> None:
         self.folder = folder
         self.client = client
         """The connection as a user of the chain's account."""
         self.observer = observer
         """The connection as a user of the servers' own account: who is connected, and who may."""
+        self.actor = actor or Actor.of_command()
+        """Who changes something."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -45,6 +79,10 @@ class Office:
         """Connect to the servers. Raises `HeadOfficeUnavailable`, and `SettingsError` for a file of the folder."""
         async with _open(folder, folder.office_files) as client, _open(folder, folder.observer_files) as observer:
             yield cls(folder, client, observer)
+
+    def acting_for(self, actor: Actor) -> "Office":
+        """Return the same connection, with which somebody else changes something."""
+        return Office(self.folder, self.client, self.observer, actor)
 
     @property
     def jetstream(self) -> JetStreamContext:

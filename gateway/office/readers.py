@@ -20,6 +20,7 @@ from firmware_tools.language import message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
 from gateway.fleet.subjects import EVENTS, OFFICE, SHOP_NAME
 from gateway.office import jwt
+from gateway.office.audit import record_change
 from gateway.office.bucket import Bucket, Entry, RevisionConflict
 from gateway.office.connections import read_connections
 from gateway.office.nkey import KeyKind, SigningKey, encode_public_key
@@ -100,13 +101,14 @@ async def add_reader(office: Office, name: str, *, mqtt: bool) -> Mapping[str, b
         if before.value is not None:
             raise RevisionConflict(name)
         record = ReaderRecord(public_key=made.public, mqtt=mqtt)
-        await bucket.put(_KEY_PREFIX + name, record.model_dump_json().encode(), before.revision)
+        revision = await bucket.put(_KEY_PREFIX + name, record.model_dump_json().encode(), before.revision)
     except RevisionConflict as exc:
         raise Conflict(
             message("there is a reader {name} already: choose another name, or revoke that one", name=name)
         ) from exc
     if not mqtt:
         await _add_consumer(office, name)
+    await record_change(office, "reader_add", name, revision=revision, mqtt=mqtt, public_key=made.public)
     token = jwt.make_reader(chain.account, made.public, name, mqtt=mqtt)
     files = {
         AUTHORITY: chain.authority.pem,
@@ -145,9 +147,10 @@ async def revoke_reader(office: Office, name: str) -> None:
     with translated(office.folder), contextlib.suppress(nats.js.errors.NotFoundError):
         await office.jetstream.delete_consumer(EVENTS, name)
     try:
-        await bucket.delete(entry.key, entry.revision)
+        revision = await bucket.delete(entry.key, entry.revision)
     except RevisionConflict as exc:
         raise Conflict(message("somebody else has changed the reader {name} meanwhile: look again", name=name)) from exc
+    await record_change(office, "reader_revoke", name, revision=revision)
 
 
 async def _add_consumer(office: Office, name: str) -> None:

@@ -1,8 +1,6 @@
 """Roll-outs: starting one, what people do with it, and its record in the bucket `rollouts`."""
 
-import getpass
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -12,6 +10,7 @@ from pydantic import ValidationError
 from firmware_tools.language import message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound, StateError
 from gateway.fleet.subjects import ROLLOUTS
+from gateway.office.audit import AuditAction, record_change
 from gateway.office.bucket import Bucket, RevisionConflict
 from gateway.office.desired import DesiredBucket
 from gateway.office.office import Office
@@ -56,10 +55,10 @@ class RolloutStore:
         """Take the connection."""
         self._bucket = Bucket(office, ROLLOUTS)
 
-    async def create(self, rollout: Rollout) -> None:
-        """Store a new roll-out. Raises `Conflict` if there is one of its name."""
+    async def create(self, rollout: Rollout) -> int:
+        """Store a new roll-out; return its revision. Raises `Conflict` if there is one of its name."""
         try:
-            await self._bucket.put(rollout.id, rollout.model_dump_json().encode(), 0)
+            return await self._bucket.put(rollout.id, rollout.model_dump_json().encode(), 0)
         except RevisionConflict as exc:
             raise Conflict(message("there is a roll-out {id} already: try again", id=rollout.id)) from exc
 
@@ -136,7 +135,6 @@ async def start_rollout(
     waves: Sequence[str] = DEFAULT_WAVES,
     stop_at: float = DEFAULT_STOP_AT,
     wait_s: float = DEFAULT_WAIT_S,
-    by: str = "",
 ) -> Rollout:
     """Store a roll-out that is to begin; `gateway.office.rollout_run` advances it.
 
@@ -149,7 +147,7 @@ async def start_rollout(
         id=f"{now:%Y%m%d}-{secrets.token_hex(3)}",
         kind=kind,
         title=title[:500],
-        by=(by or describe_user())[:200],
+        by=str(office.actor)[:200],
         began=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         target=target,
         parts=dict(parts),
@@ -160,18 +158,22 @@ async def start_rollout(
     targets = await find_targets(DesiredBucket(office), shops, rollout)
     rollout = rollout.model_copy(update={"shops": len(targets.shops), "own": targets.own})
     store = RolloutStore(office)
-    await store.create(rollout)
+    revision = await store.create(rollout)
+    wanted = target.model_dump(mode="json", exclude_defaults=True)
+    await record_change(
+        office, "rollout", rollout.id, revision=revision, parts=rollout.parts, target=wanted, waves=rollout.waves
+    )
     await store.forget_old()
     return rollout
 
 
-async def act_on_rollout(office: Office, rollout_id: str, action: RolloutAction, *, by: str = "") -> Rollout:
+async def act_on_rollout(office: Office, rollout_id: str, action: RolloutAction) -> Rollout:
     """Do with a roll-out what a person wants. Raises `Conflict` if its state does not allow it, and `NotFound`.
 
     Undoing is work, which whoever advances roll-outs does.
     """
     states, following = _NEXT[action]
-    who = by or describe_user()
+    who = str(office.actor)
 
     def edit(rollout: Rollout) -> Rollout:
         if rollout.state not in states:
@@ -184,9 +186,17 @@ async def act_on_rollout(office: Office, rollout_id: str, action: RolloutAction,
             changes["tolerated"] = rollout.failed
         return rollout.model_copy(update=changes)
 
-    return await RolloutStore(office).change(rollout_id, edit)
+    changed = await RolloutStore(office).change(rollout_id, edit)
+    await record_change(office, _ACTIONS[action], rollout_id)
+    return changed
 
 
+_ACTIONS: Final[Mapping[RolloutAction, AuditAction]] = {
+    "pause": "rollout_pause",
+    "continue": "rollout_continue",
+    "stop": "rollout_stop",
+    "undo": "rollout_undo",
+}
 _REASONS: Final[Mapping[RolloutAction, Callable[[str], str]]] = {
     "pause": lambda who: message("paused by {who}", who=who),
     "continue": lambda who: message("continued by {who}", who=who),
@@ -240,14 +250,6 @@ def check_share(stop_at: float) -> float:
     if not 0 <= stop_at <= 1:
         raise InvalidRequest([FieldError("stop_at", message("must be from 0 to 100 percent"))])
     return stop_at
-
-
-def describe_user() -> str:
-    """Return who gives a command, for audit logs: the user of this machine."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):
-        return socket.gethostname()
 
 
 def _check_wait(wait_s: float) -> float:

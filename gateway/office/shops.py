@@ -160,13 +160,12 @@ async def load_shop(office: Office, shop: str) -> dict[str, Any]:
         if facts.connected_since is None:
             facts.away_since = (await read_ends(office, [key], user=key)).get(key)
     desired = await Bucket(office, DESIRED).read(_list_desired_keys(facts))
+    kinds = {"state": shop, "findings": f"{shop}.findings", "desired": f"{shop}.desired"}
     return {
         **facts.describe(),
         "record": facts.record.model_dump(mode="json", exclude={"code_sha256"}),
-        "reported": {
-            kind: _load(reported.get(key))
-            for kind, key in (("state", shop), ("findings", f"{shop}.findings"), ("desired", f"{shop}.desired"))
-        },
+        "reported": {kind: _load(reported.get(key)) for kind, key in kinds.items()},
+        "reported_at": {kind: reported[key].stored_at if key in reported else None for kind, key in kinds.items()},
         "desired": {
             key: {"revision": entry.revision, "changed_at": entry.stored_at, "document": _load(entry)}
             for key, entry in desired.items()

@@ -12,6 +12,8 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 
 from gateway.fleet.subjects import (
+    AUDIT,
+    AUDIT_SUBJECT,
     CONTENT,
     DESIRED,
     EVENTS,
@@ -31,6 +33,10 @@ EVENTS_AGE_S: Final = 120 * DAY_S
 """For how long events stay: longer than in any shop, or a shop would send them again."""
 FLOW_AGE_S: Final = 2 * 366 * DAY_S
 """For how long the numbers of a day stay: long enough to compare with the year before."""
+AUDIT_AGE_S: Final = 2 * 366 * DAY_S
+"""For how long it stays who has changed what at the head office."""
+AUDIT_BYTES: Final = 64 * 1024 * 1024
+"""How much of that there is at most: some 100,000 changes."""
 DUPLICATE_WINDOW_S: Final = 3600
 """For how long a message that comes again is known by its id."""
 _BUCKET_WINDOW_S: Final = 120
@@ -57,6 +63,16 @@ def list_streams(replicas: int) -> Sequence[StreamConfig]:
             duplicate_window=DUPLICATE_WINDOW_S,
         ),
         stream.evolve(name=FLOW, subjects=[flow_subject("*")], max_age=FLOW_AGE_S, max_msgs_per_subject=1),
+        # Here the oldest goes: a full audit log must stop nobody. Nothing in it can be deleted or changed.
+        stream.evolve(
+            name=AUDIT,
+            subjects=[AUDIT_SUBJECT],
+            max_age=AUDIT_AGE_S,
+            max_bytes=AUDIT_BYTES,
+            discard=DiscardPolicy.OLD,
+            deny_delete=True,
+            deny_purge=True,
+        ),
         *(
             bucket.evolve(name=f"KV_{name}", subjects=[bucket_subject(name, ">")])
             for name in (REPORTED, DESIRED, SHOPS, ROLLOUTS, OFFICE, TOKENS)

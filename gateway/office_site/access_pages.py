@@ -10,6 +10,7 @@ from gateway.api.pairing import VALID_S
 from gateway.console.form import Form
 from gateway.console.site_page import SIGN_IN
 from gateway.errors import FieldError, InvalidRequest, Problem
+from gateway.office.audit import record_change
 from gateway.office_site.access import SCOPES, OfficeScope
 from gateway.office_site.site import OfficeContext, OfficePage
 
@@ -53,6 +54,7 @@ async def create_token(context: OfficeContext) -> web.StreamResponse:
         token = await context.view.access.create_token(form.text("name"), _read_scope(form))
     except Problem as exc:
         return _render(context, token_problem=exc)
+    await record_change(context.office, "token_create", form.text("name"), scope=form.text("scope"))
     return _render(context, token=token, token_name=form.text("name"))
 
 
@@ -60,6 +62,7 @@ async def revoke(context: OfficeContext) -> web.StreamResponse:
     """End a session, or revoke a token, at once."""
     name = (await context.read_form()).raw_text("name")
     await context.view.access.revoke(name)
+    await record_change(context.office, "access_revoke", name)
     if name == context.name:
         return context.redirect(SIGN_IN)
     return context.redirect(ACCESS, notice=message("{name} has no access any more.", name=name))

@@ -9,6 +9,7 @@ from pydantic import Field
 from gateway.api.bodies import Body, read_body
 from gateway.api.docs.reference import list_problems
 from gateway.api.route import DeclaredResponse, json_response
+from gateway.office.audit import record_change
 from gateway.office.readers import list_readers, revoke_reader
 from gateway.office_site.access import OfficeScope, describe_access
 from gateway.office_site.site import OfficeContext, OfficePage, OfficeRequest, OfficeRoute
@@ -31,12 +32,15 @@ async def create_office_token(context: OfficeRequest) -> web.StreamResponse:
     """Make a token. Only this response shows it."""
     body = await read_body(context.request, OfficeTokenBody)
     token = await context.view.access.create_token(body.name, body.scope)
+    await record_change(context.office, "token_create", body.name, scope=body.scope)
     return json_response({"name": body.name, "scope": body.scope, "token": token}, 201)
 
 
 async def revoke_office_token(context: OfficeRequest) -> web.StreamResponse:
     """Revoke a token, or end a session, at once."""
-    await context.view.access.revoke(context.request.match_info["name"])
+    name = context.request.match_info["name"]
+    await context.view.access.revoke(name)
+    await record_change(context.office, "access_revoke", name)
     return web.Response(status=204)
 
 

@@ -143,7 +143,6 @@ async def start_chain_rollout(context: OfficeRequest) -> web.StreamResponse:
         waves=body.waves,
         stop_at=body.stop_at,
         wait_s=body.wait_s,
-        by=context.token,
     )
     await context.view.refresh_rollouts()
     return json_response(rollout.describe(), 201, {"Location": f"/api/v1/rollouts/{rollout.id}"})
@@ -163,7 +162,7 @@ def _find(context: OfficeRequest) -> str:
 
 def _act(action: RolloutAction) -> Any:
     async def act(context: OfficeRequest) -> web.StreamResponse:
-        rollout = await act_on_rollout(context.office, _find(context), action, by=context.token)
+        rollout = await act_on_rollout(context.office, _find(context), action)
         await context.view.refresh_rollouts()
         return json_response(rollout.describe())
 
@@ -199,9 +198,7 @@ async def give_commands(context: OfficeRequest) -> web.StreamResponse:
     shops = [one.shop for one in context.view.shops if belongs_to(target, one)]
     if not shops:
         raise InvalidRequest([FieldError("shops", message("none of these shops has joined"))])
-    made = context.view.commands.start(
-        body.command, body.arguments, shops, by=context.token, deadline_s=body.deadline_s
-    )
+    made = context.view.commands.start(context.office, body.command, body.arguments, shops, deadline_s=body.deadline_s)
     return json_response(made.describe(), 202, {"Location": f"/api/v1/commands/{made.id}"})
 
 

@@ -40,7 +40,7 @@ class ChainView:
         self.events = EventFeed(office)
         self.flow = ChainFlowTable(office)
         self.access = AccessList(office)
-        self.commands = CommandRuns(office, supervisor)
+        self.commands = CommandRuns(supervisor)
         self.desired = DesiredSizes(office)
         self.rollouts: list[Rollout] = []
         """The newest first."""

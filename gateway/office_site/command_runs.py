@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from firmware_tools.language import message
 from gateway.errors import NotFound
+from gateway.fleet_settings import CommandName
 from gateway.office.command_calls import CommandCall, call_shops
 from gateway.office.office import Office
 from gateway.runtime.supervisor import Supervisor
@@ -30,7 +31,7 @@ class CommandRun:
 
     id: str
     """Names it."""
-    command: str
+    command: CommandName
     """Its name."""
     arguments: Mapping[str, Any]
     """Its arguments."""
@@ -72,28 +73,27 @@ class CommandRun:
 class CommandRuns:
     """The commands since the start."""
 
-    def __init__(self, office: Office, supervisor: Supervisor) -> None:
-        """Take the connection, and what runs the commands."""
-        self._office = office
+    def __init__(self, supervisor: Supervisor) -> None:
+        """Take what runs the commands."""
         self._supervisor = supervisor
         self._runs: dict[str, CommandRun] = {}
 
     def start(
         self,
-        command: str,
+        office: Office,
+        command: CommandName,
         arguments: Mapping[str, Any],
         shops: Sequence[str],
         *,
-        by: str,
         deadline_s: float = DEADLINE_S,
     ) -> CommandRun:
         """Give a command to shops, in the background; the caller has checked it and them."""
         over = [key for key, one in self._runs.items() if one.is_over]
         for key in over[: max(0, len(self._runs) - MAX_RUNS + 1)]:
             del self._runs[key]
-        made = CommandRun(uuid4().hex, command, arguments, tuple(shops), by, utc_text(time.time()))
+        made = CommandRun(uuid4().hex, command, arguments, tuple(shops), str(office.actor), utc_text(time.time()))
         self._runs[made.id] = made
-        self._supervisor.start_job("commands to shops", self._run(made, deadline_s))
+        self._supervisor.start_job("commands to shops", self._run(office, made, deadline_s))
         return made
 
     def get(self, run_id: str) -> CommandRun:
@@ -114,19 +114,18 @@ class CommandRuns:
         """Return all, the newest first."""
         return list(reversed(self._runs.values()))
 
-    async def _run(self, made: CommandRun, deadline_s: float) -> None:
+    async def _run(self, office: Office, made: CommandRun, deadline_s: float) -> None:
         def note(call: CommandCall) -> None:
             made.calls[call.shop] = call
 
         try:
             await call_shops(
-                self._office,
+                office,
                 made.command,
                 made.arguments,
                 made.shops,
                 run_id=made.id,
                 deadline_s=deadline_s,
-                by=made.by,
                 on_outcome=note,
             )
         except Exception as exc:

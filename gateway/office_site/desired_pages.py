@@ -58,7 +58,6 @@ async def change_desired(context: OfficeContext) -> web.StreamResponse:
                 parts,
                 make_target(key),
                 title=_make_title(parts),
-                by=context.name,
                 **waves.read(),
             )
             await context.view.refresh_rollouts()

@@ -9,6 +9,7 @@ from firmware_tools.language import message
 from gateway.errors import Conflict, FieldError, InvalidRequest, NotFound
 from gateway.fleet.documents import ContentReference, ProductListReference
 from gateway.fleet.subjects import CHAIN_KEY, shop_key
+from gateway.office.audit import record_change
 from gateway.office.desired import (
     PRODUCTS,
     SETTINGS,
@@ -78,7 +79,9 @@ async def set_parts(
         others = list_parts(document.document) if is_whole else ()
         return {**dict.fromkeys(others), **parts}
 
-    return await DesiredBucket(office).rewrite(key, decide)
+    changed = await DesiredBucket(office).rewrite(key, decide)
+    await record_change(office, "desired", key, revision=changed, parts=parts, replaces_all=is_whole or None)
+    return changed
 
 
 def check_parts(parts: Mapping[str, Any]) -> RolloutKind | None:

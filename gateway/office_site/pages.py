@@ -6,6 +6,7 @@ from firmware_tools.language import message
 from gateway.console.sign_in import choose_language, show_sign_in, sign_in, sign_out
 from gateway.office_site import (
     access_pages,
+    audit_pages,
     desired_pages,
     enrol_pages,
     flow_pages,
@@ -32,6 +33,7 @@ PAGES: Final[tuple[OfficePage, ...]] = (
     *flow_pages.PAGES,
     *enrol_pages.PAGES,
     *access_pages.PAGES,
+    *audit_pages.PAGES,
     *reader_pages.PAGES,
 )
 """All of them. Fixed paths come before those with placeholders."""

@@ -41,7 +41,6 @@ async def push_file(context: OfficeContext) -> web.StreamResponse:
             {part: value},
             target,
             title=upload.file_name[-200:],
-            by=context.name,
             **waves,
         )
         await context.view.refresh_rollouts()

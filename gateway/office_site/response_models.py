@@ -9,6 +9,7 @@ from gateway.api.models.document import Day, Document, Time
 from gateway.api.models.problems import FieldErrorDocument, ProblemDocument
 from gateway.fleet.documents import ShopRecord
 from gateway.office.command_calls import CallOutcome
+from gateway.office.office import ActorKind
 from gateway.office.rollout_documents import Rollout, ShopResult
 from gateway.office.shop_facts import ShopHealth
 from gateway.office_site.access import OfficeScope
@@ -63,6 +64,9 @@ class WholeShopDocument(ChainShopDocument):
 
     record: ShopRecord = Field(description="Its record.")
     reported: dict[str, Any] = Field(description="What it reports: `state`, `findings` and `desired`.")
+    reported_at: dict[str, Time | None] = Field(
+        description="When each of these arrived last, by the clock of the servers; null: never."
+    )
     desired: dict[str, Any] = Field(description="What is desired of it, by key: `{revision, changed_at, document}`.")
 
 
@@ -215,6 +219,29 @@ class ReaderListDocument(Document):
     """All systems of the chain that read what shops send."""
 
     readers: list[ReaderDocument] = Field(description="Sorted by name.")
+
+
+class ChainAuditEntryDocument(Document):
+    """A change that was made at the head office."""
+
+    number: int = Field(description="Its number: later ones are greater.")
+    time: Time = Field(description="When, by the clock of the servers.")
+    who: str = Field(
+        description="The name of the person's session, of the token or of the shop; the user of a command."
+    )
+    via: ActorKind = Field(description="By what it was done.")
+    host: str = Field(description="From which machine: its name for a command, else its address.")
+    action: str = Field(description="What was done.", examples=["desired"])
+    object: str = Field(description="To what.", examples=["group.north"])
+    revision: int | None = Field(description="The revision that it made; null where there is none.")
+    details: dict[str, Any] = Field(description="More of it, shortened. Secrets are never among it.")
+
+
+class ChainAuditDocument(Document):
+    """Changes that were made at the head office, the oldest first."""
+
+    entries: list[ChainAuditEntryDocument] = Field(description="The changes.")
+    next: int | None = Field(description="`after` of the next page; null if there is none yet.")
 
 
 MODELS: Final[dict[str, type[BaseModel]]] = {

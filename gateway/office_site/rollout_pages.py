@@ -79,7 +79,6 @@ async def start_version(context: OfficeContext) -> web.StreamResponse:
             {VERSION: version},
             read_target(form),
             title=message("version {version}", version=version),
-            by=context.name,
             **WaveForm.of(form).read(),
         )
         await context.view.refresh_rollouts()
@@ -104,7 +103,7 @@ async def act(context: OfficeContext) -> web.StreamResponse:
     found: RolloutAction | None = next((one for one in get_args(RolloutAction) if one == action), None)
     if found is None:
         raise NotFound(message("a roll-out cannot be told to {action}", action=action))
-    await act_on_rollout(context.office, key, found, by=context.name)
+    await act_on_rollout(context.office, key, found)
     await context.view.refresh_rollouts()
     return context.redirect(f"{ROLLOUTS}/{key}")
 

@@ -1,5 +1,6 @@
 """The page of one shop: how it is, what it reports, what is wanted of it, and what can be done with it."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from aiohttp import web
@@ -46,7 +47,7 @@ async def give_command(context: OfficeContext) -> web.StreamResponse:
     except InvalidRequest as exc:
         typed = {field: form.text(field) for field in model.model_fields}
         return _render_command(context, problem=exc, typed=typed)
-    made = context.view.commands.start(name, arguments, [shop], by=context.name)
+    made = context.view.commands.start(context.office, name, arguments, [shop])
     return context.redirect(f"/console/commands/{made.id}")
 
 
@@ -80,7 +81,11 @@ async def _gather(context: OfficeContext) -> dict[str, Any]:
     if len(recent) < MAX_EVENTS:
         recent = [*recent, *(one for one in await read_newest(context.office, shop) if one.sequence not in seen)]
     reports = read_reports(document["reported"])
+    examined_at = document["reported_at"]["findings"]
+    now = await context.office.read_time()
     return {
+        "examined_at": examined_at,
+        "examined_s": None if examined_at is None else (now - datetime.fromisoformat(examined_at)).total_seconds(),
         "shop": facts,
         "desired": document["desired"],
         "reports": reports,

@@ -15,7 +15,8 @@ from gateway.api.route import DeclaredRoute, Screen, WebHandler
 from gateway.console.site_page import PageSite, SiteContext, SitePage
 from gateway.errors import Overloaded, Unauthorized
 from gateway.fleet.failures import HeadOfficeUnavailable
-from gateway.office.office import Office
+from gateway.office.audit import record_change
+from gateway.office.office import Actor, Office
 from gateway.office_site.access import SCOPES, AccessRecord, OfficeScope
 from gateway.office_site.chain_view import ChainView
 from gateway.office_site.file_intake import FileIntake
@@ -52,7 +53,10 @@ class OfficeSite(PageSite[AccessRecord]):
     async def open_session(self, code: str, address: str) -> str:
         """Exchange a pairing code that somebody at an address typed for a session; return its secret."""
         known = self.pairing.exchange(code, address)
-        return await self.view.access.create_session(known.name, known.scopes[0])
+        secret = await self.view.access.create_session(known.name, known.scopes[0])
+        office = self.office.acting_for(Actor("page", known.name, address))
+        await record_change(office, "session_open", known.name, scope=known.scopes[0])
+        return secret
 
     async def end_session(self, name: str) -> None:
         """End a session."""
@@ -107,8 +111,8 @@ class OfficeContext(SiteContext[OfficeSite, AccessRecord]):
 
     @property
     def office(self) -> Office:
-        """The connection to the chain's servers."""
-        return self.site.office
+        """The connection to the chain's servers, for this person."""
+        return self.site.office.acting_for(Actor("page", self.name, self.request.remote or ""))
 
 
 class ChainUnreachable(Overloaded):
@@ -158,8 +162,8 @@ class OfficeRequest(NamedTuple):
 
     @property
     def office(self) -> Office:
-        """The connection to the chain's servers."""
-        return self.site.office
+        """The connection to the chain's servers, for this caller."""
+        return self.site.office.acting_for(Actor("api", self.token, self.request.remote or ""))
 
 
 @dataclass(frozen=True, slots=True)

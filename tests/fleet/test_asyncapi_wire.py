@@ -151,7 +151,6 @@ async def call(office: Office, token: str) -> str:
         [SHOP],
         run_id=secrets.token_hex(8),
         deadline_s=800 * 86_400,
-        by="anna",
         on_outcome=calls.append,
     )
     return calls[0].outcome

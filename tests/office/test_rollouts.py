@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.fleet.subjects import CHAIN_KEY, group_key, shop_key
 from gateway.office.desired import DesiredBucket
-from gateway.office.office import Office
+from gateway.office.office import Actor, Office
 from gateway.office.rollout_documents import Rollout, RolloutTarget
 from gateway.office.rollout_run import RolloutRun
 from gateway.office.rollout_service import advance_rollouts, follow_rollout
@@ -169,7 +169,7 @@ async def test_people_pause_continue_and_end_it(chain: Chain) -> None:
     rollout = await chain.start(90)
     with pytest.raises(Conflict, match="continue is not possible"):
         await act_on_rollout(chain.office, rollout.id, "continue")
-    await act_on_rollout(chain.office, rollout.id, "pause", by="eve")
+    await act_on_rollout(chain.office.acting_for(Actor("page", "eve", "::1")), rollout.id, "pause")
     paused = await chain.follow(rollout)
     assert (paused.state, paused.reason, paused.told) == ("paused", "paused by eve", 0)
     await act_on_rollout(chain.office, rollout.id, "continue")

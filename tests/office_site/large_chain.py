@@ -56,7 +56,7 @@ async def begin_rollout(site: OfficeSite) -> str:
     await site.view.shops.refresh()
     rollout = await start_rollout(
         site.office, site.view.shops, "version", {"version": "1.5.0"}, RolloutTarget(everyone=True),
-        title="version 1.5.0", by="anna",
+        title="version 1.5.0",
     )  # fmt: skip
     await site.view.refresh_rollouts()
     return rollout.id

@@ -298,6 +298,44 @@ async def test_readers_are_listed_and_revoked(visitor: Visitor, tokens: dict[str
         assert (status, problem["code"]) == (404, "not_found")
 
 
+async def test_changes_are_audited(visitor: Visitor, shops: dict[str, Client], tokens: dict[str, str]) -> None:
+    admin, operate = tokens["admin"], tokens["operate"]
+    _, document = await visitor.call("GET", "/api/v1/audit?limit=500", admin)
+    after = document["entries"][-1]["number"] if document["entries"] else 0
+    await visitor.call("POST", "/api/v1/tokens", admin, json={"name": "cash desk", "scope": "view"})
+    await visitor.call("DELETE", "/api/v1/tokens/cash desk", admin)
+    _, desired = await visitor.call("GET", "/api/v1/desired/shop.munich-1", operate)
+    _, desired = await visitor.call(
+        "PUT", "/api/v1/desired/shop.munich-1", operate, json={"parts": {"settings.discovery.interval_s": 99}},
+        headers={"If-Match": f'"{desired["revision"]}"'},
+    )  # fmt: skip
+    arguments = {"sn": "FM1", "endpoint": "device/setWifi", "parameters": {"password": "rosebud"}}
+    body = {"command": "camera_call", "arguments": arguments, "shops": ["munich-1"], "deadline_s": 0.01}
+    assert (await visitor.call("POST", "/api/v1/commands", operate, json=body))[0] == 202
+
+    async def count() -> int:
+        _, document = await visitor.call("GET", f"/api/v1/audit?after={after}", admin)
+        check("GET", "/api/v1/audit", 200, document)
+        return len(document["entries"])
+
+    await become(count, 4)
+    _, document = await visitor.call("GET", f"/api/v1/audit?after={after}", admin)
+    made, revoked, changed, command = document["entries"]
+    assert [(one["action"], one["object"]) for one in (made, revoked, changed, command)] == [
+        ("token_create", "cash desk"), ("access_revoke", "cash desk"), ("desired", "shop.munich-1"),
+        ("command", "camera_call"),
+    ]  # fmt: skip
+    assert [(one["who"], one["via"], one["host"]) for one in (made, changed)] == [
+        ("the admin", "api", "127.0.0.1"), ("the operate", "api", "127.0.0.1"),
+    ]  # fmt: skip
+    assert changed["revision"] == desired["revision"]
+    assert (command["details"]["about"], command["details"]["shops"]) == ("FM1 device/setWifi", ["munich-1"])
+    assert "rosebud" not in json.dumps(document)
+    _, document = await visitor.call("GET", f"/api/v1/audit?after={after}&q=CASH&limit=1", admin)
+    assert [one["number"] for one in document["entries"]] == [made["number"]] == [document["next"]]
+    assert (await visitor.call("GET", "/api/v1/audit", operate))[0] == 403
+
+
 async def test_prometheus_reads_the_chain(visitor: Visitor, tokens: dict[str, str]) -> None:
     status, text = await visitor.call("GET", "/metrics", tokens["view"])
     assert status == 200

@@ -1,8 +1,13 @@
 """The pages of the head office, as a person sees them, with real servers and shops that are connected."""
 
+import re
+
 import aiohttp
 import pytest
+from nats.aio.client import Client
 
+from gateway.fleet.documents import FindingsReport, ReportedFinding
+from gateway.fleet.subjects import REPORTED, bucket_subject
 from gateway.office.readers import add_reader
 from gateway.office.rollouts import RolloutStore
 from gateway.office.shop_facts import ShopHealth
@@ -85,6 +90,37 @@ async def test_a_large_file_is_pushed_by_page(visitor: Visitor) -> None:
     assert response.status == 303, html
     rollout, _ = await RolloutStore(visitor.site.office).get(response.headers["Location"].rpartition("/")[2])
     assert (rollout.title, rollout.parts["products"]["size"]) == ("prices.csv", 9 * 1024**2)
+
+
+async def test_what_the_doctor_of_a_shop_finds_is_shown_with_its_age(
+    visitor: Visitor, shops: dict[str, Client]
+) -> None:
+    await visitor.sign_in()
+    _, html = await visitor.get("shops/hamburg-1")
+    assert "has not reported yet" in html
+    subject = bucket_subject(REPORTED, "hamburg-1.findings")
+    finding = ReportedFinding(check="disk", status="warning", text="The disk is full", advice="Buy another one")
+    for findings, expected in (((finding,), "1 finding"), ((), "finds nothing wrong")):
+        report = FindingsReport(findings=findings, time="1999-01-01T00:00:00Z")  # by a clock that is wrong
+        await shops["hamburg-1"].jetstream().publish(subject, report.model_dump_json().encode())
+        _, html = await visitor.get("shops/hamburg-1")
+        assert expected in html
+        assert ("Buy another one" in html) == bool(findings)
+        [age_s] = re.findall(r'data-age="([0-9.]+)"', html)
+        assert 0 <= float(age_s) < 86_400
+    await shops["hamburg-1"].jetstream().publish(subject, b"", headers={"KV-Operation": "DEL"})
+
+
+async def test_what_was_changed_is_shown_to_administrators(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    await visitor.post("enrol", csrf=await visitor.csrf(), shop="kiel-9", days="7")
+    _, html = await visitor.get("audit?q=kiel-9")
+    assert html.count("<code>kiel-9</code>") == 1
+    assert "browser" in html
+    response, html = await visitor.get(f"audit?q={'x' * 101}")
+    assert (response.status, "at most 100 characters" in html) == (400, True)
+    await visitor.sign_in("operate")
+    assert (await visitor.get("audit"))[0].status == 403
 
 
 async def test_readers_are_shown_and_revoked(visitor: Visitor) -> None:
