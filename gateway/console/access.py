@@ -1,7 +1,6 @@
 """Who may use the gateway: pairing codes for people, tokens for programs, and their end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
@@ -10,11 +9,12 @@ from firmware_tools.language import Message, message
 from gateway.api.addresses import find_console_urls, find_sign_in_urls
 from gateway.api.changes import name_object
 from gateway.api.pairing import VALID_S
-from gateway.api.scopes import SCOPES, list_scopes
+from gateway.api.scopes import list_scopes
 from gateway.api.token_table import MAX_NAME_LENGTH, TokenRecord
 from gateway.console.form import Form
 from gateway.console.page import ConsolePage, PageContext
 from gateway.console.shop import ACCESS, TABS
+from gateway.console.shown_access import ShownAccess, ShownCode
 from gateway.console.site_page import SIGN_IN
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.protocol.endpoint import Scope
@@ -36,40 +36,6 @@ _MAX_SESSION_NAME_LENGTH: Final = MAX_NAME_LENGTH - 16
 _NAME_PROBLEM: Final = message("must be at most {count} printable characters", count=_MAX_SESSION_NAME_LENGTH)
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """A session or a token as the page shows it."""
-
-    record: TokenRecord
-    """What is known of it."""
-    scopes: list[Scope]
-    """What its holder may do."""
-    is_own: bool
-    """Whether it is the session that looks at the page."""
-
-    @property
-    def created_at(self) -> str:
-        """When it was made, in UTC."""
-        return utc_text(self.record.created_at)
-
-    @property
-    def last_used_at(self) -> str:
-        """When it was used last, in UTC; empty before its first use."""
-        return "" if self.record.last_used_at is None else utc_text(self.record.last_used_at)
-
-
-@dataclass(frozen=True, slots=True)
-class ShownCode:
-    """A new pairing code as the page shows it."""
-
-    text: str
-    """The code in two halves, which people read more easily."""
-    qr: str
-    """A picture of the first address with the code, as a data URI."""
-    urls: list[str]
-    """Where it can be typed."""
-
-
 async def show_access(context: PageContext) -> web.StreamResponse:
     """List who may use the gateway, and offer to let others in."""
     return _render(context)
@@ -77,8 +43,6 @@ async def show_access(context: PageContext) -> web.StreamResponse:
 
 async def create_pairing_code(context: PageContext) -> web.StreamResponse:
     """Make a code that opens a session, and show it."""
-    import segno  # here, since it takes memory and is rarely needed
-
     form = await context.read_form()
     name = form.text("name") or "phone"
     try:
@@ -89,12 +53,8 @@ async def create_pairing_code(context: PageContext) -> web.StreamResponse:
         return _render(context, pairing_problem=exc)
     name_object(context.request, name)
     code = context.gateway.pairing.create(name, scopes)
-    picture = segno.make(find_sign_in_urls(context.gateway, code.code)[0], error="m", micro=False)
-    shown = ShownCode(
-        code.readable,
-        picture.svg_data_uri(scale=5, border=4, light="white"),
-        find_console_urls(context.gateway),
-    )
+    address = find_sign_in_urls(context.gateway, code.code)[0]
+    shown = ShownCode.draw(code.readable, address, find_console_urls(context.gateway))
     return _render(context, code=shown)
 
 
@@ -129,22 +89,24 @@ def _read_scopes(form: Form) -> list[Scope]:
 def _render(context: PageContext, **made: Any) -> web.Response:
     values = {"code": None, "token": "", "token_name": "", "pairing_problem": None, "token_problem": None} | made
     problem = values["pairing_problem"] or values["token_problem"]
-    own = [
-        Access(record, list_scopes(record.granted), record.name == context.name)
-        for record in context.gateway.tokens.all()
-    ]
+    records = context.gateway.tokens.all()
     return context.render(
         "shop_access.html",
         status=200 if problem is None else problem.status,
         tabs=TABS,
-        sessions=[one for one in own if one.record.is_session],
-        tokens=[one for one in own if not one.record.is_session],
-        scopes=SCOPES,
+        sessions=[_describe(context, one) for one in records if one.is_session],
+        tokens=[_describe(context, one) for one in records if not one.is_session],
         scope_texts=SCOPE_TEXTS,
         valid_minutes=int(VALID_S / 60),
         max_name_length=MAX_NAME_LENGTH,
         **values,
     )
+
+
+def _describe(context: PageContext, record: TokenRecord) -> ShownAccess:
+    used_at = "" if record.last_used_at is None else utc_text(record.last_used_at)
+    is_own = record.name == context.name
+    return ShownAccess(record.name, list_scopes(record.granted), is_own, utc_text(record.created_at), used_at)
 
 
 PAGES = (

@@ -100,6 +100,12 @@ class AuditEntry(NamedTuple):
         return json_text.dumps(json_text.make_encodable(dict(self.details)), indent=2)
 
     @property
+    def searched_text(self) -> str:
+        """What a search looks through, in lower case."""
+        texts = (self.who, self.host, self.action, self.object, self.shown_details)
+        return "\n".join(texts).casefold()
+
+    @property
     def text(self) -> Message | str:
         """What was done, in words."""
         known = next((one for one in get_args(AuditAction) if one == self.action), None)
@@ -142,8 +148,9 @@ async def read_audit(office: Office, *, after: int = 0, since: str = "", search:
     wanted = search.casefold()
     with translated(office.folder):
         async for stored in read_stream(office.client, AUDIT, AUDIT_SUBJECT, after=after, since=since):
-            if not wanted or wanted in stored.payload.decode("utf-8", "replace").casefold():
-                yield _parse(stored)
+            entry = _parse(stored)
+            if not wanted or wanted in entry.searched_text:
+                yield entry
 
 
 async def read_newest(office: Office, limit: int, *, search: str = "", since: str = "") -> list[AuditEntry]:
@@ -152,7 +159,9 @@ async def read_newest(office: Office, limit: int, *, search: str = "", since: st
     if not search and not since:
         with translated(office.folder):
             after = max(0, (await office.jetstream.stream_info(AUDIT)).state.last_seq - limit)
-    newest = deque([one async for one in read_audit(office, after=after, since=since, search=search)], maxlen=limit)
+    newest: deque[AuditEntry] = deque(maxlen=limit)
+    async for entry in read_audit(office, after=after, since=since, search=search):
+        newest.append(entry)
     return [*reversed(newest)]
 
 

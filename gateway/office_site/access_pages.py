@@ -8,10 +8,11 @@ from aiohttp import web
 from firmware_tools.language import Message, message
 from gateway.api.pairing import VALID_S
 from gateway.console.form import Form
+from gateway.console.shown_access import ShownAccess, ShownCode
 from gateway.console.site_page import SIGN_IN
 from gateway.errors import FieldError, InvalidRequest, Problem
 from gateway.office.audit import record_change
-from gateway.office_site.access import SCOPES, OfficeScope
+from gateway.office_site.access import SCOPES, AccessRecord, OfficeScope
 from gateway.office_site.site import OfficeContext, OfficePage
 
 ACCESS: Final = "/console/access"
@@ -31,8 +32,6 @@ async def show_access(context: OfficeContext) -> web.StreamResponse:
 
 async def create_pairing_code(context: OfficeContext) -> web.StreamResponse:
     """Make a code that opens a session, and show it."""
-    import segno  # here, since it takes memory and is rarely needed
-
     form = await context.read_form()
     name = form.text("name") or "browser"
     try:
@@ -43,8 +42,8 @@ async def create_pairing_code(context: OfficeContext) -> web.StreamResponse:
     except Problem as exc:
         return _render(context, pairing_problem=exc)
     code = context.site.pairing.create(name, [scope])
-    picture = segno.make(f"{context.site.urls[0]}{SIGN_IN}#code={code.code}", error="m", micro=False)
-    return _render(context, code=code.readable, qr=picture.svg_data_uri(scale=5, border=4, light="white"))
+    address = f"{context.site.urls[0]}{SIGN_IN}#code={code.code}"
+    return _render(context, code=ShownCode.draw(code.readable, address, context.site.urls))
 
 
 async def create_token(context: OfficeContext) -> web.StreamResponse:
@@ -76,19 +75,25 @@ def _read_scope(form: Form) -> OfficeScope:
 
 
 def _render(context: OfficeContext, **made: Any) -> web.Response:
-    values = {"code": "", "qr": "", "token": "", "token_name": "", "pairing_problem": None, "token_problem": None}
+    values = {"code": None, "token": "", "token_name": "", "pairing_problem": None, "token_problem": None}
     values |= made
     problem: Any = values["pairing_problem"] or values["token_problem"]
     records = context.view.access.all()
     return context.render(
         "access.html",
         status=200 if problem is None else problem.status,
-        sessions=[one for one in records if one.kind == "session"],
-        tokens=[one for one in records if one.kind == "token"],
+        sessions=[_describe(context, one) for one in records if one.kind == "session"],
+        tokens=[_describe(context, one) for one in records if one.kind == "token"],
         scope_texts=SCOPE_TEXTS,
         valid_minutes=int(VALID_S / 60),
         **values,
     )
+
+
+def _describe(context: OfficeContext, record: AccessRecord) -> ShownAccess:
+    used_at = "" if record.used_at is None else record.used_at.isoformat()
+    is_own = record.name == context.name
+    return ShownAccess(record.name, [record.scope], is_own, record.created_at.isoformat(), used_at)
 
 
 PAGES: Final = (
