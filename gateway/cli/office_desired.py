@@ -13,7 +13,6 @@ import click
 
 from firmware_tools.command_language import localize
 from firmware_tools.language import count_message, message
-from firmware_tools.size import format_size
 from gateway.cli.arguments import parse_pairs
 from gateway.cli.command import CommandContext, fail
 from gateway.cli.office_folder import with_office
@@ -128,9 +127,9 @@ def _copy_file(file: Path) -> Iterator[IO[bytes]]:
         if copy.tell() > MAX_CONTENT_BYTES:
             fail(
                 message(
-                    "{file} is larger than {size}, which no shop takes: split it",
+                    "{file} is larger than {size} MB, and no shop takes that: split it",
                     file=file,
-                    size=format_size(MAX_CONTENT_BYTES),
+                    size=MAX_CONTENT_BYTES // 1024**2,
                 )
             )
         copy.seek(0)

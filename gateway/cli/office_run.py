@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from pydantic import ValidationError
@@ -17,7 +17,6 @@ from gateway.cli.office_folder import with_office
 from gateway.cli.office_targets import make_target, target_options
 from gateway.cli.output import print_line, print_message, print_table
 from gateway.fleet.commands import COMMANDS
-from gateway.fleet_settings import CommandName
 from gateway.protocol import json_text
 from gateway.validation_texts import describe_validation_error
 
@@ -85,7 +84,7 @@ async def run(
 
     await call_shops(
         office,
-        cast(CommandName, command),  # it was checked
+        command,
         values,
         names,
         run_id=run_id,

@@ -21,7 +21,6 @@ from firmware_tools.language import message
 from gateway.fleet.commands import COMMANDS
 from gateway.fleet.documents import CommandRequest, CommandResponse
 from gateway.fleet.subjects import command_subject
-from gateway.fleet_settings import CommandName
 from gateway.office.audit import record_change
 from gateway.office.office import Office, translated
 
@@ -71,7 +70,7 @@ class _Due(NamedTuple):
 
 async def call_shops(
     office: Office,
-    command: CommandName,
+    command: str,
     arguments: Mapping[str, Any],
     shops: Sequence[str],
     *,
@@ -81,14 +80,15 @@ async def call_shops(
 ) -> None:
     """Give a command to shops; `on_outcome` is called for each as soon as it is known what became of it there.
 
-    `run_id` names the run, as `RUN_ID` says: the same command with the same arguments and `run_id` is the same for a
-    shop, so that it may be given again after a crash. `deadline_s` is how long from now it may be acted on, in seconds.
-    Raises `HeadOfficeUnavailable`.
+    The caller has checked it and its arguments. `run_id` names the run, as `RUN_ID` says: the same command with the
+    same arguments and `run_id` is the same for a shop, so that it may be given again after a crash. `deadline_s` is how
+    long from now it may be acted on, in seconds. Raises `HeadOfficeUnavailable`.
     """
     ends_at = time.monotonic() + deadline_s
     deadline = f"{await office.read_time() + timedelta(seconds=deadline_s):%Y-%m-%dT%H:%M:%SZ}"
     command_id = _make_id(run_id, command, arguments)
-    about = COMMANDS[command].arguments.model_validate_json(json.dumps(arguments)).subject
+    [known] = [one for name, one in COMMANDS.items() if name == command]
+    about = known.arguments.model_validate_json(json.dumps(arguments)).subject
     await record_change(office, "command", command, id=command_id, about=about, shops=[*shops])
     calls = _Calls(office, command, arguments, shops, command_id, ends_at, deadline, on_outcome)
     with translated(office.folder):

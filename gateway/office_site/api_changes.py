@@ -175,7 +175,7 @@ async def store_file(context: OfficeRequest) -> web.StreamResponse:
     query = read_query(context.request.query, FileQuery)
     async with context.site.files.receive_body(context.request) as file:
         part, value = await context.site.files.store(
-            query.kind, query.name, file, is_partial=query.partial, is_confirmed=query.confirm
+            context.office, query.kind, query.name, file, is_partial=query.partial, is_confirmed=query.confirm
         )
     return json_response({"part": part, "value": value}, 201)
 

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from firmware_tools.language import message
 from gateway.errors import NotFound
-from gateway.fleet_settings import CommandName
 from gateway.office.command_calls import CommandCall, call_shops
 from gateway.office.office import Office
 from gateway.runtime.supervisor import Supervisor
@@ -31,7 +30,7 @@ class CommandRun:
 
     id: str
     """Names it."""
-    command: CommandName
+    command: str
     """Its name."""
     arguments: Mapping[str, Any]
     """Its arguments."""
@@ -81,7 +80,7 @@ class CommandRuns:
     def start(
         self,
         office: Office,
-        command: CommandName,
+        command: str,
         arguments: Mapping[str, Any],
         shops: Sequence[str],
         *,

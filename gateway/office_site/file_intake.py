@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from aiohttp import web
@@ -32,10 +33,9 @@ _MAX_SHOWN: Final = 5
 class FileIntake:
     """Receives files, and stores at the servers what is in order."""
 
-    def __init__(self, office: Office) -> None:
-        """Take the connection. Files are in the folder of the head office meanwhile, without a name."""
-        self._office = office
-        self._folder = office.folder.path
+    def __init__(self, folder: Path) -> None:
+        """Take the folder of the head office, where files are meanwhile, without a name."""
+        self._folder = folder
         self._open = 0
         self._reading = asyncio.Lock()
 
@@ -59,7 +59,7 @@ class FileIntake:
             yield file
 
     async def store(
-        self, kind: FileKind, name: str, file: IO[bytes], *, is_partial: bool, is_confirmed: bool
+        self, office: Office, kind: FileKind, name: str, file: IO[bytes], *, is_partial: bool, is_confirmed: bool
     ) -> tuple[str, dict[str, Any]]:
         """Read a file, store it, and return the part of the desired state that it is, with its value.
 
@@ -69,7 +69,7 @@ class FileIntake:
         name = name[-_MAX_NAME:]
         async with self._reading:
             part = await asyncio.to_thread(_read_part, kind, name, file, is_partial=is_partial)
-        store = ContentStore(self._office)
+        store = ContentStore(office)
         value: dict[str, Any] = (await store.put(name, file)).model_dump(mode="json")
         if kind == "products":
             value |= {"complete": not is_partial, "confirm": is_confirmed}

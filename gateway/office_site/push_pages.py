@@ -28,6 +28,7 @@ async def push_file(context: OfficeContext) -> web.StreamResponse:
             target, waves = read_target(form), WaveForm.of(form).read()
             kind: FileKind = "templates" if form.text("kind") == "templates" else "products"
             part, value = await context.site.files.store(
+                context.office,
                 kind,
                 upload.file_name,
                 file,

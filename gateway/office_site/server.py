@@ -71,7 +71,7 @@ async def serve_office(
             cookie=_name_cookie(office.folder),
             office=office,
             view=view,
-            files=FileIntake(office),
+            files=FileIntake(office.folder.path),
             pairing=PairingCodes[OfficeScope](),
             supervisor=supervisor,
             urls=[],

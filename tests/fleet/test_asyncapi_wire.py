@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 
 from gateway.events.event import NewEvent
 from gateway.fleet import day_flow, desired_follower, findings
-from gateway.fleet.subjects import CHAIN_KEY, DESIRED, group_key, shop_key
+from gateway.fleet.subjects import AUDIT_SUBJECT, CHAIN_KEY, DESIRED, group_key, shop_key
 from gateway.office.bucket import Bucket
 from gateway.office.command_calls import CommandCall, call_shops
 from gateway.office.desired import DesiredBucket
@@ -58,7 +58,7 @@ class Wire:
 
     def take(self, subject: str, headers: dict[str, str] | None, payload: bytes) -> None:
         channel = self.document.find_channel(subject)
-        if channel is None and subject.startswith(("$KV.shops.", "$KV.office.", "$O.")):
+        if channel is None and subject.startswith(("$KV.shops.", "$KV.office.", "$O.", AUDIT_SUBJECT)):
             return  # the head office's own, which no other system can read
         self._note(channel or "", self.document.find_mistake(subject, headers, payload))
 
@@ -66,6 +66,10 @@ class Wire:
         self.seen[channel] += 1
         if mistake is not None:
             self.mistakes.append(mistake)
+
+    async def wait_for_more(self, channel: str, before: int) -> None:
+        """Wait until a channel has more messages than before."""
+        await until(lambda: self.seen[channel] > before)
 
 
 def load(message: Msg) -> object:
@@ -135,10 +139,10 @@ async def want_something(office: Office, wire: Wire) -> None:
     for key, seconds in ((CHAIN_KEY, 100), (group_key(GROUP), 110), (shop_key(SHOP), 120)):
         before = wire.seen["reportedDesired"]
         await desired.change(key, {"settings.discovery.interval_s": seconds})
-        await until(lambda before=before: wire.seen["reportedDesired"] > before)
+        await wire.wait_for_more("reportedDesired", before)
     before = wire.seen["desiredChain"]
     await Bucket(office, DESIRED).change(CHAIN_KEY, lambda _: None)
-    await until(lambda: wire.seen["desiredChain"] > before)
+    await wire.wait_for_more("desiredChain", before)
 
 
 async def call(office: Office, token: str) -> str:

@@ -12,7 +12,6 @@ import pytest
 
 from gateway.fleet import desired_follower
 from gateway.fleet.subjects import CHAIN_KEY, shop_key
-from gateway.fleet_settings import CommandName
 from gateway.office.command_calls import CommandCall, call_shops
 from gateway.office.content import ContentStore
 from gateway.office.desired import PRODUCTS, DesiredBucket
@@ -72,8 +71,7 @@ async def test_a_real_gateway_takes_settings_and_a_list_and_does_a_command(
         wanted = {**reference.model_dump(mode="json"), "complete": True, "confirm": False}
         assert await roll_out("products", {PRODUCTS: wanted}) == {"applied": 1}
         calls: list[CommandCall] = []
-        commands: tuple[CommandName, ...] = ("doctor", "outbox_retry")
-        for command in commands:
+        for command in ("doctor", "outbox_retry"):
             await call_shops(
                 connected,
                 command,

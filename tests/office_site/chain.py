@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import io
 import json
 import re
 import ssl
@@ -84,11 +85,11 @@ async def send_flow(client: Client, shop: str, day: str, total: int) -> None:
     await client.jetstream().publish(flow_subject(shop, day), json.dumps(numbers).encode())
 
 
-def make_list(size: int) -> bytes:
-    """Return a list of products of so many bytes."""
+def make_list(size: int) -> io.BytesIO:
+    """Return a list of products of so many bytes, as a file."""
     rows = "".join(f"{number},Cola {number},3.20,{'x' * 9000}\n" for number in range(1 + size // 9000))
     content = f"id,name,price,remark\n{rows}".encode()[: size - 1]
-    return content + b"\n"
+    return io.BytesIO(content + b"\n")
 
 
 @contextlib.asynccontextmanager

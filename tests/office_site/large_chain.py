@@ -6,6 +6,7 @@ import random
 
 from gateway.fleet.documents import ShopRecord
 from gateway.fleet.subjects import REPORTED, SHOPS, bucket_subject
+from gateway.office.readers import add_reader
 from gateway.office.rollout_documents import RolloutTarget
 from gateway.office.rollouts import start_rollout
 from gateway.office_site.site import OfficeSite
@@ -15,7 +16,8 @@ from tests.office_site.chain import TIME, describe_state, send_event, send_flow
 CITIES = ("berlin", "bremen", "dresden", "essen", "kiel", "koeln", "leipzig", "mainz", "ulm", "weimar")
 PATHS = (
     "", "shops/hamburg-1", "shops/hamburg-2", "shops/hamburg-1/commands/camera_call", "desired", "desired/chain",
-    "rollouts", "push", "flow?group=north&with=south", "events", "enrol", "access", "../docs",
+    "rollouts", "push", "flow?group=north&with=south", "events", "enrol", "access", "audit",
+    "readers", "../docs",
 )  # fmt: skip
 """The pages that are looked at."""
 
@@ -54,6 +56,7 @@ async def fill(office: HeadOffice, count: int) -> None:
 async def begin_rollout(site: OfficeSite) -> str:
     """Start to roll out a version; return its name."""
     await site.view.shops.refresh()
+    await add_reader(site.office, "warehouse", mqtt=False)
     rollout = await start_rollout(
         site.office, site.view.shops, "version", {"version": "1.5.0"}, RolloutTarget(everyone=True),
         title="version 1.5.0",

@@ -227,7 +227,7 @@ async def test_a_file_may_be_as_large_as_shops_take_it(visitor: Visitor, tokens:
     path = "/api/v1/files?kind=products&name=list.csv"
     status, document = await visitor.call("POST", path, tokens["operate"], data=make_list(12 * 1024**2))
     assert (status, document["value"]["size"]) == (201, 12 * 1024**2), document
-    longer = {"Content-Length": str(MAX_CONTENT_BYTES + 1)}
+    longer = {"Content-Length": str(MAX_CONTENT_BYTES + 1), "Connection": "close"}
     status, problem = await visitor.call("POST", path, tokens["operate"], data=b"id", headers=longer)
     assert (status, problem["code"]) == (413, "too_large")
     status, problem = await visitor.call("POST", path, tokens["operate"], data=b"")

@@ -8,6 +8,7 @@ from nats.aio.client import Client
 
 from gateway.fleet.documents import FindingsReport, ReportedFinding
 from gateway.fleet.subjects import REPORTED, bucket_subject
+from gateway.office.audit import read_newest
 from gateway.office.readers import add_reader
 from gateway.office.rollouts import RolloutStore
 from gateway.office.shop_facts import ShopHealth
@@ -90,6 +91,10 @@ async def test_a_large_file_is_pushed_by_page(visitor: Visitor) -> None:
     assert response.status == 303, html
     rollout, _ = await RolloutStore(visitor.site.office).get(response.headers["Location"].rpartition("/")[2])
     assert (rollout.title, rollout.parts["products"]["size"]) == ("prices.csv", 9 * 1024**2)
+    begun, stored = await read_newest(visitor.site.office, 2)
+    assert [(one.action, one.object, one.via) for one in (begun, stored)] == [
+        ("rollout", rollout.id, "page"), ("file", "prices.csv", "page"),
+    ]  # fmt: skip
 
 
 async def test_what_the_doctor_of_a_shop_finds_is_shown_with_its_age(
