@@ -55,6 +55,27 @@ async def test_a_failed_service_is_restarted_and_logged_at_its_beginning_and_its
     assert ends.message.startswith("resolved: ")
 
 
+async def test_a_service_that_goes_on_by_itself_is_reported_as_failing_until_it_works(supervisor: Supervisor) -> None:
+    runs, noted, repaired, worked = 0, asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def run(service: Service) -> None:
+        nonlocal runs
+        runs += 1
+        service.note_failure(StateError("the other end is away"))
+        noted.set()
+        await repaired.wait()
+        service.heartbeat()
+        worked.set()
+        await asyncio.Event().wait()
+
+    supervisor.start_service("worker", run)
+    await noted.wait()
+    assert (only(supervisor).state, only(supervisor).last_failure) == ("failing", "the other end is away")
+    repaired.set()
+    await worked.wait()
+    assert (only(supervisor).state, only(supervisor).failures, runs) == ("running", 1, 1)
+
+
 async def test_a_foreseen_failure_is_logged_without_a_traceback(
     supervisor: Supervisor, caplog: pytest.LogCaptureFixture
 ) -> None:
