@@ -27,7 +27,7 @@ from gateway.api.route import Screen, WebHandler, trace_request
 from gateway.api.scopes import require_scope
 from gateway.console.form import Form, read_form
 from gateway.console.notices import Notices
-from gateway.console.static_files import StaticFiles
+from gateway.console.static_files import StaticFiles, load_static_files
 from gateway.errors import Forbidden, InternalError, Problem, StateError, StorageFailed
 from gateway.runtime.failure_log import FailureLog
 
@@ -113,14 +113,14 @@ class PageSite(abc.ABC, Generic[S]):
     @functools.cached_property
     def static_files(self) -> StaticFiles:
         """Styles and scripts, read and compressed when the first page is opened."""
-        return StaticFiles(*(folder.with_name("static") for folder in self.template_folders))
+        return load_static_files(*(folder.with_name("static") for folder in self.template_folders))
 
     @functools.cached_property
     def renderer(self) -> "Renderer":
         """Makes HTML of templates. It takes memory, and a site that nobody opens does without it."""
-        from gateway.console.rendering import Renderer
+        from gateway.console.rendering import load_renderer
 
-        return Renderer(self.static_files, self.template_folders)
+        return load_renderer(*self.template_folders)
 
 
 SiteT = TypeVar("SiteT", bound=PageSite[Any])

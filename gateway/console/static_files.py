@@ -1,5 +1,6 @@
 """Styles and scripts of the pages: few and small, so they are kept in memory, compressed once."""
 
+import functools
 import hashlib
 import mimetypes
 from pathlib import Path
@@ -43,6 +44,12 @@ class StaticFiles:
         caching = "public, max-age=31536000, immutable" if is_current else "no-cache"
         response = file.content.respond(request, file.content_type, {"Cache-Control": caching})
         return add_entity_tag(request, response, ())
+
+
+@functools.cache
+def load_static_files(*folders: Path) -> StaticFiles:
+    """Return the static files of the console and of further folders; sites share them."""
+    return StaticFiles(*folders)
 
 
 def _read(file: Path) -> _StaticFile:

@@ -15,8 +15,6 @@ import pytest
 
 from firmware_tools.language import Language
 from gateway.api.docs.reference import ApiReference
-from gateway.api.openapi import build_document
-from gateway.api.route_table import list_routes
 from gateway.app import Gateway
 from gateway.errors import list_problem_types
 from gateway.events.webhooks.attempt import create_secret, sign_body
@@ -24,9 +22,10 @@ from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.event_type import EVENT_TYPES
 from gateway.simulator.camera import SimulatedCamera
 from tests.api.conftest import Rest
+from tests.api_document import build_gateway_document
 
 MAX_PAGE_BYTES = 300_000
-DOCUMENT = build_document(list_routes())
+DOCUMENT = build_gateway_document()
 REFERENCE = ApiReference(lambda: DOCUMENT)
 PAGES = ["", "event-types", "problems", *REFERENCE.sections]
 

@@ -8,8 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
 from gateway.api.docs.reference import ApiReference
-from gateway.api.openapi import build_document
-from gateway.api.route_table import list_routes
+from tests.api_document import build_gateway_document
 from tests.console.conftest import browser, chromium  # noqa: F401  fixtures
 from tests.console.walk import DESKTOP, PHONE, begin
 
@@ -17,9 +16,7 @@ MAX_PAGE_BYTES: Final = 60_000
 """What a page weighs at most as it travels, with its style sheet and script."""
 KINDS: Final = ["?q=order", "/problems", "/cloud-order", "/flow"]
 """A page of each kind; the large ones consist of the same parts."""
-PAGES: Final = ["", "/event-types", "/problems"] + [
-    f"/{key}" for key in ApiReference(lambda: build_document(list_routes())).sections
-]
+PAGES: Final = ["", "/event-types", "/problems"] + [f"/{key}" for key in ApiReference(build_gateway_document).sections]
 
 
 async def find_url(session: aiohttp.ClientSession) -> str:

@@ -17,7 +17,6 @@ from PIL import Image
 from gateway.api import problems
 from gateway.api.auth import authenticate_socket
 from gateway.api.body_budget import BodyBudget
-from gateway.api.openapi import build_document
 from gateway.api.route import Route
 from gateway.api.route_table import list_routes
 from gateway.app import Gateway
@@ -34,13 +33,14 @@ from gateway.errors import (
 from gateway.simulator.camera import SimulatedCamera
 from gateway.simulator.store import SimulatedStore
 from tests.api.conftest import Rest
+from tests.api_document import build_gateway_document
 
 NAMES = {"{type}": "device", "{action}": "getInfo", "{path:.+}": "openapi/order/update", "{name}": "till 7",
     "{section}": "problems", "{file}": "docs.css", "{moment}": "before",
     "{product_id}": "0001", "{source}": "erp", "{esl}": "SKDI39DN", "{template}": "price", "{number}": "1"}  # fmt: skip
 ORDER = {"order_list": [{"order_no": "1", "received_amount": 5}]}
 ROUTES = list_routes()
-DOCUMENT = build_document(ROUTES)
+DOCUMENT = build_gateway_document()
 
 
 def make_path(route: Route, sn: str = "0000") -> str:

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from gateway.api.openapi import build_document, local_path
-from gateway.api.route_table import list_routes
+from gateway.api.openapi import local_path
 from gateway.protocol.catalogue import CATALOGUE
 from gateway.protocol.endpoint import Endpoint
 from gateway.simulator.store import SimulatedStore
+from tests.api_document import build_gateway_document
 
-DOCUMENT = build_document(list_routes())
+DOCUMENT = build_gateway_document()
 QUEUED = [endpoint for endpoint in CATALOGUE.endpoints if endpoint.relay is not None]
 PATH = "/api/v1/cloud/order/update"
 

@@ -34,8 +34,8 @@ async def test_the_picture_moves(console: Console, browser: Browser, camera: Sim
 async def test_a_browser_without_media_source_shows_a_picture_each_second(
     console: Console, browser: Browser, camera: SimulatedCamera
 ) -> None:
-    context, page = await open_browser_session(browser, console, "installer")
-    await context.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource;")
+    _, page = await open_browser_session(browser, console, "installer")
+    await page.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource;")
     await page.goto(f"{console.url}console/cameras/{camera.sn}/picture")
     await wait_for(page, "document.querySelector('.picture img').naturalWidth > 0")
     before = await page.evaluate("document.querySelector('.picture img').src")

@@ -19,6 +19,7 @@ async def test_a_demonstration_is_left_and_come_back_to_and_a_failed_step_goes_o
     for path in ("groupByTag", "groupByGender", "getTrendByHour"):
         store.cloud.faults.add("refuse", path=f"passengerFlow/stat/today/{path}", code=5013, times=None)
     context, page = await open_browser_session(browser, console, "installer", "media")
+    await page.goto(f"{console.url}console/")
     await page.get_by_role("link", name="Cameras", exact=True).click()
     await page.get_by_role("link", name="Docking demonstration").click()
     await expect(page.locator(".ticks > li.pending")).to_have_count(8)
@@ -56,4 +57,4 @@ async def test_a_demonstration_is_left_and_come_back_to_and_a_failed_step_goes_o
     await page.get_by_role("button", name="Delete the demonstration").click()
     await expect(page.get_by_text("The demonstration was deleted")).to_be_visible()
     assert console.gateway.shop_parts.demonstration.record is None
-    await context.close()
+    await page.close()

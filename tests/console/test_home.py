@@ -61,6 +61,7 @@ async def test_a_quiet_page_asks_for_nothing_and_its_ages_go_on(
 ) -> None:
     await refuse_product(console.gateway)
     _, page = await open_browser_session(browser, console)
+    await page.goto(f"{console.url}console/")
     age = page.locator("[data-examined]")
     await expect(age).to_be_visible()
     await expect(page.locator("#overview")).not_to_have_attribute("hx-trigger", "every 3s")

@@ -31,6 +31,7 @@ async def refuse_product(gateway: Gateway, name: str | None = None) -> int:
 async def test_a_refused_call_is_corrected_and_arrives(console: Console, browser: Browser) -> None:
     number = await refuse_product(console.gateway)
     _, page = await open_browser_session(browser, console)
+    await page.goto(f"{console.url}console/")
     await page.click("nav >> text=Outbox")
     row = page.locator(f"#item-{number}")
     await expect(page.locator(".verdict")).to_contain_text("1 call was refused. Everything else has been sent.")

@@ -91,6 +91,7 @@ async def test_a_backup_is_restored_at_the_next_start(
         async with serve(again, add_pages=add_console) as urls:
             new = Console(again, urls[0], console.http)
             _, page = await open_browser_session(browser, new, locale=locale)
+            await page.goto(f"{new.url}console/")
             await expect(page.locator("div.notice.ok")).to_contain_text("replaced-1")
             await expect(page.locator("div.notice.ok")).to_contain_text(label_notice)
             await page.locator("div.notice.ok button").click()

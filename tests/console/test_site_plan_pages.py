@@ -20,7 +20,6 @@ from gateway.shop.plan import WifiNetwork
 from gateway.shop.plan_reader import read_list
 from gateway.simulator.store import WIFI_PASSWORD, WIFI_SSID, SimulatedStore
 from tests.console.conftest import Console, open_browser_session
-from tests.console.walk import PHONE
 from tests.search import find
 from tests.shop.conftest import people
 from tests.shop.test_hotspot_walk import SimulatedHotspots, hide
@@ -97,7 +96,8 @@ async def walk_through(console: Console, browser: Browser, store: SimulatedStore
     for camera in store.cameras:
         camera.state.cable, camera.state.hotspot = True, False
     await find(gateway, store.cameras)
-    context, page = await open_browser_session(browser, console, "installer", viewport=PHONE)
+    _, page = await open_browser_session(browser, console, "installer")
+    await page.goto(f"{console.url}console/")
     await page.get_by_role("link", name="Cameras", exact=True).click()
     await page.get_by_role("link", name="Set up a whole shop").click()
 
@@ -153,7 +153,7 @@ async def walk_through(console: Console, browser: Browser, store: SimulatedStore
     await page.get_by_label("no longer needed").check()
     await page.get_by_role("button", name="Delete the plan").click()
     await expect(page.get_by_text("The plan was deleted")).to_be_visible()
-    await context.close()
+    await page.close()
 
 
 async def test_secrets_are_not_shown_again_and_two_hundred_cameras_fit(console: Console) -> None:
@@ -241,7 +241,7 @@ async def test_a_file_is_handed_over_and_a_run_waits_through_a_restart_until_it_
     await hide(store)
     await find(gateway, store.cameras[:1])
     gateway.shop.use_hotspots(SimulatedHotspots(store, other_interfaces=()))
-    context, page = await open_browser_session(browser, console, "installer", viewport=PHONE)
+    _, page = await open_browser_session(browser, console, "installer")
     await page.goto(f"{console.url}console/cameras/site-plan/list")
 
     # A file with a fault, then one of Excel without: what it says is of its lines.
@@ -276,4 +276,4 @@ async def test_a_file_is_handed_over_and_a_run_waits_through_a_restart_until_it_
     assert not gateway.shop.is_running
     assert not any(camera.state.activated for camera in store.cameras[1:])
     await expect(page.get_by_role("button", name="Go on")).to_be_visible()
-    await context.close()
+    await page.close()

@@ -16,19 +16,18 @@ from typing import Any
 
 import pytest
 
-from gateway.api.openapi import build_document
-from gateway.api.route_table import list_routes
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.settings import load_settings
 from gateway.simulator.store import SimulatedStore
+from tests.api_document import build_gateway_document
 
 CLIENTS = Path(__file__).parent / "clients"
 NODE_MODULES = Path(sys.prefix) / "typescript" / "node_modules"
 """Where `packaging/test.sh` installs what `clients/package.json` names."""
 SLOW_S = 1.5
 """How long the slow cloud takes for each response."""
-DOCUMENT = build_document(list_routes())
+DOCUMENT = build_gateway_document()
 
 
 def run(*command: str | Path, where: Path) -> None:

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.api.openapi import build_document
-from gateway.api.route_table import list_routes
-from tests.api_document import load_document
+from tests.api_document import build_gateway_document, load_document
 
-DOCUMENT = build_document(list_routes())
+DOCUMENT = build_gateway_document()
 VENDORS = re.compile("(Camera|Cloud).*(Request|Response)")
 """The vendor leaves some of its own without a description."""
 
