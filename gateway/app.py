@@ -1,7 +1,7 @@
 """The gateway: assembles the parts, starts and stops them. It holds no logic of its own."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +59,7 @@ if TYPE_CHECKING:  # imported only where they are used: they take much memory
     from gateway.authority.authority import Authority
     from gateway.cameras.video.video import CameraVideo
     from gateway.cloud.customer_flow import CustomerFlow
-    from gateway.fleet.documents import DesiredAnswer
+    from gateway.fleet.desired_follower import ApiCheck, VersionInstaller
     from gateway.fleet.link import FleetLink
     from gateway.labels.parts import LabelParts
     from gateway.products.list_intake import ListIntake
@@ -89,8 +89,10 @@ class Gateway:
         """Counts the calls of tills and others that change something."""
         self.fleet_link: FleetLink | None = None
         """The link to the head office; None without one."""
-        self.want_version: Callable[[str, str], Awaitable[DesiredAnswer]] | None = None
+        self.want_version: VersionInstaller | None = None
         """Has a version installed for the head office, at a revision of its wish; None where none can be installed."""
+        self.check_api: ApiCheck | None = None
+        """Asks for this gateway's health where tills do, and raises without an answer; None while none is served."""
         self.readiness = Readiness()
         """Whether callers are served."""
         self.supervisor = supervisor

@@ -86,8 +86,8 @@ def take_boot_settings(
         try:
             done = _take(found, settings_file, runtime_directory)
         except (SettingsError, StateError) as exc:
-            _write_log(
-                folder,
+            write_log(
+                folder / LOG_FILE,
                 message("The settings were not taken, and the earlier ones stay. Mend this, and start again:"),
                 describe_error(exc),
             )
@@ -99,8 +99,8 @@ def take_boot_settings(
                 "If it does not, the console and `sunmi-gateway doctor` say why.",
                 shop=done.joins_as,
             )
-            _write_log(
-                folder,
+            write_log(
+                folder / LOG_FILE,
                 message("The file was taken; the gateway starts with it."),
                 done.left_because,
                 code if done.offers_code else "",
@@ -115,11 +115,7 @@ def _take(found: Sequence[Path], settings_file: Path, runtime_directory: Path | 
     if len(found) > 1:
         names = " + ".join(one.name for one in found)
         raise SettingsError(message("there are two files, {names}: delete one of them", names=names))
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as exc:
-        raise StateError(message("{path}: cannot be read: {reason}", path=file, reason=exc)) from exc
+    content = _read(file)
     if not content.strip(b"\0"):  # overwritten, but not removed any more before a power cut
         _erase(file)
         return None
@@ -229,8 +225,21 @@ def _replace_settings(settings_file: Path, text: str, file: Path, content: bytes
     return is_repeat, aside
 
 
+def decode_text(file: Path) -> str:
+    """Return the text of a file that any editor may have written. Raises `SettingsError` and `StateError`."""
+    return _decode(file.name, _read(file))
+
+
+def _read(file: Path) -> bytes:
+    """Return the content of a file, or too much of one that is too large. Raises `StateError`."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as exc:
+        raise StateError(message("{path}: cannot be read: {reason}", path=file, reason=exc)) from exc
+
+
 def _decode(name: str, content: bytes) -> str:
-    """Return the text of a file that any editor may have written. Raises `SettingsError`."""
     if len(content) > MAX_BYTES:
         raise SettingsError(message("{path}: is larger than {max_bytes} bytes", path=name, max_bytes=MAX_BYTES))
     mark, encoding = next((one for one in _ENCODINGS if content.startswith(one[0])), (b"", "utf-8"))
@@ -285,11 +294,10 @@ def _erase(file: Path) -> str:
     return ""
 
 
-def _write_log(folder: Path, headline: Message, *details: str) -> None:
+def write_log(file: Path, headline: Message, *details: str) -> None:
     """Write what happened, in both languages, as the editors of Windows read it. The partition may be read-only."""
     lines = [translate(part, language) for language in Language for part in (headline, *details) if part]
     text = "\ufeff" + "\r\n".join([*lines, ""])
-    file = folder / LOG_FILE
     with contextlib.suppress(OSError):
         if not (file.exists() and file.read_bytes() == text.encode()):
             file.write_bytes(text.encode())

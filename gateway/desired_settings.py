@@ -4,6 +4,7 @@ Which settings it may set is declared here. The file also holds what a change th
 and what it is to go back to: it is written as a whole, so that no crash leaves a change without its way back.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from gateway.storage.private_file import write_private
 
 MAX_BYTES: Final = 1024 * 1024
 """No file is larger."""
+MAX_PROBLEM_CHARACTERS: Final = 500
+"""How much is kept of why the gateway could not serve."""
 MAX_STARTS: Final = 3
 """How often the gateway may start with a change that has not proved itself. More often, and it is taken back."""
 
@@ -30,7 +33,7 @@ class PushableSetting(NamedTuple):
     key: str
     """Its key."""
     is_network: bool = False
-    """Whether a wrong value can cut the shop off: then it is taken back unless the link comes up with it."""
+    """Whether a wrong value can cut the shop off: then it is taken back unless link and API work with it."""
 
     @property
     def name(self) -> str:
@@ -111,6 +114,8 @@ class SettingsTrial(BaseModel):
     """The uptime at which the gateway started with it; None if it has not yet."""
     starts: int = Field(default=0, ge=0)
     """How often the gateway has started with it."""
+    problem: str = ""
+    """Why the gateway could not serve with it, the last time that it started; empty if it could."""
 
     @property
     def needs_link(self) -> bool:
@@ -190,6 +195,18 @@ def write_desired(file: Path, desired: DesiredSettings) -> None:
     write_private(file, (desired.model_dump_json(indent=1) + "\n").encode())
 
 
+def note_problem(file: Path, reason: str) -> None:
+    """Remember why the gateway cannot serve, if there is a change on trial: it may be why.
+
+    The caller holds the state directory.
+    """
+    with contextlib.suppress(SettingsError, OSError):
+        desired = read_desired(file)
+        if desired.trial is not None:
+            trial = desired.trial.model_copy(update={"problem": reason[:MAX_PROBLEM_CHARACTERS]})
+            write_desired(file, desired.model_copy(update={"trial": trial}))
+
+
 def count_start(file: Path) -> None:
     """Count a start with a change on trial. Raises `SettingsError` after too many: the next start is without it.
 
@@ -205,6 +222,12 @@ def count_start(file: Path) -> None:
             write_desired(file, desired.model_copy(update={"trial": trial}))
             return
         reason = message("the gateway was started {count} times and did not get the link with it", count=MAX_STARTS)
+        if desired.trial.problem:
+            reason = message(
+                "the gateway was started {count} times with it and could not serve: {reason}",
+                count=MAX_STARTS,
+                reason=desired.trial.problem,
+            )
         write_desired(file, desired.roll_back(str(reason), only_network=False))
     except (SettingsError, OSError):
         return

@@ -17,6 +17,7 @@ CommandName = Literal[
     "outbox_retry",
     "outbox_release",
     "token_revoke",
+    "update",
 ]
 """The names of the commands that the head office can give; `gateway/fleet/commands.py` declares what they are."""
 

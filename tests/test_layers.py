@@ -104,7 +104,7 @@ ALLOWED["gateway.office_site"] = ALLOWED["gateway.console"] | {
     "gateway.fleet_settings",
     "gateway.office",
 }
-ALLOWED["gateway.updates"] = ALLOWED["gateway.api"] | {"gateway.api"}
+ALLOWED["gateway.updates"] = ALLOWED["gateway.api"] | {"gateway.api", "gateway.boot_settings"}
 ALLOWED["gateway.cli"] = (ALLOWED["gateway.console"] - {CARD_GUIDE}) | {
     "gateway.console",
     "gateway.updates",

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from firmware_tools.language import message
+from gateway import __version__
 from gateway.app import Gateway
-from gateway.errors import StateError
+from gateway.errors import Conflict, StateError
 from gateway.fleet import commands
 from gateway.fleet.documents import ReportedFinding
 from gateway.protocol import json_text
@@ -82,6 +83,8 @@ class FleetActions:
             case commands.TokenRevokeArguments():
                 await gateway.tokens.revoke(arguments.name)
                 return {"revoked": arguments.name}
+            case commands.UpdateArguments():
+                return await self._update()
         raise TypeError(f"no action for {type(arguments).__name__}")
 
     async def _pack_support_bundle(self) -> dict[str, Any]:
@@ -104,6 +107,24 @@ class FleetActions:
             "sha256": hashlib.sha256(content).hexdigest(),
             "base64": base64.b64encode(content).decode(),
         }
+
+    async def _update(self) -> dict[str, Any]:
+        link = self._gateway.fleet_link
+        if link is None:
+            raise TypeError("a command came without a link")
+        version, answer = await link.follower.look_for_version()
+        match answer.outcome:
+            case "refused":
+                raise Conflict(answer.reason)
+            case "rolled_back":
+                text = message(
+                    "version {version} was rolled back here, and is not tried again until the head office wants it "
+                    "anew: {reason}",
+                    version=version,
+                    reason=answer.reason,
+                )
+                raise Conflict(text)
+        return {"runs": __version__, "wanted": version, "outcome": answer.outcome, "reason": answer.reason}
 
     async def _call_camera(self, arguments: commands.CameraCallArguments) -> dict[str, Any]:
         endpoint = CATALOGUE.get("camera", arguments.endpoint)

@@ -1,7 +1,8 @@
-"""Client sessions over the Unix socket that a gateway serves for the commands of this machine's user."""
+"""How a gateway is reached on its own machine: over the Unix socket for the commands of its user, or as by a till."""
 
 import socket
 import sys
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -24,5 +25,18 @@ async def request_health(path: Path) -> None:
     That it does not serve yet is a response, too.
     """
     async with socket_session(path) as session, session.get("/healthz") as response:
-        if response.status != HTTPStatus.SERVICE_UNAVAILABLE:
-            response.raise_for_status()
+        _check(response)
+
+
+async def request_health_at(urls: Sequence[str]) -> None:
+    """Request the health of the gateway at each base URL, as a till would. Raises if one does not respond."""
+    async with aiohttp.ClientSession() as session:
+        for url in urls:
+            # Whose names the certificate has is not the question here.
+            async with session.get(f"{url}healthz", ssl=False) as response:
+                _check(response)
+
+
+def _check(response: aiohttp.ClientResponse) -> None:
+    if response.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        response.raise_for_status()

@@ -203,6 +203,7 @@ async def _listen_on_network(
 ) -> list[str]:
     urls: list[str] = []
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
+    host = f"[{host}]" if ":" in host else host
     ports: list[tuple[str, int, ssl.SSLContext | None]] = [("port", settings.port, None)]
     if context is not None:
         ports.insert(0, ("https_port", settings.https_port, context))

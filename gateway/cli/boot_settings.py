@@ -1,5 +1,6 @@
 """The command that takes settings from the boot partition; the service's unit runs it as root before each start."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from gateway.cli.command import CommandContext, run_command
 from gateway.cli.output import print_message
 from gateway.runtime.systemd import find_runtime_directory
 from gateway.settings import find_settings_file_to_write
+from gateway.updates.boot_source import take_boot_source
 
 
 @click.command()
@@ -18,10 +20,17 @@ from gateway.settings import find_settings_file_to_write
 def take_settings(context: CommandContext, folders: tuple[Path, ...]) -> None:
     """Take sunmi-gateway.toml from the first of these folders as the settings file, and remove it there.
 
-    It is checked whole before. What happened is in sunmi-gateway.log.txt beside it.
+    Take sunmi-gateway.sources, too, for apt: it says where the chain's repository of packages is. Each is checked
+    whole before. What happened is in sunmi-gateway.log.txt and sunmi-gateway.sources.log.txt beside them.
     """
 
     async def work() -> None:
+        try:
+            _take_source(folders)
+        finally:
+            _take_settings()
+
+    def _take_settings() -> None:
         file = find_settings_file_to_write(context.config)
         done = take_boot_settings(folders, file, find_runtime_directory())
         if done is None:
@@ -41,3 +50,16 @@ def take_settings(context: CommandContext, folders: tuple[Path, ...]) -> None:
             print_message(done.left_because)
 
     run_command(context, work())
+
+
+def _take_source(folders: Sequence[Path]) -> None:
+    done = take_boot_source(folders)
+    if done is None:
+        return
+    print_message(
+        message("{file} was taken: updates come from {address}", file=done.file, address=done.address)
+        if done.is_new
+        else message("{file} had been taken already, and is not taken again", file=done.file)
+    )
+    if done.left_because:
+        print_message(done.left_because)

@@ -1,11 +1,12 @@
 """The command that runs the gateway until it is stopped."""
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import importlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,12 +17,13 @@ from firmware_tools.command_language import localize
 from firmware_tools.language import message
 from gateway import __version__
 from gateway.api.first_sign_in import FirstSignIn
-from gateway.api.local_socket import HAS_UNIX_SOCKETS, request_health
+from gateway.api.local_socket import HAS_UNIX_SOCKETS, request_health, request_health_at
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.cli.command import CommandContext, run_command
 from gateway.console.site import add_console
-from gateway.desired_settings import count_start
+from gateway.desired_settings import count_start, note_problem
+from gateway.errors import GatewayError
 from gateway.runtime import logs
 from gateway.runtime.systemd import RestartLimit, ServiceManager, Watchdog
 from gateway.settings import find_settings_file
@@ -59,11 +61,12 @@ async def _serve(context: CommandContext) -> None:
     try:
         count_start(gateway.directory.path / DESIRED_SETTINGS_FILE)
         pending = _hold_new_version(gateway)
-        async with serve(gateway, add_pages=add_console) as urls:
+        async with _serve_tills(gateway) as urls:
             serves = f"serves on {' '.join(urls)}"
             click.echo(f"sunmi-gateway {serves}", err=True)
             async with manager.ready(lambda: request_health(gateway.socket), f"It {serves}"):
                 _watch(gateway, manager)
+                gateway.check_api = partial(request_health_at, urls)
                 _offer_versions(gateway)
                 start = partial(gateway.start, port=port_of(urls[0]), https_port=settings.server.https_port)
                 if pending is None:
@@ -80,6 +83,18 @@ async def _serve(context: CommandContext) -> None:
                     await stop.wait()
     finally:
         await gateway.close()
+
+
+@contextlib.asynccontextmanager
+async def _serve_tills(gateway: Gateway) -> AsyncIterator[list[str]]:
+    """Serve, and yield the base URLs; remember a failure for the head office, whose settings may be the cause."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            urls = await stack.enter_async_context(serve(gateway, add_pages=add_console))
+        except GatewayError as exc:
+            note_problem(gateway.directory.path / DESIRED_SETTINGS_FILE, str(exc))
+            raise
+        yield urls
 
 
 def _join_chain(gateway: Gateway) -> None:
@@ -137,11 +152,11 @@ def _offer_versions(gateway: Gateway) -> None:
         return
     made: list[WantedVersion] = []
 
-    async def want(version: str, revision: str) -> "DesiredAnswer":
+    async def want(version: str, revision: str, *, at_once: bool = False) -> "DesiredAnswer":
         if not made:
             module = await asyncio.to_thread(importlib.import_module, "gateway.updates.wanted")
             made.append(module.WantedVersion(gateway, folder))
-        return await made[0].want(version, revision)
+        return await made[0].want(version, revision, at_once=at_once)
 
     gateway.want_version = want
 

@@ -95,11 +95,22 @@ class CommandHandler(LinkPart):
         self._responses: set[asyncio.Task[None]] = set()
         self._running: dict[str, asyncio.Task[CommandResponse]] = {}
         """The commands that are acted on now, by their idempotency keys."""
+        self._is_held = False
+        """Whether no more commands are begun, since the gateway is about to end."""
         self._unstored: dict[str, CommandResponse] = {}
         """What became of commands, where the database could not take it: few, since then none is begun either."""
         self._refusals = TokenBucket(_REFUSALS_PER_S, _REFUSALS_BURST)
         self.outcomes: dict[CommandOutcome, int] = {"done": 0, "refused": 0, "failed": 0}
         """How many commands had which outcome since the start."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether commands are under way."""
+        return bool(self._running or self._responses)
+
+    def hold(self) -> None:
+        """Begin no more commands: the gateway is about to end, and starts again. They come again by themselves."""
+        self._is_held = True
 
     async def begin(self, connection: "FleetConnection") -> None:
         """Take commands on a new connection. Raises `HeadOfficeUnavailable` and `StateError`."""
@@ -151,6 +162,9 @@ class CommandHandler(LinkPart):
             except _Refused:
                 await self._record_refusal(name, request)
                 raise
+            if self._is_held:
+                reason = message("the gateway is started again; this one waits")
+                return CommandResponse(id=request.id, outcome="running", reason=reason)
             if len(self._running) >= MAX_RUNNING:
                 reason = message("{count} other commands are under way; this one waits", count=len(self._running))
                 return CommandResponse(id=request.id, outcome="running", reason=reason)

@@ -100,6 +100,10 @@ class TokenRevokeArguments(CommandArguments):
         return self.name
 
 
+class UpdateArguments(CommandArguments):
+    """Look now which version the head office wants, and begin to install it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FleetCommand:
     """A command of the head office."""
@@ -121,5 +125,6 @@ COMMANDS: Final[Mapping[CommandName, FleetCommand]] = {
     "outbox_retry": FleetCommand(message("Send many refused items again"), OutboxRetryArguments, 120),
     "outbox_release": FleetCommand(message("Send what the outbox holds back"), OutboxReleaseArguments, 120),
     "token_revoke": FleetCommand(message("Revoke a token"), TokenRevokeArguments, 60),
+    "update": FleetCommand(message("Begin the update that waits"), UpdateArguments, 60),
 }
 """Every command by name."""

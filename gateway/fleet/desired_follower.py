@@ -11,11 +11,14 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from firmware_tools.language import describe_error, message
 from gateway import __version__
-from gateway.errors import SettingsError, StateError
+from gateway.desired_settings import SettingSource
+from gateway.errors import Conflict, SettingsError, StateError
+from gateway.fleet.command_handler import CommandHandler
+from gateway.fleet.commands import COMMANDS
 from gateway.fleet.desired_content import DesiredContent
 from gateway.fleet.desired_reader import InvalidDocument, WantedState, read_wanted
 from gateway.fleet.documents import DesiredAnswer, DesiredReport
@@ -45,9 +48,13 @@ SPREAD_OF_MANY_S: Final = 5.0
 """Within how many seconds the shops of a group or chain read a change that concerns all of them."""
 MIN_RUN_S: Final = 60.0
 """How long a gateway runs at least before it is started again for a setting."""
+API_CHECK_S: Final = 5.0
+"""How often the gateway's own API is asked, until it answers, while a change of settings is on trial."""
 QUIET_CHECK_S: Final = 0.2
 """How often to look whether calls of tills have ended, before the gateway is started again."""
 MAX_RESTART_DELAY_S: Final = 60.0
+MAX_COMMANDS_S: Final = max(command.timeout_s for command in COMMANDS.values())
+"""How long it waits for commands that are under way: until the longest one has ended."""
 MAX_TURN_S: Final = 3600.0
 """How long one turn takes at most: a large list on a slow line, and its check."""
 MAX_REASON_CHARACTERS: Final = 1000
@@ -58,13 +65,27 @@ DOCUMENT: Final = "document"
 VERSION: Final = "version"
 """The part of an answer that concerns the version of the gateway."""
 
-_RESTARTS: Final = message("holds from the next start on, which comes when no call of a till is under way")
+_RESTARTS: Final = message(
+    "holds from the next start on, which comes when no call of a till and no command is under way"
+)
 _NO_RESTART: Final = message("holds from the next start on; nothing starts this gateway by itself, so do it by hand")
 
-Installer = Callable[[str, str], Awaitable[DesiredAnswer]]
-"""Has a version installed for a wish of the head office, and tells what has become of that. It is called repeatedly."""
-
 _log: Final = logging.getLogger(__name__)
+
+
+ApiCheck = Callable[[], Awaitable[None]]
+"""Asks the gateway's own API for its health. It raises if there is no answer."""
+
+
+class VersionInstaller(Protocol):
+    """Has versions installed for the head office."""
+
+    def __call__(self, version: str, revision: str, *, at_once: bool = False) -> Awaitable[DesiredAnswer]:
+        """Have a version installed for a wish of the head office, and tell what has become of that.
+
+        It is called repeatedly. `at_once` asks again without the usual pause, and then raises `StateError` if nobody
+        can be asked.
+        """
 
 
 class DesiredFollower(LinkPart):
@@ -75,26 +96,30 @@ class DesiredFollower(LinkPart):
         shop: str,
         settings: FollowedSettings,
         content: DesiredContent,
+        commands: CommandHandler,
         clock: PeerClock,
         supervisor: Supervisor,
         *,
         find_restart: Callable[[], Callable[[], None] | None],
-        find_installer: Callable[[], Installer | None],
+        find_installer: Callable[[], VersionInstaller | None],
+        find_api_check: Callable[[], ApiCheck | None],
         is_busy: Callable[[], bool],
         is_cloned: Callable[[], bool],
     ) -> None:
         """Follow nothing before `start`.
 
-        `find_restart` returns what starts the gateway again, `find_installer` what has a version installed; `is_busy`
-        tells whether calls of tills are under way.
+        `find_restart` returns what starts the gateway again, `find_installer` what has a version installed,
+        `find_api_check` what asks the gateway's own API; `is_busy` tells whether calls of tills are under way.
         """
         self._shop = shop
         self._settings = settings
         self._content = content
+        self._commands = commands
         self._clock = clock
         self._supervisor = supervisor
         self._find_restart = find_restart
         self._find_installer = find_installer
+        self._find_api_check = find_api_check
         self._is_busy = is_busy
         self._is_cloned = is_cloned
         self._service: Service | None = None
@@ -103,7 +128,7 @@ class DesiredFollower(LinkPart):
         """The subjects that this connection listens to."""
         self._wake = asyncio.Event()
         self._is_linked = False
-        """Whether the link has come up since the last look."""
+        """Whether the link has come up since the start."""
         self._was_cloned = False
         self._pauses: list[float] = []
         """The pauses before what is to be read again soon."""
@@ -115,6 +140,8 @@ class DesiredFollower(LinkPart):
         """What the head office has; None if it may have anything."""
         self._interval_s = READ_INTERVAL_S
         self._needs_restart = False
+        self._waits_until = math.inf
+        """Until when a restart waits for commands, by the monotonic clock; infinite while none is due."""
         self._began_at = time.monotonic()
         self._refusals = FailureLog(_log, "the head office does not take the answer to what it wants")
 
@@ -138,6 +165,29 @@ class DesiredFollower(LinkPart):
             self._was_cloned = not self._was_cloned
             self._read_soon(READ_WHEN_CONNECTED_S, SPREAD_S)
         return False
+
+    async def look_for_version(self) -> tuple[str, DesiredAnswer]:
+        """Read now which version is wanted, and have it installed; return it, and what has become of that.
+
+        Raises `Conflict` if none is wanted or a document cannot be read, `HeadOfficeUnavailable` and `StateError`.
+        """
+        if (connection := self._connection) is None:
+            raise HeadOfficeUnavailable(message("the connection was lost"))
+        try:
+            wanted = await read_wanted(connection, self._shop)
+        except InvalidDocument as exc:
+            raise Conflict(describe_error(exc)) from exc
+        if wanted is None or wanted.version is None:
+            raise Conflict(
+                message(
+                    "no version is wanted of this shop, so there is nothing to install: `sunmi-gateway office update` "
+                    "sets one"
+                )
+            )
+        version, source = wanted.version
+        answer = await self._install(version, source, at_once=True)
+        self._read_soon((0.0,), SPREAD_S)  # to report it, and from then on what becomes of it
+        return version, answer
 
     async def close(self) -> None:
         """Stop for good."""
@@ -170,26 +220,44 @@ class DesiredFollower(LinkPart):
     def _find_pause_s(self) -> float:
         """Return how long nothing is due, in seconds."""
         pauses = [READ_INTERVAL_S]
-        if self._connection is not None and not self._is_cloned():
+        if self._may_read:
             pauses.append(self._read_at - time.monotonic())
         if (left := self._settings.trial_left_s) is not None:
-            pauses.append(left)
+            pauses.append(min(left, API_CHECK_S) if self._is_linked else left)
         if self._needs_restart and self._find_restart() is not None:
             pauses.append(QUIET_CHECK_S)
         return max(0.0, min(pauses))
 
     async def _check_trial(self) -> None:
         """Find out whether a change has proved itself, and take it back if it has not in time."""
-        if self._is_linked:
-            await asyncio.to_thread(self._settings.note_link)
-            self._is_linked = False
+        if self._settings.trial_left_s is None:
+            return
+        problem = await self._find_api_problem() if self._is_linked else ""
+        if self._is_linked and not problem:
+            await asyncio.to_thread(self._settings.note_proof)
         elif self._settings.trial_left_s == 0:
-            await asyncio.to_thread(self._settings.roll_back)
+            await asyncio.to_thread(self._settings.roll_back, problem)
             self._needs_restart = True
+
+    async def _find_api_problem(self) -> str:
+        """Return why the gateway's own API does not answer; empty if it does, or if none is served."""
+        if (check := self._find_api_check()) is None:
+            return ""
+        try:
+            async with asyncio.timeout(API_CHECK_S):
+                await check()
+        except Exception as exc:
+            return describe_error(exc) or type(exc).__name__
+        return ""
+
+    @property
+    def _may_read(self) -> bool:
+        """Whether what is wanted may be read: not before a change on trial has proved itself or is taken back."""
+        return self._connection is not None and not self._is_cloned() and self._settings.trial_left_s is None
 
     async def _follow_if_due(self) -> None:
         connection = self._connection
-        if connection is None or self._is_cloned() or time.monotonic() < self._read_at:
+        if connection is None or not self._may_read or time.monotonic() < self._read_at:
             return
         try:
             await self._follow(connection)
@@ -269,24 +337,31 @@ class DesiredFollower(LinkPart):
         self._interval_s = READ_INTERVAL_S
         if wanted.version is None:
             return {}
-        version, source = wanted.version
-        if version == __version__:
-            return {VERSION: DesiredAnswer(outcome="applied")}
-        if (install := self._find_installer()) is None:
-            reason = message("version {version} runs, and nothing here can install another one", version=__version__)
-            return {VERSION: DesiredAnswer(outcome="refused", reason=reason)}
-        answer = await install(version, f"{source.key} {source.revision}")
+        answer = await self._install(*wanted.version)
         if answer.outcome == "pending":
             self._interval_s = VERSION_INTERVAL_S
         return {VERSION: answer}
 
+    async def _install(self, version: str, source: SettingSource, *, at_once: bool = False) -> DesiredAnswer:
+        if version == __version__:
+            return DesiredAnswer(outcome="applied")
+        if (install := self._find_installer()) is None:
+            reason = message("version {version} runs, and nothing here can install another one", version=__version__)
+            return DesiredAnswer(outcome="refused", reason=reason)
+        return await install(version, f"{source.key} {source.revision}", at_once=at_once)
+
     def _restart_if_quiet(self) -> None:
-        """Start the gateway again for settings, once no call of a till is under way."""
-        restart = self._find_restart()
-        if not self._needs_restart or restart is None or self._is_busy():
+        """Start the gateway again for settings, once no call of a till and no command is under way."""
+        restart, now = self._find_restart(), time.monotonic()
+        if not self._needs_restart or restart is None:
+            self._waits_until = math.inf
             return
-        if time.monotonic() - self._began_at < MIN_RUN_S:
+        if now - self._began_at < MIN_RUN_S or self._is_busy():
             return
+        self._waits_until = min(self._waits_until, now + MAX_COMMANDS_S)
+        if self._commands.is_busy and now < self._waits_until:
+            return
+        self._commands.hold()
         self._needs_restart = False
         _log.warning("the gateway is started again for settings that the head office wants, or that are taken back")
         restart()

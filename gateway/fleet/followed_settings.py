@@ -1,9 +1,11 @@
 """The settings that the head office wants: checked, stored, proved, and taken back where they cut the shop off.
 
 A setting holds from the next start on, as one that is changed in the console. A change is stored with its way back
-before the gateway starts with it. One that can cut the shop off has proved itself when the link is up.
+before the gateway starts with it. One that can cut the shop off has proved itself when the link is up and the API
+answers.
 """
 
+import ipaddress
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,10 +95,10 @@ class FollowedSettings:
         else:
             self._uptime.advance_to(trial.since_s)
 
-    def note_link(self) -> None:
-        """Take note that the link is up: so the change has not cut the shop off. Raises `StateError`."""
+    def note_proof(self) -> None:
+        """Take note that link and API work: so the change has not cut the shop off. Raises `StateError`."""
         if self._desired.trial is not None and self._desired.trial.since_s is not None:
-            _log.info("the link is up with the settings that the head office wants: %s", self._names())
+            _log.info("link and API work with the settings that the head office wants: %s", self._names())
             self._finish_trial()
 
     @property
@@ -107,15 +109,25 @@ class FollowedSettings:
             return None
         return max(0.0, TRIAL_S - max(0.0, self._uptime.now() - trial.since_s))
 
-    def roll_back(self) -> None:
-        """Take back what has cut the shop off: the next start is without it. Raises `StateError`."""
+    def roll_back(self, api_problem: str) -> None:
+        """Take back what has cut the shop off: the next start is without it. Raises `StateError`.
+
+        `api_problem` is why the gateway's own API does not answer; empty if that is not known to be the cause.
+        """
         names = self._names()
         reason = message(
             "the link to the head office did not come up within {seconds:g} s with it, so the earlier value is back",
             seconds=TRIAL_S,
         )
+        if api_problem:
+            reason = message(
+                "the gateway's own API did not answer within {seconds:g} s with it, so the earlier value is back: "
+                "{reason}",
+                seconds=TRIAL_S,
+                reason=api_problem,
+            )
         self._write(self._desired.roll_back(str(reason), only_network=True))
-        _log.error("settings that the head office wanted are taken back, since the link did not come up: %s", names)
+        _log.error("settings that the head office wanted are taken back, %s: %s", names, reason)
 
     def follow(self, wanted: Mapping[str, WantedSetting], pending: str) -> SettingsOutcome:
         """Store what is wanted, as far as it can be accepted, and say what became of each setting.
@@ -144,7 +156,7 @@ class FollowedSettings:
         answers |= {name: DesiredAnswer(outcome="refused", reason=reason) for name, reason in faults.items()}
         values = {name: _read_value(settings, name) for name in taken if name not in faults}
         on_trial = self._desired.trial.sources if self._desired.trial is not None else {}
-        concerned = {*values, *self._desired.settings, *on_trial}
+        concerned = {*values, *self._desired.settings, *on_trial, *self._desired.rolled_back}
         changed = {name for name in concerned if _read_value(settings, name) != _read_value(self._running, name)}
         sources = {name: wanted[name].source if name in wanted else None for name in changed}
         self._store(values, sources, rolled_back)
@@ -207,12 +219,31 @@ def _apply_valid(own: Settings, taken: Mapping[str, Any]) -> tuple[Settings, Map
     while True:
         changes = {_key(PUSHABLE[name]): value for name, value in taken.items() if name not in faults}
         try:
-            return apply_changes(own, changes), faults
+            settings = apply_changes(own, changes)
+            found = {name: reason for name in taken if name not in faults and (reason := _find_cut(settings, name))}
+            if not found:
+                return settings, faults
         except ValidationError as exc:
             found = _name_faults(exc, {name for name in taken if name not in faults})
             if not found:
                 raise SettingsError(message("the shop's own settings are not valid: {reason}", reason=exc)) from exc
-            faults |= found
+        faults |= found
+
+
+def _find_cut(settings: Settings, name: str) -> str:
+    """Return why a valid setting would cut the tills off, as nobody can want it from afar; empty if it would not."""
+    if name == "server.port" and settings.server.port == 0:
+        return message("would be another port after each start, which no till knows")
+    if name == "server.host" and _is_loopback(settings.server.host):
+        return message("would keep out all tills but those on this machine: only the shop itself may do that")
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _name_faults(error: ValidationError, names: set[str]) -> dict[str, str]:

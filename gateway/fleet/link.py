@@ -12,6 +12,7 @@ from gateway.errors import SettingsError, StateError
 from gateway.events.event import Event
 from gateway.events.log import EventLog
 from gateway.fleet.command_handler import CommandHandler
+from gateway.fleet.desired_follower import DesiredFollower
 from gateway.fleet.documents import CommandOutcome
 from gateway.fleet.failures import HeadOfficeUnavailable, StreamUnavailable
 from gateway.fleet.link_part import LinkPart
@@ -74,9 +75,9 @@ class FleetLink:
         uplink: EventUplink,
         presence: PresenceWatch,
         commands: CommandHandler,
+        follower: DesiredFollower,
         supervisor: Supervisor,
         *,
-        always: Sequence[LinkPart],
         alone: Sequence[LinkPart],
         reporter: LinkPart,
     ) -> None:
@@ -91,7 +92,9 @@ class FleetLink:
         self._presence = presence
         self._supervisor = supervisor
         self._commands = commands
-        self._always = (commands, *always)
+        self.follower = follower
+        """Follows what the head office wants."""
+        self._always = (commands, follower)
         self._alone = alone
         self._reporter = reporter
         self._service: Service | None = None

@@ -17,7 +17,7 @@ from gateway.fleet.content_table import FleetContentTable
 from gateway.fleet.cursor_table import FleetCursorTable
 from gateway.fleet.day_flow import FlowUplink
 from gateway.fleet.desired_content import DesiredContent
-from gateway.fleet.desired_follower import DesiredFollower, Installer
+from gateway.fleet.desired_follower import ApiCheck, DesiredFollower, VersionInstaller
 from gateway.fleet.documents import ReportedFinding
 from gateway.fleet.findings import FindingsReporter
 from gateway.fleet.followed_settings import FollowedSettings
@@ -49,7 +49,8 @@ class LinkedGateway(Protocol):
     settings: Settings
     settings_file: Path | None
     restart: Callable[[], None] | None
-    want_version: Installer | None
+    want_version: VersionInstaller | None
+    check_api: ApiCheck | None
     changes_under_way: ChangesUnderWay
     directory: StateDirectory
     uptime: Uptime
@@ -122,7 +123,7 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
     )
     reporter = StateReporter(gateway.settings, gateway.registry, outbox, gateway.cloud, supervisor, presence)
     findings = FindingsReporter(fleet.shop, clock, supervisor, find_out=actions.find_out, on_change=wake)
-    follower = _make_follower(gateway, is_busy, presence)
+    follower = _make_follower(gateway, is_busy, presence, commands)
     alone: list[LinkPart] = [uplink, findings]
     cloud = gateway.settings.cloud
     if cloud.app_id and any(cloud.shop.values()):  # else nobody counts
@@ -134,15 +135,17 @@ def make_link(gateway: LinkedGateway, actions: ShopActions) -> FleetLink:
         uplink,
         presence,
         commands,
+        follower,
         supervisor,
-        always=[follower],
         alone=alone,
         reporter=reporter,
     )
     return link
 
 
-def _make_follower(gateway: LinkedGateway, is_busy: Callable[[], bool], presence: PresenceWatch) -> DesiredFollower:
+def _make_follower(
+    gateway: LinkedGateway, is_busy: Callable[[], bool], presence: PresenceWatch, commands: CommandHandler
+) -> DesiredFollower:
     directory = gateway.directory.path
     settings = FollowedSettings(
         directory / DESIRED_SETTINGS_FILE, gateway.settings, gateway.settings_file, gateway.uptime
@@ -159,10 +162,12 @@ def _make_follower(gateway: LinkedGateway, is_busy: Callable[[], bool], presence
         gateway.settings.fleet.shop,
         settings,
         content,
+        commands,
         gateway.clock,
         gateway.supervisor,
         find_restart=lambda: gateway.restart,
         find_installer=lambda: gateway.want_version,
+        find_api_check=lambda: gateway.check_api,
         is_busy=lambda: gateway.changes_under_way.count > 0,
         is_cloned=lambda: presence.is_cloned,
     )

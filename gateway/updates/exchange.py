@@ -92,6 +92,11 @@ def has_request(state: Path) -> bool:
     return file.exists()
 
 
+def is_at_work(folder: Path) -> bool:
+    """Return whether the installer has an update under way."""
+    return (folder / "journal.json").exists()
+
+
 def has_passed(state: Path, pending: PendingUpdate) -> bool:
     """Return whether the version of an update has proved itself before."""
     verdict = _load(state / UPDATE_FOLDER / "verdict.json", _Verdict)

@@ -3,12 +3,14 @@
 import asyncio
 import io
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nats.js.errors
 import pytest
 
+from gateway.api.local_socket import request_health_at
 from gateway.app import Gateway
 from gateway.changed_settings import load_all_settings
 from gateway.desired_settings import DesiredSettings, count_start, read_desired
@@ -37,6 +39,8 @@ class DesiredShop:
         )
         self.restarts: bool = True
         """Whether something starts the gateway again."""
+        self.serves_at: list[str] | None = None
+        """Where tills would reach the gateway; None if it serves none."""
         self._gateway: Gateway | None = None
         self._restart = asyncio.Event()
 
@@ -56,6 +60,8 @@ class DesiredShop:
         self._gateway = await Gateway.open(settings, supervisor, settings_file=self.file)
         self._restart = asyncio.Event()
         count_start(self.state / "head-office-settings.json")
+        if self.serves_at is not None:
+            self._gateway.check_api = partial(request_health_at, self.serves_at)
         await self._gateway.start(port=1, https_port=0)
         if self.restarts:
             self._gateway.restart = self._restart.set

@@ -9,7 +9,7 @@ from gateway import __version__
 from gateway.api.server import serve_commands
 from gateway.changed_settings import load_all_settings, write_changes
 from gateway.desired_settings import PUSHABLE
-from gateway.fleet import desired_follower, link, presence
+from gateway.fleet import command_handler, desired_follower, link, presence
 from gateway.fleet.documents import DesiredAnswer, Presence
 from gateway.settings import FILE_SETTINGS, SECRET_SETTINGS, Settings
 from tests.fleet.desired_shop import DesiredShop, for_shop
@@ -55,6 +55,44 @@ async def test_the_narrower_document_wins_key_by_key_and_holds_without_the_head_
     while shop.stored.settings:  # it may have read while the documents went one by one
         gateway = await shop.restart()
     assert gateway.settings.video.max_streams == Settings().video.max_streams
+
+
+@for_shop(9)
+async def test_a_restart_waits_for_commands_and_none_is_begun_before_it(
+    shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_handler, "ANSWER_WITHIN_S", 0.05)
+    await shop.start()
+    scan, short = ({"timeout_s": time_s, "methods": ["broadcast"]} for time_s in (2, 0.1))
+    assert (await shop.office.command(shop.name, "discover", scan, id="long-scan"))["outcome"] == "running"
+    revision = await shop.want("shop.shop-9", {"settings": {"video": {"max_streams": 1}}})
+    await shop.answers(shop=revision)
+    await until(lambda: shop.wants_restart)
+    late = await shop.office.command(shop.name, "discover", short, id="late-scan")
+    assert (late["outcome"], late["reason"]) == ("running", "the gateway is started again; this one waits")
+    await shop.restart()
+    assert (await shop.office.command(shop.name, "discover", scan, id="long-scan"))["outcome"] == "done"
+    while (late := await shop.office.command(shop.name, "discover", short, id="late-scan"))["outcome"] == "running":
+        await asyncio.sleep(0.05)
+    assert late["outcome"] == "done"
+    assert await shop.outcomes(shop=revision) == {"settings.video.max_streams": "applied"}
+    await shop.want("shop.shop-9", {})
+
+
+@for_shop(8)
+async def test_a_command_without_end_does_not_hold_up_a_restart_for_good(
+    shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_handler, "ANSWER_WITHIN_S", 0.05)
+    monkeypatch.setattr(desired_follower, "MAX_COMMANDS_S", 0.3)
+    await shop.start()
+    scan = {"timeout_s": 60, "methods": ["broadcast"]}
+    await shop.office.command(shop.name, "discover", scan, id="long-scan")
+    revision = await shop.want("shop.shop-8", {"settings": {"video": {"max_streams": 1}}})
+    await shop.restart()
+    assert (await shop.office.command(shop.name, "discover", scan, id="long-scan"))["outcome"] == "interrupted"
+    assert await shop.outcomes(shop=revision) == {"settings.video.max_streams": "applied"}
+    await shop.want("shop.shop-8", {})
 
 
 @for_shop(2)
@@ -188,7 +226,8 @@ async def test_a_version_is_asked_for_until_it_is_installed(shop: DesiredShop, m
     gateway = await shop.start()
     asked: list[tuple[str, str]] = []
 
-    async def install(version: str, revision: str) -> DesiredAnswer:
+    async def install(version: str, revision: str, *, at_once: bool = False) -> DesiredAnswer:
+        assert not at_once
         asked.append((version, revision))
         return DesiredAnswer(outcome="pending" if len(asked) < 3 else "rolled_back", reason="it does not start")
 

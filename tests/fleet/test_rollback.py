@@ -9,8 +9,17 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from gateway.desired_settings import (
+    DesiredSettings,
+    SettingSource,
+    SettingsTrial,
+    count_start,
+    note_problem,
+    read_desired,
+    write_desired,
+)
 from gateway.errors import SettingsError
-from gateway.fleet import followed_settings
+from gateway.fleet import desired_follower, followed_settings
 from gateway.simulator.ports import find_free_port
 from tests.fleet.cluster import HeadOffice
 from tests.fleet.desired_shop import DesiredShop, for_shop
@@ -81,6 +90,44 @@ async def test_time_and_way_back_outlive_the_process(shop: DesiredShop, monkeypa
     assert (await shop.settled(shop=revision))[SERVERS]["outcome"] == "rolled_back"
 
 
+@for_shop(6)
+async def test_one_with_which_the_gateways_own_api_does_not_answer_is_taken_back(
+    shop: DesiredShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desired_follower, "API_CHECK_S", 0.2)
+    await shop.start()
+    wanted = {"discovery": {"interfaces": ["lo", "nowhere0"]}, "video": {"max_streams": 1}}
+    revision = await shop.want("shop.shop-6", {"settings": wanted})
+    shop.serves_at = [f"http://127.0.0.1:{find_free_port()}/"]
+    gateway = await shop.restart()
+    assert gateway.settings.discovery.interfaces == ["lo", "nowhere0"]
+    link = gateway.fleet_link
+    assert link is not None
+    await until(lambda: link.status().connected_since)
+    monkeypatch.setattr(followed_settings, "TRIAL_S", 0.5)  # from here on, so that it is not the link that is slow
+    shop.serves_at = None
+    gateway = await shop.restart()  # it is connected, and takes it back all the same
+    assert gateway.settings.discovery.interfaces == ["lo"]
+    answers = await shop.settled(shop=revision)
+    outcomes = {part: answer["outcome"] for part, answer in answers.items()}
+    assert outcomes == {"settings.discovery.interfaces": "rolled_back", "settings.video.max_streams": "applied"}
+    assert "own API did not answer within 0.5 s" in answers["settings.discovery.interfaces"]["reason"]
+
+
+@for_shop(7)
+async def test_what_keeps_tills_out_is_refused(shop: DesiredShop) -> None:
+    await shop.start()
+    revision = await shop.want("shop.shop-7", {"settings": {"server": {"host": "127.0.0.1", "port": "0"}}})
+    answers = await shop.settled(shop=revision)
+    assert {answer["outcome"] for answer in answers.values()} == {"refused"}
+    assert "all tills but those on this machine" in answers["settings.server.host"]["reason"]
+    assert "another port after each start" in answers["settings.server.port"]["reason"]
+    for host in ("localhost", "::1"):
+        revision = await shop.want("shop.shop-7", {"settings": {"server": {"host": host}}})
+        assert await shop.outcomes(shop=revision) == {"settings.server.host": "refused"}
+    assert (shop.stored.settings, shop.wants_restart) == ({}, False)
+
+
 @for_shop(4)
 async def test_a_gateway_that_does_not_get_through_its_start_goes_back_at_once(shop: DesiredShop) -> None:
     await shop.start()
@@ -98,6 +145,23 @@ async def test_a_gateway_that_does_not_get_through_its_start_goes_back_at_once(s
     answers = await shop.settled(shop=revision)
     assert {answer["outcome"] for answer in answers.values()} == {"rolled_back"}
     assert "started 3 times" in answers[SERVERS]["reason"]
+
+
+def test_why_it_could_not_serve_is_the_reason_that_is_reported(tmp_path: Path) -> None:
+    file = tmp_path / "head-office-settings.json"
+    trial = SettingsTrial(before={}, sources={"server.port": SettingSource(key="chain", revision=7)})
+    write_desired(file, DesiredSettings(settings={"server.port": 80}, trial=trial))
+    for number in range(3):
+        count_start(file)
+        note_problem(file, f"0.0.0.0:80 (server.port): it is taken, for the time number {number}")
+    with pytest.raises(SettingsError, match=r"taken back.*server\.port"):
+        count_start(file)
+    stored = read_desired(file)
+    assert stored.rolled_back["server.port"].reason.endswith(
+        "started 3 times with it and could not serve: 0.0.0.0:80 (server.port): it is taken, for the time number 2"
+    )
+    note_problem(file, "something else")
+    assert read_desired(file) == stored
 
 
 class RunningShop:
@@ -170,7 +234,9 @@ async def test_a_port_that_is_taken_and_kill_9_at_every_step_end_where_it_was(re
             while running.starts < expected:
                 await asyncio.sleep(0.01)
         answers = await real_shop.settled(shop=revision)
-        assert answers["settings.server.port"]["outcome"] == "rolled_back", running.log.read_text()[-3000:]
+        answer = answers["settings.server.port"]
+        assert answer["outcome"] == "rolled_back", running.log.read_text()[-3000:]
+        assert "could not serve: 127.0.0.1:" in answer["reason"], answer
         address = real_shop.file.read_text().partition("port = ")[2].split()[0]
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{address}/healthz") as response:
             assert response.status == 200

@@ -60,11 +60,16 @@ def repository(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> 
 def chained(machine: Machine, repository: Path) -> Machine:
     """Give a machine that trusts the chain's repository, which it serves itself."""
     shutil.copytree(repository, machine.tree / "srv/packages")
-    machine.write("/etc/apt/sources.list.d/sunmi-gateway.sources", (repository / "sunmi-gateway.sources").read_text())
+    machine.write("/boot/firmware/sunmi-gateway.sources", (repository / "sunmi-gateway.sources").read_text())
     unit = "[Service]\nExecStart=/usr/bin/python3 -m http.server --bind 127.0.0.1 --directory /srv/packages 8999\n"
     machine.write("/etc/systemd/system/office.service", f"{unit}[Install]\nWantedBy=multi-user.target\n")
     machine.run("systemctl enable office.service")
     boot(machine)
+    taken = machine.tree / "etc/apt/sources.list.d/sunmi-gateway.sources"
+    assert taken.read_text() == (repository / "sunmi-gateway.sources").read_text()
+    assert (taken.stat().st_mode & 0o777, taken.stat().st_uid) == (0o644, 0)
+    assert "Updates come from" in machine.read("/boot/firmware/sunmi-gateway.sources.log.txt")
+    assert not (machine.tree / "boot/firmware/sunmi-gateway.sources").exists()
     return machine
 
 

@@ -1,12 +1,14 @@
 """Runs the installer in a machine of folders, killed at a step; the standard library is all that it has.
 
-`killed.py FOLDER BEHAVIOUR STEP` kills it at each STEP-th step in turn, each time in a machine of its own, and runs it
-again as the next boot does. Prints as JSON how often it was killed, the outcomes, and what is wrong afterwards.
+`killed.py FOLDER BEHAVIOUR STEP PROGRAM HOW` ends it at each STEP-th step in turn, each time in a machine of its own,
+and runs it again as the next boot does. HOW is `kill`, after which all is there that was written, or `power`, after
+which all is lost that was not flushed. Prints as JSON how often that was, the outcomes and states in which it was
+ended, and what is wrong afterwards.
 """
 
 import collections
+import contextlib
 import json
-import mmap
 import os
 import runpy
 import shutil
@@ -14,7 +16,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ from gateway.updates.machine import Limits, Places  # noqa: E402
 OLD, NEW = "0.1.0", "0.2.0"
 ATTEMPT = "0123456789abcdef0123456789abcdef"
 PROGRAMS = ("apt-get", "apt-cache", "dpkg", "dpkg-deb", "dpkg-query", "systemctl")
+ENDS_AT = "UPDATES_END_AT"
+"""The variable that says before which step everything ends."""
+DISK_BYTES = 1024 * 1024 * 1024
+"""An update wants room. The file is sparse."""
 LIMITS = Limits(command_s=20, start_s=20, proof_s=0.2, poll_s=0.01)
 ROWS = "SELECT text FROM note ORDER BY text"
 
@@ -83,13 +89,15 @@ def read_rows(path: Path) -> list[str]:
 
 def run(places: Places, kill_at: int = 0) -> bool:
     """Run the installer in a process of its own; return whether it was killed before its `kill_at`-th step."""
-    steps = mmap.mmap(-1, 8)
+    steps = places.own.parent / "steps"
+    steps.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
         os.environ["PATH"] = f"{places.own.parent / 'bin'}:{os.environ['PATH']}"
         with (places.own.parent / "log").open("a") as log:
             os.dup2(log.fileno(), 2)
+        os.environ[ENDS_AT] = str(kill_at)
         if kill_at:
             arm(steps, kill_at)
         status = 1
@@ -103,13 +111,18 @@ def run(places: Places, kill_at: int = 0) -> bool:
     return os.WIFSIGNALED(ended)
 
 
-def arm(steps: mmap.mmap, kill_at: int) -> None:
-    """Let the process, and those that it has forked, be killed before a step that changes or stores something."""
+def arm(steps: Path, kill_at: int) -> None:
+    """Let the process, and those that it has forked, be killed before a step that changes or stores something.
+
+    The programs that it runs have steps, too, and count them in the same file.
+    """
 
     def counted(work: Callable[..., Any]) -> Callable[..., Any]:
         def step(*words: Any, **named: Any) -> Any:
-            count = int.from_bytes(steps[:8], "little") + 1
-            steps[:8] = count.to_bytes(8, "little")
+            file = os.open(steps, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.write(file, b".")
+            count = os.fstat(file).st_size
+            os.close(file)
             if count == kill_at:
                 os.killpg(0, signal.SIGKILL)
             return work(*words, **named)
@@ -119,6 +132,75 @@ def arm(steps: mmap.mmap, kill_at: int) -> None:
     for name in ("fsync", "replace", "rename", "unlink", "mkdir", "rmdir", "symlink"):
         setattr(os, name, counted(getattr(os, name)))
     subprocess.Popen.__init__ = counted(subprocess.Popen.__init__)  # type: ignore[method-assign]
+
+
+def boot(places: Places, kill_at: int = 0) -> bool:
+    """Run the installer as the next start of the machine does, where nothing runs yet."""
+    (places.own.parent / "running").unlink(missing_ok=True)
+    return run(places, kill_at)
+
+
+class Folder:
+    """Stands for a disk to which everything gets that is written."""
+
+    def settle(self) -> None: ...
+
+    def cut(self) -> None: ...
+
+
+class Disk:
+    """A file with an ext4 of its own that is mounted. It holds what has reached it, and nothing more.
+
+    What was written and not flushed is in the memory of the kernel alone, so a copy of the file has none of it.
+    """
+
+    def __init__(self, file: Path, folder: Path) -> None:
+        self._file = file
+        self._folder = folder
+
+    def mount(self) -> None:
+        options = "loop,commit=300,noauto_da_alloc"  # nothing reaches it but what is flushed
+        subprocess.run(["mount", "-o", options, str(self._file), str(self._folder)], check=True)
+
+    def unmount(self) -> None:
+        subprocess.run(["umount", str(self._folder)], check=True)
+
+    def settle(self) -> None:
+        """Let everything reach it that was written so far."""
+        subprocess.run(["sync", "--file-system", str(self._folder)], check=True)
+
+    def cut(self) -> None:
+        """Lose everything that has not reached it. Nothing uses it any more."""
+        left = self._file.with_suffix(".left")
+        subprocess.run(["cp", "--sparse=always", str(self._file), str(left)], check=True)
+        self.unmount()
+        left.replace(self._file)
+        self.mount()
+
+
+@contextlib.contextmanager
+def make_folder(folder: Path) -> Iterator[Folder]:
+    folder.mkdir(parents=True)
+    yield Folder()
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def make_disk(folder: Path) -> Iterator[Disk]:
+    """Mount a new disk at a new folder. Needs root and loop devices."""
+    folder.mkdir(parents=True)
+    file = folder.with_name(f"{folder.name}.disk")
+    with file.open("wb") as empty:
+        empty.truncate(DISK_BYTES)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-N", "256", "-J", "size=4", str(file)], check=True)
+    disk = Disk(file, folder)
+    disk.mount()
+    try:
+        yield disk
+    finally:
+        disk.unmount()
+        file.unlink()
+        folder.rmdir()
 
 
 def find_faults(places: Places) -> list[str]:
@@ -145,31 +227,41 @@ def find_faults(places: Places) -> list[str]:
     return faults
 
 
+def read_state(places: Places) -> str:
+    """Return how far the update is, as the journal says."""
+    try:
+        return str(json.loads((places.own / "journal.json").read_bytes())["state"])
+    except (FileNotFoundError, ValueError):
+        return "none"
+
+
 def read_status(places: Places) -> dict[str, Any]:
     file = places.own / "status.json"
     return json.loads(file.read_bytes()) if file.exists() else {}
 
 
 def main() -> None:
-    folder, behaviour, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    folder, behaviour, step, how = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[5]
     faults: list[str] = []
     outcomes: collections.Counter[str] = collections.Counter()
-    kills, at, was_killed = 0, 1, True
+    states: collections.Counter[str] = collections.Counter()
+    at, was_killed = 1, True
     while was_killed:
-        lab = folder / str(at)
-        places = make_machine(lab, behaviour)
-        was_killed = run(places, at)
-        if was_killed:
-            kills += 1
-            (lab / "running").unlink(missing_ok=True)
-            if run(places, 1 + at % 13):  # and once more while it ends that
-                (lab / "running").unlink(missing_ok=True)
-                run(places)
-        faults += [f"killed at {at}: {fault}" for fault in find_faults(places)]
-        outcomes[read_status(places).get("outcome", "none")] += 1
-        shutil.rmtree(lab)
+        with make_disk(folder / str(at)) if how == "power" else make_folder(folder / str(at)) as disk:
+            places = make_machine(folder / str(at) / "machine", behaviour)
+            disk.settle()
+            if was_killed := run(places, at):
+                disk.cut()
+                states[read_state(places)] += 1
+                if boot(places, 1 + at % 31):  # and once more while it ends that
+                    disk.cut()
+                    states[read_state(places)] += 1
+                    boot(places)
+            faults += [f"ended at {at}: {fault}" for fault in find_faults(places)]
+            outcomes[read_status(places).get("outcome", "none")] += 1
         at += step
-    print(json.dumps({"kills": kills, "outcomes": outcomes, "faults": faults}))  # noqa: T201
+    told = {"kills": states.total(), "outcomes": outcomes, "states": states, "faults": faults}
+    print(json.dumps(told))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -237,15 +237,47 @@ def modules(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("behaviour", ["works", "fails"])
-def test_killed_at_each_step_it_ends_in_one_of_the_two(tmp_path: Path, modules: Path, behaviour: str) -> None:
-    """And killed once more while it ends what was cut off."""
+def end_at_each_step(folder: Path, modules: Path, behaviour: str, how: str, steps: int) -> None:
+    """End the installer at each of its steps, or at some of them, and see what becomes of that."""
     program = Path(killed.__file__)
-    words = [sys.executable, "-ISB", str(program), str(tmp_path / "machines"), behaviour, "1" if FULL else "12"]
-    done = subprocess.run([*words, str(modules)], capture_output=True, text=True, check=False)
+    words = [sys.executable, "-ISB", str(program), str(folder / "machines"), behaviour, str(steps)]
+    done = subprocess.run([*words, str(modules), how], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["faults"] == []
-    assert told["kills"] >= (90 if FULL else 6)
+    assert told["kills"] >= 140 // steps
     assert {"interrupted", "applied" if behaviour == "works" else "rolled_back"} <= set(told["outcomes"])
-    print(f"{behaviour}: killed {told['kills']} times: {told['outcomes']}")  # noqa: T201
+    if behaviour != "works":
+        assert told["states"]["returning"] >= 20 // steps
+    print(f"{behaviour}: {how} {told['kills']} times, {told['states']}: {told['outcomes']}")  # noqa: T201
+
+
+@pytest.mark.parametrize("behaviour", ["works", "fails"])
+def test_killed_at_each_step_it_ends_in_one_of_the_two(tmp_path: Path, modules: Path, behaviour: str) -> None:
+    """And killed once more while it ends what was cut off."""
+    end_at_each_step(tmp_path, modules, behaviour, "kill", 1 if FULL else 12)
+
+
+CUTS = pytest.mark.skipif(
+    not hasattr(os, "geteuid")
+    or os.geteuid() != 0
+    or not shutil.which("mkfs.ext4")
+    or not Path("/dev/loop-control").exists(),
+    reason="needs root, loop devices and mkfs.ext4",
+)
+
+
+@CUTS
+@pytest.mark.parametrize("behaviour", ["works", "fails"])
+def test_what_a_power_cut_leaves_at_each_step_ends_in_one_of_the_two(
+    tmp_path: Path, modules: Path, behaviour: str
+) -> None:
+    """All is lost that was not flushed: also with a broken version under way, and while the earlier one comes back."""
+    end_at_each_step(tmp_path, modules, behaviour, "power", 1 if FULL else 23)
+
+
+@CUTS
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["crashes", "says nothing"])
+def test_power_cuts_with_a_version_that_never_tells(tmp_path: Path, modules: Path, behaviour: str) -> None:
+    end_at_each_step(tmp_path, modules, behaviour, "power", 1 if FULL else 5)

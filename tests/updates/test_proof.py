@@ -16,6 +16,7 @@ from gateway import __version__
 from gateway.api.server import serve
 from gateway.app import Gateway
 from gateway.console.site import add_console
+from gateway.errors import StateError
 from gateway.settings import Settings
 from gateway.updates import exchange
 from gateway.updates.exchange import FOLDER_VARIABLE, STATE_VARIABLE, PendingUpdate, load_pending, write_verdict
@@ -198,7 +199,8 @@ async def wanted(gateway: Gateway, session: aiohttp.ClientSession, tmp_path: Pat
     assert session is not None
     os.environ[STATE_VARIABLE] = str(gateway.directory.path)
     (tmp_path / "own").mkdir()
-    yield WantedVersion(gateway, tmp_path / "own", retry_interval_s=0)
+    (tmp_path / "chain.sources").touch()
+    yield WantedVersion(gateway, tmp_path / "own", source=tmp_path / "chain.sources", retry_interval_s=0)
     del os.environ[STATE_VARIABLE]
 
 
@@ -230,6 +232,50 @@ async def test_a_version_is_asked_for_once(gateway: Gateway, wanted: WantedVersi
             assert not request.exists()
     assert (await wanted.want("9.9.9", "8")).outcome == "pending"
     assert json.loads(request.read_bytes())["attempt"] != asked["attempt"]
+
+
+async def test_without_the_chains_repository_nobody_is_asked_until_it_is_there(
+    gateway: Gateway, wanted: WantedVersion, tmp_path: Path
+) -> None:
+    (tmp_path / "chain.sources").unlink()
+    for at_once in (False, True):
+        answer = await wanted.want("9.9.9", "7", at_once=at_once)
+        assert (answer.outcome, "chain.sources is missing" in answer.reason) == ("refused", True)
+    assert not (gateway.directory.path / "update").exists()
+    (tmp_path / "chain.sources").touch()
+    assert (await wanted.want("9.9.9", "7")).outcome == "pending"
+    assert (gateway.directory.path / "update/request.json").exists()
+
+
+async def test_at_once_asks_without_the_pause_but_not_while_the_installer_is_at_work(
+    gateway: Gateway, wanted: WantedVersion, tmp_path: Path
+) -> None:
+    patient = WantedVersion(gateway, tmp_path / "own", source=tmp_path / "chain.sources")
+    request = gateway.directory.path / "update/request.json"
+    await patient.want("9.9.9", "7")
+    attempt = json.loads(request.read_bytes())["attempt"]
+    request.unlink()
+    (tmp_path / "own/journal.json").touch()
+    await patient.want("9.9.9", "7", at_once=True)
+    assert not request.exists()
+    (tmp_path / "own/journal.json").unlink()
+    say(tmp_path, attempt, "unreachable", "no line")
+    assert (await patient.want("9.9.9", "7")).reason == "no line; tried again"
+    assert not request.exists()
+    answer = await patient.want("9.9.9", "7", at_once=True)
+    assert (answer.outcome, answer.reason) == ("pending", "it is being fetched")
+    assert json.loads(request.read_bytes())["attempt"] == attempt
+    request.unlink()
+    say(tmp_path, attempt, "rolled_back", "it does not start")
+    assert (await patient.want("9.9.9", "7", at_once=True)).outcome == "rolled_back"
+    assert not request.exists()
+
+
+async def test_at_once_says_if_the_installer_cannot_be_asked(gateway: Gateway, wanted: WantedVersion) -> None:
+    (gateway.directory.path / "update").write_text("no folder")
+    assert "cannot be asked" in (await wanted.want("9.9.9", "7")).reason
+    with pytest.raises(StateError, match="cannot be written"):
+        await wanted.want("9.9.9", "7", at_once=True)
 
 
 @pytest.mark.parametrize("version", ["", "-o", "1 2", "../1", "1;reboot", "x" * 64])
